@@ -1,0 +1,47 @@
+"""What verification says: named claims, and a finding for each one that does not hold."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+
+
+class Claim(StrEnum):
+    """The claims that are verified; their names are a contract."""
+
+    OBJECT_HASH = "object.hash"
+    RECEIPT_SIGNATURE = "receipt.signature"
+    RECEIPT_UNIQUE = "receipt.unique"
+    TRAIL_EVENT = "trail.event"
+
+
+class Status(StrEnum):
+    """How a claim does not hold."""
+
+    FAILED = "failed"
+    MISSING = "missing"
+    UNEXPECTED = "unexpected"
+
+
+class Severity(StrEnum):
+    """How much it matters: ``critical`` is evidence of tampering, ``high`` is evidence that is not there."""
+
+    CRITICAL = "critical"
+    HIGH = "high"
+    MEDIUM = "medium"
+    LOW = "low"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One claim that does not hold for one subject (an object version's URI), and why, in plain words."""
+
+    claim: Claim
+    status: Status
+    subject: str
+    detail: str
+    severity: Severity
+
+    def to_dict(self) -> dict[str, str]:
+        """The finding as it stands in a JSON document."""
+        return {name: str(value) for name, value in asdict(self).items()}

@@ -1,0 +1,87 @@
+"""The identity of an object, everywhere in this kit: bucket + key + versionId; and where its receipt lies."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from urllib.parse import parse_qsl, quote, unquote
+
+from custody.errors import UsageError
+
+RECEIPT_PREFIX = "provenance/"
+MAX_KEY_BYTES = 1024
+"""Amazon S3 refuses longer object keys (UTF-8 bytes): Amazon S3 User Guide, "Naming Amazon S3 objects"."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class ObjectVersion:
+    """One version of one object. ``key`` is the plain key, never URL-encoded."""
+
+    bucket: str
+    key: str
+    version_id: str
+
+    @property
+    def uri(self) -> str:
+        """The URI that names this version: ``s3://bucket/key?versionId=…``, with the key percent-encoded.
+
+        Only ``%``, ``?``, ``#`` and what is not printable ASCII are encoded, so that usual keys read as they are;
+        ``parse_s3_uri`` gives the same version back.
+        """
+        return f"s3://{self.bucket}/{quote_key(self.key)}?versionId={quote(self.version_id, safe='')}"
+
+    @property
+    def receipt_key(self) -> str:
+        """The key of this version's receipt in the provenance bucket.
+
+        ``provenance/<bucket>/<key>/<versionId>.json``, or where that is over 1,024 bytes
+        ``provenance/_long/<sha256>.json`` over the three names joined by newlines (a bucket's name and a
+        version id hold none, so no two versions share it).
+        """
+        plain = f"{RECEIPT_PREFIX}{self.bucket}/{self.key}/{self.version_id}.json"
+        if len(plain.encode()) <= MAX_KEY_BYTES:
+            return plain
+        identity = f"{self.bucket}\n{self.key}\n{self.version_id}".encode()
+        return f"{RECEIPT_PREFIX}_long/{hashlib.sha256(identity).hexdigest()}.json"
+
+
+@dataclass(frozen=True, slots=True)
+class S3Location:
+    """What a user names with an ``s3://`` URI: a bucket, a key or key prefix (may be empty), perhaps a version."""
+
+    bucket: str
+    key: str
+    version_id: str | None = None
+
+
+def quote_key(key: str) -> str:
+    """Percent-encode in ``key`` only what would not survive in an ``s3://`` URI or on a terminal."""
+    return quote(key, safe="".join(chr(c) for c in range(0x20, 0x7F) if chr(c) not in "%?#"))
+
+
+def parse_s3_uri(text: str) -> S3Location:
+    """Read ``s3://bucket[/key][?versionId=…]``; the key may be percent-encoded as ``ObjectVersion.uri`` writes it.
+
+    Raises ``UsageError`` naming what is wrong.
+    """
+    if not text.startswith("s3://"):
+        raise UsageError(
+            f"{text[:200]!r} is not an S3 URI.", "Write s3://bucket/key or s3://bucket/key?versionId=ID."
+        )
+    path, _, query = text[len("s3://") :].partition("?")
+    bucket, _, key = path.partition("/")
+    if not bucket:
+        raise UsageError(f"{text[:200]!r} names no bucket.", "Write s3://bucket/key.")
+    version_id = None
+    for name, value in parse_qsl(query, keep_blank_values=True):
+        if name != "versionId" or not value:
+            raise UsageError(
+                f"{text[:200]!r} has a query other than ?versionId=ID.", "Write a '?' within a key as %3F."
+            )
+        version_id = value
+    try:
+        return S3Location(bucket, unquote(key, errors="strict"), version_id)
+    except UnicodeDecodeError as error:
+        raise UsageError(
+            f"{text[:200]!r} is not UTF-8 once decoded.", "Write a '%' within a key as %25."
+        ) from error

@@ -1,0 +1,48 @@
+"""UTC times as they stand in evidence: RFC 3339 (section 5.6) with the zone always ``Z``."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+from custody.errors import EvidenceError
+
+_RFC3339 = re.compile(
+    r"(\d{4}-\d{2}-\d{2})[Tt](\d{2}:\d{2}:\d{2})(?:\.(\d+))?([Zz]|[+-]\d{2}:\d{2})", re.ASCII
+)
+
+
+def format_time(moment: datetime) -> str:
+    """Write an aware time as RFC 3339 in UTC, to the millisecond if it has a fraction of a second.
+
+    Fractions are cut, never rounded up: evidence must not claim a later time than it was.
+    Raises ``ValueError`` for a naive time, which names no moment.
+    """
+    if moment.tzinfo is None:
+        raise ValueError("a time in evidence needs a zone")
+    utc = moment.astimezone(UTC).replace(tzinfo=None)
+    return utc.isoformat(timespec="milliseconds" if utc.microsecond else "seconds") + "Z"
+
+
+def parse_time(text: str) -> datetime:
+    """Read an RFC 3339 time, any offset, as an aware UTC time (digits past the microsecond are cut).
+
+    Raises ``EvidenceError`` if the text is no such time. A leap second (``:60``) is read as the second
+    that follows it, since Python's clock has none.
+    """
+    match = _RFC3339.fullmatch(text)
+    if match is None:
+        raise EvidenceError(f"{text[:40]!r} is not an RFC 3339 time.")
+    day, clock, fraction, zone = match.groups()
+    leap = clock.endswith(":60")
+    if leap:
+        clock = clock[:-2] + "59"
+    micro = (fraction or "").ljust(6, "0")[:6]
+    offset = "+00:00" if zone in "Zz" else zone
+    try:
+        moment = datetime.fromisoformat(f"{day}T{clock}.{micro}{offset}").astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise EvidenceError(f"{text[:40]!r} is not an RFC 3339 time: {error}.") from error
+    if leap:
+        moment = datetime.fromtimestamp(int(moment.timestamp()) + 1, UTC)
+    return moment
