@@ -25,8 +25,8 @@ class ObjectVersion:
     def uri(self) -> str:
         """The URI that names this version: ``s3://bucket/key?versionId=…``, with the key percent-encoded.
 
-        Only ``%``, ``?``, ``#`` and what is not printable ASCII are encoded, so that usual keys read as they are;
-        ``parse_s3_uri`` gives the same version back.
+        Only ``%``, ``?``, ``#`` and what is not printable ASCII are encoded, so that usual keys read as they
+        are; ``parse_s3_uri`` gives the same version back.
         """
         return f"s3://{self.bucket}/{quote_key(self.key)}?versionId={quote(self.version_id, safe='')}"
 
@@ -47,7 +47,7 @@ class ObjectVersion:
 
 @dataclass(frozen=True, slots=True)
 class S3Location:
-    """What a user names with an ``s3://`` URI: a bucket, a key or key prefix (may be empty), perhaps a version."""
+    """What an ``s3://`` URI names: a bucket, a key or key prefix (may be empty), perhaps a version."""
 
     bucket: str
     key: str
@@ -60,7 +60,7 @@ def quote_key(key: str) -> str:
 
 
 def parse_s3_uri(text: str) -> S3Location:
-    """Read ``s3://bucket[/key][?versionId=…]``; the key may be percent-encoded as ``ObjectVersion.uri`` writes it.
+    """Read ``s3://bucket[/key][?versionId=…]``, percent-encoded as ``ObjectVersion.uri`` writes it.
 
     Raises ``UsageError`` naming what is wrong.
     """
