@@ -1,0 +1,135 @@
+"""What every command takes: ``--format`` and ``--deployment``, and what they give."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console
+
+from custody.athena import Athena
+from custody.deployment import Deployment, load_deployment
+from custody.terminal import visible
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from boto3.session import Session
+    from botocore.config import Config
+
+
+class Format(StrEnum):
+    """How an answer is written to standard output."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
+def default_deployment() -> Path:
+    """Where ``make apply`` leaves the outputs of the environment that ``ENV`` names."""
+    return Path("build", os.environ.get("ENV") or "local", "deployment.json")
+
+
+FormatOption = Annotated[
+    Format, typer.Option("--format", "-f", help="table for people, json for one JSON document on stdout.")
+]
+DeploymentOption = Annotated[
+    Path,
+    typer.Option(
+        "--deployment",
+        metavar="PATH",
+        envvar="CUSTODY_DEPLOYMENT",
+        default_factory=default_deployment,
+        show_default="build/$ENV/deployment.json",
+        help="The outputs of make apply.",
+    ),
+]
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of a command: the deployment it asks, the clients it asks with, where its words go."""
+
+    deployment_path: Path
+    format: Format
+    out: Console = field(default_factory=lambda: _console(sys.stdout))
+    err: Console = field(default_factory=lambda: _console(sys.stderr))
+
+    @cached_property
+    def deployment(self) -> Deployment:
+        """The deployment; raises ``UsageError`` if there is none to read."""
+        return load_deployment(self.deployment_path)
+
+    @cached_property
+    def session(self) -> Session:
+        """Credentials and region; the region is the deployment's, whatever the environment says."""
+        import boto3  # noqa: PLC0415  # --help must not wait for it
+
+        return boto3.session.Session(region_name=self.deployment.region)
+
+    @cached_property
+    def config(self) -> Config:
+        """How clients behave: quick to notice an endpoint that is not there, patient with throttling."""
+        from botocore.config import Config  # noqa: PLC0415
+
+        return Config(connect_timeout=5, retries={"mode": "standard", "total_max_attempts": 5})
+
+    def athena(self, on_progress: Callable[[str], None]) -> Athena:
+        """Return the client for the deployment's workgroup and database."""
+        return Athena(
+            self.session.client("athena", config=self.config),
+            workgroup=self.deployment.workgroup,
+            database=self.deployment.database,
+            on_progress=on_progress,
+        )
+
+    @contextmanager
+    def progress(self, words: str) -> Iterator[Callable[[str], None]]:
+        """Show on stderr that work goes on, with the words last given; on a terminal only."""
+        if not self.err.is_terminal:
+            yield lambda words: None
+            return
+        with self.err.status(visible(words)) as status:
+            yield lambda words: status.update(visible(words))
+
+    def say(self, words: str, style: str = "") -> None:
+        """Tell a person something, beside the answer: on stderr."""
+        self.err.print(visible(words), style=style, soft_wrap=True)
+
+    def write_json(self, document: Any) -> None:
+        """Write the one JSON document of this run to stdout."""
+        sys.stdout.write(json.dumps(document, indent=2) + "\n")
+
+    def stream_json(self, name: str, items: Iterable[Mapping[str, Any]]) -> int:
+        """Write ``{name: [items…], "count": n}``, one item a line, none kept in memory; return how many.
+
+        If the items stop with an error the document stays open, so that a part never passes for the whole.
+        """
+        sys.stdout.write(f'{{"{name}": [')
+        count = 0
+        for item in items:
+            sys.stdout.write((",\n" if count else "\n") + json.dumps(item))
+            count += 1
+        sys.stdout.write(f'\n], "count": {count}}}\n')
+        return count
+
+
+def _console(stream: Any) -> Console:
+    """Return a console that takes text as it is: no markup, no emoji codes, nothing highlighted by guess."""
+    console = Console(file=stream, markup=False, emoji=False, highlight=False)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = PIPE_WIDTH
+    return console
+
+
+PIPE_WIDTH = 200
+"""Columns of a table that goes into a file or a pipe, where no terminal says how many there are."""

@@ -1,0 +1,50 @@
+"""Text from outside (keys, user agents, error messages) made safe to look at.
+
+An object's key may hold any Unicode: escape sequences that rewrite a terminal, bidirectional overrides that
+show another name than the one stored (Unicode TR36, "Bidirectional Text Spoofing"), line breaks that forge a
+row, characters that show as nothing. People must see what is stored, so all of it is shown as an escape.
+"""
+
+from __future__ import annotations
+
+import re
+
+_UNSEEN = (
+    "\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef"
+)
+"""Characters that count as printable, yet show as nothing: Default_Ignorable_Code_Point (UAX #44) less what
+``str.isprintable`` already refuses, and the blank Braille pattern."""
+
+_UNSEEN_CHARACTER = re.compile(f"[{_UNSEEN}]")
+
+
+def visible(text: str) -> str:
+    r"""Return ``text`` on one line, with nothing in it that a terminal or a page would act on or hide.
+
+    Every character that is not printable (controls, ESC, line and paragraph separators, bidirectional and
+    other format characters, surrogates, odd spaces) or that shows as nothing becomes ``\xNN``, ``\uNNNN`` or
+    ``\UNNNNNNNN``; a backslash is doubled, so that two different texts never look the same.
+    """
+    if text.isascii() and text.isprintable() and "\\" not in text:
+        return text
+    return "".join(_escape(character) for character in text)
+
+
+def shorten(text: str, limit: int) -> str:
+    """Cut ``visible`` text to ``limit`` characters; its middle goes (``…``), for keys differ at the ends."""
+    if len(text) <= limit:
+        return text
+    head = (limit - 1) // 2
+    tail = limit - 1 - head
+    return f"{text[:head]}…{text[len(text) - tail :]}"
+
+
+def _escape(character: str) -> str:
+    if character == "\\":
+        return "\\\\"
+    if character.isprintable() and not _UNSEEN_CHARACTER.match(character):
+        return character
+    code = ord(character)
+    if code <= 0xFF:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
