@@ -1,0 +1,19 @@
+# Replace everything in angle brackets; a plan refuses what is left of it.
+account_id   = "<your-account-id>"
+alert_emails = ["<your-address>"]
+environment  = "prod"
+region       = "<your-region>"
+
+# COMPLIANCE: nobody, the account's owner included, can delete evidence or shorten its retention before it ends.
+retention = {
+  evidence_days   = 2557
+  evidence_mode   = "COMPLIANCE"
+  log_days        = 731
+  noncurrent_days = 90
+}
+
+# Times between which a key's signatures hold. valid_from: today, before the first receipt.
+signing_key = "a"
+signing_keys = {
+  a = { valid_from = "<today>T00:00:00Z" }
+}

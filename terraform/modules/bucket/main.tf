@@ -1,0 +1,145 @@
+data "aws_partition" "current" {}
+
+locals {
+  arn = "arn:${data.aws_partition.current.partition}:s3:::${var.name}"
+}
+
+resource "aws_s3_bucket" "this" {
+  bucket              = var.name
+  force_destroy       = var.force_destroy
+  object_lock_enabled = var.object_lock != null
+}
+
+resource "aws_s3_bucket_public_access_block" "this" {
+  bucket = aws_s3_bucket.this.bucket
+
+  block_public_acls       = true
+  block_public_policy     = true
+  ignore_public_acls      = true
+  restrict_public_buckets = true
+}
+
+resource "aws_s3_bucket_ownership_controls" "this" {
+  bucket = aws_s3_bucket.this.bucket
+
+  rule {
+    object_ownership = "BucketOwnerEnforced"
+  }
+}
+
+resource "aws_s3_bucket_versioning" "this" {
+  bucket = aws_s3_bucket.this.bucket
+
+  versioning_configuration {
+    status = "Enabled"
+  }
+}
+
+resource "aws_s3_bucket_server_side_encryption_configuration" "this" {
+  bucket = aws_s3_bucket.this.bucket
+
+  rule {
+    bucket_key_enabled = var.key_arn != null
+
+    apply_server_side_encryption_by_default {
+      sse_algorithm     = var.key_arn == null ? "AES256" : "aws:kms"
+      kms_master_key_id = var.key_arn
+    }
+  }
+}
+
+resource "aws_s3_bucket_object_lock_configuration" "this" {
+  count = var.object_lock == null ? 0 : 1
+
+  bucket = aws_s3_bucket_versioning.this.bucket
+
+  rule {
+    default_retention {
+      mode = var.object_lock.mode
+      days = var.object_lock.days
+    }
+  }
+}
+
+resource "aws_s3_bucket_logging" "this" {
+  count = var.access_log_bucket == null ? 0 : 1
+
+  bucket        = aws_s3_bucket.this.bucket
+  target_bucket = var.access_log_bucket
+  target_prefix = "${var.name}/"
+}
+
+resource "aws_s3_bucket_lifecycle_configuration" "this" {
+  bucket = aws_s3_bucket_versioning.this.bucket
+
+  rule {
+    id     = "retention"
+    status = "Enabled"
+
+    filter {}
+
+    abort_incomplete_multipart_upload {
+      days_after_initiation = 7
+    }
+
+    noncurrent_version_expiration {
+      noncurrent_days = var.lifecycle_days.noncurrent
+    }
+
+    dynamic "expiration" {
+      for_each = var.lifecycle_days.expiration == null ? [] : [var.lifecycle_days.expiration]
+
+      content {
+        days = expiration.value
+      }
+    }
+  }
+}
+
+resource "aws_s3_bucket_notification" "this" {
+  count = length(var.notifications) > 0 ? 1 : 0
+
+  bucket = aws_s3_bucket.this.bucket
+
+  dynamic "queue" {
+    for_each = var.notifications
+
+    content {
+      id            = queue.key
+      queue_arn     = queue.value.queue_arn
+      filter_prefix = queue.value.prefix
+      events        = ["s3:ObjectCreated:*"]
+    }
+  }
+}
+
+resource "aws_s3_object" "this" {
+  for_each = var.objects
+
+  bucket             = aws_s3_bucket_versioning.this.bucket
+  key                = each.key
+  content            = each.value.content
+  content_type       = each.value.content_type
+  checksum_algorithm = "SHA256"
+  force_destroy      = var.force_destroy
+
+  # Not before it is encrypted with the key and kept under the lock.
+  depends_on = [
+    aws_s3_bucket_object_lock_configuration.this,
+    aws_s3_bucket_server_side_encryption_configuration.this,
+  ]
+}
+
+resource "aws_s3_bucket_policy" "this" {
+  bucket = aws_s3_bucket.this.bucket
+  policy = data.aws_iam_policy_document.this.json
+
+  depends_on = [
+    aws_s3_bucket_object_lock_configuration.this,
+    aws_s3_bucket_ownership_controls.this,
+    aws_s3_bucket_public_access_block.this,
+    aws_s3_bucket_server_side_encryption_configuration.this,
+    aws_s3_bucket_versioning.this,
+    aws_s3_object.this,
+  ]
+}

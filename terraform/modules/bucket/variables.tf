@@ -1,0 +1,173 @@
+variable "access_log_bucket" {
+  type        = string
+  default     = null
+  description = "Name of the bucket that takes this bucket's access logs. Null only for that bucket itself."
+
+  validation {
+    condition     = var.access_log_bucket != null || var.key_arn == null
+    error_message = "access_log_bucket may be null only for the access-log bucket itself, which is the one without a key."
+  }
+}
+
+variable "account_id" {
+  type        = string
+  nullable    = false
+  description = "Account that owns the bucket, 12 digits."
+
+  validation {
+    condition     = can(regex("^[0-9]{12}$", var.account_id))
+    error_message = "account_id must be 12 digits."
+  }
+}
+
+variable "force_destroy" {
+  type        = bool
+  nullable    = false
+  default     = false
+  description = "Whether destroying the bucket may delete what is in it, governed evidence included."
+
+  validation {
+    condition     = !(var.force_destroy && try(var.object_lock.mode, null) == "COMPLIANCE")
+    error_message = "force_destroy cannot go with an object_lock in mode COMPLIANCE: nothing in such a bucket can be deleted."
+  }
+}
+
+variable "grants" {
+  type = map(object({
+    actions    = set(string)
+    principals = set(string)
+    prefixes   = optional(set(string), [])
+  }))
+  nullable    = false
+  default     = {}
+  description = "Who may do what, by statement id: role ARNs and s3 actions, on the objects under the prefixes (the empty prefix: all of them) or, without any, on the bucket itself."
+
+  validation {
+    condition     = alltrue([for sid in keys(var.grants) : can(regex("^[A-Z][A-Za-z0-9]+$", sid))])
+    error_message = "A statement id in grants must be letters and digits and say the intent, such as RecorderReads."
+  }
+
+  validation {
+    condition = alltrue([
+      for principal in flatten([for grant in values(var.grants) : tolist(grant.principals)]) :
+      can(regex("^arn:[a-z-]+:iam::[0-9]{12}:role/[^*]+$", principal))
+    ])
+    error_message = "A principal in grants must be a role's whole ARN: name who it is. Services come with policy_documents."
+  }
+
+  validation {
+    condition = alltrue([
+      for action in flatten([for grant in values(var.grants) : tolist(grant.actions)]) : can(regex("^s3:[A-Za-z]+$", action))
+    ])
+    error_message = "An action in grants must be one s3 action such as s3:GetObject, without a wildcard."
+  }
+}
+
+variable "key_arn" {
+  type        = string
+  default     = null
+  description = "ARN of the KMS key that encrypts the bucket. Null for the access-log bucket only: S3 delivers those logs to no bucket with a KMS key of ours."
+}
+
+variable "lifecycle_days" {
+  type = object({
+    noncurrent = number
+    expiration = optional(number)
+  })
+  nullable    = false
+  description = "Days after which superseded versions go, and, if given, after which objects do."
+
+  validation {
+    condition = alltrue([
+      for days in [var.lifecycle_days.noncurrent, var.lifecycle_days.expiration] : days == null ? true : days >= 1 && floor(days) == days
+    ])
+    error_message = "lifecycle_days must be whole numbers of at least 1."
+  }
+
+  validation {
+    condition     = var.object_lock == null ? true : var.lifecycle_days.noncurrent >= var.object_lock.days && var.lifecycle_days.expiration == null
+    error_message = "lifecycle_days must not reach under object_lock: noncurrent no shorter than its days, and no expiration, which would hide evidence."
+  }
+}
+
+variable "name" {
+  type        = string
+  nullable    = false
+  description = "Name of the bucket."
+
+  validation {
+    condition     = can(regex("^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$", var.name))
+    error_message = "name must be 3 to 63 lower-case letters, digits and hyphens (no dots: TLS could not be checked)."
+  }
+}
+
+variable "notifications" {
+  type = map(object({
+    queue_arn = string
+    prefix    = string
+  }))
+  nullable    = false
+  default     = {}
+  description = "Queues that hear of every object created under a prefix, by notification id. A bucket has one set of these: everything that listens is named here."
+
+  validation {
+    condition     = alltrue([for id in keys(var.notifications) : can(regex("^[a-z0-9-]{1,255}$", id))])
+    error_message = "A notification's id must be lower-case letters, digits and hyphens."
+  }
+}
+
+variable "object_lock" {
+  type = object({
+    days = number
+    mode = string
+  })
+  default     = null
+  description = "Retention of every object version, for evidence: mode GOVERNANCE or COMPLIANCE. With it, the bucket's policy denies everybody to delete, to shorten and to bypass."
+
+  validation {
+    condition     = var.object_lock == null ? true : contains(["GOVERNANCE", "COMPLIANCE"], var.object_lock.mode) && var.object_lock.days >= 1
+    error_message = "object_lock needs a mode, GOVERNANCE or COMPLIANCE, and at least 1 day."
+  }
+}
+
+variable "objects" {
+  type = map(object({
+    content      = string
+    content_type = string
+  }))
+  nullable    = false
+  default     = {}
+  description = "Small texts that Terraform keeps in the bucket, by key. They are put before the policy and go after it, so that it may deny their deletion."
+}
+
+variable "policy_documents" {
+  type        = list(string)
+  nullable    = false
+  default     = []
+  description = "Further statements, as JSON of aws_iam_policy_document: what services deliver here."
+
+  validation {
+    condition     = alltrue([for json in var.policy_documents : can(jsondecode(json).Statement)])
+    error_message = "policy_documents must be policies in JSON: pass data.aws_iam_policy_document.<name>.json."
+  }
+}
+
+variable "write_once" {
+  type        = map(set(string))
+  nullable    = false
+  default     = {}
+  description = "Prefixes whose objects are created once and never again, and the roles (ARNs) that alone create them."
+
+  validation {
+    condition     = alltrue([for prefix in keys(var.write_once) : can(regex("^[a-z][a-z0-9/-]*/$", prefix))])
+    error_message = "A prefix in write_once must be a folder, such as provenance/."
+  }
+
+  validation {
+    condition = alltrue([
+      for writers in values(var.write_once) :
+      length(writers) > 0 && alltrue([for arn in writers : can(regex("^arn:[a-z-]+:iam::[0-9]{12}:role/[^*]+$", arn))])
+    ])
+    error_message = "The writers in write_once must be at least one role's whole ARN a prefix."
+  }
+}

@@ -1,0 +1,164 @@
+data "aws_partition" "current" {}
+
+data "aws_region" "current" {}
+
+locals {
+  signs = var.purpose == "sign"
+  root  = "arn:${data.aws_partition.current.partition}:iam::${var.account_id}:root"
+}
+
+# https://docs.aws.amazon.com/kms/latest/developerguide/key-policies.html
+data "aws_iam_policy_document" "this" {
+  # checkov:skip=CKV_AWS_109:A key policy applies to its own key; the resource has no other form there
+  # checkov:skip=CKV_AWS_111:A key policy applies to its own key; the resource has no other form there
+  # checkov:skip=CKV_AWS_356:A key policy applies to its own key; the resource has no other form there
+
+  # Administration stays with the account, or the key could be lost for ever. It is no use of the key: neither
+  # encryption nor signing is here, nor kms:CreateGrant, by which an administrator could give himself either.
+  statement {
+    sid = "AccountAdministers"
+    actions = [
+      "kms:CancelKeyDeletion",
+      "kms:CreateAlias",
+      "kms:DeleteAlias",
+      "kms:DescribeKey",
+      "kms:DisableKey",
+      "kms:DisableKeyRotation",
+      "kms:EnableKey",
+      "kms:EnableKeyRotation",
+      "kms:GetKeyPolicy",
+      "kms:GetKeyRotationStatus",
+      "kms:GetPublicKey",
+      "kms:ListGrants",
+      "kms:ListKeyPolicies",
+      "kms:ListKeyRotations",
+      "kms:ListResourceTags",
+      "kms:PutKeyPolicy",
+      "kms:RevokeGrant",
+      "kms:RotateKeyOnDemand",
+      "kms:ScheduleKeyDeletion",
+      "kms:TagResource",
+      "kms:UntagResource",
+      "kms:UpdateAlias",
+      "kms:UpdateKeyDescription",
+    ]
+    resources = ["*"]
+
+    principals {
+      type        = "AWS"
+      identifiers = [local.root]
+    }
+  }
+
+  dynamic "statement" {
+    for_each = length(var.via_services) > 0 ? [var.via_services] : []
+
+    content {
+      sid       = "AccountUsesThroughServices"
+      actions   = ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey", "kms:ReEncrypt*"]
+      resources = ["*"]
+
+      principals {
+        type        = "AWS"
+        identifiers = [local.root]
+      }
+
+      condition {
+        test     = "StringEquals"
+        variable = "kms:CallerAccount"
+        values   = [var.account_id]
+      }
+
+      condition {
+        test     = "StringEquals"
+        variable = "kms:ViaService"
+        values = [
+          for service in statement.value :
+          "${service}.${data.aws_region.current.name}.${data.aws_partition.current.dns_suffix}"
+        ]
+      }
+    }
+  }
+
+  # Lambda keeps a function's environment encrypted under a grant that whoever makes the function gives it.
+  dynamic "statement" {
+    for_each = contains(var.via_services, "lambda") ? ["lambda"] : []
+
+    content {
+      sid       = "AccountGrantsToLambda"
+      actions   = ["kms:CreateGrant"]
+      resources = ["*"]
+
+      principals {
+        type        = "AWS"
+        identifiers = [local.root]
+      }
+
+      condition {
+        test     = "Bool"
+        variable = "kms:GrantIsForAWSResource"
+        values   = ["true"]
+      }
+
+      condition {
+        test     = "StringEquals"
+        variable = "kms:CallerAccount"
+        values   = [var.account_id]
+      }
+
+      condition {
+        test     = "StringEquals"
+        variable = "kms:ViaService"
+        values   = ["lambda.${data.aws_region.current.name}.${data.aws_partition.current.dns_suffix}"]
+      }
+    }
+  }
+
+  dynamic "statement" {
+    for_each = var.users
+
+    content {
+      sid       = statement.key
+      actions   = statement.value.actions
+      resources = ["*"]
+
+      dynamic "principals" {
+        for_each = {
+          for type, identifiers in {
+            AWS     = [for principal in statement.value.principals : principal if startswith(principal, "arn:")]
+            Service = [for principal in statement.value.principals : principal if !startswith(principal, "arn:")]
+          } : type => identifiers if length(identifiers) > 0
+        }
+
+        content {
+          type        = principals.key
+          identifiers = principals.value
+        }
+      }
+
+      dynamic "condition" {
+        for_each = statement.value.conditions
+
+        content {
+          test     = condition.value.test
+          variable = condition.value.variable
+          values   = condition.value.values
+        }
+      }
+    }
+  }
+}
+
+resource "aws_kms_key" "this" {
+  description              = var.description
+  key_usage                = local.signs ? "SIGN_VERIFY" : "ENCRYPT_DECRYPT"
+  customer_master_key_spec = local.signs ? "ECC_NIST_P256" : "SYMMETRIC_DEFAULT"
+  enable_key_rotation      = !local.signs
+  deletion_window_in_days  = var.deletion_window_days
+  policy                   = data.aws_iam_policy_document.this.json
+}
+
+resource "aws_kms_alias" "this" {
+  name          = "alias/${var.name}"
+  target_key_id = aws_kms_key.this.key_id
+}

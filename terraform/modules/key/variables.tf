@@ -1,0 +1,121 @@
+variable "account_id" {
+  type        = string
+  nullable    = false
+  description = "Account that owns the key, 12 digits."
+
+  validation {
+    condition     = can(regex("^[0-9]{12}$", var.account_id))
+    error_message = "account_id must be 12 digits."
+  }
+}
+
+variable "deletion_window_days" {
+  type        = number
+  nullable    = false
+  default     = 30
+  description = "Days between scheduling the key's deletion and the deletion."
+
+  validation {
+    condition     = var.deletion_window_days >= 7 && var.deletion_window_days <= 30
+    error_message = "deletion_window_days must be 7 to 30: KMS takes nothing else."
+  }
+}
+
+variable "description" {
+  type        = string
+  nullable    = false
+  description = "What the key is for, in one line."
+
+  validation {
+    condition     = length(var.description) > 0
+    error_message = "description must say what the key is for."
+  }
+}
+
+variable "name" {
+  type        = string
+  nullable    = false
+  description = "Name of the key; its alias is alias/<name>."
+
+  validation {
+    condition     = can(regex("^[a-z0-9][a-z0-9-]{0,199}$", var.name)) && !startswith(var.name, "aws-")
+    error_message = "name must be lower-case letters, digits and hyphens, and not start with aws-."
+  }
+}
+
+variable "purpose" {
+  type        = string
+  nullable    = false
+  default     = "encrypt"
+  description = "encrypt: a symmetric key, rotated every year. sign: an ECC P-256 key that signs and verifies; KMS does not rotate those."
+
+  validation {
+    condition     = contains(["encrypt", "sign"], var.purpose)
+    error_message = "purpose must be encrypt or sign."
+  }
+}
+
+variable "users" {
+  type = map(object({
+    actions    = set(string)
+    principals = set(string)
+    conditions = optional(list(object({
+      test     = string
+      variable = string
+      values   = list(string)
+    })), [])
+  }))
+  nullable    = false
+  default     = {}
+  description = "Who may use the key, by statement id: ARNs of roles or names of services, what they may do, and when. A service must be pinned to the resource it acts for."
+
+  validation {
+    condition     = alltrue([for sid in keys(var.users) : can(regex("^[A-Z][A-Za-z0-9]+$", sid))])
+    error_message = "A statement id in users must be letters and digits and say the intent, such as RecorderSigns."
+  }
+
+  validation {
+    condition = alltrue([
+      for principal in flatten([for user in values(var.users) : tolist(user.principals)]) :
+      can(regex("^arn:[a-z-]+:iam::[0-9]{12}:role/[^*]+$", principal)) || can(regex("^[a-z0-9-]+(\\.[a-z0-9-]+)+$", principal))
+    ])
+    error_message = "A principal in users must be a role's ARN or a service such as s3.amazonaws.com: whole accounts and wildcards use no key."
+  }
+
+  validation {
+    condition = alltrue([
+      for user in values(var.users) : length(user.conditions) > 0 || alltrue([for principal in user.principals : startswith(principal, "arn:")])
+    ])
+    error_message = "A service in users needs a condition, such as aws:SourceArn or kms:EncryptionContext:…: without one it uses the key for anybody."
+  }
+
+  validation {
+    condition = alltrue([
+      for action in flatten([for user in values(var.users) : tolist(user.actions)]) :
+      contains(
+        var.purpose == "sign"
+        ? ["kms:GetPublicKey", "kms:Sign", "kms:Verify"]
+        : ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey", "kms:GenerateDataKey*", "kms:ReEncrypt*"],
+        action
+      )
+    ])
+    error_message = "An action in users must be a use of such a key: kms:Sign, kms:Verify, kms:GetPublicKey to sign; kms:Decrypt, kms:DescribeKey, kms:Encrypt, kms:GenerateDataKey, kms:GenerateDataKey*, kms:ReEncrypt* to encrypt. Administration is the account's."
+  }
+}
+
+variable "via_services" {
+  type        = set(string)
+  nullable    = false
+  default     = []
+  description = "Services, such as s3, through which principals of the account may encrypt and decrypt if an IAM policy gives it to them. Nobody may do so directly."
+
+  validation {
+    condition     = var.purpose == "encrypt" || length(var.via_services) == 0
+    error_message = "A key that signs is used by its users only: leave via_services empty."
+  }
+
+  validation {
+    condition     = alltrue([for service in var.via_services : contains(["athena", "lambda", "s3", "sqs"], service)])
+    error_message = "via_services knows athena, lambda, s3 and sqs."
+  }
+}

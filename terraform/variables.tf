@@ -1,0 +1,287 @@
+variable "account_id" {
+  type        = string
+  nullable    = false
+  description = "Account everything is deployed into, 12 digits. Other accounts are refused."
+
+  validation {
+    condition     = can(regex("^[0-9]{12}$", var.account_id))
+    error_message = "account_id must be 12 digits, not ${jsonencode(var.account_id)}: put your account's number into env/${var.environment}.tfvars (aws sts get-caller-identity shows it)."
+  }
+}
+
+variable "alert_emails" {
+  type        = set(string)
+  nullable    = false
+  default     = []
+  description = "Addresses that get the alarms. Each must confirm the subscription once."
+
+  validation {
+    condition     = alltrue([for email in var.alert_emails : can(regex("^[^@\\s<>]+@[^@\\s<>]+\\.[^@\\s<>]+$", email))])
+    error_message = "alert_emails must be e-mail addresses such as ops@example.org: replace the placeholders in env/${var.environment}.tfvars."
+  }
+}
+
+variable "environment" {
+  type        = string
+  nullable    = false
+  description = "Environment, such as local, dev or prod. Part of every name."
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9]{1,9}$", var.environment))
+    error_message = "environment must be 2 to 10 lower-case letters and digits and start with a letter, such as dev."
+  }
+}
+
+variable "force_destroy" {
+  type        = bool
+  nullable    = false
+  default     = false
+  description = "Whether terraform destroy may empty buckets first, governed evidence included. For environments that hold nothing of worth."
+
+  validation {
+    condition     = !(var.force_destroy && var.retention.evidence_mode == "COMPLIANCE")
+    error_message = "force_destroy cannot go with retention.evidence_mode COMPLIANCE, under which nothing can be deleted: set force_destroy to false."
+  }
+}
+
+variable "name" {
+  type        = string
+  nullable    = false
+  default     = "custody"
+  description = "Name of this deployment. The first part of every name."
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9]*(-[a-z0-9]+)*$", var.name)) && length(var.name) >= 3 && length(var.name) <= 20
+    error_message = "name must be 3 to 20 lower-case letters, digits and single hyphens and start with a letter, such as custody: bucket names are made from it."
+  }
+}
+
+variable "query" {
+  type = object({
+    result_days      = optional(number, 30)
+    scan_limit_bytes = optional(number, 107374182400)
+  })
+  nullable    = false
+  default     = {}
+  description = "Limits of the Athena workgroup: days that query results are kept, and bytes one query may scan (default 100 GiB)."
+
+  validation {
+    condition     = var.query.result_days >= 1 && floor(var.query.result_days) == var.query.result_days
+    error_message = "query.result_days must be a whole number of at least 1."
+  }
+
+  validation {
+    condition     = var.query.scan_limit_bytes >= 10485760 && floor(var.query.scan_limit_bytes) == var.query.scan_limit_bytes
+    error_message = "query.scan_limit_bytes must be a whole number of at least 10485760 (10 MB): Athena takes no lower limit."
+  }
+}
+
+variable "recorded_prefixes" {
+  type     = map(list(string))
+  nullable = false
+  default = {
+    analytics  = [""]
+    processed  = [""]
+    "raw-data" = ["incoming/"]
+  }
+  description = "What must have a receipt: key prefixes by short bucket name (raw-data, processed, analytics). The empty prefix is the whole bucket."
+
+  validation {
+    condition     = length(setsubtract(keys(var.recorded_prefixes), ["analytics", "processed", "raw-data"])) == 0
+    error_message = "recorded_prefixes knows the buckets raw-data, processed and analytics only: remove the others."
+  }
+
+  validation {
+    condition     = alltrue([for prefixes in values(var.recorded_prefixes) : length(prefixes) > 0])
+    error_message = "recorded_prefixes needs at least one prefix a bucket: write [\"\"] for the whole bucket, or leave the bucket out."
+  }
+
+  validation {
+    condition = alltrue([
+      for prefix in flatten(values(var.recorded_prefixes)) : prefix == "" || can(regex("^[A-Za-z0-9!_.*'()=-][A-Za-z0-9!_.*'()=/-]*/$", prefix))
+    ])
+    error_message = "A prefix in recorded_prefixes must be empty or a folder such as incoming/: no slash in front, one at the end, and only letters, digits and !_.*'()=- between."
+  }
+
+  validation {
+    condition = alltrue(flatten([
+      for prefixes in values(var.recorded_prefixes) : [
+        for i, one in prefixes : [for j, other in prefixes : i == j || !startswith(other, one)]
+      ]
+    ]))
+    error_message = "No prefix in recorded_prefixes may begin with another of the same bucket: S3 refuses overlapping notifications. Keep the shorter one."
+  }
+}
+
+variable "recorder" {
+  type = object({
+    batch_size      = optional(number, 10)
+    max_concurrency = optional(number, 50)
+    memory_mb       = optional(number, 1769)
+    timeout_seconds = optional(number, 900)
+  })
+  nullable    = false
+  default     = {}
+  description = "Size of the recorder function. 1769 MB is one whole vCPU; hashing a large object takes the time it takes, hence the longest timeout Lambda has."
+
+  validation {
+    condition     = var.recorder.batch_size >= 1 && var.recorder.batch_size <= 10
+    error_message = "recorder.batch_size must be 1 to 10."
+  }
+
+  validation {
+    condition     = var.recorder.max_concurrency >= 2 && var.recorder.max_concurrency <= 1000
+    error_message = "recorder.max_concurrency must be 2 to 1000: an SQS event source takes nothing else."
+  }
+
+  validation {
+    condition     = var.recorder.memory_mb >= 256 && var.recorder.memory_mb <= 10240
+    error_message = "recorder.memory_mb must be 256 to 10240."
+  }
+
+  validation {
+    condition     = var.recorder.timeout_seconds >= 60 && var.recorder.timeout_seconds <= 900
+    error_message = "recorder.timeout_seconds must be 60 to 900."
+  }
+}
+
+variable "region" {
+  type        = string
+  nullable    = false
+  description = "Region everything is deployed into."
+
+  validation {
+    condition     = can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", var.region))
+    error_message = "region must be the name of an AWS region, such as eu-central-1."
+  }
+}
+
+variable "retention" {
+  type = object({
+    evidence_days   = optional(number, 365)
+    evidence_mode   = optional(string, "GOVERNANCE")
+    key_window_days = optional(number, 30)
+    log_days        = optional(number, 365)
+    noncurrent_days = optional(number, 90)
+  })
+  nullable    = false
+  default     = {}
+  description = "How long what is kept. evidence: receipts and trail logs, under Object Lock in mode GOVERNANCE (an administrator can lift it) or COMPLIANCE (nobody can); key_window: between scheduling a key's deletion and the deletion; log: log groups and access logs; noncurrent: superseded versions of data."
+
+  validation {
+    condition     = contains(["GOVERNANCE", "COMPLIANCE"], var.retention.evidence_mode)
+    error_message = "retention.evidence_mode must be GOVERNANCE or COMPLIANCE."
+  }
+
+  validation {
+    condition     = var.retention.evidence_days >= 1 && var.retention.evidence_days <= 36500 && floor(var.retention.evidence_days) == var.retention.evidence_days
+    error_message = "retention.evidence_days must be a whole number of 1 to 36500: Object Lock takes nothing else."
+  }
+
+  validation {
+    condition     = var.retention.key_window_days >= 7 && var.retention.key_window_days <= 30
+    error_message = "retention.key_window_days must be 7 to 30: KMS takes nothing else."
+  }
+
+  validation {
+    condition     = contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.retention.log_days)
+    error_message = "retention.log_days must be a retention CloudWatch Logs knows, such as 30, 90, 180, 365, 731 or 3653."
+  }
+
+  validation {
+    condition     = var.retention.noncurrent_days >= 1 && floor(var.retention.noncurrent_days) == var.retention.noncurrent_days
+    error_message = "retention.noncurrent_days must be a whole number of at least 1."
+  }
+}
+
+variable "signing_key" {
+  type        = string
+  nullable    = false
+  description = "Label, in signing_keys, of the key that signs from now on."
+
+  validation {
+    condition     = contains(keys(var.signing_keys), var.signing_key)
+    error_message = "signing_key must be one of the labels in signing_keys (${join(", ", keys(var.signing_keys))})."
+  }
+
+  validation {
+    condition = try(
+      var.signing_keys[var.signing_key].revoked_at == null && var.signing_keys[var.signing_key].valid_until == null, true
+    )
+    error_message = "signing_key names a key that is revoked or has an end: what it signs would not hold. Add a new label to signing_keys and name that."
+  }
+}
+
+variable "signing_keys" {
+  type = map(object({
+    valid_from  = string
+    valid_until = optional(string)
+    revoked_at  = optional(string)
+  }))
+  nullable    = false
+  description = "Receipt keys by label, with the times (RFC 3339, UTC, Z) between which their signatures hold. To rotate: add a label, name it in signing_key, and give the old one valid_until. Never remove one: its receipts could not be verified any more."
+
+  validation {
+    condition     = alltrue([for label in keys(var.signing_keys) : can(regex("^[a-z0-9][a-z0-9-]{0,19}$", label))])
+    error_message = "A label in signing_keys must be at most 20 lower-case letters, digits and hyphens, such as 2026a."
+  }
+
+  validation {
+    condition = alltrue([
+      for time in flatten([for key in values(var.signing_keys) : [key.valid_from, key.valid_until, key.revoked_at]]) :
+      time == null ? true : can(regex("^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$", time)) && can(timeadd(time, "0s"))
+    ])
+    error_message = "Times in signing_keys must be RFC 3339 in UTC to the second, such as 2026-01-01T00:00:00Z."
+  }
+
+  validation {
+    condition = alltrue([
+      for key in values(var.signing_keys) :
+      key.valid_until == null ? true : try(timecmp(key.valid_from, key.valid_until) < 0, true)
+    ])
+    error_message = "In signing_keys, valid_until must be later than valid_from."
+  }
+}
+
+variable "skip_account_checks" {
+  type        = bool
+  nullable    = false
+  default     = false
+  description = "Whether to plan without asking AWS who we are, as an environment without an account must. The check that the account is account_id goes with it."
+}
+
+variable "tags" {
+  type        = map(string)
+  nullable    = false
+  default     = {}
+  description = "Tags for everything, besides project, environment and managed_by."
+
+  validation {
+    condition     = length(setintersection(keys(var.tags), ["project", "environment", "managed_by"])) == 0
+    error_message = "The tags project, environment and managed_by are the kit's own: choose other names."
+  }
+}
+
+variable "trail_regions" {
+  type        = set(string)
+  nullable    = false
+  default     = []
+  description = "Regions whose trail logs the tables read, besides the region itself and us-east-1 (global services)."
+
+  validation {
+    condition     = alltrue([for region in var.trail_regions : can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", region))])
+    error_message = "trail_regions must be names of AWS regions, such as eu-central-1."
+  }
+}
+
+variable "watermark_minutes" {
+  type        = number
+  nullable    = false
+  default     = 60
+  description = "Minutes until a missing receipt or trail event is a finding and not just late. CloudTrail delivers within minutes but promises nothing."
+
+  validation {
+    condition     = var.watermark_minutes >= 0 && var.watermark_minutes <= 1440 && floor(var.watermark_minutes) == var.watermark_minutes
+    error_message = "watermark_minutes must be a whole number of 0 to 1440."
+  }
+}
