@@ -1,0 +1,127 @@
+"""JSON documents whose every byte counts: read strictly, and only once.
+
+Messages, envelopes, receipts and the key registry all come through here, so that no two readers can take
+the same bytes for different things: UTF-8 only, no name twice in an object, no ``NaN``, no lone surrogates
+(RFC 8259 sections 4, 6, 8.1 and 8.2 leave each of these to the reader).
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any, NoReturn
+
+from custody.errors import EvidenceError
+from custody.times import parse_time
+
+
+def parse_object(data: bytes | str, what: str, max_bytes: int) -> dict[str, Any]:
+    """Read one JSON object of at most ``max_bytes``.
+
+    Raises ``EvidenceError``, which names the document by ``what``.
+    """
+    try:
+        raw = data.encode() if isinstance(data, str) else data
+        if len(raw) > max_bytes:
+            raise EvidenceError(f"The {what} is {len(raw)} bytes long, over the limit of {max_bytes}.")
+        document = json.loads(
+            raw.decode("utf-8"), object_pairs_hook=_unique_names, parse_constant=_refuse_constant
+        )
+    except (ValueError, RecursionError) as error:
+        raise EvidenceError(f"The {what} is not strict JSON: {error}.") from error
+    if not isinstance(document, dict):
+        raise EvidenceError(f"The {what} is not a JSON object.")
+    return document
+
+
+class Fields:
+    """The named fields of one JSON object, each read with the type it must have.
+
+    Every method raises ``EvidenceError`` naming the document and the field. Fields nobody asks for are
+    ignored, as in-toto and DSSE both require of a reader.
+    """
+
+    def __init__(self, document: object, what: str) -> None:
+        if not isinstance(document, dict):
+            raise EvidenceError(f"The {what} is not a JSON object.")
+        self._document: dict[str, Any] = document
+        self._what = what
+
+    def text(self, name: str) -> str:
+        """A string; present, UTF-8 encodable."""
+        value = self._document.get(name)
+        if not isinstance(value, str):
+            raise self._error(name, "is not a string")
+        try:
+            value.encode()
+        except UnicodeEncodeError as error:
+            raise self._error(name, "holds half a character (a lone surrogate)") from error
+        return value
+
+    def words(self, name: str) -> str:
+        """A string that is not empty."""
+        value = self.text(name)
+        if not value:
+            raise self._error(name, "is empty")
+        return value
+
+    def optional_text(self, name: str) -> str | None:
+        """A string, or ``None`` where the field is ``null`` or absent."""
+        return None if self._document.get(name) is None else self.text(name)
+
+    def natural(self, name: str) -> int:
+        """A whole number, zero or more."""
+        value = self._document.get(name)
+        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+            raise self._error(name, "is not a whole number of zero or more")
+        return value
+
+    def time(self, name: str) -> datetime:
+        """An RFC 3339 time in UTC, written with ``Z``."""
+        value = self.text(name)
+        if not value.endswith("Z"):
+            raise self._error(name, "is not a time in UTC, written with Z")
+        try:
+            return parse_time(value)
+        except EvidenceError as error:
+            raise self._error(name, f"is no time: {error}") from error
+
+    def optional_time(self, name: str) -> datetime | None:
+        """As ``time``, or ``None`` where the field is ``null`` or absent."""
+        return None if self._document.get(name) is None else self.time(name)
+
+    def sha256(self, name: str) -> str:
+        """A SHA-256 in 64 lower-case hexadecimal digits."""
+        value = self.text(name)
+        if len(value) != 64 or not set(value) <= set("0123456789abcdef"):
+            raise self._error(name, "is not a SHA-256 in lower-case hexadecimal")
+        return value
+
+    def object(self, name: str) -> Fields:
+        """A nested object."""
+        return Fields(self._document.get(name), f"{self._what}'s {name}")
+
+    def optional_object(self, name: str) -> Fields:
+        """A nested object; one without fields where it is ``null`` or absent."""
+        return Fields({}, self._what) if self._document.get(name) is None else self.object(name)
+
+    def objects(self, name: str) -> list[Fields]:
+        """A list of nested objects."""
+        value = self._document.get(name)
+        if not isinstance(value, list):
+            raise self._error(name, "is not a list")
+        return [Fields(item, f"{self._what}'s {name}[{index}]") for index, item in enumerate(value)]
+
+    def _error(self, name: str, reason: str) -> EvidenceError:
+        return EvidenceError(f"The {self._what}'s {name} {reason}.")
+
+
+def _unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    document = dict(pairs)
+    if len(document) != len(pairs):
+        raise ValueError("a name stands twice in one object")
+    return document
+
+
+def _refuse_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not JSON")

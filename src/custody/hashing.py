@@ -1,0 +1,53 @@
+"""SHA-256 of a stream, in constant memory, with the reading and the hashing side by side."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import deque
+from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol
+
+CHUNK_BYTES = 1024 * 1024
+"""Large enough that a chunk costs nothing but its bytes, small enough to stay in a processor's cache."""
+CHUNKS_AHEAD = 4
+"""How many chunks may wait to be hashed: all the memory this takes."""
+
+
+class Reader(Protocol):
+    """Anything that gives its bytes in turn, as botocore's ``StreamingBody`` does."""
+
+    def read(self, amt: int, /) -> bytes:
+        """At most ``amt`` next bytes; ``b""`` only at the end."""
+        ...
+
+
+class ShortStreamError(Exception):
+    """The stream held another number of bytes than its sender had said."""
+
+
+def hash_stream(reader: Reader, expected_bytes: int | None = None) -> tuple[str, int]:
+    """Read ``reader`` to its end: its SHA-256 in lower-case hexadecimal, and its size in bytes.
+
+    ``hashlib`` lets go of the interpreter while it hashes, so one thread beside the reader keeps both at
+    work; a stream of a single chunk is hashed without one. Whatever ``reader`` raises is raised here, after
+    the thread has ended. ``ShortStreamError`` if the size is not ``expected_bytes``.
+    """
+    digest = hashlib.sha256()
+    chunk = reader.read(CHUNK_BYTES)
+    size = len(chunk)
+    if following := reader.read(CHUNK_BYTES) if chunk else b"":
+        with ThreadPoolExecutor(max_workers=1, thread_name_prefix="hash") as hasher:
+            waiting = deque([hasher.submit(digest.update, chunk)])
+            while following:
+                size += len(following)
+                if len(waiting) == CHUNKS_AHEAD:
+                    waiting.popleft().result()
+                waiting.append(hasher.submit(digest.update, following))
+                following = reader.read(CHUNK_BYTES)
+            for hashed in waiting:
+                hashed.result()
+    else:
+        digest.update(chunk)
+    if expected_bytes is not None and size != expected_bytes:
+        raise ShortStreamError(f"The stream gave {size} bytes of {expected_bytes}.")
+    return digest.hexdigest(), size
