@@ -1,0 +1,61 @@
+"""What the engine is given (a Glue catalogue, an object store) and what it gives back (a result or an error)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+
+class Catalog(Protocol):
+    """The Glue Data Catalog as Athena sees it."""
+
+    def get_table(self, database: str, name: str) -> Mapping[str, Any] | None:
+        """Return the table in the shape of Glue's ``GetTable`` (``Table``), or ``None`` if there is none.
+
+        ``database`` and ``name`` are lower case. Read are ``TableType``, ``StorageDescriptor`` (``Columns``,
+        ``Location``, ``InputFormat``, ``SerdeInfo``), ``PartitionKeys``, ``Parameters``, ``ViewOriginalText``.
+        """
+
+    def databases(self) -> Iterable[str]:
+        """Return the names of the databases."""
+
+    def tables(self, database: str) -> Iterable[str]:
+        """Return the names of the tables and views of a database."""
+
+
+class Store(Protocol):
+    """The object store as Athena sees it: the current versions of the objects."""
+
+    def list(self, bucket: str, prefix: str) -> Iterable[tuple[str, int, str]]:
+        """Yield ``(key, size in bytes, etag)`` of every object whose key starts with ``prefix``."""
+
+    def read(self, bucket: str, key: str) -> bytes:
+        """Return the whole object."""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """The answer to one statement.
+
+    ``columns`` are ``(name, Athena type)``; ``rows`` hold the values as Athena prints them, ``None`` for NULL.
+    ``scanned_bytes`` and ``scanned_files`` count each stored object that the statement read, once.
+    """
+
+    columns: tuple[tuple[str, str], ...]
+    rows: tuple[tuple[str | None, ...], ...]
+    scanned_bytes: int
+    scanned_files: int
+
+
+class QueryError(Exception):
+    """A statement that failed, with the code and the words of Athena's ``StateChangeReason``."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(f"{code}: {message}")
+        self.code = code
+        self.message = message
+
+
+class ScanLimitExceededError(Exception):
+    """The statement would read more bytes than its workgroup allows; nothing was read."""
