@@ -1,0 +1,485 @@
+"""Drive Terraform for one environment: ``make plan``, ``make apply``, ``make destroy``.
+
+    python -m scripts.terraform plan|apply|destroy --env local|dev|prod
+
+The repository's ``terraform/`` is never run in place. Each environment has a working root of symbolic links,
+``build/<env>/root``, made anew for every run, to which the one thing that differs is added: where the state
+lies. ``local`` talks to the AWS on this machine and nothing else, whatever credentials the caller has;
+``dev`` and ``prod`` take the caller's credentials as they are.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import python_terraform
+from python_terraform import IsFlagged
+
+from scripts.environment import instance_of, local_environ, without_aws
+from scripts.toolchain import BUILD, REPO, ToolError, terraform_environ, terraform_program
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+SOURCE = REPO / "terraform"
+ZIPS = BUILD / "lambda"
+LOCAL = "local"
+LOCAL_PARALLELISM = 30
+"""More than Terraform's ten: against the local AWS most of the time goes into the provider's waiters."""
+LOCAL_GRACE_SECONDS = 15.0
+
+_PLACEHOLDER = re.compile(r"<[^<>\n]+>")
+_NO_SERVER = "http://127.0.0.1:9"
+"""The discard port (RFC 863), where nobody listens: what must not be asked of AWS fails at once."""
+
+
+class TerraformError(ToolError):
+    """Terraform refused or failed; the message ends with what it said."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A saved plan: its file, and its ``terraform show -json`` document."""
+
+    path: Path
+    document: dict[str, Any]
+
+    @property
+    def changes(self) -> list[dict[str, Any]]:
+        """The entries of ``resource_changes`` that create, update, replace or delete something."""
+        return [
+            change
+            for change in self.document.get("resource_changes", ())
+            if change["change"]["actions"] not in (["no-op"], ["read"])
+        ]
+
+    @property
+    def output_changes(self) -> list[str]:
+        """The names of the outputs that change."""
+        entries = self.document.get("output_changes", {})
+        return sorted(name for name, change in entries.items() if change["actions"] != ["no-op"])
+
+    @property
+    def has_changes(self) -> bool:
+        """Whether applying this plan would do anything."""
+        return bool(self.changes or self.output_changes)
+
+    def summary(self) -> str:
+        """Say in a few lines what applying it would do.
+
+        Additions are counted by module; what touches something that exists is named, with what changes in it.
+        """
+        if not self.has_changes:
+            return "No change: what is deployed is what the code says."
+        kinds = Counter(_kind(change) for change in self.changes)
+        counts = ", ".join(f"{kinds[kind]} to {kind}" for kind in ("add", "change", "replace", "destroy"))
+        lines = [f"{counts}; {len(self.output_changes)} outputs change."]
+        added = Counter(_top_module(change) for change in self.changes if _kind(change) == "add")
+        lines += [f"  + {count:>3}  {module}" for module, count in sorted(added.items())]
+        for change in self.changes:
+            kind = _kind(change)
+            if kind != "add":
+                lines.append(f"  {_SIGNS[kind]} {kind}  {change['address']}{_what_changes(change)}")
+        return "\n".join(lines)
+
+
+_SIGNS = {"change": "~", "replace": "±", "destroy": "-"}
+
+
+def _kind(change: dict[str, Any]) -> str:
+    actions = change["change"]["actions"]
+    if len(actions) > 1:
+        return "replace"
+    return {"create": "add", "update": "change", "delete": "destroy"}.get(actions[0], str(actions[0]))
+
+
+def _top_module(change: dict[str, Any]) -> str:
+    address = str(change.get("module_address", ""))
+    return ".".join(address.split(".")[:2]) or "the root"
+
+
+def _what_changes(change: dict[str, Any]) -> str:
+    before, after = change["change"]["before"] or {}, change["change"]["after"] or {}
+    unknown = change["change"].get("after_unknown") or {}
+    names = {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)} | {
+        name for name, value in unknown.items() if value is True
+    }
+    if not after or not names:
+        return ""
+    return ": " + ", ".join(sorted(names))
+
+
+class _Driver(python_terraform.Terraform):  # type: ignore[misc] # the library has no types
+    """python-terraform, with the running of a command replaced.
+
+    The library composes the command lines. Its own runner gives the child no environment of its own, shows no
+    progress, and leaves the child behind on an interrupt.
+    """
+
+    def __init__(self, program: Path, folder: Path, environ: Mapping[str, str], grace: float | None) -> None:
+        self._environ = dict(environ)
+        self._grace = grace
+        super().__init__(working_dir=str(folder), terraform_bin_path=str(program))
+
+    def cmd(
+        self, cmd: str, *args: str, on_line: Callable[[str], None] | None = None, **options: Any
+    ) -> tuple[int, str, str]:
+        """Run one command to its end; return its exit status, its output and its error output.
+
+        ``on_line`` is given each line of the output as it comes. On an interrupt Terraform is asked to stop,
+        given its grace (None: as long as it takes to save the state) and then ended, with its providers.
+        """
+        words = self.generate_cmd_string(cmd, *args, **options)
+        lines: list[str] = []
+        with (
+            tempfile.TemporaryFile("w+") as errors,
+            subprocess.Popen(
+                words,
+                cwd=self.working_dir,
+                env=self._environ,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+                start_new_session=True,
+            ) as process,
+        ):
+            try:
+                for line in process.stdout or ():
+                    lines.append(line)
+                    if on_line is not None:
+                        on_line(line)
+                process.wait()
+            except BaseException:
+                self._stop(process)
+                raise
+            errors.seek(0)
+            return process.returncode, "".join(lines), errors.read()
+
+    def _stop(self, process: subprocess.Popen[str]) -> None:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.communicate(timeout=self._grace)
+        except (subprocess.TimeoutExpired, KeyboardInterrupt):
+            os.killpg(process.pid, signal.SIGKILL)
+            process.communicate()
+
+
+class Terraform:
+    """Terraform for one environment.
+
+    env: the name of ``terraform/env/<env>.tfvars``. work_dir: where its working root, state (of ``local``),
+    plan and ``deployment.json`` lie; ``build/<env>`` by default. environ: the variables of the local AWS
+    (``LocalAws.environ()``); by default those of the server that ``make local-up`` started, if it runs.
+    variables: values that go before the environment's tfvars. say: where words for a person go, line by line.
+
+    Every method raises ``ToolError`` with one message for a person if it cannot do its work.
+    """
+
+    def __init__(
+        self,
+        env: str,
+        *,
+        work_dir: Path | None = None,
+        environ: Mapping[str, str] | None = None,
+        variables: Mapping[str, object] | None = None,
+        say: Callable[[str], None] = print,
+    ) -> None:
+        self.env = env
+        self.is_local = env == LOCAL
+        self.work_dir = (work_dir or BUILD / env).absolute()
+        self.state_path = self.work_dir / "terraform.tfstate"
+        self.plan_path = self.work_dir / "plan"
+        self.deployment_path = self.work_dir / "deployment.json"
+        self._variables = dict(variables or {})
+        self._say = say
+        self._folder = self.work_dir / "root" / "terraform"
+        if not (SOURCE / "env" / f"{env}.tfvars").is_file():
+            known = ", ".join(sorted(path.stem for path in (SOURCE / "env").glob("*.tfvars")))
+            raise ToolError(f"There is no environment {env!r}; there are {known}.")
+        if not self.is_local:
+            self._refuse_placeholders()
+            if environ is not None or any(name.startswith("AWS_ENDPOINT_URL") for name in os.environ):
+                raise ToolError(
+                    f"AWS_ENDPOINT_URL is set, but ENV={env} is real. Unset it and run this again."
+                )
+            self._aws: dict[str, str] | None = None
+            self._environ = terraform_environ()
+        else:
+            self._aws = dict(environ) if environ is not None else local_environ(self.work_dir / "aws")
+            nobody = {"AWS_ENDPOINT_URL": _NO_SERVER, "AWS_MAX_ATTEMPTS": "1"}
+            self._environ = terraform_environ(without_aws(os.environ)) | (self._aws or nobody)
+
+    def plan(self, *, destroy: bool = False) -> Plan:
+        """Plan, save the plan in ``plan`` and its document in ``plan.json``, its text in ``plan.txt``."""
+        driver = self._ready()
+        self.plan_path.unlink(missing_ok=True)
+        status, text, errors = driver.plan(
+            out=str(self.plan_path),
+            var_file=self._variable_files(),
+            var=None,
+            parallelism=LOCAL_PARALLELISM if self.is_local else None,
+            destroy=IsFlagged if destroy else None,
+        )
+        if status not in (0, 2):
+            raise TerraformError(f"{text}\n{errors}\nterraform plan failed.".strip())
+        (self.work_dir / "plan.txt").write_text(text)
+        document = self._show(driver, str(self.plan_path))
+        (self.work_dir / "plan.json").write_text(json.dumps(document))
+        self._plan_inputs.write_text(_zips_digest())
+        return Plan(self.plan_path, document)
+
+    def apply(self) -> dict[str, Any]:
+        """Apply the saved plan, whole and once; write ``deployment.json`` from the outputs and return it."""
+        self.require_server()
+        if not self.plan_path.is_file():
+            raise ToolError(f"There is no plan to apply. Make one and read it: make plan ENV={self.env}")
+        if self._plan_inputs.read_text() != _zips_digest():
+            raise ToolError(
+                f"The functions' zips have changed since the plan. Make a new one: make plan ENV={self.env}"
+            )
+        self._change("apply", Plan(self.plan_path, json.loads((self.work_dir / "plan.json").read_bytes())))
+        outputs = self._outputs()
+        partial = self.deployment_path.with_suffix(".part")
+        partial.write_text(json.dumps(outputs, indent=2, sort_keys=True) + "\n")
+        partial.replace(self.deployment_path)
+        return outputs
+
+    def destroy(self) -> None:
+        """Destroy everything in the state. The caller has asked the person; this does not."""
+        if self.is_local and self._aws is None:
+            self._forget("no AWS runs on this machine")
+            self._say("There is nothing to destroy.")
+            return
+        plan = self.plan(destroy=True)
+        if plan.changes:
+            self._change("destroy", plan)
+        else:
+            self.plan_path.unlink()
+            self._say("There is nothing to destroy.")
+        self.deployment_path.unlink(missing_ok=True)
+
+    def show_json(self) -> dict[str, Any]:
+        """Return the state as ``terraform show -json`` gives it (after an apply: with every value known)."""
+        return self._show(self._ready())
+
+    def require_server(self) -> None:
+        """Raise ``ToolError`` if this is ``local`` and no server runs."""
+        if self.is_local and self._aws is None:
+            raise ToolError("There is no AWS on this machine to apply to. Run first: make local-up")
+
+    @property
+    def _plan_inputs(self) -> Path:
+        return self.work_dir / "plan.inputs"
+
+    def _refuse_placeholders(self) -> None:
+        for path in (SOURCE / "env" / f"{self.env}.tfvars", SOURCE / "env" / f"{self.env}.s3.tfbackend"):
+            if not path.is_file():
+                raise ToolError(f"{path.relative_to(REPO)} is missing.")
+            for number, line in enumerate(path.read_text().splitlines(), 1):
+                found = _PLACEHOLDER.search(line.partition("#")[0])
+                if found:
+                    raise ToolError(
+                        f"{path.relative_to(REPO)}:{number} still holds {found.group()}: fill it in first."
+                    )
+
+    def _ready(self) -> _Driver:
+        """Make the working root anew, see that the state belongs to what runs, and initialise."""
+        if not any(ZIPS.glob("*.zip")):
+            raise ToolError("The functions are not built. Run: make build")
+        self._link()
+        if self.is_local:
+            self._tie_state()
+        driver = self._driver()
+        where = {"path": str(self.state_path)} if self.is_local else f"env/{self.env}.s3.tfbackend"
+        status, text, errors = driver.init(backend_config=where, lockfile="readonly", var=None)
+        if status != 0:
+            raise TerraformError(f"{text}\n{errors}\nterraform init failed.".strip())
+        return driver
+
+    def _link(self) -> None:
+        """Lay out ``root``: ``terraform/`` file by file, ``sql``, the zips; all links into the repository."""
+        root = self._folder.parent
+        self._folder.mkdir(parents=True, exist_ok=True)
+        for entry in self._folder.iterdir():
+            if entry.is_dir() and not entry.is_symlink():
+                if entry.name != ".terraform":
+                    shutil.rmtree(entry)
+            else:
+                entry.unlink()
+        for entry in SOURCE.iterdir():
+            if entry.name != ".terraform" and not entry.name.startswith("terraform.tfstate"):
+                (self._folder / entry.name).symlink_to(entry)
+        kind = "local" if self.is_local else "s3"
+        (self._folder / "backend.tf").write_text(f'terraform {{\n  backend "{kind}" {{}}\n}}\n')
+        (root / "build").mkdir(exist_ok=True)
+        for link, target in ((root / "sql", REPO / "sql"), (root / "build" / "lambda", ZIPS)):
+            link.unlink(missing_ok=True)
+            link.symlink_to(target)
+
+    def _tie_state(self) -> None:
+        """Forget a state whose server is gone: the local AWS keeps all it has in memory."""
+        tie = self.work_dir / "terraform.tfstate.instance"
+        instance = (instance_of(self._aws["AWS_ENDPOINT_URL"]) if self._aws else None) or ""
+        if not instance or not tie.is_file() or tie.read_text() != instance:
+            self._forget("the AWS on this machine that it described has ended")
+        tie.write_text(instance)
+
+    def _forget(self, reason: str) -> None:
+        stale = [path for path in self.work_dir.glob("terraform.tfstate*") if path.is_file()]
+        if self.state_path in stale and json.loads(self.state_path.read_bytes()).get("resources"):
+            self._say(f"The local state is dropped: {reason}.")
+        for path in [*stale, self.deployment_path]:
+            path.unlink(missing_ok=True)
+
+    def _variable_files(self) -> list[str]:
+        files = [f"env/{self.env}.tfvars"]
+        if self._variables:
+            path = self.work_dir / "variables.tfvars.json"
+            path.write_text(json.dumps(self._variables))
+            files.append(str(path))
+        return files
+
+    def _driver(self) -> _Driver:
+        return _Driver(
+            terraform_program(), self._folder, self._environ, LOCAL_GRACE_SECONDS if self.is_local else None
+        )
+
+    def _show(self, driver: _Driver, *what: str) -> dict[str, Any]:
+        status, text, errors = driver.cmd("show", *what, json=IsFlagged)
+        if status != 0:
+            raise TerraformError(f"{errors}\nterraform show failed.")
+        document: dict[str, Any] = json.loads(text)
+        return document
+
+    def _outputs(self) -> dict[str, Any]:
+        status, text, errors = self._driver().cmd("output", json=IsFlagged)
+        if status != 0:
+            raise TerraformError(f"{errors}\nterraform output failed.")
+        return {name: output["value"] for name, output in json.loads(text).items()}
+
+    def _change(self, what: str, plan: Plan) -> None:
+        """Apply a saved plan with progress; the plan is used up, whether that succeeds or not."""
+        progress = _Progress(sum(len(change["change"]["actions"]) for change in plan.changes), self._say)
+        driver = self._driver()
+        try:
+            status, _, errors = driver.cmd(
+                "apply",
+                str(plan.path),
+                input=False,
+                json=IsFlagged,
+                parallelism=LOCAL_PARALLELISM if self.is_local else None,
+                on_line=progress.line,
+            )
+        finally:
+            plan.path.unlink(missing_ok=True)
+        if status != 0:
+            said = "\n".join([*progress.errors, errors]).strip()
+            raise TerraformError(f"{said}\nterraform {what} failed; what was done so far is in the state.")
+        self._say(f"terraform {what}: {progress.done} changes in {progress.seconds:.0f} s.")
+
+
+class _Progress:
+    """Reads Terraform's machine-readable output ("Machine-Readable UI") and says how far it is."""
+
+    EVERY_SECONDS = 5.0
+
+    def __init__(self, total: int, say: Callable[[str], None]) -> None:
+        self.done = 0
+        self.errors: list[str] = []
+        self._total = total
+        self._say = say
+        self._start = self._last = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self._start
+
+    def line(self, text: str) -> None:
+        """Take one line of the output."""
+        event = json.loads(text)
+        if event["type"] == "apply_complete":
+            self.done += 1
+            if time.monotonic() - self._last >= self.EVERY_SECONDS:
+                self._last = time.monotonic()
+                self._say(
+                    f"  {self.done}/{self._total} after {self.seconds:.0f} s:"
+                    f" {event['hook']['resource']['addr']}"
+                )
+        elif event["type"] == "diagnostic" and event["diagnostic"]["severity"] == "error":
+            diagnostic = event["diagnostic"]
+            where = f" ({diagnostic['address']})" if diagnostic.get("address") else ""
+            self.errors.append(
+                f"Error{where}: {diagnostic['summary']}\n{diagnostic.get('detail', '')}".rstrip()
+            )
+
+
+def _zips_digest() -> str:
+    """Return one digest over the functions' zips: Terraform uploads them, its plan does not hold them."""
+    digest = hashlib.sha256()
+    for path in sorted(ZIPS.glob("*.zip")):
+        digest.update(path.name.encode() + hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def _confirm(env: str) -> None:
+    """Have the person type the environment's name; raises ``ToolError`` if it is not typed."""
+    try:
+        typed = input(f"This destroys everything in {env}. Type its name to go on: ")
+    except EOFError:
+        typed = ""
+    if typed.strip() != env:
+        raise ToolError("Not confirmed; nothing was done.")
+
+
+def _run(command: str, terraform: Terraform) -> None:
+    if command == "destroy":
+        if not terraform.is_local:
+            _confirm(terraform.env)
+        terraform.destroy()
+        return
+    if command == "apply":
+        terraform.require_server()
+    if command == "plan" or terraform.is_local:
+        plan = terraform.plan()
+        print(plan.summary())
+        print(f"The whole plan: {(terraform.work_dir / 'plan.txt').relative_to(REPO)}")
+    if command == "apply":
+        terraform.apply()
+        print(f"Deployed: {terraform.deployment_path.relative_to(REPO)} holds the outputs.")
+
+
+def main() -> int:
+    """Run one command; 0 done (with or without changes), 2 not done, 130 interrupted."""
+    parser = argparse.ArgumentParser(prog="python -m scripts.terraform", description="Drive Terraform.")
+    parser.add_argument("command", choices=("plan", "apply", "destroy"))
+    parser.add_argument("--env", default=LOCAL, help="local (default), dev or prod")
+    options = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        _run(options.command, Terraform(options.env))
+    except ToolError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("Interrupted.", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
