@@ -2,6 +2,12 @@ data "aws_partition" "current" {}
 
 locals {
   arn = "arn:${data.aws_partition.current.partition}:s3:::${var.name}"
+
+  # By the word for the prefix in a statement's id: provenance/ → Provenance.
+  write_once = {
+    for prefix, writers in var.write_once :
+    replace(title(replace(prefix, "/[^a-z0-9]+/", " ")), " ", "") => { prefix = prefix, writers = writers }
+  }
 }
 
 resource "aws_s3_bucket" "this" {

@@ -95,28 +95,28 @@ data "aws_iam_policy_document" "this" {
   }
 
   dynamic "statement" {
-    for_each = var.write_once
+    for_each = local.write_once
 
     content {
-      sid       = "WritersCreateUnder${replace(title(replace(statement.key, "/[^a-z0-9]+/", " ")), " ", "")}"
+      sid       = "WritersCreateUnder${statement.key}"
       actions   = ["s3:PutObject"]
-      resources = ["${local.arn}/${statement.key}*"]
+      resources = ["${local.arn}/${statement.value.prefix}*"]
 
       principals {
         type        = "AWS"
-        identifiers = statement.value
+        identifiers = statement.value.writers
       }
     }
   }
 
   dynamic "statement" {
-    for_each = var.write_once
+    for_each = local.write_once
 
     content {
-      sid       = "NobodyElseCreatesUnder${replace(title(replace(statement.key, "/[^a-z0-9]+/", " ")), " ", "")}"
+      sid       = "NobodyElseCreatesUnder${statement.key}"
       effect    = "Deny"
       actions   = ["s3:PutObject", "s3:ReplicateObject"]
-      resources = ["${local.arn}/${statement.key}*"]
+      resources = ["${local.arn}/${statement.value.prefix}*"]
 
       principals {
         type        = "*"
@@ -126,20 +126,20 @@ data "aws_iam_policy_document" "this" {
       condition {
         test     = "ArnNotEquals"
         variable = "aws:PrincipalArn"
-        values   = statement.value
+        values   = statement.value.writers
       }
     }
   }
 
   # https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes-enforce.html
   dynamic "statement" {
-    for_each = var.write_once
+    for_each = local.write_once
 
     content {
-      sid       = "NobodyOverwritesUnder${replace(title(replace(statement.key, "/[^a-z0-9]+/", " ")), " ", "")}"
+      sid       = "NobodyOverwritesUnder${statement.key}"
       effect    = "Deny"
       actions   = ["s3:PutObject"]
-      resources = ["${local.arn}/${statement.key}*"]
+      resources = ["${local.arn}/${statement.value.prefix}*"]
 
       principals {
         type        = "*"

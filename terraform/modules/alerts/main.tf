@@ -1,0 +1,109 @@
+data "aws_partition" "current" {}
+
+data "aws_region" "current" {}
+
+locals {
+  name = "${var.prefix}-alerts"
+  here = "${data.aws_region.current.name}:${var.account_id}"
+  arn  = "arn:${data.aws_partition.current.partition}:sns:${local.here}:${local.name}"
+
+  # Service → what of ours it publishes for.
+  publishers = {
+    CloudWatchAlarmsPublish = {
+      service    = "cloudwatch.amazonaws.com"
+      source_arn = "arn:${data.aws_partition.current.partition}:cloudwatch:${local.here}:alarm:${var.prefix}-*"
+    }
+    EventRulesPublish = {
+      service    = "events.amazonaws.com"
+      source_arn = "arn:${data.aws_partition.current.partition}:events:${local.here}:rule/${var.prefix}-*"
+    }
+  }
+}
+
+# A key of our own: the key policy of aws/sns lets neither service in, and its alarms would vanish without a word.
+# https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
+module "key" {
+  source = "../key"
+
+  account_id           = var.account_id
+  deletion_window_days = var.key_window_days
+  description          = "Encrypts the alerts of ${var.prefix}"
+  name                 = local.name
+
+  users = {
+    for sid, publisher in local.publishers : sid => {
+      principals = [publisher.service]
+      actions    = ["kms:Decrypt", "kms:GenerateDataKey*"]
+      conditions = [
+        { test = "StringEquals", variable = "aws:SourceAccount", values = [var.account_id] },
+        { test = "ArnLike", variable = "aws:SourceArn", values = [publisher.source_arn] },
+      ]
+    }
+  }
+}
+
+resource "aws_sns_topic" "this" {
+  name              = local.name
+  kms_master_key_id = module.key.arn
+}
+
+# https://docs.aws.amazon.com/sns/latest/dg/sns-access-policy-use-cases.html
+data "aws_iam_policy_document" "this" {
+  dynamic "statement" {
+    for_each = local.publishers
+
+    content {
+      sid       = statement.key
+      actions   = ["sns:Publish"]
+      resources = [local.arn]
+
+      principals {
+        type        = "Service"
+        identifiers = [statement.value.service]
+      }
+
+      condition {
+        test     = "StringEquals"
+        variable = "aws:SourceAccount"
+        values   = [var.account_id]
+      }
+
+      condition {
+        test     = "ArnLike"
+        variable = "aws:SourceArn"
+        values   = [statement.value.source_arn]
+      }
+    }
+  }
+
+  statement {
+    sid       = "NobodyWithoutTls"
+    effect    = "Deny"
+    actions   = ["sns:Publish"]
+    resources = [local.arn]
+
+    principals {
+      type        = "*"
+      identifiers = ["*"]
+    }
+
+    condition {
+      test     = "Bool"
+      variable = "aws:SecureTransport"
+      values   = ["false"]
+    }
+  }
+}
+
+resource "aws_sns_topic_policy" "this" {
+  arn    = aws_sns_topic.this.arn
+  policy = data.aws_iam_policy_document.this.json
+}
+
+resource "aws_sns_topic_subscription" "email" {
+  for_each = var.emails
+
+  topic_arn = aws_sns_topic.this.arn
+  protocol  = "email"
+  endpoint  = each.value
+}

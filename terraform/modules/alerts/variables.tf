@@ -1,0 +1,40 @@
+variable "account_id" {
+  type        = string
+  nullable    = false
+  description = "Account whose alarms and rules may publish, 12 digits."
+
+  validation {
+    condition     = can(regex("^[0-9]{12}$", var.account_id))
+    error_message = "account_id must be 12 digits."
+  }
+}
+
+variable "emails" {
+  type        = set(string)
+  nullable    = false
+  default     = []
+  description = "Addresses that get what is published. Each must confirm the subscription once."
+
+  validation {
+    condition     = alltrue([for email in var.emails : can(regex("^[^@\\s<>]+@[^@\\s<>]+\\.[^@\\s<>]+$", email))])
+    error_message = "emails must be e-mail addresses such as ops@example.org."
+  }
+}
+
+variable "key_window_days" {
+  type        = number
+  nullable    = false
+  default     = 30
+  description = "Days between scheduling the deletion of the topic's key and the deletion."
+}
+
+variable "prefix" {
+  type        = string
+  nullable    = false
+  description = "Prefix of the deployment's names: the topic is <prefix>-alerts, and alarms and rules whose names begin with <prefix>- may publish."
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]*[a-z0-9]$", var.prefix))
+    error_message = "prefix must be lower-case letters, digits and hyphens and start with a letter, such as custody-dev."
+  }
+}

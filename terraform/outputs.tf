@@ -1,0 +1,72 @@
+output "account_id" {
+  description = "Account everything is in."
+  value       = var.account_id
+}
+
+output "buckets" {
+  description = "Bucket names by short name."
+  value       = local.bucket_names
+}
+
+output "database" {
+  description = "Name of the Glue database."
+  value       = local.database_name
+}
+
+output "functions" {
+  description = "Function ARNs by short name."
+  value       = { recorder = module.recorder.arn }
+}
+
+output "keys" {
+  description = "Key ARNs by short name. signing is the key that signs now."
+  value = {
+    alerts     = module.alerts.key_arn
+    data       = module.data_key.arn
+    provenance = module.provenance_key.arn
+    signing    = module.signing_key[var.signing_key].arn
+  }
+}
+
+output "queues" {
+  description = "Queue URLs by short name."
+  value = {
+    recorder       = module.recorder.queue_url
+    "recorder-dlq" = module.recorder.dead_letter_queue_url
+  }
+}
+
+output "recorded_prefixes" {
+  description = "What must have a receipt: key prefixes by bucket name."
+  value       = { for short, prefixes in local.recorded_prefixes : local.bucket_names[short] => prefixes if length(prefixes) > 0 }
+}
+
+output "region" {
+  description = "Region everything is in."
+  value       = var.region
+}
+
+output "roles" {
+  description = "Role ARNs by short name."
+  value       = local.role_arns
+}
+
+output "topic_arn" {
+  description = "ARN of the topic that alarms publish to."
+  value       = module.alerts.topic_arn
+}
+
+output "trail_arn" {
+  description = "ARN of the trail."
+  value       = local.trail_arn
+}
+
+output "watermark_minutes" {
+  description = "Minutes until what is missing is a finding."
+  value       = var.watermark_minutes
+}
+
+output "workgroup" {
+  description = "Name of the Athena workgroup."
+  value       = local.workgroup_name
+}

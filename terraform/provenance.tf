@@ -1,0 +1,200 @@
+# The evidence: the bucket of receipts, the keys that sign them, and the function that alone does so.
+
+module "provenance_key" {
+  source = "./modules/key"
+
+  account_id           = var.account_id
+  deletion_window_days = var.retention.key_window_days
+  description          = "Encrypts the receipts of ${local.prefix} and all that the recorder works with"
+  name                 = "${local.prefix}-provenance"
+  via_services         = ["lambda", "s3", "sqs"]
+
+  users = {
+    BucketsNotifyQueue = {
+      principals = ["s3.amazonaws.com"]
+      actions    = ["kms:Decrypt", "kms:GenerateDataKey"]
+      conditions = [
+        { test = "StringEquals", variable = "aws:SourceAccount", values = [var.account_id] },
+        { test = "ArnEquals", variable = "aws:SourceArn", values = [for short in local.lake : local.bucket_arns[short]] },
+      ]
+    }
+    # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html
+    LogsEncryptRecorderLog = {
+      principals = ["logs.${var.region}.${local.dns_suffix}"]
+      actions    = ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"]
+      conditions = [
+        { test = "ArnEquals", variable = "kms:EncryptionContext:aws:logs:arn", values = [local.log_group_arns["recorder"]] },
+      ]
+    }
+    RecorderWritesReceipts = {
+      principals = [module.recorder_role.arn]
+      actions    = ["kms:Decrypt", "kms:GenerateDataKey"]
+    }
+  }
+}
+
+# Only the key that signs now can sign: a retired one keeps its public half, for the receipts it has signed.
+module "signing_key" {
+  source   = "./modules/key"
+  for_each = var.signing_keys
+
+  account_id           = var.account_id
+  deletion_window_days = var.retention.key_window_days
+  description          = "Signs the receipts of ${local.prefix}: ${each.key}"
+  name                 = "${local.prefix}-signing-${each.key}"
+  purpose              = "sign"
+
+  users = each.key != var.signing_key ? {} : {
+    RecorderSigns = {
+      principals = [module.recorder_role.arn]
+      actions    = ["kms:Sign"]
+    }
+  }
+}
+
+data "aws_kms_public_key" "signing" {
+  for_each = var.signing_keys
+
+  key_id = module.signing_key[each.key].arn
+}
+
+module "provenance" {
+  source = "./modules/bucket"
+
+  access_log_bucket = module.access_logs.name
+  account_id        = var.account_id
+  force_destroy     = var.force_destroy
+  key_arn           = module.provenance_key.arn
+  lifecycle_days    = { noncurrent = var.retention.evidence_days }
+  name              = local.bucket_names["provenance"]
+  object_lock       = { days = var.retention.evidence_days, mode = var.retention.evidence_mode }
+  write_once        = { "provenance/" = [module.recorder_role.arn] }
+
+  # What verifiers trust: which key signed what, and when it could.
+  objects = {
+    "keys/registry.json" = {
+      content_type = "application/json"
+      content = jsonencode({
+        keys = [
+          for label, key in var.signing_keys : {
+            key_id      = module.signing_key[label].arn
+            algorithm   = "ecdsa-sha2-nistp256"
+            public_key  = data.aws_kms_public_key.signing[label].public_key_pem
+            valid_from  = key.valid_from
+            valid_until = key.valid_until
+            revoked_at  = key.revoked_at
+          }
+        ]
+      })
+    }
+  }
+}
+
+# https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
+data "aws_iam_policy_document" "recorder_queue" {
+  statement {
+    sid       = "ConsumeQueue"
+    actions   = ["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"]
+    resources = [local.queue_arns["recorder"]]
+  }
+}
+
+data "aws_iam_policy_document" "recorder_log" {
+  statement {
+    sid       = "WriteLog"
+    actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
+    resources = ["${local.log_group_arns["recorder"]}:log-stream:*"]
+  }
+}
+
+data "aws_iam_policy_document" "recorder_objects" {
+  statement {
+    sid     = "ReadRecordedVersions"
+    actions = ["s3:GetObjectVersion"]
+    resources = flatten([
+      for short, prefixes in local.recorded_prefixes : [for prefix in prefixes : "${local.bucket_arns[short]}/${prefix}*"]
+    ])
+  }
+
+  # Without it, S3 answers 403 for a version that is gone, and gone looks like forbidden.
+  statement {
+    sid       = "TellAbsentFromDenied"
+    actions   = ["s3:ListBucket", "s3:ListBucketVersions"]
+    resources = [for short, prefixes in local.recorded_prefixes : local.bucket_arns[short] if length(prefixes) > 0]
+  }
+
+  statement {
+    sid       = "CreateReceipts"
+    actions   = ["s3:PutObject"]
+    resources = ["${local.bucket_arns["provenance"]}/provenance/*"]
+  }
+}
+
+data "aws_iam_policy_document" "recorder_keys" {
+  statement {
+    sid       = "DecryptObjects"
+    actions   = ["kms:Decrypt"]
+    resources = [module.data_key.arn]
+  }
+
+  statement {
+    sid       = "EncryptReceipts"
+    actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+    resources = [module.provenance_key.arn]
+  }
+
+  statement {
+    sid       = "SignReceipts"
+    actions   = ["kms:Sign"]
+    resources = [module.signing_key[var.signing_key].arn]
+  }
+}
+
+module "recorder_role" {
+  source = "./modules/role"
+
+  account_id  = var.account_id
+  description = "Hashes objects of ${local.prefix} and signs their receipts"
+  name        = local.role_names["recorder"]
+  service     = "lambda.amazonaws.com"
+  source_arns = [local.function_arns["recorder"]]
+
+  policies = {
+    consume-queue = data.aws_iam_policy_document.recorder_queue.json
+    objects       = data.aws_iam_policy_document.recorder_objects.json
+    use-keys      = data.aws_iam_policy_document.recorder_keys.json
+    write-log     = data.aws_iam_policy_document.recorder_log.json
+  }
+}
+
+module "recorder" {
+  source = "./modules/function"
+
+  account_id         = var.account_id
+  event_bucket_arns  = [for short in local.lake : local.bucket_arns[short]]
+  key_arn            = module.provenance_key.arn
+  log_retention_days = var.retention.log_days
+  name               = local.function_names["recorder"]
+  role_arn           = module.recorder_role.ready_arn
+  size               = var.recorder
+
+  # Half the watermark: early enough to mend it before receipts are missed.
+  alarms = {
+    age_seconds = max(60, 30 * var.watermark_minutes)
+    topic_arn   = module.alerts.topic_arn
+  }
+
+  code = {
+    bucket   = module.artifacts.name
+    handler  = "recorder.handler.handler"
+    zip_path = "${path.root}/../build/lambda/recorder.zip"
+  }
+
+  environment = {
+    POWERTOOLS_LOG_LEVEL         = "INFO"
+    POWERTOOLS_METRICS_NAMESPACE = "Custody"
+    POWERTOOLS_SERVICE_NAME      = "recorder"
+    PROVENANCE_BUCKET            = local.bucket_names["provenance"]
+    SIGNING_KEY_ID               = module.signing_key[var.signing_key].arn
+  }
+}

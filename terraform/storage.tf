@@ -1,0 +1,95 @@
+# The data: where objects arrive (raw-data) and what is made of them (processed, analytics); and two buckets that all
+# others need, for code and for access logs.
+
+module "data_key" {
+  source = "./modules/key"
+
+  account_id           = var.account_id
+  deletion_window_days = var.retention.key_window_days
+  description          = "Encrypts the objects of ${local.prefix} and the results of queries"
+  name                 = "${local.prefix}-data"
+  via_services         = ["s3"]
+
+  users = {
+    RecorderReadsObjects = {
+      principals = [module.recorder_role.arn]
+      actions    = ["kms:Decrypt"]
+    }
+  }
+}
+
+module "lake" {
+  source   = "./modules/bucket"
+  for_each = local.lake
+
+  access_log_bucket = module.access_logs.name
+  account_id        = var.account_id
+  force_destroy     = var.force_destroy
+  key_arn           = module.data_key.arn
+  lifecycle_days    = { noncurrent = var.retention.noncurrent_days }
+  name              = local.bucket_names[each.value]
+
+  grants = length(local.recorded_prefixes[each.value]) == 0 ? {} : {
+    RecorderReads = {
+      principals = [module.recorder_role.arn]
+      actions    = ["s3:GetObjectVersion"]
+      prefixes   = local.recorded_prefixes[each.value]
+    }
+    RecorderTellsAbsentFromDenied = {
+      principals = [module.recorder_role.arn]
+      actions    = ["s3:ListBucket", "s3:ListBucketVersions"]
+    }
+  }
+
+  notifications = {
+    for i, prefix in local.recorded_prefixes[each.value] :
+    "recorder-${i}" => { queue_arn = module.recorder.queue_arn, prefix = prefix }
+  }
+}
+
+module "artifacts" {
+  source = "./modules/bucket"
+
+  access_log_bucket = module.access_logs.name
+  account_id        = var.account_id
+  force_destroy     = var.force_destroy
+  key_arn           = module.provenance_key.arn
+  lifecycle_days    = { noncurrent = var.retention.evidence_days }
+  name              = local.bucket_names["artifacts"]
+}
+
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/enable-server-access-logging.html
+data "aws_iam_policy_document" "access_logs" {
+  statement {
+    sid       = "BucketsDeliverAccessLogs"
+    actions   = ["s3:PutObject"]
+    resources = ["${local.bucket_arns["access-logs"]}/*"]
+
+    principals {
+      type        = "Service"
+      identifiers = ["logging.s3.amazonaws.com"]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:SourceAccount"
+      values   = [var.account_id]
+    }
+
+    condition {
+      test     = "ArnEquals"
+      variable = "aws:SourceArn"
+      values   = [for short, arn in local.bucket_arns : arn if short != "access-logs"]
+    }
+  }
+}
+
+module "access_logs" {
+  source = "./modules/bucket"
+
+  account_id       = var.account_id
+  force_destroy    = var.force_destroy
+  lifecycle_days   = { noncurrent = var.retention.noncurrent_days, expiration = var.retention.log_days }
+  name             = local.bucket_names["access-logs"]
+  policy_documents = [data.aws_iam_policy_document.access_logs.json]
+}
