@@ -1,0 +1,8 @@
+"""The page to show: one self-contained HTML file that an auditor can read, print and keep."""
+
+from __future__ import annotations
+
+from custody.report.data import Lap, ReportData, Tally
+from custody.report.render import render_report
+
+__all__ = ["Lap", "ReportData", "Tally", "render_report"]

@@ -1,0 +1,129 @@
+"""What the report says, as data: gathered once, rendered by a pure function."""
+
+from __future__ import annotations
+
+import statistics
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from custody.deployment import Deployment
+from custody.findings import Claim, Finding, Severity
+from custody.ledger import (
+    AccessCount,
+    AccessRow,
+    LedgerCount,
+    LedgerRow,
+    LedgerStatus,
+    TimelineCount,
+    TimeUnit,
+)
+
+NOT_PROVEN = (LedgerStatus.MISMATCH, LedgerStatus.UNPROVENANCED, LedgerStatus.UNWITNESSED)
+"""The statuses of a write that the kit is there to prove and cannot."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How often a claim was checked, and how it came out. ``pending`` is too young to say."""
+
+    checked: int
+    passed: int
+    failed: int
+    pending: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lap:
+    """How long something took."""
+
+    label: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class ReportData:
+    """Everything the page shows. The same data always give the same page."""
+
+    generated_at: datetime
+    deployment: Deployment
+    sample: float
+    """The part of the objects whose bytes were hashed again, 0 to 1."""
+    claims: Mapping[Claim, Tally]
+    findings: tuple[Finding, ...]
+    counts: tuple[LedgerCount, ...]
+    unit: TimeUnit
+    timeline: tuple[TimelineCount, ...]
+    rows: tuple[LedgerRow, ...]
+    """The newest rows of the ledger, newest first."""
+    access_counts: tuple[AccessCount, ...]
+    denied: tuple[AccessRow, ...]
+    """The newest denied attempts, newest first."""
+    accesses: tuple[AccessRow, ...]
+    """The newest reads and deletions that were let through, newest first."""
+    laps: tuple[Lap, ...]
+
+    @property
+    def total_rows(self) -> int:
+        """How many writes the whole ledger has."""
+        return sum(count.rows for count in self.counts)
+
+    @property
+    def by_status(self) -> dict[str, int]:
+        """Status → writes, each status of the contract present, others behind."""
+        counts: Counter[str] = Counter({status.value: 0 for status in LedgerStatus})
+        for count in self.counts:
+            counts[count.status] += count.rows
+        return dict(counts)
+
+    @property
+    def by_layer(self) -> dict[str, dict[str, int]]:
+        """Layer → status → writes, for the layers that have any."""
+        layers: dict[str, dict[str, int]] = {}
+        for count in self.counts:
+            layers.setdefault(count.layer, {})[count.status] = count.rows
+        return layers
+
+    @property
+    def by_severity(self) -> dict[Severity, int]:
+        """Severity → findings, worst first, without those of which there are none."""
+        counts = Counter(finding.severity for finding in self.findings)
+        return {severity: counts[severity] for severity in Severity if counts[severity]}
+
+    @property
+    def not_proven(self) -> int:
+        """How many writes should be proven and are not."""
+        return sum(self.by_status[status] for status in NOT_PROVEN)
+
+    @property
+    def denied_total(self) -> int:
+        """How many attempts were denied or failed, in all."""
+        return sum(count.rows for count in self.access_counts if count.error_code is not None)
+
+    @property
+    def access_total(self) -> int:
+        """How many reads and deletions were let through, in all."""
+        return sum(count.rows for count in self.access_counts if count.error_code is None)
+
+    @property
+    def checked(self) -> int:
+        """How many checks verification made, over all claims."""
+        return sum(tally.checked for tally in self.claims.values())
+
+    @property
+    def span(self) -> tuple[datetime, datetime] | None:
+        """The times of the first and the last write."""
+        firsts = [count.first for count in self.counts if count.first is not None]
+        lasts = [count.last for count in self.counts if count.last is not None]
+        return (min(firsts), max(lasts)) if firsts and lasts else None
+
+    @property
+    def recording_seconds(self) -> tuple[float, float] | None:
+        """The median and the longest time from a write to its receipt, of the rows shown."""
+        delays = [
+            (row.recorded_at - row.event_time).total_seconds()
+            for row in self.rows
+            if row.recorded_at is not None and row.event_time is not None
+        ]
+        return (statistics.median(delays), max(delays)) if delays else None

@@ -1,0 +1,159 @@
+"""A ledger such as the demonstration leaves behind, with names that try to break out of the page."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+
+from custody.deployment import Deployment
+from custody.findings import Claim, Finding, Severity, Status
+from custody.ledger import AccessCount, AccessRow, LedgerCount, LedgerRow, TimelineCount, TimeUnit
+from custody.objects import ObjectVersion
+from custody.report import Lap, ReportData, Tally
+
+START = datetime(2026, 1, 15, 9, 30, tzinfo=UTC)
+RAW = "custody-local-raw-data-123456789012"
+HOSTILE = (
+    "incoming/<script>alert(1)</script>.csv",
+    "incoming/\x1b[2J\x1b[31mred\r\nverified",
+    "incoming/invoice\u202efdp.exe",
+    "incoming/\"onload='--;",
+    "incoming/=cmd|' /C calc'!A0",
+    "incoming/{{ 7 * 7 }}{% raw %}",
+    "incoming/naïve café \u65e5\u672c.csv",
+)
+
+DEPLOYMENT = Deployment(
+    buckets={
+        "raw-data": RAW,
+        "processed": "custody-local-processed-123456789012",
+        "analytics": "custody-local-analytics-123456789012",
+        "provenance": "custody-local-provenance-123456789012",
+        "cloudtrail-log": "custody-local-cloudtrail-log-123456789012",
+    },
+    keys={"signing": "arn:aws:kms:us-east-1:123456789012:key/5f0c7f0e-1b7c-4a33-9c44-2f4d3f9a1b11"},
+    functions={"recorder": "arn:aws:lambda:us-east-1:123456789012:function:custody-local-recorder"},
+    queues={
+        "recorder": "https://sqs.us-east-1.amazonaws.com/123456789012/custody-local-recorder",
+        "recorder-dlq": "https://sqs.us-east-1.amazonaws.com/123456789012/custody-local-recorder-dlq",
+    },
+    workgroup="custody-local",
+    database="custody_local",
+    trail_arn="arn:aws:cloudtrail:us-east-1:123456789012:trail/custody-local",
+    topic_arn="arn:aws:sns:us-east-1:123456789012:custody-local-alerts",
+    account_id="123456789012",
+    region="us-east-1",
+    watermark_minutes=60,
+    recorded_prefixes={RAW: ["incoming/"], "custody-local-processed-123456789012": [""]},
+)
+
+
+def ledger_row(number: int, key: str, status: str = "verified", layer: str = "bronze") -> LedgerRow:
+    time = START + timedelta(seconds=7 * number)
+    recorded = status not in ("unprovenanced", "untracked", "pending")
+    person = ("ana.ferreira@example.org", "b.okafor@example.org", "nightly-load")[number % 3]
+    return LedgerRow(
+        event_date=date(2026, 1, 15),
+        event_time=time,
+        event_name=("PutObject", "CompleteMultipartUpload", "CopyObject")[number % 3],
+        bucket_name=RAW,
+        object_key=key,
+        version_id=f"3sL4kqtJlcpXroDTDmJ-rmSpXd3dIbrHY{number:02d}",
+        sha256=f"{number * 7919:064x}"[-64:] if recorded else None,
+        size_bytes=1000 * number + 1,
+        layer=layer,
+        user_arn=f"arn:aws:sts::123456789012:assumed-role/AWSReservedSSO_Producer_4f1c/{person}",
+        user_name=person,
+        principal_id=f"AROAEXAMPLE:{person}",
+        invoked_by=None,
+        source_ip=f"203.0.113.{number + 1}",
+        user_agent="[aws-cli/2.31.0 md/awscrt#0.27.6 ua/2.1 os/linux]",
+        request_id=f"{number:016X}",
+        recorded_at=time + timedelta(seconds=0.4 + number / 10) if recorded else None,
+        leaf_index=None,
+        match_basis="request_id" if recorded else "none",
+        status=status,
+    )
+
+
+def access_row(number: int, error_code: str | None) -> AccessRow:
+    return AccessRow(
+        event_time=START + timedelta(seconds=11 * number),
+        event_name="GetObject" if number % 2 else "DeleteObject",
+        bucket_name=RAW,
+        object_key=HOSTILE[number % len(HOSTILE)],
+        version_id=None,
+        user_arn="arn:aws:iam::123456789012:user/mallory",
+        user_name="mallory<b>",
+        principal_id="AIDAEXAMPLE",
+        invoked_by=None,
+        source_ip="198.51.100.7",
+        user_agent="curl/8.5 <img src=x>",
+        request_id=f"A{number:015X}",
+        error_code=error_code,
+    )
+
+
+def sample_data() -> ReportData:
+    """Twenty-four writes in three layers, three of them tampered with."""
+    rows = [ledger_row(n, key) for n, key in enumerate(HOSTILE)]
+    statuses = ("verified",) * 6 + ("late", "pending", "mismatch", "unprovenanced", "unwitnessed", "untracked")
+    for n, status in enumerate(statuses, start=len(rows)):
+        rows.append(ledger_row(n, f"incoming/customers/2026-01-{n:02d}.csv", status))
+    for n in range(len(rows), len(rows) + 5):
+        layer = "silver" if n % 2 else "gold"
+        rows.append(ledger_row(n, f"customers/part-{n:05d}.snappy.parquet", layer=layer))
+    counts: dict[tuple[str, str], list[LedgerRow]] = {}
+    for row in rows:
+        counts.setdefault((row.layer, row.status), []).append(row)
+    version = ObjectVersion(RAW, HOSTILE[1], "3sL4kqtJlcpXroDTDmJ-rmSpXd3dIbrHY01")
+    findings = (
+        Finding(
+            Claim.OBJECT_HASH,
+            Status.FAILED,
+            version.uri,
+            "The stored bytes hash to 77ab…, the receipt says 1eef….",
+            Severity.CRITICAL,
+        ),
+        Finding(
+            Claim.RECEIPT_SIGNATURE,
+            Status.FAILED,
+            replace(version, key="incoming/events/2026-01-15.jsonl").uri,
+            "The signature does not fit the receipt's bytes.",
+            Severity.CRITICAL,
+        ),
+        Finding(
+            Claim.RECEIPT_UNIQUE,
+            Status.MISSING,
+            replace(version, key="incoming/names/with space.csv").uri,
+            "There is no receipt, 61 minutes after the write.",
+            Severity.HIGH,
+        ),
+    )
+    return ReportData(
+        generated_at=START + timedelta(minutes=9),
+        deployment=DEPLOYMENT,
+        sample=1.0,
+        claims={
+            Claim.OBJECT_HASH: Tally(21, 20, 1, 0),
+            Claim.RECEIPT_SIGNATURE: Tally(21, 20, 1, 0),
+            Claim.RECEIPT_UNIQUE: Tally(22, 21, 1, 1),
+            Claim.TRAIL_EVENT: Tally(22, 22, 0, 1),
+        },
+        findings=findings,
+        counts=tuple(
+            LedgerCount(layer, status, len(group), group[0].time, group[-1].time)
+            for (layer, status), group in sorted(counts.items())
+        ),
+        unit=TimeUnit.SECOND,
+        timeline=tuple(
+            TimelineCount(row.event_time, row.layer, row.status, 1 + index % 3)
+            for index, row in enumerate(rows)
+            if row.event_time is not None
+        ),
+        rows=tuple(reversed(rows)),
+        access_counts=(AccessCount("GetObject", None, 2), AccessCount("DeleteObject", "AccessDenied", 3)),
+        denied=tuple(access_row(n, "AccessDenied") for n in range(3)),
+        accesses=tuple(access_row(n, None) for n in range(2)),
+        laps=(Lap("Verification", 1.84), Lap("Athena's answers", 0.71)),
+    )
