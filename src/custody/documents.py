@@ -93,7 +93,7 @@ class Fields:
     def sha256(self, name: str) -> str:
         """A SHA-256 in 64 lower-case hexadecimal digits."""
         value = self.text(name)
-        if len(value) != 64 or not set(value) <= set("0123456789abcdef"):
+        if not is_sha256(value):
             raise self._error(name, "is not a SHA-256 in lower-case hexadecimal")
         return value
 
@@ -114,6 +114,11 @@ class Fields:
 
     def _error(self, name: str, reason: str) -> EvidenceError:
         return EvidenceError(f"The {self._what}'s {name} {reason}.")
+
+
+def is_sha256(text: str) -> bool:
+    """Whether ``text`` is a SHA-256 in lower-case hexadecimal."""
+    return len(text) == 64 and set(text) <= set("0123456789abcdef")
 
 
 def _unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -54,7 +54,9 @@ class KeyRing:
 
         A signature holds if its key is registered and verifies it,
         ``valid_from <= recorded_at < valid_until``, and neither ``recorded_at`` nor ``stored_at`` (when
-        Amazon S3 stored the envelope) is at or after ``revoked_at``. Raises ``EvidenceError`` for the first one that does not.
+        Amazon S3 stored the envelope) is at or after ``revoked_at``.
+
+        Raises ``EvidenceError`` for the first signature that does not hold.
         """
         message = bytes(envelope.pae())
         for signature in envelope.signatures.values():
@@ -139,9 +141,8 @@ def _earlier(one: datetime | None, other: datetime | None) -> datetime | None:
 def _require_in_force(key: RegisteredKey, recorded_at: datetime, stored_at: datetime) -> None:
     recorded = format_time(recorded_at)
     if recorded_at < key.valid_from:
-        raise EvidenceError(
-            f"The receipt was recorded at {recorded}, but its key is valid from {format_time(key.valid_from)}."
-        )
+        since = format_time(key.valid_from)
+        raise EvidenceError(f"The receipt was recorded at {recorded}, before its key was valid ({since}).")
     if key.valid_until is not None and recorded_at >= key.valid_until:
         raise EvidenceError(
             f"The receipt was recorded at {recorded}, but its key ended at {format_time(key.valid_until)}."

@@ -57,6 +57,11 @@ class ObjectCreated:
     source_ip: str | None = None
     sequencer: str | None = None
 
+    @property
+    def subject(self) -> str:
+        """The object version's URI."""
+        return self.version.uri
+
 
 @dataclass(frozen=True, slots=True)
 class Skipped:

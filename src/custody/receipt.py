@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from custody.documents import Fields, parse_object
+from custody.documents import Fields, is_sha256, parse_object
 from custody.dsse import MAX_ENVELOPE_BYTES
-from custody.errors import EvidenceError
+from custody.errors import EvidenceError, UsageError
 from custody.notification import ObjectCreated
 from custody.objects import ObjectVersion
 from custody.times import format_time
@@ -31,6 +31,10 @@ class RecorderIdentity:
     function: str
     code_sha256: str
     version: str
+
+    def __post_init__(self) -> None:
+        if not is_sha256(self.code_sha256):
+            raise UsageError(f"The digest of the code, {self.code_sha256[:80]!r}, is not a SHA-256.")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,82 @@
+"""AWS Lambda function ``recorder``: wiring only; what it does is in ``custody.recorder``.
+
+Its environment is read once, when the function starts. A message that fails is reported alone, so that Amazon
+SQS delivers it again without the rest of its batch.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from aws_lambda_powertools import Logger, Metrics
+from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+from botocore.config import Config
+
+import custody
+from custody.errors import UsageError
+from custody.receipt import RecorderIdentity
+from custody.recorder import Recorder
+from custody.signing import KmsSigner
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
+    from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+
+def _setting(name: str) -> str:
+    value = os.environ.get(name)
+    if not value:
+        raise UsageError(f"The environment variable {name} is not set.", "Terraform sets it: apply again.")
+    return value
+
+
+logger = Logger()
+metrics = Metrics()
+processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
+recorder = Recorder(
+    s3=boto3.client(
+        "s3",
+        config=Config(
+            connect_timeout=5,
+            read_timeout=30,
+            retries={"mode": "standard", "total_max_attempts": 4},
+            tcp_keepalive=True,
+            # What is read is hashed anyway; botocore's own check would go over every byte a second time.
+            response_checksum_validation="when_required",
+        ),
+    ),
+    signer=KmsSigner(
+        boto3.client(
+            "kms",
+            config=Config(
+                connect_timeout=5,
+                read_timeout=10,
+                retries={"mode": "standard", "total_max_attempts": 4},
+                tcp_keepalive=True,
+            ),
+        ),
+        _setting("SIGNING_KEY_ID"),
+    ),
+    provenance_bucket=_setting("PROVENANCE_BUCKET"),
+    identity=RecorderIdentity(
+        function=_setting("AWS_LAMBDA_FUNCTION_NAME"),
+        code_sha256=_setting("CODE_SHA256"),
+        version=custody.__version__,
+    ),
+    logger=logger,
+    metrics=metrics,
+)
+
+
+@logger.inject_lambda_context
+@metrics.log_metrics
+def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
+    """Record what a batch of SQS messages names; the answer lists the messages that failed."""
+    return process_partial_response(event, _process, processor, context)
+
+
+def _process(message: SQSRecord) -> None:
+    recorder.process(message.body)
