@@ -91,7 +91,8 @@ def _run(command: Sequence[str | Path], remedy: str) -> None:
         raise ToolError(f"{' '.join(words)}\n{tail}\nThat failed. {remedy}")
 
 
-def _pip(python: Path, *arguments: str | Path) -> None:
+def pip_install(python: Path, *arguments: str | Path) -> None:
+    """Run ``pip install`` by the given Python. Raises ``ToolError`` with what pip said."""
     _run(
         [python, "-m", "pip", "install", "--quiet", *arguments],
         "Packages come by pip's own configuration: see that its index can be reached (pip config list).",
@@ -112,9 +113,9 @@ def virtual_environment(*locks: Path, project: bool) -> Callable[[Path], None]:
         )
         python = folder / "bin" / "python"
         for lock in locks:
-            _pip(python, "--require-hashes", "--no-deps", "--no-build-isolation", "-r", lock)
+            pip_install(python, "--require-hashes", "--no-deps", "--no-build-isolation", "-r", lock)
         if project:
-            _pip(python, "--no-deps", "--no-build-isolation", "--editable", REPO)
+            pip_install(python, "--no-deps", "--no-build-isolation", "--editable", REPO)
 
     return recipe
 
@@ -122,7 +123,9 @@ def virtual_environment(*locks: Path, project: bool) -> Callable[[Path], None]:
 def _lambda_runtime(folder: Path) -> None:
     lock = REQUIREMENTS / "lambda-runtime.txt"
     python = VENV / "bin" / "python"
-    _pip(python, "--require-hashes", "--no-deps", "--only-binary=:all:", "--target", folder, "-r", lock)
+    pip_install(
+        python, "--require-hashes", "--no-deps", "--only-binary=:all:", "--target", folder, "-r", lock
+    )
 
 
 def _provider(folder: Path) -> None:
