@@ -1,0 +1,19 @@
+-- Who was refused in the last 30 days, at what, and how often?
+SELECT
+    user_arn,
+    user_name,
+    invoked_by,
+    source_ip,
+    event_name,
+    bucket_name,
+    error_code,
+    count(*) AS attempts,
+    count(DISTINCT object_key) AS objects,
+    min(event_time) AS first_attempt,
+    max(event_time) AS last_attempt
+FROM object_access
+WHERE
+    event_date >= current_date - INTERVAL '30' DAY
+    AND error_code IN ('AccessDenied', 'AllAccessDisabled', 'InvalidAccessKeyId', 'SignatureDoesNotMatch')
+GROUP BY user_arn, user_name, invoked_by, source_ip, event_name, bucket_name, error_code
+ORDER BY attempts DESC, last_attempt DESC

@@ -1,0 +1,19 @@
+-- What was done to the evidence in the last 30 days, or tried, other than the recorder's putting receipts there?
+SELECT
+    eventtime AS event_time,
+    eventname AS event_name,
+    bucket_name,
+    object_key,
+    version_id,
+    user_name,
+    user_arn,
+    invoked_by,
+    sourceipaddress AS source_ip,
+    errorcode AS error_code
+FROM cloudtrail_s3_events_flattened
+WHERE
+    event_date >= current_date - INTERVAL '30' DAY
+    AND layer = 'provenance'
+    AND access IN ('write', 'delete', 'change')
+    AND NOT (coalesce(role_arn, '') = ${recorder_role_arn} AND eventname = 'PutObject')
+ORDER BY eventtime DESC, eventid

@@ -1,0 +1,20 @@
+-- Which writes of the last 7 days are not proven, and why?
+SELECT
+    event_time,
+    status,
+    match_basis,
+    layer,
+    bucket_name,
+    object_key,
+    version_id,
+    event_name,
+    user_name,
+    user_arn,
+    source_ip,
+    request_id,
+    recorded_at
+FROM provenance_ledger
+WHERE
+    event_date >= current_date - INTERVAL '7' DAY
+    AND status NOT IN ('verified', 'pending')
+ORDER BY event_time DESC, bucket_name, object_key

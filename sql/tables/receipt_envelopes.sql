@@ -1,0 +1,19 @@
+-- What did the recorder sign? One row per receipt: the DSSE envelope as it lies in the provenance bucket.
+-- A file that is no JSON gives a row of NULLs instead of failing every query; object_receipts leaves it out, and
+-- `custody verify`, which reads the files themselves, names it.
+CREATE EXTERNAL TABLE receipt_envelopes (
+    payloadtype string,
+    payload string,
+    signatures array<struct<keyid:string,sig:string>>
+)
+ROW FORMAT SERDE 'org.openx.data.jsonserde.JsonSerDe'
+WITH SERDEPROPERTIES (
+    'case.insensitive' = 'true',
+    'ignore.malformed.json' = 'true'
+)
+STORED AS INPUTFORMAT 'org.apache.hadoop.mapred.TextInputFormat'
+OUTPUTFORMAT 'org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat'
+LOCATION 's3://${provenance_bucket}/provenance/'
+TBLPROPERTIES (
+    'classification' = 'json'
+)

@@ -1,0 +1,49 @@
+-- Who read, listed, changed or deleted an object, or was refused? One row per event that is no row of
+-- provenance_ledger: reads, deletions, changes of tags and locks, parts of uploads, writes in other buckets, the
+-- recorder's receipts, and every attempt that failed (error_code).
+--
+-- access: read | list | write | delete | change. Deletions by lifecycle rules are not in CloudTrail.
+-- event_date is the day of delivery, as in cloudtrail_s3_events_flattened: a day's question reads that day's files,
+-- and an event delivered once more on a later day is there on both (with one event_id).
+--
+-- @column event_date date
+-- @column event_time timestamp
+-- @column event_name varchar
+-- @column access varchar
+-- @column bucket_name varchar
+-- @column object_key varchar
+-- @column version_id varchar
+-- @column layer varchar
+-- @column bytes_out bigint
+-- @column user_arn varchar
+-- @column user_name varchar
+-- @column principal_id varchar
+-- @column invoked_by varchar
+-- @column source_ip varchar
+-- @column user_agent varchar
+-- @column request_id varchar
+-- @column event_id varchar
+-- @column error_code varchar
+-- @column error_message varchar
+SELECT
+    event_date,
+    eventtime AS event_time,
+    eventname AS event_name,
+    access,
+    bucket_name,
+    object_key,
+    version_id,
+    layer,
+    bytes_out,
+    user_arn,
+    user_name,
+    principal_id,
+    invoked_by,
+    sourceipaddress AS source_ip,
+    useragent AS user_agent,
+    requestid AS request_id,
+    eventid AS event_id,
+    errorcode AS error_code,
+    errormessage AS error_message
+FROM cloudtrail_s3_events_flattened
+WHERE NOT in_ledger

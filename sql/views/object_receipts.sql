@@ -1,0 +1,105 @@
+-- What do the receipts say? One row per receipt, decoded from the envelope's payload.
+--
+-- A view shows what is written, it does not verify: signatures are checked by `custody verify`.
+-- written_at is when the object version was written: the time of the S3 event, or of the version itself where the
+-- receipt was asked for later (event_name Backfill), and event_date is its day.
+--
+-- @column event_date date
+-- @column bucket_name varchar
+-- @column object_key varchar
+-- @column version_id varchar
+-- @column layer varchar
+-- @column sha256 varchar
+-- @column size_bytes bigint
+-- @column etag varchar
+-- @column content_type varchar
+-- @column last_modified timestamp
+-- @column written_at timestamp
+-- @column event_name varchar
+-- @column event_time timestamp
+-- @column request_id varchar
+-- @column principal_id varchar
+-- @column source_ip varchar
+-- @column sequencer varchar
+-- @column recorded_at timestamp
+-- @column recorder_function varchar
+-- @column recorder_code_sha256 varchar
+-- @column recorder_version varchar
+-- @column key_id varchar
+-- @column receipt_uri varchar
+WITH statements AS (
+    SELECT
+        "$path" AS receipt_uri,
+        signatures,
+        TRY(json_parse(from_utf8(from_base64(payload)))) AS statement
+    FROM receipt_envelopes
+    WHERE payloadtype = 'application/vnd.in-toto+json'
+),
+
+receipts AS (
+    SELECT
+        receipt_uri,
+        json_extract_scalar(statement, '$.predicate.bucket') AS bucket_name,
+        json_extract_scalar(statement, '$.predicate.key') AS object_key,
+        json_extract_scalar(statement, '$.predicate.version_id') AS version_id,
+        json_extract_scalar(statement, '$.subject[0].digest.sha256') AS sha256,
+        TRY_CAST(json_extract_scalar(statement, '$.predicate.size_bytes') AS bigint) AS size_bytes,
+        json_extract_scalar(statement, '$.predicate.etag') AS etag,
+        json_extract_scalar(statement, '$.predicate.content_type') AS content_type,
+        CAST(
+            TRY(from_iso8601_timestamp(json_extract_scalar(statement, '$.predicate.last_modified')))
+            AT TIME ZONE 'UTC' AS timestamp
+        ) AS last_modified,
+        json_extract_scalar(statement, '$.predicate.event.name') AS event_name,
+        CAST(
+            TRY(from_iso8601_timestamp(json_extract_scalar(statement, '$.predicate.event.time')))
+            AT TIME ZONE 'UTC' AS timestamp
+        ) AS event_time,
+        json_extract_scalar(statement, '$.predicate.event.request_id') AS request_id,
+        json_extract_scalar(statement, '$.predicate.event.principal_id') AS principal_id,
+        json_extract_scalar(statement, '$.predicate.event.source_ip') AS source_ip,
+        json_extract_scalar(statement, '$.predicate.event.sequencer') AS sequencer,
+        CAST(
+            TRY(from_iso8601_timestamp(json_extract_scalar(statement, '$.predicate.recorded_at')))
+            AT TIME ZONE 'UTC' AS timestamp
+        ) AS recorded_at,
+        json_extract_scalar(statement, '$.predicate.recorder.function') AS recorder_function,
+        json_extract_scalar(statement, '$.predicate.recorder.code_sha256') AS recorder_code_sha256,
+        json_extract_scalar(statement, '$.predicate.recorder.version') AS recorder_version,
+        element_at(signatures, 1).keyid AS key_id
+    FROM statements
+    WHERE json_extract_scalar(statement, '$.predicateType') = 'urn:custody:object-receipt:v1'
+),
+
+dated_receipts AS (
+    SELECT
+        *,
+        CASE WHEN event_name = 'Backfill' THEN last_modified ELSE coalesce(event_time, last_modified) END AS written_at
+    FROM receipts
+)
+
+SELECT
+    CAST(written_at AS date) AS event_date,
+    bucket_name,
+    object_key,
+    version_id,
+    ${layer} AS layer,
+    sha256,
+    size_bytes,
+    etag,
+    content_type,
+    last_modified,
+    written_at,
+    event_name,
+    event_time,
+    request_id,
+    principal_id,
+    source_ip,
+    sequencer,
+    recorded_at,
+    recorder_function,
+    recorder_code_sha256,
+    recorder_version,
+    key_id,
+    receipt_uri
+FROM dated_receipts
