@@ -33,9 +33,9 @@ def _setting(name: str) -> str:
     return value
 
 
-logger = Logger()
+logger = Logger(serialize_stacktrace=False)
 metrics = Metrics()
-processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
+processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False, logger=logger)
 recorder = Recorder(
     s3=boto3.client(
         "s3",
@@ -78,5 +78,5 @@ def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailure
     return process_partial_response(event, _process, processor, context)
 
 
-def _process(message: SQSRecord) -> None:
-    recorder.process(message.body)
+def _process(record: SQSRecord) -> None:
+    recorder.process(record.body)

@@ -218,7 +218,7 @@ class Recorder:
     def _count_failure(self, error: Exception, subject: str) -> None:
         name = str(classify(error))
         self._metrics.add_metric(name=name, unit="Count", value=1)
-        self._logger.error(name, extra={"object": subject}, exc_info=error)
+        self._logger.error(name, extra={"object": subject, "error": str(error)})
 
 
 def classify(error: Exception) -> Failure:
