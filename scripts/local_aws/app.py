@@ -1,0 +1,30 @@
+"""The whole application: our own paths, S3 with its record, and moto for every other service."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+
+from scripts.local_aws.admin import ADMIN_PREFIX, Admin
+from scripts.local_aws.calls import is_s3
+from scripts.local_aws.s3 import Observer, S3Service
+
+
+class Application:
+    """Routes a WSGI request to who answers it."""
+
+    def __init__(self, admin: Admin, observe: Observer) -> None:
+        self._admin = admin
+        self._s3 = S3Service(observe)
+        self._moto = DomainDispatcherApplication(create_backend_app)
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """Serve one request."""
+        if str(environ["PATH_INFO"]).startswith(ADMIN_PREFIX):
+            return self._admin(environ, start_response)
+        if is_s3(environ):
+            return self._s3(environ, start_response)
+        answer: Iterable[bytes] = self._moto(environ, start_response)
+        return answer

@@ -1,0 +1,87 @@
+"""Brings S3's event notifications to their queues, at least once and in no order, as S3 does.
+
+Without chaos an event is in its queue before the call that caused it is answered. With it each event comes
+several times, and events that fall within the same window change places.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+import sys
+import threading
+from dataclasses import dataclass
+from typing import Any
+
+from moto.sqs.exceptions import QueueDoesNotExist
+from moto.sqs.models import sqs_backends
+
+SHUFFLE_SECONDS = 0.25
+"""How long events are held to be shuffled."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Letter:
+    queue_arn: str
+    body: str
+
+
+class Delivery:
+    """Sends events to queues. Thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._held: list[_Letter] = []
+        self._copies = 1
+        self._shuffle: random.Random | None = None
+
+    def configure(self, copies: int, seed: int | None) -> None:
+        """Deliver each event ``copies`` times from here on; shuffle them with this seed if it is given.
+
+        Raises ``ValueError`` for fewer than one copy.
+        """
+        if copies < 1:
+            raise ValueError("an event is delivered at least once")
+        with self._lock:
+            self._copies = copies
+            self._shuffle = None if seed is None else random.Random(seed)  # noqa: S311 - chaos, not a secret
+            held, self._held = self._held, []
+        _send(held)
+
+    def send(self, queue_arn: str, document: dict[str, Any]) -> None:
+        """Bring one event to a queue; to one that does not exist it is lost, as S3 loses it."""
+        letters = [_Letter(queue_arn, json.dumps(document))] * self._copies
+        with self._lock:
+            if self._shuffle is not None:
+                if not self._held:
+                    threading.Timer(SHUFFLE_SECONDS, self._release).start()
+                self._held += letters
+                return
+        _send(letters)
+
+    @property
+    def held(self) -> int:
+        """How many events are on their way."""
+        with self._lock:
+            return len(self._held)
+
+    def _release(self) -> None:
+        with self._lock:
+            held = self._held
+            if self._shuffle is not None:
+                self._shuffle.shuffle(held)
+            _send(held)
+            self._held = []
+
+
+def _send(letters: list[_Letter]) -> None:
+    for letter in letters:
+        _, _, _, region, account_id, name = letter.queue_arn.split(":")
+        try:
+            sqs_backends[account_id][region].send_message(queue_name=name, message_body=letter.body)
+        except QueueDoesNotExist:
+            print(f"S3 event lost: there is no queue {letter.queue_arn}", file=sys.stderr)
+
+
+DELIVERY = Delivery()
+"""The one way from S3 to the queues of this process."""

@@ -1,0 +1,118 @@
+"""Who makes a request: the access key's owner, as IAM and STS of the emulation know it.
+
+Whoever uses keys that nobody issued is the operator: the IAM user a person's own keys would belong to.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+
+from moto.iam.models import IAMBackend, iam_backends
+from moto.sts.models import sts_backends
+
+from scripts.local_aws.account import (
+    ACCOUNT_ID,
+    OPERATOR_ACCESS_KEY,
+    OPERATOR_NAME,
+    OPERATOR_SECRET_KEY,
+    PARTITION,
+    REGION,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Principal:
+    """The identity behind a request, in the words of CloudTrail's ``userIdentity`` element."""
+
+    kind: str
+    """``IAMUser``, ``AssumedRole`` or ``AWSAccount`` (an anonymous caller)."""
+    principal_id: str
+    """``AIDA…`` or ``AROA…:session``; empty for an anonymous caller."""
+    arn: str
+    account_id: str
+    access_key_id: str
+    user_name: str = ""
+    """IAM users only."""
+    role_arn: str = ""
+    """Assumed roles only: the role of the session."""
+    issued_at: datetime | None = None
+    """Assumed roles only: when the session began."""
+
+    @property
+    def is_anonymous(self) -> bool:
+        """Whether the request was not signed."""
+        return self.kind == "AWSAccount"
+
+
+ANONYMOUS = Principal("AWSAccount", "", "", "ANONYMOUS_PRINCIPAL", "")
+
+
+def seed_operator() -> None:
+    """Create the operator's IAM user and access key; a second call changes nothing."""
+    backend = _iam()
+    if OPERATOR_ACCESS_KEY in backend.access_keys:
+        return
+    backend.create_user(PARTITION, OPERATOR_NAME)
+    key = backend.create_access_key(OPERATOR_NAME)
+    del backend.access_keys[key.access_key_id]
+    key.access_key_id, key.secret_access_key = OPERATOR_ACCESS_KEY, OPERATOR_SECRET_KEY
+    backend.access_keys[OPERATOR_ACCESS_KEY] = key
+
+
+def resolve(access_key_id: str | None) -> Principal:
+    """The principal an access key stands for; ``None`` is a request without a signature."""
+    if not access_key_id:
+        return ANONYMOUS
+    return _session(access_key_id) or _user(access_key_id) or _user(OPERATOR_ACCESS_KEY) or ANONYMOUS
+
+
+def assume(role_arn: str, session_name: str) -> dict[str, str]:
+    """Credentials of a new session of a role, as the environment variables the SDKs read."""
+    role = sts_backends[ACCOUNT_ID][PARTITION].assume_role(
+        region_name=REGION,
+        role_session_name=session_name,
+        role_arn=role_arn,
+        policy="",
+        duration=3600,
+        external_id="",
+    )
+    return {
+        "AWS_ACCESS_KEY_ID": role.access_key_id,
+        "AWS_SECRET_ACCESS_KEY": role.secret_access_key,
+        "AWS_SESSION_TOKEN": role.session_token,
+    }
+
+
+def _iam() -> IAMBackend:
+    backend: IAMBackend = iam_backends[ACCOUNT_ID][PARTITION]
+    return backend
+
+
+def _session(access_key_id: str) -> Principal | None:
+    return _known_session(access_key_id) if access_key_id.startswith("ASIA") else None
+
+
+@lru_cache(maxsize=4096)
+def _known_session(access_key_id: str) -> Principal | None:
+    for account_id in list(sts_backends):
+        role = sts_backends[account_id][PARTITION].get_assumed_role_from_access_key(access_key_id)
+        if role is not None:
+            return Principal(
+                "AssumedRole",
+                role.user_id,
+                role.arn,
+                role.account_id,
+                access_key_id,
+                role_arn=role.role_arn,
+                issued_at=role.access_key.create_date.replace(tzinfo=UTC),
+            )
+    return None
+
+
+def _user(access_key_id: str) -> Principal | None:
+    user = _iam().get_user_from_access_key_id(access_key_id)
+    if user is None:
+        return None
+    return Principal("IAMUser", user.id, user.arn, user.account_id, access_key_id, user_name=user.name)

@@ -1,0 +1,168 @@
+"""A bucket's policy is evaluated with its principals and conditions, for every operation.
+
+moto looks at neither, so that the usual statement that denies calls without TLS refuses everything, and it
+answers a denied call without an error document. A call over the loopback address stands for one over TLS to
+AWS. Calls of the account's own principals pass unless denied: what IAM policies say is not enforced here.
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-policy-language-overview.html
+"""
+
+from __future__ import annotations
+
+import json
+from functools import lru_cache
+from typing import Any
+from urllib.parse import unquote
+
+from moto.iam.access_control import PermissionResult
+from moto.s3.exceptions import S3AccessDeniedError, S3ClientError
+from moto.s3.models import FakeBucket, S3Backend
+from moto.s3.responses import S3Response
+
+from scripts.local_aws.calls import S3Call, current
+from scripts.local_aws.policy import Decision, Request, evaluate
+
+_HEADER_KEYS = (
+    "x-amz-acl",
+    "x-amz-content-sha256",
+    "x-amz-copy-source",
+    "x-amz-metadata-directive",
+    "x-amz-server-side-encryption",
+    "x-amz-server-side-encryption-aws-kms-key-id",
+    "x-amz-storage-class",
+)
+_QUERY_KEYS = {"prefix": "prefix", "delimiter": "delimiter", "max-keys": "max-keys", "versionid": "versionId"}
+_LOCK_KEYS = {
+    "object-lock-mode": "x-amz-object-lock-mode",
+    "object-lock-retain-until-date": "x-amz-object-lock-retain-until-date",
+    "object-lock-legal-hold": "x-amz-object-lock-legal-hold",
+}
+_KNOWN_KEYS = frozenset(
+    [
+        "aws:principalaccount",
+        "aws:principalarn",
+        "aws:principalisawsservice",
+        "aws:principalservicename",
+        "aws:principaltype",
+        "aws:securetransport",
+        "aws:sourceaccount",
+        "aws:sourcearn",
+        "aws:sourceip",
+        "aws:sourcevpc",
+        "aws:sourcevpce",
+        "aws:userid",
+        "aws:useragent",
+        "aws:username",
+        "aws:viaawsservice",
+        "s3:authtype",
+        "s3:signatureversion",
+        "s3:tlsversion",
+        *(f"s3:{name}" for name in (*_HEADER_KEYS, *_QUERY_KEYS, *_LOCK_KEYS)),
+    ]
+)
+
+
+class AccessDeniedError(S3AccessDeniedError):
+    """The error document of a call that a bucket policy denies."""
+
+    def __init__(self, call: S3Call, action: str, resource: str) -> None:
+        super().__init__()
+        self.message = (
+            f"User: {call.principal.arn} is not authorized to perform: {action} on resource: "
+            f'"{resource}" with an explicit deny in a resource-based policy'
+            if not call.principal.is_anonymous
+            else "Access Denied"
+        )
+
+
+def apply() -> None:
+    """Check the policy before moto serves a call, and where moto asks for it."""
+    _check_before("_key_response")
+    _check_before("_bucket_response")
+    FakeBucket.get_permission = _get_permission  # type: ignore[method-assign]
+
+
+def _check_before(name: str) -> None:
+    serve = getattr(S3Response, name)
+
+    def checked(self: S3Response, *args: Any) -> Any:
+        call = current()
+        if call is not None:
+            _authorize(self.backend, call)
+        return serve(self, *args)
+
+    setattr(S3Response, name, checked)
+
+
+def _authorize(backend: S3Backend, call: S3Call) -> None:
+    if call.operation is None or call.operation.name in {"CreateBucket", "DeleteObjects"}:
+        return  # The one has no policy yet, the other is decided key by key.
+    _require(backend, call, call.operation.action, call.bucket, call.key)
+    if call.headers.get("x-amz-bypass-governance-retention", "").lower() == "true":
+        _require(backend, call, "BypassGovernanceRetention", call.bucket, call.key)
+    if "x-amz-copy-source" in call.headers and call.key:
+        path, _, version = call.headers["x-amz-copy-source"].partition("?versionId=")
+        bucket, _, key = unquote(path).lstrip("/").partition("/")
+        _require(backend, call, "GetObjectVersion" if version else "GetObject", bucket, key)
+
+
+def _require(backend: S3Backend, call: S3Call, action: str, bucket_name: str, key: str) -> None:
+    try:
+        policy = backend.get_bucket(bucket_name).policy
+    except S3ClientError:
+        return  # There is no such bucket: moto says so.
+    resource = f"arn:aws:s3:::{bucket_name}/{key}" if key else f"arn:aws:s3:::{bucket_name}"
+    decision = _decide(policy, call, f"s3:{action}", resource)
+    if decision is Decision.DENY or (call.principal.is_anonymous and decision is not Decision.ALLOW):
+        raise AccessDeniedError(call, f"s3:{action}", resource)
+
+
+def _get_permission(self: FakeBucket, action: str, resource: str) -> PermissionResult:
+    """What moto asks: of each key of a DeleteObjects, and again of what was checked already."""
+    call = current()
+    if call is None or call.operation is None or call.operation.name != "DeleteObjects":
+        return PermissionResult.PERMITTED
+    decision = _decide(self.policy, call, action, resource)
+    denied = decision is Decision.DENY or (call.principal.is_anonymous and decision is not Decision.ALLOW)
+    return PermissionResult.DENIED if denied else PermissionResult.PERMITTED
+
+
+def _decide(policy: bytes | None, call: S3Call, action: str, resource: str) -> Decision:
+    if policy is None:
+        return Decision.NEUTRAL
+    return evaluate(_parsed(policy), Request(call.principal, action, resource, _context(call), _KNOWN_KEYS))
+
+
+@lru_cache(maxsize=256)
+def _parsed(policy: bytes) -> dict[str, Any]:
+    return dict(json.loads(policy))
+
+
+def _context(call: S3Call) -> dict[str, str]:
+    principal = call.principal
+    context = {
+        "aws:principalisawsservice": "false",
+        "aws:principaltype": "Anonymous" if principal.is_anonymous else principal.kind,
+        "aws:securetransport": "true",
+        "aws:sourceip": call.source_ip,
+        "aws:useragent": call.headers.get("user-agent", ""),
+        "aws:userid": principal.principal_id,
+        "aws:viaawsservice": "false",
+        "s3:authtype": "REST-QUERY-STRING" if call.is_presigned else "REST-HEADER",
+        "s3:signatureversion": "AWS4-HMAC-SHA256",
+        "s3:tlsversion": "1.3",
+    }
+    if not principal.is_anonymous:
+        context["aws:principalaccount"] = principal.account_id
+        context["aws:principalarn"] = principal.role_arn or principal.arn
+    if principal.user_name:
+        context["aws:username"] = principal.user_name
+    for name in _HEADER_KEYS:
+        if name in call.headers:
+            context[f"s3:{name}"] = call.headers[name]
+    for name, parameter in _QUERY_KEYS.items():
+        if parameter in call.query:
+            context[f"s3:{name}"] = call.query[parameter]
+    for name, header in _LOCK_KEYS.items():
+        if header in call.headers:
+            context[f"s3:{name}"] = call.headers[header]
+    return context
