@@ -73,11 +73,11 @@ def serving(call: S3Call) -> Iterator[None]:
 
 def is_s3(environ: Mapping[str, Any]) -> bool:
     """Whether a WSGI request is one to S3: by its signature's scope; unsigned, by being nothing else."""
-    if (scope := _scope(environ)) is not None:
-        return scope[1] == "s3" and not str(environ["PATH_INFO"]).startswith("/v20180820/")
-    if "HTTP_AUTHORIZATION" in environ or "HTTP_X_AMZ_TARGET" in environ:
-        return False
     path = str(environ["PATH_INFO"])
+    if "HTTP_AUTHORIZATION" in environ:
+        return "/s3/aws4_request" in environ["HTTP_AUTHORIZATION"] and not path.startswith("/v20180820/")
+    if "HTTP_X_AMZ_TARGET" in environ:
+        return False
     form = str(environ.get("CONTENT_TYPE", "")).startswith("application/x-www-form-urlencoded")
     return not form and not path.startswith(("/moto-api", "/latest/"))
 
@@ -92,7 +92,7 @@ def read_call(environ: Mapping[str, Any]) -> S3Call:
         for name, value in environ.items()
         if name.startswith("HTTP_")
     }
-    scope = _scope(environ)
+    access_key_id = _access_key_id(environ, query)
     length = headers.get("x-amz-decoded-content-length") or environ.get("CONTENT_LENGTH") or 0
     return S3Call(
         method=str(environ["REQUEST_METHOD"]),
@@ -101,22 +101,17 @@ def read_call(environ: Mapping[str, Any]) -> S3Call:
         key=key,
         query=query,
         headers=headers,
-        principal=resolve(scope[0] if scope else None),
+        principal=resolve(access_key_id),
         source_ip=str(environ["REMOTE_ADDR"]),
         operation=classify(str(environ["REQUEST_METHOD"]), bucket, key, query, headers),
-        is_presigned="X-Amz-Credential" in query,
+        is_presigned=access_key_id is not None and "authorization" not in headers,
         bytes_in=int(length),
     )
 
 
-def _scope(environ: Mapping[str, Any]) -> tuple[str, str] | None:
-    """Access key id and service of a Signature Version 4, from the header or a presigned query."""
-    text = str(environ.get("HTTP_AUTHORIZATION", ""))
-    _, found, credential = text.partition("Credential=")
+def _access_key_id(environ: Mapping[str, Any], query: Mapping[str, str]) -> str | None:
+    """Whose signature a request carries: in its header, or in the query of a presigned URL (version 4 or 2)."""
+    _, found, credential = str(environ.get("HTTP_AUTHORIZATION", "")).partition("Credential=")
     if not found:
-        query = str(environ.get("QUERY_STRING", ""))
-        _, found, credential = unquote(query).partition("X-Amz-Credential=")
-    parts = credential.replace("&", ",").partition(",")[0].split("/")
-    if not found or len(parts) < 5:
-        return None
-    return parts[0], parts[-2]
+        credential = query.get("X-Amz-Credential") or query.get("AWSAccessKeyId", "")
+    return credential.partition("/")[0] or None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import uuid
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ class Emulation:
     """One local AWS in this process. Raises ``LocalAwsError`` if the port is taken."""
 
     def __init__(self, home: Path, port: int) -> None:
+        self._instance = uuid.uuid4().hex
         patches.apply_all()
         seed_operator()
         admin = Admin({"status": self._status})
@@ -33,4 +35,4 @@ class Emulation:
         self._server.server_close()
 
     def _status(self, _: dict[str, Any]) -> dict[str, Any]:
-        return {}
+        return {"instance": self._instance}

@@ -100,10 +100,8 @@ def _is_among(element: Any, principal: Principal) -> bool:
 
 
 def _condition_holds(operator: str, keys: Mapping[str, Any], request: Request) -> bool:
-    name, _, suffix = (
-        operator.partition("IfExists") if operator.endswith("IfExists") else (operator, "", None)
-    )
-    if_exists = suffix is not None
+    name = operator.removesuffix("IfExists")
+    if_exists = name != operator
     for key, wanted in keys.items():
         if key.lower() not in request.known_keys:
             raise _InconclusiveError(f"condition key {key} is not known here")
@@ -121,7 +119,7 @@ def _condition_holds(operator: str, keys: Mapping[str, Any], request: Request) -
 
 
 def _is_negated(operator: str) -> bool:
-    return "Not" in operator.removesuffix("IfExists")
+    return "Not" in operator
 
 
 def _compare(operator: str, value: str, patterns: list[str]) -> bool:

@@ -12,7 +12,7 @@ from moto.core.common_models import BaseModel
 
 def apply() -> None:
     """Make models without noting them."""
-    BaseModel.__new__ = staticmethod(_new)  # type: ignore[assignment]
+    BaseModel.__new__ = staticmethod(_new)  # type: ignore[method-assign]
 
 
 def _new(cls: type[BaseModel], *_: Any, **__: Any) -> BaseModel:

@@ -34,7 +34,7 @@ def apply() -> None:
 
 def _sign(self: KmsResponse) -> str:
     key, message, algorithm = _request(self)
-    private: Any = key.private_key.private_key
+    private = _key_pair(key)
     hashing = _hashing(self, message, algorithm)
     if isinstance(private, ec.EllipticCurvePrivateKey):
         signature = private.sign(message, ec.ECDSA(hashing))
@@ -52,7 +52,7 @@ def _sign(self: KmsResponse) -> str:
 def _verify(self: KmsResponse) -> str:
     key, message, algorithm = _request(self)
     signature = _bytes(self._get_param("Signature"))
-    public: Any = key.private_key.private_key.public_key()
+    public = _key_pair(key).public_key()
     hashing = _hashing(self, message, algorithm)
     try:
         if isinstance(public, rsa.RSAPublicKey):
@@ -89,6 +89,12 @@ def _request(response: KmsResponse) -> tuple[Key, bytes, str]:
             "Member must have length greater than or equal to 1"
         )
     return key, message, algorithm
+
+
+def _key_pair(key: Key) -> Any:
+    """The ``cryptography`` key within moto's, which has no common type for it."""
+    held: Any = key.private_key
+    return held.private_key
 
 
 def _hashing(response: KmsResponse, message: bytes, algorithm: str) -> Any:

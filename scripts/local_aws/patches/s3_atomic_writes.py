@@ -25,9 +25,9 @@ def apply() -> None:
         "delete_object",
         "put_object_retention",
         "put_object_legal_hold",
+        "_key_response_post",
     ):
         _serialise_response(name)
-    _serialise_response("_key_response_post")
     _serialise_backend("put_object")
     _serialise_backend("delete_object")
     MultipartDict.__missing__ = _missing_upload  # type: ignore[attr-defined]

@@ -38,7 +38,7 @@ def apply() -> None:
         send(account_id, event_name, bucket, key)
 
     notifications.send_event = send_once
-    notifications._get_s3_event = _event  # type: ignore[assignment]
+    notifications._get_s3_event = _event
     notifications._send_sqs_message = _send_to_queue
     notifications._get_test_event = _test_event
 
