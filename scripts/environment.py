@@ -10,14 +10,14 @@ deployment's file.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import sys
-import urllib.error
-import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from scripts.local_aws.errors import LocalAwsError
+from scripts.local_aws.launch import call_admin, operator_environment
+from scripts.local_aws.server import running_server
 from scripts.toolchain import BUILD, ToolError
 
 if TYPE_CHECKING:
@@ -39,39 +39,24 @@ def without_aws(environ: Mapping[str, str]) -> dict[str, str]:
     return {**kept, "AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}
 
 
-def instance_of(endpoint: str) -> str | None:
-    """Return which instance of the local AWS answers at ``endpoint``; None if none does.
-
-    All it has is in memory: another instance has nothing of what the last one had.
-    """
-    request = urllib.request.Request(  # noqa: S310 - our own server, on the loopback
-        f"{endpoint}/_local/status", data=b"{}", headers={"Content-Type": "application/json"}
-    )
-    try:
-        with urllib.request.build_opener(urllib.request.ProxyHandler({})).open(request, timeout=30) as answer:
-            return str(json.load(answer)["instance"])
-    except (OSError, ValueError, KeyError):
-        return None
-
-
 def local_environ(home: Path = LOCAL_HOME) -> dict[str, str] | None:
     """Return the variables that point clients at the local AWS of ``home``; None if none runs there."""
     try:
-        endpoint = str(json.loads((home / "server.json").read_bytes())["endpoint"])
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ToolError(f"{home / 'server.json'} cannot be read ({error}). Run: make local-down") from error
-    if instance_of(endpoint) is None:
-        return None
-    return {
-        "AWS_ENDPOINT_URL": endpoint,
-        "AWS_ACCESS_KEY_ID": "local",
-        "AWS_SECRET_ACCESS_KEY": "local",
-        "AWS_REGION": "us-east-1",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_EC2_METADATA_DISABLED": "true",
-    }
+        server = running_server(home)
+    except LocalAwsError as error:
+        raise ToolError(str(error)) from error
+    return None if server is None else operator_environment(str(server["endpoint"]))
+
+
+def instance_of(endpoint: str) -> str:
+    """Return which instance of the local AWS answers at ``endpoint``.
+
+    All it has is in memory: another instance has nothing of what the last one had.
+    """
+    try:
+        return str(call_admin(endpoint, "status", {})["instance"])
+    except LocalAwsError as error:
+        raise ToolError(str(error)) from error
 
 
 def environ_of(env: str, environ: Mapping[str, str] = os.environ) -> dict[str, str]:

@@ -30,6 +30,7 @@ import python_terraform
 from python_terraform import IsFlagged
 
 from scripts.environment import instance_of, local_environ, without_aws
+from scripts.local_aws.launch import operator_environment
 from scripts.toolchain import BUILD, REPO, ToolError, terraform_environ, terraform_program
 
 if TYPE_CHECKING:
@@ -221,8 +222,8 @@ class Terraform:
             self._environ = terraform_environ()
         else:
             self._aws = dict(environ) if environ is not None else local_environ(self.work_dir / "aws")
-            nobody = {"AWS_ENDPOINT_URL": _NO_SERVER, "AWS_MAX_ATTEMPTS": "1"}
-            self._environ = terraform_environ(without_aws(os.environ)) | (self._aws or nobody)
+            aws = self._aws or operator_environment(_NO_SERVER) | {"AWS_MAX_ATTEMPTS": "1"}
+            self._environ = terraform_environ(without_aws(os.environ)) | aws
 
     def plan(self, *, destroy: bool = False) -> Plan:
         """Plan, save the plan in ``plan`` and its document in ``plan.json``, its text in ``plan.txt``."""
@@ -334,7 +335,7 @@ class Terraform:
     def _tie_state(self) -> None:
         """Forget a state whose server is gone: the local AWS keeps all it has in memory."""
         tie = self.work_dir / "terraform.tfstate.instance"
-        instance = (instance_of(self._aws["AWS_ENDPOINT_URL"]) if self._aws else None) or ""
+        instance = instance_of(self._aws["AWS_ENDPOINT_URL"]) if self._aws else ""
         if not instance or not tie.is_file() or tie.read_text() != instance:
             self._forget("the AWS on this machine that it described has ended")
         tie.write_text(instance)
