@@ -9,38 +9,30 @@ everything was caught that should be caught; nothing is left running, however it
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import NoReturn
 
-import boto3
-from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import ClientError
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
-from scripts.local_aws import LocalAws
-from scripts.terraform import Terraform
 
-from custody.deployment import Deployment, load_deployment
 from custody.objects import ObjectVersion
-from scripts.sample_data import Drop, drops
+from scripts.local_aws import LocalAws
+from scripts.pipeline import Landed, Pipeline, PipelineError, apply
+from scripts.sample_data import Drop
+from scripts.toolchain import BUILD, ToolError
 
-if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
-
-ROOT = Path(__file__).resolve().parent.parent
-WORK = ROOT / "build" / "demo"
-REPORT = ROOT / "build" / "report.html"
-RECEIPT_TIMEOUT_SECONDS = 120
+WORK = BUILD / "demo"
+REPORT = BUILD / "report.html"
 
 
 class DemoError(Exception):
@@ -57,6 +49,7 @@ class Stopwatch:
     @contextmanager
     def step(self, title: str) -> Iterator[None]:
         """Announce ``title``; the lap is kept when its body ends well."""
+        self.console.print()
         self.console.rule(f"[bold]{len(self.laps) + 1}. {title}", align="left")
         start = time.monotonic()
         yield
@@ -75,235 +68,139 @@ class Stopwatch:
 
 @dataclass(frozen=True)
 class Demo:
-    """One run: the server, what was applied to it, and where its words go."""
+    """The steps that act on the deployed pipeline, told on the console."""
 
-    aws: LocalAws
-    deployment: Deployment
+    pipeline: Pipeline
     console: Console
 
-    def client(self, service: str, who: str | None = None) -> Any:
-        """Return a client for the operator, or for ``who`` by a role session as single sign-on makes it."""
-        environ = self.aws.environ()
-        keys = {
-            "aws_access_key_id": environ["AWS_ACCESS_KEY_ID"],
-            "aws_secret_access_key": environ["AWS_SECRET_ACCESS_KEY"],
-        }
-        options: dict[str, str] = {"endpoint_url": self.aws.endpoint, "region_name": self.deployment.region}
-        if who is not None:
-            role = f"arn:aws:iam::{self.deployment.account_id}:role/{_SSO_PATH}{_SSO_ROLE}"
-            session = boto3.client("sts", **options, **keys).assume_role(RoleArn=role, RoleSessionName=who)
-            issued = session["Credentials"]
-            keys = {
-                "aws_access_key_id": issued["AccessKeyId"],
-                "aws_secret_access_key": issued["SecretAccessKey"],
-                "aws_session_token": issued["SessionToken"],
-            }
-        return boto3.client(service, **options, **keys)  # type: ignore[call-overload]
-
-    def custody(self, *arguments: str, expect: int) -> dict[str, Any] | None:
-        """Run the command line as a user would; ``--format json`` among the arguments gives the document back.
-
-        Raises ``DemoError`` if it ends with another status than ``expect``.
-        """
-        as_json = "json" in arguments
-        if not as_json:
-            self.console.print(f"[dim]$ custody {' '.join(arguments)}[/dim]", highlight=False)
-        done = subprocess.run(
-            [sys.executable, "-m", "custody", *arguments],
-            env={
-                **os.environ,
-                **self.aws.environ(),
-                "CUSTODY_DEPLOYMENT": str(WORK / "deployment.json"),
-                "COLUMNS": str(self.console.width),
-            },
-            stdout=subprocess.PIPE if as_json else None,
-            check=False,
-        )
+    def custody(self, *arguments: str, expect: int) -> None:
+        """Run the command line for the reader to see; ``DemoError`` if it ends with another status."""
+        self.console.print(f"[dim]$ custody {escape(' '.join(arguments))}[/dim]")
+        done = self.pipeline.custody(*arguments, capture=False, width=self.console.width)
         if done.returncode != expect:
             raise DemoError(
                 f"`custody {' '.join(arguments)}` ended with {done.returncode} instead of {expect}."
             )
-        return json.loads(done.stdout) if as_json else None
 
-    def deliver_trail(self) -> None:
-        """Have CloudTrail deliver at once, with a digest; on AWS this takes minutes."""
-        self.aws.admin("trail/flush", digest=True)
+    def drop(self) -> list[Landed]:
+        """Drop the data set."""
 
+        def tell(drop: Drop) -> None:
+            self.console.print(f"{drop.who:>18}  {len(drop.body):>10,} B  {escape(drop.key)}")
 
-_SSO_PATH = "aws-reserved/sso.amazonaws.com/"
-_SSO_ROLE = "AWSReservedSSO_Producer_4f1c2d3e4b5a6978"
+        return self.pipeline.drop_sample(tell)
 
+    def await_receipts(self, versions: list[ObjectVersion]) -> None:
+        """Wait until every version has its receipt."""
+        columns = (TextColumn("receipts"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        with Progress(*columns, console=self.console) as progress:
+            task = progress.add_task("receipts", total=len(versions))
+            self.pipeline.await_receipts(
+                versions, on_count=lambda count: progress.update(task, completed=count)
+            )
 
-def create_people(demo: Demo) -> None:
-    """Make the role that IAM Identity Center would make for the people of the demonstration."""
-    trust = {
-        "Version": "2012-10-17",
-        "Statement": [
-            {
-                "Effect": "Allow",
-                "Principal": {"AWS": f"arn:aws:iam::{demo.deployment.account_id}:root"},
-                "Action": "sts:AssumeRole",
-            }
-        ],
-    }
-    demo.client("iam").create_role(
-        Path=f"/{_SSO_PATH}", RoleName=_SSO_ROLE, AssumeRolePolicyDocument=json.dumps(trust)
-    )
+    def tamper(self, landed: list[Landed]) -> None:
+        """Change storage behind the API, as someone inside the provider could; each change must be caught."""
+        by_key = {entry.drop.key: entry.version for entry in landed}
+        changed = by_key["incoming/customers/2026-01-15.csv"]
+        forged = by_key["incoming/events/2026-01-15.jsonl"]
+        bereft = by_key["incoming/names/with space.csv"]
 
+        self._require_lock(bereft)
+        self._tamper("flip_byte", changed, offset=99)
+        self._require_caught("one byte of an object changed in storage", "object.hash", changed)
+        self._tamper("flip_byte", self._receipt_of(forged), offset=120)
+        self._require_caught("one byte of a receipt changed in storage", "receipt.signature", forged)
+        self._tamper("delete", self._receipt_of(bereft))
+        self._pass_watermark(bereft)
+        self._require_caught("a receipt deleted from storage", "receipt.unique", bereft)
 
-def upload(demo: Demo) -> list[tuple[Drop, ObjectVersion]]:
-    """Drop the data set, each object by its own person; return what landed."""
-    clients: dict[str, S3Client] = {}
-    landed = []
-    multipart = TransferConfig(multipart_threshold=8 << 20, multipart_chunksize=8 << 20)
-    for drop in drops():
-        s3 = clients.get(drop.who) or clients.setdefault(drop.who, demo.client("s3", drop.who))
-        bucket = demo.deployment.buckets[drop.bucket]
-        if len(drop.body) > multipart.multipart_threshold:
-            path = WORK / "upload.bin"
-            path.write_bytes(drop.body)
-            s3.upload_file(str(path), bucket, drop.key, Config=multipart)
-            path.unlink()
-            version_id = s3.head_object(Bucket=bucket, Key=drop.key)["VersionId"]
+    def _receipt_of(self, version: ObjectVersion) -> ObjectVersion:
+        bucket = self.pipeline.deployment.buckets["provenance"]
+        return ObjectVersion(bucket, version.receipt_key, self.pipeline.receipt_version(version))
+
+    def _tamper(self, action: str, target: ObjectVersion, **how: int) -> None:
+        self.pipeline.aws.admin(
+            "tamper",
+            action=action,
+            bucket=target.bucket,
+            key=target.key,
+            version_id=target.version_id,
+            **how,
+        )
+
+    def _require_lock(self, version: ObjectVersion) -> None:
+        receipt = self._receipt_of(version)
+        try:
+            self.pipeline.client("s3").delete_object(
+                Bucket=receipt.bucket, Key=receipt.key, VersionId=receipt.version_id
+            )
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") != "AccessDenied":
+                raise
         else:
-            version_id = s3.put_object(
-                Bucket=bucket, Key=drop.key, Body=drop.body, ContentType=drop.content_type
-            )["VersionId"]
-        landed.append((drop, ObjectVersion(bucket, drop.key, version_id)))
-        demo.console.print(
-            f"{drop.who:>18}  {len(drop.body):>10,} B  {drop.key}", markup=False, highlight=False
+            raise DemoError("A receipt could be deleted through the API: Object Lock is not in force.")
+        self.console.print(
+            "[bold green]refused[/] to delete a receipt through the API: Object Lock holds it.\n"
         )
-    return landed
 
+    def _require_caught(self, what: str, claim: str, version: ObjectVersion) -> None:
+        done = self.pipeline.custody("verify", version.uri, "--format", "json")
+        findings = json.loads(done.stdout)["findings"] if done.returncode == 1 else []
+        if not any(found["claim"] == claim and found["subject"] == version.uri for found in findings):
+            raise DemoError(f"{what} was not caught as {claim}: {done.stdout}{done.stderr}")
+        self.console.print(f"[bold green]caught[/] {what}:")
+        self.custody("verify", version.uri, expect=1)
+        self.console.print()
 
-def await_receipts(demo: Demo, versions: list[ObjectVersion]) -> None:
-    """Wait until every version has its receipt."""
-    s3 = demo.client("s3")
-    provenance = demo.deployment.buckets["provenance"]
-    wanted = {version.receipt_key for version in versions}
-    deadline = time.monotonic() + RECEIPT_TIMEOUT_SECONDS
-    columns = (TextColumn("receipts"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=demo.console) as progress:
-        task = progress.add_task("receipts", total=len(wanted))
-        while True:
-            pages = s3.get_paginator("list_objects_v2").paginate(Bucket=provenance, Prefix="provenance/")
-            written = {entry["Key"] for page in pages for entry in page.get("Contents", ())}
-            progress.update(task, completed=len(wanted & written))
-            if wanted <= written:
-                return
-            if time.monotonic() > deadline:
-                raise DemoError(
-                    f"{len(wanted - written)} receipts did not come: {sorted(wanted - written)[:3]}."
-                )
-            time.sleep(0.25)
-
-
-def expect_caught(demo: Demo, what: str, claim: str, version: ObjectVersion) -> None:
-    """Verify one object and require a finding of ``claim`` about it."""
-    document = demo.custody("verify", version.uri, "--format", "json", expect=1)
-    findings = document["findings"] if document else []
-    if not any(f["claim"] == claim and f["subject"] == version.uri for f in findings):
-        raise DemoError(f"{what} was not caught as {claim}: {findings}.")
-    demo.console.print(f"[bold green]caught[/]  {what}:")
-    demo.custody("verify", version.uri, expect=1)
-
-
-def tamper(demo: Demo, landed: list[tuple[Drop, ObjectVersion]]) -> None:
-    """Change storage behind the API, as someone inside the provider could; each change must be caught."""
-    provenance = demo.deployment.buckets["provenance"]
-    s3 = demo.client("s3")
-    by_key = {drop.key: version for drop, version in landed}
-    bytes_of = by_key["incoming/customers/2026-01-15.csv"]
-    receipt_of = by_key["incoming/events/2026-01-15.jsonl"]
-    deleted_of = by_key["incoming/names/with space.csv"]
-
-    def receipt_version(version: ObjectVersion) -> str:
-        return str(s3.head_object(Bucket=provenance, Key=version.receipt_key)["VersionId"])
-
-    try:
-        s3.delete_object(Bucket=provenance, Key=deleted_of.receipt_key, VersionId=receipt_version(deleted_of))
-    except ClientError as error:
-        code = error.response.get("Error", {}).get("Code", "")
-        if code != "AccessDenied":
-            raise
-        demo.console.print("[bold green]refused[/] deleting a receipt by the API: AccessDenied (Object Lock)")
-    else:
-        raise DemoError("A receipt could be deleted through the API: Object Lock is not in force.")
-
-    demo.aws.admin(
-        "tamper",
-        action="flip_byte",
-        bucket=bytes_of.bucket,
-        key=bytes_of.key,
-        version_id=bytes_of.version_id,
-        offset=99,
-    )
-    expect_caught(demo, "one byte of an object changed in storage", "object.hash", bytes_of)
-
-    demo.aws.admin(
-        "tamper",
-        action="flip_byte",
-        bucket=provenance,
-        key=receipt_of.receipt_key,
-        version_id=receipt_version(receipt_of),
-        offset=120,
-    )
-    expect_caught(demo, "one byte of a receipt changed in storage", "receipt.signature", receipt_of)
-
-    demo.aws.admin(
-        "tamper",
-        action="delete",
-        bucket=provenance,
-        key=deleted_of.receipt_key,
-        version_id=receipt_version(deleted_of),
-    )
-    written = s3.head_object(Bucket=deleted_of.bucket, Key=deleted_of.key)["LastModified"].timestamp()
-    due = written + 60 * demo.deployment.watermark_minutes + 1
-    if due > time.time():
-        demo.console.print(
-            f"A receipt is gone from storage. One that is missing counts as late for "
-            f"{demo.deployment.watermark_minutes} min (the watermark), and as a finding after that: "
-            f"waiting {due - time.time():.0f} s."
+    def _pass_watermark(self, version: ObjectVersion) -> None:
+        head = self.pipeline.client("s3").head_object(
+            Bucket=version.bucket, Key=version.key, VersionId=version.version_id
         )
-        time.sleep(due - time.time())
-    expect_caught(demo, "a receipt deleted from storage", "receipt.unique", deleted_of)
+        minutes = self.pipeline.deployment.watermark_minutes
+        seconds = head["LastModified"].timestamp() + 60 * minutes + 1 - time.time()
+        if seconds > 0:
+            self.console.print(
+                f"A missing receipt is pending for {minutes} min, the watermark, and a finding after that: "
+                f"waiting {seconds:.0f} s."
+            )
+            time.sleep(seconds)
 
 
 def run(console: Console) -> None:
-    """Run every step; raises ``DemoError`` at the first that does not go as it must."""
+    """Run every step; raises at the first that does not go as it must."""
     watch = Stopwatch(console)
     shutil.rmtree(WORK, ignore_errors=True)
     WORK.mkdir(parents=True)
+
+    def say(line: str) -> None:
+        console.print(escape(line))
+
     with ExitStack() as running:
         with watch.step("Start AWS on this machine"):
             aws = running.enter_context(LocalAws(WORK / "aws"))
         with watch.step("terraform apply"):
-            terraform = Terraform("local", work_dir=WORK, environ=aws.environ())
-            terraform.plan()
-            terraform.apply()
-        demo = Demo(aws, load_deployment(WORK / "deployment.json"), console)
-        create_people(demo)
+            pipeline = apply(aws, WORK, say)
+        demo = Demo(pipeline, console)
         with watch.step("Drop a data set"):
-            landed = upload(demo)
+            landed = demo.drop()
         with watch.step("Hashed, signed, recorded"):
-            await_receipts(demo, [version for _, version in landed])
-            demo.deliver_trail()
+            demo.await_receipts([entry.version for entry in landed])
+            pipeline.deliver_trail()
         with watch.step("The ledger: who, what, when, where from, and is it proven"):
             demo.custody("ledger", expect=0)
-            _, first = landed[0]
-            demo.custody("show", first.uri, expect=0)
-        with watch.step("Verify: every object against its receipt, signature and trail"):
+            demo.custody("show", landed[0].version.uri, expect=0)
+        with watch.step("Verify: every object against its receipt, its signature and the trail"):
             demo.custody("verify", expect=0)
             demo.custody("doctor", expect=0)
         with watch.step("Tamper, and be caught"):
-            tamper(demo, landed)
+            demo.tamper(landed)
         with watch.step("The report"):
-            demo.deliver_trail()
+            pipeline.deliver_trail()
             demo.custody("report", "-o", str(REPORT), expect=1)
     console.print(watch.summary())
-    console.print(
-        f"\n[bold green]All held, all caught.[/] The same as a page: [bold]{REPORT.relative_to(ROOT)}[/]"
-    )
+    where = REPORT.relative_to(Path.cwd()) if REPORT.is_relative_to(Path.cwd()) else REPORT
+    console.print(f"\n[bold green]All held, all caught.[/] The same story as a page: [bold]{where}[/]")
 
 
 def _stop(*_: object) -> NoReturn:
@@ -311,7 +208,7 @@ def _stop(*_: object) -> NoReturn:
 
 
 def main() -> int:
-    """Run the demonstration; 0 all as it must be, 1 not, 130 interrupted."""
+    """Run the demonstration: 0 all as it must be, 1 not, 130 interrupted."""
     signal.signal(signal.SIGTERM, _stop)
     console = Console(highlight=False)
     try:
@@ -319,8 +216,8 @@ def main() -> int:
     except KeyboardInterrupt:
         console.print("\nInterrupted; nothing is left running.")
         return 130
-    except DemoError as error:
-        console.print(f"\n[bold red]The demonstration failed:[/] {error}", markup=True)
+    except (DemoError, PipelineError, ToolError) as error:
+        console.print(f"\n[bold red]The demonstration failed.[/] {escape(str(error))}")
         return 1
     return 0
 

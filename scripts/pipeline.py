@@ -1,0 +1,170 @@
+"""A pipeline that is deployed on this machine: what the demonstration and the end-to-end tests act upon."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+
+from custody.deployment import Deployment, load_deployment
+from custody.objects import RECEIPT_PREFIX, ObjectVersion
+from scripts.environment import without_aws
+from scripts.local_aws import LocalAws
+from scripts.sample_data import Drop, drops
+from scripts.terraform import Terraform
+
+POLL_SECONDS = 0.25
+
+
+class PipelineError(Exception):
+    """Something that had to come did not come in time."""
+
+
+@dataclass(frozen=True)
+class Landed:
+    """An object of the sample data set, and the version it became."""
+
+    drop: Drop
+    version: ObjectVersion
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """The server, the Terraform that was applied to it, and the outputs of that."""
+
+    aws: LocalAws
+    terraform: Terraform
+    deployment: Deployment
+
+    def environ(self) -> dict[str, str]:
+        """Return the whole environment for a program that is to work on this deployment."""
+        return {
+            **without_aws(os.environ),
+            **self.aws.environ(),
+            "CUSTODY_DEPLOYMENT": str(self.terraform.deployment_path),
+        }
+
+    def client(self, service: str, *, role_arn: str | None = None, session: str = "") -> Any:
+        """Return a boto3 client for the operator, or for a session of a role named ``session``."""
+        environ = self.aws.environ()
+        where = {"endpoint_url": self.aws.endpoint, "region_name": self.deployment.region}
+        keys = {
+            "aws_access_key_id": environ["AWS_ACCESS_KEY_ID"],
+            "aws_secret_access_key": environ["AWS_SECRET_ACCESS_KEY"],
+        }
+        if role_arn is not None:
+            sts = boto3.client("sts", **where, **keys)
+            issued = sts.assume_role(RoleArn=role_arn, RoleSessionName=session)["Credentials"]
+            keys = {
+                "aws_access_key_id": issued["AccessKeyId"],
+                "aws_secret_access_key": issued["SecretAccessKey"],
+                "aws_session_token": issued["SessionToken"],
+            }
+        return boto3.client(service, **where, **keys)  # type: ignore[call-overload]
+
+    def custody(
+        self, *arguments: str, capture: bool = True, width: int = 200
+    ) -> subprocess.CompletedProcess[str]:
+        """Run the command line as a user would; its output is captured, or goes where ours goes."""
+        return subprocess.run(
+            [sys.executable, "-m", "custody", *arguments],
+            env={**self.environ(), "COLUMNS": str(width)},
+            capture_output=capture,
+            text=True,
+            check=False,
+        )
+
+    def create_people(self) -> str:
+        """Make the role that IAM Identity Center would make for the people who drop files; return its ARN."""
+        trust = {
+            "Version": "2012-10-17",
+            "Statement": [
+                {
+                    "Effect": "Allow",
+                    "Principal": {"AWS": f"arn:aws:iam::{self.deployment.account_id}:root"},
+                    "Action": "sts:AssumeRole",
+                }
+            ],
+        }
+        made = self.client("iam").create_role(
+            Path="/aws-reserved/sso.amazonaws.com/",
+            RoleName="AWSReservedSSO_Producer_4f1c2d3e4b5a6978",
+            AssumeRolePolicyDocument=json.dumps(trust),
+        )
+        return str(made["Role"]["Arn"])
+
+    def drop_sample(self, on_drop: Callable[[Drop], None] = lambda _: None) -> list[Landed]:
+        """Drop the sample data set, each object as a session of the person who drops it."""
+        role_arn = self.create_people()
+        clients: dict[str, Any] = {}
+        landed = []
+        for drop in drops():
+            s3 = clients.get(drop.who) or self.client("s3", role_arn=role_arn, session=drop.who)
+            clients[drop.who] = s3
+            bucket = self.deployment.buckets[drop.bucket]
+            s3.upload_fileobj(
+                io.BytesIO(drop.body), bucket, drop.key, ExtraArgs={"ContentType": drop.content_type}
+            )
+            version_id = s3.head_object(Bucket=bucket, Key=drop.key)["VersionId"]
+            landed.append(Landed(drop, ObjectVersion(bucket, drop.key, version_id)))
+            on_drop(drop)
+        return landed
+
+    def await_receipts(
+        self,
+        versions: Collection[ObjectVersion],
+        *,
+        timeout_seconds: float = 120,
+        on_count: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        """Wait until every version has its receipt, telling how many have; else ``PipelineError``."""
+        s3 = self.client("s3")
+        wanted = {version.receipt_key for version in versions}
+        deadline = time.monotonic() + timeout_seconds
+        while True:
+            pages = s3.get_paginator("list_objects_v2").paginate(
+                Bucket=self.deployment.buckets["provenance"], Prefix=RECEIPT_PREFIX
+            )
+            missing = wanted - {entry["Key"] for page in pages for entry in page.get("Contents", ())}
+            on_count(len(wanted) - len(missing))
+            if not missing:
+                return
+            if time.monotonic() > deadline:
+                raise PipelineError(f"{len(missing)} receipts did not come, among them {sorted(missing)[0]}.")
+            time.sleep(POLL_SECONDS)
+
+    def deliver_trail(self) -> None:
+        """Have CloudTrail deliver at once, with a digest; on AWS this takes minutes."""
+        self.aws.admin("trail/flush", digest=True)
+
+    def receipt_version(self, version: ObjectVersion) -> str:
+        """Return the S3 version id of an object version's receipt."""
+        head = self.client("s3").head_object(
+            Bucket=self.deployment.buckets["provenance"], Key=version.receipt_key
+        )
+        return str(head["VersionId"])
+
+
+def apply(aws: LocalAws, work_dir: Path, say: Callable[[str], None] = print) -> Pipeline:
+    """Deploy the kit to a server that runs."""
+    terraform = Terraform("local", work_dir=work_dir, environ=aws.environ(), say=say)
+    say(terraform.plan().summary())
+    terraform.apply()
+    return Pipeline(aws, terraform, load_deployment(terraform.deployment_path))
+
+
+@contextmanager
+def deployed(work_dir: Path, say: Callable[[str], None] = print) -> Iterator[Pipeline]:
+    """Start a server, deploy the kit to it, and end the server at the end."""
+    with LocalAws(work_dir / "aws") as aws:
+        yield apply(aws, work_dir, say)
