@@ -1,0 +1,143 @@
+"""Faults: duplicates, reordering, objects that are gone, messages that mean nothing, and sheer size."""
+
+from __future__ import annotations
+
+import json
+import random
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from boto3.s3.transfer import TransferConfig
+
+from custody.notification import backfill_message
+from custody.objects import ObjectVersion
+from scripts.pipeline import Pipeline
+
+pytestmark = pytest.mark.xdist_group("pipeline")
+
+MIB = 1 << 20
+
+
+def receipts_below(pipeline: Pipeline, prefix: str) -> list[dict[str, Any]]:
+    pages = (
+        pipeline.client("s3")
+        .get_paginator("list_object_versions")
+        .paginate(
+            Bucket=pipeline.deployment.buckets["provenance"],
+            Prefix=f"provenance/{pipeline.deployment.buckets['raw-data']}/{prefix}",
+        )
+    )
+    return [version for page in pages for version in page.get("Versions", ())]
+
+
+def dead_letters(pipeline: Pipeline) -> list[str]:
+    """Take everything out of the dead-letter queue."""
+    sqs, url = pipeline.client("sqs"), pipeline.deployment.queues["recorder-dlq"]
+    bodies: list[str] = []
+    while messages := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
+        for message in messages:
+            bodies.append(message["Body"])
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+    return bodies
+
+
+def await_dead_letter(pipeline: Pipeline, timeout_seconds: float = 60) -> str:
+    deadline = time.monotonic() + timeout_seconds
+    while time.monotonic() < deadline:
+        bodies = dead_letters(pipeline)
+        if bodies:
+            (body,) = bodies
+            return body
+        time.sleep(0.5)
+    raise AssertionError("nothing reached the dead-letter queue")
+
+
+def test_a_thousand_objects_every_event_twice_and_shuffled(pipeline: Pipeline) -> None:
+    bucket = pipeline.deployment.buckets["raw-data"]
+    s3 = pipeline.client("s3")
+    pipeline.aws.admin("events", duplicate=2, shuffle=7)
+    try:
+
+        def put(number: int) -> ObjectVersion:
+            key = f"incoming/thousand/{number:04d}.csv"
+            body = random.Random(number).randbytes(number % 4096)
+            return ObjectVersion(bucket, key, s3.put_object(Bucket=bucket, Key=key, Body=body)["VersionId"])
+
+        with ThreadPoolExecutor(16) as pool:
+            versions = list(pool.map(put, range(1000)))
+        pipeline.await_receipts(versions, timeout_seconds=240)
+        await_idle(pipeline)
+    finally:
+        pipeline.aws.admin("events", duplicate=1, shuffle=None)
+    pipeline.deliver_trail()
+
+    receipts = receipts_below(pipeline, "incoming/thousand/")
+    assert len(receipts) == 1000
+    assert {receipt["Key"] for receipt in receipts} == {version.receipt_key for version in versions}
+    assert dead_letters(pipeline) == []
+    done = pipeline.custody("ledger", "--key", "incoming/thousand/*", "--format", "json")
+    rows = json.loads(done.stdout)["rows"]
+    assert len(rows) == 1000
+    assert {row["status"] for row in rows} == {"verified"}
+    done = pipeline.custody("verify", f"s3://{bucket}/incoming/thousand/", "--format", "json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert json.loads(done.stdout)["claims"]["object.hash"]["passed"] == 1000
+
+
+def await_idle(pipeline: Pipeline, timeout_seconds: float = 120) -> None:
+    """Wait until every message was handled: none waits, none is in flight."""
+    deadline = time.monotonic() + timeout_seconds
+    while time.monotonic() < deadline:
+        queues = pipeline.aws.admin("status")["queues"]
+        if all(
+            queue["visible"] == queue["in_flight"] == 0 for name, queue in queues.items() if "dlq" not in name
+        ):
+            return
+        time.sleep(0.5)
+    raise AssertionError(f"the queue did not run empty: {queues}")
+
+
+def test_an_object_that_is_gone_ends_in_the_dead_letter_queue(pipeline: Pipeline) -> None:
+    gone = ObjectVersion(pipeline.deployment.buckets["raw-data"], "incoming/gone.csv", "no-such-version")
+    body = backfill_message(gone, datetime.now(UTC))
+    pipeline.client("sqs").send_message(QueueUrl=pipeline.deployment.queues["recorder"], MessageBody=body)
+    assert await_dead_letter(pipeline) == body
+
+
+@pytest.mark.parametrize(
+    "body", ["", "not json", '{"Records": "none"}', '{"Records": [{"eventVersion": "2.1"}]}']
+)
+def test_a_message_that_means_nothing_ends_in_the_dead_letter_queue(pipeline: Pipeline, body: str) -> None:
+    pipeline.client("sqs").send_message(
+        QueueUrl=pipeline.deployment.queues["recorder"], MessageBody=body or " "
+    )
+    assert await_dead_letter(pipeline) == (body or " ")
+
+
+def test_two_gibibytes_in_constant_memory(pipeline: Pipeline) -> None:
+    bucket, key = pipeline.deployment.buckets["raw-data"], "incoming/large.bin"
+    size = 2048 * MIB
+    s3 = pipeline.client("s3")
+    s3.upload_fileobj(
+        Zeros(size), bucket, key, Config=TransferConfig(multipart_chunksize=64 * MIB, max_concurrency=2)
+    )
+    version = ObjectVersion(bucket, key, s3.head_object(Bucket=bucket, Key=key)["VersionId"])
+    pipeline.await_receipts([version], timeout_seconds=300)
+    (recorder,) = pipeline.aws.admin("status")["functions"].values()
+    assert recorder["peak_rss_bytes"] - recorder["idle_rss_bytes"] <= 96 * MIB
+    pipeline.client("s3").delete_object(Bucket=bucket, Key=key, VersionId=version.version_id)
+
+
+class Zeros:
+    """A file of zeros that takes no memory."""
+
+    def __init__(self, size: int) -> None:
+        self._left = size
+
+    def read(self, amount: int = -1) -> bytes:
+        amount = self._left if amount < 0 else min(amount, self._left)
+        self._left -= amount
+        return bytes(amount)

@@ -1,0 +1,218 @@
+"""One object, end to end: dropped, hashed, signed, recorded, witnessed, joined, verified; and tampered with."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from custody.objects import ObjectVersion
+from scripts.pipeline import Landed, Pipeline
+
+pytestmark = pytest.mark.xdist_group("pipeline")
+
+
+def ledger(pipeline: Pipeline, *arguments: str) -> list[dict[str, Any]]:
+    done = pipeline.custody("ledger", *arguments, "--format", "json")
+    assert done.returncode == 0, done.stderr
+    rows: list[dict[str, Any]] = json.loads(done.stdout)["rows"]
+    return rows
+
+
+def envelope_of(pipeline: Pipeline, version: ObjectVersion) -> dict[str, Any]:
+    found = pipeline.client("s3").get_object(
+        Bucket=pipeline.deployment.buckets["provenance"], Key=version.receipt_key
+    )
+    document: dict[str, Any] = json.loads(found["Body"].read())
+    return document
+
+
+def drop(pipeline: Pipeline, key: str, body: bytes, bucket: str = "raw-data") -> ObjectVersion:
+    name = pipeline.deployment.buckets[bucket]
+    answer = pipeline.client("s3").put_object(Bucket=name, Key=key, Body=body)
+    return ObjectVersion(name, key, answer["VersionId"])
+
+
+def test_each_receipt_says_what_was_dropped(pipeline: Pipeline, landed: list[Landed]) -> None:
+    for entry in landed:
+        envelope = envelope_of(pipeline, entry.version)
+        statement = json.loads(base64.b64decode(envelope["payload"]))
+        predicate = statement["predicate"]
+        assert statement["subject"][0]["digest"]["sha256"] == hashlib.sha256(entry.drop.body).hexdigest()
+        assert (predicate["bucket"], predicate["key"], predicate["version_id"]) == (
+            entry.version.bucket,
+            entry.version.key,
+            entry.version.version_id,
+        )
+        assert predicate["size_bytes"] == len(entry.drop.body)
+        assert predicate["event"]["principal_id"].endswith(f":{entry.drop.who}")
+        assert envelope["signatures"][0]["keyid"] == pipeline.deployment.keys["signing"]
+
+
+def test_a_receipt_names_the_code_that_made_it(pipeline: Pipeline, landed: list[Landed]) -> None:
+    shipped = pipeline.client("lambda").get_function_configuration(
+        FunctionName=pipeline.deployment.functions["recorder"]
+    )
+    envelope = envelope_of(pipeline, landed[0].version)
+    recorder = json.loads(base64.b64decode(envelope["payload"]))["predicate"]["recorder"]
+    assert bytes.fromhex(recorder["code_sha256"]) == base64.b64decode(shipped["CodeSha256"])
+    assert recorder["function"] == shipped["FunctionName"]
+
+
+def test_openssl_alone_verifies_a_receipt(pipeline: Pipeline, landed: list[Landed], tmp_path: Path) -> None:
+    envelope = envelope_of(pipeline, landed[0].version)
+    payload, kind = base64.b64decode(envelope["payload"]), envelope["payloadType"].encode()
+    registry = pipeline.client("s3").get_object(
+        Bucket=pipeline.deployment.buckets["provenance"], Key="keys/registry.json"
+    )
+    (key,) = json.loads(registry["Body"].read())["keys"]
+    (tmp_path / "key.pem").write_text(key["public_key"])
+    (tmp_path / "sig").write_bytes(base64.b64decode(envelope["signatures"][0]["sig"]))
+
+    def openssl_says(message: bytes) -> int:
+        command = ["openssl", "dgst", "-sha256", "-verify", "key.pem", "-signature", "sig"]
+        return subprocess.run(
+            command, input=message, cwd=tmp_path, check=False, capture_output=True
+        ).returncode
+
+    pae = b"DSSEv1 %d %s %d %s" % (len(kind), kind, len(payload), payload)
+    assert openssl_says(pae) == 0
+    assert openssl_says(pae + b" ") == 1
+
+
+def test_the_ledger_joins_both_sides(pipeline: Pipeline, landed: list[Landed]) -> None:
+    rows = {(row["bucket_name"], row["object_key"], row["version_id"]): row for row in ledger(pipeline)}
+    layers = {"raw-data": "bronze", "processed": "silver", "analytics": "gold"}
+    for entry in landed:
+        row = rows[entry.version.bucket, entry.version.key, entry.version.version_id]
+        assert (row["status"], row["match_basis"]) == ("verified", "request_id")
+        assert row["user_name"] == entry.drop.who
+        assert row["sha256"] == hashlib.sha256(entry.drop.body).hexdigest()
+        assert row["size_bytes"] == len(entry.drop.body)
+        assert row["layer"] == layers[entry.drop.bucket]
+        assert row["request_id"]
+
+
+def test_the_ledger_filters(pipeline: Pipeline, landed: list[Landed]) -> None:
+    key = landed[0].drop.key
+    assert {row["object_key"] for row in ledger(pipeline, "--key", key)} == {key}
+    assert ledger(pipeline, "--since", "2099-01-01") == []
+    assert ledger(pipeline, "--key", "' OR 1=1 --") == []
+
+
+def test_all_of_it_verifies(pipeline: Pipeline, landed: list[Landed]) -> None:
+    for entry in landed:
+        done = pipeline.custody("verify", entry.version.uri, "--format", "json")
+        document = json.loads(done.stdout)
+        assert (done.returncode, document["findings"]) == (0, []), done.stderr
+        assert all(claim["passed"] == claim["checked"] == 1 for claim in document["claims"].values()), (
+            document
+        )
+
+
+def test_the_story_of_an_object_is_told(pipeline: Pipeline, landed: list[Landed]) -> None:
+    done = pipeline.custody("show", landed[0].version.uri)
+    assert done.returncode == 0, done.stderr
+    told = " ".join(done.stdout.split())
+    assert landed[0].drop.who in told
+    assert hashlib.sha256(landed[0].drop.body).hexdigest() in "".join(done.stdout.split())
+
+
+def test_the_doctor_finds_every_stage_well(pipeline: Pipeline, landed: list[Landed]) -> None:
+    done = pipeline.custody("doctor", "--format", "json")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_awss_own_tool_accepts_the_trail(pipeline: Pipeline, landed: list[Landed]) -> None:
+    done = subprocess.run(
+        ["aws", "cloudtrail", "validate-logs", "--trail-arn", pipeline.deployment.trail_arn]
+        + ["--start-time", "2020-01-01T00:00:00Z", "--region", pipeline.deployment.region, "--verbose"],
+        env=pipeline.environ(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "INVALID" not in done.stdout
+    assert "log files valid" in done.stdout
+
+
+def findings_of(pipeline: Pipeline, version: ObjectVersion) -> set[tuple[str, str, str]]:
+    done = pipeline.custody("verify", version.uri, "--format", "json")
+    assert done.returncode == 1, done.stdout + done.stderr
+    return {(f["claim"], f["status"], f["subject"]) for f in json.loads(done.stdout)["findings"]}
+
+
+@pytest.mark.parametrize("offset", [0, 7, 99])
+def test_a_changed_byte_of_an_object_is_found(pipeline: Pipeline, offset: int) -> None:
+    version = drop(pipeline, f"incoming/tamper/object-{offset}", bytes(range(100)))
+    pipeline.await_receipts([version])
+    pipeline.deliver_trail()
+    pipeline.aws.admin(
+        "tamper",
+        action="flip_byte",
+        bucket=version.bucket,
+        key=version.key,
+        version_id=version.version_id,
+        offset=offset,
+    )
+    assert findings_of(pipeline, version) == {("object.hash", "failed", version.uri)}
+
+
+@pytest.mark.parametrize("offset", [0, 40, 300, -20])
+def test_a_changed_byte_of_a_receipt_is_found(pipeline: Pipeline, offset: int) -> None:
+    version = drop(pipeline, f"incoming/tamper/receipt-{offset}", b"x")
+    pipeline.await_receipts([version])
+    pipeline.deliver_trail()
+    size = len(
+        pipeline.client("s3")
+        .get_object(Bucket=pipeline.deployment.buckets["provenance"], Key=version.receipt_key)["Body"]
+        .read()
+    )
+    pipeline.aws.admin(
+        "tamper",
+        action="flip_byte",
+        bucket=pipeline.deployment.buckets["provenance"],
+        key=version.receipt_key,
+        version_id=pipeline.receipt_version(version),
+        offset=offset % size,
+    )
+    assert ("receipt.signature", "failed", version.uri) in findings_of(pipeline, version)
+
+
+def test_a_deleted_receipt_is_found(pipeline: Pipeline) -> None:
+    version = drop(pipeline, "incoming/tamper/bereft", b"x")
+    pipeline.await_receipts([version])
+    pipeline.deliver_trail()
+    pipeline.aws.admin(
+        "tamper",
+        action="delete",
+        bucket=pipeline.deployment.buckets["provenance"],
+        key=version.receipt_key,
+        version_id=pipeline.receipt_version(version),
+    )
+    (row,) = ledger(pipeline, "--key", version.key)
+    assert row["status"] == "pending"
+    time.sleep(60 * pipeline.deployment.watermark_minutes + 1)
+    assert ("receipt.unique", "missing", version.uri) in findings_of(pipeline, version)
+    (row,) = ledger(pipeline, "--key", version.key)
+    assert row["status"] == "unprovenanced"
+
+    recorded = pipeline.custody("record", version.uri)
+    assert recorded.returncode == 0, recorded.stderr
+    (row,) = ledger(pipeline, "--key", version.key)
+    assert (row["status"], row["match_basis"]) == ("late", "version_id")
+    assert pipeline.custody("verify", version.uri).returncode == 0
+
+
+def test_a_write_beside_the_recorded_prefixes_is_shown(pipeline: Pipeline) -> None:
+    version = drop(pipeline, "elsewhere/stray.csv", b"x")
+    pipeline.deliver_trail()
+    (row,) = ledger(pipeline, "--key", version.key)
+    assert (row["status"], row["match_basis"], row["layer"]) == ("untracked", "none", "bronze")
