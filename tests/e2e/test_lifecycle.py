@@ -1,4 +1,4 @@
-"""A deployment's life: applied, planned again without change, its signing key rotated and revoked, destroyed."""
+"""A deployment's life: applied, planned again, its signing key rotated and revoked, destroyed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One object, end to end: dropped, hashed, signed, recorded, witnessed, joined, verified; and tampered with."""
+"""One object, end to end: dropped, hashed, signed, recorded, witnessed, joined, verified; tampered with."""
 
 from __future__ import annotations
 
@@ -131,8 +131,12 @@ def test_the_doctor_finds_every_stage_well(pipeline: Pipeline, landed: list[Land
 
 def test_awss_own_tool_accepts_the_trail(pipeline: Pipeline, landed: list[Landed]) -> None:
     done = subprocess.run(
-        ["aws", "cloudtrail", "validate-logs", "--trail-arn", pipeline.deployment.trail_arn]
-        + ["--start-time", "2020-01-01T00:00:00Z", "--region", pipeline.deployment.region, "--verbose"],
+        [
+            *("aws", "cloudtrail", "validate-logs", "--verbose"),
+            *("--trail-arn", pipeline.deployment.trail_arn),
+            *("--region", pipeline.deployment.region),
+            *("--start-time", "2020-01-01T00:00:00Z"),
+        ],
         env=pipeline.environ(),
         capture_output=True,
         text=True,
