@@ -16,6 +16,9 @@ from custody.times import format_time, parse_time
 
 _T = TypeVar("_T")
 
+DENIED = "AccessDenied"
+"""CloudTrail's error code for a call to Amazon S3 that a policy refused."""
+
 
 class LedgerStatus(StrEnum):
     """What is known of one write; the names are a contract."""
@@ -85,10 +88,12 @@ class LedgerRow:
 
 @dataclass(frozen=True, slots=True)
 class AccessRow:
-    """One read, deletion or denied attempt, as ``object_access`` gives it."""
+    """One access, in those columns of ``object_access`` that say who, what, how and with what answer."""
 
     event_time: datetime | None
     event_name: str | None
+    access: str | None
+    """``read``, ``list``, ``write``, ``delete`` or ``change``."""
     bucket_name: str | None
     object_key: str | None
     version_id: str | None
@@ -146,22 +151,13 @@ def ledger_rows(
     return (LedgerRow.from_row(row) for row in rows)
 
 
-def access_rows(
-    athena: Athena,
-    *,
-    bucket: str | None = None,
-    key: str | None = None,
-    version_id: str | None = None,
-    since: datetime | None = None,
-    denied: bool | None = None,
-    limit: int | None = None,
+def denied_rows(
+    athena: Athena, *, since: datetime | None = None, limit: int | None = None
 ) -> Iterator[AccessRow]:
-    """Stream accesses, newest first: all, or only those denied or not denied."""
-    filters = _place(bucket, key, version_id)
+    """Stream the attempts that AWS denied, newest first."""
+    filters = [compare("error_code", "=", DENIED)]
     if since is not None:
         filters += _since("event_time", since)
-    if denied is not None:
-        filters.append(Filter(f"error_code IS {'NOT ' if denied else ''}NULL", ()))
     clause = where(filters)
     rows = athena.query(
         f"SELECT {_ACCESS_COLUMNS} FROM object_access {clause.sql} "  # noqa: S608  # no user's text in it
@@ -247,7 +243,7 @@ def ledger_timeline(athena: Athena, unit: TimeUnit) -> list[TimelineCount]:
 class AccessCount:
     """How many accesses of one kind there were; ``error_code`` is None for those let through."""
 
-    event_name: str
+    access: str
     error_code: str | None
     rows: int
 
@@ -255,14 +251,53 @@ class AccessCount:
 def access_counts(athena: Athena) -> list[AccessCount]:
     """Count all accesses by what was asked and how it was answered."""
     rows = athena.query(
-        "SELECT event_name, error_code, count(*) AS row_count FROM object_access "
-        "GROUP BY event_name, error_code ORDER BY event_name, error_code"
+        "SELECT access, error_code, count(*) AS row_count FROM object_access "
+        "GROUP BY access, error_code ORDER BY access, error_code"
     )
     return [
         AccessCount(
-            _expect(row, "event_name", str),
+            _expect(row, "access", str),
             None if row["error_code"] is None else _expect(row, "error_code", str),
             _expect(row, "row_count", int),
+        )
+        for row in rows
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class AccessSummary:
+    """How often somebody was let through to do one kind of thing in one layer, and when last."""
+
+    who: str
+    access: str
+    layer: str
+    rows: int
+    last: datetime | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The summary as it stands in a JSON document."""
+        return {name: plain(value) for name, value in asdict(self).items()}
+
+
+def access_summary(
+    athena: Athena, *, bucket: str | None = None, key: str | None = None, limit: int | None = None
+) -> list[AccessSummary]:
+    """Sum up who was let through to do what, of all objects or of one, most often first."""
+    clause = where([*_place(bucket, key, None), Filter("error_code IS NULL", ())])
+    rows = athena.query(
+        "SELECT coalesce(user_name, user_arn, principal_id, invoked_by, '') AS who, access, layer, "  # noqa: S608
+        "count(*) AS row_count, max(event_time) AS last_time "
+        f"FROM object_access {clause.sql} "
+        f"GROUP BY 1, 2, 3 ORDER BY 4 DESC, 1, 2, 3{_limit(limit)}",
+        clause.parameters,
+    )
+    return [
+        AccessSummary(
+            _expect(row, "who", str),
+            _expect(row, "access", str),
+            _expect(row, "layer", str),
+            _expect(row, "row_count", int),
+            _expect_time(row, "last_time"),
         )
         for row in rows
     ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from custody.report.data import Lap, ReportData, Tally
+from custody.report.data import Lap, ReportData
 from custody.report.render import render_report
 
-__all__ = ["Lap", "ReportData", "Tally", "render_report"]
+__all__ = ["Lap", "ReportData", "render_report"]

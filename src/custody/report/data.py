@@ -4,34 +4,26 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from custody.deployment import Deployment
-from custody.findings import Claim, Finding, Severity
+from custody.findings import Severity
 from custody.ledger import (
+    DENIED,
     AccessCount,
     AccessRow,
+    AccessSummary,
     LedgerCount,
     LedgerRow,
     LedgerStatus,
     TimelineCount,
     TimeUnit,
 )
+from custody.verify import VerificationReport
 
 NOT_PROVEN = (LedgerStatus.MISMATCH, LedgerStatus.UNPROVENANCED, LedgerStatus.UNWITNESSED)
 """The statuses of a write that the kit is there to prove and cannot."""
-
-
-@dataclass(frozen=True, slots=True)
-class Tally:
-    """How often a claim was checked, and how it came out. ``pending`` is too young to say."""
-
-    checked: int
-    passed: int
-    failed: int
-    pending: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,10 +40,7 @@ class ReportData:
 
     generated_at: datetime
     deployment: Deployment
-    sample: float
-    """The part of the objects whose bytes were hashed again, 0 to 1."""
-    claims: Mapping[Claim, Tally]
-    findings: tuple[Finding, ...]
+    verification: VerificationReport
     counts: tuple[LedgerCount, ...]
     unit: TimeUnit
     timeline: tuple[TimelineCount, ...]
@@ -60,8 +49,8 @@ class ReportData:
     access_counts: tuple[AccessCount, ...]
     denied: tuple[AccessRow, ...]
     """The newest denied attempts, newest first."""
-    accesses: tuple[AccessRow, ...]
-    """The newest reads and deletions that were let through, newest first."""
+    accesses: tuple[AccessSummary, ...]
+    """Who was let through to do what, most often first."""
     laps: tuple[Lap, ...]
 
     @property
@@ -88,7 +77,7 @@ class ReportData:
     @property
     def by_severity(self) -> dict[Severity, int]:
         """Severity → findings, worst first, without those of which there are none."""
-        counts = Counter(finding.severity for finding in self.findings)
+        counts = Counter(finding.severity for finding in self.verification.findings)
         return {severity: counts[severity] for severity in Severity if counts[severity]}
 
     @property
@@ -98,18 +87,22 @@ class ReportData:
 
     @property
     def denied_total(self) -> int:
-        """How many attempts were denied or failed, in all."""
-        return sum(count.rows for count in self.access_counts if count.error_code is not None)
+        """How many attempts were denied, in all."""
+        return sum(count.rows for count in self.access_counts if count.error_code == DENIED)
 
     @property
-    def access_total(self) -> int:
-        """How many reads and deletions were let through, in all."""
-        return sum(count.rows for count in self.access_counts if count.error_code is None)
+    def other_failures(self) -> dict[str, int]:
+        """Error code → attempts that failed for another reason than a denial."""
+        counts: Counter[str] = Counter()
+        for count in self.access_counts:
+            if count.error_code not in (None, DENIED):
+                counts[str(count.error_code)] += count.rows
+        return dict(counts)
 
     @property
     def checked(self) -> int:
         """How many checks verification made, over all claims."""
-        return sum(tally.checked for tally in self.claims.values())
+        return sum(count.checked for count in self.verification.claims.values())
 
     @property
     def span(self) -> tuple[datetime, datetime] | None:

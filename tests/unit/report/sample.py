@@ -7,9 +7,18 @@ from datetime import UTC, date, datetime, timedelta
 
 from custody.deployment import Deployment
 from custody.findings import Claim, Finding, Severity, Status
-from custody.ledger import AccessCount, AccessRow, LedgerCount, LedgerRow, TimelineCount, TimeUnit
+from custody.ledger import (
+    AccessCount,
+    AccessRow,
+    AccessSummary,
+    LedgerCount,
+    LedgerRow,
+    TimelineCount,
+    TimeUnit,
+)
 from custody.objects import ObjectVersion
-from custody.report import Lap, ReportData, Tally
+from custody.report import Lap, ReportData
+from custody.verify import ClaimCount, VerificationReport
 
 START = datetime(2026, 1, 15, 9, 30, tzinfo=UTC)
 RAW = "custody-local-raw-data-123456789012"
@@ -76,10 +85,11 @@ def ledger_row(number: int, key: str, status: str = "verified", layer: str = "br
     )
 
 
-def access_row(number: int, error_code: str | None) -> AccessRow:
+def denied_row(number: int) -> AccessRow:
     return AccessRow(
         event_time=START + timedelta(seconds=11 * number),
         event_name="GetObject" if number % 2 else "DeleteObject",
+        access="read" if number % 2 else "delete",
         bucket_name=RAW,
         object_key=HOSTILE[number % len(HOSTILE)],
         version_id=None,
@@ -90,14 +100,21 @@ def access_row(number: int, error_code: str | None) -> AccessRow:
         source_ip="198.51.100.7",
         user_agent="curl/8.5 <img src=x>",
         request_id=f"A{number:015X}",
-        error_code=error_code,
+        error_code="AccessDenied",
     )
 
 
 def sample_data() -> ReportData:
     """Twenty-four writes in three layers, three of them tampered with."""
     rows = [ledger_row(n, key) for n, key in enumerate(HOSTILE)]
-    statuses = ("verified",) * 6 + ("late", "pending", "mismatch", "unprovenanced", "unwitnessed", "untracked")
+    statuses = ("verified",) * 6 + (
+        "late",
+        "pending",
+        "mismatch",
+        "unprovenanced",
+        "unwitnessed",
+        "untracked",
+    )
     for n, status in enumerate(statuses, start=len(rows)):
         rows.append(ledger_row(n, f"incoming/customers/2026-01-{n:02d}.csv", status))
     for n in range(len(rows), len(rows) + 5):
@@ -133,14 +150,18 @@ def sample_data() -> ReportData:
     return ReportData(
         generated_at=START + timedelta(minutes=9),
         deployment=DEPLOYMENT,
-        sample=1.0,
-        claims={
-            Claim.OBJECT_HASH: Tally(21, 20, 1, 0),
-            Claim.RECEIPT_SIGNATURE: Tally(21, 20, 1, 0),
-            Claim.RECEIPT_UNIQUE: Tally(22, 21, 1, 1),
-            Claim.TRAIL_EVENT: Tally(22, 22, 0, 1),
-        },
-        findings=findings,
+        verification=VerificationReport(
+            claims={
+                Claim.OBJECT_HASH: ClaimCount(21, 20, 1, 0),
+                Claim.RECEIPT_SIGNATURE: ClaimCount(21, 20, 1, 0),
+                Claim.RECEIPT_UNIQUE: ClaimCount(22, 20, 1, 1),
+                Claim.TRAIL_EVENT: ClaimCount(22, 21, 0, 1),
+            },
+            findings=findings,
+            unchecked=("s3://b/k?versionId=v could not be read: SlowDown <b>.",),
+            sample=0.25,
+            seed="7d1f0a",
+        ),
         counts=tuple(
             LedgerCount(layer, status, len(group), group[0].time, group[-1].time)
             for (layer, status), group in sorted(counts.items())
@@ -152,8 +173,15 @@ def sample_data() -> ReportData:
             if row.event_time is not None
         ),
         rows=tuple(reversed(rows)),
-        access_counts=(AccessCount("GetObject", None, 2), AccessCount("DeleteObject", "AccessDenied", 3)),
-        denied=tuple(access_row(n, "AccessDenied") for n in range(3)),
-        accesses=tuple(access_row(n, None) for n in range(2)),
+        access_counts=(
+            AccessCount("delete", "AccessDenied", 5),
+            AccessCount("read", None, 61),
+            AccessCount("write", "PreconditionFailed", 24),
+        ),
+        denied=tuple(denied_row(n) for n in range(3)),
+        accesses=(
+            AccessSummary("custody-local-recorder", "read", "bronze", 24, START),
+            AccessSummary("ana\u202e.ferreira@example.org", "read", "gold", 37, START),
+        ),
         laps=(Lap("Verification", 1.84), Lap("Athena's answers", 0.71)),
     )
