@@ -25,6 +25,7 @@ output "keys" {
     data       = module.data_key.arn
     provenance = module.provenance_key.arn
     signing    = module.signing_key[var.signing_key].arn
+    trail      = module.trail_key.arn
   }
 }
 

@@ -262,6 +262,13 @@ variable "tags" {
   }
 }
 
+variable "trail_management_events" {
+  type        = bool
+  nullable    = false
+  default     = false
+  description = "Whether the trail logs management writes too. What alarms when the trail is stopped needs a trail that does: leave it false only where another one, such as the organization's, logs them (a second copy is billed)."
+}
+
 variable "trail_regions" {
   type        = set(string)
   nullable    = false

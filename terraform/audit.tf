@@ -1,0 +1,161 @@
+# Who did what: the trail of every read and write of an object, in a bucket and under a key of its own.
+
+module "trail_key" {
+  source = "./modules/key"
+
+  account_id           = var.account_id
+  deletion_window_days = var.retention.key_window_days
+  description          = "Encrypts the trail of ${local.prefix}"
+  name                 = "${local.prefix}-trail"
+  via_services         = ["s3"]
+
+  # https://docs.aws.amazon.com/awscloudtrail/latest/userguide/create-kms-key-policy-for-cloudtrail.html
+  users = {
+    CloudTrailEncryptsLogs = {
+      principals = ["cloudtrail.amazonaws.com"]
+      actions    = ["kms:GenerateDataKey*"]
+      conditions = [
+        { test = "StringEquals", variable = "aws:SourceArn", values = [local.trail_arn] },
+        {
+          test     = "StringLike"
+          variable = "kms:EncryptionContext:aws:cloudtrail:arn"
+          values   = ["arn:${local.partition}:cloudtrail:*:${var.account_id}:trail/*"]
+        },
+      ]
+    }
+    # With a bucket key, the bucket is the encryption context.
+    CloudTrailUsesBucketKey = {
+      principals = ["cloudtrail.amazonaws.com"]
+      actions    = ["kms:Decrypt", "kms:GenerateDataKey*"]
+      conditions = [
+        { test = "StringEquals", variable = "aws:SourceArn", values = [local.trail_arn] },
+        { test = "StringEquals", variable = "kms:EncryptionContext:aws:s3:arn", values = [local.bucket_arns["cloudtrail-log"]] },
+      ]
+    }
+    CloudTrailDescribesKey = {
+      principals = ["cloudtrail.amazonaws.com"]
+      actions    = ["kms:DescribeKey"]
+      conditions = [{ test = "StringEquals", variable = "aws:SourceArn", values = [local.trail_arn] }]
+    }
+    # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html
+    LogsEncryptTrailLog = {
+      principals = ["logs.${var.region}.${local.dns_suffix}"]
+      actions    = ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"]
+      conditions = [
+        { test = "ArnEquals", variable = "kms:EncryptionContext:aws:logs:arn", values = [local.log_group_arns["trail"]] },
+      ]
+    }
+  }
+}
+
+# https://docs.aws.amazon.com/awscloudtrail/latest/userguide/create-s3-bucket-policy-for-cloudtrail.html
+data "aws_iam_policy_document" "cloudtrail_log" {
+  statement {
+    sid       = "CloudTrailChecksBucket"
+    actions   = ["s3:GetBucketAcl"]
+    resources = [local.bucket_arns["cloudtrail-log"]]
+
+    principals {
+      type        = "Service"
+      identifiers = ["cloudtrail.amazonaws.com"]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:SourceArn"
+      values   = [local.trail_arn]
+    }
+  }
+
+  statement {
+    sid       = "CloudTrailDeliversLogs"
+    actions   = ["s3:PutObject"]
+    resources = ["${local.bucket_arns["cloudtrail-log"]}/AWSLogs/${var.account_id}/*"]
+
+    principals {
+      type        = "Service"
+      identifiers = ["cloudtrail.amazonaws.com"]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:SourceArn"
+      values   = [local.trail_arn]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "s3:x-amz-acl"
+      values   = ["bucket-owner-full-control"]
+    }
+  }
+
+  statement {
+    sid       = "NobodyElseDelivers"
+    effect    = "Deny"
+    actions   = ["s3:PutObject", "s3:ReplicateObject"]
+    resources = ["${local.bucket_arns["cloudtrail-log"]}/*"]
+
+    principals {
+      type        = "*"
+      identifiers = ["*"]
+    }
+
+    condition {
+      test     = "StringNotEquals"
+      variable = "aws:SourceArn"
+      values   = [local.trail_arn]
+    }
+  }
+}
+
+module "cloudtrail_log" {
+  source = "./modules/bucket"
+
+  access_log_bucket = module.access_logs.name
+  account_id        = var.account_id
+  force_destroy     = var.force_destroy
+  key_arn           = module.trail_key.arn
+  lifecycle_days    = { noncurrent = var.retention.evidence_days }
+  name              = local.bucket_names["cloudtrail-log"]
+  object_lock       = { days = var.retention.evidence_days, mode = var.retention.evidence_mode }
+  policy_documents  = [data.aws_iam_policy_document.cloudtrail_log.json]
+}
+
+# https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-required-policy-for-cloudwatch-logs.html
+data "aws_iam_policy_document" "trail_logs" {
+  statement {
+    sid       = "WriteTrailLog"
+    actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
+    resources = ["${local.log_group_arns["trail"]}:log-stream:${var.account_id}_CloudTrail_*"]
+  }
+}
+
+module "trail_logs_role" {
+  source = "./modules/role"
+
+  account_id  = var.account_id
+  description = "Writes the trail of ${local.prefix} to its log group"
+  name        = local.role_names["trail-logs"]
+  service     = "cloudtrail.amazonaws.com"
+  source_arns = [local.trail_arn]
+
+  policies = { write-log = data.aws_iam_policy_document.trail_logs.json }
+}
+
+module "trail" {
+  source = "./modules/trail"
+
+  account_id         = var.account_id
+  bucket             = module.cloudtrail_log.name
+  key_arn            = module.trail_key.arn
+  log_retention_days = var.retention.log_days
+  logs_role_arn      = module.trail_logs_role.ready_arn
+  management_events  = var.trail_management_events
+  name               = local.trail_name
+  topic_arn          = module.alerts.topic_arn
+
+  data_bucket_arns = [
+    for short in ["analytics", "artifacts", "athena-results", "processed", "provenance", "raw-data"] : local.bucket_arns[short]
+  ]
+}

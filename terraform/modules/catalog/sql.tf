@@ -1,0 +1,77 @@
+# What the SQL files say, read by their fixed format: the first comment is the question that is answered; a table has
+# one column a line, indented by four spaces, its nested fields by more; a view has a line
+# "-- @column <name> <type>" for each column.
+locals {
+  # As SQL: 'text', with each quote in it doubled.
+  bucket_literals = { for bucket in keys(merge(var.layers, var.recorded_prefixes)) : bucket => "'${replace(bucket, "'", "''")}'" }
+
+  placeholders = {
+    is_recorded = length(var.recorded_prefixes) == 0 ? "false" : join(" OR ", flatten([
+      for bucket, prefixes in var.recorded_prefixes : [
+        for prefix in prefixes :
+        "(bucket_name = ${local.bucket_literals[bucket]} AND starts_with(object_key, '${replace(prefix, "'", "''")}'))"
+      ]
+    ]))
+    layer = "CASE bucket_name ${join(" ", [
+      for bucket, layer in var.layers : "WHEN ${local.bucket_literals[bucket]} THEN '${layer}'"
+    ])} ELSE 'unknown' END"
+    provenance_bucket = var.receipts.bucket
+    recorder_role_arn = "'${var.receipts.recorder_role_arn}'"
+    trail_accounts    = join(",", sort(var.trail_log.accounts))
+    trail_bucket      = var.trail_log.bucket
+    trail_regions     = join(",", sort(var.trail_log.regions))
+    trail_since       = replace(var.trail_log.since, "-", "/")
+    watermark_minutes = var.watermark_minutes
+  }
+
+  table_texts = {
+    for file in fileset(var.sql_path, "tables/*.sql") :
+    trimsuffix(basename(file), ".sql") => templatefile("${var.sql_path}/${file}", local.placeholders)
+  }
+
+  view_texts = {
+    for file in fileset(var.sql_path, "views/*.sql") :
+    trimsuffix(basename(file), ".sql") => templatefile("${var.sql_path}/${file}", local.placeholders)
+  }
+
+  # The lists of a table's statement, with nested fields joined into the line of their column.
+  table_lists = {
+    for name, text in local.table_texts : name => {
+      columns          = replace(try(regex("(?s)\nCREATE EXTERNAL TABLE \\w+ \\(\n(.*?)\n\\)\n", text)[0], ""), "/\n {5,}/", "")
+      partition_keys   = try(regex("(?s)\nPARTITIONED BY \\(\n(.*?)\n\\)\n", text)[0], "")
+      serde_properties = try(regex("(?s)\nWITH SERDEPROPERTIES \\(\n(.*?)\n\\)\n", text)[0], "")
+      properties       = try(regex("(?s)\nTBLPROPERTIES \\(\n(.*?)\n\\)\n", text)[0], "")
+    }
+  }
+
+  tables = {
+    for name, text in local.table_texts : name => {
+      question         = regex("^-- (.*)\n", text)[0]
+      columns          = [for column in regexall("(?m)^ {4}(\\w+) (.+?),?$", local.table_lists[name].columns) : { name = column[0], type = column[1] }]
+      partition_keys   = [for key in regexall("(?m)^ {4}(\\w+) (.+?),?$", local.table_lists[name].partition_keys) : { name = key[0], type = key[1] }]
+      serde            = regex("\nROW FORMAT SERDE '([^']+)'\n", text)[0]
+      serde_properties = { for pair in regexall("'([^']+)' = '([^']*)'", local.table_lists[name].serde_properties) : pair[0] => pair[1] }
+      input_format     = regex("\nSTORED AS INPUTFORMAT '([^']+)'\n", text)[0]
+      output_format    = regex("\nOUTPUTFORMAT '([^']+)'\n", text)[0]
+      location         = regex("\nLOCATION '([^']+)'\n", text)[0]
+      properties       = { for pair in regexall("'([^']+)' = '([^']*)'", local.table_lists[name].properties) : pair[0] => pair[1] }
+    }
+  }
+
+  views = {
+    for name, text in local.view_texts : name => {
+      question = regex("^-- (.*)\n", text)[0]
+      columns  = [for column in regexall("(?m)^-- @column (\\w+) (\\w+)$", text) : { name = column[0], type = column[1] }]
+      sql      = text
+    }
+  }
+
+  # A type as the views' headers name it, to what the Glue catalogue and what the view's own text calls it.
+  types = {
+    bigint    = { hive = "bigint", presto = "bigint" }
+    boolean   = { hive = "boolean", presto = "boolean" }
+    date      = { hive = "date", presto = "date" }
+    timestamp = { hive = "timestamp", presto = "timestamp(3)" }
+    varchar   = { hive = "string", presto = "varchar" }
+  }
+}

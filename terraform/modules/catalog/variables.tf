@@ -1,0 +1,125 @@
+variable "database" {
+  type        = string
+  nullable    = false
+  description = "Name of the Glue database."
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9_]*$", var.database))
+    error_message = "database must be lower-case letters, digits and underscores: Athena would need quotes around anything else."
+  }
+}
+
+variable "description" {
+  type        = string
+  nullable    = false
+  description = "What the database is for, in one line."
+
+  validation {
+    condition     = length(var.description) > 0 && length(var.description) <= 2048
+    error_message = "description must say in 1 to 2048 characters what the database is for."
+  }
+}
+
+variable "layers" {
+  type        = map(string)
+  nullable    = false
+  description = "What a bucket is, by its name: bronze, silver or gold (the lake), provenance (the evidence) or audit_log. Others are unknown."
+
+  validation {
+    condition     = length(var.layers) > 0 && alltrue([for layer in values(var.layers) : contains(["audit_log", "bronze", "gold", "provenance", "silver"], layer)])
+    error_message = "layers must give at least one bucket a layer: bronze, silver, gold, provenance or audit_log."
+  }
+
+  validation {
+    condition     = alltrue([for bucket in keys(var.layers) : can(regex("^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$", bucket))])
+    error_message = "The keys of layers must be names of buckets."
+  }
+}
+
+variable "receipts" {
+  type = object({
+    bucket            = string
+    recorder_role_arn = string
+  })
+  nullable    = false
+  description = "Where receipts lie (name of the bucket; they are under provenance/), and the role that alone puts them there."
+
+  validation {
+    condition     = can(regex("^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$", var.receipts.bucket)) && lookup(var.layers, var.receipts.bucket, "") == "provenance"
+    error_message = "receipts.bucket must be the name of a bucket that layers calls provenance."
+  }
+
+  validation {
+    condition     = can(regex("^arn:[a-z-]+:iam::[0-9]{12}:role/[^*']+$", var.receipts.recorder_role_arn))
+    error_message = "receipts.recorder_role_arn must be the whole ARN of a role."
+  }
+}
+
+variable "recorded_prefixes" {
+  type        = map(list(string))
+  nullable    = false
+  description = "What must have a receipt: key prefixes by bucket name. The empty prefix is the whole bucket."
+
+  validation {
+    condition     = alltrue([for bucket in keys(var.recorded_prefixes) : contains(["bronze", "gold", "silver"], lookup(var.layers, bucket, ""))])
+    error_message = "The keys of recorded_prefixes must be names of buckets that layers calls bronze, silver or gold."
+  }
+
+  validation {
+    condition     = alltrue([for prefixes in values(var.recorded_prefixes) : length(prefixes) > 0])
+    error_message = "recorded_prefixes needs at least one prefix a bucket: write [\"\"] for the whole bucket, or leave the bucket out."
+  }
+}
+
+variable "sql_path" {
+  type        = string
+  nullable    = false
+  description = "Folder of the SQL: tables/<name>.sql and views/<name>.sql."
+
+  validation {
+    condition     = length(fileset(var.sql_path, "tables/*.sql")) > 0 && length(fileset(var.sql_path, "views/*.sql")) > 0
+    error_message = "sql_path must be a folder with tables/*.sql and views/*.sql."
+  }
+}
+
+variable "trail_log" {
+  type = object({
+    accounts = set(string)
+    bucket   = string
+    regions  = set(string)
+    since    = string
+  })
+  nullable    = false
+  description = "Where the trail's files lie (bucket, under AWSLogs/<account>/CloudTrail/<region>/<day>/), for which accounts and regions, and since which day (YYYY-MM-DD). Others are not read."
+
+  validation {
+    condition     = length(var.trail_log.accounts) > 0 && alltrue([for account in var.trail_log.accounts : can(regex("^[0-9]{12}$", account))])
+    error_message = "trail_log.accounts must hold at least one account of 12 digits."
+  }
+
+  validation {
+    condition     = can(regex("^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$", var.trail_log.bucket))
+    error_message = "trail_log.bucket must be the name of a bucket."
+  }
+
+  validation {
+    condition     = length(var.trail_log.regions) > 0 && alltrue([for region in var.trail_log.regions : can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", region))])
+    error_message = "trail_log.regions must hold at least one name of a region, such as eu-central-1."
+  }
+
+  validation {
+    condition     = can(regex("^[0-9]{4}-[0-9]{2}-[0-9]{2}$", var.trail_log.since)) && can(timeadd("${var.trail_log.since}T00:00:00Z", "0s"))
+    error_message = "trail_log.since must be a day such as 2026-01-31."
+  }
+}
+
+variable "watermark_minutes" {
+  type        = number
+  nullable    = false
+  description = "Minutes until a missing receipt or trail event counts as missing and not as late."
+
+  validation {
+    condition     = var.watermark_minutes >= 0 && var.watermark_minutes <= 1440 && floor(var.watermark_minutes) == var.watermark_minutes
+    error_message = "watermark_minutes must be a whole number of 0 to 1440."
+  }
+}

@@ -1,0 +1,14 @@
+output "arn" {
+  description = "ARN of the trail, once it logs."
+  value = join(":", [
+    "arn", data.aws_partition.current.partition, "cloudtrail", data.aws_region.current.name, var.account_id,
+    "trail/${var.name}",
+  ])
+  depends_on = [aws_cloudtrail.this]
+}
+
+output "log_group" {
+  description = "Name of the log group."
+  value       = local.log_group_name
+  depends_on  = [aws_cloudwatch_log_group.this]
+}

@@ -1,0 +1,96 @@
+variable "account_id" {
+  type        = string
+  nullable    = false
+  description = "Account of the trail, 12 digits."
+
+  validation {
+    condition     = can(regex("^[0-9]{12}$", var.account_id))
+    error_message = "account_id must be 12 digits."
+  }
+}
+
+variable "bucket" {
+  type        = string
+  nullable    = false
+  description = "Name of the bucket that takes the log files, whose policy lets this trail write."
+
+  validation {
+    condition     = can(regex("^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$", var.bucket))
+    error_message = "bucket must be the name of a bucket, not its ARN."
+  }
+}
+
+variable "data_bucket_arns" {
+  type        = set(string)
+  nullable    = false
+  description = "ARNs of the buckets whose objects' reads and writes are logged."
+
+  validation {
+    condition = length(var.data_bucket_arns) > 0 && alltrue([
+      for arn in var.data_bucket_arns : can(regex("^arn:[a-z-]+:s3:::[a-z0-9][a-z0-9-]+[a-z0-9]$", arn))
+    ])
+    error_message = "data_bucket_arns must name at least one bucket, each by its whole ARN: a trail that logs no object proves nothing."
+  }
+
+  validation {
+    condition     = !contains([for arn in var.data_bucket_arns : element(split(":::", arn), 1)], var.bucket)
+    error_message = "data_bucket_arns must not hold the trail's own bucket: it would log its own deliveries for ever."
+  }
+}
+
+variable "key_arn" {
+  type        = string
+  nullable    = false
+  description = "ARN of the KMS key that encrypts the log files, the digests and the log group."
+}
+
+variable "log_retention_days" {
+  type        = number
+  nullable    = false
+  description = "Days that the log group keeps events. The files in the bucket stay."
+
+  validation {
+    condition     = contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.log_retention_days)
+    error_message = "log_retention_days must be a retention CloudWatch Logs knows, such as 30, 90, 180, 365, 731 or 3653."
+  }
+}
+
+variable "logs_role_arn" {
+  type        = string
+  nullable    = false
+  description = "ARN of the role with which CloudTrail writes to the log group."
+
+  validation {
+    condition     = can(regex("^arn:[a-z-]+:iam::[0-9]{12}:role/[^*]+$", var.logs_role_arn))
+    error_message = "logs_role_arn must be the whole ARN of a role."
+  }
+}
+
+variable "management_events" {
+  type        = bool
+  nullable    = false
+  default     = false
+  description = "Whether to log management writes too. The alarms of this module need a trail that does: leave it false only where another trail, such as the organization's, logs them (a second copy is billed)."
+}
+
+variable "name" {
+  type        = string
+  nullable    = false
+  description = "Name of the trail. Its log group is /aws/cloudtrail/<name>, its rules are <name>-…."
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{2,40}$", var.name))
+    error_message = "name must be 3 to 41 lower-case letters, digits and hyphens and start with a letter: rule names are made from it."
+  }
+}
+
+variable "topic_arn" {
+  type        = string
+  nullable    = false
+  description = "ARN of the topic that hears when the trail or its bucket is changed."
+
+  validation {
+    condition     = can(regex("^arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:[^*]+$", var.topic_arn))
+    error_message = "topic_arn must be the whole ARN of an SNS topic."
+  }
+}

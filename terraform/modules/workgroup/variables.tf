@@ -1,0 +1,103 @@
+variable "account_id" {
+  type        = string
+  nullable    = false
+  description = "Account that must own the result bucket, 12 digits."
+
+  validation {
+    condition     = can(regex("^[0-9]{12}$", var.account_id))
+    error_message = "account_id must be 12 digits."
+  }
+}
+
+variable "database" {
+  type        = string
+  nullable    = false
+  description = "Name of the Glue database that the saved queries ask."
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9_]*$", var.database))
+    error_message = "database must be lower-case letters, digits and underscores: Athena would need quotes around anything else."
+  }
+}
+
+variable "description" {
+  type        = string
+  nullable    = false
+  description = "What the workgroup is for, in one line."
+
+  validation {
+    condition     = length(var.description) > 0 && length(var.description) <= 1024
+    error_message = "description must say in 1 to 1024 characters what the workgroup is for."
+  }
+}
+
+variable "force_destroy" {
+  type        = bool
+  nullable    = false
+  default     = false
+  description = "Whether destroying the workgroup may delete its saved queries and its history."
+}
+
+variable "key_arn" {
+  type        = string
+  nullable    = false
+  description = "ARN of the KMS key that encrypts the results."
+}
+
+variable "name" {
+  type        = string
+  nullable    = false
+  description = "Name of the workgroup."
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{0,127}$", var.name))
+    error_message = "name must be at most 128 lower-case letters, digits and hyphens and start with a letter."
+  }
+}
+
+variable "queries" {
+  type = map(object({
+    description = string
+    sql         = string
+  }))
+  nullable    = false
+  default     = {}
+  description = "Saved queries by name: the question each answers, and the statement."
+
+  validation {
+    condition     = alltrue([for name in keys(var.queries) : can(regex("^[a-z][a-z0-9_]{0,127}$", name))])
+    error_message = "A saved query's name must be lower-case letters, digits and underscores."
+  }
+
+  validation {
+    condition     = alltrue([for query in values(var.queries) : length(query.description) > 0 && length(query.description) <= 1024])
+    error_message = "A saved query must say in 1 to 1024 characters which question it answers: its file needs a comment in the first line."
+  }
+
+  validation {
+    condition     = alltrue([for query in values(var.queries) : length(query.sql) > 0 && length(query.sql) <= 262144])
+    error_message = "A saved query's statement must have 1 to 262144 characters: Athena takes no more."
+  }
+}
+
+variable "result_bucket" {
+  type        = string
+  nullable    = false
+  description = "Name of the bucket that takes the results, under results/."
+
+  validation {
+    condition     = can(regex("^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$", var.result_bucket))
+    error_message = "result_bucket must be the name of a bucket, not its ARN."
+  }
+}
+
+variable "scan_limit_bytes" {
+  type        = number
+  nullable    = false
+  description = "Bytes that one query may scan before Athena ends it."
+
+  validation {
+    condition     = var.scan_limit_bytes >= 10485760 && floor(var.scan_limit_bytes) == var.scan_limit_bytes
+    error_message = "scan_limit_bytes must be a whole number of at least 10485760 (10 MB): Athena takes no lower limit."
+  }
+}

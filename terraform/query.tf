@@ -1,0 +1,70 @@
+# How auditors ask: the tables and views over trail and receipts, and the one workgroup that queries them.
+
+module "catalog" {
+  source = "./modules/catalog"
+
+  database          = local.database_name
+  description       = "The chain of custody of ${local.prefix}: trail, receipts and the ledger that pairs them"
+  recorded_prefixes = { for short, prefixes in local.recorded_prefixes : local.bucket_names[short] => prefixes if length(prefixes) > 0 }
+  sql_path          = local.sql_path
+  watermark_minutes = var.watermark_minutes
+
+  layers = {
+    (local.bucket_names["raw-data"])       = "bronze"
+    (local.bucket_names["processed"])      = "silver"
+    (local.bucket_names["analytics"])      = "gold"
+    (local.bucket_names["provenance"])     = "provenance"
+    (local.bucket_names["cloudtrail-log"]) = "audit_log"
+  }
+
+  receipts = {
+    bucket            = local.bucket_names["provenance"]
+    recorder_role_arn = local.role_arns["recorder"]
+  }
+
+  # The trail is no older than the first key that signs.
+  trail_log = {
+    accounts = [var.account_id]
+    bucket   = local.bucket_names["cloudtrail-log"]
+    regions  = setunion([var.region, "us-east-1"], var.trail_regions)
+    since    = substr(sort([for key in values(var.signing_keys) : key.valid_from])[0], 0, 10)
+  }
+}
+
+module "athena_results" {
+  source = "./modules/bucket"
+
+  access_log_bucket = module.access_logs.name
+  account_id        = var.account_id
+  force_destroy     = var.force_destroy
+  key_arn           = module.data_key.arn
+  lifecycle_days    = { noncurrent = var.query.result_days, expiration = var.query.result_days }
+  name              = local.bucket_names["athena-results"]
+}
+
+locals {
+  sql_path = "${path.root}/../sql"
+
+  # The first comment of a report is the question it answers.
+  reports = {
+    for file in fileset(local.sql_path, "reports/*.sql") :
+    trimsuffix(basename(file), ".sql") => templatefile("${local.sql_path}/${file}", {
+      raw_data_bucket   = "'${local.bucket_names["raw-data"]}'"
+      recorder_role_arn = "'${local.role_arns["recorder"]}'"
+    })
+  }
+}
+
+module "workgroup" {
+  source = "./modules/workgroup"
+
+  account_id       = var.account_id
+  database         = module.catalog.database
+  description      = "Questions about the chain of custody of ${local.prefix}"
+  force_destroy    = var.force_destroy
+  key_arn          = module.data_key.arn
+  name             = local.workgroup_name
+  queries          = { for name, sql in local.reports : name => { description = try(regex("^-- (.*)\n", sql)[0], ""), sql = sql } }
+  result_bucket    = module.athena_results.name
+  scan_limit_bytes = var.query.scan_limit_bytes
+}
