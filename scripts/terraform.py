@@ -413,7 +413,7 @@ class _Progress:
     def line(self, text: str) -> None:
         """Take one line of the output."""
         event = json.loads(text)
-        if event["type"] == "apply_complete":
+        if event["type"] == "apply_complete" and event["hook"]["action"] != "read":
             self.done += 1
             if time.monotonic() - self._last >= self.EVERY_SECONDS:
                 self._last = time.monotonic()

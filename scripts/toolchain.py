@@ -1,5 +1,7 @@
 """Which Terraform runs here and where it finds its provider. Standard library only: set-up runs it.
 
+    python -m scripts.toolchain fmt -recursive terraform    # terraform, as set up here
+
 A fitting ``terraform`` on ``PATH`` is used as it is; otherwise the pinned release is downloaded and checked
 against ``requirements/terraform.sha256``. The provider comes from a filesystem mirror where one holds the
 locked version, from the registry otherwise; Terraform's lock file (``terraform/.terraform.lock.hcl``) checks
@@ -16,10 +18,11 @@ import platform
 import re
 import shutil
 import subprocess
+import sys
 import urllib.request
 import zipfile
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -227,3 +230,17 @@ def terraform_environ(environ: Mapping[str, str] = os.environ) -> dict[str, str]
         partial.replace(config)
     kept = {name: value for name, value in environ.items() if not _OURS_ALONE.fullmatch(name)}
     return {**kept, "TF_CLI_CONFIG_FILE": str(config), "TF_IN_AUTOMATION": "1", "CHECKPOINT_DISABLE": "1"}
+
+
+def main() -> NoReturn:
+    """Become ``terraform`` with the arguments given; 2 if it cannot be had."""
+    try:
+        program, environ = terraform_program(), terraform_environ()
+    except ToolError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
+    os.execve(program, [str(program), *sys.argv[1:]], environ)  # noqa: S606 - the caller's own arguments
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,288 @@
+"""Run the gates: ``make test`` (all of them), ``make lint``, ``make scan``.
+
+    python -m scripts.gates [test|lint|scan]
+
+Every gate runs, even if one before it is red. What a red one printed is shown, with the command that mends it
+or shows it alone. At the end stands a line a gate, with its seconds. Exit status 0 if all are green, 1 if one
+is red, 2 if they could not be run, 130 on an interrupt; nothing is left running.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from scripts.environment import without_aws
+from scripts.terraform import ZIPS, Terraform
+from scripts.toolchain import BUILD, REPO, ToolError, terraform_environ, terraform_program
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+WORK = BUILD / "test"
+AT_ONCE = 2
+GRACE_SECONDS = 45.0
+
+BIN = Path(sys.executable).parent
+CHECKOV = (REPO / ".venv-checkov" / "bin" / "checkov", "--quiet", "--compact", "--skip-download")
+
+
+@dataclass(frozen=True)
+class Gate:
+    """One check. ``run`` returns whether it is green; ``mend`` is what to do about a red one."""
+
+    name: str
+    run: Callable[[Runner], bool]
+    mend: str
+
+
+@dataclass
+class Runner:
+    """Runs the commands of one gate and keeps what they print; ``live`` shows it at once instead."""
+
+    children: Children
+    live: bool = False
+    output: list[str] = field(default_factory=list)
+
+    def __call__(
+        self, *command: str | Path, cwd: Path = REPO, environ: Mapping[str, str] | None = None
+    ) -> bool:
+        """Run one command to its end, return whether its exit status is 0."""
+        words = [str(word) for word in command]
+        with self.children.started(words, cwd, environ or without_aws(os.environ), live=self.live) as process:
+            text, _ = process.communicate()
+        if text:
+            self.output.append(text)
+        return process.returncode == 0
+
+
+class Children:
+    """The processes that run now, each with what it started itself in a group of its own."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._running: set[subprocess.Popen[str]] = set()
+        self._stopped = False
+
+    @contextlib.contextmanager
+    def started(
+        self, words: Sequence[str], cwd: Path, environ: Mapping[str, str], *, live: bool
+    ) -> Iterator[subprocess.Popen[str]]:
+        """Start a process, and know it until it has ended. Raises ``ToolError`` once all were stopped."""
+        with self._lock:
+            if self._stopped:
+                raise ToolError("Stopped.")
+            process = subprocess.Popen(
+                words,
+                cwd=cwd,
+                env=dict(environ),
+                stdin=subprocess.DEVNULL,
+                stdout=None if live else subprocess.PIPE,
+                stderr=None if live else subprocess.STDOUT,
+                text=True,
+                start_new_session=True,
+            )
+            self._running.add(process)
+        try:
+            yield process
+        finally:
+            with self._lock:
+                self._running.discard(process)
+
+    def stop(self) -> None:
+        """Ask every process to stop as Ctrl-C would, and end those that do not in time."""
+        with self._lock:
+            self._stopped = True
+            running = list(self._running)
+        for process in running:
+            _signal(process, signal.SIGINT)
+        deadline = time.monotonic() + GRACE_SECONDS
+        for process in running:
+            try:
+                process.wait(max(0.0, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                _signal(process, signal.SIGKILL)
+
+
+def _signal(process: subprocess.Popen[str], number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, number)
+
+
+def command(*words: str | Path) -> Callable[[Runner], bool]:
+    """Return a gate's body that runs one command."""
+    return lambda run: run(*words)
+
+
+def terraform_tests(run: Runner) -> bool:
+    """``terraform validate`` and ``terraform test`` for the root and for each module, in a copy of the code.
+
+    The copy keeps what ``init`` writes out of the repository; Terraform's own data is kept from run to run.
+    """
+    copy = WORK / "terraform"
+    shutil.rmtree(copy, ignore_errors=True)
+    shutil.copytree(REPO / "terraform", copy, ignore=shutil.ignore_patterns(".terraform", "*.tfstate*"))
+    for name, target in (("sql", REPO / "sql"), ("build/lambda", ZIPS)):
+        link = WORK / name
+        link.parent.mkdir(parents=True, exist_ok=True)
+        link.unlink(missing_ok=True)
+        link.symlink_to(target)
+    folders = [copy, *sorted(path.parent for path in copy.glob("modules/*/tests"))]
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        runners = [Runner(run.children) for _ in folders]
+        green = list(pool.map(lambda pair: _terraform_test(*pair), zip(runners, folders, strict=True)))
+    for runner, folder, good in zip(runners, folders, green, strict=True):
+        if not good:
+            run.output.append(f"--- {Path('terraform') / folder.relative_to(copy)}\n")
+            run.output += runner.output
+    return all(green)
+
+
+def _terraform_test(run: Runner, folder: Path) -> bool:
+    name = folder.name if folder.parent.name == "modules" else "root"
+    environ = terraform_environ(without_aws(os.environ)) | {
+        "TF_DATA_DIR": str(WORK / "terraform-data" / name),
+        "AWS_REGION": "us-east-1",
+    }
+    lock = folder / ".terraform.lock.hcl"
+    if not lock.exists():
+        shutil.copy(WORK / "terraform" / ".terraform.lock.hcl", lock)
+    terraform = terraform_program()
+    quiet = ("-no-color",)
+    return (
+        run(terraform, "init", "-backend=false", "-input=false", *quiet, cwd=folder, environ=environ)
+        and run(terraform, "validate", *quiet, cwd=folder, environ=environ)
+        and run(terraform, "test", *quiet, cwd=folder, environ=environ)
+    )
+
+
+def scan_plan(run: Runner) -> bool:
+    """Checkov on the plan of ``local``, which shows what no source does; skips are read from the source."""
+    try:
+        Terraform("local", work_dir=WORK / "scan", say=run.output.append).plan()
+    except ToolError as error:
+        run.output.append(f"{error}\n")
+        return False
+    return run(
+        *(*CHECKOV, "--framework", "terraform_plan", "--file", WORK / "scan" / "plan.json"),
+        *("--repo-root-for-plan-enrichment", REPO / "terraform"),
+    )
+
+
+LINT = (
+    Gate("ruff", command(BIN / "ruff", "check", "."), "make fmt, and by hand what is left"),
+    Gate("ruff format", command(BIN / "ruff", "format", "--diff", "."), "make fmt"),
+    Gate("mypy", command(BIN / "mypy"), "by hand; again: make lint"),
+    Gate(
+        "terraform fmt",
+        lambda run: run(terraform_program(), "fmt", "-check", "-diff", "-recursive", "terraform"),
+        "make fmt",
+    ),
+    Gate("sqlfluff", command(BIN / "sqlfluff", "lint", "--disable-progress-bar", "sql"), "make fmt"),
+)
+SCAN = (
+    Gate(
+        "checkov, source",
+        command(*CHECKOV, "--framework", "terraform", "--directory", "terraform"),
+        "by hand, or an inline skip with its reason; again: make scan",
+    ),
+    Gate("checkov, plan", scan_plan, "by hand, or an inline skip with its reason; again: make scan"),
+)
+TERRAFORM = Gate(
+    "terraform test", terraform_tests, "by hand; again: .venv/bin/python -m scripts.gates terraform"
+)
+PYTEST = Gate(
+    "pytest",
+    command(BIN / "pytest", "-n", "2", "--dist", "loadgroup", "-q"),
+    "by hand; the failed ones again: .venv/bin/pytest --last-failed",
+)
+GATES: dict[str, tuple[Gate, ...]] = {
+    "lint": LINT,
+    "scan": SCAN,
+    "terraform": (TERRAFORM,),
+    "test": (TERRAFORM, *SCAN, *LINT, PYTEST),
+}
+
+
+@dataclass(frozen=True)
+class Result:
+    """How one gate ended."""
+
+    gate: Gate
+    green: bool
+    seconds: float
+    output: str
+
+    def line(self) -> str:
+        """Say it in one line."""
+        mark = "green" if self.green else "RED  "
+        remedy = "" if self.green else f"   mend: {self.gate.mend}"
+        return f"{mark}  {self.seconds:6.1f} s  {self.gate.name}{remedy}"
+
+
+def run_gate(gate: Gate, children: Children) -> Result:
+    """Run one gate and say how it ended; what a red one printed is shown whole."""
+    start = time.monotonic()
+    runner = Runner(children, live=gate is PYTEST)
+    try:
+        green = gate.run(runner)
+    except (ToolError, OSError) as error:
+        green = False
+        runner.output.append(f"{error}\n")
+    result = Result(gate, green, time.monotonic() - start, "".join(runner.output))
+    shown = "" if green else f"\n{result.output.rstrip()}\n"
+    print(f"{shown}{result.line()}", flush=True)
+    return result
+
+
+def run_gates(gates: Sequence[Gate]) -> list[Result]:
+    """Run all the gates: some at once, then pytest, which shows what it does, alone. Returns them in order."""
+    children = Children()
+    quiet = [gate for gate in gates if gate is not PYTEST]
+    pool = ThreadPoolExecutor(AT_ONCE)
+    try:
+        results = list(pool.map(lambda gate: run_gate(gate, children), quiet))
+        if PYTEST in gates:
+            results.append(run_gate(PYTEST, children))
+    except BaseException:
+        children.stop()
+        raise
+    finally:
+        pool.shutdown(cancel_futures=True)
+    return results
+
+
+def main() -> int:
+    """Run the gates asked for; see the module's docstring for the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m scripts.gates")
+    parser.add_argument("gates", nargs="?", default="test", choices=sorted(GATES))
+    options = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    start = time.monotonic()
+    try:
+        results = run_gates(GATES[options.gates])
+    except KeyboardInterrupt:
+        print("\nInterrupted; nothing is left running.", file=sys.stderr)
+        return 130
+    print()
+    for result in results:
+        print(result.line())
+    red = [result for result in results if not result.green]
+    verdict = f"{len(red)} of {len(results)} gates are red" if red else f"all {len(results)} gates are green"
+    print(f"\n{verdict}, {time.monotonic() - start:.0f} s in all")
+    return 1 if red else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
