@@ -349,9 +349,13 @@ class Terraform:
 
     def _variable_files(self) -> list[str]:
         files = [f"env/{self.env}.tfvars"]
-        if self._variables:
+        variables = self._variables
+        if self._aws is not None:
+            # A server is here to be asked whose account it is: the provider then makes whole ARNs, as on AWS.
+            variables = {"skip_account_checks": False, **variables}
+        if variables:
             path = self.work_dir / "variables.tfvars.json"
-            path.write_text(json.dumps(self._variables))
+            path.write_text(json.dumps(variables))
             files.append(str(path))
         return files
 

@@ -11,7 +11,7 @@ output "dead_letter_queue_url" {
 output "queue_arn" {
   description = "ARN of the queue, once buckets may notify it."
   value       = local.queue_arns[var.name]
-  depends_on  = [aws_sqs_queue_policy.this]
+  depends_on  = [aws_sqs_queue.this]
 }
 
 output "queue_url" {

@@ -17,6 +17,7 @@ resource "aws_sqs_queue" "dead_letter" {
   name                      = local.dead_letter_name
   kms_master_key_id         = var.key_arn
   message_retention_seconds = local.message_retention_seconds
+  policy                    = data.aws_iam_policy_document.tls[local.dead_letter_name].json
 
   redrive_allow_policy = jsonencode({
     redrivePermission = "byQueue"
@@ -28,6 +29,7 @@ resource "aws_sqs_queue" "this" {
   name                      = var.name
   kms_master_key_id         = var.key_arn
   message_retention_seconds = local.message_retention_seconds
+  policy                    = data.aws_iam_policy_document.queue_over_tls.json
 
   # https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html: six times the function's.
   visibility_timeout_seconds = 6 * var.size.timeout_seconds
@@ -93,16 +95,6 @@ data "aws_iam_policy_document" "queue_over_tls" {
     data.aws_iam_policy_document.queue.json,
     data.aws_iam_policy_document.tls[var.name].json,
   ]
-}
-
-resource "aws_sqs_queue_policy" "this" {
-  queue_url = aws_sqs_queue.this.url
-  policy    = data.aws_iam_policy_document.queue_over_tls.json
-}
-
-resource "aws_sqs_queue_policy" "dead_letter" {
-  queue_url = aws_sqs_queue.dead_letter.url
-  policy    = data.aws_iam_policy_document.tls[local.dead_letter_name].json
 }
 
 resource "aws_lambda_event_source_mapping" "this" {
