@@ -2,15 +2,39 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from custody import __version__
+from custody.backfill import (
+    BackfillCounts,
+    ReceiptState,
+    await_receipt,
+    find_version,
+    receipt_states,
+    request_receipts,
+)
+from custody.backfill import backfill as backfill_objects
 from custody.cli.options import DeploymentOption, Format, FormatOption, Run
-from custody.cli.tables import print_ledger
+from custody.cli.tables import (
+    plural,
+    print_backfill,
+    print_checks,
+    print_ledger,
+    print_story,
+    print_verification,
+)
+from custody.doctor import Check, Clients, examine, exit_code
+from custody.errors import CannotCheckError, EvidenceError, UsageError
 from custody.ledger import LedgerStatus, ledger_rows, parse_key, parse_since
+from custody.objects import parse_s3_uri
+from custody.report import Lap, gather_report, render_report
+from custody.story import gather_story
+from custody.verify import verify as verify_objects
 
 app = typer.Typer(
     name="custody",
@@ -19,6 +43,15 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+SampleOption = Annotated[
+    float,
+    typer.Option(
+        metavar="P",
+        help="Read the bytes of this share of the objects only, 0.01 for a hundredth. The default is all.",
+        show_default=False,
+    ),
+]
 
 
 def _say_version(wanted: bool) -> None:
@@ -72,3 +105,228 @@ def ledger(
     else:
         print_ledger(run, rows)
     return 0
+
+
+@app.command()
+def show(
+    uri: Annotated[str, typer.Argument(metavar="S3_URI", help="s3://bucket/key, or with ?versionId=ID.")],
+    *,
+    output: FormatOption = Format.TABLE,
+    deployment: DeploymentOption,
+) -> int:
+    """Tell one object's story in plain language.
+
+    Who wrote each version, its receipt and signature, whether its bytes are still the same, who read it, and
+    what is missing.
+    """
+    run = Run(deployment, output)
+    location = parse_s3_uri(uri)
+    with run.progress("Looking at the object") as tell:
+        story = gather_story(
+            run.s3, run.athena(tell), run.deployment, location, now=datetime.now(UTC), on_progress=tell
+        )
+    if output is Format.JSON:
+        run.write_json(story.to_dict())
+    else:
+        print_story(run, story)
+    return story.exit_code
+
+
+@app.command()
+def verify(
+    uri: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[S3_URI]", help="A bucket, a prefix or one object version. The default is everything."
+        ),
+    ] = None,
+    sample: SampleOption = 1.0,
+    *,
+    output: FormatOption = Format.TABLE,
+    deployment: DeploymentOption,
+) -> int:
+    """Check every claim about every object, one line a finding.
+
+    Reads the objects, their receipts, the public keys and CloudTrail's files themselves, and asks no service
+    of ours. Exit status 1 if anything does not hold.
+    """
+    run = Run(deployment, output)
+    scope = None if uri is None else parse_s3_uri(uri)
+    with run.progress("Verifying") as tell:
+        verification = verify_objects(
+            run.s3,
+            run.deployment,
+            now=datetime.now(UTC),
+            scope=scope,
+            sample=sample,
+            progress=lambda stage, done, total: tell(_of(stage, done, total)),
+        )
+    if output is Format.JSON:
+        run.write_json(verification.to_dict())
+    else:
+        print_verification(run, verification)
+    return verification.exit_code
+
+
+@app.command()
+def record(
+    uri: Annotated[str, typer.Argument(metavar="S3_URI", help="s3://bucket/key, or with ?versionId=ID.")],
+    timeout: Annotated[
+        float, typer.Option(metavar="SECONDS", min=0, help="How long to wait for the receipt.")
+    ] = 120,
+    *,
+    output: FormatOption = Format.TABLE,
+    deployment: DeploymentOption,
+) -> int:
+    """Have one object version recorded, and wait for its receipt.
+
+    Asks the recorder through its queue; only the recorder signs. A version that has its receipt is left alone.
+    """
+    run = Run(deployment, output)
+    location = parse_s3_uri(uri)
+    started = time.monotonic()
+    with run.progress("Looking at the object") as tell:
+        version = find_version(run.s3, run.deployment, location)
+        state = receipt_states(run.s3, run.deployment, [version])[version]
+        if state is ReceiptState.HIDDEN:
+            raise EvidenceError(
+                f"The receipt of {version.uri} lies under a delete marker: a new one would cover that up.",
+                "Run custody verify, and find out who deleted it.",
+            )
+        if state is ReceiptState.MISSING:
+            tell("Waiting for the receipt")
+            sqs = run.client("sqs")
+            if request_receipts(sqs, run.deployment, [version], requested_at=datetime.now(UTC)):
+                raise CannotCheckError("Amazon SQS did not take the request.", "Run custody doctor.")
+            await_receipt(run.s3, run.deployment, version, timeout_seconds=timeout)
+    seconds = time.monotonic() - started
+    receipt = f"s3://{run.deployment.buckets['provenance']}/{version.receipt_key}"
+    already = state is ReceiptState.PRESENT
+    if output is Format.JSON:
+        run.write_json({"object": version.uri, "receipt": receipt, "already_recorded": already})
+    else:
+        run.answer(
+            f"{version.uri}\n"
+            + ("had its receipt already" if already else f"was recorded in {seconds:.1f} seconds")
+            + f": {receipt}"
+        )
+    return 0
+
+
+@app.command()
+def backfill(
+    uri: Annotated[str, typer.Argument(metavar="S3_URI", help="A bucket or a prefix: s3://bucket/prefix.")],
+    *,
+    output: FormatOption = Format.TABLE,
+    deployment: DeploymentOption,
+) -> int:
+    """Have every object version recorded that has no receipt.
+
+    Asks the recorder through its queue and does not wait for it. It can be stopped and run again: what has
+    its receipt by then is left alone.
+    """
+    run = Run(deployment, output)
+    scope = parse_s3_uri(uri)
+    with run.progress("Listing") as tell:
+
+        def on_progress(counts: BackfillCounts) -> None:
+            tell(f"{plural(counts.listed, 'version')} listed, {counts.sent:,} sent to the recorder")
+
+        counts = backfill_objects(
+            run.s3,
+            run.client("sqs"),
+            run.deployment,
+            scope,
+            requested_at=datetime.now(UTC),
+            on_progress=on_progress,
+        )
+    if output is Format.JSON:
+        run.write_json(counts.to_dict())
+    else:
+        print_backfill(run, counts)
+    return counts.exit_code
+
+
+@app.command()
+def report(
+    path: Annotated[
+        Path, typer.Option("--output", "-o", metavar="PATH", help="Where to write the page.")
+    ] = Path("report.html"),
+    sample: SampleOption = 1.0,
+    *,
+    output: FormatOption = Format.TABLE,
+    deployment: DeploymentOption,
+) -> int:
+    """Write the page to show, with the ledger, a verification and its findings.
+
+    One HTML file that runs no script and loads nothing: to keep, to send, to print. Exit status 1 if it has
+    findings.
+    """
+    run = Run(deployment, output)
+    if not path.parent.is_dir():
+        raise UsageError(f"There is no directory {path.parent}.", "Make it, or write elsewhere with -o.")
+    now = datetime.now(UTC)
+    started = time.monotonic()
+    with run.progress("Verifying") as tell:
+        verification = verify_objects(
+            run.s3,
+            run.deployment,
+            now=now,
+            sample=sample,
+            progress=lambda stage, done, total: tell(_of(stage, done, total)),
+        )
+        laps = [Lap("Verification of the evidence", time.monotonic() - started)]
+        tell("Asking Athena for the ledger")
+        data = gather_report(run.athena(tell), run.deployment, verification, generated_at=now, laps=laps)
+    path.write_text(render_report(data), encoding="utf-8")
+    if output is Format.JSON:
+        run.write_json(
+            {
+                "report": str(path),
+                "rows": data.total_rows,
+                "by_status": data.by_status,
+                "findings": [finding.to_dict() for finding in verification.findings],
+            }
+        )
+    else:
+        run.answer(
+            f"{path}: {plural(data.total_rows, 'write')}, {plural(data.checked, 'check')}, "
+            f"{plural(len(verification.findings), 'finding')}"
+        )
+    return verification.exit_code
+
+
+@app.command()
+def doctor(
+    *,
+    output: FormatOption = Format.TABLE,
+    deployment: DeploymentOption,
+) -> int:
+    """Say which stage is broken, and what to do about it.
+
+    Exit status 1 if a stage is broken, 3 if one could not be asked.
+    """
+    run = Run(deployment, output)
+    checks: list[Check] = []
+    with run.progress("Examining") as tell:
+        clients = Clients(
+            sts=run.client("sts"),
+            s3=run.s3,
+            sqs=run.client("sqs"),
+            functions=run.client("lambda"),
+            kms=run.client("kms"),
+            cloudtrail=run.client("cloudtrail"),
+            athena=run.client("athena"),
+        )
+        for check in examine(clients, run.athena(tell), run.deployment, datetime.now(UTC)):
+            tell(f"{check.stage}: {check.state}")
+            checks.append(check)
+    if output is Format.JSON:
+        run.write_json({"checks": [check.to_dict() for check in checks]})
+    else:
+        print_checks(run, checks)
+    return exit_code(checks)
+
+
+def _of(stage: str, done: int, total: int | None) -> str:
+    return f"{stage}: {done:,}" + ("" if total is None else f" of {total:,}")

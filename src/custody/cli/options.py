@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 from rich.console import Console
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from boto3.session import Session
-    from botocore.config import Config
+    from mypy_boto3_s3 import S3Client
 
 
 class Format(StrEnum):
@@ -76,17 +76,27 @@ class Run:
 
         return boto3.session.Session(region_name=self.deployment.region)
 
-    @cached_property
-    def config(self) -> Config:
-        """How clients behave: quick to notice an endpoint that is not there, patient with throttling."""
+    def client(self, service: str) -> Any:
+        """Return a client: quick to notice an endpoint that is not there, patient with throttling."""
         from botocore.config import Config  # noqa: PLC0415
 
-        return Config(connect_timeout=5, retries={"mode": "standard", "total_max_attempts": 5})
+        config = Config(
+            connect_timeout=5,
+            max_pool_connections=VERIFY_WORKERS,
+            retries={"mode": "standard", "total_max_attempts": 5},
+            response_checksum_validation="when_required",  # we hash everything ourselves
+        )
+        return self.session.client(service, config=config)  # type: ignore[call-overload]
+
+    @cached_property
+    def s3(self) -> S3Client:
+        """The client for Amazon S3."""
+        return cast("S3Client", self.client("s3"))
 
     def athena(self, on_progress: Callable[[str], None]) -> Athena:
         """Return the client for the deployment's workgroup and database."""
         return Athena(
-            self.session.client("athena", config=self.config),
+            self.client("athena"),
             workgroup=self.deployment.workgroup,
             database=self.deployment.database,
             on_progress=on_progress,
@@ -100,6 +110,11 @@ class Run:
             return
         with self.err.status(visible(words)) as status:
             yield lambda words: status.update(visible(words))
+
+    def answer(self, words: str) -> None:
+        """Give the answer for people, line by line: on stdout."""
+        for line in words.splitlines():
+            self.out.print(visible(line), soft_wrap=True)
 
     def say(self, words: str, style: str = "") -> None:
         """Tell a person something, beside the answer: on stderr."""
@@ -130,6 +145,9 @@ def _console(stream: Any) -> Console:
         console.width = PIPE_WIDTH
     return console
 
+
+VERIFY_WORKERS = 16
+"""How many requests verification has under way at once: as many connections must be kept."""
 
 PIPE_WIDTH = 200
 """Columns of a table that goes into a file or a pipe, where no terminal says how many there are."""

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import islice
+from typing import TYPE_CHECKING
 
 from rich.table import Table
 from rich.text import Text
 
 from custody.cli.options import Run
+from custody.doctor import Check, State
+from custody.findings import Severity
 from custody.ledger import LedgerRow, LedgerStatus
+from custody.story import Sentence, Stored, Story, Tone, tell_version, tell_witness
 from custody.terminal import shorten, visible
 from custody.times import format_time
+
+if TYPE_CHECKING:
+    from custody.backfill import BackfillCounts
+    from custody.verify import VerificationReport
 
 STYLES: dict[str, str] = {
     LedgerStatus.VERIFIED: "green",
@@ -23,6 +31,21 @@ STYLES: dict[str, str] = {
     LedgerStatus.UNPROVENANCED: "bold red",
     LedgerStatus.UNWITNESSED: "bold red",
 }
+
+_SEVERITY_STYLES = {
+    Severity.CRITICAL: "bold white on red",
+    Severity.HIGH: "bold red",
+    Severity.MEDIUM: "yellow",
+    Severity.LOW: "cyan",
+}
+_STATE_STYLES = {State.OK: "green", State.BROKEN: "bold red", State.UNKNOWN: "yellow"}
+_TONES = {
+    Tone.GOOD: ("✓", "bold green"),
+    Tone.BAD: ("✗", "bold red"),
+    Tone.WAIT: ("!", "yellow"),
+    Tone.PLAIN: ("·", "dim"),
+}
+"""A mark beside each sentence, so that colour is never the only sign."""
 
 _BLOCK_ROWS = 500
 """A table is laid out in memory: a ledger of any length is printed in blocks, each with the same widths."""
@@ -60,6 +83,123 @@ def print_ledger(run: Run, rows: Iterable[LedgerRow]) -> None:
         f"{plural(counts.total(), 'row')}: "
         + ", ".join(f"{number:,} {status}" for status, number in counts.most_common())
     )
+
+
+def print_verification(run: Run, verification: VerificationReport) -> None:
+    """Print a line a claim, then a line a finding."""
+    table = _table("claim", "checked", "held", "failed", "pending")
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for claim, count in verification.claims.items():
+        failed = Text(f"{count.failed:,}", style="bold red" if count.failed else "")
+        table.add_row(claim.value, f"{count.checked:,}", f"{count.passed:,}", failed, f"{count.pending:,}")
+    run.out.print(table)
+    for finding in verification.findings:
+        run.out.print()
+        run.out.print(
+            Text(f"{finding.severity.value}  ", style=_SEVERITY_STYLES[finding.severity])
+            + Text(f"{finding.claim.value} {finding.status.value}  {visible(finding.subject)}", style="bold"),
+            soft_wrap=True,
+        )
+        run.out.print(f"  {visible(finding.detail)}", soft_wrap=True)
+    for words in verification.unchecked:
+        run.say(f"Could not be checked: {words}", style="yellow")
+    if verification.sample < 1:
+        run.say(f"A sample of {verification.sample:.4g}, drawn by the seed {verification.seed}.")
+    run.say(
+        f"{plural(len(verification.findings), 'finding')}."
+        if verification.findings
+        else "Not everything could be checked."
+        if verification.unchecked
+        else "Every claim checked holds.",
+        style="bold red" if verification.findings else "yellow" if verification.unchecked else "bold green",
+    )
+
+
+def print_checks(run: Run, checks: Sequence[Check]) -> None:
+    """Print a line a stage, with the remedy under each that is not well."""
+    width = max(len(check.stage) for check in checks)
+    for check in checks:
+        run.out.print(
+            Text(f"{check.state.value:<8}", style=_STATE_STYLES[check.state])
+            + Text(f"{check.stage:<{width}}  {visible(check.detail)}"),
+            soft_wrap=True,
+        )
+        if check.remedy:
+            run.out.print(f"{'':<{8 + width}}  → {visible(check.remedy)}", soft_wrap=True)
+    broken = [check.stage for check in checks if check.state is State.BROKEN]
+    unknown = [check.stage for check in checks if check.state is State.UNKNOWN]
+    if broken:
+        run.say(f"Broken: {', '.join(broken)}.", style="bold red")
+    elif unknown:
+        run.say(f"Could not be checked: {', '.join(unknown)}.", style="yellow")
+    else:
+        run.say("Every stage is well.", style="bold green")
+
+
+def print_backfill(run: Run, counts: BackfillCounts) -> None:
+    """Print what a backfill saw and did."""
+    lines = {
+        "listed": "versions listed",
+        "recorded": "had their receipt already",
+        "sent": "sent to the recorder",
+        "failed": "not taken by the queue: run it again",
+        "hidden": "have a receipt under a delete marker: run custody verify",
+        "outside": "lie where nothing is recorded",
+        "unversioned": "were written before versioning was on: write them again",
+    }
+    for name, count in counts.to_dict().items():
+        if count or name in ("listed", "sent"):
+            run.out.print(f"{count:>12,}  {lines[name]}")
+
+
+def print_story(run: Run, story: Story) -> None:
+    """Tell an object's story: a paragraph a version, then who was let through to it."""
+    run.out.print(Text(visible(story.key), style="bold"), soft_wrap=True)
+    run.out.print(f"in {visible(story.bucket)}", soft_wrap=True)
+    for version in story.versions:
+        run.out.print()
+        stored = {
+            Stored.CURRENT: "current version",
+            Stored.EARLIER: "earlier version",
+            Stored.DELETE_MARKER: "delete marker",
+            Stored.GONE: "version that is gone",
+        }[version.stored]
+        run.out.print(Text(f"{stored} {visible(version.version.version_id)}", style="bold"), soft_wrap=True)
+        for sentence in tell_version(version, is_recorded=story.is_recorded):
+            _print_sentence(run, sentence)
+    if story.unassigned:
+        run.out.print()
+        run.out.print(Text("writes of which nobody knows the version", style="bold"))
+        for row in story.unassigned:
+            _print_sentence(run, tell_witness(row))
+    run.out.print()
+    run.out.print(Text("accesses", style="bold"))
+    if not story.accesses:
+        run.out.print("  CloudTrail has none (yet).")
+    for access in story.accesses:
+        _print_sentence(
+            run,
+            Sentence(
+                access.access,
+                f"{plural(access.rows, 'time')} by {access.who or 'somebody unknown'}"
+                + (f", last {access.last:%Y-%m-%d %H:%M:%S} UTC" if access.last else ""),
+            ),
+        )
+
+
+def _print_sentence(run: Run, sentence: Sentence) -> None:
+    mark, style = _TONES[sentence.tone]
+    run.out.print(
+        Text(f"  {mark} ", style=style)
+        + Text(f"{visible(sentence.about):<18}", style="dim")
+        + Text(visible(sentence.words)),
+        soft_wrap=True,
+    )
+
+
+def _table(*names: str) -> Table:
+    return Table(*names, box=None, padding=(0, 2, 0, 0), header_style="bold")
 
 
 def plural(number: int, noun: str) -> str:

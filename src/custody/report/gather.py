@@ -1,0 +1,53 @@
+"""Collect what the report says: the ledger's answers beside a verification."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from custody.athena import Athena
+from custody.deployment import Deployment
+from custody.ledger import (
+    access_counts,
+    access_summary,
+    denied_rows,
+    ledger_counts,
+    ledger_rows,
+    ledger_timeline,
+)
+from custody.report.charts import choose_unit
+from custody.report.data import Lap, ReportData
+from custody.verify import VerificationReport
+
+LEDGER_ROWS = 500
+DENIED_ROWS = 100
+ACCESS_ROWS = 100
+"""What a page that people read can hold; the page says how many there are beyond."""
+
+
+def gather_report(
+    athena: Athena,
+    deployment: Deployment,
+    verification: VerificationReport,
+    *,
+    generated_at: datetime,
+    laps: Iterable[Lap] = (),
+) -> ReportData:
+    """Ask Athena for everything on the page. Raises ``CannotCheckError`` if it does not answer."""
+    counts = ledger_counts(athena)
+    firsts = [count.first for count in counts if count.first is not None]
+    lasts = [count.last for count in counts if count.last is not None]
+    unit = choose_unit(max(lasts) - min(firsts) if firsts and lasts else timedelta())
+    return ReportData(
+        generated_at=generated_at,
+        deployment=deployment,
+        verification=verification,
+        counts=tuple(counts),
+        unit=unit,
+        timeline=tuple(ledger_timeline(athena, unit)),
+        rows=tuple(ledger_rows(athena, limit=LEDGER_ROWS)),
+        access_counts=tuple(access_counts(athena)),
+        denied=tuple(denied_rows(athena, limit=DENIED_ROWS)),
+        accesses=tuple(access_summary(athena, limit=ACCESS_ROWS)),
+        laps=tuple(laps),
+    )
