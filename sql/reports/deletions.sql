@@ -14,4 +14,4 @@ FROM object_access
 WHERE
     event_date >= current_date - INTERVAL '30' DAY
     AND access = 'delete'
-ORDER BY event_time DESC, bucket_name, object_key
+ORDER BY event_time DESC, bucket_name ASC, object_key ASC

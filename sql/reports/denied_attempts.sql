@@ -8,7 +8,7 @@ SELECT
     bucket_name,
     error_code,
     count(*) AS attempts,
-    count(DISTINCT object_key) AS objects,
+    count(DISTINCT object_key) AS distinct_keys,
     min(event_time) AS first_attempt,
     max(event_time) AS last_attempt
 FROM object_access

@@ -16,4 +16,4 @@ WHERE
     AND layer = 'provenance'
     AND access IN ('write', 'delete', 'change')
     AND NOT (coalesce(role_arn, '') = ${recorder_role_arn} AND eventname = 'PutObject')
-ORDER BY eventtime DESC, eventid
+ORDER BY eventtime DESC, eventid ASC

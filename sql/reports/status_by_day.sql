@@ -13,4 +13,4 @@ SELECT
 FROM provenance_ledger
 WHERE event_date >= current_date - INTERVAL '30' DAY
 GROUP BY event_date, layer
-ORDER BY event_date DESC, layer
+ORDER BY event_date DESC, layer ASC

@@ -17,4 +17,4 @@ FROM provenance_ledger
 WHERE
     event_date >= current_date - INTERVAL '7' DAY
     AND status NOT IN ('verified', 'pending')
-ORDER BY event_time DESC, bucket_name, object_key
+ORDER BY event_time DESC, bucket_name ASC, object_key ASC

@@ -4,21 +4,21 @@ WITH asked (bucket_name, object_key) AS (
 )
 
 SELECT
-    access.event_time,
-    access.access,
-    access.event_name,
-    access.version_id,
-    access.user_name,
-    access.user_arn,
-    access.invoked_by,
-    access.source_ip,
-    access.user_agent,
-    access.bytes_out,
-    access.error_code
-FROM object_access AS access
+    touches.event_time,
+    touches.access,
+    touches.event_name,
+    touches.version_id,
+    touches.user_name,
+    touches.user_arn,
+    touches.invoked_by,
+    touches.source_ip,
+    touches.user_agent,
+    touches.bytes_out,
+    touches.error_code
+FROM object_access AS touches
 INNER JOIN asked
     ON
-        access.bucket_name = asked.bucket_name
-        AND access.object_key = asked.object_key
-WHERE access.event_date >= current_date - INTERVAL '30' DAY
-ORDER BY access.event_time DESC, access.event_id
+        touches.bucket_name = asked.bucket_name
+        AND touches.object_key = asked.object_key
+WHERE touches.event_date >= current_date - INTERVAL '30' DAY
+ORDER BY touches.event_time DESC, touches.event_id ASC

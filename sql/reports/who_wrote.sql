@@ -21,4 +21,4 @@ INNER JOIN asked
     ON
         ledger.bucket_name = asked.bucket_name
         AND ledger.object_key = asked.object_key
-ORDER BY ledger.event_time DESC, ledger.version_id
+ORDER BY ledger.event_time DESC, ledger.version_id ASC

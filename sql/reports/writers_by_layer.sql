@@ -11,4 +11,4 @@ SELECT
 FROM provenance_ledger
 WHERE event_date >= current_date - INTERVAL '30' DAY
 GROUP BY layer, user_arn, user_name, invoked_by
-ORDER BY layer, writes DESC, user_arn
+ORDER BY layer ASC, writes DESC, user_arn ASC

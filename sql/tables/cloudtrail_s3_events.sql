@@ -2,51 +2,53 @@
 -- The table AWS documents for CloudTrail, partitioned by the folders CloudTrail writes. Parts of a record whose
 -- shape varies from call to call (requestparameters, responseelements, additionaleventdata, ...) are JSON texts.
 CREATE EXTERNAL TABLE cloudtrail_s3_events (
-    eventversion string,
-    useridentity struct<
-        type:string,
-        principalid:string,
-        arn:string,
-        accountid:string,
-        invokedby:string,
-        accesskeyid:string,
-        username:string,
-        onbehalfof:struct<userid:string,identitystorearn:string>,
-        sessioncontext:struct<
-            attributes:struct<mfaauthenticated:string,creationdate:string>,
-            sessionissuer:struct<type:string,principalid:string,arn:string,accountid:string,username:string>,
-            ec2roledelivery:string,
-            webidfederationdata:struct<federatedprovider:string,attributes:map<string,string>>>>,
-    eventtime string,
-    eventsource string,
-    eventname string,
-    awsregion string,
-    sourceipaddress string,
-    useragent string,
-    errorcode string,
-    errormessage string,
-    requestparameters string,
-    responseelements string,
-    additionaleventdata string,
-    requestid string,
-    eventid string,
-    readonly string,
-    resources array<struct<arn:string,accountid:string,type:string>>,
-    eventtype string,
-    apiversion string,
-    recipientaccountid string,
-    serviceeventdetails string,
-    sharedeventid string,
-    vpcendpointid string,
-    vpcendpointaccountid string,
-    eventcategory string,
-    sessioncredentialfromconsole string,
-    tlsdetails struct<tlsversion:string,ciphersuite:string,clientprovidedhostheader:string>
+    eventversion STRING,
+    useridentity STRUCT<
+        type: STRING,
+        principalid: STRING,
+        arn: STRING,
+        accountid: STRING,
+        invokedby: STRING,
+        accesskeyid: STRING,
+        username: STRING,
+        onbehalfof: STRUCT<userid: STRING, identitystorearn: STRING>,
+        sessioncontext: STRUCT<
+            attributes: STRUCT<mfaauthenticated: STRING, creationdate: STRING>,
+            sessionissuer: STRUCT<type: STRING, principalid: STRING, arn: STRING, accountid: STRING, username: STRING>,
+            ec2roledelivery: STRING,
+            webidfederationdata: STRUCT<federatedprovider: STRING, attributes: MAP <STRING, STRING>>
+        >
+    >,
+    eventtime STRING,
+    eventsource STRING,
+    eventname STRING,
+    awsregion STRING,
+    sourceipaddress STRING,
+    useragent STRING,
+    errorcode STRING,
+    errormessage STRING,
+    requestparameters STRING,
+    responseelements STRING,
+    additionaleventdata STRING,
+    requestid STRING,
+    eventid STRING,
+    readonly STRING,
+    resources ARRAY<STRUCT<arn: STRING, accountid: STRING, type: STRING>>,
+    eventtype STRING,
+    apiversion STRING,
+    recipientaccountid STRING,
+    serviceeventdetails STRING,
+    sharedeventid STRING,
+    vpcendpointid STRING,
+    vpcendpointaccountid STRING,
+    eventcategory STRING,
+    sessioncredentialfromconsole STRING,
+    tlsdetails STRUCT<tlsversion: STRING, ciphersuite: STRING, clientprovidedhostheader: STRING>
 )
 PARTITIONED BY (
-    account string,
-    region string,
-    delivery_day string
+    account STRING,
+    region STRING,
+    delivery_day STRING
 )
 ROW FORMAT SERDE 'org.apache.hive.hcatalog.data.JsonSerDe'
 STORED AS INPUTFORMAT 'com.amazon.emr.cloudtrail.CloudTrailInputFormat'

@@ -2,9 +2,9 @@
 -- A file that is no JSON gives a row of NULLs instead of failing every query; object_receipts leaves it out, and
 -- `custody verify`, which reads the files themselves, names it.
 CREATE EXTERNAL TABLE receipt_envelopes (
-    payloadtype string,
-    payload string,
-    signatures array<struct<keyid:string,sig:string>>
+    payloadtype STRING,
+    payload STRING,
+    signatures ARRAY<STRUCT<keyid: STRING, sig: STRING>>
 )
 ROW FORMAT SERDE 'org.openx.data.jsonserde.JsonSerDe'
 WITH SERDEPROPERTIES (

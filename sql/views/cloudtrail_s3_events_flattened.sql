@@ -69,8 +69,8 @@ events AS (
         vpcendpointid,
         errorcode,
         errormessage,
-        CAST(replace(delivery_day, '/', '-') AS date) AS event_date,
-        CAST(from_iso8601_timestamp(eventtime) AT TIME ZONE 'UTC' AS timestamp) AS eventtime,
+        cast(replace(delivery_day, '/', '-') AS date) AS event_date,
+        cast(from_iso8601_timestamp(eventtime) AT TIME ZONE 'UTC' AS timestamp) AS eventtime,
         CASE
             WHEN eventname IN ('PutObject', 'CopyObject', 'CompleteMultipartUpload', 'PostObject') THEN 'write'
             WHEN eventname IN ('DeleteObject', 'DeleteObjects') THEN 'delete'
@@ -86,11 +86,11 @@ events AS (
         ) AS version_id,
         json_extract_scalar(requestparameters, '$["x-amz-copy-source"]') AS copy_source,
         -- CloudTrail writes numbers with or without a fraction (25701.0).
-        CAST(
-            TRY_CAST(json_extract_scalar(additionaleventdata, '$.bytesTransferredIn') AS double) AS bigint
+        cast(
+            try_cast(json_extract_scalar(additionaleventdata, '$.bytesTransferredIn') AS double) AS bigint
         ) AS bytes_in,
-        CAST(
-            TRY_CAST(json_extract_scalar(additionaleventdata, '$.bytesTransferredOut') AS double) AS bigint
+        cast(
+            try_cast(json_extract_scalar(additionaleventdata, '$.bytesTransferredOut') AS double) AS bigint
         ) AS bytes_out,
         useridentity.type AS user_type,
         useridentity.arn AS user_arn,
@@ -142,12 +142,14 @@ SELECT
     errormessage,
     access = 'write'
     AND errorcode IS NULL
-    AND CASE
-        WHEN layer IN ('bronze', 'silver', 'gold') THEN true
-        WHEN layer = 'provenance' THEN NOT (
-            coalesce(role_arn, '') = ${recorder_role_arn}
-            AND starts_with(coalesce(object_key, ''), 'provenance/')
+    AND (
+        layer IN ('bronze', 'silver', 'gold')
+        OR (
+            layer = 'provenance'
+            AND (
+                coalesce(role_arn, '') <> ${recorder_role_arn}
+                OR NOT starts_with(coalesce(object_key, ''), 'provenance/')
+            )
         )
-        ELSE false
-    END AS in_ledger
+    ) AS in_ledger
 FROM placed_events

@@ -27,11 +27,11 @@
 -- @column recorder_version varchar
 -- @column key_id varchar
 -- @column receipt_uri varchar
-WITH statements AS (
+WITH decoded_envelopes AS (
     SELECT
         "$path" AS receipt_uri,
         signatures,
-        TRY(json_parse(from_utf8(from_base64(payload)))) AS statement
+        try(json_parse(from_utf8(from_base64(payload)))) AS receipt
     FROM receipt_envelopes
     WHERE payloadtype = 'application/vnd.in-toto+json'
 ),
@@ -39,36 +39,36 @@ WITH statements AS (
 receipts AS (
     SELECT
         receipt_uri,
-        json_extract_scalar(statement, '$.predicate.bucket') AS bucket_name,
-        json_extract_scalar(statement, '$.predicate.key') AS object_key,
-        json_extract_scalar(statement, '$.predicate.version_id') AS version_id,
-        json_extract_scalar(statement, '$.subject[0].digest.sha256') AS sha256,
-        TRY_CAST(json_extract_scalar(statement, '$.predicate.size_bytes') AS bigint) AS size_bytes,
-        json_extract_scalar(statement, '$.predicate.etag') AS etag,
-        json_extract_scalar(statement, '$.predicate.content_type') AS content_type,
-        CAST(
-            TRY(from_iso8601_timestamp(json_extract_scalar(statement, '$.predicate.last_modified')))
+        json_extract_scalar(receipt, '$.predicate.bucket') AS bucket_name,
+        json_extract_scalar(receipt, '$.predicate.key') AS object_key,
+        json_extract_scalar(receipt, '$.predicate.version_id') AS version_id,
+        json_extract_scalar(receipt, '$.subject[0].digest.sha256') AS sha256,
+        try_cast(json_extract_scalar(receipt, '$.predicate.size_bytes') AS bigint) AS size_bytes,
+        json_extract_scalar(receipt, '$.predicate.etag') AS etag,
+        json_extract_scalar(receipt, '$.predicate.content_type') AS content_type,
+        cast(
+            try(from_iso8601_timestamp(json_extract_scalar(receipt, '$.predicate.last_modified')))
             AT TIME ZONE 'UTC' AS timestamp
         ) AS last_modified,
-        json_extract_scalar(statement, '$.predicate.event.name') AS event_name,
-        CAST(
-            TRY(from_iso8601_timestamp(json_extract_scalar(statement, '$.predicate.event.time')))
+        json_extract_scalar(receipt, '$.predicate.event.name') AS event_name,
+        cast(
+            try(from_iso8601_timestamp(json_extract_scalar(receipt, '$.predicate.event.time')))
             AT TIME ZONE 'UTC' AS timestamp
         ) AS event_time,
-        json_extract_scalar(statement, '$.predicate.event.request_id') AS request_id,
-        json_extract_scalar(statement, '$.predicate.event.principal_id') AS principal_id,
-        json_extract_scalar(statement, '$.predicate.event.source_ip') AS source_ip,
-        json_extract_scalar(statement, '$.predicate.event.sequencer') AS sequencer,
-        CAST(
-            TRY(from_iso8601_timestamp(json_extract_scalar(statement, '$.predicate.recorded_at')))
+        json_extract_scalar(receipt, '$.predicate.event.request_id') AS request_id,
+        json_extract_scalar(receipt, '$.predicate.event.principal_id') AS principal_id,
+        json_extract_scalar(receipt, '$.predicate.event.source_ip') AS source_ip,
+        json_extract_scalar(receipt, '$.predicate.event.sequencer') AS sequencer,
+        cast(
+            try(from_iso8601_timestamp(json_extract_scalar(receipt, '$.predicate.recorded_at')))
             AT TIME ZONE 'UTC' AS timestamp
         ) AS recorded_at,
-        json_extract_scalar(statement, '$.predicate.recorder.function') AS recorder_function,
-        json_extract_scalar(statement, '$.predicate.recorder.code_sha256') AS recorder_code_sha256,
-        json_extract_scalar(statement, '$.predicate.recorder.version') AS recorder_version,
+        json_extract_scalar(receipt, '$.predicate.recorder.function') AS recorder_function,
+        json_extract_scalar(receipt, '$.predicate.recorder.code_sha256') AS recorder_code_sha256,
+        json_extract_scalar(receipt, '$.predicate.recorder.version') AS recorder_version,
         element_at(signatures, 1).keyid AS key_id
-    FROM statements
-    WHERE json_extract_scalar(statement, '$.predicateType') = 'urn:custody:object-receipt:v1'
+    FROM decoded_envelopes
+    WHERE json_extract_scalar(receipt, '$.predicateType') = 'urn:custody:object-receipt:v1'
 ),
 
 dated_receipts AS (
@@ -79,7 +79,7 @@ dated_receipts AS (
 )
 
 SELECT
-    CAST(written_at AS date) AS event_date,
+    cast(written_at AS date) AS event_date,
     bucket_name,
     object_key,
     version_id,

@@ -45,7 +45,7 @@
 WITH delivered_before AS (
     SELECT
         eventid,
-        CAST(event_date + INTERVAL '1' DAY AS date) AS event_date
+        cast(event_date + INTERVAL '1' DAY AS date) AS event_date
     FROM cloudtrail_s3_events_flattened
     WHERE in_ledger
 ),
@@ -191,7 +191,7 @@ taken_receipts AS (
     UNION ALL
     SELECT
         receipt_uri,
-        CAST(event_date - INTERVAL '1' DAY AS date) AS event_date
+        cast(event_date - INTERVAL '1' DAY AS date) AS event_date
     FROM paired_writes
     WHERE receipt_uri IS NOT NULL
 )
@@ -214,20 +214,21 @@ SELECT
     useragent AS user_agent,
     requestid AS request_id,
     recorded_at,
-    CAST(NULL AS bigint) AS leaf_index,
+    cast(NULL AS bigint) AS leaf_index,
     match_basis,
     CASE
         WHEN NOT (${is_recorded}) THEN 'untracked'
-        WHEN match_basis <> 'none' THEN
-            CASE
-                WHEN match_basis = 'key_time' THEN 'mismatch'
-                WHEN version_id <> receipt_version_id OR requestid <> receipt_request_id THEN 'mismatch'
-                WHEN recorded_at <= eventtime + INTERVAL '${watermark_minutes}' MINUTE THEN 'verified'
-                ELSE 'late'
-            END
-        WHEN eventtime > CAST(current_timestamp AT TIME ZONE 'UTC' AS timestamp) - INTERVAL '${watermark_minutes}' MINUTE
+        WHEN
+            match_basis = 'none'
+            AND eventtime
+            > cast(current_timestamp AT TIME ZONE 'UTC' AS timestamp) - INTERVAL '${watermark_minutes}' MINUTE
             THEN 'pending'
-        ELSE 'unprovenanced'
+        WHEN match_basis = 'none' THEN 'unprovenanced'
+        WHEN
+            match_basis = 'key_time' OR version_id <> receipt_version_id OR requestid <> receipt_request_id
+            THEN 'mismatch'
+        WHEN recorded_at <= eventtime + INTERVAL '${watermark_minutes}' MINUTE THEN 'verified'
+        ELSE 'late'
     END AS status
 FROM paired_writes
 UNION ALL
@@ -241,20 +242,20 @@ SELECT
     receipts.sha256,
     receipts.size_bytes,
     receipts.layer,
-    CAST(NULL AS varchar) AS user_arn,
-    CAST(NULL AS varchar) AS user_name,
+    cast(NULL AS varchar) AS user_arn,
+    cast(NULL AS varchar) AS user_name,
     receipts.principal_id,
-    CAST(NULL AS varchar) AS invoked_by,
+    cast(NULL AS varchar) AS invoked_by,
     receipts.source_ip,
-    CAST(NULL AS varchar) AS user_agent,
+    cast(NULL AS varchar) AS user_agent,
     receipts.request_id,
     receipts.recorded_at,
-    CAST(NULL AS bigint) AS leaf_index,
+    cast(NULL AS bigint) AS leaf_index,
     'none' AS match_basis,
     CASE
         WHEN
             receipts.written_at
-            > CAST(current_timestamp AT TIME ZONE 'UTC' AS timestamp) - INTERVAL '${watermark_minutes}' MINUTE
+            > cast(current_timestamp AT TIME ZONE 'UTC' AS timestamp) - INTERVAL '${watermark_minutes}' MINUTE
             THEN 'pending'
         ELSE 'unwitnessed'
     END AS status

@@ -37,7 +37,7 @@ locals {
   # The lists of a table's statement, with nested fields joined into the line of their column.
   table_lists = {
     for name, text in local.table_texts : name => {
-      columns          = replace(try(regex("(?s)\nCREATE EXTERNAL TABLE \\w+ \\(\n(.*?)\n\\)\n", text)[0], ""), "/\n {5,}/", "")
+      columns          = replace(try(regex("(?s)\nCREATE EXTERNAL TABLE \\w+ \\(\n(.*?)\n\\)\n", text)[0], ""), "/\n {4}(?: +|(>))/", "$1")
       partition_keys   = try(regex("(?s)\nPARTITIONED BY \\(\n(.*?)\n\\)\n", text)[0], "")
       serde_properties = try(regex("(?s)\nWITH SERDEPROPERTIES \\(\n(.*?)\n\\)\n", text)[0], "")
       properties       = try(regex("(?s)\nTBLPROPERTIES \\(\n(.*?)\n\\)\n", text)[0], "")
@@ -47,8 +47,8 @@ locals {
   tables = {
     for name, text in local.table_texts : name => {
       question         = regex("^-- (.*)\n", text)[0]
-      columns          = [for column in regexall("(?m)^ {4}(\\w+) (.+?),?$", local.table_lists[name].columns) : { name = column[0], type = column[1] }]
-      partition_keys   = [for key in regexall("(?m)^ {4}(\\w+) (.+?),?$", local.table_lists[name].partition_keys) : { name = key[0], type = key[1] }]
+      columns          = [for column in regexall("(?m)^ {4}(\\w+) (.+?),?$", local.table_lists[name].columns) : { name = column[0], type = lower(replace(column[1], " ", "")) }]
+      partition_keys   = [for key in regexall("(?m)^ {4}(\\w+) (.+?),?$", local.table_lists[name].partition_keys) : { name = key[0], type = lower(replace(key[1], " ", "")) }]
       serde            = regex("\nROW FORMAT SERDE '([^']+)'\n", text)[0]
       serde_properties = { for pair in regexall("'([^']+)' = '([^']*)'", local.table_lists[name].serde_properties) : pair[0] => pair[1] }
       input_format     = regex("\nSTORED AS INPUTFORMAT '([^']+)'\n", text)[0]
