@@ -110,7 +110,7 @@ def read_call(environ: Mapping[str, Any]) -> S3Call:
 
 
 def _access_key_id(environ: Mapping[str, Any], query: Mapping[str, str]) -> str | None:
-    """Whose signature a request carries: in its header, or in the query of a presigned URL (version 4 or 2)."""
+    """Whose signature a request carries: in its header, or in a presigned URL (version 4 or 2)."""
     _, found, credential = str(environ.get("HTTP_AUTHORIZATION", "")).partition("Credential=")
     if not found:
         credential = query.get("X-Amz-Credential") or query.get("AWSAccessKeyId", "")

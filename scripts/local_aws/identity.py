@@ -17,6 +17,7 @@ from scripts.local_aws.account import (
     OPERATOR_ACCESS_KEY,
     OPERATOR_NAME,
     OPERATOR_SECRET_KEY,
+    OPERATOR_USER_ID,
     PARTITION,
     REGION,
 )
@@ -54,7 +55,7 @@ def seed_operator() -> None:
     backend = _iam()
     if OPERATOR_ACCESS_KEY in backend.access_keys:
         return
-    backend.create_user(PARTITION, OPERATOR_NAME)
+    backend.create_user(PARTITION, OPERATOR_NAME).id = OPERATOR_USER_ID
     key = backend.create_access_key(OPERATOR_NAME)
     del backend.access_keys[key.access_key_id]
     key.access_key_id, key.secret_access_key = OPERATOR_ACCESS_KEY, OPERATOR_SECRET_KEY

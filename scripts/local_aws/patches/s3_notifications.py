@@ -74,7 +74,7 @@ def _event(
 
 
 def _object(bucket: FakeBucket, key: FakeKey | FakeDeleteMarker) -> dict[str, Any]:
-    described: dict[str, Any] = {"key": quote_plus(key.name)}
+    described: dict[str, Any] = {"key": quote_plus(key.name, safe="/")}
     if isinstance(key, FakeKey):
         described["size"] = key.size
         described["eTag"] = key.etag.replace('"', "")

@@ -1,0 +1,261 @@
+"""All functions of the account: which processes they have, how they are invoked, what they use.
+
+Each function keeps up to two processes warm. A function whose code or configuration changed gets new ones.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+import json
+import shutil
+import sys
+import threading
+import time
+import uuid
+import zipfile
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from moto.awslambda.models import LambdaFunction
+from moto.core.utils import unix_time_millis
+from moto.sqs.models import sqs_backends
+
+from scripts.local_aws.functions.process import Code, FunctionProcess, Outcome
+from scripts.local_aws.identity import assume
+
+MAX_PROCESSES = 2
+ASYNCHRONOUS_RETRIES = 2
+RETRY_SECONDS = 1.0
+"""Lambda waits one minute, then two, before it tries an asynchronous invocation again."""
+_REPOSITORY_RUNTIME = Path(__file__).resolve().parents[3] / "build" / "runtime"
+
+
+@dataclass(slots=True)
+class _Pool:
+    """The processes of one function, and what they did."""
+
+    fingerprint: tuple[Any, ...] = ()
+    idle: list[FunctionProcess] = field(default_factory=list)
+    busy: int = 0
+    invocations: int = 0
+    errors: int = 0
+    peak_rss_bytes: int = 0
+    idle_rss_bytes: int = 0
+
+
+class Functions:
+    """Runs functions. Thread-safe. ``endpoint`` is the AWS they are given, ``home`` holds code and logs."""
+
+    def __init__(self, home: Path, endpoint: str) -> None:
+        self._home = home / "functions"
+        self._endpoint = endpoint
+        self._pools: dict[str, _Pool] = {}
+        self._changed = threading.Condition()
+        self._unpacking = threading.Lock()
+        self._executor = ThreadPoolExecutor(max_workers=8, thread_name_prefix="invoke")
+        self._stopped = False
+
+    def invoke(self, function: LambdaFunction, event: Any, request_id: str | None = None) -> Outcome:
+        """Run the handler on one event and wait for it."""
+        pool, process = self._acquire(function)
+        try:
+            outcome = process.invoke(
+                event, request_id or str(uuid.uuid4()), function.function_arn, float(function.timeout)
+            )
+        except BaseException:
+            process.end()
+            raise
+        finally:
+            self._release(pool, process, function)
+        with self._changed:
+            pool.invocations += 1
+            pool.errors += outcome.failed
+        return outcome
+
+    def invoke_later(self, function: LambdaFunction, event: Any) -> str:
+        """Run the handler soon, twice more if it fails, then hand the event to its dead-letter queue."""
+        request_id = str(uuid.uuid4())
+        self._executor.submit(_reported(self._run_asynchronously), function, event, request_id)
+        return request_id
+
+    def status(self) -> dict[str, dict[str, int]]:
+        """By function name: how often it ran and failed, and the memory of its processes."""
+        with self._changed:
+            return {
+                name: {
+                    "invocations": pool.invocations,
+                    "errors": pool.errors,
+                    "peak_rss_bytes": pool.peak_rss_bytes,
+                    "idle_rss_bytes": pool.idle_rss_bytes,
+                }
+                for name, pool in self._pools.items()
+            }
+
+    def stop(self) -> None:
+        """End every process."""
+        with self._changed:
+            self._stopped = True
+            for pool in self._pools.values():
+                for process in pool.idle:
+                    process.end()
+                pool.idle.clear()
+            self._changed.notify_all()
+        self._executor.shutdown(wait=False, cancel_futures=True)
+
+    def _run_asynchronously(self, function: LambdaFunction, event: Any, request_id: str) -> None:
+        configured = function.event_invoke_config[0].config if function.event_invoke_config else {}
+        retries = configured.get("MaximumRetryAttempts", ASYNCHRONOUS_RETRIES)
+        for attempt in range(retries + 1):
+            if attempt:
+                time.sleep(RETRY_SECONDS)
+            outcome = self.invoke(function, event, request_id)
+            if not outcome.failed:
+                return
+        target = (getattr(function, "dead_letter_config", None) or {}).get("TargetArn", "")
+        if ":sqs:" in target:
+            _, _, _, region, account_id, name = target.split(":")
+            sqs_backends[account_id][region].send_message(name, json.dumps(event))
+
+    def _acquire(self, function: LambdaFunction) -> tuple[_Pool, FunctionProcess]:
+        """A process of the function as it is now; waits while all are busy."""
+        fingerprint = _fingerprint(function)
+        with self._changed:
+            pool = self._pools.setdefault(function.function_name, _Pool())
+            if pool.fingerprint != fingerprint:
+                for process in pool.idle:
+                    process.end()
+                pool.idle.clear()
+                pool.fingerprint = fingerprint
+            self._changed.wait_for(lambda: self._stopped or pool.busy < MAX_PROCESSES)
+            if self._stopped:
+                raise RuntimeError("the local AWS has stopped")
+            pool.busy += 1
+            if pool.idle:
+                return pool, pool.idle.pop()
+        try:
+            process = FunctionProcess(self._code(function), lambda lines: self._write_log(function, lines))
+        except BaseException:
+            with self._changed:
+                pool.busy -= 1
+                self._changed.notify_all()
+            raise
+        return pool, process
+
+    def _release(self, pool: _Pool, process: FunctionProcess, function: LambdaFunction) -> None:
+        with self._changed:
+            pool.busy -= 1
+            pool.peak_rss_bytes = max(pool.peak_rss_bytes, process.peak_rss_bytes)
+            pool.idle_rss_bytes = process.idle_rss_bytes or pool.idle_rss_bytes
+            keep = process.is_alive and not self._stopped and pool.fingerprint == _fingerprint(function)
+            if keep:
+                pool.idle.append(process)
+            self._changed.notify_all()
+        if not keep:
+            process.end()
+
+    def _code(self, function: LambdaFunction) -> Code:
+        task_root = self._unpack(function)
+        name = function.function_name
+        group = _log_group(function)
+        environment = {
+            "PATH": "/usr/local/bin:/usr/bin:/bin",
+            "LANG": "en_US.UTF-8",
+            "TZ": "UTC",
+            "_HANDLER": str(function.handler),
+            "AWS_EXECUTION_ENV": f"AWS_Lambda_{function.run_time}",
+            "AWS_LAMBDA_FUNCTION_NAME": name,
+            "AWS_LAMBDA_FUNCTION_VERSION": _version(function),
+            "AWS_LAMBDA_FUNCTION_MEMORY_SIZE": str(function.memory_size),
+            "AWS_LAMBDA_INITIALIZATION_TYPE": "on-demand",
+            "AWS_LAMBDA_LOG_GROUP_NAME": group,
+            "AWS_LAMBDA_LOG_STREAM_NAME": _log_stream(function),
+            "AWS_REGION": function.region,
+            "AWS_DEFAULT_REGION": function.region,
+            "AWS_ENDPOINT_URL": self._endpoint,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_CONFIG_FILE": "/dev/null",
+            "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
+            "LAMBDA_TASK_ROOT": str(task_root),
+            "LAMBDA_RUNTIME_DIR": str(_runtime_libraries()),
+            **assume(function.role, name),
+            **function.environment_vars,
+        }
+        return Code(str(function.handler), task_root, _runtime_libraries(), environment)
+
+    def _unpack(self, function: LambdaFunction) -> Path:
+        """The folder with the function's code: unpacked once for each digest."""
+        digest = function.code_digest.removeprefix("sha256:").replace("/", "_")
+        folder: Path = self._home / function.function_name / digest[:32]
+        with self._unpacking:
+            if not folder.exists():
+                partial = folder.with_suffix(".partial")
+                shutil.rmtree(partial, ignore_errors=True)
+                with zipfile.ZipFile(io.BytesIO(function.code_bytes)) as archive:
+                    archive.extractall(partial)
+                partial.rename(folder)
+        return folder
+
+    def _write_log(self, function: LambdaFunction, lines: list[str]) -> None:
+        """Append to the function's file and to its log group in CloudWatch Logs."""
+        with (self._home / function.function_name / "log.txt").open("a", encoding="utf-8") as file:
+            file.writelines(f"{line}\n" for line in lines)
+        group, stream = _log_group(function), _log_stream(function)
+        now = int(unix_time_millis())
+        with self._unpacking:
+            function.logs_backend.ensure_log_group(group)
+            function.logs_backend.ensure_log_stream(group, stream)
+            function.logs_backend.put_log_events(
+                group, stream, [{"timestamp": now, "message": line} for line in lines if line]
+            )
+
+
+def _fingerprint(function: LambdaFunction) -> tuple[Any, ...]:
+    """What makes a process of the function out of date when it changes."""
+    return (
+        function.code_sha_256,
+        function.handler,
+        function.role,
+        function.memory_size,
+        tuple(sorted(function.environment_vars.items())),
+        _log_group(function),
+    )
+
+
+def _version(function: LambdaFunction) -> str:
+    return "$LATEST" if str(function.version) in {"1", "$LATEST"} else str(function.version)
+
+
+def _log_group(function: LambdaFunction) -> str:
+    configured: dict[str, str] = getattr(function, "logging_config", None) or {}
+    return configured.get("LogGroup") or str(function.logs_group_name)
+
+
+def _log_stream(function: LambdaFunction) -> str:
+    return f"{datetime.now(UTC):%Y/%m/%d}/[{_version(function)}]{function.code_digest[-32:]}"
+
+
+def _runtime_libraries() -> Path:
+    """Where the runtime's boto3 is: the folder that set-up made, else where this Python has it."""
+    if _REPOSITORY_RUNTIME.is_dir():
+        return _REPOSITORY_RUNTIME
+    found = importlib.util.find_spec("boto3")
+    if found is None or found.origin is None:
+        raise RuntimeError("boto3 is not installed")
+    return Path(found.origin).parents[1]
+
+
+def _reported(work: Callable[..., None]) -> Callable[..., None]:
+    """What an executor would keep to itself goes to the log."""
+
+    def run(*args: Any) -> None:
+        try:
+            work(*args)
+        except Exception as error:  # noqa: BLE001 - the last place it can be said
+            print(f"asynchronous invocation: {type(error).__name__}: {error}", file=sys.stderr)
+
+    return run

@@ -1,0 +1,139 @@
+"""Runs one function's handler in this process, as Lambda's Python runtime does.
+
+Run as a script by an isolated interpreter without site-packages: it must import the standard library only.
+Arguments: handler, folder of the function's code, folder of the runtime's libraries, and the number of the
+descriptor answers go to. Requests come in on standard input, one JSON object a line; what the function
+prints goes to standard output and error. The end of standard input ends the process, whatever it does.
+
+Answers, one JSON object a line: ``{"idle": bytes}`` once the handler is imported, or ``{"failure": {…}}``;
+then for each request ``{"payload": "…"}`` or ``{"failure": {…}}``, with ``peak``, the most memory ever held.
+"""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import queue
+import resource
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+_REQUESTS = 0
+
+
+class Context:
+    """What a handler is told of its invocation ("AWS Lambda context object in Python")."""
+
+    def __init__(self, request: dict[str, Any]) -> None:
+        self.aws_request_id: str = request["request_id"]
+        self.invoked_function_arn: str = request["arn"]
+        self.function_name = os.environ["AWS_LAMBDA_FUNCTION_NAME"]
+        self.function_version = os.environ["AWS_LAMBDA_FUNCTION_VERSION"]
+        self.memory_limit_in_mb = os.environ["AWS_LAMBDA_FUNCTION_MEMORY_SIZE"]
+        self.log_group_name = os.environ["AWS_LAMBDA_LOG_GROUP_NAME"]
+        self.log_stream_name = os.environ["AWS_LAMBDA_LOG_STREAM_NAME"]
+        self.identity = None
+        self.client_context = None
+        self.tenant_id = None
+        self._deadline: float = request["deadline"]
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Milliseconds until the function times out."""
+        return max(0, int((self._deadline - time.time()) * 1000))
+
+
+def main(handler_name: str, task_root: str, libraries: str, answers_fd: int) -> None:
+    """Serve requests until there are no more."""
+    requests: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+    incoming = os.fdopen(os.dup(_REQUESTS), "rb")
+    os.dup2(os.open(os.devnull, os.O_RDONLY), _REQUESTS)
+    threading.Thread(target=_receive, args=(incoming, requests), daemon=True).start()
+    sys.path.insert(0, task_root)
+    sys.path.append(libraries)
+    with os.fdopen(answers_fd, "w", buffering=1, encoding="utf-8") as answers:
+        try:
+            handler = _load(handler_name)
+        except BaseException as error:  # noqa: BLE001 - the function's fault, whatever it is
+            answers.write(json.dumps({"failure": _import_failure(handler_name, error)}) + "\n")
+            return
+        answers.write(json.dumps({"idle": _memory("VmRSS:")}) + "\n")
+        while True:
+            answer = _run(handler, json.loads(requests.get()))
+            answers.write(json.dumps({**answer, "peak": _memory("VmHWM:")}) + "\n")
+
+
+def _receive(incoming: Any, requests: queue.SimpleQueue[bytes]) -> None:
+    for line in incoming:
+        requests.put(line)
+    os._exit(0)
+
+
+def _load(handler_name: str) -> Callable[[Any, Context], Any]:
+    module_name, _, function_name = handler_name.rpartition(".")
+    module = importlib.import_module(module_name.replace("/", "."))
+    handler: Callable[[Any, Context], Any] = getattr(module, function_name)
+    return handler
+
+
+def _import_failure(handler_name: str, error: BaseException) -> dict[str, Any]:
+    module_name, _, function_name = handler_name.rpartition(".")
+    if isinstance(error, AttributeError) and not hasattr(sys.modules.get(module_name), function_name):
+        kind = "Runtime.HandlerNotFound"
+        message = f"Handler '{function_name}' missing on module '{module_name}'"
+    elif isinstance(error, ImportError):
+        kind, message = "Runtime.ImportModuleError", f"Unable to import module '{module_name}': {error}"
+    else:
+        kind, message = type(error).__name__, str(error)
+    traceback.print_exception(error)
+    return {"errorMessage": message, "errorType": kind, "requestId": "", "stackTrace": []}
+
+
+def _run(handler: Callable[[Any, Context], Any], request: dict[str, Any]) -> dict[str, Any]:
+    context = Context(request)
+    os.environ["_X_AMZN_TRACE_ID"] = request["trace"]
+    print(f"START RequestId: {context.aws_request_id} Version: {context.function_version}", flush=True)
+    try:
+        result = handler(request["event"], context)
+        try:
+            answer: dict[str, Any] = {"payload": json.dumps(result)}
+        except (TypeError, ValueError) as error:
+            message = f"Unable to marshal response: {error}"
+            answer = {"failure": _failure(context, "Runtime.MarshalError", message, [])}
+    except Exception as error:  # noqa: BLE001 - the function's fault, whatever it is
+        frames = traceback.extract_tb(error.__traceback__)[1:]
+        answer = {
+            "failure": _failure(context, type(error).__name__, str(error), traceback.format_list(frames))
+        }
+        print(f"[ERROR] {type(error).__name__}: {error}", file=sys.stderr)
+        traceback.print_exception(error)
+    sys.stderr.flush()
+    print(f"END RequestId: {context.aws_request_id}", flush=True)
+    return answer
+
+
+def _failure(context: Context, kind: str, message: str, stack: list[str]) -> dict[str, Any]:
+    return {
+        "errorMessage": message,
+        "errorType": kind,
+        "requestId": context.aws_request_id,
+        "stackTrace": stack,
+    }
+
+
+def _memory(field: str) -> int:
+    """Resident memory in bytes: ``VmRSS:`` now, ``VmHWM:`` at most so far (``proc_pid_status(5)``)."""
+    try:
+        with open("/proc/self/status", encoding="ascii") as status:  # noqa: PTH123 - pathlib is slow to import
+            return next(int(line.split()[1]) * 1024 for line in status if line.startswith(field))
+    except FileNotFoundError:
+        # Not Linux. getrusage(2) knows the peak only, in bytes on macOS.
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4]))
