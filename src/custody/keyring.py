@@ -49,22 +49,32 @@ class KeyRing:
 
     keys: Mapping[str, RegisteredKey]
 
-    def verify(self, envelope: Envelope, recorded_at: datetime, stored_at: datetime) -> None:
-        """Check every signature of ``envelope``.
+    def verify(self, envelope: Envelope) -> None:
+        """Check that each signature of ``envelope`` is made with a registered key.
 
-        A signature holds if its key is registered and verifies it,
-        ``valid_from <= recorded_at < valid_until``, and neither ``recorded_at`` nor ``stored_at`` (when
-        Amazon S3 stored the envelope) is at or after ``revoked_at``.
-
-        Raises ``EvidenceError`` for the first signature that does not hold.
+        Raises ``EvidenceError`` for the first one that is not.
         """
         message = bytes(envelope.pae())
         for signature in envelope.signatures.values():
             key = self.keys.get(signature.keyid)
             if key is None:
                 raise EvidenceError(f"The signing key {signature.keyid[:200]!r} is not in the key registry.")
-            _verify_signature(key, bytes.fromhex(signature.signature), message)
-            _require_in_force(key, recorded_at, stored_at)
+            try:
+                _load_public_key(key.public_key).verify(
+                    bytes.fromhex(signature.signature), message, ECDSA(SHA256())
+                )
+            except InvalidSignature as error:
+                raise EvidenceError(f"The signature does not verify with the key {key.key_id}.") from error
+
+    def require_in_force(self, envelope: Envelope, recorded_at: datetime, stored_at: datetime) -> None:
+        """Check that each signature's key, where registered, was in force when the receipt was recorded.
+
+        That is, ``valid_from <= recorded_at < valid_until``, and neither ``recorded_at`` nor ``stored_at``
+        (when Amazon S3 stored the envelope) is at or after ``revoked_at``. Raises ``EvidenceError``.
+        """
+        for key_id in envelope.signatures:
+            if key_id in self.keys:
+                _require_in_force(self.keys[key_id], recorded_at, stored_at)
 
 
 def parse_registry(data: bytes) -> KeyRing:
@@ -152,13 +162,6 @@ def _require_in_force(key: RegisteredKey, recorded_at: datetime, stored_at: date
             f"The receipt was recorded at {recorded} and stored at {format_time(stored_at)}, "
             f"but its key was revoked at {format_time(key.revoked_at)}."
         )
-
-
-def _verify_signature(key: RegisteredKey, signature: bytes, message: bytes) -> None:
-    try:
-        _load_public_key(key.public_key).verify(signature, message, ECDSA(SHA256()))
-    except InvalidSignature as error:
-        raise EvidenceError(f"The signature does not verify with the key {key.key_id}.") from error
 
 
 @lru_cache(maxsize=64)

@@ -9,6 +9,8 @@ from urllib.parse import parse_qsl, quote, unquote
 from custody.errors import UsageError
 
 RECEIPT_PREFIX = "provenance/"
+LONG_RECEIPT_PREFIX = f"{RECEIPT_PREFIX}_long/"
+"""Where the receipts lie whose plain keys would be too long; no bucket's name holds an underscore."""
 MAX_KEY_BYTES = 1024
 """Amazon S3 refuses longer object keys (UTF-8 bytes): Amazon S3 User Guide, "Naming Amazon S3 objects"."""
 
@@ -42,7 +44,19 @@ class ObjectVersion:
         if len(plain.encode()) <= MAX_KEY_BYTES:
             return plain
         identity = f"{self.bucket}\n{self.key}\n{self.version_id}".encode()
-        return f"{RECEIPT_PREFIX}_long/{hashlib.sha256(identity).hexdigest()}.json"
+        return f"{LONG_RECEIPT_PREFIX}{hashlib.sha256(identity).hexdigest()}.json"
+
+
+def parse_receipt_key(receipt_key: str) -> ObjectVersion | None:
+    """The object version that a receipt's key stands for.
+
+    ``None`` for a key under ``provenance/_long/``, which only the receipt itself can resolve, and for a key
+    that is no receipt's.
+    """
+    bucket, _, rest = receipt_key.removeprefix(RECEIPT_PREFIX).partition("/")
+    key, _, name = rest.rpartition("/")
+    version = ObjectVersion(bucket, key, name.removesuffix(".json"))
+    return version if all((bucket, key, version.version_id)) and version.receipt_key == receipt_key else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,42 @@
+"""Listing the versions of a bucket's objects, in the order Amazon S3 keeps them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+
+@dataclass(frozen=True, slots=True)
+class VersionEntry:
+    """One object version, or one delete marker, as a listing gives it."""
+
+    key: str
+    version_id: str
+    last_modified: datetime
+    is_delete_marker: bool
+
+
+def list_versions(s3: S3Client, bucket: str, prefix: str, marker: str = "") -> Iterator[VersionEntry]:
+    """Every version under ``prefix`` whose key comes after ``marker``, a page in memory at a time.
+
+    Versions of one key come newest first; its delete markers come among them or, since a page lists them
+    apart, a little before or after.
+    """
+    version_marker = ""
+    while True:
+        page = s3.list_object_versions(
+            Bucket=bucket, Prefix=prefix, KeyMarker=marker, VersionIdMarker=version_marker
+        )
+        for version in page.get("Versions", ()):
+            yield VersionEntry(version["Key"], version["VersionId"], version["LastModified"], False)
+        for deleted in page.get("DeleteMarkers", ()):
+            yield VersionEntry(deleted["Key"], deleted["VersionId"], deleted["LastModified"], True)
+        if not page["IsTruncated"]:
+            return
+        marker = page["NextKeyMarker"]
+        version_marker = page.get("NextVersionIdMarker", "")

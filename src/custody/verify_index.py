@@ -1,0 +1,215 @@
+"""What verification has seen, on disk rather than in memory: a temporary SQLite database.
+
+Object versions, receipts and trail writes number in the millions, and each side must find what the others
+lack. SQLite keeps them in a nameless file that goes with the process; memory stays at its cache however many
+there are. All three are known by the receipt's key: an object version has one, and no two share one.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Self
+
+from custody.listing import VersionEntry
+from custody.objects import ObjectVersion, quote_key
+from custody.trail import TrailWrite
+
+_SCHEMA = """
+PRAGMA journal_mode = OFF;
+PRAGMA synchronous = OFF;
+PRAGMA cache_size = -32768; -- KiB
+CREATE TABLE objects (
+    receipt_key TEXT PRIMARY KEY, uri TEXT NOT NULL, place TEXT NOT NULL, since REAL NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE receipts (
+    receipt_key TEXT PRIMARY KEY, version_id TEXT, stored REAL, versions INTEGER NOT NULL,
+    markers INTEGER NOT NULL, request_id TEXT
+) WITHOUT ROWID;
+CREATE TABLE writes (
+    event_id TEXT PRIMARY KEY, name TEXT NOT NULL, uri TEXT NOT NULL, place TEXT NOT NULL,
+    receipt_key TEXT, request_id TEXT, since REAL NOT NULL, must_match INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX writes_by_version ON writes (receipt_key) WHERE receipt_key IS NOT NULL;
+CREATE INDEX writes_by_request ON writes (request_id) WHERE request_id IS NOT NULL;
+CREATE INDEX receipts_by_request ON receipts (request_id) WHERE request_id IS NOT NULL;
+BEGIN;
+"""
+_RECEIPTS_AT_ONCE = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class StoredReceipt:
+    """A receipt as the bucket's listing gives it."""
+
+    receipt_key: str
+    version_id: str
+    """Of the oldest version: the recorder creates a receipt once, whatever came later is not its own."""
+    stored_at: datetime
+    object_uri: str | None
+    """The object version it belongs to, if that is there."""
+    witnessed: bool
+    """Whether the trail has a write of that version."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiptCount:
+    """How many versions and delete markers there are of the receipt of one object version."""
+
+    uri: str
+    since: datetime
+    versions: int
+    markers: int
+
+
+@dataclass(frozen=True, slots=True)
+class Witness:
+    """What the trail says of one object version."""
+
+    uri: str
+    since: datetime
+    by_version: bool
+    """A write of this version is in the trail."""
+    by_request: bool | None
+    """The request the receipt names is in the trail and wrote this version (``False``: another one)."""
+
+
+@dataclass(frozen=True, slots=True)
+class LoneWrite:
+    """A write in the trail that left neither an object version nor a receipt."""
+
+    uri: str
+    name: str
+    since: datetime
+
+
+class Index:
+    """Everything listed and read so far. A context manager; for one thread only."""
+
+    def __init__(self) -> None:
+        self._database = sqlite3.connect("", isolation_level=None)
+        self._database.executescript(_SCHEMA)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._database.close()
+
+    def add_object(self, version: ObjectVersion, since: datetime) -> None:
+        """An object version that is there, or that a receipt tells of; ``since`` when."""
+        self._database.execute(
+            "INSERT OR IGNORE INTO objects VALUES (?, ?, ?, ?)",
+            (version.receipt_key, version.uri, _place(version.bucket, version.key), since.timestamp()),
+        )
+
+    def add_receipt(self, entry: VersionEntry) -> None:
+        """One version of a receipt, or a delete marker over it; newest first, as listed."""
+        if entry.is_delete_marker:
+            self._database.execute(
+                "INSERT INTO receipts VALUES (?, NULL, NULL, 0, 1, NULL)"
+                " ON CONFLICT DO UPDATE SET markers = markers + 1",
+                (entry.key,),
+            )
+        else:
+            self._database.execute(
+                "INSERT INTO receipts VALUES (?, ?, ?, 1, 0, NULL) ON CONFLICT DO UPDATE"
+                " SET versions = versions + 1, version_id = excluded.version_id, stored = excluded.stored",
+                (entry.key, entry.version_id, entry.last_modified.timestamp()),
+            )
+
+    def add_write(self, write: TrailWrite, *, must_match: bool) -> None:
+        """One write of the trail; told twice it counts once. ``must_match`` if it is a finding when alone."""
+        version = ObjectVersion(write.bucket, write.key, write.version_id or "")
+        self._database.execute(
+            "INSERT OR IGNORE INTO writes VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                write.event_id,
+                write.event_name,
+                version.uri if write.version_id else f"s3://{write.bucket}/{quote_key(write.key)}",
+                _place(write.bucket, write.key),
+                version.receipt_key if write.version_id else None,
+                write.request_id,
+                write.event_time.timestamp(),
+                must_match,
+            ),
+        )
+
+    def note_request(self, receipt_key: str, request_id: str | None) -> None:
+        """The request that a receipt names."""
+        self._database.execute(
+            "UPDATE receipts SET request_id = ? WHERE receipt_key = ?", (request_id, receipt_key)
+        )
+
+    def count_receipts(self) -> int:
+        """How many receipts there are to read."""
+        (count,) = self._database.execute("SELECT count(*) FROM receipts WHERE versions > 0").fetchone()
+        return int(count)
+
+    def receipts(self) -> Iterator[StoredReceipt]:
+        """Every receipt of which there is a version, in the order of the keys; may be added to meanwhile."""
+        last = ""
+        while rows := self._database.execute(
+            "SELECT receipt_key, version_id, stored,"
+            " (SELECT uri FROM objects WHERE objects.receipt_key = receipts.receipt_key),"
+            " EXISTS (SELECT 1 FROM writes WHERE writes.receipt_key = receipts.receipt_key)"
+            " FROM receipts WHERE receipt_key > ? AND versions > 0 ORDER BY receipt_key LIMIT ?",
+            (last, _RECEIPTS_AT_ONCE),
+        ).fetchall():
+            for key, version_id, stored, uri, witnessed in rows:
+                yield StoredReceipt(key, version_id, _moment(stored), uri, bool(witnessed))
+            last = rows[-1][0]
+
+    def receipt_counts(self) -> Iterator[ReceiptCount]:
+        """For every object version, how often its receipt is there."""
+        for uri, since, versions, markers in self._database.execute(
+            "SELECT uri, since, coalesce(versions, 0), coalesce(markers, 0)"
+            " FROM objects LEFT JOIN receipts USING (receipt_key)"
+        ):
+            yield ReceiptCount(uri, _moment(since), versions, markers)
+
+    def stray_receipts(self) -> Iterator[tuple[str, int, int]]:
+        """Receipts more or less than once there that belong to no known object version.
+
+        As (receipt's key, versions, delete markers).
+        """
+        return self._database.execute(
+            "SELECT receipt_key, versions, markers FROM receipts WHERE (versions <> 1 OR markers > 0)"
+            " AND NOT EXISTS (SELECT 1 FROM objects WHERE objects.receipt_key = receipts.receipt_key)"
+        )
+
+    def witnesses(self) -> Iterator[Witness]:
+        """For every object version, what the trail says of it."""
+        for uri, since, by_version, by_request in self._database.execute(
+            "SELECT o.uri, o.since,"
+            " EXISTS (SELECT 1 FROM writes w WHERE w.receipt_key = o.receipt_key),"
+            " (SELECT min(w.place = o.place AND coalesce(w.receipt_key, o.receipt_key) = o.receipt_key)"
+            "  FROM writes w WHERE w.request_id = r.request_id)"
+            " FROM objects o LEFT JOIN receipts r USING (receipt_key)"
+        ):
+            yield Witness(
+                uri, _moment(since), bool(by_version), None if by_request is None else bool(by_request)
+            )
+
+    def lone_writes(self) -> Iterator[LoneWrite]:
+        """Every write that must match and for which there is neither an object version nor a receipt."""
+        for uri, name, since in self._database.execute(
+            "SELECT uri, name, since FROM writes w WHERE must_match"
+            " AND NOT EXISTS (SELECT 1 FROM objects o WHERE o.receipt_key = w.receipt_key)"
+            " AND NOT EXISTS (SELECT 1 FROM receipts r WHERE r.receipt_key = w.receipt_key AND versions > 0)"
+            " AND NOT EXISTS (SELECT 1 FROM receipts r WHERE r.request_id = w.request_id)"
+        ):
+            yield LoneWrite(uri, name, _moment(since))
+
+
+def _place(bucket: str, key: str) -> str:
+    return f"{bucket}/{key}"
+
+
+def _moment(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)

@@ -1,0 +1,204 @@
+"""One receipt and the object version it is of: every claim that the two can answer between themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from contextlib import closing
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeVar
+
+from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError
+
+from custody.dsse import MAX_ENVELOPE_BYTES
+from custody.envelope import parse_envelope
+from custody.errors import CannotCheckError, EvidenceError
+from custody.findings import Claim, Finding, Severity, Status
+from custody.hashing import ShortStreamError, hash_stream
+from custody.keyring import KeyRing
+from custody.objects import ObjectVersion, parse_receipt_key, quote_key
+from custody.receipt import PAYLOAD_TYPE, Receipt, parse_statement
+from custody.verify_index import StoredReceipt
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef
+
+_Result = TypeVar("_Result")
+
+READ_ATTEMPTS = 3
+"""How often an object is read from its start when its bytes stop before their end."""
+
+_GONE_CODES = frozenset({"NoSuchKey", "NoSuchVersion", "MethodNotAllowed", "InvalidArgument"})
+"""Amazon S3's answers to a GET of a version that is not there, is a delete marker or can be none."""
+_WHOLE_SERVICE_CODES = frozenset(
+    {"ExpiredToken", "InvalidAccessKeyId", "InvalidToken", "RequestTimeTooSkewed", "SignatureDoesNotMatch"}
+)
+"""Answers that say nothing about the object asked for: every other request will end the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """One claim about one subject; it holds if there are no findings."""
+
+    claim: Claim
+    subject: str
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedReceipt:
+    """What one receipt showed."""
+
+    stored: StoredReceipt
+    verdicts: tuple[Verdict, ...] = ()
+    receipt: Receipt | None = None
+    """The receipt, where it can be read, signed or not."""
+    misplaced: bool = False
+    """It lies where another version's receipt belongs, or is of a bucket that is none of ours."""
+    unchecked: str = ""
+    """What Amazon S3 would not give; empty if it gave everything."""
+
+
+class _GoneError(Exception):
+    """Amazon S3 says that there is no such version."""
+
+
+class _UnreadableError(Exception):
+    """Amazon S3 did not give a version that may well be there."""
+
+
+class ReceiptChecker:
+    """Checks receipts of one provenance bucket, any number side by side."""
+
+    def __init__(self, s3: S3Client, provenance_bucket: str, lake: Collection[str], ring: KeyRing) -> None:
+        self._s3 = s3
+        self._provenance_bucket = provenance_bucket
+        self._lake = frozenset(lake)
+        self._ring = ring
+
+    def check(self, stored: StoredReceipt) -> CheckedReceipt:
+        """Read a receipt, check it, then read the object version it names and compare.
+
+        The object is read even if the signature does not hold, so that every claim that fails is told; but
+        never for a receipt that lies in the wrong place, or from a bucket that is not ours.
+        Raises ``CannotCheckError`` or botocore's ``BotoCoreError`` if Amazon S3 as a whole cannot be used.
+        """
+        subject = stored.object_uri or describe_receipt_key(self._provenance_bucket, stored.receipt_key)
+        location = ObjectVersion(self._provenance_bucket, stored.receipt_key, stored.version_id)
+        try:
+            data = self._fetch(location, _envelope_bytes)
+        except _GoneError:
+            return CheckedReceipt(stored, (_vanished(subject),))
+        except _UnreadableError as error:
+            return CheckedReceipt(stored, unchecked=str(error))
+        receipt, problems = self._examine(stored, data)
+        misplacement = self._misplacement(stored, receipt)
+        if misplacement:
+            problems.append(misplacement)
+        elif receipt is not None:
+            subject = receipt.version.uri
+        findings = [
+            Finding(Claim.RECEIPT_SIGNATURE, Status.FAILED, subject, problem, Severity.CRITICAL)
+            for problem in problems
+        ]
+        signature = Verdict(Claim.RECEIPT_SIGNATURE, subject, tuple(findings))
+        if receipt is None or misplacement:
+            return CheckedReceipt(stored, (signature,), receipt, bool(misplacement))
+        try:
+            return CheckedReceipt(stored, (signature, self._compare(receipt)), receipt)
+        except _UnreadableError as error:
+            return CheckedReceipt(stored, (signature,), receipt, unchecked=str(error))
+
+    def _examine(self, stored: StoredReceipt, data: bytes) -> tuple[Receipt | None, list[str]]:
+        """The receipt as far as it can be read, and everything that is wrong with it."""
+        try:
+            envelope = parse_envelope(data)
+        except EvidenceError as error:
+            return None, [error.message]
+        problems = []
+        if envelope.payload_type != PAYLOAD_TYPE:
+            problems.append(f"The payload's type is {envelope.payload_type[:80]!r}, not {PAYLOAD_TYPE}.")
+        try:
+            self._ring.verify(envelope)
+        except EvidenceError as error:
+            problems.append(error.message)
+        receipt = None
+        try:
+            receipt = parse_statement(envelope.payload)
+            self._ring.require_in_force(envelope, receipt.recorded_at, stored.stored_at)
+        except EvidenceError as error:
+            problems.append(error.message)
+        return receipt, problems
+
+    def _misplacement(self, stored: StoredReceipt, receipt: Receipt | None) -> str:
+        if receipt is None:
+            return ""
+        if receipt.version.receipt_key != stored.receipt_key:
+            return f"It is the receipt of {receipt.version.uri}, which belongs elsewhere."
+        if receipt.version.bucket not in self._lake:
+            return (
+                f"It is the receipt of an object in {receipt.version.bucket}, which is none of our buckets."
+            )
+        return ""
+
+    def _compare(self, receipt: Receipt) -> Verdict:
+        """Whether the object version's bytes are those of the receipt."""
+        uri = receipt.version.uri
+        try:
+            sha256, size_bytes = self._fetch(
+                receipt.version, lambda found: hash_stream(found["Body"], found["ContentLength"])
+            )
+        except _GoneError as error:
+            detail = f"The object version is not there ({error}), but its receipt is."
+            finding = Finding(Claim.OBJECT_HASH, Status.MISSING, uri, detail, Severity.HIGH)
+            return Verdict(Claim.OBJECT_HASH, uri, (finding,))
+        if (sha256, size_bytes) == (receipt.sha256, receipt.size_bytes):
+            return Verdict(Claim.OBJECT_HASH, uri)
+        detail = (
+            f"The object is {size_bytes} bytes with SHA-256 {sha256}; "
+            f"its receipt says {receipt.size_bytes} bytes with SHA-256 {receipt.sha256}."
+        )
+        finding = Finding(Claim.OBJECT_HASH, Status.FAILED, uri, detail, Severity.CRITICAL)
+        return Verdict(Claim.OBJECT_HASH, uri, (finding,))
+
+    def _fetch(self, version: ObjectVersion, consume: Callable[[GetObjectOutputTypeDef], _Result]) -> _Result:
+        """GET one version and read it, from its start again if its bytes stop before their end."""
+        attempt = 1
+        while True:
+            try:
+                found = self._s3.get_object(
+                    Bucket=version.bucket, Key=version.key, VersionId=version.version_id
+                )
+                with closing(found["Body"]):
+                    return consume(found)
+            except ClientError as error:
+                code = error.response["Error"].get("Code", "")
+                if code in _WHOLE_SERVICE_CODES:
+                    raise CannotCheckError(f"Amazon S3 cannot be used: {error}.") from error
+                if code in _GONE_CODES:
+                    raise _GoneError(code) from error
+                raise _UnreadableError(f"Amazon S3 refuses {version.uri}: {error}") from error
+            except (HTTPClientError, IncompleteReadError, ShortStreamError) as error:
+                if attempt == READ_ATTEMPTS:
+                    raise _UnreadableError(f"{version.uri} could not be read: {error}") from error
+                attempt += 1
+
+
+def describe_receipt_key(provenance_bucket: str, receipt_key: str) -> str:
+    """The URI of the object version that a receipt's key stands for; the receipt's own if it tells none."""
+    version = parse_receipt_key(receipt_key)
+    return version.uri if version is not None else f"s3://{provenance_bucket}/{quote_key(receipt_key)}"
+
+
+def _envelope_bytes(found: GetObjectOutputTypeDef) -> bytes:
+    """An envelope's bytes; of one that is too long only enough to see that."""
+    data = found["Body"].read(MAX_ENVELOPE_BYTES + 1)
+    if len(data) < min(found["ContentLength"], MAX_ENVELOPE_BYTES + 1):
+        raise ShortStreamError(f"The stream gave {len(data)} bytes of {found['ContentLength']}.")
+    return data
+
+
+def _vanished(subject: str) -> Verdict:
+    detail = "The receipt was there when the bucket was listed, and is gone now."
+    finding = Finding(Claim.RECEIPT_UNIQUE, Status.MISSING, subject, detail, Severity.CRITICAL)
+    return Verdict(Claim.RECEIPT_UNIQUE, subject, (finding,))
