@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 from scripts.local_aws.patches import (
+    athena_named_queries,
     cloudtrail_describe_trails,
     instance_tracking,
     kms_sign,
+    lambda_configuration,
+    s3_access_logs,
     s3_atomic_writes,
     s3_bucket_policy,
+    s3_large_objects,
     s3_notifications,
+    s3_object_lock,
     sqs_redrive_policies,
     sqs_threads,
 )
 
 _PATCHES = (
+    athena_named_queries,
     cloudtrail_describe_trails,
     instance_tracking,
     kms_sign,
+    lambda_configuration,
+    s3_access_logs,
     s3_atomic_writes,
     s3_bucket_policy,
+    s3_large_objects,
     s3_notifications,
+    s3_object_lock,
     sqs_redrive_policies,
     sqs_threads,
 )
