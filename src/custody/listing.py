@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import ListObjectVersionsRequestTypeDef
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,22 +22,20 @@ class VersionEntry:
     is_delete_marker: bool
 
 
-def list_versions(s3: S3Client, bucket: str, prefix: str, marker: str = "") -> Iterator[VersionEntry]:
-    """Every version under ``prefix`` whose key comes after ``marker``, a page in memory at a time.
+def list_versions(s3: S3Client, bucket: str, prefix: str) -> Iterator[VersionEntry]:
+    """Every version under ``prefix``, a page in memory at a time.
 
     Versions of one key come newest first; its delete markers come among them or, since a page lists them
     apart, a little before or after.
     """
-    version_marker = ""
+    request: ListObjectVersionsRequestTypeDef = {"Bucket": bucket, "Prefix": prefix}
     while True:
-        page = s3.list_object_versions(
-            Bucket=bucket, Prefix=prefix, KeyMarker=marker, VersionIdMarker=version_marker
-        )
+        page = s3.list_object_versions(**request)
         for version in page.get("Versions", ()):
             yield VersionEntry(version["Key"], version["VersionId"], version["LastModified"], False)
         for deleted in page.get("DeleteMarkers", ()):
             yield VersionEntry(deleted["Key"], deleted["VersionId"], deleted["LastModified"], True)
         if not page["IsTruncated"]:
             return
-        marker = page["NextKeyMarker"]
-        version_marker = page.get("NextVersionIdMarker", "")
+        request["KeyMarker"] = page["NextKeyMarker"]
+        request["VersionIdMarker"] = page["NextVersionIdMarker"]

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
+from posixpath import commonpath
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -96,20 +97,21 @@ def parse_log_file(data: bytes) -> list[TrailWrite]:
 
 
 def list_log_files(
-    s3: S3Client, bucket: str, account_id: str, since: date | None = None
+    s3: S3Client, bucket: str, account_id: str, first_day: date | None, last_day: date
 ) -> Iterator[LogFile]:
-    """Every log file of one account, of all regions, delivered on the day ``since`` (UTC) or later.
+    """Every log file of one account, of all regions, delivered in these days (UTC; ``None``: from the first).
 
     Files that were overwritten or deleted later are still listed, by their first version.
     """
     root = f"AWSLogs/{account_id}/CloudTrail/"
+    first = f"{first_day:%Y/%m/%d}" if first_day else ""
+    days = commonpath([first, f"{last_day:%Y/%m/%d}"])
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=root, Delimiter="/"):
         for region in page.get("CommonPrefixes", ()):
             prefix = region["Prefix"]
-            marker = f"{prefix}{since:%Y/%m/%d/}" if since else ""
             oldest: LogFile | None = None
-            for entry in list_versions(s3, bucket, prefix, marker):
-                if entry.is_delete_marker:
+            for entry in list_versions(s3, bucket, prefix + days):
+                if entry.is_delete_marker or entry.key < prefix + first:
                     continue
                 if oldest is not None and oldest.key != entry.key:
                     yield oldest

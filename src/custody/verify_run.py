@@ -1,0 +1,375 @@
+"""One run of verification: list and read everything into the index, check what has to be read, compare."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import closing
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, TypeVar
+
+from custody.deployment import Deployment
+from custody.errors import CannotCheckError, EvidenceError
+from custody.findings import Claim, Finding, Severity, Status
+from custody.keyring import REGISTRY_KEY, KeyRing, read_history
+from custody.listing import list_versions
+from custody.objects import LONG_RECEIPT_PREFIX, RECEIPT_PREFIX, ObjectVersion, S3Location, quote_key
+from custody.times import format_time
+from custody.trail import LogFile, TrailWrite, list_log_files, parse_log_file
+from custody.verify_index import Index, StoredReceipt
+from custody.verify_receipt import CheckedReceipt, ReceiptChecker, describe_receipt_key
+from custody.verify_report import ClaimCount, Progress, VerificationReport
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+LAKE = ("raw-data", "processed", "analytics")
+"""The buckets whose objects are recorded, by short name."""
+MAX_UNCHECKED = 1000
+"""After so many objects that could not be read, verification gives up."""
+
+_TELL_EVERY = 100
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
+
+
+class _Tally:
+    """Counts subjects claim by claim, and keeps what is found."""
+
+    def __init__(self) -> None:
+        self.findings: list[Finding] = []
+        self._passed: Counter[Claim] = Counter()
+        self._pending: Counter[Claim] = Counter()
+        self._failed: dict[Claim, set[str]] = {claim: set() for claim in Claim}
+
+    def judge(self, claim: Claim, subject: str, findings: Iterable[Finding] = ()) -> None:
+        """Count one subject: failed if there are findings, or were before; else passed."""
+        found = list(findings)
+        if found:
+            self.findings += found
+            self._failed[claim].add(subject)
+        elif subject not in self._failed[claim]:
+            self._passed[claim] += 1
+
+    def wait(self, claim: Claim) -> None:
+        """Count one subject as pending."""
+        self._pending[claim] += 1
+
+    def counts(self) -> dict[Claim, ClaimCount]:
+        """The counts of every claim."""
+        return {
+            claim: ClaimCount(
+                checked=self._passed[claim] + self._pending[claim] + len(self._failed[claim]),
+                passed=self._passed[claim],
+                failed=len(self._failed[claim]),
+                pending=self._pending[claim],
+            )
+            for claim in Claim
+        }
+
+
+class Verification:
+    """One run over one index."""
+
+    def __init__(
+        self,
+        *,
+        s3: S3Client,
+        deployment: Deployment,
+        index: Index,
+        scope: S3Location | None,
+        sample: float,
+        seed: str,
+        now: datetime,
+        progress: Progress,
+        workers: int,
+    ) -> None:
+        self._s3 = s3
+        self._deployment = deployment
+        self._index = index
+        self._scope = scope
+        self._sample = sample
+        self._seed = seed
+        self._progress = progress
+        self._workers = workers
+        self._now = now
+        self._settled_before = now - timedelta(minutes=deployment.watermark_minutes)
+        self._provenance = deployment.buckets["provenance"]
+        self._lake = frozenset(deployment.buckets[short] for short in LAKE)
+        self._tally = _Tally()
+        self._unchecked: list[str] = []
+
+    def run(self) -> VerificationReport:
+        """List objects before receipts before the trail, so that what is written meanwhile is found."""
+        ring = self._read_registry()
+        first_day = self._list_objects()
+        self._list_receipts()
+        self._read_trail(first_day)
+        self._check_receipts(ring)
+        self._compare_receipts()
+        self._compare_trail()
+        return VerificationReport(
+            claims=self._tally.counts(),
+            findings=tuple(sorted(self._tally.findings, key=lambda found: (found.subject, found.claim))),
+            unchecked=tuple(self._unchecked),
+            sample=self._sample,
+            seed=self._seed,
+        )
+
+    def _read_registry(self) -> KeyRing:
+        """The key ring; that the registry's history holds is part of ``receipt.signature``."""
+        subject = f"s3://{self._provenance}/{REGISTRY_KEY}"
+        entries = [
+            entry
+            for entry in list_versions(self._s3, self._provenance, REGISTRY_KEY)
+            if entry.key == REGISTRY_KEY
+        ]
+        versions = [entry for entry in entries if not entry.is_delete_marker]
+        if not versions:
+            raise CannotCheckError(f"There is no key registry at {subject}.", "Terraform writes it: apply.")
+        ring, problems = read_history(
+            (entry.version_id, self._get(self._provenance, REGISTRY_KEY, entry.version_id))
+            for entry in reversed(versions)
+        )
+        if len(versions) != len(entries):
+            problems.append("The registry was deleted: there is a delete marker.")
+        if problems:
+            claim, severity = Claim.RECEIPT_SIGNATURE, Severity.CRITICAL
+            self._tally.judge(
+                claim, subject, (Finding(claim, Status.FAILED, subject, what, severity) for what in problems)
+            )
+        return ring
+
+    def _list_objects(self) -> date | None:
+        """Put the recorded object versions in scope into the index.
+
+        Gives the first day on which the trail can witness them, if it need not be read from its beginning.
+        """
+        first_day = None
+        listed = 0
+        for bucket, prefixes in sorted(self._deployment.recorded_prefixes.items()):
+            for prefix in _narrow(bucket, prefixes, self._scope):
+                for entry in list_versions(self._s3, bucket, prefix):
+                    version = ObjectVersion(bucket, entry.key, entry.version_id)
+                    if entry.is_delete_marker or not self._in_scope(version):
+                        continue
+                    self._index.add_object(version, entry.last_modified)
+                    listed += 1
+                    self._tell("objects listed", listed)
+                    if self._scope is not None and self._scope.version_id is not None:
+                        first_day = entry.last_modified.astimezone(UTC).date()
+        self._progress("objects listed", listed, listed)
+        return first_day
+
+    def _list_receipts(self) -> None:
+        listed = 0
+        for prefix in self._receipt_prefixes():
+            for entry in list_versions(self._s3, self._provenance, prefix):
+                self._index.add_receipt(entry)
+                listed += 1
+                self._tell("receipts listed", listed)
+        self._progress("receipts listed", listed, listed)
+
+    def _receipt_prefixes(self) -> list[str]:
+        """Where the receipts of the objects in scope lie; those with long keys lie together."""
+        scope = self._scope
+        if scope is None:
+            return [RECEIPT_PREFIX]
+        if scope.version_id is not None:
+            return [ObjectVersion(scope.bucket, scope.key, scope.version_id).receipt_key]
+        return [f"{RECEIPT_PREFIX}{scope.bucket}/{scope.key}", LONG_RECEIPT_PREFIX]
+
+    def _read_trail(self, first_day: date | None) -> None:
+        bucket = self._deployment.buckets["cloudtrail-log"]
+        account_id, today = self._deployment.account_id, self._now.astimezone(UTC).date()
+        files = list_log_files(self._s3, bucket, account_id, first_day, today)
+
+        def read(file: LogFile) -> tuple[LogFile, list[TrailWrite], str]:
+            try:
+                writes = parse_log_file(self._get(bucket, file.key, file.version_id))
+            except EvidenceError as error:
+                return file, [], error.message
+            return file, [write for write in writes if self._concerns(write)], ""
+
+        done = 0
+        for file, writes, problem in self._side_by_side(read, files):
+            for write in writes:
+                self._index.add_write(write, must_match=self._must_match(write))
+            if problem:
+                claim, subject = Claim.TRAIL_EVENT, ObjectVersion(bucket, file.key, file.version_id).uri
+                self._tally.judge(
+                    claim, subject, [Finding(claim, Status.FAILED, subject, problem, Severity.CRITICAL)]
+                )
+            done += 1
+            self._tell("trail files read", done)
+        self._progress("trail files read", done, done)
+
+    def _check_receipts(self, ring: KeyRing) -> None:
+        checker = ReceiptChecker(self._s3, self._provenance, self._lake, ring)
+        total = self._index.count_receipts()
+        chosen = (stored for stored in self._index.receipts() if self._must_read(stored))
+        for done, checked in enumerate(self._side_by_side(checker.check, chosen), start=1):
+            self._take(checked)
+            self._tell("receipts checked", done, total)
+        self._progress("receipts checked", total, total)
+
+    def _must_read(self, stored: StoredReceipt) -> bool:
+        """Whether a receipt is read: if it is drawn, or if the listings alone leave a question."""
+        if stored.object_uri is None or not stored.witnessed:
+            return True
+        draw = hashlib.sha256(f"{self._seed}\n{stored.receipt_key}".encode()).digest()
+        return int.from_bytes(draw[:8]) < self._sample * 2**64
+
+    def _take(self, checked: CheckedReceipt) -> None:
+        receipt, stored = checked.receipt, checked.stored
+        in_scope = receipt is None or self._in_scope(receipt.version)
+        if stored.receipt_key.startswith(LONG_RECEIPT_PREFIX) and not in_scope:
+            return
+        if checked.unchecked:
+            self._unchecked.append(checked.unchecked)
+            if len(self._unchecked) == MAX_UNCHECKED:
+                raise CannotCheckError(
+                    f"{MAX_UNCHECKED} objects could not be read, the last because: {checked.unchecked}"
+                )
+        for verdict in checked.verdicts:
+            self._tally.judge(verdict.claim, verdict.subject, verdict.findings)
+        if receipt is None:
+            return
+        if in_scope and receipt.version.bucket in self._lake:
+            self._index.add_object(receipt.version, receipt.recorded_at)
+        if not checked.misplaced:
+            self._index.note_request(stored.receipt_key, receipt.event.request_id)
+        elif receipt.version.bucket in self._lake:
+            claim, subject = Claim.RECEIPT_UNIQUE, receipt.version.uri
+            place = f"s3://{self._provenance}/{quote_key(stored.receipt_key)}"
+            detail = f"Another receipt of it lies at {place}."
+            self._tally.judge(
+                claim, subject, [Finding(claim, Status.UNEXPECTED, subject, detail, Severity.CRITICAL)]
+            )
+
+    def _compare_receipts(self) -> None:
+        claim = Claim.RECEIPT_UNIQUE
+        for count in self._index.receipt_counts():
+            if count.versions == 0 and count.markers == 0 and count.since > self._settled_before:
+                self._tally.wait(claim)
+            else:
+                self._tally.judge(claim, count.uri, _uniqueness(count.uri, count.versions, count.markers))
+        for receipt_key, versions, markers in self._index.stray_receipts():
+            subject = describe_receipt_key(self._provenance, receipt_key)
+            self._tally.judge(claim, subject, _uniqueness(subject, versions, markers))
+
+    def _compare_trail(self) -> None:
+        claim = Claim.TRAIL_EVENT
+        for witness in self._index.witnesses():
+            if witness.by_request is False:
+                detail = "The trail says that the request its receipt names wrote another object version."
+                finding = Finding(claim, Status.FAILED, witness.uri, detail, Severity.CRITICAL)
+                self._tally.judge(claim, witness.uri, [finding])
+            elif witness.by_request or witness.by_version:
+                self._tally.judge(claim, witness.uri)
+            elif witness.since > self._settled_before:
+                self._tally.wait(claim)
+            else:
+                detail = "No event in the trail tells of this write."
+                finding = Finding(claim, Status.MISSING, witness.uri, detail, Severity.HIGH)
+                self._tally.judge(claim, witness.uri, [finding])
+        for write in self._index.lone_writes():
+            if write.since > self._settled_before:
+                self._tally.wait(claim)
+            else:
+                detail = (
+                    f"The trail tells of a {write.name} at {format_time(write.since)}, "
+                    "but there is neither the object version nor a receipt of it."
+                )
+                finding = Finding(claim, Status.MISSING, write.uri, detail, Severity.CRITICAL)
+                self._tally.judge(claim, write.uri, [finding])
+
+    def _in_scope(self, version: ObjectVersion) -> bool:
+        scope = self._scope
+        if scope is None:
+            return True
+        if scope.version_id is not None:
+            return (scope.bucket, scope.key, scope.version_id) == (
+                version.bucket,
+                version.key,
+                version.version_id,
+            )
+        return version.bucket == scope.bucket and version.key.startswith(scope.key)
+
+    def _concerns(self, write: TrailWrite) -> bool:
+        """Whether a write is of an object in scope; one whose event names no version may be."""
+        if write.bucket not in self._lake:
+            return False
+        scope_version = self._scope.version_id if self._scope is not None else None
+        return self._in_scope(ObjectVersion(write.bucket, write.key, write.version_id or scope_version or ""))
+
+    def _must_match(self, write: TrailWrite) -> bool:
+        """Whether a write without object and receipt is a finding here."""
+        one_version = self._scope is not None and self._scope.version_id is not None
+        if one_version and write.version_id is None:
+            return False  # It may well be of another version.
+        return self._deployment.is_recorded(write.bucket, write.key)
+
+    def _get(self, bucket: str, key: str, version_id: str) -> bytes:
+        with closing(self._s3.get_object(Bucket=bucket, Key=key, VersionId=version_id)["Body"]) as body:
+            return body.read()
+
+    def _side_by_side(
+        self, function: Callable[[_Item], _Result], items: Iterable[_Item]
+    ) -> Iterator[_Result]:
+        """The results of ``function`` over ``items`` as they come; only some are under way at a time."""
+        with ThreadPoolExecutor(self._workers, thread_name_prefix="verify") as pool:
+            under_way: set[Future[_Result]] = set()
+            try:
+                for item in items:
+                    under_way.add(pool.submit(function, item))
+                    if len(under_way) >= 4 * self._workers:
+                        done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
+                        yield from (future.result() for future in done)
+                while under_way:
+                    done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
+                    yield from (future.result() for future in done)
+            finally:
+                pool.shutdown(cancel_futures=True)
+
+    def _tell(self, stage: str, done: int, total: int | None = None) -> None:
+        if done % _TELL_EVERY == 0:
+            self._progress(stage, done, total)
+
+
+def _uniqueness(uri: str, versions: int, markers: int) -> list[Finding]:
+    """What is wrong with an object version's receipt being there so often."""
+    claim = Claim.RECEIPT_UNIQUE
+    findings = []
+    if versions == 0 and markers == 0:
+        detail = "There is no receipt of this object version."
+        findings.append(Finding(claim, Status.MISSING, uri, detail, Severity.HIGH))
+    if versions == 0 and markers > 0:
+        detail = "The receipt is gone, and a delete marker is in its place."
+        findings.append(Finding(claim, Status.MISSING, uri, detail, Severity.CRITICAL))
+    if versions > 0 and markers > 0:
+        detail = "The receipt was deleted: a delete marker lies over it."
+        findings.append(Finding(claim, Status.UNEXPECTED, uri, detail, Severity.CRITICAL))
+    if versions > 1:
+        detail = f"There are {versions} versions of the receipt; it is written once."
+        findings.append(Finding(claim, Status.UNEXPECTED, uri, detail, Severity.CRITICAL))
+    return findings
+
+
+def _narrow(bucket: str, prefixes: Sequence[str], scope: S3Location | None) -> list[str]:
+    """The prefixes of a bucket to list: those recorded, within ``scope``, none within another."""
+    if scope is not None:
+        if scope.bucket != bucket:
+            return []
+        prefixes = [
+            max(prefix, scope.key, key=len)
+            for prefix in prefixes
+            if prefix.startswith(scope.key) or scope.key.startswith(prefix)
+        ]
+    narrowed: list[str] = []
+    for prefix in sorted(prefixes):
+        if not narrowed or not prefix.startswith(narrowed[-1]):
+            narrowed.append(prefix)
+    return narrowed
