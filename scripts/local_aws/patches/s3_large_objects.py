@@ -52,18 +52,10 @@ class StoredBytes:
 
 @dataclass(frozen=True, slots=True)
 class Assembled:
-    """The parts of a completed upload, in order, standing in for their bytes."""
+    """The bytes of a completed upload, on disk: moto gives up the parts before it stores the whole."""
 
-    parts: tuple[FakeKey, ...]
-
-    def __len__(self) -> int:
-        return sum(part.size for part in self.parts)
-
-    def write_to(self, file: Any) -> None:
-        """Append every part to ``file``."""
-        for part in self.parts:
-            for chunk in _chunks(part):
-                file.write(chunk)
+    file: SpooledTemporaryFile[bytes]
+    size: int
 
 
 class _Reading:
@@ -96,8 +88,8 @@ def apply() -> None:
 
     def store(self: FakeKey, value: bytes | Assembled) -> None:
         if isinstance(value, Assembled):
-            value.write_to(self._value_buffer)
-            self.contentsize = len(value)
+            self._value_buffer.close()
+            self._value_buffer, self.contentsize = value.file, value.size
         else:
             own.fset(self, value)
 
@@ -121,7 +113,11 @@ def _complete(
         raise MalformedXML
     digests = b"".join(bytes.fromhex(part.etag.strip('"')) for part in parts)
     etag_of_all = hashlib.md5(digests, usedforsecurity=False).hexdigest()
-    return Assembled(tuple(parts)), f"{etag_of_all}-{len(parts)}", _checksum(self, parts)
+    whole = SpooledTemporaryFile(parts[0]._max_buffer_size)  # noqa: SIM115 - the object's from here on
+    for part in parts:
+        whole.writelines(_chunks(part))
+    size = sum(part.size for part in parts)
+    return Assembled(whole, size), f"{etag_of_all}-{len(parts)}", _checksum(self, parts)
 
 
 def _checksum(upload: FakeMultipart, parts: list[FakeKey]) -> tuple[str, str, int] | None:
