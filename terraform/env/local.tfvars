@@ -16,3 +16,6 @@ signing_key = "a"
 signing_keys = {
   a = { valid_from = "2025-01-01T00:00:00Z" }
 }
+
+# Trail and receipts come within seconds here.
+watermark_minutes = 1
