@@ -58,6 +58,15 @@ data "aws_kms_public_key" "signing" {
   key_id = module.signing_key[each.key].arn
 }
 
+# The registry outlives the receipts: a key may sign for ten years after the last change here, and the last receipt is
+# kept for evidence_days more.
+locals {
+  registry_times = flatten([for key in values(var.signing_keys) : [for time in values(key) : time if time != null]])
+  registry_retain_until = timeadd(
+    reverse(sort(local.registry_times))[0], "${24 * (3653 + var.retention.evidence_days)}h"
+  )
+}
+
 module "provenance" {
   source = "./modules/bucket"
 
@@ -74,6 +83,7 @@ module "provenance" {
   objects = {
     "keys/registry.json" = {
       content_type = "application/json"
+      retain_until = local.registry_retain_until
       content = jsonencode({
         keys = [
           for label, key in var.signing_keys : {

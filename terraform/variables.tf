@@ -174,8 +174,8 @@ variable "retention" {
   }
 
   validation {
-    condition     = var.retention.evidence_days >= 1 && var.retention.evidence_days <= 36500 && floor(var.retention.evidence_days) == var.retention.evidence_days
-    error_message = "retention.evidence_days must be a whole number of 1 to 36500: Object Lock takes nothing else."
+    condition     = var.retention.evidence_days >= 1 && var.retention.evidence_days <= 18262 && floor(var.retention.evidence_days) == var.retention.evidence_days
+    error_message = "retention.evidence_days must be a whole number of 1 to 18262 (50 years)."
   }
 
   validation {

@@ -26,6 +26,11 @@ variable "key_window_days" {
   nullable    = false
   default     = 30
   description = "Days between scheduling the deletion of the topic's key and the deletion."
+
+  validation {
+    condition     = var.key_window_days >= 7 && var.key_window_days <= 30
+    error_message = "key_window_days must be 7 to 30: KMS takes nothing else."
+  }
 }
 
 variable "prefix" {

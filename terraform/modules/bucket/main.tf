@@ -11,6 +11,7 @@ locals {
 }
 
 resource "aws_s3_bucket" "this" {
+  # checkov:skip=CKV_AWS_144:Versioning and Object Lock keep what is stored; a second region is a decision of its own, about where data may lie
   bucket              = var.name
   force_destroy       = var.force_destroy
   object_lock_enabled = var.object_lock != null
@@ -57,7 +58,7 @@ resource "aws_s3_bucket_server_side_encryption_configuration" "this" {
 resource "aws_s3_bucket_object_lock_configuration" "this" {
   count = var.object_lock == null ? 0 : 1
 
-  bucket = aws_s3_bucket_versioning.this.bucket
+  bucket = aws_s3_bucket.this.bucket
 
   rule {
     default_retention {
@@ -65,6 +66,8 @@ resource "aws_s3_bucket_object_lock_configuration" "this" {
       days = var.object_lock.days
     }
   }
+
+  depends_on = [aws_s3_bucket_versioning.this]
 }
 
 resource "aws_s3_bucket_logging" "this" {
@@ -76,7 +79,7 @@ resource "aws_s3_bucket_logging" "this" {
 }
 
 resource "aws_s3_bucket_lifecycle_configuration" "this" {
-  bucket = aws_s3_bucket_versioning.this.bucket
+  bucket = aws_s3_bucket.this.bucket
 
   rule {
     id     = "retention"
@@ -100,6 +103,8 @@ resource "aws_s3_bucket_lifecycle_configuration" "this" {
       }
     }
   }
+
+  depends_on = [aws_s3_bucket_versioning.this]
 }
 
 resource "aws_s3_bucket_notification" "this" {
@@ -122,17 +127,21 @@ resource "aws_s3_bucket_notification" "this" {
 resource "aws_s3_object" "this" {
   for_each = var.objects
 
-  bucket             = aws_s3_bucket_versioning.this.bucket
+  bucket             = aws_s3_bucket.this.bucket
   key                = each.key
   content            = each.value.content
   content_type       = each.value.content_type
   checksum_algorithm = "SHA256"
   force_destroy      = var.force_destroy
 
+  object_lock_mode              = try(var.object_lock.mode, null)
+  object_lock_retain_until_date = each.value.retain_until
+
   # Not before it is encrypted with the key and kept under the lock.
   depends_on = [
     aws_s3_bucket_object_lock_configuration.this,
     aws_s3_bucket_server_side_encryption_configuration.this,
+    aws_s3_bucket_versioning.this,
   ]
 }
 

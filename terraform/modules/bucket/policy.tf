@@ -72,24 +72,42 @@ data "aws_iam_policy_document" "this" {
     }
   }
 
-  # Evidence: the lock's default retention is the only one. An upload or a change that names another could be shorter.
   dynamic "statement" {
     for_each = var.object_lock == null ? [] : [var.object_lock]
 
     content {
-      sid    = "NobodyDeletesEvidence"
-      effect = "Deny"
-      actions = [
-        "s3:BypassGovernanceRetention",
-        "s3:DeleteObject",
-        "s3:DeleteObjectVersion",
-        "s3:PutObjectRetention",
-      ]
+      sid       = "NobodyDeletesEvidence"
+      effect    = "Deny"
+      actions   = ["s3:BypassGovernanceRetention", "s3:DeleteObject", "s3:DeleteObjectVersion"]
       resources = ["${local.arn}/*"]
 
       principals {
         type        = "*"
         identifiers = ["*"]
+      }
+    }
+  }
+
+  # An upload that names a retention gets that one, and not the bucket's default.
+  # https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock-managing.html
+  dynamic "statement" {
+    for_each = var.object_lock == null ? [] : [var.object_lock]
+
+    content {
+      sid       = "NobodyShortensRetention"
+      effect    = "Deny"
+      actions   = ["s3:PutObjectRetention"]
+      resources = ["${local.arn}/*"]
+
+      principals {
+        type        = "*"
+        identifiers = ["*"]
+      }
+
+      condition {
+        test     = "NumericLessThan"
+        variable = "s3:object-lock-remaining-retention-days"
+        values   = [statement.value.days]
       }
     }
   }

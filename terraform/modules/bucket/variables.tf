@@ -134,10 +134,16 @@ variable "objects" {
   type = map(object({
     content      = string
     content_type = string
+    retain_until = optional(string)
   }))
   nullable    = false
   default     = {}
-  description = "Small texts that Terraform keeps in the bucket, by key. They are put before the policy and go after it, so that it may deny their deletion."
+  description = "Small texts that Terraform keeps in the bucket, by key; under object_lock with the time until which each version is kept. They are put before the policy and go after it, so that it may deny their deletion."
+
+  validation {
+    condition     = alltrue([for object in values(var.objects) : (object.retain_until != null) == (var.object_lock != null)])
+    error_message = "objects need retain_until under object_lock, and only there: what the lock's default would set, Terraform would take for a change made behind its back."
+  }
 }
 
 variable "policy_documents" {

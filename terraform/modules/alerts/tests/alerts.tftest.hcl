@@ -1,0 +1,70 @@
+mock_provider "aws" {
+  source = "../../tests/mocks"
+}
+
+variables {
+  account_id = "123456789012"
+  emails     = ["ops@example.org"]
+  prefix     = "custody-test"
+}
+
+run "takes_alarms_and_rules_of_its_deployment_alone" {
+  assert {
+    condition = {
+      for s in data.aws_iam_policy_document.this.statement : s.sid => flatten([
+        for c in s.condition : c.values if c.variable == "aws:SourceArn"
+      ]) if s.effect != "Deny"
+      } == {
+      CloudWatchAlarmsPublish = ["arn:aws:cloudwatch:eu-central-1:123456789012:alarm:custody-test-*"]
+      EventRulesPublish       = ["arn:aws:events:eu-central-1:123456789012:rule/custody-test-*"]
+    }
+    error_message = "Alarms and rules publish, and only those of this deployment."
+  }
+
+  assert {
+    condition     = aws_sns_topic.this.kms_master_key_id == output.key_arn
+    error_message = "The topic has a key of its own: the key aws/sns lets no alarm in."
+  }
+
+  assert {
+    condition     = output.topic_arn == "arn:aws:sns:eu-central-1:123456789012:custody-test-alerts"
+    error_message = "The ARN is made from the prefix."
+  }
+
+  assert {
+    condition     = aws_sns_topic_subscription.email["ops@example.org"].protocol == "email"
+    error_message = "Every address is subscribed."
+  }
+}
+
+run "refuses_an_account_that_is_none" {
+  command = plan
+  variables {
+    account_id = ""
+  }
+  expect_failures = [var.account_id]
+}
+
+run "refuses_a_placeholder_for_an_address" {
+  command = plan
+  variables {
+    emails = ["<your-address>"]
+  }
+  expect_failures = [var.emails]
+}
+
+run "refuses_a_window_kms_does_not_take" {
+  command = plan
+  variables {
+    key_window_days = 31
+  }
+  expect_failures = [var.key_window_days]
+}
+
+run "refuses_an_odd_prefix" {
+  command = plan
+  variables {
+    prefix = "Custody_Test"
+  }
+  expect_failures = [var.prefix]
+}

@@ -1,0 +1,315 @@
+mock_provider "aws" {
+  source = "../../tests/mocks"
+}
+
+variables {
+  access_log_bucket = "custody-test-access-logs-123456789012"
+  account_id        = "123456789012"
+  key_arn           = "arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555"
+  lifecycle_days    = { noncurrent = 30 }
+  name              = "custody-test-raw-data-123456789012"
+}
+
+run "is_hardened" {
+  assert {
+    condition = alltrue([
+      aws_s3_bucket_public_access_block.this.block_public_acls,
+      aws_s3_bucket_public_access_block.this.block_public_policy,
+      aws_s3_bucket_public_access_block.this.ignore_public_acls,
+      aws_s3_bucket_public_access_block.this.restrict_public_buckets,
+    ])
+    error_message = "Public access is blocked."
+  }
+
+  assert {
+    condition     = aws_s3_bucket_ownership_controls.this.rule[0].object_ownership == "BucketOwnerEnforced"
+    error_message = "ACLs are off."
+  }
+
+  assert {
+    condition     = aws_s3_bucket_versioning.this.versioning_configuration[0].status == "Enabled"
+    error_message = "Every version is kept."
+  }
+
+  assert {
+    condition = alltrue([
+      for rule in aws_s3_bucket_server_side_encryption_configuration.this.rule :
+      rule.bucket_key_enabled && rule.apply_server_side_encryption_by_default[0].sse_algorithm == "aws:kms"
+      && rule.apply_server_side_encryption_by_default[0].kms_master_key_id == var.key_arn
+    ])
+    error_message = "Objects are encrypted with the key, through a bucket key."
+  }
+
+  assert {
+    condition     = aws_s3_bucket_logging.this[0].target_bucket == var.access_log_bucket
+    error_message = "Access is logged."
+  }
+
+  assert {
+    condition = [for s in data.aws_iam_policy_document.this.statement : s.sid if s.effect == "Deny"] == [
+      "NobodyWithoutTls", "NobodyWithAnotherEncryption", "NobodyWithAnotherKey", "NobodyWithTheirOwnKey",
+    ]
+    error_message = "The policy denies all but TLS and the bucket's own encryption, to everybody."
+  }
+
+  assert {
+    condition     = length(aws_s3_bucket_object_lock_configuration.this) == 0 && length(aws_s3_bucket_notification.this) == 0
+    error_message = "A lock and notifications are there only if asked for."
+  }
+
+  assert {
+    condition     = output.name == var.name && output.arn == "arn:aws:s3:::${var.name}"
+    error_message = "Name and ARN are made from the input."
+  }
+}
+
+run "lets_default_encryption_through" {
+  assert {
+    condition = alltrue([
+      for s in data.aws_iam_policy_document.this.statement : contains(
+        [for c in s.condition : "${c.test}:${join(",", c.values)}" if c.variable == "s3:x-amz-server-side-encryption-aws-kms-key-id"],
+        "Null:false",
+      ) if s.sid == "NobodyWithAnotherKey"
+    ])
+    error_message = "A request that names no key must not be denied: it gets the bucket's."
+  }
+}
+
+run "keeps_evidence" {
+  variables {
+    object_lock    = { days = 30, mode = "GOVERNANCE" }
+    name           = "custody-test-provenance-123456789012"
+    objects        = { "keys/registry.json" = { content = "{}", content_type = "application/json", retain_until = "2040-01-01T00:00:00Z" } }
+    write_once     = { "provenance/" = ["arn:aws:iam::123456789012:role/custody-test-recorder"] }
+    lifecycle_days = { noncurrent = 30 }
+  }
+
+  assert {
+    condition     = aws_s3_bucket.this.object_lock_enabled
+    error_message = "Object Lock is on from the start: it cannot be had later."
+  }
+
+  assert {
+    condition = (
+      aws_s3_bucket_object_lock_configuration.this[0].rule[0].default_retention[0].mode == "GOVERNANCE"
+      && aws_s3_bucket_object_lock_configuration.this[0].rule[0].default_retention[0].days == 30
+    )
+    error_message = "Retention is as asked for."
+  }
+
+  assert {
+    condition = {
+      for s in data.aws_iam_policy_document.this.statement : s.sid => coalesce(s.effect, "Allow") if !startswith(s.sid, "NobodyWith")
+      } == {
+      NobodyDeletesEvidence            = "Deny"
+      NobodyShortensRetention          = "Deny"
+      NobodyElseCreatesUnderProvenance = "Deny"
+      NobodyOverwritesUnderProvenance  = "Deny"
+      WritersCreateUnderProvenance     = "Allow"
+    }
+    error_message = "Writers alone create, once; nobody deletes."
+  }
+
+  assert {
+    condition = (
+      aws_s3_object.this["keys/registry.json"].content == "{}"
+      && aws_s3_object.this["keys/registry.json"].object_lock_mode == "GOVERNANCE"
+      && aws_s3_object.this["keys/registry.json"].object_lock_retain_until_date == "2040-01-01T00:00:00Z"
+    )
+    error_message = "The bucket holds the objects of the input, under the lock."
+  }
+}
+
+run "notifies_a_queue_of_everything_created_under_a_prefix" {
+  variables {
+    notifications = {
+      recorder-0 = { queue_arn = "arn:aws:sqs:eu-central-1:123456789012:custody-test-recorder", prefix = "incoming/" }
+    }
+  }
+
+  assert {
+    condition = (
+      aws_s3_bucket_notification.this[0].queue[0].events == toset(["s3:ObjectCreated:*"])
+      && aws_s3_bucket_notification.this[0].queue[0].filter_prefix == "incoming/"
+    )
+    error_message = "Uploads in one, in parts and copies are all heard of."
+  }
+}
+
+run "grants_to_roles_by_prefix" {
+  variables {
+    grants = {
+      RecorderReads = {
+        principals = ["arn:aws:iam::123456789012:role/custody-test-recorder"]
+        actions    = ["s3:GetObjectVersion"]
+        prefixes   = ["incoming/"]
+      }
+      RecorderLists = {
+        principals = ["arn:aws:iam::123456789012:role/custody-test-recorder"]
+        actions    = ["s3:ListBucket"]
+      }
+    }
+  }
+
+  assert {
+    condition = {
+      for s in data.aws_iam_policy_document.this.statement : s.sid => one(s.resources) if s.effect != "Deny"
+      } == {
+      RecorderReads = "arn:aws:s3:::custody-test-raw-data-123456789012/incoming/*"
+      RecorderLists = "arn:aws:s3:::custody-test-raw-data-123456789012"
+    }
+    error_message = "Object actions are granted on objects, bucket actions on the bucket."
+  }
+}
+
+run "takes_access_logs" {
+  variables {
+    access_log_bucket = null
+    key_arn           = null
+    name              = "custody-test-access-logs-123456789012"
+    lifecycle_days    = { noncurrent = 7, expiration = 30 }
+  }
+
+  assert {
+    condition = (
+      one(aws_s3_bucket_server_side_encryption_configuration.this.rule).apply_server_side_encryption_by_default[0].sse_algorithm == "AES256"
+    )
+    error_message = "S3 delivers access logs under its own encryption only."
+  }
+
+  assert {
+    condition     = length(aws_s3_bucket_logging.this) == 0
+    error_message = "The bucket of access logs does not log itself."
+  }
+
+  assert {
+    condition     = aws_s3_bucket_lifecycle_configuration.this.rule[0].expiration[0].days == 30
+    error_message = "Access logs go after a while."
+  }
+}
+
+run "refuses_to_go_without_access_logs" {
+  command = plan
+  variables {
+    access_log_bucket = null
+  }
+  expect_failures = [var.access_log_bucket]
+}
+
+run "refuses_an_account_that_is_none" {
+  command = plan
+  variables {
+    account_id = "12345678901x"
+  }
+  expect_failures = [var.account_id]
+}
+
+run "refuses_to_empty_what_nobody_can" {
+  command = plan
+  variables {
+    force_destroy = true
+    object_lock   = { days = 30, mode = "COMPLIANCE" }
+  }
+  expect_failures = [var.force_destroy]
+}
+
+run "refuses_grants_to_anybody" {
+  command = plan
+  variables {
+    grants = { AnybodyReads = { principals = ["*"], actions = ["s3:GetObject"], prefixes = [""] } }
+  }
+  expect_failures = [var.grants]
+}
+
+run "refuses_grants_of_everything" {
+  command = plan
+  variables {
+    grants = {
+      RecorderDoesAll = { principals = ["arn:aws:iam::123456789012:role/custody-test-recorder"], actions = ["s3:*"] }
+    }
+  }
+  expect_failures = [var.grants]
+}
+
+run "refuses_a_lifecycle_that_reaches_under_the_lock" {
+  command = plan
+  variables {
+    lifecycle_days = { noncurrent = 29 }
+    object_lock    = { days = 30, mode = "GOVERNANCE" }
+  }
+  expect_failures = [var.lifecycle_days]
+}
+
+run "refuses_to_expire_evidence" {
+  command = plan
+  variables {
+    lifecycle_days = { noncurrent = 30, expiration = 365 }
+    object_lock    = { days = 30, mode = "GOVERNANCE" }
+  }
+  expect_failures = [var.lifecycle_days]
+}
+
+run "refuses_half_a_day" {
+  command = plan
+  variables {
+    lifecycle_days = { noncurrent = 0.5 }
+  }
+  expect_failures = [var.lifecycle_days]
+}
+
+run "refuses_a_name_tls_could_not_check" {
+  command = plan
+  variables {
+    name = "custody.test"
+  }
+  expect_failures = [var.name]
+}
+
+run "refuses_an_unknown_lock" {
+  command = plan
+  variables {
+    object_lock = { days = 30, mode = "LEGAL_HOLD" }
+  }
+  expect_failures = [var.object_lock]
+}
+
+run "refuses_an_odd_notification_id" {
+  command = plan
+  variables {
+    notifications = { "the recorder" = { queue_arn = "arn:aws:sqs:eu-central-1:123456789012:q", prefix = "" } }
+  }
+  expect_failures = [var.notifications]
+}
+
+run "refuses_an_object_whose_retention_nobody_said" {
+  command = plan
+  variables {
+    object_lock = { days = 30, mode = "GOVERNANCE" }
+    objects     = { "keys/registry.json" = { content = "{}", content_type = "application/json" } }
+  }
+  expect_failures = [var.objects]
+}
+
+run "refuses_what_is_no_policy" {
+  command = plan
+  variables {
+    policy_documents = ["allow everything"]
+  }
+  expect_failures = [var.policy_documents]
+}
+
+run "refuses_anybody_as_writer" {
+  command = plan
+  variables {
+    write_once = { "provenance/" = ["*"] }
+  }
+  expect_failures = [var.write_once]
+}
+
+run "refuses_nobody_as_writer" {
+  command = plan
+  variables {
+    write_once = { "provenance/" = [] }
+  }
+  expect_failures = [var.write_once]
+}

@@ -1,0 +1,205 @@
+mock_provider "aws" {
+  source = "../../tests/mocks"
+}
+
+variables {
+  account_id         = "123456789012"
+  alarms             = { age_seconds = 1800, topic_arn = "arn:aws:sns:eu-central-1:123456789012:custody-test-alerts" }
+  code               = { bucket = "custody-test-artifacts-123456789012", handler = "recorder.handler.handler", zip_path = "./tests/code.zip" }
+  environment        = { PROVENANCE_BUCKET = "custody-test-provenance-123456789012" }
+  event_bucket_arns  = ["arn:aws:s3:::custody-test-raw-data-123456789012"]
+  key_arn            = "arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555"
+  log_retention_days = 30
+  name               = "custody-test-recorder"
+  role_arn           = "arn:aws:iam::123456789012:role/custody-test-recorder"
+  size               = { batch_size = 10, max_concurrency = 5, memory_mb = 512, timeout_seconds = 100 }
+}
+
+run "runs_the_zip_it_names" {
+  assert {
+    condition     = aws_s3_object.code.key == "functions/custody-test-recorder/${filesha256("./tests/code.zip")}.zip"
+    error_message = "The zip lies under its own digest."
+  }
+
+  assert {
+    condition = (
+      aws_lambda_function.this.s3_key == aws_s3_object.code.key
+      && aws_lambda_function.this.source_code_hash == filebase64sha256("./tests/code.zip")
+    )
+    error_message = "The function runs that zip."
+  }
+
+  assert {
+    condition = aws_lambda_function.this.environment[0].variables == tomap({
+      CODE_SHA256       = filesha256("./tests/code.zip")
+      PROVENANCE_BUCKET = "custody-test-provenance-123456789012"
+    })
+    error_message = "The function is told the digest of its code, and what the input says."
+  }
+
+  assert {
+    condition = (
+      aws_lambda_function.this.runtime == "python3.13" && aws_lambda_function.this.architectures == tolist(["arm64"])
+    )
+    error_message = "python3.13 on arm64."
+  }
+}
+
+run "encrypts_everything" {
+  assert {
+    condition = alltrue([
+      for key in [
+        aws_lambda_function.this.kms_key_arn,
+        aws_cloudwatch_log_group.this.kms_key_id,
+        aws_sqs_queue.this.kms_master_key_id,
+        aws_sqs_queue.dead_letter.kms_master_key_id,
+      ] : key == var.key_arn
+    ])
+    error_message = "Environment, log and queues are under the key."
+  }
+}
+
+run "loses_no_message" {
+  assert {
+    condition     = aws_sqs_queue.this.visibility_timeout_seconds == 600
+    error_message = "A message stays invisible for six times the function's time."
+  }
+
+  assert {
+    condition = jsondecode(aws_sqs_queue.this.redrive_policy) == {
+      deadLetterTargetArn = "arn:aws:sqs:eu-central-1:123456789012:custody-test-recorder-dlq"
+      maxReceiveCount     = 5
+    }
+    error_message = "After five receives a message goes to the dead-letter queue."
+  }
+
+  assert {
+    condition = jsondecode(aws_sqs_queue.dead_letter.redrive_allow_policy) == {
+      redrivePermission = "byQueue"
+      sourceQueueArns   = ["arn:aws:sqs:eu-central-1:123456789012:custody-test-recorder"]
+    }
+    error_message = "The dead-letter queue takes from this queue alone."
+  }
+
+  assert {
+    condition = (
+      aws_lambda_event_source_mapping.this.function_response_types == toset(["ReportBatchItemFailures"])
+      && aws_lambda_event_source_mapping.this.scaling_config[0].maximum_concurrency == 5
+    )
+    error_message = "Only what failed of a batch comes back, and no more calls run at once than asked for."
+  }
+
+  assert {
+    condition     = aws_sqs_queue.this.message_retention_seconds == 1209600 && aws_sqs_queue.dead_letter.message_retention_seconds == 1209600
+    error_message = "Messages are kept as long as SQS keeps any."
+  }
+}
+
+run "takes_notifications_of_its_buckets_alone" {
+  assert {
+    condition = {
+      for s in data.aws_iam_policy_document.queue.statement : s.sid => {
+        service = flatten([for p in s.principals : tolist(p.identifiers)])
+        sources = { for c in s.condition : c.variable => c.values }
+      }
+      } == {
+      BucketsNotify = {
+        service = ["s3.amazonaws.com"]
+        sources = {
+          "aws:SourceAccount" = tolist(["123456789012"])
+          "aws:SourceArn"     = tolist(["arn:aws:s3:::custody-test-raw-data-123456789012"])
+        }
+      }
+    }
+    error_message = "S3 sends for the named buckets of the account, and nobody else does."
+  }
+}
+
+run "says_when_something_is_wrong" {
+  assert {
+    condition     = toset(keys(aws_cloudwatch_metric_alarm.this)) == toset(["backlog", "dead-letters", "errors", "throttles"])
+    error_message = "Four things are trouble."
+  }
+
+  assert {
+    condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.this : alarm.alarm_actions == toset([var.alarms.topic_arn])])
+    error_message = "Every alarm goes to the topic."
+  }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.this["backlog"].threshold == 1800
+    error_message = "The age that is trouble is the input's."
+  }
+}
+
+run "refuses_an_account_that_is_none" {
+  command = plan
+  variables {
+    account_id = "x"
+  }
+  expect_failures = [var.account_id]
+}
+
+run "refuses_an_age_sqs_cannot_tell" {
+  command = plan
+  variables {
+    alarms = { age_seconds = 30, topic_arn = "arn:aws:sns:eu-central-1:123456789012:custody-test-alerts" }
+  }
+  expect_failures = [var.alarms]
+}
+
+run "refuses_an_odd_handler" {
+  command = plan
+  variables {
+    code = { bucket = "custody-test-artifacts-123456789012", handler = "handler", zip_path = "./tests/code.zip" }
+  }
+  expect_failures = [var.code]
+}
+
+run "refuses_to_set_the_digest" {
+  command = plan
+  variables {
+    environment = { CODE_SHA256 = "0" }
+  }
+  expect_failures = [var.environment]
+}
+
+run "refuses_every_bucket" {
+  command = plan
+  variables {
+    event_bucket_arns = ["arn:aws:s3:::*"]
+  }
+  expect_failures = [var.event_bucket_arns]
+}
+
+run "refuses_a_name_lambda_would_not_take" {
+  command = plan
+  variables {
+    name = "the recorder"
+  }
+  expect_failures = [var.name]
+}
+
+run "refuses_half_a_role" {
+  command = plan
+  variables {
+    role_arn = "custody-test-recorder"
+  }
+  expect_failures = [var.role_arn]
+}
+
+run "refuses_a_batch_that_waits" {
+  command = plan
+  variables {
+    size = { batch_size = 11, max_concurrency = 5, memory_mb = 512, timeout_seconds = 100 }
+  }
+  expect_failures = [var.size]
+}
+
+run "refuses_one_call_at_once" {
+  command = plan
+  variables {
+    size = { batch_size = 10, max_concurrency = 1, memory_mb = 512, timeout_seconds = 100 }
+  }
+  expect_failures = [var.size]
+}

@@ -1,0 +1,215 @@
+mock_provider "aws" {
+  source = "../../tests/mocks"
+}
+
+variables {
+  account_id  = "123456789012"
+  description = "Encrypts what a test writes"
+  name        = "custody-test-data"
+}
+
+run "encrypts_and_rotates" {
+  variables {
+    via_services = ["s3"]
+    users = {
+      RecorderReadsObjects = {
+        principals = ["arn:aws:iam::123456789012:role/custody-test-recorder"]
+        actions    = ["kms:Decrypt"]
+      }
+    }
+  }
+
+  assert {
+    condition     = aws_kms_key.this.key_usage == "ENCRYPT_DECRYPT" && aws_kms_key.this.customer_master_key_spec == "SYMMETRIC_DEFAULT"
+    error_message = "A key that encrypts is symmetric."
+  }
+
+  assert {
+    condition     = aws_kms_key.this.enable_key_rotation
+    error_message = "A key that encrypts is rotated."
+  }
+
+  assert {
+    condition     = [for s in data.aws_iam_policy_document.this.statement : s.sid] == ["AccountAdministers", "AccountUsesThroughServices", "RecorderReadsObjects"]
+    error_message = "The key's policy says who administers it and who uses it, and no more."
+  }
+
+  assert {
+    condition = length(setintersection(
+      data.aws_iam_policy_document.this.statement[0].actions,
+      ["kms:*", "kms:CreateGrant", "kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey", "kms:Sign"],
+    )) == 0
+    error_message = "Who administers a key must not be able to use it."
+  }
+
+  assert {
+    condition     = contains(data.aws_iam_policy_document.this.statement[0].actions, "kms:PutKeyPolicy")
+    error_message = "Without kms:PutKeyPolicy for the account, nobody could ever mend the key's policy."
+  }
+
+  assert {
+    condition = anytrue([
+      for c in data.aws_iam_policy_document.this.statement[1].condition :
+      c.variable == "kms:ViaService" && c.values == tolist(["s3.eu-central-1.amazonaws.com"])
+    ])
+    error_message = "The account uses the key through the named services only."
+  }
+
+  assert {
+    condition     = output.alias == "alias/custody-test-data" && aws_kms_alias.this.name == output.alias
+    error_message = "The alias is made from the name."
+  }
+}
+
+run "lets_lambda_have_grants_of_the_account" {
+  variables {
+    via_services = ["lambda"]
+  }
+
+  assert {
+    condition     = contains([for s in data.aws_iam_policy_document.this.statement : s.sid], "AccountGrantsToLambda")
+    error_message = "Lambda keeps an environment under a grant."
+  }
+}
+
+run "signs_and_is_used_by_its_users_alone" {
+  variables {
+    purpose = "sign"
+    users = {
+      RecorderSigns = {
+        principals = ["arn:aws:iam::123456789012:role/custody-test-recorder"]
+        actions    = ["kms:Sign"]
+      }
+    }
+  }
+
+  assert {
+    condition     = aws_kms_key.this.key_usage == "SIGN_VERIFY" && aws_kms_key.this.customer_master_key_spec == "ECC_NIST_P256"
+    error_message = "A key that signs is ECC P-256."
+  }
+
+  assert {
+    condition     = !aws_kms_key.this.enable_key_rotation
+    error_message = "KMS does not rotate asymmetric keys."
+  }
+
+  assert {
+    condition = [
+      for s in data.aws_iam_policy_document.this.statement : s.sid if contains(s.actions, "kms:Sign")
+    ] == ["RecorderSigns"]
+    error_message = "Only the user signs."
+  }
+}
+
+run "refuses_an_account_that_is_none" {
+  command = plan
+  variables {
+    account_id = "<your-account-id>"
+  }
+  expect_failures = [var.account_id]
+}
+
+run "refuses_a_window_kms_does_not_take" {
+  command = plan
+  variables {
+    deletion_window_days = 6
+  }
+  expect_failures = [var.deletion_window_days]
+}
+
+run "refuses_an_unknown_purpose" {
+  command = plan
+  variables {
+    purpose = "hmac"
+  }
+  expect_failures = [var.purpose]
+}
+
+run "refuses_aws_own_names" {
+  command = plan
+  variables {
+    name = "aws-data"
+  }
+  expect_failures = [var.name]
+}
+
+run "refuses_to_say_nothing" {
+  command = plan
+  variables {
+    description = ""
+  }
+  expect_failures = [var.description]
+}
+
+run "refuses_a_whole_account_as_user" {
+  command = plan
+  variables {
+    users = {
+      AccountDecrypts = { principals = ["arn:aws:iam::123456789012:root"], actions = ["kms:Decrypt"] }
+    }
+  }
+  expect_failures = [var.users]
+}
+
+run "refuses_a_service_without_a_condition" {
+  command = plan
+  variables {
+    users = {
+      BucketsNotify = { principals = ["s3.amazonaws.com"], actions = ["kms:GenerateDataKey"] }
+    }
+  }
+  expect_failures = [var.users]
+}
+
+run "refuses_administration_as_use" {
+  command = plan
+  variables {
+    users = {
+      RecorderGrants = {
+        principals = ["arn:aws:iam::123456789012:role/custody-test-recorder"]
+        actions    = ["kms:CreateGrant"]
+      }
+    }
+  }
+  expect_failures = [var.users]
+}
+
+run "refuses_signing_with_a_key_that_encrypts" {
+  command = plan
+  variables {
+    users = {
+      RecorderSigns = {
+        principals = ["arn:aws:iam::123456789012:role/custody-test-recorder"]
+        actions    = ["kms:Sign"]
+      }
+    }
+  }
+  expect_failures = [var.users]
+}
+
+run "refuses_a_statement_id_without_intent" {
+  command = plan
+  variables {
+    users = {
+      "1" = { principals = ["arn:aws:iam::123456789012:role/custody-test-recorder"], actions = ["kms:Decrypt"] }
+    }
+  }
+  expect_failures = [var.users]
+}
+
+run "refuses_services_for_a_key_that_signs" {
+  command = plan
+  variables {
+    purpose      = "sign"
+    via_services = ["s3"]
+  }
+  expect_failures = [var.via_services]
+}
+
+run "refuses_an_unknown_service" {
+  command = plan
+  variables {
+    via_services = ["ec2"]
+  }
+  expect_failures = [var.via_services]
+}
