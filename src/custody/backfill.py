@@ -207,7 +207,7 @@ def await_receipt(
     while receipt_states(s3, deployment, [version])[version] is not ReceiptState.PRESENT:
         if clock() > deadline:
             raise CannotCheckError(
-                f"No receipt came within {timeout_seconds:.0f} seconds. The request stays in the queue.",
+                f"No receipt came within {timeout_seconds:.0f} s. The request stays in the queue.",
                 "Run custody doctor to see which stage is broken.",
             )
         sleep(1)

@@ -17,7 +17,7 @@ def apply() -> None:
     """Give a key marker that comes alone the version it stands for: the last one up to that key."""
     serve = S3Backend.list_object_versions
 
-    def list_object_versions(
+    def list_object_versions(  # noqa: PLR0917 - moto's own parameters
         self: S3Backend,
         bucket_name: str,
         delimiter: str | None = None,

@@ -180,7 +180,7 @@ def record(
 ) -> int:
     """Have one object version recorded, and wait for its receipt.
 
-    Asks the recorder through its queue; only the recorder signs. A version that has its receipt is left alone.
+    Asks the recorder through its queue; only the recorder signs. One that has its receipt is left alone.
     """
     run = Run(deployment, output)
     location = parse_s3_uri(uri)

@@ -13,7 +13,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
+import boto3
 import typer
+from botocore.config import Config
 from rich.console import Console
 
 from custody.athena import Athena
@@ -72,14 +74,10 @@ class Run:
     @cached_property
     def session(self) -> Session:
         """Credentials and region; the region is the deployment's, whatever the environment says."""
-        import boto3  # noqa: PLC0415  # --help must not wait for it
-
         return boto3.session.Session(region_name=self.deployment.region)
 
     def client(self, service: str) -> Any:
         """Return a client: quick to notice an endpoint that is not there, patient with throttling."""
-        from botocore.config import Config  # noqa: PLC0415
-
         config = Config(
             connect_timeout=5,
             max_pool_connections=VERIFY_WORKERS,
