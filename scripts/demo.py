@@ -27,6 +27,7 @@ from rich.table import Table
 
 from custody.objects import ObjectVersion
 from scripts.local_aws import LocalAws
+from scripts.local_aws.errors import LocalAwsError
 from scripts.pipeline import Landed, Pipeline, PipelineError, apply
 from scripts.sample_data import Drop
 from scripts.toolchain import BUILD, ToolError
@@ -216,7 +217,7 @@ def main() -> int:
     except KeyboardInterrupt:
         console.print("\nInterrupted; nothing is left running.")
         return 130
-    except (DemoError, PipelineError, ToolError) as error:
+    except (DemoError, LocalAwsError, PipelineError, ToolError) as error:
         console.print(f"\n[bold red]The demonstration failed.[/] {escape(str(error))}")
         return 1
     return 0
