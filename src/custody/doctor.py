@@ -105,6 +105,7 @@ _ABSENT = {
     "QueueDoesNotExist",
     "TrailNotFoundException",
     "ObjectLockConfigurationNotFoundError",
+    "InvalidRequestException",  # what Amazon Athena says of a workgroup that does not exist
 }
 """Error codes that say that something which must exist does not."""
 
@@ -117,8 +118,10 @@ def _ask(stage: str, ask: Callable[[], str]) -> Check:
     except _BrokenError as error:
         detail, remedy = error.args
         return Check(stage, State.BROKEN, detail, remedy)
-    except (CannotCheckError, EvidenceError) as error:
+    except CannotCheckError as error:
         return Check(stage, State.BROKEN, error.message, error.remedy)
+    except EvidenceError as error:
+        return Check(stage, State.BROKEN, error.message, "Find out who wrote it; then run make apply.")
     except ClientError as error:
         details = error.response.get("Error", {})
         words = f"{error.operation_name}: {details.get('Code')} {details.get('Message', '')}".rstrip()
