@@ -1,0 +1,52 @@
+"""The plan that all these tests hold the SQL against, made once by the real Terraform."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from scripts.terraform import Terraform
+from tests.sql.warehouse import PlannedTable, Warehouse
+
+DATABASE = "custody_local"
+
+
+def _resources(module: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    yield from module.get("resources", ())
+    for child in module.get("child_modules", ()):
+        yield from _resources(child)
+
+
+@pytest.fixture(scope="session")
+def planned(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+    """Every resource of the plan for local."""
+    plan = Terraform("local", work_dir=tmp_path_factory.mktemp("plan"), say=lambda _: None).plan()
+    return list(_resources(plan.document["planned_values"]["root_module"]))
+
+
+@pytest.fixture(scope="session")
+def planned_tables(planned: list[dict[str, Any]]) -> dict[str, PlannedTable]:
+    """The tables and views of the catalogue, by name."""
+    return {
+        resource["values"]["name"]: resource["values"]
+        for resource in planned
+        if resource["type"] == "aws_glue_catalog_table"
+    }
+
+
+@pytest.fixture(scope="session")
+def reports(planned: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """The saved queries, by name."""
+    return {
+        resource["values"]["name"]: resource["values"]
+        for resource in planned
+        if resource["type"] == "aws_athena_named_query"
+    }
+
+
+@pytest.fixture
+def warehouse(planned_tables: dict[str, PlannedTable]) -> Warehouse:
+    """An empty trail, no receipts."""
+    return Warehouse(planned_tables.values(), DATABASE)

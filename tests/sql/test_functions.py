@@ -1,0 +1,109 @@
+"""The SQL uses only what means the same in Athena and in the engine that stands in for it here.
+
+Each name below is a function of Athena engine version 3 (Trino's "Functions and operators"), and no statement
+of ours comes near a case where DuckDB means something else by it. What is not below is not known to be safe.
+"""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import pytest
+from sqlglot import exp
+from sqlglot.tokenizer_core import TokenType
+from sqlglot.tokens import Tokenizer
+
+from tests.sql import statements
+from tests.sql.warehouse import PlannedTable
+
+ALLOWED = frozenset(
+    {
+        "abs",
+        "avg",
+        "cast",
+        "coalesce",
+        "count",
+        "count_if",
+        "date_diff",  # in seconds and less, where elapsed time and boundaries passed are as good as the same
+        "element_at",
+        "from_base64",
+        "from_iso8601_timestamp",
+        "from_utf8",
+        "json_extract_scalar",  # of values that are never objects
+        "json_parse",
+        "max",
+        "min",
+        "nullif",
+        "regexp_extract",  # within nullif(…, ''): no match is NULL in Athena and '' in DuckDB
+        "replace",
+        "row_number",
+        "split_part",
+        "starts_with",
+        "try",
+        "try_cast",
+        "unnest",
+    }
+)
+STATEMENTS = statements.names("views") + statements.names("reports")
+GRAMMAR = frozenset({"and", "as", "by", "exists", "from", "in", "not", "on", "or", "over", "values", "where"})
+
+
+@pytest.fixture(scope="session")
+def deployed(planned_tables: dict[str, PlannedTable], reports: dict[str, dict[str, Any]]) -> dict[str, str]:
+    """Every statement that somebody runs, as it is deployed, by name."""
+    views = {
+        name: statements.view_document(planned_tables[name])["originalSql"]
+        for name in statements.names("views")
+    }
+    return views | {name: report["query"] for name, report in reports.items()}
+
+
+def functions(sql: str) -> set[str]:
+    """The words before an opening bracket that are neither grammar nor names of lists of columns."""
+    tokens = Tokenizer().tokenize(sql)
+    before_brackets = {
+        word.text.lower()
+        for word, bracket in itertools.pairwise(tokens)
+        if bracket.token_type is TokenType.L_PAREN and word.text.replace("_", "").isalnum()
+    }
+    named = {alias.name for alias in statements.parsed(sql).find_all(exp.TableAlias) if alias.columns}
+    return before_brackets - GRAMMAR - named
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
+def test_a_statement_uses_allowed_functions_only(deployed: dict[str, str], name: str) -> None:
+    assert functions(deployed[name]) <= ALLOWED
+
+
+def test_no_function_is_allowed_that_nothing_uses(deployed: dict[str, str]) -> None:
+    used = set().union(*map(functions, deployed.values()))
+
+    assert used == ALLOWED
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
+def test_a_match_that_fails_is_null(deployed: dict[str, str], name: str) -> None:
+    for call in statements.parsed(deployed[name]).find_all(exp.RegexpExtract):
+        assert isinstance(call.parent, exp.Nullif)
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
+def test_no_statement_divides(deployed: dict[str, str], name: str) -> None:
+    """5 / 2 is 2 in Athena and 2.5 in DuckDB."""
+    assert not list(statements.parsed(deployed[name]).find_all(exp.Div, exp.IntDiv))
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
+def test_joins_are_equalities_that_hash(deployed: dict[str, str], name: str) -> None:
+    """Millions of objects: a join without an equality between its sides compares each with each."""
+    for join in statements.parsed(deployed[name]).find_all(exp.Join):
+        if isinstance(join.this, exp.Unnest):
+            continue
+        on = join.args.get("on")
+        conditions = list(on.flatten()) if isinstance(on, exp.And) else [on]
+        assert any(
+            isinstance(condition, exp.EQ)
+            and len({column.table for column in condition.find_all(exp.Column)}) == 2
+            for condition in conditions
+        ), join.sql()

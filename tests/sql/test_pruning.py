@@ -1,0 +1,64 @@
+"""A question about a day reads that day's log files, not all there are."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from tests.sql.conftest import DATABASE
+from tests.sql.evidence import NOON, RAW, get_object, put_object, receipt_of
+from tests.sql.warehouse import PlannedTable, Warehouse
+
+DAYS = 40
+ASKED = "2026-03-20"
+
+
+@pytest.fixture(scope="module")
+def full(planned_tables: dict[str, PlannedTable]) -> Warehouse:
+    """Forty days with a write, its receipt and a read each."""
+    warehouse = Warehouse(planned_tables.values(), DATABASE)
+    for day in range(DAYS):
+        at = NOON + timedelta(days=day)
+        write = put_object(RAW, f"incoming/{day}", at)
+        warehouse.deliver(write, get_object(RAW, f"incoming/{day}", at))
+        warehouse.record(receipt_of(write))
+    return warehouse
+
+
+@pytest.mark.parametrize("view", ["cloudtrail_s3_events_flattened", "object_access"])
+@pytest.mark.parametrize(
+    ("condition", "days"),
+    [
+        (f"event_date = DATE '{ASKED}'", {ASKED}),
+        ("event_date BETWEEN DATE '2026-03-19' AND DATE '2026-03-21'", {"2026-03-19", ASKED, "2026-03-21"}),
+        ("event_date IN (DATE '2026-03-11', DATE '2026-04-02')", {"2026-03-11", "2026-04-02"}),
+        ("event_date > DATE '2026-04-16'", {"2026-04-17", "2026-04-18"}),
+        (f"event_date = DATE '{ASKED}' AND bucket_name = '{RAW}'", {ASKED}),
+    ],
+)
+def test_a_days_events_cost_that_day(full: Warehouse, view: str, condition: str, days: set[str]) -> None:
+    rows = full.rows(f"SELECT event_date FROM {view} WHERE {condition}")
+
+    assert {row["event_date"] for row in rows} == days
+    assert full.days_read() == days
+
+
+def test_a_days_ledger_costs_that_day_and_its_neighbours(full: Warehouse) -> None:
+    row = full.row(f"SELECT event_date, status FROM provenance_ledger WHERE event_date = DATE '{ASKED}'")
+
+    assert row == {"event_date": ASKED, "status": "verified"}
+    assert full.days_read() == {"2026-03-19", ASKED, "2026-03-21"}
+
+
+def test_without_a_day_everything_is_read(full: Warehouse) -> None:
+    assert len(full.rows("SELECT event_date FROM provenance_ledger")) == DAYS
+    assert len(full.days_read()) == DAYS
+
+
+def test_the_bytes_are_counted(full: Warehouse) -> None:
+    sql = f"SELECT event_date FROM object_access WHERE event_date = DATE '{ASKED}'"
+    (read,) = [len(body) for (_, key), body in full.store.objects.items() if "/2026/03/20/" in key]
+
+    assert full.run(sql).scanned_bytes == read
+    assert full.run(sql).scanned_files == 1

@@ -1,0 +1,144 @@
+"""The receipts' view: what is in the envelopes, and that a broken one breaks nothing."""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from custody.receipt import PAYLOAD_TYPE
+from tests.sql.evidence import (
+    ARTIFACTS,
+    PROVENANCE,
+    RAW,
+    Signer,
+    backfill_of,
+    put_object,
+    receipt_of,
+    statement_envelope,
+)
+from tests.sql.test_flattened import KEYS
+from tests.sql.warehouse import Warehouse
+
+ALL = "SELECT * FROM object_receipts"
+
+
+def test_a_receipt_in_columns(warehouse: Warehouse) -> None:
+    receipt = receipt_of(put_object(RAW, "incoming/a.csv"))
+    warehouse.record(receipt)
+
+    assert warehouse.row(ALL) == {
+        "event_date": "2026-03-10",
+        "bucket_name": RAW,
+        "object_key": "incoming/a.csv",
+        "version_id": receipt.version.version_id,
+        "layer": "bronze",
+        "sha256": receipt.sha256,
+        "size_bytes": "25701",
+        "etag": '"d41d8cd98f00b204e9800998ecf8427e"',
+        "content_type": "text/csv",
+        "last_modified": "2026-03-10 12:00:00.000",
+        "written_at": "2026-03-10 12:00:00.412",
+        "event_name": "ObjectCreated:Put",
+        "event_time": "2026-03-10 12:00:00.412",
+        "request_id": receipt.event.request_id,
+        "principal_id": "AWS:AIDACKCEVSQ6C2EXAMPLE",
+        "source_ip": "192.0.2.10",
+        "sequencer": "0055AED6DCD90281E5",
+        "recorded_at": "2026-03-10 12:00:02.000",
+        "recorder_function": "custody-local-recorder",
+        "recorder_code_sha256": "ab" * 32,
+        "recorder_version": "0.1.0",
+        "key_id": Signer.keyid,
+        "receipt_uri": f"s3://{PROVENANCE}/{receipt.version.receipt_key}",
+    }
+
+
+@pytest.mark.parametrize("key", KEYS)
+def test_keys_come_as_they_are(warehouse: Warehouse, key: str) -> None:
+    warehouse.record(receipt_of(put_object(RAW, key)))
+
+    assert warehouse.row(ALL)["object_key"] == key
+
+
+def test_a_later_receipt_is_of_the_day_of_its_object(warehouse: Warehouse) -> None:
+    warehouse.record(backfill_of(put_object(RAW, "incoming/a.csv"), after=timedelta(days=40)))
+
+    row = warehouse.row(ALL)
+
+    assert (row["event_date"], row["written_at"]) == ("2026-03-10", "2026-03-10 12:00:00.000")
+    assert (row["event_time"], row["recorded_at"]) == ("2026-04-19 12:00:00.000", "2026-04-19 12:00:00.000")
+    assert (row["request_id"], row["principal_id"], row["source_ip"], row["sequencer"]) == (None,) * 4
+
+
+def test_an_object_without_a_type_and_a_size_beyond_32_bits(warehouse: Warehouse) -> None:
+    receipt = receipt_of(put_object(RAW, "incoming/a.csv"))
+    warehouse.record(replace(receipt, content_type=None, size_bytes=5 * 2**40))
+
+    row = warehouse.row(ALL)
+
+    assert (row["content_type"], row["size_bytes"]) == (None, "5497558138880")
+
+
+def test_a_time_without_a_fraction_and_one_with(warehouse: Warehouse) -> None:
+    receipt = receipt_of(put_object(RAW, "incoming/a.csv"))
+    warehouse.record(replace(receipt, recorded_at=datetime(2026, 3, 10, 12, 0, 2, 999_999, tzinfo=UTC)))
+
+    assert warehouse.row(ALL)["recorded_at"] == "2026-03-10 12:00:02.999"
+
+
+def test_an_unknown_bucket_has_an_unknown_layer(warehouse: Warehouse) -> None:
+    warehouse.record(receipt_of(put_object(ARTIFACTS, "x")))
+
+    assert warehouse.row(ALL)["layer"] == "unknown"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"not json",
+        b"",
+        b'{"payload":',
+        json.dumps({"payload": "%%%", "payloadType": PAYLOAD_TYPE, "signatures": []}).encode(),
+        json.dumps(
+            {"payload": b64encode(b"{no").decode(), "payloadType": PAYLOAD_TYPE, "signatures": []}
+        ).encode(),
+        json.dumps(
+            {"payload": b64encode(b"\xff").decode(), "payloadType": PAYLOAD_TYPE, "signatures": []}
+        ).encode(),
+        json.dumps(
+            {"payload": b64encode(b"{}").decode(), "payloadType": "text/plain", "signatures": []}
+        ).encode(),
+        json.dumps({"payload": None, "payloadType": PAYLOAD_TYPE, "signatures": None}).encode(),
+        statement_envelope({"predicateType": "urn:other", "predicate": {"bucket": RAW}}),
+        statement_envelope(["not", "a", "statement"]),
+    ],
+)
+def test_a_broken_receipt_is_left_out_and_the_others_stay(warehouse: Warehouse, body: bytes) -> None:
+    good = receipt_of(put_object(RAW, "incoming/a.csv"))
+    warehouse.record(good)
+    warehouse.store.objects[PROVENANCE, "provenance/broken.json"] = body
+
+    assert warehouse.row(ALL)["sha256"] == good.sha256
+
+
+def test_values_of_the_wrong_kind_are_null(warehouse: Warehouse) -> None:
+    predicate = {"bucket": RAW, "key": "k", "size_bytes": "many", "recorded_at": "soon", "event": {"time": 7}}
+    warehouse.store.objects[PROVENANCE, "provenance/odd.json"] = statement_envelope(
+        {"predicateType": "urn:custody:object-receipt:v1", "subject": [], "predicate": predicate}
+    )
+
+    row = warehouse.row(ALL)
+
+    assert (row["bucket_name"], row["object_key"]) == (RAW, "k")
+    assert (row["size_bytes"], row["recorded_at"], row["event_time"], row["sha256"]) == (None,) * 4
+    assert row["key_id"] is None
+
+
+def test_only_the_receipts_folder_is_read(warehouse: Warehouse) -> None:
+    warehouse.store.objects[PROVENANCE, "keys/registry.json"] = b'{"keys":[]}'
+
+    assert warehouse.rows("SELECT * FROM receipt_envelopes") == []

@@ -1,0 +1,122 @@
+"""Athena for the tests: the catalogue that Terraform plans, over objects held in memory."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import itertools
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from datetime import date
+from typing import Any
+
+from custody.receipt import Receipt
+from scripts.local_aws.athena.engine import Engine
+from scripts.local_aws.athena.model import Result
+from tests.sql.evidence import ACCOUNT, PROVENANCE, REGION, TRAIL_LOG, Record, envelope
+
+PlannedTable = Mapping[str, Any]
+
+
+class PlannedCatalog:
+    """The tables and views of a plan, in the shape of Glue's ``GetTable``."""
+
+    def __init__(self, planned: Iterable[PlannedTable]) -> None:
+        self._tables = {(table["database_name"], table["name"]): _glue_table(table) for table in planned}
+
+    def get_table(self, database: str, name: str) -> Mapping[str, Any] | None:
+        return self._tables.get((database, name))
+
+    def databases(self) -> Iterable[str]:
+        return sorted({database for database, _ in self._tables})
+
+    def tables(self, database: str) -> Iterable[str]:
+        return sorted(name for within, name in self._tables if within == database)
+
+
+def _glue_table(planned: PlannedTable) -> Mapping[str, Any]:
+    storage = planned["storage_descriptor"][0]
+    serde = storage["ser_de_info"][0]
+    table = {
+        "DatabaseName": planned["database_name"],
+        "Name": planned["name"],
+        "TableType": planned["table_type"],
+        "Parameters": planned["parameters"],
+        "PartitionKeys": _glue_columns(planned["partition_keys"]),
+        "ViewOriginalText": planned["view_original_text"],
+        "StorageDescriptor": {
+            "Columns": _glue_columns(storage["columns"]),
+            "Location": storage["location"],
+            "InputFormat": storage["input_format"],
+            "SerdeInfo": {
+                "SerializationLibrary": serde["serialization_library"],
+                "Parameters": serde["parameters"] or {},
+            },
+        },
+    }
+    return {name: value for name, value in table.items() if value is not None}
+
+
+def _glue_columns(planned: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:
+    return [{"Name": column["name"], "Type": column["type"]} for column in planned]
+
+
+class MemoryStore:
+    """Objects by bucket and key."""
+
+    def __init__(self) -> None:
+        self.objects: dict[tuple[str, str], bytes] = {}
+        self.read_keys: list[str] = []
+
+    def list(self, bucket: str, prefix: str) -> Iterator[tuple[str, int, str]]:
+        for (within, key), body in sorted(self.objects.items()):
+            if within == bucket and key.startswith(prefix):
+                yield key, len(body), hashlib.md5(body, usedforsecurity=False).hexdigest()
+
+    def read(self, bucket: str, key: str) -> bytes:
+        self.read_keys.append(key)
+        return self.objects[bucket, key]
+
+
+class Warehouse:
+    """What is stored, and the one who asks."""
+
+    def __init__(self, planned: Iterable[PlannedTable], database: str) -> None:
+        self.store = MemoryStore()
+        self._database = database
+        self._engine = Engine(PlannedCatalog(planned), self.store)
+        self._files = itertools.count(1)
+
+    def deliver(self, *records: Record, on: date | None = None, region: str = REGION) -> str:
+        """Store one log file of these records, delivered on that day (by default: of the first event)."""
+        day = (on or date.fromisoformat(records[0]["eventTime"][:10])).strftime("%Y/%m/%d")
+        name = f"{ACCOUNT}_CloudTrail_{region}_{day.replace('/', '')}T1205Z_{next(self._files):016d}.json.gz"
+        key = f"AWSLogs/{ACCOUNT}/CloudTrail/{region}/{day}/{name}"
+        body = json.dumps({"Records": records}, ensure_ascii=False).encode()
+        self.store.objects[TRAIL_LOG, key] = gzip.compress(body, mtime=0)
+        return key
+
+    def record(self, *receipts: Receipt) -> None:
+        """Store these receipts where the recorder stores them."""
+        for receipt in receipts:
+            self.store.objects[PROVENANCE, receipt.version.receipt_key] = envelope(receipt)
+
+    def run(self, sql: str) -> Result:
+        """Run one statement."""
+        self.store.read_keys.clear()
+        return self._engine.run(sql, self._database)
+
+    def rows(self, sql: str) -> list[dict[str, str | None]]:
+        """Run one statement; return its rows by column, values as Athena prints them."""
+        result = self.run(sql)
+        names = [name for name, _ in result.columns]
+        return [dict(zip(names, row, strict=True)) for row in result.rows]
+
+    def row(self, sql: str) -> dict[str, str | None]:
+        """Run one statement that has one row."""
+        (row,) = self.rows(sql)
+        return row
+
+    def days_read(self) -> set[str]:
+        """The days of delivery whose log files the last statement read."""
+        return {"-".join(key.split("/")[4:7]) for key in self.store.read_keys if key.startswith("AWSLogs/")}
