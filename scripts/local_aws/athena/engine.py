@@ -1,7 +1,233 @@
-"""The engine: one Athena statement in, one result out."""
+"""The engine: one Athena statement in, one result out. It reads, and only reads, what its catalogue names."""
 
 from __future__ import annotations
 
-from scripts.local_aws.athena.model import Catalog, QueryError, Result, ScanLimitExceededError, Store
+import re
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from threading import Lock
+from types import TracebackType
+from typing import Self
 
-__all__ = ["Catalog", "QueryError", "Result", "ScanLimitExceededError", "Store"]
+import duckdb
+
+from scripts.local_aws.athena.analyze import Analyzer, BaseTable, Rows, View
+from scripts.local_aws.athena.casts import CLOSE, OPEN, Mode
+from scripts.local_aws.athena.model import (
+    Cancellation,
+    CancelledError,
+    Catalog,
+    ListingCatalog,
+    QueryError,
+    Result,
+    ScanLimitExceededError,
+    Store,
+)
+from scripts.local_aws.athena.parse import Show, parse
+from scripts.local_aws.athena.tables import read_table, read_view
+from scripts.local_aws.athena.types import MONTH_INTERVAL, TIMESTAMP_TZ, VARCHAR, Type, render
+from scripts.local_aws.athena.warehouse import Held, Warehouse
+
+__all__ = [
+    "Cancellation",
+    "CancelledError",
+    "Catalog",
+    "Engine",
+    "ListingCatalog",
+    "QueryError",
+    "Result",
+    "ScanLimitExceededError",
+    "Store",
+]
+
+
+class Engine:
+    """Runs statements over a catalogue and a store; safe to share between threads.
+
+    It keeps the rows it has read; an object is read again only when its etag changes.
+    """
+
+    def __init__(
+        self, catalog: Catalog, store: Store, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        self._catalog = catalog
+        self._clock = clock
+        self._warehouse = Warehouse(store)
+        self._lock = Lock()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give back what the engine holds; no statement may run any more."""
+        self._warehouse.close()
+
+    def run(
+        self,
+        sql: str,
+        database: str,
+        parameters: Sequence[str] = (),
+        scan_limit: int | None = None,
+        cancellation: Cancellation | None = None,
+    ) -> Result:
+        """Run one statement.
+
+        ``database`` is where names without one are looked up ("" for none); ``parameters`` are the SQL constants
+        for its ``?``; ``scan_limit`` is in bytes.
+
+        Raises ``QueryError`` if it fails, ``ScanLimitExceededError`` if it would read more than the limit,
+        ``CancelledError`` if it was stopped.
+        """
+        cancellation = cancellation or Cancellation()
+        statement = parse(sql, parameters)
+        if isinstance(statement, Show):
+            return self._show(statement, database.lower())
+        names = _Names(self._catalog, self._warehouse, self._clock())
+        try:
+            with self._lock:
+                lenient, rows = (
+                    Analyzer(names, Mode(names.now, lenient=lenient), sql, database.lower()).analyze(
+                        statement
+                    )
+                    for lenient in (True, False)
+                )
+                partitions = self._warehouse.plan(lenient.sql)
+                sizes = [size for partition in partitions for size, _ in partition.objects.values()]
+                if scan_limit is not None and sum(sizes) > scan_limit:
+                    raise ScanLimitExceededError
+                cancellation.bind(None)
+                self._warehouse.load(partitions)
+                cursor = self._warehouse.cursor(names.held, partitions)
+            return Result(_columns(rows), self._fetch(rows, cursor, cancellation), sum(sizes), len(sizes))
+        except duckdb.Error as error:
+            raise _query_error(error) from error
+
+    def _fetch(
+        self, rows: Rows, cursor: duckdb.DuckDBPyConnection, cancellation: Cancellation
+    ) -> tuple[tuple[str | None, ...], ...]:
+        kinds = [kind for _, kind in rows.columns]
+        try:
+            cancellation.bind(cursor.interrupt)
+            fetched = cursor.execute(_printable(rows)).fetchall()
+            cancellation.bind(None)
+        except duckdb.InterruptException as error:
+            raise CancelledError from error
+        finally:
+            cursor.close()
+        return tuple(tuple(render(v, kind) for v, kind in zip(row, kinds, strict=True)) for row in fetched)
+
+    def _show(self, statement: Show, database: str) -> Result:
+        database = statement.database or database
+        if statement.what in ("columns", "describe"):
+            table = self._catalog.get_table(database, statement.table or "")
+            if table is None:
+                full = f"awsdatacatalog.{database}.{statement.table}"
+                raise QueryError("TABLE_NOT_FOUND", f"line 1:1: Table '{full}' does not exist")
+            columns = [*table["StorageDescriptor"]["Columns"], *(table.get("PartitionKeys") or [])]
+            if statement.what == "columns":
+                return _listing(["field"], [[column["Name"]] for column in columns])
+            described = [[c["Name"], c.get("Type", ""), c.get("Comment", "")] for c in columns]
+            return _listing(["col_name", "data_type", "comment"], described)
+        if not isinstance(self._catalog, ListingCatalog):
+            raise QueryError("NOT_SUPPORTED", "SHOW needs a catalogue that can list")
+        if statement.what == "databases":
+            found, heading = list(self._catalog.databases()), "database_name"
+        else:
+            found, heading = list(self._catalog.tables(database)), "tab_name"
+            if statement.what == "views":
+                found, heading = [name for name in found if self._is_view(database, name)], "views"
+        # Athena's pattern is a regular expression in which * stands for anything.
+        pattern = re.compile((statement.like or "*").replace("*", ".*"))
+        return _listing([heading], [[name] for name in sorted(found) if pattern.fullmatch(name)])
+
+    def _is_view(self, database: str, name: str) -> bool:
+        table = self._catalog.get_table(database, name)
+        return table is not None and table.get("TableType") == "VIRTUAL_VIEW"
+
+
+class _Names:
+    """The tables that one statement names; each is looked up once."""
+
+    def __init__(self, catalog: Catalog, warehouse: Warehouse, now: datetime) -> None:
+        self.now = now
+        self._catalog = catalog
+        self._warehouse = warehouse
+        self._known: dict[tuple[str, str], BaseTable | View | None] = {}
+        self._held: dict[str, Held] = {}
+
+    @property
+    def held(self) -> list[Held]:
+        return list(self._held.values())
+
+    def resolve(self, database: str, name: str) -> BaseTable | View | None:
+        if (database, name) not in self._known:
+            self._known[database, name] = self._look_up(database, name)
+        return self._known[database, name]
+
+    def _look_up(self, database: str, name: str) -> BaseTable | View | None:
+        table = self._catalog.get_table(database, name)
+        if table is None:
+            return None
+        if table.get("TableType") == "VIRTUAL_VIEW":
+            return read_view(table)
+        stored = read_table(table, self.now)
+        held = self._warehouse.hold(database, name, stored)
+        self._held[held.relation] = held
+        return BaseTable(held.relation, (*stored.columns, *stored.partition_columns), (("$path", VARCHAR),))
+
+
+def _columns(rows: Rows) -> tuple[tuple[str, str], ...]:
+    return tuple((name or f"_col{at}", str(kind)) for at, (name, kind) in enumerate(rows.columns))
+
+
+def _printable(rows: Rows) -> str:
+    """Return the query with the columns that DuckDB's client cannot hand over turned into ones it can."""
+    kinds = [kind for _, kind in rows.columns]
+    for kind in kinds:
+        if MONTH_INTERVAL in _within(kind) or (TIMESTAMP_TZ in _within(kind) and kind != TIMESTAMP_TZ):
+            raise QueryError("NOT_SUPPORTED", f"a result of type {kind}")
+    if TIMESTAMP_TZ not in kinds:
+        return rows.sql
+    reads = [
+        f"strftime(q.c{at} AT TIME ZONE 'UTC', '%Y-%m-%d %H:%M:%S.%g UTC')"
+        if kind == TIMESTAMP_TZ
+        else f"q.c{at}"
+        for at, kind in enumerate(kinds)
+    ]
+    return f"SELECT {', '.join(reads)} FROM ({rows.sql}) AS q"
+
+
+def _within(kind: Type) -> list[Type]:
+    return [kind, *(inner for argument in kind.args for inner in _within(argument))]
+
+
+def _listing(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Result:
+    return Result(tuple((h, "string") for h in headings), tuple(tuple(row) for row in rows), 0, 0)
+
+
+_FAILURES = (
+    (r"Could not parse string (\"[^\"]*\") according to format", "INVALID_FUNCTION_ARGUMENT", "Invalid format: {}"),
+    (r"Division by zero", "DIVISION_BY_ZERO", "Division by zero"),
+    (r"Overflow in .*|.*out of range for the destination type.*", "NUMERIC_VALUE_OUT_OF_RANGE", "{}"),
+    (r"must appear in the GROUP BY clause", "EXPRESSION_NOT_AGGREGATE", "must be an aggregate expression or appear "
+     "in GROUP BY clause"),
+    (r"More than one row returned by a subquery", "SUBQUERY_MULTIPLE_ROWS", "Scalar sub-query has returned multiple rows"),
+)  # fmt: skip
+
+
+def _query_error(error: duckdb.Error) -> QueryError:
+    """Put DuckDB's complaint in Athena's words, where they are known."""
+    message = str(error).splitlines()[0]
+    own = re.search(f"{OPEN}([A-Z_]+): (.*?){CLOSE}", str(error), re.DOTALL)
+    if own:
+        return QueryError(own[1], own[2])
+    for pattern, code, words in _FAILURES:
+        match = re.search(pattern, message)
+        if match:
+            return QueryError(code, words.format(match[1] if match.groups() else match[0]))
+    return QueryError("NOT_SUPPORTED", message)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from threading import Lock
+from typing import Any, Protocol, runtime_checkable
 
 
 class Catalog(Protocol):
@@ -16,6 +17,11 @@ class Catalog(Protocol):
         ``database`` and ``name`` are lower case. Read are ``TableType``, ``StorageDescriptor`` (``Columns``,
         ``Location``, ``InputFormat``, ``SerdeInfo``), ``PartitionKeys``, ``Parameters``, ``ViewOriginalText``.
         """
+
+
+@runtime_checkable
+class ListingCatalog(Catalog, Protocol):
+    """A catalogue that can also say what it holds, for ``SHOW``."""
 
     def databases(self) -> Iterable[str]:
         """Return the names of the databases."""
@@ -59,3 +65,35 @@ class QueryError(Exception):
 
 class ScanLimitExceededError(Exception):
     """The statement would read more bytes than its workgroup allows; nothing was read."""
+
+
+class CancelledError(Exception):
+    """The statement was stopped before it was done."""
+
+
+class Cancellation:
+    """A way for another thread to stop a statement."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._cancelled = False
+        self._interrupt: Callable[[], None] | None = None
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the statement was told to stop."""
+        return self._cancelled
+
+    def cancel(self) -> None:
+        """Tell the statement to stop."""
+        with self._lock:
+            self._cancelled = True
+            if self._interrupt:
+                self._interrupt()
+
+    def bind(self, interrupt: Callable[[], None] | None) -> None:
+        """Say how to interrupt the step that begins; ``None``: it is over. Raises ``CancelledError`` if too late."""
+        with self._lock:
+            if self._cancelled:
+                raise CancelledError
+            self._interrupt = interrupt

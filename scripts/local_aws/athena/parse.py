@@ -1,0 +1,179 @@
+"""From the text of a statement to a tree, with the parameters of its execution put in.
+
+sqlglot's Athena dialect does the parsing, with one change: no function is known to it, so that every call keeps
+the name it was written with and the function table (``functions``) alone decides what it means. sqlglot
+accepts more than Athena does; what the tree no longer shows is refused here, the rest by ``analyze``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from sqlglot import exp
+from sqlglot.dialects.trino import Trino
+from sqlglot.errors import SqlglotError
+from sqlglot.parsers.athena import AthenaTrinoParser
+from sqlglot.tokens import Token, TokenType
+
+from scripts.local_aws.athena.model import QueryError
+
+_SPECIAL_FORMS = ("CAST", "TRY_CAST", "EXTRACT", "TRIM", "POSITION")
+
+
+class _Parser(AthenaTrinoParser):
+    FUNCTIONS: ClassVar = {}
+    FUNCTION_PARSERS: ClassVar = {
+        name: parser for name, parser in AthenaTrinoParser.FUNCTION_PARSERS.items() if name in _SPECIAL_FORMS
+    }
+
+
+class _Dialect(Trino):
+    INDEX_OFFSET = 0
+    Parser = _Parser
+
+
+_DIALECT = _Dialect()
+_OTHER_STATEMENTS = (
+    *(
+        "ALTER",
+        "ANALYZE",
+        "CALL",
+        "CREATE",
+        "DEALLOCATE",
+        "DELETE",
+        "DROP",
+        "EXECUTE",
+        "EXPLAIN",
+        "GRANT",
+        "INSERT",
+    ),
+    *("MERGE", "MSCK", "OPTIMIZE", "PREPARE", "TRUNCATE", "UNLOAD", "UPDATE", "USING", "VACUUM", "VALUES"),
+)
+_SHOW = {
+    "databases": re.compile(r"show\s+(?:databases|schemas)(?:\s+like)?(?:\s+'(?P<like>[^']*)')?", re.I),
+    "tables": re.compile(
+        r"show\s+tables(?:\s+(?:in|from)\s+(?P<database>\S+))?(?:\s+'(?P<like>[^']*)')?", re.I
+    ),
+    "views": re.compile(
+        r"show\s+views(?:\s+(?:in|from)\s+(?P<database>\S+))?(?:\s+like\s+'(?P<like>[^']*)')?", re.I
+    ),
+    "columns": re.compile(
+        r"show\s+columns\s+(?:in|from)\s+(?:(?P<database>[^\s.]+)\.)?(?P<table>[^\s.]+)", re.I
+    ),
+    "describe": re.compile(r"desc(?:ribe)?\s+(?:(?P<database>[^\s.]+)\.)?(?P<table>[^\s.]+)", re.I),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Show:
+    """A ``SHOW`` or ``DESCRIBE``: ``what`` is databases, tables, views, columns or describe."""
+
+    what: str
+    database: str | None
+    table: str | None
+    like: str | None
+
+
+def parse(sql: str, parameters: Sequence[str] = ()) -> exp.Query | Show:
+    """Read one statement that only reads: ``SELECT``, ``WITH``, ``VALUES``, ``SHOW`` or ``DESCRIBE``.
+
+    ``parameters`` are the texts of SQL constants (``'abc'``, ``7``, ``DATE '2026-11-20'``), one for each ``?``.
+    Raises ``QueryError`` for anything else.
+    """
+    sql = sql.strip().removesuffix(";")
+    if re.match(r"(show|desc|describe)\s", sql, re.I):
+        return _parse_show(sql)
+    tokens = _tokenize(sql)
+    if any(token.token_type is TokenType.SEMICOLON for token in tokens):
+        raise QueryError("SYNTAX_ERROR", "Only one sql statement is allowed.")
+    first = tokens[0].text.upper() if tokens else "<EOF>"
+    if first in _OTHER_STATEMENTS:
+        raise QueryError("NOT_SUPPORTED", f"{first}: this engine only reads")
+    if first not in ("SELECT", "WITH", "("):
+        raise QueryError("SYNTAX_ERROR", f"line 1:1: mismatched input '{first}'. Expecting: <query>")
+    tree = _parse_tokens(_bind(tokens, parameters), sql)
+    if isinstance(tree, exp.Query):
+        return tree
+    raise QueryError("SYNTAX_ERROR", "line 1:1: this is no query")
+
+
+def position(node: exp.Expr, sql: str) -> str:
+    """Say where a name stands in the statement, as Athena does: ``line 1:8``."""
+    starts = [part.meta["start"] for part in node.walk() if "start" in part.meta]
+    start = min(starts, default=0)
+    return f"line {sql.count(chr(10), 0, start) + 1}:{start - sql.rfind(chr(10), 0, start)}"
+
+
+def _parse_show(sql: str) -> Show:
+    for what, pattern in _SHOW.items():
+        match = pattern.fullmatch(sql.strip())
+        if match:
+            found = {"database": None, "table": None, "like": None} | match.groupdict()
+            names = {k: v.strip('`"').lower() if v and k != "like" else v for k, v in found.items()}
+            return Show(what, **names)
+    raise QueryError("NOT_SUPPORTED", f"{sql[:60]!r} is not a SHOW or DESCRIBE of this engine.")
+
+
+def _tokenize(sql: str) -> list[Token]:
+    try:
+        tokens = list(_DIALECT.tokenize(sql))
+    except SqlglotError as error:
+        raise _syntax_error(error, sql) from error
+    for token in tokens:
+        operator = sql[token.start : token.end + 1]
+        if token.token_type is TokenType.DCOLON or operator == "==":
+            line = sql.count("\n", 0, token.start) + 1
+            column = token.start - sql.rfind("\n", 0, token.start)
+            raise QueryError("SYNTAX_ERROR", f"line {line}:{column}: mismatched input {operator!r}")
+    return tokens
+
+
+def _bind(tokens: list[Token], parameters: Sequence[str]) -> list[Token]:
+    wanted = sum(token.token_type is TokenType.PLACEHOLDER for token in tokens)
+    if wanted != len(parameters):
+        raise QueryError(
+            "INVALID_PARAMETER_USAGE",
+            f"line 1:1: Incorrect number of parameters: expected {wanted} but found {len(parameters)}",
+        )
+    values = iter([_constant(text) for text in parameters])
+    bound: list[Token] = []
+    for token in tokens:
+        bound.extend(next(values) if token.token_type is TokenType.PLACEHOLDER else [token])
+    return bound
+
+
+def _constant(text: str) -> list[Token]:
+    """Return the tokens of one SQL constant; they can mean nothing else wherever they are put."""
+    tokens = _tokenize(text)
+    tree = _parse_tokens([*_tokenize("SELECT"), *tokens], text) if tokens else None
+    allowed = (exp.Literal, exp.Neg, exp.Boolean, exp.Null, exp.Cast, exp.DataType)
+    if (
+        not isinstance(tree, exp.Select)
+        or len(tree.expressions) != 1
+        or any(value for key, value in tree.args.items() if key not in ("expressions", "kind"))
+        or not all(isinstance(node, allowed) for node in tree.expressions[0].walk())
+    ):
+        raise QueryError("SYNTAX_ERROR", f"the execution parameter {text[:60]!r} is not one SQL constant")
+    return tokens
+
+
+def _parse_tokens(tokens: list[Token], sql: str) -> exp.Expr:
+    try:
+        trees = _DIALECT.parser().parse(tokens, sql)
+    except SqlglotError as error:
+        raise _syntax_error(error, sql) from error
+    if len(trees) != 1 or trees[0] is None:
+        raise QueryError("SYNTAX_ERROR", "line 1:1: mismatched input '<EOF>'. Expecting: <query>")
+    return trees[0]
+
+
+def _syntax_error(error: SqlglotError, sql: str) -> QueryError:
+    details = getattr(error, "errors", None) or [{}]
+    near = details[0].get("highlight") or sql[:20]
+    line, column = details[0].get("line") or 1, details[0].get("col") or len(near)
+    return QueryError(
+        "SYNTAX_ERROR", f"line {line}:{max(1, column - len(near) + 1)}: mismatched input {near!r}"
+    )

@@ -1,0 +1,347 @@
+"""Glue tables as Athena reads them: columns, views, projected partitions, and the records in an object's bytes.
+
+Partition projection: https://docs.aws.amazon.com/athena/latest/ug/partition-projection-supported-types.html
+JSON SerDes: https://docs.aws.amazon.com/athena/latest/ug/json-serde.html
+CloudTrail: https://docs.aws.amazon.com/athena/latest/ug/cloudtrail-logs.html
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import gzip
+import json
+import re
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import msgspec
+
+from scripts.local_aws.athena.analyze import View
+from scripts.local_aws.athena.model import QueryError
+from scripts.local_aws.athena.types import VARCHAR, Type, parse_type
+
+_JSON_SERDES = (
+    "org.openx.data.jsonserde.JsonSerDe",
+    "org.apache.hive.hcatalog.data.JsonSerDe",
+    "com.amazon.emr.hive.serde.CloudTrailSerde",
+)
+_CLOUDTRAIL_INPUT = "com.amazon.emr.cloudtrail.CloudTrailInputFormat"
+_TEXT_INPUT = "org.apache.hadoop.mapred.TextInputFormat"
+_HARMLESS_SERDE_PARAMETERS = {
+    "serialization.format": "1",
+    "case.insensitive": "true",
+    "ignore.malformed.json": None,
+}
+_VIEW_TEXT = re.compile(r"/\*\s*Presto View:\s*([A-Za-z0-9+/=\s]+?)\s*\*/")
+
+
+@dataclass(frozen=True, slots=True)
+class Projection:
+    """The values a partition column can take, as a pattern of their text and a test of it."""
+
+    pattern: str
+    accepts: Callable[[str], bool] = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredTable:
+    """A table of JSON objects in S3."""
+
+    bucket: str
+    prefix: str
+    columns: tuple[tuple[str, Type], ...]
+    partition_columns: tuple[tuple[str, Type], ...]
+    layout: re.Pattern[str]
+    projections: tuple[Projection, ...]
+    keys: tuple[str, ...]
+    records: bool
+    ignore_malformed: bool
+
+    def partition_of(self, key: str) -> tuple[str, ...] | None:
+        """Return the values of the partition an object lies in; ``None`` if the table does not read it.
+
+        Athena skips objects of which the name starts with ``.`` or ``_``, and empty folder markers.
+        """
+        name = key.rpartition("/")[2]
+        match = self.layout.match(key)
+        if match is None or not name or name[0] in "._":
+            return None
+        values = tuple(match[f"p{at}"] for at in range(len(self.partition_columns)))
+        accepted = all(p.accepts(value) for p, value in zip(self.projections, values, strict=True))
+        return values if accepted else None
+
+
+def read_view(table: Mapping[str, Any]) -> View:
+    """Decode a view: ``/* Presto View: <base64 of a JSON document> */``, as Athena stores it.
+
+    Raises ``QueryError`` if it is no such text, or if the columns in Glue are not those of the document.
+    """
+    name = table["Name"]
+    match = _VIEW_TEXT.fullmatch((table.get("ViewOriginalText") or "").strip())
+    try:
+        document = json.loads(base64.b64decode(match[1], validate=False)) if match else None
+        columns = tuple((c["name"].lower(), parse_type(c["type"])) for c in document["columns"])
+        view = View(document["originalSql"], document["schema"].lower(), columns)
+    except (TypeError, KeyError, AttributeError, ValueError, binascii.Error) as error:
+        raise QueryError("INVALID_VIEW", f"view '{name}' holds no Presto view: {error}") from error
+    declared = [column["Name"].lower() for column in table["StorageDescriptor"]["Columns"]]
+    if declared != [column for column, _ in columns]:
+        raise QueryError("INVALID_VIEW", f"the columns of view '{name}' in Glue are not those of its query")
+    return view
+
+
+def read_table(table: Mapping[str, Any], now: datetime) -> StoredTable:
+    """Read a Glue table of JSON objects. ``now`` is the end of date ranges up to ``NOW``.
+
+    Raises ``QueryError`` for a format or a projection that this engine has not.
+    """
+    storage, name = table["StorageDescriptor"], table["Name"]
+    serde = storage.get("SerdeInfo") or {}
+    library, input_format = serde.get("SerializationLibrary"), storage.get("InputFormat")
+    if library not in _JSON_SERDES or input_format not in (_CLOUDTRAIL_INPUT, _TEXT_INPUT):
+        raise QueryError("NOT_SUPPORTED", f"table '{name}' of {library} over {input_format}")
+    columns = _columns(storage["Columns"])
+    parameters = {k.lower(): v for k, v in (table.get("Parameters") or {}).items()}
+    options = {k.lower(): v for k, v in (serde.get("Parameters") or {}).items()}
+    mapped = {k.removeprefix("mapping."): v.lower() for k, v in options.items() if k.startswith("mapping.")}
+    for option, value in options.items():
+        harmless = _HARMLESS_SERDE_PARAMETERS.get(option, "")
+        known = (
+            option.startswith("mapping.") or option in ("paths", "ignore.malformed.json") or harmless == value
+        )
+        if not known:
+            raise QueryError("NOT_SUPPORTED", f"SerDe parameter {option}={value} of table '{name}'")
+    bucket, prefix = _location(storage["Location"])
+    partition_columns = _columns(table.get("PartitionKeys") or [])
+    template, projections = f"{storage['Location'].rstrip('/')}/", ()
+    if partition_columns:
+        if parameters.get("projection.enabled", "").lower() != "true":
+            raise QueryError("NOT_SUPPORTED", f"table '{name}' has partitions without projection")
+        default = template + "/".join(f"{column}=${{{column}}}" for column, _ in partition_columns)
+        template = parameters.get("storage.location.template", default).rstrip("/") + "/"
+        projections = tuple(_projection(column, parameters, now) for column, _ in partition_columns)
+        bucket, prefix = _location(template.partition("${")[0])
+    return StoredTable(
+        bucket=bucket,
+        prefix=prefix,
+        columns=columns,
+        partition_columns=partition_columns,
+        layout=_layout(template, [column for column, _ in partition_columns], projections, name),
+        projections=projections,
+        keys=tuple(mapped.get(column, column) for column, _ in columns),
+        records=input_format == _CLOUDTRAIL_INPUT,
+        ignore_malformed=options.get("ignore.malformed.json", "false").lower() == "true",
+    )
+
+
+def _columns(columns: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, Type], ...]:
+    try:
+        return tuple(
+            (column["Name"].lower(), parse_type(column.get("Type") or "string")) for column in columns
+        )
+    except ValueError as error:
+        raise QueryError("NOT_SUPPORTED", str(error)) from error
+
+
+def _location(uri: str) -> tuple[str, str]:
+    match = re.match(r"s3://([^/]+)/?(.*)", uri, re.DOTALL)
+    if match is None:
+        raise QueryError("INVALID_TABLE_PROPERTY", f"{uri!r} is no S3 location")
+    return match[1], match[2]
+
+
+def _layout(
+    template: str, columns: Sequence[str], projections: Sequence[Projection], name: str
+) -> re.Pattern[str]:
+    """Return the pattern of the keys beneath a location template, with a group ``p<n>`` for each column."""
+    pattern, seen = "", set()
+    for literal, variable in re.findall(r"([^$]+|\$(?!\{))|\$\{([^}]*)\}", _location(template)[1]):
+        if literal:
+            pattern += re.escape(literal)
+        elif variable.lower() in columns:
+            at = columns.index(variable.lower())
+            pattern += f"(?P=p{at})" if at in seen else f"(?P<p{at}>{projections[at].pattern})"
+            seen.add(at)
+        else:
+            raise QueryError(
+                "INVALID_TABLE_PROPERTY", f"${{{variable}}} is no partition column of table '{name}'"
+            )
+    if len(seen) != len(columns):
+        raise QueryError(
+            "INVALID_TABLE_PROPERTY", f"the location template of '{name}' lacks a partition column"
+        )
+    return re.compile(pattern, re.DOTALL)
+
+
+def _projection(column: str, parameters: Mapping[str, str], now: datetime) -> Projection:
+    def setting(key: str, default: str = "") -> str:
+        return parameters.get(f"projection.{column}.{key}", default)
+
+    kind = setting("type").lower()
+    if kind == "enum":
+        values = [value.strip() for value in setting("values").split(",")]
+        longest_first = sorted(values, key=len, reverse=True)
+        return Projection("|".join(map(re.escape, longest_first)), lambda value: value in values)
+    if kind == "integer":
+        low, high = (int(part) for part in setting("range").split(","))
+        digits = int(setting("digits", "0"))
+        return Projection(rf"-?\d{{{digits or '1,'}}}", lambda value: low <= int(value) <= high)
+    if kind == "date":
+        written = setting("format")
+        if int(setting("interval", "1")) != 1:
+            raise QueryError("NOT_SUPPORTED", f"projection.{column}.interval")
+        pattern, reading = _date_format(written)
+        low, high = (_bound(part.strip(), reading, now) for part in setting("range").split(","))
+
+        def within(value: str) -> bool:
+            try:
+                moment = datetime.strptime(value, reading).replace(tzinfo=UTC)
+            except ValueError:
+                return False
+            return low <= moment <= high
+
+        return Projection(pattern, within)
+    raise QueryError("NOT_SUPPORTED", f"projection.{column}.type = {kind!r}")
+
+
+_DATE_PARTS = {"yyyy": (r"\d{4}", "%Y"), "MM": (r"\d{2}", "%m"), "dd": (r"\d{2}", "%d"), "HH": (r"\d{2}", "%H"),
+               "mm": (r"\d{2}", "%M"), "ss": (r"\d{2}", "%S")}  # fmt: skip
+
+
+def _date_format(written: str) -> tuple[str, str]:
+    """Turn a ``java.time`` pattern into a regular expression and a ``strptime`` format."""
+    pattern = reading = ""
+    for part in re.findall(r"yyyy|MM|dd|HH|mm|ss|'[^']*'|[^A-Za-z']", written):
+        known = _DATE_PARTS.get(part)
+        literal = part.strip("'")
+        pattern += known[0] if known else re.escape(literal)
+        reading += known[1] if known else literal.replace("%", "%%")
+    if re.sub(r"yyyy|MM|dd|HH|mm|ss|'[^']*'|[^A-Za-z']", "", written):
+        raise QueryError("NOT_SUPPORTED", f"the date format {written!r} of a projection")
+    return pattern, reading
+
+
+def _bound(written: str, reading: str, now: datetime) -> datetime:
+    """Read an end of a date range: a date in the column's format, ``NOW``, or ``NOW-3YEARS`` and its like.
+
+    A month or year back is counted generously (31, 366 days): a partition too many is only empty.
+    """
+    match = re.fullmatch(r"NOW(?:\s*([+-])\s*(\d+)\s*(YEAR|MONTH|WEEK|DAY|HOUR|MINUTE)S?)?", written)
+    if match is None:
+        try:
+            return datetime.strptime(written, reading).replace(tzinfo=UTC)
+        except ValueError as error:
+            raise QueryError("INVALID_TABLE_PROPERTY", f"projection range: {error}") from error
+    sign, count, unit = match.groups()
+    if not sign:
+        return now
+    if unit in ("HOUR", "MINUTE"):
+        step = timedelta(hours=int(count)) if unit == "HOUR" else timedelta(minutes=int(count))
+    else:
+        step = timedelta(days=int(count) * {"YEAR": 366, "MONTH": 31, "WEEK": 7, "DAY": 1}[unit])
+    return now + step if sign == "+" else now - step
+
+
+# --- Records
+
+_OBJECTS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_RECORDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_RECORD_LIST = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
+_ANY = msgspec.json.Decoder()
+
+
+def rows(table: StoredTable, key: str, body: bytes) -> Iterator[dict[str, Any]]:
+    """Yield the rows in an object as ``{"c0": …}``, in the JSON shapes of the columns' types.
+
+    Raises ``QueryError`` (``HIVE_CURSOR_ERROR``, ``HIVE_BAD_DATA``) where Athena does.
+    """
+    if key.endswith(".gz"):
+        try:
+            body = gzip.decompress(body)
+        except (OSError, EOFError, zlib.error) as error:
+            raise QueryError("HIVE_CURSOR_ERROR", f"Failed to read file: {key}: {error}") from error
+    elif re.search(r"\.(bz2|zst|snappy|lz4|deflate)$", key):
+        raise QueryError("NOT_SUPPORTED", f"the compression of {key}")
+    readers = [
+        (at, name, _reader(kind))
+        for at, (name, (_, kind)) in enumerate(zip(table.keys, table.columns, strict=True))
+    ]
+    for record in _objects(table, key, body):
+        named = {name.lower(): raw for name, raw in record.items()}
+        try:
+            yield {f"c{at}": reader(named[name]) if name in named else None for at, name, reader in readers}
+        except (ValueError, TypeError, AttributeError) as error:
+            raise QueryError("HIVE_BAD_DATA", f"Error parsing a field value in {key}: {error}") from error
+
+
+def _objects(table: StoredTable, key: str, body: bytes) -> Iterator[dict[str, msgspec.Raw]]:
+    try:
+        if table.records:
+            document = {name.lower(): raw for name, raw in _RECORDS.decode(body).items()}
+            yield from _RECORD_LIST.decode(document.get("records", b"[]"))
+            return
+        for line in body.removesuffix(b"\n").split(b"\n") if body else ():
+            try:
+                yield _OBJECTS.decode(line) if line.strip() else {}
+            except msgspec.DecodeError:
+                if not table.ignore_malformed:
+                    raise
+                yield {}
+    except msgspec.MsgspecError as error:
+        raise QueryError("HIVE_CURSOR_ERROR", f"Row is not a valid JSON Object in {key}: {error}") from error
+
+
+def _reader(kind: Type) -> Callable[[msgspec.Raw], Any]:
+    """Return what turns a field's JSON into the JSON of a column's type."""
+    if kind == VARCHAR:
+        return _read_text
+    return lambda raw: _shaped(_ANY.decode(raw), kind)
+
+
+def _read_text(raw: msgspec.Raw) -> Any:
+    """Keep a text as it is; keep anything else (an object, a number) as the JSON it was written in."""
+    written = bytes(raw)
+    if written[:1] == b'"' or written == b"null":
+        return raw
+    return written.decode()
+
+
+def _shaped(value: Any, kind: Type) -> Any:
+    if value is None:
+        return None
+    match kind.name:
+        case "varchar":
+            return value if isinstance(value, str) else msgspec.json.encode(value).decode()
+        case "array":
+            return [_shaped(item, kind.args[0]) for item in _expect(value, list)]
+        case "map":
+            return {k: _shaped(v, kind.args[1]) for k, v in _expect(value, dict).items()}
+        case "row":
+            named = {k.lower(): v for k, v in _expect(value, dict).items()}
+            return {f: _shaped(named.get(f.lower()), t) for f, t in zip(kind.fields, kind.args, strict=True)}
+        case "boolean":
+            return value if isinstance(value, bool) else {"true": True, "false": False}[str(value).lower()]
+        case "tinyint" | "smallint" | "integer" | "bigint":
+            return int(value) if isinstance(value, (int, str)) else _expect(value, int)
+        case "double" | "real":
+            return float(value)
+        case "date":
+            return datetime.strptime(_expect(value, str), "%Y-%m-%d").date().isoformat()
+        case "timestamp":
+            if not re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{1,9})?", _expect(value, str)):
+                raise ValueError(f"{value!r} is no timestamp")
+            return value
+        case "decimal":
+            return str(value)
+        case _:
+            raise ValueError(f"a {kind} in JSON")
+
+
+def _expect(value: Any, kind: type) -> Any:
+    if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        raise ValueError(f"{value!r:.60} is no {kind.__name__}")
+    return value

@@ -1,0 +1,205 @@
+"""The tables' rows in DuckDB, loaded from the store as statements need them, partition by partition.
+
+Two in-memory databases, neither of which can reach files or network: ``data`` holds the rows, one DuckDB table a
+partition; ``plans`` holds the same tables without rows. A statement is first planned there, each table being the
+UNION ALL of its partitions with the partition columns as constants, so that DuckDB's optimiser drops the
+partitions that its filters exclude; only what is left in the plan is read.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import duckdb
+import msgspec
+
+from scripts.local_aws.athena.model import QueryError, Store
+from scripts.local_aws.athena.tables import StoredTable, rows
+from scripts.local_aws.athena.types import Type, duckdb_type, quote_text
+
+_BATCH_BYTES = 8_000_000
+
+
+@dataclass(slots=True)
+class Partition:
+    """One partition of a table: the objects that are in it now, and those of which the rows are loaded."""
+
+    relation: str
+    values: tuple[str, ...]
+    objects: dict[str, tuple[int, str]] = field(default_factory=dict)
+    loaded: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Held:
+    """A table as it is held here."""
+
+    table: StoredTable
+    relation: str
+    partitions: dict[tuple[str, ...], Partition]
+
+
+class Warehouse:
+    """See the module. Not thread-safe, but for cursors made by ``cursor``."""
+
+    def __init__(self, store: Store, memory_limit: str = "2GB") -> None:
+        self._store = store
+        self._spill = tempfile.TemporaryDirectory(prefix="athena-")
+        self._data = _sandbox({"memory_limit": memory_limit, "temp_directory": self._spill.name})
+        # Statistics of tables without rows would let the optimiser drop partitions that do have some.
+        self._plans = _sandbox({"disabled_optimizers": "statistics_propagation"})
+        self._held: dict[tuple[str, str, StoredTable], Held] = {}
+        self._partitions: dict[str, tuple[Held, Partition]] = {}
+
+    def close(self) -> None:
+        """Give the memory and the spilled files back."""
+        self._data.close()
+        self._plans.close()
+        self._spill.cleanup()
+
+    def hold(self, database: str, name: str, table: StoredTable) -> Held:
+        """Look up what objects the table has now; nothing is read."""
+        identity = (database, name, table)
+        held = self._held.setdefault(identity, Held(table, f"b{len(self._held)}", {}))
+        found: dict[tuple[str, ...], dict[str, tuple[int, str]]] = {}
+        for key, size, etag in self._store.list(table.bucket, table.prefix):
+            values = table.partition_of(key)
+            if values is not None:
+                found.setdefault(values, {})[key] = (size, etag)
+        for values in found.keys() - held.partitions.keys():
+            partition = Partition(f"p{len(self._partitions)}", values)
+            held.partitions[values] = partition
+            self._partitions[partition.relation] = (held, partition)
+            columns = ", ".join(f"c{at} {duckdb_type(kind)}" for at, (_, kind) in enumerate(table.columns))
+            for database_ in (self._data, self._plans):
+                database_.execute(f"CREATE TABLE {partition.relation} ({columns}, path VARCHAR)")
+        for values, partition in held.partitions.items():
+            partition.objects = found.get(values, {})
+        present = [partition for partition in held.partitions.values() if partition.objects]
+        self._plans.execute(f"CREATE OR REPLACE VIEW {held.relation} AS {_union(table, present)}")
+        return held
+
+    def plan(self, sql: str) -> list[Partition]:
+        """Return the partitions that a (lenient) query of held tables would read."""
+        (_, plan), *_ = self._plans.execute(f"EXPLAIN (FORMAT JSON) {sql}").fetchall()
+        return [self._partitions[name][1] for name in sorted(set(_scans(json.loads(plan))))]
+
+    def load(self, partitions: Iterable[Partition]) -> None:
+        """Bring the rows of the partitions up to date with their objects."""
+        for partition in partitions:
+            held, _ = self._partitions[partition.relation]
+            self._data.begin()
+            try:
+                now = self._refresh(held.table, partition)
+            except BaseException:
+                self._data.rollback()
+                raise
+            self._data.commit()
+            partition.loaded = now
+
+    def cursor(self, held: Iterable[Held], partitions: Sequence[Partition]) -> duckdb.DuckDBPyConnection:
+        """Return a connection of its own, on which the held tables have the rows of these partitions."""
+        cursor = self._data.cursor()
+        cursor.begin()
+        for each in held:
+            chosen = [partition for partition in each.partitions.values() if partition in partitions]
+            cursor.execute(f"CREATE TEMP VIEW {each.relation} AS {_union(each.table, chosen)}")
+        return cursor
+
+    def _refresh(self, table: StoredTable, partition: Partition) -> dict[str, str]:
+        now = {key: etag for key, (_, etag) in partition.objects.items()}
+        gone = [key for key, etag in partition.loaded.items() if now.get(key) != etag]
+        if gone:
+            self._data.execute(f"DELETE FROM {partition.relation} WHERE path IN (SELECT unnest(?))", [gone])
+        fresh = [key for key, etag in now.items() if partition.loaded.get(key) != etag]
+        shape = {f"c{at}": _json_shape(kind) for at, (_, kind) in enumerate(table.columns)} | {
+            "path": "VARCHAR"
+        }
+        reads = ", ".join(f"r.{name}" for name in shape)
+        insert = (
+            f"INSERT INTO {partition.relation} SELECT {reads} FROM "
+            f"(SELECT unnest(from_json_strict(?, {quote_text(json.dumps([shape]))})) AS r)"
+        )
+        for batch in _batches(self._rows(table, fresh)):
+            try:
+                self._data.execute(insert, [batch])
+            except duckdb.Error as error:
+                raise QueryError("HIVE_BAD_DATA", str(error).splitlines()[0]) from error
+        return now
+
+    def _rows(self, table: StoredTable, keys: Iterable[str]) -> Iterator[bytes]:
+        for key in keys:
+            for row in rows(table, key, self._store.read(table.bucket, key)):
+                yield msgspec.json.encode({**row, "path": f"s3://{table.bucket}/{key}"})
+
+
+def _sandbox(settings: Mapping[str, str]) -> duckdb.DuckDBPyConnection:
+    """Open an in-memory database that can read and write nothing outside itself, whatever it is asked."""
+    database = duckdb.connect(":memory:", config=dict(settings))
+    for setting in ("TimeZone = 'UTC'", "enable_external_access = false", "lock_configuration = true"):
+        database.execute(f"SET {setting}")
+    return database
+
+
+def _union(table: StoredTable, partitions: Sequence[Partition]) -> str:
+    """Write a table as the union of its partitions: columns, partition columns, then ``"$path"``."""
+    width = len(table.columns)
+    names = [f"c{at}" for at in range(width)]
+    if not partitions:
+        kinds = [kind for _, kind in (*table.columns, *table.partition_columns)]
+        empty = [f"CAST(NULL AS {duckdb_type(kind)}) AS c{at}" for at, kind in enumerate(kinds)]
+        return f"SELECT {', '.join(empty)}, CAST(NULL AS VARCHAR) AS c{len(kinds)} WHERE false"
+    parts = []
+    for partition in partitions:
+        typed = zip(partition.values, table.partition_columns, strict=True)
+        constants = [
+            f"CAST({quote_text(value)} AS {duckdb_type(kind)}) AS c{width + at}"
+            for at, (value, (_, kind)) in enumerate(typed)
+        ]
+        path = f"path AS c{width + len(constants)}"
+        parts.append(f"SELECT {', '.join([*names, *constants, path])} FROM {partition.relation}")
+    return _balanced(parts)
+
+
+def _balanced(parts: Sequence[str]) -> str:
+    """Join by UNION ALL as a tree: its depth is what DuckDB's parser limits."""
+    if len(parts) == 1:
+        return parts[0]
+    half = len(parts) // 2
+    return f"({_balanced(parts[:half])}) UNION ALL ({_balanced(parts[half:])})"
+
+
+def _scans(nodes: Any) -> Iterator[str]:
+    for node in nodes if isinstance(nodes, list) else [nodes]:
+        name = node.get("extra_info", {}).get("Table", "").rpartition(".")[2]
+        if re.fullmatch(r"p\d+", name):
+            yield name
+        yield from _scans(node.get("children", []))
+
+
+def _json_shape(kind: Type) -> Any:
+    match kind.name:
+        case "array":
+            return [_json_shape(kind.args[0])]
+        case "row":
+            return {name: _json_shape(inner) for name, inner in zip(kind.fields, kind.args, strict=True)}
+        case _:
+            return duckdb_type(kind)
+
+
+def _batches(encoded: Iterable[bytes]) -> Iterator[str]:
+    batch: list[bytes] = []
+    size = 0
+    for row in encoded:
+        batch.append(row)
+        size += len(row)
+        if size >= _BATCH_BYTES:
+            yield f"[{b','.join(batch).decode()}]"
+            batch, size = [], 0
+    if batch:
+        yield f"[{b','.join(batch).decode()}]"
