@@ -91,6 +91,8 @@ def apply() -> None:
             self._value_buffer.close()
             self._value_buffer, self.contentsize = value.file, value.size
         else:
+            if len(value) > self._max_buffer_size:
+                self._value_buffer.rollover()
             own.fset(self, value)
 
     S3Response._get_key = reading  # type: ignore[method-assign]
