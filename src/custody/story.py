@@ -128,8 +128,9 @@ class Sentence:
 class _Entry:
     version_id: str
     stored: Stored
-    size_bytes: int | None
-    last_modified: datetime | None
+    size_bytes: int | None = None
+    last_modified: datetime | None = None
+    is_latest: bool = False
 
 
 def gather_story(
@@ -150,13 +151,13 @@ def gather_story(
     on_progress("Looking at the versions")
     entries = {entry.version_id: entry for entry in _stored_versions(s3, location)}
     for version_id in _receipted_versions(s3, deployment, location):
-        entries.setdefault(version_id, _Entry(version_id, Stored.GONE, None, None))
+        entries.setdefault(version_id, _Entry(version_id, Stored.GONE))
     rows: dict[str, list[LedgerRow]] = {}
     for row in ledger_rows(athena, bucket=location.bucket, key=location.key, version_id=location.version_id):
         rows.setdefault(row.version_id or "", []).append(row)
     for version_id in rows:
         if version_id:
-            entries.setdefault(version_id, _Entry(version_id, Stored.GONE, None, None))
+            entries.setdefault(version_id, _Entry(version_id, Stored.GONE))
     if location.version_id is not None:
         entries = {key: entry for key, entry in entries.items() if key == location.version_id}
     if not entries and "" not in rows:
@@ -294,12 +295,13 @@ def _stored_versions(s3: S3Client, location: S3Location) -> Iterator[_Entry]:
                 Stored.CURRENT if entry["IsLatest"] else Stored.EARLIER,
                 entry["Size"],
                 entry["LastModified"],
+                entry["IsLatest"],
             )
             for entry in page.get("Versions", [])
             if entry["Key"] == location.key
         ]
         found += [
-            _Entry(entry["VersionId"], Stored.DELETE_MARKER, None, entry["LastModified"])
+            _Entry(entry["VersionId"], Stored.DELETE_MARKER, None, entry["LastModified"], entry["IsLatest"])
             for entry in page.get("DeleteMarkers", [])
             if entry["Key"] == location.key
         ]
@@ -308,8 +310,9 @@ def _stored_versions(s3: S3Client, location: S3Location) -> Iterator[_Entry]:
             return
 
 
-def _recency(entry: _Entry) -> float:
-    return entry.last_modified.timestamp() if entry.last_modified else 0.0
+def _recency(entry: _Entry) -> tuple[bool, float]:
+    """Of two versions stored within a second (as finely as Amazon S3 says it), the latest is the newer."""
+    return entry.is_latest, entry.last_modified.timestamp() if entry.last_modified else 0.0
 
 
 def _receipted_versions(s3: S3Client, deployment: Deployment, location: S3Location) -> Iterator[str]:
