@@ -14,10 +14,13 @@ from scripts.local_aws.account import ACCOUNT_ID
 from scripts.local_aws.admin import Admin
 from scripts.local_aws.app import Application
 from scripts.local_aws.delivery import DELIVERY
-from scripts.local_aws.functions import api
+from scripts.local_aws.functions import api as functions_api
 from scripts.local_aws.functions.runtime import Functions
 from scripts.local_aws.identity import seed_operator
 from scripts.local_aws.sources import EventSources
+from scripts.local_aws.storage import delete_version, flip_byte
+from scripts.local_aws.trail import api as trail_api
+from scripts.local_aws.trail.writer import TrailWriter
 from scripts.local_aws.wsgi import Server
 
 
@@ -28,20 +31,31 @@ class Emulation:
         self._instance = uuid.uuid4().hex
         patches.apply_all()
         seed_operator()
-        admin = Admin({"status": self._status, "events": _set_chaos})
-        self._server = Server(Application(admin, lambda call: None), port)
+        self._trail = TrailWriter(home)
+        admin = Admin(
+            {
+                "events": _set_chaos,
+                "status": self._status,
+                "tamper": _tamper,
+                "trail/flush": self._flush_trail,
+            }
+        )
+        self._server = Server(Application(admin, self._trail.observe), port)
         self.endpoint = self._server.endpoint
         self._functions = Functions(home, self.endpoint)
         self._sources = EventSources(self._functions)
-        api.install(self._functions)
+        functions_api.install(self._functions)
+        trail_api.install(self._trail.key)
 
     def start(self) -> None:
         """Answer requests from here on."""
         threading.Thread(target=self._server.serve_forever, name="server", daemon=True).start()
         self._sources.start()
+        self._trail.start()
 
     def stop(self) -> None:
         """Stop answering, and end every process that was started."""
+        self._trail.stop()
         self._sources.stop()
         self._functions.stop()
         self._server.shutdown()
@@ -54,6 +68,22 @@ class Emulation:
             "functions": self._functions.status(),
             "notifications": {"held": DELIVERY.held},
         }
+
+    def _flush_trail(self, request: dict[str, Any]) -> dict[str, Any]:
+        self._trail.flush(digest=bool(request.get("digest", False)))
+        return {}
+
+
+def _tamper(request: dict[str, Any]) -> dict[str, Any]:
+    place = str(request["bucket"]), str(request["key"]), request.get("version_id")
+    match request["action"]:
+        case "flip_byte":
+            flip_byte(*place, int(request.get("offset", 0)))
+        case "delete":
+            delete_version(*place)
+        case action:
+            raise ValueError(f"there is no action {action!r}: flip_byte or delete")
+    return {}
 
 
 def _set_chaos(request: dict[str, Any]) -> dict[str, Any]:

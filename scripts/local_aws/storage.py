@@ -1,0 +1,89 @@
+"""Storage behind the API of S3: what AWS's services write themselves, and what a tamperer changes.
+
+Nothing here passes a bucket policy, is logged by a trail, or causes a request.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from moto.s3.models import FakeBucket, FakeKey, S3Backend, s3_backends
+
+from scripts.local_aws.account import ACCOUNT_ID, PARTITION
+
+
+def put(
+    bucket_name: str,
+    key_name: str,
+    content: bytes,
+    *,
+    metadata: Mapping[str, str],
+    kms_key_id: str | None,
+) -> None:
+    """Store an object as a service of AWS does: encrypted with the key, under the bucket's default retention.
+
+    ``metadata`` holds header names, lower-case. Raises moto's ``MissingBucket``.
+    """
+    bucket = bucket_named(bucket_name)
+    key = _backend().put_object(
+        bucket_name,
+        key_name,
+        content,
+        encryption="aws:kms" if kms_key_id else None,
+        kms_key_id=kms_key_id,
+        lock_mode=bucket.default_lock_mode if bucket.has_default_lock else None,
+        lock_until=bucket.default_retention() if bucket.has_default_lock else None,
+    )
+    key.set_metadata(dict(metadata))
+
+
+def flip_byte(bucket_name: str, key_name: str, version_id: str | None, offset: int) -> None:
+    """Change one stored byte of a version; its ETag, time and retention stay, as after a fault on disk.
+
+    Raises ``LookupError`` if there is no such version, ``ValueError`` if it has no byte there.
+    """
+    key = _version(bucket_name, key_name, version_id)
+    if not 0 <= offset < key.size:
+        raise ValueError(f"the object has {key.size} bytes, so none at offset {offset}")
+    etag = key.etag  # Computed from the bytes when first asked for: it must be that of the bytes as written.
+    with key.lock:
+        buffer = key._value_buffer
+        buffer.seek(offset)
+        byte = buffer.read(1)
+        buffer.seek(offset)
+        buffer.write(bytes([byte[0] ^ 0xFF]))
+        buffer.flush()
+    if key.etag != etag:
+        raise ValueError("the ETag has changed")
+
+
+def delete_version(bucket_name: str, key_name: str, version_id: str | None) -> None:
+    """Remove a version whatever protects it. Raises ``LookupError`` if there is none."""
+    key = _version(bucket_name, key_name, version_id)
+    bucket = bucket_named(bucket_name)
+    rest = [version for version in bucket.keys.getlist(key_name, []) if version is not key]
+    if rest:
+        bucket.keys.setlist(key_name, rest)
+    else:
+        bucket.keys.pop(key_name)
+
+
+def bucket_named(name: str) -> FakeBucket:
+    """A bucket of the account. Raises moto's ``MissingBucket``."""
+    bucket: FakeBucket = _backend().get_bucket(name)
+    return bucket
+
+
+def _backend() -> S3Backend:
+    backend: S3Backend = s3_backends[ACCOUNT_ID][PARTITION]
+    return backend
+
+
+def _version(bucket_name: str, key_name: str, version_id: str | None) -> FakeKey:
+    """One version, or the latest."""
+    if bucket_name not in _backend().buckets:
+        raise LookupError(f"there is no bucket {bucket_name!r}")
+    key = _backend().get_object(bucket_name, key_name, version_id=version_id)
+    if key is None:
+        raise LookupError(f"there is no version {version_id!r} of {key_name!r} in {bucket_name!r}")
+    return key
