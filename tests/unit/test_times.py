@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from custody.errors import EvidenceError
 from custody.times import format_time, parse_time
 
-MOMENTS = st.datetimes(
-    min_value=datetime(1, 1, 3), max_value=datetime(9999, 12, 29), timezones=st.just(UTC)
-)
+# Any offset keeps these within the years 1 to 9999.
+FIRST, LAST = datetime(1, 1, 3), datetime(9999, 12, 29)  # noqa: DTZ001 - hypothesis adds the zone
+MOMENTS = st.datetimes(FIRST, LAST, timezones=st.just(UTC))
 ZONES = st.integers(-1439, 1439).map(lambda minutes: timezone(timedelta(minutes=minutes)))
 
 
