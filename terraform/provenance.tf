@@ -58,12 +58,26 @@ data "aws_kms_public_key" "signing" {
   key_id = module.signing_key[each.key].arn
 }
 
-# The registry outlives the receipts: a key may sign for ten years after the last change here, and the last receipt is
-# kept for evidence_days more.
 locals {
-  registry_times = flatten([for key in values(var.signing_keys) : [for time in values(key) : time if time != null]])
-  registry_retain_until = timeadd(
-    reverse(sort(local.registry_times))[0], "${24 * (3653 + var.retention.evidence_days)}h"
+  # What verifiers trust: which key signed what, and when it could.
+  key_registry = jsonencode({
+    keys = [
+      for label, key in var.signing_keys : {
+        key_id      = module.signing_key[label].arn
+        algorithm   = "ecdsa-sha2-nistp256"
+        public_key  = data.aws_kms_public_key.signing[label].public_key_pem
+        valid_from  = key.valid_from
+        valid_until = key.valid_until
+        revoked_at  = key.revoked_at
+      }
+    ]
+  })
+
+  # The registry outlives the receipts: a key may sign for ten years after the last change here, and the last receipt is
+  # kept for evidence_days more.
+  key_registry_times = flatten([for key in values(var.signing_keys) : [for time in values(key) : time if time != null]])
+  key_registry_until = timeadd(
+    reverse(sort(local.key_registry_times))[0], "${24 * (3653 + var.retention.evidence_days)}h"
   )
 }
 
@@ -79,23 +93,11 @@ module "provenance" {
   object_lock       = { days = var.retention.evidence_days, mode = var.retention.evidence_mode }
   write_once        = { "provenance/" = [module.recorder_role.arn] }
 
-  # What verifiers trust: which key signed what, and when it could.
   objects = {
     "keys/registry.json" = {
+      content      = local.key_registry
       content_type = "application/json"
-      retain_until = local.registry_retain_until
-      content = jsonencode({
-        keys = [
-          for label, key in var.signing_keys : {
-            key_id      = module.signing_key[label].arn
-            algorithm   = "ecdsa-sha2-nistp256"
-            public_key  = data.aws_kms_public_key.signing[label].public_key_pem
-            valid_from  = key.valid_from
-            valid_until = key.valid_until
-            revoked_at  = key.revoked_at
-          }
-        ]
-      })
+      retain_until = local.key_registry_until
     }
   }
 }

@@ -26,7 +26,7 @@ mock_data "aws_kms_public_key" {
 
 mock_resource "aws_kms_key" {
   defaults = {
-    arn = "arn:aws:kms:eu-central-1:123456789012:key/11111111-2222-3333-4444-555555555555"
+    arn = "arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-4cde-8123-1234567890ab"
   }
 }
 

@@ -37,34 +37,13 @@ run "takes_alarms_and_rules_of_its_deployment_alone" {
   }
 }
 
-run "refuses_an_account_that_is_none" {
+run "refuses_what_is_not_there" {
   command = plan
   variables {
-    account_id = ""
-  }
-  expect_failures = [var.account_id]
-}
-
-run "refuses_a_placeholder_for_an_address" {
-  command = plan
-  variables {
-    emails = ["<your-address>"]
-  }
-  expect_failures = [var.emails]
-}
-
-run "refuses_a_window_kms_does_not_take" {
-  command = plan
-  variables {
+    account_id      = ""
+    emails          = ["<your-address>"]
     key_window_days = 31
+    prefix          = "Custody_Test"
   }
-  expect_failures = [var.key_window_days]
-}
-
-run "refuses_an_odd_prefix" {
-  command = plan
-  variables {
-    prefix = "Custody_Test"
-  }
-  expect_failures = [var.prefix]
+  expect_failures = [var.account_id, var.emails, var.key_window_days, var.prefix]
 }

@@ -1,0 +1,193 @@
+mock_provider "aws" {
+  source = "./tests/mocks"
+}
+
+variables {
+  account_id  = "123456789012"
+  environment = "test"
+  region      = "eu-central-1"
+  signing_key = "b"
+  signing_keys = {
+    a = { valid_from = "2025-01-01T00:00:00Z", valid_until = "2026-01-01T00:00:00Z" }
+    b = { valid_from = "2026-01-01T00:00:00Z" }
+  }
+}
+
+run "names_everything_from_the_inputs" {
+  command = plan
+
+  assert {
+    condition     = output.buckets["raw-data"] == "custody-test-raw-data-123456789012" && length(output.buckets) == 8
+    error_message = "Buckets are named <name>-<environment>-<short>-<account>."
+  }
+
+  assert {
+    condition = output.recorded_prefixes == {
+      "custody-test-analytics-123456789012" = tolist([""])
+      "custody-test-processed-123456789012" = tolist([""])
+      "custody-test-raw-data-123456789012"  = tolist(["incoming/"])
+    }
+    error_message = "What is recorded is told by the buckets' names."
+  }
+
+  assert {
+    condition     = output.roles["recorder"] == "arn:aws:iam::123456789012:role/custody-test-recorder"
+    error_message = "Roles are named <name>-<environment>-<short>."
+  }
+
+  assert {
+    condition     = output.database == "custody_test" && output.workgroup == "custody-test"
+    error_message = "Database and workgroup are named after the deployment."
+  }
+
+  assert {
+    condition     = output.trail_arn == "arn:aws:cloudtrail:eu-central-1:123456789012:trail/custody-test"
+    error_message = "The trail is named after the deployment."
+  }
+}
+
+run "registers_every_key_the_retired_one_too" {
+  assert {
+    condition = [
+      for key in jsondecode(local.key_registry).keys : [key.algorithm, key.valid_from, key.valid_until, key.revoked_at]
+      ] == [
+      ["ecdsa-sha2-nistp256", "2025-01-01T00:00:00Z", "2026-01-01T00:00:00Z", null],
+      ["ecdsa-sha2-nistp256", "2026-01-01T00:00:00Z", null, null],
+    ]
+    error_message = "The registry holds every key with the times between which its signatures hold."
+  }
+
+  assert {
+    condition = alltrue([
+      for key in jsondecode(local.key_registry).keys :
+      startswith(key.key_id, "arn:aws:kms:") && startswith(key.public_key, "-----BEGIN PUBLIC KEY-----")
+    ])
+    error_message = "The registry names a key by its ARN and holds its public half."
+  }
+
+  assert {
+    condition     = local.key_registry_until == "2037-01-01T00:00:00Z"
+    error_message = "The registry is kept for ten years and the evidence's retention after the last change."
+  }
+}
+
+run "leaves_out_what_is_not_recorded" {
+  command = plan
+
+  variables {
+    recorded_prefixes = { "raw-data" = ["incoming/", "reference/"] }
+  }
+
+  assert {
+    condition = output.recorded_prefixes == {
+      "custody-test-raw-data-123456789012" = tolist(["incoming/", "reference/"])
+    }
+    error_message = "A bucket that is left out is not recorded."
+  }
+}
+
+run "refuses_the_placeholders" {
+  command = plan
+  variables {
+    account_id   = "<your-account-id>"
+    alert_emails = ["<your-address>"]
+    region       = "<your-region>"
+    signing_key  = "a"
+    signing_keys = { a = { valid_from = "<today>T00:00:00Z" } }
+  }
+  expect_failures = [var.account_id, var.alert_emails, var.region, var.signing_keys]
+}
+
+# A run costs a plan: each of the following refuses as much at once as it can, one wrong thing a variable.
+
+run "refuses_what_is_not_there" {
+  command = plan
+  variables {
+    environment       = "Production!"
+    name              = "custody-of-everything"
+    query             = { result_days = 0.5 }
+    recorded_prefixes = { raw = ["incoming/"] }
+    recorder          = { batch_size = 100 }
+    retention         = { evidence_mode = "FOREVER" }
+    signing_key       = "c"
+    tags              = { environment = "prod" }
+    trail_regions     = ["Frankfurt"]
+    watermark_minutes = 2880
+  }
+  expect_failures = [
+    var.environment,
+    var.name,
+    var.query,
+    var.recorded_prefixes,
+    var.recorder,
+    var.retention,
+    var.signing_key,
+    var.tags,
+    var.trail_regions,
+    var.watermark_minutes,
+  ]
+}
+
+run "refuses_too_little" {
+  command = plan
+  variables {
+    query             = { scan_limit_bytes = 1000 }
+    recorded_prefixes = { "raw-data" = [] }
+    recorder          = { max_concurrency = 1 }
+    retention         = { evidence_days = 0 }
+    signing_keys      = { b = { valid_from = "2026-01-01" } }
+    watermark_minutes = -1
+  }
+  expect_failures = [
+    var.query, var.recorded_prefixes, var.recorder, var.retention, var.signing_keys, var.watermark_minutes,
+  ]
+}
+
+run "refuses_what_aws_does_not_take" {
+  command = plan
+  variables {
+    recorded_prefixes = { "raw-data" = ["incoming/", "incoming/customers/"] }
+    recorder          = { timeout_seconds = 3600 }
+    retention         = { log_days = 100 }
+    signing_keys = {
+      b           = { valid_from = "2026-01-01T00:00:00Z" }
+      "Key of 25" = { valid_from = "2025-01-01T00:00:00Z" }
+    }
+  }
+  expect_failures = [var.recorded_prefixes, var.recorder, var.retention, var.signing_keys]
+}
+
+run "refuses_half_a_folder_and_a_key_that_ends_before_it_begins" {
+  command = plan
+  variables {
+    recorded_prefixes = { "raw-data" = ["incoming"] }
+    recorder          = { memory_mb = 128 }
+    retention         = { key_window_days = 1 }
+    signing_keys = {
+      a = { valid_from = "2025-01-01T00:00:00Z", valid_until = "2024-01-01T00:00:00Z" }
+      b = { valid_from = "2026-01-01T00:00:00Z" }
+    }
+  }
+  expect_failures = [var.recorded_prefixes, var.recorder, var.retention, var.signing_keys]
+}
+
+run "refuses_a_prefix_twice_and_to_sign_with_a_key_that_ends" {
+  command = plan
+  variables {
+    recorded_prefixes = { "raw-data" = ["incoming/", "incoming/"] }
+    retention         = { noncurrent_days = 0 }
+    signing_key       = "a"
+  }
+  expect_failures = [var.recorded_prefixes, var.retention, var.signing_key]
+}
+
+run "refuses_to_empty_what_nobody_can_and_to_sign_with_a_revoked_key" {
+  command = plan
+  variables {
+    force_destroy = true
+    retention     = { evidence_mode = "COMPLIANCE" }
+    signing_key   = "a"
+    signing_keys  = { a = { valid_from = "2025-01-01T00:00:00Z", revoked_at = "2025-06-01T00:00:00Z" } }
+  }
+  expect_failures = [var.force_destroy, var.signing_key]
+}
