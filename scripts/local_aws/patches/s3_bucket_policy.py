@@ -9,6 +9,9 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-policy-language-ove
 from __future__ import annotations
 
 import json
+import math
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote
@@ -28,7 +31,10 @@ _HEADER_KEYS = (
     "x-amz-metadata-directive",
     "x-amz-server-side-encryption",
     "x-amz-server-side-encryption-aws-kms-key-id",
+    "x-amz-server-side-encryption-customer-algorithm",
     "x-amz-storage-class",
+    "if-match",
+    "if-none-match",
 )
 _QUERY_KEYS = {"prefix": "prefix", "delimiter": "delimiter", "max-keys": "max-keys", "versionid": "versionId"}
 _LOCK_KEYS = {
@@ -36,6 +42,8 @@ _LOCK_KEYS = {
     "object-lock-retain-until-date": "x-amz-object-lock-retain-until-date",
     "object-lock-legal-hold": "x-amz-object-lock-legal-hold",
 }
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes-enforce.html
+_CREATING = {"CompleteMultipartUpload", "CopyObject", "PostObject", "PutObject"}
 _KNOWN_KEYS = frozenset(
     [
         "aws:principalaccount",
@@ -54,6 +62,8 @@ _KNOWN_KEYS = frozenset(
         "aws:username",
         "aws:viaawsservice",
         "s3:authtype",
+        "s3:objectcreationoperation",
+        "s3:object-lock-remaining-retention-days",
         "s3:signatureversion",
         "s3:tlsversion",
         *(f"s3:{name}" for name in (*_HEADER_KEYS, *_QUERY_KEYS, *_LOCK_KEYS)),
@@ -87,33 +97,43 @@ def _check_before(name: str) -> None:
     def checked(self: S3Response, *args: Any) -> Any:
         call = current()
         if call is not None:
-            _authorize(self.backend, call)
+            _authorize(self, call)
         return serve(self, *args)
 
     setattr(S3Response, name, checked)
 
 
-def _authorize(backend: S3Backend, call: S3Call) -> None:
+def _authorize(response: S3Response, call: S3Call) -> None:
     if call.operation is None or call.operation.name in {"CreateBucket", "DeleteObjects"}:
         return  # The one has no policy yet, the other is decided key by key.
-    _require(backend, call, call.operation.action, call.bucket, call.key)
+    check = _Check(response.backend, call, _context(call) | _lock_context(response, call))
+    check.require(call.operation.action, call.bucket, call.key)
     if call.headers.get("x-amz-bypass-governance-retention", "").lower() == "true":
-        _require(backend, call, "BypassGovernanceRetention", call.bucket, call.key)
+        check.require("BypassGovernanceRetention", call.bucket, call.key)
     if "x-amz-copy-source" in call.headers and call.key:
         path, _, version = call.headers["x-amz-copy-source"].partition("?versionId=")
         bucket, _, key = unquote(path).lstrip("/").partition("/")
-        _require(backend, call, "GetObjectVersion" if version else "GetObject", bucket, key)
+        check.require("GetObjectVersion" if version else "GetObject", bucket, key)
 
 
-def _require(backend: S3Backend, call: S3Call, action: str, bucket_name: str, key: str) -> None:
-    try:
-        policy = backend.get_bucket(bucket_name).policy
-    except S3ClientError:
-        return  # There is no such bucket: moto says so.
-    resource = f"arn:aws:s3:::{bucket_name}/{key}" if key else f"arn:aws:s3:::{bucket_name}"
-    decision = _decide(policy, call, f"s3:{action}", resource)
-    if decision is Decision.DENY or (call.principal.is_anonymous and decision is not Decision.ALLOW):
-        raise AccessDeniedError(call, f"s3:{action}", resource)
+@dataclass(frozen=True, slots=True)
+class _Check:
+    """What is asked of the policies for one call."""
+
+    backend: S3Backend
+    call: S3Call
+    context: dict[str, str]
+
+    def require(self, action: str, bucket_name: str, key: str) -> None:
+        """Raise ``AccessDeniedError`` if the bucket's policy denies it, or does not allow it to just anyone."""
+        try:
+            policy = self.backend.get_bucket(bucket_name).policy
+        except S3ClientError:
+            return  # There is no such bucket: moto says so.
+        resource = f"arn:aws:s3:::{bucket_name}/{key}" if key else f"arn:aws:s3:::{bucket_name}"
+        decision = _decide(policy, self.call, self.context, f"s3:{action}", resource)
+        if decision is Decision.DENY or (self.call.principal.is_anonymous and decision is not Decision.ALLOW):
+            raise AccessDeniedError(self.call, f"s3:{action}", resource)
 
 
 def _get_permission(self: FakeBucket, action: str, resource: str) -> PermissionResult:
@@ -121,15 +141,17 @@ def _get_permission(self: FakeBucket, action: str, resource: str) -> PermissionR
     call = current()
     if call is None or call.operation is None or call.operation.name != "DeleteObjects":
         return PermissionResult.PERMITTED
-    decision = _decide(self.policy, call, action, resource)
+    decision = _decide(self.policy, call, _context(call), action, resource)
     denied = decision is Decision.DENY or (call.principal.is_anonymous and decision is not Decision.ALLOW)
     return PermissionResult.DENIED if denied else PermissionResult.PERMITTED
 
 
-def _decide(policy: bytes | None, call: S3Call, action: str, resource: str) -> Decision:
+def _decide(
+    policy: bytes | None, call: S3Call, context: dict[str, str], action: str, resource: str
+) -> Decision:
     if policy is None:
         return Decision.NEUTRAL
-    return evaluate(_parsed(policy), Request(call.principal, action, resource, _context(call), _KNOWN_KEYS))
+    return evaluate(_parsed(policy), Request(call.principal, action, resource, context, _KNOWN_KEYS))
 
 
 @lru_cache(maxsize=256)
@@ -154,6 +176,8 @@ def _context(call: S3Call) -> dict[str, str]:
     if not principal.is_anonymous:
         context["aws:principalaccount"] = principal.account_id
         context["aws:principalarn"] = principal.role_arn or principal.arn
+    if call.operation is not None and call.operation.action == "PutObject":
+        context["s3:objectcreationoperation"] = "true" if call.operation.name in _CREATING else "false"
     if principal.user_name:
         context["aws:username"] = principal.user_name
     for name in _HEADER_KEYS:
@@ -162,7 +186,19 @@ def _context(call: S3Call) -> dict[str, str]:
     for name, parameter in _QUERY_KEYS.items():
         if parameter in call.query:
             context[f"s3:{name}"] = call.query[parameter]
-    for name, header in _LOCK_KEYS.items():
-        if header in call.headers:
-            context[f"s3:{name}"] = call.headers[header]
+    return context
+
+
+def _lock_context(response: S3Response, call: S3Call) -> dict[str, str]:
+    """What the request asks of Object Lock: in its headers, or the document of a PutObjectRetention."""
+    context = {
+        f"s3:{name}": call.headers[header] for name, header in _LOCK_KEYS.items() if header in call.headers
+    }
+    if call.operation is not None and call.operation.name == "PutObjectRetention":
+        mode, until = response._mode_until_from_body()
+        context |= {"s3:object-lock-mode": mode or "", "s3:object-lock-retain-until-date": until or ""}
+    until = context.get("s3:object-lock-retain-until-date")
+    if until:
+        remaining = (datetime.fromisoformat(until) - datetime.now(UTC)) / timedelta(days=1)
+        context["s3:object-lock-remaining-retention-days"] = str(math.ceil(remaining))
     return context
