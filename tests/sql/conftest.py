@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -19,10 +20,19 @@ def _resources(module: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield from _resources(child)
 
 
+WATERMARK = timedelta(minutes=60)
+"""What is planned here, whatever the environment has."""
+
+
 @pytest.fixture(scope="session")
 def planned(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
     """Every resource of the plan for local."""
-    plan = Terraform("local", work_dir=tmp_path_factory.mktemp("plan"), say=lambda _: None).plan()
+    plan = Terraform(
+        "local",
+        work_dir=tmp_path_factory.mktemp("plan"),
+        variables={"watermark_minutes": WATERMARK // timedelta(minutes=1)},
+        say=lambda _: None,
+    ).plan()
     return list(_resources(plan.document["planned_values"]["root_module"]))
 
 

@@ -18,7 +18,8 @@ REPORTS = statements.names("reports")
 
 LEDGER = (
     "event_date event_time event_name bucket_name object_key version_id sha256 size_bytes layer user_arn "
-    "user_name principal_id invoked_by source_ip user_agent request_id recorded_at leaf_index match_basis status"
+    "user_name principal_id invoked_by source_ip user_agent request_id recorded_at leaf_index match_basis "
+    "status"
 )
 
 

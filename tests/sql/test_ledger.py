@@ -9,6 +9,7 @@ import pytest
 
 from custody.objects import ObjectVersion
 from custody.receipt import Receipt
+from tests.sql.conftest import WATERMARK
 from tests.sql.evidence import (
     ACCOUNT,
     ANALYTICS,
@@ -37,7 +38,6 @@ from tests.sql.warehouse import Warehouse
 
 ALL = "SELECT * FROM provenance_ledger ORDER BY event_time, bucket_name, object_key, version_id"
 KEY = "incoming/customers.csv"
-WATERMARK = timedelta(minutes=60)
 
 
 def outcome(row: dict[str, str | None]) -> tuple[str | None, str | None]:

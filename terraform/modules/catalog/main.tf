@@ -79,7 +79,11 @@ resource "aws_glue_catalog_table" "view" {
       }
     }
 
-    ser_de_info {}
+    # Nothing reads it, but there must be one, and an empty one would be planned anew for ever.
+    ser_de_info {
+      name                  = "-"
+      serialization_library = "-"
+    }
   }
 
   lifecycle {

@@ -34,28 +34,39 @@ locals {
     trimsuffix(basename(file), ".sql") => templatefile("${var.sql_path}/${file}", local.placeholders)
   }
 
-  # The lists of a table's statement, with nested fields joined into the line of their column.
+  # What a table's statement has in brackets after these words, with the lines of a column's nested fields joined.
   table_lists = {
     for name, text in local.table_texts : name => {
-      columns          = replace(try(regex("(?s)\nCREATE EXTERNAL TABLE \\w+ \\(\n(.*?)\n\\)\n", text)[0], ""), "/\n {4}(?: +|(>))/", "$1")
-      partition_keys   = try(regex("(?s)\nPARTITIONED BY \\(\n(.*?)\n\\)\n", text)[0], "")
-      serde_properties = try(regex("(?s)\nWITH SERDEPROPERTIES \\(\n(.*?)\n\\)\n", text)[0], "")
-      properties       = try(regex("(?s)\nTBLPROPERTIES \\(\n(.*?)\n\\)\n", text)[0], "")
+      for list, words in {
+        columns          = "CREATE EXTERNAL TABLE ${name}"
+        partition_keys   = "PARTITIONED BY"
+        serde_properties = "WITH SERDEPROPERTIES"
+        properties       = "TBLPROPERTIES"
+      } : list => replace(try(regex("(?s)\n${words} \\(\n(.*?)\n\\)\n", text)[0], ""), "/\n {4}(?: +|(>))/", "$1")
     }
   }
 
   tables = {
-    for name, text in local.table_texts : name => {
-      question         = regex("^-- (.*)\n", text)[0]
-      columns          = [for column in regexall("(?m)^ {4}(\\w+) (.+?),?$", local.table_lists[name].columns) : { name = column[0], type = lower(replace(column[1], " ", "")) }]
-      partition_keys   = [for key in regexall("(?m)^ {4}(\\w+) (.+?),?$", local.table_lists[name].partition_keys) : { name = key[0], type = lower(replace(key[1], " ", "")) }]
-      serde            = regex("\nROW FORMAT SERDE '([^']+)'\n", text)[0]
-      serde_properties = { for pair in regexall("'([^']+)' = '([^']*)'", local.table_lists[name].serde_properties) : pair[0] => pair[1] }
-      input_format     = regex("\nSTORED AS INPUTFORMAT '([^']+)'\n", text)[0]
-      output_format    = regex("\nOUTPUTFORMAT '([^']+)'\n", text)[0]
-      location         = regex("\nLOCATION '([^']+)'\n", text)[0]
-      properties       = { for pair in regexall("'([^']+)' = '([^']*)'", local.table_lists[name].properties) : pair[0] => pair[1] }
-    }
+    for name, lists in local.table_lists : name => merge(
+      {
+        question      = regex("^-- (.*)\n", local.table_texts[name])[0]
+        serde         = regex("\nROW FORMAT SERDE '([^']+)'\n", local.table_texts[name])[0]
+        input_format  = regex("\nSTORED AS INPUTFORMAT '([^']+)'\n", local.table_texts[name])[0]
+        output_format = regex("\nOUTPUTFORMAT '([^']+)'\n", local.table_texts[name])[0]
+        location      = regex("\nLOCATION '([^']+)'\n", local.table_texts[name])[0]
+      },
+      {
+        for list in ["columns", "partition_keys"] : list => [
+          for field in regexall("(?m)^ {4}(\\w+) (.+?),?$", lists[list]) :
+          { name = field[0], type = lower(replace(field[1], " ", "")) }
+        ]
+      },
+      {
+        for list in ["serde_properties", "properties"] : list => {
+          for pair in regexall("'([^']+)' = '([^']*)'", lists[list]) : pair[0] => pair[1]
+        }
+      },
+    )
   }
 
   views = {

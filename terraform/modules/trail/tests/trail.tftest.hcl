@@ -1,0 +1,176 @@
+mock_provider "aws" {
+  source = "../../tests/mocks"
+}
+
+variables {
+  account_id = "123456789012"
+  bucket     = "custody-test-cloudtrail-log-123456789012"
+  data_bucket_arns = [
+    "arn:aws:s3:::custody-test-raw-data-123456789012",
+    "arn:aws:s3:::custody-test-provenance-123456789012",
+  ]
+  key_arn            = "arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-4cde-8123-1234567890ab"
+  log_retention_days = 90
+  logs_role_arn      = "arn:aws:iam::123456789012:role/custody-test-trail-logs"
+  name               = "custody-test"
+  topic_arn          = "arn:aws:sns:eu-central-1:123456789012:custody-test-alerts"
+}
+
+run "logs_everywhere_and_proves_its_files" {
+  assert {
+    condition     = aws_cloudtrail.this.is_multi_region_trail && aws_cloudtrail.this.include_global_service_events
+    error_message = "A trail of one region misses what is done in the others."
+  }
+
+  assert {
+    condition     = aws_cloudtrail.this.enable_log_file_validation
+    error_message = "Without digests, a deleted log file leaves no trace."
+  }
+
+  assert {
+    condition     = aws_cloudtrail.this.kms_key_id == var.key_arn && aws_cloudwatch_log_group.this.kms_key_id == var.key_arn
+    error_message = "Files and log group are encrypted with the trail's key."
+  }
+
+  assert {
+    condition = (
+      aws_cloudtrail.this.cloud_watch_logs_group_arn == "arn:aws:logs:eu-central-1:123456789012:log-group:/aws/cloudtrail/custody-test:*"
+      && aws_cloudtrail.this.cloud_watch_logs_role_arn == var.logs_role_arn
+      && aws_cloudwatch_log_group.this.name == "/aws/cloudtrail/custody-test"
+      && aws_cloudwatch_log_group.this.retention_in_days == 90
+    )
+    error_message = "Events go to the log group /aws/cloudtrail/<name>, kept for log_retention_days."
+  }
+
+  assert {
+    condition     = output.arn == "arn:aws:cloudtrail:eu-central-1:123456789012:trail/custody-test" && output.log_group == "/aws/cloudtrail/custody-test"
+    error_message = "What is told of the trail is made from its name."
+  }
+}
+
+run "selects_reads_and_writes_of_the_data_buckets_alone" {
+  command = plan
+
+  assert {
+    condition     = length(aws_cloudtrail.this.advanced_event_selector) == 1 && length(aws_cloudtrail.this.event_selector) == 0
+    error_message = "By default only objects are logged: management events would be billed twice."
+  }
+
+  assert {
+    condition = {
+      for field in aws_cloudtrail.this.advanced_event_selector[0].field_selector :
+      field.field => sort(concat(coalesce(field.equals, []), coalesce(field.starts_with, [])))
+      } == {
+      "eventCategory"  = tolist(["Data"])
+      "resources.type" = tolist(["AWS::S3::Object"])
+      "resources.ARN" = tolist([
+        "arn:aws:s3:::custody-test-provenance-123456789012/",
+        "arn:aws:s3:::custody-test-raw-data-123456789012/",
+      ])
+    }
+    error_message = "Every read and write of an object in these buckets is logged, whatever the operation."
+  }
+}
+
+run "logs_management_writes_where_asked" {
+  command = plan
+
+  variables {
+    management_events = true
+  }
+
+  assert {
+    condition = [
+      for selector in aws_cloudtrail.this.advanced_event_selector :
+      { for field in selector.field_selector : field.field => tolist(field.equals) if field.field != "resources.ARN" && field.field != "resources.type" }
+      ] == [
+      { eventCategory = tolist(["Data"]) },
+      { eventCategory = tolist(["Management"]), readOnly = tolist(["false"]) },
+    ]
+    error_message = "Management writes are a selector of their own; reads of that kind are not logged."
+  }
+}
+
+run "tells_who_watches_when_it_is_touched" {
+  command = plan
+
+  assert {
+    condition = alltrue([
+      for name in ["StopLogging", "DeleteTrail", "UpdateTrail", "PutEventSelectors"] :
+      contains(jsondecode(aws_cloudwatch_event_rule.this["trail-changed"].event_pattern).detail.eventName, name)
+    ])
+    error_message = "To stop, delete or change a trail must alarm."
+  }
+
+  assert {
+    condition = (
+      jsondecode(aws_cloudwatch_event_rule.this["trail-bucket-changed"].event_pattern).detail.requestParameters.bucketName == [var.bucket]
+      && contains(jsondecode(aws_cloudwatch_event_rule.this["trail-bucket-changed"].event_pattern).detail.eventName, "PutBucketPolicy")
+    )
+    error_message = "To open the trail's bucket must alarm."
+  }
+
+  assert {
+    condition = alltrue([
+      for key, rule in aws_cloudwatch_event_rule.this :
+      rule.name == "custody-test-${key}" && jsondecode(rule.event_pattern).detail-type == ["AWS API Call via CloudTrail"]
+      && aws_cloudwatch_event_target.this[key].arn == var.topic_arn
+    ])
+    error_message = "Every rule is named after the trail (the topic lets those publish) and tells the topic."
+  }
+}
+
+run "refuses_to_log_nothing" {
+  command = plan
+
+  variables {
+    data_bucket_arns = []
+  }
+
+  expect_failures = [var.data_bucket_arns]
+}
+
+run "refuses_to_log_itself" {
+  command = plan
+
+  variables {
+    data_bucket_arns = [
+      "arn:aws:s3:::custody-test-raw-data-123456789012",
+      "arn:aws:s3:::custody-test-cloudtrail-log-123456789012",
+    ]
+  }
+
+  expect_failures = [var.data_bucket_arns]
+}
+
+run "refuses_buckets_by_pattern" {
+  command = plan
+
+  variables {
+    data_bucket_arns = ["arn:aws:s3:::custody-*"]
+  }
+
+  expect_failures = [var.data_bucket_arns]
+}
+
+run "refuses_what_is_not_a_name" {
+  command = plan
+
+  variables {
+    account_id         = "12345"
+    bucket             = "arn:aws:s3:::custody-test-cloudtrail-log-123456789012"
+    log_retention_days = 42
+    logs_role_arn      = "custody-test-trail-logs"
+    name               = "Custody Test"
+    topic_arn          = "custody-test-alerts"
+  }
+
+  expect_failures = [
+    var.account_id,
+    var.bucket,
+    var.log_retention_days,
+    var.logs_role_arn,
+    var.name,
+    var.topic_arn,
+  ]
+}
