@@ -125,7 +125,7 @@ class _Check:
     context: dict[str, str]
 
     def require(self, action: str, bucket_name: str, key: str) -> None:
-        """Raise ``AccessDeniedError`` if the bucket's policy denies it, or does not allow it to just anyone."""
+        """Raise ``AccessDeniedError`` if the policy denies it, or does not allow it to anonymous callers."""
         try:
             policy = self.backend.get_bucket(bucket_name).policy
         except S3ClientError:
