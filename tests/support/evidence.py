@@ -7,29 +7,33 @@ a digest once more. Nothing here decides what a test expects.
 from __future__ import annotations
 
 import gzip
+import io
 import itertools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import quote_plus
+from urllib.parse import quote, quote_plus
 
 import boto3
 from aws_lambda_powertools import Logger, Metrics
 from botocore.awsrequest import AWSResponse
 from botocore.compat import HTTPHeaders
 from botocore.config import Config
+from botocore.response import StreamingBody
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from moto import mock_aws
 
 from custody.deployment import Deployment
 from custody.keyring import REGISTRY_KEY
 from custody.objects import ObjectVersion
 from custody.receipt import RecorderIdentity
 from custody.recorder import Recorder
-from custody.times import format_time
+from custody.signing import Signer
 
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
@@ -129,28 +133,74 @@ def log_file(*records: dict[str, Any]) -> bytes:
     return gzip.compress(json.dumps({"Records": list(records)}).encode())
 
 
-def answer_with(client: Any, operation: str, status: int, code: str, times: int = -1) -> Callable[[], None]:
-    """Let the service answer an operation with an error (``times`` times, or until the result is called)."""
-    left = itertools.count(times, -1) if times >= 0 else itertools.repeat(1)
-    error = (
-        f"<Error><Code>{code}</Code><Message>said the test</Message></Error>"
-        if client.meta.service_model.service_name == "s3"
-        else json.dumps({"__type": code, "message": "said the test"})
-    )
+class Breaking(io.BytesIO):
+    """A body that raises where its bytes end, as urllib3's does when a connection breaks."""
 
-    class Raw:
-        def stream(self, *_args: Any, **_kwargs: Any) -> Any:
-            yield error.encode()
+    def __init__(self, data: bytes, then: Exception | None) -> None:
+        super().__init__(data)
+        self._then = then
 
-        def read(self, *_args: Any) -> bytes:
-            return error.encode()
+    def read(self, amt: int | None = -1, /) -> bytes:
+        data = super().read(amt)
+        if not data and self._then is not None:
+            raise self._then
+        return data
 
-    def answer(request: Any, **_kwargs: Any) -> AWSResponse | None:
-        return AWSResponse(request.url, status, HTTPHeaders(), Raw()) if next(left) > 0 else None
 
-    name = f"before-send.{client.meta.service_model.service_name}.{operation}"
-    client.meta.events.register_first(name, answer)
-    return lambda: client.meta.events.unregister(name, answer)
+@contextmanager
+def answered(
+    client: Any, operation: str, answer: Callable[[], dict[str, Any]], times: int | None = None, key: str = ""
+) -> Iterator[list[str]]:
+    """Answer an operation of Amazon S3 in its stead, the first ``times`` or always.
+
+    Only for URLs that end in ``key``. Gives the URLs that were answered.
+    """
+    urls: list[str] = []
+
+    def respond(params: dict[str, Any], **_kwargs: Any) -> tuple[AWSResponse, dict[str, Any]] | None:
+        url = params["url"].partition("?")[0]
+        if not url.endswith(quote(key)) or (times is not None and len(urls) >= times):
+            return None
+        urls.append(url)
+        parsed = answer()
+        status = parsed["ResponseMetadata"]["HTTPStatusCode"]
+        return AWSResponse(url, status, HTTPHeaders(), io.BytesIO()), parsed
+
+    name = f"before-call.s3.{operation}"
+    client.meta.events.register_first(name, respond)
+    try:
+        yield urls
+    finally:
+        client.meta.events.unregister(name, respond)
+
+
+def refused(
+    client: Any, operation: str, status: int, code: str, times: int | None = None, key: str = ""
+) -> AbstractContextManager[list[str]]:
+    """Answer an operation of Amazon S3 with an error."""
+    error = {
+        "Error": {"Code": code, "Message": "said the test"},
+        "ResponseMetadata": {"HTTPStatusCode": status},
+    }
+    return answered(client, operation, lambda: error, times, key)
+
+
+def given(
+    client: Any, data: bytes, length: int, version_id: str, then: Exception | None = None, key: str = ""
+) -> AbstractContextManager[list[str]]:
+    """Answer GetObject with these bytes, of as many as are said to come."""
+
+    def answer() -> dict[str, Any]:
+        return {
+            "Body": StreamingBody(Breaking(data, then), str(length)),
+            "ContentLength": length,
+            "VersionId": version_id,
+            "ETag": '"e"',
+            "LastModified": datetime(2026, 11, 20, 13, tzinfo=UTC),
+            "ResponseMetadata": {"HTTPStatusCode": 200},
+        }
+
+    return answered(client, "GetObject", answer, key=key)
 
 
 @dataclass
@@ -164,18 +214,10 @@ class Drop:
 class World:
     """Buckets, a signer, a recorder and a trail."""
 
-    def __init__(self, watermark_minutes: int = 60) -> None:
-        self.s3: Any = boto3.client(
-            "s3",
-            region_name=REGION,
-            config=Config(
-                retries={"mode": "standard", "total_max_attempts": 1},
-                max_pool_connections=32,
-                response_checksum_validation="when_required",
-            ),
-        )
+    def __init__(self, s3: Any, name: str, watermark_minutes: int = 60) -> None:
+        self.s3 = s3
         shorts = ("raw-data", "provenance", "processed", "analytics", "cloudtrail-log")
-        buckets = {short: f"custody-local-{short}-{ACCOUNT}" for short in shorts}
+        buckets = {short: f"{name}-{short}-{ACCOUNT}" for short in shorts}
         for bucket in buckets.values():
             self.s3.create_bucket(Bucket=bucket)
             self.s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
@@ -202,15 +244,26 @@ class World:
         self.trail = buckets["cloudtrail-log"]
         self.signer = LocalSigner()
         self.write_registry(self.signer.registered())
-        self.recorder = Recorder(
+        self.metrics = Metrics(namespace="Custody", service="recorder")
+        self.metrics.clear_metrics()
+        self.recorder = self.recorder_with(self.signer)
+        self._numbers = itertools.count(1)
+
+    def recorder_with(self, signer: Signer, logger: Logger | None = None) -> Recorder:
+        return Recorder(
             s3=self.s3,
-            signer=self.signer,
+            signer=signer,
             provenance_bucket=self.provenance,
             identity=IDENTITY,
-            logger=Logger(service="recorder"),
-            metrics=Metrics(namespace="Custody", service="recorder"),
+            logger=logger or Logger(service="recorder"),
+            metrics=self.metrics,
         )
-        self._numbers = itertools.count(1)
+
+    def counted(self) -> dict[str, list[float]]:
+        """The metrics of the recorder since the last call."""
+        values = {name: metric["Value"] for name, metric in self.metrics.metric_set.items()}
+        self.metrics.clear_metrics()
+        return values
 
     def write_registry(self, *keys: dict[str, Any]) -> None:
         document = json.dumps({"keys": list(keys)})
@@ -255,6 +308,18 @@ class World:
         return data
 
 
-def now_text() -> str:
-    """This moment, as it stands in evidence."""
-    return format_time(datetime.now(UTC))
+@contextmanager
+def worlds() -> Iterator[Callable[[], World]]:
+    """Moto in this process, and as many worlds in it as are asked for, none sharing a bucket."""
+    numbers = itertools.count()
+    with mock_aws():
+        s3 = boto3.client(
+            "s3",
+            region_name=REGION,
+            config=Config(
+                retries={"mode": "standard", "total_max_attempts": 1},
+                max_pool_connections=32,
+                response_checksum_validation="when_required",
+            ),
+        )
+        yield lambda: World(s3, f"custody-{next(numbers)}")
