@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from functools import cache
 from typing import Any
 
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
@@ -12,13 +13,19 @@ from scripts.local_aws.calls import is_s3
 from scripts.local_aws.s3 import Observer, S3Service
 
 
+class _Dispatcher(DomainDispatcherApplication):
+    """moto's routing by host, which otherwise lists a directory of every service for each request."""
+
+    get_backend_for_host = cache(DomainDispatcherApplication.get_backend_for_host)
+
+
 class Application:
     """Routes a WSGI request to who answers it."""
 
     def __init__(self, admin: Admin, observe: Observer) -> None:
         self._admin = admin
         self._s3 = S3Service(observe)
-        self._moto = DomainDispatcherApplication(create_backend_app)
+        self._moto = _Dispatcher(create_backend_app)
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Serve one request."""

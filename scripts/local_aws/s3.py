@@ -44,15 +44,14 @@ class S3Service:
                 status, headers, body = _dispatch(call)(request, request.raw_url, dict(request.headers))
             except HTTPException as error:
                 status, headers, body = error.code or 500, dict(error.get_headers()), error.get_body()
+        if call.operation is not None and call.operation.name == "PostObject":
+            call.key = request.form.get("key", "")
         answer = {str(name).lower(): str(value) for name, value in headers.items()}
         answer.pop("status", None)
-        other_id = answer.pop("x-amzn-requestid", "")
         answer["x-amz-request-id"], answer["x-amz-id-2"] = call.request_id, call.host_id
         chunks: Iterable[bytes] = body
         if isinstance(body, str | bytes):
             whole = body.encode() if isinstance(body, str) else body
-            if int(status) >= 400 and other_id:
-                whole = whole.replace(other_id.encode(), call.request_id.encode())
             chunks = [whole]
             answer.setdefault("content-length", str(len(whole)))
         _conclude(call, int(status), answer, body)

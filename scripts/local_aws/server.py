@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import resource
 import signal
 import sys
 import threading
@@ -30,7 +31,7 @@ def serve(home: Path, port: int, *, lifeline: bool) -> None:
     home = home.absolute()
     home.mkdir(parents=True, exist_ok=True)
     with _sole_server(home):
-        _prepare_environment()
+        _prepare_process()
         from scripts.local_aws.emulation import Emulation  # noqa: PLC0415 - moto reads settings at import
 
         emulation = Emulation(home, port)
@@ -88,7 +89,7 @@ def _sole_server(home: Path) -> Iterator[IO[str]]:
         yield file
 
 
-def _prepare_environment() -> None:
+def _prepare_process() -> None:
     """Settle what moto takes from the environment; a person's own AWS settings must not reach it."""
     for name in list(os.environ):
         if name.startswith(("AWS_", "MOTO_")):
@@ -98,6 +99,9 @@ def _prepare_environment() -> None:
     os.environ["AWS_DEFAULT_REGION"] = REGION
     os.environ["TZ"] = "UTC"
     time.tzset()
+    # Every large object is an open file.
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _watch_lifeline(stop: threading.Event) -> None:

@@ -16,7 +16,6 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from moto.awslambda.exceptions import LambdaClientError
 from moto.awslambda.models import EventSourceMapping, LambdaBackend, lambda_backends
 from moto.core.utils import unix_time_millis
 from moto.sqs.models import Message, Queue, sqs_backends
@@ -76,7 +75,7 @@ class _Poller:
                 continue
             batch = self._gather(queue)
             if batch:
-                self._handle(queue, batch)
+                self._handle(queue, batch, all_stopped)
 
     def _gather(self, queue: Queue) -> list[Message]:
         """Up to a batch of messages; after the first, as many as come within the batching window."""
@@ -91,13 +90,14 @@ class _Poller:
             batch += receive(queue, size - len(batch))
         return batch
 
-    def _handle(self, queue: Queue, batch: list[Message]) -> None:
+    def _handle(self, queue: Queue, batch: list[Message], all_stopped: threading.Event) -> None:
         event = {"Records": [_record(queue, message) for message in batch]}
         try:
             function = self.backend.get_function(self.mapping.function_arn)
             outcome = self.functions.invoke(function, event)
-        except LambdaClientError as error:
-            print(f"event source {self.mapping.uuid}: {error}", file=sys.stderr)
+        except Exception as error:  # noqa: BLE001 - whatever it was, Lambda would try again
+            if not all_stopped.is_set():
+                print(f"event source {self.mapping.uuid}: {type(error).__name__}: {error}", file=sys.stderr)
             _give_back(queue, batch)
             return
         failed = _failed(outcome, batch, self.mapping.function_response_types or [])

@@ -1,21 +1,31 @@
-"""A listing of versions starts right after its key marker.
+"""A listing of versions starts right after its key marker, and writes keys as it was asked to.
 
 moto leaves out the first version after a ``KeyMarker`` that comes without a ``VersionIdMarker``, and keeps
-those of the marker's own key.
+those of the marker's own key. It ignores ``encoding-type=url``, so a key that XML cannot hold (a control
+character) ends the listing with an internal error.
 https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectVersions.html
 """
 
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
+from moto.core.responses import ActionResult
 from moto.core.utils import unix_time_millis
 from moto.s3.models import S3Backend
+from moto.s3.responses import S3Response
 
 
 def apply() -> None:
+    """Mend the marker in the backend and the encoding in the response."""
+    list_after_marker = _after_marker(S3Backend.list_object_versions)
+    S3Backend.list_object_versions = list_after_marker  # type: ignore[method-assign]
+    S3Response.list_object_versions = _encoded(S3Response.list_object_versions)  # type: ignore[method-assign]
+
+
+def _after_marker(serve: Any) -> Any:
     """Give a key marker that comes alone the version it stands for: the last one up to that key."""
-    serve = S3Backend.list_object_versions
 
     def list_object_versions(  # noqa: PLR0917 - moto's own parameters
         self: S3Backend,
@@ -39,4 +49,32 @@ def apply() -> None:
             version_id_marker = passed[-1].version_id if passed else None
         return serve(self, bucket_name, delimiter, key_marker, max_keys, prefix, version_id_marker)
 
-    S3Backend.list_object_versions = list_object_versions  # type: ignore[method-assign]
+    return list_object_versions
+
+
+def _encoded(serve: Any) -> Any:
+    """Percent-encode what a listing names, if the request asks for it."""
+
+    def list_object_versions(self: S3Response) -> Any:
+        if self.querystring.get("encoding-type", [None])[0] != "url":
+            return serve(self)
+        serialize = self.serialized
+
+        def serialize_encoded(answer: ActionResult) -> Any:
+            listing: Any = answer.result
+            for name in ("KeyMarker", "NextKeyMarker", "Prefix", "Delimiter"):
+                if listing.get(name):
+                    listing[name] = quote(listing[name])
+            for entry in (*listing["Versions"], *listing["DeleteMarkers"]):
+                entry["Key"] = quote(entry["Key"])
+            for entry in listing.get("CommonPrefixes", ()):
+                entry["Prefix"] = quote(entry["Prefix"])
+            return serialize(ActionResult(listing | {"EncodingType": "url"}))
+
+        self.serialized = serialize_encoded  # type: ignore[method-assign]
+        try:
+            return serve(self)
+        finally:
+            del self.serialized
+
+    return list_object_versions
