@@ -1,5 +1,10 @@
 # Who did what: the trail of every read and write of an object, in a bucket and under a key of its own.
 
+locals {
+  # All but those that hold logs: a log of its own deliveries would never end.
+  logged_buckets = toset(["analytics", "artifacts", "athena-results", "processed", "provenance", "raw-data"])
+}
+
 module "trail_key" {
   source = "./modules/key"
 
@@ -148,14 +153,11 @@ module "trail" {
 
   account_id         = var.account_id
   bucket             = module.cloudtrail_log.name
+  data_bucket_arns   = [for short in local.logged_buckets : local.bucket_arns[short]]
   key_arn            = module.trail_key.arn
   log_retention_days = var.retention.log_days
   logs_role_arn      = module.trail_logs_role.ready_arn
   management_events  = var.trail_management_events
   name               = local.trail_name
   topic_arn          = module.alerts.topic_arn
-
-  data_bucket_arns = [
-    for short in ["analytics", "artifacts", "athena-results", "processed", "provenance", "raw-data"] : local.bucket_arns[short]
-  ]
 }

@@ -1,5 +1,24 @@
 # How auditors ask: the tables and views over trail and receipts, and the one workgroup that queries them.
 
+locals {
+  sql_path = "${path.root}/../sql"
+
+  trail_regions = setunion([var.region, "us-east-1"], var.trail_regions)
+  # The trail is no older than the first key that signs.
+  trail_since = substr(sort([for key in values(var.signing_keys) : key.valid_from])[0], 0, 10)
+
+  # The first comment of a report is the question it answers.
+  reports = {
+    for file in fileset(local.sql_path, "reports/*.sql") : trimsuffix(basename(file), ".sql") => {
+      description = try(regex("^-- (.*)\n", file("${local.sql_path}/${file}"))[0], "")
+      sql = templatefile("${local.sql_path}/${file}", {
+        raw_data_bucket   = "'${local.bucket_names["raw-data"]}'"
+        recorder_role_arn = "'${local.role_arns["recorder"]}'"
+      })
+    }
+  }
+}
+
 module "catalog" {
   source = "./modules/catalog"
 
@@ -22,12 +41,11 @@ module "catalog" {
     recorder_role_arn = local.role_arns["recorder"]
   }
 
-  # The trail is no older than the first key that signs.
   trail_log = {
     accounts = [var.account_id]
     bucket   = local.bucket_names["cloudtrail-log"]
-    regions  = setunion([var.region, "us-east-1"], var.trail_regions)
-    since    = substr(sort([for key in values(var.signing_keys) : key.valid_from])[0], 0, 10)
+    regions  = local.trail_regions
+    since    = local.trail_since
   }
 }
 
@@ -42,19 +60,6 @@ module "athena_results" {
   name              = local.bucket_names["athena-results"]
 }
 
-locals {
-  sql_path = "${path.root}/../sql"
-
-  # The first comment of a report is the question it answers.
-  reports = {
-    for file in fileset(local.sql_path, "reports/*.sql") :
-    trimsuffix(basename(file), ".sql") => templatefile("${local.sql_path}/${file}", {
-      raw_data_bucket   = "'${local.bucket_names["raw-data"]}'"
-      recorder_role_arn = "'${local.role_arns["recorder"]}'"
-    })
-  }
-}
-
 module "workgroup" {
   source = "./modules/workgroup"
 
@@ -64,7 +69,7 @@ module "workgroup" {
   force_destroy    = var.force_destroy
   key_arn          = module.data_key.arn
   name             = local.workgroup_name
-  queries          = { for name, sql in local.reports : name => { description = try(regex("^-- (.*)\n", sql)[0], ""), sql = sql } }
+  queries          = local.reports
   result_bucket    = module.athena_results.name
   scan_limit_bytes = var.query.scan_limit_bytes
 }

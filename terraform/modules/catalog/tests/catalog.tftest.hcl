@@ -33,7 +33,7 @@ variables {
   watermark_minutes = 60
 }
 
-run "reads_a_table_from_its_statement" {
+run "makes_tables_and_views_of_the_sql" {
   assert {
     condition = [
       for column in aws_glue_catalog_table.table["events"].storage_descriptor[0].columns : [column.name, column.type]
@@ -77,9 +77,6 @@ run "reads_a_table_from_its_statement" {
     condition     = aws_glue_catalog_table.table["events"].description == "What happened?" && aws_glue_catalog_table.table["events"].table_type == "EXTERNAL_TABLE"
     error_message = "The description is the first comment."
   }
-}
-
-run "writes_a_view_as_athena_does" {
   assert {
     condition = (
       aws_glue_catalog_table.view["who"].table_type == "VIRTUAL_VIEW"
@@ -140,16 +137,6 @@ run "records_nothing_where_nothing_is_recorded" {
   }
 }
 
-run "refuses_a_folder_without_sql" {
-  command = plan
-
-  variables {
-    sql_path = "tests"
-  }
-
-  expect_failures = [var.sql_path]
-}
-
 run "refuses_files_it_finds_no_columns_in" {
   command = plan
 
@@ -160,90 +147,81 @@ run "refuses_files_it_finds_no_columns_in" {
   expect_failures = [aws_glue_catalog_table.table, aws_glue_catalog_table.view]
 }
 
-run "refuses_a_recorded_bucket_of_no_layer" {
-  command = plan
+# A run costs seconds: each of the following refuses as much at once as it can, one wrong thing a variable.
 
-  variables {
-    recorded_prefixes = { "custody-test-provenance" = ["provenance/"] }
-  }
-
-  expect_failures = [var.recorded_prefixes]
-}
-
-run "refuses_a_recorded_bucket_without_prefix" {
-  command = plan
-
-  variables {
-    recorded_prefixes = { "custody-test-raw-data" = [] }
-  }
-
-  expect_failures = [var.recorded_prefixes]
-}
-
-run "refuses_an_unknown_layer" {
-  command = plan
-
-  variables {
-    layers = {
-      "custody-test-raw-data"   = "bronze"
-      "custody-test-processed"  = "silver"
-      "custody-test-provenance" = "provenance"
-      "custody-test-other"      = "copper"
-    }
-  }
-
-  expect_failures = [var.layers]
-}
-
-run "refuses_receipts_in_another_bucket" {
-  command = plan
-
-  variables {
-    receipts = {
-      bucket            = "custody-test-raw-data"
-      recorder_role_arn = "arn:aws:iam::123456789012:role/custody-test-recorder"
-    }
-  }
-
-  expect_failures = [var.receipts]
-}
-
-run "refuses_a_recorder_by_pattern" {
-  command = plan
-
-  variables {
-    receipts = {
-      bucket            = "custody-test-provenance"
-      recorder_role_arn = "arn:aws:iam::123456789012:role/*"
-    }
-  }
-
-  expect_failures = [var.receipts]
-}
-
-run "refuses_a_log_of_nowhere" {
-  command = plan
-
-  variables {
-    trail_log = {
-      accounts = []
-      bucket   = "custody-test-cloudtrail-log"
-      regions  = []
-      since    = "2026-02-31"
-    }
-  }
-
-  expect_failures = [var.trail_log]
-}
-
-run "refuses_what_is_not_a_name" {
+run "refuses_what_is_not_there" {
   command = plan
 
   variables {
     database          = "custody-test"
     description       = ""
+    recorded_prefixes = { "custody-test-provenance" = ["provenance/"] }
+    sql_path          = "tests"
     watermark_minutes = -1
+
+    receipts = {
+      bucket            = "custody-test-raw-data"
+      recorder_role_arn = "arn:aws:iam::123456789012:role/custody-test-recorder"
+    }
+
+    trail_log = {
+      accounts = []
+      bucket   = "custody-test-cloudtrail-log"
+      regions  = ["eu-central-1"]
+      since    = "2026-01-31"
+    }
   }
 
-  expect_failures = [var.database, var.description, var.watermark_minutes]
+  expect_failures = [
+    var.database,
+    var.description,
+    var.receipts,
+    var.recorded_prefixes,
+    var.sql_path,
+    var.trail_log,
+    var.watermark_minutes,
+  ]
+}
+
+run "refuses_a_recorder_by_pattern_a_bucket_without_prefix_and_a_day_that_never_was" {
+  command = plan
+
+  variables {
+    recorded_prefixes = { "custody-test-raw-data" = [] }
+
+    receipts = {
+      bucket            = "custody-test-provenance"
+      recorder_role_arn = "arn:aws:iam::123456789012:role/*"
+    }
+
+    trail_log = {
+      accounts = ["123456789012"]
+      bucket   = "custody-test-cloudtrail-log"
+      regions  = ["eu-central-1"]
+      since    = "2026-02-31"
+    }
+  }
+
+  expect_failures = [var.receipts, var.recorded_prefixes, var.trail_log]
+}
+
+run "refuses_an_unknown_layer_and_a_log_of_no_region" {
+  command = plan
+
+  variables {
+    layers = {
+      "custody-test-raw-data"   = "bronze"
+      "custody-test-processed"  = "copper"
+      "custody-test-provenance" = "provenance"
+    }
+
+    trail_log = {
+      accounts = ["123456789012"]
+      bucket   = "custody-test-cloudtrail-log"
+      regions  = []
+      since    = "2026-01-31"
+    }
+  }
+
+  expect_failures = [var.layers, var.trail_log]
 }
