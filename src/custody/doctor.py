@@ -126,8 +126,10 @@ def _ask(stage: str, ask: Callable[[], str]) -> Check:
         details = error.response.get("Error", {})
         words = f"{error.operation_name}: {details.get('Code')} {details.get('Message', '')}".rstrip()
         if details.get("Code") in _ABSENT:
-            return Check(stage, State.BROKEN, words, _APPLY)
-        return Check(stage, State.UNKNOWN, words, "Ask with credentials that may read the configuration.")
+            state, remedy = State.BROKEN, _APPLY
+        else:
+            state, remedy = State.UNKNOWN, "Ask with credentials that may read the configuration."
+        return Check(stage, state, words, remedy)
     except BotoCoreError as error:
         return Check(stage, State.UNKNOWN, str(error), "Check the network, the endpoint and the credentials.")
 

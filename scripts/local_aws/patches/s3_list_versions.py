@@ -8,6 +8,7 @@ https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectVersions.html
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 from urllib.parse import quote
 
@@ -17,11 +18,12 @@ from moto.s3.models import S3Backend
 from moto.s3.responses import S3Response
 
 
+@cache
 def apply() -> None:
     """Mend the marker in the backend and the encoding in the response."""
     list_after_marker = _after_marker(S3Backend.list_object_versions)
     S3Backend.list_object_versions = list_after_marker  # type: ignore[method-assign]
-    S3Response.list_object_versions = _encoded(S3Response.list_object_versions)  # type: ignore[method-assign]
+    S3Response.serialized = _encoded(S3Response.serialized)  # type: ignore[method-assign]
 
 
 def _after_marker(serve: Any) -> Any:
@@ -55,26 +57,18 @@ def _after_marker(serve: Any) -> Any:
 def _encoded(serve: Any) -> Any:
     """Percent-encode what a listing names, if the request asks for it."""
 
-    def list_object_versions(self: S3Response) -> Any:
-        if self.querystring.get("encoding-type", [None])[0] != "url":
-            return serve(self)
-        serialize = self.serialized
+    def serialized(self: S3Response, answer: ActionResult) -> Any:
+        listing: Any = answer.result
+        wanted = self.querystring.get("encoding-type", [None])[0] == "url"
+        if not wanted or self.data.get("Action") != "ListObjectVersions" or not isinstance(listing, dict):
+            return serve(self, answer)
+        for name in ("KeyMarker", "NextKeyMarker", "Prefix", "Delimiter"):
+            if listing.get(name):
+                listing[name] = quote(listing[name])
+        for entry in (*listing["Versions"], *listing["DeleteMarkers"]):
+            entry["Key"] = quote(entry["Key"])
+        for entry in listing.get("CommonPrefixes", ()):
+            entry["Prefix"] = quote(entry["Prefix"])
+        return serve(self, ActionResult(listing | {"EncodingType": "url"}))
 
-        def serialize_encoded(answer: ActionResult) -> Any:
-            listing: Any = answer.result
-            for name in ("KeyMarker", "NextKeyMarker", "Prefix", "Delimiter"):
-                if listing.get(name):
-                    listing[name] = quote(listing[name])
-            for entry in (*listing["Versions"], *listing["DeleteMarkers"]):
-                entry["Key"] = quote(entry["Key"])
-            for entry in listing.get("CommonPrefixes", ()):
-                entry["Prefix"] = quote(entry["Prefix"])
-            return serialize(ActionResult(listing | {"EncodingType": "url"}))
-
-        self.serialized = serialize_encoded  # type: ignore[method-assign]
-        try:
-            return serve(self)
-        finally:
-            del self.serialized
-
-    return list_object_versions
+    return serialized

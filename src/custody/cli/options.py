@@ -136,9 +136,16 @@ class Run:
         return count
 
 
+class _Console(Console):
+    """A console that leaves it to the root handler what happens when the reader of our output goes away."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
 def _console(stream: Any) -> Console:
     """Return a console that takes text as it is: no markup, no emoji codes, nothing highlighted by guess."""
-    console = Console(file=stream, markup=False, emoji=False, highlight=False)
+    console = _Console(file=stream, markup=False, emoji=False, highlight=False)
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = PIPE_WIDTH
     return console

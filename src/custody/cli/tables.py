@@ -56,7 +56,7 @@ def print_ledger(run: Run, rows: Iterable[LedgerRow]) -> None:
     counts: Counter[str] = Counter()
     # time, status, layer and the digest's beginning have fixed widths; who, from and object share the rest
     fixed = {"time": 20, "status": 13, "layer": 10, "sha-256": 12}
-    room = max(run.out.width - sum(fixed.values()) - 2 * 6, 45)
+    room = max(run.out.width - sum(fixed.values()) - 2 * 7, 45)
     widths = fixed | {"who": room * 3 // 10, "from": min(room * 2 // 10, 39)}
     widths["object"] = room - widths["who"] - widths["from"]
     remaining = iter(rows)

@@ -1,0 +1,255 @@
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from custody.cli import main
+from custody.ledger import AccessRow, LedgerRow
+from tests.unit.cloud import Cloud, deployed, write_deployment
+from tests.unit.report.sample import HOSTILE, RAW, START, denied_row, ledger_row
+
+STORY_COLUMNS = {"who": "varchar", "access": "varchar", "layer": "varchar", "row_count": "bigint"}
+STORY_COLUMNS |= {"last_time": "timestamp"}
+
+
+@pytest.fixture
+def cloud(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Cloud]:
+    with deployed(monkeypatch) as cloud:
+        monkeypatch.setenv("CUSTODY_DEPLOYMENT", str(write_deployment(cloud, tmp_path)))
+        monkeypatch.setenv("COLUMNS", "200")
+        yield cloud
+
+
+Capture = pytest.CaptureFixture[str]
+
+
+class Told:
+    """How a run of the command line ended."""
+
+    def __init__(self, capsys: Capture, *arguments: str) -> None:
+        capsys.readouterr()
+        self.status = main(arguments)
+        self.out, self.err = capsys.readouterr()
+
+    @property
+    def document(self) -> Any:
+        return json.loads(self.out)
+
+    @property
+    def lines(self) -> list[str]:
+        return self.out.splitlines()
+
+
+def test_ledger_shows_hostile_names_as_they_are_stored(cloud: Cloud, capsys: Capture) -> None:
+    rows = [
+        replace(ledger_row(n, key), user_name="\x1b]0;owned\x07[bold]x[/]") for n, key in enumerate(HOSTILE)
+    ]
+    cloud.will_answer_rows(rows, LedgerRow)
+    told = Told(capsys, "ledger")
+    assert told.status == 0
+    assert len(told.lines) == len(rows) + 1
+    for raw in ("\x1b", "\x07", "\u202e", "\r"):
+        assert raw not in told.out + told.err
+    for shown in (
+        r"\x1b[2J",
+        r"\u202efdp.exe",
+        "<script>alert(1)</script>",
+        "[bold]x[/]",
+        HOSTILE[4],
+        HOSTILE[6],
+    ):
+        assert shown in told.out
+    assert "7 rows: 7 verified" in told.err
+
+
+def test_ledger_as_json_is_one_document(cloud: Cloud, capsys: Capture) -> None:
+    rows = [ledger_row(n, key) for n, key in enumerate(HOSTILE)]
+    cloud.will_answer_rows(rows, LedgerRow)
+    told = Told(capsys, "ledger", "--format", "json")
+    assert told.document == {"rows": [row.to_dict() for row in rows], "count": len(rows)}
+    assert told.out.isascii()
+    assert told.err == ""
+    assert Told(capsys, "ledger", "--format", "json").document == {"rows": [], "count": 0}
+
+
+def test_ledger_asks_only_for_what_is_wanted(cloud: Cloud, capsys: Capture) -> None:
+    hostile = "incoming/'; DROP TABLE x; --"
+    told = Told(capsys, "ledger", "--key", hostile, "--since", "2026-01-15", "--status", "verified")
+    assert told.status == 0
+    assert "No row" in told.err
+    [(sql, parameters)] = cloud.asked()
+    assert "DROP" not in sql
+    assert parameters == [
+        "'incoming/''; DROP TABLE x; --'",
+        "CAST('2026-01-15' AS DATE)",
+        "CAST('2026-01-15 00:00:00.000' AS TIMESTAMP)",
+        "'verified'",
+    ]
+
+
+def test_a_long_ledger_is_printed_in_blocks_of_the_same_widths(cloud: Cloud, capsys: Capture) -> None:
+    cloud.will_answer_rows([ledger_row(n, f"incoming/{n}") for n in range(1203)], LedgerRow)
+    told = Told(capsys, "ledger")
+    assert len(told.lines) == 1204
+    assert [line for line in told.lines if "sha-256" in line] == told.lines[:1]
+    column = told.lines[0].index("object")
+    assert all(line[column:].startswith("incoming/") for line in told.lines[1:])
+
+
+def test_verify_says_each_finding_and_ends_with_1(cloud: Cloud, capsys: Capture) -> None:
+    good, bad = cloud.put("incoming/good.csv"), cloud.put("incoming/[red]bad\x1b.csv", b"changed")
+    cloud.record(good)
+    cloud.record(bad, b"as it was")
+    assert Told(capsys, "verify", good.uri).status == 0
+
+    told = Told(capsys, "verify")
+    assert told.status == 1
+    assert "critical  object.hash failed  " + bad.uri in told.out
+    assert "%1B.csv" in told.out
+    assert "\x1b" not in told.out
+    assert "1 finding." in told.err
+
+    told = Told(capsys, "verify", "--format", "json", f"s3://{RAW}/incoming/")
+    assert told.status == 1
+    assert [finding["claim"] for finding in told.document["findings"]] == ["object.hash"]
+    assert told.document["claims"]["receipt.signature"]["passed"] == 2
+    assert told.err == ""
+
+
+@pytest.mark.parametrize("scope", ["s3://another-bucket", "s3://", "bucket/key", f"s3://{RAW}/a?version=1"])
+def test_verify_refuses_what_is_not_ours(cloud: Cloud, capsys: Capture, scope: str) -> None:
+    told = Told(capsys, "verify", scope)
+    assert (told.status, told.out) == (2, "")
+    assert told.err.startswith("custody: ")
+
+
+def test_show_tells_the_story(cloud: Cloud, capsys: Capture) -> None:
+    version = cloud.put("incoming/a b?.csv")
+    cloud.record(version)
+    row = replace(ledger_row(1, version.key), version_id=version.version_id, user_agent="evil\x1b[0m\nagent")
+    for _ in range(2):
+        cloud.will_answer_rows([row], LedgerRow)
+        cloud.will_answer(STORY_COLUMNS, [["ana\u202e", "read", "bronze", 2, START]])
+
+    told = Told(capsys, "show", version.uri)
+    assert told.status == 0
+    assert "✓ receipt.signature" in told.out
+    assert r"with evil\x1b[0m\x0aagent" in told.out
+    assert r"2 times by ana\u202e, last 2026-01-15 09:30:00 UTC" in told.out
+
+    told = Told(capsys, "show", version.uri, "-f", "json")
+    assert told.document["versions"][0]["stored"] == "current"
+    assert told.err == ""
+
+
+def test_record_waits_for_the_receipt(cloud: Cloud, capsys: Capture) -> None:
+    version = cloud.put("incoming/a.csv")
+    cloud.messages()
+    messages: list[dict[str, Any]] = []
+
+    def act_as_recorder() -> None:
+        while not messages:
+            messages.extend(cloud.messages())
+            time.sleep(0.05)
+        cloud.record(version)
+
+    recorder = threading.Thread(target=act_as_recorder)
+    recorder.start()
+    told = Told(capsys, "record", version.uri, "--timeout", "30", "--format", "json")
+    recorder.join()
+    assert told.status == 0
+    assert told.document == {
+        "object": version.uri,
+        "receipt": f"s3://{cloud.deployment.buckets['provenance']}/{version.receipt_key}",
+        "already_recorded": False,
+    }
+    [message] = messages
+    assert message["eventSource"] == "custody:backfill"
+    assert "responseElements" not in message
+
+    told = Told(capsys, "record", version.uri)
+    assert "had its receipt already" in told.out
+    assert cloud.messages() == []
+
+
+def test_record_says_when_no_receipt_comes(cloud: Cloud, capsys: Capture) -> None:
+    version = cloud.put("incoming/a.csv")
+    told = Told(capsys, "record", version.uri, "--timeout", "0")
+    assert told.status == 3
+    assert "No receipt came" in told.err
+    assert "custody doctor" in told.err
+
+
+def test_record_does_not_cover_up_a_deletion(cloud: Cloud, capsys: Capture) -> None:
+    version = cloud.put("incoming/a.csv")
+    cloud.record(version)
+    cloud.client("s3").delete_object(Bucket=cloud.deployment.buckets["provenance"], Key=version.receipt_key)
+    cloud.messages()
+    told = Told(capsys, "record", version.uri)
+    assert told.status == 1
+    assert "delete marker" in told.err
+    assert cloud.messages() == []
+
+
+def test_backfill_reports_what_it_did(cloud: Cloud, capsys: Capture) -> None:
+    for n in range(11):
+        cloud.put(f"incoming/{n}")
+    cloud.put("elsewhere/a")
+    told = Told(capsys, "backfill", f"s3://{RAW}")
+    assert told.status == 0
+    assert [line.split()[0] for line in told.lines] == ["12", "11", "1"]
+    told = Told(capsys, "backfill", f"s3://{RAW}/incoming/", "--format", "json")
+    assert told.document["sent"] == 11
+    assert Told(capsys, "backfill", f"s3://{RAW}/elsewhere/").status == 2
+
+
+def test_report_writes_the_page(cloud: Cloud, capsys: Capture, tmp_path: Path) -> None:
+    version = cloud.put("incoming/a.csv", b"changed")
+    cloud.record(version, b"as it was")
+    now = datetime.now(UTC)
+    counts = {"layer": "varchar", "status": "varchar", "row_count": "bigint"}
+    span = {"first_time": "timestamp", "last_time": "timestamp"}
+    cloud.will_answer(counts | span, [["bronze", "verified", 7, now - timedelta(hours=3), now]])
+    cloud.will_answer({"start_time": "timestamp"} | counts, [[now, "bronze", "verified", 7]])
+    cloud.will_answer_rows([ledger_row(n, key) for n, key in enumerate(HOSTILE)], LedgerRow)
+    cloud.will_answer(
+        {"access": "varchar", "error_code": "varchar", "row_count": "bigint"}, [["read", None, 2]]
+    )
+    cloud.will_answer_rows([denied_row(1)], AccessRow)
+    cloud.will_answer(STORY_COLUMNS, [["ana", "read", "bronze", 2, now]])
+    page = tmp_path / "report.html"
+
+    told = Told(capsys, "report", "-o", str(page), "--format", "json")
+
+    assert told.status == 1
+    assert told.document["rows"] == 7
+    assert [finding["claim"] for finding in told.document["findings"]] == ["object.hash"]
+    html = page.read_text()
+    assert "1 finding: the evidence does not hold everywhere." in html
+    assert "date_trunc(&#39;minute&#39;" not in html
+    assert any("date_trunc('minute'" in sql for sql, _ in cloud.asked())
+    assert Told(capsys, "report", "-o", str(tmp_path / "no" / "where.html")).status == 2
+
+
+def test_doctor_names_the_broken_stage(cloud: Cloud, capsys: Capture) -> None:
+    cloud.connect_recorder()
+    told = Told(capsys, "doctor")
+    assert told.status == 0
+    assert all(line.startswith("ok ") for line in told.lines)
+    cloud.client("cloudtrail").stop_logging(Name="custody-local")
+    told = Told(capsys, "doctor")
+    assert told.status == 1
+    assert "broken  trail" in told.out
+    assert "→ Find out who stopped it" in told.out
+    assert told.err == "Broken: trail.\n"
+    told = Told(capsys, "doctor", "--format", "json")
+    assert {check["state"] for check in told.document["checks"]} == {"ok", "broken"}
+    assert told.err == ""
