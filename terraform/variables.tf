@@ -229,9 +229,9 @@ variable "signing_keys" {
   validation {
     condition = alltrue([
       for time in flatten([for key in values(var.signing_keys) : [key.valid_from, key.valid_until, key.revoked_at]]) :
-      time == null ? true : can(regex("^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$", time)) && can(timeadd(time, "0s"))
+      time == null ? true : can(regex("^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{1,9})?Z$", time)) && can(timeadd(time, "0s"))
     ])
-    error_message = "Times in signing_keys must be RFC 3339 in UTC to the second, such as 2026-01-01T00:00:00Z."
+    error_message = "Times in signing_keys must be RFC 3339 in UTC, such as 2026-01-01T00:00:00Z."
   }
 
   validation {

@@ -96,14 +96,18 @@ data "aws_iam_policy_document" "this" {
 }
 
 resource "aws_sns_topic_policy" "this" {
-  arn    = aws_sns_topic.this.arn
+  arn    = local.arn
   policy = data.aws_iam_policy_document.this.json
+
+  depends_on = [aws_sns_topic.this]
 }
 
 resource "aws_sns_topic_subscription" "email" {
   for_each = var.emails
 
-  topic_arn = aws_sns_topic.this.arn
+  topic_arn = local.arn
   protocol  = "email"
   endpoint  = each.value
+
+  depends_on = [aws_sns_topic.this]
 }

@@ -3,6 +3,9 @@ data "aws_partition" "current" {}
 locals {
   arn = "arn:${data.aws_partition.current.partition}:s3:::${var.name}"
 
+  # Whether there is a key, in words that a plan knows: the key's ARN it does not.
+  has_key = var.access_log_bucket != null
+
   # By the word for the prefix in a statement's id: provenance/ → Provenance.
   write_once = {
     for prefix, writers in var.write_once :
@@ -46,10 +49,10 @@ resource "aws_s3_bucket_server_side_encryption_configuration" "this" {
   bucket = aws_s3_bucket.this.bucket
 
   rule {
-    bucket_key_enabled = var.key_arn != null
+    bucket_key_enabled = local.has_key
 
     apply_server_side_encryption_by_default {
-      sse_algorithm     = var.key_arn == null ? "AES256" : "aws:kms"
+      sse_algorithm     = local.has_key ? "aws:kms" : "AES256"
       kms_master_key_id = var.key_arn
     }
   }

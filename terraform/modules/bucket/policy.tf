@@ -24,10 +24,10 @@ data "aws_iam_policy_document" "this" {
   # part of a multipart upload. A negated operator holds for an absent key too, with or without …IfExists, so it is
   # the Null condition that lets those through.
   dynamic "statement" {
-    for_each = var.key_arn == null ? {} : {
-      NobodyWithAnotherKey        = { variable = "s3:x-amz-server-side-encryption-aws-kms-key-id", value = var.key_arn }
+    for_each = local.has_key ? {
       NobodyWithAnotherEncryption = { variable = "s3:x-amz-server-side-encryption", value = "aws:kms" }
-    }
+      NobodyWithAnotherKey        = { variable = "s3:x-amz-server-side-encryption-aws-kms-key-id", value = var.key_arn }
+    } : {}
 
     content {
       sid       = statement.key

@@ -2,11 +2,6 @@ variable "access_log_bucket" {
   type        = string
   default     = null
   description = "Name of the bucket that takes this bucket's access logs. Null only for that bucket itself."
-
-  validation {
-    condition     = var.access_log_bucket != null || var.key_arn == null
-    error_message = "access_log_bucket may be null only for the access-log bucket itself, which is the one without a key."
-  }
 }
 
 variable "account_id" {
@@ -67,6 +62,11 @@ variable "key_arn" {
   type        = string
   default     = null
   description = "ARN of the KMS key that encrypts the bucket. Null for the access-log bucket only: S3 delivers those logs to no bucket with a KMS key of ours."
+
+  validation {
+    condition     = (var.key_arn == null) == (var.access_log_bucket == null)
+    error_message = "key_arn and access_log_bucket go together: only the access-log bucket itself has neither."
+  }
 }
 
 variable "lifecycle_days" {

@@ -200,9 +200,9 @@ run "refuses_what_is_not_there" {
     write_once        = { "provenance/" = ["*"] }
   }
   expect_failures = [
-    var.access_log_bucket,
     var.account_id,
     var.grants,
+    var.key_arn,
     var.lifecycle_days,
     var.name,
     var.notifications,

@@ -1,0 +1,191 @@
+"""Every bucket's hardening, read from the plan."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.plan.document import UNKNOWN, PlanDocument, Statement
+
+pytestmark = pytest.mark.xdist_group("plan")
+
+ACCOUNT = "123456789012"
+RECORDER = f"arn:aws:iam::{ACCOUNT}:role/custody-local-recorder"
+SHORT = (
+    "access-logs",
+    "analytics",
+    "artifacts",
+    "athena-results",
+    "cloudtrail-log",
+    "processed",
+    "provenance",
+    "raw-data",
+)
+EVIDENCE = ("cloudtrail-log", "provenance")
+
+
+def name(short: str) -> str:
+    return f"custody-local-{short}-{ACCOUNT}"
+
+
+def denials(plan: PlanDocument, short: str) -> dict[str, Statement]:
+    """The denials in a bucket's own policy, by sid."""
+    arn = f"arn:aws:s3:::{name(short)}"
+    return {
+        statement.sid: statement
+        for statement in plan.statements()
+        if statement.effect == "Deny"
+        and any(r == arn or r.startswith(f"{arn}/") for r in statement.resources)
+    }
+
+
+def test_these_are_the_buckets(plan: PlanDocument) -> None:
+    assert sorted(plan.by_bucket("aws_s3_bucket")) == [name(short) for short in SHORT]
+
+
+@pytest.mark.parametrize(
+    ("kind", "wanted"),
+    [
+        (
+            "aws_s3_bucket_public_access_block",
+            dict.fromkeys(
+                ("block_public_acls", "block_public_policy", "ignore_public_acls", "restrict_public_buckets"),
+                True,
+            ),
+        ),
+        ("aws_s3_bucket_ownership_controls", {"rule": [{"object_ownership": "BucketOwnerEnforced"}]}),
+    ],
+)
+def test_every_bucket_is_private(plan: PlanDocument, kind: str, wanted: dict[str, Any]) -> None:
+    found = plan.by_bucket(kind)
+    assert sorted(found) == [name(short) for short in SHORT]
+    for bucket, values in found.items():
+        assert {key: values[key] for key in wanted} == wanted, bucket
+
+
+def test_every_version_is_kept(plan: PlanDocument) -> None:
+    found = plan.by_bucket("aws_s3_bucket_versioning")
+    assert {bucket: values["versioning_configuration"][0]["status"] for bucket, values in found.items()} == {
+        name(short): "Enabled" for short in SHORT
+    }
+
+
+def test_every_bucket_encrypts(plan: PlanDocument) -> None:
+    found = {
+        bucket: (
+            rule["bucket_key_enabled"],
+            [default["sse_algorithm"] for default in rule["apply_server_side_encryption_by_default"]],
+        )
+        for bucket, values in plan.by_bucket("aws_s3_bucket_server_side_encryption_configuration").items()
+        for rule in values["rule"]
+    }
+    assert found == {
+        name(short): (False, ["AES256"]) if short == "access-logs" else (True, ["aws:kms"]) for short in SHORT
+    }
+
+
+def test_access_is_logged(plan: PlanDocument) -> None:
+    found = plan.by_bucket("aws_s3_bucket_logging")
+    assert {
+        bucket: (values["target_bucket"], values["target_prefix"]) for bucket, values in found.items()
+    } == {name(short): (name("access-logs"), f"{name(short)}/") for short in SHORT if short != "access-logs"}
+
+
+def test_lifecycle_ends_uploads_and_leaves_evidence(plan: PlanDocument) -> None:
+    rules = {
+        bucket: values["rule"][0]
+        for bucket, values in plan.by_bucket("aws_s3_bucket_lifecycle_configuration").items()
+    }
+    assert sorted(rules) == [name(short) for short in SHORT]
+    locks = plan.by_bucket("aws_s3_bucket_object_lock_configuration")
+    for bucket, rule in rules.items():
+        assert rule["abort_incomplete_multipart_upload"], bucket
+        if bucket in locks:
+            days = locks[bucket]["rule"][0]["default_retention"][0]["days"]
+            assert rule["noncurrent_version_expiration"][0]["noncurrent_days"] >= days
+    expiring = [bucket for bucket, rule in rules.items() if rule["expiration"]]
+    assert sorted(expiring) == [name("access-logs"), name("athena-results")]
+
+
+def test_evidence_is_locked(plan: PlanDocument) -> None:
+    locked = [
+        bucket for bucket, values in plan.by_bucket("aws_s3_bucket").items() if values["object_lock_enabled"]
+    ]
+    retention = {
+        bucket: values["rule"][0]["default_retention"][0]
+        for bucket, values in plan.by_bucket("aws_s3_bucket_object_lock_configuration").items()
+    }
+    assert sorted(locked) == sorted(retention) == [name(short) for short in EVIDENCE]
+    assert {(entry["mode"], entry["days"]) for entry in retention.values()} == {("GOVERNANCE", 1)}
+
+
+@pytest.mark.parametrize("short", SHORT)
+def test_every_bucket_refuses_what_is_not_tls(plan: PlanDocument, short: str) -> None:
+    denial = denials(plan, short)["NobodyWithoutTls"]
+    assert denial.principals == ("*",)
+    assert denial.actions == ("s3:*",)
+    assert denial.resources == (f"arn:aws:s3:::{name(short)}", f"arn:aws:s3:::{name(short)}/*")
+    assert denial.conditions == (("Bool", "aws:SecureTransport", ("false",)),)
+
+
+@pytest.mark.parametrize("short", [short for short in SHORT if short != "access-logs"])
+def test_every_bucket_refuses_another_key_and_lets_its_default_through(
+    plan: PlanDocument, short: str
+) -> None:
+    variable = "s3:x-amz-server-side-encryption-aws-kms-key-id"
+    denial = denials(plan, short)["NobodyWithAnotherKey"]
+    assert denial.principals == ("*",)
+    assert denial.actions == ("s3:PutObject",)
+    assert sorted(denial.conditions) == [
+        ("Null", variable, ("false",)),
+        ("StringNotEquals", variable, (UNKNOWN,)),
+    ]
+
+
+@pytest.mark.parametrize("short", SHORT)
+def test_every_bucket_refuses_a_key_of_the_callers(plan: PlanDocument, short: str) -> None:
+    denial = denials(plan, short)["NobodyWithTheirOwnKey"]
+    assert denial.conditions == (("Null", "s3:x-amz-server-side-encryption-customer-algorithm", ("false",)),)
+
+
+@pytest.mark.parametrize("short", EVIDENCE)
+def test_nobody_deletes_evidence(plan: PlanDocument, short: str) -> None:
+    found = denials(plan, short)
+    deleting = found["NobodyDeletesEvidence"]
+    assert (deleting.principals, deleting.conditions) == (("*",), ())
+    assert set(deleting.actions) == {
+        "s3:BypassGovernanceRetention",
+        "s3:DeleteObject",
+        "s3:DeleteObjectVersion",
+    }
+    shortening = found["NobodyShortensRetention"]
+    assert (shortening.principals, shortening.actions) == (("*",), ("s3:PutObjectRetention",))
+    assert shortening.conditions == (("NumericLessThan", "s3:object-lock-remaining-retention-days", ("1",)),)
+
+
+def test_receipts_are_created_by_the_recorder_alone_and_once(plan: PlanDocument) -> None:
+    found = denials(plan, "provenance")
+    prefix = f"arn:aws:s3:::{name('provenance')}/provenance/*"
+    others = found["NobodyElseCreatesUnderProvenance"]
+    assert others.resources == (prefix,)
+    assert others.conditions == (("ArnNotEquals", "aws:PrincipalArn", (RECORDER,)),)
+    again = found["NobodyOverwritesUnderProvenance"]
+    assert again.resources == (prefix,)
+    assert sorted(again.conditions) == [
+        ("Bool", "s3:ObjectCreationOperation", ("true",)),
+        ("Null", "s3:if-none-match", ("true",)),
+    ]
+
+
+def test_the_recorder_hears_of_everything_that_is_recorded(plan: PlanDocument) -> None:
+    found = {
+        bucket: [(queue["filter_prefix"], queue["events"], queue["queue_arn"]) for queue in values["queue"]]
+        for bucket, values in plan.by_bucket("aws_s3_bucket_notification").items()
+    }
+    queue = f"arn:aws:sqs:us-east-1:{ACCOUNT}:custody-local-recorder"
+    assert found == {
+        name("analytics"): [("", ["s3:ObjectCreated:*"], queue)],
+        name("processed"): [("", ["s3:ObjectCreated:*"], queue)],
+        name("raw-data"): [("incoming/", ["s3:ObjectCreated:*"], queue)],
+    }

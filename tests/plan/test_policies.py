@@ -1,0 +1,211 @@
+"""Who may do what, read from the plan: nobody has more than is written here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import pytest
+
+from tests.plan.document import UNKNOWN, PlanDocument, Statement
+from tests.plan.weaknesses import weaknesses
+
+pytestmark = pytest.mark.xdist_group("plan")
+
+ACCOUNT = "123456789012"
+RECORDER = f"arn:aws:iam::{ACCOUNT}:role/custody-local-recorder"
+SOUND = Statement(
+    document="data.aws_iam_policy_document.this",
+    sid="RecorderReads",
+    effect="Allow",
+    actions=("s3:GetObjectVersion",),
+    resources=("arn:aws:s3:::custody/incoming/*",),
+    services=(),
+    principals=(RECORDER,),
+    conditions=(),
+    negations=(),
+)
+
+
+def bucket(short: str) -> str:
+    return f"arn:aws:s3:::custody-local-{short}-{ACCOUNT}"
+
+
+def allowed(statements: Iterable[Statement], *documents: str) -> dict[str, list[str]]:
+    """What the named documents allow: resource → actions."""
+    found: dict[str, set[str]] = {}
+    for statement in statements:
+        if statement.effect == "Allow" and statement.document in documents:
+            for resource in statement.resources:
+                found.setdefault(resource, set()).update(statement.actions)
+    return {resource: sorted(actions) for resource, actions in found.items()}
+
+
+def test_no_statement_is_weak(plan: PlanDocument) -> None:
+    found = [
+        f"{statement.document}: {statement.sid} {weakness}"
+        for statement in plan.statements()
+        for weakness in weaknesses(statement)
+    ]
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    ("weak", "words"),
+    [
+        (replace(SOUND, sid=""), "intent"),
+        (replace(SOUND, negations=("not_actions",)), "everything else"),
+        (replace(SOUND, actions=("s3:*",)), "allows s3:*"),
+        (replace(SOUND, actions=("s3:Get*",)), "allows s3:Get*"),
+        (replace(SOUND, resources=("*",)), "every resource"),
+        (replace(SOUND, resources=(f"arn:aws:kms:us-east-1:{ACCOUNT}:key/*",)), "all of a kind"),
+        (replace(SOUND, resources=("arn:aws:s3:::*",)), "all of a kind"),
+        (replace(SOUND, principals=("*",)), "anybody in"),
+        (replace(SOUND, principals=(UNKNOWN,)), "does not know"),
+        (replace(SOUND, principals=(), services=("s3.amazonaws.com",)), "anybody's resources"),
+    ],
+)
+def test_a_weak_statement_is_found(weak: Statement, words: str) -> None:
+    assert list(weaknesses(SOUND)) == []
+    assert any(words in weakness for weakness in weaknesses(weak))
+
+
+def test_statements_of_a_document_have_ids_of_their_own(plan: PlanDocument) -> None:
+    ids = [(statement.document, statement.sid) for statement in plan.statements()]
+    assert sorted(set(ids)) == sorted(ids)
+
+
+def test_the_recorder_may_do_this_and_no_more(plan: PlanDocument) -> None:
+    documents = [
+        f"data.aws_iam_policy_document.recorder_{part}" for part in ("keys", "log", "objects", "queue")
+    ]
+    assert allowed(plan.statements(), *documents) == {
+        f"{bucket('raw-data')}/incoming/*": ["s3:GetObjectVersion"],
+        f"{bucket('processed')}/*": ["s3:GetObjectVersion"],
+        f"{bucket('analytics')}/*": ["s3:GetObjectVersion"],
+        **{
+            bucket(short): ["s3:ListBucket", "s3:ListBucketVersions"]
+            for short in ("raw-data", "processed", "analytics")
+        },
+        f"{bucket('provenance')}/provenance/*": ["s3:PutObject"],
+        f"arn:aws:sqs:us-east-1:{ACCOUNT}:custody-local-recorder": [
+            "sqs:ChangeMessageVisibility",
+            "sqs:DeleteMessage",
+            "sqs:GetQueueAttributes",
+            "sqs:ReceiveMessage",
+        ],
+        f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group:/aws/lambda/custody-local-recorder:log-stream:*": [
+            "logs:CreateLogStream",
+            "logs:PutLogEvents",
+        ],
+        # Which keys these are stands in the references below: their ids are random.
+        UNKNOWN: ["kms:Decrypt", "kms:GenerateDataKey", "kms:Sign"],
+    }
+
+
+def test_each_key_is_named_by_its_own_arn(plan: PlanDocument) -> None:
+    resources = plan.document["configuration"]["root_module"]["resources"]
+    (document,) = [
+        entry for entry in resources if entry["address"] == "data.aws_iam_policy_document.recorder_keys"
+    ]
+    named = {
+        block["sid"]["constant_value"]: block["resources"]["references"][0]
+        for block in document["expressions"]["statement"]
+    }
+    assert named == {
+        "DecryptObjects": "module.data_key.arn",
+        "EncryptReceipts": "module.provenance_key.arn",
+        "SignReceipts": "module.signing_key",
+    }
+
+
+def test_only_the_recorder_signs(plan: PlanDocument) -> None:
+    signing = [statement for statement in plan.statements() if "kms:Sign" in statement.actions]
+    assert {(statement.document, statement.sid) for statement in signing} == {
+        ("data.aws_iam_policy_document.recorder_keys", "SignReceipts"),
+        ('module.signing_key["a"].data.aws_iam_policy_document.this', "RecorderSigns"),
+    }
+    (by_key,) = [statement for statement in signing if statement.in_key_policy]
+    assert by_key.principals == (RECORDER,)
+
+
+def test_administering_a_key_is_not_using_it(plan: PlanDocument) -> None:
+    """Nor is kms:CreateGrant given to anybody but for Lambda: by a grant he could give himself the rest."""
+    use = {
+        "kms:Decrypt",
+        "kms:Encrypt",
+        "kms:GenerateDataKey",
+        "kms:GenerateDataKey*",
+        "kms:ReEncrypt*",
+        "kms:Sign",
+    }
+    administering = [
+        statement
+        for statement in plan.statements()
+        if statement.in_key_policy and "kms:PutKeyPolicy" in statement.actions
+    ]
+    assert len(administering) == len(plan.resources("aws_kms_key"))
+    for statement in plan.statements():
+        if not statement.in_key_policy or f"arn:aws:iam::{ACCOUNT}:root" not in statement.principals:
+            continue
+        if use & set(statement.actions):
+            assert {"kms:ViaService", "kms:CallerAccount"} <= statement.condition_keys
+        if "kms:CreateGrant" in statement.actions:
+            assert {
+                "kms:ViaService",
+                "kms:CallerAccount",
+                "kms:GrantIsForAWSResource",
+            } <= statement.condition_keys
+
+
+def test_trust_names_service_account_and_resource(plan: PlanDocument) -> None:
+    trusts = {
+        statement.document: (statement.services, statement.condition_keys, statement.principals)
+        for statement in plan.statements()
+        if "sts:AssumeRole" in statement.actions
+    }
+    assert trusts == {
+        "module.recorder_role.data.aws_iam_policy_document.trust": (
+            ("lambda.amazonaws.com",),
+            {"aws:SourceAccount", "aws:SourceArn"},
+            (),
+        ),
+        "module.trail_logs_role.data.aws_iam_policy_document.trust": (
+            ("cloudtrail.amazonaws.com",),
+            {"aws:SourceAccount", "aws:SourceArn"},
+            (),
+        ),
+    }
+    assert len(trusts) == len(plan.resources("aws_iam_role"))
+
+
+def test_the_queue_takes_from_the_three_buckets_alone(plan: PlanDocument) -> None:
+    (sending,) = [
+        statement
+        for statement in plan.statements()
+        if statement.effect == "Allow" and "sqs:SendMessage" in statement.actions
+    ]
+    assert sending.services == ("s3.amazonaws.com",)
+    assert sending.principals == ()
+    assert {(variable, tuple(sorted(values))) for _, variable, values in sending.conditions} == {
+        ("aws:SourceAccount", (ACCOUNT,)),
+        ("aws:SourceArn", tuple(sorted(bucket(short) for short in ("raw-data", "processed", "analytics")))),
+    }
+    key_use = [statement for statement in plan.statements() if statement.sid == "BucketsNotifyQueue"]
+    assert [set(statement.conditions) for statement in key_use] == [set(sending.conditions)]
+    assert key_use[0].actions == ("kms:Decrypt", "kms:GenerateDataKey")
+
+
+def test_queues_and_topic_are_reached_over_tls_alone(plan: PlanDocument) -> None:
+    denied = {
+        resource: statement.actions
+        for statement in plan.statements()
+        if statement.sid == "NobodyWithoutTls" and statement.effect == "Deny"
+        for resource in statement.resources
+        if not resource.startswith("arn:aws:s3:")
+    }
+    assert denied == {
+        f"arn:aws:sqs:us-east-1:{ACCOUNT}:custody-local-recorder": ("sqs:*",),
+        f"arn:aws:sqs:us-east-1:{ACCOUNT}:custody-local-recorder-dlq": ("sqs:*",),
+        f"arn:aws:sns:us-east-1:{ACCOUNT}:custody-local-alerts": ("sns:Publish",),
+    }

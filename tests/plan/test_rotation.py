@@ -1,0 +1,50 @@
+"""What a plan with two signing keys says: one signs, the other is only remembered."""
+
+from __future__ import annotations
+
+import pytest
+
+from scripts.terraform import Terraform
+from tests.plan.document import PlanDocument
+
+pytestmark = pytest.mark.xdist_group("plan")
+
+ROTATED = {
+    "signing_key": "b",
+    "signing_keys": {
+        "a": {"valid_from": "2025-01-01T00:00:00Z", "valid_until": "2026-01-01T00:00:00.5Z"},
+        "b": {"valid_from": "2026-01-01T00:00:00.5Z"},
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def rotated(tmp_path_factory: pytest.TempPathFactory) -> PlanDocument:
+    work_dir = tmp_path_factory.mktemp("rotated")
+    return PlanDocument(
+        Terraform("local", work_dir=work_dir, variables=ROTATED, say=lambda _: None).plan().document
+    )
+
+
+def test_a_retired_key_signs_no_more(rotated: PlanDocument) -> None:
+    users = {
+        statement.document: statement.sid
+        for statement in rotated.statements()
+        if statement.in_key_policy and "kms:Sign" in statement.actions
+    }
+    assert users == {'module.signing_key["b"].data.aws_iam_policy_document.this': "RecorderSigns"}
+
+
+def test_every_key_is_registered(rotated: PlanDocument) -> None:
+    asked = {change["address"] for change in rotated.changes if change["type"] == "aws_kms_public_key"}
+    assert asked == {'data.aws_kms_public_key.signing["a"]', 'data.aws_kms_public_key.signing["b"]'}
+
+
+def test_the_registry_is_kept_for_ten_years_after_the_change_and_the_evidence(rotated: PlanDocument) -> None:
+    (registry,) = [
+        values
+        for values in rotated.resources("aws_s3_object").values()
+        if values["key"] == "keys/registry.json"
+    ]
+    assert registry["object_lock_mode"] == "GOVERNANCE"
+    assert registry["object_lock_retain_until_date"] == "2036-01-03T00:00:00Z"

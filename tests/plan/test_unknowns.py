@@ -1,0 +1,103 @@
+"""A plan says everything but what only AWS can know: the ids of keys, and what is made of them."""
+
+from __future__ import annotations
+
+import copy
+import re
+
+import pytest
+
+from tests.plan.document import UNKNOWN, PlanDocument
+
+pytestmark = pytest.mark.xdist_group("plan")
+
+MADE_OF_KEYS = {
+    # the key itself, named by what it encrypts
+    r".*aws_kms_alias\.this": {"target_key_id"},
+    r".*aws_s3_bucket_server_side_encryption_configuration\.this": {"rule"},
+    r".*aws_sqs_queue\.(this|dead_letter)": {"kms_master_key_id"},
+    r".*aws_sns_topic\.this": {"kms_master_key_id"},
+    r".*aws_cloudwatch_log_group\.this": {"kms_key_id"},
+    r".*aws_cloudtrail\.this": {"kms_key_id"},
+    r".*aws_athena_workgroup\.this": {"configuration"},
+    r".*aws_lambda_function\.this": {"kms_key_arn", "environment"},
+    # the statements that name a key, and the policies these stand in
+    r"data\.aws_iam_policy_document\.recorder_keys": {"statement"},
+    r"module\.recorder_role\.aws_iam_role_policy\.this\[\"use-keys\"\]": {"policy"},
+    r".*data\.aws_iam_policy_document\.this": {"statement"},
+    r".*aws_s3_bucket_policy\.this": {"policy"},
+    # the public keys, and the registry of them
+    r"data\.aws_kms_public_key\.signing\[.*\]": {"key_id"},
+    r"module\.provenance\.aws_s3_object\.this\[\"keys/registry\.json\"\]": {"content"},
+}
+
+
+def surprises(plan: PlanDocument) -> list[tuple[str, str]]:
+    return [
+        (address, argument)
+        for address, argument in plan.unknown_arguments()
+        if not any(
+            re.fullmatch(pattern, address) and argument in arguments
+            for pattern, arguments in MADE_OF_KEYS.items()
+        )
+    ]
+
+
+def test_all_but_keys_is_known(plan: PlanDocument) -> None:
+    assert surprises(plan) == []
+
+
+def test_something_unknown_is_found(plan: PlanDocument) -> None:
+    document = copy.deepcopy(plan.document)
+    (change,) = [
+        change
+        for change in document["resource_changes"]
+        if change["address"] == "module.recorder.aws_lambda_event_source_mapping.this"
+    ]
+    change["change"]["after_unknown"]["event_source_arn"] = True
+    assert surprises(PlanDocument(document)) == [(change["address"], "event_source_arn")]
+
+
+def test_within_a_policy_only_keys_are_unknown(plan: PlanDocument) -> None:
+    """A statement that names a key still says all the rest."""
+    unknown = {
+        (statement.sid, part)
+        for statement in plan.statements()
+        for part, values in [
+            ("resource", statement.resources),
+            ("principal", (*statement.principals, *statement.services)),
+            *((variable, values) for _, variable, values in statement.conditions),
+        ]
+        if UNKNOWN in values
+    }
+    assert unknown == {
+        ("DecryptObjects", "resource"),
+        ("EncryptReceipts", "resource"),
+        ("SignReceipts", "resource"),
+        ("NobodyWithAnotherKey", "s3:x-amz-server-side-encryption-aws-kms-key-id"),
+    }
+
+
+@pytest.mark.parametrize("output", ["functions", "keys", "queues"])
+def test_outputs_that_aws_gives(plan: PlanDocument, output: str) -> None:
+    assert plan.document["output_changes"][output]["after_unknown"]
+
+
+def test_all_other_outputs_are_known(plan: PlanDocument) -> None:
+    known = {
+        name: change["after"]
+        for name, change in plan.document["output_changes"].items()
+        if not change["after_unknown"]
+    }
+    assert sorted(known) == [
+        "account_id",
+        "buckets",
+        "database",
+        "recorded_prefixes",
+        "region",
+        "roles",
+        "topic_arn",
+        "trail_arn",
+        "watermark_minutes",
+        "workgroup",
+    ]
