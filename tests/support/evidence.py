@@ -27,6 +27,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from moto import mock_aws
+from moto.s3.models import s3_backends
 
 from custody.deployment import Deployment
 from custody.keyring import REGISTRY_KEY
@@ -301,6 +302,18 @@ class World:
         self.record(drop)
         self.witness(drop)
         return drop.version
+
+    def tamper(self, version: ObjectVersion, data: bytes) -> None:
+        """Change stored bytes behind Amazon S3's back."""
+        kept = s3_backends[ACCOUNT]["aws"].buckets[version.bucket].keys.getlist(version.key)
+        (stored,) = [entry for entry in kept if entry.version_id == version.version_id]
+        stored.value = data
+
+    def receipt_of(self, version: ObjectVersion) -> ObjectVersion:
+        """The one version of the object version's receipt."""
+        page = self.s3.list_object_versions(Bucket=self.provenance, Prefix=version.receipt_key)
+        (stored,) = page["Versions"]
+        return ObjectVersion(self.provenance, version.receipt_key, stored["VersionId"])
 
     def read(self, bucket: str, key: str) -> bytes:
         data = self.s3.get_object(Bucket=bucket, Key=key)["Body"].read()

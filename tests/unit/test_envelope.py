@@ -14,6 +14,7 @@ from securesystemslib.signer import SSlibKey
 from custody.dsse import MAX_ENVELOPE_BYTES, pae, sign_envelope
 from custody.envelope import parse_envelope
 from custody.errors import EvidenceError
+from custody.keyring import parse_registry
 from custody.receipt import PAYLOAD_TYPE
 from tests.support.evidence import KEY_ID, LocalSigner
 
@@ -93,6 +94,18 @@ def test_what_could_be_read_two_ways_is_refused(changes: dict[str, object]) -> N
     assert parse_envelope(json.dumps(PARTS).encode()).payload == b"hello world"
     with pytest.raises(EvidenceError):
         parse_envelope(json.dumps(PARTS | changes).encode())
+
+
+def test_no_bit_of_an_envelope_may_change() -> None:
+    """Every single one: what is signed, what it says it is, and the text around it."""
+    data = sign_envelope(PAYLOAD, PAYLOAD_TYPE, SIGNER)
+    ring = parse_registry(json.dumps({"keys": [SIGNER.registered()]}).encode())
+    ring.verify(parse_envelope(data))
+    for bit in range(8 * len(data)):
+        changed = bytearray(data)
+        changed[bit // 8] ^= 1 << bit % 8
+        with pytest.raises(EvidenceError):
+            ring.verify(parse_envelope(bytes(changed)))
 
 
 def test_an_envelope_of_no_receipts_size_is_refused() -> None:
