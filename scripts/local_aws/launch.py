@@ -34,13 +34,13 @@ class LocalAws:
     """
 
     def __init__(self, home: Path, port: int = 0) -> None:
-        self._home = home
+        self.home = home
         self._port = port
         self._process: subprocess.Popen[bytes] | None = None
         self.endpoint = ""
 
     def __enter__(self) -> Self:
-        self._process, announcement = _start(self._home, self._port, lifeline=True)
+        self._process, announcement = _start(self.home, self._port, lifeline=True)
         self.endpoint = announcement["endpoint"]
         return self
 

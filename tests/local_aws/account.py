@@ -1,0 +1,87 @@
+"""What the tests of the local AWS do with an account: clients, names, queues and their messages."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+import boto3
+from botocore.config import Config
+
+ACCOUNT = "123456789012"
+REGION = "us-east-1"
+_numbers = itertools.count(1)
+
+
+class Account:
+    """Clients of one server, and names that no other test uses."""
+
+    def __init__(self, endpoint: str, credentials: dict[str, str] | None = None) -> None:
+        self.endpoint = endpoint
+        self._session = boto3.Session(
+            aws_access_key_id=(credentials or {}).get("AccessKeyId", "AKIALOCALOPERATOR000"),
+            aws_secret_access_key=(credentials or {}).get("SecretAccessKey", "secret"),
+            aws_session_token=(credentials or {}).get("SessionToken"),
+            region_name=REGION,
+        )
+
+    def client(self, service: str) -> Any:
+        return self._session.client(
+            service,
+            endpoint_url=self.endpoint,
+            config=Config(retries={"total_max_attempts": 1}, max_pool_connections=20),
+        )
+
+    def name(self, stem: str = "test") -> str:
+        return f"{stem}-{next(_numbers)}"
+
+    def bucket(self, *, lock: bool = False) -> str:
+        name = self.name("bucket")
+        s3 = self.client("s3")
+        s3.create_bucket(Bucket=name, ObjectLockEnabledForBucket=lock)
+        s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+        return name
+
+    def queue(self, **attributes: str) -> tuple[str, str]:
+        """URL and ARN of a new queue."""
+        name = self.name("queue")
+        url = self.client("sqs").create_queue(QueueName=name, Attributes=attributes)["QueueUrl"]
+        return url, f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name}"
+
+    def messages(self, url: str, count: int) -> list[dict[str, Any]]:
+        """The bodies of ``count`` messages, and no more of them."""
+        sqs = self.client("sqs")
+        bodies: list[dict[str, Any]] = []
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            answer = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10)
+            for message in answer.get("Messages", []):
+                bodies.append(json.loads(message["Body"]))
+                sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+            if len(bodies) >= count and not answer.get("Messages"):
+                break
+            time.sleep(0.05)
+        assert len(bodies) == count, bodies
+        return bodies
+
+    def notify(self, bucket: str, queue_arn: str, **more: Any) -> None:
+        self.client("s3").put_bucket_notification_configuration(
+            Bucket=bucket,
+            NotificationConfiguration={
+                "QueueConfigurations": [{"QueueArn": queue_arn, "Events": ["s3:ObjectCreated:*"], **more}]
+            },
+        )
+
+
+def eventually(state: Callable[[], Any], seconds: float = 15.0) -> Any:
+    """Wait until ``state`` is true, and return it."""
+    deadline = time.monotonic() + seconds
+    while True:
+        value = state()
+        if value or time.monotonic() > deadline:
+            assert value, "did not come about in time"
+            return value
+        time.sleep(0.05)

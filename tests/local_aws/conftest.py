@@ -1,0 +1,52 @@
+"""Two servers for all these tests: the local AWS, and moto as it comes, to show that each patch is needed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from scripts.local_aws import LocalAws
+from tests.local_aws.account import Account
+
+_PLAIN_MOTO = """
+import sys
+from moto.server import ThreadedMotoServer
+server = ThreadedMotoServer(port=0, verbose=False)
+server.start()
+print(server.get_host_and_port()[1], flush=True)
+sys.stdin.read()
+server.stop()
+"""
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
+    with LocalAws(tmp_path_factory.mktemp("aws")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def aws(server: LocalAws) -> Account:
+    """The local AWS."""
+    return Account(server.endpoint)
+
+
+@pytest.fixture(scope="session")
+def moto() -> Iterator[Account]:
+    """moto without our patches, in a process of its own."""
+    with subprocess.Popen(
+        [sys.executable, "-c", _PLAIN_MOTO], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        yield Account(f"http://127.0.0.1:{int(process.stdout.readline())}")
+        process.terminate()
+
+
+@pytest.fixture
+def calm(server: LocalAws) -> Iterator[None]:
+    """Whatever chaos a test asks for ends with it."""
+    yield
+    server.admin("events", duplicate=1, shuffle=None)

@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from pathlib import Path
+
+import pytest
+from boto3.s3.transfer import TransferConfig
+
+from scripts.local_aws import LocalAws
+from tests.local_aws.account import Account
+
+MIB = 1024 * 1024
+SIZE = 192 * MIB
+
+
+class Pattern:
+    """A file of ``size`` bytes, none of it in memory."""
+
+    def __init__(self, size: int) -> None:
+        self._left = size
+        self.sha256 = hashlib.sha256()
+
+    def read(self, count: int = -1) -> bytes:
+        count = self._left if count < 0 else min(count, self._left)
+        data = (b"%08d" % (self._left % 10**8)) * (count // 8) + b"x" * (count % 8)
+        self._left -= count
+        self.sha256.update(data)
+        return data
+
+
+def upload(account: Account) -> tuple[str, str]:
+    bucket, content = account.bucket(), Pattern(SIZE)
+    config = TransferConfig(multipart_chunksize=64 * MIB, multipart_threshold=64 * MIB, use_threads=False)
+    account.client("s3").upload_fileobj(content, bucket, "large", Config=config)
+    return bucket, content.sha256.hexdigest()
+
+
+def a_range_costs_what_it_is_long(account: Account) -> None:
+    s3 = account.client("s3")
+    bucket, _ = upload(account)
+    whole = time.perf_counter()
+    s3.get_object(Bucket=bucket, Key="large")["Body"].read()
+    whole = time.perf_counter() - whole
+    part = time.perf_counter()
+    for _ in range(5):
+        assert len(s3.get_object(Bucket=bucket, Key="large", Range="bytes=99-1098")["Body"].read()) == 1000
+    part = (time.perf_counter() - part) / 5
+    assert part < whole / 4
+
+
+def test_a_range_costs_what_it_is_long(aws: Account) -> None:
+    a_range_costs_what_it_is_long(aws)
+
+
+def test_moto_reads_the_whole_object_for_it(moto: Account) -> None:
+    with pytest.raises(AssertionError):
+        a_range_costs_what_it_is_long(moto)
+
+
+def test_what_comes_back_is_what_was_uploaded(aws: Account) -> None:
+    s3 = aws.client("s3")
+    bucket, sha256 = upload(aws)
+    got = s3.get_object(Bucket=bucket, Key="large")
+    assert got["ContentLength"] == SIZE
+    assert got["ETag"].endswith('-3"')
+    body = got["Body"].read()
+    assert hashlib.sha256(body).hexdigest() == sha256
+    tail = s3.get_object(Bucket=bucket, Key="large", Range="bytes=-7")
+    assert tail["ContentRange"] == f"bytes {SIZE - 7}-{SIZE - 1}/{SIZE}"
+    assert tail["Body"].read() == body[-7:]
+    middle = s3.get_object(Bucket=bucket, Key="large", Range=f"bytes={64 * MIB - 3}-{64 * MIB + 2}")
+    assert middle["Body"].read() == body[64 * MIB - 3 : 64 * MIB + 3]
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").is_dir(), reason="counts open files as Linux tells them")
+def test_a_deleted_object_leaves_no_open_file(aws: Account, server: LocalAws) -> None:
+    s3 = aws.client("s3")
+    pid = json.loads((server.home / "server.json").read_bytes())["pid"]
+
+    bucket, _ = upload(aws)
+    opened = len(list(Path(f"/proc/{pid}/fd").iterdir()))
+    version = s3.list_object_versions(Bucket=bucket)["Versions"][0]["VersionId"]
+    s3.get_object(Bucket=bucket, Key="large", Range="bytes=0-9")["Body"].read()
+    s3.delete_object(Bucket=bucket, Key="large", VersionId=version)
+    assert len(list(Path(f"/proc/{pid}/fd").iterdir())) < opened
