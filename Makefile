@@ -6,7 +6,7 @@ WITHIN = $(RUN) scripts.environment --env $(ENV) --
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo build plan apply destroy test lint fmt scan verify report doctor bench local-up local-down clean
+.PHONY: help setup demo build plan apply destroy test lint fmt scan verify report doctor bench docs local-up local-down clean
 
 help: ## list the targets
 	@echo "make <target> [ENV=local|dev|prod] [PYTHON=python3.13]"
@@ -60,6 +60,9 @@ doctor: setup ## which stage of ENV is broken, if one is
 
 bench: build ## measure what must stay fast: build/bench.json
 	@$(RUN) scripts.bench
+
+docs: setup ## the tables of inputs and outputs in the READMEs of terraform/
+	@$(RUN) scripts.module_docs
 
 local-up: build ## start AWS on this machine, and say how to point a terminal at it
 	@$(RUN) scripts.local_aws up

@@ -168,7 +168,10 @@ def _terraform_test(run: Runner, folder: Path) -> bool:
 
 
 def scan_plan(run: Runner) -> bool:
-    """Checkov on the plan of ``local``, which shows what no source does; skips are read from the source."""
+    """Checkov on the plan of ``local``, which shows what no source does; skips are read from the source.
+
+    What the plan does not know yet, such as a key's id, is there all the same: checkov is told so.
+    """
     try:
         Terraform("local", work_dir=WORK / "scan", say=run.output.append).plan()
     except ToolError as error:
@@ -177,6 +180,7 @@ def scan_plan(run: Runner) -> bool:
     return run(
         *(*CHECKOV, "--framework", "terraform_plan", "--file", WORK / "scan" / "plan.json"),
         *("--repo-root-for-plan-enrichment", REPO / "terraform"),
+        environ=without_aws(os.environ) | {"EVAL_TF_PLAN_AFTER_UNKNOWN": "true"},
     )
 
 

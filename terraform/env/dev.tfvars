@@ -6,7 +6,7 @@ region       = "<your-region>"
 
 retention = {
   evidence_days   = 30
-  log_days        = 90
+  log_days        = 365
   noncurrent_days = 30
 }
 

@@ -8,7 +8,7 @@ skip_account_checks = true
 retention = {
   evidence_days   = 1
   key_window_days = 7
-  log_days        = 7
+  log_days        = 365
   noncurrent_days = 7
 }
 
