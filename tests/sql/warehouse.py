@@ -66,7 +66,6 @@ class MemoryStore:
 
     def __init__(self) -> None:
         self.objects: dict[tuple[str, str], bytes] = {}
-        self.read_keys: list[str] = []
 
     def list(self, bucket: str, prefix: str) -> Iterator[tuple[str, int, str]]:
         for (within, key), body in sorted(self.objects.items()):
@@ -74,7 +73,6 @@ class MemoryStore:
                 yield key, len(body), hashlib.md5(body, usedforsecurity=False).hexdigest()
 
     def read(self, bucket: str, key: str) -> bytes:
-        self.read_keys.append(key)
         return self.objects[bucket, key]
 
 
@@ -86,6 +84,7 @@ class Warehouse:
         self._database = database
         self._engine = Engine(PlannedCatalog(planned), self.store)
         self._files = itertools.count(1)
+        self._scanned: frozenset[str] = frozenset()
 
     def deliver(self, *records: Record, on: date | None = None, region: str = REGION) -> str:
         """Store one log file of these records, delivered on that day (by default: of the first event)."""
@@ -103,8 +102,9 @@ class Warehouse:
 
     def run(self, sql: str) -> Result:
         """Run one statement."""
-        self.store.read_keys.clear()
-        return self._engine.run(sql, self._database)
+        result = self._engine.run(sql, self._database)
+        self._scanned = result.scanned
+        return result
 
     def rows(self, sql: str) -> list[dict[str, str | None]]:
         """Run one statement; return its rows by column, values as Athena prints them."""
@@ -119,4 +119,4 @@ class Warehouse:
 
     def days_read(self) -> set[str]:
         """The days of delivery whose log files the last statement read."""
-        return {"-".join(key.split("/")[4:7]) for key in self.store.read_keys if key.startswith("AWSLogs/")}
+        return {"-".join(uri.split("/")[7:10]) for uri in self._scanned if "/AWSLogs/" in uri}

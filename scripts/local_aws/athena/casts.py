@@ -7,7 +7,6 @@ that runs here runs there. https://trino.io/docs/current/functions/conversion.ht
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
 
 from scripts.local_aws.athena.model import QueryError
 from scripts.local_aws.athena.types import (
@@ -32,42 +31,30 @@ MILLIS = "'%Y-%m-%d %H:%M:%S.%g'"
 
 @dataclass(frozen=True, slots=True)
 class Typed:
-    """A DuckDB expression, its Athena type and, if it is a text literal, the text."""
+    """A DuckDB expression and its Athena type.
+
+    ``text``: the text, of a literal. ``domain``: the values it can have, as texts (``None`` if that is not known).
+    """
 
     sql: str
     type: Type
     text: str | None = None
+    domain: frozenset[str] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Mode:
-    """How expressions are written.
+def cast_sql(sql: str, to: Type) -> str:
+    """Return DuckDB's own cast."""
+    return f"CAST({sql} AS {duckdb_type(to)})"
 
-    ``now``: the time at which the statement runs, aware. ``lenient``: what would fail gives NULL; DuckDB moves
-    a filter to the partitions it concerns only if it cannot fail, so that plans are made in this mode.
+
+def check(condition: str, sql: str, to: Type, complaint: str) -> str:
+    """Return ``sql`` where ``condition`` holds; where not, fail with ``complaint`` (an SQL text).
+
+    What fails is a cast of the complaint, which DuckDB repeats: unlike ``error()`` it is not volatile and can
+    stand in ``TRY``. ``engine`` finds it again by its brackets.
     """
-
-    now: datetime
-    lenient: bool
-
-    def cast(self, sql: str, to: Type) -> str:
-        """Return DuckDB's own cast."""
-        return f"{'TRY_CAST' if self.lenient else 'CAST'}({sql} AS {duckdb_type(to)})"
-
-    def attempt(self, sql: str) -> str:
-        """Return an expression that is NULL where ``sql`` fails."""
-        return sql if self.lenient else f"TRY({sql})"
-
-    def check(self, condition: str, sql: str, to: Type, complaint: str) -> str:
-        """Return ``sql`` where ``condition`` holds; where not, fail with ``complaint`` (an SQL text).
-
-        What fails is a cast of the complaint, which DuckDB repeats: unlike ``error()`` it is not volatile and
-        can stand in ``TRY``. ``engine`` finds it again by its brackets.
-        """
-        if self.lenient:
-            return f"CASE WHEN {condition} THEN {sql} END"
-        failure = f"CAST({quote_text(OPEN)} || {complaint} || {quote_text(CLOSE)} AS {duckdb_type(to)})"
-        return f"CASE WHEN {condition} THEN {sql} ELSE {failure} END"
+    failure = cast_sql(f"{quote_text(OPEN)} || {complaint} || {quote_text(CLOSE)}", to)
+    return f"CASE WHEN {condition} THEN {sql} ELSE {failure} END"
 
 
 def text(value: str) -> Typed:
@@ -75,13 +62,13 @@ def text(value: str) -> Typed:
     return Typed(quote_text(value), VARCHAR, value)
 
 
-def coerce(mode: Mode, value: Typed, to: Type) -> Typed | None:
+def coerce(value: Typed, to: Type) -> Typed | None:
     """Convert as Athena does without being asked; ``None`` if it does not."""
     if value.type == to:
         return value
     if common_type(value.type, to) != to:
         return None
-    return Typed(mode.cast(value.sql, to), to)
+    return Typed(cast_sql(value.sql, to), to)
 
 
 _VARCHAR_FORMS = {
@@ -94,52 +81,52 @@ _VARCHAR_FORMS = {
 }
 
 
-def explicit_cast(mode: Mode, value: Typed, to: Type) -> Typed:
+def explicit_cast(value: Typed, to: Type) -> Typed:
     """Return ``CAST(value AS to)``. Raises ``QueryError`` if Athena, or this engine, has no such cast."""
     source = value.type
     if source == to:
         return value
-    implied = coerce(mode, value, to)
+    implied = coerce(value, to)
     if source == UNKNOWN and implied:
         return implied
-    sql = _cast(mode, value, to)
+    sql = _cast(value, to)
     if sql is None:
         raise QueryError("TYPE_MISMATCH", f"Cannot cast {source} to {to}")
     return Typed(sql, to)
 
 
-def try_cast(mode: Mode, value: Typed, to: Type) -> Typed:
+def try_cast(value: Typed, to: Type) -> Typed:
     """Return ``TRY_CAST(value AS to)``: NULL where the cast fails."""
-    return Typed(mode.attempt(explicit_cast(mode, value, to).sql), to)
+    return Typed(f"TRY({explicit_cast(value, to).sql})", to)
 
 
-def _cast(mode: Mode, value: Typed, to: Type) -> str | None:
+def _cast(value: Typed, to: Type) -> str | None:
     if value.type == JSON:
-        return _from_json(mode, value.sql, to)
+        return _from_json(value.sql, to)
     if value.type == VARCHAR:
-        return _from_varchar(mode, value.sql, to)
+        return _from_varchar(value.sql, to)
     if to == VARCHAR:
         return _to_varchar(value)
     if to == JSON:
         return None if value.type.is_moment or value.type.name == "varbinary" else f"to_json({value.sql})"
-    return _between(mode, value, to)
+    return _between(value, to)
 
 
-def _between(mode: Mode, value: Typed, to: Type) -> str | None:
+def _between(value: Typed, to: Type) -> str | None:
     source = value.type
     if source.is_numeric or source == BOOLEAN:
         if to == BOOLEAN:
             return f"({value.sql} <> 0)"
         if to.is_integer and source in (DOUBLE, REAL):
-            return mode.cast(f"round({value.sql})", to)
-        return mode.cast(value.sql, to) if to.is_numeric else None
+            return cast_sql(f"round({value.sql})", to)
+        return cast_sql(value.sql, to) if to.is_numeric else None
     if source.is_moment and to.is_moment:
         if TIMESTAMP_TZ not in (source, to):
-            return mode.cast(value.sql, to)
+            return cast_sql(value.sql, to)
         if source == TIMESTAMP_TZ:
             local = f"({value.sql} AT TIME ZONE 'UTC')"
-            return mode.cast(local, DATE) if to == DATE else local
-        return f"({mode.cast(value.sql, TIMESTAMP)} AT TIME ZONE 'UTC')"
+            return cast_sql(local, DATE) if to == DATE else local
+        return f"({cast_sql(value.sql, TIMESTAMP)} AT TIME ZONE 'UTC')"
     return None
 
 
@@ -156,7 +143,7 @@ def _to_varchar(value: Typed) -> str | None:
     return None
 
 
-def _from_varchar(mode: Mode, sql: str, to: Type) -> str | None:
+def _from_varchar(sql: str, to: Type) -> str | None:
     if to == JSON:
         return f"to_json({sql})"
     if to.is_integer or to == BOOLEAN:
@@ -170,25 +157,25 @@ def _from_varchar(mode: Mode, sql: str, to: Type) -> str | None:
         complaint = f"'INVALID_CAST_ARGUMENT: Value cannot be cast to {to}: ' || {sql}"
     else:
         return None
-    good = mode.cast(sql, to)
+    good = cast_sql(sql, to)
     if to == TIMESTAMP:
-        good = f"CAST({good} AS TIMESTAMP_MS)::TIMESTAMP" if not mode.lenient else good
-    return mode.check(f"regexp_full_match({sql}, {quote_text(form)})", good, to, complaint)
+        good = cast_sql(f"CAST({good} AS TIMESTAMP_MS)", TIMESTAMP)
+    return check(f"regexp_full_match({sql}, {quote_text(form)})", good, to, complaint)
 
 
-def _from_json(mode: Mode, sql: str, to: Type) -> str | None:
+def _from_json(sql: str, to: Type) -> str | None:
     if to.name in ("array", "map", "row"):
-        return mode.cast(sql, to)
+        return cast_sql(sql, to)
     if to.name in ("date", "timestamp", "timestamp with time zone", "varbinary"):
         return None
     complaint = f"'INVALID_CAST_ARGUMENT: Cannot cast to {to}: ' || {sql}"
     scalar = f"({sql} ->> '$')"
     if to != VARCHAR:
-        whole = _from_varchar(mode, scalar, to)
-        number = mode.cast(f"round({mode.cast(scalar, DOUBLE)})", to)
+        whole = _from_varchar(scalar, to)
+        number = cast_sql(f"round({cast_sql(scalar, DOUBLE)})", to)
         scalar = (
             f"CASE WHEN json_type({sql}) = 'DOUBLE' THEN {number} ELSE {whole} END"
             if to.is_integer
             else whole or ""
         )
-    return mode.check(f"json_type({sql}) NOT IN ('OBJECT', 'ARRAY')", scalar, to, complaint)
+    return check(f"json_type({sql}) NOT IN ('OBJECT', 'ARRAY')", scalar, to, complaint)

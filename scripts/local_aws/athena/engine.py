@@ -11,8 +11,8 @@ from typing import Self
 
 import duckdb
 
-from scripts.local_aws.athena.analyze import Analyzer, BaseTable, Rows, View
-from scripts.local_aws.athena.casts import CLOSE, OPEN, Mode
+from scripts.local_aws.athena.analyze import Analyzer
+from scripts.local_aws.athena.casts import CLOSE, OPEN
 from scripts.local_aws.athena.model import (
     Cancellation,
     CancelledError,
@@ -24,6 +24,7 @@ from scripts.local_aws.athena.model import (
     Store,
 )
 from scripts.local_aws.athena.parse import Show, parse
+from scripts.local_aws.athena.scope import BaseTable, Column, Rows, Statement, View
 from scripts.local_aws.athena.tables import read_table, read_view
 from scripts.local_aws.athena.types import MONTH_INTERVAL, TIMESTAMP_TZ, VARCHAR, Type, render
 from scripts.local_aws.athena.warehouse import Held, Warehouse
@@ -90,27 +91,27 @@ class Engine:
         names = _Names(self._catalog, self._warehouse, self._clock())
         try:
             with self._lock:
-                lenient, rows = (
-                    Analyzer(names, Mode(names.now, lenient=lenient), sql, database.lower()).analyze(
-                        statement
-                    )
-                    for lenient in (True, False)
+                planned, rows = (
+                    Analyzer(Statement(names, names.now, evaluate), sql, database.lower()).analyze(statement)
+                    for evaluate in (self._warehouse.evaluate, None)
                 )
-                partitions = self._warehouse.plan(lenient.sql)
-                sizes = [size for partition in partitions for size, _ in partition.objects.values()]
-                if scan_limit is not None and sum(sizes) > scan_limit:
+                partitions = self._warehouse.plan(planned.sql)
+                objects = self._warehouse.objects(partitions)
+                scanned_bytes = sum(objects.values())
+                if scan_limit is not None and scanned_bytes > scan_limit:
                     raise ScanLimitExceededError
                 cancellation.bind(None)
                 self._warehouse.load(partitions)
                 cursor = self._warehouse.cursor(names.held, partitions)
-            return Result(_columns(rows), self._fetch(rows, cursor, cancellation), sum(sizes), len(sizes))
+            fetched = self._fetch(rows, cursor, cancellation)
+            return Result(_columns(rows), fetched, scanned_bytes, frozenset(objects))
         except duckdb.Error as error:
             raise _query_error(error) from error
 
     def _fetch(
         self, rows: Rows, cursor: duckdb.DuckDBPyConnection, cancellation: Cancellation
     ) -> tuple[tuple[str | None, ...], ...]:
-        kinds = [kind for _, kind in rows.columns]
+        kinds = [column.type for column in rows.columns]
         try:
             cancellation.bind(cursor.interrupt)
             fetched = cursor.execute(_printable(rows)).fetchall()
@@ -178,16 +179,21 @@ class _Names:
         stored = read_table(table, self.now)
         held = self._warehouse.hold(database, name, stored)
         self._held[held.relation] = held
-        return BaseTable(held.relation, (*stored.columns, *stored.partition_columns), (("$path", VARCHAR),))
+        partitioned = [
+            Column(column, kind, frozenset(values[at] for values in held.partitions))
+            for at, (column, kind) in enumerate(stored.partition_columns)
+        ]
+        columns = [Column(column, kind) for column, kind in stored.columns]
+        return BaseTable(held.relation, (*columns, *partitioned, Column("$path", VARCHAR, hidden=True)))
 
 
 def _columns(rows: Rows) -> tuple[tuple[str, str], ...]:
-    return tuple((name or f"_col{at}", str(kind)) for at, (name, kind) in enumerate(rows.columns))
+    return tuple((column.name or f"_col{at}", str(column.type)) for at, column in enumerate(rows.columns))
 
 
 def _printable(rows: Rows) -> str:
     """Return the query with the columns that DuckDB's client cannot hand over turned into ones it can."""
-    kinds = [kind for _, kind in rows.columns]
+    kinds = [column.type for column in rows.columns]
     for kind in kinds:
         if MONTH_INTERVAL in _within(kind) or (TIMESTAMP_TZ in _within(kind) and kind != TIMESTAMP_TZ):
             raise QueryError("NOT_SUPPORTED", f"a result of type {kind}")
@@ -207,7 +213,7 @@ def _within(kind: Type) -> list[Type]:
 
 
 def _listing(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Result:
-    return Result(tuple((h, "string") for h in headings), tuple(tuple(row) for row in rows), 0, 0)
+    return Result(tuple((h, "string") for h in headings), tuple(tuple(row) for row in rows))
 
 
 _FAILURES = (

@@ -10,8 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
-from scripts.local_aws.athena.casts import Mode, Typed, coerce, explicit_cast
+from scripts.local_aws.athena.casts import Typed, cast_sql, check, coerce, explicit_cast
 from scripts.local_aws.athena.model import QueryError
 from scripts.local_aws.athena.types import (
     BIGINT,
@@ -42,7 +43,7 @@ class Lambda:
 
 
 Argument = Typed | Lambda
-Builder = Callable[[Mode, Sequence[Argument]], Typed]
+Builder = Callable[[Sequence[Argument]], Typed]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,21 +55,21 @@ class Aggregate:
     wrap: str = "{}"
 
 
-def call(mode: Mode, name: str, arguments: Sequence[Argument]) -> Typed:
+def call(name: str, arguments: Sequence[Argument]) -> Typed:
     """Write the call of a scalar function. Raises ``QueryError`` if there is no such function or overload."""
     builder = SCALARS.get(name.lower())
     if builder is None:
         raise QueryError("FUNCTION_NOT_FOUND", f"Function '{name.lower()}' not registered")
     try:
-        return builder(mode, arguments)
+        return builder(arguments)
     except _NoOverloadError as error:
         raise _unexpected(name, arguments) from error
 
 
-def aggregate(mode: Mode, name: str, arguments: Sequence[Typed], *, distinct: bool, order: str) -> Aggregate:
+def aggregate(name: str, arguments: Sequence[Typed], *, distinct: bool, order: str) -> Aggregate:
     """Write the call of an aggregate or window function, as ``call`` does."""
     try:
-        return AGGREGATES_AND_WINDOWS[name.lower()](mode, arguments, "DISTINCT " if distinct else "", order)
+        return AGGREGATES_AND_WINDOWS[name.lower()](arguments, "DISTINCT " if distinct else "", order)
     except _NoOverloadError as error:
         raise _unexpected(name, arguments) from error
 
@@ -92,8 +93,8 @@ def _typed(arguments: Sequence[Argument], *counts: int) -> list[Typed]:
     return values
 
 
-def _as(mode: Mode, value: Argument, to: Type) -> str:
-    converted = coerce(mode, value, to) if isinstance(value, Typed) else None
+def _as(value: Argument, to: Type) -> str:
+    converted = coerce(value, to) if isinstance(value, Typed) else None
     if converted is None:
         raise _NoOverloadError
     return converted.sql
@@ -105,14 +106,14 @@ def _constant(value: Argument, what: str) -> str:
     raise QueryError("NOT_SUPPORTED", f"a {what} that is no literal")
 
 
-def _common(mode: Mode, values: Sequence[Typed]) -> tuple[list[str], Type]:
+def _common(values: Sequence[Typed]) -> tuple[list[str], Type]:
     found = UNKNOWN
     for value in values:
         wider = common_type(found, value.type)
         if wider is None:
             raise _NoOverloadError
         found = wider
-    return [_as(mode, value, found) for value in values], found
+    return [_as(value, found) for value in values], found
 
 
 def _of(value: Argument, name: str) -> Type:
@@ -132,12 +133,12 @@ def _form(*overloads: str) -> Builder:
         left, _, right = signature.partition(" -> ")
         parsed.append(([parse_type(part) for part in left.split(", ") if part], parse_type(right), template))
 
-    def build(mode: Mode, arguments: Sequence[Argument]) -> Typed:
+    def build(arguments: Sequence[Argument]) -> Typed:
         for types, result, template in parsed:
             if len(types) != len(arguments):
                 continue
             values = [
-                coerce(mode, argument, to) if isinstance(argument, Typed) else None
+                coerce(argument, to) if isinstance(argument, Typed) else None
                 for argument, to in zip(arguments, types, strict=True)
             ]
             if None not in values:
@@ -150,8 +151,8 @@ def _form(*overloads: str) -> Builder:
 def _generic(name: str, *counts: int) -> Builder:
     """Build a DuckDB function over values of one common type, with that type as its result."""
 
-    def build(mode: Mode, arguments: Sequence[Argument]) -> Typed:
-        sqls, found = _common(mode, _typed(arguments, *counts))
+    def build(arguments: Sequence[Argument]) -> Typed:
+        sqls, found = _common(_typed(arguments, *counts))
         return Typed(f"{name}({', '.join(sqls)})", found)
 
     return build
@@ -160,78 +161,78 @@ def _generic(name: str, *counts: int) -> Builder:
 # --- Conditions and numbers
 
 
-def _nullif(mode: Mode, arguments: Sequence[Argument]) -> Typed:
+def _nullif(arguments: Sequence[Argument]) -> Typed:
     values = _typed(arguments, 2)
-    sqls, _ = _common(mode, values)
+    sqls, _ = _common(values)
     return Typed(f"CASE WHEN {sqls[0]} = {sqls[1]} THEN NULL ELSE {values[0].sql} END", values[0].type)
 
 
 def _extreme(name: str) -> Builder:
-    def build(mode: Mode, arguments: Sequence[Argument]) -> Typed:
-        sqls, found = _common(mode, _typed(arguments))
+    def build(arguments: Sequence[Argument]) -> Typed:
+        sqls, found = _common(_typed(arguments))
         missing = " OR ".join(f"{sql} IS NULL" for sql in sqls)
         return Typed(f"CASE WHEN {missing} THEN NULL ELSE {name}({', '.join(sqls)}) END", found)
 
     return build
 
 
-def _try(mode: Mode, arguments: Sequence[Argument]) -> Typed:
+def _try(arguments: Sequence[Argument]) -> Typed:
     (value,) = _typed(arguments, 1)
-    return Typed(mode.attempt(value.sql), value.type)
+    return Typed(f"TRY({value.sql})", value.type)
 
 
 def _numeric(name: str) -> Builder:
-    def build(mode: Mode, arguments: Sequence[Argument]) -> Typed:
+    def build(arguments: Sequence[Argument]) -> Typed:
         (value,) = _typed(arguments, 1)
         if not value.type.is_numeric:
             raise _NoOverloadError
-        return Typed(mode.cast(f"{name}({value.sql})", value.type), value.type)
+        return Typed(cast_sql(f"{name}({value.sql})", value.type), value.type)
 
     return build
 
 
 def _whole(name: str) -> Builder:
-    def build(mode: Mode, arguments: Sequence[Argument]) -> Typed:
+    def build(arguments: Sequence[Argument]) -> Typed:
         (value,) = _typed(arguments, 1)
         if value.type.is_integer:
             return value
         if value.type.name == "decimal":
             precision, scale = value.type.params
             result = decimal(precision - scale + min(scale, 1), 0)
-            return Typed(mode.cast(f"{name}({value.sql})", result), result)
-        return Typed(f"{name}({_as(mode, value, DOUBLE)})", DOUBLE)
+            return Typed(cast_sql(f"{name}({value.sql})", result), result)
+        return Typed(f"{name}({_as(value, DOUBLE)})", DOUBLE)
 
     return build
 
 
-def _round(mode: Mode, arguments: Sequence[Argument]) -> Typed:
+def _round(arguments: Sequence[Argument]) -> Typed:
     values = _typed(arguments, 1, 2)
     if not values[0].type.is_numeric:
         raise _NoOverloadError
-    places = f", {_as(mode, values[1], parse_type('integer'))}" if len(values) == 2 else ""
-    return Typed(mode.cast(f"round({values[0].sql}{places})", values[0].type), values[0].type)
+    places = f", {_as(values[1], parse_type('integer'))}" if len(values) == 2 else ""
+    return Typed(cast_sql(f"round({values[0].sql}{places})", values[0].type), values[0].type)
 
 
 # --- Texts
 
 
-def _concat(mode: Mode, arguments: Sequence[Argument]) -> Typed:
+def _concat(arguments: Sequence[Argument]) -> Typed:
     values = _typed(arguments)
-    sqls, found = _common(mode, values)
+    sqls, found = _common(values)
     if len(values) < 2 or found.name not in ("varchar", "varbinary", "array"):
         raise _NoOverloadError
     return Typed(f"({' || '.join(sqls)})", found)
 
 
-def _concat_ws(mode: Mode, arguments: Sequence[Argument]) -> Typed:
-    sqls = [_as(mode, value, VARCHAR) for value in _typed(arguments)]
+def _concat_ws(arguments: Sequence[Argument]) -> Typed:
+    sqls = [_as(value, VARCHAR) for value in _typed(arguments)]
     if len(sqls) < 2:
         raise _NoOverloadError
     return Typed(f"concat_ws({', '.join(sqls)})", VARCHAR)
 
 
-def _regexp_replace(mode: Mode, arguments: Sequence[Argument]) -> Typed:
-    subject, pattern, *rest = (_as(mode, value, VARCHAR) for value in _typed(arguments, 2, 3))
+def _regexp_replace(arguments: Sequence[Argument]) -> Typed:
+    subject, pattern, *rest = (_as(value, VARCHAR) for value in _typed(arguments, 2, 3))
     replacement = "''"
     if rest:
         written = _constant(arguments[2], "replacement")
@@ -240,9 +241,9 @@ def _regexp_replace(mode: Mode, arguments: Sequence[Argument]) -> Typed:
     return Typed(f"regexp_replace({subject}, {pattern}, {replacement}, 'g')", VARCHAR)
 
 
-def _regexp_extract(mode: Mode, arguments: Sequence[Argument]) -> Typed:
-    subject, pattern = (_as(mode, value, VARCHAR) for value in _typed(arguments, 2, 3)[:2])
-    group = _as(mode, arguments[2], parse_type("integer")) if len(arguments) == 3 else "0"
+def _regexp_extract(arguments: Sequence[Argument]) -> Typed:
+    subject, pattern = (_as(value, VARCHAR) for value in _typed(arguments, 2, 3)[:2])
+    group = _as(arguments[2], parse_type("integer")) if len(arguments) == 3 else "0"
     found = f"regexp_extract({subject}, {pattern}, {group})"
     return Typed(f"CASE WHEN regexp_matches({subject}, {pattern}) THEN {found} END", VARCHAR)
 
@@ -268,23 +269,23 @@ def _path(value: Argument) -> str:
     return quote_text("".join(steps))
 
 
-def _json_text(mode: Mode, value: Argument) -> tuple[str, str]:
+def _json_text(value: Argument) -> tuple[str, str]:
     """Return the JSON's text and the condition that it is valid."""
     if isinstance(value, Typed) and value.type == JSON:
         return value.sql, "true"
-    sql = _as(mode, value, VARCHAR)
+    sql = _as(value, VARCHAR)
     return sql, f"json_valid({sql})"
 
 
-def _json_extract(mode: Mode, arguments: Sequence[Argument]) -> Typed:
+def _json_extract(arguments: Sequence[Argument]) -> Typed:
     document, path = _typed(arguments, 2)
-    sql, valid = _json_text(mode, document)
+    sql, valid = _json_text(document)
     return Typed(f"CASE WHEN {valid} THEN json_extract({sql}, {_path(path)}) END", JSON)
 
 
-def _json_extract_scalar(mode: Mode, arguments: Sequence[Argument]) -> Typed:
+def _json_extract_scalar(arguments: Sequence[Argument]) -> Typed:
     document, path = _typed(arguments, 2)
-    sql, valid = _json_text(mode, document)
+    sql, valid = _json_text(document)
     kind = f"json_type({sql}, {_path(path)})"
     scalar = f"json_extract_string({sql}, {_path(path)})"
     return Typed(
@@ -292,16 +293,16 @@ def _json_extract_scalar(mode: Mode, arguments: Sequence[Argument]) -> Typed:
     )
 
 
-def _json_parse(mode: Mode, arguments: Sequence[Argument]) -> Typed:
+def _json_parse(arguments: Sequence[Argument]) -> Typed:
     (value,) = _typed(arguments, 1)
-    sql = _as(mode, value, VARCHAR)
+    sql = _as(value, VARCHAR)
     complaint = f"'INVALID_FUNCTION_ARGUMENT: Cannot convert value to JSON: ''' || {sql} || ''''"
-    return Typed(mode.check(f"json_valid({sql})", f"CAST({sql} AS JSON)", JSON, complaint), JSON)
+    return Typed(check(f"json_valid({sql})", f"CAST({sql} AS JSON)", JSON, complaint), JSON)
 
 
-def _json_array_length(mode: Mode, arguments: Sequence[Argument]) -> Typed:
+def _json_array_length(arguments: Sequence[Argument]) -> Typed:
     (value,) = _typed(arguments, 1)
-    sql, valid = _json_text(mode, value)
+    sql, valid = _json_text(value)
     length = f"CAST(json_array_length({sql}) AS BIGINT)"
     return Typed(f"CASE WHEN {valid} THEN CASE WHEN json_type({sql}) = 'ARRAY' THEN {length} END END", BIGINT)
 
@@ -349,34 +350,33 @@ def joda_format(written: str) -> str:
     return re.sub(r"'(?P<quoted>(?:[^']|'')*)'|(?P<letters>([A-Za-z])\3*)|[^A-Za-z']+", token, written)
 
 
-def _strptime(mode: Mode, value: Argument, written: str) -> str:
-    name = "try_strptime" if mode.lenient else "strptime"
-    return f"{name}({_as(mode, value, VARCHAR)}, {quote_text(written)})"
+def _strptime(value: Argument, written: str) -> str:
+    return f"strptime({_as(value, VARCHAR)}, {quote_text(written)})"
 
 
-def _date_parse(mode: Mode, arguments: Sequence[Argument]) -> Typed:
+def _date_parse(arguments: Sequence[Argument]) -> Typed:
     value, written = _typed(arguments, 2)
-    return Typed(_strptime(mode, value, mysql_format(_constant(written, "date format"))), TIMESTAMP)
+    return Typed(_strptime(value, mysql_format(_constant(written, "date format"))), TIMESTAMP)
 
 
-def _parse_datetime(mode: Mode, arguments: Sequence[Argument]) -> Typed:
+def _parse_datetime(arguments: Sequence[Argument]) -> Typed:
     value, written = _typed(arguments, 2)
-    parsed = _strptime(mode, value, joda_format(_constant(written, "date format")))
+    parsed = _strptime(value, joda_format(_constant(written, "date format")))
     return Typed(f"({parsed} AT TIME ZONE 'UTC')", TIMESTAMP_TZ)
 
 
-def local(mode: Mode, value: Argument) -> str:
+def local(value: Argument) -> str:
     """Return a date or timestamp as a DuckDB timestamp in UTC."""
     if not isinstance(value, Typed) or not (value.type.is_moment or value.type == UNKNOWN):
         raise _NoOverloadError
-    return explicit_cast(mode, value, TIMESTAMP).sql
+    return explicit_cast(value, TIMESTAMP).sql
 
 
 def _formatter(reading: Callable[[str], str]) -> Builder:
-    def build(mode: Mode, arguments: Sequence[Argument]) -> Typed:
+    def build(arguments: Sequence[Argument]) -> Typed:
         value, written = _typed(arguments, 2)
         pattern = quote_text(reading(_constant(written, "date format")))
-        return Typed(f"strftime({local(mode, value)}, {pattern})", VARCHAR)
+        return Typed(f"strftime({local(value)}, {pattern})", VARCHAR)
 
     return build
 
@@ -385,11 +385,11 @@ _ISO_TIMESTAMP = r"\d{4}-\d{2}-\d{2}(T\d{2}(:\d{2}(:\d{2}([.,]\d{1,9})?)?)?(Z|[+
 _OFFSET = r".*T.*[+-]\d{2}(:?\d{2})?"
 
 
-def _from_iso8601_timestamp(mode: Mode, arguments: Sequence[Argument]) -> Typed:
+def _from_iso8601_timestamp(arguments: Sequence[Argument]) -> Typed:
     """Read an ISO 8601 time in UTC; another zone, which this engine could not keep, is refused."""
     (value,) = _typed(arguments, 1)
-    sql = _as(mode, value, VARCHAR)
-    parsed = mode.cast(f"regexp_replace({sql}, '(Z|[+-]00:?00)$', '')", TIMESTAMP)
+    sql = _as(value, VARCHAR)
+    parsed = cast_sql(f"regexp_replace({sql}, '(Z|[+-]00:?00)$', '')", TIMESTAMP)
     moment = f"(date_trunc('millisecond', {parsed}) AT TIME ZONE 'UTC')"
     complaint = (
         f"CASE WHEN regexp_full_match({sql}, '{_OFFSET}') "
@@ -397,38 +397,36 @@ def _from_iso8601_timestamp(mode: Mode, arguments: Sequence[Argument]) -> Typed:
         f"ELSE 'INVALID_FUNCTION_ARGUMENT: Invalid format: \"' || {sql} || '\"' END"
     )
     return Typed(
-        mode.check(
-            f"regexp_full_match({sql}, {quote_text(_ISO_TIMESTAMP)})", moment, TIMESTAMP_TZ, complaint
-        ),
+        check(f"regexp_full_match({sql}, {quote_text(_ISO_TIMESTAMP)})", moment, TIMESTAMP_TZ, complaint),
         TIMESTAMP_TZ,
     )
 
 
-def _from_iso8601_date(mode: Mode, arguments: Sequence[Argument]) -> Typed:
+def _from_iso8601_date(arguments: Sequence[Argument]) -> Typed:
     (value,) = _typed(arguments, 1)
-    sql = _as(mode, value, VARCHAR)
+    sql = _as(value, VARCHAR)
     complaint = f"'INVALID_FUNCTION_ARGUMENT: Invalid format: \"' || {sql} || '\"'"
     form = quote_text(r"\d{4}-\d{2}-\d{2}")
-    return Typed(mode.check(f"regexp_full_match({sql}, {form})", mode.cast(sql, DATE), DATE, complaint), DATE)
+    return Typed(check(f"regexp_full_match({sql}, {form})", cast_sql(sql, DATE), DATE, complaint), DATE)
 
 
-def _to_iso8601(mode: Mode, arguments: Sequence[Argument]) -> Typed:
+def _to_iso8601(arguments: Sequence[Argument]) -> Typed:
     (value,) = _typed(arguments, 1)
     form = {"date": "'%Y-%m-%d'", "timestamp": "'%Y-%m-%dT%H:%M:%S.%g'"}.get(
         value.type.name, "'%Y-%m-%dT%H:%M:%S.%gZ'"
     )
-    return Typed(f"strftime({local(mode, value)}, {form})", VARCHAR)
+    return Typed(f"strftime({local(value)}, {form})", VARCHAR)
 
 
-def _from_unixtime(mode: Mode, arguments: Sequence[Argument]) -> Typed:
+def _from_unixtime(arguments: Sequence[Argument]) -> Typed:
     (value,) = _typed(arguments, 1)
-    millis = mode.cast(f"round({_as(mode, value, DOUBLE)} * 1000)", BIGINT)
+    millis = cast_sql(f"round({_as(value, DOUBLE)} * 1000)", BIGINT)
     return Typed(f"(epoch_ms({millis}) AT TIME ZONE 'UTC')", TIMESTAMP_TZ)
 
 
-def _date(mode: Mode, arguments: Sequence[Argument]) -> Typed:
+def _date(arguments: Sequence[Argument]) -> Typed:
     (value,) = _typed(arguments, 1)
-    return explicit_cast(mode, value, DATE)
+    return explicit_cast(value, DATE)
 
 
 def _unit(value: Argument, *, smallest: str = "millisecond") -> str:
@@ -438,28 +436,28 @@ def _unit(value: Argument, *, smallest: str = "millisecond") -> str:
     return unit
 
 
-def _date_trunc(mode: Mode, arguments: Sequence[Argument]) -> Typed:
+def _date_trunc(arguments: Sequence[Argument]) -> Typed:
     unit, value = _typed(arguments, 2)
-    truncated = f"date_trunc('{_unit(unit)}', {local(mode, value)})"
-    return explicit_cast(mode, Typed(truncated, TIMESTAMP), value.type)
+    truncated = f"date_trunc('{_unit(unit)}', {local(value)})"
+    return explicit_cast(Typed(truncated, TIMESTAMP), value.type)
 
 
-def _date_diff(mode: Mode, arguments: Sequence[Argument]) -> Typed:
+def _date_diff(arguments: Sequence[Argument]) -> Typed:
     """Count the whole units between two moments: DuckDB's ``date_sub``, its ``date_diff`` counts boundaries."""
     unit, start, end = _typed(arguments, 3)
-    return Typed(f"date_sub('{_unit(unit)}', {local(mode, start)}, {local(mode, end)})", BIGINT)
+    return Typed(f"date_sub('{_unit(unit)}', {local(start)}, {local(end)})", BIGINT)
 
 
-def _date_add(mode: Mode, arguments: Sequence[Argument]) -> Typed:
+def _date_add(arguments: Sequence[Argument]) -> Typed:
     unit, amount, value = _typed(arguments, 3)
-    name, count = _unit(unit), _as(mode, amount, BIGINT)
+    name, count = _unit(unit), _as(amount, BIGINT)
     if value.type == DATE and name in _UNITS[:4]:
         raise QueryError("INVALID_FUNCTION_ARGUMENT", f"'{name}' is not a valid DATE field")
     step = f"{count} * INTERVAL '1 {name}'" if name != "quarter" else f"{count} * INTERVAL '3 month'"
-    return explicit_cast(mode, Typed(f"({local(mode, value)} + {step})", TIMESTAMP), value.type)
+    return explicit_cast(Typed(f"({local(value)} + {step})", TIMESTAMP), value.type)
 
 
-def field(mode: Mode, name: str, value: Argument) -> Typed:
+def field(name: str, value: Argument) -> Typed:
     """Return a part of a date or timestamp: ``EXTRACT(name FROM value)``."""
     parts = {
         "day_of_week": "isodow", "dow": "isodow", "day_of_month": "day", "day_of_year": "dayofyear",
@@ -467,48 +465,38 @@ def field(mode: Mode, name: str, value: Argument) -> Typed:
     } | {unit: unit for unit in _UNITS}  # fmt: skip
     if name not in parts:
         raise QueryError("SYNTAX_ERROR", f"Invalid EXTRACT field: {name.upper()}")
-    part = f"{parts[name]}({local(mode, value)})"
+    part = f"{parts[name]}({local(value)})"
     return Typed(f"CAST({f'{part} % 1000' if name == 'millisecond' else part} AS BIGINT)", BIGINT)
 
 
 def _field(name: str) -> Builder:
-    return lambda mode, arguments: field(mode, name, _typed(arguments, 1)[0])
+    return lambda arguments: field(name, _typed(arguments, 1)[0])
 
 
-def _last_day(mode: Mode, arguments: Sequence[Argument]) -> Typed:
+def _last_day(arguments: Sequence[Argument]) -> Typed:
     (value,) = _typed(arguments, 1)
-    return Typed(f"last_day({local(mode, value)})", DATE)
+    return Typed(f"last_day({local(value)})", DATE)
 
 
-def at_zone(mode: Mode, value: Typed, zone: Argument) -> Typed:
-    """Return ``value AT TIME ZONE zone``; UTC is the only zone."""
+def _at_timezone(arguments: Sequence[Argument]) -> Typed:
+    value, zone = _typed(arguments, 2)
     if _constant(zone, "time zone").upper() not in ("UTC", "Z", "+00:00", "GMT"):
         raise QueryError("NOT_SUPPORTED", "a time zone other than UTC")
     if value.type == DATE:
         raise _NoOverloadError
-    return explicit_cast(mode, Typed(local(mode, value), TIMESTAMP), TIMESTAMP_TZ)
+    return explicit_cast(Typed(local(value), TIMESTAMP), TIMESTAMP_TZ)
 
 
-def _at_timezone(mode: Mode, arguments: Sequence[Argument]) -> Typed:
-    value, zone = _typed(arguments, 2)
-    return at_zone(mode, value, zone)
-
-
-def moment(mode: Mode) -> Typed:
+def moment(at: datetime) -> Typed:
     """Return ``current_timestamp``: the time at which the statement began, to the millisecond."""
-    written = mode.now.strftime("%Y-%m-%d %H:%M:%S.") + f"{mode.now.microsecond // 1000:03d}"
+    written = at.astimezone(UTC).replace(tzinfo=None).isoformat(" ", "milliseconds")
     return Typed(f"TIMESTAMPTZ '{written}+00'", TIMESTAMP_TZ)
-
-
-def _now(mode: Mode, arguments: Sequence[Argument]) -> Typed:
-    _typed(arguments, 0)
-    return moment(mode)
 
 
 # --- Arrays and maps
 
 
-def _cardinality(mode: Mode, arguments: Sequence[Argument]) -> Typed:
+def _cardinality(arguments: Sequence[Argument]) -> Typed:
     (value,) = _typed(arguments, 1)
     if value.type.name not in ("array", "map"):
         raise _NoOverloadError
@@ -517,28 +505,29 @@ def _cardinality(mode: Mode, arguments: Sequence[Argument]) -> Typed:
     )
 
 
-def _contains(mode: Mode, arguments: Sequence[Argument]) -> Typed:
+def _contains(arguments: Sequence[Argument]) -> Typed:
     values, wanted = _typed(arguments, 2)
     (element,) = _of(values, "array").args
-    item = _as(mode, wanted, element)
+    item = _as(wanted, element)
     found = f"list_contains({values.sql}, {item})"
     unsure = f"len({values.sql}) > len(list_filter({values.sql}, lambda e: e IS NOT NULL))"
     return Typed(f"CASE WHEN {found} THEN true WHEN {unsure} THEN NULL ELSE {found} END", BOOLEAN)
 
 
-def _element_at(mode: Mode, arguments: Sequence[Argument]) -> Typed:
+def _element_at(arguments: Sequence[Argument]) -> Typed:
     values, key = _typed(arguments, 2)
     if values.type.name == "map":
-        return Typed(f"{values.sql}[{_as(mode, key, values.type.args[0])}]", values.type.args[1])
+        return Typed(f"{values.sql}[{_as(key, values.type.args[0])}]", values.type.args[1])
     (element,) = _of(values, "array").args
-    return Typed(f"{values.sql}[{_as(mode, key, BIGINT)}]", element)
+    return Typed(f"{values.sql}[{_as(key, BIGINT)}]", element)
 
 
-def subscript(mode: Mode, values: Typed, key: Typed) -> Typed:
+def _subscript(arguments: Sequence[Argument]) -> Typed:
     """Return ``values[key]``, which fails where there is no such element."""
-    found = _element_at(mode, (values, key))
+    values, key = _typed(arguments, 2)
+    found = _element_at(arguments)
     if values.type.name == "map":
-        there = f"map_contains({values.sql}, {_as(mode, key, values.type.args[0])})"
+        there = f"map_contains({values.sql}, {_as(key, values.type.args[0])})"
         complaint = "'INVALID_FUNCTION_ARGUMENT: Key not present in map'"
     else:
         there = f"{key.sql} BETWEEN 1 AND len({values.sql})"
@@ -546,18 +535,18 @@ def subscript(mode: Mode, values: Typed, key: Typed) -> Typed:
             "'INVALID_FUNCTION_ARGUMENT: Array subscript must be less than or equal to array length: ' "
             f"|| {key.sql} || ' > ' || len({values.sql})"
         )
-    present = mode.check(f"{values.sql} IS NULL OR {there}", "true", BOOLEAN, complaint)
+    present = check(f"{values.sql} IS NULL OR {there}", "true", BOOLEAN, complaint)
     return Typed(f"CASE WHEN {present} THEN {found.sql} END", found.type)
 
 
 def _on_array(template: str, result: Callable[[Type], Type]) -> Builder:
     """Build a function of one array and of values of its element type: ``{0}`` and so on."""
 
-    def build(mode: Mode, arguments: Sequence[Argument]) -> Typed:
+    def build(arguments: Sequence[Argument]) -> Typed:
         values = _typed(arguments, template.count("{1}") + 1)
         (element,) = _of(values[0], "array").args
         return Typed(
-            template.format(values[0].sql, *[_as(mode, value, element) for value in values[1:]]),
+            template.format(values[0].sql, *[_as(value, element) for value in values[1:]]),
             result(element),
         )
 
@@ -565,58 +554,58 @@ def _on_array(template: str, result: Callable[[Type], Type]) -> Builder:
 
 
 def _on_arrays(name: str, result: Callable[[Type], Type]) -> Builder:
-    def build(mode: Mode, arguments: Sequence[Argument]) -> Typed:
-        sqls, found = _common(mode, _typed(arguments, 2))
+    def build(arguments: Sequence[Argument]) -> Typed:
+        sqls, found = _common(_typed(arguments, 2))
         return Typed(f"{name}({', '.join(sqls)})", result(found))
 
     return build
 
 
-def _array_join(mode: Mode, arguments: Sequence[Argument]) -> Typed:
+def _array_join(arguments: Sequence[Argument]) -> Typed:
     values, separator = _typed(arguments, 2)
     if _of(values, "array").args[0] != VARCHAR:
         raise _NoOverloadError
-    return Typed(f"array_to_string({values.sql}, {_as(mode, separator, VARCHAR)})", VARCHAR)
+    return Typed(f"array_to_string({values.sql}, {_as(separator, VARCHAR)})", VARCHAR)
 
 
-def _slice(mode: Mode, arguments: Sequence[Argument]) -> Typed:
+def _slice(arguments: Sequence[Argument]) -> Typed:
     values, start, length = _typed(arguments, 3)
-    begin, count = _as(mode, start, BIGINT), _as(mode, length, BIGINT)
+    begin, count = _as(start, BIGINT), _as(length, BIGINT)
     _of(values, "array")
     return Typed(f"list_slice({values.sql}, {begin}, {begin} + {count} - 1)", values.type)
 
 
-def _flatten(mode: Mode, arguments: Sequence[Argument]) -> Typed:
+def _flatten(arguments: Sequence[Argument]) -> Typed:
     (values,) = _typed(arguments, 1)
     (inner,) = _of(values, "array").args
     _of(Typed("", inner), "array")
     return Typed(f"flatten({values.sql})", inner)
 
 
-def _sequence(mode: Mode, arguments: Sequence[Argument]) -> Typed:
-    sqls = [_as(mode, value, BIGINT) for value in _typed(arguments, 2, 3)]
+def _sequence(arguments: Sequence[Argument]) -> Typed:
+    sqls = [_as(value, BIGINT) for value in _typed(arguments, 2, 3)]
     return Typed(f"generate_series({', '.join(sqls)})", array(BIGINT))
 
 
 def _map_part(name: str, part: int) -> Builder:
-    def build(mode: Mode, arguments: Sequence[Argument]) -> Typed:
+    def build(arguments: Sequence[Argument]) -> Typed:
         (value,) = _typed(arguments, 1)
         return Typed(f"{name}({value.sql})", array(_of(value, "map").args[part]))
 
     return build
 
 
-def _map(mode: Mode, arguments: Sequence[Argument]) -> Typed:
+def _map(arguments: Sequence[Argument]) -> Typed:
     keys, values = _typed(arguments, 2)
     types = (_of(keys, "array").args[0], _of(values, "array").args[0])
     return Typed(f"map({keys.sql}, {values.sql})", Type("map", types))
 
 
-def _reverse(mode: Mode, arguments: Sequence[Argument]) -> Typed:
+def _reverse(arguments: Sequence[Argument]) -> Typed:
     (value,) = _typed(arguments, 1)
     if value.type.name == "array":
         return Typed(f"list_reverse({value.sql})", value.type)
-    return Typed(f"reverse({_as(mode, value, VARCHAR)})", VARCHAR)
+    return Typed(f"reverse({_as(value, VARCHAR)})", VARCHAR)
 
 
 def _lambda(arguments: Sequence[Argument]) -> tuple[Typed, Type, str, Typed]:
@@ -629,13 +618,13 @@ def _lambda(arguments: Sequence[Argument]) -> tuple[Typed, Type, str, Typed]:
     return values, element, f"lambda {parameter}: {body.sql}", body
 
 
-def _filter(mode: Mode, arguments: Sequence[Argument]) -> Typed:
+def _filter(arguments: Sequence[Argument]) -> Typed:
     values, _, function, body = _lambda(arguments)
-    _as(mode, body, BOOLEAN)
+    _as(body, BOOLEAN)
     return Typed(f"list_filter({values.sql}, {function})", values.type)
 
 
-def _transform(mode: Mode, arguments: Sequence[Argument]) -> Typed:
+def _transform(arguments: Sequence[Argument]) -> Typed:
     values, _, function, body = _lambda(arguments)
     return Typed(f"list_transform({values.sql}, {function})", array(body.type))
 
@@ -643,9 +632,9 @@ def _transform(mode: Mode, arguments: Sequence[Argument]) -> Typed:
 def _match(decisive: str, found: str, *, otherwise: str) -> Builder:
     """Build ``any_match`` and its kin: ``found`` if a result is ``decisive``, NULL if one is NULL."""
 
-    def build(mode: Mode, arguments: Sequence[Argument]) -> Typed:
+    def build(arguments: Sequence[Argument]) -> Typed:
         values, _, function, body = _lambda(arguments)
-        _as(mode, body, BOOLEAN)
+        _as(body, BOOLEAN)
         results = f"list_transform({values.sql}, {function})"
         return Typed(
             f"CASE WHEN {values.sql} IS NULL THEN NULL WHEN list_contains({results}, {decisive}) THEN {found} "
@@ -658,7 +647,11 @@ def _match(decisive: str, found: str, *, otherwise: str) -> Builder:
 
 _SPACES = r"E' \t\n\x0b\x0c\r'"
 
+SUBSCRIPT = "[]"
+"""The name under which ``call`` knows ``values[key]``; no statement can write it."""
+
 SCALARS: dict[str, Builder] = {
+    SUBSCRIPT: _subscript,
     "coalesce": _generic("coalesce"),
     "nullif": _nullif,
     "try": _try,
@@ -744,12 +737,11 @@ SCALARS: dict[str, Builder] = {
     "from_iso8601_date": _from_iso8601_date,
     "to_iso8601": _to_iso8601,
     "from_unixtime": _from_unixtime,
-    "to_unixtime": lambda mode, arguments: Typed(f"epoch({local(mode, _typed(arguments, 1)[0])})", DOUBLE),
+    "to_unixtime": lambda arguments: Typed(f"epoch({local(_typed(arguments, 1)[0])})", DOUBLE),
     "date_trunc": _date_trunc,
     "date_diff": _date_diff,
     "date_add": _date_add,
     "last_day_of_month": _last_day,
-    "now": _now,
     "at_timezone": _at_timezone,
     "with_timezone": _at_timezone,
     **{
@@ -798,37 +790,34 @@ SCALARS["substring"] = SCALARS["substr"]
 
 # --- Aggregates and window functions
 
-AggregateBuilder = Callable[[Mode, Sequence[Typed], str, str], Aggregate]
+AggregateBuilder = Callable[[Sequence[Typed], str, str], Aggregate]
 
 
 def _simple(template: str, result: Type | None = None, *types: Type, wrap: str = "{}") -> AggregateBuilder:
     """Build ``template`` (``{d}`` DISTINCT, ``{o}`` ORDER BY, ``{0}``… arguments); no result: the first's type."""
     count = len(set(re.findall(r"\{(\d)\}", template)))
 
-    def build(mode: Mode, arguments: Sequence[Typed], distinct: str, order: str) -> Aggregate:
+    def build(arguments: Sequence[Typed], distinct: str, order: str) -> Aggregate:
         if (
             len(arguments) != count
             or (distinct and "{d}" not in template)
             or (order and "{o}" not in template)
         ):
             raise _NoOverloadError
-        sqls = [
-            _as(mode, value, types[at]) if at < len(types) else value.sql
-            for at, value in enumerate(arguments)
-        ]
+        sqls = [_as(value, types[at]) if at < len(types) else value.sql for at, value in enumerate(arguments)]
         found = result or arguments[0].type
         return Aggregate(template.format(*sqls, d=distinct, o=order), found, wrap)
 
     return build
 
 
-def _count(mode: Mode, arguments: Sequence[Typed], distinct: str, order: str) -> Aggregate:
+def _count(arguments: Sequence[Typed], distinct: str, order: str) -> Aggregate:
     if len(arguments) > 1 or order:
         raise _NoOverloadError
     return Aggregate(f"count({distinct}{arguments[0].sql if arguments else '*'})", BIGINT)
 
 
-def _sum(mode: Mode, arguments: Sequence[Typed], distinct: str, order: str) -> Aggregate:
+def _sum(arguments: Sequence[Typed], distinct: str, order: str) -> Aggregate:
     if len(arguments) != 1 or not arguments[0].type.is_numeric or order:
         raise _NoOverloadError
     source = arguments[0].type
@@ -838,7 +827,7 @@ def _sum(mode: Mode, arguments: Sequence[Typed], distinct: str, order: str) -> A
     return Aggregate(f"sum({distinct}{arguments[0].sql})", result, f"CAST({{}} AS {duckdb_type(result)})")
 
 
-def _avg(mode: Mode, arguments: Sequence[Typed], distinct: str, order: str) -> Aggregate:
+def _avg(arguments: Sequence[Typed], distinct: str, order: str) -> Aggregate:
     if len(arguments) != 1 or not arguments[0].type.is_numeric or order:
         raise _NoOverloadError
     source = arguments[0].type
@@ -846,13 +835,13 @@ def _avg(mode: Mode, arguments: Sequence[Typed], distinct: str, order: str) -> A
     return Aggregate(f"avg({distinct}{arguments[0].sql})", result, f"CAST({{}} AS {duckdb_type(result)})")
 
 
-def _array_agg(mode: Mode, arguments: Sequence[Typed], distinct: str, order: str) -> Aggregate:
+def _array_agg(arguments: Sequence[Typed], distinct: str, order: str) -> Aggregate:
     if len(arguments) != 1:
         raise _NoOverloadError
     return Aggregate(f"list({distinct}{arguments[0].sql}{order})", array(arguments[0].type))
 
 
-def _map_agg(mode: Mode, arguments: Sequence[Typed], distinct: str, order: str) -> Aggregate:
+def _map_agg(arguments: Sequence[Typed], distinct: str, order: str) -> Aggregate:
     if len(arguments) != 2 or distinct:
         raise _NoOverloadError
     key, value = arguments
@@ -863,11 +852,11 @@ def _map_agg(mode: Mode, arguments: Sequence[Typed], distinct: str, order: str) 
 def _offset(name: str) -> AggregateBuilder:
     """Build ``lag`` and ``lead``: a value, how far away, what to give where there is none."""
 
-    def build(mode: Mode, arguments: Sequence[Typed], distinct: str, order: str) -> Aggregate:
+    def build(arguments: Sequence[Typed], distinct: str, order: str) -> Aggregate:
         if not 1 <= len(arguments) <= 3 or distinct or order:
             raise _NoOverloadError
         value, *rest = arguments
-        sqls = [value.sql, *[_as(mode, a, t) for a, t in zip(rest, (BIGINT, value.type), strict=False)]]
+        sqls = [value.sql, *[_as(a, t) for a, t in zip(rest, (BIGINT, value.type), strict=False)]]
         return Aggregate(f"{name}({', '.join(sqls)})", value.type)
 
     return build

@@ -45,13 +45,18 @@ class Result:
     """The answer to one statement.
 
     ``columns`` are ``(name, Athena type)``; ``rows`` hold the values as Athena prints them, ``None`` for NULL.
-    ``scanned_bytes`` and ``scanned_files`` count each stored object that the statement read, once.
+    ``scanned`` are the URIs of the objects that the statement read, each once, ``scanned_bytes`` their sizes.
     """
 
     columns: tuple[tuple[str, str], ...]
     rows: tuple[tuple[str | None, ...], ...]
-    scanned_bytes: int
-    scanned_files: int
+    scanned_bytes: int = 0
+    scanned: frozenset[str] = frozenset()
+
+    @property
+    def scanned_files(self) -> int:
+        """How many objects the statement read."""
+        return len(self.scanned)
 
 
 class QueryError(Exception):

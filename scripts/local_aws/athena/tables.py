@@ -20,8 +20,8 @@ from typing import Any
 
 import msgspec
 
-from scripts.local_aws.athena.analyze import View
 from scripts.local_aws.athena.model import QueryError
+from scripts.local_aws.athena.scope import Column, View
 from scripts.local_aws.athena.types import VARCHAR, Type, parse_type
 
 _JSON_SERDES = (
@@ -84,12 +84,12 @@ def read_view(table: Mapping[str, Any]) -> View:
     match = _VIEW_TEXT.fullmatch((table.get("ViewOriginalText") or "").strip())
     try:
         document = json.loads(base64.b64decode(match[1], validate=False)) if match else None
-        columns = tuple((c["name"].lower(), parse_type(c["type"])) for c in document["columns"])
+        columns = tuple(Column(c["name"].lower(), parse_type(c["type"])) for c in document["columns"])
         view = View(document["originalSql"], document["schema"].lower(), columns)
     except (TypeError, KeyError, AttributeError, ValueError, binascii.Error) as error:
         raise QueryError("INVALID_VIEW", f"view '{name}' holds no Presto view: {error}") from error
     declared = [column["Name"].lower() for column in table["StorageDescriptor"]["Columns"]]
-    if declared != [column for column, _ in columns]:
+    if declared != [column.name for column in columns]:
         raise QueryError("INVALID_VIEW", f"the columns of view '{name}' in Glue are not those of its query")
     return view
 

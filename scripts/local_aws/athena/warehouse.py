@@ -50,7 +50,9 @@ class Warehouse:
     def __init__(self, store: Store, memory_limit: str = "2GB") -> None:
         self._store = store
         self._spill = tempfile.TemporaryDirectory(prefix="athena-")
-        self._data = _sandbox({"memory_limit": memory_limit, "temp_directory": self._spill.name})
+        # Taking common parts out of an expression, DuckDB takes them out of TRY as well, and they fail outside.
+        settings = {"memory_limit": memory_limit, "disabled_optimizers": "common_subexpressions"}
+        self._data = _sandbox({**settings, "temp_directory": self._spill.name})
         # Statistics of tables without rows would let the optimiser drop partitions that do have some.
         self._plans = _sandbox({"disabled_optimizers": "statistics_propagation"})
         self._held: dict[tuple[str, str, StoredTable], Held] = {}
@@ -85,9 +87,21 @@ class Warehouse:
         return held
 
     def plan(self, sql: str) -> list[Partition]:
-        """Return the partitions that a (lenient) query of held tables would read."""
+        """Return the partitions that a query of held tables would read."""
         (_, plan), *_ = self._plans.execute(f"EXPLAIN (FORMAT JSON) {sql}").fetchall()
         return [self._partitions[name][1] for name in sorted(set(_scans(json.loads(plan))))]
+
+    def evaluate(self, sql: str) -> list[tuple[str | None, str | None]]:
+        """Run a query of constants."""
+        return self._plans.execute(sql).fetchall()
+
+    def objects(self, partitions: Iterable[Partition]) -> dict[str, int]:
+        """Return the size of each object of the partitions, by URI."""
+        return {
+            f"s3://{self._partitions[partition.relation][0].table.bucket}/{key}": size
+            for partition in partitions
+            for key, (size, _) in partition.objects.items()
+        }
 
     def load(self, partitions: Iterable[Partition]) -> None:
         """Bring the rows of the partitions up to date with their objects."""

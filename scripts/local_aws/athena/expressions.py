@@ -1,0 +1,616 @@
+"""Expressions: names resolved, types and operators checked by Trino's rules, written for DuckDB.
+
+https://trino.io/docs/current/functions.html and https://trino.io/docs/current/language/types.html
+"""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+
+from sqlglot import exp
+
+from scripts.local_aws.athena import functions
+from scripts.local_aws.athena.casts import Typed, cast_sql, coerce, explicit_cast, text, try_cast
+from scripts.local_aws.athena.functions import AGGREGATES_AND_WINDOWS, WINDOWS, Lambda
+from scripts.local_aws.athena.model import QueryError
+from scripts.local_aws.athena.parse import position
+from scripts.local_aws.athena.scope import Rows, Scope, Statement, converted
+from scripts.local_aws.athena.types import (
+    BIGINT,
+    BOOLEAN,
+    DATE,
+    DAY_INTERVAL,
+    DOUBLE,
+    INTEGER,
+    JSON,
+    MONTH_INTERVAL,
+    TIMESTAMP,
+    TIMESTAMP_TZ,
+    UNKNOWN,
+    VARCHAR,
+    Type,
+    array,
+    common_type,
+    decimal,
+    decimal_of,
+    duckdb_type,
+    parse_type,
+    quote_text,
+)
+
+_NOT_ONE_COLUMN = Typed("", UNKNOWN)
+_LISTED = ("boolean", "tinyint", "smallint", "integer", "bigint", "double", "varchar", "date", "timestamp")
+"""Types of which the values survive as texts, for lists of results."""
+
+
+class Expressions(ABC):
+    """Analyses the expressions of one text: a statement, or a view's query."""
+
+    def __init__(self, statement: Statement, sql: str) -> None:
+        self._statement = statement
+        self._sql = sql
+        self._used: dict[str, Typed] = {}
+
+    @abstractmethod
+    def query(self, node: exp.Expr, scope: Scope) -> Rows:
+        """Analyse a subquery."""
+
+    # --- Errors
+
+    def error(self, node: exp.Expr, code: str, message: str) -> QueryError:
+        """Return an error with the position of ``node``."""
+        return QueryError(code, f"{position(node, self._sql)}: {message}")
+
+    @contextmanager
+    def placing(self, node: exp.Expr) -> Iterator[None]:
+        """Give errors raised below the position of ``node``, if they have none."""
+        try:
+            yield
+        except QueryError as error:
+            if error.message.startswith("line "):
+                raise
+            raise self.error(node, error.code, error.message) from error
+
+    def only(self, node: exp.Expr, *known: str) -> None:
+        """Refuse a node with a part that is not known here: what is not understood must not be ignored."""
+        for name, value in node.args.items():
+            if value not in (None, False, []) and name not in known:
+                raise self.error(node, "NOT_SUPPORTED", f"{name.strip('_')} in {type(node).__name__.lower()}")
+
+    def new_name(self, letter: str = "t") -> str:
+        """Return a name that no other relation or parameter of the statement has."""
+        return f"{letter}{next(self._statement.names)}"
+
+    # --- Expressions
+
+    def condition(self, node: exp.Expr, scope: Scope) -> str:
+        """Write a condition."""
+        value = self.expression(node, scope)
+        if value.type not in (BOOLEAN, UNKNOWN):
+            message = f"a condition must evaluate to a boolean: actual type {value.type}"
+            raise self.error(node, "TYPE_MISMATCH", message)
+        return value.sql
+
+    def expression(self, node: exp.Expr, scope: Scope) -> Typed:
+        """Write an expression. Raises ``QueryError`` with Athena's code and position."""
+        writer = _WRITERS.get(type(node))
+        if writer is None:
+            raise self.error(node, "NOT_SUPPORTED", f"{type(node).__name__} in an expression")
+        around, self._used = self._used, {}
+        with self.placing(node):
+            value = writer(self, node, scope)
+            if type(node) not in _NEVER_FAILING:
+                value = self._tabulated(value)
+        self._used = around | self._used
+        return value
+
+    def _tabulated(self, value: Typed) -> Typed:
+        """Replace an expression of one column with known values by a list of its results; see ``Statement``."""
+        (column, *others) = list(self._used.values()) or [_NOT_ONE_COLUMN]
+        evaluate, domain = self._statement.evaluate, column.domain
+        if evaluate is None or domain is None or others or value.type.name not in _LISTED:
+            return value
+        relation, _, name = column.sql.partition(".")
+        inputs = ", ".join(["NULL", *map(quote_text, sorted(domain))])
+        results = evaluate(
+            f"SELECT x, CAST(TRY({value.sql}) AS VARCHAR) FROM (SELECT x, {cast_sql('x', column.type)} AS {name} "
+            f"FROM (SELECT unnest([{inputs}]) AS x)) AS {relation}"
+        )
+        of = {given: result for given, result in results}
+        written = {given: "NULL" if result is None else quote_text(result) for given, result in of.items()}
+        known = sorted(domain)
+        froms = cast_sql(f"[{', '.join(map(quote_text, known))}]", array(column.type))
+        tos = cast_sql(f"[{', '.join(written[given] for given in known)}]", array(value.type))
+        return Typed(
+            f"CASE WHEN {column.sql} IS NULL THEN {cast_sql(written[None], value.type)} "
+            f"ELSE {tos}[list_position({froms}, {column.sql})] END",
+            value.type,
+            domain=frozenset(result for result in of.values() if result is not None),
+        )
+
+    def _literal(self, node: exp.Expr, _: Scope) -> Typed:
+        return text(node.name) if node.is_string else _number(node.name)
+
+    def _boolean(self, node: exp.Expr, _: Scope) -> Typed:
+        return Typed("true" if node.this else "false", BOOLEAN)
+
+    def _null(self, *_: object) -> Typed:
+        return Typed("NULL", UNKNOWN)
+
+    def _paren(self, node: exp.Expr, scope: Scope) -> Typed:
+        inner = self.expression(node.this, scope)
+        return replace(inner, sql=f"({inner.sql})")
+
+    # --- Names
+
+    def _column(self, node: exp.Expr, scope: Scope) -> Typed:
+        self.only(node, "this", "table", "db", "catalog", "quoted")
+        parts = (
+            [part.name.lower() for part in node.parts]
+            if isinstance(node, exp.Column)
+            else [node.name.lower()]
+        )
+        here: Scope | None = scope
+        while here is not None:
+            if parts[0] in here.parameters:
+                return dereference(self._note(here.parameters[parts[0]]), *parts[1:])
+            for used, matches in here.matches(parts):
+                if len({match.sql for match in matches}) > 1:
+                    raise self.error(node, "AMBIGUOUS_NAME", f"Column '{'.'.join(parts)}' is ambiguous")
+                if matches:
+                    return dereference(self._note(matches[0]), *parts[used:])
+            here = here.outer
+        message = f"Column '{'.'.join(parts)}' cannot be resolved or requester is not authorized to access"
+        raise self.error(node, "COLUMN_NOT_FOUND", f"{message} requested resources")
+
+    def _note(self, column: Typed) -> Typed:
+        self._used[column.sql] = column
+        return column
+
+    def _dot(self, node: exp.Expr, scope: Scope) -> Typed:
+        return dereference(self.expression(node.this, scope), node.expression.name.lower())
+
+    # --- Operators
+
+    def unified(self, node: exp.Expr, values: Sequence[Typed]) -> list[Typed]:
+        """Coerce values to the one type they share."""
+        found = UNKNOWN
+        for value in values:
+            wider = common_type(found, value.type)
+            if wider is None:
+                message = f"All values must be the same type: {found}, {value.type}"
+                raise self.error(node, "TYPE_MISMATCH", message)
+            found = wider
+        return [converted for value in values if (converted := coerce(value, found))]
+
+    def compare(self, node: exp.Expr, operator: str, left: Typed, right: Typed) -> Typed:
+        """Write a comparison; nothing but a type's own coercions makes two types comparable."""
+        found = common_type(left.type, right.type)
+        one, other = (coerce(side, found) if found else None for side in (left, right))
+        if one is None or other is None or (found == JSON and operator not in ("=", "<>")):
+            sign = operator if len(operator) < 3 else "IS DISTINCT FROM"
+            raise self.error(node, "TYPE_MISMATCH", f"Cannot apply operator: {left.type} {sign} {right.type}")
+        return Typed(f"({one.sql} {operator} {other.sql})", BOOLEAN)
+
+    def _comparison(self, node: exp.Expr, scope: Scope) -> Typed:
+        left, right = self.expression(node.this, scope), self.expression(node.expression, scope)
+        return self.compare(node, _COMPARISONS[type(node)], left, right)
+
+    def _connector(self, node: exp.Expr, scope: Scope) -> Typed:
+        joiner = " AND " if isinstance(node, exp.And) else " OR "
+        return Typed(f"({joiner.join(self.condition(part, scope) for part in node.flatten())})", BOOLEAN)
+
+    def _not(self, node: exp.Expr, scope: Scope) -> Typed:
+        return Typed(f"(NOT {self.condition(node.this, scope)})", BOOLEAN)
+
+    def _is(self, node: exp.Expr, scope: Scope) -> Typed:
+        if not isinstance(node.expression, exp.Null):
+            raise self.error(
+                node, "SYNTAX_ERROR", f"mismatched input {node.expression.name!r}. Expecting: 'NULL'"
+            )
+        return Typed(f"({self.expression(node.this, scope).sql} IS NULL)", BOOLEAN)
+
+    def _between(self, node: exp.Expr, scope: Scope) -> Typed:
+        self.only(node, "this", "low", "high")
+        value, low, high = (self.expression(node.args[key], scope) for key in ("this", "low", "high"))
+        lower, upper = self.compare(node, ">=", value, low), self.compare(node, "<=", value, high)
+        return Typed(f"({lower.sql} AND {upper.sql})", BOOLEAN)
+
+    def _in(self, node: exp.Expr, scope: Scope) -> Typed:
+        self.only(node, "this", "expressions", "query")
+        value = self.expression(node.this, scope)
+        query = node.args.get("query")
+        if query is None:
+            listed = [self.expression(item, scope) for item in node.expressions]
+            values = self.unified(node, [value, *listed])
+            return Typed(f"({values[0].sql} IN ({', '.join(item.sql for item in values[1:])}))", BOOLEAN)
+        rows = self._rows(query, scope, columns=1)
+        kind = common_type(value.type, rows.columns[0].type)
+        one, others = (
+            (coerce(value, kind), converted(rows, [kind], self.new_name())) if kind else (None, None)
+        )
+        if one is None or others is None:
+            message = "value and result of subquery must be of the same type for IN expression"
+            raise self.error(node, "TYPE_MISMATCH", f"{message}: {value.type} vs {rows.columns[0].type}")
+        return Typed(f"({one.sql} IN ({others.sql}))", BOOLEAN)
+
+    def _like(self, node: exp.Expr, scope: Scope) -> Typed:
+        self.only(node, "this", "expression")
+        value, pattern = self.expression(node.this, scope), self.expression(node.expression, scope)
+        if value.type not in (VARCHAR, UNKNOWN) or pattern.type not in (VARCHAR, UNKNOWN):
+            raise self.error(node, "TYPE_MISMATCH", f"Cannot apply LIKE to {value.type}, {pattern.type}")
+        return Typed(f"({value.sql} LIKE {pattern.sql})", BOOLEAN)
+
+    def _escape(self, node: exp.Expr, scope: Scope) -> Typed:
+        if not isinstance(node.this, exp.Like) or not isinstance(node.expression, exp.Literal):
+            raise self.error(node, "NOT_SUPPORTED", "this ESCAPE")
+        like = self._like(node.this, scope).sql.removesuffix(")")
+        return Typed(f"{like} ESCAPE {quote_text(node.expression.name)})", BOOLEAN)
+
+    def _neg(self, node: exp.Expr, scope: Scope) -> Typed:
+        value = self.expression(node.this, scope)
+        if not value.type.is_numeric and value.type not in (DAY_INTERVAL, MONTH_INTERVAL):
+            raise self.error(node, "TYPE_MISMATCH", f"Cannot negate {value.type}")
+        return Typed(f"(-{value.sql})", value.type)
+
+    def _concat(self, node: exp.Expr, scope: Scope) -> Typed:
+        return functions.call("concat", [self.expression(side, scope) for side in node.flatten()])
+
+    def _arithmetic(self, node: exp.Expr, scope: Scope) -> Typed:
+        operator = _ARITHMETIC[type(node)]
+        left, right = self.expression(node.this, scope), self.expression(node.expression, scope)
+        found = common_type(left.type, right.type)
+        if not found or not found.is_numeric:
+            moment = _moment_arithmetic(operator, left, right)
+            if moment is None:
+                message = f"Cannot apply operator: {left.type} {operator} {right.type}"
+                raise self.error(node, "TYPE_MISMATCH", message)
+            return moment
+        if found.name == "decimal":
+            return self._decimal_arithmetic(node, operator, left, right)
+        one, other = (coerce(side, found) or side for side in (left, right))
+        symbol = "//" if operator == "/" and found.is_integer else operator
+        return Typed(f"({one.sql} {symbol} {other.sql})", found)
+
+    def _decimal_arithmetic(self, node: exp.Expr, operator: str, left: Typed, right: Typed) -> Typed:
+        (p1, s1), (p2, s2) = decimal_of(left.type).params, decimal_of(right.type).params
+        if operator == "*":
+            result = decimal(p1 + p2, s1 + s2)
+        elif operator in ("+", "-"):
+            scale = max(s1, s2)
+            result = decimal(max(p1 - s1, p2 - s2) + scale + 1, scale)
+        else:
+            raise self.error(node, "NOT_SUPPORTED", f"decimal {operator}: cast a side to double")
+        return Typed(cast_sql(f"{left.sql} {operator} {right.sql}", result), result)
+
+    # --- What has a syntax of its own
+
+    def _now(self, node: exp.Expr, _: Scope) -> Typed:
+        self.only(node)
+        moment = functions.moment(self._statement.now)
+        to = {exp.CurrentDate: DATE, exp.Localtimestamp: TIMESTAMP}.get(type(node), TIMESTAMP_TZ)
+        return explicit_cast(moment, to)
+
+    def _at_time_zone(self, node: exp.Expr, scope: Scope) -> Typed:
+        zone = self.expression(node.args["zone"], scope)
+        return functions.call("at_timezone", [self.expression(node.this, scope), zone])
+
+    def _extract(self, node: exp.Expr, scope: Scope) -> Typed:
+        return functions.field(node.name.lower(), self.expression(node.expression, scope))
+
+    def _interval(self, node: exp.Expr, _: Scope) -> Typed:
+        self.only(node, "this", "unit")
+        unit = (node.args["unit"].name if node.args.get("unit") else "").lower()
+        known = unit in ("second", "minute", "hour", "day", "month", "year")
+        if not known or not re.fullmatch(r"-?\d+", node.this.name):
+            raise self.error(node, "NOT_SUPPORTED", f"the interval {node.this.name!r} {unit}")
+        kind = MONTH_INTERVAL if unit in ("month", "year") else DAY_INTERVAL
+        return Typed(f"INTERVAL '{node.this.name} {unit}'", kind)
+
+    def _position(self, node: exp.Expr, scope: Scope) -> Typed:
+        self.only(node, "this", "substr")
+        return functions.call(
+            "strpos", [self.expression(node.args[key], scope) for key in ("this", "substr")]
+        )
+
+    def _trim(self, node: exp.Expr, scope: Scope) -> Typed:
+        self.only(node, "this", "position", "expression")
+        side = (node.args.get("position") or "BOTH").upper()
+        name = {"LEADING": "ltrim", "TRAILING": "rtrim"}.get(side, "trim")
+        value = self.expression(node.this, scope)
+        if node.args.get("expression") is None:
+            return functions.call(name, [value])
+        characters = self.expression(node.expression, scope)
+        if value.type != VARCHAR or characters.type != VARCHAR:
+            raise self.error(node, "TYPE_MISMATCH", f"Cannot trim {characters.type} from {value.type}")
+        return Typed(f"{name}({value.sql}, {characters.sql})", VARCHAR)
+
+    def _array(self, node: exp.Expr, scope: Scope) -> Typed:
+        self.only(node, "expressions")
+        values = self.unified(node, [self.expression(part, scope) for part in node.expressions])
+        kind = array(values[0].type if values else UNKNOWN)
+        return Typed(f"[{', '.join(value.sql for value in values)}]", kind)
+
+    def _subscript(self, node: exp.Expr, scope: Scope) -> Typed:
+        self.only(node, "this", "expressions")
+        if len(node.expressions) != 1:
+            raise self.error(node, "SYNTAX_ERROR", "a subscript takes one index")
+        value, key = self.expression(node.this, scope), self.expression(node.expressions[0], scope)
+        return functions.call(functions.SUBSCRIPT, [value, key])
+
+    def _case(self, node: exp.Expr, scope: Scope) -> Typed:
+        self.only(node, "this", "ifs", "default")
+        pairs = [(branch.this, branch.args["true"]) for branch in node.args["ifs"]]
+        return self._branches(node, pairs, node.args.get("default"), scope)
+
+    def _if(self, node: exp.Expr, scope: Scope) -> Typed:
+        self.only(node, "this", "true", "false")
+        branch = exp.If(this=node.this, true=node.args["true"])
+        return self._branches(exp.Case(), [(branch.this, branch.args["true"])], node.args.get("false"), scope)
+
+    def _branches(
+        self,
+        node: exp.Expr,
+        pairs: Sequence[tuple[exp.Expr, exp.Expr]],
+        default: exp.Expr | None,
+        scope: Scope,
+    ) -> Typed:
+        operand = node.args.get("this")
+        subject = self.expression(operand, scope) if operand is not None else None
+        conditions = [
+            self.compare(when, "=", subject, self.expression(when, scope)).sql
+            if subject
+            else self.condition(when, scope)
+            for when, _ in pairs
+        ]
+        values = [self.expression(then, scope) for _, then in pairs]
+        values = self.unified(node, [*values, self.expression(default or exp.Null(), scope)])
+        whens = " ".join(f"WHEN {c} THEN {v.sql}" for c, v in zip(conditions, values[:-1], strict=True))
+        return Typed(f"CASE {whens} ELSE {values[-1].sql} END", values[0].type)
+
+    def _rows(self, node: exp.Expr, scope: Scope, columns: int | None) -> Rows:
+        """Analyse a subquery within an expression, which then is no expression of one column."""
+        used = self._used
+        rows = self.query(node, scope.below())
+        self._used = {**used, "": _NOT_ONE_COLUMN}
+        if columns is not None and len(rows.columns) != columns:
+            message = "Multiple columns returned by subquery are not supported"
+            raise self.error(node, "TYPE_MISMATCH", message)
+        return rows
+
+    def _scalar_subquery(self, node: exp.Expr, scope: Scope) -> Typed:
+        self.only(node, "this")
+        rows = self._rows(node.this, scope, columns=1)
+        return Typed(f"({rows.sql})", rows.columns[0].type)
+
+    def _exists(self, node: exp.Expr, scope: Scope) -> Typed:
+        self.only(node, "this")
+        return Typed(f"EXISTS ({self._rows(node.this, scope, columns=None).sql})", BOOLEAN)
+
+    def _cast(self, node: exp.Expr, scope: Scope) -> Typed:
+        self.only(node, "this", "to", "safe")
+        value, to = self.expression(node.this, scope), node.args["to"]
+        written = to.sql(dialect="trino").lower()
+        literal = isinstance(node.this, exp.Literal) and node.this.is_string
+        precision = re.fullmatch(r"timestamp\(([0-3])\)( with time zone)?", written)
+        if precision and (literal or precision[1] == "3"):
+            written = f"timestamp{precision[2] or ''}"
+        if literal and written == "timestamp" and re.search(r"(UTC|Z|\+00:00)$", node.this.name):
+            written = str(TIMESTAMP_TZ)
+        length = re.fullmatch(r"varchar\((\d+)\)", written)
+        try:
+            kind = parse_type("varchar" if length else written)
+        except ValueError as error:
+            raise self.error(node, "NOT_SUPPORTED", f"cast to {written}") from error
+        result = (try_cast if isinstance(node, exp.TryCast) else explicit_cast)(value, kind)
+        return replace(result, sql=f"substr({result.sql}, 1, {length[1]})", text=None) if length else result
+
+    # --- Functions
+
+    def _call(self, node: exp.Expr, scope: Scope) -> Typed:
+        name = node.name.lower()
+        if name in AGGREGATES_AND_WINDOWS:
+            return self._over(node, scope)
+        if name == "now" and not node.expressions:
+            return functions.moment(self._statement.now)
+        arguments = [
+            self._lambda(part, scope) if isinstance(part, exp.Lambda) else self.expression(part, scope)
+            for part in node.expressions
+        ]
+        return functions.call(name, arguments)
+
+    def _lambda(self, node: exp.Lambda, scope: Scope) -> Lambda:
+        parameters = [parameter.name.lower() for parameter in node.expressions]
+
+        def body(types: Sequence[Type]) -> tuple[list[str], Typed]:
+            names = [self.new_name("l") for _ in parameters]
+            bound = {p: Typed(n, t) for p, n, t in zip(parameters, names, types, strict=True)}
+            return names, self.expression(node.this, replace(scope, parameters={**scope.parameters, **bound}))
+
+        return Lambda(len(parameters), body)
+
+    def _over(self, node: exp.Expr, scope: Scope) -> Typed:
+        """Write an aggregate or window function with OVER, FILTER, WITHIN GROUP or IGNORE NULLS around it."""
+        around: dict[type[exp.Expr], exp.Expr] = {}
+        while not isinstance(node, exp.Anonymous):
+            if type(node) not in _AROUND or type(node) in around:
+                raise self.error(node, "NOT_SUPPORTED", f"{type(node).__name__} as a function")
+            around[type(node)] = node
+            node = node.this
+        name = node.name.lower()
+        if name not in AGGREGATES_AND_WINDOWS:
+            raise self.error(
+                node, "FUNCTION_NOT_FOUND", f"Function '{name}' is no aggregate or window function"
+            )
+        window = around.get(exp.Window)
+        if name in WINDOWS and window is None:
+            raise self.error(node, "MISSING_OVER", f"Window function {name} requires an OVER clause")
+        written = self._aggregate(node, around.get(exp.WithinGroup), scope)
+        call = written.call
+        if exp.IgnoreNulls in around:
+            if name not in ("lag", "lead", "first_value", "last_value", "nth_value"):
+                raise self.error(node, "NOT_SUPPORTED", f"IGNORE NULLS on {name}")
+            call = f"{call[:-1]} IGNORE NULLS)"
+        if filtered := around.get(exp.Filter):
+            call += f" FILTER (WHERE {self.condition(filtered.expression.this, scope)})"
+        if window is not None:
+            call += f" OVER ({self._window(window, scope)})"
+        self._used[""] = _NOT_ONE_COLUMN
+        return Typed(written.wrap.format(call), written.type)
+
+    def _aggregate(self, node: exp.Anonymous, within: exp.Expr | None, scope: Scope) -> functions.Aggregate:
+        parts, distinct = list(node.expressions), False
+        order = within.expression if within is not None else None
+        if parts and isinstance(parts[-1], exp.Order):
+            order = parts[-1]
+            parts[-1] = order.this
+        if len(parts) == 1 and isinstance(parts[0], exp.Distinct):
+            self.only(parts[0], "expressions")
+            parts, distinct = list(parts[0].expressions), True
+        if len(parts) == 1 and isinstance(parts[0], exp.Star) and node.name.lower() == "count":
+            parts = []
+        sort = f" ORDER BY {self._sort_keys(order, scope)}" if order is not None else ""
+        values = [self.expression(part, scope) for part in parts]
+        return functions.aggregate(node.name, values, distinct=distinct, order=sort)
+
+    def _sort_keys(self, node: exp.Expr, scope: Scope) -> str:
+        return ", ".join(f"{self.expression(k.this, scope).sql}{self.direction(k)}" for k in node.expressions)
+
+    def direction(self, node: exp.Expr) -> str:
+        """Write a sort key's direction; NULLs are last in Athena either way."""
+        self.only(node, "this", "desc", "nulls_first")
+        direction = " DESC" if node.args.get("desc") else " ASC"
+        return f"{direction} NULLS {'FIRST' if node.args.get('nulls_first') else 'LAST'}"
+
+    def _window(self, node: exp.Expr, scope: Scope) -> str:
+        self.only(node, "this", "partition_by", "order", "spec", "over")
+        clauses = []
+        if partition := node.args.get("partition_by"):
+            clauses.append(
+                f"PARTITION BY {', '.join(self.expression(part, scope).sql for part in partition)}"
+            )
+        if order := node.args.get("order"):
+            clauses.append(f"ORDER BY {self._sort_keys(order, scope)}")
+        if spec := node.args.get("spec"):
+            self.only(spec, "kind", "start", "start_side", "end", "end_side")
+            bounds = [self._bound(spec, side, scope) for side in ("start", "end") if spec.args.get(side)]
+            frame = f"BETWEEN {' AND '.join(bounds)}" if len(bounds) == 2 else bounds[0]
+            clauses.append(f"{'ROWS' if spec.args['kind'].upper() == 'ROWS' else 'RANGE'} {frame}")
+        return " ".join(clauses)
+
+    def _bound(self, spec: exp.Expr, side: str, scope: Scope) -> str:
+        bound = spec.args[side]
+        preceding = (spec.args.get(f"{side}_side") or "").upper() == "PRECEDING"
+        direction = "PRECEDING" if preceding else "FOLLOWING"
+        if isinstance(bound, exp.Expr):
+            return f"{self.expression(bound, scope).sql} {direction}"
+        return f"UNBOUNDED {direction}" if bound.upper() == "UNBOUNDED" else "CURRENT ROW"
+
+
+_AROUND = (exp.Window, exp.Filter, exp.WithinGroup, exp.IgnoreNulls, exp.RespectNulls)
+_COMPARISONS: dict[type[exp.Expr], str] = {
+    exp.EQ: "=",
+    exp.NEQ: "<>",
+    exp.GT: ">",
+    exp.GTE: ">=",
+    exp.LT: "<",
+    exp.LTE: "<=",
+    exp.NullSafeEQ: "IS NOT DISTINCT FROM",
+    exp.NullSafeNEQ: "IS DISTINCT FROM",
+}
+_ARITHMETIC: dict[type[exp.Expr], str] = {
+    exp.Add: "+",
+    exp.Sub: "-",
+    exp.Mul: "*",
+    exp.Div: "/",
+    exp.Mod: "%",
+}
+_WRITERS: Mapping[type[exp.Expr], Callable[[Expressions, exp.Expr, Scope], Typed]] = {
+    exp.Literal: Expressions._literal,
+    exp.Boolean: Expressions._boolean,
+    exp.Null: Expressions._null,
+    exp.Paren: Expressions._paren,
+    exp.Column: Expressions._column,
+    exp.Identifier: Expressions._column,
+    exp.Dot: Expressions._dot,
+    **dict.fromkeys(_COMPARISONS, Expressions._comparison),
+    **dict.fromkeys(_ARITHMETIC, Expressions._arithmetic),
+    exp.And: Expressions._connector,
+    exp.Or: Expressions._connector,
+    exp.Not: Expressions._not,
+    exp.Is: Expressions._is,
+    exp.Between: Expressions._between,
+    exp.In: Expressions._in,
+    exp.Like: Expressions._like,
+    exp.Escape: Expressions._escape,
+    exp.Neg: Expressions._neg,
+    exp.DPipe: Expressions._concat,
+    exp.CurrentDate: Expressions._now,
+    exp.CurrentTimestamp: Expressions._now,
+    exp.Localtimestamp: Expressions._now,
+    exp.AtTimeZone: Expressions._at_time_zone,
+    exp.Extract: Expressions._extract,
+    exp.Interval: Expressions._interval,
+    exp.StrPosition: Expressions._position,
+    exp.Trim: Expressions._trim,
+    exp.Array: Expressions._array,
+    exp.Bracket: Expressions._subscript,
+    exp.Case: Expressions._case,
+    exp.If: Expressions._if,
+    exp.Subquery: Expressions._scalar_subquery,
+    exp.Exists: Expressions._exists,
+    exp.Cast: Expressions._cast,
+    exp.TryCast: Expressions._cast,
+    exp.Anonymous: Expressions._call,
+    **dict.fromkeys(_AROUND, Expressions._over),
+}
+_NEVER_FAILING = (
+    *(exp.Literal, exp.Boolean, exp.Null, exp.Paren, exp.Column, exp.Identifier, exp.Dot, *_COMPARISONS),
+    *(exp.And, exp.Or, exp.Not, exp.Is, exp.Between, exp.In, exp.Like),
+)
+"""What DuckDB knows not to fail, or is no more than what it is made of."""
+
+
+def dereference(value: Typed, *names: str) -> Typed:
+    """Return a field of a row."""
+    for name in names:
+        found = [f for f in value.type.fields if f.lower() == name]
+        if value.type.name != "row" or len(found) != 1:
+            raise QueryError("TYPE_MISMATCH", f"Expression is not of type ROW with a field '{name}'")
+        kind = value.type.args[value.type.fields.index(found[0])]
+        value = Typed(f"struct_extract({value.sql}, {quote_text(found[0])})", kind)
+    return value
+
+
+def _moment_arithmetic(operator: str, left: Typed, right: Typed) -> Typed | None:
+    intervals = (DAY_INTERVAL, MONTH_INTERVAL)
+    if operator == "+" and left.type in intervals and right.type.is_moment:
+        left, right = right, left
+    if operator in ("+", "-") and left.type.is_moment and right.type in intervals:
+        moved = Typed(f"({functions.local(left)} {operator} {right.sql})", TIMESTAMP)
+        return explicit_cast(moved, left.type)
+    if operator == "-" and left.type.is_moment and right.type.is_moment:
+        return Typed(f"({functions.local(left)} - {functions.local(right)})", DAY_INTERVAL)
+    if operator in ("+", "-") and left.type == right.type and left.type in intervals:
+        return Typed(f"({left.sql} {operator} {right.sql})", left.type)
+    if operator == "*" and left.type in intervals and right.type.is_integer:
+        return Typed(f"({left.sql} * {right.sql})", left.type)
+    return None
+
+
+def _number(written: str) -> Typed:
+    if re.fullmatch(r"\d+", written):
+        if int(written) >= 2**63:
+            raise QueryError("INVALID_LITERAL", f"Invalid numeric literal: {written}")
+        return Typed(written, INTEGER if int(written) < 2**31 else BIGINT)
+    if match := re.fullmatch(r"(\d*)\.(\d*)", written):
+        whole, fraction = match.groups()
+        kind = decimal(max(1, len(whole.lstrip("0")) + len(fraction)), len(fraction))
+        return Typed(f"CAST('{written}' AS {duckdb_type(kind)})", kind)
+    if re.fullmatch(r"(\d+\.?\d*|\.\d+)[eE][+-]?\d+", written):
+        return Typed(f"CAST('{written}' AS DOUBLE)", DOUBLE)
+    raise QueryError("INVALID_LITERAL", f"Invalid numeric literal: {written}")
