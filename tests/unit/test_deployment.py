@@ -1,0 +1,71 @@
+"""The deployment file: what Terraform left, or a clear word why not."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from custody.deployment import Deployment, load_deployment
+from custody.errors import UsageError
+
+OUTPUTS: dict[str, Any] = {
+    "buckets": {"raw-data": "raw"},
+    "keys": {},
+    "functions": {},
+    "queues": {},
+    "workgroup": "w",
+    "database": "d",
+    "trail_arn": "t",
+    "topic_arn": "s",
+    "account_id": "123456789012",
+    "region": "us-east-1",
+    "watermark_minutes": 60,
+    "recorded_prefixes": {"raw": ["incoming/"], "processed": [""], "analytics": []},
+}
+
+
+def load(tmp_path: Path, content: str) -> Deployment:
+    path = tmp_path / "deployment.json"
+    path.write_text(content, encoding="utf-8")
+    return load_deployment(path)
+
+
+def test_outputs_are_read_and_others_ignored(tmp_path: Path) -> None:
+    assert load(tmp_path, json.dumps(OUTPUTS | {"roles": {}})) == Deployment(**OUTPUTS)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "null", "\x00"])
+def test_what_is_no_outputs_file_is_wrong_use(tmp_path: Path, content: str) -> None:
+    with pytest.raises(UsageError, match="deployment file"):
+        load(tmp_path, content)
+
+
+def test_a_file_that_is_not_there_is_wrong_use(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="no deployment file"):
+        load_deployment(tmp_path / "deployment.json")
+    with pytest.raises(UsageError, match="cannot be read"):
+        load_deployment(tmp_path)
+
+
+@pytest.mark.parametrize("name", OUTPUTS)
+def test_an_output_that_is_missing_is_named(tmp_path: Path, name: str) -> None:
+    with pytest.raises(UsageError, match=f"lacks {name}"):
+        load(tmp_path, json.dumps({key: value for key, value in OUTPUTS.items() if key != name}))
+
+
+@pytest.mark.parametrize(
+    ("bucket", "key", "recorded"),
+    [
+        ("raw", "incoming/a", True),
+        ("raw", "incoming", False),
+        ("raw", "scratch/incoming/a", False),
+        ("processed", "anything", True),
+        ("analytics", "anything", False),
+        ("other", "incoming/a", False),
+    ],
+)
+def test_what_is_recorded(bucket: str, key: str, recorded: bool) -> None:
+    assert Deployment(**OUTPUTS).is_recorded(bucket, key) is recorded
