@@ -101,7 +101,7 @@ class Children:
                 self._running.discard(process)
 
     def stop(self) -> None:
-        """Ask every process to stop as Ctrl-C would, and end those that do not in time."""
+        """Ask every process to stop as Ctrl-C would, and in the end kill what is left of its group."""
         with self._lock:
             self._stopped = True
             running = list(self._running)
@@ -109,10 +109,9 @@ class Children:
             _signal(process, signal.SIGINT)
         deadline = time.monotonic() + GRACE_SECONDS
         for process in running:
-            try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(max(0.0, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                _signal(process, signal.SIGKILL)
+            _signal(process, signal.SIGKILL)
 
 
 def _signal(process: subprocess.Popen[str], number: signal.Signals) -> None:
@@ -251,7 +250,7 @@ def run_gate(gate: Gate, children: Children) -> Result:
 
 
 def run_gates(gates: Sequence[Gate]) -> list[Result]:
-    """Run all the gates: some at once, then pytest, which shows what it does, alone. Returns them in order."""
+    """Run all the gates: some at once, then pytest alone, which shows what it does. In order."""
     children = Children()
     quiet = [gate for gate in gates if gate is not PYTEST]
     pool = ThreadPoolExecutor(AT_ONCE)

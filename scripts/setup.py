@@ -20,10 +20,12 @@ if sys.version_info < (3, 11):  # noqa: UP036 - the system's Python may be older
 import argparse
 import fcntl
 import hashlib
+import json
 import os
 import shutil
 import subprocess
 import time
+import tomllib
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -56,8 +58,16 @@ def stamp_of(*inputs: Path) -> str:
     """Return the digest of what an environment is made from: inputs, this interpreter, this place."""
     digest = hashlib.sha256(f"{sys.version}\n{sys.base_prefix}\n{REPO}\n".encode())
     for path in (Path(__file__), *inputs):
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
+        content = _installed_from(path) if path.name == "pyproject.toml" else path.read_bytes()
+        digest.update(hashlib.sha256(content).digest())
     return digest.hexdigest()
+
+
+def _installed_from(pyproject: Path) -> bytes:
+    """Return what of ``pyproject.toml`` an installation depends on; the rest configures linters and tests."""
+    document = tomllib.loads(pyproject.read_text())
+    parts = document["build-system"], document["project"], document["tool"]["hatch"]
+    return json.dumps(parts, sort_keys=True).encode()
 
 
 def make(folder: Path, what: str, inputs: Sequence[Path], recipe: Callable[[Path], None]) -> bool:

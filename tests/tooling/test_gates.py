@@ -1,0 +1,97 @@
+"""The gates' runner: every gate runs, a red one is shown with its remedy, and nothing is left running."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from scripts.gates import GATES, Children, Gate, Runner, command, run_gates
+from scripts.toolchain import REPO, ToolError
+
+GREEN = Gate("green one", command("true"), "-")
+RED = Gate("red one", command("sh", "-c", "echo what is wrong >&2; exit 3"), "make it-good")
+
+
+def test_every_gate_runs_even_after_a_red_one(capsys: pytest.CaptureFixture[str]) -> None:
+    assert [result.green for result in run_gates([RED, GREEN, RED, GREEN])] == [False, True, False, True]
+    printed = capsys.readouterr().out
+    assert printed.count("what is wrong") == 2
+    assert printed.count("red one   mend: make it-good") == 2
+
+
+def test_a_gate_that_cannot_run_is_red_and_says_why(capsys: pytest.CaptureFixture[str]) -> None:
+    def broken(_: Runner) -> bool:
+        raise ToolError("There is no tool.")
+
+    missing = Gate("missing", command("/nonexistent/tool"), "-")
+    assert [result.green for result in run_gates([Gate("broken", broken, "-"), missing])] == [False, False]
+    printed = capsys.readouterr().out
+    assert "There is no tool." in printed
+    assert "/nonexistent/tool" in printed
+
+
+def test_every_gate_of_lint_and_scan_is_in_the_whole() -> None:
+    whole = GATES["test"]
+    assert {gate.name for name in GATES for gate in GATES[name]} == {gate.name for gate in whole}
+    assert all(gate.mend for gate in whole)
+
+
+def test_the_gates_see_no_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "mine")
+    runner = Runner(Children())
+    assert runner("sh", "-c", 'test -z "$AWS_SECRET_ACCESS_KEY"')
+
+
+def test_what_runs_is_stopped_with_what_it_started(tmp_path: Path) -> None:
+    children = Children()
+    script = f"sleep 60 & echo $! > {tmp_path}/pid; touch {tmp_path}/started; wait"
+    thread = threading.Thread(target=Runner(children), args=("sh", "-c", script))
+    thread.start()
+    while not (tmp_path / "started").exists():
+        time.sleep(0.02)
+    children.stop()
+    thread.join(10)
+    assert not thread.is_alive()
+    _ended(int((tmp_path / "pid").read_text()))
+    with pytest.raises(ToolError):
+        Runner(children)("true")
+
+
+def _ended(pid: int) -> None:
+    deadline = time.monotonic() + 5
+    while time.monotonic() < deadline:
+        try:
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return
+        time.sleep(0.05)
+    os.kill(pid, signal.SIGKILL)
+    pytest.fail(f"{pid} still ran")
+
+
+def test_the_exit_status_is_that_of_the_worst_gate() -> None:
+    program = (
+        "import sys; from scripts import gates;"
+        "gates.GATES['lint'] = (gates.Gate('g', gates.command(sys.argv.pop(1)), 'mend it'),);"
+        "sys.exit(gates.main())"
+    )
+    for words, status, verdict in (
+        ("true", 0, "all 1 gates are green"),
+        ("false", 1, "1 of 1 gates are red"),
+    ):
+        done = subprocess.run(
+            [sys.executable, "-c", program, words, "lint"],
+            cwd=REPO,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == status
+        assert verdict in done.stdout

@@ -1,0 +1,30 @@
+"""The targets are a contract: each is listed with what it does, and continuous integration runs one."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+
+from scripts.toolchain import REPO
+
+TARGETS = {
+    *("help", "setup", "demo", "build", "plan", "apply", "destroy", "test", "lint", "fmt", "scan", "verify"),
+    *("report", "doctor", "bench", "docs", "local-up", "local-down", "clean"),
+}
+
+
+def test_make_alone_lists_every_target() -> None:
+    done = subprocess.run(["make"], cwd=REPO, capture_output=True, text=True, check=True)
+    assert set(re.findall(r"^  ([a-z-]+)  +\S", done.stdout, re.MULTILINE)) == TARGETS
+
+
+def test_no_target_is_taken_for_a_file() -> None:
+    (phony,) = re.findall(r"^\.PHONY: (.*)$", (REPO / "Makefile").read_text(), re.MULTILINE)
+    assert set(phony.split()) == TARGETS
+
+
+def test_continuous_integration_runs_make_test() -> None:
+    script = REPO / ".ci" / "run"
+    assert os.access(script, os.X_OK)
+    assert script.read_text().splitlines()[-1] == "exec make test"

@@ -1,0 +1,181 @@
+"""The adapter around Terraform: whom it refuses, what it keeps, and that it leaves nothing behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scripts.local_aws import LocalAws
+from scripts.terraform import Plan, Terraform, TerraformError
+from scripts.toolchain import REPO, ToolError
+
+
+def change(address: str, *actions: str, before: Any = None, after: Any = None) -> dict[str, Any]:
+    module = address.rpartition(".")[0].rpartition(".")[0]
+    details = {"actions": list(actions), "before": before, "after": after, "after_unknown": {}}
+    return {"address": address, "module_address": module, "change": details}
+
+
+def test_a_summary_counts_what_is_new_and_names_what_exists() -> None:
+    document = {
+        "resource_changes": [
+            change("module.key.aws_kms_key.this", "create", after={}),
+            change("module.key.aws_kms_alias.this", "create", after={}),
+            change("aws_sns_topic.this", "create", after={}),
+            change(
+                "module.b.aws_s3_bucket.this", "update", before={"tags": 1, "x": 1}, after={"tags": 2, "x": 1}
+            ),
+            change("module.b.aws_sqs_queue.this", "delete", "create", before={"name": 1}, after={"name": 2}),
+            change("module.b.aws_sns_topic.this", "delete", before={"name": 1}),
+            change("module.b.data.aws_region.this", "read"),
+            change("module.b.aws_iam_role.this", "no-op", before={}, after={}),
+        ],
+        "output_changes": {"a": {"actions": ["create"]}, "b": {"actions": ["no-op"]}},
+    }
+    assert Plan(Path("plan"), document).summary().splitlines() == [
+        "3 to add, 1 to change, 1 to replace, 1 to destroy; 1 outputs change.",
+        "  +   2  module.key",
+        "  +   1  the root",
+        "  ~ change  module.b.aws_s3_bucket.this: tags",
+        "  ± replace  module.b.aws_sqs_queue.this: name",
+        "  - destroy  module.b.aws_sns_topic.this",
+    ]
+
+
+def test_a_plan_without_changes_says_so() -> None:
+    plan = Plan(Path("plan"), {"resource_changes": [change("aws_sns_topic.this", "no-op")]})
+    assert not plan.has_changes
+    assert plan.summary().startswith("No change")
+
+
+@pytest.mark.parametrize("env", ["dev", "prod"])
+def test_a_real_environment_with_placeholders_is_refused(env: str) -> None:
+    with pytest.raises(
+        ToolError, match=rf"terraform/env/{env}\.tfvars:\d+ still holds <[^>]+>: fill it in first"
+    ):
+        Terraform(env)
+
+
+def test_an_unknown_environment_is_refused() -> None:
+    with pytest.raises(ToolError, match="no environment 'stage'; there are dev, local, prod"):
+        Terraform("stage")
+
+
+def test_without_a_server_nothing_is_applied(tmp_path: Path) -> None:
+    with pytest.raises(ToolError, match="Run first: make local-up"):
+        Terraform("local", work_dir=tmp_path).apply()
+
+
+def test_a_plan_needs_neither_server_nor_credentials(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    root = tmp_path / "root" / "terraform"
+    root.mkdir(parents=True)
+    (root / "left-over.tf").write_text("this is no HCL")
+    (root / "left-over").mkdir()
+
+    plan = Terraform("local", work_dir=tmp_path).plan()
+
+    assert {change["change"]["actions"][0] for change in plan.changes} == {"create"}
+    assert json.loads((tmp_path / "plan.json").read_bytes()) == plan.document
+    assert "Terraform will perform the following actions" in (tmp_path / "plan.txt").read_text()
+    links = {path.name for path in root.iterdir() if path.is_symlink()}
+    assert {path.name for path in root.iterdir()} - links == {".terraform", "backend.tf"}
+    assert "main.tf" not in links
+    assert (tmp_path / "root" / "sql" / "views").is_dir()
+
+
+def test_what_terraform_refuses_is_raised_with_its_words(tmp_path: Path) -> None:
+    with pytest.raises(TerraformError, match=r"(?s)account_id.*terraform plan failed"):
+        Terraform("local", work_dir=tmp_path, variables={"account_id": "not an account"}).plan()
+
+
+@pytest.fixture(scope="module")
+def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
+    with LocalAws(tmp_path_factory.mktemp("aws")) as server:
+        yield server
+
+
+def state(folder: Path, serial: int) -> Path:
+    path = folder / "terraform.tfstate"
+    resources = [{"mode": "managed", "type": "aws_sns_topic", "name": "x", "instances": []}]
+    path.write_text(
+        json.dumps({"version": 4, "serial": serial, "lineage": "x", "outputs": {}, "resources": resources})
+    )
+    return path
+
+
+def test_a_state_whose_server_is_gone_is_dropped_and_said(tmp_path: Path, aws: LocalAws) -> None:
+    path = state(tmp_path, 1)
+    (tmp_path / "terraform.tfstate.instance").write_text("another instance")
+    (tmp_path / "deployment.json").write_text("{}")
+    said: list[str] = []
+    assert (
+        Terraform("local", work_dir=tmp_path, environ=aws.environ(), say=said.append)
+        .show_json()
+        .get("values")
+        is None
+    )
+    assert said == ["The local state is dropped: the AWS on this machine that it described has ended."]
+    assert not path.exists()
+    assert not (tmp_path / "deployment.json").exists()
+
+
+def test_a_state_of_the_server_that_runs_is_kept(tmp_path: Path, aws: LocalAws) -> None:
+    instance = aws.admin("status")["instance"]
+    path = state(tmp_path, 7)
+    (tmp_path / "terraform.tfstate.instance").write_text(instance)
+    said: list[str] = []
+    Terraform("local", work_dir=tmp_path, environ=aws.environ(), say=said.append).show_json()
+    assert said == []
+    assert json.loads(path.read_bytes())["serial"] == 7
+
+
+def test_a_plan_of_other_zips_is_not_applied(tmp_path: Path, aws: LocalAws) -> None:
+    (tmp_path / "plan").touch()
+    (tmp_path / "plan.inputs").write_text("another digest")
+    with pytest.raises(ToolError, match="zips have changed since the plan"):
+        Terraform("local", work_dir=tmp_path, environ=aws.environ()).apply()
+
+
+def test_there_must_be_a_plan_to_apply(tmp_path: Path, aws: LocalAws) -> None:
+    with pytest.raises(ToolError, match="make plan ENV=local"):
+        Terraform("local", work_dir=tmp_path, environ=aws.environ()).apply()
+
+
+def test_an_interrupt_leaves_no_terraform_behind(tmp_path: Path) -> None:
+    """A Terraform that takes its time: asked to stop as Ctrl-C would, once, and waited for."""
+    program = tmp_path / "terraform"
+    program.write_text(
+        "#!/bin/sh\n"
+        f"echo $$ > {tmp_path}/pid\n"
+        f"trap 'echo asked >> {tmp_path}/asked; sleep 0.5; exit 1' INT\n"
+        f"touch {tmp_path}/started\n"
+        "while true; do sleep 0.1; done\n"
+    )
+    program.chmod(0o755)
+    driver = (
+        "from pathlib import Path; import os; from scripts.terraform import _Driver;"
+        f"_Driver(Path({str(program)!r}), Path({str(tmp_path)!r}), os.environ, 10.0).cmd('apply')"
+    )
+    process = subprocess.Popen([sys.executable, "-c", driver], cwd=REPO, stderr=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + 20
+        while not (tmp_path / "started").exists() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(20) != 0
+    finally:
+        process.kill()
+    assert (tmp_path / "asked").read_text() == "asked\n"
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
