@@ -298,10 +298,16 @@ def test_a_guess_goes_no_further_than_five_minutes(warehouse: Warehouse, apart: 
     assert sorted(outcomes(warehouse)) == [("unprovenanced", "none"), ("unwitnessed", "none")]
 
 
-def test_a_guess_is_not_made_against_other_identifiers(warehouse: Warehouse) -> None:
-    """Both sides name a request, and not the same one."""
+def test_a_guess_is_not_made_against_another_request(warehouse: Warehouse) -> None:
     warehouse.deliver(put_object(RAW, KEY, version=None))
     warehouse.record(receipt_of(put_object(RAW, KEY)))
+
+    assert sorted(outcomes(warehouse)) == [("unprovenanced", "none"), ("unwitnessed", "none")]
+
+
+def test_a_guess_is_not_made_against_another_version(warehouse: Warehouse) -> None:
+    warehouse.deliver(put_object(RAW, KEY))
+    warehouse.record(backfill_of(put_object(RAW, KEY), after=timedelta(minutes=1)))
 
     assert sorted(outcomes(warehouse)) == [("unprovenanced", "none"), ("unwitnessed", "none")]
 
@@ -328,6 +334,16 @@ def test_a_proof_goes_before_a_guess(warehouse: Warehouse) -> None:
     warehouse.record(backfill_of(proven, after=timedelta(minutes=1)))
 
     assert sorted(outcomes(warehouse)) == [("unprovenanced", "none"), ("verified", "version_id")]
+
+
+def test_a_write_takes_its_proof_and_not_a_nearer_guess(warehouse: Warehouse) -> None:
+    write = put_object(RAW, KEY)
+    proof, nearer = receipt_of(write), backfill_of(put_object(RAW, KEY), after=timedelta(minutes=1))
+    del write["responseElements"]["x-amz-version-id"]
+    warehouse.deliver(write)
+    warehouse.record(proof, nearer)
+
+    assert sorted(outcomes(warehouse)) == [("unwitnessed", "none"), ("verified", "request_id")]
 
 
 def test_a_suspended_buckets_null_version_has_one_receipt_for_one_write(warehouse: Warehouse) -> None:
