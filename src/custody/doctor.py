@@ -240,13 +240,15 @@ class _Examination:
         return f"{configuration['FunctionName']} is {state.lower()}"
 
     def event_source(self) -> str:
-        queue_arn = self._queue_arn("recorder")
+        recorder = self.deployment.functions["recorder"]
         mappings = self.clients.functions.list_event_source_mappings(
-            FunctionName=self.deployment.functions["recorder"], EventSourceArn=queue_arn
+            EventSourceArn=self._queue_arn("recorder")
         )["EventSourceMappings"]
-        if not mappings:
+        # a mapping may be of a version or an alias of the function: its ARN with a qualifier
+        states = [each["State"] for each in mappings if f"{each['FunctionArn']}:".startswith(f"{recorder}:")]
+        if not states:
             raise _BrokenError("Nothing hands the queue's messages to the recorder.", _APPLY)
-        state = mappings[0]["State"]
+        state = states[0]
         if state not in ("Enabled", "Enabling", "Updating", "Creating"):
             raise _BrokenError(
                 f"The recorder does not read its queue: the event source is {state}.",

@@ -21,6 +21,7 @@ from custody.findings import Claim, Finding
 from custody.ledger import AccessSummary, LedgerRow, LedgerStatus, access_summary, ledger_rows
 from custody.objects import RECEIPT_PREFIX, ObjectVersion, S3Location, quote_key
 from custody.receipt import Receipt, parse_statement
+from custody.terminal import beginning
 from custody.times import format_time
 from custody.verify import VerificationReport, verify
 
@@ -224,7 +225,7 @@ def _tell_written(story: VersionStory) -> Sentence:
     if seen.source_ip:
         words += f" from {seen.source_ip}"
     if seen.user_agent:
-        words += f" with {seen.user_agent}"
+        words += f" with {beginning(seen.user_agent, 60)}"
     return Sentence("written", f"{words} ({seen.event_name}).")
 
 

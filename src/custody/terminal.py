@@ -39,6 +39,11 @@ def shorten(text: str, limit: int) -> str:
     return f"{text[:head]}…{text[len(text) - tail :]}"
 
 
+def beginning(text: str, limit: int) -> str:
+    """Cut ``visible`` text to ``limit`` characters from its end (``…``): user agents begin with the tool."""
+    return text if len(text) <= limit else f"{text[: limit - 1]}…"
+
+
 def _escape(character: str) -> str:
     if character == "\\":
         return "\\\\"

@@ -105,7 +105,7 @@ class Cloud:
     def connect_recorder(self) -> str:
         """Have the function read the queue, and return the mapping's id; from then on moto empties it."""
         mapping = self.client("lambda").create_event_source_mapping(
-            FunctionName=self.deployment.functions["recorder"], EventSourceArn=QUEUE_ARN
+            FunctionName="custody-local-recorder", EventSourceArn=QUEUE_ARN
         )
         return str(mapping["UUID"])
 

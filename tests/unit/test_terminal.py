@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from custody.terminal import shorten, visible
+from custody.terminal import beginning, shorten, visible
 
 
 @pytest.mark.parametrize(
@@ -56,3 +56,10 @@ def test_shortened_text_fits_and_keeps_its_ends(text: str, limit: int) -> None:
         assert short[0] == text[0]
         assert short[-1] == text[-1]
         assert "…" in short
+
+
+@given(st.text(max_size=60), st.integers(min_value=1, max_value=60))
+def test_a_beginning_fits_and_says_that_it_is_one(text: str, limit: int) -> None:
+    short = beginning(text, limit)
+    assert len(short) <= limit
+    assert short == text if len(text) <= limit else short == text[: limit - 1] + "…"

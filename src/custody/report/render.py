@@ -14,7 +14,7 @@ from custody.findings import Claim
 from custody.ledger import LedgerStatus
 from custody.report.charts import LAYERS, STATUSES, order, stacked, timeline
 from custody.report.data import NOT_PROVEN, ReportData
-from custody.terminal import visible
+from custody.terminal import beginning, visible
 
 STATUS_MEANINGS = {
     LedgerStatus.VERIFIED: "CloudTrail logged the write, and a receipt of the same version agrees with it.",
@@ -76,7 +76,7 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        seen=visible, moment=_moment, number=_number, duration=_duration, plural=_plural
+        seen=visible, brief=_brief, moment=_moment, number=_number, duration=_duration, plural=_plural
     )
     return environment
 
@@ -84,6 +84,11 @@ def _environment() -> Environment:
 def _moment(time: datetime | None) -> str:
     """``2026-01-15 09:30:00``; the page says once that all times are UTC."""
     return "unknown" if time is None else time.strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _brief(text: str) -> str:
+    """User agents say much that nobody reads."""
+    return beginning(visible(text), 32)
 
 
 def _number(value: int) -> str:
