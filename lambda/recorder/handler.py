@@ -33,9 +33,9 @@ def _setting(name: str) -> str:
     return value
 
 
-logger = Logger(serialize_stacktrace=False)
-metrics = Metrics()
-processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False, logger=logger)
+logger = Logger(service=_setting("POWERTOOLS_SERVICE_NAME"), serialize_stacktrace=False)
+metrics = Metrics(namespace=_setting("POWERTOOLS_METRICS_NAMESPACE"), service=logger.service)
+processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
 recorder = Recorder(
     s3=boto3.client(
         "s3",
@@ -79,4 +79,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailure
 
 
 def _process(record: SQSRecord) -> None:
-    recorder.process(record.body)
+    try:
+        recorder.process(record.body)
+    except Exception:
+        # The batch processor keeps the message for Amazon SQS, but not what was wrong with it.
+        logger.exception("MessageFailed", extra={"message_id": record.message_id})
+        raise

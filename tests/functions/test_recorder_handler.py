@@ -21,7 +21,14 @@ from custody.receipt import parse_statement
 from tests.support.evidence import REGION, World, body, s3_record, worlds
 
 ROOT = Path(__file__).parents[2]
-SETTINGS = ("PROVENANCE_BUCKET", "SIGNING_KEY_ID", "CODE_SHA256", "AWS_LAMBDA_FUNCTION_NAME")
+SETTINGS = (
+    "AWS_LAMBDA_FUNCTION_NAME",
+    "CODE_SHA256",
+    "POWERTOOLS_METRICS_NAMESPACE",
+    "POWERTOOLS_SERVICE_NAME",
+    "PROVENANCE_BUCKET",
+    "SIGNING_KEY_ID",
+)
 
 
 @dataclass
@@ -158,6 +165,14 @@ def test_ends_are_counted_as_metrics(world: World, capsys: pytest.CaptureFixture
 
 
 @pytest.mark.usefixtures("_environment")
+def test_what_was_wrong_with_a_message_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    call("{}")
+    (line,) = [line for line in caplog.records if line.getMessage() == "MessageFailed"]
+    assert (line.levelname, line.__dict__["message_id"]) == ("ERROR", "0")
+    assert "Records is not a list" in caplog.text
+
+
+@pytest.mark.usefixtures("_environment")
 @pytest.mark.parametrize("name", SETTINGS)
 @pytest.mark.parametrize("value", [None, ""])
 def test_a_setting_that_is_not_there_is_named(
@@ -184,6 +199,8 @@ def run(code: str, blocked: tuple[str, ...]) -> subprocess.CompletedProcess[str]
         "AWS_DEFAULT_REGION": REGION,
         "AWS_LAMBDA_FUNCTION_NAME": "f",
         "CODE_SHA256": "ab" * 32,
+        "POWERTOOLS_METRICS_NAMESPACE": "Custody",
+        "POWERTOOLS_SERVICE_NAME": "recorder",
         "PROVENANCE_BUCKET": "b",
         "SIGNING_KEY_ID": "k",
         "PYTHONPATH": f"{ROOT / 'src'}:{ROOT / 'lambda'}",
