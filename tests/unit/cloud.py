@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,17 @@ QUEUE_ARN = "arn:aws:sqs:us-east-1:123456789012:custody-local-recorder"
 Cell = str | int | bool | date | datetime | None
 
 
+_SESSION = boto3.session.Session(
+    aws_access_key_id="testing", aws_secret_access_key="testing", region_name="us-east-1"
+)
+
+
+@cache
+def _client(service: str) -> Any:
+    """A client for all tests: reading a service's model takes longer than most tests."""
+    return _SESSION.client(service)  # type: ignore[call-overload]
+
+
 @dataclass(frozen=True)
 class Signer:
     """A P-256 key of our own: signs as AWS KMS does, which moto's does not."""
@@ -60,7 +72,7 @@ class Cloud:
     signer: Signer
 
     def client(self, service: str) -> Any:
-        return boto3.client(service, region_name="us-east-1")  # type: ignore[call-overload]
+        return _client(service)
 
     def put(self, key: str, body: bytes = b"a,b\n1,2\n", bucket: str = "raw-data") -> ObjectVersion:
         name = self.deployment.buckets[bucket]
@@ -171,9 +183,8 @@ def deployed(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
 
 
 def _deploy() -> Cloud:
-    session = boto3.session.Session(region_name="us-east-1")
-    s3, sqs = session.client("s3"), session.client("sqs")
-    key = session.client("kms").create_key(KeyUsage="SIGN_VERIFY", KeySpec="ECC_NIST_P256")["KeyMetadata"]
+    s3, sqs = _client("s3"), _client("sqs")
+    key = _client("kms").create_key(KeyUsage="SIGN_VERIFY", KeySpec="ECC_NIST_P256")["KeyMetadata"]
     for short, bucket in DEPLOYMENT.buckets.items():
         locked = short in ("provenance", "cloudtrail-log")
         s3.create_bucket(Bucket=bucket, ObjectLockEnabledForBucket=locked)
@@ -193,18 +204,18 @@ def _deploy() -> Cloud:
         notification = {"QueueArn": QUEUE_ARN, "Events": ["s3:ObjectCreated:*"]}
         s3.put_bucket_notification_configuration(
             Bucket=bucket,
-            NotificationConfiguration={"QueueConfigurations": [notification]},  # type: ignore[list-item]
+            NotificationConfiguration={"QueueConfigurations": [notification]},
         )
-    role = session.client("iam").create_role(RoleName="recorder", AssumeRolePolicyDocument="{}")["Role"]
-    function = session.client("lambda").create_function(
+    role = _client("iam").create_role(RoleName="recorder", AssumeRolePolicyDocument="{}")["Role"]
+    function = _client("lambda").create_function(
         FunctionName="custody-local-recorder",
         Runtime="python3.13",
         Role=role["Arn"],
         Handler="recorder.handler.handler",
         Code={"ZipFile": _empty_zip()},
     )
-    session.client("athena").create_work_group(Name=DEPLOYMENT.workgroup, Configuration={})
-    trail = session.client("cloudtrail")
+    _client("athena").create_work_group(Name=DEPLOYMENT.workgroup, Configuration={})
+    trail = _client("cloudtrail")
     trail.create_trail(Name="custody-local", S3BucketName=DEPLOYMENT.buckets["cloudtrail-log"])
     trail.start_logging(Name="custody-local")
     deployment = replace(
