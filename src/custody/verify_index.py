@@ -94,6 +94,8 @@ class LoneWrite:
     uri: str
     name: str
     since: datetime
+    version_known: bool
+    """Its event tells which version it wrote."""
 
 
 class Index:
@@ -156,6 +158,10 @@ class Index:
             "UPDATE receipts SET request_id = ? WHERE receipt_key = ?", (request_id, receipt_key)
         )
 
+    def forget_receipt(self, receipt_key: str) -> None:
+        """Leave a receipt out of every comparison."""
+        self._database.execute("DELETE FROM receipts WHERE receipt_key = ?", (receipt_key,))
+
     def count_receipts(self) -> int:
         """How many receipts there are to read."""
         (count,) = self._database.execute("SELECT count(*) FROM receipts WHERE versions > 0").fetchone()
@@ -212,13 +218,13 @@ class Index:
     def lone_writes(self) -> Iterator[LoneWrite]:
         """Every write that must match and for which there is neither an object version nor a receipt."""
         self._database.execute(_RECEIPTS_BY_REQUEST)
-        for uri, name, since in self._database.execute(
-            "SELECT uri, name, since FROM writes w WHERE must_match"
+        for uri, name, since, version_known in self._database.execute(
+            "SELECT uri, name, since, receipt_key IS NOT NULL FROM writes w WHERE must_match"
             " AND NOT EXISTS (SELECT 1 FROM objects o WHERE o.receipt_key = w.receipt_key)"
             " AND NOT EXISTS (SELECT 1 FROM receipts r WHERE r.receipt_key = w.receipt_key AND versions > 0)"
             " AND NOT EXISTS (SELECT 1 FROM receipts r WHERE r.request_id = w.request_id)"
         ):
-            yield LoneWrite(uri, name, _moment(since))
+            yield LoneWrite(uri, name, _moment(since), bool(version_known))
 
 
 def _place(bucket: str, key: str) -> str:

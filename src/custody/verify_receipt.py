@@ -58,6 +58,13 @@ class CheckedReceipt:
     unchecked: str = ""
     """What Amazon S3 would not give; empty if it gave everything."""
 
+    @property
+    def is_signed(self) -> bool:
+        """Whether the receipt's claim ``receipt.signature`` was checked and holds."""
+        return any(
+            verdict.claim is Claim.RECEIPT_SIGNATURE and not verdict.findings for verdict in self.verdicts
+        )
+
 
 class _GoneError(Exception):
     """Amazon S3 says that there is no such version."""

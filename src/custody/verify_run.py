@@ -15,7 +15,14 @@ from custody.errors import CannotCheckError, EvidenceError
 from custody.findings import Claim, Finding, Severity, Status
 from custody.keyring import REGISTRY_KEY, KeyRing, read_history
 from custody.listing import list_versions
-from custody.objects import LONG_RECEIPT_PREFIX, RECEIPT_PREFIX, ObjectVersion, S3Location, quote_key
+from custody.objects import (
+    LONG_RECEIPT_PREFIX,
+    RECEIPT_PREFIX,
+    ObjectVersion,
+    S3Location,
+    parse_receipt_key,
+    quote_key,
+)
 from custody.times import format_time
 from custody.trail import LogFile, TrailWrite, list_log_files, parse_log_file
 from custody.verify_index import Index, StoredReceipt
@@ -167,6 +174,9 @@ class Verification:
         listed = 0
         for prefix in self._receipt_prefixes():
             for entry in list_versions(self._s3, self._provenance, prefix):
+                version = parse_receipt_key(entry.key)
+                if version is not None and not self._in_scope(version):
+                    continue  # A key and a version id can run together into the prefix of another.
                 self._index.add_receipt(entry)
                 listed += 1
                 self._tell("receipts listed", listed)
@@ -226,6 +236,7 @@ class Verification:
         receipt, stored = checked.receipt, checked.stored
         in_scope = receipt is None or self._in_scope(receipt.version)
         if stored.receipt_key.startswith(LONG_RECEIPT_PREFIX) and not in_scope:
+            self._index.forget_receipt(stored.receipt_key)
             return
         if checked.unchecked:
             self._unchecked.append(checked.unchecked)
@@ -239,9 +250,9 @@ class Verification:
             return
         if in_scope and receipt.version.bucket in self._lake:
             self._index.add_object(receipt.version, receipt.recorded_at)
-        if not checked.misplaced:
+        if checked.is_signed:
             self._index.note_request(stored.receipt_key, receipt.event.request_id)
-        elif receipt.version.bucket in self._lake:
+        if checked.misplaced and receipt.version.bucket in self._lake:
             claim, subject = Claim.RECEIPT_UNIQUE, receipt.version.uri
             place = f"s3://{self._provenance}/{quote_key(stored.receipt_key)}"
             detail = f"Another receipt of it lies at {place}."
@@ -257,6 +268,8 @@ class Verification:
             else:
                 self._tally.judge(claim, count.uri, _uniqueness(count.uri, count.versions, count.markers))
         for receipt_key, versions, markers in self._index.stray_receipts():
+            if not versions and receipt_key.startswith(LONG_RECEIPT_PREFIX) and self._scope is not None:
+                continue  # Nothing is left that could tell whose it was.
             subject = describe_receipt_key(self._provenance, receipt_key)
             self._tally.judge(claim, subject, _uniqueness(subject, versions, markers))
 
@@ -279,9 +292,10 @@ class Verification:
             if write.since > self._settled_before:
                 self._tally.wait(claim)
             else:
-                detail = (
-                    f"The trail tells of a {write.name} at {format_time(write.since)}, "
-                    "but there is neither the object version nor a receipt of it."
+                detail = f"The trail tells of a {write.name} at {format_time(write.since)}, but " + (
+                    "there is neither the object version nor a receipt of it."
+                    if write.version_known
+                    else "not of which version, and no receipt names the request."
                 )
                 finding = Finding(claim, Status.MISSING, write.uri, detail, Severity.CRITICAL)
                 self._tally.judge(claim, write.uri, [finding])

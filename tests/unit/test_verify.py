@@ -582,7 +582,69 @@ def test_a_trail_file_that_cannot_be_read(world: World) -> None:
     assert version.uri not in finding.subject
 
 
+def test_a_forged_receipt_is_no_witness_of_a_write(world: World) -> None:
+    """It could name the request of the very write whose traces were removed."""
+    removed, other = world.drop("incoming/removed", b"x"), world.drop("incoming/other", b"x")
+    (request_id,) = {
+        json.loads(b64decode(envelope(world, removed)["payload"]))["predicate"]["event"]["request_id"]
+    }
+    event = json.loads(b64decode(envelope(world, other)["payload"]))["predicate"]["event"]
+    resign(world, other, signer=LocalSigner(), predicate={"event": event | {"request_id": request_id}})
+    for gone in (removed, world.receipt_of(removed)):
+        world.s3.delete_object(Bucket=gone.bucket, Key=gone.key, VersionId=gone.version_id)
+    assert found(check(world)) == {
+        (SIGNATURE, Status.FAILED, other.uri),
+        (TRAIL, Status.MISSING, removed.uri),
+    }
+
+
+def test_a_write_whose_event_tells_no_version_and_no_receipt_names(world: World) -> None:
+    drop = world.put("incoming/a", b"x")
+    world.witness(drop, responseElements=None)
+    report = check(world)
+    place = f"s3://{world.raw}/incoming/a"
+    assert found(report) == {
+        (UNIQUE, Status.MISSING, drop.version.uri),
+        (TRAIL, Status.MISSING, drop.version.uri),
+        (TRAIL, Status.MISSING, place),
+    }
+    (finding,) = [finding for finding in report.findings if finding.subject == place]
+    assert "not of which version, and no receipt names the request" in finding.detail
+
+
 # Scope and sample
+
+
+def test_keys_and_versions_that_run_together_keep_apart(world: World) -> None:
+    """``incoming`` in a version ``v…`` has its receipt where those of ``incoming/v…`` begin."""
+    world.deployment.recorded_prefixes[world.raw][:] = [""]
+    short = world.drop("incoming", b"x")
+    start = short.version_id[0]
+    inside = world.drop(f"incoming/{start}", b"x")
+    behind = world.drop(f"incoming/{short.version_id}.json", b"x")
+    assert behind.receipt_key.startswith(short.receipt_key)
+
+    for scope, versions in [
+        (S3Location(world.raw, f"incoming/{start}"), {inside, behind}),
+        (S3Location(world.raw, "incoming", short.version_id), {short}),
+    ]:
+        assert counts(check(world, scope=scope)) == dict.fromkeys(Claim, (len(versions), len(versions), 0, 0))
+
+
+def test_receipts_with_long_keys_outside_a_prefix_are_left_out(world: World) -> None:
+    """They lie together, whatever they are of."""
+    world.drop("incoming/a", b"x")
+    twice, marked = (world.drop(f"incoming/{name}" + "é" * 500, b"x") for name in "bc")
+    world.s3.put_object(Bucket=world.provenance, Key=twice.receipt_key, Body=b"forged")
+    receipt = world.receipt_of(marked)
+    world.s3.delete_object(Bucket=world.provenance, Key=receipt.key)
+    world.s3.delete_object(Bucket=world.provenance, Key=receipt.key, VersionId=receipt.version_id)
+
+    assert found(check(world, scope=S3Location(world.raw, "incoming/a"))) == set()
+    assert found(check(world)) == {
+        (UNIQUE, Status.UNEXPECTED, twice.uri),
+        (UNIQUE, Status.MISSING, marked.uri),
+    }
 
 
 def test_one_version(world: World) -> None:
