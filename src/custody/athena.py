@@ -15,6 +15,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from custody.errors import CannotCheckError
+from custody.terminal import beginning
 
 if TYPE_CHECKING:
     from mypy_boto3_athena import AthenaClient
@@ -29,6 +30,9 @@ Row = dict[str, Value]
 
 MAX_LITERAL_CHARACTERS = 1024
 """Athena refuses a longer execution parameter (API Reference, StartQueryExecution)."""
+
+MAX_REASON_CHARACTERS = 500
+"""A reason may quote the data that Athena stumbled over, however long."""
 
 PAGE_ROWS = 1000
 """What GetQueryResults returns at most at a time (API Reference)."""
@@ -128,7 +132,7 @@ class Athena:
         if status["State"] != "SUCCEEDED":
             reason = status.get("StateChangeReason") or "Athena gave no reason"
             raise CannotCheckError(
-                f"Athena ended the query as {status['State']}: {reason}.",
+                f"Athena ended the query as {status['State']}: {beginning(reason, MAX_REASON_CHARACTERS)}.",
                 "Run custody doctor to see which stage is broken.",
             )
         return self._rows(execution_id)

@@ -169,6 +169,14 @@ def test_a_failed_query_gives_athenas_reason(service: Service, state: str) -> No
         service.athena().query("SELECT 1")
 
 
+def test_a_reason_that_quotes_the_data_is_cut(service: Service) -> None:
+    service.expect_start("SELECT 1")
+    service.expect_state("FAILED", "HIVE_BAD_DATA: " + "x" * 100_000)
+    with pytest.raises(CannotCheckError) as caught:
+        service.athena().query("SELECT 1")
+    assert len(str(caught.value)) < 700
+
+
 def test_a_query_that_takes_too_long_is_stopped(service: Service) -> None:
     service.expect_start("SELECT 1")
     for _ in range(4):

@@ -266,6 +266,9 @@ def rows(table: StoredTable, key: str, body: bytes) -> Iterator[dict[str, Any]]:
             raise QueryError("HIVE_CURSOR_ERROR", f"Failed to read file: {key}: {error}") from error
     elif re.search(r"\.(bz2|zst|snappy|lz4|deflate)$", key):
         raise QueryError("NOT_SUPPORTED", f"the compression of {key}")
+    if not body.isascii():
+        # Hadoop's Text, which hands lines to a SerDe, puts U+FFFD where bytes are not UTF-8
+        body = body.decode(errors="replace").encode()
     readers = [
         (at, name, _reader(kind))
         for at, (name, (_, kind)) in enumerate(zip(table.keys, table.columns, strict=True))
