@@ -41,43 +41,38 @@ class Analyzer(Expressions):
 
     def analyze(self, tree: exp.Query) -> Rows:
         """Return the DuckDB query for ``tree``. Raises ``QueryError`` with Athena's code and position."""
-        return self.query(tree, Scope())
+        return self._statement.whole(self.query(tree, Scope()))
 
     # --- Queries
 
     def query(self, node: exp.Expr, scope: Scope) -> Rows:
         """Analyse a query of any form."""
-        prefix, scope = self._ctes(node.args.get("with_"), scope)
+        scope = self._with(node.args.get("with_"), scope)
         match node:
             case exp.Select():
-                rows = self._select(node, scope)
+                return self._select(node, scope)
             case exp.SetOperation():
-                rows = self._set_operation(node, scope)
+                return self._set_operation(node, scope)
             case exp.Subquery():
                 self.only(node, "this", "with_", "order", "limit", "offset")
-                rows = self._ordered(node, self.query(node.this, scope), scope)
+                return self._ordered(node, self.query(node.this, scope), scope)
             case exp.Values():
                 self.only(node, "expressions", "with_", "order", "limit", "offset")
-                rows = self._ordered(node, self._values(node, scope), scope)
+                return self._ordered(node, self._values(node, scope), scope)
             case _:
                 raise self.error(node, "NOT_SUPPORTED", f"a {type(node).__name__} as a query")
-        return replace(rows, sql=f"{prefix}{rows.sql}")
 
-    def _ctes(self, node: exp.Expr | None, scope: Scope) -> tuple[str, Scope]:
+    def _with(self, node: exp.Expr | None, scope: Scope) -> Scope:
         if node is None:
-            return "", scope
+            return scope
         self.only(node, "expressions")
-        written = []
         for cte in node.expressions:
             self.only(cte, "this", "alias")
-            rows = self.query(cte.this, scope.within(()))
+            rows = self._statement.define(self.query(cte.this, Scope(ctes=scope.ctes)))
             names = [column.name.lower() for column in cte.args["alias"].columns]
-            alias = self.new_name()
-            # Athena runs a WITH query wherever it is named, so that filters reach into it.
-            written.append(f"{alias} AS NOT MATERIALIZED ({rows.sql})")
-            named = Rows(alias, self._renamed(cte, rows.columns, names))
+            named = replace(rows, columns=self._renamed(cte, rows.columns, names))
             scope = replace(scope, ctes={**scope.ctes, cte.alias.lower(): named})
-        return f"WITH {', '.join(written)} ", scope
+        return scope
 
     def _select(self, node: exp.Select, scope: Scope) -> Rows:
         self.only(
@@ -255,6 +250,8 @@ class Analyzer(Expressions):
 
     def _join(self, left: _Relation, node: exp.Expr, scope: Scope) -> _Relation:
         self.only(node, "this", "side", "kind", "on", "using")
+        if isinstance(node.this, exp.Unnest) and (node.args.get("kind") or "").upper() == "CROSS":
+            return self._unnest(node.this, left, scope.within(left.fields))
         right = self._relation(node.this, scope.within(left.fields))
         side, kind = (node.args.get("side") or "").upper(), (node.args.get("kind") or "").upper()
         fields = (*left.fields, *right.fields)
@@ -308,8 +305,9 @@ class Analyzer(Expressions):
                 rows = self._values(node, scope)
                 return self._aliased(node, Rows(f"({rows.sql})", rows.columns))
             case exp.Unnest():
-                self.only(node, "expressions", "alias", "offset")
-                return self._unnest(node, scope)
+                nothing = _Relation(f"(SELECT 1) AS {self.new_name()}", ())
+                inner = self._unnest(node, nothing, scope)
+                return replace(inner, sql=f"LATERAL {inner.sql}")
             case _:
                 raise self.error(node, "NOT_SUPPORTED", f"a {type(node).__name__} in FROM")
 
@@ -367,18 +365,20 @@ class Analyzer(Expressions):
             raise self.error(node, "TABLE_NOT_FOUND", f"Table '{full}' does not exist")
         if not isinstance(found, View):
             return self._aliased(node, Rows(found.relation, found.columns), (database, name))
-        try:
-            rows = self._view(found)
-        except QueryError as error:
-            message = f"Failed analyzing stored view '{full}': {error.message}"
-            raise self.error(node, "INVALID_VIEW", message) from error
-        return self._aliased(node, Rows(f"({rows.sql})", rows.columns), (database, name))
+        if (database, name) not in self._statement.views:
+            try:
+                rows = self._view(found)
+            except QueryError as error:
+                message = f"Failed analyzing stored view '{full}': {error.message}"
+                raise self.error(node, "INVALID_VIEW", message) from error
+            self._statement.views[database, name] = self._statement.define(rows)
+        return self._aliased(node, self._statement.views[database, name], (database, name))
 
     def _view(self, view: View) -> Rows:
         tree = parse(view.sql)
         if not isinstance(tree, exp.Query):
             raise QueryError("INVALID_VIEW", "the stored text is no query")
-        rows = Analyzer(self._statement, view.sql, view.database).analyze(tree)
+        rows = Analyzer(self._statement, view.sql, view.database).query(tree, Scope())
         if len(rows.columns) != len(view.columns):
             message = (
                 f"stored view column count ({len(view.columns)}) does not match column count derived from"
@@ -398,11 +398,13 @@ class Analyzer(Expressions):
         stored_types = [column.type for column in view.columns]
         return converted(rows, stored_types, self.new_name()) or rows
 
-    def _unnest(self, node: exp.Unnest, scope: Scope) -> _Relation:
-        inner = self.new_name()
+    def _unnest(self, node: exp.Unnest, left: _Relation, scope: Scope) -> _Relation:
+        """Put the elements of arrays beside the columns of ``left``: one subquery, which lets filters through."""
+        self.only(node, "expressions", "alias", "offset")
         sources: list[str] = []
         columns: list[Column] = []
         reads: list[str] = []
+        inner = self.new_name()
         for at, expression in enumerate(node.expressions):
             source, element = self._elements(node, self.expression(expression, scope))
             sources.append(source)
@@ -419,10 +421,18 @@ class Analyzer(Expressions):
             selected.append(f"unnest(range(1, greatest({longest}) + 1)) AS o")
             reads.append(f"{inner}.o")
             columns.append(Column(None, BIGINT))
+        kept = [f"{column.value.sql} AS l{at}" for at, column in enumerate(left.fields)]
+        reads += [f"{inner}.l{at}" for at in range(len(kept))]
         values = ", ".join(f"{read} AS c{at}" for at, read in enumerate(reads))
-        sql = f"LATERAL (SELECT {values} FROM (SELECT {', '.join(selected)}) AS {inner})"
+        sql = f"(SELECT {values} FROM (SELECT {', '.join([*selected, *kept])} FROM {left.sql}) AS {inner})"
         last = [ordinality.name.lower()] if isinstance(ordinality, exp.Identifier) else []
-        return self._aliased(node, Rows(sql, tuple(columns)), last=last)
+        relation = self._aliased(node, Rows(sql, tuple(columns)), last=last)
+        here = relation.sql.rpartition(" ")[2]
+        moved = [
+            replace(column, value=replace(column.value, sql=f"{here}.c{at}"))
+            for at, column in enumerate(left.fields, start=len(columns))
+        ]
+        return replace(relation, fields=(*moved, *relation.fields))
 
     def _elements(self, node: exp.Expr, value: Typed) -> tuple[str, Type]:
         """Return an array's elements, or a map's as rows of key and value."""

@@ -49,27 +49,47 @@ class Tables(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Rows:
+    """A query written for DuckDB, where its columns are called ``c0``, ``c1``…"""
+
+    sql: str
+    columns: tuple[Column, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Statement:
     """What all parts of one statement share.
 
-    ``now``: when it runs, aware. ``evaluate`` runs a DuckDB query of constants; with it, an expression of one
-    column whose values are known becomes a table of its results. DuckDB moves a filter through a view only if it
-    cannot fail, and takes a cast or a date's arithmetic to be something that can: this is how a filter on what a
-    view makes of a partition column reaches the partitions. ``names`` numbers relations and parameters.
+    ``now``: when it runs, aware. ``evaluate``, if it is only to be planned, runs a DuckDB query of constants: an
+    expression of one column with known values becomes a table of its results. DuckDB moves a filter through a
+    view only if it cannot fail, and takes a cast or a date's arithmetic to be something that can: this is how a
+    filter on what a view makes of a partition column reaches the partitions.
+
+    ``names`` numbers relations and parameters; ``queries`` are those that have a name, in the order in which they
+    need each other; ``views`` are those of them that are views, by database and name.
     """
 
     tables: Tables
     now: datetime
     evaluate: Callable[[str], Sequence[tuple[str | None, str | None]]] | None = None
     names: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+    queries: dict[str, str] = field(default_factory=dict)
+    views: dict[tuple[str, str], Rows] = field(default_factory=dict)
 
+    def define(self, rows: Rows) -> Rows:
+        """Give a query a name, under which it can be read any number of times."""
+        name = f"q{next(self.names)}"
+        self.queries[name] = rows.sql
+        return replace(rows, sql=name)
 
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """A query written for DuckDB, where its columns are called ``c0``, ``c1``…"""
+    def whole(self, rows: Rows) -> Rows:
+        """Put the named queries before the one that is asked for.
 
-    sql: str
-    columns: tuple[Column, ...]
+        For a plan each is written out wherever it is named, as Athena does it, so that filters reach into it.
+        """
+        how = "AS NOT MATERIALIZED" if self.evaluate else "AS"
+        named = ", ".join(f"{name} {how} ({sql})" for name, sql in self.queries.items())
+        return replace(rows, sql=f"WITH {named} {rows.sql}") if named else rows
 
 
 @dataclass(frozen=True, slots=True)

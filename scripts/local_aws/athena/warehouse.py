@@ -23,6 +23,9 @@ from scripts.local_aws.athena.tables import StoredTable, rows
 from scripts.local_aws.athena.types import Type, duckdb_type, quote_text
 
 _BATCH_BYTES = 8_000_000
+_PLANNING = {"expression_rewriter", "filter_pullup", "filter_pushdown", "empty_result_pullup", "cte_inlining"}
+"""What it takes to see which partitions a filter excludes. The other optimisers cost time, and one,
+statistics_propagation, would drop partitions because their tables have no rows here."""
 
 
 @dataclass(slots=True)
@@ -53,8 +56,7 @@ class Warehouse:
         # Taking common parts out of an expression, DuckDB takes them out of TRY as well, and they fail outside.
         settings = {"memory_limit": memory_limit, "disabled_optimizers": "common_subexpressions"}
         self._data = _sandbox({**settings, "temp_directory": self._spill.name})
-        # Statistics of tables without rows would let the optimiser drop partitions that do have some.
-        self._plans = _sandbox({"disabled_optimizers": "statistics_propagation"})
+        self._plans = _sandbox({"disabled_optimizers": ",".join(_optimizers() - _PLANNING)})
         self._held: dict[tuple[str, str, StoredTable], Held] = {}
         self._partitions: dict[str, tuple[Held, Partition]] = {}
 
@@ -158,6 +160,11 @@ def _sandbox(settings: Mapping[str, str]) -> duckdb.DuckDBPyConnection:
     for setting in ("TimeZone = 'UTC'", "enable_external_access = false", "lock_configuration = true"):
         database.execute(f"SET {setting}")
     return database
+
+
+def _optimizers() -> set[str]:
+    with duckdb.connect(":memory:") as database:
+        return {name for (name,) in database.execute("SELECT name FROM duckdb_optimizers()").fetchall()}
 
 
 def _union(table: StoredTable, partitions: Sequence[Partition]) -> str:
