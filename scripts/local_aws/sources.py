@@ -22,7 +22,7 @@ from moto.sqs.models import Message, Queue, sqs_backends
 
 from scripts.local_aws.account import ACCOUNT_ID
 from scripts.local_aws.functions.process import Outcome
-from scripts.local_aws.functions.runtime import MAX_PROCESSES, Functions
+from scripts.local_aws.functions.runtime import MAX_PROCESSES, Functions, StoppedError
 
 REDELIVERY_SECONDS = 1.0
 _LOOK_SECONDS = 0.25
@@ -75,7 +75,7 @@ class _Poller:
                 continue
             batch = self._gather(queue)
             if batch:
-                self._handle(queue, batch, all_stopped)
+                self._handle(queue, batch)
 
     def _gather(self, queue: Queue) -> list[Message]:
         """Up to a batch of messages; after the first, as many as come within the batching window."""
@@ -90,14 +90,15 @@ class _Poller:
             batch += receive(queue, size - len(batch))
         return batch
 
-    def _handle(self, queue: Queue, batch: list[Message], all_stopped: threading.Event) -> None:
+    def _handle(self, queue: Queue, batch: list[Message]) -> None:
         event = {"Records": [_record(queue, message) for message in batch]}
         try:
             function = self.backend.get_function(self.mapping.function_arn)
             outcome = self.functions.invoke(function, event)
+        except StoppedError:
+            return
         except Exception as error:  # noqa: BLE001 - whatever it was, Lambda would try again
-            if not all_stopped.is_set():
-                print(f"event source {self.mapping.uuid}: {type(error).__name__}: {error}", file=sys.stderr)
+            print(f"event source {self.mapping.uuid}: {type(error).__name__}: {error}", file=sys.stderr)
             _give_back(queue, batch)
             return
         failed = _failed(outcome, batch, self.mapping.function_response_types or [])

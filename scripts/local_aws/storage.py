@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from moto.s3.models import FakeBucket, FakeKey, S3Backend, s3_backends
+from moto.s3.utils import compute_checksum
 
 from scripts.local_aws.account import ACCOUNT_ID, PARTITION
 
@@ -38,8 +39,9 @@ def put(
 
 
 def flip_byte(bucket_name: str, key_name: str, version_id: str | None, offset: int) -> None:
-    """Change one stored byte of a version; its ETag, time and retention stay, as after a fault on disk.
+    """Change one stored byte of a version, and nothing that would show it: ETag, time and retention stay.
 
+    A checksum stored beside the bytes is made to fit them, as by who can write to the disks of S3.
     Raises ``LookupError`` if there is no such version, ``ValueError`` if it has no byte there.
     """
     key = _version(bucket_name, key_name, version_id)
@@ -53,6 +55,8 @@ def flip_byte(bucket_name: str, key_name: str, version_id: str | None, offset: i
         buffer.seek(offset)
         buffer.write(bytes([byte[0] ^ 0xFF]))
         buffer.flush()
+    if key.checksum_value and key.checksum_algorithm and key.multipart is None:
+        key.checksum_value = compute_checksum(key.value, key.checksum_algorithm).decode()
 
 
 def delete_version(bucket_name: str, key_name: str, version_id: str | None) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import json
 import time
+import zipfile
 from collections.abc import Callable
 from typing import Any
 
@@ -66,6 +68,28 @@ class Account:
             time.sleep(0.05)
         assert len(bodies) == count, bodies
         return bodies
+
+    @staticmethod
+    def zip(files: dict[str, str]) -> bytes:
+        content = io.BytesIO()
+        with zipfile.ZipFile(content, "w") as archive:
+            for name, text in files.items():
+                archive.writestr(name, text)
+        return content.getvalue()
+
+    def function(self, code: str, *, timeout: int = 10, **more: Any) -> str:
+        """A new function whose handler is ``handler`` in ``code``, with a role of its own; its name."""
+        name = self.name("function")
+        role = self.client("iam").create_role(RoleName=f"{name}-role", AssumeRolePolicyDocument="{}")["Role"]
+        self.client("lambda").create_function(
+            FunctionName=name,
+            Role=role["Arn"],
+            Runtime="python3.13",
+            Handler="code.handler",
+            Timeout=timeout,
+            **{"Code": {"ZipFile": self.zip({"code.py": code})}, **more},
+        )
+        return name
 
     def notify(self, bucket: str, queue_arn: str, **more: Any) -> None:
         self.client("s3").put_bucket_notification_configuration(

@@ -12,8 +12,14 @@ from scripts.local_aws import LocalAws
 from tests.local_aws.account import Account
 
 _PLAIN_MOTO = """
-import sys
+import sys, time
+from moto.s3.models import S3Backend
 from moto.server import ThreadedMotoServer
+put = S3Backend.put_object
+def put_slowly(*args, **kwargs):
+    time.sleep(0.02)  # As on a busy disk: who decides before writing and does not hold on to it, loses.
+    return put(*args, **kwargs)
+S3Backend.put_object = put_slowly
 server = ThreadedMotoServer(port=0, verbose=False)
 server.start()
 print(server.get_host_and_port()[1], flush=True)

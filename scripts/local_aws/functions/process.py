@@ -46,7 +46,7 @@ class FunctionProcess:
     def __init__(self, code: Code, log: LogSink) -> None:
         self._log = log
         self._answers, answers_end = os.pipe()
-        command = [sys.executable, "-I", "-S", str(_WORKER), code.handler]
+        command = [sys.executable, "-I", "-S", "-u", str(_WORKER), code.handler]
         command += [str(code.task_root), str(code.libraries), str(answers_end)]
         self._process = subprocess.Popen(
             command,
@@ -114,8 +114,12 @@ class FunctionProcess:
             return Outcome(json.dumps(failure), failed=True, log=lines)
         return Outcome(str(cast("dict[str, Any]", answer)["payload"]), failed=False, log=lines)
 
+    def kill(self) -> None:
+        """Stop the process in the midst of an invocation, which then fails; who invoked it calls ``end``."""
+        self._process.kill()
+
     def end(self) -> None:
-        """End the process at once."""
+        """Stop the process at once, and let go of it."""
         self._process.kill()
         self._process.wait()
         if self._answers >= 0:

@@ -9,13 +9,10 @@ import importlib.util
 import io
 import json
 import shutil
-import sys
 import threading
 import time
 import uuid
 import zipfile
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -41,11 +38,16 @@ class _Pool:
 
     fingerprint: tuple[Any, ...] = ()
     idle: list[FunctionProcess] = field(default_factory=list)
-    busy: int = 0
+    busy: list[FunctionProcess] = field(default_factory=list)
+    starting: int = 0
     invocations: int = 0
     errors: int = 0
     peak_rss_bytes: int = 0
     idle_rss_bytes: int = 0
+
+
+class StoppedError(Exception):
+    """The local AWS is ending: nothing is invoked any more."""
 
 
 class Functions:
@@ -57,7 +59,6 @@ class Functions:
         self._pools: dict[str, _Pool] = {}
         self._changed = threading.Condition()
         self._unpacking = threading.Lock()
-        self._executor = ThreadPoolExecutor(max_workers=8, thread_name_prefix="invoke")
         self._stopped = False
 
     def invoke(self, function: LambdaFunction, event: Any, request_id: str | None = None) -> Outcome:
@@ -80,7 +81,8 @@ class Functions:
     def invoke_later(self, function: LambdaFunction, event: Any) -> str:
         """Run the handler soon, twice more if it fails, then hand the event to its dead-letter queue."""
         request_id = str(uuid.uuid4())
-        self._executor.submit(_reported(self._run_asynchronously), function, event, request_id)
+        arguments = (function, event, request_id)
+        threading.Thread(target=self._run_asynchronously, args=arguments, name="invoke", daemon=True).start()
         return request_id
 
     def status(self) -> dict[str, dict[str, int]]:
@@ -104,8 +106,9 @@ class Functions:
                 for process in pool.idle:
                     process.end()
                 pool.idle.clear()
+                for process in pool.busy:
+                    process.kill()
             self._changed.notify_all()
-        self._executor.shutdown(wait=False, cancel_futures=True)
 
     def _run_asynchronously(self, function: LambdaFunction, event: Any, request_id: str) -> None:
         configured = function.event_invoke_config[0].config if function.event_invoke_config else {}
@@ -113,7 +116,10 @@ class Functions:
         for attempt in range(retries + 1):
             if attempt:
                 time.sleep(RETRY_SECONDS)
-            outcome = self.invoke(function, event, request_id)
+            try:
+                outcome = self.invoke(function, event, request_id)
+            except StoppedError:
+                return
             if not outcome.failed:
                 return
         target = (getattr(function, "dead_letter_config", None) or {}).get("TargetArn", "")
@@ -127,28 +133,31 @@ class Functions:
         with self._changed:
             pool = self._pools.setdefault(function.function_name, _Pool())
             if pool.fingerprint != fingerprint:
-                for process in pool.idle:
-                    process.end()
+                for outdated in pool.idle:
+                    outdated.end()
                 pool.idle.clear()
                 pool.fingerprint = fingerprint
-            self._changed.wait_for(lambda: self._stopped or pool.busy < MAX_PROCESSES)
+            self._changed.wait_for(lambda: self._stopped or len(pool.busy) + pool.starting < MAX_PROCESSES)
             if self._stopped:
-                raise RuntimeError("the local AWS has stopped")
-            pool.busy += 1
+                raise StoppedError
             if pool.idle:
-                return pool, pool.idle.pop()
+                pool.busy.append(pool.idle.pop())
+                return pool, pool.busy[-1]
+            pool.starting += 1
+        process: FunctionProcess | None = None
         try:
             process = FunctionProcess(self._code(function), lambda lines: self._write_log(function, lines))
-        except BaseException:
+        finally:
             with self._changed:
-                pool.busy -= 1
+                pool.starting -= 1
+                if process is not None:
+                    pool.busy.append(process)
                 self._changed.notify_all()
-            raise
         return pool, process
 
     def _release(self, pool: _Pool, process: FunctionProcess, function: LambdaFunction) -> None:
         with self._changed:
-            pool.busy -= 1
+            pool.busy.remove(process)
             pool.peak_rss_bytes = max(pool.peak_rss_bytes, process.peak_rss_bytes)
             pool.idle_rss_bytes = process.idle_rss_bytes or pool.idle_rss_bytes
             keep = process.is_alive and not self._stopped and pool.fingerprint == _fingerprint(function)
@@ -247,15 +256,3 @@ def _runtime_libraries() -> Path:
     if found is None or found.origin is None:
         raise RuntimeError("boto3 is not installed")
     return Path(found.origin).parents[1]
-
-
-def _reported(work: Callable[..., None]) -> Callable[..., None]:
-    """What an executor would keep to itself goes to the log."""
-
-    def run(*args: Any) -> None:
-        try:
-            work(*args)
-        except Exception as error:  # noqa: BLE001 - the last place it can be said
-            print(f"asynchronous invocation: {type(error).__name__}: {error}", file=sys.stderr)
-
-    return run

@@ -33,7 +33,7 @@ def test_moto_changes_and_drops_them(moto: Account) -> None:
 def test_no_message_is_lost_between_senders_and_deleters(aws: Account) -> None:
     sqs = aws.client("sqs")
     url, _ = aws.queue(VisibilityTimeout="600")
-    sent = 600
+    sent = 200
 
     def send(number: int) -> None:
         sqs.send_message(QueueUrl=url, MessageBody=str(number))

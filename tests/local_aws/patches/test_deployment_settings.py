@@ -1,0 +1,82 @@
+"""Settings that Terraform's provider reads back: what is lost shows as a plan that never settles."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from tests.local_aws.account import ACCOUNT, Account
+
+
+def a_function_keeps_its_settings(account: Account) -> None:
+    functions = account.client("lambda")
+    role = account.client("iam").create_role(RoleName=account.name("role"), AssumeRolePolicyDocument="{}")
+    _, dead_letters = account.queue()
+    logging = {
+        "LogFormat": "JSON",
+        "ApplicationLogLevel": "INFO",
+        "SystemLogLevel": "WARN",
+        "LogGroup": "/custody/recorder",
+    }
+    name = account.name("function")
+    functions.create_function(
+        FunctionName=name,
+        Role=role["Role"]["Arn"],
+        Runtime="python3.13",
+        Handler="code.handler",
+        Code={"ZipFile": account.zip({"code.py": "def handler(event, context): ..."})},
+        DeadLetterConfig={"TargetArn": dead_letters},
+        LoggingConfig=logging,
+    )
+    told = functions.get_function_configuration(FunctionName=name)
+    assert told["DeadLetterConfig"] == {"TargetArn": dead_letters}
+    assert told["LoggingConfig"] == logging
+    functions.update_function_configuration(
+        FunctionName=name,
+        TracingConfig={"Mode": "Active"},
+        EphemeralStorage={"Size": 1024},
+        KMSKeyArn=f"arn:aws:kms:us-east-1:{ACCOUNT}:key/k",
+        DeadLetterConfig={"TargetArn": ""},
+    )
+    told = functions.get_function_configuration(FunctionName=name)
+    assert told["TracingConfig"] == {"Mode": "Active"}
+    assert told["EphemeralStorage"] == {"Size": 1024}
+    assert told["KMSKeyArn"].endswith("key/k")
+    assert "DeadLetterConfig" not in told
+    assert told["LoggingConfig"] == logging
+
+
+def trails_are_found_by_name(account: Account) -> None:
+    trails = account.client("cloudtrail")
+    names = [account.name("trail"), account.name("trail")]
+    arns = [trails.create_trail(Name=name, S3BucketName=account.bucket())["TrailARN"] for name in names]
+    for asked in (names[0], arns[0]):
+        [found] = trails.describe_trails(trailNameList=[asked])["trailList"]
+        assert found["TrailARN"] == arns[0]
+    for asked in (names[0], arns[1]):
+        trails.delete_trail(Name=asked)
+    assert trails.describe_trails(trailNameList=names)["trailList"] == []
+
+
+def a_saved_query_is_deleted(account: Account) -> None:
+    athena = account.client("athena")
+    query = athena.create_named_query(Name="q", Database="d", QueryString="SELECT 1")["NamedQueryId"]
+    athena.delete_named_query(NamedQueryId=query)
+    with pytest.raises(ClientError, match="InvalidRequestException"):
+        athena.get_named_query(NamedQueryId=query)
+
+
+BEHAVIOURS = [a_function_keeps_its_settings, trails_are_found_by_name, a_saved_query_is_deleted]
+
+
+@pytest.mark.parametrize("behaviour", BEHAVIOURS)
+def test_the_local_aws(behaviour: Any, aws: Account) -> None:
+    behaviour(aws)
+
+
+@pytest.mark.parametrize("behaviour", BEHAVIOURS)
+def test_moto_alone_does_not(behaviour: Any, moto: Account) -> None:
+    with pytest.raises((AssertionError, ClientError, KeyError, ValueError)):
+        behaviour(moto)
