@@ -118,7 +118,6 @@ module "cloudtrail_log" {
   source = "./modules/bucket"
 
   access_log_bucket = module.access_logs.name
-  account_id        = var.account_id
   force_destroy     = var.force_destroy
   key_arn           = module.trail_key.arn
   lifecycle_days    = { noncurrent = var.retention.evidence_days }

@@ -53,13 +53,9 @@ locals {
     short => "arn:${local.partition}:logs:${var.region}:${var.account_id}:log-group:${name}"
   }
 
-  topic_name = "${local.prefix}-alerts"
-  topic_arn  = "arn:${local.partition}:sns:${var.region}:${var.account_id}:${local.topic_name}"
-
   trail_name = local.prefix
   trail_arn  = "arn:${local.partition}:cloudtrail:${var.region}:${var.account_id}:trail/${local.trail_name}"
 
   workgroup_name = local.prefix
-  workgroup_arn  = "arn:${local.partition}:athena:${var.region}:${var.account_id}:workgroup/${local.workgroup_name}"
   database_name  = replace("${var.name}_${var.environment}", "-", "_")
 }

@@ -85,7 +85,6 @@ module "provenance" {
   source = "./modules/bucket"
 
   access_log_bucket = module.access_logs.name
-  account_id        = var.account_id
   force_destroy     = var.force_destroy
   key_arn           = module.provenance_key.arn
   lifecycle_days    = { noncurrent = var.retention.evidence_days }

@@ -53,7 +53,6 @@ module "athena_results" {
   source = "./modules/bucket"
 
   access_log_bucket = module.access_logs.name
-  account_id        = var.account_id
   force_destroy     = var.force_destroy
   key_arn           = module.data_key.arn
   lifecycle_days    = { noncurrent = var.query.result_days, expiration = var.query.result_days }

@@ -23,7 +23,6 @@ module "lake" {
   for_each = local.lake
 
   access_log_bucket = module.access_logs.name
-  account_id        = var.account_id
   force_destroy     = var.force_destroy
   key_arn           = module.data_key.arn
   lifecycle_days    = { noncurrent = var.retention.noncurrent_days }
@@ -51,7 +50,6 @@ module "artifacts" {
   source = "./modules/bucket"
 
   access_log_bucket = module.access_logs.name
-  account_id        = var.account_id
   force_destroy     = var.force_destroy
   key_arn           = module.provenance_key.arn
   lifecycle_days    = { noncurrent = var.retention.evidence_days }
@@ -87,7 +85,6 @@ data "aws_iam_policy_document" "access_logs" {
 module "access_logs" {
   source = "./modules/bucket"
 
-  account_id       = var.account_id
   force_destroy    = var.force_destroy
   lifecycle_days   = { noncurrent = var.retention.noncurrent_days, expiration = var.retention.log_days }
   name             = local.bucket_names["access-logs"]

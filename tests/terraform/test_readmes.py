@@ -66,6 +66,28 @@ def test_a_module_has_a_dozen_inputs_at_most(folder: Path) -> None:
     assert len(read_blocks(folder / "variables.tf", "variable")) <= 12
 
 
+def unused_inputs(folder: Path) -> list[str]:
+    """The inputs that nothing in the module reads, their own validations aside."""
+    code = "".join(path.read_text() for path in folder.glob("*.tf"))
+    code = re.sub(r'^variable "\w+" {\n.*?^}$', "", code, flags=re.M | re.S)
+    return [
+        block.name
+        for block in read_blocks(folder / "variables.tf", "variable")
+        if not re.search(rf"\bvar\.{block.name}\b", code)
+    ]
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=label)
+def test_every_input_is_read(folder: Path) -> None:
+    assert unused_inputs(folder) == []
+
+
+def test_an_input_that_nothing_reads_is_found(module: Path) -> None:
+    text = (module / "main.tf").read_text()
+    (module / "main.tf").write_text(text.replace("var.description", '"A role"'))
+    assert unused_inputs(module) == ["description"]
+
+
 @pytest.fixture
 def module(tmp_path: Path) -> Path:
     return Path(shutil.copytree(ROOT / "modules" / "role", tmp_path / "role"))

@@ -42,11 +42,6 @@ module "key" {
   }
 }
 
-resource "aws_sns_topic" "this" {
-  name              = local.name
-  kms_master_key_id = module.key.arn
-}
-
 # https://docs.aws.amazon.com/sns/latest/dg/sns-access-policy-use-cases.html
 data "aws_iam_policy_document" "this" {
   dynamic "statement" {
@@ -95,11 +90,10 @@ data "aws_iam_policy_document" "this" {
   }
 }
 
-resource "aws_sns_topic_policy" "this" {
-  arn    = local.arn
-  policy = data.aws_iam_policy_document.this.json
-
-  depends_on = [aws_sns_topic.this]
+resource "aws_sns_topic" "this" {
+  name              = local.name
+  kms_master_key_id = module.key.arn
+  policy            = data.aws_iam_policy_document.this.json
 }
 
 resource "aws_sns_topic_subscription" "email" {

@@ -6,5 +6,5 @@ output "key_arn" {
 output "topic_arn" {
   description = "ARN of the topic, once alarms and rules may publish to it."
   value       = local.arn
-  depends_on  = [aws_sns_topic_policy.this]
+  depends_on  = [aws_sns_topic.this]
 }

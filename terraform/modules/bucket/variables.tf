@@ -4,17 +4,6 @@ variable "access_log_bucket" {
   description = "Name of the bucket that takes this bucket's access logs. Null only for that bucket itself."
 }
 
-variable "account_id" {
-  type        = string
-  nullable    = false
-  description = "Account that owns the bucket, 12 digits."
-
-  validation {
-    condition     = can(regex("^[0-9]{12}$", var.account_id))
-    error_message = "account_id must be 12 digits."
-  }
-}
-
 variable "force_destroy" {
   type        = bool
   nullable    = false

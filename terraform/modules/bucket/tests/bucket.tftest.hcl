@@ -4,7 +4,6 @@ mock_provider "aws" {
 
 variables {
   access_log_bucket = "custody-test-access-logs-123456789012"
-  account_id        = "123456789012"
   key_arn           = "arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-4cde-8123-1234567890ab"
   lifecycle_days    = { noncurrent = 30 }
   name              = "custody-test-raw-data-123456789012"
@@ -191,7 +190,6 @@ run "refuses_what_is_not_there" {
   command = plan
   variables {
     access_log_bucket = null
-    account_id        = "12345678901x"
     grants            = { AnybodyReads = { principals = ["*"], actions = ["s3:GetObject"], prefixes = [""] } }
     lifecycle_days    = { noncurrent = 0.5 }
     name              = "custody.test"
@@ -200,7 +198,6 @@ run "refuses_what_is_not_there" {
     write_once        = { "provenance/" = ["*"] }
   }
   expect_failures = [
-    var.account_id,
     var.grants,
     var.key_arn,
     var.lifecycle_days,
