@@ -81,6 +81,11 @@ class ReportData:
         return {severity: counts[severity] for severity in Severity if counts[severity]}
 
     @property
+    def by_subject(self) -> dict[str, int]:
+        """Object version's URI → findings. A write can be verified and its bytes be others today."""
+        return dict(Counter(finding.subject for finding in self.verification.findings))
+
+    @property
     def not_proven(self) -> int:
         """How many writes should be proven and are not."""
         return sum(self.by_status[status] for status in NOT_PROVEN)

@@ -17,7 +17,8 @@ from custody.report.data import NOT_PROVEN, ReportData
 from custody.terminal import beginning, visible
 
 STATUS_MEANINGS = {
-    LedgerStatus.VERIFIED: "CloudTrail logged the write, and a receipt of the same version agrees with it.",
+    LedgerStatus.VERIFIED: "CloudTrail logged the write, and a receipt of the same version agrees with it. "
+    "Whether its bytes are still the same, the checks above say.",
     LedgerStatus.LATE: "As verified, but the receipt was made later than the watermark allows.",
     LedgerStatus.PENDING: "One side is not there yet, and is young enough that it may still come.",
     LedgerStatus.MISMATCH: "Log and receipt contradict each other, or only key and time agree: no proof.",

@@ -167,3 +167,10 @@ def test_unknown_layers_and_statuses_are_shown_not_refused() -> None:
     text = words(replace(data, rows=(row,), counts=(*data.counts, count)))
     assert 'new"status' in text
     assert "platinum<i>" in text
+
+
+def test_a_verified_write_with_a_finding_is_marked(html: str) -> None:
+    row = next(row for row in sample_data().rows if row.object_key == HOSTILE[1])
+    assert row.status == "verified"
+    assert row.uri in sample_data().by_subject
+    assert html.count(">1 finding<") == 1
