@@ -97,8 +97,10 @@ def print_verification(run: Run, verification: VerificationReport) -> None:
     for finding in verification.findings:
         run.out.print()
         run.out.print(
-            Text(f"{finding.severity.value}  ", style=_SEVERITY_STYLES[finding.severity])
-            + Text(f"{finding.claim.value} {finding.status.value}  {visible(finding.subject)}", style="bold"),
+            Text.assemble(
+                (f" {finding.severity.value} ", _SEVERITY_STYLES[finding.severity]),
+                (f" {finding.claim.value} {finding.status.value}  {visible(finding.subject)}", "bold"),
+            ),
             soft_wrap=True,
         )
         run.out.print(f"  {visible(finding.detail)}", soft_wrap=True)
@@ -121,8 +123,10 @@ def print_checks(run: Run, checks: Sequence[Check]) -> None:
     width = max(len(check.stage) for check in checks)
     for check in checks:
         run.out.print(
-            Text(f"{check.state.value:<8}", style=_STATE_STYLES[check.state])
-            + Text(f"{check.stage:<{width}}  {visible(check.detail)}"),
+            Text.assemble(
+                (f"{check.state.value:<8}", _STATE_STYLES[check.state]),
+                f"{check.stage:<{width}}  {visible(check.detail)}",
+            ),
             soft_wrap=True,
         )
         if check.remedy:
@@ -191,9 +195,9 @@ def print_story(run: Run, story: Story) -> None:
 def _print_sentence(run: Run, sentence: Sentence) -> None:
     mark, style = _TONES[sentence.tone]
     run.out.print(
-        Text(f"  {mark} ", style=style)
-        + Text(f"{visible(sentence.about):<18}", style="dim")
-        + Text(visible(sentence.words)),
+        Text.assemble(
+            (f"  {mark} ", style), (f"{visible(sentence.about):<18}", "dim"), visible(sentence.words)
+        ),
         soft_wrap=True,
     )
 

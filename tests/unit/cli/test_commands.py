@@ -112,7 +112,7 @@ def test_verify_says_each_finding_and_ends_with_1(cloud: Cloud, capsys: Capture)
 
     told = Told(capsys, "verify")
     assert told.status == 1
-    assert "critical  object.hash failed  " + bad.uri in told.out
+    assert " critical  object.hash failed  " + bad.uri in told.out
     assert "%1B.csv" in told.out
     assert "\x1b" not in told.out
     assert "1 finding." in told.err
