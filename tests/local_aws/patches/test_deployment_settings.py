@@ -68,7 +68,26 @@ def a_saved_query_is_deleted(account: Account) -> None:
         athena.get_named_query(NamedQueryId=query)
 
 
-BEHAVIOURS = [a_function_keeps_its_settings, trails_are_found_by_name, a_saved_query_is_deleted]
+def mappings_are_found_by_any_name_of_the_function(account: Account) -> None:
+    functions = account.client("lambda")
+    name = account.function("def handler(event, context): ...")
+    _, queue = account.queue()
+    arn = functions.get_function_configuration(FunctionName=name)["FunctionArn"]
+    created = functions.create_event_source_mapping(EventSourceArn=queue, FunctionName=name)["UUID"]
+    for form in (name, arn, f"{ACCOUNT}:function:{name}", f"{arn}:$LATEST"):
+        found = functions.list_event_source_mappings(FunctionName=form)["EventSourceMappings"]
+        assert [mapping["UUID"] for mapping in found] == [created]
+    listed = functions.list_event_source_mappings(EventSourceArn=queue)["EventSourceMappings"]
+    assert [mapping["UUID"] for mapping in listed] == [created]
+    assert functions.list_event_source_mappings(FunctionName="other")["EventSourceMappings"] == []
+
+
+BEHAVIOURS = [
+    a_function_keeps_its_settings,
+    a_saved_query_is_deleted,
+    mappings_are_found_by_any_name_of_the_function,
+    trails_are_found_by_name,
+]
 
 
 @pytest.mark.parametrize("behaviour", BEHAVIOURS)
