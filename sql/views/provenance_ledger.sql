@@ -75,19 +75,23 @@ writes AS (
     WHERE delivered.in_ledger AND delivered_before.eventid IS NULL
 ),
 
--- One of the three is always NULL, and a NULL meets nothing: every write keeps a row without a receipt.
+identifiers (preference, match_basis) AS (
+    VALUES (1, 'request_id'), (2, 'version_id'), (3, 'key_time')
+),
+
+-- One of a write's identifiers is always NULL, and a NULL meets nothing: every write keeps a row without a receipt.
 identified_writes AS (
     SELECT
         writes.*,
-        offered.identifier
+        identifiers.preference,
+        identifiers.match_basis,
+        CASE identifiers.match_basis
+            WHEN 'request_id' THEN writes.requestid
+            WHEN 'version_id' THEN writes.version_id
+            ELSE CASE WHEN writes.version_id IS NULL THEN '' END
+        END AS identifier
     FROM writes
-    CROSS JOIN UNNEST(
-        ARRAY[
-            'request_id/' || writes.requestid,
-            'version_id/' || writes.version_id,
-            CASE WHEN writes.version_id IS NULL THEN 'key_time/' END
-        ]
-    ) AS offered (identifier)
+    CROSS JOIN identifiers
 ),
 
 identified_receipts AS (
@@ -101,11 +105,14 @@ identified_receipts AS (
         receipts.sha256,
         receipts.size_bytes,
         receipts.receipt_uri,
-        offered.identifier
+        identifiers.match_basis,
+        CASE identifiers.match_basis
+            WHEN 'request_id' THEN receipts.request_id
+            WHEN 'version_id' THEN receipts.version_id
+            ELSE ''
+        END AS identifier
     FROM object_receipts AS receipts
-    CROSS JOIN UNNEST(
-        ARRAY['request_id/' || receipts.request_id, 'version_id/' || receipts.version_id, 'key_time/']
-    ) AS offered (identifier)
+    CROSS JOIN identifiers
 ),
 
 candidates AS (
@@ -131,22 +138,18 @@ candidates AS (
         r.recorded_at,
         r.sha256,
         r.size_bytes,
-        CASE WHEN r.receipt_uri IS NULL THEN 'none' ELSE split_part(w.identifier, '/', 1) END AS match_basis,
-        CASE
-            WHEN r.receipt_uri IS NULL THEN 4
-            WHEN starts_with(w.identifier, 'request_id/') THEN 1
-            WHEN starts_with(w.identifier, 'version_id/') THEN 2
-            ELSE 3
-        END AS preference,
+        CASE WHEN r.receipt_uri IS NULL THEN 4 ELSE w.preference END AS preference,
+        CASE WHEN r.receipt_uri IS NULL THEN 'none' ELSE w.match_basis END AS match_basis,
         abs(date_diff('millisecond', w.eventtime, r.written_at)) AS distance_ms
     FROM identified_writes AS w
     LEFT JOIN identified_receipts AS r
         ON
             w.bucket_name = r.bucket_name
             AND w.object_key = r.object_key
+            AND w.match_basis = r.match_basis
             AND w.identifier = r.identifier
             AND (
-                w.identifier <> 'key_time/'
+                w.match_basis <> 'key_time'
                 OR (
                     (w.requestid IS NULL OR r.request_id IS NULL)
                     AND r.written_at BETWEEN w.eventtime - INTERVAL '5' MINUTE AND w.eventtime + INTERVAL '5' MINUTE

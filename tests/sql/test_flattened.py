@@ -161,11 +161,10 @@ KEYS = [
 ]
 
 
-@pytest.mark.parametrize("key", KEYS)
-def test_keys_come_as_they_are(warehouse: Warehouse, key: str) -> None:
-    warehouse.deliver(put_object(RAW, key))
+def test_keys_come_as_they_are(warehouse: Warehouse) -> None:
+    warehouse.deliver(*(put_object(RAW, key) for key in KEYS))
 
-    assert warehouse.row(ALL)["object_key"] == key
+    assert sorted(str(row["object_key"]) for row in warehouse.rows(ALL)) == sorted(KEYS)
 
 
 def test_a_host_may_be_a_list_and_presigned_parameters_may_be_there(warehouse: Warehouse) -> None:
@@ -203,11 +202,11 @@ def test_a_record_may_lack_its_parts(warehouse: Warehouse) -> None:
     assert (row["layer"], row["access"], row["in_ledger"]) == ("unknown", "list", "false")
 
 
-@pytest.mark.parametrize("version", ["1.05", "1.11", "2.4", "3.0"])
-def test_every_version_of_the_record_is_read(warehouse: Warehouse, version: str) -> None:
-    warehouse.deliver(put_object(RAW, "incoming/a.csv", eventVersion=version, unheardOf={"of": ["field"]}))
+def test_every_version_of_the_record_is_read(warehouse: Warehouse) -> None:
+    for version in ("1.05", "1.11", "2.4", "3.0"):
+        warehouse.deliver(put_object(RAW, version, eventVersion=version, unheardOf={"of": ["field"]}))
 
-    assert warehouse.row(ALL)["eventname"] == "PutObject"
+    assert len(warehouse.rows(ALL)) == 4
 
 
 def test_a_copy_names_its_source_and_is_of_its_destination(warehouse: Warehouse) -> None:
