@@ -52,6 +52,8 @@ _OTHER_STATEMENTS = (
     ),
     *("MERGE", "MSCK", "OPTIMIZE", "PREPARE", "TRUNCATE", "UNLOAD", "UPDATE", "USING", "VACUUM", "VALUES"),
 )
+SHOW_WORDS = ("show", "describe", "desc ")
+"""How the statements begin that only list."""
 _SHOW = {
     "databases": re.compile(r"show\s+(?:databases|schemas)(?:\s+like)?(?:\s+'(?P<like>[^']*)')?", re.I),
     "tables": re.compile(
@@ -84,7 +86,7 @@ def parse(sql: str, parameters: Sequence[str] = ()) -> exp.Query | Show:
     Raises ``QueryError`` for anything else.
     """
     sql = sql.strip().removesuffix(";")
-    if re.match(r"(show|desc|describe)\s", sql, re.I):
+    if sql.lower().startswith(SHOW_WORDS):
         return _parse_show(sql)
     tokens = _tokenize(sql)
     if any(token.token_type is TokenType.SEMICOLON for token in tokens):

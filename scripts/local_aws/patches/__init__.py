@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from scripts.local_aws.patches import (
+    athena,
     athena_named_queries,
     cloudtrail_describe_trails,
     instance_tracking,
@@ -23,6 +24,7 @@ from scripts.local_aws.patches import (
 )
 
 _PATCHES = (
+    athena,
     athena_named_queries,
     cloudtrail_describe_trails,
     instance_tracking,
