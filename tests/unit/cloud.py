@@ -21,10 +21,12 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from moto import mock_aws
 
+from custody.athena import Athena
 from custody.deployment import Deployment
 from custody.dsse import sign_envelope
 from custody.hashing import hash_stream
 from custody.keyring import REGISTRY_KEY
+from custody.ledger import AccessRow, LedgerRow
 from custody.notification import ObjectCreated
 from custody.objects import ObjectVersion
 from custody.receipt import PAYLOAD_TYPE, Receipt, RecorderIdentity
@@ -135,7 +137,7 @@ class Cloud:
         """Lay out Athena's answer to the next query that nobody has laid out one for."""
         data = [{"Data": [_cell(name) for name in columns]}]
         data += [{"Data": [_cell(value) for value in row]} for row in rows]
-        common = dict.fromkeys(("CatalogName", "SchemaName", "TableName"), "")
+        common: dict[str, Any] = dict.fromkeys(("CatalogName", "SchemaName", "TableName"), "")
         common |= {"Precision": 0, "Scale": 0, "Nullable": "UNKNOWN", "CaseSensitive": False}
         info = [common | {"Name": name, "Label": name, "Type": kind} for name, kind in columns.items()]
         requests.post(
@@ -144,13 +146,21 @@ class Cloud:
             timeout=5,
         )
 
-    def will_answer_rows(self, rows: Sequence[Any], row_class: type) -> None:
+    def will_answer_rows(self, rows: Sequence[Any], row_class: type[LedgerRow | AccessRow]) -> None:
         """Lay out an answer of dataclass rows."""
         kinds = {"event_date": "date", "size_bytes": "bigint", "leaf_index": "bigint"}
         kinds |= dict.fromkeys(("event_time", "recorded_at"), "timestamp")
         names = list(row_class.__dataclass_fields__)
         self.will_answer(
             {name: kinds.get(name, "varchar") for name in names}, [list(asdict(row).values()) for row in rows]
+        )
+
+    def athena(self) -> Athena:
+        return Athena(
+            self.client("athena"),
+            workgroup=self.deployment.workgroup,
+            database=self.deployment.database,
+            sleep=lambda _: None,
         )
 
     def asked(self) -> list[tuple[str, list[str]]]:

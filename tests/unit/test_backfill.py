@@ -19,7 +19,7 @@ from custody.backfill import (
     request_receipts,
 )
 from custody.errors import CannotCheckError, UsageError
-from custody.notification import ObjectCreated, parse_message
+from custody.notification import ObjectCreated, backfill_message, parse_message
 from custody.objects import ObjectVersion, S3Location, parse_s3_uri
 from tests.unit.cloud import Cloud, deployed
 from tests.unit.report.sample import DEPLOYMENT, HOSTILE, RAW
@@ -156,9 +156,7 @@ class Queue:
     def expect(self, ids: list[int], failed: dict[int, bool]) -> None:
         request = {
             "QueueUrl": DEPLOYMENT.queues["recorder"],
-            "Entries": [
-                {"Id": str(n), "MessageBody": module.backfill_message(self.versions[n], NOW)} for n in ids
-            ],
+            "Entries": [{"Id": str(n), "MessageBody": backfill_message(self.versions[n], NOW)} for n in ids],
         }
         answer = {
             "Successful": [

@@ -1,14 +1,13 @@
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from custody.athena import Athena, Row
 from custody.errors import CannotCheckError, UsageError
 from custody.ledger import (
     AccessRow,
@@ -22,46 +21,45 @@ from custody.ledger import (
     parse_key,
     parse_since,
 )
+from tests.unit.cloud import Cloud, deployed
 from tests.unit.report.sample import ledger_row
 
 NOW = datetime(2026, 1, 15, 12, tzinfo=UTC)
 
 
-class Recording(Athena):
-    """Keeps what is asked instead of asking it."""
-
-    def __init__(self, rows: Sequence[Row] = ()) -> None:
-        self.asked: list[tuple[str, tuple[str, ...]]] = []
-        self._answer = rows
-
-    def query(self, sql: str, parameters: Sequence[str] = ()) -> Iterator[Row]:
-        self.asked.append((sql, tuple(parameters)))
-        return iter(self._answer)
+ACCESS_COLUMNS = {"who": "varchar", "access": "varchar", "layer": "varchar", "row_count": "bigint"}
+ACCESS_COLUMNS |= {"last_time": "timestamp"}
 
 
-@given(st.text(), st.text(min_size=1), st.text(min_size=1))
-def test_no_text_from_outside_gets_into_the_sql(bucket: str, key: str, version_id: str) -> None:
-    athena, plain = Recording(), Recording()
+@pytest.fixture
+def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
+    with deployed(monkeypatch) as cloud:
+        yield cloud
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(bucket=st.text(), key=st.text(min_size=1), version_id=st.text(min_size=1))
+def test_no_text_from_outside_gets_into_the_sql(cloud: Cloud, bucket: str, key: str, version_id: str) -> None:
     asked: dict[str, Any] = {"since": NOW, "status": LedgerStatus.VERIFIED, "limit": 7}
-    list(ledger_rows(athena, bucket=bucket, key=key, version_id=version_id, **asked))
-    list(ledger_rows(plain, bucket="b", key="k", version_id="v", **asked))
-    assert athena.asked[0][0] == plain.asked[0][0]
-    assert len(athena.asked[0][1]) == athena.asked[0][0].count("?")
+    list(ledger_rows(cloud.athena(), bucket=bucket, key=key, version_id=version_id, **asked))
+    list(ledger_rows(cloud.athena(), bucket="b", key="k", version_id="v", **asked))
+    (hostile, parameters), (plain, _) = cloud.asked()[-2:]
+    assert hostile == plain
+    assert len(parameters) == hostile.count("?")
 
 
-def test_since_prunes_the_partitions_too() -> None:
-    athena = Recording()
-    list(ledger_rows(athena, since=NOW))
-    sql, parameters = athena.asked[0]
+def test_since_prunes_the_partitions_too(cloud: Cloud) -> None:
+    list(ledger_rows(cloud.athena(), since=NOW))
+    [(sql, parameters)] = cloud.asked()
     assert "WHERE event_date >= ? AND coalesce(event_time, recorded_at) >= ?" in sql
-    assert parameters == ("CAST('2026-01-15' AS DATE)", "CAST('2026-01-15 12:00:00.000' AS TIMESTAMP)")
+    assert parameters == ["CAST('2026-01-15' AS DATE)", "CAST('2026-01-15 12:00:00.000' AS TIMESTAMP)"]
     assert "ORDER BY coalesce(event_time, recorded_at) DESC" in sql
 
 
-def test_rows_are_read_by_name_and_written_as_json() -> None:
+def test_rows_are_read_by_name_and_written_as_json(cloud: Cloud) -> None:
     row = ledger_row(1, "incoming/a b?.csv")
-    columns: Row = {name: getattr(row, name) for name in LedgerRow.__dataclass_fields__}
-    [read] = ledger_rows(Recording([columns | {"later": "more"}]))
+    cloud.will_answer_rows([row], LedgerRow)
+    [read] = ledger_rows(cloud.athena())
     assert read == row
     assert read.uri == f"s3://{row.bucket_name}/incoming/a b%3F.csv?versionId={row.version_id}"
     document = read.to_dict()
@@ -70,29 +68,32 @@ def test_rows_are_read_by_name_and_written_as_json() -> None:
     assert list(document) == list(LedgerRow.__dataclass_fields__)
 
 
-def test_a_view_without_a_column_is_named() -> None:
+def test_a_view_without_a_column_is_named(cloud: Cloud) -> None:
+    cloud.will_answer({"status": "varchar"}, [["verified"]])
     with pytest.raises(CannotCheckError, match="no column event_date"):
-        list(ledger_rows(Recording([{"status": "verified"}])))
+        list(ledger_rows(cloud.athena()))
 
 
-def test_denied_attempts_are_asked_by_code() -> None:
-    athena = Recording([dict.fromkeys(AccessRow.__dataclass_fields__)])
-    [row] = denied_rows(athena, since=NOW, limit=3)
+def test_denied_attempts_are_asked_by_code(cloud: Cloud) -> None:
+    cloud.will_answer_rows([AccessRow(*[None] * len(AccessRow.__dataclass_fields__))], AccessRow)
+    [row] = denied_rows(cloud.athena(), since=NOW, limit=3)
     assert row.who == ""
-    assert athena.asked[0][1][0] == "'AccessDenied'"
-    assert athena.asked[0][0].endswith("LIMIT 3")
+    [(sql, parameters)] = cloud.asked()
+    assert parameters[0] == "'AccessDenied'"
+    assert sql.endswith("LIMIT 3")
 
 
-def test_a_missing_count_is_no_answer() -> None:
-    row: Row = {"who": "a", "access": "read", "layer": "gold", "row_count": None, "last_time": None}
+def test_a_missing_count_is_no_answer(cloud: Cloud) -> None:
+    cloud.will_answer(ACCESS_COLUMNS, [["a", "read", "gold", None, None]])
     with pytest.raises(CannotCheckError, match="row_count"):
-        access_summary(Recording([row]))
+        access_summary(cloud.athena())
 
 
-def test_a_timeline_leaves_out_what_has_no_time() -> None:
-    row: Row = {"start_time": NOW, "layer": "gold", "status": "verified", "row_count": 2}
-    [count] = ledger_timeline(Recording([row, row | {"start_time": None}]), TimeUnit.HOUR)
-    assert count.rows == 2
+def test_a_timeline_leaves_out_what_has_no_time(cloud: Cloud) -> None:
+    columns = {"start_time": "timestamp", "layer": "varchar", "status": "varchar", "row_count": "bigint"}
+    cloud.will_answer(columns, [[NOW, "gold", "verified", 2], [None, "gold", "verified", 1]])
+    [count] = ledger_timeline(cloud.athena(), TimeUnit.HOUR)
+    assert (count.start, count.rows) == (NOW, 2)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 
 import pytest
 
-from custody.athena import Athena
 from custody.errors import UsageError
 from custody.ledger import LedgerRow
 from custody.objects import S3Location
@@ -30,11 +29,12 @@ def gather(
 ) -> Story:
     cloud.will_answer_rows(rows, LedgerRow)
     cloud.will_answer(ACCESS_COLUMNS, [["ana", "read", "bronze", 3, START]])
-    athena = Athena(
-        cloud.client("athena"), workgroup="custody-local", database="custody_local", sleep=lambda _: None
-    )
     return gather_story(
-        cloud.client("s3"), athena, cloud.deployment, S3Location(RAW, key, version_id), now=datetime.now(UTC)
+        cloud.client("s3"),
+        cloud.athena(),
+        cloud.deployment,
+        S3Location(RAW, key, version_id),
+        now=datetime.now(UTC),
     )
 
 
