@@ -62,7 +62,16 @@ def test_no_statement_is_weak(plan: PlanDocument) -> None:
         (replace(SOUND, resources=("arn:aws:s3:::*",)), "all of a kind"),
         (replace(SOUND, principals=("*",)), "anybody in"),
         (replace(SOUND, principals=(UNKNOWN,)), "does not know"),
-        (replace(SOUND, principals=(), services=("s3.amazonaws.com",)), "anybody's resources"),
+        (replace(SOUND, principals=(), services=("s3.amazonaws.com",)), "any resource"),
+        (
+            replace(
+                SOUND,
+                principals=(),
+                services=("s3.amazonaws.com",),
+                conditions=(("StringEquals", "aws:SourceAccount", (ACCOUNT,)),),
+            ),
+            "any resource",
+        ),
     ],
 )
 def test_a_weak_statement_is_found(weak: Statement, words: str) -> None:

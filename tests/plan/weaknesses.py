@@ -10,7 +10,8 @@ from tests.plan.document import UNKNOWN, Statement
 ACTION_FAMILIES = {"kms:GenerateDataKey*", "kms:ReEncrypt*"}
 """The only wildcards an Allow has: AWS documents these two as one permission each."""
 
-SOURCE_KEYS = re.compile(r"aws:Source(Arn|Account)|kms:EncryptionContext:.+")
+SOURCE = re.compile(r"aws:SourceArn|kms:EncryptionContext:.+")
+"""What names the resource for which a service acts. Its account alone lets any resource in it in."""
 
 
 def weaknesses(statement: Statement) -> Iterator[str]:
@@ -34,5 +35,5 @@ def weaknesses(statement: Statement) -> Iterator[str]:
             yield "lets anybody in"
         if principal == UNKNOWN:
             yield "names a principal that the plan does not know"
-    if statement.services and not any(SOURCE_KEYS.fullmatch(key) for key in statement.condition_keys):
-        yield f"lets {', '.join(statement.services)} in for anybody's resources"
+    if statement.services and not any(SOURCE.fullmatch(key) for key in statement.condition_keys):
+        yield f"lets {', '.join(statement.services)} in for any resource"
