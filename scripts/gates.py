@@ -25,7 +25,15 @@ from typing import TYPE_CHECKING
 
 from scripts.environment import without_aws
 from scripts.terraform import ZIPS, Terraform
-from scripts.toolchain import BUILD, REPO, ToolError, terraform_environ, terraform_program
+from scripts.toolchain import (
+    BUILD,
+    LOCK_FILE,
+    REPO,
+    ToolError,
+    lock_file,
+    terraform_environ,
+    terraform_program,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -154,16 +162,11 @@ def _terraform_test(run: Runner, folder: Path) -> bool:
         "TF_DATA_DIR": str(WORK / "terraform-data" / name),
         "AWS_REGION": "us-east-1",
     }
-    lock = folder / ".terraform.lock.hcl"
-    if not lock.exists():
-        shutil.copy(WORK / "terraform" / ".terraform.lock.hcl", lock)
+    shutil.copy(lock_file(), folder / LOCK_FILE.name)
     terraform = terraform_program()
-    quiet = ("-no-color",)
-    return (
-        run(terraform, "init", "-backend=false", "-input=false", *quiet, cwd=folder, environ=environ)
-        and run(terraform, "validate", *quiet, cwd=folder, environ=environ)
-        and run(terraform, "test", *quiet, cwd=folder, environ=environ)
-    )
+    validate = [("validate",)] if name == "root" else []  # which validates every module the root calls
+    commands = [("init", "-backend=false", "-input=false"), *validate, ("test",)]
+    return all(run(terraform, *words, "-no-color", cwd=folder, environ=environ) for words in commands)
 
 
 def scan_plan(run: Runner) -> bool:

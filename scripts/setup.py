@@ -33,9 +33,8 @@ from typing import TYPE_CHECKING
 from scripts.toolchain import (
     BUILD,
     LOCK_FILE,
-    PROVIDER,
+    PROVIDER_HOME,
     REPO,
-    TOOLS,
     ToolError,
     download_terraform,
     find_provider_mirror,
@@ -139,12 +138,15 @@ def _lambda_runtime(folder: Path) -> None:
 
 
 def _provider(folder: Path) -> None:
-    """Fill Terraform's plugin cache once, so that no later (or parallel) init fetches the provider."""
+    """Have Terraform fetch and check the provider once: no later (or parallel) init downloads it again.
+
+    What is kept is the lock file with this machine's checksum, and Terraform's plugin cache if it has one.
+    """
     folder.mkdir(parents=True)
     shutil.copy(LOCK_FILE, folder)
     (folder / "versions.tf").write_text(
         "terraform {\n  required_providers {\n"
-        f'    aws = {{ source = "{PROVIDER}", version = "{locked_provider_version()}" }}\n  }}\n}}\n'
+        f'    aws = {{ source = "hashicorp/aws", version = "{locked_provider_version()}" }}\n  }}\n}}\n'
     )
     done = subprocess.run(
         [str(terraform_program()), "init", "-input=false", "-no-color"],
@@ -156,17 +158,19 @@ def _provider(folder: Path) -> None:
         check=False,
     )
     if done.returncode != 0:
-        raise ToolError(f"{done.stdout}\nterraform init failed: the provider could not be had.")
+        raise ToolError(f"{done.stdout}\nTerraform's provider could not be had.")
+    shutil.rmtree(folder / ".terraform")
 
 
 def _terraform() -> None:
-    """See that there is a Terraform and, where no mirror holds it, its provider."""
+    """See that there is a Terraform, and its provider."""
     if find_terraform() is None:
         print("setup: terraform, the pinned release …", flush=True)
         download_terraform()
-    version = locked_provider_version()
-    if find_provider_mirror(version) is None:
-        make(TOOLS / "provider", f"Terraform's provider {version} (700 MB)", (LOCK_FILE,), _provider)
+    configuration = Path(terraform_environ()["TF_CLI_CONFIG_FILE"])
+    mirrored = find_provider_mirror(locked_provider_version()) is not None
+    what = "Terraform's provider" if mirrored else "Terraform's provider, from the registry (150 MB)"
+    make(PROVIDER_HOME, what, (LOCK_FILE, configuration), _provider)
 
 
 @contextmanager

@@ -31,7 +31,15 @@ from python_terraform import IsFlagged
 
 from scripts.environment import instance_of, local_environ, without_aws
 from scripts.local_aws.launch import operator_environment
-from scripts.toolchain import BUILD, REPO, ToolError, terraform_environ, terraform_program
+from scripts.toolchain import (
+    BUILD,
+    LOCK_FILE,
+    REPO,
+    ToolError,
+    lock_file,
+    terraform_environ,
+    terraform_program,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -323,8 +331,9 @@ class Terraform:
             else:
                 entry.unlink()
         for entry in SOURCE.iterdir():
-            if entry.name != ".terraform" and not entry.name.startswith("terraform.tfstate"):
+            if entry.name not in {".terraform", LOCK_FILE.name} and ".tfstate" not in entry.name:
                 (self._folder / entry.name).symlink_to(entry)
+        (self._folder / LOCK_FILE.name).symlink_to(lock_file())
         kind = "local" if self.is_local else "s3"
         (self._folder / "backend.tf").write_text(f'terraform {{\n  backend "{kind}" {{}}\n}}\n')
         (root / "build").mkdir(exist_ok=True)

@@ -32,6 +32,7 @@ BUILD = REPO / "build"
 TOOLS = BUILD / "tools"
 CHECKSUMS = REPO / "requirements" / "terraform.sha256"
 LOCK_FILE = REPO / "terraform" / ".terraform.lock.hcl"
+PROVIDER_HOME = TOOLS / "provider"
 
 OLDEST = (1, 11)
 """The first version whose S3 backend locks natively (``use_lockfile``), no longer as an experiment."""
@@ -144,6 +145,17 @@ def locked_provider_version(lock_file: Path = LOCK_FILE) -> str:
     if block is None:
         raise ToolError(f"{lock_file} does not lock {PROVIDER}.")
     return block.group(1)
+
+
+def lock_file() -> Path:
+    """Return the lock file for a working root: the committed one, and what set-up added for this machine.
+
+    The committed one knows every platform's archive, but the contents (``h1:``) of some only. Terraform adds
+    this machine's once it has checked the archive, and needs it from then on.
+    """
+    prepared = PROVIDER_HOME / LOCK_FILE.name
+    committed = set(LOCK_FILE.read_text().split())
+    return prepared if prepared.exists() and committed <= set(prepared.read_text().split()) else LOCK_FILE
 
 
 def mirror_places(environ: Mapping[str, str]) -> Iterator[Path]:

@@ -22,6 +22,7 @@ from scripts.toolchain import (
     download_terraform,
     find_provider_mirror,
     find_terraform,
+    lock_file,
     locked_provider_version,
     platform_name,
     terraform_environ,
@@ -177,3 +178,18 @@ def test_the_lock_file_names_one_version_of_the_provider(tmp_path: Path) -> None
     )
     with pytest.raises(ToolError, match="does not lock"):
         locked_provider_version(tmp_path / "lock")
+
+
+def test_a_working_root_takes_the_lock_that_set_up_completed_for_this_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    committed, home = tmp_path / ".terraform.lock.hcl", tmp_path / "home"
+    home.mkdir()
+    monkeypatch.setattr(toolchain, "LOCK_FILE", committed)
+    monkeypatch.setattr(toolchain, "PROVIDER_HOME", home)
+    committed.write_text('hashes = [\n  "zh:1",\n]\n')
+    assert lock_file() == committed
+    (home / ".terraform.lock.hcl").write_text('hashes = [\n  "h1:2",\n  "zh:1",\n]\n')
+    assert lock_file() == home / ".terraform.lock.hcl"
+    committed.write_text('hashes = [\n  "zh:3",\n]\n')
+    assert lock_file() == committed
