@@ -51,12 +51,14 @@ REQUIREMENTS = REPO / "requirements"
 VENV = REPO / ".venv"
 CHECKOV = REPO / ".venv-checkov"
 RUNTIME = BUILD / "runtime"
+RECIPES = 1
+"""Raised when a recipe below changes, so that what the old one made is made anew."""
 
 
 def stamp_of(*inputs: Path) -> str:
-    """Return the digest of what an environment is made from: inputs, this interpreter, this place."""
-    digest = hashlib.sha256(f"{sys.version}\n{sys.base_prefix}\n{REPO}\n".encode())
-    for path in (Path(__file__), *inputs):
+    """Return the digest of what an environment is made from: inputs, recipe, interpreter, place."""
+    digest = hashlib.sha256(f"{RECIPES}\n{sys.version}\n{sys.base_prefix}\n{REPO}\n".encode())
+    for path in inputs:
         content = _installed_from(path) if path.name == "pyproject.toml" else path.read_bytes()
         digest.update(hashlib.sha256(content).digest())
     return digest.hexdigest()
@@ -79,6 +81,7 @@ def make(folder: Path, what: str, inputs: Sequence[Path], recipe: Callable[[Path
         return False
     start = time.monotonic()
     print(f"setup: {what} …", flush=True)
+    stamp.unlink(missing_ok=True)
     shutil.rmtree(folder, ignore_errors=True)
     folder.parent.mkdir(parents=True, exist_ok=True)
     recipe(folder)
