@@ -1,7 +1,7 @@
 """From a statement's tree to the DuckDB query that gives Athena's answer.
 
 Names are resolved, types worked out and operators checked by Trino's rules, as Athena does before it runs
-anything: what Athena would refuse is refused here. Only node types named here are known; any other is an error.
+anything: what Athena would refuse is refused here. Only nodes of the types named here are known.
 
 No name or value of the statement reaches DuckDB as it stands: relations are ``t1``, ``t2``…, columns ``c0``,
 ``c1``…, texts are literals escaped by ``quote_text``. https://trino.io/docs/current/sql/select.html
@@ -13,13 +13,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from sqlglot import exp
 
 from scripts.local_aws.athena.casts import Typed
 from scripts.local_aws.athena.expressions import Expressions
 from scripts.local_aws.athena.model import QueryError
-from scripts.local_aws.athena.parse import parse
+from scripts.local_aws.athena.parse import Show, parse
 from scripts.local_aws.athena.scope import CATALOG, Column, Field, Rows, Scope, Statement, View, converted
 from scripts.local_aws.athena.types import BIGINT, Type, common_type, quote_text
 
@@ -30,6 +31,11 @@ class _Relation:
 
     sql: str
     fields: tuple[Field, ...]
+
+
+@lru_cache(maxsize=64)
+def _parsed(view: str) -> exp.Query | Show:
+    return parse(view)
 
 
 class Analyzer(Expressions):
@@ -375,7 +381,7 @@ class Analyzer(Expressions):
         return self._aliased(node, self._statement.views[database, name], (database, name))
 
     def _view(self, view: View) -> Rows:
-        tree = parse(view.sql)
+        tree = _parsed(view.sql)
         if not isinstance(tree, exp.Query):
             raise QueryError("INVALID_VIEW", "the stored text is no query")
         rows = Analyzer(self._statement, view.sql, view.database).query(tree, Scope())
@@ -399,7 +405,7 @@ class Analyzer(Expressions):
         return converted(rows, stored_types, self.new_name()) or rows
 
     def _unnest(self, node: exp.Unnest, left: _Relation, scope: Scope) -> _Relation:
-        """Put the elements of arrays beside the columns of ``left``: one subquery, which lets filters through."""
+        """Put the elements of arrays beside the columns of ``left``, in a subquery that lets filters through."""
         self.only(node, "expressions", "alias", "offset")
         sources: list[str] = []
         columns: list[Column] = []

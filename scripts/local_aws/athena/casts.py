@@ -1,7 +1,7 @@
 """Typed DuckDB expressions, and the casts between Athena's types, explicit and implied.
 
-DuckDB converts more, and more kindly, than Athena: what Athena refuses is refused here too, so that a statement
-that runs here runs there. https://trino.io/docs/current/functions/conversion.html
+DuckDB converts more, and more kindly, than Athena: what Athena refuses is refused here too, so that a
+statement that runs here runs there. https://trino.io/docs/current/functions/conversion.html
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ MILLIS = "'%Y-%m-%d %H:%M:%S.%g'"
 class Typed:
     """A DuckDB expression and its Athena type.
 
-    ``text``: the text, of a literal. ``domain``: the values it can have, as texts (``None`` if that is not known).
+    ``text``: the text, of a literal. ``domain``: the values it can have, as texts (``None`` if not known).
     """
 
     sql: str
@@ -71,13 +71,14 @@ def coerce(value: Typed, to: Type) -> Typed | None:
     return Typed(cast_sql(value.sql, to), to)
 
 
+_MOMENT = r"\d{4}-\d{1,2}-\d{1,2}( \d{1,2}:\d{1,2}(:\d{1,2}(\.\d{1,12})?)?)?"
 _VARCHAR_FORMS = {
     "boolean": r"(?i)true|false|t|f|1|0",
     "integer": r"[+-]?\d+",
     "number": r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|NaN|[+-]?Infinity",
     "date": r"\d{4}-\d{1,2}-\d{1,2}",
-    "timestamp": r"\d{4}-\d{1,2}-\d{1,2}( \d{1,2}:\d{1,2}(:\d{1,2}(\.\d{1,12})?)?)?",
-    "timestamp with time zone": r"\d{4}-\d{1,2}-\d{1,2}( \d{1,2}:\d{1,2}(:\d{1,2}(\.\d{1,12})?)?)? ?(UTC|Z|\+00:00)",
+    "timestamp": _MOMENT,
+    "timestamp with time zone": rf"{_MOMENT} ?(UTC|Z|\+00:00)",
 }
 
 
@@ -113,21 +114,24 @@ def _cast(value: Typed, to: Type) -> str | None:
 
 
 def _between(value: Typed, to: Type) -> str | None:
+    """Cast between numbers and booleans, or between dates and timestamps."""
     source = value.type
-    if source.is_numeric or source == BOOLEAN:
-        if to == BOOLEAN:
-            return f"({value.sql} <> 0)"
-        if to.is_integer and source in (DOUBLE, REAL):
-            return cast_sql(f"round({value.sql})", to)
-        return cast_sql(value.sql, to) if to.is_numeric else None
     if source.is_moment and to.is_moment:
-        if TIMESTAMP_TZ not in (source, to):
-            return cast_sql(value.sql, to)
-        if source == TIMESTAMP_TZ:
-            local = f"({value.sql} AT TIME ZONE 'UTC')"
-            return cast_sql(local, DATE) if to == DATE else local
-        return f"({cast_sql(value.sql, TIMESTAMP)} AT TIME ZONE 'UTC')"
-    return None
+        return _between_moments(value, to)
+    if not (source.is_numeric or source == BOOLEAN) or not (to.is_numeric or to == BOOLEAN):
+        return None
+    if to == BOOLEAN:
+        return f"({value.sql} <> 0)"
+    rounded = to.is_integer and source in (DOUBLE, REAL)
+    return cast_sql(f"round({value.sql})" if rounded else value.sql, to)
+
+
+def _between_moments(value: Typed, to: Type) -> str:
+    if value.type == TIMESTAMP_TZ:
+        local = f"({value.sql} AT TIME ZONE 'UTC')"
+        return cast_sql(local, DATE) if to == DATE else local
+    moment = cast_sql(value.sql, TIMESTAMP if to == TIMESTAMP_TZ else to)
+    return f"({moment} AT TIME ZONE 'UTC')" if to == TIMESTAMP_TZ else moment
 
 
 def _to_varchar(value: Typed) -> str | None:

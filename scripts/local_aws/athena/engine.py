@@ -78,8 +78,8 @@ class Engine:
     ) -> Result:
         """Run one statement.
 
-        ``database`` is where names without one are looked up ("" for none); ``parameters`` are the SQL constants
-        for its ``?``; ``scan_limit`` is in bytes.
+        ``database`` is where names without one are looked up ("" for none); ``parameters`` are the SQL
+        constants for its ``?``; ``scan_limit`` is in bytes.
 
         Raises ``QueryError`` if it fails, ``ScanLimitExceededError`` if it would read more than the limit,
         ``CancelledError`` if it was stopped.
@@ -205,7 +205,7 @@ def _printable(rows: Rows) -> str:
         else f"q.c{at}"
         for at, kind in enumerate(kinds)
     ]
-    return f"SELECT {', '.join(reads)} FROM ({rows.sql}) AS q"
+    return f"SELECT {', '.join(reads)} FROM ({rows.sql}) AS q"  # noqa: S608 - of names made here
 
 
 def _within(kind: Type) -> list[Type]:
@@ -217,13 +217,20 @@ def _listing(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Result:
 
 
 _FAILURES = (
-    (r"Could not parse string (\"[^\"]*\") according to format", "INVALID_FUNCTION_ARGUMENT", "Invalid format: {}"),
-    (r"Division by zero", "DIVISION_BY_ZERO", "Division by zero"),
-    (r"Overflow in .*|.*out of range for the destination type.*", "NUMERIC_VALUE_OUT_OF_RANGE", "{}"),
-    (r"must appear in the GROUP BY clause", "EXPRESSION_NOT_AGGREGATE", "must be an aggregate expression or appear "
-     "in GROUP BY clause"),
-    (r"More than one row returned by a subquery", "SUBQUERY_MULTIPLE_ROWS", "Scalar sub-query has returned multiple rows"),
-)  # fmt: skip
+    (r'Could not parse string ("[^"]*") according', "INVALID_FUNCTION_ARGUMENT", "Invalid format: {}"),
+    (r"Division by zero", "DIVISION_BY_ZERO", "{}"),
+    (r"Overflow in .*|.*out of range for the destination.*", "NUMERIC_VALUE_OUT_OF_RANGE", "{}"),
+    (
+        r"must appear in the GROUP BY clause",
+        "EXPRESSION_NOT_AGGREGATE",
+        "a column must be an aggregate expression or appear in GROUP BY clause",
+    ),
+    (
+        r"More than one row returned by a subquery",
+        "SUBQUERY_MULTIPLE_ROWS",
+        "Scalar sub-query has returned multiple rows",
+    ),
+)
 
 
 def _query_error(error: duckdb.Error) -> QueryError:

@@ -3,6 +3,8 @@
 https://trino.io/docs/current/functions.html and https://trino.io/docs/current/language/types.html
 """
 
+# ruff: noqa: S608 - writing SQL is the purpose; ``analyze`` says of what it is made
+
 from __future__ import annotations
 
 import re
@@ -109,18 +111,15 @@ class Expressions(ABC):
         return value
 
     def _tabulated(self, value: Typed) -> Typed:
-        """Replace an expression of one column with known values by a list of its results; see ``Statement``."""
+        """Make an expression of one column with known values a list of its results; see ``Statement``."""
         (column, *others) = list(self._used.values()) or [_NOT_ONE_COLUMN]
         evaluate, domain = self._statement.evaluate, column.domain
         if evaluate is None or domain is None or others or value.type.name not in _LISTED:
             return value
         relation, _, name = column.sql.partition(".")
         inputs = ", ".join(["NULL", *map(quote_text, sorted(domain))])
-        results = evaluate(
-            f"SELECT x, CAST(TRY({value.sql}) AS VARCHAR) FROM (SELECT x, {cast_sql('x', column.type)} AS {name} "
-            f"FROM (SELECT unnest([{inputs}]) AS x)) AS {relation}"
-        )
-        of = {given: result for given, result in results}
+        given = f"SELECT x, {cast_sql('x', column.type)} AS {name} FROM (SELECT unnest([{inputs}]) AS x)"
+        of = dict(evaluate(f"SELECT x, CAST(TRY({value.sql}) AS VARCHAR) FROM ({given}) AS {relation}"))
         written = {given: "NULL" if result is None else quote_text(result) for given, result in of.items()}
         known = sorted(domain)
         froms = cast_sql(f"[{', '.join(map(quote_text, known))}]", array(column.type))
@@ -292,8 +291,9 @@ class Expressions(ABC):
     def _now(self, node: exp.Expr, _: Scope) -> Typed:
         self.only(node)
         moment = functions.moment(self._statement.now)
-        to = {exp.CurrentDate: DATE, exp.Localtimestamp: TIMESTAMP}.get(type(node), TIMESTAMP_TZ)
-        return explicit_cast(moment, to)
+        if isinstance(node, exp.CurrentTimestamp):
+            return moment
+        return explicit_cast(moment, DATE if isinstance(node, exp.CurrentDate) else TIMESTAMP)
 
     def _at_time_zone(self, node: exp.Expr, scope: Scope) -> Typed:
         zone = self.expression(node.args["zone"], scope)

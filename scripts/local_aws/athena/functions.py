@@ -1,7 +1,7 @@
 """The functions of Athena that this engine has, and what each means in DuckDB.
 
-The table is the allow-list: a function that is not in it does not run, whatever DuckDB makes of its name. Where
-DuckDB's function of the same name differs from Athena's, the entry restores Athena's meaning.
+The table is the allow-list: a function that is not in it does not run, whatever DuckDB makes of its name.
+Where DuckDB's function of the same name differs from Athena's, the entry restores Athena's meaning.
 https://trino.io/docs/current/functions.html
 """
 
@@ -48,7 +48,7 @@ Builder = Callable[[Sequence[Argument]], Typed]
 
 @dataclass(frozen=True, slots=True)
 class Aggregate:
-    """An aggregate call: ``call`` takes ORDER BY (an argument), FILTER and OVER; ``wrap`` goes around the whole."""
+    """An aggregate's call, which FILTER and OVER can follow, and what is put around the whole."""
 
     call: str
     type: Type
@@ -323,7 +323,7 @@ _UNITS = ("millisecond", "second", "minute", "hour", "day", "week", "month", "qu
 
 
 def mysql_format(written: str) -> str:
-    """Turn a format of ``date_parse``/``date_format`` into DuckDB's. Raises ``QueryError`` for one it has not."""
+    """Turn a format of ``date_parse`` into DuckDB's. Raises ``QueryError`` for what DuckDB has not."""
 
     def directive(match: re.Match[str]) -> str:
         known = _MYSQL.get(match[1])
@@ -335,7 +335,7 @@ def mysql_format(written: str) -> str:
 
 
 def joda_format(written: str) -> str:
-    """Turn a format of ``format_datetime``/``parse_datetime`` into DuckDB's. Raises ``QueryError`` likewise."""
+    """Turn a format of ``parse_datetime`` into DuckDB's. Raises ``QueryError`` for what DuckDB has not."""
 
     def token(match: re.Match[str]) -> str:
         if match["quoted"] is not None:
@@ -443,7 +443,7 @@ def _date_trunc(arguments: Sequence[Argument]) -> Typed:
 
 
 def _date_diff(arguments: Sequence[Argument]) -> Typed:
-    """Count the whole units between two moments: DuckDB's ``date_sub``, its ``date_diff`` counts boundaries."""
+    """Count the whole units between two moments; DuckDB's own ``date_diff`` counts boundaries."""
     unit, start, end = _typed(arguments, 3)
     return Typed(f"date_sub('{_unit(unit)}', {local(start)}, {local(end)})", BIGINT)
 
@@ -637,7 +637,8 @@ def _match(decisive: str, found: str, *, otherwise: str) -> Builder:
         _as(body, BOOLEAN)
         results = f"list_transform({values.sql}, {function})"
         return Typed(
-            f"CASE WHEN {values.sql} IS NULL THEN NULL WHEN list_contains({results}, {decisive}) THEN {found} "
+            f"CASE WHEN {values.sql} IS NULL THEN NULL "
+            f"WHEN list_contains({results}, {decisive}) THEN {found} "
             f"WHEN len(list_filter({results}, lambda e: e IS NULL)) > 0 THEN NULL ELSE {otherwise} END",
             BOOLEAN,
         )
@@ -794,7 +795,7 @@ AggregateBuilder = Callable[[Sequence[Typed], str, str], Aggregate]
 
 
 def _simple(template: str, result: Type | None = None, *types: Type, wrap: str = "{}") -> AggregateBuilder:
-    """Build ``template`` (``{d}`` DISTINCT, ``{o}`` ORDER BY, ``{0}``… arguments); no result: the first's type."""
+    """Build ``template`` (``{d}`` DISTINCT, ``{o}`` ORDER BY); its type is ``result``, or the argument's."""
     count = len(set(re.findall(r"\{(\d)\}", template)))
 
     def build(arguments: Sequence[Typed], distinct: str, order: str) -> Aggregate:

@@ -1,4 +1,4 @@
-"""What the engine is given (a Glue catalogue, an object store) and what it gives back (a result or an error)."""
+"""What the engine is given, a Glue catalogue and an object store, and what it gives back."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ class Catalog(Protocol):
         """Return the table in the shape of Glue's ``GetTable`` (``Table``), or ``None`` if there is none.
 
         ``database`` and ``name`` are lower case. Read are ``TableType``, ``StorageDescriptor`` (``Columns``,
-        ``Location``, ``InputFormat``, ``SerdeInfo``), ``PartitionKeys``, ``Parameters``, ``ViewOriginalText``.
+        ``Location``, ``InputFormat``, ``SerdeInfo``), ``PartitionKeys``, ``Parameters`` and
+        ``ViewOriginalText``.
         """
 
 
@@ -44,7 +45,8 @@ class Store(Protocol):
 class Result:
     """The answer to one statement.
 
-    ``columns`` are ``(name, Athena type)``; ``rows`` hold the values as Athena prints them, ``None`` for NULL.
+    ``columns`` are ``(name, Athena type)``; ``rows`` hold the values as Athena prints them, ``None``
+    for NULL.
     ``scanned`` are the URIs of the objects that the statement read, each once, ``scanned_bytes`` their sizes.
     """
 
@@ -97,7 +99,7 @@ class Cancellation:
                 self._interrupt()
 
     def bind(self, interrupt: Callable[[], None] | None) -> None:
-        """Say how to interrupt the step that begins; ``None``: it is over. Raises ``CancelledError`` if too late."""
+        """Say how to interrupt what begins (``None``: nothing). Raises ``CancelledError`` if it was stopped."""
         with self._lock:
             if self._cancelled:
                 raise CancelledError

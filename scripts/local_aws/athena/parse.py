@@ -1,7 +1,7 @@
 """From the text of a statement to a tree, with the parameters of its execution put in.
 
-sqlglot's Athena dialect does the parsing, with one change: no function is known to it, so that every call keeps
-the name it was written with and the function table (``functions``) alone decides what it means. sqlglot
+sqlglot's Athena dialect does the parsing, with one change: no function is known to it, so that every call
+keeps the name it was written with and the function table (``functions``) alone decides what it means. sqlglot
 accepts more than Athena does; what the tree no longer shows is refused here, the rest by ``analyze``.
 """
 
@@ -16,7 +16,7 @@ from sqlglot import exp
 from sqlglot.dialects.trino import Trino
 from sqlglot.errors import SqlglotError
 from sqlglot.parsers.athena import AthenaTrinoParser
-from sqlglot.tokens import Token, TokenType
+from sqlglot.tokenizer_core import Token, TokenType
 
 from scripts.local_aws.athena.model import QueryError
 
@@ -36,6 +36,7 @@ class _Dialect(Trino):
 
 
 _DIALECT = _Dialect()
+_SUBSCRIPTED = (TokenType.VAR, TokenType.IDENTIFIER, TokenType.R_PAREN, TokenType.R_BRACKET)
 _OTHER_STATEMENTS = (
     *(
         "ALTER",
@@ -80,9 +81,9 @@ class Show:
 
 
 def parse(sql: str, parameters: Sequence[str] = ()) -> exp.Query | Show:
-    """Read one statement that only reads: ``SELECT``, ``WITH``, ``VALUES``, ``SHOW`` or ``DESCRIBE``.
+    """Read one statement that only reads: ``SELECT``, ``WITH``, ``SHOW`` or ``DESCRIBE``.
 
-    ``parameters`` are the texts of SQL constants (``'abc'``, ``7``, ``DATE '2026-11-20'``), one for each ``?``.
+    ``parameters`` are the texts of SQL constants (``'abc'``, ``7``, ``DATE '2026-11-20'``), one a ``?``.
     Raises ``QueryError`` for anything else.
     """
     sql = sql.strip().removesuffix(";")
@@ -124,9 +125,13 @@ def _tokenize(sql: str) -> list[Token]:
         tokens = list(_DIALECT.tokenize(sql))
     except SqlglotError as error:
         raise _syntax_error(error, sql) from error
-    for token in tokens:
+    for at, token in enumerate(tokens):
+        before = tokens[at - 1] if at else None
         operator = sql[token.start : token.end + 1]
-        if token.token_type is TokenType.DCOLON or operator == "==":
+        bare_list = token.token_type is TokenType.L_BRACKET and (
+            before is None or (before.token_type not in _SUBSCRIPTED and before.text.upper() != "ARRAY")
+        )
+        if token.token_type is TokenType.DCOLON or operator == "==" or bare_list:
             line = sql.count("\n", 0, token.start) + 1
             column = token.start - sql.rfind("\n", 0, token.start)
             raise QueryError("SYNTAX_ERROR", f"line {line}:{column}: mismatched input {operator!r}")

@@ -16,7 +16,7 @@ CATALOG = "awsdatacatalog"
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """A column of a relation; ``domain`` as in ``Typed``, ``hidden``: left out of ``*``."""
+    """A column of a relation; ``domain`` as in ``Typed``; ``*`` leaves out what is ``hidden``."""
 
     name: str | None
     type: Type
@@ -26,7 +26,7 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class BaseTable:
-    """A stored table: the DuckDB relation that holds it, of which the columns are called ``c0``, ``c1``…"""
+    """A stored table: the DuckDB relation that holds it, its columns being ``c0``, ``c1`` and so on."""
 
     relation: str
     columns: tuple[Column, ...]
@@ -50,7 +50,7 @@ class Tables(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """A query written for DuckDB, where its columns are called ``c0``, ``c1``…"""
+    """A query written for DuckDB, its columns being ``c0``, ``c1`` and so on."""
 
     sql: str
     columns: tuple[Column, ...]
@@ -60,13 +60,13 @@ class Rows:
 class Statement:
     """What all parts of one statement share.
 
-    ``now``: when it runs, aware. ``evaluate``, if it is only to be planned, runs a DuckDB query of constants: an
-    expression of one column with known values becomes a table of its results. DuckDB moves a filter through a
-    view only if it cannot fail, and takes a cast or a date's arithmetic to be something that can: this is how a
-    filter on what a view makes of a partition column reaches the partitions.
+    ``now``: when it runs, aware. ``evaluate``, if it is only to be planned, runs a DuckDB query of constants:
+    an expression of one column with known values becomes a list of its results. DuckDB moves a filter through
+    a view only if it cannot fail, and takes a cast or a date's arithmetic to be something that can: this is
+    how a filter on what a view makes of a partition column reaches the partitions.
 
-    ``names`` numbers relations and parameters; ``queries`` are those that have a name, in the order in which they
-    need each other; ``views`` are those of them that are views, by database and name.
+    ``names`` numbers relations and parameters; ``queries`` are those that have a name, each after those it
+    reads; ``views`` are those of them that are views, by database and name.
     """
 
     tables: Tables
@@ -105,7 +105,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """The columns, lambda parameters and WITH queries that names can mean; ``outer``: those of the query around."""
+    """The columns, lambda parameters and WITH queries that names can mean, here or in the query around."""
 
     fields: tuple[Field, ...] = ()
     outer: Scope | None = None
@@ -142,4 +142,5 @@ def converted(rows: Rows, types: Sequence[Type], alias: str) -> Rows | None:
             return None
         values.append(f"{value.sql} AS c{at}")
         columns.append(replace(column, type=to, domain=column.domain if column.type == to else None))
-    return Rows(f"SELECT {', '.join(values)} FROM ({rows.sql}) AS {alias}", tuple(columns))
+    sql = f"SELECT {', '.join(values)} FROM ({rows.sql}) AS {alias}"  # noqa: S608 - of names made here
+    return Rows(sql, tuple(columns))

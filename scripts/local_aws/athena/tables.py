@@ -1,4 +1,4 @@
-"""Glue tables as Athena reads them: columns, views, projected partitions, and the records in an object's bytes.
+"""Glue tables as Athena reads them: columns, views, projected partitions, and the rows in an object's bytes.
 
 Partition projection: https://docs.aws.amazon.com/athena/latest/ug/partition-projection-supported-types.html
 JSON SerDes: https://docs.aws.amazon.com/athena/latest/ug/json-serde.html
@@ -15,14 +15,14 @@ import re
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import msgspec
 
 from scripts.local_aws.athena.model import QueryError
 from scripts.local_aws.athena.scope import Column, View
-from scripts.local_aws.athena.types import VARCHAR, Type, parse_type
+from scripts.local_aws.athena.types import INTEGERS, VARCHAR, Type, parse_type
 
 _JSON_SERDES = (
     "org.openx.data.jsonserde.JsonSerDe",
@@ -83,7 +83,7 @@ def read_view(table: Mapping[str, Any]) -> View:
     name = table["Name"]
     match = _VIEW_TEXT.fullmatch((table.get("ViewOriginalText") or "").strip())
     try:
-        document = json.loads(base64.b64decode(match[1], validate=False)) if match else None
+        document = json.loads(base64.b64decode(match[1] if match else ""))
         columns = tuple(Column(c["name"].lower(), parse_type(c["type"])) for c in document["columns"])
         view = View(document["originalSql"], document["schema"].lower(), columns)
     except (TypeError, KeyError, AttributeError, ValueError, binascii.Error) as error:
@@ -117,7 +117,8 @@ def read_table(table: Mapping[str, Any], now: datetime) -> StoredTable:
             raise QueryError("NOT_SUPPORTED", f"SerDe parameter {option}={value} of table '{name}'")
     bucket, prefix = _location(storage["Location"])
     partition_columns = _columns(table.get("PartitionKeys") or [])
-    template, projections = f"{storage['Location'].rstrip('/')}/", ()
+    template = f"{storage['Location'].rstrip('/')}/"
+    projections: tuple[Projection, ...] = ()
     if partition_columns:
         if parameters.get("projection.enabled", "").lower() != "true":
             raise QueryError("NOT_SUPPORTED", f"table '{name}' has partitions without projection")
@@ -187,9 +188,9 @@ def _projection(column: str, parameters: Mapping[str, str], now: datetime) -> Pr
         longest_first = sorted(values, key=len, reverse=True)
         return Projection("|".join(map(re.escape, longest_first)), lambda value: value in values)
     if kind == "integer":
-        low, high = (int(part) for part in setting("range").split(","))
+        least, most = (int(part) for part in setting("range").split(","))
         digits = int(setting("digits", "0"))
-        return Projection(rf"-?\d{{{digits or '1,'}}}", lambda value: low <= int(value) <= high)
+        return Projection(rf"-?\d{{{digits or '1,'}}}", lambda value: least <= int(value) <= most)
     if kind == "date":
         written = setting("format")
         if int(setting("interval", "1")) != 1:
@@ -208,8 +209,14 @@ def _projection(column: str, parameters: Mapping[str, str], now: datetime) -> Pr
     raise QueryError("NOT_SUPPORTED", f"projection.{column}.type = {kind!r}")
 
 
-_DATE_PARTS = {"yyyy": (r"\d{4}", "%Y"), "MM": (r"\d{2}", "%m"), "dd": (r"\d{2}", "%d"), "HH": (r"\d{2}", "%H"),
-               "mm": (r"\d{2}", "%M"), "ss": (r"\d{2}", "%S")}  # fmt: skip
+_DATE_PARTS = {
+    "yyyy": (r"\d{4}", "%Y"),
+    "MM": (r"\d{2}", "%m"),
+    "dd": (r"\d{2}", "%d"),
+    "HH": (r"\d{2}", "%H"),
+    "mm": (r"\d{2}", "%M"),
+    "ss": (r"\d{2}", "%S"),
+}
 
 
 def _date_format(written: str) -> tuple[str, str]:
@@ -248,8 +255,7 @@ def _bound(written: str, reading: str, now: datetime) -> datetime:
 
 # --- Records
 
-_OBJECTS = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_RECORDS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _RECORD_LIST = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
 _ANY = msgspec.json.Decoder()
 
@@ -277,19 +283,19 @@ def rows(table: StoredTable, key: str, body: bytes) -> Iterator[dict[str, Any]]:
         named = {name.lower(): raw for name, raw in record.items()}
         try:
             yield {f"c{at}": reader(named[name]) if name in named else None for at, name, reader in readers}
-        except (ValueError, TypeError, AttributeError) as error:
+        except (ValueError, TypeError, KeyError) as error:
             raise QueryError("HIVE_BAD_DATA", f"Error parsing a field value in {key}: {error}") from error
 
 
 def _objects(table: StoredTable, key: str, body: bytes) -> Iterator[dict[str, msgspec.Raw]]:
     try:
         if table.records:
-            document = {name.lower(): raw for name, raw in _RECORDS.decode(body).items()}
+            document = {name.lower(): raw for name, raw in _OBJECT.decode(body).items()}
             yield from _RECORD_LIST.decode(document.get("records", b"[]"))
             return
         for line in body.removesuffix(b"\n").split(b"\n") if body else ():
             try:
-                yield _OBJECTS.decode(line) if line.strip() else {}
+                yield _OBJECT.decode(line) if line.strip() else {}
             except msgspec.DecodeError:
                 if not table.ignore_malformed:
                     raise
@@ -314,34 +320,47 @@ def _read_text(raw: msgspec.Raw) -> Any:
 
 
 def _shaped(value: Any, kind: Type) -> Any:
+    """Fit a decoded JSON value to a type; ``ValueError`` and its like if it does not."""
     if value is None:
         return None
-    match kind.name:
-        case "varchar":
-            return value if isinstance(value, str) else msgspec.json.encode(value).decode()
-        case "array":
-            return [_shaped(item, kind.args[0]) for item in _expect(value, list)]
-        case "map":
-            return {k: _shaped(v, kind.args[1]) for k, v in _expect(value, dict).items()}
-        case "row":
-            named = {k.lower(): v for k, v in _expect(value, dict).items()}
-            return {f: _shaped(named.get(f.lower()), t) for f, t in zip(kind.fields, kind.args, strict=True)}
-        case "boolean":
-            return value if isinstance(value, bool) else {"true": True, "false": False}[str(value).lower()]
-        case "tinyint" | "smallint" | "integer" | "bigint":
-            return int(value) if isinstance(value, (int, str)) else _expect(value, int)
-        case "double" | "real":
-            return float(value)
-        case "date":
-            return datetime.strptime(_expect(value, str), "%Y-%m-%d").date().isoformat()
-        case "timestamp":
-            if not re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{1,9})?", _expect(value, str)):
-                raise ValueError(f"{value!r} is no timestamp")
-            return value
-        case "decimal":
-            return str(value)
-        case _:
-            raise ValueError(f"a {kind} in JSON")
+    shape = _SHAPES.get(kind.name)
+    if shape is None:
+        raise ValueError(f"a {kind} in JSON")
+    return shape(value, kind)
+
+
+def _row(value: Any, kind: Type) -> dict[str, Any]:
+    named = {k.lower(): v for k, v in _expect(value, dict).items()}
+    return {f: _shaped(named.get(f.lower()), t) for f, t in zip(kind.fields, kind.args, strict=True)}
+
+
+def _boolean(value: Any, _: Type) -> bool:
+    return value if isinstance(value, bool) else {"true": True, "false": False}[str(value).lower()]
+
+
+def _integer(value: Any, _: Type) -> int:
+    return int(value) if isinstance(value, str) else int(_expect(value, int))
+
+
+def _timestamp(value: Any, _: Type) -> str:
+    if not re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{1,9})?", _expect(value, str)):
+        raise ValueError(f"{value!r} is no timestamp")
+    return str(value)
+
+
+_SHAPES: dict[str, Callable[[Any, Type], Any]] = {
+    "varchar": lambda value, _: value if isinstance(value, str) else msgspec.json.encode(value).decode(),
+    "array": lambda value, kind: [_shaped(item, kind.args[0]) for item in _expect(value, list)],
+    "map": lambda value, kind: {k: _shaped(v, kind.args[1]) for k, v in _expect(value, dict).items()},
+    "row": _row,
+    "boolean": _boolean,
+    **dict.fromkeys(INTEGERS, _integer),
+    "double": lambda value, _: float(value),
+    "real": lambda value, _: float(value),
+    "decimal": lambda value, _: str(value),
+    "date": lambda value, _: date.fromisoformat(_expect(value, str)).isoformat(),
+    "timestamp": _timestamp,
+}
 
 
 def _expect(value: Any, kind: type) -> Any:

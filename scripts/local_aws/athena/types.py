@@ -7,8 +7,10 @@ https://docs.aws.amazon.com/athena/latest/ug/data-types.html
 from __future__ import annotations
 
 import re
+import struct
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -19,7 +21,7 @@ _MAX_PRECISION = 38
 
 @dataclass(frozen=True, slots=True)
 class Type:
-    """A Trino type; ``args`` are its element types, ``fields`` a row's names, ``params`` a decimal's (p, s)."""
+    """A Trino type: its element types, a row's names of fields, a decimal's precision and scale."""
 
     name: str
     args: tuple[Type, ...] = ()
@@ -100,7 +102,7 @@ _SCALARS = {
 
 
 def parse_type(text: str) -> Type:
-    """Read a type as Glue writes it: Hive's (``array<struct<a:string>>``) or Trino's (``array(row(a varchar))``).
+    """Read a type as Glue writes it, Hive's ``array<struct<a:string>>`` or Trino's ``array(row(a varchar))``.
 
     Raises ``ValueError`` for a type that Athena has and this engine has not, and for no type at all.
     """
@@ -190,7 +192,7 @@ def quote_text(text: str) -> str:
 
 def common_type(left: Type, right: Type) -> Type | None:
     """Return the type both sides are coerced to, as Trino does without a cast; ``None`` if there is none."""
-    if left == right or right == UNKNOWN:
+    if right in (left, UNKNOWN):
         return left
     if left == UNKNOWN:
         return right
@@ -226,23 +228,7 @@ def render(value: Any, of: Type) -> str | None:
 
     The forms are those of the ``VarCharValue`` of ``GetQueryResults``: https://docs.aws.amazon.com/athena/latest/APIReference/API_Datum.html
     """
-    if value is None:
-        return None
-    match of.name:
-        case "array":
-            return f"[{', '.join(_nested(item, of.args[0]) for item in value)}]"
-        case "map":
-            key, item = of.args
-            return f"{{{', '.join(f'{_nested(k, key)}={_nested(v, item)}' for k, v in value.items())}}}"
-        case "row":
-            named = zip(of.fields, of.args, value.values(), strict=True)
-            return f"{{{', '.join(f'{f}={_nested(v, t)}' for f, t, v in named)}}}"
-        case "varbinary":
-            return " ".join(f"{byte:02x}" for byte in value)
-        case "double" | "real":
-            return java_double(value, single=of.name == "real")
-        case _:
-            return _scalar(value)
+    return None if value is None else _RENDERERS.get(of.name, _scalar)(value, of)
 
 
 def _nested(value: Any, of: Type) -> str:
@@ -250,21 +236,43 @@ def _nested(value: Any, of: Type) -> str:
     return "null" if printed is None else printed
 
 
-def _scalar(value: object) -> str:
+def _array(value: Any, of: Type) -> str:
+    return f"[{', '.join(_nested(item, of.args[0]) for item in value)}]"
+
+
+def _map(value: Any, of: Type) -> str:
+    key, item = of.args
+    return f"{{{', '.join(f'{_nested(k, key)}={_nested(v, item)}' for k, v in value.items())}}}"
+
+
+def _row(value: Any, of: Type) -> str:
+    named = zip(of.fields, of.args, value.values(), strict=True)
+    return f"{{{', '.join(f'{f}={_nested(v, t)}' for f, t, v in named)}}}"
+
+
+def _scalar(value: object, _: Type) -> str:
     match value:
         case bool():
             return "true" if value else "false"
         case datetime():
-            zone = " UTC" if value.tzinfo else ""
-            return f"{value:%Y-%m-%d %H:%M:%S}.{value.microsecond // 1000:03d}{zone}"
-        case date() | time():
+            return f"{value:%Y-%m-%d %H:%M:%S}.{value.microsecond // 1000:03d}"
+        case date():
             return value.isoformat()
         case timedelta():
             return _interval(value)
         case Decimal():
             return f"{value:f}"
-        case _:
-            return str(value)
+    return str(value)
+
+
+_RENDERERS: dict[str, Callable[[Any, Type], str]] = {
+    "array": _array,
+    "map": _map,
+    "row": _row,
+    "varbinary": lambda value, _: " ".join(f"{byte:02x}" for byte in value),
+    "double": lambda value, _: java_double(value),
+    "real": lambda value, _: java_double(value, single=True),
+}
 
 
 def _interval(value: timedelta) -> str:
@@ -299,8 +307,6 @@ def java_double(value: float, *, single: bool = False) -> str:
 
 
 def _shortest_single(value: float) -> str:
-    import struct
-
     for precision in range(1, 10):
         text = f"{value:.{precision}g}"
         if struct.pack("f", float(text)) == struct.pack("f", value):

@@ -1,10 +1,12 @@
 """The tables' rows in DuckDB, loaded from the store as statements need them, partition by partition.
 
-Two in-memory databases, neither of which can reach files or network: ``data`` holds the rows, one DuckDB table a
-partition; ``plans`` holds the same tables without rows. A statement is first planned there, each table being the
-UNION ALL of its partitions with the partition columns as constants, so that DuckDB's optimiser drops the
-partitions that its filters exclude; only what is left in the plan is read.
+Two in-memory databases, neither of which can reach files or network: ``data`` holds the rows, one DuckDB
+table a partition; ``plans`` holds the same tables without rows. A statement is first planned there, each
+table being the UNION ALL of its partitions with the partition columns as constants, so that DuckDB's optimiser
+drops the partitions that its filters exclude; only what is left in the plan is read.
 """
+
+# ruff: noqa: S608 - writing SQL is the purpose: names are made here, types and texts are quoted
 
 from __future__ import annotations
 
@@ -53,7 +55,7 @@ class Warehouse:
     def __init__(self, store: Store, memory_limit: str = "2GB") -> None:
         self._store = store
         self._spill = tempfile.TemporaryDirectory(prefix="athena-")
-        # Taking common parts out of an expression, DuckDB takes them out of TRY as well, and they fail outside.
+        # DuckDB takes common parts of expressions out of TRY, too: they would fail outside it.
         settings = {"memory_limit": memory_limit, "disabled_optimizers": "common_subexpressions"}
         self._data = _sandbox({**settings, "temp_directory": self._spill.name})
         self._plans = _sandbox({"disabled_optimizers": ",".join(_optimizers() - _PLANNING)})

@@ -1,9 +1,9 @@
 """Athena runs its statements.
 
-moto lets each succeed without a row. Here StartQueryExecution runs it in a thread, on the tables of Glue and the
-objects of S3, by the rules of its workgroup; GetQueryExecution says how it went, in Athena's words; GetQueryResults
-pages through what it found; the same is in the output location, as ``<id>.csv`` with ``<id>.csv.metadata``. A
-prepared statement can be deleted.
+moto lets each succeed without a row. Here StartQueryExecution runs it in a thread, on the tables of Glue and
+the objects of S3, by the rules of its workgroup; GetQueryExecution says how it went, in Athena's words;
+GetQueryResults pages through what it found; the same is in the output location, as ``<id>.csv`` with
+``<id>.csv.metadata``. A prepared statement can be deleted.
 https://docs.aws.amazon.com/athena/latest/APIReference/API_StartQueryExecution.html
 https://docs.aws.amazon.com/athena/latest/APIReference/API_GetQueryResults.html
 https://docs.aws.amazon.com/athena/latest/ug/querying-finding-output-files.html
@@ -160,7 +160,9 @@ class _S3:
     def read(self, bucket: str, key: str) -> bytes:
         found = self._keys(bucket).get(key)
         if not isinstance(found, FakeKey):
-            raise QueryError("HIVE_CANNOT_OPEN_SPLIT", f"Error opening Hive split s3://{bucket}/{key}: Not Found")
+            raise QueryError(
+                "HIVE_CANNOT_OPEN_SPLIT", f"Error opening Hive split s3://{bucket}/{key}: Not Found"
+            )
         return found.value
 
     def _keys(self, bucket: str) -> Any:
@@ -268,7 +270,7 @@ def _description(execution: Execution) -> dict[str, Any]:
         }
     now = execution.completed or time.time()
     began = execution.began or now
-    described = {
+    described: dict[str, Any] = {
         "QueryExecutionId": execution.id,
         "Query": execution.query,
         "StatementType": "DDL" if execution.is_ddl else "DML",
@@ -289,7 +291,7 @@ def _description(execution: Execution) -> dict[str, Any]:
         "EngineVersion": _ENGINE_VERSION,
     }
     if execution.encryption:
-        described["ResultConfiguration"]["EncryptionConfiguration"] = execution.encryption  # type: ignore[index]
+        described["ResultConfiguration"]["EncryptionConfiguration"] = execution.encryption
     if execution.parameters:
         described["ExecutionParameters"] = execution.parameters
     return described
