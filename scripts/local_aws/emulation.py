@@ -99,6 +99,5 @@ def _queues() -> list[Queue]:
 
 def _depth(queue: Queue) -> dict[str, int]:
     with queue._messages_lock:
-        messages = list(queue._messages)
-    visible = sum(message.visible and not message.delayed for message in messages)
-    return {"visible": visible, "in_flight": len(messages) - visible}
+        visible = len(queue.messages)
+        return {"visible": visible, "in_flight": len(queue._messages) - visible}

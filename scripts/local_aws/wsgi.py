@@ -66,6 +66,7 @@ class Handler(MotoRequestHandler):
     def run_wsgi(self) -> None:
         """Serve one request through the application."""
         self.environ = environ = self.make_environ()
+        self._is_head_sent = False
         body: RequestBody | None = None
         if not environ.get("wsgi.input_terminated"):
             body = RequestBody(self.rfile, int(environ.get("CONTENT_LENGTH") or 0))
@@ -112,6 +113,7 @@ class Handler(MotoRequestHandler):
         if self.close_connection:
             self.send_header("Connection", "close")
         self.end_headers()
+        self._is_head_sent = True
 
     def _fail(self, error: Exception) -> None:
         """Answer what the emulation cannot do: 501 (no client retries it) or 500; say it in the log."""
@@ -120,6 +122,8 @@ class Handler(MotoRequestHandler):
             return
         print(f"{self.command} {self.path}", file=sys.stderr)
         traceback.print_exception(error)
+        if self._is_head_sent:
+            return  # The client sees an answer cut short.
         code = 501 if isinstance(error, NotImplementedError) else 500
         text = f"{type(error).__name__}: {error}".encode()
         self._send_head(

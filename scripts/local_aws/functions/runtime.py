@@ -58,7 +58,7 @@ class Functions:
         self._endpoint = endpoint
         self._pools: dict[str, _Pool] = {}
         self._changed = threading.Condition()
-        self._unpacking = threading.Lock()
+        self._files_lock = threading.Lock()
         self._stopped = False
 
     def invoke(self, function: LambdaFunction, event: Any, request_id: str | None = None) -> Outcome:
@@ -69,7 +69,7 @@ class Functions:
                 event, request_id or str(uuid.uuid4()), function.function_arn, float(function.timeout)
             )
         except BaseException:
-            process.end()
+            process.kill()
             raise
         finally:
             self._release(pool, process, function)
@@ -200,7 +200,7 @@ class Functions:
         """The folder with the function's code: unpacked once for each digest."""
         digest = function.code_digest.removeprefix("sha256:").replace("/", "_")
         folder: Path = self._home / function.function_name / digest[:32]
-        with self._unpacking:
+        with self._files_lock:
             if not folder.exists():
                 partial = folder.with_suffix(".partial")
                 shutil.rmtree(partial, ignore_errors=True)
@@ -215,7 +215,7 @@ class Functions:
             file.writelines(f"{line}\n" for line in lines)
         group, stream = _log_group(function), _log_stream(function)
         now = int(unix_time_millis())
-        with self._unpacking:
+        with self._files_lock:
             function.logs_backend.ensure_log_group(group)
             function.logs_backend.ensure_log_stream(group, stream)
             function.logs_backend.put_log_events(

@@ -1,7 +1,8 @@
-"""A queue keeps every message whoever sends, receives and deletes at the same time.
+"""A queue keeps every message, whoever sends, receives and deletes at once, however many there are.
 
-moto rebuilds the list of messages on each deletion without a lock: a message sent meanwhile is lost.
-And it calls the functions that read a queue from within SendMessage; here they poll, as Lambda does.
+moto rebuilds the list of messages on each deletion without a lock: a message sent meanwhile is lost. It asks
+the clock several times for each message in the queue whenever one is sent. And it calls the functions that
+read a queue from within SendMessage; here they poll, as Lambda does.
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/standard-queues.html
 """
 
@@ -9,7 +10,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from moto.sqs.models import Queue, SQSBackend
+from moto.core.utils import unix_time_millis
+from moto.sqs.models import Message, Queue, SQSBackend
 
 
 class _NoMappings(dict[str, Any]):
@@ -25,6 +27,9 @@ def apply() -> None:
         _lock_queue(name)
     for name in ("receive_message", "change_message_visibility", "purge_queue"):
         _lock_backend(name)
+    Queue.messages = property(_messages)  # type: ignore[assignment]
+    Queue.approximate_number_of_messages_delayed = property(_delayed)  # type: ignore[assignment]
+    Queue.approximate_number_of_messages_not_visible = property(_invisible)  # type: ignore[assignment]
     initialise = Queue.__init__
 
     def without_mappings(self: Queue, *args: Any, **kwargs: Any) -> None:
@@ -32,6 +37,21 @@ def apply() -> None:
         self.lambda_event_source_mappings = _NoMappings()
 
     Queue.__init__ = without_mappings  # type: ignore[method-assign]
+
+
+def _messages(queue: Queue) -> list[Message]:
+    now = unix_time_millis()
+    return [m for m in list(queue._messages) if m.visible_at < now and m.delayed_until <= now]
+
+
+def _delayed(queue: Queue) -> int:
+    now = unix_time_millis()
+    return sum(message.delayed_until > now for message in list(queue._messages))
+
+
+def _invisible(queue: Queue) -> int:
+    now = unix_time_millis()
+    return sum(message.visible_at >= now for message in list(queue._messages))
 
 
 def _lock_queue(name: str) -> None:
