@@ -174,3 +174,15 @@ def test_what_a_later_version_takes_back_stands() -> None:
     keys.verify(ENVELOPE)
     with pytest.raises(EvidenceError, match="revoked"):
         keys.require_in_force(ENVELOPE, at(13), at(13))
+
+
+@pytest.mark.parametrize("then", [None, LATER])
+def test_an_end_that_a_later_version_puts_off_stands(then: str | None) -> None:
+    keys, _ = read_history(
+        [
+            ("v1", registry(SIGNER.registered(valid_until=END))),
+            ("v2", registry(SIGNER.registered(valid_until=then))),
+        ]
+    )
+    with pytest.raises(EvidenceError, match="ended"):
+        keys.require_in_force(ENVELOPE, at(13), at(13))

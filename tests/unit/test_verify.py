@@ -524,6 +524,14 @@ def test_a_request_that_wrote_something_else(world: World, changes: dict[str, st
     assert (TRAIL, Status.FAILED, drop.version.uri) in found(report)
 
 
+def test_a_request_that_wrote_another_key_in_a_version_not_told(world: World) -> None:
+    drop = world.put("incoming/a", b"x")
+    world.record(drop)
+    other = ObjectVersion(world.raw, "incoming/other", "")
+    world.witness(Drop(other, drop.request_id), responseElements=None)
+    assert (TRAIL, Status.FAILED, drop.version.uri) in found(check(world))
+
+
 def test_a_write_of_which_nothing_is_left(world: World) -> None:
     """Whoever removes an object and its receipt has not removed the trail."""
     version = world.drop("incoming/a", b"x")
