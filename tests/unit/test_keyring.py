@@ -176,13 +176,9 @@ def test_what_a_later_version_takes_back_stands() -> None:
         keys.require_in_force(ENVELOPE, at(13), at(13))
 
 
-@pytest.mark.parametrize("then", [None, LATER])
-def test_an_end_that_a_later_version_puts_off_stands(then: str | None) -> None:
-    keys, _ = read_history(
-        [
-            ("v1", registry(SIGNER.registered(valid_until=END))),
-            ("v2", registry(SIGNER.registered(valid_until=then))),
-        ]
-    )
+@pytest.mark.parametrize(("first", "then"), [(None, END), (END, None), (END, LATER), (LATER, END)])
+def test_the_earliest_end_that_was_ever_written_stands(first: str | None, then: str | None) -> None:
+    versions = [registry(SIGNER.registered(valid_until=end)) for end in (first, then)]
+    keys, _ = read_history((str(number), version) for number, version in enumerate(versions))
     with pytest.raises(EvidenceError, match="ended"):
         keys.require_in_force(ENVELOPE, at(13), at(13))
