@@ -16,6 +16,7 @@ from tests.sql.evidence import (
     RAW,
     Signer,
     backfill_of,
+    envelope,
     put_object,
     receipt_of,
     statement_envelope,
@@ -108,9 +109,7 @@ def test_an_unknown_bucket_has_an_unknown_layer(warehouse: Warehouse) -> None:
         json.dumps(
             {"payload": b64encode(b"\xff").decode(), "payloadType": PAYLOAD_TYPE, "signatures": []}
         ).encode(),
-        json.dumps(
-            {"payload": b64encode(b"{}").decode(), "payloadType": "text/plain", "signatures": []}
-        ).encode(),
+        envelope(receipt_of(put_object(RAW, "incoming/b.csv"))).replace(b"in-toto+json", b"other+json"),
         json.dumps({"payload": None, "payloadType": PAYLOAD_TYPE, "signatures": None}).encode(),
         statement_envelope({"predicateType": "urn:other", "predicate": {"bucket": RAW}}),
         statement_envelope(["not", "a", "statement"]),
