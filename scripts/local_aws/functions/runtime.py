@@ -250,7 +250,7 @@ def _log_stream(function: LambdaFunction) -> str:
 
 def _runtime_libraries() -> Path:
     """Where the runtime's boto3 is: the folder that set-up made, else where this Python has it."""
-    if _REPOSITORY_RUNTIME.is_dir():
+    if (_REPOSITORY_RUNTIME / "boto3").is_dir():
         return _REPOSITORY_RUNTIME
     found = importlib.util.find_spec("boto3")
     if found is None or found.origin is None:
