@@ -378,6 +378,17 @@ def test_digests_name_their_files_and_the_digest_before(trail: Trail) -> None:
     assert trail.client.list_public_keys(StartTime=long_ago, EndTime=long_ago)["PublicKeyList"] == []
 
 
+def test_a_trail_made_anew_begins_a_new_chain(trail: Trail, aws: Account) -> None:
+    trail.flush(digest=True)
+    trail.client.delete_trail(Name=trail.name)
+    trail.client.create_trail(Name=trail.name, S3BucketName=trail.log_bucket, EnableLogFileValidation=True)
+    trail.client.start_logging(Name=trail.name)
+    time.sleep(2)  # Digests are named by the second, and none is shorter than one.
+    trail.flush(digest=True)
+    _, anew = trail.files("CloudTrail-Digest/")
+    assert trail.read(anew)["previousDigestS3Object"] is None
+
+
 def validate_logs(trail: Trail, server: LocalAws) -> subprocess.CompletedProcess[str]:
     since = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
     return subprocess.run(

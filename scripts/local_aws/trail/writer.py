@@ -43,13 +43,14 @@ _Place = tuple[str, str]
 class _ChainState:
     """Where the digests of one trail and region have come to."""
 
+    trail: Trail
     start: datetime
     files: list[LogFile] = field(default_factory=list)
     previous: Digest | None = None
 
 
 class TrailWriter:
-    """Thread-safe. Delivers from ``start`` to ``stop``, which delivers what is left."""
+    """Thread-safe. Delivers by itself from ``start`` to ``stop``, and whenever it is told to."""
 
     def __init__(self, home: Path) -> None:
         self.key: DigestKey = load_or_create(home)
@@ -121,16 +122,17 @@ class TrailWriter:
                 self._chain_state(trail, region).files.append(file)
 
     def _chain_state(self, trail: Trail, region: str | None = None) -> _ChainState:
-        """The chain begins when the trail is first seen to log."""
+        """The chain begins when the trail is first seen to log; a trail made anew begins a new one."""
         place = trail.arn, region or trail.region_name
-        if place not in self._chains:
+        state = self._chains.get(place)
+        if state is None or state.trail is not trail:
             started = trail.status.started or datetime.now(UTC)
-            self._chains[place] = _ChainState(started.replace(microsecond=0, tzinfo=UTC))
-        return self._chains[place]
+            state = self._chains[place] = _ChainState(trail, started.replace(microsecond=0, tzinfo=UTC))
+        return state
 
     def _close_period(self, trail: Trail, now: datetime) -> None:
         for (arn, region), state in list(self._chains.items()):
-            if arn != trail.arn:
+            if state.trail is not trail:
                 continue
             # Times are whole seconds and name the file: two digests within one must not share it.
             end = max(now.replace(microsecond=0), state.start + timedelta(seconds=1))
@@ -146,7 +148,7 @@ class TrailWriter:
                 "x-amz-meta-signature-algorithm": "SHA256withRSA",
             }
             if _store(trail, digest.key, digest.content, headers):
-                self._chains[arn, region] = _ChainState(end, [], digest)
+                self._chains[arn, region] = _ChainState(trail, end, [], digest)
 
 
 def _store_log_file(
