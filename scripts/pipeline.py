@@ -63,7 +63,7 @@ class Pipeline:
             "aws_secret_access_key": environ["AWS_SECRET_ACCESS_KEY"],
         }
         if role_arn is not None:
-            sts = boto3.client("sts", **where, **keys)
+            sts = boto3.client("sts", **where, **keys)  # type: ignore[call-overload]
             issued = sts.assume_role(RoleArn=role_arn, RoleSessionName=session)["Credentials"]
             keys = {
                 "aws_access_key_id": issued["AccessKeyId"],
