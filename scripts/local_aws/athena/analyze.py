@@ -405,7 +405,7 @@ class Analyzer(Expressions):
         return converted(rows, stored_types, self.new_name()) or rows
 
     def _unnest(self, node: exp.Unnest, left: _Relation, scope: Scope) -> _Relation:
-        """Put the elements of arrays beside the columns of ``left``, in a subquery that lets filters through."""
+        """Put the elements of arrays beside the columns of ``left``, in a way that lets filters through."""
         self.only(node, "expressions", "alias", "offset")
         sources: list[str] = []
         columns: list[Column] = []

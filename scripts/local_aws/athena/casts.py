@@ -17,7 +17,6 @@ from scripts.local_aws.athena.types import (
     REAL,
     TIMESTAMP,
     TIMESTAMP_TZ,
-    UNKNOWN,
     VARCHAR,
     Type,
     common_type,
@@ -63,12 +62,15 @@ def text(value: str) -> Typed:
 
 
 def coerce(value: Typed, to: Type) -> Typed | None:
-    """Convert as Athena does without being asked; ``None`` if it does not."""
+    """Convert as Athena does without being asked; ``None`` if it does not.
+
+    Such a conversion cannot fail, and must be one that DuckDB knows not to, or filters stop at it.
+    """
     if value.type == to:
         return value
     if common_type(value.type, to) != to:
         return None
-    return Typed(cast_sql(value.sql, to), to)
+    return Typed(f"TRY_{cast_sql(value.sql, to)}", to)
 
 
 _MOMENT = r"\d{4}-\d{1,2}-\d{1,2}( \d{1,2}:\d{1,2}(:\d{1,2}(\.\d{1,12})?)?)?"
@@ -88,7 +90,7 @@ def explicit_cast(value: Typed, to: Type) -> Typed:
     if source == to:
         return value
     implied = coerce(value, to)
-    if source == UNKNOWN and implied:
+    if implied:
         return implied
     sql = _cast(value, to)
     if sql is None:

@@ -236,7 +236,8 @@ _FAILURES = (
 def _query_error(error: duckdb.Error) -> QueryError:
     """Put DuckDB's complaint in Athena's words, where they are known."""
     message = str(error).splitlines()[0]
-    own = re.search(f"{OPEN}([A-Z_]+): (.*?){CLOSE}", str(error), re.DOTALL)
+    # DuckDB cuts long texts short with dots.
+    own = re.search(rf"{OPEN}([A-Z_]+): (.*?)(?:{CLOSE}|\.\.\.\"|$)", str(error), re.DOTALL)
     if own:
         return QueryError(own[1], own[2])
     for pattern, code, words in _FAILURES:

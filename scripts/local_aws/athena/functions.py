@@ -7,6 +7,7 @@ https://trino.io/docs/current/functions.html
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -274,7 +275,17 @@ def _json_text(value: Argument) -> tuple[str, str]:
     if isinstance(value, Typed) and value.type == JSON:
         return value.sql, "true"
     sql = _as(value, VARCHAR)
+    if isinstance(value, Typed) and value.text is not None and not _is_json(value.text):
+        return "CAST(NULL AS VARCHAR)", "true"  # DuckDB evaluates a CASE over constants before it decides it
     return sql, f"json_valid({sql})"
+
+
+def _is_json(written: str) -> bool:
+    try:
+        json.loads(written)
+    except ValueError:
+        return False
+    return True
 
 
 def _json_extract(arguments: Sequence[Argument]) -> Typed:
@@ -297,7 +308,7 @@ def _json_parse(arguments: Sequence[Argument]) -> Typed:
     (value,) = _typed(arguments, 1)
     sql = _as(value, VARCHAR)
     complaint = f"'INVALID_FUNCTION_ARGUMENT: Cannot convert value to JSON: ''' || {sql} || ''''"
-    return Typed(check(f"json_valid({sql})", f"CAST({sql} AS JSON)", JSON, complaint), JSON)
+    return Typed(check(f"json_valid({sql})", f"json({sql})", JSON, complaint), JSON)
 
 
 def _json_array_length(arguments: Sequence[Argument]) -> Typed:

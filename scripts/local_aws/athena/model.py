@@ -99,7 +99,7 @@ class Cancellation:
                 self._interrupt()
 
     def bind(self, interrupt: Callable[[], None] | None) -> None:
-        """Say how to interrupt what begins (``None``: nothing). Raises ``CancelledError`` if it was stopped."""
+        """Say how to interrupt what begins (``None``: nothing). Raises ``CancelledError`` if stopped."""
         with self._lock:
             if self._cancelled:
                 raise CancelledError

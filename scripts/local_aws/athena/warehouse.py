@@ -2,7 +2,7 @@
 
 Two in-memory databases, neither of which can reach files or network: ``data`` holds the rows, one DuckDB
 table a partition; ``plans`` holds the same tables without rows. A statement is first planned there, each
-table being the UNION ALL of its partitions with the partition columns as constants, so that DuckDB's optimiser
+table being the UNION ALL of its partitions, the partition columns as constants, so that DuckDB's optimiser
 drops the partitions that its filters exclude; only what is left in the plan is read.
 """
 
@@ -131,7 +131,9 @@ class Warehouse:
 
     def _refresh(self, table: StoredTable, partition: Partition) -> dict[str, str]:
         now = {key: etag for key, (_, etag) in partition.objects.items()}
-        gone = [key for key, etag in partition.loaded.items() if now.get(key) != etag]
+        gone = [
+            f"s3://{table.bucket}/{key}" for key, etag in partition.loaded.items() if now.get(key) != etag
+        ]
         if gone:
             self._data.execute(f"DELETE FROM {partition.relation} WHERE path IN (SELECT unnest(?))", [gone])
         fresh = [key for key, etag in now.items() if partition.loaded.get(key) != etag]
