@@ -131,7 +131,7 @@ def trail_record(
 
 def log_file(*records: dict[str, Any]) -> bytes:
     """A log file as CloudTrail delivers it."""
-    return gzip.compress(json.dumps({"Records": list(records)}).encode())
+    return gzip.compress(json.dumps({"Records": list(records)}).encode(), mtime=0)
 
 
 class Breaking(io.BytesIO):
