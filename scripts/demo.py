@@ -9,6 +9,7 @@ everything was caught that should be caught; nothing is left running, however it
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 import signal
 import sys
@@ -34,6 +35,8 @@ from scripts.toolchain import BUILD, ToolError
 
 WORK = BUILD / "demo"
 REPORT = BUILD / "report.html"
+LOG_WIDTH = 140
+"""Columns where nobody's terminal says how many there are."""
 
 
 class DemoError(Exception):
@@ -76,7 +79,7 @@ class Demo:
 
     def custody(self, *arguments: str, expect: int) -> None:
         """Run the command line for the reader to see; ``DemoError`` if it ends with another status."""
-        self.console.print(f"[dim]$ custody {escape(' '.join(arguments))}[/dim]")
+        self.console.print(f"[dim]$ custody {escape(shlex.join(arguments))}[/dim]", soft_wrap=True)
         done = self.pipeline.custody(*arguments, capture=False, width=self.console.width)
         if done.returncode != expect:
             raise DemoError(
@@ -150,7 +153,7 @@ class Demo:
         findings = json.loads(done.stdout)["findings"] if done.returncode == 1 else []
         if not any(found["claim"] == claim and found["subject"] == version.uri for found in findings):
             raise DemoError(f"{what} was not caught as {claim}: {done.stdout}{done.stderr}")
-        self.console.print(f"[bold green]caught[/] {what}:")
+        self.console.print(f"[bold green]caught[/] {what}:", soft_wrap=True)
         self.custody("verify", version.uri, expect=1)
         self.console.print()
 
@@ -211,7 +214,7 @@ def _stop(*_: object) -> NoReturn:
 def main() -> int:
     """Run the demonstration: 0 all as it must be, 1 not, 130 interrupted."""
     signal.signal(signal.SIGTERM, _stop)
-    console = Console(highlight=False)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else LOG_WIDTH)
     try:
         run(console)
     except KeyboardInterrupt:

@@ -51,30 +51,43 @@ _BLOCK_ROWS = 500
 """A table is laid out in memory: a ledger of any length is printed in blocks, each with the same widths."""
 
 
+_WIDE = 120
+"""From this width on, a row has room for where the write came from and its digest's beginning."""
+_FROM_WIDTH = 15
+"""An IPv4 address; a longer one is shortened (``custody show`` and JSON have it whole)."""
+
+
+def _ledger_widths(width: int) -> dict[str, int]:
+    """The ledger's columns and their widths: who and object share what the others leave."""
+    fixed = {"time": 20, "status": 13, "layer": 10}
+    more = {"from": _FROM_WIDTH, "sha-256": 12} if width >= _WIDE else {}
+    columns = len(fixed) + len(more) + 2
+    room = max(width - sum(fixed.values()) - sum(more.values()) - 2 * columns, 24)
+    who = room * 4 // 10
+    return fixed | {"object": room - who, "who": who} | more
+
+
 def print_ledger(run: Run, rows: Iterable[LedgerRow]) -> None:
     """Print the ledger as it streams in, then how many rows of each status there were."""
     counts: Counter[str] = Counter()
-    # time, status, layer and the digest's beginning have fixed widths; who, from and object share the rest
-    fixed = {"time": 20, "status": 13, "layer": 10, "sha-256": 12}
-    room = max(run.out.width - sum(fixed.values()) - 2 * 7, 45)
-    widths = fixed | {"who": room * 3 // 10, "from": min(room * 2 // 10, 39)}
-    widths["object"] = room - widths["who"] - widths["from"]
+    widths = _ledger_widths(run.out.width)
     remaining = iter(rows)
     while block := list(islice(remaining, _BLOCK_ROWS)):
         table = Table(box=None, padding=(0, 2, 0, 0), show_header=not counts, header_style="bold")
-        for name in ("time", "status", "layer", "object", "who", "from", "sha-256"):
-            table.add_column(name, width=widths[name], overflow="fold")
+        for name, width in widths.items():
+            table.add_column(name, width=width, overflow="fold")
         for row in block:
             counts[row.status] += 1
-            table.add_row(
-                format_time(row.time.replace(microsecond=0)) if row.time else "unknown",
-                Text(visible(row.status), style=STYLES.get(row.status, "")),
-                visible(row.layer),
-                visible(row.object_key),
-                shorten(visible(row.who), widths["who"]),
-                shorten(visible(row.source_ip or row.invoked_by or ""), widths["from"]),
-                (row.sha256 or "none")[:12],
-            )
+            cells: dict[str, str | Text] = {
+                "time": format_time(row.time.replace(microsecond=0)) if row.time else "unknown",
+                "status": Text(visible(row.status), style=STYLES.get(row.status, "")),
+                "layer": visible(row.layer),
+                "object": visible(row.object_key),
+                "who": shorten(visible(row.who), widths["who"]),
+                "from": shorten(visible(row.source_ip or row.invoked_by or ""), _FROM_WIDTH),
+                "sha-256": (row.sha256 or "none")[:12],
+            }
+            table.add_row(*(cells[name] for name in widths))
         run.out.print(table)
     if not counts:
         run.say("No row of the ledger answers to that.")
