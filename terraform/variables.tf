@@ -162,11 +162,11 @@ variable "retention" {
     evidence_mode   = optional(string, "GOVERNANCE")
     key_window_days = optional(number, 30)
     log_days        = optional(number, 365)
-    noncurrent_days = optional(number, 90)
+    noncurrent_days = optional(number, 365)
   })
   nullable    = false
   default     = {}
-  description = "How long what is kept. evidence: receipts and trail logs, under Object Lock in mode GOVERNANCE (an administrator can lift it) or COMPLIANCE (nobody can); key_window: between scheduling a key's deletion and the deletion; log: log groups and access logs; noncurrent: superseded versions of data."
+  description = "How long what is kept. evidence: receipts and trail logs, under Object Lock in mode GOVERNANCE (an administrator can lift it) or COMPLIANCE (nobody can); key_window: between scheduling a key's deletion and the deletion; log: log groups and access logs; noncurrent: superseded versions of data, which cannot be verified once they are gone."
 
   validation {
     condition     = contains(["GOVERNANCE", "COMPLIANCE"], var.retention.evidence_mode)

@@ -9,7 +9,7 @@ retention = {
   evidence_days   = 2557
   evidence_mode   = "COMPLIANCE"
   log_days        = 731
-  noncurrent_days = 90
+  noncurrent_days = 2557
 }
 
 # Times between which a key's signatures hold. valid_from: today, before the first receipt.
