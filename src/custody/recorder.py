@@ -12,6 +12,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from threading import Lock
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError
@@ -94,7 +95,7 @@ _GONE_CODES = frozenset({"NoSuchKey", "NoSuchVersion"})
 
 
 class Recorder:
-    """Records object versions. One instance serves any number of messages, one at a time."""
+    """Records object versions. One instance serves any number of messages, also at once."""
 
     def __init__(
         self,
@@ -114,6 +115,8 @@ class Recorder:
         self._logger = logger
         self._metrics = metrics
         self._clock = clock
+        self._counting = Lock()
+        """Powertools' metrics are not safe to add to from several threads."""
 
     def process(self, body: str) -> list[Outcome]:
         """Bring every event of one message to its end.
@@ -210,14 +213,16 @@ class Recorder:
         name = str(outcome.result)
         if outcome.reason is not None:
             name += "".join(word.capitalize() for word in outcome.reason.split("_"))
-        self._metrics.add_metric(name=name, unit="Count", value=1)
-        if outcome.size_bytes:
-            self._metrics.add_metric(name="BytesHashed", unit="Bytes", value=outcome.size_bytes)
+        with self._counting:
+            self._metrics.add_metric(name=name, unit="Count", value=1)
+            if outcome.size_bytes:
+                self._metrics.add_metric(name="BytesHashed", unit="Bytes", value=outcome.size_bytes)
         self._logger.info(name, extra={"object": outcome.subject, "size_bytes": outcome.size_bytes})
 
     def _count_failure(self, error: Exception, subject: str) -> None:
         name = str(classify(error))
-        self._metrics.add_metric(name=name, unit="Count", value=1)
+        with self._counting:
+            self._metrics.add_metric(name=name, unit="Count", value=1)
         self._logger.error(name, extra={"object": subject, "error": str(error)})
 
 
