@@ -17,6 +17,7 @@ import requests
 
 from scripts.local_aws import LocalAws, LocalAwsError
 from scripts.local_aws.launch import down, up
+from scripts.local_aws.server import running_server
 from tests.local_aws.account import Account, eventually
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -97,7 +98,7 @@ def test_a_killed_server_takes_its_functions_along(tmp_path: Path) -> None:
         server = json.loads((tmp_path / "server.json").read_bytes())
         worker = busy_function(aws.endpoint, tmp_path)
         os.kill(server["pid"], signal.SIGKILL)
-        eventually(lambda: not is_running(worker))
+        eventually(lambda: not is_running(worker) and running_server(tmp_path) is None)
     # What the killed one left behind is no obstacle.
     with LocalAws(tmp_path) as aws:
         assert aws.admin("status")["functions"] == {}
@@ -186,7 +187,7 @@ def test_up_leaves_it_running_and_down_ends_it(tmp_path: Path) -> None:
 def test_a_stale_announcement_is_not_believed(tmp_path: Path) -> None:
     announcement = up(tmp_path, 0)
     os.kill(announcement["pid"], signal.SIGKILL)
-    eventually(lambda: not is_running(announcement["pid"]))
+    eventually(lambda: running_server(tmp_path) is None)
     assert (tmp_path / "server.json").exists()
     assert not down(tmp_path)
     assert up(tmp_path, 0)["pid"] != announcement["pid"]
