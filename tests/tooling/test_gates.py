@@ -95,3 +95,16 @@ def test_the_exit_status_is_that_of_the_worst_gate() -> None:
         )
         assert done.returncode == status
         assert verdict in done.stdout
+
+
+def test_tests_of_one_group_share_a_process(tmp_path: Path) -> None:
+    """What they share is deployed once; pytest-xdist has dropped its groups without a word before."""
+    (tmp_path / "test_it.py").write_text(
+        "import os, pathlib, pytest\n"
+        "@pytest.mark.xdist_group('one')\n"
+        "@pytest.mark.parametrize('n', range(6))\n"
+        "def test_it(n): pathlib.Path(f'pid-{n}').write_text(str(os.getpid()))\n"
+    )
+    words = [sys.executable, "-m", "pytest", "-q", "-n", "2", "--dist", "loadgroup", "-p", "no:cacheprovider"]
+    subprocess.run(words, cwd=tmp_path, check=True, stdout=subprocess.DEVNULL)
+    assert len({path.read_text() for path in tmp_path.glob("pid-*")}) == 1
