@@ -62,6 +62,7 @@ def test_another_day_folder_and_user_give_the_same_bytes(
         (root / "__pycache__" / "x.cpython-313.pyc").write_bytes(b"-")
     (dependencies / "jmespath" / "__pycache__").mkdir()
     (dependencies / "jmespath" / "__pycache__" / "x.pyc").write_bytes(b"-")
+    (dependencies / "jmespath" / "sourceless.pyc").write_bytes(b"-")
     (dependencies / "bin").mkdir(exist_ok=True)
     (dependencies / "bin" / "tool").write_text(f"#!{here}/python\n")
     monkeypatch.setenv("TZ", "Pacific/Kiritimati")
