@@ -160,7 +160,7 @@ def test_an_interrupt_leaves_no_terraform_behind(tmp_path: Path) -> None:
         f"echo $$ > {tmp_path}/pid\n"
         f"trap 'echo asked >> {tmp_path}/asked; sleep 0.5; exit 1' INT\n"
         f"touch {tmp_path}/started\n"
-        "while true; do sleep 0.1; done\n"
+        "for _ in $(seq 300); do sleep 0.1; done\n"
     )
     program.chmod(0o755)
     driver = (
