@@ -8,23 +8,27 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import boto3
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 from botocore.config import Config
+from botocore.exceptions import ClientError
 
 import custody
 from custody.errors import UsageError
 from custody.receipt import RecorderIdentity
 from custody.recorder import Recorder
+from custody.redelivery import hide_for_delay
 from custody.signing import KmsSigner
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
     from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
     from aws_lambda_powertools.utilities.typing import LambdaContext
+    from mypy_boto3_sqs import SQSClient
 
 MESSAGES_AT_ONCE = 10
 """A whole batch: most of a receipt's time is spent waiting for Amazon S3 and AWS KMS."""
@@ -91,6 +95,31 @@ def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailure
             except Exception:
                 # The batch processor keeps the message for Amazon SQS, but not what was wrong with it.
                 logger.exception("MessageFailed", extra={"message_id": record.message_id})
+                _hide(record)
                 raise
 
         return process_partial_response(event, end_of, processor, context)
+
+
+def _hide(record: SQSRecord) -> None:
+    try:
+        hide_for_delay(
+            _sqs(),
+            record.event_source_arn,
+            record.receipt_handle,
+            int(record.attributes.approximate_receive_count),
+        )
+    except ClientError:
+        # It comes again all the same, when the queue's own timeout ends.
+        logger.exception("MessageNotHidden", extra={"message_id": record.message_id})
+
+
+@lru_cache(maxsize=1)
+def _sqs() -> SQSClient:
+    """Made when first needed: most functions never see a message fail."""
+    return boto3.client(
+        "sqs",
+        config=Config(
+            connect_timeout=5, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 4}
+        ),
+    )

@@ -172,6 +172,61 @@ def test_what_was_wrong_with_a_message_is_logged(caplog: pytest.LogCaptureFixtur
     assert "Records is not a list" in caplog.text
 
 
+@pytest.fixture
+def hidden() -> Iterator[list[dict[str, Any]]]:
+    """What the function says to Amazon SQS of messages that failed."""
+    said: list[dict[str, Any]] = []
+    boto3.setup_default_session()
+    assert boto3.DEFAULT_SESSION is not None
+    boto3.DEFAULT_SESSION.events.register(
+        "provide-client-params.sqs.ChangeMessageVisibility", lambda params, **_: said.append(params)
+    )
+    yield said
+    boto3.setup_default_session()
+
+
+@pytest.mark.usefixtures("_environment")
+def test_a_message_that_failed_comes_again_soon(
+    hidden: list[dict[str, Any]], caplog: pytest.LogCaptureFixture
+) -> None:
+    sqs = boto3.client("sqs", region_name=REGION)
+    queue = sqs.create_queue(QueueName="recorder", Attributes={"VisibilityTimeout": "5400"})["QueueUrl"]
+    sqs.send_message(QueueUrl=queue, MessageBody="{}")
+    (message,) = sqs.receive_message(QueueUrl=queue)["Messages"]
+    record = {
+        "messageId": message["MessageId"],
+        "receiptHandle": message["ReceiptHandle"],
+        "body": message["Body"],
+        "attributes": {"ApproximateReceiveCount": "2"},
+        "messageAttributes": {},
+        "eventSource": "aws:sqs",
+        "eventSourceARN": sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=["QueueArn"])["Attributes"][
+            "QueueArn"
+        ],
+        "awsRegion": REGION,
+    }
+
+    answer = start().handler({"Records": [record]}, Context())
+
+    assert answer == {"batchItemFailures": [{"itemIdentifier": message["MessageId"]}]}
+    (said,) = hidden
+    assert said["QueueUrl"] == queue
+    assert (said["ReceiptHandle"], said["VisibilityTimeout"]) == (message["ReceiptHandle"], 60)
+    assert "MessageNotHidden" not in caplog.text
+
+
+@pytest.mark.usefixtures("_environment")
+def test_a_message_that_cannot_be_hidden_has_failed_all_the_same(caplog: pytest.LogCaptureFixture) -> None:
+    assert call("{}") == ["0"]
+    assert "MessageNotHidden" in caplog.text
+
+
+@pytest.mark.usefixtures("_environment")
+def test_messages_that_end_are_not_spoken_of(world: World, hidden: list[dict[str, Any]]) -> None:
+    assert call(body(s3_record(world.put("incoming/a", b"hello").version))) == []
+    assert hidden == []
+
+
 @pytest.mark.usefixtures("_environment")
 @pytest.mark.parametrize("name", SETTINGS)
 @pytest.mark.parametrize("value", [None, ""])

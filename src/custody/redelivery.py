@@ -1,0 +1,36 @@
+"""When a message that a function failed comes again.
+
+AWS Lambda wants a queue's visibility timeout to be six times the function's (AWS Lambda Developer Guide,
+"Using Lambda with Amazon SQS"): 90 minutes for the longest there is. A message that failed stays hidden that
+long unless somebody says otherwise, and one throttled call would make a receipt late. So the function says
+otherwise: soon after the first failure, later after each further one.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mypy_boto3_sqs import SQSClient
+
+FIRST_DELAY_SECONDS = 15
+LONGEST_DELAY_SECONDS = 900
+
+
+def delay_seconds(receive_count: int) -> int:
+    """How long to hide a message that was received so often and failed: 15 s, then 1, 4 and 15 minutes."""
+    return min(FIRST_DELAY_SECONDS << 2 * (receive_count - 1), LONGEST_DELAY_SECONDS)
+
+
+def hide_for_delay(sqs: SQSClient, queue_arn: str, receipt_handle: str, receive_count: int) -> None:
+    """Set the time after which a message that failed is delivered again.
+
+    Raises botocore's ``ClientError`` if Amazon SQS refuses; the message then comes when the queue's own
+    timeout ends.
+    """
+    *_, account_id, name = queue_arn.split(":")
+    sqs.change_message_visibility(
+        QueueUrl=f"{sqs.meta.endpoint_url}/{account_id}/{name}",
+        ReceiptHandle=receipt_handle,
+        VisibilityTimeout=delay_seconds(receive_count),
+    )
