@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 from aws_lambda_powertools import Logger, Metrics
-from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 from botocore.config import Config
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 import custody
 from custody.errors import UsageError
@@ -25,8 +24,6 @@ from custody.redelivery import hide_for_delay
 from custody.signing import KmsSigner
 
 if TYPE_CHECKING:
-    from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
-    from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
     from aws_lambda_powertools.utilities.typing import LambdaContext
     from mypy_boto3_sqs import SQSClient
 
@@ -43,7 +40,6 @@ def _setting(name: str) -> str:
 
 logger = Logger(service=_setting("POWERTOOLS_SERVICE_NAME"), serialize_stacktrace=False)
 metrics = Metrics(namespace=_setting("POWERTOOLS_METRICS_NAMESPACE"), service=logger.service)
-processor = BatchProcessor(EventType.SQS, raise_on_entire_batch_failure=False)
 recorder = Recorder(
     s3=boto3.client(
         "s3",
@@ -81,37 +77,35 @@ recorder = Recorder(
 
 @logger.inject_lambda_context
 @metrics.log_metrics
-def handler(event: dict[str, Any], context: LambdaContext) -> PartialItemFailureResponse:
-    """Record what a batch of SQS messages names; the answer lists the messages that failed."""
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, list[dict[str, str]]]:
+    """Record what a batch of SQS messages names; the answer lists the messages that failed.
+
+    The answer's form: AWS Lambda Developer Guide, "Implementing partial batch responses".
+    """
+    messages = event["Records"]
     with ThreadPoolExecutor(MESSAGES_AT_ONCE) as pool:
-        ends = {
-            message["messageId"]: pool.submit(recorder.process, message["body"])
-            for message in event["Records"]
-        }
-
-        def end_of(record: SQSRecord) -> None:
-            try:
-                ends[record.message_id].result()
-            except Exception:
-                # The batch processor keeps the message for Amazon SQS, but not what was wrong with it.
-                logger.exception("MessageFailed", extra={"message_id": record.message_id})
-                _hide(record)
-                raise
-
-        return process_partial_response(event, end_of, processor, context)
+        ends = [pool.submit(recorder.process, message["body"]) for message in messages]
+    failed = []
+    for message, end in zip(messages, ends, strict=True):
+        if error := end.exception():
+            # Amazon SQS is told which message failed, but not what was wrong with it.
+            logger.error("MessageFailed", extra={"message_id": message["messageId"]}, exc_info=error)
+            _hide(message)
+            failed.append({"itemIdentifier": message["messageId"]})
+    return {"batchItemFailures": failed}
 
 
-def _hide(record: SQSRecord) -> None:
+def _hide(message: dict[str, Any]) -> None:
     try:
         hide_for_delay(
             _sqs(),
-            record.event_source_arn,
-            record.receipt_handle,
-            int(record.attributes.approximate_receive_count),
+            message["eventSourceARN"],
+            message["receiptHandle"],
+            int(message["attributes"]["ApproximateReceiveCount"]),
         )
-    except ClientError:
+    except (BotoCoreError, ClientError):
         # It comes again all the same, when the queue's own timeout ends.
-        logger.exception("MessageNotHidden", extra={"message_id": record.message_id})
+        logger.exception("MessageNotHidden", extra={"message_id": message["messageId"]})
 
 
 @lru_cache(maxsize=1)
