@@ -13,6 +13,7 @@ import json
 import os
 import re
 import shutil
+import statistics
 import subprocess
 import sys
 import time
@@ -180,9 +181,8 @@ def unpack(name: str, *, compiled: bool) -> Path:
 def bench_imports() -> list[Row]:
     """Processor seconds to import the recorder's handler, against boto3 with an S3 client alone.
 
-    A fresh process each, and the least of each side: what else the machine does only ever adds. The first
-    row has bytecode on both sides. The second, which has no limit, is a start from the zip as it is, where
-    the handler's side has none.
+    A fresh process each; medians. The first row has bytecode on both sides. The second, which has no limit,
+    is a start from the zip as it is, where the handler's side has none.
     """
     folders = {
         "reference": (unpack("compiled", compiled=True), "client"),
@@ -194,9 +194,9 @@ def bench_imports() -> list[Row]:
         for name, (folder, what) in folders.items():
             with child("import", what, folder, RUNTIME, environ=function_environ()) as process:
                 seconds[name].append(float(answer(process)))
-    least = {name: min(found) for name, found in seconds.items()}
-    reference = least.pop("reference")
-    return [row(name, value, "s", reference) for name, value in least.items()]
+    medians = {name: statistics.median(found) for name, found in seconds.items()}
+    reference = medians.pop("reference")
+    return [row(name, value, "s", reference) for name, value in medians.items()]
 
 
 def bench_receipts() -> Row:
