@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
 from pathlib import Path
 
 import pytest
@@ -35,28 +34,6 @@ def upload(account: Account) -> tuple[str, str]:
     config = TransferConfig(multipart_chunksize=64 * MIB, multipart_threshold=64 * MIB, use_threads=False)
     account.client("s3").upload_fileobj(content, bucket, "large", Config=config)
     return bucket, content.sha256.hexdigest()
-
-
-def a_range_costs_what_it_is_long(account: Account) -> None:
-    s3 = account.client("s3")
-    bucket, _ = upload(account)
-    whole = time.perf_counter()
-    s3.get_object(Bucket=bucket, Key="large")["Body"].read()
-    whole = time.perf_counter() - whole
-    part = time.perf_counter()
-    for _ in range(5):
-        assert len(s3.get_object(Bucket=bucket, Key="large", Range="bytes=99-1098")["Body"].read()) == 1000
-    part = (time.perf_counter() - part) / 5
-    assert part < whole / 4
-
-
-def test_a_range_costs_what_it_is_long(aws: Account) -> None:
-    a_range_costs_what_it_is_long(aws)
-
-
-def test_moto_reads_the_whole_object_for_it(moto: Account) -> None:
-    with pytest.raises(AssertionError):
-        a_range_costs_what_it_is_long(moto)
 
 
 def test_what_comes_back_is_what_was_uploaded(aws: Account) -> None:
