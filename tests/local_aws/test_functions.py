@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import base64
 import json
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -150,9 +149,7 @@ def handler(event, context):
     raise ValueError("never")
 """
     name = aws.function(code, DeadLetterConfig={"TargetArn": dead_arn})
-    started = time.monotonic()
     assert invoke(aws, name, {"n": 1}, InvocationType="Event")["StatusCode"] == 202
-    assert time.monotonic() - started < 1
     assert aws.messages(dead_url, 1) == [{"n": 1}]
     versions = aws.client("s3").list_object_versions(Bucket=bucket)["Versions"]
     assert len(versions) == 3

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import threading
-import time
 import tracemalloc
 from collections.abc import Iterator
 
@@ -117,21 +116,23 @@ def test_memory_does_not_grow_with_the_object() -> None:
 
 
 def test_reading_and_hashing_go_side_by_side(monkeypatch: pytest.MonkeyPatch) -> None:
-    pause, chunks = 0.01, 20
+    read_on = threading.Event()
 
-    class Slow:
+    class Waiting:
         def update(self, _data: bytes) -> None:
-            time.sleep(pause)
+            assert read_on.wait(10), "nothing more was read while the first chunk was being hashed"
 
         def hexdigest(self) -> str:
             return ""
 
-    class SlowReader(Zeros):
+    class Telling(Zeros):
+        reads = 0
+
         def read(self, amt: int, /) -> bytes:
-            time.sleep(pause)
+            self.reads += 1
+            if self.reads == 3:
+                read_on.set()
             return super().read(amt)
 
-    monkeypatch.setattr(hashing.hashlib, "sha256", Slow)
-    start = time.perf_counter()
-    hash_stream(SlowReader(chunks))
-    assert time.perf_counter() - start < 1.6 * chunks * pause
+    monkeypatch.setattr(hashing.hashlib, "sha256", Waiting)
+    assert hash_stream(Telling(5)) == ("", 5 * CHUNK_BYTES)
