@@ -41,14 +41,20 @@ def aws(server: LocalAws) -> Account:
 
 
 @pytest.fixture(scope="session")
-def moto() -> Iterator[Account]:
-    """moto without our patches, in a process of its own."""
+def moto_process() -> Iterator[subprocess.Popen[str]]:
+    """moto without our patches, which says its port first."""
     with subprocess.Popen(
         [sys.executable, "-c", _PLAIN_MOTO], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
-        assert process.stdout is not None
-        yield Account(f"http://127.0.0.1:{int(process.stdout.readline())}")
+        yield process
         process.terminate()
+
+
+@pytest.fixture(scope="session")
+def moto(moto_process: subprocess.Popen[str]) -> Account:
+    """moto without our patches, in a process of its own."""
+    assert moto_process.stdout is not None
+    return Account(f"http://127.0.0.1:{int(moto_process.stdout.readline())}")
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -65,3 +66,27 @@ def test_a_deleted_object_leaves_no_open_file(aws: Account, server: LocalAws) ->
     assert stored_files() == before + 1
     s3.delete_object(Bucket=bucket, Key="key", VersionId=version)
     assert stored_files() == before
+
+
+def bytes_read_for_a_range(account: Account, pid: int) -> int:
+    """What a process reads from its files to answer ten bytes of ``SIZE`` (``proc_pid_io(5)``, rchar)."""
+    s3 = account.client("s3")
+    bucket, _ = upload(account)
+
+    def read() -> int:
+        return int(Path(f"/proc/{pid}/io").read_text().split()[1])
+
+    before = read()
+    assert len(s3.get_object(Bucket=bucket, Key="large", Range="bytes=0-9")["Body"].read()) == 10
+    return read() - before
+
+
+@pytest.mark.skipif(not Path("/proc/self/io").is_file(), reason="counts bytes as Linux tells them")
+def test_a_range_costs_what_it_is_long(aws: Account, server: LocalAws) -> None:
+    pid = json.loads((server.home / "server.json").read_bytes())["pid"]
+    assert bytes_read_for_a_range(aws, pid) < MIB
+
+
+@pytest.mark.skipif(not Path("/proc/self/io").is_file(), reason="counts bytes as Linux tells them")
+def test_moto_reads_the_whole_object_for_it(moto: Account, moto_process: subprocess.Popen[str]) -> None:
+    assert bytes_read_for_a_range(moto, moto_process.pid) >= SIZE
