@@ -2,7 +2,7 @@
 
     python -m scripts.terraform plan|apply|destroy --env local|dev|prod
 
-The repository's ``terraform/`` is never run in place. Each environment has a working root of symbolic links,
+``terraform/`` is never run in place. Each environment has a working root of symbolic links,
 ``build/<env>/root``, made anew for every run, to which the one thing that differs is added: where the state
 lies. ``local`` talks to the AWS on this machine and nothing else, whatever credentials the caller has;
 ``dev`` and ``prod`` take the caller's credentials as they are.
@@ -191,9 +191,11 @@ class _Driver(python_terraform.Terraform):  # type: ignore[misc] # the library h
 class Terraform:
     """Terraform for one environment.
 
-    env: the name of ``terraform/env/<env>.tfvars``. work_dir: where its working root, state (of ``local``),
-    plan and ``deployment.json`` lie; ``build/<env>`` by default. environ: the variables of the local AWS
-    (``LocalAws.environ()``); by default those of the server that ``make local-up`` started, if it runs.
+    env: the name of ``<source>/env/<env>.tfvars``. source: the folder of the Terraform, the repository's by
+    default; ``sql`` is taken from beside it, the functions' zips are always those built here. work_dir: where
+    its working root, state (of ``local``), plan and ``deployment.json`` lie; ``build/<env>`` by default.
+    environ: the variables of the local AWS (``LocalAws.environ()``); by default those of the server that
+    ``make local-up`` started, if it runs.
     variables: values that go before the environment's tfvars. say: where words for a person go, line by line.
 
     Every method raises ``ToolError`` with one message for a person if it cannot do its work.
@@ -203,6 +205,7 @@ class Terraform:
         self,
         env: str,
         *,
+        source: Path = SOURCE,
         work_dir: Path | None = None,
         environ: Mapping[str, str] | None = None,
         variables: Mapping[str, object] | None = None,
@@ -210,6 +213,7 @@ class Terraform:
     ) -> None:
         self.env = env
         self.is_local = env == LOCAL
+        self.source = source.absolute()
         self.work_dir = (work_dir or BUILD / env).absolute()
         self.state_path = self.work_dir / "terraform.tfstate"
         self.plan_path = self.work_dir / "plan"
@@ -217,8 +221,8 @@ class Terraform:
         self._variables = dict(variables or {})
         self._say = say
         self._folder = self.work_dir / "root" / "terraform"
-        if not (SOURCE / "env" / f"{env}.tfvars").is_file():
-            known = ", ".join(sorted(path.stem for path in (SOURCE / "env").glob("*.tfvars")))
+        if not (self.source / "env" / f"{env}.tfvars").is_file():
+            known = ", ".join(sorted(path.stem for path in (self.source / "env").glob("*.tfvars")))
             raise ToolError(f"There is no environment {env!r}; there are {known}.")
         if not self.is_local:
             self._refuse_placeholders()
@@ -296,15 +300,15 @@ class Terraform:
         return self.work_dir / "plan.inputs"
 
     def _refuse_placeholders(self) -> None:
-        for path in (SOURCE / "env" / f"{self.env}.tfvars", SOURCE / "env" / f"{self.env}.s3.tfbackend"):
+        for name in (f"{self.env}.tfvars", f"{self.env}.s3.tfbackend"):
+            path = self.source / "env" / name
+            shown = path.relative_to(self.source.parent)
             if not path.is_file():
-                raise ToolError(f"{path.relative_to(REPO)} is missing.")
+                raise ToolError(f"{shown} is missing.")
             for number, line in enumerate(path.read_text().splitlines(), 1):
                 found = _PLACEHOLDER.search(line.partition("#")[0])
                 if found:
-                    raise ToolError(
-                        f"{path.relative_to(REPO)}:{number} still holds {found.group()}: fill it in first."
-                    )
+                    raise ToolError(f"{shown}:{number} still holds {found.group()}: fill it in first.")
 
     def _ready(self) -> _Driver:
         """Make the working root anew, see that the state belongs to what runs, and initialise."""
@@ -321,7 +325,7 @@ class Terraform:
         return driver
 
     def _link(self) -> None:
-        """Lay out ``root``: ``terraform/`` file by file, ``sql``, the zips; all links into the repository."""
+        """Lay out ``root``: ``terraform/`` file by file, ``sql`` from beside it, the zips; all links."""
         root = self._folder.parent
         self._folder.mkdir(parents=True, exist_ok=True)
         for entry in self._folder.iterdir():
@@ -330,14 +334,14 @@ class Terraform:
                     shutil.rmtree(entry)
             else:
                 entry.unlink()
-        for entry in SOURCE.iterdir():
+        for entry in self.source.iterdir():
             if entry.name not in {".terraform", LOCK_FILE.name} and ".tfstate" not in entry.name:
                 (self._folder / entry.name).symlink_to(entry)
         (self._folder / LOCK_FILE.name).symlink_to(lock_file())
         kind = "local" if self.is_local else "s3"
         (self._folder / "backend.tf").write_text(f'terraform {{\n  backend "{kind}" {{}}\n}}\n')
         (root / "build").mkdir(exist_ok=True)
-        for link, target in ((root / "sql", REPO / "sql"), (root / "build" / "lambda", ZIPS)):
+        for link, target in ((root / "sql", self.source.parent / "sql"), (root / "build" / "lambda", ZIPS)):
             link.unlink(missing_ok=True)
             link.symlink_to(target)
 

@@ -94,6 +94,28 @@ def test_a_plan_needs_neither_server_nor_credentials(tmp_path: Path, monkeypatch
     assert (tmp_path / "root" / "sql" / "views").is_dir()
 
 
+def test_another_tree_is_planned_with_its_own_sql_and_variables(tmp_path: Path) -> None:
+    source = tmp_path / "tree" / "terraform"
+    (source / "env").mkdir(parents=True)
+    (source / "env" / "local.tfvars").write_text('word = "its own"\n')
+    (source.parent / "sql").mkdir()
+    (source.parent / "sql" / "one.sql").touch()
+    (source / "versions.tf").write_text((REPO / "terraform" / "versions.tf").read_text())
+    (source / "main.tf").write_text(
+        'variable "word" {}\n'
+        'output "word" { value = var.word }\n'
+        'output "sql" { value = fileset("${path.root}/../sql", "*") }\n'
+        'output "zips" { value = fileset("${path.root}/../build/lambda", "*.zip") }\n'
+    )
+
+    plan = Terraform("local", source=source, work_dir=tmp_path / "work").plan()
+
+    said = {name: change["after"] for name, change in plan.document["output_changes"].items()}
+    assert said.pop("zips")
+    assert said == {"word": "its own", "sql": ["one.sql"]}
+    assert sorted(path.name for path in source.iterdir()) == ["env", "main.tf", "versions.tf"]
+
+
 def test_what_terraform_refuses_is_raised_with_its_words(tmp_path: Path) -> None:
     with pytest.raises(TerraformError, match=r"(?s)account_id.*terraform plan failed"):
         Terraform("local", work_dir=tmp_path, variables={"account_id": "not an account"}).plan()
