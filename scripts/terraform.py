@@ -1,6 +1,8 @@
 """Drive Terraform for one environment: ``make plan``, ``make apply``, ``make destroy``.
 
-    python -m scripts.terraform plan|apply|destroy --env local|dev|prod
+    python -m scripts.terraform plan|apply|outputs|destroy --env local|dev|prod
+
+``outputs`` writes ``deployment.json`` from the state, for whoever did not apply here.
 
 ``terraform/`` is never run in place. Each environment has a working root of symbolic links,
 ``build/<env>/root``, made anew for every run, to which the one thing that differs is added: where the state
@@ -265,12 +267,16 @@ class Terraform:
             raise ToolError(
                 f"The functions' zips have changed since the plan. Make a new one: make plan ENV={self.env}"
             )
+        if not (self._folder / ".terraform").is_dir():
+            self._ready()  # the plan was made on another machine
         self._change("apply", Plan(self.plan_path, json.loads((self.work_dir / "plan.json").read_bytes())))
-        outputs = self._outputs()
-        partial = self.deployment_path.with_suffix(".part")
-        partial.write_text(json.dumps(outputs, indent=2, sort_keys=True) + "\n")
-        partial.replace(self.deployment_path)
-        return outputs
+        return self._deployment()
+
+    def outputs(self) -> dict[str, Any]:
+        """Write ``deployment.json`` from the state as an apply does; return it. Changes nothing else."""
+        self.require_server()
+        self._ready()
+        return self._deployment()
 
     def destroy(self) -> None:
         """Destroy everything in the state. The caller has asked the person; this does not."""
@@ -390,6 +396,16 @@ class Terraform:
             raise TerraformError(f"{errors}\nterraform output failed.")
         return {name: output["value"] for name, output in json.loads(text).items()}
 
+    def _deployment(self) -> dict[str, Any]:
+        """Write ``deployment.json``, whole or not at all; raises ``ToolError`` if nothing is deployed."""
+        outputs = self._outputs()
+        if not outputs:
+            raise ToolError(f"Nothing is deployed in {self.env}. Run first: make plan apply ENV={self.env}")
+        partial = self.deployment_path.with_suffix(".part")
+        partial.write_text(json.dumps(outputs, indent=2, sort_keys=True) + "\n")
+        partial.replace(self.deployment_path)
+        return outputs
+
     def _change(self, what: str, plan: Plan) -> None:
         """Apply a saved plan with progress; the plan is used up, whether that succeeds or not."""
         progress = _Progress(sum(len(change["change"]["actions"]) for change in plan.changes), self._say)
@@ -464,39 +480,47 @@ def _confirm(env: str) -> None:
         raise ToolError("Not confirmed; nothing was done.")
 
 
-def _run(command: str, terraform: Terraform) -> None:
+def _run(command: str, terraform: Terraform) -> bool:
+    """Run one command; return whether something is left to apply."""
     if command == "destroy":
         if not terraform.is_local:
             _confirm(terraform.env)
         terraform.destroy()
-        return
+        return False
+    if command == "outputs":
+        terraform.outputs()
+        print(f"{terraform.deployment_path.relative_to(REPO)} holds the outputs.")
+        return False
     if command == "apply":
         terraform.require_server()
     if command == "plan" or terraform.is_local:
         plan = terraform.plan()
         print(plan.summary())
         print(f"The whole plan: {(terraform.work_dir / 'plan.txt').relative_to(REPO)}")
-    if command == "apply":
-        terraform.apply()
-        print(f"Deployed: {terraform.deployment_path.relative_to(REPO)} holds the outputs.")
+        if command == "plan":
+            return plan.has_changes
+    terraform.apply()
+    print(f"Deployed: {terraform.deployment_path.relative_to(REPO)} holds the outputs.")
+    return False
 
 
 def main() -> int:
-    """Run one command; 0 done (with or without changes), 2 not done, 130 interrupted."""
+    """Run one command; 0 done, 2 not done, 130 interrupted, and if asked for 1: a plan has changes."""
     parser = argparse.ArgumentParser(prog="python -m scripts.terraform", description="Drive Terraform.")
-    parser.add_argument("command", choices=("plan", "apply", "destroy"))
+    parser.add_argument("command", choices=("plan", "apply", "outputs", "destroy"))
     parser.add_argument("--env", default=LOCAL, help="local (default), dev or prod")
+    parser.add_argument("--detailed-exitcode", action="store_true", help="1 if the plan has changes")
     options = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        _run(options.command, Terraform(options.env))
+        left = _run(options.command, Terraform(options.env))
     except ToolError as error:
         print(error, file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("Interrupted.", file=sys.stderr)
         return 130
-    return 0
+    return 1 if options.detailed_exitcode and left else 0
 
 
 if __name__ == "__main__":

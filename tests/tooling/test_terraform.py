@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -172,6 +173,61 @@ def test_a_plan_of_other_zips_is_not_applied(tmp_path: Path, aws: LocalAws) -> N
 def test_there_must_be_a_plan_to_apply(tmp_path: Path, aws: LocalAws) -> None:
     with pytest.raises(ToolError, match="make plan ENV=local"):
         Terraform("local", work_dir=tmp_path, environ=aws.environ()).apply()
+
+
+@pytest.fixture
+def small(tmp_path: Path) -> Path:
+    """A tree that deploys one output, in no time."""
+    source = tmp_path / "tree" / "terraform"
+    (source / "env").mkdir(parents=True)
+    (source / "env" / "local.tfvars").touch()
+    (source.parent / "sql").mkdir()
+    (source / "versions.tf").write_text((REPO / "terraform" / "versions.tf").read_text())
+    (source / "main.tf").write_text('variable "skip_account_checks" {}\noutput "word" { value = "said" }\n')
+    return source
+
+
+def test_a_plan_made_on_another_machine_is_applied(tmp_path: Path, aws: LocalAws, small: Path) -> None:
+    terraform = Terraform("local", source=small, work_dir=tmp_path / "work", environ=aws.environ())
+    terraform.plan()
+    shutil.rmtree(tmp_path / "work" / "root")
+    assert terraform.apply() == {"word": "said"}
+    assert json.loads(terraform.deployment_path.read_bytes()) == {"word": "said"}
+
+
+def test_the_outputs_of_what_is_deployed_can_be_had_anywhere(
+    tmp_path: Path, aws: LocalAws, small: Path
+) -> None:
+    terraform = Terraform("local", source=small, work_dir=tmp_path / "work", environ=aws.environ())
+    with pytest.raises(ToolError, match=r"Nothing is deployed in local\. Run first: make plan apply"):
+        terraform.outputs()
+    terraform.plan()
+    terraform.apply()
+    terraform.deployment_path.unlink()
+    assert terraform.outputs() == {"word": "said"}
+    assert json.loads(terraform.deployment_path.read_bytes()) == {"word": "said"}
+
+
+@pytest.mark.parametrize(("words", "status"), [((), 0), (("--detailed-exitcode",), 1)])
+def test_that_a_plan_has_changes_is_a_failure_if_asked_for(
+    tmp_path: Path, small: Path, words: tuple[str, ...], status: int
+) -> None:
+    program = (
+        "import sys, pathlib; from functools import partial; from scripts import terraform;"
+        "source, work = map(pathlib.Path, sys.argv[1:3]); del sys.argv[1:3];"
+        "terraform.REPO = work;"
+        "terraform.Terraform = partial(terraform.Terraform, source=source, work_dir=work, environ={});"
+        "sys.exit(terraform.main())"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program, small, tmp_path / "work", "plan", *words],
+        cwd=REPO,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == status, done.stderr
+    assert "0 to add, 0 to change" in done.stdout
 
 
 def test_an_interrupt_leaves_no_terraform_behind(tmp_path: Path) -> None:
