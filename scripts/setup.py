@@ -1,9 +1,10 @@
 """Set up what this kit needs, by locked hashes: ``make setup``. Standard library only, Python 3.11 or later.
 
-    python3 -m scripts.setup [--checkov]
+    python3 -m scripts.setup [--checkov] [--simulator]
 
 Makes ``.venv`` (everything that runs here), ``build/runtime`` (boto3 as the Lambda runtime brings it),
-Terraform and its provider and, asked for, ``.venv-checkov``. Each carries a stamp of what it was made from,
+Terraform and its provider and, asked for, ``.venv-checkov`` and ``build/node`` (the policy simulator, with a
+Node.js of its own where ``PATH`` has none). Each carries a stamp of what it was made from,
 written last: what is up to date costs milliseconds, what was interrupted or is outdated is made anew.
 """
 
@@ -30,6 +31,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from scripts import node
 from scripts.toolchain import (
     BUILD,
     LOCK_FILE,
@@ -140,6 +142,21 @@ def _lambda_runtime(folder: Path) -> None:
     )
 
 
+def _node_wheel(folder: Path) -> None:
+    python = VENV / "bin" / "python"
+    lock = REQUIREMENTS / "node.txt"
+    pip_install(
+        python, "--require-hashes", "--no-deps", "--only-binary=:all:", "--target", folder, "-r", lock
+    )
+
+
+def _simulator() -> None:
+    """See that there is a Node.js, and what evaluates the access matrix on it."""
+    if node.on_path() is None:
+        make(node.WHEEL, "Node.js, from its wheel", (REQUIREMENTS / "node.txt",), _node_wheel)
+    make(node.PACKAGES, "build/node, the policy simulator", node.MANIFESTS, node.install)
+
+
 def _provider(folder: Path) -> None:
     """Have Terraform fetch and check the provider once: no later (or parallel) init downloads it again.
 
@@ -185,7 +202,7 @@ def _alone() -> Iterator[None]:
         yield
 
 
-def set_up(*, checkov: bool = False) -> None:
+def set_up(*, checkov: bool = False, simulator: bool = False) -> None:
     """Bring everything up to date. Raises ``ToolError``."""
     build, dev = REQUIREMENTS / "build.txt", REQUIREMENTS / "dev.txt"
     with _alone():
@@ -209,6 +226,8 @@ def set_up(*, checkov: bool = False) -> None:
             (REQUIREMENTS / "lambda-runtime.txt",),
             _lambda_runtime,
         )
+        if simulator:
+            _simulator()
         _terraform()
 
 
@@ -220,9 +239,12 @@ def main() -> int:
     parser.add_argument(
         "--checkov", action="store_true", help="also the policy scanner, in its own environment"
     )
+    parser.add_argument(
+        "--simulator", action="store_true", help="also the simulator that evaluates the access matrix"
+    )
     options = parser.parse_args()
     try:
-        set_up(checkov=options.checkov)
+        set_up(checkov=options.checkov, simulator=options.simulator)
     except ToolError as error:
         print(f"setup: {error}", file=sys.stderr)
         return 2

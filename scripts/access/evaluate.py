@@ -1,0 +1,86 @@
+"""Asks every row of the matrix of the policies of one state."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from scripts.access.matrix import Matrix, Row
+from scripts.access.simulator import Answer, Request, simulate
+from scripts.access.world import World
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A row, and what the policies make of it."""
+
+    row: Row
+    answer: Answer
+
+    @property
+    def holds(self) -> bool:
+        """Whether it was decided, and as the row says."""
+        return self.answer.decision == self.row.effect
+
+    def __str__(self) -> str:
+        """Say in one sentence what was expected, what was found and which statement decided."""
+        if self.answer.decision is None:
+            return f"{self.row}: inconclusive, {self.answer.problem}"
+        found = "as it should be" if self.holds else f"but it is {_PAST[self.answer.decision]}"
+        return f"{self.row}: {found}, by {'; '.join(self.answer.reasons) or 'no policy'}"
+
+
+_PAST = {"allow": "allowed", "deny": "denied"}
+
+
+def request_of(row: Row, world: World, ignored: frozenset[str] = frozenset()) -> Request:
+    """Return a row's question with all policies that have a say. Raises ``ToolError`` for an unknown name.
+
+    ignored: context keys that are not asked about.
+    """
+    principal = world.principal(row.who)
+    resource = world.arn(row.resource)
+    owner = world.owner(row.resource)
+    context = {
+        **principal.context,
+        "aws:RequestedRegion": world.region,
+        "aws:ResourceAccount": owner,
+        **_of_service(row.action, principal.context.get("aws:PrincipalAccount")),
+        **{key: _filled(value, world) for key, value in row.context.items()},
+    }
+    return Request(
+        principal=principal.id,
+        action=row.action,
+        resource=resource,
+        resource_account=owner,
+        context={key: value for key, value in context.items() if key not in ignored},
+        identity=principal.identity,
+        boundary=principal.boundary,
+        resource_policy=world.resource_policy(resource),
+        blocks_public=world.blocks_public(resource),
+    )
+
+
+def evaluate(
+    matrix: Matrix, world: World, ask: Callable[[Sequence[Request]], list[Answer]] = simulate
+) -> list[Outcome]:
+    """Ask every row. Raises ``ToolError`` if a row names something that is not there."""
+    ignored = frozenset(matrix.ignored_context)
+    requests = [request_of(row, world, ignored) for row in matrix.rows]
+    return [Outcome(row, answer) for row, answer in zip(matrix.rows, ask(requests), strict=True)]
+
+
+def _filled(value: str | list[str], world: World) -> str | list[str]:
+    return world.fill(value) if isinstance(value, str) else [world.fill(one) for one in value]
+
+
+def _of_service(action: str, account: str | None) -> dict[str, str]:
+    """Return the condition keys that the called service adds by itself.
+
+    https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html, …/list_awskms.html
+    """
+    if action == "s3:PutObject":
+        return {"s3:ObjectCreationOperation": "true"}
+    if action.startswith("kms:") and account is not None:
+        return {"kms:CallerAccount": account}
+    return {}

@@ -1,0 +1,157 @@
+"""What IAM would decide, by ``@cloud-copilot/iam-simulate``: one Node.js process for all questions.
+
+How the policies of one request add up is AWS's policy evaluation logic
+(https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html).
+``tests/access/test_simulator.py`` holds the simulator to answers that AWS documents.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from scripts.node import PACKAGES, node_program
+from scripts.toolchain import ToolError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+ANONYMOUS = "anonymous"
+_SCRIPT = Path(__file__).with_name("simulate.mjs")
+_ENCRYPTION_CONTEXT = "kms:EncryptionContext:"
+_STAND_IN = "aws:RequestTag/EncryptionContext."
+"""The simulator drops ``kms:EncryptionContext:*``. Under this name, in policies and context alike, it
+compares its values like any other text."""
+
+
+@dataclass(frozen=True)
+class NamedPolicy:
+    """A policy document, and what to call it when one of its statements decides."""
+
+    name: str
+    document: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Request:
+    """One call, and every policy that has a say in it.
+
+    principal: ARN of a user, role or session, a service's name (``s3.amazonaws.com``), an identity provider's
+    ARN, or ``ANONYMOUS``. resource: an ARN, or ``*`` for an action without resource form. context: condition
+    keys with one value or several. blocks_public: the bucket's ``RestrictPublicBuckets``.
+    """
+
+    principal: str
+    action: str
+    resource: str
+    resource_account: str
+    context: Mapping[str, str | list[str]] = field(default_factory=dict)
+    identity: tuple[NamedPolicy, ...] = ()
+    boundary: NamedPolicy | None = None
+    resource_policy: NamedPolicy | None = None
+    blocks_public: bool = False
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What was decided. ``decision`` is None if it could not be, and ``problem`` then says why.
+
+    reasons: the statements that decided, or the kinds of policy in which nothing allows it.
+    """
+
+    decision: Literal["allow", "deny"] | None
+    reasons: tuple[str, ...] = ()
+    problem: str = ""
+
+
+def simulate(requests: Sequence[Request]) -> list[Answer]:
+    """Decide each request, in order. A context key that the simulator leaves out makes it inconclusive.
+
+    Raises ``ToolError`` if the simulator cannot be run.
+    """
+    lines = "".join(f"{json.dumps(_simulation(request))}\n" for request in requests)
+    done = subprocess.run(
+        [str(node_program()), str(_SCRIPT), str(PACKAGES)],
+        input=lines,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    answers = done.stdout.splitlines()
+    if done.returncode != 0 or len(answers) != len(requests):
+        raise ToolError(f"{done.stderr.strip()}\nThe policy simulator failed.")
+    return [_answer(request, json.loads(line)) for request, line in zip(requests, answers, strict=True)]
+
+
+def _simulation(request: Request) -> dict[str, Any]:
+    principal: str | dict[str, str] = request.principal
+    simulation = {
+        "request": {
+            "principal": {"type": "Anonymous"} if principal == ANONYMOUS else principal,
+            "action": request.action,
+            "resource": {"resource": request.resource, "accountId": request.resource_account},
+            "contextVariables": _stand_in(dict(request.context)),
+        },
+        "identityPolicies": [_policy(policy) for policy in request.identity],
+        "serviceControlPolicies": [],
+        "resourceControlPolicies": [],
+        "additionalSettings": {"s3": {"blockPublicAccess": request.blocks_public}},
+    }
+    if request.boundary is not None:
+        simulation["permissionBoundaryPolicies"] = [_policy(request.boundary)]
+    if request.resource_policy is not None:
+        simulation["resourcePolicy"] = _stand_in(request.resource_policy.document)
+    return simulation
+
+
+def _policy(policy: NamedPolicy) -> dict[str, Any]:
+    return {"name": policy.name, "policy": _stand_in(policy.document)}
+
+
+def _stand_in(value: Any) -> Any:
+    """Return the same with every key of the encryption context under its other name."""
+    if isinstance(value, list):
+        return [_stand_in(inner) for inner in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        (_STAND_IN + name[len(_ENCRYPTION_CONTEXT) :].replace(":", "."))
+        if _is_context(name)
+        else name: _stand_in(inner)
+        for name, inner in value.items()
+    }
+
+
+def _is_context(name: str) -> bool:
+    return name.lower().startswith(_ENCRYPTION_CONTEXT.lower())
+
+
+def _answer(request: Request, said: dict[str, Any]) -> Answer:
+    if "error" in said:
+        return Answer(None, problem=f"not evaluated: {said['error']}")
+    if said["ignored"]:
+        return Answer(None, problem=f"context left out: {', '.join(sorted(said['ignored']))}")
+    decision: Literal["allow", "deny"] = "allow" if said["result"] == "Allowed" else "deny"
+    reasons = {_reason(request, reason) for reason in said["reasons"]}
+    if "s3-bpa" in (said.get("blockedBy") or ()):
+        reasons.add("the bucket blocks public access")
+    if not reasons:
+        reasons.add("nothing in the resource's account allows it")
+    return Answer(decision, tuple(sorted(reasons)))
+
+
+_KINDS = {"identity": "identity policies", "pb": "the boundary", "resource": "the resource's policy"}
+
+
+def _reason(request: Request, reason: dict[str, Any]) -> str:
+    kind = reason["policyType"]
+    if reason.get("denialType") == "Implicit":
+        return f"nothing in {_KINDS[kind]} allows it"
+    policy = reason.get("policyIdentifier")
+    if kind == "resource" and request.resource_policy is not None:
+        policy = request.resource_policy.name
+    statement = reason.get("statementId") or f"statement {reason['statementIndex']}"
+    return f"{policy}: {statement}"

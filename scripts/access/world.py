@@ -1,0 +1,304 @@
+"""What the short names of the matrix stand for, and which policies have a say, in one state.
+
+raw-data/incoming/a.csv   an object, by its bucket's short name; raw-data alone is the bucket
+key/signing               a key, queue/…, topic/…, role/…, function/…, table/…, job/…, policy/… likewise
+log-group/recorder/s      a stream of a log group; log-group/recorder is the group
+database, workgroup, trail, catalog    there is one of each
+elsewhere/loot.csv        an object in a bucket of another account
+*                         for an action that has no resource form
+arn:…                     anything else, with {partition}, {region}, {account} and {prefix}
+
+role/etl, people/analyst, ci/plan     a session of that role
+operator                  the user that deploys; administrator: a user with ``*:*`` and no boundary
+outsider                  the same in another account; anonymous: nobody
+service/s3                an AWS service, acting for whatever the row's context says
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from scripts.access.simulator import ANONYMOUS, NamedPolicy
+from scripts.policies import Policy, Resource, Role, key_names, policies, resources, roles, statements
+from scripts.toolchain import ToolError
+
+OTHER_ACCOUNT = "999999999999"
+EVERYTHING = {
+    "Version": "2012-10-17",
+    "Statement": [{"Sid": "Everything", "Effect": "Allow", "Action": "*", "Resource": "*"}],
+}
+ADMINISTRATOR_ACCESS = NamedPolicy("AdministratorAccess", EVERYTHING)
+
+_SERVICES = {"logs": "logs.{region}.{dns_suffix}", "logging": "logging.s3.{dns_suffix}"}
+"""Services whose principal is not simply their name (https://docs.aws.amazon.com/general/latest/gr/rande.html)."""
+
+_DATA_TYPES = {
+    "aws_athena_workgroup": "workgroup",
+    "aws_cloudtrail": "trail",
+    "aws_cloudwatch_log_group": "log-group",
+    "aws_glue_catalog_database": "database",
+    "aws_kms_key": "key",
+    "aws_s3_bucket": "bucket",
+    "aws_secretsmanager_secret": "secret",
+    "aws_sns_topic": "topic",
+    "aws_sqs_queue": "queue",
+}
+
+
+@dataclass(frozen=True)
+class Principal:
+    """Who asks: as the simulator takes it, with the policies on its side and what AWS says of it."""
+
+    id: str
+    context: Mapping[str, str] = field(default_factory=dict)
+    identity: tuple[NamedPolicy, ...] = ()
+    boundary: NamedPolicy | None = None
+
+
+class World:
+    """The principals, resources and policies of one state.
+
+    document: ``terraform show -json`` of a state. Raises ``ToolError`` if it is not one of this kit.
+    """
+
+    def __init__(self, document: dict[str, Any]) -> None:
+        self.document = document
+        try:
+            outputs = {name: entry["value"] for name, entry in document["values"]["outputs"].items()}
+            self.account = str(outputs["account_id"])
+            self.region = str(outputs["region"])
+            self.prefix = str(outputs["workgroup"])
+            self._outputs = outputs
+            database = str(outputs["database"])
+            self.partition = str(outputs["trail_arn"]).split(":")[1]
+        except KeyError as error:
+            raise ToolError(f"The state has no {error}: apply it first.") from error
+        self._names = {
+            "account": self.account,
+            "database_name": database,
+            "other_account": OTHER_ACCOUNT,
+            "partition": self.partition,
+            "prefix": self.prefix,
+            "region": self.region,
+            "dns_suffix": "amazonaws.com.cn" if self.partition == "aws-cn" else "amazonaws.com",
+        }
+
+    def arn(self, short: str) -> str:
+        """Return the ARN of a resource by its short name. Raises ``ToolError`` if there is none."""
+        kind, slash, rest = short.partition("/")
+        buckets = self._outputs["buckets"]
+        if kind in buckets:
+            arn = f"arn:{self.partition}:s3:::{buckets[kind]}{slash}{rest}"
+        elif kind == "key":
+            arn = self._listed(self._keys, rest, short)
+        elif kind == "role":
+            arn = self.role(rest).arn
+        elif kind == "log-group":
+            group, _, stream = rest.partition("/")
+            arn = self._log_groups.get(group) or self.fill(_LAMBDA_LOG_GROUP.format(name=group))
+            arn += f":log-stream:{stream}" if stream else ""
+        elif kind in _PATTERNS:
+            arn = self.fill(_PATTERNS[kind].format(name=rest))
+        elif short == "*" or short.startswith("arn:"):
+            arn = self.fill(short)
+        else:
+            raise ToolError(f"There is no resource {short!r}.")
+        return arn
+
+    def fill(self, text: str) -> str:
+        """Return text with ``{account}`` and the like, and resources' short names in braces, filled in."""
+
+        def value(found: re.Match[str]) -> str:
+            name = found[1]
+            return self._names[name] if name in self._names else self.arn(name)
+
+        return re.sub(r"\{([^{}]+)\}", value, text)
+
+    def owner(self, short: str) -> str:
+        """Return the account a resource belongs to."""
+        if short.startswith("elsewhere/"):
+            return OTHER_ACCOUNT
+        account = "" if short == "*" else self.arn(short).split(":")[4]
+        return account or self.account
+
+    def principal(self, short: str) -> Principal:
+        """Return who a short name stands for. Raises ``ToolError`` if there is nobody."""
+        kind, _, rest = short.partition("/")
+        if short == ANONYMOUS:
+            return Principal(ANONYMOUS)
+        if short in {"operator", "administrator"}:
+            return self._user(short, self.account)
+        if short == "outsider":
+            return self._user(short, OTHER_ACCOUNT)
+        if kind == "service":
+            return self._service(rest)
+        if kind in _ROLE_KINDS:
+            return self._session(self.role(_ROLE_KINDS[kind].format(rest)))
+        raise ToolError(f"There is no principal {short!r}.")
+
+    def role(self, short: str) -> Role:
+        """Return a role by its name without the prefix. Raises ``ToolError`` if there is none."""
+        name = f"{self.prefix}-{short}"
+        if name not in self.roles:
+            raise ToolError(f"There is no role {name}.")
+        return self.roles[name]
+
+    @cached_property
+    def roles(self) -> dict[str, Role]:
+        """Every role of the state, by name."""
+        return roles(self.document)
+
+    def resource_policy(self, arn: str) -> NamedPolicy | None:
+        """Return the policy on a resource, with the statements of all its policies; None if it has none."""
+        found = [policy for policy in self._resource_policies if policy.owner in _policy_places(arn)]
+        if not found:
+            return None
+        document = {
+            "Version": "2012-10-17",
+            "Statement": [statement for policy in found for statement in statements(_known(policy))],
+        }
+        return NamedPolicy(f"policy of {self.short(found[0].owner)}", document)
+
+    def blocks_public(self, arn: str) -> bool:
+        """Return whether the bucket of an ARN restricts public policies (``RestrictPublicBuckets``)."""
+        name = arn.partition(":::")[2].partition("/")[0]
+        return any(
+            resource.type == "aws_s3_bucket_public_access_block"
+            and resource.values["bucket"] == name
+            and resource.values["restrict_public_buckets"]
+            for resource in self._resources
+        )
+
+    def data_resources(self) -> dict[str, str]:
+        """Return what holds data or evidence, or guards it: ARNs by what to call them."""
+        found = {}
+        for resource in self._resources:
+            if resource.type in _DATA_TYPES:
+                arn = str(resource.values["arn"]).removesuffix(":*")
+                found[f"{_DATA_TYPES[resource.type]} {self.short(arn)}"] = arn
+        return found
+
+    def short(self, arn: str) -> str:
+        """Return what to call an ARN for a person: its name without the prefix and the account."""
+        name = self._aliases.get(arn, arn).removeprefix("alias/").rpartition(":")[2]
+        return name.replace(f"{self.prefix}-", "").removesuffix(f"-{self.account}")
+
+    @cached_property
+    def _resource_policies(self) -> list[Policy]:
+        found = policies(self.document)
+        trusts = [
+            Policy(policy.address, "resource", self.roles[policy.owner].arn, policy.name, policy.document)
+            for policy in found
+            if policy.kind == "trust"
+        ]
+        return [policy for policy in found if policy.kind == "resource"] + trusts
+
+    @cached_property
+    def _keys(self) -> dict[str, str]:
+        named = {alias.removeprefix(f"alias/{self.prefix}-"): arn for arn, alias in self._aliases.items()}
+        return {**named, **self._outputs["keys"]}
+
+    @cached_property
+    def _aliases(self) -> dict[str, str]:
+        return key_names(self.document)
+
+    @cached_property
+    def _resources(self) -> list[Resource]:
+        return resources(self.document)
+
+    @cached_property
+    def _log_groups(self) -> dict[str, str]:
+        """Log groups by the last part of their name; the trail's is named after the kit alone."""
+        return {
+            resource.values["name"].rpartition("/")[2].removeprefix(self.prefix).removeprefix("-")
+            or "trail": str(resource.values["arn"]).removesuffix(":*")
+            for resource in self._resources
+            if resource.type == "aws_cloudwatch_log_group"
+        }
+
+    @staticmethod
+    def _listed(known: Mapping[str, str], name: str, short: str) -> str:
+        if name not in known:
+            raise ToolError(f"There is no resource {short!r}; there are {', '.join(sorted(known))}.")
+        return known[name]
+
+    # What AWS itself says of who asks:
+    # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
+
+    def _user(self, name: str, account: str) -> Principal:
+        arn = f"arn:{self.partition}:iam::{account}:user/{name}"
+        context = {**_signed(arn, account, "User"), "aws:username": name}
+        return Principal(arn, context, (ADMINISTRATOR_ACCESS,))
+
+    def _session(self, role: Role) -> Principal:
+        account = role.arn.split(":")[4]
+        return Principal(
+            f"arn:{self.partition}:sts::{account}:assumed-role/{role.name}/session",
+            _signed(role.arn, account, "AssumedRole"),
+            tuple(NamedPolicy(f"{role.name} {policy.name}", _known(policy)) for policy in role.policies),
+            _boundary(role),
+        )
+
+    def _service(self, name: str) -> Principal:
+        service = self.fill(_SERVICES.get(name, f"{name}.{{dns_suffix}}"))
+        return Principal(
+            service,
+            {
+                "aws:PrincipalIsAWSService": "true",
+                "aws:PrincipalServiceName": service,
+                "aws:SecureTransport": "true",
+            },
+        )
+
+
+_LAMBDA_LOG_GROUP = "arn:{{partition}}:logs:{{region}}:{{account}}:log-group:/aws/lambda/{{prefix}}-{name}"
+_ROLE_KINDS = {"role": "{}", "people": "people-{}", "ci": "{}"}
+_PATTERNS = {
+    "catalog": "arn:{{partition}}:glue:{{region}}:{{account}}:catalog",
+    "elsewhere": "arn:{{partition}}:s3:::somebody-elses-bucket/{name}",
+    "database": "arn:{{partition}}:glue:{{region}}:{{account}}:database/{{database_name}}",
+    "function": "arn:{{partition}}:lambda:{{region}}:{{account}}:function:{{prefix}}-{name}",
+    "job": "arn:{{partition}}:glue:{{region}}:{{account}}:job/{{prefix}}-{name}",
+    "policy": "arn:{{partition}}:iam::{{account}}:policy/{{prefix}}-{name}",
+    "queue": "arn:{{partition}}:sqs:{{region}}:{{account}}:{{prefix}}-{name}",
+    "table": "arn:{{partition}}:glue:{{region}}:{{account}}:table/{{database_name}}/{name}",
+    "topic": "arn:{{partition}}:sns:{{region}}:{{account}}:{{prefix}}-{name}",
+    "trail": "arn:{{partition}}:cloudtrail:{{region}}:{{account}}:trail/{{prefix}}",
+    "workgroup": "arn:{{partition}}:athena:{{region}}:{{account}}:workgroup/{{prefix}}",
+}
+
+
+def _signed(arn: str, account: str, kind: str) -> dict[str, str]:
+    return {
+        "aws:PrincipalAccount": account,
+        "aws:PrincipalArn": arn,
+        "aws:PrincipalIsAWSService": "false",
+        "aws:PrincipalType": kind,
+        "aws:SecureTransport": "true",
+        "aws:ViaAWSService": "false",
+    }
+
+
+def _boundary(role: Role) -> NamedPolicy | None:
+    if role.boundary_arn is None:
+        return None
+    if role.boundary is None:
+        raise ToolError(f"The state does not hold {role.boundary_arn}, the boundary of {role.name}.")
+    return NamedPolicy(role.boundary.name, _known(role.boundary))
+
+
+def _known(policy: Policy) -> dict[str, Any]:
+    if policy.document is None:
+        raise ToolError(f"The state does not hold the policy of {policy.address}: it cannot be judged.")
+    return policy.document
+
+
+def _policy_places(arn: str) -> Iterator[str]:
+    """Yield the ARNs a resource's policy may stand at: its own, and for an object its bucket's."""
+    yield arn
+    if ":s3:::" in arn:
+        yield arn.partition("/")[0]
