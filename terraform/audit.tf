@@ -138,11 +138,11 @@ data "aws_iam_policy_document" "trail_logs" {
 module "trail_logs_role" {
   source = "./modules/role"
 
-  account_id  = var.account_id
-  description = "Writes the trail of ${local.prefix} to its log group"
-  name        = local.role_names["trail-logs"]
-  service     = "cloudtrail.amazonaws.com"
-  source_arns = [local.trail_arn]
+  account_id   = var.account_id
+  boundary_arn = local.boundary_arns["service"]
+  description  = "Writes the trail of ${local.prefix} to its log group"
+  name         = local.role_names["trail-logs"]
+  trust        = { service = { name = "cloudtrail.amazonaws.com", source_arns = [local.trail_arn] } }
 
   policies = { write-log = data.aws_iam_policy_document.trail_logs.json }
 }

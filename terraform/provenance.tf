@@ -164,11 +164,11 @@ data "aws_iam_policy_document" "recorder_keys" {
 module "recorder_role" {
   source = "./modules/role"
 
-  account_id  = var.account_id
-  description = "Hashes objects of ${local.prefix} and signs their receipts"
-  name        = local.role_names["recorder"]
-  service     = "lambda.amazonaws.com"
-  source_arns = [local.function_arns["recorder"]]
+  account_id   = var.account_id
+  boundary_arn = local.boundary_arns["service"]
+  description  = "Hashes objects of ${local.prefix} and signs their receipts"
+  name         = local.role_names["recorder"]
+  trust        = { service = { name = "lambda.amazonaws.com", source_arns = [local.function_arns["recorder"]] } }
 
   policies = {
     consume-queue = data.aws_iam_policy_document.recorder_queue.json

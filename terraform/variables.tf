@@ -56,6 +56,22 @@ variable "name" {
   }
 }
 
+variable "permissions_boundaries" {
+  type = object({
+    people  = string
+    service = string
+  })
+  default     = null
+  description = "ARNs of the permissions boundaries that terraform/bootstrap made. Null: they are made here, which only somebody may apply who can make policies."
+
+  validation {
+    condition = var.permissions_boundaries == null ? true : alltrue([
+      for arn in values(var.permissions_boundaries) : can(regex("^arn:[a-z-]+:iam::[0-9]{12}:policy/[^*?]+$", arn))
+    ])
+    error_message = "permissions_boundaries must be whole ARNs of the account's own managed policies: take them from the output of terraform/bootstrap."
+  }
+}
+
 variable "query" {
   type = object({
     result_days      = optional(number, 30)

@@ -29,6 +29,11 @@ class Statement:
         return {variable for _, variable, _ in self.conditions}
 
     @property
+    def in_boundary(self) -> bool:
+        """Whether it caps what others give, and gives nothing."""
+        return self.document.startswith("module.boundary[")
+
+    @property
     def in_key_policy(self) -> bool:
         return re.search(r"module\.(\w+_)?key(\[[^]]*\])?\.data\.", self.document) is not None
 

@@ -10,6 +10,9 @@ from tests.plan.document import UNKNOWN, Statement
 ACTION_FAMILIES = {"kms:GenerateDataKey*", "kms:ReEncrypt*"}
 """The only wildcards an Allow has: AWS documents these two as one permission each."""
 
+WITHOUT_RESOURCE = {"cloudtrail:ListPublicKeys", "lambda:ListEventSourceMappings"}
+"""Actions for which AWS has no resource to name."""
+
 SOURCE = re.compile(r"aws:SourceArn|kms:EncryptionContext:.+")
 """What names the resource for which a service acts. Its account alone lets any resource in it in."""
 
@@ -26,9 +29,12 @@ def weaknesses(statement: Statement) -> Iterator[str]:
         if "*" in action and action not in ACTION_FAMILIES:
             yield f"allows {action}"
     for resource in statement.resources:
-        if resource == "*" and not statement.in_key_policy:
+        if resource == "*" and not (statement.in_key_policy or set(statement.actions) <= WITHOUT_RESOURCE):
             yield "allows it on every resource"
-        if re.search(r":(key|function|role|queue|bucket)/\*$|^arn:[^:]+:s3:::\*", resource):
+        # The boundary's keys: their ids are random, their aliases are the kit's.
+        if "kms:ResourceAliases" not in statement.condition_keys and re.search(
+            r":(key|function|role|queue|bucket)/\*$|^arn:[^:]+:s3:::\*", resource
+        ):
             yield f"allows it on all of a kind: {resource}"
     for principal in statement.principals:
         if principal == "*" or re.fullmatch(r"arn:[^:]+:iam::\*.*|arn:[^:]+:iam::\d+:\*", principal):

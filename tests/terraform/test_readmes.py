@@ -96,7 +96,7 @@ def module(tmp_path: Path) -> Path:
 @pytest.mark.parametrize(
     ("file", "old", "new"),
     [
-        ("variables.tf", 'variable "service"', 'variable "principal"'),
+        ("variables.tf", 'variable "trust"', 'variable "trusts"'),
         ("variables.tf", 'description = "Name of the role."', 'description = "The role\'s name."'),
         ("variables.tf", "map(string)", "map(any)"),
         ("outputs.tf", 'output "ready_arn"', 'output "arn_when_ready"'),

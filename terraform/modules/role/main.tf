@@ -1,34 +1,98 @@
 data "aws_partition" "current" {}
 
+locals {
+  github_host = "token.actions.githubusercontent.com"
+}
+
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/confused-deputy.html
 data "aws_iam_policy_document" "trust" {
-  statement {
-    sid     = "ServiceActsForItsResource"
-    actions = ["sts:AssumeRole"]
+  dynamic "statement" {
+    for_each = var.trust.service == null ? [] : [var.trust.service]
 
-    principals {
-      type        = "Service"
-      identifiers = [var.service]
+    content {
+      sid     = "ServiceActsForItsResource"
+      actions = ["sts:AssumeRole"]
+
+      principals {
+        type        = "Service"
+        identifiers = [statement.value.name]
+      }
+
+      condition {
+        test     = "StringEquals"
+        variable = "aws:SourceAccount"
+        values   = [var.account_id]
+      }
+
+      condition {
+        test     = statement.value.match == "like" ? "ArnLike" : "ArnEquals"
+        variable = "aws:SourceArn"
+        values   = statement.value.source_arns
+      }
     }
+  }
 
-    condition {
-      test     = "StringEquals"
-      variable = "aws:SourceAccount"
-      values   = [var.account_id]
+  # https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_mfa_configure-api-require.html
+  dynamic "statement" {
+    for_each = var.trust.people == null ? [] : [var.trust.people]
+
+    content {
+      sid     = "PeopleSignedInWithMfa"
+      actions = ["sts:AssumeRole"]
+
+      principals {
+        type        = "AWS"
+        identifiers = statement.value.principals
+      }
+
+      condition {
+        test     = "Bool"
+        variable = "aws:MultiFactorAuthPresent"
+        values   = ["true"]
+      }
+
+      condition {
+        test     = "NumericLessThan"
+        variable = "aws:MultiFactorAuthAge"
+        values   = [statement.value.mfa_max_age_seconds]
+      }
     }
+  }
 
-    condition {
-      test     = "ArnEquals"
-      variable = "aws:SourceArn"
-      values   = var.source_arns
+  # https://docs.github.com/en/actions/security-for-github-actions/security-hardening-your-deployments/about-security-hardening-with-openid-connect
+  dynamic "statement" {
+    for_each = var.trust.github == null ? [] : [var.trust.github]
+
+    content {
+      sid     = "WorkflowsOfTheEnvironment"
+      actions = ["sts:AssumeRoleWithWebIdentity"]
+
+      principals {
+        type        = "Federated"
+        identifiers = [statement.value.provider_arn]
+      }
+
+      condition {
+        test     = "StringEquals"
+        variable = "${local.github_host}:aud"
+        values   = ["sts.amazonaws.com"]
+      }
+
+      condition {
+        test     = "StringEquals"
+        variable = "${local.github_host}:sub"
+        values   = [for environment in statement.value.environments : "repo:${statement.value.repository}:environment:${environment}"]
+      }
     }
   }
 }
 
 resource "aws_iam_role" "this" {
-  name               = var.name
-  description        = var.description
-  assume_role_policy = data.aws_iam_policy_document.trust.json
+  name                 = var.name
+  description          = var.description
+  assume_role_policy   = data.aws_iam_policy_document.trust.json
+  max_session_duration = 3600 * var.session_hours
+  permissions_boundary = var.boundary_arn
 }
 
 resource "aws_iam_role_policy" "this" {

@@ -1,11 +1,22 @@
 variable "account_id" {
   type        = string
   nullable    = false
-  description = "Account of the role, 12 digits. The service must act for it."
+  description = "Account of the role, 12 digits. A service must act for it."
 
   validation {
     condition     = can(regex("^[0-9]{12}$", var.account_id))
     error_message = "account_id must be 12 digits."
+  }
+}
+
+variable "boundary_arn" {
+  type        = string
+  nullable    = false
+  description = "ARN of the permissions boundary: a managed policy of the account that says what the role may do at most."
+
+  validation {
+    condition     = can(regex("^arn:[a-z-]+:iam::[0-9]{12}:policy/[^*?]+$", var.boundary_arn))
+    error_message = "boundary_arn must be the whole ARN of a managed policy of an account: pass the arn of modules/boundary. AWS's own policies are no boundary."
   }
 }
 
@@ -45,26 +56,94 @@ variable "policies" {
     condition     = alltrue([for json in values(var.policies) : can(jsondecode(json).Statement)])
     error_message = "policies must be IAM policies in JSON: pass data.aws_iam_policy_document.<name>.json."
   }
-}
-
-variable "service" {
-  type        = string
-  nullable    = false
-  description = "Service that assumes the role, such as lambda.amazonaws.com."
 
   validation {
-    condition     = can(regex("^[a-z0-9-]+\\.amazonaws\\.com$", var.service))
-    error_message = "service must be a service principal such as lambda.amazonaws.com."
+    condition     = sum([for json in concat(values(var.policies), [""]) : length(replace(json, "/\\s/", ""))]) <= 10240
+    error_message = "policies must not exceed 10240 characters in all, white space not counted: IAM takes no more inline. Split the role."
   }
 }
 
-variable "source_arns" {
-  type        = set(string)
+variable "session_hours" {
+  type        = number
   nullable    = false
-  description = "ARNs of the resources for which the service may assume the role."
+  default     = 1
+  description = "Hours that a session of the role lasts at most."
 
   validation {
-    condition     = length(var.source_arns) > 0 && alltrue([for arn in var.source_arns : can(regex("^arn:[^*?]+$", arn))])
-    error_message = "source_arns must name at least one resource by its whole ARN: without it, any resource of the service could use the role."
+    condition     = var.session_hours >= 1 && var.session_hours <= 12 && floor(var.session_hours) == var.session_hours
+    error_message = "session_hours must be a whole number of 1 to 12: IAM takes nothing else."
+  }
+}
+
+variable "trust" {
+  type = object({
+    github = optional(object({
+      environments = set(string)
+      provider_arn = string
+      repository   = string
+    }))
+    people = optional(object({
+      mfa_max_age_seconds = number
+      principals          = set(string)
+    }))
+    service = optional(object({
+      match       = optional(string, "exact")
+      name        = string
+      source_arns = set(string)
+    }))
+  })
+  nullable    = false
+  description = "Who assumes the role; one of the three. service: a service principal, for the resources in source_arns alone (match like: those whose names begin so). people: users and roles (ARNs), signed in with MFA no longer ago than that. github: workflows of a repository (owner/name) that run in one of the environments, by the account's OIDC provider."
+
+  validation {
+    condition     = length([for kind in [var.trust.github, var.trust.people, var.trust.service] : kind if kind != null]) == 1
+    error_message = "trust must be exactly one of github, people and service: a role of two kinds of principals is two roles."
+  }
+
+  validation {
+    condition     = var.trust.service == null ? true : can(regex("^[a-z0-9-]+\\.amazonaws\\.com$", var.trust.service.name))
+    error_message = "trust.service.name must be a service principal such as lambda.amazonaws.com."
+  }
+
+  validation {
+    condition     = var.trust.service == null ? true : contains(["exact", "like"], var.trust.service.match)
+    error_message = "trust.service.match must be exact or like."
+  }
+
+  validation {
+    condition = var.trust.service == null ? true : length(var.trust.service.source_arns) > 0 && alltrue([
+      for arn in var.trust.service.source_arns :
+      can(regex(var.trust.service.match == "like" ? "^arn:[^*?]+[:/][a-z][a-z0-9-]*-\\*$" : "^arn:[^*?]+$", arn))
+    ])
+    error_message = "trust.service.source_arns must name at least one resource by its whole ARN, or with match like by the beginning of its name (…:job/custody-dev-*): without it, any resource of the service could use the role."
+  }
+
+  validation {
+    condition = var.trust.people == null ? true : length(var.trust.people.principals) > 0 && alltrue([
+      for arn in var.trust.people.principals : can(regex("^arn:[a-z-]+:iam::[0-9]{12}:(role|user)/[^*?]+$", arn))
+    ])
+    error_message = "trust.people.principals must be at least one user's or role's whole ARN: an account or a wildcard would leave it to others who comes in."
+  }
+
+  validation {
+    condition     = var.trust.people == null ? true : var.trust.people.mfa_max_age_seconds >= 60 && var.trust.people.mfa_max_age_seconds <= 43200
+    error_message = "trust.people.mfa_max_age_seconds must be 60 to 43200, a minute to twelve hours."
+  }
+
+  validation {
+    condition     = var.trust.github == null ? true : can(regex("^arn:[a-z-]+:iam::[0-9]{12}:oidc-provider/token\\.actions\\.githubusercontent\\.com$", var.trust.github.provider_arn))
+    error_message = "trust.github.provider_arn must be the ARN of the account's OIDC provider token.actions.githubusercontent.com."
+  }
+
+  validation {
+    condition     = var.trust.github == null ? true : can(regex("^[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9._-]+$", var.trust.github.repository))
+    error_message = "trust.github.repository must be owner/name, without a wildcard."
+  }
+
+  validation {
+    condition = var.trust.github == null ? true : length(var.trust.github.environments) > 0 && alltrue([
+      for environment in var.trust.github.environments : can(regex("^[A-Za-z0-9_-]+$", environment))
+    ])
+    error_message = "trust.github.environments must name at least one environment of the repository, without a wildcard: its protection rules say who deploys."
   }
 }

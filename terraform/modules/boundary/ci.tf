@@ -1,0 +1,246 @@
+# Whoever deploys the kit makes and changes what bears its names, and roles only with a boundary of the kit. He neither
+# reads nor writes data, signs nothing, and cannot loosen what caps him.
+
+locals {
+  environment = regex("^(.*)-([a-z0-9]+)$", var.prefix)
+}
+
+data "aws_iam_policy_document" "ci" {
+  count = var.purpose == "ci" ? 1 : 0
+
+  statement {
+    sid = "ThingsOfTheKit"
+    actions = [
+      "athena:*",
+      "cloudtrail:*",
+      "cloudwatch:*",
+      "events:*",
+      "firehose:*",
+      "glue:*",
+      "lambda:*",
+      "logs:*",
+      "s3:*",
+      "sns:*",
+      "sqs:*",
+    ]
+    resources = concat(local.catalog, [
+      "${local.here["athena"]}:workgroup/${var.prefix}",
+      "${local.here["cloudtrail"]}:trail/${var.prefix}",
+      "${local.here["cloudwatch"]}:alarm:${var.prefix}-*",
+      "${local.here["events"]}:rule/${var.prefix}-*",
+      "${local.here["firehose"]}:deliverystream/${var.prefix}-*",
+      "${local.here["glue"]}:job/${var.prefix}-*",
+      "${local.here["lambda"]}:function:${var.prefix}-*",
+      "${local.here["logs"]}:log-group:/aws/*/${var.prefix}*",
+      "${local.here["sns"]}:${var.prefix}-*",
+      "${local.here["sqs"]}:${var.prefix}-*",
+      local.buckets,
+      "${local.buckets}/*",
+    ])
+  }
+
+  # These have no resource to name, or none before the thing exists.
+  statement {
+    sid = "ListsOfTheAccount"
+    actions = [
+      "cloudtrail:DescribeTrails",
+      "kms:ListAliases",
+      "lambda:GetEventSourceMapping",
+      "lambda:ListEventSourceMappings",
+      "lambda:ListTags",
+      "logs:DescribeLogGroups",
+      "sts:GetCallerIdentity",
+    ]
+    resources = ["*"]
+  }
+
+  # An event source has an id of its own: it is the kit's by its function.
+  statement {
+    sid       = "EventSourcesOfTheKit"
+    actions   = ["lambda:CreateEventSourceMapping", "lambda:DeleteEventSourceMapping", "lambda:UpdateEventSourceMapping"]
+    resources = ["*"]
+
+    condition {
+      test     = "ArnLike"
+      variable = "lambda:FunctionArn"
+      values   = ["${local.here["lambda"]}:function:${var.prefix}-*"]
+    }
+  }
+
+  # A key has no name before it exists, and an id that nobody knows: it is the kit's by its tags, from the first.
+  statement {
+    sid       = "KeysAreMadeForTheKit"
+    actions   = ["kms:CreateKey"]
+    resources = ["*"]
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:RequestTag/project"
+      values   = [local.environment[0]]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:RequestTag/environment"
+      values   = [local.environment[1]]
+    }
+  }
+
+  statement {
+    sid = "KeysOfTheKit"
+    actions = [
+      "kms:CancelKeyDeletion",
+      "kms:CreateAlias",
+      "kms:CreateGrant",
+      "kms:Decrypt",
+      "kms:DeleteAlias",
+      "kms:DescribeKey",
+      "kms:EnableKey",
+      "kms:EnableKeyRotation",
+      "kms:Encrypt",
+      "kms:GenerateDataKey",
+      "kms:Get*",
+      "kms:List*",
+      "kms:PutKeyPolicy",
+      "kms:ScheduleKeyDeletion",
+      "kms:TagResource",
+      "kms:UntagResource",
+      "kms:UpdateAlias",
+      "kms:UpdateKeyDescription",
+    ]
+    resources = ["${local.here["kms"]}:key/*"]
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:ResourceTag/project"
+      values   = [local.environment[0]]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:ResourceTag/environment"
+      values   = [local.environment[1]]
+    }
+  }
+
+  statement {
+    sid       = "AliasesOfTheKit"
+    actions   = ["kms:CreateAlias", "kms:DeleteAlias", "kms:UpdateAlias"]
+    resources = ["${local.here["kms"]}:alias/${var.prefix}-*"]
+  }
+
+  # https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html#access_policies_boundaries-delegate
+  statement {
+    sid = "RolesHaveABoundary"
+    actions = [
+      "iam:AttachRolePolicy",
+      "iam:CreateRole",
+      "iam:DeleteRolePolicy",
+      "iam:DetachRolePolicy",
+      "iam:PutRolePermissionsBoundary",
+      "iam:PutRolePolicy",
+    ]
+    resources = ["${local.iam}:role/${var.prefix}-*"]
+
+    condition {
+      test     = "StringEquals"
+      variable = "iam:PermissionsBoundary"
+      values   = [local.arns["people"], local.arns["service"]]
+    }
+  }
+
+  statement {
+    sid = "RolesOfTheKit"
+    actions = [
+      "iam:DeleteRole",
+      "iam:GetPolicy",
+      "iam:GetPolicyVersion",
+      "iam:GetRole",
+      "iam:GetRolePolicy",
+      "iam:ListAttachedRolePolicies",
+      "iam:ListInstanceProfilesForRole",
+      "iam:ListPolicyVersions",
+      "iam:ListRolePolicies",
+      "iam:TagRole",
+      "iam:UntagRole",
+      "iam:UpdateAssumeRolePolicy",
+      "iam:UpdateRole",
+      "iam:UpdateRoleDescription",
+    ]
+    resources = ["${local.iam}:policy/${var.prefix}-*", "${local.iam}:role/${var.prefix}-*"]
+  }
+
+  statement {
+    sid       = "RolesGoToTheirServices"
+    actions   = ["iam:PassRole"]
+    resources = ["${local.iam}:role/${var.prefix}-*"]
+
+    condition {
+      test     = "StringEquals"
+      variable = "iam:PassedToService"
+      values   = [for service in ["cloudtrail", "firehose", "glue", "lambda"] : "${service}.amazonaws.com"]
+    }
+  }
+
+  # Nor is a boundary taken off, or one's own role changed.
+  statement {
+    sid    = "NobodyLoosensWhatCapsHim"
+    effect = "Deny"
+    actions = [
+      "iam:AttachRolePolicy",
+      "iam:CreatePolicyVersion",
+      "iam:DeletePolicy*",
+      "iam:DeleteRole",
+      "iam:DeleteRolePolicy",
+      "iam:PassRole",
+      "iam:PutRole*",
+      "iam:SetDefaultPolicyVersion",
+      "iam:UpdateAssumeRolePolicy",
+      "iam:UpdateRole",
+    ]
+    resources = concat(values(local.arns), ["${local.iam}:role/${var.prefix}-apply", "${local.iam}:role/${var.prefix}-plan"])
+  }
+
+  statement {
+    sid       = "NobodyTakesABoundaryOff"
+    effect    = "Deny"
+    actions   = ["iam:DeleteRolePermissionsBoundary"]
+    resources = ["*"]
+  }
+
+  statement {
+    sid    = "NobodyDeletesEvidence"
+    effect = "Deny"
+    actions = [
+      "s3:BypassGovernanceRetention",
+      "s3:DeleteObject*",
+      "s3:PutObjectLegalHold",
+    ]
+    resources = [for arn in local.evidence : "${arn}/*"]
+  }
+
+  statement {
+    sid       = "NobodySigns"
+    effect    = "Deny"
+    actions   = ["kms:Sign"]
+    resources = ["*"]
+  }
+
+  # Code, key registry and state are left.
+  statement {
+    sid     = "NobodyReadsOrWritesData"
+    effect  = "Deny"
+    actions = ["s3:GetObject*", "s3:PutObject*"]
+    resources = [
+      for short in ["access-logs", "analytics", "athena-results", "cloudtrail-log", "processed", "raw-data"] :
+      "arn:${local.partition}:s3:::${var.prefix}-${short}-${var.account_id}/*"
+    ]
+  }
+
+  statement {
+    sid       = "NobodyStopsTheTrail"
+    effect    = "Deny"
+    actions   = ["cloudtrail:DeleteTrail", "cloudtrail:StopLogging"]
+    resources = ["*"]
+  }
+}

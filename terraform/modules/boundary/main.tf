@@ -1,0 +1,49 @@
+# What a role may do at most, whatever its own policies come to say. A boundary gives nothing: it caps. It speaks of
+# the kit's names alone, and what it denies no resource's policy can give either.
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html
+
+data "aws_partition" "current" {}
+
+data "aws_region" "current" {}
+
+locals {
+  partition = data.aws_partition.current.partition
+  iam       = "arn:${local.partition}:iam::${var.account_id}"
+  arns      = { for purpose in ["ci", "people", "service"] : purpose => "${local.iam}:policy/${var.prefix}-${purpose}-boundary" }
+
+  # arn:<partition>:<service>:<region>:<account>, by service
+  here = {
+    for service in [
+      "athena", "cloudtrail", "cloudwatch", "events", "firehose", "glue", "kms", "lambda", "logs", "sns", "sqs",
+    ] : service => "arn:${local.partition}:${service}:${data.aws_region.current.name}:${var.account_id}"
+  }
+
+  buckets  = "arn:${local.partition}:s3:::${var.prefix}-*-${var.account_id}"
+  bucket   = { for short in ["athena-results", "cloudtrail-log", "provenance", "raw-data"] : short => "arn:${local.partition}:s3:::${var.prefix}-${short}-${var.account_id}" }
+  evidence = [local.bucket["cloudtrail-log"], local.bucket["provenance"]]
+  database = replace(var.prefix, "-", "_")
+  catalog = [
+    "${local.here["glue"]}:catalog",
+    "${local.here["glue"]}:database/${local.database}",
+    "${local.here["glue"]}:table/${local.database}/*",
+  ]
+
+  documents = {
+    ci      = data.aws_iam_policy_document.ci
+    people  = data.aws_iam_policy_document.people
+    service = data.aws_iam_policy_document.service
+  }
+}
+
+resource "aws_iam_policy" "this" {
+  name        = "${var.prefix}-${var.purpose}-boundary"
+  description = "What ${var.purpose} roles of ${var.prefix} may do at most"
+  policy      = one(local.documents[var.purpose]).json
+
+  lifecycle {
+    precondition {
+      condition     = length(replace(one(local.documents[var.purpose]).json, "/\\s/", "")) <= 6144
+      error_message = "The boundary must not exceed 6144 characters, white space not counted: IAM takes no more. Shorten the prefix."
+    }
+  }
+}

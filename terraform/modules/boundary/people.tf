@@ -1,0 +1,209 @@
+data "aws_iam_policy_document" "people" {
+  count = var.purpose == "people" ? 1 : 0
+
+  statement {
+    sid       = "ObjectsOfTheKit"
+    actions   = ["s3:GetObject", "s3:GetObjectVersion"]
+    resources = ["${local.buckets}/*"]
+  }
+
+  statement {
+    sid       = "DropsAndResults"
+    actions   = ["s3:AbortMultipartUpload", "s3:ListMultipartUploadParts", "s3:PutObject"]
+    resources = ["${local.bucket["raw-data"]}/incoming/*", "${local.bucket["athena-results"]}/results/*"]
+  }
+
+  statement {
+    sid = "BucketsOfTheKit"
+    actions = [
+      "s3:GetBucketLocation",
+      "s3:GetBucketLogging",
+      "s3:GetBucketNotification",
+      "s3:GetBucketObjectLockConfiguration",
+      "s3:GetBucketOwnershipControls",
+      "s3:GetBucketPolicy",
+      "s3:GetBucketPolicyStatus",
+      "s3:GetBucketPublicAccessBlock",
+      "s3:GetBucketVersioning",
+      "s3:GetEncryptionConfiguration",
+      "s3:GetLifecycleConfiguration",
+      "s3:ListBucket",
+      "s3:ListBucketMultipartUploads",
+      "s3:ListBucketVersions",
+    ]
+    resources = [local.buckets]
+  }
+
+  # A key's id is random; its alias is not.
+  # https://docs.aws.amazon.com/kms/latest/developerguide/alias-authorization.html
+  statement {
+    sid = "KeysOfTheKit"
+    actions = [
+      "kms:CancelKeyDeletion",
+      "kms:Decrypt",
+      "kms:DescribeKey",
+      "kms:DisableKey",
+      "kms:EnableKey",
+      "kms:GenerateDataKey",
+      "kms:GetKeyPolicy",
+      "kms:GetKeyRotationStatus",
+      "kms:GetPublicKey",
+      "kms:ListGrants",
+    ]
+    resources = ["${local.here["kms"]}:key/*"]
+
+    condition {
+      test     = "ForAnyValue:StringLike"
+      variable = "kms:ResourceAliases"
+      values   = ["alias/${var.prefix}-*"]
+    }
+  }
+
+  statement {
+    sid = "CatalogAndJobsOfTheKit"
+    actions = [
+      "glue:BatchStopJobRun",
+      "glue:GetDatabase",
+      "glue:GetJob",
+      "glue:GetJobRun",
+      "glue:GetJobRuns",
+      "glue:GetPartition",
+      "glue:GetPartitions",
+      "glue:GetTable",
+      "glue:GetTables",
+      "glue:StartJobRun",
+    ]
+    resources = concat(local.catalog, ["${local.here["glue"]}:job/${var.prefix}-*"])
+  }
+
+  statement {
+    sid = "QueriesOfTheKit"
+    actions = [
+      "athena:GetQueryExecution",
+      "athena:GetQueryResults",
+      "athena:GetWorkGroup",
+      "athena:StartQueryExecution",
+      "athena:StopQueryExecution",
+    ]
+    resources = ["${local.here["athena"]}:workgroup/${var.prefix}"]
+  }
+
+  statement {
+    sid = "QueuesOfTheKit"
+    actions = [
+      "sqs:CancelMessageMoveTask",
+      "sqs:DeleteMessage",
+      "sqs:GetQueueAttributes",
+      "sqs:ListMessageMoveTasks",
+      "sqs:ReceiveMessage",
+      "sqs:SendMessage",
+      "sqs:StartMessageMoveTask",
+    ]
+    resources = ["${local.here["sqs"]}:${var.prefix}-*"]
+  }
+
+  statement {
+    sid = "FunctionsOfTheKit"
+    actions = [
+      "lambda:GetFunctionConcurrency",
+      "lambda:GetFunctionConfiguration",
+      "lambda:GetPolicy",
+      "lambda:PutFunctionConcurrency",
+    ]
+    resources = ["${local.here["lambda"]}:function:${var.prefix}-*"]
+  }
+
+  # The list of event sources is the account's: the action has no resource.
+  statement {
+    sid       = "ListOfEventSources"
+    actions   = ["lambda:ListEventSourceMappings"]
+    resources = ["*"]
+  }
+
+  statement {
+    sid = "TrailOfTheKit"
+    actions = [
+      "cloudtrail:GetEventSelectors",
+      "cloudtrail:GetTrail",
+      "cloudtrail:GetTrailStatus",
+      "cloudtrail:StartLogging",
+    ]
+    resources = ["${local.here["cloudtrail"]}:trail/${var.prefix}"]
+  }
+
+  statement {
+    sid = "AlarmsAndLogsOfTheKit"
+    actions = [
+      "cloudwatch:DescribeAlarms",
+      "events:DescribeRule",
+      "events:ListTargetsByRule",
+      "logs:DescribeLogStreams",
+      "logs:FilterLogEvents",
+      "logs:GetLogEvents",
+      "sns:GetTopicAttributes",
+    ]
+    resources = [
+      "${local.here["cloudwatch"]}:alarm:${var.prefix}-*",
+      "${local.here["events"]}:rule/${var.prefix}-*",
+      "${local.here["logs"]}:log-group:/aws-glue/jobs/*",
+      "${local.here["logs"]}:log-group:/aws/lambda/${var.prefix}-*",
+      "${local.here["sns"]}:${var.prefix}-alerts",
+    ]
+  }
+
+  statement {
+    sid = "PoliciesOfTheKit"
+    actions = [
+      "iam:GetPolicy",
+      "iam:GetPolicyVersion",
+      "iam:GetRole",
+      "iam:GetRolePolicy",
+      "iam:ListAttachedRolePolicies",
+      "iam:ListPolicyVersions",
+      "iam:ListRolePolicies",
+    ]
+    resources = ["${local.iam}:policy/${var.prefix}-*", "${local.iam}:role/${var.prefix}-*"]
+  }
+
+  statement {
+    sid    = "NobodyAdministers"
+    effect = "Deny"
+    actions = [
+      "cloudtrail:DeleteTrail",
+      "cloudtrail:PutEventSelectors",
+      "cloudtrail:StopLogging",
+      "cloudtrail:UpdateTrail",
+      "iam:Attach*",
+      "iam:Create*",
+      "iam:Delete*",
+      "iam:Detach*",
+      "iam:PassRole",
+      "iam:Put*",
+      "iam:Set*",
+      "iam:Update*",
+      "kms:CreateGrant",
+      "kms:PutKeyPolicy",
+      "kms:ScheduleKeyDeletion",
+      "kms:Sign",
+      "organizations:*",
+      "s3:DeleteBucket*",
+      "s3:PutBucket*",
+      "s3:PutEncryptionConfiguration",
+      "s3:PutLifecycleConfiguration",
+      "s3:PutReplicationConfiguration",
+      "sts:AssumeRole",
+    ]
+    resources = ["*"]
+  }
+
+  statement {
+    sid    = "NobodyWritesEvidence"
+    effect = "Deny"
+    actions = [
+      "s3:BypassGovernanceRetention",
+      "s3:DeleteObject*",
+      "s3:PutObject*",
+    ]
+    resources = [for arn in local.evidence : "${arn}/*"]
+  }
+}

@@ -1,0 +1,140 @@
+# The real provider: it renders policies without asking anybody, so that their size and words are those of AWS.
+provider "aws" {
+  region                      = "eu-central-1"
+  access_key                  = "none"
+  secret_key                  = "none"
+  skip_credentials_validation = true
+  skip_metadata_api_check     = true
+  skip_region_validation      = true
+  skip_requesting_account_id  = true
+}
+
+variables {
+  account_id = "123456789012"
+  prefix     = "custody-of-twenty-one-production"
+}
+
+run "services_are_capped" {
+  command = plan
+  variables { purpose = "service" }
+
+  assert {
+    condition     = length(replace(aws_iam_policy.this.policy, "/\\s/", "")) <= 6144
+    error_message = "IAM takes 6144 characters; there are ${length(replace(aws_iam_policy.this.policy, "/\\s/", ""))}."
+  }
+
+  assert {
+    condition     = output.arn == "arn:aws:iam::123456789012:policy/custody-of-twenty-one-production-service-boundary" && aws_iam_policy.this.name == "custody-of-twenty-one-production-service-boundary"
+    error_message = "The boundary is named after the deployment and its purpose."
+  }
+
+  assert {
+    condition = alltrue([
+      for statement in jsondecode(aws_iam_policy.this.policy).Statement : alltrue([
+        for resource in flatten([statement.Resource]) :
+        statement.Effect == "Deny" || strcontains(resource, "custody-of-twenty-one-production") || strcontains(resource, "custody_of_twenty_one_production")
+        || contains(["arn:aws:glue:eu-central-1:123456789012:catalog", "arn:aws:kms:eu-central-1:123456789012:key/*", "arn:aws:logs:eu-central-1:123456789012:log-group:/aws-glue/jobs/*"], resource)
+        || (resource == "*" && statement.Action == "cloudtrail:ListPublicKeys")
+      ])
+    ])
+    error_message = "What bears another name is out of reach, but for what has no name of its own."
+  }
+
+  assert {
+    condition = [
+      for statement in jsondecode(aws_iam_policy.this.policy).Statement : statement.Condition
+      if statement.Sid == "KeysOfTheKit"
+    ] == [{ "ForAnyValue:StringLike" = { "kms:ResourceAliases" = "alias/custody-of-twenty-one-production-*" } }]
+    error_message = "Keys are those with an alias of the kit."
+  }
+
+  assert {
+    condition = toset(flatten([
+      for statement in jsondecode(aws_iam_policy.this.policy).Statement : statement.Action
+      if statement.Effect == "Deny" && statement.Sid == "NoServiceDeletesEvidence"
+    ])) == toset(["s3:BypassGovernanceRetention", "s3:DeleteObject*", "s3:PutObjectLegalHold", "s3:PutObjectRetention"])
+    error_message = "No service deletes evidence or lifts its lock, whatever a bucket's policy says."
+  }
+}
+
+run "people_are_capped" {
+  command = plan
+  variables { purpose = "people" }
+
+  assert {
+    condition     = length(replace(aws_iam_policy.this.policy, "/\\s/", "")) <= 6144
+    error_message = "IAM takes 6144 characters; there are ${length(replace(aws_iam_policy.this.policy, "/\\s/", ""))}."
+  }
+
+  assert {
+    condition = alltrue([
+      for statement in jsondecode(aws_iam_policy.this.policy).Statement :
+      statement.Effect == "Deny" || !anytrue([
+        for action in flatten([statement.Action]) :
+        can(regex("\\*|^iam:(Create|Put|Attach|Pass)|kms:(Sign|Put|Create|Schedule)|s3:Delete|StopLogging", action))
+      ])
+    ])
+    error_message = "No person administers, signs, deletes or stops the trail."
+  }
+
+  assert {
+    condition = toset(flatten([
+      for statement in jsondecode(aws_iam_policy.this.policy).Statement : statement.Action
+      if statement.Effect == "Deny" && statement.Sid == "NobodyWritesEvidence"
+    ])) == toset(["s3:BypassGovernanceRetention", "s3:DeleteObject*", "s3:PutObject*"])
+    error_message = "No person writes or deletes evidence, whatever a bucket's policy says."
+  }
+}
+
+run "ci_is_capped" {
+  command = plan
+  variables { purpose = "ci" }
+
+  assert {
+    condition     = length(replace(aws_iam_policy.this.policy, "/\\s/", "")) <= 6144
+    error_message = "IAM takes 6144 characters; there are ${length(replace(aws_iam_policy.this.policy, "/\\s/", ""))}."
+  }
+
+  assert {
+    condition = [
+      for statement in jsondecode(aws_iam_policy.this.policy).Statement : toset(statement.Condition.StringEquals["iam:PermissionsBoundary"])
+      if contains(flatten([statement.Action]), "iam:CreateRole")
+      ] == [toset([
+        "arn:aws:iam::123456789012:policy/custody-of-twenty-one-production-people-boundary",
+        "arn:aws:iam::123456789012:policy/custody-of-twenty-one-production-service-boundary",
+    ])]
+    error_message = "A role is made with one of the kit's two boundaries, or not at all."
+  }
+
+  assert {
+    condition = anytrue([
+      for statement in jsondecode(aws_iam_policy.this.policy).Statement :
+      statement.Effect == "Deny" && statement.Action == "iam:DeleteRolePermissionsBoundary" && statement.Resource == "*"
+    ])
+    error_message = "Nobody takes a boundary off."
+  }
+
+  assert {
+    condition = toset(flatten([
+      for statement in jsondecode(aws_iam_policy.this.policy).Statement : statement.Resource
+      if statement.Sid == "NobodyLoosensWhatCapsHim" && statement.Effect == "Deny" && contains(flatten([statement.Action]), "iam:CreatePolicyVersion")
+      ])) == toset([
+      "arn:aws:iam::123456789012:policy/custody-of-twenty-one-production-ci-boundary",
+      "arn:aws:iam::123456789012:policy/custody-of-twenty-one-production-people-boundary",
+      "arn:aws:iam::123456789012:policy/custody-of-twenty-one-production-service-boundary",
+      "arn:aws:iam::123456789012:role/custody-of-twenty-one-production-apply",
+      "arn:aws:iam::123456789012:role/custody-of-twenty-one-production-plan",
+    ])
+    error_message = "The boundaries and one's own role stay as they are."
+  }
+}
+
+run "refuses_what_is_not_there" {
+  command = plan
+  variables {
+    account_id = "1234"
+    prefix     = "custody"
+    purpose    = "everything"
+  }
+  expect_failures = [var.account_id, var.prefix, var.purpose]
+}

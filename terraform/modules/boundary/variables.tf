@@ -1,0 +1,32 @@
+variable "account_id" {
+  type        = string
+  nullable    = false
+  description = "Account of the boundary, 12 digits."
+
+  validation {
+    condition     = can(regex("^[0-9]{12}$", var.account_id))
+    error_message = "account_id must be 12 digits."
+  }
+}
+
+variable "prefix" {
+  type        = string
+  nullable    = false
+  description = "Prefix of the deployment's names, <name>-<environment>: what bears another name is out of reach."
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]*-[a-z][a-z0-9]*$", var.prefix))
+    error_message = "prefix must be <name>-<environment> in lower-case letters, digits and hyphens, such as custody-dev."
+  }
+}
+
+variable "purpose" {
+  type        = string
+  nullable    = false
+  description = "Whose boundary it is. service: the roles that services assume. people: the roles that people assume. ci: the roles that plan and apply the kit."
+
+  validation {
+    condition     = contains(["ci", "people", "service"], var.purpose)
+    error_message = "purpose must be ci, people or service."
+  }
+}
