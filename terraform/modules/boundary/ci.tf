@@ -1,5 +1,5 @@
-# Whoever deploys the kit makes and changes what bears its names, and roles only with a boundary of the kit. He neither
-# reads nor writes data, signs nothing, and cannot loosen what caps him.
+# Whoever deploys the kit makes and changes what bears its names, and roles only with a boundary of the kit. Of objects
+# he reaches code, the key registry and Terraform's state; he signs nothing, and cannot loosen what caps him.
 
 locals {
   environment = regex("^(.*)-([a-z0-9]+)$", var.prefix)
@@ -28,6 +28,7 @@ data "aws_iam_policy_document" "ci" {
       "${local.here["cloudtrail"]}:trail/${var.prefix}",
       "${local.here["cloudwatch"]}:alarm:${var.prefix}-*",
       "${local.here["events"]}:rule/${var.prefix}-*",
+      "${local.here["glue"]}:userDefinedFunction/${local.database}/*",
       "${local.here["firehose"]}:deliverystream/${var.prefix}-*",
       "${local.here["glue"]}:job/${var.prefix}-*",
       "${local.here["lambda"]}:function:${var.prefix}-*",
@@ -35,7 +36,9 @@ data "aws_iam_policy_document" "ci" {
       "${local.here["sns"]}:${var.prefix}-*",
       "${local.here["sqs"]}:${var.prefix}-*",
       local.buckets,
-      "${local.buckets}/*",
+      "${local.bucket["artifacts"]}/*",
+      "${local.bucket["provenance"]}/keys/*",
+      "${local.bucket["state"]}/*",
     ])
   }
 
@@ -49,6 +52,7 @@ data "aws_iam_policy_document" "ci" {
       "lambda:ListEventSourceMappings",
       "lambda:ListTags",
       "logs:DescribeLogGroups",
+      "sns:GetSubscriptionAttributes",
       "sts:GetCallerIdentity",
     ]
     resources = ["*"]
@@ -67,11 +71,24 @@ data "aws_iam_policy_document" "ci" {
     }
   }
 
-  # A key has no name before it exists, and an id that nobody knows: it is the kit's by its tags, from the first.
+  statement {
+    sid       = "EventSourcesHaveTags"
+    actions   = ["lambda:TagResource", "lambda:UntagResource"]
+    resources = ["${local.here["lambda"]}:event-source-mapping:*"]
+  }
+
+  # A key has no name before it exists, and an id that nobody knows: it is the kit's by its tags, from the first. One
+  # with an alias is somebody's already, and is not taken from him by a tag.
   statement {
     sid       = "KeysAreMadeForTheKit"
-    actions   = ["kms:CreateKey"]
+    actions   = ["kms:CreateKey", "kms:TagResource"]
     resources = ["*"]
+
+    condition {
+      test     = "Null"
+      variable = "kms:ResourceAliases"
+      values   = ["true"]
+    }
 
     condition {
       test     = "StringEquals"
@@ -90,13 +107,11 @@ data "aws_iam_policy_document" "ci" {
     sid = "KeysOfTheKit"
     actions = [
       "kms:CancelKeyDeletion",
-      "kms:CreateAlias",
+      "kms:*Alias",
       "kms:CreateGrant",
       "kms:Decrypt",
-      "kms:DeleteAlias",
       "kms:DescribeKey",
-      "kms:EnableKey",
-      "kms:EnableKeyRotation",
+      "kms:EnableKey*",
       "kms:Encrypt",
       "kms:GenerateDataKey",
       "kms:Get*",
@@ -105,7 +120,6 @@ data "aws_iam_policy_document" "ci" {
       "kms:ScheduleKeyDeletion",
       "kms:TagResource",
       "kms:UntagResource",
-      "kms:UpdateAlias",
       "kms:UpdateKeyDescription",
     ]
     resources = ["${local.here["kms"]}:key/*"]
@@ -125,7 +139,7 @@ data "aws_iam_policy_document" "ci" {
 
   statement {
     sid       = "AliasesOfTheKit"
-    actions   = ["kms:CreateAlias", "kms:DeleteAlias", "kms:UpdateAlias"]
+    actions   = ["kms:*Alias"]
     resources = ["${local.here["kms"]}:alias/${var.prefix}-*"]
   }
 
@@ -153,19 +167,12 @@ data "aws_iam_policy_document" "ci" {
     sid = "RolesOfTheKit"
     actions = [
       "iam:DeleteRole",
-      "iam:GetPolicy",
-      "iam:GetPolicyVersion",
-      "iam:GetRole",
-      "iam:GetRolePolicy",
-      "iam:ListAttachedRolePolicies",
-      "iam:ListInstanceProfilesForRole",
-      "iam:ListPolicyVersions",
-      "iam:ListRolePolicies",
+      "iam:Get*",
+      "iam:List*",
       "iam:TagRole",
       "iam:UntagRole",
       "iam:UpdateAssumeRolePolicy",
-      "iam:UpdateRole",
-      "iam:UpdateRoleDescription",
+      "iam:UpdateRole*",
     ]
     resources = ["${local.iam}:policy/${var.prefix}-*", "${local.iam}:role/${var.prefix}-*"]
   }
@@ -224,17 +231,6 @@ data "aws_iam_policy_document" "ci" {
     effect    = "Deny"
     actions   = ["kms:Sign"]
     resources = ["*"]
-  }
-
-  # Code, key registry and state are left.
-  statement {
-    sid     = "NobodyReadsOrWritesData"
-    effect  = "Deny"
-    actions = ["s3:GetObject*", "s3:PutObject*"]
-    resources = [
-      for short in ["access-logs", "analytics", "athena-results", "cloudtrail-log", "processed", "raw-data"] :
-      "arn:${local.partition}:s3:::${var.prefix}-${short}-${var.account_id}/*"
-    ]
   }
 
   statement {

@@ -18,8 +18,11 @@ locals {
     ] : service => "arn:${local.partition}:${service}:${data.aws_region.current.name}:${var.account_id}"
   }
 
-  buckets  = "arn:${local.partition}:s3:::${var.prefix}-*-${var.account_id}"
-  bucket   = { for short in ["athena-results", "cloudtrail-log", "provenance", "raw-data"] : short => "arn:${local.partition}:s3:::${var.prefix}-${short}-${var.account_id}" }
+  buckets = "arn:${local.partition}:s3:::${var.prefix}-*-${var.account_id}"
+  bucket = {
+    for short in ["artifacts", "athena-results", "cloudtrail-log", "provenance", "raw-data", "state"] :
+    short => "arn:${local.partition}:s3:::${var.prefix}-${short}-${var.account_id}"
+  }
   evidence = [local.bucket["cloudtrail-log"], local.bucket["provenance"]]
   database = replace(var.prefix, "-", "_")
   catalog = [
