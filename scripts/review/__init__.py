@@ -1,0 +1,1 @@
+"""What a change does to access and to data, in words: ``make review``."""
