@@ -9,6 +9,8 @@ from scripts.local_aws.patches import (
     instance_tracking,
     kms_key_arns,
     kms_sign,
+    lakeformation_data_cells_filters,
+    lakeformation_revocation,
     lambda_configuration,
     lambda_mappings_of_function,
     request_ids,
@@ -21,6 +23,7 @@ from scripts.local_aws.patches import (
     s3_object_lock,
     sqs_redrive_policies,
     sqs_threads,
+    sso_permission_sets,
 )
 
 _PATCHES = (
@@ -30,6 +33,8 @@ _PATCHES = (
     instance_tracking,
     kms_key_arns,
     kms_sign,
+    lakeformation_data_cells_filters,
+    lakeformation_revocation,
     lambda_configuration,
     lambda_mappings_of_function,
     request_ids,
@@ -42,6 +47,7 @@ _PATCHES = (
     s3_object_lock,
     sqs_redrive_policies,
     sqs_threads,
+    sso_permission_sets,
 )
 
 
