@@ -21,10 +21,11 @@ if TYPE_CHECKING:
 
 ANONYMOUS = "anonymous"
 _SCRIPT = Path(__file__).with_name("simulate.mjs")
-_ENCRYPTION_CONTEXT = "kms:EncryptionContext:"
-_STAND_IN = "aws:RequestTag/EncryptionContext."
-"""The simulator drops ``kms:EncryptionContext:*``. Under this name, in policies and context alike, it
-compares its values like any other text."""
+_LEFT_OUT = ("kms:encryptioncontext:", "token.actions.githubusercontent.com:")
+"""Families of condition keys that the simulator does not know and leaves out of a request, in lower case."""
+_STAND_IN = "aws:RequestTag/"
+"""Before a name of those, it makes a key the simulator knows. In policies and context alike, so that values are
+compared as those of any other text."""
 
 
 @dataclass(frozen=True)
@@ -112,21 +113,16 @@ def _policy(policy: NamedPolicy) -> dict[str, Any]:
 
 
 def _stand_in(value: Any) -> Any:
-    """Return the same with every key of the encryption context under its other name."""
+    """Return the same with every condition key of ``_LEFT_OUT`` under a name that the simulator knows."""
     if isinstance(value, list):
         return [_stand_in(inner) for inner in value]
     if not isinstance(value, dict):
         return value
-    return {
-        (_STAND_IN + name[len(_ENCRYPTION_CONTEXT) :].replace(":", "."))
-        if _is_context(name)
-        else name: _stand_in(inner)
-        for name, inner in value.items()
-    }
+    return {_known_name(name): _stand_in(inner) for name, inner in value.items()}
 
 
-def _is_context(name: str) -> bool:
-    return name.lower().startswith(_ENCRYPTION_CONTEXT.lower())
+def _known_name(name: str) -> str:
+    return _STAND_IN + name.replace(":", ".") if name.lower().startswith(_LEFT_OUT) else name
 
 
 def _answer(request: Request, said: dict[str, Any]) -> Answer:

@@ -95,19 +95,19 @@ class World:
             arn = f"arn:{self.partition}:s3:::{buckets[kind]}{slash}{rest}"
         elif kind == "key":
             arn = self._listed(self._keys, rest, short)
-        elif kind == "role":
-            arn = self.role(rest).arn
+        elif kind in _ROLE_KINDS:
+            arn = self.role(_ROLE_KINDS[kind].format(rest)).arn
         elif kind == "log-group":
             group, _, stream = rest.partition("/")
-            arn = self._log_groups.get(group) or self.fill(_LAMBDA_LOG_GROUP.format(name=group))
+            arn = self._log_groups.get(group) or _LAMBDA_LOG_GROUP.format(name=group)
             arn += f":log-stream:{stream}" if stream else ""
         elif kind in _PATTERNS:
-            arn = self.fill(_PATTERNS[kind].format(name=rest))
+            arn = _PATTERNS[kind].format(name=rest)
         elif short == "*" or short.startswith("arn:"):
-            arn = self.fill(short)
+            arn = short
         else:
             raise ToolError(f"There is no resource {short!r}.")
-        return arn
+        return self.fill(arn)
 
     def fill(self, text: str) -> str:
         """Return text with ``{account}`` and the like, and resources' short names in braces, filled in."""
