@@ -42,18 +42,22 @@ data "aws_iam_policy_document" "ci" {
     ])
   }
 
-  # These have no resource to name, or none before the thing exists.
+  # These have no resource to name, or none before the thing exists. Of Identity Center there is a look and no more.
   statement {
-    sid = "ListsOfTheAccount"
+    sid = "WhatHasNoName"
     actions = [
       "cloudtrail:DescribeTrails",
+      "identitystore:DescribeGroup",
+      "identitystore:GetGroupId",
       "kms:ListAliases",
+      "lakeformation:*",
       "lambda:GetEventSourceMapping",
-      "lambda:ListEventSourceMappings",
       "lambda:ListTags",
       "logs:DescribeLogGroups",
       "sns:GetSubscriptionAttributes",
-      "sts:GetCallerIdentity",
+      "sso:Describe*",
+      "sso:Get*",
+      "sso:List*",
     ]
     resources = ["*"]
   }
@@ -106,7 +110,6 @@ data "aws_iam_policy_document" "ci" {
   statement {
     sid = "KeysOfTheKit"
     actions = [
-      "kms:CancelKeyDeletion",
       "kms:*Alias",
       "kms:CreateGrant",
       "kms:Decrypt",
@@ -117,7 +120,6 @@ data "aws_iam_policy_document" "ci" {
       "kms:Get*",
       "kms:List*",
       "kms:PutKeyPolicy",
-      "kms:ScheduleKeyDeletion",
       "kms:TagResource",
       "kms:UntagResource",
       "kms:UpdateKeyDescription",
@@ -147,7 +149,6 @@ data "aws_iam_policy_document" "ci" {
   statement {
     sid = "RolesHaveABoundary"
     actions = [
-      "iam:AttachRolePolicy",
       "iam:CreateRole",
       "iam:DeleteRolePolicy",
       "iam:DetachRolePolicy",
@@ -191,28 +192,10 @@ data "aws_iam_policy_document" "ci" {
 
   # Nor is a boundary taken off, or one's own role changed.
   statement {
-    sid    = "NobodyLoosensWhatCapsHim"
-    effect = "Deny"
-    actions = [
-      "iam:AttachRolePolicy",
-      "iam:CreatePolicyVersion",
-      "iam:DeletePolicy*",
-      "iam:DeleteRole",
-      "iam:DeleteRolePolicy",
-      "iam:PassRole",
-      "iam:PutRole*",
-      "iam:SetDefaultPolicyVersion",
-      "iam:UpdateAssumeRolePolicy",
-      "iam:UpdateRole",
-    ]
-    resources = concat(values(local.arns), ["${local.iam}:role/${var.prefix}-apply", "${local.iam}:role/${var.prefix}-plan"])
-  }
-
-  statement {
-    sid       = "NobodyTakesABoundaryOff"
+    sid       = "NobodyLoosensWhatCapsHim"
     effect    = "Deny"
-    actions   = ["iam:DeleteRolePermissionsBoundary"]
-    resources = ["*"]
+    actions   = ["iam:*"]
+    resources = concat(values(local.arns), ["${local.iam}:role/${var.prefix}-apply", "${local.iam}:role/${var.prefix}-plan"])
   }
 
   statement {
@@ -226,17 +209,43 @@ data "aws_iam_policy_document" "ci" {
     resources = [for arn in local.evidence : "${arn}/*"]
   }
 
+  # Nor does anybody who administers Lake Formation read by it.
   statement {
-    sid       = "NobodySigns"
-    effect    = "Deny"
-    actions   = ["kms:Sign"]
+    sid    = "NobodySignsReadsOrSlipsAway"
+    effect = "Deny"
+    actions = [
+      "cloudtrail:DeleteTrail",
+      "cloudtrail:StopLogging",
+      "iam:DeleteRolePermissionsBoundary",
+      "kms:Sign",
+      "lakeformation:GetDataAccess",
+    ]
     resources = ["*"]
   }
 
+  # What keeps the state, and the state of what is made here, is an administrator's.
   statement {
-    sid       = "NobodyStopsTheTrail"
+    sid     = "NobodyChangesBootstrap"
+    effect  = "Deny"
+    actions = ["s3:Delete*", "s3:Put*"]
+    resources = [
+      local.bucket["state"],
+      local.bucket["state-logs"],
+      "${local.bucket["state"]}/*/bootstrap.tfstate*",
+      "${local.bucket["state-logs"]}/*",
+    ]
+  }
+
+  statement {
+    sid       = "NobodyChangesKeysOfBootstrap"
     effect    = "Deny"
-    actions   = ["cloudtrail:DeleteTrail", "cloudtrail:StopLogging"]
+    actions   = ["kms:*Alias", "kms:*Resource", "kms:CreateGrant", "kms:PutKeyPolicy"]
     resources = ["*"]
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:ResourceTag/managed_by"
+      values   = ["bootstrap"]
+    }
   }
 }

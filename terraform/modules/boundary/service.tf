@@ -86,6 +86,13 @@ data "aws_iam_policy_document" "service" {
     resources = ["*"]
   }
 
+  # Nothing is granted here: Lake Formation, where it governs, decides what this reads. The action has no resource.
+  statement {
+    sid       = "DataThatLakeFormationGrants"
+    actions   = ["lakeformation:GetDataAccess"]
+    resources = ["*"]
+  }
+
   statement {
     sid       = "AlertsOfTheKit"
     actions   = ["sns:Publish"]

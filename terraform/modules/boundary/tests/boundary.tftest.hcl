@@ -34,7 +34,7 @@ run "services_are_capped" {
         for resource in flatten([statement.Resource]) :
         statement.Effect == "Deny" || strcontains(resource, "custody-of-twenty-one-production") || strcontains(resource, "custody_of_twenty_one_production")
         || contains(["arn:aws:glue:eu-central-1:123456789012:catalog", "arn:aws:kms:eu-central-1:123456789012:key/*", "arn:aws:logs:eu-central-1:123456789012:log-group:/aws-glue/jobs/*"], resource)
-        || (resource == "*" && statement.Action == "cloudtrail:ListPublicKeys")
+        || (resource == "*" && contains(["cloudtrail:ListPublicKeys", "lakeformation:GetDataAccess"], statement.Action))
       ])
     ])
     error_message = "What bears another name is out of reach, but for what has no name of its own."
@@ -107,17 +107,44 @@ run "ci_is_capped" {
   }
 
   assert {
-    condition = anytrue([
-      for statement in jsondecode(aws_iam_policy.this.policy).Statement :
-      statement.Effect == "Deny" && statement.Action == "iam:DeleteRolePermissionsBoundary" && statement.Resource == "*"
-    ])
-    error_message = "Nobody takes a boundary off."
+    condition = [
+      for statement in jsondecode(aws_iam_policy.this.policy).Statement : toset(statement.Action)
+      if statement.Effect == "Deny" && statement.Sid == "NobodySignsReadsOrSlipsAway" && statement.Resource == "*"
+      ] == [toset([
+        "cloudtrail:DeleteTrail",
+        "cloudtrail:StopLogging",
+        "iam:DeleteRolePermissionsBoundary",
+        "kms:Sign",
+        "lakeformation:GetDataAccess",
+    ])]
+    error_message = "Nobody signs, reads by Lake Formation, stops the trail or takes a boundary off."
+  }
+
+  assert {
+    condition = [
+      for statement in jsondecode(aws_iam_policy.this.policy).Statement : toset(statement.Resource)
+      if statement.Sid == "NobodyChangesBootstrap" && statement.Effect == "Deny" && flatten([statement.Action]) == ["s3:Put*", "s3:Delete*"]
+      ] == [toset([
+        "arn:aws:s3:::custody-of-twenty-one-production-state-123456789012",
+        "arn:aws:s3:::custody-of-twenty-one-production-state-123456789012/*/bootstrap.tfstate*",
+        "arn:aws:s3:::custody-of-twenty-one-production-state-logs-123456789012",
+        "arn:aws:s3:::custody-of-twenty-one-production-state-logs-123456789012/*",
+    ])]
+    error_message = "The state bucket's configuration and the state of bootstrap are an administrator's."
+  }
+
+  assert {
+    condition = [
+      for statement in jsondecode(aws_iam_policy.this.policy).Statement : statement.Condition
+      if statement.Effect == "Deny" && contains(flatten([statement.Action]), "kms:PutKeyPolicy")
+    ] == [{ StringEquals = { "aws:ResourceTag/managed_by" = "bootstrap" } }]
+    error_message = "The key of the state is an administrator's."
   }
 
   assert {
     condition = toset(flatten([
       for statement in jsondecode(aws_iam_policy.this.policy).Statement : statement.Resource
-      if statement.Sid == "NobodyLoosensWhatCapsHim" && statement.Effect == "Deny" && contains(flatten([statement.Action]), "iam:CreatePolicyVersion")
+      if statement.Sid == "NobodyLoosensWhatCapsHim" && statement.Effect == "Deny" && statement.Action == "iam:*"
       ])) == toset([
       "arn:aws:iam::123456789012:policy/custody-of-twenty-one-production-ci-boundary",
       "arn:aws:iam::123456789012:policy/custody-of-twenty-one-production-people-boundary",
