@@ -61,8 +61,10 @@ doctor: setup ## which stage of ENV is broken, if one is
 bench: build ## measure what must stay fast: build/bench.json
 	@$(RUN) scripts.bench
 
-docs: setup ## the tables of inputs and outputs in the READMEs of terraform/
+docs: ## what is written from code and data: tables in the READMEs of terraform/, docs/controls.md
+	@$(PYTHON) -m scripts.setup --checkov
 	@$(RUN) scripts.module_docs
+	@$(RUN) scripts.controls
 
 local-up: build ## start AWS on this machine, and say how to point a terminal at it
 	@$(RUN) scripts.local_aws up
