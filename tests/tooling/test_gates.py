@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.gates import GATES, Children, Gate, Runner, command, run_gates
+from scripts.gates import GATES, Children, Gate, Runner, chosen, command, run_gates
 from scripts.toolchain import REPO, ToolError
 
 GREEN = Gate("green one", command("true"), "-")
@@ -95,6 +95,21 @@ def test_the_exit_status_is_that_of_the_worst_gate() -> None:
         )
         assert done.returncode == status
         assert verdict in done.stdout
+
+
+def test_gates_are_chosen_together_or_one_by_its_name() -> None:
+    assert chosen("lint") == GATES["lint"]
+    for gate in GATES["lint"]:
+        assert chosen(gate.name) == (gate,)
+    assert chosen("ruff formatter") == ()
+
+
+def test_a_gate_that_is_not_there_is_wrong_use() -> None:
+    words = [sys.executable, "-m", "scripts.gates", "ruff formatter"]
+    done = subprocess.run(words, cwd=REPO, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "there is no gate 'ruff formatter'; there are " in done.stderr
+    assert "ruff format," in done.stderr
 
 
 def test_tests_of_one_group_share_a_process(tmp_path: Path) -> None:
