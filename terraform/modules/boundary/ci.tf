@@ -42,7 +42,7 @@ data "aws_iam_policy_document" "ci" {
     ])
   }
 
-  # These have no resource to name, or none before the thing exists. Of Identity Center there is a look and no more.
+  # These have no resource to name, or none before the thing exists. At Identity Center and Lake Formation it looks.
   statement {
     sid = "WhatHasNoName"
     actions = [
@@ -50,7 +50,9 @@ data "aws_iam_policy_document" "ci" {
       "identitystore:DescribeGroup",
       "identitystore:GetGroupId",
       "kms:ListAliases",
-      "lakeformation:*",
+      "lakeformation:Describe*",
+      "lakeformation:Get*",
+      "lakeformation:List*",
       "lambda:GetEventSourceMapping",
       "lambda:ListTags",
       "logs:DescribeLogGroups",
@@ -209,7 +211,6 @@ data "aws_iam_policy_document" "ci" {
     resources = [for arn in local.evidence : "${arn}/*"]
   }
 
-  # Nor does anybody who administers Lake Formation read by it.
   statement {
     sid    = "NobodySignsReadsOrSlipsAway"
     effect = "Deny"

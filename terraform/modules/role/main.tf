@@ -111,5 +111,5 @@ resource "aws_iam_role_policies_exclusive" "this" {
 
 resource "aws_iam_role_policy_attachments_exclusive" "this" {
   role_name   = aws_iam_role.this.name
-  policy_arns = []
+  policy_arns = var.managed_policy_arns
 }

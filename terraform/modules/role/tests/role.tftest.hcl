@@ -61,6 +61,18 @@ run "trusts_the_service_for_its_resource_alone" {
   }
 }
 
+run "keeps_the_managed_policies_it_is_given_and_no_others" {
+  command = plan
+  variables {
+    managed_policy_arns = ["arn:aws:iam::123456789012:policy/custody-test-ci-read"]
+  }
+
+  assert {
+    condition     = aws_iam_role_policy_attachments_exclusive.this.policy_arns == toset(var.managed_policy_arns)
+    error_message = "Managed policies are those of the input alone."
+  }
+}
+
 run "trusts_resources_whose_names_begin_so" {
   command = plan
   variables {
@@ -154,16 +166,18 @@ run "trusts_workflows_of_an_environment" {
 run "refuses_what_is_not_there" {
   command = plan
   variables {
-    account_id    = "1234"
-    boundary_arn  = "arn:aws:iam::aws:policy/AdministratorAccess"
-    description   = ""
-    name          = "custody test"
-    policies      = { write-log = "logs:PutLogEvents" }
-    session_hours = 24
-    trust         = {}
+    managed_policy_arns = ["arn:aws:iam::aws:policy/ReadOnlyAccess"]
+    account_id          = "1234"
+    boundary_arn        = "arn:aws:iam::aws:policy/AdministratorAccess"
+    description         = ""
+    name                = "custody test"
+    policies            = { write-log = "logs:PutLogEvents" }
+    session_hours       = 24
+    trust               = {}
   }
   expect_failures = [
-    var.account_id, var.boundary_arn, var.description, var.name, var.policies, var.session_hours, var.trust,
+    var.account_id, var.boundary_arn, var.description, var.managed_policy_arns, var.name, var.policies,
+    var.session_hours, var.trust,
   ]
 }
 
