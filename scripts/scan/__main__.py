@@ -1,0 +1,110 @@
+"""Scan what may be deployed: ``make scan``.
+
+    python -m scripts.scan
+
+Prints what is wrong, with what mends it, and a line a tool. The same goes to ``build/scan``: ``index.html``
+for a person, ``scan.sarif`` and ``junit.xml`` for programs. Exit status: 0 all that was found is accepted, 1
+findings, 3 something could not be scanned, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from custody.terminal import visible
+from scripts.scan.exceptions import read_exemptions
+from scripts.scan.known import Tree
+from scripts.scan.model import ScanError, ToolReport
+from scripts.scan.page import render_page
+from scripts.scan.reports import junit, sarif
+from scripts.scan.tools import Scan, every_tool
+from scripts.terraform import SOURCE
+from scripts.toolchain import BUILD, REPO, ToolError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+OUTPUT = BUILD / "scan"
+TREES = (
+    *(Tree(name, SOURCE, SOURCE / "env" / f"{name}.tfvars") for name in ("local", "dev", "prod")),
+    *(
+        Tree(f"bootstrap_{name}", SOURCE, SOURCE / "bootstrap" / "env" / f"{name}.tfvars", root="bootstrap")
+        for name in ("dev", "prod")
+    ),
+)
+"""Everything that can be deployed: the kit in each environment, and what each real one is started from."""
+
+
+def scan_all(scan: Scan) -> tuple[list[ToolReport], list[str]]:
+    """Run every tool, even if one cannot run; return what they say, and why others say nothing."""
+    reports: list[ToolReport] = []
+    broken: list[str] = []
+    for name, run in every_tool(scan):
+        start = time.monotonic()
+        try:
+            made = run(scan)
+        except (ScanError, ToolError, OSError) as error:
+            broken.append(name)
+            print(f"\n{error}\nRED    {time.monotonic() - start:6.1f} s  {name} could not be run", flush=True)
+            continue
+        seconds = (time.monotonic() - start) / len(made)
+        for report in (one.took(seconds) for one in made):
+            for finding in report.findings:
+                print(
+                    f"\n{finding.path}:{finding.line}: {visible(finding.rule)} {visible(finding.title)}\n"
+                    f"  {visible(finding.subject)}: {visible(finding.detail)}\n"
+                    f"  mend: {visible(finding.mend)}"
+                )
+            print(report.line(), flush=True)
+            reports.append(report)
+    return reports, broken
+
+
+def write(reports: list[ToolReport], folder: Path) -> None:
+    """Write the reports for persons and programs."""
+    folder.mkdir(parents=True, exist_ok=True)
+    words = ["git", "describe", "--always", "--dirty", "--exclude", "*"]
+    described = subprocess.run(words, cwd=REPO, capture_output=True, text=True, check=False)
+    revision = described.stdout.strip() or "unknown"
+    (folder / "index.html").write_text(render_page(reports, datetime.now(UTC), revision))
+    (folder / "scan.sarif").write_text(json.dumps(sarif(reports), indent=1) + "\n")
+    (folder / "junit.xml").write_text(junit(reports))
+
+
+def main() -> int:
+    """Scan; see the module's docstring for the exit status."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    os.environ.setdefault("GOGC", "400")  # a provider's schema fills the heap: collect it less often
+    try:
+        scan = Scan(
+            repo=REPO,
+            trees=TREES,
+            work=OUTPUT / "work",
+            exemptions=tuple(read_exemptions()),
+            say=lambda text: print(text, file=sys.stderr),
+        )
+        reports, broken = scan_all(scan)
+        write(reports, OUTPUT)
+    except (ScanError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 3
+    except KeyboardInterrupt:
+        print("Interrupted.", file=sys.stderr)
+        return 130
+    found = sum(len(report.findings) for report in reports)
+    print(f"\n{found} findings; the whole report: {(OUTPUT / 'index.html').relative_to(REPO)}")
+    if broken:
+        print(f"Not scanned: {', '.join(broken)}. This is no result.")
+        return 3
+    return 1 if found else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,157 @@
+"""Plans in which everything a policy says is known, of several trees of Terraform at once.
+
+A key's id is random, so a plan cannot say a policy that names one. Here the key module says an ARN made of
+the key's name instead, well-formed and the same every time; nothing else differs. Whatever tree or
+environment it is, it is planned without server and credentials. Terraform loads the provider's schema, which
+is most of what a plan costs, once for all of them: each tree is a module of one root, and its plan is cut out
+again.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from scripts.terraform import LOCAL, Terraform
+from scripts.toolchain import ToolError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+KEY_ARN = """\
+output "arn" {
+  value = join(":", [
+    "arn", data.aws_partition.current.partition, "kms", data.aws_region.current.name, var.account_id,
+    "key/${uuidv5("dns", var.name)}",
+  ])
+}
+"""
+_MADE = 'output "made" {\n  value = aws_kms_key.this.arn\n}\n'
+_PUBLIC_KEY = 'data "aws_kms_public_key" "signing" {\n  key_id = module.signing_key[each.key].made\n}\n'
+"""Public keys are read when the keys are there: of a key that the plan thinks it knows, at once."""
+
+_EXAMPLES = {
+    "owner": "example",
+    "repository": "pipeline",
+    "your-account-id": "123456789012",
+    "your-address": "someone@example.org",
+    "your-region": "eu-central-1",
+    "today": "2026-01-01",
+}
+_PLACEHOLDER = re.compile(r"<([^<>\n]+)>")
+_ASSIGNMENT = re.compile(r"^(\w+)\s*=", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Tree:
+    """A root to plan.
+
+    name: lower-case letters, digits and underscores. source: the folder of the Terraform, with ``modules`` in
+    it. variables: its tfvars file. root: which folder of the source is the root.
+    """
+
+    name: str
+    source: Path
+    variables: Path
+    root: str = "."
+
+
+def known_plans(
+    trees: Sequence[Tree], work: Path, *, say: Callable[[str], None]
+) -> dict[str, dict[str, Any]]:
+    """Return each tree's plan, as ``terraform show -json`` of it alone would be, by the tree's name.
+
+    ``work`` is made anew. Raises ``ToolError`` with Terraform's words if one of them cannot be planned.
+    """
+    shutil.rmtree(work, ignore_errors=True)
+    root = work / "source" / "terraform"
+    (root / "env").mkdir(parents=True)
+    (root.parent / "sql").symlink_to(trees[0].source.parent / "sql")
+    for tree in trees:
+        _lay_out(tree, root)
+    (root / "env" / f"{LOCAL}.tfvars").touch()
+    plan = Terraform(LOCAL, source=root, work_dir=work, say=say).plan().document
+    return {tree.name: _cut_out(plan, tree.name) for tree in trees}
+
+
+def example_variables(path: Path) -> str:
+    """Return a tfvars file with its placeholders filled in by examples.
+
+    Raises ``ToolError`` if it has a placeholder for which there is no example.
+    """
+
+    def example(found: re.Match[str]) -> str:
+        name = found.group(1)
+        if name.startswith("arn-of-"):
+            return f"arn:aws:iam::{_EXAMPLES['your-account-id']}:role/{name.removeprefix('arn-of-')}"
+        if name not in _EXAMPLES:
+            raise ToolError(
+                f"{path.name} has the placeholder <{name}>: scripts/scan/known.py has no example."
+            )
+        return _EXAMPLES[name]
+
+    return _PLACEHOLDER.sub(example, path.read_text())
+
+
+def _lay_out(tree: Tree, root: Path) -> None:
+    """Copy a tree below the root, with its keys known, and call it with its variables."""
+    copy = root / tree.name
+    ignored = shutil.ignore_patterns(".terraform*", "*.tfstate*", "env", "policies", "tests")
+    shutil.copytree(tree.source, copy, ignore=ignored)
+    (copy / "modules" / "key" / "known_override.tf").write_text(KEY_ARN)
+    (copy / "modules" / "key" / "made.tf").write_text(_MADE)
+    if 'data "aws_kms_public_key" "signing"' in "".join(
+        file.read_text() for file in (copy / tree.root).glob("*.tf")
+    ):
+        (copy / tree.root / "known_override.tf").write_text(_PUBLIC_KEY)
+    text = example_variables(tree.variables)
+    names = _ASSIGNMENT.findall(text)
+    arguments = {name: f"${{var.{tree.name}__{name}}}" for name in names} | {"skip_account_checks": True}
+    (root / f"{tree.name}.auto.tfvars").write_text(
+        _ASSIGNMENT.sub(lambda found: f"{tree.name}__{found.group(0)}", text)
+    )
+    (root / f"{tree.name}.tf.json").write_text(
+        json.dumps(
+            {
+                "variable": {f"{tree.name}__{name}": {} for name in names},
+                "module": {tree.name: {"source": f"./{tree.name}/{tree.root}", **arguments}},
+            }
+        )
+    )
+
+
+def _cut_out(plan: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """Return the part of the plan that is the module's, as if the module were the root."""
+    address = f"module.{name}"
+    inside = f"{address}."
+
+    def module_of(values: Mapping[str, Any]) -> dict[str, Any]:
+        children = values.get("root_module", {}).get("child_modules", ())
+        return {
+            "root_module": next(
+                (child for child in children if child["address"] == address), {"resources": []}
+            )
+        }
+
+    part = {
+        "format_version": plan["format_version"],
+        "terraform_version": plan["terraform_version"],
+        "planned_values": module_of(plan["planned_values"]),
+        "resource_changes": [
+            change for change in plan["resource_changes"] if change["address"].startswith(inside)
+        ],
+        "prior_state": {"values": module_of(plan.get("prior_state", {}).get("values", {}))},
+        "configuration": {
+            "provider_config": plan["configuration"].get("provider_config", {}),
+            "root_module": plan["configuration"]["root_module"]["module_calls"][name]["module"],
+        },
+    }
+    cut: dict[str, Any] = json.loads(json.dumps(part).replace(inside, ""))
+    for change in cut["resource_changes"]:
+        if change.get("module_address") == address:
+            del change["module_address"]
+    return cut

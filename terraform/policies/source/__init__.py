@@ -1,0 +1,1 @@
+"""Checks on Terraform's source: what a plan no longer shows. See ../README.md."""
