@@ -4,9 +4,9 @@
 
 A line of a framework names measures; a measure names its resources (or a file that is none of Terraform's),
 what proves it and where the evidence is. All of that must exist: resources in Terraform's source, tests,
-checks of the scanner, claims, commands, buckets, files. A check must judge a resource of its measure, and not
-be skipped there. Exit status 0, 1 if something dangles or, with ``--check``, if the page is not what the data
-says, 2 if the data cannot be read.
+topics of the access matrix, checks of the scanner, claims, commands, buckets, files. A check must judge a
+resource of its measure, and not be skipped there. Exit status 0, 1 if something dangles or, with ``--check``,
+if the page is not what the data says, 2 if the data cannot be read.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ PAGE = REPO / "docs" / "controls.md"
 MEND = "make docs"
 
 _CHECK = re.compile(r"CKV2?_[A-Z]+_\d+")
+_ACCESS = "access: "
 _COMMAND = re.compile(r"(make|custody) ([a-z-]+)(?: .*)?")
 _PLACE = re.compile(r"s3 ([a-z-]+) \S+/")
 _BLOCK = re.compile(r'^(resource|module) "(\w+)"(?: "(\w+)")? {\n(.*?)^}$', re.MULTILINE | re.DOTALL)
@@ -125,15 +126,27 @@ class Project:
 
     @cached_property
     def checks(self) -> dict[str, str]:
-        """The scanner's checks by id, each with the text of the files that hold it: its own and ours."""
+        """The scanner's own checks by id, each with the text of the files that hold it."""
         found: dict[str, str] = {}
-        for folder in (self.scanner, self.root / "terraform" / "policies"):
-            for path in sorted(folder.rglob("*")):
-                if path.suffix in {".py", ".yaml", ".json"}:
-                    text = path.read_text()
-                    for check in set(_CHECK.findall(text)):
-                        found[check] = found.get(check, "") + text
+        for path in sorted(self.scanner.rglob("*")):
+            if path.suffix in {".py", ".yaml", ".json"}:
+                text = path.read_text()
+                for check in set(_CHECK.findall(text)):
+                    found[check] = found.get(check, "") + text
         return found
+
+    @cached_property
+    def own_checks(self) -> set[str]:
+        """The ids of the checks in ``terraform/policies/plan``."""
+        texts = [path.read_text() for path in (self.root / "terraform" / "policies" / "plan").glob("*.py")]
+        numbers = re.findall(r"^    number = (\d+)$", "\n".join(texts), re.MULTILINE)
+        return {f"CKV_CUSTODY_{number}" for number in numbers}
+
+    @cached_property
+    def topics(self) -> set[str]:
+        """The titles of the topics of the access matrix."""
+        matrix = yaml.safe_load((self.root / "tests" / "access" / "matrix.yaml").read_text())
+        return {topic["title"] for topic in matrix["topics"]}
 
     @cached_property
     def targets(self) -> set[str]:
@@ -184,14 +197,17 @@ def dangling(controls: Controls, project: Project) -> Iterator[str]:
 def _proof(reference: str, blocks: dict[str, str | None], project: Project) -> Iterator[str]:
     if _CHECK.fullmatch(reference):
         text = project.checks.get(reference)
-        if text is None:
+        if text is None and reference not in project.own_checks:
             yield f"there is no check {reference}."
-        elif "_CUSTODY_" not in reference and not any(_type(address) in text for address in blocks):
+        elif text is not None and not any(_type(address) in text for address in blocks):
             yield f"{reference} judges none of its resources."
         skipped = [
             address for address, block in blocks.items() if f"checkov:skip={reference}:" in (block or "")
         ]
         yield from (f"{reference} is skipped for {address}." for address in skipped)
+    elif reference.startswith(_ACCESS):
+        if reference.removeprefix(_ACCESS) not in project.topics:
+            yield f"the access matrix has no topic {reference.removeprefix(_ACCESS)!r}."
     elif "::" in reference:
         if not project.has_test(reference):
             yield f"there is no test {reference}."
@@ -260,7 +276,8 @@ contracts, risk analyses, training and the rest of the account are yours. A line
 left out.
 
 - A proof that begins with `CKV` is a check of `make scan`, which has no failure. A file with a name beside it
-  is a test of `make test`. A word such as `object.hash` is a [claim](design.md#claims) of `custody verify`.
+  is a test of `make test`. A title beside access.md is a topic of the access matrix, whose every row is one.
+  A word such as `object.hash` is a [claim](design.md#claims) of `custody verify`.
 - Resources are addresses in `terraform/`; those that begin with `bootstrap` are in `terraform/bootstrap/`.
 - `s3 provenance provenance/` is what lies under `provenance/` in the bucket with the short name provenance.
 
@@ -281,6 +298,8 @@ def _one_line(text: str) -> str:
 
 def _linked(reference: str) -> str:
     """Return a reference as the page shows it: a file and a test with a link to the file."""
+    if reference.startswith(_ACCESS):
+        return f"[access.md](access.md): {reference.removeprefix(_ACCESS)}"
     path, _, test = reference.partition("::")
     if "/" not in path or _PLACE.fullmatch(reference) or _COMMAND.fullmatch(reference):
         return f"`{reference}`"
