@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from scripts.access.matrix import Matrix, Row
 from scripts.access.simulator import Answer, Request, simulate
-from scripts.access.world import World
+from scripts.access.world import Principal, World
 
 
 @dataclass(frozen=True)
@@ -41,11 +41,11 @@ def request_of(row: Row, world: World, ignored: frozenset[str] = frozenset()) ->
     principal = world.principal(row.who)
     resource = world.arn(row.resource)
     owner = world.owner(row.resource)
-    context = {
+    context: dict[str, str | list[str]] = {
         **principal.context,
         "aws:RequestedRegion": world.region,
         "aws:ResourceAccount": owner,
-        **_of_service(row.action, principal.context.get("aws:PrincipalAccount")),
+        **_of_service(row.action, principal, world.aliases(resource)),
         **{key: _filled(value, world) for key, value in row.context.items()},
     }
     return Request(
@@ -74,13 +74,16 @@ def _filled(value: str | list[str], world: World) -> str | list[str]:
     return world.fill(value) if isinstance(value, str) else [world.fill(one) for one in value]
 
 
-def _of_service(action: str, account: str | None) -> dict[str, str]:
+def _of_service(action: str, principal: Principal, aliases: list[str]) -> dict[str, str | list[str]]:
     """Return the condition keys that the called service adds by itself.
 
     https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html, …/list_awskms.html
     """
     if action == "s3:PutObject":
         return {"s3:ObjectCreationOperation": "true"}
-    if action.startswith("kms:") and account is not None:
-        return {"kms:CallerAccount": account}
-    return {}
+    found: dict[str, str | list[str]] = {}
+    if action.startswith("kms:") and "aws:PrincipalAccount" in principal.context:
+        found["kms:CallerAccount"] = principal.context["aws:PrincipalAccount"]
+    if action.startswith("kms:") and aliases:
+        found["kms:ResourceAliases"] = aliases
+    return found

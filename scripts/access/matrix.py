@@ -29,7 +29,7 @@ Effect = Literal["allow", "deny"]
 Context = Mapping[str, str | list[str]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Row:
     """One question and its answer.
 

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 ANONYMOUS = "anonymous"
 _SCRIPT = Path(__file__).with_name("simulate.mjs")
 _LEFT_OUT = ("kms:encryptioncontext:", "token.actions.githubusercontent.com:")
-"""Families of condition keys that the simulator does not know and leaves out of a request, in lower case."""
+"""Families of condition keys, in lower case, that the simulator does not know and drops from a request."""
 _STAND_IN = "aws:RequestTag/"
-"""Before a name of those, it makes a key the simulator knows. In policies and context alike, so that values are
-compared as those of any other text."""
+"""Before a name of those, it makes a key the simulator knows: in policies and context alike, so that values
+are compared as any other text's."""
 
 
 @dataclass(frozen=True)

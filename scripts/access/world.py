@@ -163,6 +163,10 @@ class World:
         }
         return NamedPolicy(f"policy of {self.short(found[0].owner)}", document)
 
+    def aliases(self, arn: str) -> list[str]:
+        """Return the aliases of a key; none if the ARN is no key's."""
+        return [self._aliases[arn]] if arn in self._aliases else []
+
     def blocks_public(self, arn: str) -> bool:
         """Return whether the bucket of an ARN restricts public policies (``RestrictPublicBuckets``)."""
         name = arn.partition(":::")[2].partition("/")[0]

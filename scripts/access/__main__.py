@@ -1,0 +1,87 @@
+"""Ask every row of the access matrix: ``make access``.
+
+    python -m scripts.access [--env local|dev|prod]
+
+``local`` puts the rows to the policies of the Terraform as it is, applied to an AWS on this machine (once,
+then kept), by the simulator here. ``dev`` and ``prod`` put them to the policies in that environment's state,
+by IAM's own simulator, with the caller's credentials. Exit status 0 if every row holds, 1 if one does not,
+2 for wrong use or configuration, 3 if the rows could not be asked.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections import Counter
+from collections.abc import Sequence
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+from rich.console import Console
+
+from scripts.access import grid
+from scripts.access.aws_simulator import left_out, simulate_on_aws
+from scripts.access.evaluate import Outcome, evaluate, request_of
+from scripts.access.matrix import Matrix, read_matrix
+from scripts.access.world import World
+from scripts.applied import applied_state, tree_key
+from scripts.terraform import LOCAL, SOURCE, Terraform
+from scripts.toolchain import ToolError
+
+OF_THIS_MACHINE = ("operator",)
+"""Principals that mean somebody else in every other environment."""
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def on_this_machine(matrix: Matrix) -> list[Outcome]:
+    """Ask the policies of the Terraform as it is."""
+    return evaluate(matrix, World(applied_state(SOURCE, tree_key(), say=_say)))
+
+
+def on_an_account(matrix: Matrix, env: str) -> list[Outcome]:
+    """Ask the policies in an environment's state; say which rows cannot be asked there, and why."""
+    world = World(Terraform(env, say=_say).show_json())
+    iam = boto3.client("iam", config=Config(retries={"mode": "adaptive", "max_attempts": 10}))
+    asked, reasons = [], []
+    for row in matrix.rows:
+        here = row.who in OF_THIS_MACHINE
+        request = request_of(row, world)
+        reason = "who that is differs by environment" if here else left_out(request)
+        if reason:
+            reasons.append(reason)
+        else:
+            asked.append((row, request))
+    for reason, count in Counter(reasons).items():
+        _say(f"{count} rows are left out of IAM's simulator: {reason}.")
+    answers = simulate_on_aws(iam, [request for _, request in asked], say=_say)
+    return [Outcome(row, answer) for (row, _), answer in zip(asked, answers, strict=True)]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Ask, show, and say by the status whether every row holds."""
+    parser = argparse.ArgumentParser(prog="python -m scripts.access", description="Ask the access matrix.")
+    parser.add_argument("--env", default=LOCAL, help="local (default), dev or prod")
+    options = parser.parse_args(arguments)
+    try:
+        matrix = read_matrix()
+        outcomes = on_this_machine(matrix) if options.env == LOCAL else on_an_account(matrix, options.env)
+    except ToolError as error:
+        _say(str(error))
+        return 2
+    except (BotoCoreError, ClientError) as error:
+        _say(f"IAM's simulator cannot be asked: {error}")
+        return 3
+    except KeyboardInterrupt:
+        _say("Interrupted.")
+        return 130
+    console = Console(highlight=False)
+    grid.show(outcomes, console if console.is_terminal else Console(highlight=False, width=grid.WIDTH))
+    return 0 if all(outcome.holds for outcome in outcomes) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

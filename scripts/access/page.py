@@ -1,0 +1,150 @@
+"""The page of the access matrix, ``docs/access.md``: who may do what, and why, for whoever has no terminal.
+
+    python -m scripts.access.page [--check]
+
+Exit status 0, or with ``--check`` 1 if the page is not what the matrix says.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+
+from scripts.access.matrix import Matrix, Row, read_matrix
+from scripts.access.summary import KINDS, SUBJECTS, Cell, cells, principals
+from scripts.toolchain import REPO, ToolError
+
+PAGE = REPO / "docs" / "access.md"
+MEND = "make docs"
+
+_WHO = {
+    "administrator": "a user of the account who is allowed everything (`*:*`) and has no boundary",
+    "anonymous": "a request that nobody signed",
+    "operator": "the user that deploys",
+    "outsider": "a user of another account who is allowed everything there",
+    "people/analyst": "asks questions of gold, through Athena alone",
+    "people/auditor": "verifies: reads data, evidence and trail, and writes nothing",
+    "people/break-glass": "mends in an emergency, for an hour, with an alarm",
+    "people/data-engineer": "runs the jobs and reads what they made",
+    "people/producer": "drops files into `incoming/`",
+    "people/security-admin": "reviews how things are set up; stops keys and functions",
+    "role/auditor": "the scheduled checks",
+    "role/etl": "the Glue jobs that make silver and gold",
+    "role/gate": "says which verified versions a job may read",
+    "role/ingest": "Firehose, delivering the stream",
+    "role/recorder": "hashes objects and signs their receipts",
+    "role/sealer": "writes the log of receipts and its segments",
+    "role/trail-logs": "CloudTrail, copying events to its log group",
+}
+"""Who a principal is, in a line. A service of AWS needs none."""
+
+
+def page(matrix: Matrix) -> str:
+    """Return the page. Raises ``ToolError`` for a principal that it has no line for."""
+    rows = matrix.rows
+    denials = sum(row.effect == "deny" for row in rows)
+    found = cells(rows)
+    return "\n".join(
+        [
+            "# Who may do what",
+            "",
+            "<!-- Made by `make docs` from tests/access/matrix.yaml; change it there. -->",
+            "",
+            f"{len(rows)} questions, {denials} of them denials. Each is put to every policy that has a say in",
+            "it (identity, boundary, resource, key, trust) as it was applied; a test fails if one is answered",
+            "otherwise. `make access` asks them all, `make access ENV=dev` asks IAM's own simulator.",
+            "",
+            "## At a glance",
+            "",
+            "**Capitals** are allowed, small letters denied; both where it depends on the part of the",
+            "resource or on the call. An empty cell is not asked about.",
+            "",
+            " · ".join(f"**{letter}** {meaning}" for letter, meaning in KINDS.items()),
+            "",
+            *[line for title, subjects in SUBJECTS.items() for line in _grid(title, subjects, rows, found)],
+            "## What is promised",
+            "",
+            *[line for topic in matrix.topics for line in (f"- **{topic.title}.** {_text(topic.says)}",)],
+            "",
+            *[line for who in principals(rows) for line in _of(who, rows)],
+        ]
+    )
+
+
+def _grid(
+    title: str, subjects: Sequence[str], rows: Sequence[Row], found: Mapping[tuple[str, str], Cell]
+) -> Iterable[str]:
+    who = [one for one in principals(rows) if any((one, subject) in found for subject in subjects)]
+    yield f"### {title}"
+    yield ""
+    yield f"| | {' | '.join(subjects)} |"
+    yield f"|---|{'---|' * len(subjects)}"
+    for one in who:
+        shown = (_letters(found.get((one, subject))) for subject in subjects)
+        yield f"| [{one}](#{_anchor(one)}) | {' | '.join(shown)} |"
+    yield ""
+
+
+def _letters(cell: Cell | None) -> str:
+    if cell is None:
+        return ""
+    allowed = "".join(letter for letter in cell.letters if letter.isupper())
+    denied = "".join(letter for letter in cell.letters if letter.islower())
+    return " ".join(part for part in (allowed and f"**{allowed}**", denied) if part)
+
+
+def _of(who: str, rows: Sequence[Row]) -> Iterable[str]:
+    if not who.startswith("service/") and who not in _WHO:
+        raise ToolError(f"scripts/access/page.py does not say who {who} is.")
+    yield f"## {who}"
+    yield ""
+    if who in _WHO:
+        yield f"{_WHO[who][0].upper()}{_WHO[who][1:]}."
+        yield ""
+    for effect, heading in (("allow", "May"), ("deny", "May not")):
+        own = [row for row in rows if row.who == who and row.effect == effect]
+        if own:
+            yield f"| {heading} | on | with | because |"
+            yield "|---|---|---|---|"
+            for row in own:
+                context = ", ".join(_text(name) for name in row.named)
+                yield f"| `{row.action}` | `{row.resource}` | {context} | {_text(row.why)} |"
+            yield ""
+
+
+def _anchor(heading: str) -> str:
+    """Return the anchor GitHub gives a heading."""
+    return re.sub(r"[^a-z0-9 -]", "", heading.lower()).replace(" ", "-")
+
+
+def _text(text: str) -> str:
+    """Return text as a table's cell or a paragraph holds it; what stands in backticks stays as it is."""
+    parts = re.split(r"(`[^`]*`)", text)
+    return "".join(part if part.startswith("`") else re.sub(r"([\\*_<>|])", r"\\\1", part) for part in parts)
+
+
+def main() -> int:
+    """Write the page, or say that it is not what the matrix says."""
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.access.page", description="The matrix, as a page."
+    )
+    parser.add_argument("--check", action="store_true", help="change nothing; status 1 if something would be")
+    options = parser.parse_args()
+    try:
+        text = page(read_matrix())
+    except ToolError as error:
+        print(error, file=sys.stderr)
+        return 2
+    stale = not PAGE.is_file() or PAGE.read_text(encoding="utf-8") != text
+    if stale and options.check:
+        print(f"{PAGE.relative_to(REPO)} is not what the matrix says. Run: {MEND}")
+    elif stale:
+        PAGE.write_text(text, encoding="utf-8")
+        print(f"{PAGE.relative_to(REPO)} is written anew.")
+    return 1 if stale and options.check else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,153 @@
+"""Sums rows up: what they are about, what kind of access they speak of. The grid and the page share it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from scripts.access.matrix import Row
+from scripts.toolchain import ToolError
+
+KINDS = {
+    "R": "read",
+    "L": "list",
+    "W": "write",
+    "D": "delete, or lift a lock",
+    "U": "use a key",
+    "S": "sign",
+    "X": "run, ask or assume",
+    "C": "change settings or policies",
+    "V": "view settings",
+}
+"""What a letter means: a capital for what is allowed, a small one for what is denied."""
+
+_ACTIONS = (
+    ("S", r"kms:Sign"),
+    ("U", r"kms:(Encrypt|Decrypt|GenerateDataKey|CreateGrant)"),
+    ("C", r"(iam|kms|lakeformation):(?!Get|List|Describe).*|s3:(Put|Delete)Bucket.*|s3:PutLifecycle.*"),
+    ("C", r".*:(Update|Set|PutEventSelectors|PutRetention|PutFunctionConcurrency|StartLogging).*"),
+    ("D", r"s3:(BypassGovernanceRetention|PutObjectRetention)|.*:(Delete|Purge|Stop|Disable|Unsubscribe).*"),
+    ("X", r"sts:.*|lambda:InvokeFunction|glue:StartJobRun|athena:StartQueryExecution"),
+    ("V", r"s3:GetBucket.*|iam:Get.*|kms:Get.*|cloudtrail:Get.*|athena:GetWorkGroup|sqs:GetQueueAttributes"),
+    ("L", r"s3:List.*|cloudtrail:List.*"),
+    ("R", r".*:(Get|Describe|List|Receive).*"),
+    ("W", r".*:(Put|Replicate|Abort|Send|Publish|Create|Subscribe|StartMessageMoveTask).*"),
+)
+
+_BY_SERVICE = {
+    "athena": "workgroup",
+    "cloudtrail": "trail",
+    "cloudwatch": "topic",
+    "glue": "tables",
+    "iam": "roles",
+    "lakeformation": "tables",
+    "logs": "logs",
+}
+_BY_KIND = {
+    "catalog": "tables",
+    "ci": "roles",
+    "database": "tables",
+    "function": "functions",
+    "job": "jobs",
+    "log-group": "logs",
+    "people": "roles",
+    "policy": "roles",
+    "queue": "queues",
+    "role": "roles",
+    "table": "tables",
+}
+
+SUBJECTS = {
+    "Data and evidence": (
+        "raw-data",
+        "processed",
+        "analytics",
+        "artifacts",
+        "athena-results",
+        "elsewhere",
+        "provenance",
+        "cloudtrail-log",
+        "access-logs",
+        "trail",
+        "logs",
+        "queues",
+        "topic",
+    ),
+    "Keys, and what acts": (
+        "key data",
+        "key provenance",
+        "key signing",
+        "key trail",
+        "key alerts",
+        "workgroup",
+        "tables",
+        "jobs",
+        "functions",
+        "roles",
+    ),
+}
+"""What rows are about, in the grid's order, by the heading of its half."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """What the rows of one principal say of one subject: letters, and whether a row does not hold."""
+
+    letters: str
+    broken: bool
+
+
+def kind_of(action: str) -> str:
+    """Return the letter of an action. Raises ``ToolError`` for one that no pattern knows."""
+    for letter, pattern in _ACTIONS:
+        if re.fullmatch(pattern, action):
+            return letter
+    raise ToolError(f"scripts/access/summary.py does not say what kind of access {action} is.")
+
+
+def subject_of(row: Row) -> str:
+    """Return what a row is about, one of ``SUBJECTS``. Raises ``ToolError`` if it is none of them."""
+    kind, _, rest = row.resource.partition("/")
+    if row.resource == "*" or row.resource.startswith("arn:"):
+        subject = "jobs" if ":job/" in rest else _BY_SERVICE.get(row.action.partition(":")[0], "?")
+        subject = "roles" if row.action.startswith("iam:") else subject
+    elif kind == "key":
+        subject = f"key {rest}"
+    else:
+        subject = _BY_KIND.get(kind, kind)
+    if not any(subject in subjects for subjects in SUBJECTS.values()):
+        raise ToolError(f"scripts/access/summary.py does not say under which heading this belongs: {row}")
+    return subject
+
+
+def principals(rows: Iterable[Row]) -> list[str]:
+    """Return who is asked about: roles, people, workflows, everybody else, and AWS's services last."""
+    found = dict.fromkeys(row.who for row in rows)
+    order = ("role", "people", "ci", "", "service")
+    return sorted(found, key=lambda who: order.index(group_of(who)))
+
+
+def group_of(who: str) -> str:
+    """Return the kind of a principal: ``role``, ``people``, ``ci``, ``service``, or nothing for the rest."""
+    kind, slash, _ = who.partition("/")
+    return kind if slash else ""
+
+
+def cells(rows: Iterable[Row], broken: frozenset[Row] = frozenset()) -> dict[tuple[str, str], Cell]:
+    """Return the grid's cells by principal and subject.
+
+    A letter stands in capitals if some row of its kind is allowed, small if some is denied, both if both.
+    """
+    found: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        found.setdefault((row.who, subject_of(row)), []).append(row)
+    return {place: Cell(_letters(of), any(row in broken for row in of)) for place, of in found.items()}
+
+
+def _letters(rows: list[Row]) -> str:
+    allowed = {kind_of(row.action) for row in rows if row.effect == "allow"}
+    denied = {kind_of(row.action) for row in rows if row.effect == "deny"}
+    return "".join(letter for letter in KINDS if letter in allowed) + "".join(
+        letter.lower() for letter in KINDS if letter in denied
+    )
