@@ -103,6 +103,13 @@ resource "aws_iam_role_policy" "this" {
   policy = each.value
 }
 
+resource "aws_iam_role_policy_attachment" "this" {
+  for_each = var.managed_policy_arns
+
+  role       = aws_iam_role.this.name
+  policy_arn = each.value
+}
+
 # What is not written here is taken away again, whoever added it.
 resource "aws_iam_role_policies_exclusive" "this" {
   role_name    = aws_iam_role.this.name
@@ -111,5 +118,5 @@ resource "aws_iam_role_policies_exclusive" "this" {
 
 resource "aws_iam_role_policy_attachments_exclusive" "this" {
   role_name   = aws_iam_role.this.name
-  policy_arns = var.managed_policy_arns
+  policy_arns = [for attachment in aws_iam_role_policy_attachment.this : attachment.policy_arn]
 }

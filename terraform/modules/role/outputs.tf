@@ -7,5 +7,5 @@ output "arn" {
 output "ready_arn" {
   description = "ARN of the role, once it has its policies and a service may work with it."
   value       = "arn:${data.aws_partition.current.partition}:iam::${var.account_id}:role/${var.name}"
-  depends_on  = [aws_iam_role.this, aws_iam_role_policy.this, aws_iam_role_policy_attachments_exclusive.this]
+  depends_on  = [aws_iam_role.this, aws_iam_role_policy.this, aws_iam_role_policy_attachment.this]
 }

@@ -32,13 +32,13 @@ variable "description" {
 }
 
 variable "managed_policy_arns" {
-  type        = set(string)
+  type        = map(string)
   nullable    = false
-  default     = []
-  description = "ARNs of managed policies of the account, for what inline policies have no room for. No others stay attached."
+  default     = {}
+  description = "ARNs of managed policies of the account, by a label, for what inline policies have no room for. No others stay attached."
 
   validation {
-    condition     = alltrue([for arn in var.managed_policy_arns : can(regex("^arn:[a-z-]+:iam::[0-9]{12}:policy/[^*?]+$", arn))])
+    condition     = alltrue([for arn in values(var.managed_policy_arns) : can(regex("^arn:[a-z-]+:iam::[0-9]{12}:policy/[^*?]+$", arn))])
     error_message = "managed_policy_arns must be whole ARNs of the account's own managed policies: those of AWS give more than the kit needs, and change."
   }
 }

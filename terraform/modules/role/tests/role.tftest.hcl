@@ -64,11 +64,11 @@ run "trusts_the_service_for_its_resource_alone" {
 run "keeps_the_managed_policies_it_is_given_and_no_others" {
   command = plan
   variables {
-    managed_policy_arns = ["arn:aws:iam::123456789012:policy/custody-test-ci-read"]
+    managed_policy_arns = { read = "arn:aws:iam::123456789012:policy/custody-test-ci-read" }
   }
 
   assert {
-    condition     = aws_iam_role_policy_attachments_exclusive.this.policy_arns == toset(var.managed_policy_arns)
+    condition     = aws_iam_role_policy_attachments_exclusive.this.policy_arns == toset(values(var.managed_policy_arns))
     error_message = "Managed policies are those of the input alone."
   }
 }
@@ -166,7 +166,7 @@ run "trusts_workflows_of_an_environment" {
 run "refuses_what_is_not_there" {
   command = plan
   variables {
-    managed_policy_arns = ["arn:aws:iam::aws:policy/ReadOnlyAccess"]
+    managed_policy_arns = { read = "arn:aws:iam::aws:policy/ReadOnlyAccess" }
     account_id          = "1234"
     boundary_arn        = "arn:aws:iam::aws:policy/AdministratorAccess"
     description         = ""
