@@ -1,4 +1,4 @@
-# Who may come in, and what every role may do at most.
+# Who may come in: what every role may do at most, which personas there are, and who touches which bucket.
 
 module "boundary" {
   source   = "./modules/boundary"
@@ -14,5 +14,47 @@ locals {
   boundary_arns = {
     for purpose in ["people", "service"] : purpose =>
     var.permissions_boundaries == null ? module.boundary[purpose].arn : var.permissions_boundaries[purpose]
+  }
+
+  personas = toset(["analyst", "auditor", "break-glass", "data-engineer", "producer", "security-admin"])
+
+  # Each persona's ARN, for the buckets, keys and queues that name who touches them. With Identity Center it is the
+  # beginning of one: AWS makes the role, and ends its name at random.
+  all_persona_arns = {
+    for persona in local.personas : persona => (
+      var.identity_center == null
+      ? local.role_arns["people-${persona}"]
+      : "arn:${local.partition}:iam::${var.account_id}:role/aws-reserved/sso.amazonaws.com/*AWSReservedSSO_${local.prefix}-${persona}_*"
+    )
+  }
+  persona_arns = {
+    for persona, arn in local.all_persona_arns : persona => arn
+    if contains(keys(try(var.identity_center.personas, var.people)), persona)
+  }
+  # Watched even where there is none: whoever makes one by hand is heard of.
+  emergency_role_arn = local.all_persona_arns["break-glass"]
+
+  # Whoever touches objects of a bucket is here; a bucket refuses everybody else.
+  bucket_users = {
+    access-logs    = { roles = [], people = ["break-glass"], operators = ["data"] }
+    analytics      = { roles = ["auditor", "etl", "recorder"], people = ["analyst", "auditor", "break-glass", "data-engineer"], operators = ["data"] }
+    artifacts      = { roles = ["etl"], people = [], operators = ["deploy"] }
+    athena-results = { roles = ["auditor"], people = ["analyst", "auditor", "data-engineer"], operators = ["data"] }
+    cloudtrail-log = { roles = ["auditor"], people = ["auditor", "break-glass"], operators = ["data"] }
+    processed      = { roles = ["auditor", "etl", "gate", "recorder"], people = ["auditor", "break-glass", "data-engineer"], operators = ["data"] }
+    provenance     = { roles = ["auditor", "gate", "recorder", "sealer"], people = ["auditor", "break-glass"], operators = ["data", "deploy"] }
+    raw-data       = { roles = ["auditor", "etl", "ingest", "recorder"], people = ["auditor", "break-glass", "producer"], operators = ["data"] }
+  }
+
+  # People and operators apart: keys name the roles one by one, with what each does.
+  bucket_people = {
+    for short, users in local.bucket_users : short => setunion(
+      [for persona in users.people : local.persona_arns[persona] if contains(keys(local.persona_arns), persona)],
+      [for operator in users.operators : var.operators[operator]]...
+    )
+  }
+  bucket_principals = {
+    for short, users in local.bucket_users :
+    short => setunion(local.bucket_people[short], [for role in users.roles : local.role_arns[role]])
   }
 }

@@ -12,6 +12,7 @@ module "trail_key" {
   deletion_window_days = var.retention.key_window_days
   description          = "Encrypts the trail of ${local.prefix}"
   name                 = "${local.prefix}-trail"
+  principals           = local.bucket_people["cloudtrail-log"]
   via_services         = ["s3"]
 
   # https://docs.aws.amazon.com/awscloudtrail/latest/userguide/create-kms-key-policy-for-cloudtrail.html
@@ -41,6 +42,10 @@ module "trail_key" {
       principals = ["cloudtrail.amazonaws.com"]
       actions    = ["kms:DescribeKey"]
       conditions = [{ test = "StringEquals", variable = "aws:SourceArn", values = [local.trail_arn] }]
+    }
+    AuditorReadsTrail = {
+      principals = [module.auditor_role.arn]
+      actions    = ["kms:Decrypt"]
     }
     # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html
     LogsEncryptTrailLog = {
@@ -153,10 +158,101 @@ module "trail" {
   account_id         = var.account_id
   bucket             = module.cloudtrail_log.name
   data_bucket_arns   = [for short in local.logged_buckets : local.bucket_arns[short]]
+  emergency_role_arn = local.emergency_role_arn
+  guarded_buckets    = [local.bucket_names["provenance"]]
   key_arn            = module.trail_key.arn
   log_retention_days = var.retention.log_days
   logs_role_arn      = module.trail_logs_role.ready_arn
   management_events  = var.trail_management_events
   name               = local.trail_name
   topic_arn          = module.alerts.topic_arn
+}
+
+# The auditor checks on a schedule what the others say they do: it reads all evidence and all that is recorded, and
+# writes nothing but its findings.
+data "aws_iam_policy_document" "auditor_objects" {
+  statement {
+    sid     = "ReadRecordedVersions"
+    actions = ["s3:GetObjectVersion"]
+    resources = flatten([
+      for short, prefixes in local.recorded_prefixes : [for prefix in prefixes : "${local.bucket_arns[short]}/${prefix}*"]
+    ])
+  }
+
+  statement {
+    sid       = "ReadEvidence"
+    actions   = ["s3:GetObject", "s3:GetObjectVersion"]
+    resources = [for short in ["cloudtrail-log", "provenance"] : "${local.bucket_arns[short]}/*"]
+  }
+
+  statement {
+    sid     = "ListVersions"
+    actions = ["s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketVersions"]
+    resources = concat(
+      [for short in ["cloudtrail-log", "provenance"] : local.bucket_arns[short]],
+      [for short, prefixes in local.recorded_prefixes : local.bucket_arns[short] if length(prefixes) > 0],
+    )
+  }
+}
+
+data "aws_iam_policy_document" "auditor_trail" {
+  statement {
+    sid       = "AskWhetherTheTrailLogs"
+    actions   = ["cloudtrail:GetTrailStatus"]
+    resources = [local.trail_arn]
+  }
+
+  # The public keys of CloudTrail's digests belong to no trail: the action has no resource.
+  statement {
+    sid       = "ReadPublicKeysOfDigests"
+    actions   = ["cloudtrail:ListPublicKeys"]
+    resources = ["*"]
+  }
+}
+
+data "aws_iam_policy_document" "auditor_alerts" {
+  statement {
+    sid       = "PublishFindings"
+    actions   = ["sns:Publish"]
+    resources = [local.topic_arn]
+  }
+}
+
+data "aws_iam_policy_document" "auditor_keys" {
+  statement {
+    sid       = "DecryptEvidence"
+    actions   = ["kms:Decrypt"]
+    resources = [module.provenance_key.arn, module.trail_key.arn]
+  }
+
+  statement {
+    sid       = "DecryptObjectsAndEncryptResults"
+    actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+    resources = [module.data_key.arn]
+  }
+
+  statement {
+    sid       = "EncryptFindings"
+    actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+    resources = [module.alerts.key_arn]
+  }
+}
+
+module "auditor_role" {
+  source = "./modules/role"
+
+  account_id   = var.account_id
+  boundary_arn = local.boundary_arns["service"]
+  description  = "Checks the evidence of ${local.prefix} on a schedule"
+  name         = local.role_names["auditor"]
+  trust        = { service = { name = "lambda.amazonaws.com", source_arns = [local.function_arns["auditor"]] } }
+
+  policies = {
+    ask-trail        = data.aws_iam_policy_document.auditor_trail.json
+    objects          = data.aws_iam_policy_document.auditor_objects.json
+    publish-findings = data.aws_iam_policy_document.auditor_alerts.json
+    query            = data.aws_iam_policy_document.query.json
+    use-keys         = data.aws_iam_policy_document.auditor_keys.json
+    write-log        = data.aws_iam_policy_document.function_log["auditor"].json
+  }
 }

@@ -27,35 +27,53 @@ locals {
   lake              = toset(["analytics", "processed", "raw-data"])
   recorded_prefixes = { for short in local.lake : short => lookup(var.recorded_prefixes, short, []) }
 
-  role_names = { for short in ["recorder", "trail-logs"] : short => "${local.prefix}-${short}" }
+  service_roles = ["auditor", "etl", "gate", "ingest", "recorder", "sealer", "trail-logs"]
+  role_names = merge(
+    { for short in local.service_roles : short => "${local.prefix}-${short}" },
+    { for persona in local.personas : "people-${persona}" => "${local.prefix}-people-${persona}" },
+  )
   role_arns = {
     for short, name in local.role_names : short => "arn:${local.partition}:iam::${var.account_id}:role/${name}"
   }
 
-  function_names = { for short in ["recorder"] : short => "${local.prefix}-${short}" }
+  function_names = { for short in ["auditor", "gate", "recorder", "sealer"] : short => "${local.prefix}-${short}" }
   function_arns = {
     for short, name in local.function_names :
     short => "arn:${local.partition}:lambda:${var.region}:${var.account_id}:function:${name}"
   }
 
-  queue_names = { for short in ["recorder", "recorder-dlq"] : short => "${local.prefix}-${short}" }
+  queue_names = { for short in ["recorder", "recorder-dlq", "sealer"] : short => "${local.prefix}-${short}" }
   queue_arns = {
     for short, name in local.queue_names :
     short => "arn:${local.partition}:sqs:${var.region}:${var.account_id}:${name}"
   }
 
-  log_group_names = {
-    recorder = "/aws/lambda/${local.function_names["recorder"]}"
-    trail    = "/aws/cloudtrail/${local.prefix}"
-  }
+  topic_arn = "arn:${local.partition}:sns:${var.region}:${var.account_id}:${local.prefix}-alerts"
+
+  log_group_names = merge(
+    { for short, name in local.function_names : short => "/aws/lambda/${name}" },
+    {
+      ingest = "/aws/kinesisfirehose/${local.prefix}-ingest"
+      trail  = "/aws/cloudtrail/${local.prefix}"
+    },
+  )
   log_group_arns = {
     for short, name in local.log_group_names :
     short => "arn:${local.partition}:logs:${var.region}:${var.account_id}:log-group:${name}"
   }
 
+  # What the jobs and streams to come are called.
+  job_arns    = "arn:${local.partition}:glue:${var.region}:${var.account_id}:job/${local.prefix}-*"
+  stream_arns = "arn:${local.partition}:firehose:${var.region}:${var.account_id}:deliverystream/${local.prefix}-*"
+
   trail_name = local.prefix
   trail_arn  = "arn:${local.partition}:cloudtrail:${var.region}:${var.account_id}:trail/${local.trail_name}"
 
   workgroup_name = local.prefix
+  workgroup_arn  = "arn:${local.partition}:athena:${var.region}:${var.account_id}:workgroup/${local.workgroup_name}"
   database_name  = replace("${var.name}_${var.environment}", "-", "_")
+  catalog_arns = [
+    for resource in ["catalog", "database/${local.database_name}", "table/${local.database_name}/*"] :
+    "arn:${local.partition}:glue:${var.region}:${var.account_id}:${resource}"
+  ]
 }

@@ -48,8 +48,11 @@ output "region" {
 }
 
 output "roles" {
-  description = "Role ARNs by short name."
-  value       = local.role_arns
+  description = "Role ARNs by short name; those of people as people-<persona>, where there are any."
+  value = {
+    for short, arn in local.role_arns : short => arn
+    if !startswith(short, "people-") || contains(keys(module.people_role), trimprefix(short, "people-"))
+  }
 }
 
 output "topic_arn" {

@@ -7,6 +7,7 @@ module "provenance_key" {
   deletion_window_days = var.retention.key_window_days
   description          = "Encrypts the receipts of ${local.prefix} and all that the recorder works with"
   name                 = "${local.prefix}-provenance"
+  principals           = local.bucket_people["provenance"]
   via_services         = ["lambda", "s3", "sqs"]
 
   users = {
@@ -26,9 +27,13 @@ module "provenance_key" {
         { test = "ArnEquals", variable = "kms:EncryptionContext:aws:logs:arn", values = [local.log_group_arns["recorder"]] },
       ]
     }
-    RecorderWritesReceipts = {
-      principals = [module.recorder_role.arn]
+    RecorderAndSealerWrite = {
+      principals = [module.recorder_role.arn, module.sealer_role.arn]
       actions    = ["kms:Decrypt", "kms:GenerateDataKey"]
+    }
+    GateAndAuditorRead = {
+      principals = [module.auditor_role.arn, module.gate_role.arn]
+      actions    = ["kms:Decrypt"]
     }
   }
 }
@@ -102,19 +107,23 @@ module "provenance" {
 }
 
 # https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
-data "aws_iam_policy_document" "recorder_queue" {
+data "aws_iam_policy_document" "function_queue" {
+  for_each = toset(["recorder", "sealer"])
+
   statement {
     sid       = "ConsumeQueue"
     actions   = ["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"]
-    resources = [local.queue_arns["recorder"]]
+    resources = [local.queue_arns[each.key]]
   }
 }
 
-data "aws_iam_policy_document" "recorder_log" {
+data "aws_iam_policy_document" "function_log" {
+  for_each = local.function_arns
+
   statement {
     sid       = "WriteLog"
     actions   = ["logs:CreateLogStream", "logs:PutLogEvents"]
-    resources = ["${local.log_group_arns["recorder"]}:log-stream:*"]
+    resources = ["${local.log_group_arns[each.key]}:log-stream:*"]
   }
 }
 
@@ -171,10 +180,10 @@ module "recorder_role" {
   trust        = { service = { name = "lambda.amazonaws.com", source_arns = [local.function_arns["recorder"]] } }
 
   policies = {
-    consume-queue = data.aws_iam_policy_document.recorder_queue.json
+    consume-queue = data.aws_iam_policy_document.function_queue["recorder"].json
     objects       = data.aws_iam_policy_document.recorder_objects.json
     use-keys      = data.aws_iam_policy_document.recorder_keys.json
-    write-log     = data.aws_iam_policy_document.recorder_log.json
+    write-log     = data.aws_iam_policy_document.function_log["recorder"].json
   }
 }
 
@@ -207,5 +216,53 @@ module "recorder" {
     POWERTOOLS_SERVICE_NAME      = "recorder"
     PROVENANCE_BUCKET            = local.bucket_names["provenance"]
     SIGNING_KEY_ID               = module.signing_key[var.signing_key].arn
+  }
+}
+
+# The one writer of the sealed log over the receipts.
+data "aws_iam_policy_document" "sealer_objects" {
+  statement {
+    sid       = "ReadReceipts"
+    actions   = ["s3:GetObject"]
+    resources = ["${local.bucket_arns["provenance"]}/provenance/*", "${local.bucket_arns["provenance"]}/keys/registry.json"]
+  }
+
+  statement {
+    sid       = "ReadAndWriteLog"
+    actions   = ["s3:GetObject", "s3:PutObject"]
+    resources = [for prefix in ["log/", "segments/"] : "${local.bucket_arns["provenance"]}/${prefix}*"]
+  }
+
+  # It lists receipts, and must hear that a tile is not there yet, not that it is forbidden. That cannot be tied to a
+  # prefix: a GetObject names none.
+  statement {
+    sid       = "ListAndTellAbsentFromDenied"
+    actions   = ["s3:ListBucket"]
+    resources = [local.bucket_arns["provenance"]]
+  }
+}
+
+data "aws_iam_policy_document" "sealer_keys" {
+  statement {
+    sid       = "EncryptLog"
+    actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+    resources = [module.provenance_key.arn]
+  }
+}
+
+module "sealer_role" {
+  source = "./modules/role"
+
+  account_id   = var.account_id
+  boundary_arn = local.boundary_arns["service"]
+  description  = "Seals the receipts of ${local.prefix} into a log"
+  name         = local.role_names["sealer"]
+  trust        = { service = { name = "lambda.amazonaws.com", source_arns = [local.function_arns["sealer"]] } }
+
+  policies = {
+    consume-queue = data.aws_iam_policy_document.function_queue["sealer"].json
+    objects       = data.aws_iam_policy_document.sealer_objects.json
+    use-keys      = data.aws_iam_policy_document.sealer_keys.json
+    write-log     = data.aws_iam_policy_document.function_log["sealer"].json
   }
 }

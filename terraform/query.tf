@@ -72,3 +72,55 @@ module "workgroup" {
   result_bucket    = module.athena_results.name
   scan_limit_bytes = var.query.scan_limit_bytes
 }
+
+# To ask through the workgroup: the tables' descriptions, and the results, which only Athena itself writes and reads for
+# the one who asks. Nobody lists queries: another's results are found by no one who does not know their id.
+# https://docs.aws.amazon.com/athena/latest/ug/workgroups-iam-policy.html
+data "aws_iam_policy_document" "query" {
+  statement {
+    sid = "QueryInTheWorkgroup"
+    actions = [
+      "athena:GetQueryExecution",
+      "athena:GetQueryResults",
+      "athena:GetWorkGroup",
+      "athena:StartQueryExecution",
+      "athena:StopQueryExecution",
+    ]
+    resources = [local.workgroup_arn]
+  }
+
+  statement {
+    sid       = "ReadCatalog"
+    actions   = ["glue:GetDatabase", "glue:GetPartition", "glue:GetPartitions", "glue:GetTable", "glue:GetTables"]
+    resources = local.catalog_arns
+  }
+
+  statement {
+    sid = "KeepResults"
+    actions = [
+      "s3:AbortMultipartUpload",
+      "s3:GetObject",
+      "s3:ListMultipartUploadParts",
+      "s3:PutObject",
+    ]
+    resources = ["${local.bucket_arns["athena-results"]}/results/*"]
+
+    condition {
+      test     = "ForAnyValue:StringEquals"
+      variable = "aws:CalledVia"
+      values   = ["athena.amazonaws.com"]
+    }
+  }
+
+  statement {
+    sid       = "FindResults"
+    actions   = ["s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketMultipartUploads"]
+    resources = [local.bucket_arns["athena-results"]]
+
+    condition {
+      test     = "ForAnyValue:StringEquals"
+      variable = "aws:CalledVia"
+      values   = ["athena.amazonaws.com"]
+    }
+  }
+}

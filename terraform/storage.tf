@@ -1,19 +1,33 @@
 # The data: where objects arrive (raw-data) and what is made of them (processed, analytics); and two buckets that all
 # others need, for code and for access logs.
 
+locals {
+  # What the data key encrypts: what is worth reading, what is asked about it, and the code that works on it.
+  data_buckets = setunion(local.lake, ["artifacts", "athena-results"])
+}
+
 module "data_key" {
   source = "./modules/key"
 
   account_id           = var.account_id
   deletion_window_days = var.retention.key_window_days
-  description          = "Encrypts the objects of ${local.prefix} and the results of queries"
+  description          = "Encrypts the objects of ${local.prefix}, the results of queries and the code"
   name                 = "${local.prefix}-data"
+  principals           = setunion([for short in local.data_buckets : local.bucket_people[short]]...)
   via_services         = ["s3"]
 
   users = {
     RecorderReadsObjects = {
       principals = [module.recorder_role.arn]
       actions    = ["kms:Decrypt"]
+    }
+    EtlGateAndIngestWriteObjects = {
+      principals = [module.etl_role.arn, module.gate_role.arn, module.ingest_role.arn]
+      actions    = ["kms:Decrypt", "kms:GenerateDataKey"]
+    }
+    AuditorReadsObjectsAndKeepsResults = {
+      principals = [module.auditor_role.arn]
+      actions    = ["kms:Decrypt", "kms:GenerateDataKey"]
     }
   }
 }
@@ -51,7 +65,7 @@ module "artifacts" {
 
   access_log_bucket = module.access_logs.name
   force_destroy     = var.force_destroy
-  key_arn           = module.provenance_key.arn
+  key_arn           = module.data_key.arn
   lifecycle_days    = { noncurrent = var.retention.evidence_days }
   name              = local.bucket_names["artifacts"]
 }

@@ -44,6 +44,39 @@ variable "force_destroy" {
   }
 }
 
+variable "identity_center" {
+  type = object({
+    instance = optional(object({
+      arn               = string
+      identity_store_id = string
+    }))
+    personas = map(object({
+      group_ids     = optional(set(string), [])
+      group_names   = optional(set(string), [])
+      session_hours = optional(number, 1)
+    }))
+  })
+  default     = null
+  description = "For accounts that people enter through IAM Identity Center: its instance (looked up if null), and by persona the groups that are it and how many hours a session lasts. Its permission sets then make the roles of people, and people stays empty."
+
+  validation {
+    condition     = var.identity_center == null || length(var.people) == 0
+    error_message = "identity_center and people exclude each other: whoever comes in through Identity Center needs no role to assume."
+  }
+
+  validation {
+    condition = var.identity_center == null ? true : length(setsubtract(
+      keys(var.identity_center.personas), ["analyst", "auditor", "break-glass", "data-engineer", "producer", "security-admin"]
+    )) == 0
+    error_message = "identity_center.personas knows analyst, auditor, break-glass, data-engineer, producer and security-admin only: remove the others."
+  }
+
+  validation {
+    condition     = try(var.identity_center.personas["break-glass"].session_hours, 1) == 1
+    error_message = "A session of break-glass lasts one hour: leave its session_hours out of identity_center."
+  }
+}
+
 variable "name" {
   type        = string
   nullable    = false
@@ -53,6 +86,66 @@ variable "name" {
   validation {
     condition     = can(regex("^[a-z][a-z0-9]*(-[a-z0-9]+)*$", var.name)) && length(var.name) >= 3 && length(var.name) <= 20
     error_message = "name must be 3 to 20 lower-case letters, digits and single hyphens and start with a letter, such as custody: bucket names are made from it."
+  }
+}
+
+variable "operators" {
+  type = object({
+    data   = optional(set(string), [])
+    deploy = set(string)
+  })
+  nullable    = false
+  description = "ARNs of roles and users, besides the kit's own, that touch objects. deploy: who plans and applies this, and so puts code and key registry. data: who reads and writes all objects, of data and of logs, and takes messages from the queues; leave it empty where they are worth anything. A role of Identity Center is given by its beginning, …:role/aws-reserved/sso.amazonaws.com/*AWSReservedSSO_<set>_*."
+
+  validation {
+    condition     = length(var.operators.deploy) > 0
+    error_message = "operators.deploy must name who applies this (aws sts get-caller-identity shows it; of a session, its role): the buckets refuse everybody else, and the next plan could not read them."
+  }
+
+  validation {
+    condition = alltrue([
+      for arn in setunion(var.operators.data, var.operators.deploy) :
+      can(regex("^arn:[a-z-]+:iam::[0-9]{12}:(role|user)/[^*?<>]+$", arn))
+      || can(regex("^arn:[a-z-]+:iam::[0-9]{12}:role/aws-reserved/sso\\.amazonaws\\.com/\\*AWSReservedSSO_[^*?<>]+_\\*$", arn))
+    ])
+    error_message = "operators must be whole ARNs of roles or users, or of permission sets (…:role/aws-reserved/sso.amazonaws.com/*AWSReservedSSO_<set>_*): replace the placeholders in env/${var.environment}.tfvars."
+  }
+}
+
+variable "people" {
+  type = map(object({
+    principals    = set(string)
+    session_hours = optional(number, 1)
+  }))
+  nullable    = false
+  default     = {}
+  description = "Who may assume which of the people's roles (analyst, auditor, break-glass, data-engineer, producer, security-admin), by ARN of user or role, signed in with MFA; and how many hours a session lasts. A persona that is left out has no role."
+
+  validation {
+    condition     = length(setsubtract(keys(var.people), ["analyst", "auditor", "break-glass", "data-engineer", "producer", "security-admin"])) == 0
+    error_message = "people knows analyst, auditor, break-glass, data-engineer, producer and security-admin only: remove the others."
+  }
+
+  validation {
+    condition = alltrue(flatten([
+      for persona in values(var.people) : [
+        length(persona.principals) > 0,
+        [for arn in persona.principals : can(regex("^arn:[a-z-]+:iam::[0-9]{12}:(role|user)/[^*?<>]+$", arn))],
+      ]
+    ]))
+    error_message = "people must name, by persona, at least one user or role by its whole ARN: an account or a wildcard would leave it to others who comes in."
+  }
+
+  validation {
+    condition = alltrue([
+      for persona in values(var.people) : persona.session_hours >= 1 && persona.session_hours <= 12 && floor(persona.session_hours) == persona.session_hours
+    ])
+    error_message = "session_hours in people must be a whole number of 1 to 12: IAM takes nothing else."
+  }
+
+  validation {
+    condition     = try(var.people["break-glass"].session_hours, 1) == 1
+    error_message = "A session of break-glass lasts one hour: leave its session_hours out of people."
   }
 }
 

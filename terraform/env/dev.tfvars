@@ -4,6 +4,18 @@ alert_emails = ["<your-address>"]
 environment  = "dev"
 region       = "<your-region>"
 
+# Who runs Terraform: the roles that terraform/bootstrap made, or whoever else does.
+operators = {
+  deploy = ["<arn-of-your-plan-role>", "<arn-of-your-apply-role>"]
+}
+
+# Who may be whom, signed in with MFA. Without a persona its role is not made.
+people = {
+  auditor     = { principals = ["<arn-of-your-auditor>"], session_hours = 8 }
+  break-glass = { principals = ["<arn-of-your-on-call-role>"] }
+  producer    = { principals = ["<arn-of-your-producer>"], session_hours = 8 }
+}
+
 retention = {
   evidence_days   = 30
   log_days        = 365

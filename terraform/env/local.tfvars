@@ -5,6 +5,21 @@ force_destroy       = true
 region              = "us-east-1"
 skip_account_checks = true
 
+# One person is everybody here.
+operators = {
+  data   = ["arn:aws:iam::123456789012:user/operator"]
+  deploy = ["arn:aws:iam::123456789012:user/operator"]
+}
+
+people = {
+  analyst        = { principals = ["arn:aws:iam::123456789012:user/operator"], session_hours = 8 }
+  auditor        = { principals = ["arn:aws:iam::123456789012:user/operator"], session_hours = 8 }
+  break-glass    = { principals = ["arn:aws:iam::123456789012:user/operator"] }
+  data-engineer  = { principals = ["arn:aws:iam::123456789012:user/operator"], session_hours = 8 }
+  producer       = { principals = ["arn:aws:iam::123456789012:user/operator"], session_hours = 8 }
+  security-admin = { principals = ["arn:aws:iam::123456789012:user/operator"], session_hours = 4 }
+}
+
 retention = {
   evidence_days   = 1
   key_window_days = 7

@@ -5,6 +5,7 @@ mock_provider "aws" {
 variables {
   account_id   = "123456789012"
   environment  = "test"
+  operators    = { deploy = ["arn:aws:iam::123456789012:role/custody-test-apply"] }
   region       = "eu-central-1"
   signing_key  = "b"
   signing_keys = { b = { valid_from = "2026-01-01T00:00:00Z" } }

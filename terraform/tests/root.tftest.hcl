@@ -5,6 +5,7 @@ mock_provider "aws" {
 variables {
   account_id  = "123456789012"
   environment = "test"
+  operators   = { deploy = ["arn:aws:iam::123456789012:role/custody-test-apply"] }
   region      = "eu-central-1"
   signing_key = "b"
   signing_keys = {
@@ -91,11 +92,13 @@ run "refuses_the_placeholders" {
   variables {
     account_id   = "<your-account-id>"
     alert_emails = ["<your-address>"]
+    operators    = { deploy = ["<arn-of-your-apply-role>"] }
+    people       = { auditor = { principals = ["<arn-of-your-auditor>"] } }
     region       = "<your-region>"
     signing_key  = "a"
     signing_keys = { a = { valid_from = "<today>T00:00:00Z" } }
   }
-  expect_failures = [var.account_id, var.alert_emails, var.region, var.signing_keys]
+  expect_failures = [var.account_id, var.alert_emails, var.operators, var.people, var.region, var.signing_keys]
 }
 
 # A run costs a plan: each of the following refuses as much at once as it can, one wrong thing a variable.
@@ -128,9 +131,85 @@ run "refuses_what_is_not_there" {
   ]
 }
 
+run "makes_the_people_who_are_named" {
+  command = plan
+
+  variables {
+    people = { auditor = { principals = ["arn:aws:iam::123456789012:user/alice"], session_hours = 8 } }
+  }
+
+  assert {
+    condition     = [for short in keys(output.roles) : short if startswith(short, "people-")] == ["people-auditor"]
+    error_message = "A persona has a role if somebody may assume it."
+  }
+
+  assert {
+    condition = (
+      contains(local.bucket_principals["provenance"], "arn:aws:iam::123456789012:role/custody-test-people-auditor")
+      && !contains(local.bucket_principals["provenance"], "arn:aws:iam::123456789012:role/custody-test-people-break-glass")
+    )
+    error_message = "A bucket names the personas that have a role."
+  }
+
+  assert {
+    condition     = toset(keys(local.people_policies)) == local.personas && toset(keys(local.people_descriptions)) == local.personas
+    error_message = "Every persona has its policies."
+  }
+}
+
+run "leaves_people_to_identity_center" {
+  command = plan
+
+  variables {
+    identity_center = {
+      instance = { arn = "arn:aws:sso:::instance/ssoins-1234567890abcdef", identity_store_id = "d-1234567890" }
+      personas = { auditor = { group_ids = ["11111111-2222-3333-4444-555555555555"] } }
+    }
+  }
+
+  assert {
+    condition     = length([for short in keys(output.roles) : short if startswith(short, "people-")]) == 0
+    error_message = "Identity Center makes the roles of people."
+  }
+
+  assert {
+    condition = contains(
+      local.bucket_principals["provenance"],
+      "arn:aws:iam::123456789012:role/aws-reserved/sso.amazonaws.com/*AWSReservedSSO_custody-test-auditor_*",
+    )
+    error_message = "A bucket names the roles that Identity Center makes by their beginning."
+  }
+
+  assert {
+    condition = alltrue([
+      for short, principals in local.bucket_principals :
+      !anytrue([for arn in principals : strcontains(arn, "role/custody-test-people-")])
+    ])
+    error_message = "No bucket names a role that there is not."
+  }
+}
+
+run "takes_the_boundaries_of_bootstrap" {
+  command = plan
+
+  variables {
+    permissions_boundaries = {
+      people  = "arn:aws:iam::123456789012:policy/custody-test-people-boundary"
+      service = "arn:aws:iam::123456789012:policy/custody-test-service-boundary"
+    }
+  }
+
+  assert {
+    condition     = length(module.boundary) == 0 && local.boundary_arns == var.permissions_boundaries
+    error_message = "Boundaries that are there are not made again."
+  }
+}
+
 run "refuses_too_little" {
   command = plan
   variables {
+    operators         = { deploy = [] }
+    people            = { auditor = { principals = [] } }
     query             = { scan_limit_bytes = 1000 }
     recorded_prefixes = { "raw-data" = [] }
     recorder          = { max_concurrency = 1 }
@@ -139,27 +218,36 @@ run "refuses_too_little" {
     watermark_minutes = -1
   }
   expect_failures = [
-    var.query, var.recorded_prefixes, var.recorder, var.retention, var.signing_keys, var.watermark_minutes,
+    var.operators, var.people, var.query, var.recorded_prefixes, var.recorder, var.retention, var.signing_keys,
+    var.watermark_minutes,
   ]
 }
 
 run "refuses_what_aws_does_not_take" {
   command = plan
   variables {
-    recorded_prefixes = { "raw-data" = ["incoming/", "incoming/customers/"] }
-    recorder          = { timeout_seconds = 3600 }
-    retention         = { log_days = 100 }
+    operators              = { deploy = ["arn:aws:iam::123456789012:root"] }
+    people                 = { auditor = { principals = ["arn:aws:iam::123456789012:user/alice"], session_hours = 24 } }
+    permissions_boundaries = { people = "arn:aws:iam::aws:policy/ReadOnlyAccess", service = "boundary" }
+    recorded_prefixes      = { "raw-data" = ["incoming/", "incoming/customers/"] }
+    recorder               = { timeout_seconds = 3600 }
+    retention              = { log_days = 100 }
     signing_keys = {
       b           = { valid_from = "2026-01-01T00:00:00Z" }
       "Key of 25" = { valid_from = "2025-01-01T00:00:00Z" }
     }
   }
-  expect_failures = [var.recorded_prefixes, var.recorder, var.retention, var.signing_keys]
+  expect_failures = [
+    var.operators, var.people, var.permissions_boundaries, var.recorded_prefixes, var.recorder, var.retention,
+    var.signing_keys,
+  ]
 }
 
 run "refuses_half_a_folder_and_a_key_that_ends_before_it_begins" {
   command = plan
   variables {
+    operators         = { data = ["arn:aws:iam::123456789012:role/*"], deploy = ["arn:aws:iam::123456789012:role/apply"] }
+    people            = { break-glass = { principals = ["arn:aws:iam::123456789012:user/alice"], session_hours = 2 } }
     recorded_prefixes = { "raw-data" = ["incoming"] }
     recorder          = { memory_mb = 128 }
     retention         = { key_window_days = 1 }
@@ -168,26 +256,32 @@ run "refuses_half_a_folder_and_a_key_that_ends_before_it_begins" {
       b = { valid_from = "2026-01-01T00:00:00Z" }
     }
   }
-  expect_failures = [var.recorded_prefixes, var.recorder, var.retention, var.signing_keys]
+  expect_failures = [
+    var.operators, var.people, var.recorded_prefixes, var.recorder, var.retention, var.signing_keys,
+  ]
 }
 
 run "refuses_a_prefix_twice_and_to_sign_with_a_key_that_ends" {
   command = plan
   variables {
+    identity_center   = { groups = {} }
+    people            = { everybody = { principals = ["arn:aws:iam::123456789012:user/alice"] } }
     recorded_prefixes = { "raw-data" = ["incoming/", "incoming/"] }
     retention         = { noncurrent_days = 0 }
     signing_key       = "a"
   }
-  expect_failures = [var.recorded_prefixes, var.retention, var.signing_key]
+  expect_failures = [var.people, var.recorded_prefixes, var.retention, var.signing_key]
 }
 
 run "refuses_to_empty_what_nobody_can_and_to_sign_with_a_revoked_key" {
   command = plan
   variables {
-    force_destroy = true
-    retention     = { evidence_mode = "COMPLIANCE" }
-    signing_key   = "a"
-    signing_keys  = { a = { valid_from = "2025-01-01T00:00:00Z", revoked_at = "2025-06-01T00:00:00Z" } }
+    force_destroy   = true
+    identity_center = { personas = {} }
+    people          = { auditor = { principals = ["arn:aws:iam::123456789012:user/alice"] } }
+    retention       = { evidence_mode = "COMPLIANCE" }
+    signing_key     = "a"
+    signing_keys    = { a = { valid_from = "2025-01-01T00:00:00Z", revoked_at = "2025-06-01T00:00:00Z" } }
   }
-  expect_failures = [var.force_destroy, var.signing_key]
+  expect_failures = [var.force_destroy, var.identity_center, var.signing_key]
 }

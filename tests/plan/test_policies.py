@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import replace
 
@@ -90,7 +91,13 @@ def test_statements_of_a_document_have_ids_of_their_own(plan: PlanDocument) -> N
 
 def test_the_recorder_may_do_this_and_no_more(plan: PlanDocument) -> None:
     documents = [
-        f"data.aws_iam_policy_document.recorder_{part}" for part in ("keys", "log", "objects", "queue")
+        f"data.aws_iam_policy_document.{document}"
+        for document in (
+            'function_log["recorder"]',
+            'function_queue["recorder"]',
+            "recorder_keys",
+            "recorder_objects",
+        )
     ]
     assert allowed(plan.statements(), *documents) == {
         f"{bucket('raw-data')}/incoming/*": ["s3:GetObjectVersion"],
@@ -117,18 +124,54 @@ def test_the_recorder_may_do_this_and_no_more(plan: PlanDocument) -> None:
 
 
 def test_each_key_is_named_by_its_own_arn(plan: PlanDocument) -> None:
-    resources = plan.document["configuration"]["root_module"]["resources"]
-    (document,) = [
-        entry for entry in resources if entry["address"] == "data.aws_iam_policy_document.recorder_keys"
-    ]
+    """What the plan cannot know yet stands in the code: which key it is that a statement names."""
     named = {
-        block["sid"]["constant_value"]: block["resources"]["references"][0]
-        for block in document["expressions"]["statement"]
+        entry["name"]: {
+            block["sid"]["constant_value"]: sorted(
+                name for name in block["resources"]["references"] if re.search(r"\.(key_)?arn$", name)
+            )
+            or ["module.signing_key"]
+            for block in entry["expressions"]["statement"]
+            if "module." in str(block["resources"])
+        }
+        for entry in plan.document["configuration"]["root_module"]["resources"]
+        if entry["type"] == "aws_iam_policy_document" and entry["name"].endswith("_keys")
     }
+    alerts, data, provenance, trail = (
+        "module.alerts.key_arn",
+        "module.data_key.arn",
+        "module.provenance_key.arn",
+        "module.trail_key.arn",
+    )
+    every_key = [alerts, data, provenance, trail]
     assert named == {
-        "DecryptObjects": "module.data_key.arn",
-        "EncryptReceipts": "module.provenance_key.arn",
-        "SignReceipts": "module.signing_key",
+        "auditor_keys": {
+            "DecryptEvidence": [provenance, trail],
+            "DecryptObjectsAndEncryptResults": [data],
+            "EncryptFindings": [alerts],
+        },
+        "etl_keys": {"EncryptTables": [data]},
+        "gate_keys": {"DecryptReceipts": [provenance], "EncryptManifests": [data]},
+        "ingest_keys": {"EncryptDeliveries": [data]},
+        "people_auditor_keys": {
+            "DecryptEvidence": [provenance, trail],
+            "DecryptObjectsAndEncryptResults": [data],
+            "ExamineSigningKeys": ["module.signing_key"],
+        },
+        "people_break_glass_keys": {
+            "SaveKeys": every_key,
+            "DecryptEvidence": [trail],
+            "DecryptAndEncryptFilesAndMessages": [data, provenance],
+        },
+        "people_producer_keys": {"EncryptFiles": [data]},
+        "people_reader_keys": {"DecryptTablesAndEncryptResults": [data]},
+        "people_security_admin_keys": {"ReadAndDisableKeys": every_key},
+        "recorder_keys": {
+            "DecryptObjects": [data],
+            "EncryptReceipts": [provenance],
+            "SignReceipts": ["module.signing_key"],
+        },
+        "sealer_keys": {"EncryptLog": [provenance]},
     }
 
 
@@ -166,48 +209,108 @@ def test_administering_a_key_is_not_using_it(plan: PlanDocument) -> None:
         if not statement.in_key_policy or f"arn:aws:iam::{ACCOUNT}:root" not in statement.principals:
             continue
         if use & set(statement.actions):
-            assert {"kms:ViaService", "kms:CallerAccount"} <= statement.condition_keys
+            assert {"aws:PrincipalArn", "kms:ViaService", "kms:CallerAccount"} <= statement.condition_keys
         if "kms:CreateGrant" in statement.actions:
             assert {
+                "aws:PrincipalArn",
                 "kms:ViaService",
                 "kms:CallerAccount",
                 "kms:GrantIsForAWSResource",
             } <= statement.condition_keys
 
 
-def test_every_role_has_a_boundary_of_the_kit(plan: PlanDocument) -> None:
-    boundaries = {role["permissions_boundary"] for role in plan.resources("aws_iam_role").values()}
-    assert boundaries == {f"arn:aws:iam::{ACCOUNT}:policy/custody-local-service-boundary"}
+SERVICES = {
+    "auditor": ("lambda", "ArnEquals", f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:custody-local-auditor"),
+    "etl": ("glue", "ArnLike", f"arn:aws:glue:us-east-1:{ACCOUNT}:job/custody-local-*"),
+    "gate": ("lambda", "ArnEquals", f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:custody-local-gate"),
+    "ingest": ("firehose", "ArnLike", f"arn:aws:firehose:us-east-1:{ACCOUNT}:deliverystream/custody-local-*"),
+    "recorder": (
+        "lambda",
+        "ArnEquals",
+        f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:custody-local-recorder",
+    ),
+    "sealer": ("lambda", "ArnEquals", f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:custody-local-sealer"),
+    "trail-logs": ("cloudtrail", "ArnEquals", f"arn:aws:cloudtrail:us-east-1:{ACCOUNT}:trail/custody-local"),
+}
+PEOPLE = ("analyst", "auditor", "break-glass", "data-engineer", "producer", "security-admin")
+
+
+def test_every_role_has_the_boundary_of_its_kind(plan: PlanDocument) -> None:
+    boundaries = {
+        role["name"]: role["permissions_boundary"] for role in plan.resources("aws_iam_role").values()
+    }
+    assert boundaries == {
+        **{
+            f"custody-local-{short}": f"arn:aws:iam::{ACCOUNT}:policy/custody-local-service-boundary"
+            for short in SERVICES
+        },
+        **{
+            f"custody-local-people-{persona}": f"arn:aws:iam::{ACCOUNT}:policy/custody-local-people-boundary"
+            for persona in PEOPLE
+        },
+    }
+
+
+def trusts(plan: PlanDocument, services: bool) -> dict[str, Statement]:
+    """The statement by which services, or people, assume a role; by the role's name."""
+    names = {
+        address.removesuffix(".aws_iam_role.this"): role["name"]
+        for address, role in plan.resources("aws_iam_role").items()
+    }
+    found = [
+        statement
+        for statement in plan.statements()
+        if statement.effect == "Allow" and "sts:AssumeRole" in statement.actions
+    ]
+    assert len(found) == len(names)
+    return {
+        names[statement.document.removesuffix(".data.aws_iam_policy_document.trust")]: statement
+        for statement in found
+        if bool(statement.services) == services
+    }
 
 
 def test_trust_names_service_account_and_resource(plan: PlanDocument) -> None:
-    trusts = {
-        statement.document: (statement.services, statement.condition_keys, statement.principals)
-        for statement in plan.statements()
-        if statement.effect == "Allow" and "sts:AssumeRole" in statement.actions
+    found = {
+        name: (statement.services, set(statement.conditions), statement.principals)
+        for name, statement in trusts(plan, services=True).items()
     }
-    assert trusts == {
-        "module.recorder_role.data.aws_iam_policy_document.trust": (
-            ("lambda.amazonaws.com",),
-            {"aws:SourceAccount", "aws:SourceArn"},
+    assert found == {
+        f"custody-local-{short}": (
+            (f"{service}.amazonaws.com",),
+            {("StringEquals", "aws:SourceAccount", (ACCOUNT,)), (test, "aws:SourceArn", (source,))},
             (),
-        ),
-        "module.trail_logs_role.data.aws_iam_policy_document.trust": (
-            ("cloudtrail.amazonaws.com",),
-            {"aws:SourceAccount", "aws:SourceArn"},
-            (),
-        ),
+        )
+        for short, (service, test, source) in SERVICES.items()
     }
-    assert len(trusts) == len(plan.resources("aws_iam_role"))
+
+
+def test_people_come_in_by_name_and_with_mfa(plan: PlanDocument) -> None:
+    found = {
+        name: (statement.principals, set(statement.conditions))
+        for name, statement in trusts(plan, services=False).items()
+    }
+    assert found == {
+        f"custody-local-people-{persona}": (
+            (f"arn:aws:iam::{ACCOUNT}:user/operator",),
+            {
+                ("Bool", "aws:MultiFactorAuthPresent", ("true",)),
+                (
+                    "NumericLessThan",
+                    "aws:MultiFactorAuthAge",
+                    ("900" if persona == "break-glass" else "3600",),
+                ),
+            },
+        )
+        for persona in PEOPLE
+    }
 
 
 def test_the_queue_takes_from_the_three_buckets_alone(plan: PlanDocument) -> None:
     (sending,) = [
         statement
         for statement in plan.statements()
-        if statement.effect == "Allow"
-        and "sqs:SendMessage" in statement.actions
-        and not statement.in_boundary
+        if statement.effect == "Allow" and "sqs:SendMessage" in statement.actions and statement.services
     ]
     assert sending.services == ("s3.amazonaws.com",)
     assert sending.principals == ()

@@ -10,7 +10,11 @@ from tests.plan.document import UNKNOWN, Statement
 ACTION_FAMILIES = {"kms:GenerateDataKey*", "kms:ReEncrypt*"}
 """The only wildcards an Allow has: AWS documents these two as one permission each."""
 
-WITHOUT_RESOURCE = {"cloudtrail:ListPublicKeys", "lambda:ListEventSourceMappings"}
+WITHOUT_RESOURCE = {
+    "cloudtrail:ListPublicKeys",
+    "lakeformation:GetDataAccess",
+    "lambda:ListEventSourceMappings",
+}
 """Actions for which AWS has no resource to name."""
 
 SOURCE = re.compile(r"aws:SourceArn|kms:EncryptionContext:.+")

@@ -29,17 +29,27 @@ module "key" {
   deletion_window_days = var.key_window_days
   description          = "Encrypts the alerts of ${var.prefix}"
   name                 = local.name
+  via_services         = ["sns"]
 
-  users = {
-    for sid, publisher in local.publishers : sid => {
-      principals = [publisher.service]
-      actions    = ["kms:Decrypt", "kms:GenerateDataKey*"]
-      conditions = [
-        { test = "StringEquals", variable = "aws:SourceAccount", values = [var.account_id] },
-        { test = "ArnLike", variable = "aws:SourceArn", values = [publisher.source_arn] },
-      ]
-    }
-  }
+  users = merge(
+    {
+      for sid, publisher in local.publishers : sid => {
+        principals = [publisher.service]
+        actions    = ["kms:Decrypt", "kms:GenerateDataKey*"]
+        conditions = [
+          { test = "StringEquals", variable = "aws:SourceAccount", values = [var.account_id] },
+          { test = "ArnLike", variable = "aws:SourceArn", values = [publisher.source_arn] },
+        ]
+      }
+    },
+    length(var.publishers) == 0 ? {} : {
+      RolesPublish = {
+        principals = var.publishers
+        actions    = ["kms:Decrypt", "kms:GenerateDataKey"]
+        conditions = []
+      }
+    },
+  )
 }
 
 # https://docs.aws.amazon.com/sns/latest/dg/sns-access-policy-use-cases.html
@@ -68,6 +78,50 @@ data "aws_iam_policy_document" "this" {
         variable = "aws:SourceArn"
         values   = [statement.value.source_arn]
       }
+    }
+  }
+
+  dynamic "statement" {
+    for_each = length(var.publishers) > 0 ? [var.publishers] : []
+
+    content {
+      sid       = "RolesPublish"
+      actions   = ["sns:Publish"]
+      resources = [local.arn]
+
+      principals {
+        type        = "AWS"
+        identifiers = statement.value
+      }
+    }
+  }
+
+  # Whatever their own policies say. The services are those above, each for what is ours.
+  statement {
+    sid       = "NobodyElsePublishes"
+    effect    = "Deny"
+    actions   = ["sns:Publish"]
+    resources = [local.arn]
+
+    principals {
+      type        = "*"
+      identifiers = ["*"]
+    }
+
+    dynamic "condition" {
+      for_each = length(var.publishers) > 0 ? [var.publishers] : []
+
+      content {
+        test     = "ArnNotEquals"
+        variable = "aws:PrincipalArn"
+        values   = condition.value
+      }
+    }
+
+    condition {
+      test     = "BoolIfExists"
+      variable = "aws:PrincipalIsAWSService"
+      values   = ["false"]
     }
   }
 

@@ -43,3 +43,15 @@ variable "prefix" {
     error_message = "prefix must be lower-case letters, digits and hyphens and start with a letter, such as custody-dev."
   }
 }
+
+variable "publishers" {
+  type        = set(string)
+  nullable    = false
+  default     = []
+  description = "ARNs of the roles that publish, besides the alarms and rules. Nobody else does."
+
+  validation {
+    condition     = alltrue([for arn in var.publishers : can(regex("^arn:[a-z-]+:iam::[0-9]{12}:role/[^*?]+$", arn))])
+    error_message = "publishers must be whole ARNs of roles."
+  }
+}

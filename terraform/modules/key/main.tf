@@ -5,6 +5,9 @@ data "aws_region" "current" {}
 locals {
   signs = var.purpose == "sign"
   root  = "arn:${data.aws_partition.current.partition}:iam::${var.account_id}:root"
+  via = [
+    for service in var.via_services : "${service}.${data.aws_region.current.name}.${data.aws_partition.current.dns_suffix}"
+  ]
 }
 
 # https://docs.aws.amazon.com/kms/latest/developerguide/key-policies.html
@@ -51,16 +54,22 @@ data "aws_iam_policy_document" "this" {
   }
 
   dynamic "statement" {
-    for_each = length(var.via_services) > 0 ? [var.via_services] : []
+    for_each = length(var.principals) > 0 ? [var.principals] : []
 
     content {
-      sid       = "AccountUsesThroughServices"
+      sid       = "PrincipalsUseThroughServices"
       actions   = ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey", "kms:ReEncrypt*"]
       resources = ["*"]
 
       principals {
         type        = "AWS"
         identifiers = [local.root]
+      }
+
+      condition {
+        test     = "ArnLike"
+        variable = "aws:PrincipalArn"
+        values   = statement.value
       }
 
       condition {
@@ -72,26 +81,29 @@ data "aws_iam_policy_document" "this" {
       condition {
         test     = "StringEquals"
         variable = "kms:ViaService"
-        values = [
-          for service in statement.value :
-          "${service}.${data.aws_region.current.name}.${data.aws_partition.current.dns_suffix}"
-        ]
+        values   = local.via
       }
     }
   }
 
   # Lambda keeps a function's environment encrypted under a grant that whoever makes the function gives it.
   dynamic "statement" {
-    for_each = contains(var.via_services, "lambda") ? ["lambda"] : []
+    for_each = contains(var.via_services, "lambda") && length(var.principals) > 0 ? [var.principals] : []
 
     content {
-      sid       = "AccountGrantsToLambda"
+      sid       = "PrincipalsGrantToLambda"
       actions   = ["kms:CreateGrant"]
       resources = ["*"]
 
       principals {
         type        = "AWS"
         identifiers = [local.root]
+      }
+
+      condition {
+        test     = "ArnLike"
+        variable = "aws:PrincipalArn"
+        values   = statement.value
       }
 
       condition {
@@ -133,6 +145,17 @@ data "aws_iam_policy_document" "this" {
         content {
           type        = principals.key
           identifiers = principals.value
+        }
+      }
+
+      # A role of a key that has via_services uses it through these and not by itself.
+      dynamic "condition" {
+        for_each = length(local.via) > 0 && anytrue([for principal in statement.value.principals : startswith(principal, "arn:")]) ? [local.via] : []
+
+        content {
+          test     = "StringEquals"
+          variable = "kms:ViaService"
+          values   = condition.value
         }
       }
 

@@ -43,6 +43,27 @@ variable "name" {
   }
 }
 
+variable "principals" {
+  type        = set(string)
+  nullable    = false
+  default     = []
+  description = "ARNs of the roles and users of the account that may encrypt and decrypt through via_services if an IAM policy gives it to them. A role of Identity Center, whose name ends at random, is given by its beginning."
+
+  validation {
+    condition = alltrue([
+      for arn in var.principals :
+      can(regex("^arn:[a-z-]+:iam::[0-9]{12}:(role|user)/[^*?]+$", arn))
+      || can(regex("^arn:[a-z-]+:iam::[0-9]{12}:role/aws-reserved/sso\\.amazonaws\\.com/\\*AWSReservedSSO_[^*?]+_\\*$", arn))
+    ])
+    error_message = "A principal must be a role's or user's whole ARN, or that of a permission set, …:role/aws-reserved/sso.amazonaws.com/*AWSReservedSSO_<set>_*: whole accounts and wildcards use no key."
+  }
+
+  validation {
+    condition     = length(var.principals) == 0 || length(var.via_services) > 0
+    error_message = "principals use a key through via_services: name these, or leave principals empty."
+  }
+}
+
 variable "purpose" {
   type        = string
   nullable    = false
@@ -67,7 +88,7 @@ variable "users" {
   }))
   nullable    = false
   default     = {}
-  description = "Who may use the key, by statement id: ARNs of roles or names of services, what they may do, and when. A service must be pinned to the resource it acts for."
+  description = "Who may use the key, by statement id: ARNs of roles or names of services, what they may do, and when. A service must be pinned to the resource it acts for; a role goes through via_services, if there are any."
 
   validation {
     condition     = alltrue([for sid in keys(var.users) : can(regex("^[A-Z][A-Za-z0-9]+$", sid))])
@@ -80,6 +101,13 @@ variable "users" {
       can(regex("^arn:[a-z-]+:iam::[0-9]{12}:role/[^*]+$", principal)) || can(regex("^[a-z0-9-]+(\\.[a-z0-9-]+)+$", principal))
     ])
     error_message = "A principal in users must be a role's ARN or a service such as s3.amazonaws.com: whole accounts and wildcards use no key."
+  }
+
+  validation {
+    condition = alltrue([
+      for user in values(var.users) : length(distinct([for principal in user.principals : startswith(principal, "arn:")])) == 1
+    ])
+    error_message = "A statement in users must be of roles or of services: what holds for the ones does not for the others."
   }
 
   validation {
@@ -107,7 +135,7 @@ variable "via_services" {
   type        = set(string)
   nullable    = false
   default     = []
-  description = "Services, such as s3, through which principals of the account may encrypt and decrypt if an IAM policy gives it to them. Nobody may do so directly."
+  description = "Services, such as s3, through which roles and principals encrypt and decrypt. Nobody does so directly."
 
   validation {
     condition     = var.purpose == "encrypt" || length(var.via_services) == 0
@@ -115,7 +143,7 @@ variable "via_services" {
   }
 
   validation {
-    condition     = alltrue([for service in var.via_services : contains(["athena", "lambda", "s3", "sqs"], service)])
-    error_message = "via_services knows athena, lambda, s3 and sqs."
+    condition     = alltrue([for service in var.via_services : contains(["athena", "lambda", "s3", "sns", "sqs"], service)])
+    error_message = "via_services knows athena, lambda, s3, sns and sqs."
   }
 }

@@ -1,4 +1,4 @@
-# Who stops the trail, changes what it logs or opens its bucket is heard at once. EventBridge hears of such calls from
+# Who stops the trail, changes what it logs, opens a bucket of evidence or breaks the glass is heard at once. EventBridge hears of such calls from
 # a trail that logs management writes: this one (management_events) or another of the account.
 # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-service-event-cloudtrail.html
 locals {
@@ -13,8 +13,8 @@ locals {
         }
       }
     }
-    trail-bucket-changed = {
-      description = "The bucket of the trail ${var.name} was opened, deleted or changed"
+    evidence-bucket-changed = {
+      description = "A bucket of evidence of ${var.name} was opened, deleted or changed"
       pattern = {
         source = ["aws.s3"]
         detail = {
@@ -35,7 +35,20 @@ locals {
             "PutBucketReplication",
             "PutBucketVersioning",
           ]
-          requestParameters = { bucketName = [var.bucket] }
+          requestParameters = { bucketName = concat([var.bucket], sort(var.guarded_buckets)) }
+        }
+      }
+    }
+    emergency-role-assumed = {
+      description = "Somebody broke the glass: the emergency role of ${var.name} was assumed"
+      # AssumeRole reads, in the words of CloudTrail, and rules do not hear of what reads unless they ask to.
+      state = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
+      pattern = {
+        source = ["aws.sts"]
+        detail = {
+          eventSource       = ["sts.amazonaws.com"]
+          eventName         = ["AssumeRole", "AssumeRoleWithSAML"]
+          requestParameters = { roleArn = [{ wildcard = var.emergency_role_arn }] }
         }
       }
     }
@@ -47,6 +60,7 @@ resource "aws_cloudwatch_event_rule" "this" {
 
   name          = "${var.name}-${each.key}"
   description   = each.value.description
+  state         = try(each.value.state, "ENABLED")
   event_pattern = jsonencode(merge(each.value.pattern, { detail-type = ["AWS API Call via CloudTrail"] }))
 }
 
@@ -56,4 +70,33 @@ resource "aws_cloudwatch_event_target" "this" {
   rule      = aws_cloudwatch_event_rule.this[each.key].name
   target_id = "alerts"
   arn       = var.topic_arn
+}
+
+# And whatever the emergency role then does: what it reads and writes is in the trail's own log, whether or not any trail
+# logs management events. One alarm for a use, however many calls it makes.
+# https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntax.html
+resource "aws_cloudwatch_log_metric_filter" "emergency_role" {
+  name           = "${var.name}-emergency-role-used"
+  log_group_name = aws_cloudwatch_log_group.this.name
+  pattern        = "{ $.userIdentity.sessionContext.sessionIssuer.arn = \"${var.emergency_role_arn}\" }"
+
+  metric_transformation {
+    name      = "EmergencyRoleCalls"
+    namespace = "Custody/${var.name}"
+    value     = "1"
+  }
+}
+
+resource "aws_cloudwatch_metric_alarm" "emergency_role" {
+  alarm_name          = "${var.name}-emergency-role-used"
+  alarm_description   = "The emergency role of ${var.name} is being used: the trail says by whom and for what."
+  namespace           = aws_cloudwatch_log_metric_filter.emergency_role.metric_transformation[0].namespace
+  metric_name         = aws_cloudwatch_log_metric_filter.emergency_role.metric_transformation[0].name
+  statistic           = "Sum"
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = 0
+  period              = 60
+  evaluation_periods  = 1
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = [var.topic_arn]
 }

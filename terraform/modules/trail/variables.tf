@@ -38,6 +38,29 @@ variable "data_bucket_arns" {
   }
 }
 
+variable "emergency_role_arn" {
+  type        = string
+  nullable    = false
+  description = "ARN of the role for emergencies, whose every use alarms. A role of Identity Center is given by its beginning."
+
+  validation {
+    condition     = can(regex("^arn:[a-z-]+:iam::[0-9]{12}:role/([^*?\"]+|aws-reserved/sso\\.amazonaws\\.com/\\*AWSReservedSSO_[^*?\"]+_\\*)$", var.emergency_role_arn))
+    error_message = "emergency_role_arn must be a role's whole ARN, or that of a permission set, …:role/aws-reserved/sso.amazonaws.com/*AWSReservedSSO_<set>_*."
+  }
+}
+
+variable "guarded_buckets" {
+  type        = set(string)
+  nullable    = false
+  default     = []
+  description = "Names of further buckets of evidence that nobody opens or changes unheard, besides the trail's own."
+
+  validation {
+    condition     = alltrue([for name in var.guarded_buckets : can(regex("^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$", name))])
+    error_message = "guarded_buckets must be names of buckets, not their ARNs."
+  }
+}
+
 variable "key_arn" {
   type        = string
   nullable    = false

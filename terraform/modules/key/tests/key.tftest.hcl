@@ -10,6 +10,7 @@ variables {
 
 run "encrypts_and_rotates" {
   variables {
+    principals   = ["arn:aws:iam::123456789012:user/operator"]
     via_services = ["s3"]
     users = {
       RecorderReadsObjects = {
@@ -30,7 +31,7 @@ run "encrypts_and_rotates" {
   }
 
   assert {
-    condition     = [for s in data.aws_iam_policy_document.this.statement : s.sid] == ["AccountAdministers", "AccountUsesThroughServices", "RecorderReadsObjects"]
+    condition     = [for s in data.aws_iam_policy_document.this.statement : s.sid] == ["AccountAdministers", "PrincipalsUseThroughServices", "RecorderReadsObjects"]
     error_message = "The key's policy says who administers it and who uses it, and no more."
   }
 
@@ -48,11 +49,21 @@ run "encrypts_and_rotates" {
   }
 
   assert {
-    condition = anytrue([
-      for c in data.aws_iam_policy_document.this.statement[1].condition :
-      c.variable == "kms:ViaService" && c.values == tolist(["s3.eu-central-1.amazonaws.com"])
+    condition = toset([
+      for c in data.aws_iam_policy_document.this.statement[1].condition : "${c.test} ${c.variable} ${join(" ", c.values)}"
+      ]) == toset([
+      "ArnLike aws:PrincipalArn arn:aws:iam::123456789012:user/operator",
+      "StringEquals kms:CallerAccount 123456789012",
+      "StringEquals kms:ViaService s3.eu-central-1.amazonaws.com",
     ])
-    error_message = "The account uses the key through the named services only."
+    error_message = "Of the account, the named principals use the key, through the named services."
+  }
+
+  assert {
+    condition = [
+      for c in data.aws_iam_policy_document.this.statement[2].condition : "${c.test} ${c.variable} ${join(" ", c.values)}"
+    ] == ["StringEquals kms:ViaService s3.eu-central-1.amazonaws.com"]
+    error_message = "A role uses the key through the named services too."
   }
 
   assert {
@@ -61,14 +72,28 @@ run "encrypts_and_rotates" {
   }
 }
 
-run "lets_lambda_have_grants_of_the_account" {
+run "lets_lambda_have_grants_of_the_principals" {
   variables {
+    principals   = ["arn:aws:iam::123456789012:role/aws-reserved/sso.amazonaws.com/*AWSReservedSSO_admin_*"]
     via_services = ["lambda"]
   }
 
   assert {
-    condition     = contains([for s in data.aws_iam_policy_document.this.statement : s.sid], "AccountGrantsToLambda")
-    error_message = "Lambda keeps an environment under a grant."
+    condition = [
+      for s in data.aws_iam_policy_document.this.statement : toset([for c in s.condition : c.variable]) if s.sid == "PrincipalsGrantToLambda"
+    ] == [toset(["aws:PrincipalArn", "kms:CallerAccount", "kms:GrantIsForAWSResource", "kms:ViaService"])]
+    error_message = "Lambda keeps an environment under a grant, of the principals alone."
+  }
+}
+
+run "lets_nobody_of_the_account_in_who_is_not_named" {
+  variables {
+    via_services = ["lambda", "s3"]
+  }
+
+  assert {
+    condition     = [for s in data.aws_iam_policy_document.this.statement : s.sid] == ["AccountAdministers"]
+    error_message = "Without users and principals nobody uses the key."
   }
 }
 
@@ -124,6 +149,30 @@ run "refuses_a_service_without_a_condition" {
     users = { BucketsNotify = { principals = ["s3.amazonaws.com"], actions = ["kms:GenerateDataKey"] } }
   }
   expect_failures = [var.users]
+}
+
+run "refuses_a_statement_of_roles_and_services" {
+  command = plan
+  variables {
+    principals = ["arn:aws:iam::123456789012:role/*"]
+    users = {
+      BucketsNotify = {
+        principals = ["s3.amazonaws.com", "arn:aws:iam::123456789012:role/custody-test-recorder"]
+        actions    = ["kms:GenerateDataKey"]
+        conditions = [{ test = "StringEquals", variable = "aws:SourceAccount", values = ["123456789012"] }]
+      }
+    }
+    via_services = ["s3"]
+  }
+  expect_failures = [var.principals, var.users]
+}
+
+run "refuses_principals_without_services" {
+  command = plan
+  variables {
+    principals = ["arn:aws:iam::123456789012:user/operator"]
+  }
+  expect_failures = [var.principals]
 }
 
 run "refuses_administration_as_use_and_services_for_a_key_that_signs" {

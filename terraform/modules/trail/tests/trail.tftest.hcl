@@ -9,6 +9,8 @@ variables {
     "arn:aws:s3:::custody-test-raw-data-123456789012",
     "arn:aws:s3:::custody-test-provenance-123456789012",
   ]
+  emergency_role_arn = "arn:aws:iam::123456789012:role/custody-test-people-break-glass"
+  guarded_buckets    = ["custody-test-provenance-123456789012"]
   key_arn            = "arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-4cde-8123-1234567890ab"
   log_retention_days = 90
   logs_role_arn      = "arn:aws:iam::123456789012:role/custody-test-trail-logs"
@@ -77,10 +79,28 @@ run "logs_everywhere_and_proves_its_files" {
 
   assert {
     condition = (
-      jsondecode(aws_cloudwatch_event_rule.this["trail-bucket-changed"].event_pattern).detail.requestParameters.bucketName == [var.bucket]
-      && contains(jsondecode(aws_cloudwatch_event_rule.this["trail-bucket-changed"].event_pattern).detail.eventName, "PutBucketPolicy")
+      jsondecode(aws_cloudwatch_event_rule.this["evidence-bucket-changed"].event_pattern).detail.requestParameters.bucketName == [var.bucket, "custody-test-provenance-123456789012"]
+      && contains(jsondecode(aws_cloudwatch_event_rule.this["evidence-bucket-changed"].event_pattern).detail.eventName, "PutBucketPolicy")
     )
-    error_message = "To open the trail's bucket must alarm."
+    error_message = "To open a bucket of evidence must alarm."
+  }
+
+  assert {
+    condition = (
+      jsondecode(aws_cloudwatch_event_rule.this["emergency-role-assumed"].event_pattern).detail.requestParameters.roleArn == [{ wildcard = var.emergency_role_arn }]
+      && aws_cloudwatch_event_rule.this["emergency-role-assumed"].state == "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
+    )
+    error_message = "To assume the emergency role must alarm, though AssumeRole only reads."
+  }
+
+  assert {
+    condition = (
+      aws_cloudwatch_log_metric_filter.emergency_role.pattern == "{ $.userIdentity.sessionContext.sessionIssuer.arn = \"arn:aws:iam::123456789012:role/custody-test-people-break-glass\" }"
+      && aws_cloudwatch_log_metric_filter.emergency_role.log_group_name == "/aws/cloudtrail/custody-test"
+      && aws_cloudwatch_metric_alarm.emergency_role.metric_name == aws_cloudwatch_log_metric_filter.emergency_role.metric_transformation[0].name
+      && aws_cloudwatch_metric_alarm.emergency_role.alarm_actions == toset([var.topic_arn])
+    )
+    error_message = "Whatever the emergency role does must alarm."
   }
 
   assert {
@@ -151,6 +171,8 @@ run "refuses_what_is_not_a_name" {
   variables {
     account_id         = "12345"
     bucket             = "arn:aws:s3:::custody-test-cloudtrail-log-123456789012"
+    emergency_role_arn = "arn:aws:iam::123456789012:role/*"
+    guarded_buckets    = ["arn:aws:s3:::custody-test-provenance-123456789012"]
     log_retention_days = 42
     logs_role_arn      = "custody-test-trail-logs"
     name               = "Custody Test"
@@ -160,6 +182,8 @@ run "refuses_what_is_not_a_name" {
   expect_failures = [
     var.account_id,
     var.bucket,
+    var.emergency_role_arn,
+    var.guarded_buckets,
     var.log_retention_days,
     var.logs_role_arn,
     var.name,

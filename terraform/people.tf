@@ -1,0 +1,358 @@
+# The people: what each may do, and, in accounts without Identity Center, the roles they assume.
+
+data "aws_iam_policy_document" "people_producer" {
+  statement {
+    sid       = "DropFiles"
+    actions   = ["s3:AbortMultipartUpload", "s3:ListMultipartUploadParts", "s3:PutObject"]
+    resources = ["${local.bucket_arns["raw-data"]}/incoming/*"]
+  }
+}
+
+data "aws_iam_policy_document" "people_producer_keys" {
+  # A multipart upload decrypts its own parts; what was dropped is not read back, for want of s3:GetObject.
+  statement {
+    sid       = "EncryptFiles"
+    actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+    resources = [module.data_key.arn]
+  }
+}
+
+data "aws_iam_policy_document" "people_data_engineer" {
+  statement {
+    sid       = "ReadTables"
+    actions   = ["s3:GetObject", "s3:GetObjectVersion"]
+    resources = [for short in ["analytics", "processed"] : "${local.bucket_arns[short]}/*"]
+  }
+
+  statement {
+    sid       = "ListTables"
+    actions   = ["s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketVersions"]
+    resources = [for short in ["analytics", "processed"] : local.bucket_arns[short]]
+  }
+
+  statement {
+    sid       = "RunJobs"
+    actions   = ["glue:BatchStopJobRun", "glue:GetJob", "glue:GetJobRun", "glue:GetJobRuns", "glue:StartJobRun"]
+    resources = [local.job_arns]
+  }
+
+  statement {
+    sid       = "WatchJobs"
+    actions   = ["logs:DescribeLogStreams", "logs:FilterLogEvents", "logs:GetLogEvents"]
+    resources = ["arn:${local.partition}:logs:${var.region}:${var.account_id}:log-group:/aws-glue/jobs/*"]
+  }
+}
+
+# Gold, and that only as Athena reads it for the one who asks.
+data "aws_iam_policy_document" "people_analyst" {
+  statement {
+    sid       = "ReadGoldThroughAthena"
+    actions   = ["s3:GetObject"]
+    resources = ["${local.bucket_arns["analytics"]}/tables/*"]
+
+    condition {
+      test     = "ForAnyValue:StringEquals"
+      variable = "aws:CalledVia"
+      values   = ["athena.amazonaws.com"]
+    }
+  }
+
+  statement {
+    sid       = "ListGoldThroughAthena"
+    actions   = ["s3:GetBucketLocation", "s3:ListBucket"]
+    resources = [local.bucket_arns["analytics"]]
+
+    condition {
+      test     = "ForAnyValue:StringEquals"
+      variable = "aws:CalledVia"
+      values   = ["athena.amazonaws.com"]
+    }
+  }
+}
+
+# Of analysts and data engineers alike.
+data "aws_iam_policy_document" "people_reader_keys" {
+  statement {
+    sid       = "DecryptTablesAndEncryptResults"
+    actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+    resources = [module.data_key.arn]
+  }
+}
+
+# What custody ledger, show, verify, report and doctor ask.
+data "aws_iam_policy_document" "people_auditor" {
+  statement {
+    sid     = "ReadRecordedObjects"
+    actions = ["s3:GetObject", "s3:GetObjectVersion"]
+    resources = flatten([
+      for short, prefixes in local.recorded_prefixes : [for prefix in prefixes : "${local.bucket_arns[short]}/${prefix}*"]
+    ])
+  }
+
+  statement {
+    sid       = "ReadEvidence"
+    actions   = ["s3:GetObject", "s3:GetObjectVersion"]
+    resources = [for short in ["cloudtrail-log", "provenance"] : "${local.bucket_arns[short]}/*"]
+  }
+
+  statement {
+    sid       = "ListVersions"
+    actions   = ["s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketVersions"]
+    resources = [for short in setunion(["cloudtrail-log", "provenance"], local.lake) : local.bucket_arns[short]]
+  }
+}
+
+data "aws_iam_policy_document" "people_auditor_stages" {
+  statement {
+    sid       = "ExamineBuckets"
+    actions   = ["s3:GetBucketNotification", "s3:GetBucketObjectLockConfiguration", "s3:GetBucketVersioning"]
+    resources = values(local.bucket_arns)
+  }
+
+  statement {
+    sid       = "ExamineQueues"
+    actions   = ["sqs:GetQueueAttributes"]
+    resources = [local.queue_arns["recorder"], local.queue_arns["recorder-dlq"]]
+  }
+
+  statement {
+    sid       = "ExamineRecorder"
+    actions   = ["lambda:GetFunctionConfiguration"]
+    resources = [local.function_arns["recorder"]]
+  }
+
+  # The list of event sources is the account's: the action has no resource.
+  statement {
+    sid       = "ExamineEventSources"
+    actions   = ["lambda:ListEventSourceMappings"]
+    resources = ["*"]
+  }
+
+  statement {
+    sid       = "ExamineTrail"
+    actions   = ["cloudtrail:GetTrailStatus"]
+    resources = [local.trail_arn]
+  }
+}
+
+data "aws_iam_policy_document" "people_auditor_keys" {
+  statement {
+    sid       = "DecryptEvidence"
+    actions   = ["kms:Decrypt"]
+    resources = [module.provenance_key.arn, module.trail_key.arn]
+  }
+
+  statement {
+    sid       = "DecryptObjectsAndEncryptResults"
+    actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+    resources = [module.data_key.arn]
+  }
+
+  statement {
+    sid       = "ExamineSigningKeys"
+    actions   = ["kms:DescribeKey"]
+    resources = [for key in module.signing_key : key.arn]
+  }
+}
+
+data "aws_iam_policy_document" "people_security_admin" {
+  statement {
+    sid = "ReadBucketSettings"
+    actions = [
+      "s3:GetBucketLogging",
+      "s3:GetBucketNotification",
+      "s3:GetBucketObjectLockConfiguration",
+      "s3:GetBucketOwnershipControls",
+      "s3:GetBucketPolicy",
+      "s3:GetBucketPolicyStatus",
+      "s3:GetBucketPublicAccessBlock",
+      "s3:GetBucketVersioning",
+      "s3:GetEncryptionConfiguration",
+      "s3:GetLifecycleConfiguration",
+    ]
+    resources = values(local.bucket_arns)
+  }
+
+  statement {
+    sid = "ReadRolesAndBoundaries"
+    actions = [
+      "iam:GetPolicy",
+      "iam:GetPolicyVersion",
+      "iam:GetRole",
+      "iam:GetRolePolicy",
+      "iam:ListAttachedRolePolicies",
+      "iam:ListPolicyVersions",
+      "iam:ListRolePolicies",
+    ]
+    resources = concat(values(local.role_arns), values(local.boundary_arns))
+  }
+
+  statement {
+    sid       = "ReadQueuesAndTopic"
+    actions   = ["sns:GetTopicAttributes", "sqs:GetQueueAttributes"]
+    resources = [local.queue_arns["recorder"], local.queue_arns["recorder-dlq"], local.topic_arn]
+  }
+
+  statement {
+    sid     = "ReadTrailAndAlarms"
+    actions = ["cloudtrail:GetEventSelectors", "cloudtrail:GetTrail", "cloudtrail:GetTrailStatus", "cloudwatch:DescribeAlarms", "events:DescribeRule", "events:ListTargetsByRule"]
+    resources = [
+      local.trail_arn,
+      "arn:${local.partition}:cloudwatch:${var.region}:${var.account_id}:alarm:${local.prefix}-*",
+      "arn:${local.partition}:events:${var.region}:${var.account_id}:rule/${local.prefix}-*",
+    ]
+  }
+
+  # A concurrency of 0 stops a function; its events wait in the queue.
+  statement {
+    sid       = "ReadAndStopFunctions"
+    actions   = ["lambda:GetFunctionConcurrency", "lambda:GetFunctionConfiguration", "lambda:GetPolicy", "lambda:PutFunctionConcurrency"]
+    resources = values(local.function_arns)
+  }
+}
+
+data "aws_iam_policy_document" "people_security_admin_keys" {
+  # Enabling a key again is not here: who stops something is not the one to say that it is safe.
+  statement {
+    sid     = "ReadAndDisableKeys"
+    actions = ["kms:DescribeKey", "kms:DisableKey", "kms:GetKeyPolicy", "kms:GetKeyRotationStatus", "kms:GetPublicKey", "kms:ListGrants"]
+    resources = concat(
+      [module.alerts.key_arn, module.data_key.arn, module.provenance_key.arn, module.trail_key.arn],
+      [for key in module.signing_key : key.arn],
+    )
+  }
+}
+
+data "aws_iam_policy_document" "people_break_glass" {
+  statement {
+    sid       = "ReadAllDataAndEvidence"
+    actions   = ["s3:GetObject", "s3:GetObjectVersion"]
+    resources = [for short, users in local.bucket_users : "${local.bucket_arns[short]}/*" if contains(users.people, "break-glass")]
+  }
+
+  statement {
+    sid       = "ListAllDataAndEvidence"
+    actions   = ["s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketVersions"]
+    resources = [for short, users in local.bucket_users : local.bucket_arns[short] if contains(users.people, "break-glass")]
+  }
+
+  statement {
+    sid       = "DropFiles"
+    actions   = ["s3:AbortMultipartUpload", "s3:ListMultipartUploadParts", "s3:PutObject"]
+    resources = ["${local.bucket_arns["raw-data"]}/incoming/*"]
+  }
+
+  # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-configure-dead-letter-queue-redrive.html
+  statement {
+    sid = "RedriveDeadLetters"
+    actions = [
+      "sqs:CancelMessageMoveTask",
+      "sqs:DeleteMessage",
+      "sqs:GetQueueAttributes",
+      "sqs:ListMessageMoveTasks",
+      "sqs:ReceiveMessage",
+      "sqs:StartMessageMoveTask",
+    ]
+    resources = [local.queue_arns["recorder-dlq"]]
+  }
+
+  statement {
+    sid       = "SendToRecorder"
+    actions   = ["sqs:GetQueueAttributes", "sqs:SendMessage"]
+    resources = [local.queue_arns["recorder"]]
+  }
+
+  statement {
+    sid       = "StartTrailAgain"
+    actions   = ["cloudtrail:GetTrailStatus", "cloudtrail:StartLogging"]
+    resources = [local.trail_arn]
+  }
+}
+
+data "aws_iam_policy_document" "people_break_glass_keys" {
+  # A key whose deletion is cancelled is disabled until somebody enables it.
+  statement {
+    sid     = "SaveKeys"
+    actions = ["kms:CancelKeyDeletion", "kms:DescribeKey", "kms:EnableKey"]
+    resources = concat(
+      [module.alerts.key_arn, module.data_key.arn, module.provenance_key.arn, module.trail_key.arn],
+      [for key in module.signing_key : key.arn],
+    )
+  }
+
+  statement {
+    sid       = "DecryptEvidence"
+    actions   = ["kms:Decrypt"]
+    resources = [module.trail_key.arn]
+  }
+
+  statement {
+    sid       = "DecryptAndEncryptFilesAndMessages"
+    actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+    resources = [module.data_key.arn, module.provenance_key.arn]
+  }
+}
+
+locals {
+  # What each persona may do: policy documents by name. Roles and permission sets are made of the same ones.
+  people_policies = {
+    analyst = {
+      query     = data.aws_iam_policy_document.query.json
+      read-gold = data.aws_iam_policy_document.people_analyst.json
+      use-keys  = data.aws_iam_policy_document.people_reader_keys.json
+    }
+    auditor = {
+      examine       = data.aws_iam_policy_document.people_auditor_stages.json
+      query         = data.aws_iam_policy_document.query.json
+      read-evidence = data.aws_iam_policy_document.people_auditor.json
+      use-keys      = data.aws_iam_policy_document.people_auditor_keys.json
+    }
+    break-glass = {
+      mend     = data.aws_iam_policy_document.people_break_glass.json
+      use-keys = data.aws_iam_policy_document.people_break_glass_keys.json
+    }
+    data-engineer = {
+      query        = data.aws_iam_policy_document.query.json
+      use-keys     = data.aws_iam_policy_document.people_reader_keys.json
+      work-on-lake = data.aws_iam_policy_document.people_data_engineer.json
+    }
+    producer = {
+      drop-files = data.aws_iam_policy_document.people_producer.json
+      use-keys   = data.aws_iam_policy_document.people_producer_keys.json
+    }
+    security-admin = {
+      read-and-contain = data.aws_iam_policy_document.people_security_admin.json
+      use-keys         = data.aws_iam_policy_document.people_security_admin_keys.json
+    }
+  }
+
+  people_descriptions = {
+    analyst        = "Asks the gold tables of ${local.prefix}"
+    auditor        = "Checks the evidence of ${local.prefix}"
+    break-glass    = "Mends ${local.prefix} in an emergency; its use alarms"
+    data-engineer  = "Reads the tables of ${local.prefix} and runs its jobs"
+    producer       = "Drops files into ${local.prefix}"
+    security-admin = "Reads the settings of ${local.prefix} and stops what is amiss"
+  }
+}
+
+# For accounts without Identity Center, which otherwise makes the roles from permission sets.
+module "people_role" {
+  source   = "./modules/role"
+  for_each = var.identity_center == null ? var.people : {}
+
+  account_id    = var.account_id
+  boundary_arn  = local.boundary_arns["people"]
+  description   = local.people_descriptions[each.key]
+  name          = local.role_names["people-${each.key}"]
+  policies      = local.people_policies[each.key]
+  session_hours = each.value.session_hours
+
+  trust = {
+    people = {
+      # Who breaks the glass has just been asked for the second factor.
+      mfa_max_age_seconds = each.key == "break-glass" ? 900 : 3600
+      principals          = each.value.principals
+    }
+  }
+}
