@@ -75,7 +75,7 @@ def known_plans(
         _lay_out(tree, root)
     (root / "env" / f"{LOCAL}.tfvars").touch()
     plan = Terraform(LOCAL, source=root, work_dir=work, say=say).plan().document
-    return {tree.name: _cut_out(plan, tree.name) for tree in trees}
+    return {tree.name: cut_out(plan, tree.name) for tree in trees}
 
 
 def example_variables(path: Path) -> str:
@@ -124,7 +124,7 @@ def _lay_out(tree: Tree, root: Path) -> None:
     )
 
 
-def _cut_out(plan: Mapping[str, Any], name: str) -> dict[str, Any]:
+def cut_out(plan: Mapping[str, Any], name: str) -> dict[str, Any]:
     """Return the part of the plan that is the module's, as if the module were the root."""
     address = f"module.{name}"
     inside = f"{address}."

@@ -181,15 +181,15 @@ def workflows(scan: Scan) -> ToolReport:
     for one in every:
         finding = _of_zizmor(scan, one)
         if finding not in findings:
-            comments = [
+            reasons = {
                 match.group(1)
                 for location in one["locations"]
                 for comment in location["concrete"]["comments"]
                 if (match := _IGNORED.search(comment))
-            ]
-            if not any(comments):
+            }
+            if not any(reasons):
                 raise ScanError(f"{finding.path}:{finding.line} ignores {finding.rule} without a reason.")
-            accepted.add(Accepted(finding, "; ".join(comments), f"{finding.path}:{finding.line}"))
+            accepted.add(Accepted(finding, "; ".join(sorted(reasons)), f"{finding.path}:{finding.line}"))
     return ToolReport(
         tool="zizmor",
         version=version("zizmor"),
