@@ -8,7 +8,18 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from scripts.controls import DATA, MEND, PAGE, Controls, Measure, Project, dangling, page, read_controls
+from scripts.controls import (
+    DATA,
+    MEND,
+    PAGE,
+    Controls,
+    Measure,
+    Project,
+    dangling,
+    main,
+    page,
+    read_controls,
+)
 from scripts.toolchain import REPO, ToolError
 
 
@@ -147,6 +158,43 @@ def test_data_that_cannot_be_read_is_refused(old: str, new: str, words: str) -> 
     assert old in text
     with pytest.raises(ToolError, match=rf"docs/controls\.yaml cannot be read: .*{words}"):
         read_controls(text.replace(old, new, 1))
+
+
+@pytest.mark.parametrize(
+    ("data", "shown", "words", "status", "said"),
+    [
+        ("{data}", "{page}", ["--check"], 0, ""),
+        ("{data}", "old", ["--check"], 1, "is not what the data says. Run: make docs"),
+        ("{data}", "old", [], 0, "is written anew"),
+        ("{dangling}", "{page}", [], 1, "trail: there is no claim trail.events."),
+        ("measures: {}", "{page}", [], 2, "cannot be read"),
+    ],
+)
+def test_the_exit_status_says_how_it_went(
+    controls: Controls,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    data: str,
+    shown: str,
+    words: list[str],
+    status: int,
+    said: str,
+) -> None:
+    text, current = DATA.read_text(), page(controls)
+    known = {
+        "{data}": text,
+        "{dangling}": text.replace("- trail.event\n", "- trail.events\n"),
+        "{page}": current,
+    }
+    (tmp_path / "data").write_text(known.get(data, data))
+    (tmp_path / "page").write_text(known.get(shown, shown))
+    monkeypatch.setattr("scripts.controls.DATA", tmp_path / "data")
+    monkeypatch.setattr("scripts.controls.PAGE", tmp_path / "page")
+    monkeypatch.setattr("sys.argv", ["controls", *words])
+    assert main() == status
+    assert said in "".join(capsys.readouterr())
+    assert (tmp_path / "page").read_text() == (shown if words and status else current)
 
 
 def test_what_would_break_a_table_is_escaped(controls: Controls) -> None:
