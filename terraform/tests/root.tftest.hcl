@@ -264,7 +264,6 @@ run "refuses_half_a_folder_and_a_key_that_ends_before_it_begins" {
 run "refuses_a_prefix_twice_and_to_sign_with_a_key_that_ends" {
   command = plan
   variables {
-    identity_center   = { groups = {} }
     people            = { everybody = { principals = ["arn:aws:iam::123456789012:user/alice"] } }
     recorded_prefixes = { "raw-data" = ["incoming/", "incoming/"] }
     retention         = { noncurrent_days = 0 }
