@@ -208,3 +208,38 @@ def test_a_function_that_times_out_is_ended(aws: Account) -> None:
     log = base64.b64decode(answer["LogResult"]).decode()
     pid = next(line.split()[1] for line in log.splitlines() if line.startswith("pid "))
     assert not Path(f"/proc/{pid}").exists()
+
+
+def test_its_calls_of_aws_are_written_down(aws: Account, server: LocalAws) -> None:
+    bucket = aws.bucket()
+    code = f"""
+import boto3
+S3 = boto3.client("s3")
+def handler(event, context):
+    S3.put_object(Bucket={bucket!r}, Key="a", Body=b"bytes", IfNoneMatch="*")
+    S3.head_object(Bucket={bucket!r}, Key="a")
+"""
+    name = aws.function(code)
+    invoke(aws, name)
+    lines = (server.home / "functions" / name / "calls.jsonl").read_text().splitlines()
+    role = f"arn:aws:iam::{ACCOUNT}:role/{name}-role"
+    assert [json.loads(line) for line in lines] == [
+        {
+            "role": role,
+            "service": "s3",
+            "operation": "PutObject",
+            "params": {"Bucket": bucket, "Key": "a", "IfNoneMatch": "*"},
+        },
+        {"role": role, "service": "s3", "operation": "HeadObject", "params": {"Bucket": bucket, "Key": "a"}},
+    ]
+
+
+def test_a_function_that_calls_nothing_imports_nothing_for_it(aws: Account, server: LocalAws) -> None:
+    code = """
+import sys
+def handler(event, context):
+    return [name for name in sys.modules if name.startswith(("boto", "pathlib", "importlib.util"))]
+"""
+    name = aws.function(code)
+    assert invoke(aws, name)["Payload"] == []
+    assert not (server.home / "functions" / name / "calls.jsonl").exists()

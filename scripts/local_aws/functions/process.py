@@ -23,12 +23,14 @@ LogSink = Callable[[list[str]], None]
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """What a process runs, and with which environment."""
+    """What a process runs, with which environment and role, and where its calls of AWS are written down."""
 
     handler: str
     task_root: Path
     libraries: Path
     environment: dict[str, str]
+    role: str
+    calls: Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ class FunctionProcess:
         self._log = log
         self._answers, answers_end = os.pipe()
         command = [sys.executable, "-I", "-S", "-u", str(_WORKER), code.handler]
-        command += [str(code.task_root), str(code.libraries), str(answers_end)]
+        command += [str(code.task_root), str(code.libraries), str(answers_end), str(code.calls), code.role]
         self._process = subprocess.Popen(
             command,
             cwd=code.task_root,

@@ -29,6 +29,8 @@ MAX_PROCESSES = 2
 ASYNCHRONOUS_RETRIES = 2
 RETRY_SECONDS = 1.0
 """Lambda waits one minute, then two, before it tries an asynchronous invocation again."""
+CALLS = "calls.jsonl"
+"""Beside a function's log, in the home: the calls of AWS it made."""
 _REPOSITORY_RUNTIME = Path(__file__).resolve().parents[3] / "build" / "runtime"
 
 
@@ -194,7 +196,14 @@ class Functions:
             **assume(function.role, name),
             **function.environment_vars,
         }
-        return Code(str(function.handler), task_root, _runtime_libraries(), environment)
+        return Code(
+            handler=str(function.handler),
+            task_root=task_root,
+            libraries=_runtime_libraries(),
+            environment=environment,
+            role=str(function.role),
+            calls=self._home / name / CALLS,
+        )
 
     def _unpack(self, function: LambdaFunction) -> Path:
         """The folder with the function's code: unpacked once for each digest."""

@@ -1,9 +1,10 @@
 """Runs one function's handler in this process, as Lambda's Python runtime does.
 
 Run as a script by an isolated interpreter without site-packages: it must import the standard library only.
-Arguments: handler, folder of the function's code, folder of the runtime's libraries, and the number of the
-descriptor answers go to. Requests come in on standard input, one JSON object a line; what the function
-prints goes to standard output and error. The end of standard input ends the process, whatever it does.
+Arguments: handler, folder of the function's code, folder of the runtime's libraries, the number of the
+descriptor answers go to, the file for the calls of AWS the function makes, and the ARN of its role. Requests
+come in on standard input, one JSON object a line; what the function prints goes to standard output and error.
+The end of standard input ends the process, whatever it does.
 
 Answers, one JSON object a line: ``{"idle": bytes}`` once the handler is imported, or ``{"failure": {…}}``;
 then for each request ``{"payload": "…"}`` or ``{"failure": {…}}``, with ``peak``, the most memory ever held.
@@ -21,6 +22,7 @@ import threading
 import time
 import traceback
 from collections.abc import Callable
+from importlib.machinery import PathFinder
 from typing import Any
 
 _REQUESTS = 0
@@ -47,7 +49,44 @@ class Context:
         return max(0, int((self._deadline - time.time()) * 1000))
 
 
-def main(handler_name: str, task_root: str, libraries: str, answers_fd: int) -> None:
+class Calls:
+    """Writes down each call of AWS that the function makes through botocore: what its role has to allow.
+
+    One JSON object a line: ``role``, ``service``, ``operation``, and of ``params`` those that are text. It
+    waits for the function to import botocore, so that one that does not stays as small as it is.
+    """
+
+    def __init__(self, path: str, role: str) -> None:
+        self._path = path
+        self._role = role
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
+        """Take part in imports ("The meta path"): botocore's handlers are found as ever, and get one more."""
+        if name != "botocore.handlers":
+            return None
+        spec = PathFinder.find_spec(name, path, target)
+        if spec is not None and spec.loader is not None:
+            load = spec.loader.exec_module
+
+            def load_and_listen(module: Any) -> None:
+                load(module)
+                module.BUILTIN_HANDLERS.append(("before-parameter-build", self._write))
+
+            spec.loader.exec_module = load_and_listen  # type: ignore[method-assign]
+        return spec
+
+    def _write(self, params: dict[str, Any], model: Any, **_: Any) -> None:
+        call = {
+            "role": self._role,
+            "service": model.service_model.service_name,
+            "operation": model.name,
+            "params": {name: value for name, value in params.items() if isinstance(value, str)},
+        }
+        with open(self._path, "a", encoding="utf-8") as file:  # noqa: PTH123 - pathlib is slow to import
+            file.write(json.dumps(call) + "\n")
+
+
+def main(handler_name: str, task_root: str, libraries: str, answers_fd: int, calls: Calls) -> None:
     """Serve requests until there are no more."""
     requests: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     incoming = os.fdopen(os.dup(_REQUESTS), "rb")
@@ -55,6 +94,7 @@ def main(handler_name: str, task_root: str, libraries: str, answers_fd: int) -> 
     threading.Thread(target=_receive, args=(incoming, requests), daemon=True).start()
     sys.path.insert(0, task_root)
     sys.path.append(libraries)
+    sys.meta_path.insert(0, calls)
     with os.fdopen(answers_fd, "w", buffering=1, encoding="utf-8") as answers:
         try:
             handler = _load(handler_name)
@@ -136,4 +176,4 @@ def _memory(field: str) -> int:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4]))
+    main(sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4]), Calls(sys.argv[5], sys.argv[6]))
