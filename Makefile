@@ -6,7 +6,7 @@ WITHIN = $(RUN) scripts.environment --env $(ENV) --
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo build plan apply destroy test lint fmt scan verify report doctor bench docs local-up local-down clean
+.PHONY: help setup demo build plan apply destroy test lint fmt scan review verify report doctor bench docs local-up local-down clean
 
 help: ## list the targets
 	@echo "make <target> [ENV=local|dev|prod] [PYTHON=python3.13]"
@@ -48,6 +48,9 @@ scan: ## the policy scanner on Terraform's source and plan
 	@$(PYTHON) -m scripts.setup --checkov
 	@$(RUN) scripts.build
 	@$(RUN) scripts.gates scan
+
+review: build ## what a change does to access and data: BASE=<git ref>, or PLAN=<plan json> of a real environment
+	@$(RUN) scripts.review $${BASE:+--base "$$BASE"} $${PLAN:+--plan "$$PLAN"}
 
 verify: setup ## check every claim about every object in ENV
 	@$(WITHIN) custody verify

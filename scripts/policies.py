@@ -84,7 +84,7 @@ def resources(document: dict[str, Any]) -> list[Resource]:
 def policies(document: dict[str, Any]) -> list[Policy]:
     """Return every policy in a state or plan."""
     found = resources(document)
-    index = _Index(found, _partition(document))
+    index = _Index(found, partition(document))
     made = [policy for resource in found for policy in _policies_of(resource, index)]
     # A role also reads back what other resources gave it: that is said already.
     said = {(policy.owner, policy.kind, policy.name) for policy in made}
@@ -131,6 +131,15 @@ def statements(document: dict[str, Any] | None) -> list[dict[str, Any]]:
     """Return the statements of a policy document: IAM lets a single one stand without its list."""
     found = (document or {}).get("Statement", [])
     return [found] if isinstance(found, dict) else list(found)
+
+
+def partition(document: dict[str, Any]) -> str:
+    """Return the AWS partition the document is of: what its own data source says, if it has one."""
+    for part in (document, document.get("prior_state", {})):
+        for resource in _walk(part.get("values", {}).get("root_module", {})):
+            if resource["type"] == "aws_partition":
+                return str(resource["values"]["partition"])
+    return "aws"
 
 
 @dataclass(frozen=True)
@@ -339,15 +348,6 @@ def _parsed(text: str) -> Any:
         return json.loads(text)
     except json.JSONDecodeError:
         return None
-
-
-def _partition(document: dict[str, Any]) -> str:
-    """Return the AWS partition the document is of: what its own data source says, if it has one."""
-    for part in (document, document.get("prior_state", {})):
-        for resource in _walk(part.get("values", {}).get("root_module", {})):
-            if resource["type"] == "aws_partition":
-                return str(resource["values"]["partition"])
-    return "aws"
 
 
 def _walk(module: dict[str, Any]) -> Iterator[dict[str, Any]]:

@@ -1,0 +1,113 @@
+"""What stands in policies, put into Markdown that shows it and does nothing else with it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable
+
+from custody.terminal import shorten, visible
+from scripts.policies import Policy
+from scripts.review.conditions import Clause, all_imply
+from scripts.review.grants import ANYONE, Grant, Stated
+
+SHOWN = 6
+"""How many names a sentence lists before it says how many more there are."""
+
+LONGEST = 200
+"""Characters of one name; of a longer one the middle goes."""
+
+_SERVICE = re.compile(r"[\w.-]+\.amazonaws\.com(\.cn)?")
+_IDENTITY = re.compile(r"arn:[^:]+:iam::(\d{12}):(root|role|user)/?(.*)")
+
+
+def code(name: str) -> str:
+    """Return a name as a code span on one line (CommonMark 0.31, "Code spans")."""
+    shown = shorten(visible(name), LONGEST) or " "
+    longest = max((len(run) for run in re.findall("`+", shown)), default=0)
+    fence = "`" * (longest + 1)
+    return f"{fence} {shown} {fence}" if longest else f"{fence}{shown}{fence}"
+
+
+def codes(names: Iterable[str]) -> str:
+    """Return names as a list of code spans."""
+    found = sorted(set(names))
+    more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
+    return ", ".join(code(name) for name in found[:SHOWN]) + more
+
+
+def owner(policy: Policy) -> str:
+    """Say whose policy it is."""
+    if policy.owner.startswith("arn:") or policy.kind == "resource":
+        return code(policy.owner)
+    kind, _, name = policy.owner.rpartition("/")
+    return f"{kind.replace('-', ' ') or 'role'} {code(name)}"
+
+
+def principal(entry: Stated, accounts: Collection[str]) -> tuple[str, str]:
+    """Return whom a grant is for: as an approval names it, and in words.
+
+    ``accounts``: those whose roles and users are named without saying that they are of another one.
+    """
+    policy, region = entry.policy, entry.grant.principal
+    if policy.kind == "boundary":
+        return policy.name, f"whoever is within {code(policy.name)}"
+    if policy.kind == "identity":
+        held = policy.owner.startswith("arn:")
+        return policy.owner, f"whoever has {code(policy.owner)}" if held else owner(policy)
+    if region.negated:
+        return str(region), f"everyone but {codes(region.patterns)}"
+    return _named(region.patterns[0], accounts)
+
+
+def _named(name: str, accounts: Collection[str]) -> tuple[str, str]:
+    match = _IDENTITY.fullmatch(name)
+    if match is None:
+        words = "anyone" if name == ANYONE else code(name)
+        return name, f"service {words}" if _SERVICE.fullmatch(name) else words
+    account, kind, own_name = match.groups()
+    if kind == "root":
+        return name, f"account {code(account)}"
+    if account in accounts:
+        return own_name, f"{kind} {code(own_name)}"
+    return name, f"{kind} {code(own_name)} of another account, {code(account)}"
+
+
+def resource(entry: Stated) -> str:
+    """Return what a grant is on: ``*`` in the policy of a key or of a role is what has the policy."""
+    if str(entry.grant.resource) == ANYONE and entry.policy.kind in {"resource", "trust"}:
+        return entry.policy.owner
+    return str(entry.grant.resource)
+
+
+def conditions(found: Iterable[Clause]) -> str:
+    """Say under which conditions, `` where …``; nothing if there are none."""
+    said = " and ".join(_clause(clause) for clause in found)
+    return f" where {said}" if said else ""
+
+
+def restrictions(grant: Grant, other: Grant, *, other_is_before: bool) -> str:
+    """Say under which conditions alone ``other`` says what ``grant`` does; of a changed one, the values."""
+    return "only where " + " and ".join(
+        _clause(clause) + _changed_values(grant, clause, other_is_before) for clause in unmet(grant, other)
+    )
+
+
+def unmet(grant: Grant, other: Grant) -> list[Clause]:
+    """Return the conditions of ``other`` that what meets those of ``grant`` need not meet."""
+    return [clause for clause in other.conditions if not all_imply(grant.conditions, (clause,))]
+
+
+def _changed_values(grant: Grant, clause: Clause, clause_is_before: bool) -> str:
+    for ours in grant.conditions:
+        if (ours.key.lower(), ours.written) == (clause.key.lower(), clause.written):
+            old, new = (clause, ours) if clause_is_before else (ours, clause)
+            changes = {
+                "added": set(new.values) - set(old.values),
+                "removed": set(old.values) - set(new.values),
+            }
+            return f" ({', '.join(f'{codes(values)} {word}' for word, values in changes.items() if values)})"
+    return ""
+
+
+def _clause(clause: Clause) -> str:
+    return f"{code(clause.key)} {code(clause.written)} {codes(clause.values)}"
