@@ -6,7 +6,7 @@ WITHIN = $(RUN) scripts.environment --env $(ENV) --
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo build plan apply destroy test lint fmt scan review verify report doctor bench docs local-up local-down clean
+.PHONY: help setup demo build plan apply destroy test lint fmt scan access review verify report doctor bench docs local-up local-down clean
 
 help: ## list the targets
 	@echo "make <target> [ENV=local|dev|prod] [PYTHON=python3.13]"
@@ -31,7 +31,7 @@ destroy: build ## take everything in ENV down
 	@$(RUN) scripts.terraform destroy --env $(ENV)
 
 test: ## every test and every gate
-	@$(PYTHON) -m scripts.setup --checkov
+	@$(PYTHON) -m scripts.setup --checkov --simulator
 	@$(RUN) scripts.build
 	@$(RUN) scripts.gates test
 
@@ -49,6 +49,11 @@ scan: ## the policy scanner on Terraform's source and plan
 	@$(RUN) scripts.build
 	@$(RUN) scripts.gates scan
 
+access: ## who may do what in ENV: the access matrix as a grid, and every row that does not hold
+	@$(PYTHON) -m scripts.setup --simulator
+	@$(RUN) scripts.build
+	@$(RUN) scripts.access --env $(ENV)
+
 review: build ## what a change does to access and data: BASE=<git ref>, or PLAN=<plan json> of a real environment
 	@$(RUN) scripts.review $${BASE:+--base "$$BASE"} $${PLAN:+--plan "$$PLAN"}
 
@@ -64,9 +69,10 @@ doctor: setup ## which stage of ENV is broken, if one is
 bench: build ## measure what must stay fast: build/bench.json
 	@$(RUN) scripts.bench
 
-docs: ## what is written from code and data: tables in the READMEs of terraform/, docs/controls.md
+docs: ## what is written from code and data: tables in the READMEs of terraform/, docs/access.md, docs/controls.md
 	@$(PYTHON) -m scripts.setup --checkov
 	@$(RUN) scripts.module_docs
+	@$(RUN) scripts.access.page
 	@$(RUN) scripts.controls
 
 local-up: build ## start AWS on this machine, and say how to point a terminal at it

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from scripts.access.matrix import Matrix, Row
+from scripts.access.matrix import Context, Matrix, Row
 from scripts.access.simulator import Answer, Request, simulate
 from scripts.access.world import Principal, World
 
@@ -38,22 +38,30 @@ def request_of(row: Row, world: World, ignored: frozenset[str] = frozenset()) ->
 
     ignored: context keys that are not asked about.
     """
-    principal = world.principal(row.who)
-    resource = world.arn(row.resource)
-    owner = world.owner(row.resource)
-    context: dict[str, str | list[str]] = {
+    context = {key: _filled(value, world) for key, value in row.context.items()}
+    asked = call(world.principal(row.who), row.action, world.arn(row.resource), context, world)
+    return replace(asked, context={key: value for key, value in asked.context.items() if key not in ignored})
+
+
+def call(principal: Principal, action: str, resource: str, context: Context, world: World) -> Request:
+    """Return a call of an action on the resource of an ARN, with all policies that have a say.
+
+    context: what is said of the call beside what AWS says of every call.
+    """
+    owner = world.owner(resource)
+    whole: dict[str, str | list[str]] = {
         **principal.context,
         "aws:RequestedRegion": world.region,
         "aws:ResourceAccount": owner,
-        **_of_service(row.action, principal, world.aliases(resource)),
-        **{key: _filled(value, world) for key, value in row.context.items()},
+        **_of_service(action, principal, world.aliases(resource)),
+        **context,
     }
     return Request(
         principal=principal.id,
-        action=row.action,
+        action=action,
         resource=resource,
         resource_account=owner,
-        context={key: value for key, value in context.items() if key not in ignored},
+        context=whole,
         identity=principal.identity,
         boundary=principal.boundary,
         resource_policy=world.resource_policy(resource),

@@ -27,6 +27,7 @@ from scripts.policies import Policy, Resource, Role, key_names, policies, resour
 from scripts.toolchain import ToolError
 
 OTHER_ACCOUNT = "999999999999"
+_ELSEWHERE = "somebody-elses-bucket"
 EVERYTHING = {
     "Version": "2012-10-17",
     "Statement": [{"Sid": "Everything", "Effect": "Allow", "Action": "*", "Resource": "*"}],
@@ -118,12 +119,11 @@ class World:
 
         return re.sub(r"\{([^{}]+)\}", value, text)
 
-    def owner(self, short: str) -> str:
-        """Return the account a resource belongs to."""
-        if short.startswith("elsewhere/"):
+    def owner(self, arn: str) -> str:
+        """Return the account that the resource of an ARN belongs to."""
+        if arn.partition("/")[0].endswith(f":::{_ELSEWHERE}"):
             return OTHER_ACCOUNT
-        account = "" if short == "*" else self.arn(short).split(":")[4]
-        return account or self.account
+        return (arn.split(":")[4] if arn != "*" else "") or self.account
 
     def principal(self, short: str) -> Principal:
         """Return who a short name stands for. Raises ``ToolError`` if there is nobody."""
@@ -137,7 +137,7 @@ class World:
         if kind == "service":
             return self._service(rest)
         if kind in _ROLE_KINDS:
-            return self._session(self.role(_ROLE_KINDS[kind].format(rest)))
+            return self.session(self.role(_ROLE_KINDS[kind].format(rest)).name)
         raise ToolError(f"There is no principal {short!r}.")
 
     def role(self, short: str) -> Role:
@@ -238,7 +238,9 @@ class World:
         context = {**_signed(arn, account, "User"), "aws:username": name}
         return Principal(arn, context, (ADMINISTRATOR_ACCESS,))
 
-    def _session(self, role: Role) -> Principal:
+    def session(self, name: str) -> Principal:
+        """Return a session of a role, by the role's whole name."""
+        role = self.roles[name]
         account = role.arn.split(":")[4]
         return Principal(
             f"arn:{self.partition}:sts::{account}:assumed-role/{role.name}/session",
@@ -263,7 +265,7 @@ _LAMBDA_LOG_GROUP = "arn:{{partition}}:logs:{{region}}:{{account}}:log-group:/aw
 _ROLE_KINDS = {"role": "{}", "people": "people-{}", "ci": "{}"}
 _PATTERNS = {
     "catalog": "arn:{{partition}}:glue:{{region}}:{{account}}:catalog",
-    "elsewhere": "arn:{{partition}}:s3:::somebody-elses-bucket/{name}",
+    "elsewhere": f"arn:{{{{partition}}}}:s3:::{_ELSEWHERE}/{{name}}",
     "database": "arn:{{partition}}:glue:{{region}}:{{account}}:database/{{database_name}}",
     "function": "arn:{{partition}}:lambda:{{region}}:{{account}}:function:{{prefix}}-{name}",
     "job": "arn:{{partition}}:glue:{{region}}:{{account}}:job/{{prefix}}-{name}",

@@ -62,15 +62,15 @@ def test_no_context_is_named_for_nobody(matrix: Matrix) -> None:
         ("  - deny: role/etl s3:GetObject\n    why: w\n", "a row says who, what and on which resource"),
         ("  - forbid: role/etl s3:GetObject raw-data/a\n    why: w\n", "a row is one allow or deny"),
         (
-            "  - allow: role/etl s3:GetObject raw-data/a\n    deny: role/etl s3:GetObject raw-data/a\n    why: w\n",
-            "a row is one allow or deny",
+            "  - allow: role/etl s3:GetObject a\n    deny: role/etl s3:GetObject a\n    why: w\n",
+            "one allow or deny",
         ),
         (
             "  - deny: role/etl s3:GetObject raw-data/a\n    with: nonsense\n    why: w\n",
             "there is no context 'nonsense'",
         ),
         (
-            '  - deny: role/etl s3:GetObject raw-data/a\n    with: {"aws:SecureTransport": false}\n    why: w\n',
+            '  - deny: role/etl s3:GetObject a\n    with: {"aws:SecureTransport": false}\n    why: w\n',
             "quote the value of aws:SecureTransport",
         ),
         (

@@ -10,7 +10,7 @@ from scripts.toolchain import REPO
 
 TARGETS = {
     *("help", "setup", "demo", "build", "plan", "apply", "destroy", "test", "lint", "fmt", "scan", "verify"),
-    *("report", "doctor", "bench", "docs", "local-up", "local-down", "clean"),
+    *("access", "review", "report", "doctor", "bench", "docs", "local-up", "local-down", "clean"),
 }
 
 

@@ -1,0 +1,190 @@
+"""Least privilege from the other side: what a role's code calls, against what its role allows.
+
+The local AWS writes down each call a function makes (``scripts/local_aws/functions/worker.py``). A call its
+role does not allow is a finding; so is an allowed action that no call has used, unless ``unused.yaml`` lists
+it with a reason. An entry of that list that is of no use any more is one too.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from scripts.access.evaluate import call
+from scripts.access.simulator import simulate
+from scripts.access.world import World
+from scripts.local_aws.functions.runtime import CALLS
+from scripts.policies import Role, statements
+from scripts.review.patterns import covers
+from scripts.toolchain import REPO, ToolError
+
+UNUSED = REPO / "tests" / "access" / "unused.yaml"
+ALL = "all"
+
+
+@dataclass(frozen=True, order=True)
+class Use:
+    """An action that a role's code took on a resource. conditional: with If-None-Match."""
+
+    role: str
+    action: str
+    resource: str
+    conditional: bool = False
+
+
+@dataclass(frozen=True)
+class Unused:
+    """Allowed actions of a role (its short name) that its code does not take itself, or all, and why."""
+
+    role: str
+    actions: frozenset[str]
+    why: str
+
+
+# Operation → action and the parameters that make the resource's ARN; "*" stands for a version being named.
+# https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
+_OBJECT = "arn:{partition}:s3:::{Bucket}/{Key}"
+_BUCKET = "arn:{partition}:s3:::{Bucket}"
+_ACTIONS = {
+    ("kms", "Sign"): ("kms:Sign", "{KeyId}"),
+    ("s3", "GetObject"): ("s3:GetObject", _OBJECT),
+    ("s3", "HeadObject"): ("s3:GetObject", _OBJECT),
+    ("s3", "ListObjectVersions"): ("s3:ListBucketVersions", _BUCKET),
+    ("s3", "ListObjectsV2"): ("s3:ListBucket", _BUCKET),
+    ("s3", "PutObject"): ("s3:PutObject", _OBJECT),
+    ("sqs", "ChangeMessageVisibility"): (
+        "sqs:ChangeMessageVisibility",
+        "arn:{partition}:sqs:{region}:{account}:{queue}",
+    ),
+}
+_OF_A_VERSION = {"s3:GetObject": "s3:GetObjectVersion"}
+
+
+def read_unused(path: Path = UNUSED) -> list[Unused]:
+    """Read the list. Raises ``ToolError`` for an entry without role, actions or reason."""
+    entries = yaml.safe_load(path.read_text(encoding="utf-8"))
+    found = []
+    for entry in entries:
+        if set(entry) != {"role", "actions", "why"} or not entry["why"]:
+            raise ToolError(f"{path}: an entry is a role, its actions and why; this is not: {entry}")
+        actions = [entry["actions"]] if isinstance(entry["actions"], str) else entry["actions"]
+        found.append(Unused(entry["role"], frozenset(actions), entry["why"]))
+    return found
+
+
+def read_uses(home: Path, world: World) -> set[Use]:
+    """Return what the functions of a local AWS did, from the calls in its ``home``."""
+    return {
+        use_of(json.loads(line), world)
+        for path in sorted((home / "functions").glob(f"*/{CALLS}"))
+        for line in path.read_text(encoding="utf-8").splitlines()
+    }
+
+
+def use_of(recorded: Mapping[str, Any], world: World) -> Use:
+    """Return the action a call needed. Raises ``ToolError`` for an operation not in the table."""
+    operation = recorded["service"], recorded["operation"]
+    if operation not in _ACTIONS:
+        name = ":".join(operation)
+        raise ToolError(f"scripts/access/minimality.py does not say which action {name} needs: add it there.")
+    action, form = _ACTIONS[operation]
+    params = recorded["params"]
+    if "VersionId" in params:
+        action = _OF_A_VERSION.get(action, action)
+    resource = form.format(
+        **params,
+        partition=world.partition,
+        region=world.region,
+        account=world.account,
+        queue=params.get("QueueUrl", "").rpartition("/")[2],
+    )
+    return Use(recorded["role"], action, resource, conditional="IfNoneMatch" in params)
+
+
+def findings(uses: Iterable[Use], unused: Iterable[Unused], world: World) -> list[str]:
+    """Return what is allowed and not used, used and not allowed, or listed in vain; one sentence each."""
+    used = set(uses)
+    listed = list(unused)
+    return [
+        *_not_allowed(used, world),
+        *(
+            finding
+            for role in world.roles.values()
+            if _is_of_a_service(role)
+            for finding in _not_used(role, used, listed, world)
+        ),
+        *_of_nobody(listed, world),
+    ]
+
+
+def _not_allowed(used: set[Use], world: World) -> Iterator[str]:
+    """Ask every use of all the policies that have a say in it."""
+    uses = sorted(used)
+    names = {role.arn: name for name, role in world.roles.items()}
+    requests = [
+        call(
+            world.session(names[use.role]),
+            use.action,
+            use.resource,
+            {"s3:if-none-match": "*"} if use.conditional else {},
+            world,
+        )
+        for use in uses
+    ]
+    for use, answer in zip(uses, simulate(requests), strict=True):
+        if answer.decision != "allow":
+            why = answer.problem or "; ".join(answer.reasons)
+            yield f"the code of {names[use.role]} calls {use.action} on {use.resource}, and may not: {why}"
+
+
+def _not_used(role: Role, used: set[Use], listed: list[Unused], world: World) -> Iterator[str]:
+    short = role.name.removeprefix(f"{world.prefix}-")
+    own = [entry for entry in listed if entry.role == short]
+    idle = {}
+    for policy in role.policies:
+        for statement in statements(policy.document):
+            if statement["Effect"] == "Allow":
+                for action in _listed(statement["Action"]):
+                    if not _is_used(role.arn, action, _listed(statement["Resource"]), used):
+                        idle[action] = f"{policy.name}: {statement.get('Sid', '')}"
+    excused = {action for entry in own for action in entry.actions}
+    if ALL in excused:
+        if any(use.role == role.arn for use in used):
+            yield f"{UNUSED.name} lists all of {short}, and its code runs: list what is unused"
+        return
+    for action in sorted(idle.keys() - excused):
+        yield (
+            f"{short} may {action} ({idle[action]}) and its code never did:"
+            " take it away, or list it with a reason"
+        )
+    for action in sorted(excused - idle.keys()):
+        yield f"{UNUSED.name} lists {action} of {short}, which is used or not allowed: take it off the list"
+
+
+def _of_nobody(listed: list[Unused], world: World) -> Iterator[str]:
+    for entry in listed:
+        if f"{world.prefix}-{entry.role}" not in world.roles:
+            yield f"{UNUSED.name} lists {entry.role}, and there is no such role"
+
+
+def _is_of_a_service(role: Role) -> bool:
+    """Whether a service of AWS assumes the role: its calls are code's, not a person's."""
+    return any("Service" in statement["Principal"] for statement in statements(role.trust.document))
+
+
+def _is_used(role: str, action: str, resources: list[str], used: set[Use]) -> bool:
+    return any(
+        use.role == role
+        and covers(action.lower(), use.action.lower())
+        and any(covers(resource, use.resource) for resource in resources)
+        for use in used
+    )
+
+
+def _listed(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value

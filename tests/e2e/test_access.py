@@ -1,0 +1,269 @@
+"""The access matrix holds on the policies as they were applied; where they are weaker, it says which row."""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scripts import applied
+from scripts.access.__main__ import main
+from scripts.access.evaluate import Outcome, evaluate
+from scripts.access.matrix import Matrix, read_matrix
+from scripts.access.world import World
+from scripts.applied import tree_key
+from scripts.pipeline import Pipeline
+from scripts.policies import resources
+from scripts.toolchain import ToolError
+
+pytestmark = pytest.mark.xdist_group("pipeline")
+
+State = dict[str, Any]
+Statement = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def matrix() -> Matrix:
+    return read_matrix()
+
+
+@pytest.fixture(scope="module")
+def state(pipeline: Pipeline) -> State:
+    return pipeline.terraform.show_json()
+
+
+@pytest.fixture(scope="module")
+def outcomes(matrix: Matrix, state: State) -> list[Outcome]:
+    return evaluate(matrix, World(state))
+
+
+def test_every_row_holds(outcomes: list[Outcome]) -> None:
+    assert [str(outcome) for outcome in outcomes if not outcome.holds] == []
+
+
+def test_no_row_is_inconclusive(outcomes: list[Outcome]) -> None:
+    assert [str(outcome) for outcome in outcomes if outcome.answer.decision is None] == []
+
+
+def unasked(matrix: Matrix, world: World) -> set[str]:
+    """Roles without an allowed and a denied row, and resources that no row is about."""
+    asked = {(world.principal(row.who).context.get("aws:PrincipalArn"), row.effect) for row in matrix.rows}
+    about = {world.arn(row.resource) for row in matrix.rows}
+    roles = {
+        name for name, role in world.roles.items() if not {(role.arn, "allow"), (role.arn, "deny")} <= asked
+    }
+    data = {
+        name
+        for name, arn in world.data_resources().items()
+        if not any(one == arn or one.startswith((f"{arn}/", f"{arn}:log-stream:")) for one in about)
+    }
+    return roles | data
+
+
+def test_every_role_and_every_resource_is_asked_about(matrix: Matrix, state: State) -> None:
+    assert unasked(matrix, World(state)) == set()
+
+
+def test_a_role_or_a_bucket_without_rows_is_found(matrix: Matrix, state: State) -> None:
+    grown = copy.deepcopy(state)
+    for kind in ("aws_iam_role", "aws_s3_bucket"):
+        module, one = next(
+            (module, resource)
+            for module in grown["values"]["root_module"]["child_modules"]
+            for resource in module.get("resources", ())
+            if resource["type"] == kind
+        )
+        new = json.loads(
+            json.dumps(one).replace(one["values"].get("name", one["values"].get("bucket")), "new")
+        )
+        module["resources"].append({**new, "address": "new"})
+    assert unasked(matrix, World(grown)) == {"new", "bucket new"}
+
+
+def edit(
+    state: State, address: str, change: Callable[[list[Statement]], None], argument: str = "policy"
+) -> None:
+    """Change the statements of one policy in a state."""
+    (found,) = [resource for resource in resources(state) if resource.address == address]
+    document = json.loads(found.values[argument])
+    change(document["Statement"])
+    found.values[argument] = json.dumps(document)
+
+
+def without(*sids: str) -> Callable[[list[Statement]], None]:
+    """Return a change that takes statements away; they must have been there."""
+
+    def change(statements: list[Statement]) -> None:
+        assert {statement["Sid"] for statement in statements} >= set(sids)
+        statements[:] = [statement for statement in statements if statement["Sid"] not in sids]
+
+    return change
+
+
+def one_policy_of(state: State, role: str) -> str:
+    return next(
+        resource.address
+        for resource in resources(state)
+        if resource.type == "aws_iam_role_policy" and resource.values["role"] == role
+    )
+
+
+EVERYTHING = {"Sid": "Everything", "Effect": "Allow", "Action": "*", "Resource": "*"}
+
+
+def everything_for_etl(state: State) -> None:
+    edit(state, one_policy_of(state, "custody-local-etl"), lambda found: found.append(EVERYTHING))
+
+
+def etl_without_its_boundary(state: State) -> None:
+    everything_for_etl(state)
+    (role,) = [
+        resource
+        for resource in resources(state)
+        if resource.type == "aws_iam_role" and resource.values["name"] == "custody-local-etl"
+    ]
+    role.values["permissions_boundary"] = None
+
+
+def etl_reads_receipts(state: State) -> None:
+    everything_for_etl(state)
+    etl = "arn:aws:iam::123456789012:role/custody-local-etl"
+
+    def name_it(statements: list[Statement]) -> None:
+        for statement in statements:
+            for values in statement.get("Condition", {}).values():
+                if statement["Sid"].startswith("NobodyElse") and "aws:PrincipalArn" in values:
+                    named = values["aws:PrincipalArn"]
+                    values["aws:PrincipalArn"] = [*([named] if isinstance(named, str) else named), etl]
+
+    edit(state, "module.provenance.aws_s3_bucket_policy.this", name_it)
+
+
+def clear_text(state: State) -> None:
+    edit(state, 'module.lake["raw-data"].aws_s3_bucket_policy.this', without("NobodyWithoutTls"))
+
+
+def deletable_evidence(state: State) -> None:
+    edit(state, "module.provenance.aws_s3_bucket_policy.this", without("NobodyDeletesEvidence"))
+
+
+def the_account_signs(state: State) -> None:
+    root = {"AWS": "arn:aws:iam::123456789012:root"}
+    grant = {"Sid": "All", "Effect": "Allow", "Principal": root, "Action": "kms:*", "Resource": "*"}
+    edit(state, 'module.signing_key["a"].aws_kms_key.this', lambda found: found.append(grant))
+
+
+def unpinned_trust(state: State) -> None:
+    def unpin(statements: list[Statement]) -> None:
+        for statement in statements:
+            del statement["Condition"]
+
+    edit(state, "module.recorder_role.aws_iam_role.this", unpin, "assume_role_policy")
+
+
+def anybody_notifies(state: State) -> None:
+    def unpin(statements: list[Statement]) -> None:
+        (notify,) = [statement for statement in statements if statement["Sid"] == "BucketsNotify"]
+        del notify["Condition"]
+
+    edit(state, "module.recorder.aws_sqs_queue.this", unpin)
+
+
+RECEIPT = "provenance/provenance/raw-data/incoming/a.csv/v1.json"
+WEAKENED: dict[Callable[[State], None], list[str]] = {
+    etl_reads_receipts: [f"deny role/etl s3:GetObject {RECEIPT}: but it is allowed, by"],
+    etl_without_its_boundary: [
+        "deny role/etl iam:PutRolePolicy role/etl: but it is allowed, by custody-local-etl",
+        "deny role/etl lambda:InvokeFunction function/recorder: but it is allowed, by custody-local-etl",
+    ],
+    clear_text: [
+        "deny people/producer s3:PutObject raw-data/incoming/a.csv (without TLS): but it is allowed"
+    ],
+    deletable_evidence: [
+        f"deny {who} s3:DeleteObjectVersion {RECEIPT} (s3:versionid = v1): but it is allowed"
+        for who in ("operator",)
+    ],
+    the_account_signs: [
+        "deny administrator kms:Sign key/signing: but it is allowed, by AdministratorAccess: Everything;"
+        " policy of signing-a: All",
+        "deny operator kms:Sign key/signing: but it is allowed",
+        "deny administrator kms:CreateGrant key/signing: but it is allowed",
+    ],
+    unpinned_trust: [
+        "deny service/lambda sts:AssumeRole role/recorder: but it is allowed, by policy of role/recorder"
+    ],
+    anybody_notifies: [
+        "deny service/s3 sqs:SendMessage queue/recorder (for a bucket elsewhere): but it is allowed,"
+        " by policy of recorder: BucketsNotify"
+    ],
+}
+
+
+@pytest.mark.parametrize("weaken", WEAKENED, ids=lambda weaken: weaken.__name__)
+def test_a_weaker_policy_turns_its_rows_red(
+    matrix: Matrix, state: State, weaken: Callable[[State], None]
+) -> None:
+    weaker = copy.deepcopy(state)
+    weaken(weaker)
+    red = [str(outcome) for outcome in evaluate(matrix, World(weaker)) if not outcome.holds]
+    for expected in WEAKENED[weaken]:
+        assert any(said.startswith(expected) for said in red), (expected, red)
+
+
+def kept(folder: Path, state: State) -> None:
+    """Keep a state as that of the Terraform as it is."""
+    (folder / f"{tree_key()}.json").write_text(json.dumps(state))
+
+
+def test_make_access_shows_the_grid_and_says_so(
+    state: State, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(applied, "APPLIED", tmp_path)
+    kept(tmp_path, state)
+    assert main([]) == 0
+    shown = capsys.readouterr().out
+    assert max(len(line) for line in shown.splitlines()) <= 160
+    assert re.search(r"^role/recorder  +RLrw ", shown, re.MULTILINE)
+    assert re.search(r"\d+ rows, \d+ of them denials: \d+ hold, 0 do not, 0 inconclusive", shown)
+
+
+def test_make_access_names_the_row_and_the_statement(
+    state: State, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    weaker = copy.deepcopy(state)
+    the_account_signs(weaker)
+    monkeypatch.setattr(applied, "APPLIED", tmp_path)
+    kept(tmp_path, weaker)
+    assert main([]) == 1
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "! deny administrator kms:Sign key/signing: but it is allowed, by" in shown
+    assert "policy of signing-a: All" in shown
+
+
+@pytest.mark.parametrize(("env", "message"), [("nowhere", "There is no environment"), ("dev", "fill it in")])
+def test_an_environment_that_cannot_be_asked(
+    env: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["--env", env]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_the_boundary_caps_a_policy_that_is_too_wide(matrix: Matrix, state: State) -> None:
+    weaker = copy.deepcopy(state)
+    everything_for_etl(weaker)
+    red = [str(outcome) for outcome in evaluate(matrix, World(weaker)) if not outcome.holds]
+    assert [said for said in red if " iam:" in said or " lambda:" in said or " sts:" in said] == []
+
+
+def test_a_role_whose_boundary_is_not_in_the_state_is_not_judged(matrix: Matrix, state: State) -> None:
+    elsewhere = copy.deepcopy(state)
+    for resource in resources(elsewhere):
+        if resource.type == "aws_iam_role":
+            resource.values["permissions_boundary"] = "arn:aws:iam::123456789012:policy/elsewhere"
+    with pytest.raises(ToolError, match="The state does not hold arn:aws:iam::123456789012:policy/elsewhere"):
+        evaluate(matrix, World(elsewhere))
