@@ -1,0 +1,101 @@
+variable "account_id" {
+  type        = string
+  nullable    = false
+  description = "Account that the permission sets are assigned in, 12 digits."
+
+  validation {
+    condition     = can(regex("^[0-9]{12}$", var.account_id))
+    error_message = "account_id must be 12 digits."
+  }
+}
+
+variable "boundary_name" {
+  type        = string
+  nullable    = false
+  description = "Name of the permissions boundary of people: a managed policy of the account, without a path."
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9+=,.@_-]{1,128}$", var.boundary_name))
+    error_message = "boundary_name must be the name of a managed policy, not its ARN: Identity Center finds it by name in each account."
+  }
+}
+
+variable "instance" {
+  type = object({
+    arn               = string
+    identity_store_id = string
+  })
+  default     = null
+  description = "Instance of IAM Identity Center and the identity store that holds its groups. Null: they are looked up, which the organization's management account or a delegated administrator may do."
+
+  validation {
+    condition     = var.instance == null ? true : can(regex("^arn:[a-z-]+:sso:::instance/ssoins-[a-z0-9]+$", var.instance.arn))
+    error_message = "instance.arn must be an instance's ARN, such as arn:aws:sso:::instance/ssoins-1234567890abcdef (aws sso-admin list-instances shows it)."
+  }
+
+  validation {
+    condition     = var.instance == null ? true : can(regex("^d-[a-z0-9]{10}$", var.instance.identity_store_id))
+    error_message = "instance.identity_store_id must be an identity store's id, such as d-1234567890 (aws sso-admin list-instances shows it)."
+  }
+}
+
+variable "personas" {
+  type = map(object({
+    description   = string
+    group_ids     = optional(set(string), [])
+    group_names   = optional(set(string), [])
+    policies      = map(string)
+    session_hours = number
+  }))
+  nullable    = false
+  description = "Who people are, by persona: what each is for, the groups it is given to (by id, or by display name, which is looked up), its policies as JSON of aws_iam_policy_document by name, and how long a session lasts."
+
+  validation {
+    condition     = length(var.personas) > 0 && alltrue([for name in keys(var.personas) : can(regex("^[a-z][a-z-]*$", name))])
+    error_message = "personas must hold at least one, under a name in lower-case letters and hyphens such as data-engineer."
+  }
+
+  validation {
+    condition     = alltrue([for name in keys(var.personas) : length("${var.prefix}-${name}") <= 32])
+    error_message = "The prefix and a persona's name must not exceed 32 characters together: the name of a permission set has no more. Shorten the prefix."
+  }
+
+  validation {
+    condition     = alltrue([for persona in values(var.personas) : length(persona.group_ids) + length(persona.group_names) > 0])
+    error_message = "Each persona needs a group: a permission set that nobody has is not needed."
+  }
+
+  validation {
+    condition = alltrue([
+      for id in flatten([for persona in values(var.personas) : tolist(persona.group_ids)]) :
+      can(regex("^([0-9a-f]{10}-)?[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$", id))
+    ])
+    error_message = "A group id in personas must be a group's id in the identity store, a UUID; names go into group_names."
+  }
+
+  validation {
+    condition = alltrue(flatten([
+      for persona in values(var.personas) : [
+        length(persona.policies) > 0,
+        [for json in values(persona.policies) : can(jsondecode(json).Statement)],
+      ]
+    ]))
+    error_message = "Each persona needs a policy, and policies must be IAM policies in JSON: pass data.aws_iam_policy_document.<name>.json."
+  }
+
+  validation {
+    condition     = alltrue([for persona in values(var.personas) : persona.session_hours >= 1 && persona.session_hours <= 12 && floor(persona.session_hours) == persona.session_hours])
+    error_message = "A persona's session_hours must be a whole number of 1 to 12: Identity Center takes nothing else."
+  }
+}
+
+variable "prefix" {
+  type        = string
+  nullable    = false
+  description = "Prefix of the permission sets' names, <name>-<environment>."
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]*-[a-z][a-z0-9]*$", var.prefix))
+    error_message = "prefix must be <name>-<environment> in lower-case letters, digits and hyphens, such as custody-dev."
+  }
+}
