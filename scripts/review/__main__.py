@@ -12,23 +12,13 @@ interrupted.
 from __future__ import annotations
 
 import argparse
-import io
 import json
-import multiprocessing
-import re
-import shutil
 import signal
-import subprocess
 import sys
-import tarfile
 from collections.abc import Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-from scripts.applied import applied_state, tree_key
 from scripts.review.access import compare_access
 from scripts.review.approvals import judge, read_approvals
 from scripts.review.assignments import compare_assignments
@@ -36,11 +26,8 @@ from scripts.review.findings import Finding
 from scripts.review.page import Compared, as_json, as_markdown
 from scripts.review.protection import compare_protection
 from scripts.review.sides import Side, applied_sides, planned_sides
+from scripts.review.sources import NotCheckedError, applied_states, commit_of, read_plan
 from scripts.toolchain import BUILD, REPO, ToolError
-
-
-class NotCheckedError(Exception):
-    """One side could not be had; the message says which and why."""
 
 
 def compare(before: Side, after: Side, actions: dict[str, list[str]] | None = None) -> list[Finding]:
@@ -53,95 +40,17 @@ def compare(before: Side, after: Side, actions: dict[str, list[str]] | None = No
 
 
 def review_base(ref: str, tree: Path, out: Path) -> tuple[Compared, list[Finding]]:
-    """Compare the commit ``ref`` names with the working tree in ``tree``, both applied.
-
-    Raises ``ToolError`` if there is no such commit, ``NotCheckedError`` if a side cannot be applied.
-    """
-    commit = _commit(ref, tree)
-    sides = {f"the base {commit[:12]}": _export(commit, tree, out), "the working tree": tree / "terraform"}
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(len(sides), mp_context=context, initializer=_end_when_told) as pool:
-        running = {name: pool.submit(_applied, name, source) for name, source in sides.items()}
-        try:
-            before, after = (_result(name, state) for name, state in running.items())
-        except BaseException:
-            for process in multiprocessing.active_children():
-                process.terminate()
-            raise
-    return Compared(f"{ref} ({commit[:12]})", "working tree"), compare(*applied_sides(before, after))
+    """Compare the commit ``ref`` names with the working tree in ``tree``, both applied."""
+    commit = commit_of(ref, tree)
+    sides = applied_sides(*applied_states(commit, tree, out))
+    return Compared(f"{ref} ({commit[:12]})", "working tree"), compare(*sides)
 
 
 def review_plan(path: Path) -> tuple[Compared, list[Finding]]:
-    """Compare what a plan found with what it would leave.
-
-    Raises ``ToolError`` if the file is no plan, ``NotCheckedError`` if the plan failed.
-    """
-    try:
-        plan: Any = json.loads(path.read_bytes())
-    except OSError as error:
-        raise ToolError(f"{path} cannot be read: {error.strerror}.") from error
-    except ValueError as error:
-        raise ToolError(f"{path} is not JSON. Make it with: terraform show -json <plan>") from error
-    if not isinstance(plan, dict) or not {"planned_values", "resource_changes"} <= plan.keys():
-        raise ToolError(f"{path} is not a plan. Make it with: terraform show -json <plan>")
-    if plan.get("errored"):
-        raise NotCheckedError(f"the plan in {path} ended with an error: it is not whole")
+    """Compare what a plan found with what it would leave."""
+    plan = read_plan(path)
     actions = {change["address"]: change["change"]["actions"] for change in plan["resource_changes"]}
     return Compared("as it is", f"plan {path.name}"), compare(*planned_sides(plan), actions)
-
-
-def _commit(ref: str, tree: Path) -> str:
-    done = _git(tree, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}")
-    if done.returncode != 0:
-        raise ToolError(f"There is no commit {ref!r} here; in a shallow clone, fetch it first.")
-    return done.stdout.decode().strip()
-
-
-def _export(commit: str, tree: Path, out: Path) -> Path:
-    """Write the Terraform and SQL of a commit below ``out``; return the folder of its Terraform."""
-    folder = out / commit
-    if not folder.is_dir():
-        done = _git(tree, "archive", "--format=tar", commit, "terraform", "sql")
-        if done.returncode != 0:
-            raise ToolError(f"The commit {commit[:12]} has no terraform/ and sql/ to compare with.")
-        partial = folder.with_suffix(".part")
-        shutil.rmtree(partial, ignore_errors=True)
-        with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
-            archive.extractall(partial, filter="data")
-        partial.rename(folder)
-    return folder / "terraform"
-
-
-def _git(tree: Path, *words: str) -> subprocess.CompletedProcess[bytes]:
-    command = ["git", "-C", str(tree), *words]
-    return subprocess.run(command, capture_output=True, check=False)
-
-
-def _end_when_told() -> None:
-    """Let the parent alone hear of Ctrl-C; it then ends this process, which ends what it started itself."""
-    signal.signal(signal.SIGINT, lambda *_: None)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(130))
-
-
-def _result(name: str, state: Future[dict[str, Any]]) -> dict[str, Any]:
-    try:
-        return state.result()
-    except (ToolError, BrokenProcessPool) as error:
-        raise NotCheckedError(f"{name} cannot be applied: {_essence(str(error))}") from error
-
-
-def _applied(name: str, source: Path) -> dict[str, Any]:
-    return applied_state(source, tree_key(source), say=lambda line: _say(f"{name}: {line}"))
-
-
-def _essence(message: str) -> str:
-    """Return what Terraform calls the error, on one line; else the last line of all it said."""
-    found = re.search(r"^\W*Error: (.*)$", message, re.MULTILINE)
-    return found[1].strip() if found else (message.strip().splitlines() or ["no reason given"])[-1]
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
 
 
 def main(arguments: Sequence[str] | None = None, *, tree: Path = REPO, out: Path = BUILD / "review") -> int:
@@ -161,13 +70,13 @@ def main(arguments: Sequence[str] | None = None, *, tree: Path = REPO, out: Path
             review_plan(options.plan) if options.plan else review_base(options.base, tree, out)
         )
     except ToolError as error:
-        _say(str(error))
+        print(error, file=sys.stderr)
         return 2
     except NotCheckedError as error:
-        _say(f"Not checked: {error}.")
+        print(f"Not checked: {error}.", file=sys.stderr)
         return 3
     except KeyboardInterrupt:
-        _say("Interrupted.")
+        print("Interrupted.", file=sys.stderr)
         return 130
     judged = judge(findings, approvals, datetime.now(UTC).date())
     page = as_markdown(compared, judged)

@@ -11,8 +11,8 @@ from scripts.review.approvals import Approval, Judged
 from scripts.review.findings import About, Finding
 from scripts.review.words import code
 
-LIMIT = 65_536
-"""Characters GitHub takes in one comment."""
+LIMIT = 65_000
+"""Bytes of UTF-8: GitHub takes 65,536 characters in one comment."""
 
 _ROOM_TO_CLOSE = 400
 
@@ -75,7 +75,7 @@ def _entry(approval: Approval) -> dict[str, Any]:
 
 
 def as_markdown(compared: Compared, judged: Judged, limit: int = LIMIT) -> str:
-    """Return the review for a person, the worst first, cut to ``limit`` characters; it says what was cut."""
+    """Return the review for a person, the worst first, cut to ``limit`` bytes; it says what was cut."""
     page = _Page(limit)
     page.add(f"## {_headline(judged)}", "", f"{code(compared.before)} → {code(compared.after)}", "")
     refused = judged.refused
@@ -111,7 +111,7 @@ def _headline(judged: Judged) -> str:
 
 
 class _Page:
-    """Lines up to a number of characters; what does not fit is counted."""
+    """Lines up to a number of bytes; what does not fit is counted."""
 
     def __init__(self, limit: int) -> None:
         self._left = limit - _ROOM_TO_CLOSE
@@ -120,7 +120,7 @@ class _Page:
 
     def add(self, *lines: str) -> bool:
         """Add lines, all or none of them; return whether they fitted."""
-        size = sum(len(line) + 1 for line in lines)
+        size = sum(len(line.encode()) + 1 for line in lines)
         if size > self._left:
             return False
         self._left -= size

@@ -1,0 +1,116 @@
+"""Where the two sides of a review come from: two trees applied to an AWS on this machine, or a plan."""
+
+from __future__ import annotations
+
+import io
+import json
+import multiprocessing
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import tarfile
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from pathlib import Path
+from typing import Any
+
+from scripts.applied import applied_state, tree_key
+from scripts.toolchain import ToolError
+
+
+class NotCheckedError(Exception):
+    """A side could not be had; the message says which and why."""
+
+
+def commit_of(ref: str, tree: Path) -> str:
+    """Return the commit that ``ref`` names in ``tree``; raises ``ToolError`` if there is none."""
+    done = _git(tree, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{ref}^{{commit}}")
+    if done.returncode != 0:
+        raise ToolError(f"There is no commit {ref!r} here; in a shallow clone, fetch it first.")
+    return done.stdout.decode().strip()
+
+
+def applied_states(commit: str, tree: Path, out: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the states of a commit and of the working tree in ``tree``; the commit is written below ``out``.
+
+    Both are applied at once, each to an AWS of its own: an apply waits more than it works. Raises
+    ``ToolError`` if the commit has no Terraform, ``NotCheckedError`` if a side cannot be applied.
+    """
+    sides = {f"the base {commit[:12]}": _export(commit, tree, out), "the working tree": tree / "terraform"}
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(len(sides), mp_context=context, initializer=_end_when_told) as pool:
+        running = {name: pool.submit(_applied, name, source) for name, source in sides.items()}
+        try:
+            before, after = (_result(name, state) for name, state in running.items())
+        except BaseException:
+            for process in multiprocessing.active_children():
+                process.terminate()
+            raise
+    return before, after
+
+
+def read_plan(path: Path) -> dict[str, Any]:
+    """Return a plan's document (``terraform show -json``).
+
+    Raises ``ToolError`` if the file is no plan, ``NotCheckedError`` if the plan failed.
+    """
+    try:
+        plan: Any = json.loads(path.read_bytes())
+    except OSError as error:
+        raise ToolError(f"{path} cannot be read: {error.strerror}.") from error
+    except ValueError as error:
+        raise ToolError(f"{path} is not JSON. Make it with: terraform show -json <plan>") from error
+    if not isinstance(plan, dict) or not {"planned_values", "resource_changes"} <= plan.keys():
+        raise ToolError(f"{path} is not a plan. Make it with: terraform show -json <plan>")
+    if plan.get("errored"):
+        raise NotCheckedError(f"the plan in {path} ended with an error: it is not whole")
+    return plan
+
+
+def _export(commit: str, tree: Path, out: Path) -> Path:
+    """Write the Terraform and SQL of a commit below ``out``; return the folder of its Terraform."""
+    folder = out / commit
+    if not folder.is_dir():
+        done = _git(tree, "archive", "--format=tar", commit, "terraform", "sql")
+        if done.returncode != 0:
+            raise ToolError(f"The commit {commit[:12]} has no terraform/ and sql/ to compare with.")
+        partial = folder.with_suffix(".part")
+        shutil.rmtree(partial, ignore_errors=True)
+        with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:
+            archive.extractall(partial, filter="data")
+        partial.rename(folder)
+    return folder / "terraform"
+
+
+def _git(tree: Path, *words: str) -> subprocess.CompletedProcess[bytes]:
+    command = ["git", "-C", str(tree), *words]
+    return subprocess.run(command, capture_output=True, check=False)
+
+
+def _end_when_told() -> None:
+    """Let the parent alone hear of Ctrl-C; it then ends this process, which ends what it started itself."""
+    signal.signal(signal.SIGINT, lambda *_: None)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(130))
+
+
+def _applied(name: str, source: Path) -> dict[str, Any]:
+    def say(line: str) -> None:
+        print(f"{name}: {line}", file=sys.stderr, flush=True)
+
+    return applied_state(source, tree_key(source), say=say)
+
+
+def _result(name: str, state: Future[dict[str, Any]]) -> dict[str, Any]:
+    try:
+        return state.result()
+    except (ToolError, BrokenProcessPool) as error:
+        raise NotCheckedError(f"{name} cannot be applied: {_essence(str(error))}") from error
+
+
+def _essence(message: str) -> str:
+    """Return what Terraform calls the error, on one line; else the last line of all it said."""
+    found = re.search(r"^\W*Error\b[^:]*: (.*)$", message, re.MULTILINE)
+    said = found[1] if found else (message.strip().splitlines() or ["no reason was given"])[-1]
+    return said.strip().rstrip(".")
