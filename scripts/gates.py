@@ -136,7 +136,7 @@ def command(*words: str | Path) -> Callable[[Runner], bool]:
 
 
 def terraform_tests(run: Runner) -> bool:
-    """``terraform validate`` and ``terraform test`` for the root and for each module, in a copy of the code.
+    """``terraform validate`` and ``terraform test`` for the roots and for each module, in a copy of the code.
 
     The copy keeps what ``init`` writes out of the repository; Terraform's own data is kept from run to run.
     """
@@ -149,7 +149,7 @@ def terraform_tests(run: Runner) -> bool:
         link.unlink(missing_ok=True)
         link.symlink_to(target)
     green = True
-    for folder in (copy, *sorted(path.parent for path in copy.glob("modules/*/tests"))):
+    for folder in (copy, copy / "bootstrap", *sorted(path.parent for path in copy.glob("modules/*/tests"))):
         own = Runner(run.children)
         if not _terraform_test(own, folder):
             green = False
@@ -158,14 +158,14 @@ def terraform_tests(run: Runner) -> bool:
 
 
 def _terraform_test(run: Runner, folder: Path) -> bool:
-    name = folder.name if folder.parent.name == "modules" else "root"
+    is_root = folder.parent.name != "modules"
     environ = terraform_environ(without_aws(os.environ)) | {
-        "TF_DATA_DIR": str(WORK / "terraform-data" / name),
+        "TF_DATA_DIR": str(WORK / "terraform-data" / folder.name),
         "AWS_REGION": "us-east-1",
     }
     shutil.copy(lock_file(), folder / LOCK_FILE.name)
     terraform = terraform_program()
-    validate = [("validate",)] if name == "root" else []  # which validates every module the root calls
+    validate = [("validate",)] if is_root else []  # which validates every module the root calls
     commands = [("init", "-backend=false", "-input=false"), *validate, ("test",)]
     return all(run(terraform, *words, "-no-color", cwd=folder, environ=environ) for words in commands)
 

@@ -64,8 +64,8 @@ def read_blocks(path: Path, kind: str) -> list[Block]:
 
 
 def module_folders(root: Path) -> list[Path]:
-    """Return the root module's folder and that of every module of ours."""
-    return [root, *sorted(path.parent for path in root.glob("modules/*/variables.tf"))]
+    """Return the folders of the roots, the kit's and bootstrap's, and that of every module of ours."""
+    return [root, root / "bootstrap", *sorted(path.parent for path in root.glob("modules/*/variables.tf"))]
 
 
 def tables(folder: Path) -> str:

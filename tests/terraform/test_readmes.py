@@ -13,7 +13,7 @@ from scripts.toolchain import REPO, ToolError
 
 ROOT = REPO / "terraform"
 FOLDERS = module_folders(ROOT)
-MODULES = [folder for folder in FOLDERS if folder != ROOT]
+MODULES = [folder for folder in FOLDERS if folder.parent.name == "modules"]
 
 
 def label(folder: Path) -> str:

@@ -1,0 +1,374 @@
+# What an apply changes, beside what it reads: the kit's resources, by their names. Taking an environment down, ending
+# its trail and scheduling a key's deletion are not here: those are an administrator's.
+
+data "aws_iam_policy_document" "write_state" {
+  statement {
+    sid       = "WriteState"
+    actions   = ["s3:PutObject"]
+    resources = [local.state_arn]
+  }
+}
+
+# aws_s3_bucket and what hangs on it, aws_s3_object.
+data "aws_iam_policy_document" "change_storage" {
+  statement {
+    sid = "ChangeBuckets"
+    actions = [
+      "s3:CreateBucket",
+      "s3:DeleteBucket",
+      "s3:DeleteBucketPolicy",
+      "s3:PutBucketLogging",
+      "s3:PutBucketNotification",
+      "s3:PutBucketObjectLockConfiguration",
+      "s3:PutBucketOwnershipControls",
+      "s3:PutBucketPolicy",
+      "s3:PutBucketPublicAccessBlock",
+      "s3:PutBucketTagging",
+      "s3:PutBucketVersioning",
+      "s3:PutEncryptionConfiguration",
+      "s3:PutLifecycleConfiguration",
+    ]
+    resources = [local.kit.buckets]
+  }
+
+  # The registry names its own date to keep until, hence the retention.
+  statement {
+    sid       = "PlaceObjects"
+    actions   = ["s3:PutObject", "s3:PutObjectRetention", "s3:PutObjectTagging"]
+    resources = [local.kit.code, local.kit.registry]
+  }
+
+  # The provider deletes every version of code that is replaced. The registry is evidence and stays.
+  statement {
+    sid       = "RemoveOldCode"
+    actions   = ["s3:DeleteObject", "s3:DeleteObjectVersion"]
+    resources = [local.kit.code]
+  }
+
+  statement {
+    sid       = "FindOldCode"
+    actions   = ["s3:ListBucketVersions"]
+    resources = [trimsuffix(local.kit.code, "/*")]
+  }
+
+  statement {
+    sid       = "EncryptPlacedObjects"
+    actions   = ["kms:GenerateDataKey"]
+    resources = [local.kit.keys]
+
+    condition {
+      test     = "StringEquals"
+      variable = "kms:EncryptionContext:aws:s3:arn"
+      values   = [trimsuffix(local.kit.code, "/*"), trimsuffix(local.kit.registry, "/keys/registry.json")]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "kms:ViaService"
+      values   = ["s3.${var.region}.${data.aws_partition.current.dns_suffix}"]
+    }
+  }
+}
+
+# aws_kms_key, aws_kms_alias.
+data "aws_iam_policy_document" "change_keys" {
+  # CreateKey has no resource form. A key is born with the kit's tags, or it is not made.
+  statement {
+    sid       = "CreateKeys"
+    actions   = ["kms:CreateKey"]
+    resources = ["*"]
+
+    dynamic "condition" {
+      for_each = local.kit_tags
+
+      content {
+        test     = "StringEquals"
+        variable = "aws:RequestTag/${condition.key}"
+        values   = [condition.value]
+      }
+    }
+  }
+
+  statement {
+    sid       = "ChangeKeys"
+    actions   = concat(local.key_changes, ["kms:TagResource", "kms:UntagResource"])
+    resources = [local.kit.keys]
+
+    dynamic "condition" {
+      for_each = local.kit_tags
+
+      content {
+        test     = "StringEquals"
+        variable = "aws:ResourceTag/${condition.key}"
+        values   = [condition.value]
+      }
+    }
+  }
+
+  # A new key has neither tag nor alias yet, and neither has to be taken from anybody who does.
+  # https://docs.aws.amazon.com/kms/latest/developerguide/tag-permissions.html
+  statement {
+    sid       = "TagNewKeys"
+    actions   = ["kms:TagResource"]
+    resources = [local.kit.keys]
+
+    dynamic "condition" {
+      for_each = local.kit_tags
+
+      content {
+        test     = "StringEquals"
+        variable = "aws:RequestTag/${condition.key}"
+        values   = [condition.value]
+      }
+    }
+
+    dynamic "condition" {
+      for_each = toset([for tag in keys(local.kit_tags) : "aws:ResourceTag/${tag}"])
+
+      content {
+        test     = "Null"
+        variable = condition.value
+        values   = ["true"]
+      }
+    }
+
+    condition {
+      test     = "Null"
+      variable = "kms:ResourceAliases"
+      values   = ["true"]
+    }
+  }
+
+  # An alias is changed by who may change both it and its key.
+  statement {
+    sid       = "NameKeys"
+    actions   = ["kms:CreateAlias", "kms:DeleteAlias", "kms:UpdateAlias"]
+    resources = [local.kit.aliases]
+  }
+}
+
+locals {
+  key_changes = [
+    "kms:CreateAlias",
+    "kms:DeleteAlias",
+    "kms:EnableKey",
+    "kms:EnableKeyRotation",
+    "kms:PutKeyPolicy",
+    "kms:UpdateAlias",
+    "kms:UpdateKeyDescription",
+  ]
+}
+
+# aws_iam_role, aws_iam_role_policy, and the taking away of others.
+data "aws_iam_policy_document" "change_roles" {
+  # Nobody makes or strengthens a role that is not under one of the kit's boundaries, nor takes a role from under it.
+  # https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html
+  statement {
+    sid = "ChangeRolesWithinTheirBoundary"
+    actions = [
+      "iam:CreateRole",
+      "iam:DeleteRolePolicy",
+      "iam:DetachRolePolicy",
+      "iam:PutRolePermissionsBoundary",
+      "iam:PutRolePolicy",
+    ]
+    resources = [local.kit.roles]
+
+    condition {
+      test     = "StringEquals"
+      variable = "iam:PermissionsBoundary"
+      values   = [module.boundary["people"].arn, module.boundary["service"].arn]
+    }
+  }
+
+  # IAM knows no condition on the boundary for these; what a role may do is not theirs.
+  statement {
+    sid = "ChangeWhatRolesAreCalled"
+    actions = [
+      "iam:DeleteRole",
+      "iam:ListInstanceProfilesForRole",
+      "iam:TagRole",
+      "iam:UntagRole",
+      "iam:UpdateAssumeRolePolicy",
+      "iam:UpdateRole",
+    ]
+    resources = [local.kit.roles]
+  }
+
+  statement {
+    sid       = "HandRolesToServices"
+    actions   = ["iam:PassRole"]
+    resources = [local.kit.roles]
+
+    condition {
+      test     = "StringEquals"
+      variable = "iam:PassedToService"
+      values   = ["cloudtrail.amazonaws.com", "firehose.amazonaws.com", "glue.amazonaws.com", "lambda.amazonaws.com"]
+    }
+  }
+}
+
+# aws_lambda_function, aws_lambda_event_source_mapping, aws_sqs_queue.
+data "aws_iam_policy_document" "change_functions" {
+  statement {
+    sid = "ChangeFunctions"
+    actions = [
+      "lambda:CreateFunction",
+      "lambda:DeleteFunction",
+      "lambda:TagResource",
+      "lambda:UntagResource",
+      "lambda:UpdateFunctionCode",
+      "lambda:UpdateFunctionConfiguration",
+    ]
+    resources = [local.kit.functions, local.kit.mappings]
+  }
+
+  # A mapping's id is random, and CreateEventSourceMapping has no resource form: its function says whose it is.
+  statement {
+    sid       = "ConnectFunctions"
+    actions   = ["lambda:CreateEventSourceMapping", "lambda:DeleteEventSourceMapping", "lambda:UpdateEventSourceMapping"]
+    resources = ["*"]
+
+    condition {
+      test     = "ArnLike"
+      variable = "lambda:FunctionArn"
+      values   = [local.kit.functions]
+    }
+  }
+
+  # A function's environment is encrypted for it under a grant of whoever makes the function.
+  # https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars-encryption.html
+  statement {
+    sid       = "EncryptFunctionSettings"
+    actions   = ["kms:CreateGrant", "kms:Encrypt", "kms:GenerateDataKey"]
+    resources = [local.kit.keys]
+
+    dynamic "condition" {
+      for_each = local.kit_tags
+
+      content {
+        test     = "StringEquals"
+        variable = "aws:ResourceTag/${condition.key}"
+        values   = [condition.value]
+      }
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "kms:ViaService"
+      values   = ["lambda.${var.region}.${data.aws_partition.current.dns_suffix}"]
+    }
+  }
+
+  statement {
+    sid       = "ChangeQueues"
+    actions   = ["sqs:CreateQueue", "sqs:DeleteQueue", "sqs:SetQueueAttributes", "sqs:TagQueue", "sqs:UntagQueue"]
+    resources = [local.kit.queues]
+  }
+}
+
+# aws_glue_catalog_database, aws_glue_catalog_table, aws_athena_workgroup, aws_athena_named_query.
+data "aws_iam_policy_document" "change_queries" {
+  statement {
+    sid = "ChangeCatalog"
+    actions = [
+      "glue:CreateDatabase",
+      "glue:CreateTable",
+      "glue:DeleteDatabase",
+      "glue:DeleteTable",
+      "glue:TagResource",
+      "glue:UntagResource",
+      "glue:UpdateDatabase",
+      "glue:UpdateTable",
+    ]
+    resources = [local.kit.catalog, local.kit.database, local.kit.tables, local.kit.user_functions]
+  }
+
+  statement {
+    sid = "ChangeWorkgroup"
+    actions = [
+      "athena:CreateNamedQuery",
+      "athena:CreateWorkGroup",
+      "athena:DeleteNamedQuery",
+      "athena:DeleteWorkGroup",
+      "athena:TagResource",
+      "athena:UntagResource",
+      "athena:UpdateNamedQuery",
+      "athena:UpdateWorkGroup",
+    ]
+    resources = [local.kit.workgroup]
+  }
+}
+
+# aws_cloudtrail, aws_cloudwatch_event_rule and _target, aws_cloudwatch_metric_alarm, aws_cloudwatch_log_group,
+# aws_sns_topic, aws_sns_topic_subscription.
+data "aws_iam_policy_document" "change_watch" {
+  # It starts the trail and sets what it logs; it can neither stop nor delete it.
+  statement {
+    sid = "ChangeTrail"
+    actions = [
+      "cloudtrail:AddTags",
+      "cloudtrail:CreateTrail",
+      "cloudtrail:PutEventSelectors",
+      "cloudtrail:RemoveTags",
+      "cloudtrail:StartLogging",
+      "cloudtrail:UpdateTrail",
+    ]
+    resources = [local.kit.trail]
+  }
+
+  statement {
+    sid = "ChangeAlarmsAndRules"
+    actions = [
+      "cloudwatch:DeleteAlarms",
+      "cloudwatch:PutMetricAlarm",
+      "cloudwatch:TagResource",
+      "cloudwatch:UntagResource",
+      "events:DeleteRule",
+      "events:PutRule",
+      "events:PutTargets",
+      "events:RemoveTargets",
+      "events:TagResource",
+      "events:UntagResource",
+    ]
+    resources = [local.kit.alarms, local.kit.rules]
+  }
+
+  statement {
+    sid = "ChangeLogGroups"
+    actions = [
+      "logs:AssociateKmsKey",
+      "logs:CreateLogGroup",
+      "logs:DeleteLogGroup",
+      "logs:PutRetentionPolicy",
+      "logs:TagResource",
+      "logs:UntagResource",
+    ]
+    resources = local.kit.log_groups
+  }
+
+  statement {
+    sid = "ChangeTopic"
+    actions = [
+      "sns:CreateTopic",
+      "sns:DeleteTopic",
+      "sns:SetTopicAttributes",
+      "sns:TagResource",
+      "sns:UntagResource",
+    ]
+    resources = [local.kit.topics]
+  }
+
+  # Addresses come; who leaves uses the link in his mail, for sns:Unsubscribe would reach every topic of the account.
+  statement {
+    sid       = "SubscribeAddresses"
+    actions   = ["sns:Subscribe"]
+    resources = [local.kit.topics]
+
+    condition {
+      test     = "StringEquals"
+      variable = "sns:Protocol"
+      values   = ["email"]
+    }
+  }
+}

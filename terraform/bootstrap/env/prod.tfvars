@@ -1,0 +1,6 @@
+# Replace everything in angle brackets; a plan refuses what is left of it.
+account_id     = "<your-account-id>"
+administrators = ["<arn-of-the-role-you-run-this-as>"]
+environment    = "prod"
+github         = { repository = "<owner>/<repository>" }
+region         = "<your-region>"

@@ -1,0 +1,67 @@
+# Who plans and who applies: workflows of one repository, each in an environment of its own, by GitHub's tokens. There
+# is no long-lived key. https://docs.github.com/actions/security-for-github-actions/security-hardening-your-deployments
+
+resource "aws_iam_openid_connect_provider" "github" {
+  count = var.github.provider_arn == null ? 1 : 0
+
+  url            = "https://token.actions.githubusercontent.com"
+  client_id_list = ["sts.amazonaws.com"]
+}
+
+# By name: a role may trust a provider that is yet to come, and what it trusts is known at plan.
+locals {
+  provider_arn = (
+    var.github.provider_arn != null ? var.github.provider_arn : "${local.iam}:oidc-provider/token.actions.githubusercontent.com"
+  )
+}
+
+module "plan_role" {
+  source = "../modules/role"
+
+  account_id          = var.account_id
+  boundary_arn        = module.boundary["ci"].arn
+  managed_policy_arns = { read = aws_iam_policy.read.arn }
+  description         = "Plans ${local.prefix}: reads what is deployed, and holds the lock of its state"
+  name                = local.role_names["plan"]
+
+  policies = {
+    read-state = data.aws_iam_policy_document.read_state.json
+  }
+
+  trust = {
+    github = {
+      environments = ["${var.environment}-plan"]
+      provider_arn = local.provider_arn
+      repository   = var.github.repository
+    }
+  }
+}
+
+module "apply_role" {
+  source = "../modules/role"
+
+  account_id          = var.account_id
+  boundary_arn        = module.boundary["ci"].arn
+  managed_policy_arns = { read = aws_iam_policy.read.arn }
+  description         = "Applies saved plans of ${local.prefix}"
+  name                = local.role_names["apply"]
+
+  policies = {
+    change-functions = data.aws_iam_policy_document.change_functions.json
+    change-keys      = data.aws_iam_policy_document.change_keys.json
+    change-queries   = data.aws_iam_policy_document.change_queries.json
+    change-roles     = data.aws_iam_policy_document.change_roles.json
+    change-storage   = data.aws_iam_policy_document.change_storage.json
+    change-watch     = data.aws_iam_policy_document.change_watch.json
+    read-state       = data.aws_iam_policy_document.read_state.json
+    write-state      = data.aws_iam_policy_document.write_state.json
+  }
+
+  trust = {
+    github = {
+      environments = [var.environment]
+      provider_arn = local.provider_arn
+      repository   = var.github.repository
+    }
+  }
+}

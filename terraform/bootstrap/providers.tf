@@ -1,0 +1,18 @@
+provider "aws" {
+  region              = var.region
+  allowed_account_ids = var.skip_account_checks ? null : [var.account_id]
+
+  skip_credentials_validation = var.skip_account_checks
+  skip_metadata_api_check     = var.skip_account_checks
+  skip_region_validation      = var.skip_account_checks
+  skip_requesting_account_id  = var.skip_account_checks
+
+  # managed_by is what keeps the CI roles off these: they administer the keys that carry the kit's own tag.
+  default_tags {
+    tags = merge(var.tags, {
+      project     = var.name
+      environment = var.environment
+      managed_by  = "bootstrap"
+    })
+  }
+}

@@ -1,0 +1,241 @@
+# What a plan reads, which both roles may: for each type of resource in the root, the calls that the provider makes to
+# refresh it. They were taken from the provider's own log of a plan; tests/bootstrap holds the list by type.
+# https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
+
+data "aws_iam_policy_document" "read" {
+  # aws_s3_bucket and what hangs on it. The provider asks whether a bucket is there by HeadBucket, which is s3:ListBucket.
+  statement {
+    sid = "ReadBucketSettings"
+    actions = [
+      "s3:GetAccelerateConfiguration",
+      "s3:GetBucketAcl",
+      "s3:GetBucketCORS",
+      "s3:GetBucketLogging",
+      "s3:GetBucketNotification",
+      "s3:GetBucketObjectLockConfiguration",
+      "s3:GetBucketOwnershipControls",
+      "s3:GetBucketPolicy",
+      "s3:GetBucketPublicAccessBlock",
+      "s3:GetBucketRequestPayment",
+      "s3:GetBucketTagging",
+      "s3:GetBucketVersioning",
+      "s3:GetBucketWebsite",
+      "s3:GetEncryptionConfiguration",
+      "s3:GetLifecycleConfiguration",
+      "s3:GetReplicationConfiguration",
+      "s3:ListBucket",
+    ]
+    resources = [local.kit.buckets]
+  }
+
+  # aws_s3_object: code and the key registry, which Terraform itself keeps. No other object.
+  statement {
+    sid       = "ReadPlacedObjects"
+    actions   = ["s3:GetObject", "s3:GetObjectTagging"]
+    resources = [local.kit.code, local.kit.registry]
+  }
+
+  # aws_s3_object again: HeadObject answers with the checksum only to those who may decrypt. The encryption context is
+  # the bucket (it has a bucket key), so this opens nothing but objects of these two.
+  # https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html
+  statement {
+    sid       = "DecryptPlacedObjects"
+    actions   = ["kms:Decrypt"]
+    resources = [local.kit.keys]
+
+    condition {
+      test     = "StringEquals"
+      variable = "kms:EncryptionContext:aws:s3:arn"
+      values   = [trimsuffix(local.kit.code, "/*"), trimsuffix(local.kit.registry, "/keys/registry.json")]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "kms:ViaService"
+      values   = ["s3.${var.region}.${data.aws_partition.current.dns_suffix}"]
+    }
+  }
+
+  # aws_lambda_function: without it GetFunction leaves the environment out, and every plan would set it anew.
+  # https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars-encryption.html
+  statement {
+    sid       = "DecryptFunctionSettings"
+    actions   = ["kms:Decrypt"]
+    resources = [local.kit.keys]
+
+    condition {
+      test     = "ArnLike"
+      variable = "kms:EncryptionContext:aws:lambda:FunctionArn"
+      values   = [local.kit.functions]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "kms:ViaService"
+      values   = ["lambda.${var.region}.${data.aws_partition.current.dns_suffix}"]
+    }
+  }
+
+  # aws_kms_key, and data.aws_kms_public_key for the registry of signing keys.
+  statement {
+    sid = "ReadKeys"
+    actions = [
+      "kms:DescribeKey",
+      "kms:GetKeyPolicy",
+      "kms:GetKeyRotationStatus",
+      "kms:GetPublicKey",
+      "kms:ListResourceTags",
+    ]
+    resources = [local.kit.keys]
+
+    dynamic "condition" {
+      for_each = local.kit_tags
+
+      content {
+        test     = "StringEquals"
+        variable = "aws:ResourceTag/${condition.key}"
+        values   = [condition.value]
+      }
+    }
+  }
+
+  # aws_iam_role, its policies, and that it has no others.
+  statement {
+    sid       = "ReadRoles"
+    actions   = ["iam:GetRole", "iam:GetRolePolicy", "iam:ListAttachedRolePolicies", "iam:ListRolePolicies"]
+    resources = [local.kit.roles]
+  }
+
+  # aws_lambda_function, aws_lambda_event_source_mapping.
+  statement {
+    sid = "ReadFunctions"
+    actions = [
+      "lambda:GetEventSourceMapping",
+      "lambda:GetFunction",
+      "lambda:GetFunctionCodeSigningConfig",
+      "lambda:ListTags",
+      "lambda:ListVersionsByFunction",
+    ]
+    resources = [local.kit.functions, local.kit.mappings]
+  }
+
+  # aws_sqs_queue, aws_sns_topic.
+  statement {
+    sid       = "ReadQueuesAndTopics"
+    actions   = ["sns:GetTopicAttributes", "sns:ListTagsForResource", "sqs:GetQueueAttributes", "sqs:ListQueueTags"]
+    resources = [local.kit.queues, local.kit.topics]
+  }
+
+  # aws_cloudtrail, aws_cloudwatch_event_rule and _target, aws_cloudwatch_metric_alarm, aws_cloudwatch_log_group.
+  statement {
+    sid = "ReadWhatWatches"
+    actions = [
+      "cloudtrail:GetEventSelectors",
+      "cloudtrail:GetTrailStatus",
+      "cloudtrail:ListTags",
+      "cloudwatch:DescribeAlarms",
+      "cloudwatch:ListTagsForResource",
+      "events:DescribeRule",
+      "events:ListTagsForResource",
+      "events:ListTargetsByRule",
+      "logs:ListTagsForResource",
+    ]
+    resources = concat([local.kit.alarms, local.kit.rules, local.kit.trail], local.kit.log_groups)
+  }
+
+  # aws_glue_catalog_database, aws_glue_catalog_table, aws_athena_workgroup, aws_athena_named_query.
+  statement {
+    sid = "ReadCatalogAndWorkgroup"
+    actions = [
+      "athena:GetNamedQuery",
+      "athena:GetWorkGroup",
+      "athena:ListTagsForResource",
+      "glue:GetDatabase",
+      "glue:GetPartitionIndexes",
+      "glue:GetTable",
+      "glue:GetTags",
+    ]
+    resources = [local.kit.catalog, local.kit.database, local.kit.tables, local.kit.workgroup]
+  }
+
+  # aws_kms_alias, aws_cloudwatch_log_group, aws_cloudtrail, aws_sns_topic_subscription; and aws_lakeformation_*, where
+  # the root has them. AWS has no form of these that names a resource.
+  statement {
+    sid = "ListWhatHasNoName"
+    actions = [
+      "cloudtrail:DescribeTrails",
+      "kms:ListAliases",
+      "lakeformation:DescribeResource",
+      "lakeformation:GetDataCellsFilter",
+      "lakeformation:GetDataLakeSettings",
+      "lakeformation:ListPermissions",
+      "logs:DescribeLogGroups",
+      "sns:GetSubscriptionAttributes",
+      "sso:ListInstances",
+    ]
+    resources = ["*"]
+  }
+
+  # aws_ssoadmin_*, where the root has them: the instance and its ids are the organization's, and random.
+  statement {
+    sid = "ReadPermissionSets"
+    actions = [
+      "identitystore:DescribeGroup",
+      "identitystore:GetGroupId",
+      "sso:DescribePermissionSet",
+      "sso:GetInlinePolicyForPermissionSet",
+      "sso:GetPermissionsBoundaryForPermissionSet",
+      "sso:ListAccountAssignments",
+      "sso:ListTagsForResource",
+    ]
+    resources = [
+      "arn:${local.partition}:identitystore:::group/*",
+      "arn:${local.partition}:identitystore::*:identitystore/*",
+      "arn:${local.partition}:sso:::account/${var.account_id}",
+      "arn:${local.partition}:sso:::instance/*",
+      "arn:${local.partition}:sso:::permissionSet/*",
+    ]
+  }
+}
+
+# A managed policy: beside what an apply changes there is no room for it inline.
+resource "aws_iam_policy" "read" {
+  name        = "${local.prefix}-ci-read"
+  description = "What a plan of ${local.prefix} reads"
+  policy      = data.aws_iam_policy_document.read.json
+
+  lifecycle {
+    precondition {
+      condition     = length(replace(data.aws_iam_policy_document.read.json, "/\\s/", "")) <= 6144
+      error_message = "What a plan reads must not exceed 6144 characters, white space not counted: IAM takes no more. Shorten the name."
+    }
+  }
+}
+
+# https://developer.hashicorp.com/terraform/language/backend/s3#permissions-required
+data "aws_iam_policy_document" "read_state" {
+  statement {
+    sid       = "FindState"
+    actions   = ["s3:ListBucket"]
+    resources = [local.bucket_arns["state"]]
+  }
+
+  statement {
+    sid       = "ReadState"
+    actions   = ["s3:GetObject"]
+    resources = [local.state_arn]
+  }
+
+  # A plan locks the state like an apply: an object is created and, at the end, deleted.
+  statement {
+    sid       = "HoldLock"
+    actions   = ["s3:DeleteObject", "s3:GetObject", "s3:PutObject"]
+    resources = [local.lock_arn]
+  }
+
+  statement {
+    sid       = "DecryptStateAndEncryptLock"
+    actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+    resources = [module.state_key.arn]
+  }
+}

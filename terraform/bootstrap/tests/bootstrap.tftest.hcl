@@ -1,0 +1,221 @@
+# The real provider: it renders policies without asking anybody, so that their size and words are those of AWS.
+provider "aws" {
+  region                      = "eu-central-1"
+  access_key                  = "none"
+  secret_key                  = "none"
+  skip_credentials_validation = true
+  skip_metadata_api_check     = true
+  skip_region_validation      = true
+  skip_requesting_account_id  = true
+}
+
+variables {
+  account_id     = "123456789012"
+  administrators = ["arn:aws:iam::123456789012:role/administrator"]
+  environment    = "test"
+  github         = { repository = "example/pipeline" }
+  region         = "eu-central-1"
+}
+
+run "trusts_workflows_of_the_environment_alone" {
+  command = plan
+
+  assert {
+    condition     = module.apply_role.arn == "arn:aws:iam::123456789012:role/custody-test-apply" && module.plan_role.arn == "arn:aws:iam::123456789012:role/custody-test-plan"
+    error_message = "The roles are named after the deployment."
+  }
+
+  assert {
+    condition     = output.github == { test = output.roles.apply, "test-plan" = output.roles.plan }
+    error_message = "Each environment on GitHub has its own role."
+  }
+
+  assert {
+    condition = [
+      one(aws_iam_openid_connect_provider.github[*].url), one(one(aws_iam_openid_connect_provider.github[*].client_id_list))
+    ] == ["https://token.actions.githubusercontent.com", "sts.amazonaws.com"]
+    error_message = "GitHub's provider is made, for tokens meant for AWS."
+  }
+}
+
+run "takes_the_provider_that_is_there" {
+  command = plan
+  variables {
+    github = {
+      provider_arn = "arn:aws:iam::123456789012:oidc-provider/token.actions.githubusercontent.com"
+      repository   = "example/pipeline"
+    }
+  }
+
+  assert {
+    condition     = length(aws_iam_openid_connect_provider.github) == 0
+    error_message = "An account has one provider for GitHub: a second one would be refused."
+  }
+}
+
+run "plans_by_reading_alone" {
+  command = plan
+
+  assert {
+    condition = alltrue([
+      for action in flatten([for s in jsondecode(aws_iam_policy.read.policy).Statement : s.Action]) :
+      can(regex("^[a-z0-9-]+:(Describe|Get|List)[A-Za-z]+$", action)) || action == "kms:Decrypt"
+    ])
+    error_message = "A plan reads, by actions named whole."
+  }
+
+  assert {
+    condition = toset(flatten([
+      for s in jsondecode(aws_iam_policy.read.policy).Statement : s.Resource if contains(flatten([s.Action]), "s3:GetObject")
+      ])) == toset([
+      "arn:aws:s3:::custody-test-artifacts-123456789012/*",
+      "arn:aws:s3:::custody-test-provenance-123456789012/keys/registry.json",
+    ])
+    error_message = "Of objects a plan reads those that Terraform keeps."
+  }
+
+  assert {
+    condition = alltrue([
+      for s in jsondecode(aws_iam_policy.read.policy).Statement : can(s.Condition.StringEquals["kms:ViaService"])
+      if contains(flatten([s.Action]), "kms:Decrypt")
+    ])
+    error_message = "A plan decrypts through a service alone."
+  }
+
+  assert {
+    condition = toset(flatten([
+      for s in jsondecode(aws_iam_policy.read.policy).Statement : s.Sid if s.Resource == "*"
+    ])) == toset(["ListWhatHasNoName"])
+    error_message = "What has a name is read by its name."
+  }
+}
+
+run "applies_within_the_kit_and_its_boundaries" {
+  command = plan
+
+  assert {
+    condition = [
+      for s in data.aws_iam_policy_document.change_roles.statement :
+      { for c in s.condition : "${c.test} ${c.variable}" => toset(c.values) }
+      if contains(s.actions, "iam:CreateRole") || contains(s.actions, "iam:PutRolePolicy")
+      ] == [{
+        "StringEquals iam:PermissionsBoundary" = toset([
+          "arn:aws:iam::123456789012:policy/custody-test-people-boundary",
+          "arn:aws:iam::123456789012:policy/custody-test-service-boundary",
+        ])
+    }]
+    error_message = "A role is made and strengthened under one of the kit's two boundaries, or not at all."
+  }
+
+  assert {
+    condition = [
+      for s in data.aws_iam_policy_document.change_roles.statement : toset(one(s.condition).values) if contains(s.actions, "iam:PassRole")
+      ] == [toset([
+        "cloudtrail.amazonaws.com", "firehose.amazonaws.com", "glue.amazonaws.com", "lambda.amazonaws.com",
+    ])]
+    error_message = "A role is handed to four services."
+  }
+
+  assert {
+    condition     = alltrue([for s in data.aws_iam_policy_document.change_roles.statement : toset(s.resources) == toset(["arn:aws:iam::123456789012:role/custody-test-*"])])
+    error_message = "Roles are those of the kit."
+  }
+
+  assert {
+    condition = length(setintersection(
+      flatten([
+        for document in [
+          data.aws_iam_policy_document.change_functions, data.aws_iam_policy_document.change_keys,
+          data.aws_iam_policy_document.change_queries, data.aws_iam_policy_document.change_roles,
+          data.aws_iam_policy_document.change_storage, data.aws_iam_policy_document.change_watch,
+        ] : [for s in document.statement : tolist(s.actions)]
+      ]),
+      [
+        "cloudtrail:DeleteTrail", "cloudtrail:StopLogging", "iam:AttachRolePolicy", "iam:CreatePolicyVersion",
+        "iam:DeleteRolePermissionsBoundary", "kms:DisableKey", "kms:ScheduleKeyDeletion", "kms:Sign",
+        "s3:BypassGovernanceRetention", "sns:Unsubscribe",
+      ],
+    )) == 0
+    error_message = "An apply neither ends the evidence nor makes itself stronger."
+  }
+
+  # A key is the kit's by its tags. A foreign one is not made so by giving it the tags.
+  assert {
+    condition = toset([
+      for s in data.aws_iam_policy_document.change_keys.statement :
+      "${s.sid}: ${join(", ", sort([for c in s.condition : "${c.test} ${c.variable}"]))}"
+      ]) == toset([
+      "ChangeKeys: StringEquals aws:ResourceTag/environment, StringEquals aws:ResourceTag/managed_by, StringEquals aws:ResourceTag/project",
+      "CreateKeys: StringEquals aws:RequestTag/environment, StringEquals aws:RequestTag/managed_by, StringEquals aws:RequestTag/project",
+      "NameKeys: ",
+      "TagNewKeys: Null aws:ResourceTag/environment, Null aws:ResourceTag/managed_by, Null aws:ResourceTag/project, Null kms:ResourceAliases, StringEquals aws:RequestTag/environment, StringEquals aws:RequestTag/managed_by, StringEquals aws:RequestTag/project",
+    ])
+    error_message = "Keys are changed by their tags, and tagged while nobody's."
+  }
+
+  assert {
+    condition     = toset(flatten([for s in data.aws_iam_policy_document.write_state.statement : tolist(s.resources)])) == toset(["arn:aws:s3:::custody-test-state-123456789012/custody/test/terraform.tfstate"])
+    error_message = "An apply writes one state, and not that of what is made here."
+  }
+}
+
+# IAM takes 6144 characters of a managed policy and 10240 of a role's inline policies: both are checked at plan.
+run "fits_the_longest_names" {
+  command = plan
+  variables {
+    environment = "production"
+    name        = "custody-of-twenty-on"
+    region      = "ap-southeast-1"
+  }
+
+  assert {
+    condition     = length(aws_iam_policy.read.policy) <= 6144
+    error_message = "What a plan reads has room in a managed policy."
+  }
+}
+
+# A run costs seconds: each of the following refuses as much at once as it can, one wrong thing a variable.
+
+run "refuses_what_is_not_there" {
+  command = plan
+  variables {
+    account_id     = "<your-account-id>"
+    administrators = []
+    name           = "c"
+    region         = "<your-region>"
+    retention      = { key_window_days = 1 }
+    tags           = { managed_by = "me" }
+  }
+  expect_failures = [
+    var.account_id, var.administrators, var.name, var.region, var.retention, var.tags,
+  ]
+}
+
+run "refuses_everybody" {
+  command = plan
+  variables {
+    administrators = ["arn:aws:iam::123456789012:root"]
+    github         = { repository = "example/*" }
+    retention      = { state_days = 7 }
+  }
+  expect_failures = [var.administrators, var.github, var.retention]
+}
+
+run "refuses_the_provider_of_another_account" {
+  command = plan
+  variables {
+    github = {
+      provider_arn = "arn:aws:iam::210987654321:oidc-provider/token.actions.githubusercontent.com"
+      repository   = "example/pipeline"
+    }
+  }
+  expect_failures = [var.github]
+}
+
+run "refuses_an_environment_that_makes_no_name" {
+  command = plan
+  variables {
+    environment = "Prod"
+  }
+  expect_failures = [var.environment]
+}

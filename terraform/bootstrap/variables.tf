@@ -1,0 +1,120 @@
+variable "account_id" {
+  type        = string
+  nullable    = false
+  description = "Account everything is deployed into, 12 digits. Other accounts are refused."
+
+  validation {
+    condition     = can(regex("^[0-9]{12}$", var.account_id))
+    error_message = "account_id must be 12 digits, not ${jsonencode(var.account_id)}: put your account's number into bootstrap/env/${var.environment}.tfvars (aws sts get-caller-identity shows it)."
+  }
+}
+
+variable "administrators" {
+  type        = set(string)
+  nullable    = false
+  description = "Roles, by ARN, that run this and so keep its state: they alone read and write objects of the state bucket besides the CI roles."
+
+  validation {
+    condition = length(var.administrators) > 0 && alltrue([
+      for arn in var.administrators : can(regex("^arn:[a-z-]+:iam::[0-9]{12}:role/[^*?]+$", arn))
+    ])
+    error_message = "administrators must be at least one role's whole ARN: without one, nobody could change what is made here. With IAM Identity Center it is that of the role AWSReservedSSO_… in this account."
+  }
+}
+
+variable "environment" {
+  type        = string
+  nullable    = false
+  description = "Environment, such as dev or prod. Part of every name, and of the names of the environments on GitHub."
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9]{1,9}$", var.environment))
+    error_message = "environment must be 2 to 10 lower-case letters and digits and start with a letter, such as dev."
+  }
+}
+
+variable "github" {
+  type = object({
+    repository   = string
+    provider_arn = optional(string)
+  })
+  nullable    = false
+  description = "Repository (owner/name) whose workflows plan and apply, and the ARN of the account's OIDC provider for GitHub if it has one already. An account has one only: null makes it."
+
+  validation {
+    condition     = can(regex("^[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9._-]+$", var.github.repository))
+    error_message = "github.repository must be owner/name, without a wildcard."
+  }
+
+  validation {
+    condition = var.github.provider_arn == null ? true : can(regex(
+      "^arn:[a-z-]+:iam::${var.account_id}:oidc-provider/token\\.actions\\.githubusercontent\\.com$", var.github.provider_arn
+    ))
+    error_message = "github.provider_arn must be the ARN of this account's OIDC provider token.actions.githubusercontent.com."
+  }
+}
+
+variable "name" {
+  type        = string
+  nullable    = false
+  default     = "custody"
+  description = "Name of the deployment. The first part of every name; the same as in the root."
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9]*(-[a-z0-9]+)*$", var.name)) && length(var.name) >= 3 && length(var.name) <= 20
+    error_message = "name must be 3 to 20 lower-case letters, digits and single hyphens and start with a letter, such as custody: bucket names are made from it."
+  }
+}
+
+variable "region" {
+  type        = string
+  nullable    = false
+  description = "Region everything is deployed into."
+
+  validation {
+    condition     = can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", var.region))
+    error_message = "region must be the name of an AWS region, such as eu-central-1."
+  }
+}
+
+variable "retention" {
+  type = object({
+    key_window_days = optional(number, 30)
+    log_days        = optional(number, 365)
+    state_days      = optional(number, 365)
+  })
+  nullable    = false
+  default     = {}
+  description = "How long what is kept. key_window: between scheduling the key's deletion and the deletion; log: access logs of the state bucket; state: superseded versions of the state."
+
+  validation {
+    condition     = var.retention.key_window_days >= 7 && var.retention.key_window_days <= 30
+    error_message = "retention.key_window_days must be 7 to 30: KMS takes nothing else."
+  }
+
+  validation {
+    condition = alltrue([
+      for days in [var.retention.log_days, var.retention.state_days] : days >= 30 && floor(days) == days
+    ])
+    error_message = "retention.log_days and retention.state_days must be whole numbers of at least 30: a wrong apply is not always seen at once."
+  }
+}
+
+variable "skip_account_checks" {
+  type        = bool
+  nullable    = false
+  default     = false
+  description = "Whether to plan without asking AWS who we are, as a test without an account must. The check that the account is account_id goes with it."
+}
+
+variable "tags" {
+  type        = map(string)
+  nullable    = false
+  default     = {}
+  description = "Tags for everything, besides project, environment and managed_by."
+
+  validation {
+    condition     = length(setintersection(keys(var.tags), ["project", "environment", "managed_by"])) == 0
+    error_message = "The tags project, environment and managed_by are the kit's own: choose other names."
+  }
+}
