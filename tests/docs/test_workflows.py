@@ -121,7 +121,8 @@ def _command_faults(commands: list[str]) -> Iterator[str]:
             if "=" not in word and word not in targets():
                 yield f"there is no make {word}"
     for module in re.findall(r"-m (scripts[\w.]*)", "\n".join(commands)):
-        if not (REPO / module.replace(".", "/")).with_suffix(".py").is_file():
+        path = REPO / module.replace(".", "/")
+        if not (path.with_suffix(".py").is_file() or (path / "__main__.py").is_file()):
             yield f"there is no {module}"
     if re.search(r"\b(pip|curl|wget|apt-get|npm|npx) ", "\n".join(commands)):
         yield "a tool comes from elsewhere than the project's own locks"
