@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -123,8 +123,8 @@ def findings(uses: Iterable[Use], unused: Iterable[Unused], world: World) -> lis
 
 
 def _not_allowed(used: set[Use], world: World) -> Iterator[str]:
-    """Ask every use of all the policies that have a say in it."""
-    uses = sorted(used)
+    """Put uses to all the policies that have a say; of objects, one for each folder at the bucket's top."""
+    uses = list({_folder(use): use for use in sorted(used, reverse=True)}.values())
     names = {role.arn: name for name, role in world.roles.items()}
     requests = [
         call(
@@ -140,6 +140,12 @@ def _not_allowed(used: set[Use], world: World) -> Iterator[str]:
         if answer.decision != "allow":
             why = answer.problem or "; ".join(answer.reasons)
             yield f"the code of {names[use.role]} calls {use.action} on {use.resource}, and may not: {why}"
+
+
+def _folder(use: Use) -> Use:
+    bucket, slash, key = use.resource.partition("/")
+    top = f"{bucket}/{key.partition('/')[0]}" if slash and use.action.startswith("s3:") else use.resource
+    return replace(use, resource=top)
 
 
 def _not_used(role: Role, used: set[Use], listed: list[Unused], world: World) -> Iterator[str]:

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import copy
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from custody.notification import backfill_message
+from custody.objects import ObjectVersion
 from scripts.access.minimality import Unused, Use, findings, read_unused, read_uses, use_of
 from scripts.access.world import World
 from scripts.pipeline import Landed, Pipeline
 from scripts.policies import resources
 from scripts.toolchain import ToolError
+from tests.e2e.test_faults import await_dead_letter
 
 pytestmark = pytest.mark.xdist_group("pipeline")
 
@@ -26,7 +30,12 @@ def state(pipeline: Pipeline) -> State:
 
 @pytest.fixture(scope="module")
 def uses(pipeline: Pipeline, landed: list[Landed], state: State) -> set[Use]:
+    """What the sample data set made the functions do, and one object that was gone when its event came."""
     assert landed
+    gone = ObjectVersion(pipeline.deployment.buckets["raw-data"], "incoming/gone.csv", "no-such-version")
+    body = backfill_message(gone, datetime.now(UTC))
+    pipeline.client("sqs").send_message(QueueUrl=pipeline.deployment.queues["recorder"], MessageBody=body)
+    assert await_dead_letter(pipeline) == body
     return read_uses(pipeline.aws.home, World(state))
 
 
