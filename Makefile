@@ -6,7 +6,7 @@ WITHIN = $(RUN) scripts.environment --env $(ENV) --
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo build plan apply destroy test lint fmt scan access review verify report doctor bench docs local-up local-down clean
+.PHONY: help setup demo build bootstrap plan apply destroy test lint fmt scan access review verify report doctor bench docs local-up local-down clean
 
 help: ## list the targets
 	@echo "make <target> [ENV=local|dev|prod] [PYTHON=python3.13]"
@@ -20,6 +20,9 @@ demo: build ## the whole pipeline on this machine: deploy, drop, record, verify,
 
 build: setup ## the wheel and the functions' zips
 	@$(RUN) scripts.build
+
+bootstrap: build ## once, by an administrator: what ENV=dev or prod stands on, state bucket and CI's roles
+	@$(RUN) scripts.bootstrap --env $(ENV)
 
 plan: build ## what an apply to ENV would change; local needs no server and no credentials
 	@$(RUN) scripts.terraform plan --env $(ENV)

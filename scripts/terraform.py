@@ -58,6 +58,14 @@ _NO_SERVER = "http://127.0.0.1:9"
 """The discard port (RFC 863), where nobody listens: what must not be asked of AWS fails at once."""
 
 
+def placeholder(path: Path) -> tuple[int, str] | None:
+    """Return the line and text of the first placeholder, such as ``<your-region>``, that a file holds."""
+    for number, line in enumerate(path.read_text().splitlines(), 1):
+        if found := _PLACEHOLDER.search(line.partition("#")[0]):
+            return number, found.group()
+    return None
+
+
 class TerraformError(ToolError):
     """Terraform refused or failed; the message ends with what it said."""
 
@@ -306,15 +314,16 @@ class Terraform:
         return self.work_dir / "plan.inputs"
 
     def _refuse_placeholders(self) -> None:
-        for name in (f"{self.env}.tfvars", f"{self.env}.s3.tfbackend"):
+        for name in self._to_fill_in():
             path = self.source / "env" / name
             shown = path.relative_to(self.source.parent)
             if not path.is_file():
                 raise ToolError(f"{shown} is missing.")
-            for number, line in enumerate(path.read_text().splitlines(), 1):
-                found = _PLACEHOLDER.search(line.partition("#")[0])
-                if found:
-                    raise ToolError(f"{shown}:{number} still holds {found.group()}: fill it in first.")
+            if found := placeholder(path):
+                raise ToolError(f"{shown}:{found[0]} still holds {found[1]}: fill it in first.")
+
+    def _to_fill_in(self) -> tuple[str, ...]:
+        return f"{self.env}.tfvars", f"{self.env}.s3.tfbackend"
 
     def _ready(self) -> _Driver:
         """Make the working root anew, see that the state belongs to what runs, and initialise."""
@@ -323,9 +332,15 @@ class Terraform:
         self._link()
         if self.is_local:
             self._tie_state()
+        if self.is_local:
+            return self._initialised("local", {"path": str(self.state_path)})
+        return self._initialised("s3", f"env/{self.env}.s3.tfbackend")
+
+    def _initialised(self, kind: str, where: dict[str, str] | list[str] | str, **options: Any) -> _Driver:
+        """Run ``init`` for a backend of this kind, ``where`` being its configuration."""
+        (self._folder / "backend.tf").write_text(f'terraform {{\n  backend "{kind}" {{}}\n}}\n')
         driver = self._driver()
-        where = {"path": str(self.state_path)} if self.is_local else f"env/{self.env}.s3.tfbackend"
-        status, text, errors = driver.init(backend_config=where, lockfile="readonly", var=None)
+        status, text, errors = driver.init(backend_config=where, lockfile="readonly", var=None, **options)
         if status != 0:
             raise TerraformError(f"{text}\n{errors}\nterraform init failed.".strip())
         return driver
@@ -344,8 +359,6 @@ class Terraform:
             if entry.name not in {".terraform", LOCK_FILE.name} and ".tfstate" not in entry.name:
                 (self._folder / entry.name).symlink_to(entry)
         (self._folder / LOCK_FILE.name).symlink_to(lock_file())
-        kind = "local" if self.is_local else "s3"
-        (self._folder / "backend.tf").write_text(f'terraform {{\n  backend "{kind}" {{}}\n}}\n')
         (root / "build").mkdir(exist_ok=True)
         for link, target in ((root / "sql", self.source.parent / "sql"), (root / "build" / "lambda", ZIPS)):
             link.unlink(missing_ok=True)
@@ -470,10 +483,10 @@ def _zips_digest() -> str:
     return digest.hexdigest()
 
 
-def _confirm(env: str) -> None:
+def confirm(what: str, env: str) -> None:
     """Have the person type the environment's name; raises ``ToolError`` if it is not typed."""
     try:
-        typed = input(f"This destroys everything in {env}. Type its name to go on: ")
+        typed = input(f"{what} Type {env} to go on: ")
     except EOFError:
         typed = ""
     if typed.strip() != env:
@@ -484,7 +497,7 @@ def _run(command: str, terraform: Terraform) -> bool:
     """Run one command; return whether something is left to apply."""
     if command == "destroy":
         if not terraform.is_local:
-            _confirm(terraform.env)
+            confirm(f"This destroys everything in {terraform.env}.", terraform.env)
         terraform.destroy()
         return False
     if command == "outputs":

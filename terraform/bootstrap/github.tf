@@ -20,7 +20,7 @@ module "plan_role" {
 
   account_id          = var.account_id
   boundary_arn        = module.boundary["ci"].arn
-  managed_policy_arns = { read = aws_iam_policy.read.arn }
+  managed_policy_arns = { read = local.read_policy_arn }
   description         = "Plans ${local.prefix}: reads what is deployed, and holds the lock of its state"
   name                = local.role_names["plan"]
 
@@ -42,7 +42,7 @@ module "apply_role" {
 
   account_id          = var.account_id
   boundary_arn        = module.boundary["ci"].arn
-  managed_policy_arns = { read = aws_iam_policy.read.arn }
+  managed_policy_arns = { read = local.read_policy_arn }
   description         = "Applies saved plans of ${local.prefix}"
   name                = local.role_names["apply"]
 

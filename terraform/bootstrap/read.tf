@@ -212,6 +212,11 @@ resource "aws_iam_policy" "read" {
   }
 }
 
+# By name, which is known at plan, and after the policy all the same.
+locals {
+  read_policy_arn = "${local.iam}:policy/${aws_iam_policy.read.name}"
+}
+
 # https://developer.hashicorp.com/terraform/language/backend/s3#permissions-required
 data "aws_iam_policy_document" "read_state" {
   statement {
