@@ -19,15 +19,20 @@ from scripts.terraform import LOCAL, SOURCE, ZIPS, Terraform
 from scripts.toolchain import BUILD, LOCK_FILE, ToolError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
 APPLIED = BUILD / "applied"
 
 
 def tree_key(source: Path = SOURCE) -> str:
     """Return the digest of what decides the state of ``local``: the Terraform in ``source``, SQL and zips."""
+    return digest_of(_deciding(source))
+
+
+def digest_of(files: Iterable[tuple[str, Path]]) -> str:
+    """Return one digest of files and their names."""
     digest = hashlib.sha256()
-    for name, path in sorted(_deciding(source)):
+    for name, path in sorted(files):
         digest.update(f"{name}\0{hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
     return digest.hexdigest()[:32]
 
@@ -38,21 +43,38 @@ def applied_state(source: Path, cache_key: str, *, say: Callable[[str], None]) -
     cache_key: under which name it is kept, and taken if it is there. say: where words on the progress go.
     Raises ``ToolError`` if it cannot be applied.
     """
-    kept = APPLIED / f"{cache_key}.json"
+
+    def apply(work_dir: Path) -> dict[str, Any]:
+        say("Applying the Terraform to an AWS on this machine, once: this takes minutes.")
+        return _apply(source, work_dir, say)
+
+    return kept(cache_key, apply)
+
+
+def kept(cache_key: str, make: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
+    """Return the document that is kept under a key, made once if there is none; whoever else asks waits.
+
+    make: makes it, in a folder of its own that is removed afterwards.
+    """
+    path = APPLIED / f"{cache_key}.json"
     APPLIED.mkdir(parents=True, exist_ok=True)
     with (APPLIED / f"{cache_key}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not kept.is_file():
-            say("Applying the Terraform to an AWS on this machine, once: this takes minutes.")
-            partial = kept.with_suffix(".part")
-            partial.write_text(json.dumps(_apply(source, APPLIED / f"{cache_key}.work", say)))
-            partial.replace(kept)
-    document: dict[str, Any] = json.loads(kept.read_bytes())
+        if not path.is_file():
+            work_dir = APPLIED / f"{cache_key}.work"
+            shutil.rmtree(work_dir, ignore_errors=True)
+            work_dir.mkdir()
+            try:
+                partial = path.with_suffix(".part")
+                partial.write_text(json.dumps(make(work_dir)))
+                partial.replace(path)
+            finally:
+                shutil.rmtree(work_dir, ignore_errors=True)
+    document: dict[str, Any] = json.loads(path.read_bytes())
     return document
 
 
 def _apply(source: Path, work_dir: Path, say: Callable[[str], None]) -> dict[str, Any]:
-    shutil.rmtree(work_dir, ignore_errors=True)
     try:
         with LocalAws(work_dir / "aws") as aws:
             terraform = Terraform(LOCAL, work_dir=work_dir, environ=aws.environ(), say=say, source=source)
@@ -61,8 +83,6 @@ def _apply(source: Path, work_dir: Path, say: Callable[[str], None]) -> dict[str
             return terraform.show_json()
     except LocalAwsError as error:
         raise ToolError(str(error)) from error
-    finally:
-        shutil.rmtree(work_dir, ignore_errors=True)
 
 
 def _deciding(source: Path) -> Iterator[tuple[str, Path]]:

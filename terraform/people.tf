@@ -203,6 +203,12 @@ data "aws_iam_policy_document" "people_security_admin" {
     ]
   }
 
+  statement {
+    sid       = "ReadWorkgroup"
+    actions   = ["athena:GetWorkGroup"]
+    resources = [local.workgroup_arn]
+  }
+
   # A concurrency of 0 stops a function; its events wait in the queue.
   statement {
     sid       = "ReadAndStopFunctions"

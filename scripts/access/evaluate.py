@@ -53,7 +53,7 @@ def call(principal: Principal, action: str, resource: str, context: Context, wor
         **principal.context,
         "aws:RequestedRegion": world.region,
         "aws:ResourceAccount": owner,
-        **_of_service(action, principal, world.aliases(resource)),
+        **_of_service(action, principal, resource, world),
         **context,
     }
     return Request(
@@ -82,7 +82,7 @@ def _filled(value: str | list[str], world: World) -> str | list[str]:
     return world.fill(value) if isinstance(value, str) else [world.fill(one) for one in value]
 
 
-def _of_service(action: str, principal: Principal, aliases: list[str]) -> dict[str, str | list[str]]:
+def _of_service(action: str, principal: Principal, arn: str, world: World) -> dict[str, str | list[str]]:
     """Return the condition keys that the called service adds by itself.
 
     https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html, …/list_awskms.html
@@ -92,6 +92,7 @@ def _of_service(action: str, principal: Principal, aliases: list[str]) -> dict[s
     found: dict[str, str | list[str]] = {}
     if action.startswith("kms:") and "aws:PrincipalAccount" in principal.context:
         found["kms:CallerAccount"] = principal.context["aws:PrincipalAccount"]
-    if action.startswith("kms:") and aliases:
-        found["kms:ResourceAliases"] = aliases
+    if action.startswith("kms:") and world.aliases(arn):
+        found["kms:ResourceAliases"] = world.aliases(arn)
+        found |= {f"aws:ResourceTag/{name}": value for name, value in world.tags(arn).items()}
     return found

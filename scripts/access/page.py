@@ -22,6 +22,9 @@ MEND = "make docs"
 _WHO = {
     "administrator": "a user of the account who is allowed everything (`*:*`) and has no boundary",
     "anonymous": "a request that nobody signed",
+    "ci/apply": "a workflow that applies a reviewed plan",
+    "ci/plan": "a workflow that plans, and changes nothing",
+    "github": "a workflow on GitHub with its token, before it has a role",
     "operator": "the user that deploys",
     "outsider": "a user of another account who is allowed everything there",
     "people/analyst": "asks questions of gold, through Athena alone",

@@ -131,7 +131,11 @@ def _answer(request: Request, said: dict[str, Any]) -> Answer:
     if said["ignored"]:
         return Answer(None, problem=f"context left out: {', '.join(sorted(said['ignored']))}")
     decision: Literal["allow", "deny"] = "allow" if said["result"] == "Allowed" else "deny"
-    reasons = {_reason(request, reason) for reason in said["reasons"]}
+    reasons = {
+        _reason(request, reason)
+        for reason in said["reasons"]
+        if reason["policyType"] != "identity" or request.identity
+    }
     if "s3-bpa" in (said.get("blockedBy") or ()):
         reasons.add("the bucket blocks public access")
     if not reasons:

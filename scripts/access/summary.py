@@ -69,6 +69,7 @@ SUBJECTS = {
         "provenance",
         "cloudtrail-log",
         "access-logs",
+        "state",
         "trail",
         "logs",
         "queues",

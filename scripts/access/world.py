@@ -2,7 +2,7 @@
 
 raw-data/incoming/a.csv   an object, by its bucket's short name; raw-data alone is the bucket
 key/signing               a key, queue/…, topic/…, role/…, function/…, table/…, job/…, policy/… likewise
-log-group/recorder/s      a stream of a log group; log-group/recorder is the group
+log-group/recorder/s      a stream of a log group, by default a function's; log-group/recorder is the group
 database, workgroup, trail, catalog    there is one of each
 elsewhere/loot.csv        an object in a bucket of another account
 *                         for an action that has no resource form
@@ -11,6 +11,7 @@ arn:…                     anything else, with {partition}, {region}, {account}
 role/etl, people/analyst, ci/plan     a session of that role
 operator                  the user that deploys; administrator: a user with ``*:*`` and no boundary
 outsider                  the same in another account; anonymous: nobody
+github                    a workflow on GitHub with its token; the row's context says whose
 service/s3                an AWS service, acting for whatever the row's context says
 """
 
@@ -18,7 +19,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -27,6 +28,7 @@ from scripts.policies import Policy, Resource, Role, key_names, policies, resour
 from scripts.toolchain import ToolError
 
 OTHER_ACCOUNT = "999999999999"
+_GITHUB = "token.actions.githubusercontent.com"
 _ELSEWHERE = "somebody-elses-bucket"
 EVERYTHING = {
     "Version": "2012-10-17",
@@ -64,10 +66,12 @@ class World:
     """The principals, resources and policies of one state.
 
     document: ``terraform show -json`` of a state. Raises ``ToolError`` if it is not one of this kit.
+    beside: plans or states of other roots whose roles and resources are asked about too.
     """
 
-    def __init__(self, document: dict[str, Any]) -> None:
+    def __init__(self, document: dict[str, Any], *beside: dict[str, Any]) -> None:
         self.document = document
+        self._documents = (document, *beside)
         try:
             outputs = {name: entry["value"] for name, entry in document["values"]["outputs"].items()}
             self.account = str(outputs["account_id"])
@@ -91,9 +95,8 @@ class World:
     def arn(self, short: str) -> str:
         """Return the ARN of a resource by its short name. Raises ``ToolError`` if there is none."""
         kind, slash, rest = short.partition("/")
-        buckets = self._outputs["buckets"]
-        if kind in buckets:
-            arn = f"arn:{self.partition}:s3:::{buckets[kind]}{slash}{rest}"
+        if kind in self._buckets:
+            arn = f"arn:{self.partition}:s3:::{self._buckets[kind]}{slash}{rest}"
         elif kind == "key":
             arn = self._listed(self._keys, rest, short)
         elif kind in _ROLE_KINDS:
@@ -134,6 +137,9 @@ class World:
             return self._user(short, self.account)
         if short == "outsider":
             return self._user(short, OTHER_ACCOUNT)
+        if short == "github":
+            provider = f"arn:{self.partition}:iam::{self.account}:oidc-provider/{_GITHUB}"
+            return Principal(provider, {"aws:SecureTransport": "true"})
         if kind == "service":
             return self._service(rest)
         if kind in _ROLE_KINDS:
@@ -149,8 +155,13 @@ class World:
 
     @cached_property
     def roles(self) -> dict[str, Role]:
-        """Every role of the state, by name."""
-        return roles(self.document)
+        """Every role, by name; one that is only planned with the ARN it will have."""
+        found = {name: role for document in self._documents for name, role in roles(document).items()}
+        prefix = f"arn:{self.partition}:iam::{self.account}:role/"
+        return {
+            name: role if role.arn.startswith("arn:") else replace(role, arn=f"{prefix}{name}")
+            for name, role in found.items()
+        }
 
     def resource_policy(self, arn: str) -> NamedPolicy | None:
         """Return the policy on a resource, with the statements of all its policies; None if it has none."""
@@ -167,6 +178,13 @@ class World:
         """Return the aliases of a key; none if the ARN is no key's."""
         return [self._aliases[arn]] if arn in self._aliases else []
 
+    def tags(self, arn: str) -> dict[str, str]:
+        """Return the tags of a key; none if the ARN is no key's."""
+        for resource in self._resources:
+            if resource.type == "aws_kms_key" and resource.values.get("arn") == arn:
+                return dict(resource.values.get("tags_all") or {})
+        return {}
+
     def blocks_public(self, arn: str) -> bool:
         """Return whether the bucket of an ARN restricts public policies (``RestrictPublicBuckets``)."""
         name = arn.partition(":::")[2].partition("/")[0]
@@ -180,7 +198,7 @@ class World:
     def data_resources(self) -> dict[str, str]:
         """Return what holds data or evidence, or guards it: ARNs by what to call them."""
         found = {}
-        for resource in self._resources:
+        for resource in resources(self.document):
             if resource.type in _DATA_TYPES:
                 arn = str(resource.values["arn"]).removesuffix(":*")
                 found[f"{_DATA_TYPES[resource.type]} {self.short(arn)}"] = arn
@@ -193,7 +211,7 @@ class World:
 
     @cached_property
     def _resource_policies(self) -> list[Policy]:
-        found = policies(self.document)
+        found = [policy for document in self._documents for policy in policies(document)]
         trusts = [
             Policy(policy.address, "resource", self.roles[policy.owner].arn, policy.name, policy.document)
             for policy in found
@@ -212,7 +230,15 @@ class World:
 
     @cached_property
     def _resources(self) -> list[Resource]:
-        return resources(self.document)
+        return [resource for document in self._documents for resource in resources(document)]
+
+    @cached_property
+    def _buckets(self) -> dict[str, str]:
+        return {
+            self.short(resource.values["bucket"]): resource.values["bucket"]
+            for resource in self._resources
+            if resource.type == "aws_s3_bucket"
+        }
 
     @cached_property
     def _log_groups(self) -> dict[str, str]:

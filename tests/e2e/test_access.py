@@ -15,6 +15,7 @@ from scripts import applied
 from scripts.access.__main__ import main
 from scripts.access.evaluate import Outcome, evaluate
 from scripts.access.matrix import Matrix, read_matrix
+from scripts.access.workflows import planned_workflows
 from scripts.access.world import World
 from scripts.applied import tree_key
 from scripts.pipeline import Pipeline
@@ -38,8 +39,13 @@ def state(pipeline: Pipeline) -> State:
 
 
 @pytest.fixture(scope="module")
-def outcomes(matrix: Matrix, state: State) -> list[Outcome]:
-    return evaluate(matrix, World(state))
+def workflows() -> State:
+    return planned_workflows(print)
+
+
+@pytest.fixture(scope="module")
+def outcomes(matrix: Matrix, state: State, workflows: State) -> list[Outcome]:
+    return evaluate(matrix, World(state, workflows))
 
 
 def test_every_row_holds(outcomes: list[Outcome]) -> None:
@@ -65,11 +71,11 @@ def unasked(matrix: Matrix, world: World) -> set[str]:
     return roles | data
 
 
-def test_every_role_and_every_resource_is_asked_about(matrix: Matrix, state: State) -> None:
-    assert unasked(matrix, World(state)) == set()
+def test_every_role_and_every_resource_is_asked_about(matrix: Matrix, state: State, workflows: State) -> None:
+    assert unasked(matrix, World(state, workflows)) == set()
 
 
-def test_a_role_or_a_bucket_without_rows_is_found(matrix: Matrix, state: State) -> None:
+def test_a_role_or_a_bucket_without_rows_is_found(matrix: Matrix, state: State, workflows: State) -> None:
     grown = copy.deepcopy(state)
     for kind in ("aws_iam_role", "aws_s3_bucket"):
         module, one = next(
@@ -82,7 +88,7 @@ def test_a_role_or_a_bucket_without_rows_is_found(matrix: Matrix, state: State) 
             json.dumps(one).replace(one["values"].get("name", one["values"].get("bucket")), "new")
         )
         module["resources"].append({**new, "address": "new"})
-    assert unasked(matrix, World(grown)) == {"new", "bucket new"}
+    assert unasked(matrix, World(grown, workflows)) == {"new", "bucket new"}
 
 
 def edit(
@@ -206,39 +212,29 @@ WEAKENED: dict[Callable[[State], None], list[str]] = {
 
 @pytest.mark.parametrize("weaken", WEAKENED, ids=lambda weaken: weaken.__name__)
 def test_a_weaker_policy_turns_its_rows_red(
-    matrix: Matrix, state: State, weaken: Callable[[State], None]
+    matrix: Matrix, state: State, workflows: State, weaken: Callable[[State], None]
 ) -> None:
     weaker = copy.deepcopy(state)
     weaken(weaker)
-    red = [str(outcome) for outcome in evaluate(matrix, World(weaker)) if not outcome.holds]
+    red = [str(outcome) for outcome in evaluate(matrix, World(weaker, workflows)) if not outcome.holds]
     for expected in WEAKENED[weaken]:
         assert any(said.startswith(expected) for said in red), (expected, red)
 
 
-def kept(folder: Path, state: State) -> None:
-    """Keep a state as that of the Terraform as it is."""
-    (folder / f"{tree_key()}.json").write_text(json.dumps(state))
-
-
-def test_make_access_shows_the_grid_and_says_so(
+def test_make_access_shows_the_grid_and_names_what_does_not_hold(
     state: State, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(applied, "APPLIED", tmp_path)
-    kept(tmp_path, state)
+    (tmp_path / f"{tree_key()}.json").write_text(json.dumps(state))
     assert main([]) == 0
     shown = capsys.readouterr().out
     assert max(len(line) for line in shown.splitlines()) <= 160
     assert re.search(r"^role/recorder  +RLrw ", shown, re.MULTILINE)
     assert re.search(r"\d+ rows, \d+ of them denials: \d+ hold, 0 do not, 0 inconclusive", shown)
 
-
-def test_make_access_names_the_row_and_the_statement(
-    state: State, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
     weaker = copy.deepcopy(state)
     the_account_signs(weaker)
-    monkeypatch.setattr(applied, "APPLIED", tmp_path)
-    kept(tmp_path, weaker)
+    (tmp_path / f"{tree_key()}.json").write_text(json.dumps(weaker))
     assert main([]) == 1
     shown = " ".join(capsys.readouterr().out.split())
     assert "! deny administrator kms:Sign key/signing: but it is allowed, by" in shown
@@ -253,17 +249,19 @@ def test_an_environment_that_cannot_be_asked(
     assert message in capsys.readouterr().err
 
 
-def test_the_boundary_caps_a_policy_that_is_too_wide(matrix: Matrix, state: State) -> None:
+def test_the_boundary_caps_a_policy_that_is_too_wide(matrix: Matrix, state: State, workflows: State) -> None:
     weaker = copy.deepcopy(state)
     everything_for_etl(weaker)
-    red = [str(outcome) for outcome in evaluate(matrix, World(weaker)) if not outcome.holds]
+    red = [str(outcome) for outcome in evaluate(matrix, World(weaker, workflows)) if not outcome.holds]
     assert [said for said in red if " iam:" in said or " lambda:" in said or " sts:" in said] == []
 
 
-def test_a_role_whose_boundary_is_not_in_the_state_is_not_judged(matrix: Matrix, state: State) -> None:
+def test_a_role_whose_boundary_is_not_in_the_state_is_not_judged(
+    matrix: Matrix, state: State, workflows: State
+) -> None:
     elsewhere = copy.deepcopy(state)
     for resource in resources(elsewhere):
         if resource.type == "aws_iam_role":
             resource.values["permissions_boundary"] = "arn:aws:iam::123456789012:policy/elsewhere"
     with pytest.raises(ToolError, match="The state does not hold arn:aws:iam::123456789012:policy/elsewhere"):
-        evaluate(matrix, World(elsewhere))
+        evaluate(matrix, World(elsewhere, workflows))
