@@ -9,7 +9,21 @@ import subprocess
 from scripts.toolchain import REPO
 
 TARGETS = {
-    *("help", "setup", "demo", "build", "plan", "apply", "destroy", "test", "lint", "fmt", "scan", "verify"),
+    *(
+        "help",
+        "setup",
+        "demo",
+        "build",
+        "bootstrap",
+        "plan",
+        "apply",
+        "destroy",
+        "test",
+        "lint",
+        "fmt",
+        "scan",
+        "verify",
+    ),
     *("access", "review", "report", "doctor", "bench", "docs", "local-up", "local-down", "clean"),
 }
 
