@@ -362,3 +362,19 @@ module "people_role" {
     }
   }
 }
+
+# With Identity Center: the same policies, as permission sets.
+module "workforce" {
+  source = "./modules/workforce"
+  count  = var.identity_center == null ? 0 : 1
+
+  account_id    = var.account_id
+  boundary_name = basename(local.boundary_arns["people"])
+  instance      = var.identity_center.instance
+  prefix        = local.prefix
+
+  personas = {
+    for name, persona in var.identity_center.personas :
+    name => merge(persona, { description = local.people_descriptions[name], policies = local.people_policies[name] })
+  }
+}
