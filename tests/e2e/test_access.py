@@ -57,18 +57,37 @@ def test_no_row_is_inconclusive(outcomes: list[Outcome]) -> None:
 
 
 def unasked(matrix: Matrix, world: World) -> set[str]:
-    """Roles without an allowed and a denied row, and resources that no row is about."""
+    """What the matrix leaves out of a state.
+
+    Roles without an allowed and a denied row, or whose trust is not asked both ways; resources that no row is
+    about; buckets of which it is not asked whether they keep out clear text and the administrator.
+    """
     asked = {(world.principal(row.who).context.get("aws:PrincipalArn"), row.effect) for row in matrix.rows}
     about = {world.arn(row.resource) for row in matrix.rows}
+    trust = {(world.arn(row.resource), row.effect) for row in matrix.rows if row.action.startswith("sts:")}
     roles = {
-        name for name, role in world.roles.items() if not {(role.arn, "allow"), (role.arn, "deny")} <= asked
+        name
+        for name, role in world.roles.items()
+        if not {(role.arn, "allow"), (role.arn, "deny")} <= asked & trust
     }
     data = {
         name
         for name, arn in world.data_resources().items()
         if not any(one == arn or one.startswith((f"{arn}/", f"{arn}:log-stream:")) for one in about)
     }
-    return roles | data
+    kept_out = {
+        (world.arn(row.resource).partition("/")[0], outsider)
+        for row in matrix.rows
+        for outsider in (row.who, *row.named)
+        if row.effect == "deny"
+    }
+    open_ones = {
+        f"{name}, {outsider}"
+        for name, arn in world.data_resources().items()
+        for outsider in ("administrator", "without TLS")
+        if name.startswith("bucket ") and (arn, outsider) not in kept_out
+    }
+    return roles | data | open_ones
 
 
 def test_every_role_and_every_resource_is_asked_about(matrix: Matrix, state: State, workflows: State) -> None:
@@ -88,7 +107,12 @@ def test_a_role_or_a_bucket_without_rows_is_found(matrix: Matrix, state: State, 
             json.dumps(one).replace(one["values"].get("name", one["values"].get("bucket")), "new")
         )
         module["resources"].append({**new, "address": "new"})
-    assert unasked(matrix, World(grown, workflows)) == {"new", "bucket new"}
+    assert unasked(matrix, World(grown, workflows)) == {
+        "new",
+        "bucket new",
+        "bucket new, administrator",
+        "bucket new, without TLS",
+    }
 
 
 def edit(
