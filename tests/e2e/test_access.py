@@ -14,7 +14,7 @@ import pytest
 from scripts import applied
 from scripts.access.__main__ import main
 from scripts.access.evaluate import Outcome, evaluate
-from scripts.access.matrix import Matrix, read_matrix
+from scripts.access.matrix import Matrix, Row, Topic, read_matrix
 from scripts.access.workflows import planned_workflows
 from scripts.access.world import World
 from scripts.applied import tree_key
@@ -289,3 +289,21 @@ def test_a_role_whose_boundary_is_not_in_the_state_is_not_judged(
             resource.values["permissions_boundary"] = "arn:aws:iam::123456789012:policy/elsewhere"
     with pytest.raises(ToolError, match="The state does not hold arn:aws:iam::123456789012:policy/elsewhere"):
         evaluate(matrix, World(elsewhere, workflows))
+
+
+@pytest.mark.parametrize(("listed", "holds"), [({}, False), ({"s3:object-lock-mode": "not of a read"}, True)])
+def test_a_context_key_that_is_dropped_fails_unless_it_is_listed(
+    state: State, listed: dict[str, str], holds: bool
+) -> None:
+    row = Row(
+        effect="deny",
+        who="outsider",
+        action="s3:GetObject",
+        resource="raw-data/incoming/a.csv",
+        named=(),
+        context={"s3:object-lock-mode": "GOVERNANCE"},
+        why="nothing is shared",
+    )
+    (outcome,) = evaluate(Matrix((Topic("", "", (row,)),), listed), World(state))
+    assert outcome.holds is holds
+    assert ("inconclusive, context left out: s3:object-lock-mode" in str(outcome)) is not holds
