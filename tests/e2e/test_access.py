@@ -9,11 +9,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
+from botocore.validate import ParamValidator
 
 from scripts import applied
 from scripts.access.__main__ import main
-from scripts.access.evaluate import Outcome, evaluate
+from scripts.access.aws_simulator import left_out, parameters
+from scripts.access.evaluate import Outcome, evaluate, request_of
 from scripts.access.matrix import Matrix, Row, Topic, read_matrix
 from scripts.access.workflows import planned_workflows
 from scripts.access.world import World
@@ -307,3 +310,15 @@ def test_a_context_key_that_is_dropped_fails_unless_it_is_listed(
     (outcome,) = evaluate(Matrix((Topic("", "", (row,)),), listed), World(state))
     assert outcome.holds is holds
     assert ("inconclusive, context left out: s3:object-lock-mode" in str(outcome)) is not holds
+
+
+def test_most_rows_can_be_put_to_iams_own_simulator(matrix: Matrix, state: State, workflows: State) -> None:
+    iam = boto3.client("iam", region_name="us-east-1", aws_access_key_id="n", aws_secret_access_key="n")
+    shape = iam.meta.service_model.operation_model("SimulateCustomPolicy").input_shape
+    world = World(state, workflows)
+    requests = [request_of(row, world) for row in matrix.rows]
+    asked = [request for request in requests if not left_out(request)]
+    assert len(asked) > len(requests) / 2
+    for request in asked:
+        report = ParamValidator().validate(parameters([request]), shape)
+        assert not report.has_errors(), report.generate_report()
