@@ -14,7 +14,7 @@ import tarfile
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from scripts.applied import applied_state, tree_key
 from scripts.toolchain import ToolError
@@ -90,9 +90,17 @@ def _git(tree: Path, *words: str) -> subprocess.CompletedProcess[bytes]:
 
 
 def _end_when_told() -> None:
-    """Let the parent alone hear of Ctrl-C; it then ends this process, which ends what it started itself."""
+    """Let the parent alone hear of Ctrl-C; it then ends this process, which ends what it started itself.
+
+    Told once is enough: the pool tells a process again when the other one has ended.
+    """
+
+    def end(*_: object) -> NoReturn:
+        signal.signal(signal.SIGTERM, lambda *_: None)
+        sys.exit(130)
+
     signal.signal(signal.SIGINT, lambda *_: None)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(130))
+    signal.signal(signal.SIGTERM, end)
 
 
 def _applied(name: str, source: Path) -> dict[str, Any]:
