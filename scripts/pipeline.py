@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import json
 import os
 import subprocess
 import sys
@@ -24,6 +22,8 @@ from scripts.sample_data import Drop, drops
 from scripts.terraform import Terraform
 
 POLL_SECONDS = 0.25
+PART_BYTES = 8 * 1024 * 1024
+"""What the SDKs upload in one piece."""
 
 
 class PipelineError(Exception):
@@ -45,6 +45,8 @@ class Pipeline:
     aws: LocalAws
     terraform: Terraform
     deployment: Deployment
+    roles: dict[str, str]
+    """Role ARNs by short name."""
 
     def environ(self) -> dict[str, str]:
         """Return the whole environment for a program that is to work on this deployment."""
@@ -84,39 +86,20 @@ class Pipeline:
             check=False,
         )
 
-    def create_people(self) -> str:
-        """Make the role that IAM Identity Center would make for the people who drop files; return its ARN."""
-        trust = {
-            "Version": "2012-10-17",
-            "Statement": [
-                {
-                    "Effect": "Allow",
-                    "Principal": {"AWS": f"arn:aws:iam::{self.deployment.account_id}:root"},
-                    "Action": "sts:AssumeRole",
-                }
-            ],
-        }
-        made = self.client("iam").create_role(
-            Path="/aws-reserved/sso.amazonaws.com/",
-            RoleName="AWSReservedSSO_Producer_4f1c2d3e4b5a6978",
-            AssumeRolePolicyDocument=json.dumps(trust),
-        )
-        return str(made["Role"]["Arn"])
-
     def drop_sample(self, on_drop: Callable[[Drop], None] = lambda _: None) -> list[Landed]:
-        """Drop the sample data set, each object as a session of the person who drops it."""
-        role_arn = self.create_people()
+        """Drop the sample data set, each object as a session of the one who drops it.
+
+        Who may put is not therefore one who may read: the version is what the write itself answered.
+        """
         clients: dict[str, Any] = {}
         landed = []
         for drop in drops():
-            s3 = clients.get(drop.who) or self.client("s3", role_arn=role_arn, session=drop.who)
-            clients[drop.who] = s3
+            if drop.who not in clients:
+                clients[drop.who] = self.client("s3", role_arn=self.roles[drop.role], session=drop.who)
             bucket = self.deployment.buckets[drop.bucket]
-            s3.upload_fileobj(
-                io.BytesIO(drop.body), bucket, drop.key, ExtraArgs={"ContentType": drop.content_type}
+            landed.append(
+                Landed(drop, ObjectVersion(bucket, drop.key, _put(clients[drop.who], bucket, drop)))
             )
-            version_id = s3.head_object(Bucket=bucket, Key=drop.key)["VersionId"]
-            landed.append(Landed(drop, ObjectVersion(bucket, drop.key, version_id)))
             on_drop(drop)
         return landed
 
@@ -155,12 +138,29 @@ class Pipeline:
         return str(head["VersionId"])
 
 
+def _put(s3: Any, bucket: str, drop: Drop) -> str:
+    """Put an object, in parts if it is large as any uploader would; return the version it became."""
+    place = {"Bucket": bucket, "Key": drop.key}
+    if len(drop.body) <= PART_BYTES:
+        answer = s3.put_object(**place, Body=drop.body, ContentType=drop.content_type)
+        return str(answer["VersionId"])
+    upload = {
+        **place,
+        "UploadId": s3.create_multipart_upload(**place, ContentType=drop.content_type)["UploadId"],
+    }
+    parts = []
+    for number, start in enumerate(range(0, len(drop.body), PART_BYTES), start=1):
+        part = s3.upload_part(**upload, PartNumber=number, Body=drop.body[start : start + PART_BYTES])
+        parts.append({"PartNumber": number, "ETag": part["ETag"]})
+    return str(s3.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts})["VersionId"])
+
+
 def apply(aws: LocalAws, work_dir: Path, say: Callable[[str], None] = print) -> Pipeline:
     """Deploy the kit to a server that runs."""
     terraform = Terraform("local", work_dir=work_dir, environ=aws.environ(), say=say)
     say(terraform.plan().summary())
-    terraform.apply()
-    return Pipeline(aws, terraform, load_deployment(terraform.deployment_path))
+    outputs = terraform.apply()
+    return Pipeline(aws, terraform, load_deployment(terraform.deployment_path), outputs["roles"])
 
 
 @contextmanager

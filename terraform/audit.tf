@@ -129,6 +129,7 @@ module "cloudtrail_log" {
   name              = local.bucket_names["cloudtrail-log"]
   object_lock       = { days = var.retention.evidence_days, mode = var.retention.evidence_mode }
   policy_documents  = [data.aws_iam_policy_document.cloudtrail_log.json]
+  principals        = local.bucket_principals["cloudtrail-log"]
 }
 
 # https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-required-policy-for-cloudwatch-logs.html

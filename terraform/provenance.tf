@@ -95,7 +95,15 @@ module "provenance" {
   lifecycle_days    = { noncurrent = var.retention.evidence_days }
   name              = local.bucket_names["provenance"]
   object_lock       = { days = var.retention.evidence_days, mode = var.retention.evidence_mode }
-  write_once        = { "provenance/" = [module.recorder_role.arn] }
+  principals        = local.bucket_principals["provenance"]
+
+  # The log's checkpoint is replaced, by the one writer who has read it; all else is new.
+  sole_writers = {
+    "keys/"       = { principals = var.operators.deploy, writes = "freely" }
+    "log/"        = { principals = [local.role_arns["sealer"]], writes = "checked" }
+    "provenance/" = { principals = [local.role_arns["recorder"]], writes = "once" }
+    "segments/"   = { principals = [local.role_arns["sealer"]], writes = "once" }
+  }
 
   objects = {
     "keys/registry.json" = {
@@ -195,6 +203,7 @@ module "recorder" {
   key_arn            = module.provenance_key.arn
   log_retention_days = var.retention.log_days
   name               = local.function_names["recorder"]
+  operators          = setunion(var.operators.data, [for persona, arn in local.persona_arns : arn if persona == "break-glass"])
   role_arn           = module.recorder_role.ready_arn
   size               = var.recorder
 

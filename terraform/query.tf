@@ -22,11 +22,12 @@ locals {
 module "catalog" {
   source = "./modules/catalog"
 
-  database          = local.database_name
-  description       = "The chain of custody of ${local.prefix}: trail, receipts and the ledger that pairs them"
-  recorded_prefixes = { for short, prefixes in local.recorded_prefixes : local.bucket_names[short] => prefixes if length(prefixes) > 0 }
-  sql_path          = local.sql_path
-  watermark_minutes = var.watermark_minutes
+  database           = local.database_name
+  people_role_prefix = "${local.prefix}-people-"
+  description        = "The chain of custody of ${local.prefix}: trail, receipts and the ledger that pairs them"
+  recorded_prefixes  = { for short, prefixes in local.recorded_prefixes : local.bucket_names[short] => prefixes if length(prefixes) > 0 }
+  sql_path           = local.sql_path
+  watermark_minutes  = var.watermark_minutes
 
   layers = {
     (local.bucket_names["raw-data"])       = "bronze"
@@ -57,6 +58,7 @@ module "athena_results" {
   key_arn           = module.data_key.arn
   lifecycle_days    = { noncurrent = var.query.result_days, expiration = var.query.result_days }
   name              = local.bucket_names["athena-results"]
+  principals        = local.bucket_principals["athena-results"]
 }
 
 module "workgroup" {

@@ -42,16 +42,11 @@ module "lake" {
   lifecycle_days    = { noncurrent = var.retention.noncurrent_days }
   name              = local.bucket_names[each.value]
 
-  grants = length(local.recorded_prefixes[each.value]) == 0 ? {} : {
-    RecorderReads = {
-      principals = [module.recorder_role.arn]
-      actions    = ["s3:GetObjectVersion"]
-      prefixes   = local.recorded_prefixes[each.value]
-    }
-    RecorderTellsAbsentFromDenied = {
-      principals = [module.recorder_role.arn]
-      actions    = ["s3:ListBucket", "s3:ListBucketVersions"]
-    }
+  principals = local.bucket_principals[each.value]
+
+  # What a job may read is the gate's to say.
+  sole_writers = each.value != "processed" ? {} : {
+    "manifests/" = { principals = [local.role_arns["gate"]], writes = "once" }
   }
 
   notifications = {
@@ -68,6 +63,7 @@ module "artifacts" {
   key_arn           = module.data_key.arn
   lifecycle_days    = { noncurrent = var.retention.evidence_days }
   name              = local.bucket_names["artifacts"]
+  principals        = local.bucket_principals["artifacts"]
 }
 
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/enable-server-access-logging.html
@@ -103,4 +99,5 @@ module "access_logs" {
   lifecycle_days   = { noncurrent = var.retention.noncurrent_days, expiration = var.retention.log_days }
   name             = local.bucket_names["access-logs"]
   policy_documents = [data.aws_iam_policy_document.access_logs.json]
+  principals       = local.bucket_principals["access-logs"]
 }

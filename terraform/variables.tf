@@ -119,7 +119,7 @@ variable "people" {
   }))
   nullable    = false
   default     = {}
-  description = "Who may assume which of the people's roles (analyst, auditor, break-glass, data-engineer, producer, security-admin), by ARN of user or role, signed in with MFA; and how many hours a session lasts. A persona that is left out has no role."
+  description = "Who may assume which of the people's roles (analyst, auditor, break-glass, data-engineer, producer, security-admin), by ARN of IAM user, signed in with MFA; and how many hours a session lasts. A persona that is left out has no role."
 
   validation {
     condition     = length(setsubtract(keys(var.people), ["analyst", "auditor", "break-glass", "data-engineer", "producer", "security-admin"])) == 0
@@ -130,10 +130,10 @@ variable "people" {
     condition = alltrue(flatten([
       for persona in values(var.people) : [
         length(persona.principals) > 0,
-        [for arn in persona.principals : can(regex("^arn:[a-z-]+:iam::[0-9]{12}:(role|user)/[^*?<>]+$", arn))],
+        [for arn in persona.principals : can(regex("^arn:[a-z-]+:iam::[0-9]{12}:user/[^*?<>]+$", arn))],
       ]
     ]))
-    error_message = "people must name, by persona, at least one user or role by its whole ARN: an account or a wildcard would leave it to others who comes in."
+    error_message = "people must name, by persona, at least one user by its whole ARN: an account or a wildcard would leave it to others who comes in, and a role has neither MFA nor a name of its own."
   }
 
   validation {

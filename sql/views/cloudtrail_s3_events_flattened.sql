@@ -94,9 +94,9 @@ events AS (
         ) AS bytes_out,
         useridentity.type AS user_type,
         useridentity.arn AS user_arn,
-        -- A person who signed in through IAM Identity Center is the name of the role's session.
+        -- A person who came in through IAM Identity Center, or by a role for people, is the name of the role's session.
         coalesce(
-            nullif(regexp_extract(useridentity.arn, ':assumed-role/AWSReservedSSO_[^/]+/(.+)$', 1), ''),
+            nullif(regexp_extract(useridentity.arn, ${people_session}, 1), ''),
             useridentity.username,
             useridentity.sessioncontext.sessionissuer.username
         ) AS user_name,

@@ -9,11 +9,11 @@ operators = {
   deploy = ["<arn-of-your-plan-role>", "<arn-of-your-apply-role>"]
 }
 
-# Who may be whom, signed in with MFA. Without a persona its role is not made.
+# Which users may be whom, signed in with MFA; or identity_center. Without a persona its role is not made.
 people = {
-  auditor     = { principals = ["<arn-of-your-auditor>"], session_hours = 8 }
-  break-glass = { principals = ["<arn-of-your-on-call-role>"] }
-  producer    = { principals = ["<arn-of-your-producer>"], session_hours = 8 }
+  auditor     = { principals = ["<arn-of-an-iam-user>"], session_hours = 8 }
+  break-glass = { principals = ["<arn-of-an-iam-user>"] }
+  producer    = { principals = ["<arn-of-an-iam-user>"], session_hours = 8 }
 }
 
 # COMPLIANCE: nobody, the account's owner included, can delete evidence or shorten its retention before it ends.

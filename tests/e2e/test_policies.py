@@ -1,4 +1,4 @@
-"""What the plan could not say yet: the policies that name keys, as they were applied."""
+"""What the plan could not say yet: the policies that name keys, as applied, and whom the buckets refuse."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from scripts.pipeline import Pipeline
 
@@ -33,7 +34,8 @@ def test_the_recorder_uses_these_keys_alone(pipeline: Pipeline, applied: list[di
     (policy,) = [
         resource["values"]["policy"]
         for resource in applied
-        if resource["type"] == "aws_iam_role_policy" and resource["values"]["name"] == "use-keys"
+        if resource["type"] == "aws_iam_role_policy"
+        and (resource["values"]["role"], resource["values"]["name"]) == ("custody-local-recorder", "use-keys")
     ]
     keys = pipeline.deployment.keys
     assert {sid: (entry["Action"], entry["Resource"]) for sid, entry in statements(policy).items()} == {
@@ -58,7 +60,7 @@ def test_each_bucket_refuses_every_key_but_its_own(pipeline: Pipeline, applied: 
         buckets["processed"]: keys["data"],
         buckets["analytics"]: keys["data"],
         buckets["athena-results"]: keys["data"],
-        buckets["artifacts"]: keys["provenance"],
+        buckets["artifacts"]: keys["data"],
         buckets["provenance"]: keys["provenance"],
         buckets["cloudtrail-log"]: keys["trail"],
     }
@@ -77,3 +79,73 @@ def test_no_applied_policy_lets_anybody_in(applied: list[dict[str, Any]]) -> Non
         if entry["Effect"] == "Allow":
             assert entry.get("Principal") not in ("*", {"AWS": "*"}), address
             assert entry["Action"] != "*", address
+
+
+PLACES = {
+    "analytics": "tables/customer_value/x",
+    "artifacts": "glue/x",
+    "athena-results": "results/x",
+    "cloudtrail-log": "AWSLogs/x",
+    "processed": "tables/customers/x",
+    "provenance": "log/x",
+    "raw-data": "incoming/x",
+}
+ALLOWED = {
+    "etl": {"analytics", "artifacts", "processed", "raw-data"},
+    "people-analyst": {"analytics", "athena-results"},
+    "people-producer": {"raw-data"},
+    "people-security-admin": set(),
+    "sealer": {"provenance"},
+}
+
+
+def refused(pipeline: Pipeline, short: str, role_arn: str) -> bool:
+    """Whether the bucket's own policy refuses a session of the role that asks for what is not there."""
+    try:
+        pipeline.client("s3", role_arn=role_arn, session="somebody").head_object(
+            Bucket=pipeline.deployment.buckets[short], Key=PLACES[short]
+        )
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        assert code in ("403", "404"), code
+        return code == "403"
+    raise AssertionError(f"{short} holds {PLACES[short]}")
+
+
+@pytest.mark.parametrize("short", PLACES)
+def test_a_bucket_refuses_whom_it_does_not_name(pipeline: Pipeline, short: str) -> None:
+    """Whatever their own policies say: here IAM's are not enforced, so that the bucket alone decides."""
+    stranger = pipeline.client("iam").create_role(
+        RoleName=f"stranger-to-{short}",
+        AssumeRolePolicyDocument=json.dumps(
+            {
+                "Version": "2012-10-17",
+                "Statement": {
+                    "Effect": "Allow",
+                    "Principal": {"AWS": f"arn:aws:iam::{pipeline.deployment.account_id}:user/operator"},
+                    "Action": "sts:AssumeRole",
+                },
+            }
+        ),
+    )["Role"]["Arn"]
+    assert refused(pipeline, short, stranger)
+    for role, buckets in ALLOWED.items():
+        assert refused(pipeline, short, pipeline.roles[role]) == (short not in buckets), role
+
+
+def test_only_the_sealer_writes_the_log_and_only_what_it_has_seen(pipeline: Pipeline) -> None:
+    bucket, key = pipeline.deployment.buckets["provenance"], "log/checkpoint-of-a-test"
+
+    def put(role: str, **condition: str) -> str:
+        s3 = pipeline.client("s3", role_arn=pipeline.roles[role], session="somebody")
+        try:
+            return str(s3.put_object(Bucket=bucket, Key=key, Body=b"1", **condition)["ETag"])
+        except ClientError as error:
+            return str(error.response["Error"]["Code"])
+
+    assert put("recorder", IfNoneMatch="*") == "AccessDenied"
+    assert put("sealer") == "AccessDenied"
+    etag = put("sealer", IfNoneMatch="*")
+    assert etag.startswith('"')
+    assert put("sealer", IfMatch='"0"') == "PreconditionFailed"
+    assert put("sealer", IfMatch=etag) == etag

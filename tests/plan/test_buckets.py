@@ -164,18 +164,101 @@ def test_nobody_deletes_evidence(plan: PlanDocument, short: str) -> None:
     assert shortening.conditions == (("NumericLessThan", "s3:object-lock-remaining-retention-days", ("1",)),)
 
 
-def test_receipts_are_created_by_the_recorder_alone_and_once(plan: PlanDocument) -> None:
-    found = denials(plan, "provenance")
-    prefix = f"arn:aws:s3:::{name('provenance')}/provenance/*"
-    others = found["NobodyElseCreatesUnderProvenance"]
-    assert others.resources == (prefix,)
-    assert others.conditions == (("ArnNotEquals", "aws:PrincipalArn", (RECORDER,)),)
-    again = found["NobodyOverwritesUnderProvenance"]
-    assert again.resources == (prefix,)
-    assert sorted(again.conditions) == [
+def role(short: str) -> str:
+    return f"arn:aws:iam::{ACCOUNT}:role/custody-local-{short}"
+
+
+OPERATOR = f"arn:aws:iam::{ACCOUNT}:user/operator"
+PRINCIPALS = {
+    "access-logs": [role("people-break-glass"), OPERATOR],
+    "analytics": [
+        *(role(short) for short in ("auditor", "etl", "people-analyst", "people-auditor")),
+        *(role(short) for short in ("people-break-glass", "people-data-engineer", "recorder")),
+        OPERATOR,
+    ],
+    "artifacts": [role("etl"), OPERATOR],
+    "athena-results": [
+        *(role(short) for short in ("auditor", "people-analyst", "people-auditor", "people-data-engineer")),
+        OPERATOR,
+    ],
+    "cloudtrail-log": [
+        *(role(short) for short in ("auditor", "people-auditor", "people-break-glass")),
+        OPERATOR,
+    ],
+    "processed": [
+        *(role(short) for short in ("auditor", "etl", "gate", "people-auditor", "people-break-glass")),
+        *(role(short) for short in ("people-data-engineer", "recorder")),
+        OPERATOR,
+    ],
+    "provenance": [
+        *(role(short) for short in ("auditor", "gate", "people-auditor", "people-break-glass", "recorder")),
+        role("sealer"),
+        OPERATOR,
+    ],
+    "raw-data": [
+        *(role(short) for short in ("auditor", "etl", "ingest", "people-auditor", "people-break-glass")),
+        *(role(short) for short in ("people-producer", "recorder")),
+        OPERATOR,
+    ],
+}
+
+
+@pytest.mark.parametrize("short", SHORT)
+def test_every_bucket_refuses_whom_it_does_not_name(plan: PlanDocument, short: str) -> None:
+    denial = denials(plan, short)["NobodyElseTouchesObjects"]
+    assert denial.actions == ("s3:*",)
+    assert denial.resources == (f"arn:aws:s3:::{name(short)}/*",)
+    assert denial.principals == ("*",)
+    conditions = {(test, variable): sorted(values) for test, variable, values in denial.conditions}
+    assert conditions == {
+        ("ArnNotLike", "aws:PrincipalArn"): PRINCIPALS[short],
+        ("Bool", "aws:PrincipalIsAWSService"): ["false"],
+    }
+
+
+@pytest.mark.parametrize(
+    ("short", "prefix", "writer", "unless"),
+    [
+        ("processed", "manifests/", role("gate"), {"s3:if-none-match"}),
+        ("provenance", "keys/", OPERATOR, set()),
+        ("provenance", "log/", role("sealer"), {"s3:if-match", "s3:if-none-match"}),
+        ("provenance", "provenance/", RECORDER, {"s3:if-none-match"}),
+        ("provenance", "segments/", role("sealer"), {"s3:if-none-match"}),
+    ],
+)
+def test_a_prefix_has_one_writer(
+    plan: PlanDocument, short: str, prefix: str, writer: str, unless: set[str]
+) -> None:
+    """Who writes there, and without which of the headers of a conditional write nobody does."""
+    found = denials(plan, short)
+    word = prefix.removesuffix("/").capitalize()
+    others = found[f"NobodyElseCreatesUnder{word}"]
+    assert others.resources == (f"arn:aws:s3:::{name(short)}/{prefix}*",)
+    assert others.conditions == (("ArnNotLike", "aws:PrincipalArn", (writer,)),)
+    again = found.get(f"NobodyOverwritesUnder{word}")
+    if again is None:
+        assert not unless
+        return
+    assert again.resources == others.resources
+    assert set(again.conditions) == {
         ("Bool", "s3:ObjectCreationOperation", ("true",)),
-        ("Null", "s3:if-none-match", ("true",)),
+        *(("Null", header, ("true",)) for header in unless),
+    }
+
+
+def test_no_bucket_gives_anything_but_to_services(plan: PlanDocument) -> None:
+    given = [
+        statement
+        for statement in plan.statements()
+        if statement.effect == "Allow"
+        and (statement.principals or statement.services)
+        and any(resource.startswith("arn:aws:s3:::") for resource in statement.resources)
     ]
+    assert {statement.services for statement in given} == {
+        ("cloudtrail.amazonaws.com",),
+        ("logging.s3.amazonaws.com",),
+    }
+    assert [statement.principals for statement in given if statement.principals] == []
 
 
 def test_the_recorder_hears_of_everything_that_is_recorded(plan: PlanDocument) -> None:

@@ -295,6 +295,7 @@ def test_people_come_in_by_name_and_with_mfa(plan: PlanDocument) -> None:
             (f"arn:aws:iam::{ACCOUNT}:user/operator",),
             {
                 ("Bool", "aws:MultiFactorAuthPresent", ("true",)),
+                ("StringEquals", "sts:RoleSessionName", ("&{aws:username}",)),
                 (
                     "NumericLessThan",
                     "aws:MultiFactorAuthAge",

@@ -101,6 +101,13 @@ def test_the_query_of_the_runbook_that_asked_for_this_view(warehouse: Warehouse)
             None,
         ),
         (
+            assumed_role("custody-local-people-producer", "grace"),
+            "grace",
+            f"arn:aws:sts::{ACCOUNT}:assumed-role/custody-local-people-producer/grace",
+            f"arn:aws:iam::{ACCOUNT}:role/custody-local-people-producer",
+            None,
+        ),
+        (
             assumed_role("loader", "job-7") | {"invokedBy": "glue.amazonaws.com"},
             "loader",
             f"arn:aws:sts::{ACCOUNT}:assumed-role/loader/job-7",
@@ -128,7 +135,7 @@ def test_the_query_of_the_runbook_that_asked_for_this_view(warehouse: Warehouse)
             None,
         ),
     ],
-    ids=["iam-user", "identity-center", "role-by-service", "service", "root", "anonymous"],
+    ids=["iam-user", "identity-center", "people", "role-by-service", "service", "root", "anonymous"],
 )
 def test_who_it_was(
     warehouse: Warehouse,

@@ -119,7 +119,7 @@ data "aws_iam_policy_document" "this" {
     }
 
     condition {
-      test     = "BoolIfExists"
+      test     = "Bool"
       variable = "aws:PrincipalIsAWSService"
       values   = ["false"]
     }

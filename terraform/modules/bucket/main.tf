@@ -7,9 +7,9 @@ locals {
   has_key = var.access_log_bucket != null
 
   # By the word for the prefix in a statement's id: provenance/ → Provenance.
-  write_once = {
-    for prefix, writers in var.write_once :
-    replace(title(replace(prefix, "/[^a-z0-9]+/", " ")), " ", "") => { prefix = prefix, writers = writers }
+  sole_writers = {
+    for prefix, writers in var.sole_writers :
+    replace(title(replace(prefix, "/[^a-z0-9]+/", " ")), " ", "") => merge(writers, { prefix = prefix })
   }
 }
 

@@ -1,3 +1,5 @@
+# It gives nothing to our own: their policies do. It says who and what is refused, whatever other policies come to say;
+# only services that deliver here are let in by it (policy_documents).
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/amazon-s3-policy-keys.html
 data "aws_iam_policy_document" "this" {
   source_policy_documents = var.policy_documents
@@ -16,6 +18,33 @@ data "aws_iam_policy_document" "this" {
     condition {
       test     = "Bool"
       variable = "aws:SecureTransport"
+      values   = ["false"]
+    }
+  }
+
+  # Every operation on an object. Services deliver on statements of their own, each tied to what it acts for. Whoever does
+  # not sign his request is let in by nothing.
+  # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-principalisawsservice
+  statement {
+    sid       = "NobodyElseTouchesObjects"
+    effect    = "Deny"
+    actions   = ["s3:*"]
+    resources = ["${local.arn}/*"]
+
+    principals {
+      type        = "*"
+      identifiers = ["*"]
+    }
+
+    condition {
+      test     = "ArnNotLike"
+      variable = "aws:PrincipalArn"
+      values   = var.principals
+    }
+
+    condition {
+      test     = "Bool"
+      variable = "aws:PrincipalIsAWSService"
       values   = ["false"]
     }
   }
@@ -72,6 +101,8 @@ data "aws_iam_policy_document" "this" {
     }
   }
 
+  # Nor an administrator. What is left to him, because Terraform needs it, is to change this policy, the lock's default for
+  # what comes later, and the lifecycle, which takes no version under its lock: each is an alarm (modules/trail).
   dynamic "statement" {
     for_each = var.object_lock == null ? [] : [var.object_lock]
 
@@ -113,22 +144,7 @@ data "aws_iam_policy_document" "this" {
   }
 
   dynamic "statement" {
-    for_each = local.write_once
-
-    content {
-      sid       = "WritersCreateUnder${statement.key}"
-      actions   = ["s3:PutObject"]
-      resources = ["${local.arn}/${statement.value.prefix}*"]
-
-      principals {
-        type        = "AWS"
-        identifiers = statement.value.writers
-      }
-    }
-  }
-
-  dynamic "statement" {
-    for_each = local.write_once
+    for_each = local.sole_writers
 
     content {
       sid       = "NobodyElseCreatesUnder${statement.key}"
@@ -142,16 +158,18 @@ data "aws_iam_policy_document" "this" {
       }
 
       condition {
-        test     = "ArnNotEquals"
+        test     = "ArnNotLike"
         variable = "aws:PrincipalArn"
-        values   = statement.value.writers
+        values   = statement.value.principals
       }
     }
   }
 
+  # Once: only if there is nothing yet (If-None-Match). Checked: only if there is nothing yet, or what the writer has seen
+  # (If-Match), so that of two writers one finds out.
   # https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes-enforce.html
   dynamic "statement" {
-    for_each = local.write_once
+    for_each = { for word, writers in local.sole_writers : word => writers if writers.writes != "freely" }
 
     content {
       sid       = "NobodyOverwritesUnder${statement.key}"
@@ -164,35 +182,20 @@ data "aws_iam_policy_document" "this" {
         identifiers = ["*"]
       }
 
-      condition {
-        test     = "Null"
-        variable = "s3:if-none-match"
-        values   = ["true"]
+      dynamic "condition" {
+        for_each = statement.value.writes == "once" ? ["s3:if-none-match"] : ["s3:if-match", "s3:if-none-match"]
+
+        content {
+          test     = "Null"
+          variable = condition.value
+          values   = ["true"]
+        }
       }
 
       condition {
         test     = "Bool"
         variable = "s3:ObjectCreationOperation"
         values   = ["true"]
-      }
-    }
-  }
-
-  dynamic "statement" {
-    for_each = var.grants
-
-    content {
-      sid     = statement.key
-      actions = statement.value.actions
-      resources = (
-        length(statement.value.prefixes) == 0
-        ? [local.arn]
-        : [for prefix in statement.value.prefixes : "${local.arn}/${prefix}*"]
-      )
-
-      principals {
-        type        = "AWS"
-        identifiers = statement.value.principals
       }
     }
   }

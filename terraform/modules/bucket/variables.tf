@@ -16,37 +16,6 @@ variable "force_destroy" {
   }
 }
 
-variable "grants" {
-  type = map(object({
-    actions    = set(string)
-    principals = set(string)
-    prefixes   = optional(set(string), [])
-  }))
-  nullable    = false
-  default     = {}
-  description = "Who may do what, by statement id: role ARNs and s3 actions, on the objects under the prefixes (the empty prefix: all of them) or, without any, on the bucket itself."
-
-  validation {
-    condition     = alltrue([for sid in keys(var.grants) : can(regex("^[A-Z][A-Za-z0-9]+$", sid))])
-    error_message = "A statement id in grants must be letters and digits and say the intent, such as RecorderReads."
-  }
-
-  validation {
-    condition = alltrue([
-      for principal in flatten([for grant in values(var.grants) : tolist(grant.principals)]) :
-      can(regex("^arn:[a-z-]+:iam::[0-9]{12}:role/[^*]+$", principal))
-    ])
-    error_message = "A principal in grants must be a role's whole ARN: name who it is. Services come with policy_documents."
-  }
-
-  validation {
-    condition = alltrue([
-      for action in flatten([for grant in values(var.grants) : tolist(grant.actions)]) : can(regex("^s3:[A-Za-z]+$", action))
-    ])
-    error_message = "An action in grants must be one s3 action such as s3:GetObject, without a wildcard."
-  }
-}
-
 variable "key_arn" {
   type        = string
   default     = null
@@ -147,22 +116,45 @@ variable "policy_documents" {
   }
 }
 
-variable "write_once" {
-  type        = map(set(string))
+variable "principals" {
+  type        = set(string)
   nullable    = false
-  default     = {}
-  description = "Prefixes whose objects are created once and never again, and the roles (ARNs) that alone create them."
+  description = "ARNs of the roles and users that touch objects here; all others are refused, whatever their own policies say. A role of Identity Center, whose name ends at random, is given by its beginning. Services come with policy_documents."
 
   validation {
-    condition     = alltrue([for prefix in keys(var.write_once) : can(regex("^[a-z][a-z0-9/-]*/$", prefix))])
-    error_message = "A prefix in write_once must be a folder, such as provenance/."
+    condition = length(var.principals) > 0 && alltrue([
+      for arn in var.principals :
+      can(regex("^arn:[a-z-]+:iam::[0-9]{12}:(role|user)/[^*?]+$", arn))
+      || can(regex("^arn:[a-z-]+:iam::[0-9]{12}:role/aws-reserved/sso\\.amazonaws\\.com/\\*AWSReservedSSO_[^*?]+_\\*$", arn))
+    ])
+    error_message = "principals must name at least one role or user by its whole ARN, or that of a permission set, …:role/aws-reserved/sso.amazonaws.com/*AWSReservedSSO_<set>_*."
+  }
+}
+
+variable "sole_writers" {
+  type = map(object({
+    principals = set(string)
+    writes     = string
+  }))
+  nullable    = false
+  default     = {}
+  description = "Who alone creates objects under a prefix, by ARN, and how: once (each object is created and never again), checked (it is replaced only by who names the ETag he has seen) or freely."
+
+  validation {
+    condition     = alltrue([for prefix in keys(var.sole_writers) : can(regex("^[a-z][a-z0-9/-]*/$", prefix))])
+    error_message = "A prefix in sole_writers must be a folder, such as provenance/."
   }
 
   validation {
     condition = alltrue([
-      for writers in values(var.write_once) :
-      length(writers) > 0 && alltrue([for arn in writers : can(regex("^arn:[a-z-]+:iam::[0-9]{12}:role/[^*]+$", arn))])
+      for writers in values(var.sole_writers) :
+      length(writers.principals) > 0 && length(setsubtract(writers.principals, var.principals)) == 0
     ])
-    error_message = "The writers in write_once must be at least one role's whole ARN a prefix."
+    error_message = "The principals of sole_writers must be at least one a prefix, and among the bucket's principals: the policy would refuse others anyway."
+  }
+
+  validation {
+    condition     = alltrue([for writers in values(var.sole_writers) : contains(["once", "checked", "freely"], writers.writes)])
+    error_message = "writes in sole_writers must be once, checked or freely."
   }
 }

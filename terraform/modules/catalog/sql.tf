@@ -15,6 +15,7 @@ locals {
     layer = "CASE bucket_name ${join(" ", [
       for bucket, layer in var.layers : "WHEN ${local.bucket_literals[bucket]} THEN '${layer}'"
     ])} ELSE 'unknown' END"
+    people_session    = "':assumed-role/(?:AWSReservedSSO_|${var.people_role_prefix})[^/]+/(.+)$'"
     provenance_bucket = var.receipts.bucket
     recorder_role_arn = "'${var.receipts.recorder_role_arn}'"
     trail_accounts    = join(",", sort(var.trail_log.accounts))

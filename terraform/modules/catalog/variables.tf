@@ -36,6 +36,17 @@ variable "layers" {
   }
 }
 
+variable "people_role_prefix" {
+  type        = string
+  nullable    = false
+  description = "What the names of the roles begin with that people assume, besides those of Identity Center: a session of theirs bears the name of a person."
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]*-$", var.people_role_prefix))
+    error_message = "people_role_prefix must be lower-case letters, digits and hyphens and end in a hyphen, such as custody-dev-people-."
+  }
+}
+
 variable "receipts" {
   type = object({
     bucket            = string

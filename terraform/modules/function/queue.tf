@@ -17,7 +17,7 @@ resource "aws_sqs_queue" "dead_letter" {
   name                      = local.dead_letter_name
   kms_master_key_id         = var.key_arn
   message_retention_seconds = local.message_retention_seconds
-  policy                    = data.aws_iam_policy_document.tls[local.dead_letter_name].json
+  policy                    = data.aws_iam_policy_document.refusals[local.dead_letter_name].json
 
   redrive_allow_policy = jsonencode({
     redrivePermission = "byQueue"
@@ -29,7 +29,7 @@ resource "aws_sqs_queue" "this" {
   name                      = var.name
   kms_master_key_id         = var.key_arn
   message_retention_seconds = local.message_retention_seconds
-  policy                    = data.aws_iam_policy_document.queue_over_tls.json
+  policy                    = data.aws_iam_policy_document.queue_with_refusals.json
 
   # https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html: six times the function's.
   visibility_timeout_seconds = 6 * var.size.timeout_seconds
@@ -66,10 +66,82 @@ data "aws_iam_policy_document" "queue" {
       values   = var.event_bucket_arns
     }
   }
+
+  # Besides the services above.
+  statement {
+    sid       = "NobodyElseSends"
+    effect    = "Deny"
+    actions   = ["sqs:SendMessage"]
+    resources = [local.queue_arns[var.name]]
+
+    principals {
+      type        = "*"
+      identifiers = ["*"]
+    }
+
+    dynamic "condition" {
+      for_each = length(var.operators) > 0 ? [var.operators] : []
+
+      content {
+        test     = "ArnNotLike"
+        variable = "aws:PrincipalArn"
+        values   = condition.value
+      }
+    }
+
+    condition {
+      test     = "Bool"
+      variable = "aws:PrincipalIsAWSService"
+      values   = ["false"]
+    }
+  }
 }
 
-data "aws_iam_policy_document" "tls" {
+locals {
+  # Who takes messages out of each queue; nobody else does, whatever their own policies say.
+  takers = {
+    (var.name)               = setunion([var.role_arn], var.operators)
+    (local.dead_letter_name) = var.operators
+  }
+}
+
+# What is in a queue is evidence until it is recorded. To look at a queue's attributes is nobody's secret.
+data "aws_iam_policy_document" "refusals" {
   for_each = local.queue_arns
+
+  statement {
+    sid       = "NobodyElseTakes"
+    effect    = "Deny"
+    actions   = ["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:ReceiveMessage"]
+    resources = [each.value]
+
+    principals {
+      type        = "*"
+      identifiers = ["*"]
+    }
+
+    dynamic "condition" {
+      for_each = length(local.takers[each.key]) > 0 ? [local.takers[each.key]] : []
+
+      content {
+        test     = "ArnNotLike"
+        variable = "aws:PrincipalArn"
+        values   = condition.value
+      }
+    }
+  }
+
+  statement {
+    sid       = "NobodyThrowsAway"
+    effect    = "Deny"
+    actions   = ["sqs:PurgeQueue"]
+    resources = [each.value]
+
+    principals {
+      type        = "*"
+      identifiers = ["*"]
+    }
+  }
 
   statement {
     sid       = "NobodyWithoutTls"
@@ -90,10 +162,10 @@ data "aws_iam_policy_document" "tls" {
   }
 }
 
-data "aws_iam_policy_document" "queue_over_tls" {
+data "aws_iam_policy_document" "queue_with_refusals" {
   source_policy_documents = [
     data.aws_iam_policy_document.queue.json,
-    data.aws_iam_policy_document.tls[var.name].json,
+    data.aws_iam_policy_document.refusals[var.name].json,
   ]
 }
 

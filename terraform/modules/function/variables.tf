@@ -89,6 +89,22 @@ variable "name" {
   }
 }
 
+variable "operators" {
+  type        = set(string)
+  nullable    = false
+  default     = []
+  description = "ARNs of roles and users that may, if a policy gives it to them, put messages into the queue and take them out of both queues, to mend what went wrong. Nobody else but the function and the services that send."
+
+  validation {
+    condition = alltrue([
+      for arn in var.operators :
+      can(regex("^arn:[a-z-]+:iam::[0-9]{12}:(role|user)/[^*?]+$", arn))
+      || can(regex("^arn:[a-z-]+:iam::[0-9]{12}:role/aws-reserved/sso\\.amazonaws\\.com/\\*AWSReservedSSO_[^*?]+_\\*$", arn))
+    ])
+    error_message = "operators must be whole ARNs of roles or users, or of permission sets (…:role/aws-reserved/sso.amazonaws.com/*AWSReservedSSO_<set>_*)."
+  }
+}
+
 variable "role_arn" {
   type        = string
   nullable    = false

@@ -32,7 +32,9 @@ data "aws_iam_policy_document" "trust" {
     }
   }
 
+  # A session bears the name of its user, or the trail would tell who it was by a name he chose.
   # https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_mfa_configure-api-require.html
+  # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_iam-condition-keys.html#ck_rolesessionname
   dynamic "statement" {
     for_each = var.trust.people == null ? [] : [var.trust.people]
 
@@ -55,6 +57,12 @@ data "aws_iam_policy_document" "trust" {
         test     = "NumericLessThan"
         variable = "aws:MultiFactorAuthAge"
         values   = [statement.value.mfa_max_age_seconds]
+      }
+
+      condition {
+        test     = "StringEquals"
+        variable = "sts:RoleSessionName"
+        values   = ["&{aws:username}"]
       }
     }
   }

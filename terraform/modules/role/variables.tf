@@ -105,7 +105,7 @@ variable "trust" {
     }))
   })
   nullable    = false
-  description = "Who assumes the role; one of the three. service: a service principal, for the resources in source_arns alone (match like: those whose names begin so). people: users and roles (ARNs), signed in with MFA no longer ago than that. github: workflows of a repository (owner/name) that run in one of the environments, by the account's OIDC provider."
+  description = "Who assumes the role; one of the three. service: a service principal, for the resources in source_arns alone (match like: those whose names begin so). people: IAM users (ARNs), signed in with MFA no longer ago than that, each under his own name. github: workflows of a repository (owner/name) that run in one of the environments, by the account's OIDC provider."
 
   validation {
     condition     = length([for kind in [var.trust.github, var.trust.people, var.trust.service] : kind if kind != null]) == 1
@@ -132,9 +132,9 @@ variable "trust" {
 
   validation {
     condition = var.trust.people == null ? true : length(var.trust.people.principals) > 0 && alltrue([
-      for arn in var.trust.people.principals : can(regex("^arn:[a-z-]+:iam::[0-9]{12}:(role|user)/[^*?]+$", arn))
+      for arn in var.trust.people.principals : can(regex("^arn:[a-z-]+:iam::[0-9]{12}:user/[^*?]+$", arn))
     ])
-    error_message = "trust.people.principals must be at least one user's or role's whole ARN: an account or a wildcard would leave it to others who comes in."
+    error_message = "trust.people.principals must be at least one user's whole ARN: an account or a wildcard would leave it to others who comes in, and a role has neither MFA nor a name of its own."
   }
 
   validation {

@@ -6,6 +6,7 @@ variables {
   account_id = "123456789012"
   emails     = ["ops@example.org"]
   prefix     = "custody-test"
+  publishers = ["arn:aws:iam::123456789012:role/custody-test-auditor"]
 }
 
 run "takes_alarms_and_rules_of_its_deployment_alone" {
@@ -17,8 +18,20 @@ run "takes_alarms_and_rules_of_its_deployment_alone" {
       } == {
       CloudWatchAlarmsPublish = ["arn:aws:cloudwatch:eu-central-1:123456789012:alarm:custody-test-*"]
       EventRulesPublish       = ["arn:aws:events:eu-central-1:123456789012:rule/custody-test-*"]
+      RolesPublish            = []
     }
-    error_message = "Alarms and rules publish, and only those of this deployment."
+    error_message = "Alarms and rules publish, and only those of this deployment; and the named roles."
+  }
+
+  assert {
+    condition = [
+      for s in data.aws_iam_policy_document.this.statement :
+      { for c in s.condition : "${c.test} ${c.variable}" => tolist(c.values) } if s.sid == "NobodyElsePublishes"
+      ] == [{
+        "ArnNotEquals aws:PrincipalArn"  = tolist(["arn:aws:iam::123456789012:role/custody-test-auditor"])
+        "Bool aws:PrincipalIsAWSService" = tolist(["false"])
+    }]
+    error_message = "Nobody else publishes, whatever his own policies say."
   }
 
   assert {
@@ -44,6 +57,7 @@ run "refuses_what_is_not_there" {
     emails          = ["<your-address>"]
     key_window_days = 31
     prefix          = "Custody_Test"
+    publishers      = ["arn:aws:iam::123456789012:role/*"]
   }
-  expect_failures = [var.account_id, var.emails, var.key_window_days, var.prefix]
+  expect_failures = [var.account_id, var.emails, var.key_window_days, var.prefix, var.publishers]
 }

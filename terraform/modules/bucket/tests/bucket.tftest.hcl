@@ -7,6 +7,7 @@ variables {
   key_arn           = "arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-4cde-8123-1234567890ab"
   lifecycle_days    = { noncurrent = 30 }
   name              = "custody-test-raw-data-123456789012"
+  principals        = ["arn:aws:iam::123456789012:role/custody-test-recorder", "arn:aws:iam::123456789012:role/aws-reserved/sso.amazonaws.com/*AWSReservedSSO_custody-test-auditor_*"]
 }
 
 run "is_hardened" {
@@ -46,9 +47,30 @@ run "is_hardened" {
 
   assert {
     condition = [for s in data.aws_iam_policy_document.this.statement : s.sid if s.effect == "Deny"] == [
-      "NobodyWithoutTls", "NobodyWithAnotherEncryption", "NobodyWithAnotherKey", "NobodyWithTheirOwnKey",
+      "NobodyWithoutTls", "NobodyElseTouchesObjects", "NobodyWithAnotherEncryption", "NobodyWithAnotherKey",
+      "NobodyWithTheirOwnKey",
     ]
-    error_message = "The policy denies all but TLS and the bucket's own encryption, to everybody."
+    error_message = "The policy denies all but TLS and the bucket's own encryption, to everybody, and everything to strangers."
+  }
+
+  assert {
+    condition     = length([for s in data.aws_iam_policy_document.this.statement : s if s.effect != "Deny"]) == 0
+    error_message = "The policy gives nothing: our own have policies of their own."
+  }
+
+  assert {
+    condition = [
+      for s in data.aws_iam_policy_document.this.statement : {
+        actions    = toset(s.actions)
+        resources  = toset(s.resources)
+        conditions = { for c in s.condition : "${c.test} ${c.variable}" => toset(c.values) }
+      } if s.sid == "NobodyElseTouchesObjects"
+      ] == [{
+        actions    = toset(["s3:*"])
+        resources  = toset(["arn:aws:s3:::custody-test-raw-data-123456789012/*"])
+        conditions = { "ArnNotLike aws:PrincipalArn" = toset(var.principals), "Bool aws:PrincipalIsAWSService" = toset(["false"]) }
+    }]
+    error_message = "Who is not named and no service touches no object, in whatever way."
   }
 
   assert {
@@ -76,8 +98,12 @@ run "keeps_evidence" {
     object_lock    = { days = 30, mode = "GOVERNANCE" }
     name           = "custody-test-provenance-123456789012"
     objects        = { "keys/registry.json" = { content = "{}", content_type = "application/json", retain_until = "2040-01-01T00:00:00Z" } }
-    write_once     = { "provenance/" = ["arn:aws:iam::123456789012:role/custody-test-recorder"] }
     lifecycle_days = { noncurrent = 30 }
+    sole_writers = {
+      "keys/"       = { principals = ["arn:aws:iam::123456789012:role/custody-test-recorder"], writes = "freely" }
+      "log/"        = { principals = ["arn:aws:iam::123456789012:role/custody-test-recorder"], writes = "checked" }
+      "provenance/" = { principals = ["arn:aws:iam::123456789012:role/custody-test-recorder"], writes = "once" }
+    }
   }
 
   assert {
@@ -98,12 +124,27 @@ run "keeps_evidence" {
       for s in data.aws_iam_policy_document.this.statement : s.sid => coalesce(s.effect, "Allow") if !startswith(s.sid, "NobodyWith")
       } == {
       NobodyDeletesEvidence            = "Deny"
-      NobodyShortensRetention          = "Deny"
+      NobodyElseCreatesUnderKeys       = "Deny"
+      NobodyElseCreatesUnderLog        = "Deny"
       NobodyElseCreatesUnderProvenance = "Deny"
+      NobodyElseTouchesObjects         = "Deny"
+      NobodyOverwritesUnderLog         = "Deny"
       NobodyOverwritesUnderProvenance  = "Deny"
-      WritersCreateUnderProvenance     = "Allow"
+      NobodyShortensRetention          = "Deny"
     }
-    error_message = "Writers alone create, once; nobody deletes."
+    error_message = "Writers alone create, once where it is so; nobody deletes."
+  }
+
+  assert {
+    condition = {
+      for s in data.aws_iam_policy_document.this.statement :
+      s.sid => toset([for c in s.condition : c.variable if c.test == "Null" && tolist(c.values) == tolist(["true"])])
+      if startswith(s.sid, "NobodyOverwrites")
+      } == {
+      NobodyOverwritesUnderLog        = toset(["s3:if-match", "s3:if-none-match"])
+      NobodyOverwritesUnderProvenance = toset(["s3:if-none-match"])
+    }
+    error_message = "A receipt is refused unless it is new; of the log, also what replaces nothing that the writer has seen."
   }
 
   assert {
@@ -129,32 +170,6 @@ run "notifies_a_queue_of_everything_created_under_a_prefix" {
       && aws_s3_bucket_notification.this[0].queue[0].filter_prefix == "incoming/"
     )
     error_message = "Uploads in one, in parts and copies are all heard of."
-  }
-}
-
-run "grants_to_roles_by_prefix" {
-  variables {
-    grants = {
-      RecorderReads = {
-        principals = ["arn:aws:iam::123456789012:role/custody-test-recorder"]
-        actions    = ["s3:GetObjectVersion"]
-        prefixes   = ["incoming/"]
-      }
-      RecorderLists = {
-        principals = ["arn:aws:iam::123456789012:role/custody-test-recorder"]
-        actions    = ["s3:ListBucket"]
-      }
-    }
-  }
-
-  assert {
-    condition = {
-      for s in data.aws_iam_policy_document.this.statement : s.sid => one(s.resources) if s.effect != "Deny"
-      } == {
-      RecorderReads = "arn:aws:s3:::custody-test-raw-data-123456789012/incoming/*"
-      RecorderLists = "arn:aws:s3:::custody-test-raw-data-123456789012"
-    }
-    error_message = "Object actions are granted on objects, bucket actions on the bucket."
   }
 }
 
@@ -190,21 +205,19 @@ run "refuses_what_is_not_there" {
   command = plan
   variables {
     access_log_bucket = null
-    grants            = { AnybodyReads = { principals = ["*"], actions = ["s3:GetObject"], prefixes = [""] } }
     lifecycle_days    = { noncurrent = 0.5 }
     name              = "custody.test"
     notifications     = { "the recorder" = { queue_arn = "arn:aws:sqs:eu-central-1:123456789012:q", prefix = "" } }
     policy_documents  = ["allow everything"]
-    write_once        = { "provenance/" = ["*"] }
+    principals        = ["arn:aws:iam::123456789012:role/*"]
   }
   expect_failures = [
-    var.grants,
     var.key_arn,
     var.lifecycle_days,
     var.name,
     var.notifications,
     var.policy_documents,
-    var.write_once,
+    var.principals,
   ]
 }
 
@@ -215,31 +228,42 @@ run "refuses_what_could_not_be_kept" {
     lifecycle_days = { noncurrent = 29 }
     object_lock    = { days = 30, mode = "COMPLIANCE" }
     objects        = { "keys/registry.json" = { content = "{}", content_type = "application/json" } }
-    write_once     = { "provenance/" = [] }
+    principals     = []
   }
-  expect_failures = [var.force_destroy, var.lifecycle_days, var.objects, var.write_once]
+  expect_failures = [var.force_destroy, var.lifecycle_days, var.objects, var.principals]
 }
 
-run "refuses_to_expire_evidence_and_grants_of_everything" {
+run "refuses_to_expire_evidence_and_writers_who_are_nobody" {
   command = plan
   variables {
-    grants = {
-      RecorderDoesAll = { principals = ["arn:aws:iam::123456789012:role/custody-test-recorder"], actions = ["s3:*"] }
-    }
     lifecycle_days = { noncurrent = 30, expiration = 365 }
     object_lock    = { days = 30, mode = "GOVERNANCE" }
-    write_once     = { "/" = ["arn:aws:iam::123456789012:role/custody-test-recorder"] }
+    sole_writers   = { "provenance/" = { principals = [], writes = "once" } }
   }
-  expect_failures = [var.grants, var.lifecycle_days, var.write_once]
+  expect_failures = [var.lifecycle_days, var.sole_writers]
 }
 
-run "refuses_an_unknown_lock_and_a_grant_without_intent" {
+run "refuses_an_unknown_lock_and_writers_who_are_refused" {
   command = plan
   variables {
-    grants = {
-      "1" = { principals = ["arn:aws:iam::123456789012:role/custody-test-recorder"], actions = ["s3:ListBucket"] }
-    }
-    object_lock = { days = 30, mode = "LEGAL_HOLD" }
+    object_lock  = { days = 30, mode = "LEGAL_HOLD" }
+    sole_writers = { "provenance/" = { principals = ["arn:aws:iam::123456789012:role/custody-test-sealer"], writes = "once" } }
   }
-  expect_failures = [var.grants, var.object_lock]
+  expect_failures = [var.object_lock, var.sole_writers]
+}
+
+run "refuses_to_write_twice" {
+  command = plan
+  variables {
+    sole_writers = { "provenance/" = { principals = ["arn:aws:iam::123456789012:role/custody-test-recorder"], writes = "twice" } }
+  }
+  expect_failures = [var.sole_writers]
+}
+
+run "refuses_a_prefix_that_is_no_folder" {
+  command = plan
+  variables {
+    sole_writers = { "/" = { principals = ["arn:aws:iam::123456789012:role/custody-test-recorder"], writes = "once" } }
+  }
+  expect_failures = [var.sole_writers]
 }

@@ -7,6 +7,8 @@ variables {
   description = "What a test has"
   sql_path    = "tests/sql"
 
+  people_role_prefix = "custody-test-people-"
+
   layers = {
     "custody-test-raw-data"   = "bronze"
     "custody-test-processed"  = "silver"
@@ -153,11 +155,12 @@ run "refuses_what_is_not_there" {
   command = plan
 
   variables {
-    database          = "custody-test"
-    description       = ""
-    recorded_prefixes = { "custody-test-provenance" = ["provenance/"] }
-    sql_path          = "tests"
-    watermark_minutes = -1
+    database           = "custody-test"
+    description        = ""
+    people_role_prefix = "custody.*"
+    recorded_prefixes  = { "custody-test-provenance" = ["provenance/"] }
+    sql_path           = "tests"
+    watermark_minutes  = -1
 
     receipts = {
       bucket            = "custody-test-raw-data"
@@ -175,6 +178,7 @@ run "refuses_what_is_not_there" {
   expect_failures = [
     var.database,
     var.description,
+    var.people_role_prefix,
     var.receipts,
     var.recorded_prefixes,
     var.sql_path,

@@ -11,6 +11,7 @@ variables {
   key_arn            = "arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-4cde-8123-1234567890ab"
   log_retention_days = 30
   name               = "custody-test-recorder"
+  operators          = ["arn:aws:iam::123456789012:role/custody-test-people-break-glass"]
   role_arn           = "arn:aws:iam::123456789012:role/custody-test-recorder"
   size               = { batch_size = 10, max_concurrency = 5, memory_mb = 512, timeout_seconds = 100 }
 }
@@ -92,7 +93,7 @@ run "runs_its_zip_encrypts_loses_nothing_and_says_when_something_is_wrong" {
       for s in data.aws_iam_policy_document.queue.statement : s.sid => {
         service = flatten([for p in s.principals : tolist(p.identifiers)])
         sources = { for c in s.condition : c.variable => c.values }
-      }
+      } if s.effect != "Deny"
       } == {
       BucketsNotify = {
         service = ["s3.amazonaws.com"]
@@ -102,7 +103,39 @@ run "runs_its_zip_encrypts_loses_nothing_and_says_when_something_is_wrong" {
         }
       }
     }
-    error_message = "S3 sends for the named buckets of the account, and nobody else does."
+    error_message = "S3 sends for the named buckets of the account."
+  }
+
+  assert {
+    condition = {
+      for s in data.aws_iam_policy_document.queue.statement :
+      s.sid => { for c in s.condition : "${c.test} ${c.variable}" => tolist(c.values) } if s.effect == "Deny"
+      } == {
+      NobodyElseSends = {
+        "ArnNotLike aws:PrincipalArn"    = tolist(["arn:aws:iam::123456789012:role/custody-test-people-break-glass"])
+        "Bool aws:PrincipalIsAWSService" = tolist(["false"])
+      }
+    }
+    error_message = "Besides, operators send, and nobody else."
+  }
+
+  assert {
+    condition = {
+      for name, document in data.aws_iam_policy_document.refusals : name => flatten([
+        for s in document.statement : [for c in s.condition : sort(c.values)] if s.sid == "NobodyElseTakes"
+      ])
+      } == {
+      custody-test-recorder     = ["arn:aws:iam::123456789012:role/custody-test-people-break-glass", "arn:aws:iam::123456789012:role/custody-test-recorder"]
+      custody-test-recorder-dlq = ["arn:aws:iam::123456789012:role/custody-test-people-break-glass"]
+    }
+    error_message = "The function and operators take from the queue, operators from the dead letters, and nobody else."
+  }
+
+  assert {
+    condition = alltrue([
+      for document in data.aws_iam_policy_document.refusals : [for s in document.statement : s.sid] == ["NobodyElseTakes", "NobodyThrowsAway", "NobodyWithoutTls"]
+    ])
+    error_message = "Nobody purges a queue, and nobody comes without TLS."
   }
   assert {
     condition     = toset(keys(aws_cloudwatch_metric_alarm.this)) == toset(["backlog", "dead-letters", "errors", "throttles"])
@@ -131,6 +164,7 @@ run "refuses_what_is_not_there" {
     environment       = { CODE_SHA256 = "0" }
     event_bucket_arns = ["arn:aws:s3:::*"]
     name              = "the recorder"
+    operators         = ["arn:aws:iam::123456789012:root"]
     role_arn          = "custody-test-recorder"
     size              = { batch_size = 11, max_concurrency = 5, memory_mb = 512, timeout_seconds = 100 }
   }
@@ -141,6 +175,7 @@ run "refuses_what_is_not_there" {
     var.environment,
     var.event_bucket_arns,
     var.name,
+    var.operators,
     var.role_arn,
     var.size,
   ]

@@ -117,9 +117,9 @@ run "trusts_people_who_signed_in_with_mfa" {
         sid        = "PeopleSignedInWithMfa"
         actions    = tolist(["sts:AssumeRole"])
         identities = tolist(["AWS arn:aws:iam::123456789012:user/alice"])
-        conditions = toset(["Bool aws:MultiFactorAuthPresent true", "NumericLessThan aws:MultiFactorAuthAge 3600"])
+        conditions = toset(["Bool aws:MultiFactorAuthPresent true", "NumericLessThan aws:MultiFactorAuthAge 3600", "StringEquals sts:RoleSessionName &{aws:username}"])
     }]
-    error_message = "The trust names who comes in, and asks for MFA that is fresh."
+    error_message = "The trust names who comes in, asks for MFA that is fresh, and for his own name."
   }
 
   assert {
@@ -251,6 +251,14 @@ run "refuses_the_whole_account" {
   command = plan
   variables {
     trust = { people = { mfa_max_age_seconds = 3600, principals = ["arn:aws:iam::123456789012:root"] } }
+  }
+  expect_failures = [var.trust]
+}
+
+run "refuses_a_role_for_a_person" {
+  command = plan
+  variables {
+    trust = { people = { mfa_max_age_seconds = 3600, principals = ["arn:aws:iam::123456789012:role/admin"] } }
   }
   expect_failures = [var.trust]
 }
