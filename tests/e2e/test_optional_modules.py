@@ -1,6 +1,6 @@
 """What an environment may have besides, on the local AWS: people in Identity Center, Lake Formation.
 
-Each module is applied by itself, in a root made here: it settles, does what it says, and can be taken down.
+Each module is applied by itself, in a root made here: it does what it says, settles, and can be taken back.
 """
 
 from __future__ import annotations
@@ -202,7 +202,14 @@ def test_each_is_granted_what_is_his(applied: Applied) -> None:
     }
 
 
-def test_it_settles_and_can_be_taken_down(applied: Applied) -> None:
+def test_it_settles(applied: Applied) -> None:
     assert applied.terraform("plan", "-detailed-exitcode") == 0
-    applied.terraform("destroy", "-auto-approve", "-target=module.governance")
-    assert applied.client("lakeformation").list_permissions()["PrincipalResourcePermissions"] == []
+
+
+def test_a_grant_is_taken_back(applied: Applied) -> None:
+    applied.terraform(
+        "destroy", "-auto-approve", "-target=module.governance.aws_lakeformation_permissions.read"
+    )
+    table = {"Table": {"CatalogId": ACCOUNT, "DatabaseName": "custody_local", "TableWildcard": {}}}
+    assert applied.may("people-auditor", table) == set()
+    assert applied.may("etl", table) == {"ALTER", "DESCRIBE", "INSERT", "SELECT"}
