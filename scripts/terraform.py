@@ -44,7 +44,7 @@ from scripts.toolchain import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 SOURCE = REPO / "terraform"
 ZIPS = BUILD / "lambda"
@@ -247,8 +247,11 @@ class Terraform:
             aws = self._aws or operator_environment(_NO_SERVER) | {"AWS_MAX_ATTEMPTS": "1"}
             self._environ = terraform_environ(without_aws(os.environ)) | aws
 
-    def plan(self, *, destroy: bool = False) -> Plan:
-        """Plan, save the plan in ``plan`` and its document in ``plan.json``, its text in ``plan.txt``."""
+    def plan(self, *, destroy: bool = False, targets: Sequence[str] = ()) -> Plan:
+        """Plan, save the plan in ``plan`` and its document in ``plan.json``, its text in ``plan.txt``.
+
+        With ``targets``, addresses, only these and what they stand on.
+        """
         driver = self._ready()
         self.plan_path.unlink(missing_ok=True)
         status, text, errors = driver.plan(
@@ -257,6 +260,7 @@ class Terraform:
             var=None,
             parallelism=LOCAL_PARALLELISM if self.is_local else None,
             destroy=IsFlagged if destroy else None,
+            target=list(targets) or None,
         )
         if status not in (0, 2):
             raise TerraformError(f"{text}\n{errors}\nterraform plan failed.".strip())

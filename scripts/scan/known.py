@@ -15,7 +15,7 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from scripts.terraform import LOCAL, Terraform
+from scripts.terraform import LOCAL, Terraform, TerraformError
 from scripts.toolchain import ToolError
 
 if TYPE_CHECKING:
@@ -51,13 +51,15 @@ class Tree:
     """A root to plan.
 
     name: lower-case letters, digits and underscores. source: the folder of the Terraform, with ``modules`` in
-    it. variables: its tfvars file. root: which folder of the source is the root.
+    it. variables: its tfvars file. root: which folder of the source is the root. only: the addresses to plan
+    there, with what they stand on; without any, all.
     """
 
     name: str
     source: Path
     variables: Path
     root: str = "."
+    only: tuple[str, ...] = ()
 
 
 def known_plans(
@@ -74,7 +76,13 @@ def known_plans(
     for tree in trees:
         _lay_out(tree, root)
     (root / "env" / f"{LOCAL}.tfvars").touch()
-    plan = Terraform(LOCAL, source=root, work_dir=work, say=say).plan().document
+    targets = [f"module.{tree.name}.{address}" for tree in trees for address in tree.only]
+    targets += [f"module.{tree.name}" for tree in trees if targets and not tree.only]
+    try:
+        plan = Terraform(LOCAL, source=root, work_dir=work, say=say).plan(targets=targets).document
+    except TerraformError as error:
+        said = str(error)
+        raise ToolError(said[max(0, said.find("Error:")) :]) from error  # without the plan as far as it came
     return {tree.name: cut_out(plan, tree.name) for tree in trees}
 
 
@@ -87,7 +95,8 @@ def example_variables(path: Path) -> str:
     def example(found: re.Match[str]) -> str:
         name = found.group(1)
         if name.startswith("arn-of-"):
-            return f"arn:aws:iam::{_EXAMPLES['your-account-id']}:role/{name.removeprefix('arn-of-')}"
+            kind = "user" if name.endswith("-user") else "role"
+            return f"arn:aws:iam::{_EXAMPLES['your-account-id']}:{kind}/{name.removeprefix('arn-of-')}"
         if name not in _EXAMPLES:
             raise ToolError(
                 f"{path.name} has the placeholder <{name}>: scripts/scan/known.py has no example."

@@ -89,7 +89,7 @@ def source(scan: Scan) -> ToolReport:
     )
 
 
-def plan(scan: Scan) -> ToolReport:
+def planned(scan: Scan) -> ToolReport:
     """Ask checkov, with the checks of ``terraform/policies/plan``, about what would be deployed."""
     failed: set[Finding] = set()
     skipped: set[Accepted] = set()
@@ -118,10 +118,10 @@ def plan(scan: Scan) -> ToolReport:
     )
 
 
-def rendered(scan: Scan) -> tuple[ToolReport, ToolReport]:
-    """Ask parliament and cloudsplaining about every policy that would be deployed."""
+def rendered(scan: Scan, plans: dict[str, dict[str, Any]]) -> tuple[ToolReport, ToolReport]:
+    """Ask parliament and cloudsplaining about every policy in these plans."""
     every: list[Policy] = []
-    for name, document in scan.plans.items():
+    for name, document in plans.items():
         found = policies(document)
         unread = [policy.address for policy in found if policy.document is None and not _is_elsewhere(policy)]
         if unread:
@@ -142,7 +142,7 @@ def rendered(scan: Scan) -> tuple[ToolReport, ToolReport]:
             ToolReport(
                 tool=tool,
                 version=number,
-                asked=f"every policy in the plans of {_and(scan.plans)}: of roles, their trust, boundaries, "
+                asked=f"every policy in the plans of {_and(plans)}: of roles, their trust, boundaries, "
                 "buckets, keys, queues and topics",
                 rules=answer["rules"][tool],
                 checked=len(every),
@@ -338,5 +338,5 @@ def every_tool(scan: Scan) -> Iterator[tuple[str, Callable[[Scan], Sequence[Tool
     yield "zizmor", lambda scan: [workflows(scan)]
     yield "secrets", lambda scan: [secrets(scan)]
     yield "checkov, source", lambda scan: [source(scan)]
-    yield "checkov, plan", lambda scan: [plan(scan)]
-    yield "parliament and cloudsplaining", rendered
+    yield "checkov, plan", lambda scan: [planned(scan)]
+    yield "parliament and cloudsplaining", lambda scan: rendered(scan, scan.plans)

@@ -6,13 +6,13 @@ It runs in checkov's own environment and imports nothing of ours. A process answ
 checkov keeps the checks it has loaded for everything it scans. Ends with its input.
 
     source    {"folder"}                      the folder of Terraform, scanned as written
-    plan      {"file", "folder"}              a plan's JSON, and the folder that it was made from
+    plan      {"file", "folder"}              a plan's JSON, and the folder it was made from, which tells
+                                              lines and skips; null if neither is asked for
     policies  {"policies": [{"kind", "document"}]}
     secrets   {"folder", "files"}             paths relative to the folder
 
 ``source``, ``plan`` and ``secrets`` are answered by {"version", "rules", "resources", "failed", "skipped",
-"errors", "places"}, the last being a line of a file by resource; ``policies`` by {"versions", "rules",
-"findings"}: a list of findings for each policy, in their order.
+"errors"}; ``policies`` by {"versions", "rules", "findings"}: a list of findings for each policy, in order.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def terraform(kind: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
     def scan(question: dict[str, Any]) -> dict[str, Any]:
         folder = question["folder"]
         excluded = ["/policies/"]
-        enriched = [folder] if kind == "plan" else None
+        enriched = [folder] if kind == "plan" and folder else None
         registry = RunnerRegistry(
             "",
             RunnerFilter(
@@ -162,7 +162,6 @@ def _answer(report: Any) -> dict[str, Any]:
         "failed": [record(one) for one in report.failed_checks],
         "skipped": [record(one) for one in report.skipped_checks],
         "errors": sorted(report.parsing_errors),
-        "places": {one.resource: [one.file_path, one.file_line_range[0]] for one in every},
     }
 
 

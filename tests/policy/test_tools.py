@@ -7,6 +7,7 @@ import re
 import subprocess
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -55,7 +56,7 @@ def scan(tmp_path: Path) -> Scan:
     return Scan(repo, (), tmp_path / "work", (), lambda _: None)
 
 
-def with_policy(scan: Scan, document: dict[str, object]) -> Scan:
+def plans(document: dict[str, object]) -> dict[str, dict[str, Any]]:
     plan = {
         "planned_values": {
             "root_module": {
@@ -70,8 +71,7 @@ def with_policy(scan: Scan, document: dict[str, object]) -> Scan:
             }
         }
     }
-    scan.__dict__["plans"] = {"example": plan}
-    return scan
+    return {"example": plan}
 
 
 def test_a_planted_secret_is_found_and_only_there(scan: Scan) -> None:
@@ -144,7 +144,7 @@ def test_what_cannot_be_read_is_no_green(scan: Scan) -> None:
 
 
 def test_a_policy_that_gives_too_much_is_found_by_both_linters(scan: Scan) -> None:
-    parliament, cloudsplaining = rendered(with_policy(scan, DOCUMENT))
+    parliament, cloudsplaining = rendered(scan, plans(DOCUMENT))
     assert {(finding.rule, finding.statement) for finding in parliament.findings} == {
         ("RESOURCE_STAR", "ReadKeys")
     }
@@ -156,18 +156,18 @@ def test_a_policy_that_gives_too_much_is_found_by_both_linters(scan: Scan) -> No
 
 def test_a_policy_that_names_what_it_gives_is_not(scan: Scan) -> None:
     sound = {**DOCUMENT, "Statement": DOCUMENT["Statement"][:1]}
-    assert [report.green for report in rendered(with_policy(scan, sound))] == [True, True]
+    assert [report.green for report in rendered(scan, plans(sound))] == [True, True]
 
 
 def test_a_policy_that_a_plan_does_not_tell_is_no_green(scan: Scan) -> None:
-    changed = with_policy(scan, DOCUMENT)
-    (resource,) = changed.plans["example"]["planned_values"]["root_module"]["resources"]
-    changed.plans["example"]["resource_changes"] = [
+    untold = plans(DOCUMENT)
+    (resource,) = untold["example"]["planned_values"]["root_module"]["resources"]
+    untold["example"]["resource_changes"] = [
         {"address": resource["address"], "change": {"after_unknown": {"policy": True}}}
     ]
     del resource["values"]["policy"]
     with pytest.raises(ScanError, match=r"does not tell these policies: aws_iam_role_policy\.this"):
-        rendered(changed)
+        rendered(scan, untold)
 
 
 def test_a_key_s_policy_is_asked_about_with_the_key_in_it() -> None:
