@@ -83,12 +83,17 @@ def resources(document: dict[str, Any]) -> list[Resource]:
 
 def policies(document: dict[str, Any]) -> list[Policy]:
     """Return every policy in a state or plan."""
-    found = resources(document)
-    index = _Index(found, partition(document))
-    made = [policy for resource in found for policy in _policies_of(resource, index)]
-    # A role also reads back what other resources gave it: that is said already.
-    said = {(policy.owner, policy.kind, policy.name) for policy in made}
-    for policy in (policy for resource in found for policy in _listed_by(resource, index)):
+    index = _Index(document)
+    before = _Index(document.get("prior_state") or {})
+    # A resource also reads back what others gave it: that is said already, or a plan takes it away.
+    taken = before.given_apart() - index.given_apart()
+    made = [
+        policy
+        for resource, policy in index.given
+        if resource.type in _APART or policy.kind != "resource" or policy.owner not in taken
+    ]
+    said = {(policy.owner, policy.kind, policy.name) for _, policy in [*index.given, *before.given]}
+    for policy in (policy for resource in index.found for policy in _listed_by(resource, index)):
         if (policy.owner, policy.kind, policy.name) not in said:
             said.add((policy.owner, policy.kind, policy.name))
             made.append(policy)
@@ -174,6 +179,14 @@ _HOLDERS = {
         "inline_policy", "identity", "{permission_set_arn}", of="aws_ssoadmin_permission_set"
     ),
 }
+_APART = {
+    "aws_kms_key_policy",
+    "aws_secretsmanager_secret_policy",
+    "aws_sns_topic_policy",
+    "aws_sqs_queue_policy",
+}
+"""The types that give a resource its policy, which that one then reads back as its own."""
+
 _NOT_THEIRS = {"aws_s3_bucket", "aws_iam_policy"}
 """The first reads back what its ``aws_s3_bucket_policy`` says; the second counts where it is attached."""
 
@@ -183,23 +196,32 @@ _ATTACHMENTS = {
     "aws_iam_group_policy_attachment": ("policy_arn", "group/{group}"),
     "aws_ssoadmin_managed_policy_attachment": ("managed_policy_arn", "{permission_set_arn}"),
 }
+_LATER = "a policy not known yet"
 _POLICY_ARGUMENT = re.compile(r"(.*_)?polic(y|ies)(_document)?")
 
 
 class _Index:
-    """What one resource says of another."""
+    """What the resources of a document say of one another, and the policies they were made to give."""
 
-    def __init__(self, found: list[Resource], partition: str) -> None:
-        self._partition = partition
-        self._managed = [resource for resource in found if resource.type == "aws_iam_policy"]
+    def __init__(self, document: dict[str, Any]) -> None:
+        self.found = resources(document)
+        self._partition = partition(document)
+        self._managed = [resource for resource in self.found if resource.type == "aws_iam_policy"]
         self._owners = {
             (resource.type, reference): owner
-            for resource in found
+            for resource in self.found
             for owner in [self._called(resource)]
             for argument in ("id", "key_id", "url", "function_name", "arn")
             for reference in [resource.values.get(argument)]
             if owner and reference
         }
+        self.given = [
+            (resource, policy) for resource in self.found for policy in _policies_of(resource, self)
+        ]
+
+    def given_apart(self) -> set[str]:
+        """Return the owners of policies that stand in a resource of their own."""
+        return {policy.owner for resource, policy in self.given if resource.type in _APART}
 
     @staticmethod
     def _called(resource: Resource) -> str:
@@ -258,7 +280,7 @@ def _policies_of(resource: Resource, index: _Index) -> Iterator[Policy]:
         argument, form = _ATTACHMENTS[resource.type]
         of = "aws_ssoadmin_permission_set" if form == "{permission_set_arn}" else ""
         yield index.attached(
-            values.get(argument) or "a policy not known yet",
+            values.get(argument) or _LATER,
             "identity",
             index.owner(resource, form, of),
             resource,
@@ -289,7 +311,7 @@ def _listed_by(resource: Resource, index: _Index) -> Iterator[Policy]:
         if resource.type in {"aws_iam_role", "aws_iam_role_policy_attachments_exclusive"}:
             form = "{name}" if resource.type == "aws_iam_role" else "{role_name}"
             for arn in values.get(argument) or ():
-                yield index.attached(arn, "identity", index.owner(resource, form), resource)
+                yield index.attached(arn or _LATER, "identity", index.owner(resource, form), resource)
 
 
 def _by_its_looks(resource: Resource, index: _Index) -> Iterator[Policy]:

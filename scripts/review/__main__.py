@@ -66,6 +66,8 @@ def main(arguments: Sequence[str] | None = None, *, tree: Path = REPO, out: Path
     try:
         approvals = read_approvals(tree / "terraform" / "access-approvals.yaml")
         out.mkdir(parents=True, exist_ok=True)
+        for name in ("review.md", "review.json"):
+            (out / name).unlink(missing_ok=True)
         compared, findings = (
             review_plan(options.plan) if options.plan else review_base(options.base, tree, out)
         )

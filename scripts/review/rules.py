@@ -122,7 +122,7 @@ _Fields = dict[tuple[str, str], set[str]]
 
 def _fields(selector: dict[str, Any]) -> _Fields:
     return {
-        (entry["field"], operator): set(values)
+        (entry["field"], operator): {str(value) for value in values}
         for entry in selector.get("field_selector", ())
         for operator, values in entry.items()
         if operator != "field" and values

@@ -16,8 +16,12 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any, NoReturn
 
+from custody.terminal import shorten, visible
 from scripts.applied import applied_state, tree_key
 from scripts.toolchain import ToolError
+
+LONGEST = 400
+"""Characters of a reason; of a longer one the middle goes."""
 
 
 class NotCheckedError(Exception):
@@ -118,7 +122,13 @@ def _result(name: str, state: Future[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _essence(message: str) -> str:
-    """Return what Terraform calls the error, on one line; else the last line of all it said."""
-    found = re.search(r"^\W*Error\b[^:]*: (.*)$", message, re.MULTILINE)
-    said = found[1] if found else (message.strip().splitlines() or ["no reason was given"])[-1]
-    return said.strip().rstrip(".")
+    """Return one line of all that Terraform said: what it calls the error, and what it first says of it."""
+    lines = (line.strip() for line in message.splitlines())
+    text = "\n".join(line for line in lines if not line.startswith(("├", "│")))  # values it quotes
+    paragraphs = [" ".join(part.split()) for part in re.split(r"\n{2,}", text) if part.strip()]
+    errors = [number for number, part in enumerate(paragraphs) if part.startswith("Error")]
+    if not errors:
+        return paragraphs[-1].rstrip(".") if paragraphs else "no reason was given"
+    title, *rest = paragraphs[errors[0] :]
+    detail = next((part for part in rest if not re.match(r"on \S+ line \d+", part)), "")
+    return shorten(visible(f"{title} {detail}".strip()), LONGEST).rstrip(".")

@@ -166,6 +166,33 @@ def test_what_a_plan_does_not_know_has_no_document() -> None:
     assert made.boundary.document == WRITE
 
 
+def test_what_a_plan_takes_away_is_gone_even_if_it_is_read_back() -> None:
+    """Until the plan is applied, roles and queues still say what other resources gave them."""
+    queue = resource("aws_sqs_queue.q", arn="arn:aws:sqs:r:1:q", url="https://q", policy=WRITE)
+    of_queue = resource("aws_sqs_queue_policy.q", queue_url="https://q", policy=WRITE)
+    inline = resource("aws_iam_role_policy.x", name="own", role="etl", policy=READ)
+    blocks = [
+        {"name": "own", "policy": '{"Statement": []}'},
+        {"name": "block", "policy": '{"Statement": []}'},
+    ]
+    etl = role("etl", inline_policy=blocks)
+    before = state(queue, of_queue, etl, inline)
+    assert [entry.name for entry in roles(before)["etl"].policies] == ["own", "block"]
+    assert ("resource", "arn:aws:sqs:r:1:q", "policy") in found(before)
+
+    after = planned(before, state(queue, etl))
+    assert found(after) == {("trust", "etl", "etl"), ("identity", "etl", "block")}
+    assert found(planned(before, before)) == found(before)
+
+
+def test_a_role_keeps_what_is_attached_when_its_own_policy_goes() -> None:
+    shared = resource("aws_iam_policy.shared", name="shared", path="/", arn=arn("shared"), policy=READ)
+    attachment = resource("aws_iam_role_policy_attachment.x", role="etl", policy_arn=arn("shared"))
+    own = resource("aws_iam_role_policy.x", name="own", role="etl", policy=READ)
+    plan = planned(state(role("etl"), shared, attachment, own), state(role("etl"), shared, attachment))
+    assert [entry.name for entry in roles(plan)["etl"].policies] == ["shared"]
+
+
 def test_an_alias_names_the_key() -> None:
     alias = resource("aws_kms_alias.x", name="alias/data", target_key_arn="arn:aws:kms:r:1:key/k")
     assert key_names(state(alias, resource("aws_kms_alias.y", name="alias/new"))) == {

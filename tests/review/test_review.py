@@ -152,13 +152,16 @@ def test_a_base_that_cannot_be_applied_is_not_checked(
     (tmp_path / "terraform" / "env").mkdir(parents=True)
     (tmp_path / "sql").mkdir()
     (tmp_path / "sql" / "x.sql").touch()
-    (tmp_path / "terraform" / "main.tf").write_text("this is no HCL")
+    (tmp_path / "terraform" / "env" / "local.tfvars").touch()
+    shutil.copy(REPO / "terraform" / "versions.tf", tmp_path / "terraform")
+    (tmp_path / "terraform" / "main.tf").write_text('output "x" { value = file("is-not-here") }')
     git(tmp_path, "init", "--quiet")
     commit = committed(tmp_path, "broken")
     assert main(["--base", commit], tree=tmp_path, out=tmp_path / "out") == 3
     said = capsys.readouterr().err.splitlines()
-    assert said[-1] == (
-        f"Not checked: the base {commit[:12]} cannot be applied: There is no environment 'local'; there are ."
+    assert said[-1].startswith(
+        f"Not checked: the base {commit[:12]} cannot be applied: Error: Invalid function argument "
+        'Invalid value for "path" parameter: no file exists at "is-not-here"'
     )
 
 
