@@ -16,7 +16,7 @@ import ast
 import re
 import sys
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -100,29 +100,18 @@ class Project:
         if path[0] == "bootstrap":
             folder, path = folder / "bootstrap", path[1:]
         while len(path) > 2 and path[0] == "module":
-            call = self._blocks(folder).get(("module", path[1], ""), "")
+            call = _blocks(folder).get(("module", path[1], ""), "")
             source = re.search(r'^ *source *= "([^"]+)"$', call, re.MULTILINE)
             if source is None:
                 return None
             folder, path = (folder / source.group(1)).resolve(), path[2:]
-        return self._blocks(folder).get(("resource", *path)) if len(path) == 2 else None  # type: ignore[arg-type]
-
-    def _blocks(self, folder: Path) -> dict[tuple[str, str, str], str]:
-        text = "\n".join(path.read_text() for path in sorted(folder.glob("*.tf")))
-        return {(kind, first, second): body for kind, first, second, body in _BLOCK.findall(text)}
+        return _blocks(folder).get(("resource", path[0], path[1])) if len(path) == 2 else None
 
     def has_test(self, reference: str) -> bool:
         """Whether ``file::name`` is a test of pytest or a run of ``terraform test``."""
         name, _, test = reference.partition("::")
         path = self.root / name
-        if not path.is_file():
-            return False
-        if path.suffix == ".py":
-            tree = ast.parse(path.read_text())
-            return test.startswith("test_") and test in {
-                node.name for node in tree.body if isinstance(node, ast.FunctionDef)
-            }
-        return re.search(rf'^run "{re.escape(test)}" {{$', path.read_text(), re.MULTILINE) is not None
+        return path.is_file() and test in _tests(path)
 
     @cached_property
     def checks(self) -> dict[str, str]:
@@ -145,8 +134,8 @@ class Project:
     @cached_property
     def topics(self) -> set[str]:
         """The titles of the topics of the access matrix."""
-        matrix = yaml.safe_load((self.root / "tests" / "access" / "matrix.yaml").read_text())
-        return {topic["title"] for topic in matrix["topics"]}
+        text = (self.root / "tests" / "access" / "matrix.yaml").read_text()
+        return set(re.findall(r"^- title: (.+)$", text, re.MULTILINE))
 
     @cached_property
     def targets(self) -> set[str]:
@@ -161,6 +150,21 @@ class Project:
         return set(re.findall(r'"([a-z-]+)"', listed.group(1))) if listed else set()
 
 
+@cache
+def _blocks(folder: Path) -> dict[tuple[str, str, str], str]:
+    text = "\n".join(path.read_text() for path in sorted(folder.glob("*.tf")))
+    return {(kind, first, second): body for kind, first, second, body in _BLOCK.findall(text)}
+
+
+@cache
+def _tests(path: Path) -> set[str]:
+    text = path.read_text()
+    if path.suffix == ".py":
+        found = {node.name for node in ast.parse(text).body if isinstance(node, ast.FunctionDef)}
+        return {name for name in found if name.startswith("test_")}
+    return set(re.findall(r'^run "(\w+)" {$', text, re.MULTILINE))
+
+
 def _scanner(root: Path) -> Path:
     found = sorted(root.glob(".venv-checkov/lib/python*/site-packages/checkov/terraform/checks"))
     if not found:
@@ -171,7 +175,7 @@ def _scanner(root: Path) -> Path:
 def dangling(controls: Controls, project: Project) -> Iterator[str]:
     """Yield a sentence for everything that a measure or a line refers to and that is not there."""
     for name, measure in controls.measures.items():
-        files = [path for path in measure.resources if "/" in path]
+        files = [path for path in measure.resources if "/" in path or "." not in path]
         blocks = {address: project.block(address) for address in measure.resources if address not in files}
         absent = [address for address, block in blocks.items() if block is None]
         absent += [path for path in files if not (project.root / path).is_file()]
@@ -246,7 +250,7 @@ def page(controls: Controls) -> str:
             (
                 line.line,
                 line.asks,
-                ", ".join(f"[{controls.measures[name].title}](#{name})" for name in line.measures),
+                ", ".join(f"[{name}](#{name})" for name in line.measures),
                 line.left,
             )
             for line in framework.lines

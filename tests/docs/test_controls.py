@@ -133,7 +133,8 @@ def _unused(controls: Controls) -> list[str]:
 def test_a_check_that_comes_to_be_skipped_is_found(controls: Controls, tmp_path: Path) -> None:
     for name in ("terraform", "tests", "docs", "sql", "requirements", ".github"):
         shutil.copytree(REPO / name, tmp_path / name, ignore=shutil.ignore_patterns(".terraform"))
-    shutil.copy(REPO / "Makefile", tmp_path)
+    for name in ("CODEOWNERS", "Makefile"):
+        shutil.copy(REPO / name, tmp_path)
     module = tmp_path / "terraform" / "modules" / "trail" / "main.tf"
     opening = 'resource "aws_cloudtrail" "this" {\n'
     module.write_text(
