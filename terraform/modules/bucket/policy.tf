@@ -36,10 +36,14 @@ data "aws_iam_policy_document" "this" {
       identifiers = ["*"]
     }
 
-    condition {
-      test     = "ArnNotLike"
-      variable = "aws:PrincipalArn"
-      values   = var.principals
+    dynamic "condition" {
+      for_each = length(var.principals) > 0 ? [var.principals] : []
+
+      content {
+        test     = "ArnNotLike"
+        variable = "aws:PrincipalArn"
+        values   = condition.value
+      }
     }
 
     condition {

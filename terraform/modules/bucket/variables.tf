@@ -119,15 +119,15 @@ variable "policy_documents" {
 variable "principals" {
   type        = set(string)
   nullable    = false
-  description = "ARNs of the roles and users that touch objects here; all others are refused, whatever their own policies say. A role of Identity Center, whose name ends at random, is given by its beginning. Services come with policy_documents."
+  description = "ARNs of the roles and users that touch objects here; all others are refused, whatever their own policies say, and everybody if there are none. A role of Identity Center, whose name ends at random, is given by its beginning. Services come with policy_documents."
 
   validation {
-    condition = length(var.principals) > 0 && alltrue([
+    condition = alltrue([
       for arn in var.principals :
       can(regex("^arn:[a-z-]+:iam::[0-9]{12}:(role|user)/[^*?]+$", arn))
       || can(regex("^arn:[a-z-]+:iam::[0-9]{12}:role/aws-reserved/sso\\.amazonaws\\.com/\\*AWSReservedSSO_[^*?]+_\\*$", arn))
     ])
-    error_message = "principals must name at least one role or user by its whole ARN, or that of a permission set, …:role/aws-reserved/sso.amazonaws.com/*AWSReservedSSO_<set>_*."
+    error_message = "principals must be whole ARNs of roles or users, or of permission sets, …:role/aws-reserved/sso.amazonaws.com/*AWSReservedSSO_<set>_*."
   }
 }
 

@@ -179,6 +179,14 @@ run "takes_access_logs" {
     key_arn           = null
     name              = "custody-test-access-logs-123456789012"
     lifecycle_days    = { noncurrent = 7, expiration = 30 }
+    principals        = []
+  }
+
+  assert {
+    condition = [
+      for s in data.aws_iam_policy_document.this.statement : [for c in s.condition : c.variable] if s.sid == "NobodyElseTouchesObjects"
+    ] == [["aws:PrincipalIsAWSService"]]
+    error_message = "Where nobody is named, services alone touch objects."
   }
 
   assert {
@@ -228,7 +236,7 @@ run "refuses_what_could_not_be_kept" {
     lifecycle_days = { noncurrent = 29 }
     object_lock    = { days = 30, mode = "COMPLIANCE" }
     objects        = { "keys/registry.json" = { content = "{}", content_type = "application/json" } }
-    principals     = []
+    principals     = ["arn:aws:iam::123456789012:root"]
   }
   expect_failures = [var.force_destroy, var.lifecycle_days, var.objects, var.principals]
 }
