@@ -107,6 +107,8 @@ data "aws_iam_policy_document" "etl_objects" {
 }
 
 data "aws_iam_policy_document" "etl_catalog" {
+  source_policy_documents = local.governed_reading
+
   statement {
     sid       = "ReadAndUpdateTables"
     actions   = ["glue:GetDatabase", "glue:GetTable", "glue:GetTables", "glue:UpdateTable"]

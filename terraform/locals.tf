@@ -27,7 +27,10 @@ locals {
   lake              = toset(["analytics", "processed", "raw-data"])
   recorded_prefixes = { for short in local.lake : short => lookup(var.recorded_prefixes, short, []) }
 
-  service_roles = ["auditor", "etl", "gate", "ingest", "recorder", "sealer", "trail-logs"]
+  service_roles = concat(
+    ["auditor", "etl", "gate", "ingest", "recorder", "sealer", "trail-logs"],
+    var.lake_formation == null ? [] : ["lake-formation"],
+  )
   role_names = merge(
     { for short in local.service_roles : short => "${local.prefix}-${short}" },
     { for persona in local.personas : "people-${persona}" => "${local.prefix}-people-${persona}" },

@@ -45,15 +45,20 @@ data "aws_iam_policy_document" "people_data_engineer" {
 
 # Gold, and that only as Athena reads it for the one who asks.
 data "aws_iam_policy_document" "people_analyst" {
-  statement {
-    sid       = "ReadGoldThroughAthena"
-    actions   = ["s3:GetObject"]
-    resources = ["${local.bucket_arns["analytics"]}/tables/*"]
+  # Where Lake Formation decides, it reads for him, through a filter of rows and columns.
+  dynamic "statement" {
+    for_each = var.lake_formation == null ? ["objects"] : []
 
-    condition {
-      test     = "ForAnyValue:StringEquals"
-      variable = "aws:CalledVia"
-      values   = ["athena.amazonaws.com"]
+    content {
+      sid       = "ReadGoldThroughAthena"
+      actions   = ["s3:GetObject"]
+      resources = ["${local.bucket_arns["analytics"]}/tables/*"]
+
+      condition {
+        test     = "ForAnyValue:StringEquals"
+        variable = "aws:CalledVia"
+        values   = ["athena.amazonaws.com"]
+      }
     }
   }
 

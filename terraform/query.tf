@@ -22,7 +22,7 @@ locals {
 module "catalog" {
   source = "./modules/catalog"
 
-  database           = local.database_name
+  database           = var.lake_formation == null ? local.database_name : module.governance[0].database
   people_role_prefix = "${local.prefix}-people-"
   description        = "The chain of custody of ${local.prefix}: trail, receipts and the ledger that pairs them"
   recorded_prefixes  = { for short, prefixes in local.recorded_prefixes : local.bucket_names[short] => prefixes if length(prefixes) > 0 }
@@ -79,6 +79,8 @@ module "workgroup" {
 # the one who asks. Nobody lists queries: another's results are found by no one who does not know their id.
 # https://docs.aws.amazon.com/athena/latest/ug/workgroups-iam-policy.html
 data "aws_iam_policy_document" "query" {
+  source_policy_documents = local.governed_reading
+
   statement {
     sid = "QueryInTheWorkgroup"
     actions = [

@@ -16,7 +16,16 @@ module "data_key" {
   principals           = setunion([for short in local.data_buckets : local.bucket_people[short]]...)
   via_services         = ["s3"]
 
-  users = {
+  users = merge(local.data_key_users, var.lake_formation == null ? {} : {
+    LakeFormationReadsGold = {
+      principals = [module.lake_formation_role[0].arn]
+      actions    = ["kms:Decrypt"]
+    }
+  })
+}
+
+locals {
+  data_key_users = {
     RecorderReadsObjects = {
       principals = [module.recorder_role.arn]
       actions    = ["kms:Decrypt"]

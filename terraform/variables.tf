@@ -77,6 +77,32 @@ variable "identity_center" {
   }
 }
 
+variable "lake_formation" {
+  type = object({
+    administrators = set(string)
+    people         = optional(map(string), {})
+    tables = optional(map(object({
+      excluded_columns = optional(list(string), [])
+      row_filter       = optional(string)
+    })), {})
+  })
+  default     = null
+  description = "For accounts in which Lake Formation decides who reads which tables: the roles (ARNs) that administer it, and apply changes of this; with identity_center, the roles it made, by persona; and the tables that analysts read, without the columns excluded and only the rows for which the condition holds (null: all)."
+
+  validation {
+    condition = var.lake_formation == null ? true : length(var.lake_formation.administrators) > 0 && alltrue([
+      for arn in setunion(var.lake_formation.administrators, values(var.lake_formation.people)) :
+      can(regex("^arn:[a-z-]+:iam::[0-9]{12}:role/[^*?<>]+$", arn))
+    ])
+    error_message = "lake_formation needs at least one administrator, and roles by their whole ARN: Lake Formation grants to no pattern."
+  }
+
+  validation {
+    condition     = try(length(var.lake_formation.people), 0) == 0 || var.identity_center != null
+    error_message = "lake_formation.people is for roles that Identity Center made: without identity_center, the kit grants to those it makes."
+  }
+}
+
 variable "name" {
   type        = string
   nullable    = false

@@ -96,6 +96,29 @@ run "trusts_resources_whose_names_begin_so" {
   }
 }
 
+run "trusts_lake_formation_of_the_account" {
+  command = plan
+  variables {
+    trust = {
+      service = {
+        match       = "like"
+        name        = "lakeformation.amazonaws.com"
+        source_arns = ["arn:aws:lakeformation:eu-central-1:123456789012:*"]
+      }
+    }
+  }
+
+  assert {
+    condition = toset([
+      for c in data.aws_iam_policy_document.trust.statement[0].condition : "${c.test} ${c.variable} ${join(" ", c.values)}"
+      ]) == toset([
+      "StringEquals aws:SourceAccount 123456789012",
+      "ArnLike aws:SourceArn arn:aws:lakeformation:eu-central-1:123456789012:*",
+    ])
+    error_message = "Lake Formation names itself, and nothing it acts for."
+  }
+}
+
 run "trusts_people_who_signed_in_with_mfa" {
   command = plan
   variables {
