@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import re
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -248,9 +249,12 @@ def test_a_weaker_policy_turns_its_rows_red(
         assert any(said.startswith(expected) for said in red), (expected, red)
 
 
+@pytest.mark.usefixtures("workflows")
 def test_make_access_shows_the_grid_and_names_what_does_not_hold(
     state: State, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    for planned in applied.APPLIED.glob("bootstrap_local-*.json"):
+        shutil.copy(planned, tmp_path)
     monkeypatch.setattr(applied, "APPLIED", tmp_path)
     (tmp_path / f"{tree_key()}.json").write_text(json.dumps(state))
     assert main([]) == 0
