@@ -38,7 +38,8 @@ test: ## every test and every gate
 	@$(RUN) scripts.build
 	@$(RUN) scripts.gates test
 
-lint: setup ## the gates on how the code is written: ruff, mypy, terraform fmt, sqlfluff
+lint: ## the gates before a commit: ruff, mypy, terraform fmt, sqlfluff, secrets
+	@$(PYTHON) -m scripts.setup --checkov
 	@$(RUN) scripts.gates lint
 
 fmt: setup ## write the code as the gates want it

@@ -187,6 +187,11 @@ def scan_plan(run: Runner) -> bool:
     )
 
 
+SECRETS = Gate(
+    "secrets",
+    command(sys.executable, "-m", "scripts.scan", "secrets"),
+    "by hand, as it says; again: make lint",
+)
 LINT = (
     Gate("ruff", command(BIN / "ruff", "check", "."), "make fmt, and by hand what is left"),
     Gate("ruff format", command(BIN / "ruff", "format", "--diff", "."), "make fmt"),
@@ -197,6 +202,7 @@ LINT = (
         "make fmt",
     ),
     Gate("sqlfluff", command(BIN / "sqlfluff", "lint", "--disable-progress-bar", "sql"), "make fmt"),
+    SECRETS,
 )
 SCAN = (
     Gate(
