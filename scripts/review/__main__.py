@@ -26,7 +26,7 @@ from scripts.review.findings import Finding
 from scripts.review.page import Compared, as_json, as_markdown
 from scripts.review.protection import compare_protection
 from scripts.review.sides import Side, applied_sides, planned_sides
-from scripts.review.sources import NotCheckedError, applied_states, commit_of, read_plan
+from scripts.review.sources import NotCheckedError, commit_of, documents, read_plan
 from scripts.toolchain import BUILD, REPO, ToolError
 
 
@@ -40,10 +40,13 @@ def compare(before: Side, after: Side, actions: dict[str, list[str]] | None = No
 
 
 def review_base(ref: str, tree: Path, out: Path) -> tuple[Compared, list[Finding]]:
-    """Compare the commit ``ref`` names with the working tree in ``tree``, both applied."""
+    """Compare the commit ``ref`` names with the working tree in ``tree``: applied, and what else differs."""
     commit = commit_of(ref, tree)
-    sides = applied_sides(*applied_states(commit, tree, out))
-    return Compared(f"{ref} ({commit[:12]})", "working tree"), compare(*sides)
+    applied, planned = documents(commit, tree, out)
+    findings = [
+        finding for pair in (applied, *planned.values()) for finding in compare(*applied_sides(*pair))
+    ]
+    return Compared(f"{ref} ({commit[:12]})", ", ".join(["working tree", *planned])), findings
 
 
 def review_plan(path: Path) -> tuple[Compared, list[Finding]]:

@@ -14,12 +14,14 @@ import tarfile
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from custody.terminal import shorten, visible
 from scripts.applied import applied_state, tree_key
+from scripts.review.plans import Pair, planned_pairs
 from scripts.toolchain import ToolError
 
+_T = TypeVar("_T")
 LONGEST = 400
 """Characters of a reason; of a longer one the middle goes."""
 
@@ -36,23 +38,28 @@ def commit_of(ref: str, tree: Path) -> str:
     return done.stdout.decode().strip()
 
 
-def applied_states(commit: str, tree: Path, out: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the states of a commit and of the working tree in ``tree``; the commit is written below ``out``.
+def documents(commit: str, tree: Path, out: Path) -> tuple[Pair, dict[str, Pair]]:
+    """Return the states of a commit and of the working tree in ``tree``; plans of what else differs.
 
-    Both are applied at once, each to an AWS of its own: an apply waits more than it works. Raises
-    ``ToolError`` if the commit has no Terraform, ``NotCheckedError`` if a side cannot be applied.
+    Both are applied at once, each to an AWS of its own: an apply waits more than it works. The plans are
+    those of ``plans.planned_pairs``. Work is done below ``out``. Raises ``ToolError`` if the commit has no
+    Terraform, ``NotCheckedError`` if a side cannot be applied or planned.
     """
-    sides = {f"the base {commit[:12]}": _export(commit, tree, out), "the working tree": tree / "terraform"}
+    base, head = _export(commit, tree, out), tree / "terraform"
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(len(sides), mp_context=context, initializer=_end_when_told) as pool:
-        running = {name: pool.submit(_applied, name, source) for name, source in sides.items()}
+    with ProcessPoolExecutor(3, mp_context=context, initializer=_end_when_told) as pool:
+        before = pool.submit(_applied, "the base", base)
+        after = pool.submit(_applied, "the working tree", head)
+        plans = pool.submit(planned_pairs, base, head, out / f"{commit}.plans")
         try:
-            before, after = (_result(name, state) for name, state in running.items())
+            return (
+                (_result(before, f"the base {commit[:12]}"), _result(after, "the working tree")),
+                _result(plans, "bootstrap or an environment"),
+            )
         except BaseException:
             for process in multiprocessing.active_children():
                 process.terminate()
             raise
-    return before, after
 
 
 def read_plan(path: Path) -> dict[str, Any]:
@@ -114,11 +121,11 @@ def _applied(name: str, source: Path) -> dict[str, Any]:
     return applied_state(source, tree_key(source), say=say)
 
 
-def _result(name: str, state: Future[dict[str, Any]]) -> dict[str, Any]:
+def _result(future: Future[_T], name: str) -> _T:
     try:
-        return state.result()
+        return future.result()
     except (ToolError, BrokenProcessPool) as error:
-        raise NotCheckedError(f"{name} cannot be applied: {_essence(str(error))}") from error
+        raise NotCheckedError(f"{name} cannot be applied or planned: {_essence(str(error))}") from error
 
 
 def _essence(message: str) -> str:
