@@ -1,8 +1,7 @@
-"""Asks every row of the matrix of the policies of one state."""
+"""Puts every row of the matrix to the policies of one state."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from scripts.access.matrix import Context, Matrix, Row
@@ -27,7 +26,7 @@ class Outcome:
         if self.answer.decision is None:
             return f"{self.row}: inconclusive, {self.answer.problem}"
         found = "as it should be" if self.holds else f"but it is {_PAST[self.answer.decision]}"
-        return f"{self.row}: {found}, by {'; '.join(self.answer.reasons) or 'no policy'}"
+        return f"{self.row}: {found}, by {'; '.join(self.answer.reasons)}"
 
 
 _PAST = {"allow": "allowed", "deny": "denied"}
@@ -69,13 +68,11 @@ def call(principal: Principal, action: str, resource: str, context: Context, wor
     )
 
 
-def evaluate(
-    matrix: Matrix, world: World, ask: Callable[[Sequence[Request]], list[Answer]] = simulate
-) -> list[Outcome]:
+def evaluate(matrix: Matrix, world: World) -> list[Outcome]:
     """Ask every row. Raises ``ToolError`` if a row names something that is not there."""
     ignored = frozenset(matrix.ignored_context)
     requests = [request_of(row, world, ignored) for row in matrix.rows]
-    return [Outcome(row, answer) for row, answer in zip(matrix.rows, ask(requests), strict=True)]
+    return [Outcome(row, answer) for row, answer in zip(matrix.rows, simulate(requests), strict=True)]
 
 
 def _filled(value: str | list[str], world: World) -> str | list[str]:

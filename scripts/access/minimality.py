@@ -46,23 +46,18 @@ class Unused:
     why: str
 
 
-# Operation → action and the parameters that make the resource's ARN; "*" stands for a version being named.
+# Operation → the action it needs, and how the resource's ARN is made of its parameters.
 # https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
 _OBJECT = "arn:{partition}:s3:::{Bucket}/{Key}"
-_BUCKET = "arn:{partition}:s3:::{Bucket}"
+_QUEUE = "arn:{partition}:sqs:{region}:{account}:{queue}"
 _ACTIONS = {
     ("kms", "Sign"): ("kms:Sign", "{KeyId}"),
     ("s3", "GetObject"): ("s3:GetObject", _OBJECT),
-    ("s3", "HeadObject"): ("s3:GetObject", _OBJECT),
-    ("s3", "ListObjectVersions"): ("s3:ListBucketVersions", _BUCKET),
-    ("s3", "ListObjectsV2"): ("s3:ListBucket", _BUCKET),
     ("s3", "PutObject"): ("s3:PutObject", _OBJECT),
-    ("sqs", "ChangeMessageVisibility"): (
-        "sqs:ChangeMessageVisibility",
-        "arn:{partition}:sqs:{region}:{account}:{queue}",
-    ),
+    ("sqs", "ChangeMessageVisibility"): ("sqs:ChangeMessageVisibility", _QUEUE),
 }
 _OF_A_VERSION = {"s3:GetObject": "s3:GetObjectVersion"}
+"""What an action is when the call names a version."""
 
 
 def read_unused(path: Path = UNUSED) -> list[Unused]:
