@@ -82,18 +82,17 @@ def rows(page: str, heading: str) -> set[str]:
     return {line.split("|")[1].strip() for line in table.group(1).splitlines()}
 
 
-def listed(file: str, local: str) -> set[str]:
-    """The words of a list in a ``locals`` block of the root."""
-    found = re.search(
-        rf"^ *{local} *= *(?:toset\()?\[(.*?)\]", (REPO / "terraform" / file).read_text(), re.M | re.S
-    )
+def named(file: str, local: str) -> set[str]:
+    """The words in the value of a local of the root."""
+    text = (REPO / "terraform" / file).read_text()
+    found = re.search(rf"^  {local} *= (.*?)(?=^  \w+ *= |^}}$|^$)", text, re.MULTILINE | re.DOTALL)
     assert found, f"{file} has no {local}"
     return set(re.findall(r'"([\w-]+)"', found.group(1)))
 
 
 def test_the_security_model_has_every_role_and_persona() -> None:
-    assert rows("security_model.md", "role") == listed("locals.tf", "service_roles")
-    assert rows("security_model.md", "persona") == listed("access.tf", "personas")
+    assert rows("security_model.md", "role") == named("locals.tf", "service_roles")
+    assert rows("security_model.md", "persona") == named("access.tf", "personas")
 
 
 def test_the_security_model_names_what_the_workflows_read() -> None:
