@@ -1,4 +1,4 @@
-"""What an apply to this machine does not show is planned: bootstrap, and the variables of real environments."""
+"""What an apply to this machine does not show is planned: bootstrap, and variables of real environments."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_a_role_of_ci_that_may_do_more_is_named(trees: tuple[Path, Path], tmp_pa
     source = head / "bootstrap" / "read.tf"
     text, place = source.read_text(), '  statement {\n    sid       = "ReadPlacedObjects"\n'
     assert place in text
-    more = '  statement {\n    sid       = "ReadAll"\n    actions   = ["s3:GetObject"]\n    resources = ["*"]\n  }\n\n'
+    more = '  statement {\n    sid = "ReadAll"\n    actions = ["s3:GetObject"]\n    resources = ["*"]\n  }\n'
     source.write_text(text.replace(place, more + place))
 
     pairs = planned_pairs(base, head, tmp_path / "work")
