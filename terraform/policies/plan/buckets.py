@@ -235,8 +235,9 @@ class PrincipalsAreNamed(PlanCheck):
             denial
             for denial in _denied_to_all(plan.bucket_policy(bucket))
             if any(arn.endswith(f":::{bucket}/*") for arn in denial.resources)
-            and "*" not in denial.values_of("aws:PrincipalArn", "ArnNotEquals", "ArnNotLike")
-            and denial.values_of("aws:PrincipalArn", "ArnNotEquals", "ArnNotLike")
+            and {key for _, key, _ in denial.conditions} <= {"aws:PrincipalArn", "aws:PrincipalIsAWSService"}
+            and denial.values_of("aws:PrincipalIsAWSService") <= {"false"}
+            and "*" not in denial.values_of("aws:PrincipalArn")
         ]
         for action in TOUCHING:
             if not any(fnmatchcase(action, name) for denial in denials for name in denial.actions):
