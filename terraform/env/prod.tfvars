@@ -4,12 +4,13 @@ alert_emails = ["<your-address>"]
 environment  = "prod"
 region       = "<your-region>"
 
-# Who runs Terraform: the roles that terraform/bootstrap made, or whoever else does.
+# Who runs Terraform. The output variables of terraform/bootstrap has this and permissions_boundaries, to paste here.
 operators = {
   deploy = ["<arn-of-your-plan-role>", "<arn-of-your-apply-role>"]
 }
 
-# Which users may be whom, signed in with MFA; or identity_center. Without a persona its role is not made.
+# Which IAM users may be whom, signed in with MFA; or leave people out and say identity_center. A persona that is not
+# named has no role.
 people = {
   auditor     = { principals = ["<arn-of-an-iam-user>"], session_hours = 8 }
   break-glass = { principals = ["<arn-of-an-iam-user>"] }
