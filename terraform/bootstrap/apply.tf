@@ -300,8 +300,8 @@ data "aws_iam_policy_document" "change_queries" {
   }
 }
 
-# aws_cloudtrail, aws_cloudwatch_event_rule and _target, aws_cloudwatch_metric_alarm, aws_cloudwatch_log_group,
-# aws_sns_topic, aws_sns_topic_subscription.
+# aws_cloudtrail, aws_cloudwatch_event_rule and _target, aws_cloudwatch_metric_alarm, aws_cloudwatch_log_group and
+# _metric_filter, aws_sns_topic, aws_sns_topic_subscription.
 data "aws_iam_policy_document" "change_watch" {
   # It starts the trail and sets what it logs; it can neither stop nor delete it.
   statement {
@@ -340,6 +340,8 @@ data "aws_iam_policy_document" "change_watch" {
       "logs:AssociateKmsKey",
       "logs:CreateLogGroup",
       "logs:DeleteLogGroup",
+      "logs:DeleteMetricFilter",
+      "logs:PutMetricFilter",
       "logs:PutRetentionPolicy",
       "logs:TagResource",
       "logs:UntagResource",

@@ -1,5 +1,5 @@
 # What a plan reads, which both roles may: for each type of resource in the root, the calls that the provider makes to
-# refresh it. They were taken from the provider's own log of a plan; tests/bootstrap holds the list by type.
+# refresh it. They were taken from the provider's own log of a plan; tests/plan/test_ci_roles.py holds the list by type.
 # https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
 
 data "aws_iam_policy_document" "read" {
@@ -126,7 +126,8 @@ data "aws_iam_policy_document" "read" {
     resources = [local.kit.queues, local.kit.topics]
   }
 
-  # aws_cloudtrail, aws_cloudwatch_event_rule and _target, aws_cloudwatch_metric_alarm, aws_cloudwatch_log_group.
+  # aws_cloudtrail, aws_cloudwatch_event_rule and _target, aws_cloudwatch_metric_alarm, aws_cloudwatch_log_group and
+  # _metric_filter.
   statement {
     sid = "ReadWhatWatches"
     actions = [
@@ -138,6 +139,7 @@ data "aws_iam_policy_document" "read" {
       "events:DescribeRule",
       "events:ListTagsForResource",
       "events:ListTargetsByRule",
+      "logs:DescribeMetricFilters",
       "logs:ListTagsForResource",
     ]
     resources = concat([local.kit.alarms, local.kit.rules, local.kit.trail], local.kit.log_groups)

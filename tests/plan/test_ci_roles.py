@@ -1,0 +1,318 @@
+"""The roles by which workflows plan and apply may do what the provider does for each resource in the plan.
+
+The calls are those in the provider's own log (``TF_LOG_PROVIDER=DEBUG``) of an apply, a plan that refreshes,
+and a destroy; what it does only when something changes is from its source. A type that is not here fails: say
+what the provider reads and changes of it, and let the roles.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+import pytest
+
+from scripts.access.workflows import planned_workflows
+from scripts.policies import roles, statements
+from tests.plan.document import PlanDocument
+
+pytestmark = pytest.mark.xdist_group("plan")
+
+PREFIX = "custody-local"
+
+
+@dataclass(frozen=True)
+class Calls:
+    """What the provider does to a resource of a type.
+
+    arn: the ARN, filled in with the resource's planned values; ``*`` where AWS has no other form.
+    """
+
+    arn: str
+    reads: str
+    changes: str = ""
+
+
+def bucket(reads: str, changes: str) -> Calls:
+    return Calls("arn:aws:s3:::{bucket}", reads, changes)
+
+
+QUERY = "arn:aws:athena:us-east-1:123456789012:workgroup/{}"
+ROLE = "arn:aws:iam::123456789012:role/{}"
+RULE = "arn:aws:events:us-east-1:123456789012:rule/{}"
+LOG_GROUP = "arn:aws:logs:us-east-1:123456789012:log-group:{}"
+
+CALLS = {
+    "aws_athena_named_query": [
+        Calls(
+            QUERY.format("{workgroup}"),
+            "athena:GetNamedQuery",
+            "athena:CreateNamedQuery athena:UpdateNamedQuery athena:DeleteNamedQuery",
+        )
+    ],
+    "aws_athena_workgroup": [
+        Calls(
+            QUERY.format("{name}"),
+            "athena:GetWorkGroup athena:ListTagsForResource",
+            "athena:CreateWorkGroup athena:UpdateWorkGroup athena:DeleteWorkGroup athena:TagResource",
+        )
+    ],
+    "aws_cloudtrail": [
+        Calls("*", "cloudtrail:DescribeTrails"),
+        Calls(
+            "arn:aws:cloudtrail:us-east-1:123456789012:trail/{name}",
+            "cloudtrail:GetTrailStatus cloudtrail:ListTags cloudtrail:GetEventSelectors",
+            "cloudtrail:CreateTrail cloudtrail:UpdateTrail cloudtrail:PutEventSelectors"
+            " cloudtrail:StartLogging cloudtrail:AddTags",
+        ),
+    ],
+    "aws_cloudwatch_event_rule": [
+        Calls(
+            RULE.format("{name}"),
+            "events:DescribeRule events:ListTagsForResource",
+            "events:PutRule events:DeleteRule events:TagResource",
+        )
+    ],
+    "aws_cloudwatch_event_target": [
+        Calls(RULE.format("{rule}"), "events:ListTargetsByRule", "events:PutTargets events:RemoveTargets")
+    ],
+    "aws_cloudwatch_log_group": [
+        Calls("*", "logs:DescribeLogGroups"),
+        Calls(
+            LOG_GROUP.format("{name}"),
+            "logs:ListTagsForResource",
+            "logs:CreateLogGroup logs:PutRetentionPolicy logs:AssociateKmsKey logs:TagResource"
+            " logs:DeleteLogGroup",
+        ),
+    ],
+    "aws_cloudwatch_log_metric_filter": [
+        Calls(
+            LOG_GROUP.format("{log_group_name}"),
+            "logs:DescribeMetricFilters",
+            "logs:PutMetricFilter logs:DeleteMetricFilter",
+        )
+    ],
+    "aws_cloudwatch_metric_alarm": [
+        Calls(
+            "arn:aws:cloudwatch:us-east-1:123456789012:alarm:{alarm_name}",
+            "cloudwatch:DescribeAlarms cloudwatch:ListTagsForResource",
+            "cloudwatch:PutMetricAlarm cloudwatch:DeleteAlarms cloudwatch:TagResource",
+        )
+    ],
+    "aws_glue_catalog_database": [
+        Calls(
+            "arn:aws:glue:us-east-1:123456789012:database/{name}",
+            "glue:GetDatabase glue:GetTags",
+            "glue:CreateDatabase glue:UpdateDatabase glue:DeleteDatabase glue:TagResource",
+        )
+    ],
+    "aws_glue_catalog_table": [
+        Calls(
+            "arn:aws:glue:us-east-1:123456789012:table/{database_name}/{name}",
+            "glue:GetTable glue:GetPartitionIndexes",
+            "glue:CreateTable glue:UpdateTable glue:DeleteTable",
+        )
+    ],
+    "aws_iam_role": [
+        Calls(
+            ROLE.format("{name}"),
+            "iam:GetRole iam:GetRolePolicy iam:ListRolePolicies iam:ListAttachedRolePolicies",
+            "iam:CreateRole iam:UpdateAssumeRolePolicy iam:UpdateRole iam:PutRolePermissionsBoundary"
+            " iam:TagRole iam:ListInstanceProfilesForRole iam:DeleteRole",
+        )
+    ],
+    "aws_iam_role_policies_exclusive": [
+        Calls(ROLE.format("{role_name}"), "iam:ListRolePolicies", "iam:DeleteRolePolicy")
+    ],
+    "aws_iam_role_policy": [
+        Calls(ROLE.format("{role}"), "iam:GetRolePolicy", "iam:PutRolePolicy iam:DeleteRolePolicy")
+    ],
+    "aws_iam_role_policy_attachments_exclusive": [
+        Calls(ROLE.format("{role_name}"), "iam:ListAttachedRolePolicies", "iam:DetachRolePolicy")
+    ],
+    "aws_kms_alias": [
+        Calls("*", "kms:ListAliases"),
+        Calls(
+            "arn:aws:kms:us-east-1:123456789012:{name}",
+            "",
+            "kms:CreateAlias kms:UpdateAlias kms:DeleteAlias",
+        ),
+    ],
+    "aws_kms_key": [
+        Calls("*", "", "kms:CreateKey"),
+        Calls(
+            "arn:aws:kms:us-east-1:123456789012:key/1",
+            "kms:DescribeKey kms:GetKeyPolicy kms:GetKeyRotationStatus kms:ListResourceTags kms:GetPublicKey",
+            "kms:PutKeyPolicy kms:EnableKeyRotation kms:UpdateKeyDescription kms:TagResource kms:CreateAlias",
+        ),
+    ],
+    "aws_lambda_event_source_mapping": [
+        Calls("*", "", "lambda:CreateEventSourceMapping"),
+        Calls(
+            "arn:aws:lambda:us-east-1:123456789012:event-source-mapping:1",
+            "lambda:GetEventSourceMapping lambda:ListTags",
+            "lambda:UpdateEventSourceMapping lambda:DeleteEventSourceMapping lambda:TagResource",
+        ),
+    ],
+    "aws_lambda_function": [
+        Calls(
+            "arn:aws:lambda:us-east-1:123456789012:function:{function_name}",
+            "lambda:GetFunction lambda:GetFunctionCodeSigningConfig lambda:ListVersionsByFunction",
+            "lambda:CreateFunction lambda:UpdateFunctionCode lambda:UpdateFunctionConfiguration"
+            " lambda:DeleteFunction lambda:TagResource",
+        )
+    ],
+    "aws_s3_bucket": [
+        bucket(
+            "s3:ListBucket s3:GetBucketPolicy s3:GetBucketAcl s3:GetBucketCORS s3:GetBucketWebsite"
+            " s3:GetBucketVersioning s3:GetAccelerateConfiguration s3:GetBucketRequestPayment"
+            " s3:GetBucketLogging s3:GetLifecycleConfiguration s3:GetReplicationConfiguration"
+            " s3:GetEncryptionConfiguration s3:GetBucketObjectLockConfiguration s3:GetBucketTagging",
+            "s3:CreateBucket s3:PutBucketTagging s3:DeleteBucket",
+        )
+    ],
+    "aws_s3_bucket_lifecycle_configuration": [
+        bucket("s3:GetLifecycleConfiguration", "s3:PutLifecycleConfiguration")
+    ],
+    "aws_s3_bucket_logging": [bucket("s3:GetBucketLogging", "s3:PutBucketLogging")],
+    "aws_s3_bucket_notification": [bucket("s3:GetBucketNotification", "s3:PutBucketNotification")],
+    "aws_s3_bucket_object_lock_configuration": [
+        bucket("s3:GetBucketObjectLockConfiguration", "s3:PutBucketObjectLockConfiguration")
+    ],
+    "aws_s3_bucket_ownership_controls": [
+        bucket("s3:GetBucketOwnershipControls", "s3:PutBucketOwnershipControls")
+    ],
+    "aws_s3_bucket_policy": [
+        bucket("s3:GetBucketPolicy", "s3:PutBucketPolicy s3:DeleteBucketPolicy"),
+    ],
+    "aws_s3_bucket_public_access_block": [
+        bucket("s3:GetBucketPublicAccessBlock", "s3:PutBucketPublicAccessBlock")
+    ],
+    "aws_s3_bucket_server_side_encryption_configuration": [
+        bucket("s3:GetEncryptionConfiguration", "s3:PutEncryptionConfiguration")
+    ],
+    "aws_s3_bucket_versioning": [bucket("s3:GetBucketVersioning", "s3:PutBucketVersioning")],
+    "aws_s3_object": [
+        Calls(
+            "arn:aws:s3:::{bucket}/{key}",
+            "s3:GetObject s3:GetObjectTagging",
+            "s3:PutObject s3:PutObjectTagging",
+        ),
+        Calls("arn:aws:kms:us-east-1:123456789012:key/1", "kms:Decrypt", "kms:GenerateDataKey"),
+    ],
+    "aws_sns_topic": [
+        Calls(
+            "arn:aws:sns:us-east-1:123456789012:{name}",
+            "sns:GetTopicAttributes sns:ListTagsForResource",
+            "sns:CreateTopic sns:SetTopicAttributes sns:DeleteTopic sns:TagResource",
+        )
+    ],
+    "aws_sqs_queue": [
+        Calls(
+            "arn:aws:sqs:us-east-1:123456789012:{name}",
+            "sqs:GetQueueAttributes sqs:ListQueueTags",
+            "sqs:CreateQueue sqs:SetQueueAttributes sqs:DeleteQueue sqs:TagQueue",
+        )
+    ],
+}
+OF_BOOTSTRAP = {"aws_iam_policy"}
+"""The boundaries: on AWS bootstrap makes them, and a workflow may not touch them."""
+
+ADMINISTRATORS = (
+    f"cloudtrail:DeleteTrail arn:aws:cloudtrail:us-east-1:123456789012:trail/{PREFIX}",
+    f"cloudtrail:StopLogging arn:aws:cloudtrail:us-east-1:123456789012:trail/{PREFIX}",
+    "kms:ScheduleKeyDeletion arn:aws:kms:us-east-1:123456789012:key/1",
+    "kms:DisableKey arn:aws:kms:us-east-1:123456789012:key/1",
+    "kms:Sign arn:aws:kms:us-east-1:123456789012:key/1",
+    f"iam:CreatePolicyVersion arn:aws:iam::123456789012:policy/{PREFIX}-service-boundary",
+    f"iam:AttachRolePolicy arn:aws:iam::123456789012:role/{PREFIX}-recorder",
+    f"iam:DeleteRolePermissionsBoundary arn:aws:iam::123456789012:role/{PREFIX}-recorder",
+    f"s3:GetObject arn:aws:s3:::{PREFIX}-raw-data-123456789012/incoming/a.csv",
+    f"s3:PutObject arn:aws:s3:::{PREFIX}-provenance-123456789012/provenance/a.json",
+    f"s3:DeleteObject arn:aws:s3:::{PREFIX}-provenance-123456789012/keys/registry.json",
+    f"s3:PutObject arn:aws:s3:::{PREFIX}-state-123456789012/custody/local/bootstrap.tfstate",
+    "lakeformation:GetDataAccess *",
+)
+
+
+@pytest.fixture(scope="module")
+def workflows() -> dict[str, Any]:
+    return planned_workflows(print)
+
+
+def allowed(workflows: dict[str, Any], role: str) -> list[dict[str, Any]]:
+    """The statements by which a role is given something."""
+    made = roles(workflows)[f"{PREFIX}-{role}"]
+    return [
+        statement
+        for policy in made.policies
+        for statement in statements(policy.document)
+        if statement["Effect"] == "Allow"
+    ]
+
+
+def listed(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value
+
+
+def gives(given: list[dict[str, Any]], action: str, arn: str) -> bool:
+    """Whether a statement names action and resource; under which conditions is the matrix's to say."""
+    return any(
+        any(fnmatchcase(action, pattern) for pattern in listed(statement["Action"]))
+        and any(fnmatchcase(arn, pattern) for pattern in listed(statement["Resource"]))
+        for statement in given
+    )
+
+
+def missing(given: list[dict[str, Any]], plan: PlanDocument, *, changes: bool) -> set[str]:
+    """What the provider does to resources of the plan and nothing allows."""
+    found = set()
+    for change in plan.changes:
+        if change["mode"] != "managed" or change["type"] in OF_BOOTSTRAP:
+            continue
+        for calls in CALLS[change["type"]]:
+            arn = calls.arn.format_map(change["change"]["after"])
+            for action in f"{calls.reads} {calls.changes if changes else ''}".split():
+                if not gives(given, action, arn):
+                    found.add(f"{action} {arn}")
+    return found
+
+
+def test_every_type_is_known(plan: PlanDocument) -> None:
+    types = {change["type"] for change in plan.changes if change["mode"] == "managed"}
+    assert types - OF_BOOTSTRAP == set(CALLS)
+
+
+def test_a_plan_may_read_everything_in_it(plan: PlanDocument, workflows: dict[str, Any]) -> None:
+    assert missing(allowed(workflows, "plan"), plan, changes=False) == set()
+
+
+def test_an_apply_may_make_change_and_remove_everything_in_it(
+    plan: PlanDocument, workflows: dict[str, Any]
+) -> None:
+    assert missing(allowed(workflows, "apply"), plan, changes=True) == set()
+
+
+def test_a_plan_may_change_nothing(plan: PlanDocument, workflows: dict[str, Any]) -> None:
+    wanted = missing(allowed(workflows, "plan"), plan, changes=True)
+    every = {
+        f"{action} {calls.arn.format_map(change['change']['after'])}"
+        for change in plan.changes
+        if change["type"] in CALLS
+        for calls in CALLS[change["type"]]
+        for action in calls.changes.split()
+    }
+    assert wanted == every
+
+
+@pytest.mark.parametrize("call", ADMINISTRATORS)
+def test_neither_may_do_what_is_an_administrators(workflows: dict[str, Any], call: str) -> None:
+    for role in ("plan", "apply"):
+        assert not gives(allowed(workflows, role), *call.split())
+
+
+def test_a_call_that_is_no_longer_allowed_is_found(plan: PlanDocument, workflows: dict[str, Any]) -> None:
+    given = json.loads(json.dumps(allowed(workflows, "plan")).replace("events:DescribeRule", "events:List"))
+    assert {call.split()[0] for call in missing(given, plan, changes=False)} == {"events:DescribeRule"}
