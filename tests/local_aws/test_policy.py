@@ -117,3 +117,48 @@ def test_what_is_not_known_is_left_out_and_said(
 ) -> None:
     assert decide({"Condition": condition, "Sid": "Odd"}, s3_prefix="x") is Decision.NEUTRAL
     assert "'Odd' left out" in capsys.readouterr().err
+
+
+SSO = "arn:aws:iam::123456789012:role/aws-reserved/sso.amazonaws.com"
+
+
+@pytest.mark.parametrize(
+    ("context", "denied"),
+    [
+        ({"aws_principalarn": ROLE, "aws_principalisawsservice": "false"}, False),
+        (
+            {
+                "aws_principalarn": f"{SSO}/eu-west-1/AWSReservedSSO_lake-auditor_0f1e2d3c4b5a6978",
+                "aws_principalisawsservice": "false",
+            },
+            False,
+        ),
+        (
+            {
+                "aws_principalarn": f"{SSO}/AWSReservedSSO_other-auditor_0f1e2d3c4b5a6978",
+                "aws_principalisawsservice": "false",
+            },
+            True,
+        ),
+        ({"aws_principalarn": USER.arn, "aws_principalisawsservice": "false"}, True),
+        ({"aws_principalisawsservice": "true"}, False),
+        ({}, False),
+    ],
+    ids=["named", "named by its beginning", "another permission set", "a stranger", "a service", "anonymous"],
+)
+def test_who_is_not_named_is_refused_but_for_services(context: dict[str, str], denied: bool) -> None:
+    """The deny that a bucket has for strangers. It lets the anonymous pass, whom no statement lets in."""
+    statement = {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "s3:*",
+        "Resource": "arn:aws:s3:::lake/*",
+        "Condition": {
+            "ArnNotLike": {"aws:PrincipalArn": [ROLE, f"{SSO}/*AWSReservedSSO_lake-auditor_*"]},
+            "Bool": {"aws:PrincipalIsAWSService": "false"},
+        },
+    }
+    keys = {name.replace("_", ":", 1): value for name, value in context.items()}
+    known = KNOWN | {"aws:principalisawsservice"}
+    decision = evaluate({"Statement": statement}, Request(USER, "s3:GetObject", RESOURCE, keys, known))
+    assert decision is (Decision.DENY if denied else Decision.NEUTRAL)
