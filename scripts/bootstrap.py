@@ -95,11 +95,17 @@ def _run(bootstrap: Bootstrap) -> None:
         outputs = bootstrap.apply()
     else:
         outputs = bootstrap.outputs()
-    print(f"\nterraform/env/{bootstrap.env}.s3.tfbackend:\n\n{outputs['backend']}")
-    print(f"terraform/env/{bootstrap.env}.tfvars, besides what is there:\n\n{outputs['variables']}")
-    print("Environments on GitHub, and their roles:\n")
-    for environment, role in outputs["github"].items():
-        print(f"{environment}: {role}")
+    print(f"\n{what_is_next(bootstrap.env, outputs)}")
+
+
+def what_is_next(env: str, outputs: Mapping[str, Any]) -> str:
+    """Say where which output goes: the kit's two files for the environment, and GitHub."""
+    roles = "\n".join(f"{environment}: {role}" for environment, role in outputs["github"].items())
+    return (
+        f"For terraform/env/{env}.s3.tfbackend:\n\n{outputs['backend']}\n"
+        f"For terraform/env/{env}.tfvars:\n\n{outputs['variables']}\n"
+        f"For GitHub, its environments and the roles they assume:\n\n{roles}"
+    )
 
 
 def main() -> int:

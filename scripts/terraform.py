@@ -320,7 +320,7 @@ class Terraform:
     def _refuse_placeholders(self) -> None:
         for name in self._to_fill_in():
             path = self.source / "env" / name
-            shown = path.relative_to(self.source.parent)
+            shown = path.relative_to(REPO) if path.is_relative_to(REPO) else path
             if not path.is_file():
                 raise ToolError(f"{shown} is missing.")
             if found := placeholder(path):

@@ -7,6 +7,7 @@ deployment does that; the copy of the code that is applied here goes without.
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +17,7 @@ import boto3
 import pytest
 from botocore.exceptions import ClientError
 
-from scripts.bootstrap import Bootstrap
+from scripts.bootstrap import Bootstrap, main, what_is_next
 from scripts.local_aws import LocalAws
 from scripts.policies import roles
 from scripts.terraform import SOURCE, Plan
@@ -177,8 +178,19 @@ def test_a_key_without_the_kits_name_is_refused(
         Bootstrap("local", source=other, work_dir=tmp_path / "work", environ=administrator).plan()
 
 
-def test_an_environment_with_placeholders_is_refused() -> None:
-    with pytest.raises(
-        ToolError, match=r"bootstrap/env/dev\.tfvars:\d+ still holds <[^>]+>: fill it in first"
-    ):
-        Bootstrap("dev")
+def test_it_says_where_its_outputs_go(outputs: dict[str, Any]) -> None:
+    said = what_is_next("local", outputs)
+    assert f'bucket       = "{BUCKET}"' in said
+    assert f'service = "arn:aws:iam::{ACCOUNT}:policy/custody-local-service-boundary"' in said
+    assert said.endswith(f"local-plan: arn:aws:iam::{ACCOUNT}:role/custody-local-plan")
+
+
+def test_an_environment_with_placeholders_is_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["bootstrap", "--env", "dev"])
+    assert main() == 2
+    assert re.match(
+        r"terraform/bootstrap/env/dev\.tfvars:\d+ still holds <[^>]+>: fill it in first\.\n",
+        capsys.readouterr().err,
+    )
