@@ -14,9 +14,16 @@ data "aws_iam_policy_document" "ingest_objects" {
     resources = [local.bucket_arns["raw-data"]]
   }
 
+  # The listing of uploads knows no s3:prefix: under that condition it would never be allowed.
+  statement {
+    sid       = "ListUploads"
+    actions   = ["s3:ListBucketMultipartUploads"]
+    resources = [local.bucket_arns["raw-data"]]
+  }
+
   statement {
     sid       = "ListDeliveries"
-    actions   = ["s3:ListBucket", "s3:ListBucketMultipartUploads"]
+    actions   = ["s3:ListBucket"]
     resources = [local.bucket_arns["raw-data"]]
 
     condition {
