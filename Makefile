@@ -48,10 +48,10 @@ fmt: setup ## write the code as the gates want it
 	@$(RUN) scripts.toolchain fmt -recursive terraform
 	@.venv/bin/sqlfluff fix --disable-progress-bar sql
 
-scan: ## the policy scanner on Terraform's source and plan
+scan: ## what would be deployed, read by every scanner: build/scan/index.html
 	@$(PYTHON) -m scripts.setup --checkov
 	@$(RUN) scripts.build
-	@$(RUN) scripts.gates scan
+	@$(RUN) scripts.scan
 
 access: ## who may do what in ENV: the access matrix as a grid, and every row that does not hold
 	@$(PYTHON) -m scripts.setup --simulator

@@ -1,4 +1,4 @@
-"""Run the gates: ``make test`` (all of them), ``make lint``, ``make scan``.
+"""Run the gates: ``make test`` (all of them), ``make lint``.
 
     python -m scripts.gates [test|lint|scan|…]    # or one gate by its name, such as "ruff format"
 
@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scripts.environment import without_aws
-from scripts.terraform import ZIPS, Terraform
+from scripts.terraform import ZIPS
 from scripts.toolchain import (
     BUILD,
     LOCK_FILE,
@@ -43,7 +43,6 @@ AT_ONCE = 2
 GRACE_SECONDS = 45.0
 
 BIN = Path(sys.executable).parent
-CHECKOV = (REPO / ".venv-checkov" / "bin" / "checkov", "--quiet", "--compact", "--skip-download")
 
 
 @dataclass(frozen=True)
@@ -170,23 +169,6 @@ def _terraform_test(run: Runner, folder: Path) -> bool:
     return all(run(terraform, *words, "-no-color", cwd=folder, environ=environ) for words in commands)
 
 
-def scan_plan(run: Runner) -> bool:
-    """Checkov on the plan of ``local``, which shows what no source does; skips are read from the source.
-
-    What the plan does not know yet, such as a key's id, is there all the same: checkov is told so.
-    """
-    try:
-        Terraform("local", work_dir=WORK / "scan", say=run.output.append).plan()
-    except ToolError as error:
-        run.output.append(f"{error}\n")
-        return False
-    return run(
-        *(*CHECKOV, "--framework", "terraform_plan", "--file", WORK / "scan" / "plan.json"),
-        *("--repo-root-for-plan-enrichment", REPO / "terraform"),
-        environ=without_aws(os.environ) | {"EVAL_TF_PLAN_AFTER_UNKNOWN": "true"},
-    )
-
-
 SECRETS = Gate(
     "secrets",
     command(sys.executable, "-m", "scripts.scan", "secrets"),
@@ -204,13 +186,15 @@ LINT = (
     Gate("sqlfluff", command(BIN / "sqlfluff", "lint", "--disable-progress-bar", "sql"), "make fmt"),
     SECRETS,
 )
-SCAN = (
-    Gate(
-        "checkov, source",
-        command(*CHECKOV, "--framework", "terraform", "--directory", "terraform"),
-        "by hand, or an inline skip with its reason; again: make scan",
-    ),
-    Gate("checkov, plan", scan_plan, "by hand, or an inline skip with its reason; again: make scan"),
+SCAN = Gate(
+    "scan",
+    command(sys.executable, "-m", "scripts.scan"),
+    "by hand, or an exception with its reason (terraform/policies/README.md); again: make scan",
+)
+MUTATIONS = Gate(
+    "mutations",
+    command(sys.executable, "-m", "scripts.scan.mutations"),
+    "the gate that missed one; again: .venv/bin/python -m scripts.gates mutations",
 )
 TERRAFORM = Gate(
     "terraform test", terraform_tests, "by hand; again: .venv/bin/python -m scripts.gates terraform"
@@ -223,15 +207,16 @@ PYTEST = Gate(
 )
 GATES: dict[str, tuple[Gate, ...]] = {
     "lint": LINT,
-    "scan": SCAN,
+    "scan": (SCAN,),
     "terraform": (TERRAFORM,),
-    "test": (PYTEST, TERRAFORM, *SCAN, *LINT),
+    # The scan looks for secrets too.
+    "test": (PYTEST, MUTATIONS, TERRAFORM, SCAN, *(gate for gate in LINT if gate is not SECRETS)),
 }
 
 
 def chosen(name: str) -> tuple[Gate, ...]:
     """Return the gates of that name: several (a key of ``GATES``), one, or none."""
-    return GATES.get(name) or tuple(gate for gate in GATES["test"] if gate.name == name)
+    return GATES.get(name) or tuple(gate for gate in (SECRETS, *GATES["test"]) if gate.name == name)
 
 
 @dataclass(frozen=True)
@@ -285,7 +270,7 @@ def main() -> int:
     options = parser.parse_args()
     gates = chosen(options.gates)
     if not gates:
-        known = sorted(GATES.keys() | {gate.name for gate in GATES["test"]})
+        known = sorted(GATES.keys() | {gate.name for gate in (SECRETS, *GATES["test"])})
         parser.error(f"there is no gate {options.gates!r}; there are {', '.join(known)}")
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     start = time.monotonic()
