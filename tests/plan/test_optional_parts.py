@@ -1,0 +1,105 @@
+"""The kit with Identity Center and Lake Formation, planned with every policy known."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from scripts.policies import policies, resources, roles, statements
+from scripts.scan.known import Tree, known_plans
+from scripts.terraform import SOURCE
+
+pytestmark = pytest.mark.xdist_group("plan")
+
+PERSONAS = ("analyst", "auditor", "break-glass", "data-engineer", "producer", "security-admin")
+GROUP = "12345678-1234-1234-1234-123456789012"
+IDENTITY_CENTER = """
+identity_center = {
+  instance = { arn = "arn:aws:sso:::instance/ssoins-1234567890abcdef", identity_store_id = "d-1234567890" }
+  personas = {
+    PERSONAS
+  }
+}
+""".replace("PERSONAS", "\n    ".join(f'{persona} = {{ group_ids = ["{GROUP}"] }}' for persona in PERSONAS))
+
+LAKE_FORMATION = """
+lake_formation = {
+  administrators = ["arn:aws:iam::123456789012:role/administrator"]
+  tables         = { customers = { excluded_columns = ["email"], row_filter = "country = 'DE'" } }
+}
+"""
+
+Plan = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def plans(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Plan]:
+    """``local`` under Lake Formation: with roles that people assume, and with Identity Center instead."""
+    folder = tmp_path_factory.mktemp("plans")
+    assumed = (SOURCE / "env" / "local.tfvars").read_text() + LAKE_FORMATION
+    entered, people = re.subn(
+        r"^people = {\n.*?^}\n", IDENTITY_CENTER, assumed, flags=re.MULTILINE | re.DOTALL
+    )
+    assert people == 1
+    (folder / "assumed.tfvars").write_text(assumed)
+    (folder / "entered.tfvars").write_text(entered)
+    trees = [Tree(name, SOURCE, folder / f"{name}.tfvars") for name in ("assumed", "entered")]
+    return known_plans(trees, folder / "work", say=lambda _: None)
+
+
+@pytest.fixture(scope="module")
+def sets(plans: dict[str, Plan]) -> dict[str, dict[str, Any]]:
+    """The policies of the permission sets, by persona."""
+    return {
+        resource.address.split('"')[1]: json.loads(resource.values["inline_policy"])
+        for resource in resources(plans["entered"])
+        if resource.type == "aws_ssoadmin_permission_set_inline_policy"
+    }
+
+
+def comparable(found: list[dict[str, Any]]) -> dict[str, str]:
+    return {statement["Sid"]: json.dumps(statement, sort_keys=True) for statement in found}
+
+
+@pytest.mark.parametrize("persona", PERSONAS)
+def test_a_permission_set_gives_what_the_role_would(
+    plans: dict[str, Plan], sets: dict[str, dict[str, Any]], persona: str
+) -> None:
+    role = roles(plans["assumed"])[f"custody-local-people-{persona}"]
+    given = [each for policy in role.policies for each in statements(policy.document)]
+    assert comparable(statements(sets[persona])) == comparable(given)
+
+
+@pytest.mark.parametrize("persona", PERSONAS)
+def test_a_permission_set_has_room_for_it(sets: dict[str, dict[str, Any]], persona: str) -> None:
+    """https://docs.aws.amazon.com/singlesignon/latest/userguide/limits.html: 32,768 characters."""
+    assert len(json.dumps(sets[persona])) <= 32768
+
+
+def test_there_are_no_roles_of_people_then(plans: dict[str, Plan]) -> None:
+    assert not [name for name in roles(plans["entered"]) if "-people-" in name]
+    assert [name for name in roles(plans["assumed"]) if "-people-" in name]
+
+
+def test_gold_is_read_by_lake_formation_and_not_by_analysts(plans: dict[str, Plan]) -> None:
+    made = roles(plans["assumed"])
+    [trust] = statements(made["custody-local-lake-formation"].trust.document)
+    assert trust["Principal"] == {"Service": "lakeformation.amazonaws.com"}
+    bucket = next(
+        policy
+        for policy in policies(plans["assumed"])
+        if policy.owner == "arn:aws:s3:::custody-local-analytics-123456789012"
+    )
+    [refusal] = [each for each in statements(bucket.document) if each["Sid"] == "NobodyElseTouchesObjects"]
+    spared = refusal["Condition"]["ArnNotLike"]["aws:PrincipalArn"]
+    assert "arn:aws:iam::123456789012:role/custody-local-lake-formation" in spared
+    analyst = [
+        each
+        for policy in made["custody-local-people-analyst"].policies
+        for each in statements(policy.document)
+    ]
+    assert "ReadWhatLakeFormationGrants" in comparable(analyst)
+    assert "ReadGoldThroughAthena" not in comparable(analyst)
