@@ -4,9 +4,9 @@
 
 A line of a framework names measures; a measure names its resources (or a file that is none of Terraform's),
 what proves it and where the evidence is. All of that must exist: resources in Terraform's source, tests,
-topics of the access matrix, checks of the scanner, claims, commands, buckets, files. A check must judge a
-resource of its measure, and not be skipped there. Exit status 0, 1 if something dangles or, with ``--check``,
-if the page is not what the data says, 2 if the data cannot be read.
+topics of the access matrix, gates, checks of the scanner, claims, commands, buckets, files. A check must
+judge a resource of its measure, and not be skipped there. Exit status 0, 1 if something dangles or, with
+``--check``, if the page is not what the data says, 2 if the data cannot be read.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ import yaml
 
 from custody.cli.commands import app
 from custody.findings import Claim
+from scripts.gates import chosen
 from scripts.toolchain import REPO, ToolError
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ MEND = "make docs"
 
 _CHECK = re.compile(r"CKV2?_[A-Z]+_\d+")
 _ACCESS = "access: "
+_GATE = "gate "
 _COMMAND = re.compile(r"(make|custody) ([a-z-]+)(?: .*)?")
 _PLACE = re.compile(r"s3 ([a-z-]+) \S+/")
 _BLOCK = re.compile(r'^(resource|module) "(\w+)"(?: "(\w+)")? {\n(.*?)^}$', re.MULTILINE | re.DOTALL)
@@ -209,15 +211,15 @@ def _proof(reference: str, blocks: dict[str, str | None], project: Project) -> I
             address for address, block in blocks.items() if f"checkov:skip={reference}:" in (block or "")
         ]
         yield from (f"{reference} is skipped for {address}." for address in skipped)
+    elif reference.startswith(_GATE):
+        if not chosen(reference.removeprefix(_GATE)):
+            yield f"there is no {reference}."
     elif reference.startswith(_ACCESS):
         if reference.removeprefix(_ACCESS) not in project.topics:
             yield f"the access matrix has no topic {reference.removeprefix(_ACCESS)!r}."
     elif "::" in reference:
         if not project.has_test(reference):
             yield f"there is no test {reference}."
-    elif _COMMAND.fullmatch(reference):
-        if not _is_there(reference, project):
-            yield f"there is no {reference}."
     elif reference not in set(Claim):
         yield f"there is no claim {reference}."
 
@@ -279,9 +281,9 @@ nobody compliant.** It supports these lines for the data that it holds, and no o
 contracts, risk analyses, training and the rest of the account are yours. A line that nothing here proves is
 left out.
 
-- A proof that begins with `CKV` is a check of `make scan`, which has no failure. A file with a name beside it
-  is a test of `make test`. A title beside access.md is a topic of the access matrix, whose every row is one.
-  A word such as `object.hash` is a [claim](design.md#claims) of `custody verify`.
+- What proves it: `CKV…` is a check of `make scan`, which has no failure. A gate is one of `make test`, and so is
+  a file with a name beside it, a test. A title beside access.md is a topic of the access matrix, whose every
+  row is a test. A word such as `object.hash` is a [claim](design.md#claims) of `custody verify`.
 - Resources are addresses in `terraform/`; those that begin with `bootstrap` are in `terraform/bootstrap/`.
 - `s3 provenance provenance/` is what lies under `provenance/` in the bucket with the short name provenance.
 
