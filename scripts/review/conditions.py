@@ -114,9 +114,8 @@ def _missing_key_is_no_new_case(given: Clause, wanted: Clause) -> bool:
 def _stands_for(wide_test: str, wide: str, narrow_test: str, narrow: str) -> bool:
     """Whether the value ``wide`` is met by everything that meets ``narrow``, each read by its test."""
     if wide_test != narrow_test:
-        literal = not set(narrow) & set("*?")
         if (wide_test, narrow_test) == ("stringlike", "stringequals"):
-            return literal and covers(wide, narrow)
+            return covers(wide, narrow)
         if (wide_test, narrow_test) == ("stringequalsignorecase", "stringequals"):
             return wide.lower() == narrow.lower()
         return False

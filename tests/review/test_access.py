@@ -232,6 +232,35 @@ def test_a_bucket_that_is_gone_refuses_nothing_any_more() -> None:
     assert [finding.direction for finding in changes([BUCKET, bucket_policy(denial)], [BUCKET])] == ["wider"]
 
 
+def test_a_new_bucket_is_asked_only_whom_it_lets_in() -> None:
+    denial = statement("s3:*", OBJECTS, "Deny", Principal="*")
+    grant = statement("s3:GetObject", OBJECTS, Principal={"AWS": f"arn:aws:iam::{ACCOUNT}:role/etl"})
+    found = changes([role("etl")], [role("etl"), BUCKET, bucket_policy(denial, grant)])
+    assert [(finding.direction, finding.effect) for finding in found] == [("wider", "Allow")]
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ({"Action": "s3:Get*", "Resource": "*"}, {"NotAction": "s3:Put*", "Resource": "*"}),
+        ({"Action": ["s3:Get*", "s3:Put*"], "Resource": "*"}, {"NotAction": "s3:Delete*", "Resource": "*"}),
+        ({"NotAction": ["s3:Put*", "s3:Get*"], "Resource": "*"}, {"NotAction": "s3:P*", "Resource": "*"}),
+        ({"Action": "s3:*", "Resource": OBJECTS}, {"Action": "s3:*", "NotResource": "arn:aws:s3:::c/*"}),
+    ],
+)
+def test_all_but_some_is_more_than_some(before: dict[str, Any], after: dict[str, Any]) -> None:
+    old, new = ([role("etl"), inline({"Sid": "It", "Effect": "Allow", **part})] for part in (before, after))
+    assert "wider" in {finding.direction for finding in changes(old, new)}
+
+
+def test_a_denial_for_all_but_the_account_does_not_replace_one_for_its_role() -> None:
+    refused = f"arn:aws:iam::{ACCOUNT}:role/etl"
+    before = statement("s3:*", OBJECTS, "Deny", Principal={"AWS": refused})
+    after = statement("s3:*", OBJECTS, "Deny", NotPrincipal={"AWS": ACCOUNT})
+    found = changes([BUCKET, bucket_policy(before)], [BUCKET, bucket_policy(after)])
+    assert {finding.direction for finding in found} == {"wider", "narrower"}
+
+
 def test_a_boundary_counts_once_for_all_who_are_within() -> None:
     within = [role(name, permissions_boundary=CAP) for name in ("etl", "gate")]
     (finding,) = changes([*within, cap(READ)], [*within, cap(READ, statement("s3:PutObject", OBJECTS))])

@@ -50,6 +50,15 @@ def test_a_shorter_list_is_less_and_a_longer_one_more() -> None:
     )
 
 
+def test_a_shorter_list_of_a_limit_is_not_less_access() -> None:
+    one, other = (
+        resource("aws_lakeformation_data_cells_filter.x", excluded_column_names=names)
+        for names in (["email", "name"], ["name"])
+    )
+    assert directions([one], [other]) == ["wider"]
+    assert directions([other], [one]) == ["wider"]
+
+
 def test_no_list_at_all_is_not_a_shorter_one() -> None:
     filtered = resource("aws_lakeformation_permissions.x", principal="a", columns=["id"])
     whole = resource("aws_lakeformation_permissions.x", principal="a", columns=[])

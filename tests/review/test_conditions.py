@@ -131,6 +131,8 @@ def test_the_stricter_implies_the_looser_and_not_the_other_way(
     [
         ({"ForAnyValue:StringEquals": {"k": "a"}}, {"ForAllValues:StringEquals": {"k": "a"}}),
         ({"StringEquals": {"k": "a"}}, {"StringEquals": {"l": "a"}}),
+        ({"StringEquals": {"k": "a"}}, {"StringNotEquals": {"k": "a"}}),
+        ({"Bool": {"k": "true"}}, {"Bool": {"k": "false"}}),
         ({"StringEquals": {"k": "a*"}}, {"StringLike": {"k": "a?"}}),
         ({"DateLessThan": {"k": "2026-01-01"}}, {"DateLessThan": {"k": "2027-01-01"}}),
         ({"IpAddress": {"k": "10.0.0.0/8"}}, {"IpAddress": {"k": "::/0"}}),
