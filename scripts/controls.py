@@ -281,9 +281,9 @@ nobody compliant.** It supports these lines for the data that it holds, and no o
 contracts, risk analyses, training and the rest of the account are yours. A line that nothing here proves is
 left out.
 
-- A proof that begins with `CKV` is a check of `make scan`, which has no failure. A file with a name beside it is
-  a test, and a gate a gate, of `make test`. A title beside access.md is a topic of the access matrix, each of
-  whose rows is a test. A word such as `object.hash` is a [claim](design.md#claims) of `custody verify`.
+- A proof that begins with `CKV` is a check of `make scan`, which has no failure. A file with a name beside it
+  is a test, and a gate a gate, of `make test`. A title beside access.md is a topic of the access matrix, each
+  of whose rows is a test. A word such as `object.hash` is a [claim](design.md#claims) of `custody verify`.
 - Resources are addresses in `terraform/`; those that begin with `bootstrap` are in `terraform/bootstrap/`.
 - `s3 provenance provenance/` is what lies under `provenance/` in the bucket with the short name provenance.
 
