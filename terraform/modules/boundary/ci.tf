@@ -1,5 +1,6 @@
 # Whoever deploys the kit makes and changes what bears its names, and roles only with a boundary of the kit. Of objects
-# he reaches code, the key registry and Terraform's state; he signs nothing, and cannot loosen what caps him.
+# he reaches code, the key registry and Terraform's state; at Identity Center and Lake Formation he looks. He signs nothing,
+# and cannot loosen what caps him.
 
 locals {
   environment = regex("^(.*)-([a-z0-9]+)$", var.prefix)
@@ -17,13 +18,20 @@ data "aws_iam_policy_document" "ci" {
       "events:*",
       "firehose:*",
       "glue:*",
+      "identitystore:Describe*",
+      "identitystore:Get*",
       "lambda:*",
       "logs:*",
       "s3:*",
       "sns:*",
       "sqs:*",
+      "sso:Describe*",
+      "sso:Get*",
+      "sso:List*",
     ]
     resources = concat(local.catalog, [
+      "arn:${local.partition}:identitystore:*",
+      "arn:${local.partition}:sso:::*",
       "${local.here["athena"]}:workgroup/${var.prefix}",
       "${local.here["cloudtrail"]}:trail/${var.prefix}",
       "${local.here["cloudwatch"]}:alarm:${var.prefix}-*",
@@ -42,24 +50,18 @@ data "aws_iam_policy_document" "ci" {
     ])
   }
 
-  # These have no resource to name, or none before the thing exists. At Identity Center and Lake Formation it looks.
+  # These have no resource to name.
   statement {
     sid = "WhatHasNoName"
     actions = [
       "cloudtrail:DescribeTrails",
-      "identitystore:DescribeGroup",
-      "identitystore:GetGroupId",
       "kms:ListAliases",
       "lakeformation:Describe*",
       "lakeformation:Get*",
       "lakeformation:List*",
-      "lambda:GetEventSourceMapping",
-      "lambda:ListTags",
       "logs:DescribeLogGroups",
       "sns:GetSubscriptionAttributes",
-      "sso:Describe*",
-      "sso:Get*",
-      "sso:List*",
+      "sso:ListInstances",
     ]
     resources = ["*"]
   }
@@ -79,7 +81,7 @@ data "aws_iam_policy_document" "ci" {
 
   statement {
     sid       = "EventSourcesHaveTags"
-    actions   = ["lambda:TagResource", "lambda:UntagResource"]
+    actions   = ["lambda:*Resource", "lambda:GetEventSourceMapping", "lambda:ListTags"]
     resources = ["${local.here["lambda"]}:event-source-mapping:*"]
   }
 
