@@ -16,14 +16,14 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
-from custody.terminal import shorten, visible
+from custody.terminal import visible
 from scripts.applied import applied_state, tree_key
 from scripts.review.plans import Pair, planned_pairs
 from scripts.toolchain import ToolError
 
 _T = TypeVar("_T")
 LONGEST = 400
-"""Characters of a reason; of a longer one the middle goes."""
+"""Characters of a reason; the rest of a longer one goes."""
 
 
 class NotCheckedError(Exception):
@@ -53,8 +53,11 @@ def documents(commit: str, tree: Path, out: Path) -> tuple[Pair, dict[str, Pair]
         plans = pool.submit(planned_pairs, base, head, out / f"{commit}.plans")
         try:
             return (
-                (_result(before, f"the base {commit[:12]}"), _result(after, "the working tree")),
-                _result(plans, "bootstrap or an environment"),
+                (
+                    _result(before, f"the base {commit[:12]} cannot be applied"),
+                    _result(after, "the working tree cannot be applied"),
+                ),
+                _result(plans, "bootstrap or an environment cannot be planned"),
             )
         except BaseException:
             for process in multiprocessing.active_children():
@@ -121,21 +124,22 @@ def _applied(name: str, source: Path) -> dict[str, Any]:
     return applied_state(source, tree_key(source), say=say)
 
 
-def _result(future: Future[_T], name: str) -> _T:
+def _result(future: Future[_T], failed: str) -> _T:
     try:
         return future.result()
     except (ToolError, BrokenProcessPool) as error:
-        raise NotCheckedError(f"{name} cannot be applied or planned: {_essence(str(error))}") from error
+        raise NotCheckedError(f"{failed}: {_essence(str(error))}") from error
 
 
 def _essence(message: str) -> str:
     """Return one line of all that Terraform said: what it calls the error, and what it first says of it."""
     lines = (line.strip() for line in message.splitlines())
-    text = "\n".join(line for line in lines if not line.startswith(("├", "│")))  # values it quotes
-    paragraphs = [" ".join(part.split()) for part in re.split(r"\n{2,}", text) if part.strip()]
+    said = "\n".join(line for line in lines if not line.startswith(("├", "│")))  # values it quotes
+    paragraphs = [" ".join(part.split()) for part in re.split(r"\n{2,}", said) if part.strip()]
     errors = [number for number, part in enumerate(paragraphs) if part.startswith("Error")]
     if not errors:
         return paragraphs[-1].rstrip(".") if paragraphs else "no reason was given"
     title, *rest = paragraphs[errors[0] :]
     detail = next((part for part in rest if not re.match(r"on \S+ line \d+", part)), "")
-    return shorten(visible(f"{title} {detail}".strip()), LONGEST).rstrip(".")
+    text = visible(f"{title} {detail}".strip()).rstrip(".")
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
