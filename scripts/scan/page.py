@@ -32,13 +32,14 @@ def render_page(reports: Sequence[ToolReport], made_at: datetime, revision: str)
         lstrip_blocks=True,
     )
     environment.filters["seen"] = visible
+    reasons = _by_reason(reports)
     style = environment.get_template("page.css").render()
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     return environment.get_template("page.html").render(
         reports=reports,
         findings=sum(len(report.findings) for report in reports),
-        reasons=[(report, _by_reason(report.accepted)) for report in reports],
-        accepted=sum(len(_by_reason(report.accepted)) for report in reports),
+        reasons=reasons,
+        accepted=sum(len(groups) for _, groups in reasons),
         made_at=made_at,
         revision=revision,
         style=Markup(style),  # noqa: S704 - a file of this package
@@ -46,9 +47,19 @@ def render_page(reports: Sequence[ToolReport], made_at: datetime, revision: str)
     )
 
 
-def _by_reason(accepted: Sequence[Accepted]) -> list[list[Accepted]]:
-    """Group what one exception accepts: it is one decision, whatever number of resources it is about."""
+def _by_reason(reports: Sequence[ToolReport]) -> list[tuple[ToolReport, list[list[Accepted]]]]:
+    """Group what one exception accepts: it is one decision, whatever number of resources it is about.
+
+    What two tools accept for the same words stands with the first of them.
+    """
     groups: dict[tuple[str, str], list[Accepted]] = {}
-    for one in accepted:
-        groups.setdefault((one.finding.rule, one.written), []).append(one)
-    return sorted(groups.values(), key=lambda group: (group[0].written.split(":")[0], group[0].finding.rule))
+    of_report: dict[str, list[list[Accepted]]] = {report.tool: [] for report in reports}
+    for report in reports:
+        for one in report.accepted:
+            key = (one.finding.rule, one.written)
+            if key not in groups:
+                groups[key] = []
+                of_report[report.tool].append(groups[key])
+            if one.finding not in (other.finding for other in groups[key]):
+                groups[key].append(one)
+    return [(report, sorted(of_report[report.tool])) for report in reports]
