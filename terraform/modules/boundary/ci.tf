@@ -30,7 +30,7 @@ data "aws_iam_policy_document" "ci" {
       "sso:List*",
     ]
     resources = concat(local.catalog, [
-      "arn:${local.partition}:identitystore:*",
+      "arn:${local.partition}:identitystore::*:*",
       "arn:${local.partition}:sso:::*",
       "${local.here["athena"]}:workgroup/${var.prefix}",
       "${local.here["cloudtrail"]}:trail/${var.prefix}",
@@ -240,7 +240,7 @@ data "aws_iam_policy_document" "ci" {
   }
 
   statement {
-    sid       = "NobodyChangesKeysOfBootstrap"
+    sid       = "NobodyChangesStateKey"
     effect    = "Deny"
     actions   = ["kms:*Alias", "kms:*Resource", "kms:CreateGrant", "kms:PutKeyPolicy"]
     resources = ["*"]
