@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 FILE = REPO / "tests" / "policy" / "mutations.yaml"
 WORK = BUILD / "mutations"
 GATES = ("source", "plan", "policies", "terraform test", "workflows", "secrets")
-AT_ONCE = 8
+AT_ONCE = 10
 """Trees that one run of Terraform plans. More would save little and need much memory."""
 
 
