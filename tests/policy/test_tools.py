@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from scripts.policies import Policy
+from scripts.scan.__main__ import scan_all
 from scripts.scan.engine import engine
 from scripts.scan.exceptions import read_exemptions
 from scripts.scan.known import example_variables
@@ -124,6 +125,17 @@ def test_what_a_workflow_ignores_is_accepted_with_its_reason(scan: Scan) -> None
 def test_no_workflows_is_no_green(scan: Scan) -> None:
     with pytest.raises(ScanError, match="no workflows"):
         workflows(scan)
+
+
+def test_what_cannot_be_run_is_said_and_the_rest_runs(scan: Scan, capsys: pytest.CaptureFixture[str]) -> None:
+    reports = scan_all(scan, "zizmor") + scan_all(scan, "secrets")
+    assert [(report.tool, report.green, bool(report.failure)) for report in reports] == [
+        ("zizmor", False, True),
+        ("secrets", True, False),
+    ]
+    printed = capsys.readouterr().out
+    assert "There are no workflows" in printed
+    assert "zizmor could not be run" in printed
 
 
 def test_a_skip_is_accepted_where_it_is_written(scan: Scan) -> None:
