@@ -15,7 +15,7 @@ from scripts.policies import Policy
 from scripts.scan.__main__ import scan_all
 from scripts.scan.engine import engine
 from scripts.scan.exceptions import read_exemptions
-from scripts.scan.known import example_variables
+from scripts.scan.known import Tree, example_variables
 from scripts.scan.model import ScanError
 from scripts.scan.tools import ITSELF, Scan, complete, rendered, secrets, source, workflows
 from scripts.toolchain import REPO, ToolError
@@ -164,6 +164,21 @@ def test_a_policy_that_gives_too_much_is_found_by_both_linters(scan: Scan) -> No
         "InfrastructureModification",
         "ResourceExposure",
     }
+
+
+def test_a_finding_says_where_to_look(scan: Scan) -> None:
+    (scan.terraform / "roles.tf").write_text(
+        'module "etl_role" {\n  source = "./modules/role"\n}\n\n'
+        'resource "aws_iam_role_policy" "this" {\n}\n\n'
+        'data "aws_iam_policy_document" "etl" {\n  statement {\n    sid = "ReadKeys"\n  }\n}\n'
+    )
+    looking = replace(scan, trees=(Tree("it", scan.terraform, scan.terraform / "it.tfvars"),))
+    parliament, cloudsplaining = rendered(looking, plans(DOCUMENT))
+    assert {(finding.path, finding.line) for finding in parliament.findings} == {("terraform/roles.tf", 10)}
+    assert {(finding.path, finding.line) for finding in cloudsplaining.findings} == {
+        ("terraform/roles.tf", 5)
+    }
+    assert looking.place('module.etl_role.aws_iam_role_policy.this["a.b"]', "") == ("terraform/roles.tf", 1)
 
 
 def test_a_policy_that_names_what_it_gives_is_not(scan: Scan) -> None:
