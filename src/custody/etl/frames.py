@@ -1,7 +1,7 @@
-r"""From text to typed, valid, single rows: DataFrame functions without a side effect, the same on every engine.
+r"""From text to typed, valid, single rows: DataFrame functions without a side effect, alike on every engine.
 
-What engines might read differently is settled by a regular expression before it is cast: Java's and Rust's agree
-on ASCII classes and on ``\A … \z``. All times are in UTC; the session's time zone must be UTC.
+What engines might read differently is settled by a regular expression before it is cast: Java's and Rust's
+agree on ASCII classes and on ``\A … \z``. All times are in UTC; the session's time zone must be UTC.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import reduce
 from operator import and_
 
-from pyspark.sql import Column, DataFrame, Window
+from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812 - the name all Spark code uses
 
 from custody.etl import contract as rules
@@ -29,22 +29,26 @@ _INTEGER = r"\A[+-]?[0-9]{1,18}\z"
 _DECIMAL = r"\A[+-]?[0-9]{1,16}(?:\.[0-9]{1,2}0*)?\z"
 _DAY = "(?:19|20)[0-9]{2}-[0-9]{2}-[0-9]{2}"
 _DATE = rf"\A{_DAY}\z"
-_TIMESTAMP = rf"\A{_DAY}[T ][0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}}(?:\.[0-9]{{1,6}})?(?:Z|[+-][0-9]{{2}}:[0-9]{{2}})\z"
+_TIMESTAMP = (
+    rf"\A{_DAY}[T ][0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}}(?:\.[0-9]{{1,6}})?(?:Z|[+-][0-9]{{2}}:[0-9]{{2}})\z"
+)
 _EPOCH_SECONDS = r"\A[0-9]{9,10}(?:\.[0-9]{1,6})?\z"
 _EPOCH_MILLISECONDS = r"\A[0-9]{12,13}\z"
 SOURCE = ("source_bucket", "source_key", "source_version_id", "source_row", "source_order")
-"""Where a row comes from, and its place in the order that decides which of several rows with one key stays."""
+"""Where a row comes from, and its place in the order by which one of several rows with one key stays."""
 
 
 def typed(records: DataFrame, contract: Contract) -> DataFrame:
     """Read the text of each column by its type, and say what is wrong with the row.
 
-    Adds a column of its type for each of the contract's (NULL where there is none or it cannot be read), the day
-    column, ``source_order``, and ``reason``: NULL for a valid row, else ``column:problem`` for every rule that
-    is broken, separated by ``; ``. What is read from text has its whitespace collapsed and trimmed.
+    Adds a column of its type for each of the contract's (NULL where there is none or it cannot be read),
+    the day column, ``source_order``, and ``reason``: NULL for a valid row, else ``column:problem`` for
+    every rule that is broken, separated by ``; ``. What is read from text has its whitespace collapsed and
+    trimmed. The text as it was is kept for rejected rows alone.
     """
     frame = records.withColumn(
-        "source_order", F.concat(F.col("source_rank"), F.lit("|"), F.format_string("%012d", F.col("source_row")))
+        "source_order",
+        F.concat(F.col("source_rank"), F.lit("|"), F.format_string("%012d", F.col("source_row"))),
     )
     cleaned = {
         column.name: _emptied(F.trim(F.regexp_replace(F.col(f"text_{column.name}"), _WHITESPACE, " ")))
@@ -67,7 +71,14 @@ def typed(records: DataFrame, contract: Contract) -> DataFrame:
     if contract.day is not None:
         name, of = contract.day
         frame = frame.withColumn(name, F.col(of).cast("date"))
-    return frame.drop("source_rank", *(f"clean_{column.name}" for column in contract.columns))
+    frame = frame.drop("source_rank", *(f"clean_{column.name}" for column in contract.columns))
+    return frame.withColumns(
+        {
+            name: F.when(F.col("reason").isNotNull(), F.col(name))
+            for name in frame.columns
+            if name.startswith("text_")
+        }
+    )
 
 
 def _emptied(value: Column) -> Column:
@@ -78,9 +89,9 @@ def _emptied(value: Column) -> Column:
 def read(text: Column, kind: rules.ColumnType) -> Column:
     """One text as a value of the type; NULL where it is none. Years are 1900 to 2099.
 
-    Integers have at most 18 digits. Decimals have at most two places (more only if they are zero). A timestamp is
-    RFC 3339 with an offset (a space may stand for the T), or seconds (9 or 10 digits) or milliseconds (12 or 13) since 1970 in UTC. A boolean is
-    ``true`` or ``false`` in any case.
+    Integers have at most 18 digits. Decimals have at most two places (more only if they are zero). A
+    timestamp is RFC 3339 with an offset (a space may stand for the T), or seconds (9 or 10 digits) or
+    milliseconds (12 or 13) since 1970 in UTC. A boolean is ``true`` or ``false`` in any case.
     """
     if kind == "string":
         return text
@@ -92,7 +103,7 @@ def read(text: Column, kind: rules.ColumnType) -> Column:
         return _only(text, _DATE).cast("date")
     if kind == "boolean":
         lower = F.lower(text)
-        return F.when(lower == "true", F.lit(True)).when(lower == "false", F.lit(False))  # noqa: FBT003
+        return F.when(lower == "true", F.lit(True)).when(lower == "false", F.lit(False))
     seconds = _only(text, _EPOCH_SECONDS).cast("decimal(18,6)").cast("timestamp")
     milliseconds = F.call_function("timestamp_millis", _only(text, _EPOCH_MILLISECONDS).cast("bigint"))
     return F.coalesce(_only(text, _TIMESTAMP).cast("timestamp"), seconds, milliseconds)
@@ -137,22 +148,20 @@ def silver_columns(contract: Contract) -> list[str]:
 def winners(rows: DataFrame, contract: Contract) -> DataFrame:
     """Of the valid rows, the one row of each key that stays, by ``source_order``: the first or the latest.
 
-    No two rows share a ``source_order``, and it depends on the deliveries alone: not on the order in which they
-    are processed, nor on how often.
+    No two rows share a ``source_order``, and it depends on the deliveries alone: not on the order in which
+    they are processed, nor on how often.
     """
-    order = F.col("source_order")
-    window = Window.partitionBy(*contract.key).orderBy(
-        order.asc() if contract.raw().wins == "first" else order.desc()
-    )
     valid = rows.where(F.col("reason").isNull() & (F.col("source_row") > 0)).select(*silver_columns(contract))
-    return valid.withColumn("place", F.row_number().over(window)).where(F.col("place") == 1).drop("place")
+    place = F.min("source_order") if contract.raw().wins == "first" else F.max("source_order")
+    best = valid.groupBy(*contract.key).agg(place.alias("best")).select("best")
+    return valid.join(best, F.col("source_order") == F.col("best"), "left_semi")
 
 
 def judged(batch: DataFrame, table: DataFrame, contract: Contract, manifest_id: str) -> DataFrame:
-    """A batch's winners with ``manifest_id``, and ``stands``: whether the row is in the table once it is merged.
+    """A batch's winners with ``manifest_id``, and ``stands``: whether the row is there after the merge.
 
-    A winner stands if the table has no row of its key, or one that loses against it; or if it is there already,
-    put there by a run of the same manifest that did not come to its end.
+    A winner stands if the table has no row of its key, or one that loses against it; or if it is there
+    already, put there by a run of the same manifest that did not come to its end.
     """
     there = table.select(
         *(F.col(name).alias(f"there_{name}") for name in contract.key),

@@ -1,9 +1,9 @@
 """Processed to analytics: the days that changed, each gold table in one commit, with its lineage.
 
-A run reads the silver tables at the versions that their newest lineage documents name, so that what it makes can
-be walked back to raw objects. Which days changed since stands in the documents of the silver runs that the
-newest gold document does not cover yet. Making a day anew replaces its rows by those that the same versions
-always give; so a run that did not come to its end is simply run again.
+A run reads the silver tables at the versions that their newest lineage documents name, so that what it
+makes can be walked back to raw objects. Which days changed since stands in the documents of the silver runs
+that the newest gold document does not cover yet. Making a day anew replaces its rows by those that the same
+versions always give; so a run that did not come to its end is simply run again.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Request:
 
     days: Collection[date] = ()
     versions: tuple[int, int] | None = None
-    """Versions of ``viewing_events`` and ``customers`` to make it from, as an older lineage document names them."""
+    """Versions of ``viewing_events`` and ``customers`` to make them from, as a document names them."""
 
     def __post_init__(self) -> None:
         if self.versions is not None and not self.days:
@@ -53,8 +53,8 @@ def processed_to_analytics(
 ) -> list[dict[str, Any]]:
     """Bring both gold tables up to date; return the lineage documents of what was published, perhaps none.
 
-    Raises ``UsageError`` if there is no silver to read, ``QualityError`` if a row breaks the table's contract;
-    the table in question is not published then.
+    Raises ``UsageError`` if there is no silver to read, ``QualityError`` if a row breaks the table's
+    contract; the table in question is not published then.
     """
     events, events_runs = _input(processed, EVENTS, request.versions and request.versions[0])
     customers, _ = _input(processed, CUSTOMERS, request.versions and request.versions[1])
@@ -73,14 +73,32 @@ def processed_to_analytics(
         where = f"event_date IN ({', '.join(repr(day.isoformat()) for day in days)})"
         facts = {"days": [day.isoformat() for day in days], "covers": covers}
         documents += _publish(
-            analytics, engagement, rows, contracts[engagement.name], [events], facts, run, where, "event_date"
+            analytics,
+            engagement,
+            rows,
+            contracts[engagement.name],
+            inputs=[events],
+            facts=facts,
+            run=run,
+            where=where,
+            partition="event_date",
         )
 
     sources = [customers, events]
     if request.versions or _newest(analytics, value).get("inputs") != sources:
         analytics.say(f"{value.name}: making it anew")
         rows = customer_value(processed.table(CUSTOMERS).frame(customers["delta_version"]), event_rows)
-        documents += _publish(analytics, value, rows, contracts[value.name], sources, {}, run, None, None)
+        documents += _publish(
+            analytics,
+            value,
+            rows,
+            contracts[value.name],
+            inputs=sources,
+            facts={},
+            run=run,
+            where=None,
+            partition=None,
+        )
     return documents
 
 
@@ -90,7 +108,9 @@ def _input(lake: Lake, name: str, version: int | None) -> tuple[dict[str, Any], 
     runs = [item for item in published(lake.store, table.uri) if version in {None, item.delta_version}]
     if not runs:
         what = "no lineage document" if version is None else f"no lineage document of version {version}"
-        raise UsageError(f"{table.uri} has {what}.", "Run raw_to_processed first, or name a version that has one.")
+        raise UsageError(
+            f"{table.uri} has {what}.", "Run raw_to_processed first, or name a version that has one."
+        )
     pinned = runs[-1].delta_version
     upto = [item for item in published(lake.store, table.uri) if item.delta_version <= pinned]
     return {"table": table.uri, "delta_version": pinned}, upto
@@ -120,6 +140,7 @@ def _publish(
     table: DeltaTable,
     rows: DataFrame,
     contract: Contract,
+    *,
     inputs: list[dict[str, Any]],
     facts: dict[str, Any],
     run: Run,
@@ -128,7 +149,9 @@ def _publish(
 ) -> list[dict[str, Any]]:
     """Check the rows, put them in their place in one commit, and write the lineage."""
     rows = lake.stage(
-        rows.select(*(F.col(item.name).cast(SPARK_TYPES[item.type]).alias(item.name) for item in contract.columns))
+        rows.select(
+            *(F.col(item.name).cast(SPARK_TYPES[item.type]).alias(item.name) for item in contract.columns)
+        )
     )
     count = _checked(rows, contract)
     table.ensure(rows, partition)
@@ -136,10 +159,12 @@ def _publish(
     written = table.frame().where(where) if where else table.frame()
     if (found := written.count()) != count:
         raise CannotCheckError(
-            f"{table.uri} holds {found} rows where {count} were made.", "Its lineage is not written. Run it again."
+            f"{table.uri} holds {found} rows where {count} were made.",
+            "Its lineage is not written. Run it again.",
         )
     version = table.version() or 0
     document = {
+        "contract_sha256": contract.sha256,
         "inputs": inputs,
         "outputs": [{"table": table.uri, "delta_version": version, "rows": count}],
         "counts": Counts(count, count).as_document(),
@@ -148,7 +173,7 @@ def _publish(
     made_from = json.dumps([inputs, facts], sort_keys=True).encode()
     identity = hashlib.sha256(made_from).hexdigest()
     lake.say(f"{table.name}: writing the lineage of version {version}")
-    return [publish(lake.store, run, table.uri, version, identity, document)]
+    return [publish(lake.store, run, table.uri, version, identity=identity, facts=document)]
 
 
 def _checked(rows: DataFrame, contract: Contract) -> int:

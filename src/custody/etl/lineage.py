@@ -1,9 +1,10 @@
 """What a run leaves beside the table it committed: the lineage document, and the same as OpenLineage.
 
-``<table>/_lineage/<Delta version, 20 digits>-<id>.json`` is written once, after the commit, and says that the run
-is over: a run whose document is there does nothing. ``id`` is the manifest's digest for a silver table, and that
-of the inputs for a gold one. The document names every input by version and hash, so that whoever holds the table
-can walk back to the raw objects. It lies in a recorded prefix: the recorder's receipt signs it.
+``<table>/_lineage/<Delta version, 20 digits>-<id>.json`` is written once, after the commit, and says that
+the run is over: a run whose document is there does nothing. ``id`` is the manifest's digest for a silver
+table, and that of the inputs for a gold one. The document names every input by version and hash, so that
+whoever holds the table can walk back to the raw objects. It lies in a recorded prefix: the recorder's
+receipt signs it.
 """
 
 from __future__ import annotations
@@ -26,9 +27,7 @@ LINEAGE_TYPE = "urn:custody:lineage:v1"
 MAX_LINEAGE_BYTES = 128 * 1024 * 1024
 _NAME = re.compile(r"([0-9]{20})-([0-9a-f]{64})\.json")
 _OPENLINEAGE = "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent"
-_VERSION_FACET = (
-    "https://openlineage.io/spec/facets/1-0-1/DatasetVersionDatasetFacet.json#/$defs/DatasetVersionDatasetFacet"
-)
+_VERSION_FACET = "https://openlineage.io/spec/facets/1-0-1/DatasetVersionDatasetFacet.json#/$defs/DatasetVersionDatasetFacet"
 _OUTPUT_FACET = (
     "https://openlineage.io/spec/facets/1-0-2/"
     "OutputStatisticsOutputDatasetFacet.json#/$defs/OutputStatisticsOutputDatasetFacet"
@@ -74,7 +73,7 @@ def read_lineage(store: Store, document: Published) -> dict[str, Any]:
 
 
 def publish(
-    store: Store, run: Run, table: str, delta_version: int, identity: str, facts: Mapping[str, Any]
+    store: Store, run: Run, table: str, delta_version: int, *, identity: str, facts: Mapping[str, Any]
 ) -> dict[str, Any]:
     """Write the lineage of one committed run, then its OpenLineage event; return the document.
 
@@ -105,7 +104,8 @@ def complete(store: Store, document: Published, content: Mapping[str, Any]) -> N
 def open_lineage(document: Mapping[str, Any]) -> dict[str, Any]:
     """The document as an OpenLineage RunEvent (https://openlineage.io/docs/spec/object-model), COMPLETE.
 
-    OpenLineage wants a UUID for the run: that of the job's run id and the document's id (RFC 9562, version 5).
+    OpenLineage wants a UUID for the run: that of the job's run id and the document's id (RFC 9562, version
+    5).
     """
     return {
         "eventType": "COMPLETE",

@@ -1,7 +1,7 @@
 """The manifest: which object versions a run processes, and what their bytes must hash to.
 
-The gate writes it once, after it has verified each version's receipt; the job reads exactly what it names. Its
-identity is the SHA-256 of its bytes, so that a manifest that was changed is another one.
+The gate writes it once, after it has verified each version's receipt; the job reads exactly what it names.
+Its identity is the SHA-256 of its bytes, so that a manifest that was changed is another one.
 """
 
 from __future__ import annotations
@@ -36,9 +36,10 @@ class Entry:
     def rank(self) -> str:
         """A text that orders deliveries: the day the data are of, then when they came, then who they are.
 
-        The day is the last one in the key (``…/2026-01-15.csv``, or ``…/2026/01/15/…`` as Firehose writes it),
-        else the day of delivery. Hence an old day's file that is delivered again does not overrule a newer day's, while a correction of the same day
-        does. No two versions share a rank, whatever order they come in.
+        The day is the last one in the key (``…/2026-01-15.csv``, or ``…/2026/01/15/…`` as Firehose writes
+        it), else the day of delivery. Hence an old day's file that is delivered again does not overrule a
+        newer day's, while a correction of the same day does. No two versions share a rank, whatever order
+        they come in.
         """
         modified = format_time(self.last_modified)
         days = _DAY.findall(self.version.key)
@@ -98,4 +99,6 @@ def parse_manifest(data: bytes) -> Manifest:
         raise EvidenceError("The manifest names no object versions.")
     if len({entry.version for entry in entries}) != len(entries):
         raise EvidenceError("The manifest names an object version twice.")
-    return Manifest(fields.words("table"), entries, fields.time("created_at"), hashlib.sha256(data).hexdigest())
+    return Manifest(
+        fields.words("table"), entries, fields.time("created_at"), hashlib.sha256(data).hexdigest()
+    )

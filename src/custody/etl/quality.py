@@ -39,8 +39,8 @@ class Counts:
 def assert_quality(contract: Contract, counts: Counts, present: Mapping[str, int], worst: str = "") -> None:
     """Raise ``QualityError`` naming each threshold that is not met, and by how much.
 
-    ``present`` has, for each column of a completeness check, how many of the valid rows have a value. ``worst``
-    is what a person should look at first; it is added to the sentence.
+    ``present`` has, for each column of a completeness check, how many of the valid rows have a value.
+    ``worst`` is what a person should look at first; it is added to the sentence.
     """
     failures = [
         f"{check.sentence} is wanted, {measured:f} found"

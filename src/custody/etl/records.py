@@ -1,9 +1,9 @@
 """A raw object's bytes, in chunks of any size, as numbered records of text. Permissive: nothing is dropped.
 
-Whatever cannot be read as a record comes out as one all the same, with its number and the problem, so that it can
-be put into quarantine and counted. Values stay text; what they mean is decided by the contract's types
-(``frames``). A JSON number keeps its digits as they stand, ``true`` and ``false`` become those words, and a nested
-value its JSON. An empty field is an absent one.
+Whatever cannot be read as a record comes out as one all the same, with its number and the problem, so that
+it can be put into quarantine and counted. Values stay text; what they mean is decided by the contract's
+types (``frames``). A JSON number keeps its digits as they stand, ``true`` and ``false`` become those words,
+and a nested value its JSON. An empty field is an absent one.
 
 Memory is bounded whatever the object: a record has at most 64 KiB and 100 lines. A quote that is never closed
 costs its own line alone.
@@ -31,7 +31,7 @@ class Record:
     """One record: ``values`` in the order of the contract's columns, or a ``problem``."""
 
     number: int
-    """CSV: of the record below the header, from 1. JSON lines: of the line, from 1. Blank lines are no records."""
+    """CSV: of the record below the header. JSON lines: of the line. From 1; blank lines are no records."""
     values: Sequence[str | None]
     extra: str | None = None
     """The fields that the contract does not know, as a JSON object."""
@@ -47,7 +47,7 @@ def read_records(chunks: Iterable[bytes], contract: Contract) -> Iterator[Record
 
 
 def _lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield lines with their line feed, without a byte-order mark; one that is too long is cut one byte over."""
+    """Yield lines, without a byte-order mark; one that is too long is cut one byte over the limit."""
     limit = MAX_RECORD_BYTES + 1
     first, rest = True, b""
     for chunk in chunks:
@@ -69,7 +69,7 @@ def _unreadable(number: int, width: int, problem: str, text: str) -> Record:
 
 
 def _half_character(text: str) -> bool:
-    """Whether there is a lone surrogate, which is no text: JSON can escape one, and bad UTF-8 is read as some."""
+    """Whether there is a lone surrogate: JSON can escape one, and bad UTF-8 is read as some."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -108,7 +108,11 @@ def _document(line: bytes) -> tuple[str | None, dict[str, Any]]:
         return "too_long", {}
     try:
         document = json.loads(
-            line.decode(), object_pairs_hook=_unique, parse_int=str, parse_float=str, parse_constant=_no_constant
+            line.decode(),
+            object_pairs_hook=_unique,
+            parse_int=str,
+            parse_float=str,
+            parse_constant=_no_constant,
         )
     except UnicodeDecodeError:
         return "not_utf8", {}
@@ -228,7 +232,7 @@ def _csv(lines: Iterable[bytes], contract: Contract) -> Iterator[Record]:
 
 
 def _places(header: list[str], contract: Contract) -> dict[str, int] | None:
-    """Where each column is, by the contract's name for it; ``None`` if this line is no header of the table."""
+    """Where each column is, by the contract's name for it; ``None`` if this is no header of the table."""
     known = {name: column.name for column in contract.columns for name in (column.name, *column.aliases)}
     places = {known.get(name, name): place for place, name in enumerate(header)}
     key = known.keys() & contract.key

@@ -1,10 +1,10 @@
 """Raw to processed: one manifest into its silver table, exactly once.
 
-The steps, in this order: read and check; merge into the table; put the rejected rows in their place; write the
-lineage document. The document is what says that the manifest is done. Until it is there every step can be taken
-again, and comes out the same: rows are merged by a rule that depends on the deliveries alone, rejected rows
-replace those of the same manifest, and nobody else writes these tables. So a crash between two steps loses
-nothing and doubles nothing, and no document speaks of what was not committed.
+The steps, in this order: read and check; merge into the table; put the rejected rows in their place; write
+the lineage document. The document is what says that the manifest is done. Until it is there every step can
+be taken again, and comes out the same: rows are merged by a rule that depends on the deliveries alone,
+rejected rows replace those of the same manifest, and nobody else writes these tables. So a crash between
+two steps loses nothing and doubles nothing, and no document speaks of what was not committed.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 Say = Callable[[str], None]
 Stage = Callable[["DataFrame"], "DataFrame"]
-"""Keeps a DataFrame's rows for as long as the run lasts, so that they are not made again for each use of them."""
+"""Keeps a DataFrame's rows while the run lasts, so that they are not made again for each use of them."""
 _NEWER = {"first": ">", "latest": "<"}
 _SOURCE = ("source_bucket", "source_key", "source_version_id")
 
@@ -57,12 +57,18 @@ class Lake:
 
 
 def raw_to_processed(
-    lake: Lake, manifest: Manifest, manifest_uri: str, contract: Contract, open_version: OpenVersion, run: Run
+    lake: Lake,
+    manifest: Manifest,
+    manifest_uri: str,
+    contract: Contract,
+    *,
+    open_version: OpenVersion,
+    run: Run,
 ) -> dict[str, Any]:
     """Process one manifest; return its lineage document, the one there is if it was processed before.
 
-    Raises ``EvidenceError`` if bytes are not those of the manifest, ``QualityError`` if a threshold is not met,
-    ``UsageError`` if manifest, contract and table do not fit; nothing is published then.
+    Raises ``EvidenceError`` if bytes are not those of the manifest, ``QualityError`` if a threshold is not
+    met, ``UsageError`` if manifest, contract and table do not fit; nothing is published then.
     """
     _assert_belongs(manifest, contract)
     silver, refused = lake.table(contract.table), lake.table(contract.rejected_table)
@@ -73,15 +79,17 @@ def raw_to_processed(
         return document
 
     lake.say(f"{contract.table}: reading {len(manifest.entries)} object versions")
-    rows = lake.stage(typed(read_manifest(lake.spark, manifest, contract, open_version), contract))
     try:
+        rows = lake.stage(typed(read_manifest(lake.spark, manifest, contract, open_version), contract))
         by_object = _measure_objects(rows)
     except Exception as error:
         if (sentence := evidence_error(error, manifest)) is not None:
             raise sentence from error
         raise
     best = winners(rows, contract)
-    silver.ensure(best.withColumn("manifest_id", F.lit(manifest.sha256)), contract.day[0] if contract.day else None)
+    silver.ensure(
+        best.withColumn("manifest_id", F.lit(manifest.sha256)), contract.day[0] if contract.day else None
+    )
     before = silver.version()
     verdict = lake.stage(judged(best, silver.frame(before), contract, manifest.sha256))
     _assert_all_judged(rows, verdict, contract)
@@ -106,6 +114,7 @@ def raw_to_processed(
     lake.say(f"{contract.table}: writing the lineage")
     facts = {
         "manifest": {"uri": manifest_uri, "sha256": manifest.sha256},
+        "contract_sha256": contract.sha256,
         "inputs": inputs,
         "outputs": [
             {"table": silver.uri, "delta_version": silver.version(), "rows": counts.valid},
@@ -114,13 +123,15 @@ def raw_to_processed(
         "counts": counts.as_document(),
         "days": days,
     }
-    return publish(lake.store, run, silver.uri, silver.version() or 0, manifest.sha256, facts)
+    return publish(lake.store, run, silver.uri, silver.version() or 0, identity=manifest.sha256, facts=facts)
 
 
 def _assert_belongs(manifest: Manifest, contract: Contract) -> None:
     prefix = contract.raw().prefix
     if manifest.table != contract.table:
-        raise UsageError(f"The manifest is for the table {manifest.table!r}, the contract for {contract.table}.")
+        raise UsageError(
+            f"The manifest is for the table {manifest.table!r}, the contract for {contract.table}."
+        )
     for entry in manifest.entries:
         if not entry.version.key.startswith(prefix):
             raise UsageError(f"The manifest names {entry.version.uri}, which is not below {prefix}.")
@@ -145,7 +156,9 @@ def _measure_standing(
     day = [contract.day[0]] if contract.day else []
     measured = (
         stand.groupBy(*_SOURCE, *day)
-        .agg(F.count(F.lit(1)).alias("count"), *(F.count(F.col(name)).alias(f"of_{name}") for name in columns))
+        .agg(
+            F.count(F.lit(1)).alias("count"), *(F.count(F.col(name)).alias(f"of_{name}") for name in columns)
+        )
         .collect()
     )
     rows: dict[tuple[str, ...], int] = {}
@@ -158,7 +171,12 @@ def _measure_standing(
 
 def _assert_all_judged(rows: DataFrame, verdict: DataFrame, contract: Contract) -> None:
     """Raise ``CannotCheckError`` unless exactly one row of each key that is valid was judged."""
-    keys = rows.where(F.col("reason").isNull() & (F.col("source_row") > 0)).select(*contract.key).distinct().count()
+    keys = (
+        rows.where(F.col("reason").isNull() & (F.col("source_row") > 0))
+        .select(*contract.key)
+        .distinct()
+        .count()
+    )
     if (found := verdict.count()) != keys:
         raise CannotCheckError(
             f"The delivery has {keys} different keys, the engine judged {found}.",
@@ -192,7 +210,9 @@ def _input(
 
 
 def _total(inputs: list[dict[str, Any]]) -> Counts:
-    return Counts(*(sum(item[name] for item in inputs) for name in ("rows", "valid", "rejected", "duplicates")))
+    return Counts(
+        *(sum(item[name] for item in inputs) for name in ("rows", "valid", "rejected", "duplicates"))
+    )
 
 
 def _worst(rows: DataFrame) -> str:

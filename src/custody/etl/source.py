@@ -9,9 +9,9 @@ After its records comes one row that says how many there were, so that a lost ro
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import astuple
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from custody.errors import EvidenceError
 from custody.etl.contract import Contract
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 OpenVersion = Callable[[ObjectVersion], Reader]
-"""Gives the stored bytes of one object version. It travels to the engine's workers, so it must be picklable."""
+"""Gives the stored bytes of one object version. It travels to the engine's workers, hence is picklable."""
 BATCH_ROWS = 20_000
 
 SOURCE_COLUMNS = "source_bucket string, source_key string, source_version_id string"
@@ -37,14 +37,16 @@ def read_manifest(
 ) -> DataFrame:
     """The records of all entries, lazily: reading happens in the engine's tasks, one a version.
 
-    Columns: ``source_bucket source_key source_version_id source_rank``; ``source_row`` (the record's number, 0 in
-    the row that ends an object), ``object_rows`` (the number of records, in that row alone), ``text_<column>``
-    for each column of the contract, ``extra``, ``problem``, ``unreadable``: all text.
+    Columns: ``source_bucket source_key source_version_id source_rank``; ``source_row`` (the record's
+    number, 0 in the row that ends an object), ``object_rows`` (the number of records, in that row alone),
+    ``text_<column>`` for each column of the contract, ``extra``, ``problem``, ``unreadable``: all text.
 
-    Reading raises, within the engine's error, the sentence of an ``EvidenceError`` if bytes are not those of the
-    manifest.
+    Reading raises, within the engine's error, the sentence of an ``EvidenceError`` if bytes are not those
+    of the manifest.
     """
-    rows = [(*astuple(entry.version), entry.sha256, entry.size_bytes, entry.rank) for entry in manifest.entries]
+    rows = [
+        (*astuple(entry.version), entry.sha256, entry.size_bytes, entry.rank) for entry in manifest.entries
+    ]
     entries = spark.createDataFrame(rows, _ENTRY).repartition(len(rows))
     texts = ", ".join(f"text_{column.name} string" for column in contract.columns)
     schema = (
@@ -55,21 +57,19 @@ def read_manifest(
     def read(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
             for item in batch.to_pylist():
-                version = ObjectVersion(item["source_bucket"], item["source_key"], item["source_version_id"])
-                yield from _batches(
-                    version, item["source_rank"], item["sha256"], item["size_bytes"], contract, open_version
-                )
+                yield from _batches(item, contract, open_version)
 
     return entries.mapInArrow(read, schema)
 
 
 def _batches(
-    version: ObjectVersion, rank: str, sha256: str, size_bytes: int, contract: Contract, open_version: OpenVersion
+    item: Mapping[str, Any], contract: Contract, open_version: OpenVersion
 ) -> Iterator[pa.RecordBatch]:
+    """Yield one version's records, ``BATCH_ROWS`` at a time, then the row that ends it."""
     import pyarrow as pa  # noqa: PLC0415 - the rest of the package must do without
 
     texts = [f"text_{column.name}" for column in contract.columns]
-    identity = (version.bucket, version.key, version.version_id, rank)
+    identity = [item[name] for name in ("source_bucket", "source_key", "source_version_id", "source_rank")]
     names = ["source_bucket", "source_key", "source_version_id", "source_rank", "source_row", "object_rows"]
     names += [*texts, "extra", "problem", "unreadable"]
 
@@ -89,7 +89,8 @@ def _batches(
     total = 0
     numbers: list[int] = []
     rows: list[tuple[str | None, ...]] = []
-    for record in read_records(_checked(version, sha256, size_bytes, open_version), contract):
+    version = ObjectVersion(*identity[:3])
+    for record in read_records(_checked(version, item["sha256"], item["size_bytes"], open_version), contract):
         total += 1
         numbers.append(record.number)
         rows.append((*record.values, record.extra, record.problem, record.unreadable))
@@ -128,5 +129,3 @@ def evidence_error(error: Exception, manifest: Manifest) -> EvidenceError | None
             end = sentence.find(f" with {entry.sha256}.")
             return EvidenceError(sentence[: end + len(f" with {entry.sha256}.")] if end >= 0 else sentence)
     return None
-
-

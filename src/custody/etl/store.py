@@ -1,12 +1,14 @@
-"""Small objects beside tables: manifests in, lineage out. What a job needs of Amazon S3 besides the tables."""
+"""Objects beside tables: manifests in, lineage out, and raw versions as streams."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from typing import TYPE_CHECKING, Protocol
 
 from custody.errors import UsageError
-from custody.objects import parse_s3_uri
+from custody.hashing import Reader
+from custody.objects import ObjectVersion, parse_s3_uri
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -68,8 +70,21 @@ class S3Store:
                 yield item["Key"].removeprefix(place.key)
 
 
+def open_s3_version(version: ObjectVersion) -> Reader:
+    """The stored bytes of exactly this version, as a stream; each worker has a client of its own."""
+    answer = _client().get_object(Bucket=version.bucket, Key=version.key, VersionId=version.version_id)
+    return answer["Body"]
+
+
+@cache
+def _client() -> S3Client:
+    import boto3  # noqa: PLC0415 - a client cannot travel to a worker
+
+    return boto3.client("s3")
+
+
 def table_uri(tables: str, name: str) -> str:
-    """The URI of a table below the folder of tables. Raises ``UsageError`` for a folder that SQL cannot quote."""
+    """The URI of a table in the folder of tables. Raises ``UsageError`` for one that SQL cannot quote."""
     if "`" in tables or not tables.rstrip("/"):
         raise UsageError(f"The folder of the tables, {tables!r}, is empty or holds a backtick.")
     return f"{tables.rstrip('/')}/{name}"
