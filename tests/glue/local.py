@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -48,9 +49,14 @@ class FolderStore:
     def create(self, uri: str, body: bytes) -> bool:
         path = Path(uri)
         path.parent.mkdir(parents=True, exist_ok=True)
-        if path.exists():
+        whole = path.with_name(f".{path.name}.{os.getpid()}")
+        whole.write_bytes(body)
+        try:
+            os.link(whole, path)
+        except FileExistsError:
             return False
-        path.write_bytes(body)
+        finally:
+            whole.unlink()
         return True
 
     def names(self, folder: str) -> Iterator[str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import TYPE_CHECKING, Protocol
 
-from custody.errors import UsageError
+from custody.errors import CannotCheckError, UsageError
 from custody.hashing import Reader
 from custody.objects import ObjectVersion, parse_s3_uri
 
@@ -37,12 +37,20 @@ class S3Store:
         self._s3 = s3
 
     def read(self, uri: str) -> bytes:
-        """The bytes of the object, of the version that the URI names if it names one."""
+        """The bytes of the object, of the version that the URI names if it names one.
+
+        Raises ``CannotCheckError`` if Amazon S3 refuses.
+        """
+        from botocore.exceptions import ClientError  # noqa: PLC0415 - of whoever made the client
+
         place = parse_s3_uri(uri)
-        if place.version_id is None:
-            return self._s3.get_object(Bucket=place.bucket, Key=place.key)["Body"].read()
-        answer = self._s3.get_object(Bucket=place.bucket, Key=place.key, VersionId=place.version_id)
-        return answer["Body"].read()
+        try:
+            if place.version_id is None:
+                return self._s3.get_object(Bucket=place.bucket, Key=place.key)["Body"].read()
+            answer = self._s3.get_object(Bucket=place.bucket, Key=place.key, VersionId=place.version_id)
+            return answer["Body"].read()
+        except ClientError as error:
+            raise CannotCheckError(f"{uri} cannot be read: {error.response['Error']['Code']}.") from error
 
     def create(self, uri: str, body: bytes) -> bool:
         """Write by ``If-None-Match: *``."""
