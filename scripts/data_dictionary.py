@@ -44,8 +44,8 @@ def _table(contract: Contract) -> Iterator[str]:
         fields = (
             "are kept in `extra`" if contract.source.unknown_columns == "keep" else "have their rows rejected"
         )
-        yield f"From `raw-data`, `{contract.source.prefix}`, {contract.source.format}. Of several rows with one key,"
-        yield f"that of {which} stays. Fields that are not listed {fields}."
+        yield f"From `raw-data`, `{contract.source.prefix}`, {contract.source.format}."
+        yield f"Of several rows with one key, that of {which} stays. Fields that are not listed {fields}."
     yield from ("", "| column | type | rules | personal | meaning |", "|---|---|---|---|---|")
     if contract.day:
         name, of = contract.day

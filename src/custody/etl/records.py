@@ -14,8 +14,7 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from custody.etl.contract import Contract
 
@@ -26,8 +25,7 @@ MAX_UNREADABLE_CHARACTERS = 1_000
 _BOM = b"\xef\xbb\xbf"
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """One record: ``values`` in the order of the contract's columns, or a ``problem``."""
 
     number: int
@@ -78,8 +76,10 @@ def _half_character(text: str) -> bool:
 
 
 def _json_lines(lines: Iterable[bytes], contract: Contract) -> Iterator[Record]:
-    names = [(column.name, *column.aliases) for column in contract.columns]
-    width = len(names)
+    width = len(contract.columns)
+    places = {column.name: place for place, column in enumerate(contract.columns)}
+    aliases = {name: place for place, column in enumerate(contract.columns) for name in column.aliases}
+    place_of = places.get
     for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
@@ -87,15 +87,19 @@ def _json_lines(lines: Iterable[bytes], contract: Contract) -> Iterator[Record]:
         if problem is not None:
             yield _unreadable(number, width, problem, line.decode("utf-8", "backslashreplace"))
             continue
-        values = []
-        for column in names:
-            value: str | None = None
-            for name in column:
-                found = document.pop(name, None)
-                if value is None and found is not None and found != "":
-                    value = found if type(found) is str else _json_text(found)
-            values.append(value)
-        extra = json.dumps(document, ensure_ascii=False, sort_keys=True) if document else None
+        values: list[str | None] = [None] * width
+        others: dict[str, Any] = {}
+        for name, value in document.items():
+            place = place_of(name)
+            if place is None:
+                others[name] = value
+            elif value is not None and value != "":
+                values[place] = value if type(value) is str else _json_text(value)
+        for name in [name for name in others if name in aliases]:
+            value, place = others.pop(name), aliases[name]
+            if values[place] is None and value is not None and value != "":
+                values[place] = value if type(value) is str else _json_text(value)
+        extra = _json_text(others) if others else None
         if b"\\u" in line and any(map(_half_character, (*filter(None, values), extra or ""))):
             yield _unreadable(number, width, "half_character", line.decode())
         else:
@@ -107,13 +111,7 @@ def _document(line: bytes) -> tuple[str | None, dict[str, Any]]:
     if len(line) > MAX_RECORD_BYTES:
         return "too_long", {}
     try:
-        document = json.loads(
-            line.decode(),
-            object_pairs_hook=_unique,
-            parse_int=str,
-            parse_float=str,
-            parse_constant=_no_constant,
-        )
+        document = _DECODER.decode(line.decode())
     except UnicodeDecodeError:
         return "not_utf8", {}
     except _TwiceError:
@@ -136,6 +134,11 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_constant(name: str) -> Any:
     raise ValueError(name)
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_unique, parse_int=str, parse_float=str, parse_constant=_no_constant
+)
 
 
 def _json_text(value: object) -> str:
@@ -227,7 +230,7 @@ def _csv(lines: Iterable[bytes], contract: Contract) -> Iterator[Record]:
             yield Record(
                 number,
                 [None if place is None else row[place] or None for place in at],
-                json.dumps(unknown, ensure_ascii=False, sort_keys=True) if unknown else None,
+                _json_text(unknown) if unknown else None,
             )
 
 
