@@ -69,18 +69,21 @@ class DeltaTable:
         if not there.keys() >= wanted.keys():
             nothing.write.format("delta").mode("append").option("mergeSchema", "true").save(self.uri)
 
-    def merge(self, rows: DataFrame, key: tuple[str, ...], newer: str) -> None:
+    def merge(self, rows: DataFrame, key: tuple[str, ...], newer: str, within: str | None = None) -> None:
         """Insert each row, or let it replace its key's if ``t.source_order <newer> s.source_order``.
 
-        ``rows`` has one row a key. Merging the same rows again changes nothing.
+        ``rows`` has one row a key. Merging the same rows again changes nothing. ``within`` is a condition on
+        a column of the key that holds for all ``rows``, as on the partition: the engine need look nowhere else.
         """
         if newer not in {"<", ">"}:
             raise ValueError(newer)
-        same_key = " AND ".join(f"t.{name} = s.{name}" for name in key)
+        conditions = [f"t.{name} = s.{name}" for name in key]
+        if within:
+            conditions.append(f"t.{within}")
         rows.createOrReplaceTempView(_SOURCE)
         try:
             self._spark.sql(
-                f"MERGE INTO delta.`{self.uri}` t USING {_SOURCE} s ON {same_key} "
+                f"MERGE INTO delta.`{self.uri}` t USING {_SOURCE} s ON {' AND '.join(conditions)} "
                 f"WHEN MATCHED AND t.source_order {newer} s.source_order THEN UPDATE SET * "
                 "WHEN NOT MATCHED THEN INSERT *"
             ).collect()

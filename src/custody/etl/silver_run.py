@@ -91,7 +91,9 @@ def raw_to_processed(
         best.withColumn("manifest_id", F.lit(manifest.sha256)), contract.day[0] if contract.day else None
     )
     before = silver.version()
-    verdict = lake.stage(judged(best, silver.frame(before), contract, manifest.sha256))
+    within = _within(rows, contract)
+    there = silver.frame(before)
+    verdict = lake.stage(judged(best, there.where(within) if within else there, contract, manifest.sha256))
     _assert_all_judged(rows, verdict, contract)
     stand = verdict.where("stands").drop("stands")
     standing, present, days = _measure_standing(stand, contract)
@@ -100,7 +102,7 @@ def raw_to_processed(
     assert_quality(contract, counts, present, _worst(rows) if counts.rejected else "")
 
     lake.say(f"{contract.table}: merging {counts.valid} of {counts.rows} rows")
-    silver.merge(stand, contract.key, _NEWER[contract.raw().wins])
+    silver.merge(stand, contract.key, _NEWER[contract.raw().wins], within)
     lake.say(f"{refused.name}: {counts.rejected} rows")
     out = rejected(rows, contract, manifest.sha256)
     refused.ensure(out, None)
@@ -135,6 +137,16 @@ def _assert_belongs(manifest: Manifest, contract: Contract) -> None:
     for entry in manifest.entries:
         if not entry.version.key.startswith(prefix):
             raise UsageError(f"The manifest names {entry.version.uri}, which is not below {prefix}.")
+
+
+def _within(rows: DataFrame, contract: Contract) -> str | None:
+    """The days of the valid rows, as a SQL condition; ``None`` for a table without days, and for no rows."""
+    if contract.day is None:
+        return None
+    name = contract.day[0]
+    found = rows.where(F.col("reason").isNull() & F.col(name).isNotNull()).select(name).distinct().collect()
+    days = sorted(f"DATE '{row[0].isoformat()}'" for row in found)
+    return f"{name} IN ({', '.join(days)})" if days else None
 
 
 def _measure_objects(rows: DataFrame) -> dict[tuple[str, ...], tuple[int, int, int]]:
