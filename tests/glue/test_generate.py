@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from custody.etl.records import read_records
-from scripts import data_dictionary, generate
+from scripts import generate
 from scripts.generate import customer_files, event_files
 from tests.glue.local import contract
 
@@ -44,19 +44,3 @@ def test_writes_files_and_the_truth(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         assert (tmp_path / file["key"]).stat().st_size == file["size_bytes"]
     monkeypatch.setattr(sys, "argv", [*words, "--events", "0"])
     assert generate.main() == 2
-
-
-def test_the_data_dictionary_says_what_the_contracts_say(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setattr(sys, "argv", ["data_dictionary", "--check"])
-    assert data_dictionary.main() == 0
-    stale = tmp_path / "data_dictionary.md"
-    stale.write_text(
-        data_dictionary.DOCUMENT.read_text().replace("| `email` | string |", "| `email` | text |")
-    )
-    monkeypatch.setattr(data_dictionary, "DOCUMENT", stale)
-    assert data_dictionary.main() == 1
-    monkeypatch.setattr(sys, "argv", ["data_dictionary"])
-    assert data_dictionary.main() == 0
-    assert "| `email` | string |" in stale.read_text()

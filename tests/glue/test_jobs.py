@@ -60,7 +60,7 @@ def s3(aws: str) -> S3Client:
     for name in ("raw", "processed", "analytics", "artifacts"):
         s3.create_bucket(Bucket=name)
         s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
-    for path in (REPO / "glue" / "quality").iterdir():
+    for path in (REPO / "glue" / "quality").glob("*.yaml"):
         s3.put_object(Bucket="artifacts", Key=f"glue/quality/{path.name}", Body=path.read_bytes())
     return s3
 

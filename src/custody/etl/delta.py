@@ -73,7 +73,7 @@ class DeltaTable:
         """Insert each row, or let it replace its key's if ``t.source_order <newer> s.source_order``.
 
         ``rows`` has one row a key. Merging the same rows again changes nothing. ``within`` is a condition on
-        a column of the key that holds for all ``rows``, as on the partition: the engine need look nowhere else.
+        a column of the key that holds for all ``rows``, as on the partition: the engine looks nowhere else.
         """
         if newer not in {"<", ">"}:
             raise ValueError(newer)

@@ -1,8 +1,10 @@
-"""The tables of ``docs/data_dictionary.md``, written from the contracts (``glue/quality``).
+"""What is written from the contracts (``glue/quality/<table>.yaml``), so that nothing says a rule twice.
 
-    python -m scripts.data_dictionary [--check]
+    python -m scripts.contracts [--check]
 
-Exit status 0, or with ``--check`` 1 if the document is not what the contracts say.
+The tables of ``docs/data_dictionary.md``, and beside each contract its ruleset of AWS Glue Data Quality,
+``<table>.dqdl``, which Terraform reads. Exit status 0, or with ``--check`` 1 if a file is not what the
+contracts say.
 """
 
 from __future__ import annotations
@@ -10,8 +12,10 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 from custody.etl.contract import Column, Contract, parse_contract
+from custody.etl.dqdl import render_dqdl
 from scripts.toolchain import REPO
 
 DOCUMENT = REPO / "docs" / "data_dictionary.md"
@@ -77,19 +81,26 @@ def _rules(column: Column) -> str:
     return "; ".join(rules)
 
 
+def files() -> dict[Path, str]:
+    """Return each file that is written from the contracts, as they want it."""
+    rulesets = {CONTRACTS / f"{contract.table}.dqdl": render_dqdl(contract) for contract in contracts()}
+    return {DOCUMENT: render()} | rulesets
+
+
 def main() -> int:
-    """Write the document, or check it."""
-    parser = argparse.ArgumentParser(prog="python -m scripts.data_dictionary")
+    """Write the files, or check them."""
+    parser = argparse.ArgumentParser(prog="python -m scripts.contracts")
     parser.add_argument("--check", action="store_true", help="change nothing, say whether something would")
-    wanted, current = render(), DOCUMENT.read_text()
-    if parser.parse_args().check:
-        if wanted != current:
-            print(
-                "docs/data_dictionary.md is not what the contracts say. Mend it: make docs", file=sys.stderr
-            )
-        return int(wanted != current)
-    DOCUMENT.write_text(wanted)
-    return 0
+    check, status = parser.parse_args().check, 0
+    for path, wanted in files().items():
+        if path.is_file() and path.read_text() == wanted:
+            continue
+        if check:
+            print(f"{path} is not what its contract says. Mend it: make docs", file=sys.stderr)
+            status = 1
+        else:
+            path.write_text(wanted)
+    return status
 
 
 if __name__ == "__main__":
