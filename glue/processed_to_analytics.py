@@ -2,7 +2,7 @@
 
     --processed s3://…       the folder of silver tables
     --analytics s3://…       the folder of gold tables
-    --contracts s3://…       the folder of contracts, <table>.yaml
+    --contracts s3://…       the folder of contracts, <table>.json
     --code_sha256 …          the digest of the wheel and of this script, for the lineage
     --days 2026-01-15,…      optional: make these days anew, instead of those that changed
     --events_version N       optional, with --days and the next: make them from these versions,
@@ -56,7 +56,7 @@ def run(
     who = Run(JOB, parameters.text("JOB_RUN_ID"), parameters.text("code_sha256"), datetime.now(UTC))
     processed, analytics = parameters.folder("processed"), parameters.folder("analytics")
     folder = parameters.folder("contracts")
-    contracts = {name: parse_contract(store.read(f"{folder}/{name}.yaml")) for name in TABLES}
+    contracts = {name: parse_contract(store.read(f"{folder}/{name}.json")) for name in TABLES}
     events, customers = parameters.number("events_version"), parameters.number("customers_version")
     if (events is None) != (customers is None):
         raise UsageError("--events_version and --customers_version are given together or not at all.")

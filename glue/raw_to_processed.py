@@ -1,7 +1,7 @@
 """Glue job: one manifest of verified object versions into its silver table. Wiring only.
 
     --manifest s3://…?versionId=…  what to read (the gate writes it)
-    --contracts s3://…             the folder of contracts, <table>.yaml
+    --contracts s3://…             the folder of contracts, <table>.json
     --tables s3://…                the folder of silver tables
     --code_sha256 …                the digest of the wheel and of this script, for the lineage
     --JOB_RUN_ID …                 Glue gives it
@@ -51,7 +51,7 @@ def run(
     who = Run(JOB, parameters.text("JOB_RUN_ID"), parameters.text("code_sha256"), datetime.now(UTC))
     uri, contracts = parameters.text("manifest"), parameters.folder("contracts")
     manifest = parse_manifest(store.read(uri))
-    contract = parse_contract(store.read(f"{contracts}/{manifest.table}.yaml"))
+    contract = parse_contract(store.read(f"{contracts}/{manifest.table}.json"))
     spark = session()
     configure(spark)
     lake = Lake(spark, store, tables, stage, say)

@@ -17,7 +17,10 @@ def test_gate_and_command_line_need_neither_spark_nor_boto3() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_the_gate_needs_no_yaml() -> None:
-    """Lambda has no PyYAML: manifests are read and written without."""
+def test_neither_lambda_nor_glue_needs_yaml() -> None:
+    """Lambda and Glue have no PyYAML: manifests are read and written without, contracts as JSON."""
     code = "import sys\nsys.modules['yaml'] = None\nimport custody.etl.manifest, custody.etl.lineage\n"
+    code += "from custody.etl.contract import parse_contract\n"
+    code += 'parse_contract(\'{"table":"a","meaning":"","key":["b"],"columns":[{"name":"b","type":"string",'
+    code += '"meaning":"","required":true}]}\')'
     subprocess.run([sys.executable, "-c", code], check=True)

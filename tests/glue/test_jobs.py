@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import deltalake
 import pytest
+import yaml
 from moto.server import ThreadedMotoServer
 
 import processed_to_analytics
@@ -61,7 +62,8 @@ def s3(aws: str) -> S3Client:
         s3.create_bucket(Bucket=name)
         s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
     for path in (REPO / "glue" / "quality").glob("*.yaml"):
-        s3.put_object(Bucket="artifacts", Key=f"glue/quality/{path.name}", Body=path.read_bytes())
+        body = json.dumps(yaml.safe_load(path.read_text())).encode()
+        s3.put_object(Bucket="artifacts", Key=f"glue/quality/{path.stem}.json", Body=body)
     return s3
 
 

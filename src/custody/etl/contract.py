@@ -1,6 +1,7 @@
 """What a table must be: its columns, the rules each row is held to, and the thresholds a run is held to.
 
-A contract is data, one YAML file a table (``glue/quality/<table>.yaml``). It is read strictly: a name
+A contract is data, one YAML file a table (``glue/quality/<table>.yaml``), or the same as JSON where there is
+no PyYAML, as on Glue. It is read strictly: a name
 nobody knows, a rule that does not fit its column's type or a threshold out of range is an error that names
 its place. Patterns are kept to what Java's, Rust's and DQDL's regular expressions read alike.
 """
@@ -8,14 +9,13 @@ its place. Patterns are kept to what Java's, Rust's and DQDL's regular expressio
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import Any, Literal, cast, get_args
-
-import yaml
 
 from custody.errors import UsageError
 
@@ -148,11 +148,7 @@ class _Mapping:
 
 def parse_contract(text: str | bytes) -> Contract:
     """Read one contract. Raises ``UsageError`` naming the first thing that is wrong."""
-    try:
-        document = yaml.safe_load(text)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UsageError(f"The contract is not YAML: {' '.join(str(error).split())}.") from error
-    fields = _Mapping(document, "document")
+    fields = _Mapping(_load(text), "document")
     table = _name(fields, fields.take("table", str), "table")
     listed = fields.take("columns", list)
     columns = tuple(_column(_Mapping(item, f"columns[{index}]")) for index, item in enumerate(listed))
@@ -188,6 +184,18 @@ def parse_contract(text: str | bytes) -> Contract:
     )
     fields.end()
     return contract
+
+
+def _load(text: str | bytes) -> object:
+    """Read JSON, or else YAML, which needs PyYAML. Raises ``UsageError``."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        import yaml  # noqa: PLC0415 - see the module's docstring
+    try:
+        return yaml.safe_load(text)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UsageError(f"The contract is not YAML: {' '.join(str(error).split())}.") from error
 
 
 def _name(fields: _Mapping, name: str, field: str) -> str:

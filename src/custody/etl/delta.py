@@ -5,7 +5,9 @@ One writer a table: the version after a write is the newest in the log.
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from custody.errors import UsageError
@@ -19,10 +21,22 @@ _SOURCE = "custody_merge_source"
 
 
 def configure(spark: SparkSession) -> None:
-    """Set what every run relies on: UTC, casts that give NULL, timestamps as Athena and others read them."""
+    """Set what every run relies on: UTC, casts that give NULL, timestamps as Athena and others read them.
+
+    And logs of tables that are never cleaned up: lineage names old versions, and the job may not delete.
+    """
     spark.conf.set("spark.sql.session.timeZone", "UTC")
     spark.conf.set("spark.sql.ansi.enabled", "false")
     spark.conf.set("spark.sql.parquet.outputTimestampType", "TIMESTAMP_MICROS")
+    spark.conf.set("spark.databricks.delta.properties.defaults.enableExpiredLogCleanup", "false")
+
+
+def describe_commits(spark: SparkSession, facts: Mapping[str, str]) -> None:
+    """Have the commits that follow carry ``facts`` as their user metadata, on an engine that keeps any.
+
+    Spark does, pysail does not; nothing relies on it.
+    """
+    spark.conf.set("spark.databricks.delta.commitInfo.userMetadata", json.dumps(facts, sort_keys=True))
 
 
 class DeltaTable:

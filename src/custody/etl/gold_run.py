@@ -19,7 +19,7 @@ from pyspark.sql import functions as F  # noqa: N812
 
 from custody.errors import CannotCheckError, UsageError
 from custody.etl.contract import Contract
-from custody.etl.delta import DeltaTable
+from custody.etl.delta import DeltaTable, describe_commits
 from custody.etl.frames import SPARK_TYPES
 from custody.etl.gold import customer_value, daily_engagement
 from custody.etl.lineage import Published, Run, complete, publish, published, read_lineage
@@ -154,6 +154,7 @@ def _publish(
         )
     )
     count = _checked(rows, contract)
+    describe_commits(lake.spark, run.facts() | {"inputs": json.dumps(inputs)})
     table.ensure(rows, partition)
     table.replace(rows, where)
     written = table.frame().where(where) if where else table.frame()

@@ -48,6 +48,10 @@ class Run:
         if not is_sha256(self.code_sha256):
             raise UsageError(f"The digest of the code, {self.code_sha256[:80]!r}, is not a SHA-256.")
 
+    def facts(self) -> dict[str, str]:
+        """Who runs, for a commit's metadata."""
+        return {"job": self.job, "run_id": self.run_id, "code_sha256": self.code_sha256}
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Published:

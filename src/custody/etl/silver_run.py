@@ -17,7 +17,7 @@ from pyspark.sql import functions as F  # noqa: N812
 
 from custody.errors import CannotCheckError, UsageError
 from custody.etl.contract import Contract
-from custody.etl.delta import DeltaTable
+from custody.etl.delta import DeltaTable, describe_commits
 from custody.etl.frames import judged, rejected, typed, winners
 from custody.etl.lineage import Run, complete, publish, published, read_lineage
 from custody.etl.manifest import Entry, Manifest
@@ -101,6 +101,7 @@ def raw_to_processed(
     counts = _total(inputs)
     assert_quality(contract, counts, present, _worst(rows) if counts.rejected else "")
 
+    describe_commits(lake.spark, run.facts() | {"manifest_sha256": manifest.sha256})
     lake.say(f"{contract.table}: merging {counts.valid} of {counts.rows} rows")
     silver.merge(stand, contract.key, _NEWER[contract.raw().wins], within)
     lake.say(f"{refused.name}: {counts.rejected} rows")
