@@ -16,6 +16,7 @@ from custody.errors import EvidenceError, UsageError
 from custody.etl.lineage import published, read_lineage
 from custody.etl.quality import QualityError
 from custody.etl.silver_run import Lake
+from custody.etl.source import MAX_TASKS
 from scripts.generate import customer_files, event_files
 from tests.glue.local import (
     CUSTOMERS,
@@ -315,3 +316,12 @@ def test_an_object_without_rows_is_an_input_all_the_same(lake: Lake, raw: Raw) -
     assert document["counts"] == {"rows": 0, "valid": 0, "rejected": 0, "duplicates": 0}
     assert document["inputs"][0]["version_id"] == "v0000"
     assert_every_document_is_true(lake, 1)
+
+
+def test_more_objects_than_tasks(lake: Lake, raw: Raw) -> None:
+    entries = [
+        raw.put(f"{CUSTOMERS}2026-01-12-{number}.csv", customers(customer(number)))
+        for number in range(MAX_TASKS + 20)
+    ]
+    document = process(lake, entries, raw, RULES)
+    assert [item["valid"] for item in document["inputs"]] == [1] * len(entries)

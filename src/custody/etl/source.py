@@ -1,8 +1,8 @@
 """The records of a manifest's object versions as a DataFrame; each row knows its version and its number.
 
 Spark's readers know neither versions of objects nor the number of a row, and engines differ in what else they
-offer (pysail has no ``input_file_name()``). So each task of the engine reads one object version itself, as a
-stream, hashes what it read, and compares: a version whose bytes are not those of the manifest fails the run.
+offer (pysail has no ``input_file_name()``). So the engine's tasks read the versions themselves, each as a
+stream, hash what they read, and compare: a version whose bytes are not those of the manifest fails the run.
 After its records comes one row that says how many there were, so that a lost row shows.
 """
 
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 OpenVersion = Callable[[ObjectVersion], Reader]
 """Gives the stored bytes of one object version. It travels to the engine's workers, hence is picklable."""
+MAX_TASKS = 128
+"""How many tasks read at most: of the thousands of small objects of a stream, one task reads several."""
 BATCH_ROWS = 2_000
 """Few enough to stay in a processor's cache between being read and being Arrow."""
 
@@ -37,7 +39,7 @@ _ENTRY = f"{SOURCE_COLUMNS}, sha256 string, size_bytes bigint, source_rank strin
 def read_manifest(
     spark: SparkSession, manifest: Manifest, contract: Contract, open_version: OpenVersion
 ) -> DataFrame:
-    """The records of all entries, lazily: reading happens in the engine's tasks, one a version.
+    """The records of all entries, lazily: reading happens in the engine's tasks.
 
     Columns: ``source_bucket source_key source_version_id source_rank``; ``source_row`` (the record's
     number, 0 in the row that ends an object), ``object_rows`` (the number of records, in that row alone),
@@ -49,7 +51,7 @@ def read_manifest(
     rows = [
         (*astuple(entry.version), entry.sha256, entry.size_bytes, entry.rank) for entry in manifest.entries
     ]
-    entries = spark.createDataFrame(rows, _ENTRY).repartition(len(rows))
+    entries = spark.createDataFrame(rows, _ENTRY).repartition(min(len(rows), MAX_TASKS))
     texts = ", ".join(f"text_{column.name} string" for column in contract.columns)
     schema = (
         f"{SOURCE_COLUMNS}, source_rank string, source_row bigint, object_rows bigint, {texts}, "
