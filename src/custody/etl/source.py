@@ -29,8 +29,8 @@ OpenVersion = Callable[[ObjectVersion], Reader]
 """Gives the stored bytes of one object version. It travels to the engine's workers, hence is picklable."""
 MAX_TASKS = 128
 """How many tasks read at most: of the thousands of small objects of a stream, one task reads several."""
-BATCH_ROWS = 2_000
-"""Few enough to stay in a processor's cache between being read and being Arrow."""
+BATCH_ROWS = 250
+"""Few: what is alive while a batch is read costs the garbage collector and the processor's cache."""
 
 SOURCE_COLUMNS = "source_bucket string, source_key string, source_version_id string"
 _ENTRY = f"{SOURCE_COLUMNS}, sha256 string, size_bytes bigint, source_rank string"
