@@ -21,7 +21,7 @@ data "aws_iam_policy_document" "service" {
   # https://docs.aws.amazon.com/kms/latest/developerguide/alias-authorization.html
   statement {
     sid       = "KeysOfTheKit"
-    actions   = ["kms:Decrypt", "kms:GenerateDataKey", "kms:Sign"]
+    actions   = ["kms:Decrypt", "kms:GenerateDataKey", "kms:Sign", "kms:Verify"]
     resources = ["${local.here["kms"]}:key/*"]
 
     condition {
@@ -55,10 +55,25 @@ data "aws_iam_policy_document" "service" {
       "glue:GetPartition",
       "glue:GetPartitions",
       "glue:GetTable",
+      "glue:GetTableVersion",
+      "glue:GetTableVersions",
       "glue:GetTables",
       "glue:UpdateTable",
     ]
     resources = local.catalog
+  }
+
+  statement {
+    sid       = "JobsOfTheKit"
+    actions   = ["glue:GetJobRun", "glue:GetJobRuns", "glue:StartJobRun"]
+    resources = ["${local.here["glue"]}:job/${var.prefix}-*"]
+  }
+
+  # https://docs.aws.amazon.com/glue/latest/dg/data-quality-authorization.html
+  statement {
+    sid       = "RulesetsOfTheKit"
+    actions   = ["glue:GetDataQualityRuleset*", "glue:PublishDataQuality"]
+    resources = ["${local.here["glue"]}:dataQualityRuleset/${var.prefix}-*"]
   }
 
   statement {

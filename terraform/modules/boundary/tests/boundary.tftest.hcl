@@ -49,6 +49,17 @@ run "services_are_capped" {
   }
 
   assert {
+    condition = {
+      for statement in jsondecode(aws_iam_policy.this.policy).Statement : statement.Resource => toset(flatten([statement.Action]))
+      if contains(["JobsOfTheKit", "RulesetsOfTheKit"], statement.Sid)
+      } == {
+      "arn:aws:glue:eu-central-1:123456789012:job/custody-of-twenty-one-production-*"                = toset(["glue:GetJobRun", "glue:GetJobRuns", "glue:StartJobRun"])
+      "arn:aws:glue:eu-central-1:123456789012:dataQualityRuleset/custody-of-twenty-one-production-*" = toset(["glue:GetDataQualityRuleset*", "glue:PublishDataQuality"])
+    }
+    error_message = "Services start and watch the kit's jobs and judge by its rulesets; they change neither."
+  }
+
+  assert {
     condition = toset(flatten([
       for statement in jsondecode(aws_iam_policy.this.policy).Statement : statement.Action
       if statement.Effect == "Deny" && statement.Sid == "NoServiceDeletesEvidence"
@@ -75,6 +86,14 @@ run "people_are_capped" {
       ])
     ])
     error_message = "No person administers, signs, deletes or stops the trail."
+  }
+
+  assert {
+    condition = [
+      for statement in jsondecode(aws_iam_policy.this.policy).Statement : statement.Resource
+      if statement.Effect == "Allow" && contains(flatten([statement.Action]), "lambda:InvokeFunction")
+    ] == ["arn:aws:lambda:eu-central-1:123456789012:function:custody-of-twenty-one-production-gate"]
+    error_message = "A person calls the gate, and no other function."
   }
 
   assert {
