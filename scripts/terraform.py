@@ -48,6 +48,8 @@ if TYPE_CHECKING:
 
 SOURCE = REPO / "terraform"
 ZIPS = BUILD / "lambda"
+BESIDE = ("glue", "sql")
+"""The folders beside ``terraform/`` whose files it reads."""
 LOCAL = "local"
 LOCAL_PARALLELISM = 30
 """More than Terraform's ten: against the local AWS most of the time goes into the provider's waiters."""
@@ -202,8 +204,9 @@ class Terraform:
     """Terraform for one environment.
 
     env: the name of ``<source>/env/<env>.tfvars``. source: the folder of the Terraform, the repository's by
-    default; ``sql`` is taken from beside it, the functions' zips are always those built here. work_dir: where
-    its working root, state (of ``local``), plan and ``deployment.json`` lie; ``build/<env>`` by default.
+    default; what it reads is taken from beside it, the functions' zips are always those built here.
+    work_dir: where its working root, state (of ``local``), plan and ``deployment.json`` lie; by default
+    ``build/<env>``.
     environ: the variables of the local AWS (``LocalAws.environ()``); by default those of the server that
     ``make local-up`` started, if it runs.
     variables: values that go before the environment's tfvars. say: where words for a person go, line by line.
@@ -350,7 +353,7 @@ class Terraform:
         return driver
 
     def _link(self) -> None:
-        """Lay out ``root``: ``terraform/`` file by file, ``sql`` from beside it, the zips; all links."""
+        """Lay out ``root``: ``terraform/`` file by file, what it reads beside it, the zips; all links."""
         root = self._folder.parent
         self._folder.mkdir(parents=True, exist_ok=True)
         for entry in self._folder.iterdir():
@@ -364,7 +367,9 @@ class Terraform:
                 (self._folder / entry.name).symlink_to(entry)
         (self._folder / LOCK_FILE.name).symlink_to(lock_file())
         (root / "build").mkdir(exist_ok=True)
-        for link, target in ((root / "sql", self.source.parent / "sql"), (root / "build" / "lambda", ZIPS)):
+        beside = [(name, self.source.parent / name) for name in BESIDE]
+        for name, target in [*beside, ("build/lambda", ZIPS)]:
+            link = root / name
             link.unlink(missing_ok=True)
             link.symlink_to(target)
 
