@@ -14,6 +14,8 @@ from scripts.local_aws.account import ACCOUNT_ID
 from scripts.local_aws.admin import Admin
 from scripts.local_aws.app import Application
 from scripts.local_aws.delivery import DELIVERY
+from scripts.local_aws.firehose import api as firehose_api
+from scripts.local_aws.firehose.streams import Streams
 from scripts.local_aws.functions import api as functions_api
 from scripts.local_aws.functions.runtime import Functions
 from scripts.local_aws.identity import seed_operator
@@ -35,6 +37,7 @@ class Emulation:
         admin = Admin(
             {
                 "events": _set_chaos,
+                "firehose/flush": lambda _: self._streams.flush(),
                 "status": self._status,
                 "tamper": _tamper,
                 "trail/flush": self._flush_trail,
@@ -44,17 +47,21 @@ class Emulation:
         self.endpoint = self._server.endpoint
         self._functions = Functions(home, self.endpoint)
         self._sources = EventSources(self._functions)
+        self._streams = Streams(self.endpoint)
         functions_api.install(self._functions)
+        firehose_api.install(self._streams)
         trail_api.install(self._trail.key)
 
     def start(self) -> None:
         """Answer requests from here on."""
         threading.Thread(target=self._server.serve_forever, name="server", daemon=True).start()
         self._sources.start()
+        self._streams.start()
         self._trail.start()
 
     def stop(self) -> None:
         """Stop answering, and end every process that was started."""
+        self._streams.stop()
         self._trail.stop()
         self._sources.stop()
         self._functions.stop()
@@ -67,6 +74,7 @@ class Emulation:
             "queues": {queue.name: _depth(queue) for queue in _queues()},
             "functions": self._functions.status(),
             "notifications": {"held": DELIVERY.held},
+            "streams": self._streams.status(),
         }
 
     def _flush_trail(self, request: dict[str, Any]) -> dict[str, Any]:
