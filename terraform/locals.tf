@@ -30,6 +30,7 @@ locals {
   service_roles = concat(
     ["auditor", "etl", "gate", "ingest", "recorder", "sealer", "trail-logs"],
     var.lake_formation == null ? [] : ["lake-formation"],
+    var.network == null ? [] : ["flow-logs"],
   )
   role_names = merge(
     { for short in local.service_roles : short => "${local.prefix}-${short}" },
@@ -56,8 +57,9 @@ locals {
   log_group_names = merge(
     { for short, name in local.function_names : short => "/aws/lambda/${name}" },
     {
-      ingest = "/aws/kinesisfirehose/${local.prefix}-ingest"
-      trail  = "/aws/cloudtrail/${local.prefix}"
+      flow-logs = "/aws/vpc/${local.network_name}"
+      ingest    = "/aws/kinesisfirehose/${local.prefix}-ingest"
+      trail     = "/aws/cloudtrail/${local.prefix}"
     },
   )
   log_group_arns = {

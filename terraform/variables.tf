@@ -115,6 +115,27 @@ variable "name" {
   }
 }
 
+variable "network" {
+  type = object({
+    azs                 = list(string)
+    cidr                = string
+    service_bucket_arns = optional(set(string), [])
+    services            = optional(set(string), ["kms", "logs", "sqs"])
+  })
+  default     = null
+  description = "A network without a way to the internet, in which the functions then run: availability zones (add new ones at the end), private addresses, buckets of AWS itself that are read, and services that are reached, each by an endpoint that is billed by the hour and zone. Null: none; functions call AWS services over TLS all the same."
+
+  validation {
+    condition     = var.network == null ? true : alltrue([for az in var.network.azs : startswith(az, var.region)])
+    error_message = "network.azs must be zones of ${var.region}, such as ${var.region}a."
+  }
+
+  validation {
+    condition     = var.network == null ? true : length(setsubtract(["kms", "logs", "sqs"], var.network.services)) == 0
+    error_message = "network.services must have kms, logs and sqs: without these the recorder records nothing."
+  }
+}
+
 variable "operators" {
   type = object({
     data   = optional(set(string), [])

@@ -39,12 +39,13 @@ data "aws_iam_policy_document" "service" {
 
   statement {
     sid     = "LogsOfTheKit"
-    actions = ["logs:CreateLogStream", "logs:PutLogEvents"]
+    actions = ["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"]
     resources = [
       "${local.here["logs"]}:log-group:/aws-glue/jobs/*",
       "${local.here["logs"]}:log-group:/aws/cloudtrail/${var.prefix}:*",
       "${local.here["logs"]}:log-group:/aws/kinesisfirehose/${var.prefix}-*",
       "${local.here["logs"]}:log-group:/aws/lambda/${var.prefix}-*",
+      "${local.here["logs"]}:log-group:/aws/vpc/${var.prefix}:*",
     ]
   }
 
@@ -84,6 +85,44 @@ data "aws_iam_policy_document" "service" {
     sid       = "PublicKeysOfDigests"
     actions   = ["cloudtrail:ListPublicKeys"]
     resources = ["*"]
+  }
+
+  # Lambda attaches what runs in a network to it in the role's name. Its ids, and those of interfaces, are random.
+  # https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html
+  statement {
+    sid = "InterfacesInNetworksOfTheAccount"
+    actions = [
+      "ec2:AssignPrivateIpAddresses",
+      "ec2:CreateNetworkInterface",
+      "ec2:DeleteNetworkInterface",
+      "ec2:UnassignPrivateIpAddresses",
+    ]
+    resources = [for type in ["network-interface", "security-group", "subnet"] : "${local.here["ec2"]}:${type}/*"]
+  }
+
+  # To describe has no resource.
+  statement {
+    sid       = "InterfacesDescribed"
+    actions   = ["ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets"]
+    resources = ["*"]
+  }
+
+  statement {
+    sid = "SecretsOfTheKit"
+    actions = [
+      "secretsmanager:DescribeSecret",
+      "secretsmanager:GetSecretValue",
+      "secretsmanager:PutSecretValue",
+      "secretsmanager:UpdateSecretVersionStage",
+    ]
+    resources = ["${local.here["secretsmanager"]}:secret:${var.prefix}-*"]
+  }
+
+  # An API's id is random.
+  statement {
+    sid       = "AccountsBehindApis"
+    actions   = ["execute-api:Invoke"]
+    resources = ["${local.here["execute-api"]}:*"]
   }
 
   # Nothing is granted here: Lake Formation, where it governs, decides what this reads. The action has no resource.

@@ -34,7 +34,10 @@ run "services_are_capped" {
         for resource in flatten([statement.Resource]) :
         statement.Effect == "Deny" || strcontains(resource, "custody-of-twenty-one-production") || strcontains(resource, "custody_of_twenty_one_production")
         || contains(["arn:aws:glue:eu-central-1:123456789012:catalog", "arn:aws:kms:eu-central-1:123456789012:key/*", "arn:aws:logs:eu-central-1:123456789012:log-group:/aws-glue/jobs/*"], resource)
+        || (statement.Sid == "InterfacesInNetworksOfTheAccount" && startswith(resource, "arn:aws:ec2:eu-central-1:123456789012:"))
+        || (resource == "arn:aws:execute-api:eu-central-1:123456789012:*" && statement.Action == "execute-api:Invoke")
         || (resource == "*" && contains(["cloudtrail:ListPublicKeys", "lakeformation:GetDataAccess"], statement.Action))
+        || (resource == "*" && toset(flatten([statement.Action])) == toset(["ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets"]))
       ])
     ])
     error_message = "What bears another name is out of reach, but for what has no name of its own."
@@ -46,6 +49,17 @@ run "services_are_capped" {
       if statement.Sid == "KeysOfTheKit"
     ] == [{ "ForAnyValue:StringLike" = { "kms:ResourceAliases" = "alias/custody-of-twenty-one-production-*" } }]
     error_message = "Keys are those with an alias of the kit."
+  }
+
+  assert {
+    condition = {
+      for statement in jsondecode(aws_iam_policy.this.policy).Statement : statement.Sid => toset(flatten([statement.Action]))
+      if contains(["InterfacesInNetworksOfTheAccount", "SecretsOfTheKit"], statement.Sid)
+      } == {
+      InterfacesInNetworksOfTheAccount = toset(["ec2:AssignPrivateIpAddresses", "ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface", "ec2:UnassignPrivateIpAddresses"])
+      SecretsOfTheKit                  = toset(["secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue", "secretsmanager:UpdateSecretVersionStage"])
+    }
+    error_message = "Of networks, a service handles its own interfaces; of secrets, it reads and rotates the kit's."
   }
 
   assert {
