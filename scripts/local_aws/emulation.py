@@ -9,7 +9,7 @@ from typing import Any
 
 from moto.sqs.models import Queue, sqs_backends
 
-from scripts.local_aws import patches
+from scripts.local_aws import patches, rotation
 from scripts.local_aws.account import ACCOUNT_ID
 from scripts.local_aws.admin import Admin
 from scripts.local_aws.app import Application
@@ -45,6 +45,7 @@ class Emulation:
         self._functions = Functions(home, self.endpoint)
         self._sources = EventSources(self._functions)
         functions_api.install(self._functions)
+        rotation.install(self._functions)
         trail_api.install(self._trail.key)
 
     def start(self) -> None:

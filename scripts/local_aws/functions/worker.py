@@ -52,8 +52,9 @@ class Context:
 class Calls:
     """Writes down each call of AWS that the function makes through botocore: what its role has to allow.
 
-    One JSON object a line: ``role``, ``service``, ``operation``, and of ``params`` those that are text. It
-    waits for the function to import botocore, so that one that does not stays as small as it is.
+    One JSON object a line: ``role``, ``service``, ``operation``, and of ``params`` those that are text and
+    that AWS does not call sensitive. It waits for the function to import botocore, so that one that does not
+    stays as small as it is.
     """
 
     def __init__(self, path: str, role: str) -> None:
@@ -76,11 +77,16 @@ class Calls:
         return spec
 
     def _write(self, params: dict[str, Any], model: Any, **_: Any) -> None:
+        shapes = model.input_shape.members if model.input_shape else {}
         call = {
             "role": self._role,
             "service": model.service_model.service_name,
             "operation": model.name,
-            "params": {name: value for name, value in params.items() if isinstance(value, str)},
+            "params": {
+                name: value
+                for name, value in params.items()
+                if isinstance(value, str) and not (name in shapes and shapes[name].metadata.get("sensitive"))
+            },
         }
         with open(self._path, "a", encoding="utf-8") as file:  # noqa: PTH123 - pathlib is slow to import
             file.write(json.dumps(call) + "\n")
