@@ -15,7 +15,7 @@ module "network" {
   cidr                = var.network.cidr
   name                = local.network_name
   service_bucket_arns = var.network.service_bucket_arns
-  services            = var.network.services
+  services            = setunion(var.network.services, var.warehouse == null ? [] : ["execute-api", "secretsmanager"])
 
   flow_log = {
     key_arn        = module.network_key[0].arn

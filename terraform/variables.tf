@@ -448,3 +448,30 @@ variable "watermark_minutes" {
     error_message = "watermark_minutes must be a whole number of 0 to 1440."
   }
 }
+
+variable "warehouse" {
+  type = object({
+    account       = string
+    api_arn       = string
+    endpoint      = string
+    readers       = optional(set(string), [])
+    rotation_days = optional(number, 30)
+  })
+  default     = null
+  description = "The account by which data is loaded into a warehouse: its name; the API that sets and tries its password, by ARN with stage and as an https URL (src/custody/account_api.py says what it answers); the roles that read the password; and the days after which it is renewed. Null: there is none, and no secret."
+
+  validation {
+    condition     = var.warehouse == null ? true : can(regex("^[A-Za-z0-9_.-]{1,64}$", var.warehouse.account))
+    error_message = "warehouse.account must be at most 64 letters, digits, dots, hyphens and underscores."
+  }
+
+  validation {
+    condition     = var.warehouse == null ? true : can(regex("^arn:[a-z-]+:execute-api:[a-z0-9-]+:[0-9]{12}:[a-z0-9]+/[A-Za-z0-9_$-]+$", var.warehouse.api_arn))
+    error_message = "warehouse.api_arn must be the ARN of one stage of an API, arn:aws:execute-api:<region>:<account>:<api-id>/<stage>."
+  }
+
+  validation {
+    condition     = var.warehouse == null ? true : can(regex("^https://[A-Za-z0-9.-]+(:[0-9]+)?(/[A-Za-z0-9_./-]*)?$", var.warehouse.endpoint))
+    error_message = "warehouse.endpoint must be an https URL of host and path: a password goes there."
+  }
+}
