@@ -76,7 +76,7 @@ def install(functions: Functions) -> None:
             secret.default_version_id = move_to_version_id
         return answer
 
-    SecretsManagerBackend.rotate_secret = rotate  # type: ignore[method-assign]
+    SecretsManagerBackend.rotate_secret = rotate  # type: ignore[method-assign,assignment]
     SecretsManagerBackend.update_secret_version_stage = move  # type: ignore[method-assign]
 
 
