@@ -23,6 +23,7 @@ from tests.local_aws.account import eventually
 from tests.support.account_server import AccountServer, account_server
 
 ACCOUNT = "123456789012"
+NAME = "custody-local-warehouse"
 
 ROOT = """
 provider "aws" {
@@ -130,7 +131,7 @@ class Deployed:
         )
 
     def value(self) -> dict[str, str]:
-        answer = self.client("secretsmanager").get_secret_value(SecretId="custody-local-warehouse")
+        answer = self.client("secretsmanager").get_secret_value(SecretId=NAME)
         return dict(json.loads(answer["SecretString"]))
 
     def password(self) -> str:
@@ -188,8 +189,8 @@ def test_the_first_password_is_made_by_the_rotator(deployed: Deployed) -> None:
 def test_a_secret_is_nowhere_but_in_secrets_manager(deployed: Deployed) -> None:
     first = deployed.password()
     secrets = deployed.client("secretsmanager")
-    version = secrets.rotate_secret(SecretId="custody-local-warehouse")["VersionId"]
-    eventually(lambda: secrets.get_secret_value(SecretId="custody-local-warehouse")["VersionId"] == version)
+    version = secrets.rotate_secret(SecretId=NAME)["VersionId"]
+    eventually(lambda: secrets.get_secret_value(SecretId=NAME)["VersionId"] == version)
     second = deployed.password()
     assert first != second
     deployed.terraform("apply", "-refresh-only", "-auto-approve", "-input=false")
@@ -210,7 +211,7 @@ def test_a_secret_is_nowhere_but_in_secrets_manager(deployed: Deployed) -> None:
             [
                 said,
                 functions.get_function_configuration(FunctionName="custody-local-rotator"),
-                secrets.describe_secret(SecretId="custody-local-warehouse"),
+                secrets.describe_secret(SecretId=NAME),
             ],
             default=str,
         )

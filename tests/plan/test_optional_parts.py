@@ -133,7 +133,7 @@ def test_a_secret_is_read_by_nobody_who_is_not_named(plans: dict[str, Plan]) -> 
     [policy] = [
         json.loads(resource.values["policy"])
         for resource in resources(plans["assumed"])
-        if resource.type == "aws_secretsmanager_secret_policy"
+        if resource.type == "aws_secretsmanager_secret"
     ]
     [refusal] = [each for each in statements(policy) if each["Sid"] == "NobodyElseReads"]
     assert refusal["Effect"] == "Deny"

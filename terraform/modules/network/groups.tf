@@ -20,6 +20,9 @@ resource "aws_security_group" "endpoints" {
 # The workers of a Glue job talk to each other on any port.
 # https://docs.aws.amazon.com/glue/latest/dg/setup-vpc-for-glue-access.html
 resource "aws_vpc_security_group_ingress_rule" "workers" {
+  # checkov:skip=CKV_AWS_24:Only what is in the same group comes in; no address does
+  # checkov:skip=CKV_AWS_25:Only what is in the same group comes in; no address does
+  # checkov:skip=CKV_AWS_260:Only what is in the same group comes in; no address does
   security_group_id            = aws_security_group.workloads.id
   description                  = "Workers of a job, from each other"
   referenced_security_group_id = aws_security_group.workloads.id

@@ -39,6 +39,7 @@ resource "aws_secretsmanager_secret" "this" {
   name                    = var.name
   description             = var.description
   kms_key_id              = module.key.arn
+  policy                  = data.aws_iam_policy_document.this.json
   recovery_window_in_days = var.recovery_days
 }
 
@@ -130,10 +131,4 @@ data "aws_iam_policy_document" "this" {
       values   = ["false"]
     }
   }
-}
-
-resource "aws_secretsmanager_secret_policy" "this" {
-  secret_arn          = aws_secretsmanager_secret.this.arn
-  policy              = data.aws_iam_policy_document.this.json
-  block_public_policy = true
 }

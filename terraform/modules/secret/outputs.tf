@@ -1,7 +1,7 @@
 output "arn" {
   description = "ARN of the secret, which ends at random. It has a value once its first rotation is done, seconds later."
   value       = aws_secretsmanager_secret.this.arn
-  depends_on  = [aws_secretsmanager_secret_policy.this, aws_secretsmanager_secret_rotation.this]
+  depends_on  = [aws_secretsmanager_secret_rotation.this]
 }
 
 output "function_arn" {

@@ -3,7 +3,8 @@
 # https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotating-secrets.html
 
 locals {
-  code_sha256 = filesha256(var.rotator.code.zip_path)
+  code_sha256  = filesha256(var.rotator.code.zip_path)
+  function_arn = "arn:${data.aws_partition.current.partition}:lambda:${data.aws_region.current.name}:${var.account_id}:function:${var.rotator.name}"
 }
 
 resource "aws_s3_object" "code" {
@@ -77,20 +78,21 @@ resource "aws_cloudwatch_metric_alarm" "errors" {
 resource "aws_lambda_permission" "rotate" {
   statement_id   = "SecretsManagerRotatesThisSecret"
   action         = "lambda:InvokeFunction"
-  function_name  = aws_lambda_function.this.function_name
+  function_name  = local.function_arn
   principal      = "secretsmanager.amazonaws.com"
   source_account = var.account_id
-  source_arn     = aws_secretsmanager_secret.this.arn
+  source_arn     = local.arn_pattern
+
+  depends_on = [aws_lambda_function.this]
 }
 
 resource "aws_lambda_invocation" "first_version" {
   function_name = aws_lambda_function.this.function_name
   input         = jsonencode({ Step = "firstVersion", SecretId = aws_secretsmanager_secret.this.arn })
-
-  depends_on = [aws_secretsmanager_secret_policy.this]
 }
 
 resource "aws_secretsmanager_secret_rotation" "this" {
+  # checkov:skip=CKV_AWS_304:rotation_days takes 1 to 90 only; in the code alone the check cannot see what it is
   secret_id           = aws_secretsmanager_secret.this.id
   rotation_lambda_arn = aws_lambda_function.this.arn
 

@@ -53,8 +53,8 @@ run "is_under_its_own_key_and_refuses_everybody_who_is_not_named" {
   }
 
   assert {
-    condition     = aws_secretsmanager_secret_policy.this.block_public_policy
-    error_message = "Secrets Manager checks that the policy lets nobody at large in."
+    condition     = aws_secretsmanager_secret.this.policy == data.aws_iam_policy_document.this.json
+    error_message = "The secret has that policy from its beginning."
   }
 }
 
@@ -81,8 +81,9 @@ run "is_renewed_by_its_rotator_on_a_schedule" {
 
   assert {
     condition = (
-      aws_lambda_permission.rotate.principal == "secretsmanager.amazonaws.com" && aws_lambda_permission.rotate.source_account == "123456789012"
-      && aws_lambda_permission.rotate.source_arn == aws_secretsmanager_secret.this.arn
+      aws_lambda_permission.rotate.function_name == "arn:aws:lambda:eu-central-1:123456789012:function:custody-test-rotator"
+      && aws_lambda_permission.rotate.principal == "secretsmanager.amazonaws.com" && aws_lambda_permission.rotate.source_account == "123456789012"
+      && aws_lambda_permission.rotate.source_arn == "arn:aws:secretsmanager:eu-central-1:123456789012:secret:custody-test-warehouse-??????"
     )
     error_message = "Secrets Manager calls the function for this secret alone."
   }
