@@ -437,18 +437,6 @@ variable "trail_regions" {
   }
 }
 
-variable "watermark_minutes" {
-  type        = number
-  nullable    = false
-  default     = 60
-  description = "Minutes until a missing receipt or trail event is a finding and not just late. CloudTrail delivers within minutes but promises nothing."
-
-  validation {
-    condition     = var.watermark_minutes >= 0 && var.watermark_minutes <= 1440 && floor(var.watermark_minutes) == var.watermark_minutes
-    error_message = "watermark_minutes must be a whole number of 0 to 1440."
-  }
-}
-
 variable "warehouse" {
   type = object({
     account       = string
@@ -473,5 +461,17 @@ variable "warehouse" {
   validation {
     condition     = var.warehouse == null ? true : can(regex("^https://[A-Za-z0-9.-]+(:[0-9]+)?(/[A-Za-z0-9_./-]*)?$", var.warehouse.endpoint))
     error_message = "warehouse.endpoint must be an https URL of host and path: a password goes there."
+  }
+}
+
+variable "watermark_minutes" {
+  type        = number
+  nullable    = false
+  default     = 60
+  description = "Minutes until a missing receipt or trail event is a finding and not just late. CloudTrail delivers within minutes but promises nothing."
+
+  validation {
+    condition     = var.watermark_minutes >= 0 && var.watermark_minutes <= 1440 && floor(var.watermark_minutes) == var.watermark_minutes
+    error_message = "watermark_minutes must be a whole number of 0 to 1440."
   }
 }

@@ -12,6 +12,8 @@ ACTION_FAMILIES = {"kms:GenerateDataKey*", "kms:ReEncrypt*"}
 
 WITHOUT_RESOURCE = {
     "cloudtrail:ListPublicKeys",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSubnets",
     "lakeformation:GetDataAccess",
     "lambda:ListEventSourceMappings",
 }
