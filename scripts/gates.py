@@ -273,6 +273,8 @@ def main() -> int:
         known = sorted(GATES.keys() | {gate.name for gate in (SECRETS, *GATES["test"])})
         parser.error(f"there is no gate {options.gates!r}; there are {', '.join(known)}")
     signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # Also where whoever started us ignores it, as a shell does in the background: children inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     start = time.monotonic()
     try:
         results = run_gates(gates)

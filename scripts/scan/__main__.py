@@ -45,10 +45,9 @@ TREES = (
 parts that no environment has switched on."""
 
 
-def scan_all(scan: Scan, only: str | None = None) -> tuple[list[ToolReport], list[str]]:
-    """Run every tool or one, even if one cannot run; return what they say, and which could not be run."""
+def scan_all(scan: Scan, only: str | None = None) -> list[ToolReport]:
+    """Run every tool or one, even if one cannot run; print and return what they say."""
     reports: list[ToolReport] = []
-    broken: list[str] = []
     for name, run in every_tool(scan):
         if only not in (None, name):
             continue
@@ -56,11 +55,11 @@ def scan_all(scan: Scan, only: str | None = None) -> tuple[list[ToolReport], lis
         try:
             made = run(scan)
         except (ScanError, ToolError, OSError) as error:
-            broken.append(name)
-            print(f"\n{error}\nRED    {time.monotonic() - start:6.1f} s  {name} could not be run", flush=True)
-            continue
+            made = [ToolReport(name, "", "", None, 0, "", (), failure=str(error))]
         seconds = (time.monotonic() - start) / len(made)
         for report in (one.took(seconds) for one in made):
+            if report.failure:
+                print(f"\n{report.failure}")
             for finding in report.findings:
                 print(
                     f"\n{finding.path}:{finding.line}: {visible(finding.rule)} {visible(finding.title)}\n"
@@ -69,7 +68,7 @@ def scan_all(scan: Scan, only: str | None = None) -> tuple[list[ToolReport], lis
                 )
             print(report.line(), flush=True)
             reports.append(report)
-    return reports, broken
+    return reports
 
 
 def write(reports: list[ToolReport], folder: Path) -> None:
@@ -100,7 +99,7 @@ def main() -> int:
             exemptions=tuple(read_exemptions()),
             say=lambda text: print(text, file=sys.stderr),
         )
-        reports, broken = scan_all(scan, only)
+        reports = scan_all(scan, only)
         if only is None:
             write(reports, OUTPUT)
     except (ScanError, OSError) as error:
@@ -112,8 +111,8 @@ def main() -> int:
     found = sum(len(report.findings) for report in reports)
     if only is None:
         print(f"\n{found} findings; the whole report: {(OUTPUT / 'index.html').relative_to(REPO)}")
-    if broken:
-        print(f"Not scanned: {', '.join(broken)}. This is no result.")
+    if any(report.failure for report in reports):
+        print("Not everything was scanned: this is no result.")
         return 3
     return 1 if found else 0
 

@@ -3,8 +3,8 @@
 A key's id is random, so a plan cannot say a policy that names one. Here the key module says an ARN made of
 the key's name instead, well-formed and the same every time; nothing else differs. Whatever tree or
 environment it is, it is planned without server and credentials. Terraform loads the provider's schema, which
-is most of what a plan costs, once for all of them: each tree is a module of one root, and its plan is cut out
-again.
+is most of what a plan costs, once for all of them: each tree is a module of one root, which has the provider
+of each environment in place of the trees' own, and its plan is cut out again.
 """
 
 from __future__ import annotations
@@ -73,8 +73,8 @@ def known_plans(
     root = work / "source" / "terraform"
     (root / "env").mkdir(parents=True)
     (root.parent / "sql").symlink_to(trees[0].source.parent / "sql")
-    for tree in trees:
-        _lay_out(tree, root)
+    providers = dict(_lay_out(tree, root) for tree in trees)
+    (root / "providers.tf.json").write_text(json.dumps({"provider": {"aws": list(providers.values())}}))
     (root / "env" / f"{LOCAL}.tfvars").touch()
     targets = [f"module.{tree.name}.{address}" for tree in trees for address in tree.only]
     targets += [f"module.{tree.name}" for tree in trees if targets and not tree.only]
@@ -106,8 +106,11 @@ def example_variables(path: Path) -> str:
     return _PLACEHOLDER.sub(example, path.read_text())
 
 
-def _lay_out(tree: Tree, root: Path) -> None:
-    """Copy a tree below the root, with its keys known, and call it with its variables."""
+def _lay_out(tree: Tree, root: Path) -> tuple[str, dict[str, Any]]:
+    """Copy a tree below the root, with its keys known, and call it with its variables.
+
+    Returns the alias and the settings of the provider that it takes.
+    """
     copy = root / tree.name
     ignored = shutil.ignore_patterns(".terraform*", "*.tfstate*", "env", "policies", "tests")
     shutil.copytree(tree.source, copy, ignore=ignored)
@@ -117,7 +120,12 @@ def _lay_out(tree: Tree, root: Path) -> None:
         file.read_text() for file in (copy / tree.root).glob("*.tf")
     ):
         (copy / tree.root / "known_override.tf").write_text(_PUBLIC_KEY)
+    (copy / tree.root / "providers.tf").unlink()
     text = example_variables(tree.variables)
+    region, environment = (
+        re.findall(rf'^{name}\s*=\s*"([\w-]+)"', text, re.MULTILINE)[0] for name in ("region", "environment")
+    )
+    alias = f"{environment}_{region}"
     names = _ASSIGNMENT.findall(text)
     arguments = {name: f"${{var.{tree.name}__{name}}}" for name in names} | {"skip_account_checks": True}
     (root / f"{tree.name}.auto.tfvars").write_text(
@@ -127,10 +135,23 @@ def _lay_out(tree: Tree, root: Path) -> None:
         json.dumps(
             {
                 "variable": {f"{tree.name}__{name}": {} for name in names},
-                "module": {tree.name: {"source": f"./{tree.name}/{tree.root}", **arguments}},
+                "module": {
+                    tree.name: {
+                        "source": f"./{tree.name}/{tree.root}",
+                        "providers": {"aws": f"aws.{alias}"},
+                        **arguments,
+                    }
+                },
             }
         )
     )
+    skipped = ("credentials_validation", "metadata_api_check", "region_validation", "requesting_account_id")
+    return alias, {
+        "alias": alias,
+        "region": region,
+        "default_tags": {"tags": {"environment": environment}},
+        **{f"skip_{check}": True for check in skipped},
+    }
 
 
 def cut_out(plan: Mapping[str, Any], name: str) -> dict[str, Any]:

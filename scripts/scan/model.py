@@ -50,7 +50,7 @@ class ToolReport:
     """What one tool looked at and found.
 
     asked: what it was run on, in words. rules: how many of its rules had something to look at; None if it
-    does not say. checked, unit: how many of what.
+    does not say. checked, unit: how many of what. failure: why it could not look; empty if it could.
     """
 
     tool: str
@@ -62,15 +62,18 @@ class ToolReport:
     findings: tuple[Finding, ...]
     accepted: tuple[Accepted, ...] = ()
     seconds: float = 0.0
+    failure: str = ""
 
     @property
     def green(self) -> bool:
-        """Whether nothing is wrong."""
-        return not self.findings
+        """Whether it looked, and nothing is wrong."""
+        return not self.findings and not self.failure
 
     def line(self) -> str:
         """Say it in one line, as the gates do."""
         mark = "green" if self.green else "RED  "
+        if self.failure:
+            return f"{mark}  {self.seconds:6.1f} s  {self.tool} could not be run"
         count = f"{len(self.findings)} findings, " if self.findings else ""
         rules = "" if self.rules is None else f"{self.rules} rules on "
         return (

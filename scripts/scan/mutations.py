@@ -52,7 +52,7 @@ if TYPE_CHECKING:
 FILE = REPO / "tests" / "policy" / "mutations.yaml"
 WORK = BUILD / "mutations"
 GATES = ("source", "plan", "policies", "terraform test", "workflows", "secrets")
-AT_ONCE = 8
+AT_ONCE = 10
 """Trees that one run of Terraform plans. More would save little and need much memory."""
 
 
@@ -141,7 +141,8 @@ class Trial:
     def run(self) -> Iterator[tuple[Mutation, str]]:
         """Yield each mutation with why it is not caught; empty if it is. Plans are made beside the scans."""
         of_gate = {gate: [one for one in self._mutations if one.gate == gate] for gate in GATES}
-        with ThreadPoolExecutor(1) as aside:
+        aside = ThreadPoolExecutor(1)
+        try:
             planned = [aside.submit(self._plans, batch) for batch in self._batches()]
             tested = aside.submit(lambda: list(self._by_terraform_test(of_gate["terraform test"])))
             for gate in ("workflows", "secrets"):
@@ -152,6 +153,8 @@ class Trial:
                     for mutation, sound, mutant in batch.result():
                         yield mutation, self._judge(mutation, checkov, sound, mutant)
             yield from tested.result()
+        finally:
+            aside.shutdown(cancel_futures=True)
 
     def _copy(self, name: str, mutation: Mutation | None = None) -> Path:
         """Return a copy of the Terraform in a tree of its own, weakened if asked."""

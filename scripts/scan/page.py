@@ -37,6 +37,7 @@ def render_page(reports: Sequence[ToolReport], made_at: datetime, revision: str)
     digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
     return environment.get_template("page.html").render(
         reports=reports,
+        failures=sum(bool(report.failure) for report in reports),
         findings=sum(len(report.findings) for report in reports),
         reasons=reasons,
         accepted=sum(len(groups) for _, groups in reasons),

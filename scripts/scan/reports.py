@@ -29,7 +29,7 @@ def sarif(reports: Iterable[ToolReport]) -> dict[str, Any]:
 def junit(reports: Iterable[ToolReport]) -> str:
     """Return JUnit XML: a suite a tool, a case a finding, a skipped one for what is accepted.
 
-    A tool that found nothing has one case, which passed.
+    A tool that found nothing has one case, which passed; one that could not be run has one in error.
     """
     root = ET.Element("testsuites", name="scan")
     for report in reports:
@@ -41,11 +41,15 @@ def junit(reports: Iterable[ToolReport]) -> str:
             tests=str(cases),
             failures=str(len(report.findings)),
             skipped=str(len(report.accepted)),
-            errors="0",
+            errors=str(int(bool(report.failure))),
             time=f"{report.seconds:.1f}",
         )
-        if report.green:
-            ET.SubElement(suite, "testcase", name=_xml(report.asked), classname=report.tool)
+        if not report.findings:
+            case = ET.SubElement(
+                suite, "testcase", name=_xml(report.asked or report.tool), classname=report.tool
+            )
+            if report.failure:
+                ET.SubElement(case, "error", message="It could not be run.").text = _xml(report.failure)
         for finding in report.findings:
             failure = ET.SubElement(_case(suite, report, finding), "failure", message=_xml(finding.detail))
             failure.text = _xml(f"{finding.path}:{finding.line}: {finding.detail}\n{finding.mend}")
@@ -72,10 +76,11 @@ def _run(report: ToolReport) -> dict[str, Any]:
         "tool": {
             "driver": {
                 "name": report.tool,
-                "version": report.version,
+                "version": report.version or "unknown",
                 "rules": [_rule(finding) for finding in rules.values()],
             }
         },
+        "invocations": [{"executionSuccessful": not report.failure}],
         "automationDetails": {"id": f"custody-scan/{report.tool.replace(', ', '-')}/"},
         "originalUriBaseIds": {"%SRCROOT%": {"description": {"text": "The repository's root."}}},
         "columnKind": "unicodeCodePoints",

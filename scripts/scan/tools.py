@@ -71,6 +71,23 @@ class Scan:
                     found["".join(sid)].add((path.relative_to(self.repo).as_posix(), number))
         return {sid: next(iter(places)) for sid, places in found.items() if len(places) == 1}
 
+    @cached_property
+    def blocks(self) -> dict[str, tuple[str, int]]:
+        """Where each module is called and each resource of a root stands, by the beginning of an address."""
+        found: dict[str, tuple[str, int]] = {}
+        for tree in self.trees:
+            for path in sorted((tree.source / tree.root).glob("*.tf")):
+                for number, line in enumerate(path.read_text().splitlines(), 1):
+                    if block := re.match(r'(module|resource "([\w-]+)") "([\w-]+)" \{', line):
+                        address = f"{block.group(2) or 'module'}.{block.group(3)}"
+                        found.setdefault(address, (path.relative_to(self.repo).as_posix(), number))
+        return found
+
+    def place(self, address: str, sid: str) -> tuple[str, int]:
+        """Return where to look for a statement of the policy at an address: path and line."""
+        beginning = ".".join(re.sub(r"\[.*", "", part) for part in address.split(".")[:2])
+        return self.sids.get(sid) or self.blocks.get(beginning) or ("terraform/README.md", 1)
+
 
 def source(scan: Scan) -> ToolReport:
     """Ask checkov, with the checks of ``terraform/policies/source``, about Terraform as it is written."""
@@ -264,7 +281,7 @@ def _skipped(scan: Scan, record: dict[str, Any], folder: str = "terraform/") -> 
 
 def _of_policy(scan: Scan, policy: Policy, found: dict[str, Any]) -> Finding:
     detail = found["detail"] if isinstance(found["detail"], str) else json.dumps(found["detail"])
-    path, line = scan.sids.get(found["statement"], ("terraform", 1))
+    path, line = scan.place(policy.address, found["statement"])
     return Finding(
         path=path,
         line=line,

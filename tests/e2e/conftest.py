@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from scripts.applied import kept, tree_key
 from scripts.pipeline import Landed, Pipeline, deployed
 from scripts.toolchain import BUILD
 
@@ -16,6 +17,7 @@ def pipeline() -> Iterator[Pipeline]:
     work_dir = BUILD / "test" / "pipeline"
     shutil.rmtree(work_dir, ignore_errors=True)
     with deployed(work_dir) as running:
+        kept(tree_key(), lambda _: running.terraform.show_json())  # for the tests that compare such states
         yield running
 
 

@@ -153,6 +153,7 @@ def test_each_key_is_named_by_its_own_arn(plan: PlanDocument) -> None:
         "etl_keys": {"EncryptTables": [data]},
         "gate_keys": {"DecryptReceipts": [provenance], "EncryptManifests": [data]},
         "ingest_keys": {"EncryptDeliveries": [data]},
+        "lake_formation_keys": {"DecryptGold": [data]},
         "people_auditor_keys": {
             "DecryptEvidence": [provenance, trail],
             "DecryptObjectsAndEncryptResults": [data],

@@ -169,6 +169,20 @@ def test_the_page_tells_everything_from_the_top() -> None:
     assert page.index("What was checked") < page.index("What failed") < page.index("What is accepted")
 
 
+def test_what_could_not_be_run_is_no_green() -> None:
+    broken = ToolReport("zizmor", "", "", None, 0, "", (), failure=f"no tool {HOSTILE}")
+    assert not broken.green
+    page = render_page([broken], NOW, "a8a12d7")
+    assert "this is no result" in page
+    assert "Nothing found" not in page
+    (suite,) = ET.fromstring(junit([broken])).findall("testsuite")  # noqa: S314 - our own
+    assert (suite.get("tests"), suite.get("errors"), suite.get("failures")) == ("1", "1", "0")
+    assert "no tool <script>" in (next(suite.iter("error")).text or "")
+    log = json.loads(json.dumps(sarif([broken])))
+    jsonschema.validate(log, SHAPE)
+    assert log["runs"][0]["invocations"] == [{"executionSuccessful": False}]
+
+
 def test_a_scan_without_findings_says_so() -> None:
     assert "Nothing found that is not accepted." in render_page(REPORTS[1:], NOW, "a8a12d7")
 

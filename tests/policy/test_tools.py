@@ -12,9 +12,10 @@ from typing import Any
 import pytest
 
 from scripts.policies import Policy
+from scripts.scan.__main__ import scan_all
 from scripts.scan.engine import engine
 from scripts.scan.exceptions import read_exemptions
-from scripts.scan.known import example_variables
+from scripts.scan.known import Tree, example_variables
 from scripts.scan.model import ScanError
 from scripts.scan.tools import ITSELF, Scan, complete, rendered, secrets, source, workflows
 from scripts.toolchain import REPO, ToolError
@@ -126,6 +127,17 @@ def test_no_workflows_is_no_green(scan: Scan) -> None:
         workflows(scan)
 
 
+def test_what_cannot_be_run_is_said_and_the_rest_runs(scan: Scan, capsys: pytest.CaptureFixture[str]) -> None:
+    reports = scan_all(scan, "zizmor") + scan_all(scan, "secrets")
+    assert [(report.tool, report.green, bool(report.failure)) for report in reports] == [
+        ("zizmor", False, True),
+        ("secrets", True, False),
+    ]
+    printed = capsys.readouterr().out
+    assert "There are no workflows" in printed
+    assert "zizmor could not be run" in printed
+
+
 def test_a_skip_is_accepted_where_it_is_written(scan: Scan) -> None:
     block = 'resource "aws_sqs_queue" "this" {\n  name = "q"\n%s}\n'
     (scan.terraform / "main.tf").write_text(block % "")
@@ -152,6 +164,21 @@ def test_a_policy_that_gives_too_much_is_found_by_both_linters(scan: Scan) -> No
         "InfrastructureModification",
         "ResourceExposure",
     }
+
+
+def test_a_finding_says_where_to_look(scan: Scan) -> None:
+    (scan.terraform / "roles.tf").write_text(
+        'module "etl_role" {\n  source = "./modules/role"\n}\n\n'
+        'resource "aws_iam_role_policy" "this" {\n}\n\n'
+        'data "aws_iam_policy_document" "etl" {\n  statement {\n    sid = "ReadKeys"\n  }\n}\n'
+    )
+    looking = replace(scan, trees=(Tree("it", scan.terraform, scan.terraform / "it.tfvars"),))
+    parliament, cloudsplaining = rendered(looking, plans(DOCUMENT))
+    assert {(finding.path, finding.line) for finding in parliament.findings} == {("terraform/roles.tf", 10)}
+    assert {(finding.path, finding.line) for finding in cloudsplaining.findings} == {
+        ("terraform/roles.tf", 5)
+    }
+    assert looking.place('module.etl_role.aws_iam_role_policy.this["a.b"]', "") == ("terraform/roles.tf", 1)
 
 
 def test_a_policy_that_names_what_it_gives_is_not(scan: Scan) -> None:

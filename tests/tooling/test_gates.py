@@ -98,6 +98,22 @@ def test_the_exit_status_is_that_of_the_worst_gate() -> None:
         assert verdict in done.stdout
 
 
+def test_gates_can_be_interrupted_though_whoever_started_them_cannot(tmp_path: Path) -> None:
+    gate = "import os, signal; os.kill(os.getpid(), signal.SIGINT); print('went on')"
+    program = (
+        "import sys; from scripts import gates;"
+        f"gates.GATES['lint'] = (gates.Gate('g', gates.command(sys.executable, '-c', {gate!r}), 'mend it'),);"
+        "sys.exit(gates.main())"
+    )
+    (tmp_path / "run.py").write_text(program)
+    words = ["sh", "-c", "trap '' INT; exec \"$@\"", "sh", sys.executable, str(tmp_path / "run.py"), "lint"]
+    environ = {**os.environ, "PYTHONPATH": str(REPO)}
+    done = subprocess.run(words, cwd=REPO, env=environ, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "KeyboardInterrupt" in done.stdout
+    assert "went on" not in done.stdout
+
+
 def test_gates_are_chosen_together_or_one_by_its_name() -> None:
     assert chosen("lint") == GATES["lint"]
     for gate in GATES["lint"]:

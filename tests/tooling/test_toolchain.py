@@ -171,6 +171,11 @@ def test_what_would_change_a_run_from_outside_is_left_out() -> None:
     )
 
 
+def test_garbage_is_collected_rarely_unless_the_caller_wants_otherwise() -> None:
+    assert int(terraform_environ({})["GOGC"]) > 100
+    assert terraform_environ({"GOGC": "50"})["GOGC"] == "50"
+
+
 def test_the_lock_file_names_one_version_of_the_provider(tmp_path: Path) -> None:
     assert locked_provider_version() == "5.100.0"
     (tmp_path / "lock").write_text(

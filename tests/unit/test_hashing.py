@@ -9,7 +9,7 @@ import tracemalloc
 from collections.abc import Iterator
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from custody import hashing
@@ -49,7 +49,6 @@ class Pieces:
         return piece
 
 
-@settings(deadline=None)
 @given(st.lists(st.binary(min_size=1, max_size=50)))
 def test_the_pieces_a_reader_gives_do_not_matter(pieces: list[bytes]) -> None:
     assert hash_stream(Pieces(*pieces)) == digest(b"".join(pieces))

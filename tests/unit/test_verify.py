@@ -160,7 +160,7 @@ def flip(data: bytes, where: int, mask: int) -> bytes:
 
 
 FLIPS = given(where=st.integers(0, 100_000), mask=st.integers(1, 255))
-SOME = settings(max_examples=25, deadline=None)
+SOME = settings(max_examples=25)
 
 
 @pytest.fixture(scope="module")
