@@ -78,6 +78,7 @@ docs: ## what is written from code and data: tables in the READMEs of terraform/
 	@$(RUN) scripts.module_docs
 	@$(RUN) scripts.access.page
 	@$(RUN) scripts.controls
+	@$(RUN) scripts.contracts
 
 local-up: build ## start AWS on this machine, and say how to point a terminal at it
 	@$(RUN) scripts.local_aws up

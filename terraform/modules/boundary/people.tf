@@ -113,6 +113,13 @@ data "aws_iam_policy_document" "people" {
     resources = ["${local.here["lambda"]}:function:${var.prefix}-*"]
   }
 
+  # Who would have a job run asks the gate, which hands it verified versions alone.
+  statement {
+    sid       = "GateOfTheKit"
+    actions   = ["lambda:InvokeFunction"]
+    resources = ["${local.here["lambda"]}:function:${var.prefix}-gate"]
+  }
+
   # The list of event sources is the account's: the action has no resource.
   statement {
     sid       = "ListOfEventSources"

@@ -21,7 +21,7 @@ data "aws_iam_policy_document" "service" {
   # https://docs.aws.amazon.com/kms/latest/developerguide/alias-authorization.html
   statement {
     sid       = "KeysOfTheKit"
-    actions   = ["kms:Decrypt", "kms:GenerateDataKey", "kms:Sign"]
+    actions   = ["kms:Decrypt", "kms:GenerateDataKey", "kms:Sign", "kms:Verify"]
     resources = ["${local.here["kms"]}:key/*"]
 
     condition {
@@ -56,10 +56,25 @@ data "aws_iam_policy_document" "service" {
       "glue:GetPartition",
       "glue:GetPartitions",
       "glue:GetTable",
+      "glue:GetTableVersion",
+      "glue:GetTableVersions",
       "glue:GetTables",
       "glue:UpdateTable",
     ]
     resources = local.catalog
+  }
+
+  statement {
+    sid       = "JobsOfTheKit"
+    actions   = ["glue:GetJobRun", "glue:GetJobRuns", "glue:StartJobRun"]
+    resources = ["${local.here["glue"]}:job/${var.prefix}-*"]
+  }
+
+  # https://docs.aws.amazon.com/glue/latest/dg/data-quality-authorization.html
+  statement {
+    sid       = "RulesetsOfTheKit"
+    actions   = ["glue:GetDataQualityRuleset*", "glue:PublishDataQuality"]
+    resources = ["${local.here["glue"]}:dataQualityRuleset/${var.prefix}-*"]
   }
 
   statement {
@@ -87,7 +102,7 @@ data "aws_iam_policy_document" "service" {
     resources = ["*"]
   }
 
-  # Lambda attaches what runs in a network to it in the role's name. Its ids, and those of interfaces, are random.
+  # Lambda and Glue attach what runs in a network to it in the role's name. Its ids, and those of interfaces, are random.
   # https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html
   statement {
     sid = "InterfacesInNetworksOfTheAccount"
@@ -100,11 +115,38 @@ data "aws_iam_policy_document" "service" {
     resources = [for type in ["network-interface", "security-group", "subnet"] : "${local.here["ec2"]}:${type}/*"]
   }
 
+  # Glue marks as its own what it made, and nothing else.
+  # https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AWSGlueServiceRole.html
+  statement {
+    sid       = "InterfacesOfGlueMarked"
+    actions   = ["ec2:CreateTags", "ec2:DeleteTags"]
+    resources = ["${local.here["ec2"]}:network-interface/*"]
+
+    condition {
+      test     = "ForAllValues:StringEquals"
+      variable = "aws:TagKeys"
+      values   = ["aws-glue-service-resource"]
+    }
+  }
+
   # To describe has no resource.
   statement {
-    sid       = "InterfacesDescribed"
-    actions   = ["ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets"]
+    sid = "NetworksDescribed"
+    actions = [
+      "ec2:DescribeNetworkInterfaces",
+      "ec2:DescribeRouteTables",
+      "ec2:DescribeSecurityGroups",
+      "ec2:DescribeSubnets",
+      "ec2:DescribeVpcAttribute",
+      "ec2:DescribeVpcEndpoints",
+    ]
     resources = ["*"]
+  }
+
+  statement {
+    sid       = "ConnectionsOfTheKit"
+    actions   = ["glue:GetConnection"]
+    resources = ["${local.here["glue"]}:catalog", "${local.here["glue"]}:connection/${var.prefix}-*"]
   }
 
   statement {

@@ -35,9 +35,10 @@ run "services_are_capped" {
         statement.Effect == "Deny" || strcontains(resource, "custody-of-twenty-one-production") || strcontains(resource, "custody_of_twenty_one_production")
         || contains(["arn:aws:glue:eu-central-1:123456789012:catalog", "arn:aws:kms:eu-central-1:123456789012:key/*", "arn:aws:logs:eu-central-1:123456789012:log-group:/aws-glue/jobs/*"], resource)
         || (statement.Sid == "InterfacesInNetworksOfTheAccount" && startswith(resource, "arn:aws:ec2:eu-central-1:123456789012:"))
+        || (statement.Sid == "InterfacesOfGlueMarked" && resource == "arn:aws:ec2:eu-central-1:123456789012:network-interface/*")
         || (resource == "arn:aws:execute-api:eu-central-1:123456789012:*" && statement.Action == "execute-api:Invoke")
         || (resource == "*" && contains(["cloudtrail:ListPublicKeys", "lakeformation:GetDataAccess"], statement.Action))
-        || (resource == "*" && toset(flatten([statement.Action])) == toset(["ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets"]))
+        || (resource == "*" && alltrue([for action in flatten([statement.Action]) : startswith(action, "ec2:Describe")]))
       ])
     ])
     error_message = "What bears another name is out of reach, but for what has no name of its own."
@@ -60,6 +61,25 @@ run "services_are_capped" {
       SecretsOfTheKit                  = toset(["secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue", "secretsmanager:UpdateSecretVersionStage"])
     }
     error_message = "Of networks, a service handles its own interfaces; of secrets, it reads and rotates the kit's."
+  }
+
+  assert {
+    condition = [
+      for statement in jsondecode(aws_iam_policy.this.policy).Statement : statement.Condition
+      if contains(flatten([statement.Action]), "ec2:CreateTags")
+    ] == [{ "ForAllValues:StringEquals" = { "aws:TagKeys" = "aws-glue-service-resource" } }]
+    error_message = "A service tags what Glue made for it, with Glue's own tag alone."
+  }
+
+  assert {
+    condition = {
+      for statement in jsondecode(aws_iam_policy.this.policy).Statement : statement.Resource => toset(flatten([statement.Action]))
+      if contains(["JobsOfTheKit", "RulesetsOfTheKit"], statement.Sid)
+      } == {
+      "arn:aws:glue:eu-central-1:123456789012:job/custody-of-twenty-one-production-*"                = toset(["glue:GetJobRun", "glue:GetJobRuns", "glue:StartJobRun"])
+      "arn:aws:glue:eu-central-1:123456789012:dataQualityRuleset/custody-of-twenty-one-production-*" = toset(["glue:GetDataQualityRuleset*", "glue:PublishDataQuality"])
+    }
+    error_message = "Services start and watch the kit's jobs and judge by its rulesets; they change neither."
   }
 
   assert {
@@ -89,6 +109,14 @@ run "people_are_capped" {
       ])
     ])
     error_message = "No person administers, signs, deletes or stops the trail."
+  }
+
+  assert {
+    condition = [
+      for statement in jsondecode(aws_iam_policy.this.policy).Statement : statement.Resource
+      if statement.Effect == "Allow" && contains(flatten([statement.Action]), "lambda:InvokeFunction")
+    ] == ["arn:aws:lambda:eu-central-1:123456789012:function:custody-of-twenty-one-production-gate"]
+    error_message = "A person calls the gate, and no other function."
   }
 
   assert {

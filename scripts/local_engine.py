@@ -1,0 +1,59 @@
+"""An engine for the ETL on one machine: pysail, a Spark Connect server without Java, in this process.
+
+It reads and writes Amazon S3 by the usual ``AWS_…`` variables, which must be set before it starts. It keeps
+no rows between two uses of a DataFrame (``persist`` does nothing there), so what Glue's Spark persists is
+staged here as Delta tables in a folder that goes when the session ends.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pysail.spark import SparkConnectServer
+from pyspark.sql import SparkSession
+
+from custody.etl.delta import configure
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+    from custody.etl.silver_run import Stage
+
+
+@contextmanager
+def pysail_session() -> Iterator[tuple[SparkSession, Stage]]:
+    """A session that is set up as the jobs want it, and what stages rows for it, until the block ends."""
+    server = SparkConnectServer("127.0.0.1", 0)
+    server.start(background=True)
+    _, port = server.listening_address
+    try:
+        spark = SparkSession.builder.remote(f"sc://127.0.0.1:{port}").create()
+        configure(spark)
+        with staging(spark) as stage:
+            yield spark, stage
+        spark.stop()
+    finally:
+        server.stop()
+
+
+@contextmanager
+def staging(spark: SparkSession) -> Iterator[Stage]:
+    """Something that keeps the rows of a DataFrame on disk until the block ends."""
+    folder = Path(tempfile.mkdtemp(prefix="custody-stage-"))
+    numbers = count()
+
+    def stage(frame: DataFrame) -> DataFrame:
+        path = str(folder / str(next(numbers)))
+        frame.write.format("delta").save(path)
+        return spark.read.format("delta").load(path)
+
+    try:
+        yield stage
+    finally:
+        shutil.rmtree(folder)

@@ -1,0 +1,303 @@
+"""What a table must be: its columns, the rules each row is held to, and the thresholds a run is held to.
+
+A contract is data, one YAML file a table (``glue/quality/<table>.yaml``), or the same as JSON where there is
+no PyYAML, as on Glue. It is read strictly: a name
+nobody knows, a rule that does not fit its column's type or a threshold out of range is an error that names
+its place. Patterns are kept to what Java's, Rust's and DQDL's regular expressions read alike.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal, InvalidOperation
+from typing import Any, Literal, cast, get_args
+
+from custody.errors import UsageError
+
+ColumnType = Literal["string", "integer", "decimal", "date", "timestamp", "boolean"]
+Format = Literal["csv", "jsonl"]
+Wins = Literal["first", "latest"]
+Unknown = Literal["keep", "reject"]
+CheckKind = Literal["row_count", "rejected_ratio", "duplicate_ratio", "completeness"]
+
+RESERVED = frozenset({"extra", "reason", "problem", "unreadable", "manifest_id", "object_rows"})
+"""Names that the tables have besides the contract's; so are all that begin with ``source_`` or ``text_``."""
+_NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
+_ORDERED = frozenset({"integer", "decimal", "date"})
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column: what it means, and what its value must be for the row to be valid."""
+
+    name: str
+    type: ColumnType
+    meaning: str
+    required: bool = False
+    pii: bool = False
+    aliases: tuple[str, ...] = ()
+    """Other names that the field had or has in deliveries."""
+    pattern: str | None = None
+    """A regular expression for the whole of a string."""
+    allowed: tuple[str, ...] = ()
+    minimum: str | None = None
+    maximum: str | None = None
+    max_length: int | None = None
+    not_before: str | None = None
+    """Another column of type date that this one must not be earlier than, where both are there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A threshold: the run stops before anything is published if it is not met."""
+
+    kind: CheckKind
+    bound: Decimal
+    column: str | None = None
+
+    @property
+    def sentence(self) -> str:
+        """The check in words, for reports."""
+        subject = f"{self.kind} of {self.column}" if self.column else self.kind
+        return f"{subject} {'at most' if self.kind.endswith('_ratio') else 'at least'} {self.bound}"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """What raw objects hold the table's rows, and in what form."""
+
+    prefix: str
+    format: Format
+    wins: Wins
+    """Which of several rows with one key stays: of the first delivery, or of the latest."""
+    unknown_columns: Unknown
+    """Fields the contract does not know: kept as JSON in the column ``extra``, or their rows rejected."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contract:
+    """The contract of one table."""
+
+    table: str
+    meaning: str
+    key: tuple[str, ...]
+    columns: tuple[Column, ...]
+    checks: tuple[Check, ...]
+    sha256: str
+    """Of the document it was read from, in UTF-8."""
+    source: Source | None = None
+    """Where its rows come from; ``None`` for a table made from other tables."""
+    day: tuple[str, str] | None = None
+    """The column the table is partitioned by, and the timestamp whose UTC day it is."""
+
+    @property
+    def rejected_table(self) -> str:
+        """The name of the table that holds the rows that were rejected."""
+        return f"{self.table}_rejected"
+
+    def raw(self) -> Source:
+        """Where the rows come from. Raises ``UsageError`` for a table that has no raw objects."""
+        if self.source is None:
+            raise UsageError(f"The table {self.table} is made from other tables; it has no raw objects.")
+        return self.source
+
+
+class _Mapping:
+    """One mapping of the document; each field is taken out once, and what is left over is an error."""
+
+    def __init__(self, value: object, where: str) -> None:
+        if not isinstance(value, Mapping) or not all(isinstance(name, str) for name in value):
+            raise UsageError(f"The contract's {where} is not a mapping of names.")
+        self._left = dict(value)
+        self.where = where
+
+    def error(self, name: str, what: str) -> UsageError:
+        return UsageError(f"The contract's {self.where}.{name} {what}.")
+
+    def take(self, name: str, kind: type[Any], default: object = ...) -> Any:
+        value = self._left.pop(name, default)
+        if value is ...:
+            raise self.error(name, "is missing")
+        if value is not default and (
+            not isinstance(value, kind) or isinstance(value, bool) != (kind is bool)
+        ):
+            raise self.error(name, f"is not of type {kind.__name__}")
+        return value
+
+    def choice(self, name: str, options: object, default: object = ...) -> Any:
+        value = self.take(name, str, default)
+        if value not in get_args(options):
+            raise self.error(name, f"is {value!r}, not one of {', '.join(get_args(options))}")
+        return value
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        values = self.take(name, list, [])
+        if not all(isinstance(value, str) and value for value in values) or len(set(values)) != len(values):
+            raise self.error(name, "is not a list of different texts (quote NO, ON and numbers)")
+        return tuple(values)
+
+    def end(self) -> None:
+        for name in self._left:
+            raise self.error(name, "is not known")
+
+
+def parse_contract(text: str | bytes) -> Contract:
+    """Read one contract. Raises ``UsageError`` naming the first thing that is wrong."""
+    fields = _Mapping(_load(text), "document")
+    table = _name(fields, fields.take("table", str), "table")
+    listed = fields.take("columns", list)
+    columns = tuple(_column(_Mapping(item, f"columns[{index}]")) for index, item in enumerate(listed))
+    by_name = {column.name: column for column in columns}
+    names = [name for column in columns for name in (column.name, *column.aliases)]
+    if len(set(names)) != len(names):
+        raise fields.error("columns", "names a column (or an alias) twice")
+    day = _day(fields, by_name)
+    key = fields.texts("key")
+    known = {*by_name, *(day or ())}
+    if not key or not known.issuperset(key):
+        raise fields.error("key", "is not a list of columns of the table")
+    for column in columns:
+        if column.name in key and not column.required:
+            raise fields.error("key", f"holds {column.name}, which is not required")
+        other = column.not_before and by_name.get(column.not_before)
+        if column.not_before and not (other and other.type == column.type == "date"):
+            raise fields.error("columns", f"has {column.name}.not_before, which names no other date")
+    checks = tuple(
+        _check(_Mapping(item, f"checks[{index}]"), by_name)
+        for index, item in enumerate(fields.take("checks", list, []))
+    )
+    source = fields.take("source", dict, None)
+    contract = Contract(
+        table=table,
+        meaning=fields.take("meaning", str),
+        key=key,
+        columns=columns,
+        checks=checks,
+        sha256=hashlib.sha256(text.encode() if isinstance(text, str) else text).hexdigest(),
+        source=None if source is None else _source(_Mapping(source, "source")),
+        day=day,
+    )
+    fields.end()
+    return contract
+
+
+def _load(text: str | bytes) -> object:
+    """Read JSON, or else YAML, which needs PyYAML. Raises ``UsageError``."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        import yaml  # noqa: PLC0415 - see the module's docstring
+    try:
+        return yaml.safe_load(text)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UsageError(f"The contract is not YAML: {' '.join(str(error).split())}.") from error
+
+
+def _name(fields: _Mapping, name: str, field: str) -> str:
+    if not _NAME.fullmatch(name) or name in RESERVED or name.startswith(("source_", "text_")):
+        raise fields.error(
+            field, f"is {name!r}, which is no name for it (lower case, a-z, 0-9 and _, not taken)"
+        )
+    return name
+
+
+def _day(fields: _Mapping, columns: Mapping[str, Column]) -> tuple[str, str] | None:
+    document = fields.take("day", dict, None)
+    if document is None:
+        return None
+    day = _Mapping(document, "day")
+    name, of = _name(day, day.take("column", str), "column"), day.take("of", str)
+    day.end()
+    column = columns.get(of)
+    if name in columns or column is None or column.type != "timestamp" or not column.required:
+        raise fields.error("day", "is not a new column, made of a required timestamp")
+    return name, of
+
+
+def _source(fields: _Mapping) -> Source:
+    source = Source(
+        prefix=fields.take("prefix", str),
+        format=fields.choice("format", Format),
+        wins=fields.choice("wins", Wins),
+        unknown_columns=fields.choice("unknown_columns", Unknown),
+    )
+    if not source.prefix.endswith("/"):
+        raise fields.error("prefix", "does not end in /")
+    fields.end()
+    return source
+
+
+def _column(fields: _Mapping) -> Column:
+    name = _name(fields, fields.take("name", str), "name")
+    fields.where = f"column {name}"
+    column = Column(
+        name=name,
+        type=fields.choice("type", ColumnType),
+        meaning=fields.take("meaning", str),
+        required=fields.take("required", bool, False),
+        pii=fields.take("pii", bool, False),
+        aliases=fields.texts("aliases"),
+        pattern=fields.take("pattern", str, None),
+        allowed=fields.texts("allowed"),
+        minimum=fields.take("minimum", str, None),
+        maximum=fields.take("maximum", str, None),
+        max_length=fields.take("max_length", int, None),
+        not_before=fields.take("not_before", str, None),
+    )
+    fields.end()
+    if column.type != "string" and (column.pattern or column.allowed or column.max_length):
+        raise fields.error("type", "is not string, which pattern, allowed and max_length are for")
+    if any('"' in value or "\\" in value for value in column.allowed):
+        raise fields.error("allowed", "holds a quote or a backslash")
+    if column.pattern is not None:
+        _portable(fields, column.pattern)
+    for field, bound in (("minimum", column.minimum), ("maximum", column.maximum)):
+        if bound is not None and not _is_bound(column.type, bound):
+            raise fields.error(field, f"is {bound!r}, which is no {column.type} to compare with")
+    return column
+
+
+def _portable(fields: _Mapping, pattern: str) -> None:
+    """Raise ``UsageError`` for a pattern that some engine might read differently."""
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise fields.error("pattern", f"is no regular expression: {error}") from error
+    if re.search(r'[\\"$]|(?<!\[)\^|\(\?|&&|\[\[|[*+?}][+?]', pattern) or not pattern.isascii():
+        raise fields.error("pattern", r'holds one of \ " ^ $ (? && [[ *? *+, which engines read differently')
+
+
+def _is_bound(kind: ColumnType, bound: str) -> bool:
+    try:
+        if kind == "date":
+            date.fromisoformat(bound)
+        elif kind == "integer":
+            int(bound)
+        else:
+            Decimal(bound)
+    except (ValueError, InvalidOperation):
+        return False
+    return kind in _ORDERED
+
+
+def _check(fields: _Mapping, columns: Mapping[str, Column]) -> Check:
+    kind = cast("CheckKind", fields.choice("kind", CheckKind))
+    bound_name = "at_most" if kind.endswith("_ratio") else "at_least"
+    text = fields.take(bound_name, str)
+    column = fields.take("column", str) if kind == "completeness" else None
+    fields.end()
+    try:
+        bound = Decimal(text)
+    except InvalidOperation as error:
+        raise fields.error(bound_name, f"is {text!r}, which is no number") from error
+    whole = kind == "row_count" and bound >= 0 and bound == int(bound)
+    if not whole and not (kind != "row_count" and 0 <= bound <= 1):
+        raise fields.error(bound_name, "is out of range (rows: whole; ratios and completeness: 0 to 1)")
+    if column is not None and column not in columns:
+        raise fields.error("column", f"is {column!r}, which the table has not")
+    return Check(kind, bound, column)

@@ -1,0 +1,194 @@
+r"""From text to typed, valid, single rows: DataFrame functions without a side effect, alike on every engine.
+
+What engines might read differently is settled by a regular expression before it is cast: Java's and Rust's
+agree on ASCII classes and on ``\A … \z``. All times are in UTC; the session's time zone must be UTC.
+"""
+
+from __future__ import annotations
+
+from functools import reduce
+from operator import and_
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F  # noqa: N812 - the name all Spark code uses
+
+from custody.etl import contract as rules
+from custody.etl.contract import Contract
+
+SPARK_TYPES = {
+    "string": "string",
+    "integer": "bigint",
+    "decimal": "decimal(18,2)",
+    "date": "date",
+    "timestamp": "timestamp",
+    "boolean": "boolean",
+}
+_WHITESPACE = r"[ \t\n\x0b\f\r]+"
+_CONTROL = r"[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufeff]"
+_INTEGER = r"\A[+-]?[0-9]{1,18}\z"
+_DECIMAL = r"\A[+-]?[0-9]{1,16}(?:\.[0-9]{1,2}0*)?\z"
+_DAY = "(?:19|20)[0-9]{2}-[0-9]{2}-[0-9]{2}"
+_DATE = rf"\A{_DAY}\z"
+_TIMESTAMP = (
+    rf"\A{_DAY}[T ][0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}}(?:\.[0-9]{{1,6}})?(?:Z|[+-][0-9]{{2}}:[0-9]{{2}})\z"
+)
+_EPOCH_SECONDS = r"\A[0-9]{9,10}(?:\.[0-9]{1,6})?\z"
+_EPOCH_MILLISECONDS = r"\A[0-9]{12,13}\z"
+SOURCE = ("source_bucket", "source_key", "source_version_id", "source_row", "source_order")
+"""Where a row comes from, and its place in the order by which one of several rows with one key stays."""
+
+
+def typed(records: DataFrame, contract: Contract) -> DataFrame:
+    """Read the text of each column by its type, and say what is wrong with the row.
+
+    Adds a column of its type for each of the contract's (NULL where there is none or it cannot be read),
+    the day column, ``source_order``, and ``reason``: NULL for a valid row, else ``column:problem`` for
+    every rule that is broken, separated by ``; ``. What is read from text has its whitespace collapsed and
+    trimmed. The text as it was is kept for rejected rows alone.
+    """
+    frame = records.withColumn(
+        "source_order",
+        F.concat(F.col("source_rank"), F.lit("|"), F.format_string("%012d", F.col("source_row"))),
+    )
+    cleaned = {
+        column.name: _emptied(F.trim(F.regexp_replace(F.col(f"text_{column.name}"), _WHITESPACE, " ")))
+        for column in contract.columns
+    }
+    frame = frame.withColumns({f"clean_{name}": value for name, value in cleaned.items()})
+    frame = frame.withColumns(
+        {column.name: read(F.col(f"clean_{column.name}"), column.type) for column in contract.columns}
+    )
+    problems = [problem for column in contract.columns for problem in _problems(column)]
+    if contract.raw().unknown_columns == "reject":
+        problems.append(F.when(F.col("extra").isNotNull(), F.lit("extra:unknown_column")))
+    of_row = _emptied(F.concat_ws("; ", *problems))
+    frame = frame.withColumn(
+        "reason",
+        F.when(F.col("problem").isNotNull(), F.concat(F.lit("record:"), F.col("problem")))
+        .when(F.col("source_row") > 0, of_row)
+        .otherwise(F.lit(None).cast("string")),
+    )
+    if contract.day is not None:
+        name, of = contract.day
+        frame = frame.withColumn(name, F.col(of).cast("date"))
+    frame = frame.drop("source_rank", *(f"clean_{column.name}" for column in contract.columns))
+    return frame.withColumns(
+        {
+            name: F.when(F.col("reason").isNotNull(), F.col(name))
+            for name in frame.columns
+            if name.startswith("text_")
+        }
+    )
+
+
+def _emptied(value: Column) -> Column:
+    """The text, or NULL if it is empty."""
+    return F.when(value != "", value)
+
+
+def read(text: Column, kind: rules.ColumnType) -> Column:
+    """One text as a value of the type; NULL where it is none. Years are 1900 to 2099.
+
+    Integers have at most 18 digits. Decimals have at most two places (more only if they are zero). A
+    timestamp is RFC 3339 with an offset (a space may stand for the T), or seconds (9 or 10 digits) or
+    milliseconds (12 or 13) since 1970 in UTC. A boolean is ``true`` or ``false`` in any case.
+    """
+    if kind == "string":
+        return text
+    if kind == "integer":
+        return _only(text, _INTEGER).cast("bigint")
+    if kind == "decimal":
+        return _only(text, _DECIMAL).cast("decimal(18,2)")
+    if kind == "date":
+        return _only(text, _DATE).cast("date")
+    if kind == "boolean":
+        lower = F.lower(text)
+        return F.when(lower == "true", F.lit(True)).when(lower == "false", F.lit(False))
+    seconds = _only(text, _EPOCH_SECONDS).cast("decimal(18,6)").cast("timestamp")
+    milliseconds = F.call_function("timestamp_millis", _only(text, _EPOCH_MILLISECONDS).cast("bigint"))
+    return F.coalesce(_only(text, _TIMESTAMP).cast("timestamp"), seconds, milliseconds)
+
+
+def _only(text: Column, pattern: str) -> Column:
+    """The text where it matches, else NULL: a guard in front of a cast."""
+    return F.when(text.rlike(pattern), text)
+
+
+def _problems(column: rules.Column) -> list[Column]:
+    """For each rule of one column: its name where the row breaks it, else NULL."""
+    text, value = F.col(f"clean_{column.name}"), F.col(column.name)
+    broken: list[tuple[str, Column]] = []
+    if column.required:
+        broken.append(("missing", text.isNull()))
+    if column.type != "string":
+        broken.append((f"not_{column.type}", text.isNotNull() & value.isNull()))
+    else:
+        broken.append(("control_characters", text.rlike(_CONTROL)))
+    if column.pattern is not None:
+        broken.append(("malformed", ~text.rlike(rf"\A(?:{column.pattern})\z")))
+    if column.allowed:
+        broken.append(("not_allowed", ~text.isin(list(column.allowed))))
+    if column.max_length is not None:
+        broken.append(("too_long", F.length(text) > column.max_length))
+    if column.minimum is not None:
+        broken.append(("too_low", value < F.lit(column.minimum).cast(SPARK_TYPES[column.type])))
+    if column.maximum is not None:
+        broken.append(("too_high", value > F.lit(column.maximum).cast(SPARK_TYPES[column.type])))
+    if column.not_before is not None:
+        broken.append((f"before_{column.not_before}", value < F.col(column.not_before)))
+    return [F.when(condition, F.lit(f"{column.name}:{name}")) for name, condition in broken]
+
+
+def silver_columns(contract: Contract) -> list[str]:
+    """The columns of the published table but ``manifest_id``, in order."""
+    day = [contract.day[0]] if contract.day else []
+    return [*day, *(column.name for column in contract.columns), "extra", *SOURCE]
+
+
+def winners(rows: DataFrame, contract: Contract) -> DataFrame:
+    """Of the valid rows, the one row of each key that stays, by ``source_order``: the first or the latest.
+
+    No two rows share a ``source_order``, and it depends on the deliveries alone: not on the order in which
+    they are processed, nor on how often.
+    """
+    valid = rows.where(F.col("reason").isNull() & (F.col("source_row") > 0)).select(*silver_columns(contract))
+    place = F.min("source_order") if contract.raw().wins == "first" else F.max("source_order")
+    best = valid.groupBy(*contract.key).agg(place.alias("best")).select("best")
+    return valid.join(best, F.col("source_order") == F.col("best"), "left_semi")
+
+
+def judged(batch: DataFrame, table: DataFrame, contract: Contract, manifest_id: str) -> DataFrame:
+    """A batch's winners with ``manifest_id``, and ``stands``: whether the row is there after the merge.
+
+    A winner stands if the table has no row of its key, or one that loses against it; or if it is there
+    already, put there by a run of the same manifest that did not come to its end.
+    """
+    there = table.select(
+        *(F.col(name).alias(f"there_{name}") for name in contract.key),
+        F.col("source_order").alias("there_order"),
+        F.col("manifest_id").alias("there_manifest_id"),
+    )
+    same_key = reduce(and_, (F.col(name) == F.col(f"there_{name}") for name in contract.key))
+    order, other = F.col("source_order"), F.col("there_order")
+    wins = order < other if contract.raw().wins == "first" else order > other
+    ours = (order == other) & (F.col("there_manifest_id") == manifest_id)
+    return batch.join(there, same_key, "left").select(
+        *silver_columns(contract),
+        F.lit(manifest_id).alias("manifest_id"),
+        (other.isNull() | wins | ours).alias("stands"),
+    )
+
+
+def rejected(rows: DataFrame, contract: Contract, manifest_id: str) -> DataFrame:
+    """The rejected rows: where each comes from, why, and its fields as they were delivered, all text."""
+    return rows.where(F.col("reason").isNotNull()).select(
+        "source_bucket",
+        "source_key",
+        "source_version_id",
+        "source_row",
+        "reason",
+        *(F.col(f"text_{column.name}").alias(column.name) for column in contract.columns),
+        "extra",
+        "unreadable",
+        F.lit(manifest_id).alias("manifest_id"),
+    )

@@ -1,0 +1,104 @@
+"""The manifest: which object versions a run processes, and what their bytes must hash to.
+
+The gate writes it once, after it has verified each version's receipt; the job reads exactly what it names.
+Its identity is the SHA-256 of its bytes, so that a manifest that was changed is another one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from custody.documents import Fields, parse_object
+from custody.errors import EvidenceError
+from custody.objects import ObjectVersion
+from custody.times import format_time
+
+MANIFEST_TYPE = "urn:custody:manifest:v1"
+MAX_MANIFEST_BYTES = 64 * 1024 * 1024
+_DAY = re.compile(r"(?<![0-9])([0-9]{4})([-/])(0[1-9]|1[0-2])\2(0[1-9]|[12][0-9]|3[01])(?![0-9])")
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One object version, as its receipt has it."""
+
+    version: ObjectVersion
+    sha256: str
+    size_bytes: int
+    last_modified: datetime
+
+    @property
+    def rank(self) -> str:
+        """A text that orders deliveries: the day the data are of, then when they came, then who they are.
+
+        The day is the last one in the key (``…/2026-01-15.csv``, or ``…/2026/01/15/…`` as Firehose writes
+        it), else the day of delivery. Hence an old day's file that is delivered again does not overrule a
+        newer day's, while a correction of the same day does. No two versions share a rank, whatever order
+        they come in.
+        """
+        modified = format_time(self.last_modified)
+        days = _DAY.findall(self.version.key)
+        identity = f"{self.version.bucket}\n{self.version.key}\n{self.version.version_id}".encode()
+        if "." not in modified:
+            modified = modified.replace("Z", ".000Z")
+        day = "{0}-{2}-{3}".format(*days[-1]) if days else modified[:10]
+        return f"{day}|{modified}|{hashlib.sha256(identity).hexdigest()[:16]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """The object versions of one table to process, and the document's own digest."""
+
+    table: str
+    entries: tuple[Entry, ...]
+    created_at: datetime
+    sha256: str
+
+
+def write_manifest(table: str, entries: Iterable[Entry], created_at: datetime) -> bytes:
+    """The manifest's bytes: one JSON document, its entries in the order of their versions."""
+    document = {
+        "type": MANIFEST_TYPE,
+        "table": table,
+        "created_at": format_time(created_at),
+        "entries": [
+            {
+                "bucket": entry.version.bucket,
+                "key": entry.version.key,
+                "version_id": entry.version.version_id,
+                "sha256": entry.sha256,
+                "size_bytes": entry.size_bytes,
+                "last_modified": format_time(entry.last_modified),
+            }
+            for entry in sorted(entries, key=lambda entry: entry.version)
+        ],
+    }
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def parse_manifest(data: bytes) -> Manifest:
+    """Read a manifest. Raises ``EvidenceError`` naming the first thing that is wrong."""
+    fields = Fields(parse_object(data, "manifest", MAX_MANIFEST_BYTES), "manifest")
+    if (kind := fields.text("type")) != MANIFEST_TYPE:
+        raise EvidenceError(f"The manifest's type is {kind[:80]!r}, not {MANIFEST_TYPE}.")
+    entries = tuple(
+        Entry(
+            version=ObjectVersion(item.words("bucket"), item.words("key"), item.words("version_id")),
+            sha256=item.sha256("sha256"),
+            size_bytes=item.natural("size_bytes"),
+            last_modified=item.time("last_modified"),
+        )
+        for item in fields.objects("entries")
+    )
+    if not entries:
+        raise EvidenceError("The manifest names no object versions.")
+    if len({entry.version for entry in entries}) != len(entries):
+        raise EvidenceError("The manifest names an object version twice.")
+    return Manifest(
+        fields.words("table"), entries, fields.time("created_at"), hashlib.sha256(data).hexdigest()
+    )

@@ -1,0 +1,65 @@
+"""The parameters of a job, as Glue gives them: ``--name value`` among parameters of Glue's own.
+
+AWS's ``getResolvedOptions`` is not used: its licence forbids shipping it, and it takes a missing parameter
+for a crash.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date
+
+from custody.errors import UsageError
+
+
+class Parameters:
+    """What follows a script's name on its command line.
+
+    Every method raises ``UsageError`` naming the parameter.
+    """
+
+    def __init__(self, arguments: Sequence[str]) -> None:
+        self._values: dict[str, str] = {}
+        name = None
+        for word in arguments:
+            if name is None or word.startswith("--"):
+                name, _, value = word.removeprefix("--").partition("=")
+                self._values[name] = value
+                name = None if value else name
+            else:
+                self._values[name] = word
+                name = None
+
+    def text(self, name: str) -> str:
+        """A value that must be there."""
+        if not (value := self._values.get(name, "")):
+            raise UsageError(
+                f"The job has no parameter --{name}.", "Give it as a default argument or to the run."
+            )
+        return value
+
+    def folder(self, name: str) -> str:
+        """The URI of a folder in Amazon S3, without the slash at its end."""
+        value = self.text(name).rstrip("/")
+        if not value.startswith("s3://"):
+            raise UsageError(f"--{name} is {value!r}, not the URI of a folder, s3://bucket/prefix.")
+        return value
+
+    def number(self, name: str) -> int | None:
+        """A whole number of zero or more, or ``None`` where there is none."""
+        value = self._values.get(name)
+        if value is None:
+            return None
+        if not (value.isascii() and value.isdigit()):
+            raise UsageError(f"--{name} is {value!r}, not a whole number.")
+        return int(value)
+
+    def days(self, name: str) -> tuple[date, ...]:
+        """Days as ``2026-01-15,2026-01-16``; none where the parameter is absent."""
+        value = self._values.get(name)
+        if value is None:
+            return ()
+        try:
+            return tuple(date.fromisoformat(day) for day in value.split(","))
+        except ValueError as error:
+            raise UsageError(f"--{name} is {value!r}, not days as 2026-01-15,2026-01-16.") from error

@@ -1,0 +1,141 @@
+"""A lake in a folder: what the ETL's tests run on, besides an engine."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from custody.etl.contract import Contract, parse_contract
+from custody.etl.lineage import Run
+from custody.etl.manifest import Entry, Manifest, parse_manifest, write_manifest
+from custody.objects import ObjectVersion
+from scripts.sample_data import CUSTOMER_COLUMNS
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+    from custody.etl.silver_run import Lake
+
+REPO = Path(__file__).resolve().parents[2]
+BUCKET = "raw"
+BEGIN = datetime(2026, 1, 20, tzinfo=UTC)
+CUSTOMERS, EVENTS = "incoming/customers/", "incoming/stream/viewing_events/"
+
+
+def contract(table: str) -> Contract:
+    return parse_contract((REPO / "glue" / "quality" / f"{table}.yaml").read_text())
+
+
+def contract_with(table: str, *changes: tuple[str, str]) -> Contract:
+    """The contract with some of its text replaced."""
+    text = (REPO / "glue" / "quality" / f"{table}.yaml").read_text()
+    for old, new in changes:
+        assert old in text
+        text = text.replace(old, new)
+    return parse_contract(text)
+
+
+class FolderStore:
+    """Objects as files."""
+
+    def read(self, uri: str) -> bytes:
+        return Path(uri).read_bytes()
+
+    def create(self, uri: str, body: bytes) -> bool:
+        path = Path(uri)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        whole = path.with_name(f".{path.name}.{os.getpid()}")
+        whole.write_bytes(body)
+        try:
+            os.link(whole, path)
+        except FileExistsError:
+            return False
+        finally:
+            whole.unlink()
+        return True
+
+    def names(self, folder: str) -> Iterator[str]:
+        path = Path(folder)
+        yield from sorted(item.name for item in path.iterdir() if item.is_file()) if path.is_dir() else ()
+
+
+@dataclass(frozen=True)
+class OpenFile:
+    """Opens an object version: the file named by the version, whatever the key."""
+
+    folder: str
+
+    def __call__(self, version: ObjectVersion) -> BinaryIO:
+        return (Path(self.folder) / version.version_id).open("rb")
+
+
+@dataclass
+class Raw:
+    """A raw bucket in a folder: each version a file."""
+
+    folder: Path
+    entries: list[Entry] = field(default_factory=list)
+
+    def put(self, key: str, chunks: Iterable[bytes]) -> Entry:
+        number = len(self.entries)
+        version_id = f"v{number:04d}"
+        self.folder.mkdir(parents=True, exist_ok=True)
+        body = b"".join(chunks)
+        (self.folder / version_id).write_bytes(body)
+        modified = BEGIN + timedelta(minutes=number)
+        version = ObjectVersion(BUCKET, key, version_id)
+        self.entries.append(Entry(version, hashlib.sha256(body).hexdigest(), len(body), modified))
+        return self.entries[-1]
+
+    @property
+    def open(self) -> OpenFile:
+        return OpenFile(str(self.folder))
+
+
+def manifest(table: str, entries: Iterable[Entry]) -> Manifest:
+    return parse_manifest(write_manifest(table, entries, BEGIN))
+
+
+def run(job: str = "raw_to_processed") -> Run:
+    return Run(job, "jr_1", "0" * 64, BEGIN)
+
+
+def process(lake: Lake, entries: Iterable[Entry], raw: Raw, rules: Contract) -> dict[str, Any]:
+    """Run raw to processed for some of the raw bucket's versions."""
+    from custody.etl.silver_run import raw_to_processed  # noqa: PLC0415 - needs Spark
+
+    what = manifest(rules.table, entries)
+    return raw_to_processed(lake, what, "manifest.json", rules, open_version=raw.open, run=run())
+
+
+def rows(frame: DataFrame) -> list[tuple[str, ...]]:
+    """The rows as texts, in order: what two tables are compared by."""
+    names = sorted(frame.columns)
+    return sorted(tuple(repr(row[name]) for name in names) for row in frame.select(*names).collect())
+
+
+CUSTOMER_HEADER = ",".join(CUSTOMER_COLUMNS) + "\n"
+
+
+def customer(number: int, *, first: str = "Amara", spent: str = "10.00", country: str = "NG") -> str:
+    """One valid line of a customers file."""
+    return (
+        f"C{number:05d},{first},Okafor,a{number}@example.com,{country},2024-05-01,2024-06-01,3,{spent},TRUE\n"
+    )
+
+
+def customers(*lines: str) -> list[bytes]:
+    return [(CUSTOMER_HEADER + "".join(lines)).encode()]
+
+
+def event(name: str, time: str, *, watched: int = 60, customer_id: str = "C00001") -> str:
+    """One valid line of the stream."""
+    return (
+        f'{{"event_id":"e-{name}","event_time":"{time}","customer_id":"{customer_id}","title_id":"t001",'
+        f'"event_type":"play","watched_seconds":{watched},"device":"tv","country":"NG"}}\n'
+    )

@@ -1,0 +1,195 @@
+"""Processed to analytics, on pysail: only what changed, and the same rows each time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from typing import Any
+
+import pytest
+
+from custody.errors import UsageError
+from custody.etl.gold_run import Request, processed_to_analytics
+from custody.etl.lineage import published, read_lineage
+from custody.etl.quality import QualityError
+from custody.etl.silver_run import Lake
+from tests.glue.local import (
+    CUSTOMERS,
+    EVENTS,
+    Raw,
+    contract,
+    contract_with,
+    customer,
+    customers,
+    event,
+    process,
+    rows,
+    run,
+)
+from tests.glue.test_silver import CrashError, crash_at
+
+CONTRACTS = {name: contract(name) for name in ("daily_engagement", "customer_value")}
+MakeLake = Callable[..., Lake]
+
+
+def make(silver: Lake, gold: Lake, request: Request | None = None) -> list[dict[str, Any]]:
+    return processed_to_analytics(
+        silver, gold, CONTRACTS, request or Request(), run("processed_to_analytics")
+    )
+
+
+def deliver(lake: Lake, raw: Raw, day: str, *lines: str) -> None:
+    entry = raw.put(f"{EVENTS}{day.replace('-', '/')}/e{len(raw.entries)}.jsonl", ["".join(lines).encode()])
+    process(lake, [entry], raw, contract("viewing_events"))
+
+
+def deliver_customers(lake: Lake, raw: Raw, day: str, *lines: str) -> None:
+    process(lake, [raw.put(f"{CUSTOMERS}{day}.csv", customers(*lines))], raw, contract("customers"))
+
+
+@pytest.fixture
+def silver(make_lake: MakeLake, raw: Raw) -> Lake:
+    lake = make_lake("processed")
+    deliver_customers(lake, raw, "2026-01-15", customer(1, spent="150.00"), customer(2, spent="0.00"))
+    deliver(
+        lake,
+        raw,
+        "2026-01-15",
+        event("one", "2026-01-15T10:00:00Z", watched=100),
+        event("two", "2026-01-15T23:30:00-01:00", watched=50),
+        event("who", "2026-01-16T10:00:00Z", customer_id="C99999"),
+    )
+    return lake
+
+
+@pytest.fixture
+def gold(make_lake: MakeLake) -> Lake:
+    return make_lake("analytics")
+
+
+def test_what_the_tables_say(silver: Lake, gold: Lake) -> None:
+    make(silver, gold)
+    names = ("event_date", "country", "device", "viewers", "titles", "events", "plays", "watched_seconds")
+    found = gold.table("daily_engagement").frame().select(*names).collect()
+    assert {tuple(row) for row in found} == {
+        (date(2026, 1, 15), "NG", "tv", 1, 1, 1, 1, 100),
+        (date(2026, 1, 16), "NG", "tv", 2, 1, 2, 2, 110),
+    }
+    names = ("customer_id", "segment", "active_days", "titles", "watched_seconds", "last_event_date")
+    found = gold.table("customer_value").frame().select(*names).collect()
+    assert {tuple(row) for row in found} == {
+        ("C00001", "medium", 2, 1, 150, date(2026, 1, 16)),
+        ("C00002", "none", 0, 0, 0, None),
+    }
+    person = {"first_name", "last_name", "email"}
+    assert not person & set(gold.table("customer_value").frame().columns)
+
+
+def test_nothing_new_publishes_nothing(silver: Lake, gold: Lake) -> None:
+    assert [document["outputs"][0]["rows"] for document in make(silver, gold)] == [2, 2]
+    versions = [gold.table(name).version() for name in CONTRACTS]
+    assert make(silver, gold) == []
+    assert [gold.table(name).version() for name in CONTRACTS] == versions
+
+
+def test_a_late_event_has_its_day_made_anew_and_no_other(silver: Lake, gold: Lake, raw: Raw) -> None:
+    make(silver, gold)
+    deliver(silver, raw, "2026-01-17", event("late", "2026-01-15T11:00:00Z", watched=7))
+    deliver(silver, raw, "2026-01-17", event("next", "2026-01-17T11:00:00Z"))
+    engagement, _ = make(silver, gold)
+    assert engagement["days"] == ["2026-01-15", "2026-01-17"]
+    found = gold.table("daily_engagement").frame().select("event_date", "events").collect()
+    assert {row[0].day: row[1] for row in found} == {15: 2, 16: 2, 17: 1}
+
+
+def test_new_customers_alone_make_customer_value_anew(silver: Lake, gold: Lake, raw: Raw) -> None:
+    make(silver, gold)
+    deliver_customers(silver, raw, "2026-01-16", customer(1, spent="2000.00"), customer(3))
+    (value,) = make(silver, gold)
+    assert value["outputs"][0]["table"].endswith("customer_value")
+    found = gold.table("customer_value").frame().select("customer_id", "segment").collect()
+    assert {tuple(row) for row in found} == {("C00001", "high"), ("C00002", "none"), ("C00003", "low")}
+
+
+def test_a_day_made_anew_from_the_same_versions_has_identical_rows(
+    silver: Lake, gold: Lake, raw: Raw
+) -> None:
+    before = make(silver, gold)
+    tables = {name: rows(gold.table(name).frame()) for name in CONTRACTS}
+    customers_input, events_input = before[1]["inputs"]
+    deliver(silver, raw, "2026-01-17", event("late", "2026-01-15T11:00:00Z"))
+    deliver_customers(silver, raw, "2026-01-16", customer(1, spent="2000.00"))
+    make(silver, gold)
+    assert {name: rows(gold.table(name).frame()) for name in CONTRACTS} != tables
+    versions = (events_input["delta_version"], customers_input["delta_version"])
+    make(silver, gold, Request([date(2026, 1, 15)], versions))
+    assert {name: rows(gold.table(name).frame()) for name in CONTRACTS} == tables
+    engagement, value = make(silver, gold)
+    assert engagement["days"] == ["2026-01-15"], "what was made from older versions is brought up to date"
+    assert value["inputs"][0]["delta_version"] > customers_input["delta_version"]
+
+
+def test_days_asked_for_do_not_hide_days_that_changed(silver: Lake, gold: Lake, raw: Raw) -> None:
+    make(silver, gold)
+    deliver(silver, raw, "2026-01-17", event("late", "2026-01-16T11:00:00Z"))
+    assert make(silver, gold, Request([date(2026, 1, 15)]))[0]["days"] == ["2026-01-15"]
+    assert make(silver, gold)[0]["days"] == ["2026-01-16"]
+
+
+def test_a_silver_run_without_its_lineage_is_not_read(
+    silver: Lake, gold: Lake, raw: Raw, make_lake: MakeLake
+) -> None:
+    make(silver, gold)
+    entry = raw.put(f"{EVENTS}2026/01/17/x", [event("late", "2026-01-15T11:00:00Z").encode()])
+    with pytest.raises(CrashError):
+        process(make_lake("processed", crash_at(3)), [entry], raw, contract("viewing_events"))
+    assert silver.table("viewing_events").frame().count() == 4, "merged, and not yet said to be"
+    assert make(silver, gold) == []
+    process(silver, [entry], raw, contract("viewing_events"))
+    assert make(silver, gold)[0]["days"] == ["2026-01-15"]
+
+
+def test_a_crash_at_any_step_comes_out_the_same(silver: Lake, make_lake: MakeLake) -> None:
+    calm = make_lake("calm")
+    make(silver, calm)
+    crashed = 0
+    for step in range(6):
+        name = f"shaken-{step}"
+        try:
+            make(silver, make_lake(name, crash_at(step)))
+        except CrashError:
+            crashed += 1
+        shaken = make_lake(name)
+        make(silver, shaken)
+        for table in CONTRACTS:
+            assert rows(shaken.table(table).frame()) == rows(calm.table(table).frame())
+            (document,) = published(shaken.store, shaken.table(table).uri)
+            content = read_lineage(shaken.store, document)
+            assert content["outputs"][0]["delta_version"] == document.delta_version
+    assert crashed == 4, "the crashes must hit the steps"
+
+
+def test_rows_that_break_the_contract_are_not_published(silver: Lake, gold: Lake) -> None:
+    strict = CONTRACTS | {
+        "daily_engagement": contract_with(
+            "daily_engagement",
+            (
+                'viewers, type: integer, required: true, minimum: "1"',
+                'viewers, type: integer, required: true, minimum: "2"',
+            ),
+        )
+    }
+    with pytest.raises(QualityError, match=r"daily_engagement is not published: .*viewers:too_low \(1\)"):
+        processed_to_analytics(silver, gold, strict, Request(), run())
+    assert not published(gold.store, gold.table("daily_engagement").uri)
+
+
+def test_refusals(make_lake: MakeLake, gold: Lake, silver: Lake) -> None:
+    with pytest.raises(
+        UsageError, match=r"viewing_events has no lineage document\. Run raw_to_processed first"
+    ):
+        make(make_lake("empty"), gold)
+    with pytest.raises(UsageError, match="no lineage document of version 99"):
+        make(silver, gold, Request([date(2026, 1, 15)], (99, 1)))
+    with pytest.raises(UsageError, match="no days to make from them"):
+        Request((), (1, 1))

@@ -1,0 +1,327 @@
+"""Raw to processed, on pysail: what becomes of every row, exactly once whatever happens on the way."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from itertools import permutations
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from custody.errors import EvidenceError, UsageError
+from custody.etl.lineage import published, read_lineage
+from custody.etl.quality import QualityError
+from custody.etl.silver_run import Lake
+from custody.etl.source import MAX_TASKS
+from scripts.generate import customer_files, event_files
+from tests.glue.local import (
+    CUSTOMERS,
+    EVENTS,
+    Raw,
+    contract,
+    contract_with,
+    customer,
+    customers,
+    event,
+    process,
+    rows,
+)
+
+RULES, STREAM = contract("customers"), contract("viewing_events")
+MakeLake = Callable[..., Lake]
+
+
+class CrashError(Exception):
+    """The machine goes away."""
+
+
+def crash_at(step: int) -> Callable[[str], None]:
+    steps = iter(range(step + 1))
+
+    def say(_: str) -> None:
+        if next(steps) == step:
+            raise CrashError
+
+    return say
+
+
+def table(lake: Lake, name: str) -> list[tuple[str, ...]]:
+    return rows(lake.table(name).frame())
+
+
+def names_of(lake: Lake) -> dict[str, str]:
+    found = lake.table("customers").frame().select("customer_id", "first_name").collect()
+    return {row[0]: row[1] for row in found}
+
+
+def test_becomes_what_the_generator_says(lake: Lake, raw: Raw) -> None:
+    """Every row is valid, rejected for the reason it was spoilt for, or a duplicate; file by file."""
+    for rules, files in (
+        (RULES, customer_files(600, seed=7, dirt=0.15)),
+        (STREAM, event_files(4_000, seed=7, customers=600, dirt=0.08)),
+    ):
+        truths, entries = [], []
+        for truth, chunks in files:
+            entries.append(raw.put(truth.key, chunks))
+            truths.append(truth)
+        document = process(lake, entries, raw, rules)
+        by_key = {item["key"]: item for item in document["inputs"]}
+        refused = lake.table(rules.rejected_table).frame().select("source_key", "reason").collect()
+        reasons = Counter((row[0], row[1]) for row in refused)
+        for truth in truths:
+            item = by_key[truth.key]
+            assert (item["rows"], item["rejected"]) == (truth.rows, sum(truth.rejected.values()))
+            assert item["valid"] + item["rejected"] + item["duplicates"] == item["rows"]
+            if rules is STREAM:
+                assert item["duplicates"] == truth.repeated
+            for reason, number in truth.rejected.items():
+                assert reasons.pop((truth.key, reason)) == number
+        assert not reasons
+        counts = document["counts"]
+        assert lake.table(rules.table).frame().count() == counts["valid"]
+        assert counts["rows"] == sum(truth.rows for truth in truths)
+
+
+def test_rejected_rows_name_reason_version_and_row(lake: Lake, raw: Raw) -> None:
+    lines = (customer(1), "C00002,short\n", customer(3, spent="much", country="XX"), customer(4))
+    entry = raw.put(f"{CUSTOMERS}2026-01-15.csv", customers(*lines))
+    process(lake, [entry], raw, contract_with("customers", ('at_most: "0.20"', 'at_most: "1"')))
+    found = {row["source_row"]: row for row in lake.table("customers_rejected").frame().collect()}
+    assert {number: row["reason"] for number, row in found.items()} == {
+        2: "record:field_count",
+        3: "country:not_allowed; total_spent_usd:not_decimal",
+    }
+    assert (found[2]["unreadable"], found[2]["customer_id"]) == ("C00002,short", None)
+    assert (found[3]["unreadable"], found[3]["total_spent_usd"], found[3]["source_key"]) == (
+        None,
+        "much",
+        entry.version.key,
+    )
+    assert found[3]["source_version_id"] == entry.version.version_id
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "=HYPERLINK(1)",
+        "<script>alert(1)</script>",
+        "'); DROP TABLE customers; --",
+        "`t` $x {{y}} %s",
+        "芽衣 🎬",
+        "a\\nb",
+    ],
+)
+def test_odd_text_stays_text(lake: Lake, raw: Raw, name: str) -> None:
+    entry = raw.put(f"{CUSTOMERS}2026-01-15.csv", customers(customer(1, first=name)))
+    process(lake, [entry], raw, RULES)
+    assert names_of(lake) == {"C00001": name}
+
+
+def test_whitespace_is_collapsed_and_line_ends_do_not_matter(lake: Lake, raw: Raw) -> None:
+    (body,) = customers(customer(1, first='"Anna\n  Maria "'), customer(2))
+    entry = raw.put(f"{CUSTOMERS}2026-01-15.csv", [b"\xef\xbb\xbf", body.replace(b"\n", b"\r\n")])
+    process(lake, [entry], raw, RULES)
+    assert names_of(lake) == {"C00001": "Anna Maria", "C00002": "Amara"}
+
+
+def deliveries(raw: Raw) -> list[list[object]]:
+    """Three manifests: two days, a day again with a correction, and a repeated row."""
+    monday = raw.put(f"{CUSTOMERS}2026-01-12.csv", customers(customer(1, first="Old"), customer(2)))
+    tuesday = raw.put(
+        f"{CUSTOMERS}2026-01-13.csv", customers(customer(1, first="First"), customer(1, first="New"), "x\n")
+    )
+    again = raw.put(
+        f"{CUSTOMERS}2026-01-12.csv", customers(customer(1, first="Old"), customer(2), customer(3))
+    )
+    correction = raw.put(f"{CUSTOMERS}2026-01-13-corrected.csv", customers(customer(2, first="Corrected")))
+    return [[monday], [tuesday, again], [correction]]
+
+
+WANTED = {"C00001": "New", "C00002": "Corrected", "C00003": "Amara"}
+LENIENT = contract_with("customers", ('at_most: "0.20"', 'at_most: "1"'))
+
+
+def test_the_order_of_processing_does_not_matter(make_lake: MakeLake, raw: Raw) -> None:
+    batches = deliveries(raw)
+    seen = set()
+    for number, order in enumerate(permutations(batches)):
+        lake = make_lake(f"tables-{number}")
+        for batch in order:
+            process(lake, batch, raw, LENIENT)
+        assert names_of(lake) == WANTED
+        seen.add((tuple(table(lake, "customers")), tuple(table(lake, "customers_rejected"))))
+    assert len(seen) == 1
+
+
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_the_first_delivery_of_an_event_stays_in_any_order(
+    make_lake: MakeLake, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    raw = Raw(tmp_path_factory.mktemp("raw"))
+    sent = data.draw(st.lists(st.lists(st.integers(0, 5), max_size=6), min_size=1, max_size=3))
+    first: dict[int, int] = {}
+    entries = []
+    for number, names in enumerate(sent):
+        lines = []
+        for place, name in enumerate(names):
+            first.setdefault(name, 100 * number + place)
+            lines.append(event(f"x-{name}", "2026-01-15T10:00:00Z", watched=100 * number + place))
+        entries.append(raw.put(f"{EVENTS}2026/01/15/{number:02d}/e.jsonl", ["".join(lines).encode()]))
+    lake = make_lake(str(raw.folder.name))
+    rules = contract_with("viewing_events", ('at_most: "0.50"', 'at_most: "1"'))
+    for entry in data.draw(st.permutations(entries)):
+        process(lake, [entry], raw, rules)
+    found = lake.table("viewing_events").frame().select("event_id", "watched_seconds").collect()
+    assert {row[0]: row[1] for row in found} == {f"e-x-{name}": seconds for name, seconds in first.items()}
+
+
+def test_a_crash_at_any_step_loses_and_doubles_nothing(make_lake: MakeLake, raw: Raw) -> None:
+    batches = deliveries(raw)
+    calm = make_lake("calm")
+    documents = [process(calm, batch, raw, LENIENT) for batch in batches]
+    crashed = 0
+    for step in range(6):
+        shaken = make_lake(f"shaken-{step}")
+        for batch, calm_document in zip(batches, documents, strict=True):
+            try:
+                process(make_lake(f"shaken-{step}", crash_at(step)), batch, raw, LENIENT)
+            except CrashError:
+                crashed += 1
+            document = process(shaken, batch, raw, LENIENT)
+            assert document["inputs"] == calm_document["inputs"]
+        for name in ("customers", "customers_rejected"):
+            assert table(shaken, name) == table(calm, name)
+        assert_every_document_is_true(shaken, len(batches))
+    assert crashed >= 3 * 4, "the crashes must hit the steps"
+
+
+def assert_every_document_is_true(lake: Lake, number: int) -> None:
+    """One document a manifest, each with a version of its own that is there; and its OpenLineage event."""
+    silver = lake.table("customers")
+    found = published(lake.store, silver.uri)
+    assert len({item.id for item in found}) == len({item.delta_version for item in found}) == number
+    for item in found:
+        document = read_lineage(lake.store, item)
+        assert document["outputs"][0] == {
+            "table": silver.uri,
+            "delta_version": item.delta_version,
+            "rows": document["counts"]["valid"],
+        }
+        at = silver.frame(item.delta_version)
+        assert at.where(at["manifest_id"] == item.id).count() == document["counts"]["valid"]
+    events = list(lake.store.names(f"{silver.uri}/_openlineage/"))
+    assert events == [Path(item.uri).name for item in found]
+
+
+def test_a_manifest_is_processed_once(lake: Lake, raw: Raw) -> None:
+    entry = raw.put(f"{CUSTOMERS}2026-01-12.csv", customers(customer(1)))
+    first = process(lake, [entry], raw, RULES)
+    version = lake.table("customers").version()
+    assert process(lake, [entry], raw, RULES) == first
+    assert lake.table("customers").version() == version
+
+
+def test_a_run_that_was_cut_off_before_openlineage_is_completed(lake: Lake, raw: Raw) -> None:
+    entry = raw.put(f"{CUSTOMERS}2026-01-12.csv", customers(customer(1)))
+    process(lake, [entry], raw, RULES)
+    (event_file,) = Path(lake.table("customers").uri, "_openlineage").iterdir()
+    written = event_file.read_bytes()
+    event_file.unlink()
+    process(lake, [entry], raw, RULES)
+    assert event_file.read_bytes() == written
+    assert json.loads(written)["inputs"][0]["facets"]["version"]["datasetVersion"] == "v0000"
+
+
+def test_bytes_other_than_the_manifests_are_refused_by_name(lake: Lake, raw: Raw) -> None:
+    entry = raw.put(f"{CUSTOMERS}2026-01-12.csv", customers(customer(1)))
+    (raw.folder / entry.version.version_id).write_bytes(b"".join(customers(customer(2))))
+    with pytest.raises(EvidenceError) as caught:
+        process(lake, [entry], raw, RULES)
+    assert str(caught.value).startswith(f"{entry.version.uri} holds ")
+    assert str(caught.value).endswith(f"the manifest says {entry.size_bytes} bytes with {entry.sha256}.")
+    assert lake.table("customers").version() is None
+
+
+def test_a_threshold_that_is_not_met_stops_the_publish(lake: Lake, raw: Raw) -> None:
+    entry = raw.put(f"{CUSTOMERS}2026-01-12.csv", customers(customer(1), customer(2, country="XX")))
+    with pytest.raises(QualityError) as caught:
+        process(lake, [entry], raw, RULES)
+    assert str(caught.value) == (
+        "customers is not published: rejected_ratio at most 0.20 is wanted, 0.5000 found. Most were rejected "
+        "for: country:not_allowed (1). Mend the delivery, or change the thresholds in the contract "
+        "if they are wrong."
+    )
+    assert lake.table("customers").frame().count() == 0
+    assert not published(lake.store, lake.table("customers").uri)
+    process(lake, [entry], raw, LENIENT)
+    assert lake.table("customers").frame().count() == 1
+
+
+def test_a_manifest_of_something_else_is_refused(lake: Lake, raw: Raw) -> None:
+    elsewhere = raw.put("incoming/other/2026-01-12.csv", customers(customer(1)))
+    with pytest.raises(UsageError, match="not below incoming/customers/"):
+        process(lake, [elsewhere], raw, RULES)
+
+
+def test_a_new_column_is_added_and_older_rows_have_none(lake: Lake, raw: Raw) -> None:
+    header, line = "".join(c.decode() for c in customers()).strip(), customer(2).strip()
+    process(lake, [raw.put(f"{CUSTOMERS}2026-01-12.csv", customers(customer(1)))], raw, RULES)
+    newer = contract_with(
+        "customers", ("checks:", "  - {name: tier, type: integer, meaning: Loyalty tier.}\nchecks:")
+    )
+    body = f"{header},tier\n{line},3\n".encode()
+    early = process(lake, [raw.put(f"{CUSTOMERS}2026-01-13.csv", [body])], raw, RULES)
+    assert early["counts"]["valid"] == 1
+    assert lake.table("customers").frame().where('extra = \'{"tier": "3"}\'').count() == 1
+    process(lake, [raw.put(f"{CUSTOMERS}2026-01-14.csv", [body])], raw, newer)
+    found = lake.table("customers").frame().select("customer_id", "tier", "extra").collect()
+    assert {tuple(row) for row in found} == {("C00001", None, None), ("C00002", 3, None)}
+
+
+def test_unknown_columns_are_rejected_where_the_contract_says_so(lake: Lake, raw: Raw) -> None:
+    strict = contract_with(
+        "viewing_events",
+        ("unknown_columns: keep", "unknown_columns: reject"),
+        ('at_most: "0.10"', 'at_most: "1"'),
+    )
+    good = event("aaa", "2026-01-15T10:00:00Z")
+    odd = event("bbb", "2026-01-15T10:00:00Z").replace('"title_id"', '"mood":1,"title_id"')
+    process(lake, [raw.put(f"{EVENTS}2026/01/15/x", [(good + odd).encode()])], raw, strict)
+    assert [row["event_id"] for row in lake.table("viewing_events").frame().collect()] == ["e-aaa"]
+    (refused,) = lake.table("viewing_events_rejected").frame().collect()
+    assert (refused["reason"], refused["extra"]) == ("extra:unknown_column", '{"mood": "1"}')
+
+
+def test_a_column_of_another_type_is_refused(lake: Lake, raw: Raw) -> None:
+    entry = raw.put(f"{CUSTOMERS}2026-01-12.csv", customers(customer(1)))
+    process(lake, [entry], raw, RULES)
+    other = contract_with(
+        "customers",
+        ("name: total_orders\n    type: integer", "name: total_orders\n    type: decimal"),
+    )
+    later = raw.put(f"{CUSTOMERS}2026-01-13.csv", customers(customer(1)))
+    with pytest.raises(
+        UsageError, match=r"column total_orders of .* is of type bigint, the contract says decimal"
+    ):
+        process(lake, [later], raw, other)
+
+
+def test_an_object_without_rows_is_an_input_all_the_same(lake: Lake, raw: Raw) -> None:
+    document = process(lake, [raw.put(f"{CUSTOMERS}2026-01-12.csv", [b""])], raw, RULES)
+    assert document["counts"] == {"rows": 0, "valid": 0, "rejected": 0, "duplicates": 0}
+    assert document["inputs"][0]["version_id"] == "v0000"
+    assert_every_document_is_true(lake, 1)
+
+
+def test_more_objects_than_tasks(lake: Lake, raw: Raw) -> None:
+    entries = [
+        raw.put(f"{CUSTOMERS}2026-01-12-{number}.csv", customers(customer(number)))
+        for number in range(MAX_TASKS + 20)
+    ]
+    document = process(lake, entries, raw, RULES)
+    assert [item["valid"] for item in document["inputs"]] == [1] * len(entries)
