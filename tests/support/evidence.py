@@ -30,10 +30,10 @@ from moto import mock_aws
 from moto.s3.models import s3_backends
 
 from custody.deployment import Deployment
-from custody.keyring import REGISTRY_KEY
 from custody.objects import ObjectVersion
 from custody.receipt import RecorderIdentity
 from custody.recorder import Recorder
+from custody.registry import REGISTRY_KEY
 from custody.signing import Signer
 
 ACCOUNT = "123456789012"
