@@ -227,6 +227,8 @@ class World:
             keys={"signing": KEY_ID},
             functions={},
             queues={},
+            jobs={},
+            streams={},
             workgroup="custody-local",
             database="custody_local",
             trail_arn="",
