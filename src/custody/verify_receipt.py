@@ -14,9 +14,9 @@ from custody.envelope import parse_envelope
 from custody.errors import CannotCheckError, EvidenceError
 from custody.findings import Claim, Finding, Severity, Status
 from custody.hashing import ShortStreamError, hash_stream
-from custody.keyring import KeyRing
 from custody.objects import ObjectVersion, parse_receipt_key, quote_key
 from custody.receipt import PAYLOAD_TYPE, Receipt, parse_statement
+from custody.registry import KeyRing
 from custody.verify_index import StoredReceipt
 
 if TYPE_CHECKING:

@@ -73,7 +73,7 @@ data "aws_iam_policy_document" "service" {
   # https://docs.aws.amazon.com/glue/latest/dg/data-quality-authorization.html
   statement {
     sid       = "RulesetsOfTheKit"
-    actions   = ["glue:GetDataQualityRuleset*", "glue:PublishDataQuality"]
+    actions   = ["glue:GetDataQualityRuleset", "glue:GetDataQualityRulesetEvaluationRun", "glue:PublishDataQuality"]
     resources = ["${local.here["glue"]}:dataQualityRuleset/${var.prefix}-*"]
   }
 

@@ -77,7 +77,7 @@ run "services_are_capped" {
       if contains(["JobsOfTheKit", "RulesetsOfTheKit"], statement.Sid)
       } == {
       "arn:aws:glue:eu-central-1:123456789012:job/custody-of-twenty-one-production-*"                = toset(["glue:GetJobRun", "glue:GetJobRuns", "glue:StartJobRun"])
-      "arn:aws:glue:eu-central-1:123456789012:dataQualityRuleset/custody-of-twenty-one-production-*" = toset(["glue:GetDataQualityRuleset*", "glue:PublishDataQuality"])
+      "arn:aws:glue:eu-central-1:123456789012:dataQualityRuleset/custody-of-twenty-one-production-*" = toset(["glue:GetDataQualityRuleset", "glue:GetDataQualityRulesetEvaluationRun", "glue:PublishDataQuality"])
     }
     error_message = "Services start and watch the kit's jobs and judge by its rulesets; they change neither."
   }
