@@ -110,9 +110,10 @@ data "aws_iam_policy_document" "service" {
       "ec2:AssignPrivateIpAddresses",
       "ec2:CreateNetworkInterface",
       "ec2:DeleteNetworkInterface",
+      "ec2:DescribeVpcAttribute",
       "ec2:UnassignPrivateIpAddresses",
     ]
-    resources = [for type in ["network-interface", "security-group", "subnet"] : "${local.here["ec2"]}:${type}/*"]
+    resources = [for type in ["network-interface", "security-group", "subnet", "vpc"] : "${local.here["ec2"]}:${type}/*"]
   }
 
   # Glue marks as its own what it made, and nothing else.
@@ -137,7 +138,6 @@ data "aws_iam_policy_document" "service" {
       "ec2:DescribeRouteTables",
       "ec2:DescribeSecurityGroups",
       "ec2:DescribeSubnets",
-      "ec2:DescribeVpcAttribute",
       "ec2:DescribeVpcEndpoints",
     ]
     resources = ["*"]

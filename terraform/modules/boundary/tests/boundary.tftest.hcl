@@ -57,7 +57,7 @@ run "services_are_capped" {
       for statement in jsondecode(aws_iam_policy.this.policy).Statement : statement.Sid => toset(flatten([statement.Action]))
       if contains(["InterfacesInNetworksOfTheAccount", "SecretsOfTheKit"], statement.Sid)
       } == {
-      InterfacesInNetworksOfTheAccount = toset(["ec2:AssignPrivateIpAddresses", "ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface", "ec2:UnassignPrivateIpAddresses"])
+      InterfacesInNetworksOfTheAccount = toset(["ec2:AssignPrivateIpAddresses", "ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface", "ec2:DescribeVpcAttribute", "ec2:UnassignPrivateIpAddresses"])
       SecretsOfTheKit                  = toset(["secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue", "secretsmanager:UpdateSecretVersionStage"])
     }
     error_message = "Of networks, a service handles its own interfaces; of secrets, it reads and rotates the kit's."
