@@ -30,6 +30,8 @@ locals {
   service_roles = concat(
     ["auditor", "etl", "gate", "ingest", "recorder", "sealer", "trail-logs"],
     var.lake_formation == null ? [] : ["lake-formation"],
+    var.network == null ? [] : ["flow-logs"],
+    var.warehouse == null ? [] : ["rotator"],
   )
   role_names = merge(
     { for short in local.service_roles : short => "${local.prefix}-${short}" },
@@ -39,7 +41,7 @@ locals {
     for short, name in local.role_names : short => "arn:${local.partition}:iam::${var.account_id}:role/${name}"
   }
 
-  function_names = { for short in ["auditor", "gate", "recorder", "sealer"] : short => "${local.prefix}-${short}" }
+  function_names = { for short in ["auditor", "gate", "recorder", "rotator", "sealer"] : short => "${local.prefix}-${short}" }
   function_arns = {
     for short, name in local.function_names :
     short => "arn:${local.partition}:lambda:${var.region}:${var.account_id}:function:${name}"
@@ -64,7 +66,10 @@ locals {
   log_group_names = merge(
     { for short, name in local.function_names : short => "/aws/lambda/${name}" },
     { for short, name in local.stream_names : short => "/aws/kinesisfirehose/${name}" },
-    { trail = "/aws/cloudtrail/${local.prefix}" },
+    {
+      flow-logs = "/aws/vpc/${local.network_name}"
+      trail     = "/aws/cloudtrail/${local.prefix}"
+    },
   )
   log_group_arns = {
     for short, name in local.log_group_names :

@@ -187,12 +187,12 @@ module "recorder_role" {
   name         = local.role_names["recorder"]
   trust        = { service = { name = "lambda.amazonaws.com", source_arns = [local.function_arns["recorder"]] } }
 
-  policies = {
+  policies = merge(local.function_network_policies["recorder"], {
     consume-queue = data.aws_iam_policy_document.function_queue["recorder"].json
     objects       = data.aws_iam_policy_document.recorder_objects.json
     use-keys      = data.aws_iam_policy_document.recorder_keys.json
     write-log     = data.aws_iam_policy_document.function_log["recorder"].json
-  }
+  })
 }
 
 module "recorder" {
@@ -206,6 +206,7 @@ module "recorder" {
   operators          = setunion(var.operators.data, [for persona, arn in local.persona_arns : arn if persona == "break-glass"])
   role_arn           = module.recorder_role.ready_arn
   size               = var.recorder
+  vpc                = local.function_vpc
 
   # Half the watermark: early enough to mend it before receipts are missed.
   alarms = {

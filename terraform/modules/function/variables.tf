@@ -141,3 +141,17 @@ variable "size" {
     error_message = "size.timeout_seconds must be 1 to 900: Lambda takes nothing else."
   }
 }
+
+variable "vpc" {
+  type = object({
+    security_group_ids = set(string)
+    subnet_ids         = set(string)
+  })
+  default     = null
+  description = "Where the function runs: ids of subnets and of security groups that let it reach S3, SQS and KMS. The role must be able to make network interfaces. Null: outside any network of ours."
+
+  validation {
+    condition     = var.vpc == null ? true : length(var.vpc.security_group_ids) > 0 && length(var.vpc.subnet_ids) > 0
+    error_message = "vpc needs at least one subnet and one security group: take both from modules/network, or leave vpc out."
+  }
+}

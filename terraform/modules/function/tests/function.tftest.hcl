@@ -153,6 +153,38 @@ run "runs_its_zip_encrypts_loses_nothing_and_says_when_something_is_wrong" {
   }
 }
 
+run "runs_outside_any_network_if_not_told_otherwise" {
+  command = plan
+
+  assert {
+    condition     = length(aws_lambda_function.this.vpc_config) == 0
+    error_message = "Without vpc, there is none."
+  }
+}
+
+run "runs_in_a_network" {
+  command = plan
+  variables {
+    vpc = { security_group_ids = ["sg-0123456789abcdef0"], subnet_ids = ["subnet-0123456789abcdef0", "subnet-0123456789abcdef1"] }
+  }
+
+  assert {
+    condition = (
+      aws_lambda_function.this.vpc_config[0].security_group_ids == toset(["sg-0123456789abcdef0"])
+      && aws_lambda_function.this.vpc_config[0].subnet_ids == toset(["subnet-0123456789abcdef0", "subnet-0123456789abcdef1"])
+    )
+    error_message = "The function runs where the input says."
+  }
+}
+
+run "refuses_a_network_without_a_way_into_it" {
+  command = plan
+  variables {
+    vpc = { security_group_ids = [], subnet_ids = ["subnet-0123456789abcdef0"] }
+  }
+  expect_failures = [var.vpc]
+}
+
 # A run costs seconds: each of the following refuses as much at once as it can, one wrong thing a variable.
 
 run "refuses_what_is_not_there" {
