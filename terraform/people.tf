@@ -6,6 +6,13 @@ data "aws_iam_policy_document" "people_producer" {
     actions   = ["s3:AbortMultipartUpload", "s3:ListMultipartUploadParts", "s3:PutObject"]
     resources = ["${local.bucket_arns["raw-data"]}/incoming/*"]
   }
+
+  # It takes no right to a key: what waits is encrypted by Firehose, under its own grant.
+  statement {
+    sid       = "SendRecords"
+    actions   = ["firehose:PutRecord", "firehose:PutRecordBatch"]
+    resources = values(local.stream_arns)
+  }
 }
 
 data "aws_iam_policy_document" "people_producer_keys" {
@@ -40,6 +47,12 @@ data "aws_iam_policy_document" "people_data_engineer" {
     sid       = "WatchJobs"
     actions   = ["logs:DescribeLogStreams", "logs:FilterLogEvents", "logs:GetLogEvents"]
     resources = ["arn:${local.partition}:logs:${var.region}:${var.account_id}:log-group:/aws-glue/jobs/*"]
+  }
+
+  statement {
+    sid       = "WatchStreams"
+    actions   = ["logs:DescribeLogStreams", "logs:FilterLogEvents", "logs:GetLogEvents"]
+    resources = [for short in keys(local.stream_names) : "${local.log_group_arns[short]}:*"]
   }
 }
 
@@ -228,7 +241,7 @@ data "aws_iam_policy_document" "people_security_admin_keys" {
     sid     = "ReadAndDisableKeys"
     actions = ["kms:DescribeKey", "kms:DisableKey", "kms:GetKeyPolicy", "kms:GetKeyRotationStatus", "kms:GetPublicKey", "kms:ListGrants"]
     resources = concat(
-      [module.alerts.key_arn, module.data_key.arn, module.provenance_key.arn, module.trail_key.arn],
+      [module.alerts.key_arn, module.data_key.arn, module.provenance_key.arn, module.stream_key.arn, module.trail_key.arn],
       [for key in module.signing_key : key.arn],
     )
   }
@@ -286,7 +299,7 @@ data "aws_iam_policy_document" "people_break_glass_keys" {
     sid     = "SaveKeys"
     actions = ["kms:CancelKeyDeletion", "kms:DescribeKey", "kms:EnableKey"]
     resources = concat(
-      [module.alerts.key_arn, module.data_key.arn, module.provenance_key.arn, module.trail_key.arn],
+      [module.alerts.key_arn, module.data_key.arn, module.provenance_key.arn, module.stream_key.arn, module.trail_key.arn],
       [for key in module.signing_key : key.arn],
     )
   }
@@ -342,7 +355,7 @@ locals {
     auditor        = "Checks the evidence of ${local.prefix}"
     break-glass    = "Mends ${local.prefix} in an emergency; its use alarms"
     data-engineer  = "Reads the tables of ${local.prefix} and runs its jobs"
-    producer       = "Drops files into ${local.prefix}"
+    producer       = "Drops files into ${local.prefix}, and sends its streams records"
     security-admin = "Reads the settings of ${local.prefix} and stops what is amiss"
   }
 }
