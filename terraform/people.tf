@@ -13,6 +13,14 @@ data "aws_iam_policy_document" "people_producer" {
     actions   = ["firehose:PutRecord", "firehose:PutRecordBatch"]
     resources = values(local.stream_arns)
   }
+
+  # What custody upload --wait compares. A receipt's key ends in the version id, which S3 tells to whoever wrote that
+  # version, and to nobody else who may not list: of others' files this opens no receipt.
+  statement {
+    sid       = "ReadReceiptsOfOwnFiles"
+    actions   = ["s3:GetObject"]
+    resources = ["${local.bucket_arns["provenance"]}/provenance/${local.bucket_names["raw-data"]}/incoming/*"]
+  }
 }
 
 data "aws_iam_policy_document" "people_producer_keys" {
@@ -21,6 +29,19 @@ data "aws_iam_policy_document" "people_producer_keys" {
     sid       = "EncryptFiles"
     actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
     resources = [module.data_key.arn]
+  }
+
+  # The key encrypts the recorder's messages too.
+  statement {
+    sid       = "DecryptReceipts"
+    actions   = ["kms:Decrypt"]
+    resources = [module.provenance_key.arn]
+
+    condition {
+      test     = "StringEquals"
+      variable = "kms:ViaService"
+      values   = ["s3.${var.region}.${local.dns_suffix}"]
+    }
   }
 }
 

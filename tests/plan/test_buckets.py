@@ -191,8 +191,8 @@ PRINCIPALS = {
         OPERATOR,
     ],
     "provenance": [
-        *(role(short) for short in ("auditor", "gate", "people-auditor", "people-break-glass", "recorder")),
-        role("sealer"),
+        *(role(short) for short in ("auditor", "gate", "people-auditor", "people-break-glass")),
+        *(role(short) for short in ("people-producer", "recorder", "sealer")),
         OPERATOR,
     ],
     "raw-data": [

@@ -165,7 +165,7 @@ def test_each_key_is_named_by_its_own_arn(plan: PlanDocument) -> None:
             "DecryptEvidence": [trail],
             "DecryptAndEncryptFilesAndMessages": [data, provenance],
         },
-        "people_producer_keys": {"EncryptFiles": [data]},
+        "people_producer_keys": {"EncryptFiles": [data], "DecryptReceipts": [provenance]},
         "people_reader_keys": {"DecryptTablesAndEncryptResults": [data]},
         "people_security_admin_keys": {"ReadAndDisableKeys": every_key},
         "recorder_keys": {

@@ -32,6 +32,7 @@ CLAIM_MEANINGS = {
     Claim.RECEIPT_SIGNATURE: "The receipt is signed, by a key valid then, and speaks of this object.",
     Claim.RECEIPT_UNIQUE: "There is exactly one receipt for the version; it was never replaced or hidden.",
     Claim.TRAIL_EVENT: "CloudTrail witnessed the write of every receipt, and every write has its receipt.",
+    Claim.LINEAGE_INPUTS: "A version of a table says what it was made from, and that had its receipt by then.",
 }
 
 LAYER_MEANINGS = {
