@@ -3,6 +3,8 @@
 It reads and writes Amazon S3 by the usual ``AWS_…`` variables, which must be set before it starts. It keeps
 no rows between two uses of a DataFrame (``persist`` does nothing there), so what Glue's Spark persists is
 staged here as Delta tables in a folder that goes when the session ends.
+
+The local AWS runs jobs with it; what imports this module must not need the package ``custody``.
 """
 
 from __future__ import annotations
@@ -16,34 +18,41 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pysail.spark import SparkConnectServer
-from pyspark.sql import SparkSession
-
-from custody.etl.delta import configure
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
+    from pyspark.sql import DataFrame, SparkSession
 
     from custody.etl.silver_run import Stage
 
 
 @contextmanager
-def pysail_session() -> Iterator[tuple[SparkSession, Stage]]:
-    """A session that is set up as the jobs want it, and what stages rows for it, until the block ends."""
+def pysail_server() -> Iterator[str]:
+    """The address of an engine that runs until the block ends, as ``SPARK_REMOTE`` takes it."""
     server = SparkConnectServer("127.0.0.1", 0)
     server.start(background=True)
     _, port = server.listening_address
     try:
-        spark = SparkSession.builder.remote(f"sc://127.0.0.1:{port}").create()
-        configure(spark)
-        with staging(spark) as stage:
-            yield spark, stage
-        spark.stop()
+        yield f"sc://127.0.0.1:{port}"
     finally:
         server.stop()
 
 
 @contextmanager
-def staging(spark: SparkSession) -> Iterator[Stage]:
+def pysail_session() -> Iterator[tuple[SparkSession, Stage]]:
+    """A session that is set up as the jobs want it, and what stages rows for it, until the block ends."""
+    from pyspark.sql import SparkSession  # noqa: PLC0415 - the server alone needs none of it
+
+    from custody.etl.delta import configure  # noqa: PLC0415 - as the module says
+
+    with pysail_server() as address, staging() as stage:
+        spark = SparkSession.builder.remote(address).create()
+        configure(spark)
+        yield spark, stage
+        spark.stop()
+
+
+@contextmanager
+def staging() -> Iterator[Stage]:
     """Something that keeps the rows of a DataFrame on disk until the block ends."""
     folder = Path(tempfile.mkdtemp(prefix="custody-stage-"))
     numbers = count()
@@ -51,7 +60,7 @@ def staging(spark: SparkSession) -> Iterator[Stage]:
     def stage(frame: DataFrame) -> DataFrame:
         path = str(folder / str(next(numbers)))
         frame.write.format("delta").save(path)
-        return spark.read.format("delta").load(path)
+        return frame.sparkSession.read.format("delta").load(path)
 
     try:
         yield stage

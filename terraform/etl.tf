@@ -122,13 +122,13 @@ module "gate_role" {
   name         = local.role_names["gate"]
   trust        = { service = { name = "lambda.amazonaws.com", source_arns = [local.function_arns["gate"]] } }
 
-  policies = {
+  policies = merge(local.function_network_policies["gate"], {
     objects      = data.aws_iam_policy_document.gate_objects.json
     start-jobs   = data.aws_iam_policy_document.gate_jobs.json
     tell-of-left = data.aws_iam_policy_document.gate_alerts.json
     use-keys     = data.aws_iam_policy_document.gate_keys.json
     write-log    = data.aws_iam_policy_document.function_log["gate"].json
-  }
+  })
 }
 
 module "gate" {
@@ -140,6 +140,7 @@ module "gate" {
   name               = local.function_names["gate"]
   role_arn           = module.gate_role.ready_arn
   topic_arn          = module.alerts.topic_arn
+  vpc                = local.function_vpc
 
   # A whole vCPU, and as long as Lambda lets it: after a standstill there are many receipts to check.
   size = { memory_mb = 1769, timeout_seconds = 900 }

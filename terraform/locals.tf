@@ -30,6 +30,8 @@ locals {
   service_roles = concat(
     ["auditor", "etl", "gate", "ingest", "recorder", "sealer", "trail-logs"],
     var.lake_formation == null ? [] : ["lake-formation"],
+    var.network == null ? [] : ["flow-logs"],
+    var.warehouse == null ? [] : ["rotator"],
   )
   role_names = merge(
     { for short in local.service_roles : short => "${local.prefix}-${short}" },
@@ -39,7 +41,7 @@ locals {
     for short, name in local.role_names : short => "arn:${local.partition}:iam::${var.account_id}:role/${name}"
   }
 
-  function_names = { for short in ["auditor", "gate", "recorder", "sealer"] : short => "${local.prefix}-${short}" }
+  function_names = { for short in ["auditor", "gate", "recorder", "rotator", "sealer"] : short => "${local.prefix}-${short}" }
   function_arns = {
     for short, name in local.function_names :
     short => "arn:${local.partition}:lambda:${var.region}:${var.account_id}:function:${name}"
@@ -57,8 +59,9 @@ locals {
     { for short, name in local.function_names : short => "/aws/lambda/${name}" },
     { for short in ["error", "output"] : "jobs-${short}" => "/aws-glue/jobs/${local.prefix}-jobs-role/${local.role_names["etl"]}/${short}" },
     {
-      ingest = "/aws/kinesisfirehose/${local.prefix}-ingest"
-      trail  = "/aws/cloudtrail/${local.prefix}"
+      flow-logs = "/aws/vpc/${local.network_name}"
+      ingest    = "/aws/kinesisfirehose/${local.prefix}-ingest"
+      trail     = "/aws/cloudtrail/${local.prefix}"
     },
   )
   log_group_arns = {

@@ -195,12 +195,12 @@ module "recorder_role" {
   name         = local.role_names["recorder"]
   trust        = { service = { name = "lambda.amazonaws.com", source_arns = [local.function_arns["recorder"]] } }
 
-  policies = {
+  policies = merge(local.function_network_policies["recorder"], {
     consume-queue = data.aws_iam_policy_document.function_queue["recorder"].json
     objects       = data.aws_iam_policy_document.recorder_objects.json
     use-keys      = data.aws_iam_policy_document.recorder_keys.json
     write-log     = data.aws_iam_policy_document.function_log["recorder"].json
-  }
+  })
 }
 
 module "recorder" {
@@ -213,6 +213,7 @@ module "recorder" {
   role_arn           = module.recorder_role.ready_arn
   size               = var.recorder
   topic_arn          = module.alerts.topic_arn
+  vpc                = local.function_vpc
 
   code = {
     bucket   = module.artifacts.name

@@ -147,6 +147,27 @@ variable "name" {
   }
 }
 
+variable "network" {
+  type = object({
+    azs                 = list(string)
+    cidr                = string
+    service_bucket_arns = optional(set(string), [])
+    services            = optional(set(string), ["kms", "logs", "sqs"])
+  })
+  default     = null
+  description = "A network without a way to the internet, in which the functions then run: availability zones (add new ones at the end), private addresses, buckets of AWS itself that are read, and services that are reached, each by an endpoint that is billed by the hour and zone. Null: none; functions call AWS services over TLS all the same."
+
+  validation {
+    condition     = var.network == null ? true : alltrue([for az in var.network.azs : startswith(az, var.region)])
+    error_message = "network.azs must be zones of ${var.region}, such as ${var.region}a."
+  }
+
+  validation {
+    condition     = var.network == null ? true : length(setsubtract(["kms", "logs", "sqs"], var.network.services)) == 0
+    error_message = "network.services must have kms, logs and sqs: without these the recorder records nothing."
+  }
+}
+
 variable "operators" {
   type = object({
     data   = optional(set(string), [])
@@ -445,6 +466,33 @@ variable "trail_regions" {
   validation {
     condition     = alltrue([for region in var.trail_regions : can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", region))])
     error_message = "trail_regions must be names of AWS regions, such as eu-central-1."
+  }
+}
+
+variable "warehouse" {
+  type = object({
+    account       = string
+    api_arn       = string
+    endpoint      = string
+    readers       = optional(set(string), [])
+    rotation_days = optional(number, 30)
+  })
+  default     = null
+  description = "The account by which data is loaded into a warehouse: its name; the API that sets and tries its password, by ARN with stage and as an https URL (src/custody/account_api.py says what it answers); the roles that read the password; and the days after which it is renewed. Null: there is none, and no secret."
+
+  validation {
+    condition     = var.warehouse == null ? true : can(regex("^[A-Za-z0-9_.-]{1,64}$", var.warehouse.account))
+    error_message = "warehouse.account must be at most 64 letters, digits, dots, hyphens and underscores."
+  }
+
+  validation {
+    condition     = var.warehouse == null ? true : can(regex("^arn:[a-z-]+:execute-api:[a-z0-9-]+:[0-9]{12}:[a-z0-9]+/[A-Za-z0-9_$-]+$", var.warehouse.api_arn))
+    error_message = "warehouse.api_arn must be the ARN of one stage of an API, arn:aws:execute-api:<region>:<account>:<api-id>/<stage>."
+  }
+
+  validation {
+    condition     = var.warehouse == null ? true : can(regex("^https://[A-Za-z0-9.-]+(:[0-9]+)?(/[A-Za-z0-9_./-]*)?$", var.warehouse.endpoint))
+    error_message = "warehouse.endpoint must be an https URL of host and path: a password goes there."
   }
 }
 

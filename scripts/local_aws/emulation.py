@@ -9,13 +9,17 @@ from typing import Any
 
 from moto.sqs.models import Queue, sqs_backends
 
-from scripts.local_aws import patches
+from scripts.local_aws import events as events_api
+from scripts.local_aws import patches, rotation
 from scripts.local_aws.account import ACCOUNT_ID
 from scripts.local_aws.admin import Admin
 from scripts.local_aws.app import Application
+from scripts.local_aws.calls import S3Call
 from scripts.local_aws.delivery import DELIVERY
 from scripts.local_aws.functions import api as functions_api
 from scripts.local_aws.functions.runtime import Functions
+from scripts.local_aws.glue import api as glue_api
+from scripts.local_aws.glue.runs import JobRun, Runs, state_change
 from scripts.local_aws.identity import seed_operator
 from scripts.local_aws.sources import EventSources
 from scripts.local_aws.storage import delete_version, flip_byte
@@ -35,16 +39,22 @@ class Emulation:
         admin = Admin(
             {
                 "events": _set_chaos,
+                "events/tick": self._tick,
                 "status": self._status,
                 "tamper": _tamper,
                 "trail/flush": self._flush_trail,
             }
         )
-        self._server = Server(Application(admin, self._trail.observe), port)
+        self._server = Server(Application(admin, self._observe), port)
         self.endpoint = self._server.endpoint
         self._functions = Functions(home, self.endpoint)
         self._sources = EventSources(self._functions)
+        self._events = events_api.Events(self._functions)
+        self._runs = Runs(home, self.endpoint, self._tell_end)
         functions_api.install(self._functions)
+        rotation.install(self._functions)
+        events_api.install(self._events)
+        glue_api.install(self._runs)
         trail_api.install(self._trail.key)
 
     def start(self) -> None:
@@ -57,15 +67,28 @@ class Emulation:
         """Stop answering, and end every process that was started."""
         self._trail.stop()
         self._sources.stop()
+        self._runs.stop()
         self._functions.stop()
         self._server.shutdown()
         self._server.server_close()
+
+    def _observe(self, call: S3Call) -> None:
+        self._trail.observe(call)
+        self._runs.observe(call)
+
+    def _tell_end(self, run: JobRun) -> None:
+        self._events.put("aws.glue", "Glue Job State Change", state_change(run))
+
+    def _tick(self, request: dict[str, Any]) -> dict[str, Any]:
+        return {"targets": self._events.tick(str(request["rule"]))}
 
     def _status(self, _: dict[str, Any]) -> dict[str, Any]:
         return {
             "instance": self._instance,
             "queues": {queue.name: _depth(queue) for queue in _queues()},
             "functions": self._functions.status(),
+            "jobs": self._runs.status(),
+            "rules": self._events.status(),
             "notifications": {"held": DELIVERY.held},
         }
 

@@ -28,10 +28,11 @@ class Principal:
     """The identity behind a request, in the words of CloudTrail's ``userIdentity`` element."""
 
     kind: str
-    """``IAMUser``, ``AssumedRole`` or ``AWSAccount`` (an anonymous caller)."""
+    """``IAMUser``, ``AssumedRole``, ``AWSAccount`` (an anonymous caller) or ``AWSService``."""
     principal_id: str
-    """``AIDA…`` or ``AROA…:session``; empty for an anonymous caller."""
+    """``AIDA…`` or ``AROA…:session``; empty for an anonymous caller and for a service."""
     arn: str
+    """Of a service, its name, as ``events.amazonaws.com``."""
     account_id: str
     access_key_id: str
     user_name: str = ""

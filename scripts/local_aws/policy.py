@@ -91,6 +91,8 @@ def _names_principal(statement: Mapping[str, Any], principal: Principal) -> bool
 def _is_among(element: Any, principal: Principal) -> bool:
     if element == "*":
         return True
+    if principal.kind == "AWSService":
+        return principal.arn in _listed(element.get("Service", []))
     names = _listed(element.get("AWS", []))
     if "*" in names:
         return True

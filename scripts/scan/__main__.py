@@ -35,12 +35,14 @@ if TYPE_CHECKING:
 OUTPUT = BUILD / "scan"
 TREES = (
     *(Tree(name, SOURCE, SOURCE / "env" / f"{name}.tfvars") for name in ("local", "dev", "prod")),
+    Tree("optional", SOURCE, SOURCE / "policies" / "optional.tfvars"),
     *(
         Tree(f"bootstrap_{name}", SOURCE, SOURCE / "bootstrap" / "env" / f"{name}.tfvars", root="bootstrap")
         for name in ("dev", "prod")
     ),
 )
-"""Everything that can be deployed: the kit in each environment, and what each real one is started from."""
+"""Everything that can be deployed: the kit in each environment, what each real one is started from, and the
+parts that no environment has switched on."""
 
 
 def scan_all(scan: Scan, only: str | None = None) -> list[ToolReport]:

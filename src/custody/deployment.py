@@ -18,6 +18,8 @@ class Deployment:
     keys: dict[str, str]
     functions: dict[str, str]
     queues: dict[str, str]
+    jobs: dict[str, str]
+    streams: dict[str, str]
     workgroup: str
     database: str
     trail_arn: str

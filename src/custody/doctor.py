@@ -13,8 +13,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from custody.athena import Athena
 from custody.deployment import Deployment
 from custody.errors import CannotCheckError, EvidenceError
-from custody.keyring import MAX_REGISTRY_BYTES, REGISTRY_KEY, parse_registry
+from custody.keyring import parse_registry
 from custody.ledger import denied_rows, ledger_rows
+from custody.registry import MAX_REGISTRY_BYTES, REGISTRY_KEY
 from custody.times import format_time
 
 if TYPE_CHECKING:

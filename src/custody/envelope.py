@@ -14,6 +14,19 @@ from securesystemslib.dsse import Envelope
 from custody.documents import Fields, parse_object
 from custody.dsse import MAX_ENVELOPE_BYTES
 from custody.errors import EvidenceError
+from custody.hashing import Reader, ShortStreamError
+
+
+def read_envelope(body: Reader, length: int) -> bytes:
+    """An envelope's bytes out of a stream of ``length``; of one that is too long only enough to see that.
+
+    Raises ``ShortStreamError`` if the stream ends before.
+    """
+    wanted = min(length, MAX_ENVELOPE_BYTES + 1)
+    data = body.read(MAX_ENVELOPE_BYTES + 1)
+    if len(data) < wanted:
+        raise ShortStreamError(f"The stream gave {len(data)} bytes of {length}.")
+    return data
 
 
 def parse_envelope(data: bytes) -> Envelope:

@@ -20,6 +20,9 @@ class VersionEntry:
     version_id: str
     last_modified: datetime
     is_delete_marker: bool
+    size_bytes: int = 0
+    etag: str = ""
+    """With its quotes, as a GET gives it; none of a delete marker."""
 
 
 def list_versions(s3: S3Client, bucket: str, prefix: str) -> Iterator[VersionEntry]:
@@ -32,7 +35,14 @@ def list_versions(s3: S3Client, bucket: str, prefix: str) -> Iterator[VersionEnt
     while True:
         page = s3.list_object_versions(**request)
         for version in page.get("Versions", ()):
-            yield VersionEntry(version["Key"], version["VersionId"], version["LastModified"], False)
+            yield VersionEntry(
+                version["Key"],
+                version["VersionId"],
+                version["LastModified"],
+                False,
+                version["Size"],
+                version["ETag"],
+            )
         for deleted in page.get("DeleteMarkers", ()):
             yield VersionEntry(deleted["Key"], deleted["VersionId"], deleted["LastModified"], True)
         if not page["IsTruncated"]:

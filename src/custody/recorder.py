@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError
 
+from custody.creation import create_object
 from custody.dsse import CONTENT_TYPE, sign_envelope
 from custody.errors import CustodyError
 from custody.hashing import ShortStreamError, hash_stream
@@ -29,9 +30,6 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef
 
     from custody.signing import Signer
-
-CONFLICT_ATTEMPTS = 3
-"""How often a receipt is put when another conditional write of the same key is under way."""
 
 
 class ObjectGoneError(CustodyError):
@@ -179,35 +177,14 @@ class Recorder:
             recorder=self._identity,
         )
         envelope = sign_envelope(receipt.to_statement(), PAYLOAD_TYPE, self._signer)
-        created = self._create(version.receipt_key, envelope)
-        return Outcome(
-            Result.RECORDED if created else Result.ALREADY_RECORDED, version.uri, size_bytes=size_bytes
+        created = create_object(
+            self._s3, self._provenance_bucket, version.receipt_key, envelope, CONTENT_TYPE
         )
-
-    def _create(self, key: str, envelope: bytes) -> bool:
-        """Write a receipt where there is none; whether there was none.
-
-        Source: Amazon S3 User Guide, "How to prevent object overwrites with conditional writes": 412 when
-        the key exists, 409 when another write of it is under way, which is to be tried again.
-        """
-        for attempts_left in reversed(range(CONFLICT_ATTEMPTS)):
-            try:
-                self._s3.put_object(
-                    Bucket=self._provenance_bucket,
-                    Key=key,
-                    Body=envelope,
-                    ContentType=CONTENT_TYPE,
-                    ChecksumAlgorithm="SHA256",
-                    IfNoneMatch="*",
-                )
-            except ClientError as error:
-                if _code(error) == "PreconditionFailed":
-                    return False
-                if _code(error) != "ConditionalRequestConflict" or not attempts_left:
-                    raise
-            else:
-                break
-        return True
+        return Outcome(
+            Result.ALREADY_RECORDED if created is None else Result.RECORDED,
+            version.uri,
+            size_bytes=size_bytes,
+        )
 
     def _count(self, outcome: Outcome) -> None:
         name = str(outcome.result)

@@ -9,14 +9,13 @@ from typing import TYPE_CHECKING, TypeVar
 
 from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError
 
-from custody.dsse import MAX_ENVELOPE_BYTES
-from custody.envelope import parse_envelope
+from custody.envelope import parse_envelope, read_envelope
 from custody.errors import CannotCheckError, EvidenceError
 from custody.findings import Claim, Finding, Severity, Status
 from custody.hashing import ShortStreamError, hash_stream
-from custody.keyring import KeyRing
 from custody.objects import ObjectVersion, parse_receipt_key, quote_key
 from custody.receipt import PAYLOAD_TYPE, Receipt, parse_statement
+from custody.registry import KeyRing
 from custody.verify_index import StoredReceipt
 
 if TYPE_CHECKING:
@@ -93,7 +92,7 @@ class ReceiptChecker:
         subject = stored.object_uri or describe_receipt_key(self._provenance_bucket, stored.receipt_key)
         location = ObjectVersion(self._provenance_bucket, stored.receipt_key, stored.version_id)
         try:
-            data = self._fetch(location, _envelope_bytes)
+            data = self._fetch(location, lambda found: read_envelope(found["Body"], found["ContentLength"]))
         except _GoneError:
             return CheckedReceipt(stored, (_vanished(subject),))
         except _UnreadableError as error:
@@ -195,14 +194,6 @@ def describe_receipt_key(provenance_bucket: str, receipt_key: str) -> str:
     """The URI of the object version that a receipt's key stands for; the receipt's own if it tells none."""
     version = parse_receipt_key(receipt_key)
     return version.uri if version is not None else f"s3://{provenance_bucket}/{quote_key(receipt_key)}"
-
-
-def _envelope_bytes(found: GetObjectOutputTypeDef) -> bytes:
-    """An envelope's bytes; of one that is too long only enough to see that."""
-    data = found["Body"].read(MAX_ENVELOPE_BYTES + 1)
-    if len(data) < min(found["ContentLength"], MAX_ENVELOPE_BYTES + 1):
-        raise ShortStreamError(f"The stream gave {len(data)} bytes of {found['ContentLength']}.")
-    return data
 
 
 def _vanished(subject: str) -> Verdict:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 from custody.deployment import Deployment
 from custody.errors import CannotCheckError, EvidenceError
 from custody.findings import Claim, Finding, Severity, Status
-from custody.keyring import REGISTRY_KEY, KeyRing, read_history
+from custody.keyring import read_history
 from custody.listing import list_versions
 from custody.objects import (
     LONG_RECEIPT_PREFIX,
@@ -23,6 +23,7 @@ from custody.objects import (
     parse_receipt_key,
     quote_key,
 )
+from custody.registry import REGISTRY_KEY, KeyRing
 from custody.times import format_time
 from custody.trail import LogFile, TrailWrite, list_log_files, parse_log_file
 from custody.verify_index import Index, StoredReceipt

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 
 from custody.etl.contract import Contract, parse_contract
 from custody.etl.lineage import Run
-from custody.etl.manifest import Entry, Manifest, parse_manifest, write_manifest
+from custody.etl.manifest import Entry, Manifest, UnfitError, parse_manifest, write_manifest
 from custody.objects import ObjectVersion
 from scripts.sample_data import CUSTOMER_COLUMNS
 
@@ -71,7 +71,10 @@ class OpenFile:
     folder: str
 
     def __call__(self, version: ObjectVersion) -> BinaryIO:
-        return (Path(self.folder) / version.version_id).open("rb")
+        try:
+            return (Path(self.folder) / version.version_id).open("rb")
+        except FileNotFoundError as error:
+            raise UnfitError("is gone") from error
 
 
 @dataclass

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import json
+import re
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -14,10 +16,11 @@ import deltalake
 import pytest
 import yaml
 from moto.server import ThreadedMotoServer
+from pyspark.errors import PySparkException
 
 import processed_to_analytics
 import raw_to_processed
-from custody.errors import CustodyError
+from custody.errors import EvidenceError
 from custody.etl.manifest import Entry, write_manifest
 from custody.objects import ObjectVersion
 from scripts.local_engine import pysail_session
@@ -134,15 +137,42 @@ def test_from_raw_versions_to_gold(s3: S3Client, session: tuple[SparkSession, St
     assert processed_to_analytics.run(GOLD_ARGUMENTS, lambda: session[0], s3, session[1]) == []
 
 
-def test_an_object_replaced_after_its_receipt_is_not_processed(
+def test_an_object_that_is_replaced_or_gone_is_not_processed(
     s3: S3Client, session: tuple[SparkSession, Stage]
 ) -> None:
-    entry = put(s3, "incoming/customers/2026-01-17.csv", customers(customer(7))[0])
-    forged = Entry(entry.version, "f" * 64, entry.size_bytes, entry.last_modified)
-    with pytest.raises(CustodyError, match=r"2026-01-17\.csv\?versionId=.* holds .* the manifest says"):
+    """Not one whose bytes differ, nor a version that was deleted, nor a delete marker; the rest is."""
+    days = [f"incoming/customers/2026-01-{day}.csv" for day in (17, 18, 19, 20)]
+    replaced, deleted, marked, good = (
+        put(s3, key, customers(customer(number))[0]) for number, key in enumerate(days, 7)
+    )
+    s3.delete_object(Bucket="raw", Key=days[1], VersionId=deleted.version.version_id)
+    marker = s3.delete_object(Bucket="raw", Key=days[2])["VersionId"]
+    entries = (
+        dataclasses.replace(replaced, sha256="f" * 64),
+        deleted,
+        dataclasses.replace(marked, version=ObjectVersion("raw", days[2], marker)),
+        good,
+    )
+    with pytest.raises(EvidenceError) as caught:
         raw_to_processed.run(
-            silver_arguments(gate(s3, "customers", forged)), lambda: session[0], s3, session[1]
+            silver_arguments(gate(s3, "customers", *entries)), lambda: session[0], s3, session[1]
         )
+    for day, what in zip(days, ("holds", "is gone", "is gone"), strict=False):
+        assert re.search(rf"{day}\?versionId=[^ ;]+ {what}", str(caught.value))
+    assert {row["customer_id"] for row in rows("processed/tables/customers")} & {
+        f"C{number:05d}" for number in range(7, 11)
+    } == {"C00010"}
+
+
+def test_what_amazon_s3_does_not_say_clearly_stops_the_run(
+    s3: S3Client, session: tuple[SparkSession, Stage]
+) -> None:
+    """A bucket that is not there, as access that is denied, says nothing of the version."""
+    entry = put(s3, "incoming/customers/2026-01-21.csv", customers(customer(11))[0])
+    elsewhere = ObjectVersion("nowhere", entry.version.key, entry.version.version_id)
+    manifest = gate(s3, "customers", dataclasses.replace(entry, version=elsewhere))
+    with pytest.raises(PySparkException, match="NoSuchBucket"):
+        raw_to_processed.run(silver_arguments(manifest), lambda: session[0], s3, session[1])
 
 
 @pytest.mark.parametrize("job", [raw_to_processed, processed_to_analytics])

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable
 from itertools import permutations
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -14,6 +16,7 @@ from hypothesis import strategies as st
 
 from custody.errors import EvidenceError, UsageError
 from custody.etl.lineage import published, read_lineage
+from custody.etl.manifest import Entry
 from custody.etl.quality import QualityError
 from custody.etl.silver_run import Lake
 from custody.etl.source import MAX_TASKS
@@ -237,14 +240,76 @@ def test_a_run_that_was_cut_off_before_openlineage_is_completed(lake: Lake, raw:
     assert json.loads(written)["inputs"][0]["facets"]["version"]["datasetVersion"] == "v0000"
 
 
-def test_bytes_other_than_the_manifests_are_refused_by_name(lake: Lake, raw: Raw) -> None:
-    entry = raw.put(f"{CUSTOMERS}2026-01-12.csv", customers(customer(1)))
-    (raw.folder / entry.version.version_id).write_bytes(b"".join(customers(customer(2))))
+def spoil(raw: Raw, entry: Entry) -> str:
+    """Put other rows in the place of a version's; return what is to be said of it."""
+    body = b"".join(customers(customer(8), customer(9)))
+    (raw.folder / entry.version.version_id).write_bytes(body)
+    wanted = f"{entry.size_bytes} bytes with {entry.sha256}"
+    return f"holds {len(body)} bytes with SHA-256 {hashlib.sha256(body).hexdigest()}, not {wanted}"
+
+
+def refused_by(lake: Lake, entries: list[Entry], raw: Raw) -> tuple[str, dict[str, Any]]:
+    """Run, with an error that names refused versions: its sentence, and the document."""
     with pytest.raises(EvidenceError) as caught:
-        process(lake, [entry], raw, RULES)
-    assert str(caught.value).startswith(f"{entry.version.uri} holds ")
-    assert str(caught.value).endswith(f"the manifest says {entry.size_bytes} bytes with {entry.sha256}.")
-    assert lake.table("customers").version() is None
+        process(lake, entries, raw, RULES)
+    return str(caught.value), read_lineage(lake.store, published(lake.store, lake.table("customers").uri)[-1])
+
+
+def test_what_is_not_the_manifests_is_refused_by_name_and_the_rest_is_published(lake: Lake, raw: Raw) -> None:
+    good, changed, gone = (
+        raw.put(f"{CUSTOMERS}2026-01-1{day}.csv", customers(customer(day), "x\n" if day else ""))
+        for day in range(3)
+    )
+    reason = spoil(raw, changed)
+    (raw.folder / gone.version.version_id).unlink()
+    sentence, document = refused_by(lake, [good, changed, gone], raw)
+    assert sentence == (
+        "2 of 3 object versions of the manifest are not what it says, and nothing of them was used: "
+        f"{changed.version.uri} {reason}; {gone.version.uri} is gone. All others are published. Find out who "
+        "changed them; deliver what is still wanted anew."
+    )
+    assert [(item["key"], item["sha256"], item["reason"]) for item in document["refused"]] == [
+        (changed.version.key, changed.sha256, reason),
+        (gone.version.key, gone.sha256, "is gone"),
+    ]
+    assert [item["key"] for item in document["inputs"]] == [good.version.key]
+    assert document["counts"] == {"rows": 1, "valid": 1, "rejected": 0, "duplicates": 0}
+    assert names_of(lake) == {"C00000": "Amara"}
+    assert table(lake, "customers_rejected") == []
+    assert_every_document_is_true(lake, 1)
+    assert refused_by(lake, [good, changed, gone], raw) == (sentence, document), "again says the same"
+
+
+def test_a_manifest_of_refused_versions_alone_is_done_all_the_same(lake: Lake, raw: Raw) -> None:
+    entries = [raw.put(f"{CUSTOMERS}{number}.csv", customers(customer(number))) for number in range(5)]
+    for entry in entries:
+        spoil(raw, entry)
+    sentence, document = refused_by(lake, entries, raw)
+    assert "5 of 5 object versions" in sentence
+    assert "; and 2 more. All others" in sentence
+    assert (len(document["refused"]), document["inputs"], document["counts"]["rows"]) == (5, [], 0)
+    assert names_of(lake) == {}
+    assert_every_document_is_true(lake, 1)
+
+
+@pytest.mark.parametrize("first", ["", "Older"])
+def test_what_was_merged_before_it_was_changed_is_taken_back(
+    make_lake: MakeLake, raw: Raw, first: str
+) -> None:
+    lake = make_lake()
+    if first:
+        process(
+            lake, [raw.put(f"{CUSTOMERS}2026-01-12.csv", customers(customer(1, first=first)))], raw, RULES
+        )
+    entry = raw.put(f"{CUSTOMERS}2026-01-13.csv", customers(customer(1), customer(2)))
+    with pytest.raises(CrashError):
+        process(make_lake(say=crash_at(3)), [entry], raw, RULES)
+    assert names_of(lake) == {"C00001": "Amara", "C00002": "Amara"}
+    spoil(raw, entry)
+    _, document = refused_by(lake, [entry], raw)
+    assert document["refused"]
+    assert names_of(lake) == ({"C00001": first} if first else {})
+    assert_every_document_is_true(lake, 2 if first else 1)
 
 
 def test_a_threshold_that_is_not_met_stops_the_publish(lake: Lake, raw: Raw) -> None:

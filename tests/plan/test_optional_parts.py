@@ -1,4 +1,4 @@
-"""The kit with Identity Center and Lake Formation, planned with every policy known."""
+"""The kit with all that is off by default, planned with every policy known."""
 
 from __future__ import annotations
 
@@ -32,14 +32,27 @@ lake_formation = {
 }
 """
 
+INFRASTRUCTURE = """
+network = {
+  azs  = ["us-east-1a", "us-east-1b"]
+  cidr = "10.20.0.0/16"
+}
+
+warehouse = {
+  account  = "loader"
+  api_arn  = "arn:aws:execute-api:us-east-1:123456789012:a1b2c3d4e5/v1"
+  endpoint = "https://a1b2c3d4e5.execute-api.us-east-1.amazonaws.com/v1"
+}
+"""
+
 Plan = dict[str, Any]
 
 
 @pytest.fixture(scope="module")
 def plans(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Plan]:
-    """``local`` under Lake Formation: with roles that people assume, and with Identity Center instead."""
+    """``local`` with all of it: with roles that people assume, and with Identity Center instead."""
     folder = tmp_path_factory.mktemp("plans")
-    assumed = (SOURCE / "env" / "local.tfvars").read_text() + LAKE_FORMATION
+    assumed = (SOURCE / "env" / "local.tfvars").read_text() + LAKE_FORMATION + INFRASTRUCTURE
     entered, people = re.subn(
         r"^people = {\n.*?^}\n", IDENTITY_CENTER, assumed, flags=re.MULTILINE | re.DOTALL
     )
@@ -103,3 +116,42 @@ def test_gold_is_read_by_lake_formation_and_not_by_analysts(plans: dict[str, Pla
     ]
     assert "ReadWhatLakeFormationGrants" in comparable(analyst)
     assert "ReadGoldThroughAthena" not in comparable(analyst)
+
+
+def test_a_rotator_reads_what_is_pending_and_renews_one_secret(plans: dict[str, Plan]) -> None:
+    rotator = roles(plans["assumed"])["custody-local-rotator"]
+    given = [each for policy in rotator.policies for each in statements(policy.document)]
+    secret = "arn:aws:secretsmanager:us-east-1:123456789012:secret:custody-local-warehouse-??????"
+    reading = [each for each in given if "secretsmanager:GetSecretValue" in each["Action"]]
+    assert [(each["Resource"], each["Condition"]) for each in reading] == [
+        (secret, {"StringEquals": {"secretsmanager:VersionStage": "AWSPENDING"}})
+    ]
+    assert {each["Resource"] for each in given if "secretsmanager:" in str(each["Action"])} == {secret}
+
+
+def test_a_secret_is_read_by_nobody_who_is_not_named(plans: dict[str, Plan]) -> None:
+    [policy] = [
+        json.loads(resource.values["policy"])
+        for resource in resources(plans["assumed"])
+        if resource.type == "aws_secretsmanager_secret"
+    ]
+    [refusal] = [each for each in statements(policy) if each["Sid"] == "NobodyElseReads"]
+    assert refusal["Effect"] == "Deny"
+    assert refusal["Principal"] == "*"
+    assert refusal["Condition"] == {
+        "ArnNotLike": {"aws:PrincipalArn": "arn:aws:iam::123456789012:role/custody-local-rotator"}
+    }
+
+
+def test_an_endpoint_leads_to_this_account_alone(plans: dict[str, Plan]) -> None:
+    endpoints = {
+        resource.values["service_name"].rsplit(".", 1)[1]: json.loads(resource.values["policy"])
+        for resource in resources(plans["assumed"])
+        if resource.type == "aws_vpc_endpoint"
+    }
+    assert endpoints.keys() == {"s3", "kms", "logs", "sqs", "execute-api", "secretsmanager"}
+    for policy in endpoints.values():
+        for each in statements(policy):
+            assert each["Condition"]["StringEquals"]["aws:PrincipalAccount"] == "123456789012"
+            named = each["Resource"] if isinstance(each["Resource"], list) else [each["Resource"]]
+            assert all("123456789012" in arn for arn in named)

@@ -172,6 +172,10 @@ def test_each_key_is_named_by_its_own_arn(plan: PlanDocument) -> None:
             "EncryptReceipts": [provenance],
             "SignReceipts": ["module.signing_key"],
         },
+        "rotator_keys": {
+            "DecryptSettings": ["module.rotator_key[0].arn"],
+            "EncryptVersions": ["module.warehouse_secret[0].key_arn"],
+        },
         "sealer_keys": {"EncryptLog": [provenance]},
     }
 

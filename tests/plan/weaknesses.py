@@ -12,6 +12,11 @@ ACTION_FAMILIES = {"kms:GenerateDataKey*", "kms:ReEncrypt*"}
 
 WITHOUT_RESOURCE = {
     "cloudtrail:ListPublicKeys",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeRouteTables",
+    "ec2:DescribeSecurityGroups",
+    "ec2:DescribeSubnets",
+    "ec2:DescribeVpcEndpoints",
     "lakeformation:GetDataAccess",
     "lambda:ListEventSourceMappings",
 }

@@ -30,10 +30,10 @@ from moto import mock_aws
 from moto.s3.models import s3_backends
 
 from custody.deployment import Deployment
-from custody.keyring import REGISTRY_KEY
 from custody.objects import ObjectVersion
 from custody.receipt import RecorderIdentity
 from custody.recorder import Recorder
+from custody.registry import REGISTRY_KEY
 from custody.signing import Signer
 
 ACCOUNT = "123456789012"
@@ -227,6 +227,8 @@ class World:
             keys={"signing": KEY_ID},
             functions={},
             queues={},
+            jobs={},
+            streams={},
             workgroup="custody-local",
             database="custody_local",
             trail_arn="",

@@ -25,11 +25,11 @@ from custody.athena import Athena
 from custody.deployment import Deployment
 from custody.dsse import sign_envelope
 from custody.hashing import hash_stream
-from custody.keyring import REGISTRY_KEY
 from custody.ledger import AccessRow, LedgerRow
 from custody.notification import ObjectCreated
 from custody.objects import ObjectVersion
 from custody.receipt import PAYLOAD_TYPE, Receipt, RecorderIdentity
+from custody.registry import REGISTRY_KEY
 from scripts.local_aws.patches import s3_list_versions
 from tests.unit.report.sample import DEPLOYMENT
 

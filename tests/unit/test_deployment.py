@@ -16,6 +16,8 @@ OUTPUTS: dict[str, Any] = {
     "keys": {},
     "functions": {},
     "queues": {},
+    "jobs": {"raw-to-processed-customers": "custody-local-raw-to-processed-customers"},
+    "streams": {"viewing-events": "custody-local-viewing-events"},
     "workgroup": "w",
     "database": "d",
     "trail_arn": "t",

@@ -13,8 +13,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from custody.dsse import sign_envelope
 from custody.envelope import parse_envelope
 from custody.errors import EvidenceError
-from custody.keyring import KeyRing, parse_registry, read_history
+from custody.keyring import parse_registry, read_history
 from custody.receipt import PAYLOAD_TYPE
+from custody.registry import KeyRing
 from tests.support.evidence import KEY_ID, LocalSigner
 
 SIGNER = LocalSigner()

@@ -17,6 +17,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from botocore.stub import Stubber
 from urllib3.exceptions import ProtocolError, ReadTimeoutError
 
+from custody.creation import CONFLICT_ATTEMPTS
 from custody.dsse import CONTENT_TYPE
 from custody.envelope import parse_envelope
 from custody.hashing import CHUNK_BYTES
@@ -25,7 +26,6 @@ from custody.notification import MalformedMessageError, SkipReason, backfill_mes
 from custody.objects import ObjectVersion
 from custody.receipt import PAYLOAD_TYPE, parse_statement
 from custody.recorder import (
-    CONFLICT_ATTEMPTS,
     Failure,
     ObjectGoneError,
     Outcome,

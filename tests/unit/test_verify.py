@@ -17,10 +17,10 @@ from custody import verify_run
 from custody.dsse import sign_envelope
 from custody.errors import CannotCheckError, UsageError
 from custody.findings import Claim, Finding, Severity, Status
-from custody.keyring import REGISTRY_KEY
 from custody.notification import backfill_message
 from custody.objects import ObjectVersion, S3Location
 from custody.receipt import PAYLOAD_TYPE, parse_statement
+from custody.registry import REGISTRY_KEY
 from custody.verify import VerificationReport, verify
 from tests.support.evidence import (
     IDENTITY,

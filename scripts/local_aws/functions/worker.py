@@ -49,38 +49,61 @@ class Context:
         return max(0, int((self._deadline - time.time()) * 1000))
 
 
-class Calls:
-    """Writes down each call of AWS that the function makes through botocore: what its role has to allow.
+class AfterImport:
+    """Takes part in imports ("The meta path"): once a module is loaded, as ever, it is handed to ``action``.
 
-    One JSON object a line: ``role``, ``service``, ``operation``, and of ``params`` those that are text. It
-    waits for the function to import botocore, so that one that does not stays as small as it is.
+    What nobody imports costs nothing.
+    """
+
+    def __init__(self, name: str, action: Callable[[Any], None]) -> None:
+        self._name = name
+        self._action = action
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
+        """Find the module as Python does, with the action behind its loading; no other module."""
+        if name != self._name:
+            return None
+        spec = PathFinder.find_spec(name, path, target)
+        if spec is not None and spec.loader is not None:
+            load = spec.loader.exec_module
+
+            def load_and_act(module: Any) -> None:
+                load(module)
+                self._action(module)
+
+            spec.loader.exec_module = load_and_act  # type: ignore[method-assign]
+        return spec
+
+
+class Calls:
+    """Writes down each call of AWS that this process makes through botocore: what its role has to allow.
+
+    One JSON object a line: ``role``, ``service``, ``operation``, and of ``params`` those that are text and
+    that AWS does not call sensitive.
     """
 
     def __init__(self, path: str, role: str) -> None:
         self._path = path
         self._role = role
 
-    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
-        """Take part in imports ("The meta path"): botocore's handlers are found as ever, and get one more."""
-        if name != "botocore.handlers":
-            return None
-        spec = PathFinder.find_spec(name, path, target)
-        if spec is not None and spec.loader is not None:
-            load = spec.loader.exec_module
+    def listen(self) -> None:
+        """Begin, once botocore is imported."""
+        sys.meta_path.insert(0, AfterImport("botocore.handlers", self._add_to))
 
-            def load_and_listen(module: Any) -> None:
-                load(module)
-                module.BUILTIN_HANDLERS.append(("before-parameter-build", self._write))
-
-            spec.loader.exec_module = load_and_listen  # type: ignore[method-assign]
-        return spec
+    def _add_to(self, handlers: Any) -> None:
+        handlers.BUILTIN_HANDLERS.append(("before-parameter-build", self._write))
 
     def _write(self, params: dict[str, Any], model: Any, **_: Any) -> None:
+        shapes = model.input_shape.members if model.input_shape else {}
         call = {
             "role": self._role,
             "service": model.service_model.service_name,
             "operation": model.name,
-            "params": {name: value for name, value in params.items() if isinstance(value, str)},
+            "params": {
+                name: value
+                for name, value in params.items()
+                if isinstance(value, str) and not (name in shapes and shapes[name].metadata.get("sensitive"))
+            },
         }
         with open(self._path, "a", encoding="utf-8") as file:  # noqa: PTH123 - pathlib is slow to import
             file.write(json.dumps(call) + "\n")
@@ -94,17 +117,17 @@ def main(handler_name: str, task_root: str, libraries: str, answers_fd: int, cal
     threading.Thread(target=_receive, args=(incoming, requests), daemon=True).start()
     sys.path.insert(0, task_root)
     sys.path.append(libraries)
-    sys.meta_path.insert(0, calls)
+    calls.listen()
     with os.fdopen(answers_fd, "w", buffering=1, encoding="utf-8") as answers:
         try:
             handler = _load(handler_name)
         except BaseException as error:  # noqa: BLE001 - the function's fault, whatever it is
             answers.write(json.dumps({"failure": _import_failure(handler_name, error)}) + "\n")
             return
-        answers.write(json.dumps({"idle": _memory("VmRSS:")}) + "\n")
+        answers.write(json.dumps({"idle": memory("VmRSS:")}) + "\n")
         while True:
             answer = _run(handler, json.loads(requests.get()))
-            answers.write(json.dumps({**answer, "peak": _memory("VmHWM:")}) + "\n")
+            answers.write(json.dumps({**answer, "peak": memory("VmHWM:")}) + "\n")
 
 
 def _receive(incoming: Any, requests: queue.SimpleQueue[bytes]) -> None:
@@ -165,7 +188,7 @@ def _failure(context: Context, kind: str, message: str, stack: list[str]) -> dic
     }
 
 
-def _memory(field: str) -> int:
+def memory(field: str) -> int:
     """Resident memory in bytes: ``VmRSS:`` now, ``VmHWM:`` at most so far (``proc_pid_status(5)``)."""
     try:
         with open("/proc/self/status", encoding="ascii") as status:  # noqa: PTH123 - pathlib is slow to import

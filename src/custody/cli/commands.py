@@ -26,12 +26,17 @@ from custody.cli.tables import (
     print_backfill,
     print_checks,
     print_ledger,
+    print_lineage,
     print_story,
     print_verification,
 )
+from custody.cli.upload import upload
 from custody.doctor import Check, Clients, examine, exit_code
 from custody.errors import CannotCheckError, EvidenceError, UsageError
 from custody.ledger import LedgerStatus, ledger_rows, parse_key, parse_since
+from custody.lineage_graph import Graph
+from custody.lineage_library import Library
+from custody.lineage_walk import walk
 from custody.objects import parse_s3_uri
 from custody.report import Lap, gather_report, render_report
 from custody.story import gather_story
@@ -134,6 +139,44 @@ def show(
 
 
 @app.command()
+def lineage(
+    target: Annotated[
+        str,
+        typer.Argument(
+            metavar="TARGET",
+            help="A table or a version of it: customer_value, daily_engagement@12. Or s3:// of a raw object, "
+            "perhaps with ?versionId=ID, of a table's folder, or of a file in it.",
+        ),
+    ],
+    *,
+    output: FormatOption = Format.TABLE,
+    deployment: DeploymentOption,
+) -> int:
+    """Show what a table was made from, or what was made from an object.
+
+    Walks from a table's version through manifests to the raw object versions, or from an object to every
+    version of a table that its rows went into. Exit status 1 if a lineage document is missing on the way.
+    """
+    run = Run(deployment, output)
+    with Graph() as graph:
+        with run.progress("Looking for lineage") as tell:
+            found = walk(Library(run.s3, run.deployment, tell=tell), graph, target)
+        if output is Format.JSON:
+            run.stream_document(
+                {
+                    "start": found.start,
+                    "nodes": graph.nodes(),
+                    "edges": graph.edges(),
+                    "missing": found.missing,
+                    "notes": found.notes,
+                }
+            )
+        else:
+            print_lineage(run, found)
+    return found.exit_code
+
+
+@app.command()
 def verify(
     uri: Annotated[
         str | None,
@@ -167,6 +210,9 @@ def verify(
     else:
         print_verification(run, verification)
     return verification.exit_code
+
+
+app.command()(upload)
 
 
 @app.command()

@@ -135,6 +135,22 @@ class Run:
         sys.stdout.write(f'\n], "count": {count}}}\n')
         return count
 
+    def stream_document(self, parts: Mapping[str, str | Iterable[Any]]) -> None:
+        """Write one document of texts and lists, one item of a list a line, none kept in memory.
+
+        If the items stop with an error the document stays open, as in ``stream_json``.
+        """
+        for number, (name, part) in enumerate(parts.items()):
+            sys.stdout.write((",\n" if number else "{") + json.dumps(name) + ": ")
+            if isinstance(part, str):
+                sys.stdout.write(json.dumps(part))
+                continue
+            sys.stdout.write("[")
+            for index, item in enumerate(part):
+                sys.stdout.write((",\n" if index else "\n") + json.dumps(item))
+            sys.stdout.write("\n]")
+        sys.stdout.write("}\n")
+
 
 class _Console(Console):
     """A console that leaves it to the root handler what happens when the reader of our output goes away."""

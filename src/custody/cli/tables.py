@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 from rich.text import Text
@@ -14,12 +14,15 @@ from custody.cli.options import Run
 from custody.doctor import Check, State
 from custody.findings import Severity
 from custody.ledger import LedgerRow, LedgerStatus
+from custody.lineage_document import TableVersion
+from custody.lineage_graph import Kind
 from custody.story import Sentence, Stored, Story, Tone, tell_version, tell_witness
 from custody.terminal import shorten, visible
 from custody.times import format_time
 
 if TYPE_CHECKING:
     from custody.backfill import BackfillCounts
+    from custody.lineage_walk import Walk
     from custody.verify import VerificationReport
 
 STYLES: dict[str, str] = {
@@ -53,6 +56,8 @@ _BLOCK_ROWS = 500
 
 _WIDE = 120
 """From this width on, a row has room for where the write came from and its digest's beginning."""
+_VERY_WIDE = 160
+"""From this width on, a line of lineage has room for an object's whole version id."""
 _FROM_WIDTH = 15
 """An IPv4 address; a longer one is shortened (``custody show`` and JSON have it whole)."""
 
@@ -96,6 +101,72 @@ def print_ledger(run: Run, rows: Iterable[LedgerRow]) -> None:
         f"{plural(counts.total(), 'row')}: "
         + ", ".join(f"{number:,} {status}" for status, number in counts.most_common())
     )
+
+
+_LINEAGE_WORDS = {
+    Kind.GOLD: "gold version",
+    Kind.SILVER: "silver version",
+    Kind.REJECTED: "quarantine version",
+    Kind.MANIFEST: "manifest",
+    Kind.OBJECT: "object version",
+}
+
+
+def _lineage_widths(width: int) -> dict[str, int]:
+    """The columns of lineage and their widths; a wide table has room for an object's whole version id."""
+    fixed = {"layer": 8, "version": 36 if width >= _VERY_WIDE else 14, "sha-256": 12}
+    more = {"rows": 11, "run": 20, "committed": 20} if width >= _WIDE else {}
+    columns = len(fixed) + len(more) + 1
+    what = max(width - sum(fixed.values()) - sum(more.values()) - 2 * columns, 20)
+    return {"layer": fixed.pop("layer"), "what": what} | fixed | more
+
+
+def print_lineage(run: Run, found: Walk) -> None:
+    """Print a line a node, from gold to raw; then how many of each there were, and what is to be known."""
+    run.out.print(Text(visible(found.start), style="bold"), soft_wrap=True)
+    widths = _lineage_widths(run.out.width)
+    nodes = found.graph.nodes()
+    is_first = True
+    while block := list(islice(nodes, _BLOCK_ROWS)):
+        table = Table(box=None, padding=(0, 2, 0, 0), show_header=is_first, header_style="bold")
+        for name, width in widths.items():
+            table.add_column(name, width=width, overflow="fold")
+        for node in block:
+            cells = _lineage_cells(node)
+            table.add_row(
+                *(
+                    cells[name] if name == "what" else shorten(cells[name], width)
+                    for name, width in widths.items()
+                )
+            )
+        run.out.print(table)
+        is_first = False
+    counts = {words: found.graph.count(kind) for kind, words in _LINEAGE_WORDS.items()}
+    run.say(", ".join(plural(count, words) for words, count in counts.items() if count) or "No table.")
+    for words in found.missing:
+        run.say(words, style="bold red")
+    for words in found.notes:
+        run.say(words, style="yellow")
+
+
+def _lineage_cells(node: dict[str, Any]) -> dict[str, str]:
+    """A node of lineage as cells, each safe to look at."""
+    kind = Kind(node["kind"])
+    what, version, sha256 = node.get("uri", ""), "", node.get("sha256", "")
+    if kind is Kind.OBJECT:
+        what, version = node["key"], node["version_id"]
+    elif kind is not Kind.MANIFEST:
+        what, version = TableVersion(node["table"], 0).name, str(node["delta_version"])
+        sha256 = node.get("document_sha256", "")
+    return {
+        "layer": "raw" if kind is Kind.OBJECT else kind.value,
+        "what": visible(what),
+        "version": visible(version),
+        "rows": f"{node['rows']:,}" if "rows" in node else "",
+        "sha-256": sha256[:12],
+        "run": visible(node.get("run_id", "")),
+        "committed": f"{visible(node.get('committed_at', ''))[:19]}Z" if "committed_at" in node else "",
+    }
 
 
 def print_verification(run: Run, verification: VerificationReport) -> None:

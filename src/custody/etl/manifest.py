@@ -50,6 +50,10 @@ class Entry:
         return f"{day}|{modified}|{hashlib.sha256(identity).hexdigest()[:16]}"
 
 
+class UnfitError(Exception):
+    """An object version is not what its entry says; the text is what there is instead."""
+
+
 @dataclass(frozen=True, slots=True)
 class Manifest:
     """The object versions of one table to process, and the document's own digest."""

@@ -5,25 +5,31 @@ the lineage document. The document is what says that the manifest is done. Until
 be taken again, and comes out the same: rows are merged by a rule that depends on the deliveries alone,
 rejected rows replace those of the same manifest, and nobody else writes these tables. So a crash between
 two steps loses nothing and doubles nothing, and no document speaks of what was not committed.
+
+An object version that is gone, or whose bytes are not the manifest's, is refused: none of its rows is used,
+the document names it, and the run, having published all others, ends with an error that does. Another run
+would find the same; so the manifest is done.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pyspark.sql import functions as F  # noqa: N812
 
-from custody.errors import CannotCheckError, UsageError
+from custody.errors import CannotCheckError, EvidenceError, UsageError
 from custody.etl.contract import Contract
 from custody.etl.delta import DeltaTable, describe_commits
 from custody.etl.frames import judged, rejected, typed, winners
-from custody.etl.lineage import Run, complete, publish, published, read_lineage
+from custody.etl.lineage import Published, Run, complete, publish, published, read_lineage
 from custody.etl.manifest import Entry, Manifest
 from custody.etl.quality import Counts, assert_quality
-from custody.etl.source import OpenVersion, evidence_error, read_manifest
+from custody.etl.source import OpenVersion, read_manifest
 from custody.etl.store import Store
+from custody.objects import ObjectVersion
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -33,11 +39,24 @@ Stage = Callable[["DataFrame"], "DataFrame"]
 """Keeps a DataFrame's rows while the run lasts, so that they are not made again for each use of them."""
 _NEWER = {"first": ">", "latest": "<"}
 _SOURCE = ("source_bucket", "source_key", "source_version_id")
+_NAMED = 3
+"""How many refused objects an error names."""
 
 
 def persist(frame: DataFrame) -> DataFrame:
     """Keep rows where Spark keeps them: in its executors' memory and on their disks."""
     return frame.persist()
+
+
+class _Arrived(NamedTuple):
+    """What the engine has of one object version."""
+
+    told: int | None = None
+    """How many records the reader says there are; ``None`` if it has said nothing."""
+    rows: int = 0
+    rejected: int = 0
+    refused: str | None = None
+    """What there is instead of the manifest's bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,29 +86,33 @@ def raw_to_processed(
 ) -> dict[str, Any]:
     """Process one manifest; return its lineage document, the one there is if it was processed before.
 
-    Raises ``EvidenceError`` if bytes are not those of the manifest, ``QualityError`` if a threshold is not
-    met, ``UsageError`` if manifest, contract and table do not fit; nothing is published then.
+    Raises ``QualityError`` if a threshold is not met, ``UsageError`` if manifest, contract and table do not
+    fit; nothing is published then. Raises ``EvidenceError`` naming the refused object versions if there are
+    any, each time; everything else is published then.
     """
     _assert_belongs(manifest, contract)
-    silver, refused = lake.table(contract.table), lake.table(contract.rejected_table)
-    if done := [item for item in published(lake.store, silver.uri) if item.id == manifest.sha256]:
+    silver, quarantine = lake.table(contract.table), lake.table(contract.rejected_table)
+    runs = published(lake.store, silver.uri)
+    if done := [item for item in runs if item.id == manifest.sha256]:
         lake.say(f"{contract.table}: this manifest is processed already")
         document = read_lineage(lake.store, done[0])
         complete(lake.store, done[0], document)
+        _assert_none_refused(document)
         return document
 
     lake.say(f"{contract.table}: reading {len(manifest.entries)} object versions")
-    try:
-        rows = lake.stage(typed(read_manifest(lake.spark, manifest, contract, open_version), contract))
-        by_object = _measure_objects(rows)
-    except Exception as error:
-        if (sentence := evidence_error(error, manifest)) is not None:
-            raise sentence from error
-        raise
+    rows = lake.stage(typed(read_manifest(lake.spark, manifest, contract, open_version), contract))
+    arrived = _measure_objects(rows, manifest)
+    refused = [_refusal(entry, why) for entry in manifest.entries if (why := arrived[entry.version].refused)]
+    if refused:
+        lake.say(f"{contract.table}: refusing {len(refused)} object versions")
+        rows = rows.join(rows.where(F.col("refused").isNotNull()).select(*_SOURCE), [*_SOURCE], "left_anti")
     best = winners(rows, contract)
     silver.ensure(
         best.withColumn("manifest_id", F.lit(manifest.sha256)), contract.day[0] if contract.day else None
     )
+    if refused:
+        _undo(silver, runs, manifest)
     before = silver.version()
     within = _within(rows, contract)
     there = silver.frame(before)
@@ -97,19 +120,24 @@ def raw_to_processed(
     _assert_all_judged(rows, verdict, contract)
     stand = verdict.where("stands").drop("stands")
     standing, present, days = _measure_standing(stand, contract)
-    inputs = [_input(entry, by_object, standing) for entry in manifest.entries]
+    inputs = [
+        _input(entry, arrived[entry.version], standing)
+        for entry in manifest.entries
+        if not arrived[entry.version].refused
+    ]
     counts = _total(inputs)
-    assert_quality(contract, counts, present, _worst(rows) if counts.rejected else "")
+    if inputs:
+        assert_quality(contract, counts, present, _worst(rows) if counts.rejected else "")
 
     describe_commits(lake.spark, run.facts() | {"manifest_sha256": manifest.sha256})
     lake.say(f"{contract.table}: merging {counts.valid} of {counts.rows} rows")
     silver.merge(stand, contract.key, _NEWER[contract.raw().wins], within)
-    lake.say(f"{refused.name}: {counts.rejected} rows")
+    lake.say(f"{quarantine.name}: {counts.rejected} rows")
     out = rejected(rows, contract, manifest.sha256)
-    refused.ensure(out, None)
-    refused.replace(out, f"manifest_id = '{manifest.sha256}'")
+    quarantine.ensure(out, None)
+    quarantine.replace(out, f"manifest_id = '{manifest.sha256}'")
     _assert_published(silver, counts.valid, manifest.sha256)
-    _assert_published(refused, counts.rejected, manifest.sha256)
+    _assert_published(quarantine, counts.rejected, manifest.sha256)
     if silver.version() == before:
         lake.say(f"{contract.table}: marking the version")
         silver.mark()  # each document has a version of its own, and later documents have later ones
@@ -119,14 +147,19 @@ def raw_to_processed(
         "manifest": {"uri": manifest_uri, "sha256": manifest.sha256},
         "contract_sha256": contract.sha256,
         "inputs": inputs,
+        "refused": refused,
         "outputs": [
             {"table": silver.uri, "delta_version": silver.version(), "rows": counts.valid},
-            {"table": refused.uri, "delta_version": refused.version(), "rows": counts.rejected},
+            {"table": quarantine.uri, "delta_version": quarantine.version(), "rows": counts.rejected},
         ],
         "counts": counts.as_document(),
         "days": days,
     }
-    return publish(lake.store, run, silver.uri, silver.version() or 0, identity=manifest.sha256, facts=facts)
+    document = publish(
+        lake.store, run, silver.uri, silver.version() or 0, identity=manifest.sha256, facts=facts
+    )
+    _assert_none_refused(document)
+    return document
 
 
 def _assert_belongs(manifest: Manifest, contract: Contract) -> None:
@@ -150,20 +183,61 @@ def _within(rows: DataFrame, contract: Contract) -> str | None:
     return f"{name} IN ({', '.join(days)})" if days else None
 
 
-def _measure_objects(rows: DataFrame) -> dict[tuple[str, ...], tuple[int, int, int]]:
-    """By object version: how many records it has, how many came here, how many of these are rejected."""
+def _measure_objects(rows: DataFrame, manifest: Manifest) -> dict[ObjectVersion, _Arrived]:
+    """What arrived of each of the manifest's object versions."""
     is_record = F.col("source_row") > 0
     measured = rows.groupBy(*_SOURCE).agg(
         F.sum("object_rows"),
         F.count(F.when(is_record, F.lit(1))),
         F.count(F.when(is_record & F.col("reason").isNotNull(), F.lit(1))),
+        F.max("refused"),
     )
-    return {tuple(row[:3]): (row[3], row[4], row[5]) for row in measured.collect()}
+    arrived = {ObjectVersion(*row[:3]): _Arrived(*row[3:]) for row in measured.collect()}
+    return {entry.version: arrived.get(entry.version, _Arrived()) for entry in manifest.entries}
+
+
+def _refusal(entry: Entry, reason: str) -> dict[str, str]:
+    """One object version that was refused, for the document."""
+    version = entry.version
+    return {
+        "bucket": version.bucket,
+        "key": version.key,
+        "version_id": version.version_id,
+        "sha256": entry.sha256,
+        "reason": reason,
+    }
+
+
+def _undo(silver: DeltaTable, runs: list[Published], manifest: Manifest) -> None:
+    """Take back what a run of this manifest merged before it was cut off: then, all may have been fit.
+
+    The rows it replaced are those of the newest document; whatever came after is of runs without a document,
+    which will be run again.
+    """
+    now = silver.frame()
+    if now.where(F.col("manifest_id") == manifest.sha256).count():
+        then = silver.frame(runs[-1].delta_version) if runs else now.limit(0)
+        silver.replace(now.limit(0).unionByName(then, allowMissingColumns=True))
+
+
+def _assert_none_refused(document: dict[str, Any]) -> None:
+    """Raise ``EvidenceError`` naming the object versions that the run of this document refused."""
+    refused = [
+        f"{ObjectVersion(item['bucket'], item['key'], item['version_id']).uri} {item['reason']}"
+        for item in document["refused"]
+    ]
+    if refused:
+        more = f"; and {len(refused) - _NAMED} more" if len(refused) > _NAMED else ""
+        raise EvidenceError(
+            f"{len(refused)} of {len(refused) + len(document['inputs'])} object versions of the manifest are "
+            f"not what it says, and nothing of them was used: {'; '.join(refused[:_NAMED])}{more}.",
+            "All others are published. Find out who changed them; deliver what is still wanted anew.",
+        )
 
 
 def _measure_standing(
     stand: DataFrame, contract: Contract
-) -> tuple[dict[tuple[str, ...], int], dict[str, int], list[str]]:
+) -> tuple[dict[ObjectVersion, int], dict[str, int], list[str]]:
     """Rows by object version; values by column that a check is about; the days that change."""
     columns = sorted({check.column for check in contract.checks if check.column})
     day = [contract.day[0]] if contract.day else []
@@ -174,9 +248,9 @@ def _measure_standing(
         )
         .collect()
     )
-    rows: dict[tuple[str, ...], int] = {}
+    rows: Counter[ObjectVersion] = Counter()
     for row in measured:
-        rows[tuple(row[:3])] = rows.get(tuple(row[:3]), 0) + row["count"]
+        rows[ObjectVersion(*row[:3])] += row["count"]
     present = {name: sum(row[f"of_{name}"] for row in measured) for name in columns}
     days = sorted({row[day[0]].isoformat() for row in measured}) if day else []
     return rows, present, days
@@ -197,28 +271,23 @@ def _assert_all_judged(rows: DataFrame, verdict: DataFrame, contract: Contract) 
         )
 
 
-def _input(
-    entry: Entry,
-    by_object: dict[tuple[str, ...], tuple[int, int, int]],
-    standing: dict[tuple[str, ...], int],
-) -> dict[str, Any]:
+def _input(entry: Entry, arrived: _Arrived, standing: dict[ObjectVersion, int]) -> dict[str, Any]:
     """One object version and what became of its rows. Raises ``CannotCheckError`` if the engine lost any."""
     version = entry.version
-    identity = (version.bucket, version.key, version.version_id)
-    told, rows, refused = by_object.get(identity, (None, 0, 0))
+    told, rows, rejected = arrived.told, arrived.rows, arrived.rejected
     if told != rows:
         raise CannotCheckError(
             f"{version.uri} has {'an unknown number of' if told is None else told} rows, {rows} arrived.",
             "Nothing was published; run the job again.",
         )
-    valid = standing.get(identity, 0)
+    valid = standing.get(version, 0)
     return {
         "bucket": version.bucket,
         "key": version.key,
         "version_id": version.version_id,
         "sha256": entry.sha256,
         "size_bytes": entry.size_bytes,
-        **Counts(rows, valid, refused, rows - refused - valid).as_document(),
+        **Counts(rows, valid, rejected, rows - rejected - valid).as_document(),
     }
 
 

@@ -2,8 +2,9 @@
 
 Spark's readers know neither versions of objects nor the number of a row, and engines differ in what else they
 offer (pysail has no ``input_file_name()``). So the engine's tasks read the versions themselves, each as a
-stream, hash what they read, and compare: a version whose bytes are not those of the manifest fails the run.
-After its records comes one row that says how many there were, so that a lost row shows.
+stream, hash what they read, and compare. After a version's records comes one row that says how many there
+were, so that a lost row shows, and whether the bytes were those of the manifest: only then is any of its rows
+to be used.
 """
 
 from __future__ import annotations
@@ -14,9 +15,8 @@ from dataclasses import astuple
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from custody.errors import EvidenceError
 from custody.etl.contract import Contract
-from custody.etl.manifest import Manifest
+from custody.etl.manifest import Manifest, UnfitError
 from custody.etl.records import Record, read_records
 from custody.hashing import CHUNK_BYTES, Reader
 from custody.objects import ObjectVersion
@@ -26,7 +26,10 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 OpenVersion = Callable[[ObjectVersion], Reader]
-"""Gives the stored bytes of one object version. It travels to the engine's workers, hence is picklable."""
+"""Gives the stored bytes of one object version; ``UnfitError`` if it is gone.
+
+It travels to the engine's workers, hence is picklable.
+"""
 MAX_TASKS = 128
 """How many tasks read at most: of the thousands of small objects of a stream, one task reads several."""
 BATCH_ROWS = 250
@@ -43,10 +46,8 @@ def read_manifest(
 
     Columns: ``source_bucket source_key source_version_id source_rank``; ``source_row`` (the record's
     number, 0 in the row that ends an object), ``object_rows`` (the number of records, in that row alone),
+    ``refused`` (in that row alone: what there is instead of the manifest's bytes, else NULL),
     ``text_<column>`` for each column of the contract, ``extra``, ``problem``, ``unreadable``: all text.
-
-    Reading raises, within the engine's error, the sentence of an ``EvidenceError`` if bytes are not those
-    of the manifest.
     """
     rows = [
         (*astuple(entry.version), entry.sha256, entry.size_bytes, entry.rank) for entry in manifest.entries
@@ -54,8 +55,8 @@ def read_manifest(
     entries = spark.createDataFrame(rows, _ENTRY).repartition(min(len(rows), MAX_TASKS))
     texts = ", ".join(f"text_{column.name} string" for column in contract.columns)
     schema = (
-        f"{SOURCE_COLUMNS}, source_rank string, source_row bigint, object_rows bigint, {texts}, "
-        "extra string, problem string, unreadable string"
+        f"{SOURCE_COLUMNS}, source_rank string, source_row bigint, object_rows bigint, "
+        f"refused string, {texts}, extra string, problem string, unreadable string"
     )
 
     def read(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -75,14 +76,17 @@ def _batches(
     texts = [f"text_{column.name}" for column in contract.columns]
     identity = [item[name] for name in ("source_bucket", "source_key", "source_version_id", "source_rank")]
     names = ["source_bucket", "source_key", "source_version_id", "source_rank", "source_row", "object_rows"]
-    names += [*texts, "extra", "problem", "unreadable"]
+    names += ["refused", *texts, "extra", "problem", "unreadable"]
 
-    def batch(records: list[Record], object_rows: int | None = None) -> pa.RecordBatch:
+    def batch(
+        records: list[Record], object_rows: int | None = None, refused: str | None = None
+    ) -> pa.RecordBatch:
         numbers, values, extra, problem, unreadable = zip(*records, strict=True)
         arrays = [
             *(pa.repeat(pa.scalar(text), len(records)) for text in identity),
             pa.array(numbers, pa.int64()),
             pa.array([object_rows] * len(records), pa.int64()),
+            pa.array([refused] * len(records), pa.string()),
             *(pa.array(column, pa.string()) for column in zip(*values, strict=True)),
             *(pa.array(column, pa.string()) for column in (extra, problem, unreadable)),
         ]
@@ -90,17 +94,20 @@ def _batches(
 
     version = ObjectVersion(*identity[:3])
     records = read_records(_checked(version, item["sha256"], item["size_bytes"], open_version), contract)
-    total = 0
-    while part := list(islice(records, BATCH_ROWS)):
-        total += len(part)
-        yield batch(part)
-    yield batch([Record(0, [None] * len(texts))], total)
+    total, refused = 0, None
+    try:
+        while part := list(islice(records, BATCH_ROWS)):
+            total += len(part)
+            yield batch(part)
+    except UnfitError as error:
+        refused = str(error)
+    yield batch([Record(0, [None] * len(texts))], total, refused)
 
 
 def _checked(
     version: ObjectVersion, sha256: str, size_bytes: int, open_version: OpenVersion
 ) -> Iterator[bytes]:
-    """Yield a version's bytes. Raises ``EvidenceError`` at their end if they are not the manifest's."""
+    """Yield a version's bytes. Raises ``UnfitError`` at their end if they are not the manifest's."""
     reader = open_version(version)
     digest, size = hashlib.sha256(), 0
     while chunk := reader.read(CHUNK_BYTES):
@@ -108,19 +115,6 @@ def _checked(
         size += len(chunk)
         yield chunk
     if digest.hexdigest() != sha256 or size != size_bytes:
-        raise EvidenceError(
-            f"{version.uri} holds {size} bytes with SHA-256 {digest.hexdigest()}; "
-            f"the manifest says {size_bytes} bytes with {sha256}."
+        raise UnfitError(
+            f"holds {size} bytes with SHA-256 {digest.hexdigest()}, not {size_bytes} bytes with {sha256}"
         )
-
-
-def evidence_error(error: Exception, manifest: Manifest) -> EvidenceError | None:
-    """The sentence of ``_checked`` out of an engine's error, or ``None`` if that says something else."""
-    text = str(error)
-    for entry in manifest.entries:
-        begin = text.find(f"{entry.version.uri} holds ")
-        if begin >= 0:
-            sentence = text[begin:].splitlines()[0]
-            end = sentence.find(f" with {entry.sha256}.")
-            return EvidenceError(sentence[: end + len(f" with {entry.sha256}.")] if end >= 0 else sentence)
-    return None

@@ -7,11 +7,15 @@ from functools import cache
 from typing import TYPE_CHECKING, Protocol
 
 from custody.errors import CannotCheckError, UsageError
+from custody.etl.manifest import UnfitError
 from custody.hashing import Reader
 from custody.objects import ObjectVersion, parse_s3_uri
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+
+_GONE_CODES = frozenset({"NoSuchVersion", "NoSuchKey", "MethodNotAllowed"})
+"""What GetObject answers for a version that is gone or is a delete marker (Amazon S3 API Reference)."""
 
 
 class Store(Protocol):
@@ -79,8 +83,18 @@ class S3Store:
 
 
 def open_s3_version(version: ObjectVersion) -> Reader:
-    """The stored bytes of exactly this version, as a stream; each worker has a client of its own."""
-    answer = _client().get_object(Bucket=version.bucket, Key=version.key, VersionId=version.version_id)
+    """The stored bytes of exactly this version, as a stream; each worker has a client of its own.
+
+    Raises ``UnfitError`` if Amazon S3 says that there is no such version; any other refusal is botocore's.
+    """
+    from botocore.exceptions import ClientError  # noqa: PLC0415 - of whoever made the client
+
+    try:
+        answer = _client().get_object(Bucket=version.bucket, Key=version.key, VersionId=version.version_id)
+    except ClientError as error:
+        if (code := error.response["Error"]["Code"]) in _GONE_CODES:
+            raise UnfitError(f"is gone: Amazon S3 answers {code}") from error
+        raise
     return answer["Body"]
 
 

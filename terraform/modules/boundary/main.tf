@@ -14,7 +14,8 @@ locals {
   # arn:<partition>:<service>:<region>:<account>, by service
   here = {
     for service in [
-      "athena", "cloudtrail", "cloudwatch", "events", "firehose", "glue", "kms", "lambda", "logs", "sns", "sqs",
+      "athena", "cloudtrail", "cloudwatch", "ec2", "events", "execute-api", "firehose", "glue", "kms", "lambda", "logs",
+      "secretsmanager", "sns", "sqs",
     ] : service => "arn:${local.partition}:${service}:${data.aws_region.current.name}:${var.account_id}"
   }
 

@@ -39,12 +39,13 @@ data "aws_iam_policy_document" "service" {
 
   statement {
     sid     = "LogsOfTheKit"
-    actions = ["logs:CreateLogStream", "logs:PutLogEvents"]
+    actions = ["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"]
     resources = [
       "${local.here["logs"]}:log-group:/aws-glue/jobs/${var.prefix}-*",
       "${local.here["logs"]}:log-group:/aws/cloudtrail/${var.prefix}:*",
       "${local.here["logs"]}:log-group:/aws/kinesisfirehose/${var.prefix}-*",
       "${local.here["logs"]}:log-group:/aws/lambda/${var.prefix}-*",
+      "${local.here["logs"]}:log-group:/aws/vpc/${var.prefix}:*",
     ]
   }
 
@@ -79,7 +80,7 @@ data "aws_iam_policy_document" "service" {
   # https://docs.aws.amazon.com/glue/latest/dg/data-quality-authorization.html
   statement {
     sid       = "RulesetsOfTheKit"
-    actions   = ["glue:GetDataQualityRuleset*", "glue:PublishDataQuality"]
+    actions   = ["glue:GetDataQualityRuleset", "glue:GetDataQualityRulesetEvaluationRun", "glue:PublishDataQuality"]
     resources = ["${local.here["glue"]}:dataQualityRuleset/${var.prefix}-*"]
   }
 
@@ -106,6 +107,71 @@ data "aws_iam_policy_document" "service" {
     sid       = "PublicKeysOfDigests"
     actions   = ["cloudtrail:ListPublicKeys"]
     resources = ["*"]
+  }
+
+  # Lambda and Glue attach what runs in a network to it in the role's name. Its ids, and those of interfaces, are random.
+  # https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html
+  statement {
+    sid = "InterfacesInNetworksOfTheAccount"
+    actions = [
+      "ec2:AssignPrivateIpAddresses",
+      "ec2:CreateNetworkInterface",
+      "ec2:DeleteNetworkInterface",
+      "ec2:DescribeVpcAttribute",
+      "ec2:UnassignPrivateIpAddresses",
+    ]
+    resources = [for type in ["network-interface", "security-group", "subnet", "vpc"] : "${local.here["ec2"]}:${type}/*"]
+  }
+
+  # Glue marks as its own what it made, and nothing else.
+  # https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AWSGlueServiceRole.html
+  statement {
+    sid       = "InterfacesOfGlueMarked"
+    actions   = ["ec2:CreateTags", "ec2:DeleteTags"]
+    resources = ["${local.here["ec2"]}:network-interface/*"]
+
+    condition {
+      test     = "ForAllValues:StringEquals"
+      variable = "aws:TagKeys"
+      values   = ["aws-glue-service-resource"]
+    }
+  }
+
+  # To describe has no resource.
+  statement {
+    sid = "NetworksDescribed"
+    actions = [
+      "ec2:DescribeNetworkInterfaces",
+      "ec2:DescribeRouteTables",
+      "ec2:DescribeSecurityGroups",
+      "ec2:DescribeSubnets",
+      "ec2:DescribeVpcEndpoints",
+    ]
+    resources = ["*"]
+  }
+
+  statement {
+    sid       = "ConnectionsOfTheKit"
+    actions   = ["glue:GetConnection"]
+    resources = ["${local.here["glue"]}:catalog", "${local.here["glue"]}:connection/${var.prefix}-*"]
+  }
+
+  statement {
+    sid = "SecretsOfTheKit"
+    actions = [
+      "secretsmanager:DescribeSecret",
+      "secretsmanager:GetSecretValue",
+      "secretsmanager:PutSecretValue",
+      "secretsmanager:UpdateSecretVersionStage",
+    ]
+    resources = ["${local.here["secretsmanager"]}:secret:${var.prefix}-*"]
+  }
+
+  # An API's id is random.
+  statement {
+    sid       = "AccountsBehindApis"
+    actions   = ["execute-api:Invoke"]
+    resources = ["${local.here["execute-api"]}:*"]
   }
 
   # Nothing is granted here: Lake Formation, where it governs, decides what this reads. The action has no resource.

@@ -172,3 +172,17 @@ variable "topic_arn" {
   nullable    = false
   description = "ARN of the topic that hears of trouble, and gets the events of rules that could not be handled."
 }
+
+variable "vpc" {
+  type = object({
+    security_group_ids = set(string)
+    subnet_ids         = set(string)
+  })
+  default     = null
+  description = "Where the function runs: ids of subnets and of security groups that let it reach S3, SQS and KMS. The role must be able to make network interfaces. Null: outside any network of ours."
+
+  validation {
+    condition     = var.vpc == null ? true : length(var.vpc.security_group_ids) > 0 && length(var.vpc.subnet_ids) > 0
+    error_message = "vpc needs at least one subnet and one security group: take both from modules/network, or leave vpc out."
+  }
+}

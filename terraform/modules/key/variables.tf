@@ -143,7 +143,7 @@ variable "via_services" {
   }
 
   validation {
-    condition     = alltrue([for service in var.via_services : contains(["athena", "lambda", "s3", "sns", "sqs"], service)])
-    error_message = "via_services knows athena, lambda, s3, sns and sqs."
+    condition     = alltrue([for service in var.via_services : contains(["athena", "lambda", "s3", "secretsmanager", "sns", "sqs"], service)])
+    error_message = "via_services knows athena, lambda, s3, secretsmanager, sns and sqs."
   }
 }

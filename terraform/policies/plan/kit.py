@@ -21,6 +21,7 @@ RESOURCE_POLICIES = {
     "aws_kms_key": "policy",
     "aws_kms_key_policy": "policy",
     "aws_s3_bucket_policy": "policy",
+    "aws_secretsmanager_secret": "policy",
     "aws_secretsmanager_secret_policy": "policy",
     "aws_sns_topic": "policy",
     "aws_sns_topic_policy": "policy",

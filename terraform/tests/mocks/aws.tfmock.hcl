@@ -47,3 +47,9 @@ mock_resource "aws_cloudwatch_log_group" {
     arn = "arn:aws:logs:eu-central-1:123456789012:log-group:custody-test"
   }
 }
+
+mock_resource "aws_secretsmanager_secret" {
+  defaults = {
+    arn = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:custody-test-warehouse-a1B2c3"
+  }
+}

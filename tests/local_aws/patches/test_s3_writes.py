@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+from base64 import b64encode
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -37,6 +40,30 @@ def a_part_of_an_unknown_upload_is_refused(account: Account) -> None:
     s3, bucket = account.client("s3"), account.bucket()
     with pytest.raises(ClientError, match="NoSuchUpload"):
         s3.upload_part(Bucket=bucket, Key="key", UploadId="none", PartNumber=1, Body=b"")
+
+
+def other_bytes_than_were_hashed_are_refused(account: Account) -> None:
+    s3, bucket = account.client("s3"), account.bucket()
+    wrong = b64encode(sha256(b"date").digest()).decode()
+    upload_id = s3.create_multipart_upload(Bucket=bucket, Key="key", ChecksumAlgorithm="SHA256")["UploadId"]
+    for send in (s3.put_object, partial(s3.upload_part, UploadId=upload_id, PartNumber=1)):
+        code = None
+        try:
+            send(Bucket=bucket, Key="key", Body=b"data", ChecksumSHA256=wrong)
+        except ClientError as error:
+            code = error.response["Error"]["Code"]
+        assert code == "BadDigest"
+    assert "Versions" not in s3.list_object_versions(Bucket=bucket)
+    assert "Parts" not in s3.list_parts(Bucket=bucket, Key="key", UploadId=upload_id)
+
+
+def parts_are_listed_with_their_checksums(account: Account) -> None:
+    s3, bucket = account.client("s3"), account.bucket()
+    checksum = b64encode(sha256(b"data").digest()).decode()
+    upload_id = s3.create_multipart_upload(Bucket=bucket, Key="key", ChecksumAlgorithm="SHA256")["UploadId"]
+    upload: dict[str, Any] = {"Bucket": bucket, "Key": "key", "UploadId": upload_id}
+    s3.upload_part(**upload, PartNumber=1, Body=b"data", ChecksumSHA256=checksum)
+    assert [part["ChecksumSHA256"] for part in s3.list_parts(**upload)["Parts"]] == [checksum]
 
 
 def a_saved_request_writes_no_log(account: Account) -> None:
@@ -77,6 +104,8 @@ def an_error_names_the_request_of_its_header(account: Account) -> None:
 BEHAVIOURS = [
     of_many_conditional_writers_one_wins,
     a_part_of_an_unknown_upload_is_refused,
+    other_bytes_than_were_hashed_are_refused,
+    parts_are_listed_with_their_checksums,
     a_saved_request_writes_no_log,
     a_key_may_hold_any_character,
     an_error_names_the_request_of_its_header,

@@ -11,8 +11,10 @@ from typing import Any
 
 import pytest
 
-from custody.cli import main
+from custody.cli import main, tables
 from custody.ledger import AccessRow, LedgerRow
+from custody.objects import ObjectVersion
+from tests.support.lake import Lake
 from tests.unit.cloud import Cloud, deployed, write_deployment
 from tests.unit.report.sample import HOSTILE, RAW, START, denied_row, ledger_row
 
@@ -253,3 +255,79 @@ def test_doctor_names_the_broken_stage(cloud: Cloud, capsys: Capture) -> None:
     told = Told(capsys, "doctor", "--format", "json")
     assert {check["state"] for check in told.document["checks"]} == {"ok", "broken"}
     assert told.err == ""
+
+
+def lake_of(cloud: Cloud) -> Lake:
+    def put(bucket: str, key: str, body: bytes) -> ObjectVersion:
+        short = {name: short for short, name in cloud.deployment.buckets.items()}[bucket]
+        return cloud.put(key, body, short)
+
+    return Lake(cloud.deployment.buckets, put)
+
+
+def test_lineage_shows_where_a_table_came_from(cloud: Cloud, capsys: Capture) -> None:
+    lake = lake_of(cloud)
+    entry = lake.raw(HOSTILE[1])
+    lake.silver("customers", 3, [entry], rejected=1, run_id="jr_\x1b[31m")
+    lake.gold("customer_value", 2, [("customers", 3)])
+
+    told = Told(capsys, "lineage", "customer_value")
+    assert told.status == 0
+    assert told.lines[0].endswith("/tables/customer_value@2")
+    assert [line.split()[0] for line in told.lines[1:]] == [
+        "layer",
+        "gold",
+        "silver",
+        "rejected",
+        "manifest",
+        "raw",
+    ]
+    assert "\x1b" not in told.out + told.err
+    assert r"incoming/\x1b[2J\x1b[31mred\x0d\x0averified" in told.out.replace("\n", "")
+    assert r"jr_\x1b[31m" in told.out
+    assert entry.sha256[:12] in told.out
+    assert "1 gold version, 1 silver version, 1 quarantine version, 1 manifest, 1 object version" in told.err
+
+    told = Told(capsys, "lineage", entry.version.uri, "--format", "json")
+    assert (told.status, told.err) == (0, "")
+    document = told.document
+    assert list(document) == ["start", "nodes", "edges", "missing", "notes"]
+    assert document["start"] == entry.version.uri
+    assert [node["kind"] for node in document["nodes"]] == [
+        "gold",
+        "silver",
+        "rejected",
+        "manifest",
+        "object",
+    ]
+    assert {edge["kind"] for edge in document["edges"]} == {"named", "processed", "read"}
+
+
+def test_lineage_with_a_gap_ends_with_1_and_without_a_table_with_2(cloud: Cloud, capsys: Capture) -> None:
+    lake = lake_of(cloud)
+    lake.gold("customer_value", 2, [("customers", 3)])
+    told = Told(capsys, "lineage", "customer_value", "--format", "json")
+    assert told.status == 1
+    assert "has no lineage document" in told.document["missing"][0]
+    assert Told(capsys, "lineage", "customer_value").err.count("has no lineage document") == 1
+
+    told = Told(capsys, "lineage", "evil\x1b[2J")
+    assert (told.status, told.out) == (2, "")
+    assert r"There is no table 'evil\\x1b[2J'. There are: customer_value." in told.err
+    assert Told(capsys, "lineage").status == 2
+
+
+@pytest.mark.parametrize("columns", ["80", "120", "200"])
+def test_a_long_lineage_is_printed_in_blocks_of_the_same_widths(
+    cloud: Cloud, capsys: Capture, monkeypatch: pytest.MonkeyPatch, columns: str
+) -> None:
+    monkeypatch.setattr(tables, "_BLOCK_ROWS", 4)
+    monkeypatch.setenv("COLUMNS", columns)
+    lake = lake_of(cloud)
+    lake.silver("customers", 1, [lake.raw(f"incoming/{number}") for number in range(10)])
+    told = Told(capsys, "lineage", "customers")
+    starts = {line.index("incoming/") for line in told.lines[1:] if "incoming/" in line}
+    assert starts == {told.lines[1].index("what")}
+    assert len([line for line in told.lines if line.startswith("raw ")]) == 10
+    assert [line for line in told.lines if "sha-256" in line] == told.lines[1:2]
+    assert max(map(len, told.lines[1:])) <= int(columns)

@@ -46,6 +46,8 @@ DEPLOYMENT = Deployment(
         "recorder": "https://sqs.us-east-1.amazonaws.com/123456789012/custody-local-recorder",
         "recorder-dlq": "https://sqs.us-east-1.amazonaws.com/123456789012/custody-local-recorder-dlq",
     },
+    jobs={},
+    streams={},
     workgroup="custody-local",
     database="custody_local",
     trail_arn="arn:aws:cloudtrail:us-east-1:123456789012:trail/custody-local",

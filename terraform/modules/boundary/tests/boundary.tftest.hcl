@@ -34,7 +34,11 @@ run "services_are_capped" {
         for resource in flatten([statement.Resource]) :
         statement.Effect == "Deny" || strcontains(resource, "custody-of-twenty-one-production") || strcontains(resource, "custody_of_twenty_one_production")
         || contains(["arn:aws:glue:eu-central-1:123456789012:catalog", "arn:aws:kms:eu-central-1:123456789012:key/*"], resource)
+        || (statement.Sid == "InterfacesInNetworksOfTheAccount" && startswith(resource, "arn:aws:ec2:eu-central-1:123456789012:"))
+        || (statement.Sid == "InterfacesOfGlueMarked" && resource == "arn:aws:ec2:eu-central-1:123456789012:network-interface/*")
+        || (resource == "arn:aws:execute-api:eu-central-1:123456789012:*" && statement.Action == "execute-api:Invoke")
         || (resource == "*" && contains(["cloudtrail:ListPublicKeys", "lakeformation:GetDataAccess"], statement.Action))
+        || (resource == "*" && alltrue([for action in flatten([statement.Action]) : startswith(action, "ec2:Describe")]))
       ])
     ])
     error_message = "What bears another name is out of reach, but for what has no name of its own."
@@ -50,11 +54,30 @@ run "services_are_capped" {
 
   assert {
     condition = {
+      for statement in jsondecode(aws_iam_policy.this.policy).Statement : statement.Sid => toset(flatten([statement.Action]))
+      if contains(["InterfacesInNetworksOfTheAccount", "SecretsOfTheKit"], statement.Sid)
+      } == {
+      InterfacesInNetworksOfTheAccount = toset(["ec2:AssignPrivateIpAddresses", "ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface", "ec2:DescribeVpcAttribute", "ec2:UnassignPrivateIpAddresses"])
+      SecretsOfTheKit                  = toset(["secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue", "secretsmanager:UpdateSecretVersionStage"])
+    }
+    error_message = "Of networks, a service handles its own interfaces; of secrets, it reads and rotates the kit's."
+  }
+
+  assert {
+    condition = [
+      for statement in jsondecode(aws_iam_policy.this.policy).Statement : statement.Condition
+      if contains(flatten([statement.Action]), "ec2:CreateTags")
+    ] == [{ "ForAllValues:StringEquals" = { "aws:TagKeys" = "aws-glue-service-resource" } }]
+    error_message = "A service tags what Glue made for it, with Glue's own tag alone."
+  }
+
+  assert {
+    condition = {
       for statement in jsondecode(aws_iam_policy.this.policy).Statement : statement.Resource => toset(flatten([statement.Action]))
       if contains(["JobsOfTheKit", "RulesetsOfTheKit"], statement.Sid)
       } == {
       "arn:aws:glue:eu-central-1:123456789012:job/custody-of-twenty-one-production-*"                = toset(["glue:GetJobRun", "glue:GetJobRuns", "glue:StartJobRun"])
-      "arn:aws:glue:eu-central-1:123456789012:dataQualityRuleset/custody-of-twenty-one-production-*" = toset(["glue:GetDataQualityRuleset*", "glue:PublishDataQuality"])
+      "arn:aws:glue:eu-central-1:123456789012:dataQualityRuleset/custody-of-twenty-one-production-*" = toset(["glue:GetDataQualityRuleset", "glue:GetDataQualityRulesetEvaluationRun", "glue:PublishDataQuality"])
     }
     error_message = "Services start and watch the kit's jobs and judge by its rulesets; they change neither."
   }

@@ -230,6 +230,26 @@ run "is_not_missed_if_only_events_call_it" {
     condition     = length(aws_cloudwatch_metric_alarm.silent) == 0
     error_message = "Nobody knows when events come."
   }
+
+  assert {
+    condition     = length(aws_lambda_function.this.vpc_config) == 0
+    error_message = "Without vpc, it runs outside any network."
+  }
+}
+
+run "runs_in_a_network" {
+  command = plan
+  variables {
+    vpc = { security_group_ids = ["sg-0123456789abcdef0"], subnet_ids = ["subnet-0123456789abcdef0", "subnet-0123456789abcdef1"] }
+  }
+
+  assert {
+    condition = (
+      aws_lambda_function.this.vpc_config[0].security_group_ids == toset(["sg-0123456789abcdef0"])
+      && aws_lambda_function.this.vpc_config[0].subnet_ids == toset(["subnet-0123456789abcdef0", "subnet-0123456789abcdef1"])
+    )
+    error_message = "The function runs where the input says."
+  }
 }
 
 # A run costs seconds: each of the following refuses as much at once as it can, one wrong thing a variable.
@@ -292,10 +312,11 @@ run "refuses_one_call_at_once_and_names_that_are_none" {
   expect_failures = [var.queue, var.rules]
 }
 
-run "refuses_accounts_as_operators" {
+run "refuses_accounts_as_operators_and_a_network_without_a_way_into_it" {
   command = plan
   variables {
+    vpc   = { security_group_ids = [], subnet_ids = ["subnet-0123456789abcdef0"] }
     queue = { age_seconds = 60, batch_size = 10, event_bucket_arns = ["arn:aws:s3:::custody-test-raw-data-123456789012"], max_concurrency = 5, operators = ["arn:aws:iam::123456789012:root"] }
   }
-  expect_failures = [var.queue]
+  expect_failures = [var.queue, var.vpc]
 }

@@ -1,0 +1,218 @@
+"""EventBridge: brings events to the targets of the rules that match them, and fires schedules when told to.
+
+Lambda functions and SNS topics are targets here, each only if its policy lets the rule call it; what moto
+brings elsewhere (queues, log groups, other buses) it brings still.
+https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-targets.html
+"""
+
+from __future__ import annotations
+
+import copy
+import json
+import re
+import sys
+import threading
+import time
+import uuid
+from collections import defaultdict
+from datetime import UTC, datetime
+from typing import Any
+
+from moto.awslambda.models import lambda_backends
+from moto.events.models import EventsBackend, Rule, events_backends
+from moto.sns.models import sns_backends
+
+from scripts.local_aws.account import ACCOUNT_ID, REGION
+from scripts.local_aws.functions.runtime import Functions
+from scripts.local_aws.identity import Principal
+from scripts.local_aws.policy import Decision, Request, evaluate
+
+_SERVICE = Principal("AWSService", "", "events.amazonaws.com", "", "")
+_KNOWN_KEYS = frozenset({"aws:securetransport", "aws:sourceaccount", "aws:sourcearn", "aws:sourceowner"})
+_STEP = re.compile(r"\.([A-Za-z0-9_/-]+)|\[(\d+)\]")
+_PATH = re.compile(rf"\$(?:{_STEP.pattern})*")
+_TEMPLATE_PARTS = re.compile(r'(\\.|"|<[^<>"]+>)', re.DOTALL)
+_NOT_AUTHORIZED = {
+    "ErrorCode": "NotAuthorizedForSourceException",
+    "ErrorMessage": "Not authorized for the source.",
+}
+_MOTO_SEND = Rule.send_to_targets
+
+
+class Events:
+    """Delivers events. Thread-safe."""
+
+    def __init__(self, functions: Functions) -> None:
+        self._functions = functions
+        self._lock = threading.Lock()
+        self._invocations: defaultdict[str, int] = defaultdict(int)
+        self._failed: defaultdict[str, int] = defaultdict(int)
+
+    def put(self, source: str, detail_type: str, detail: dict[str, Any]) -> None:
+        """Bring an event of a service of AWS to the default bus."""
+        event = _event(source, detail_type, [], detail)
+        for rule in list(events_backends[ACCOUNT_ID][REGION].event_buses["default"].rules.values()):
+            self.offer(rule, event)
+
+    def offer(self, rule: Rule, event: dict[str, Any]) -> None:
+        """Bring the event to the rule's targets if it is enabled and its pattern matches."""
+        pattern = rule.event_pattern
+        if rule.state == "ENABLED" and pattern.get_pattern() and pattern.matches_event(event):  # type: ignore[arg-type]
+            self._deliver(rule, event)
+
+    def tick(self, name: str) -> int:
+        """Fire a rule's schedule; return how many targets it has.
+
+        Raises ``LookupError`` for a rule that is not there, ``ValueError`` for one that would not fire.
+        """
+        rule = events_backends[ACCOUNT_ID][REGION].event_buses["default"].rules.get(name)
+        if rule is None:
+            raise LookupError(f"there is no rule {name!r}")
+        if not rule.scheduled_expression or rule.state != "ENABLED":
+            raise ValueError(f"the rule {name!r} has no schedule, or is disabled")
+        self._deliver(rule, _event("aws.events", "Scheduled Event", [rule.arn], {}))
+        return len(rule.targets)
+
+    def status(self) -> dict[str, dict[str, int]]:
+        """By rule name, as CloudWatch's metrics: calls of targets, and those that could not be made."""
+        with self._lock:
+            return {
+                name: {"invocations": count, "failed": self._failed[name]}
+                for name, count in self._invocations.items()
+            }
+
+    def _deliver(self, rule: Rule, event: dict[str, Any]) -> None:
+        for target in list(rule.targets):
+            try:
+                self._call(rule, target, event)
+                failed = False
+            except Exception as error:  # noqa: BLE001 - one target's fault is not the next one's
+                print(f"rule {rule.name}, target {target['Arn']}: {error}", file=sys.stderr)
+                failed = True
+            with self._lock:
+                self._invocations[rule.name] += 1
+                self._failed[rule.name] += failed
+
+    def _call(self, rule: Rule, target: dict[str, Any], event: dict[str, Any]) -> None:
+        arn = str(target["Arn"])
+        _, _, service, region, account_id, _ = arn.split(":", 5)
+        match service:
+            case "lambda":
+                function = lambda_backends[account_id][region].get_function(arn)
+                policy = {"Statement": function.policy.statements if function.policy else []}
+                _require(policy, "lambda:InvokeFunction", arn, rule)
+                self._functions.invoke_later(function, json.loads(input_of(rule, target, event)))
+            case "sns":
+                topics = sns_backends[account_id][region]
+                _require(topics.get_topic(arn)._policy_json, "sns:Publish", arn, rule)
+                topics.publish(input_of(rule, target, event), arn=arn)
+            case _:
+                _send_by_moto(rule, target, event)
+
+
+def install(events: Events) -> None:
+    """Serve PutEvents with ``events``; no event that a user puts comes from a service of AWS."""
+    put = EventsBackend.put_events
+
+    def put_events(self: EventsBackend, entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        own = [entry for entry in entries if not _is_of_aws(entry)]
+        answers = iter(put(self, own))
+        return [_NOT_AUTHORIZED if _is_of_aws(entry) else next(answers) for entry in entries]
+
+    def send_to_targets(self: Rule, original_event: Any, transform_input: bool = True) -> None:
+        del transform_input  # Targets say themselves what they are given.
+        events.offer(self, original_event | {"time": _time(float(original_event["time"]))})
+
+    EventsBackend.put_events = put_events  # type: ignore[method-assign,assignment]
+    Rule.send_to_targets = send_to_targets  # type: ignore[method-assign]
+
+
+def input_of(rule: Rule, target: dict[str, Any], event: dict[str, Any]) -> str:
+    """The text that a target is given. Raises ``ValueError`` if its transformer does not make JSON."""
+    if target.get("Input"):
+        return str(target["Input"])
+    if target.get("InputPath"):
+        return json.dumps(_at(event, target["InputPath"]))
+    if target.get("InputTransformer"):
+        return _transform(rule, target["InputTransformer"], event)
+    return json.dumps(event)
+
+
+def _transform(rule: Rule, transformer: dict[str, Any], event: dict[str, Any]) -> str:
+    """Fill in a template ("Amazon EventBridge input transformation"): JSON, or text in quotes a line."""
+    values = {name: _at(event, path) for name, path in transformer.get("InputPathsMap", {}).items()} | {
+        "aws.events.rule-arn": rule.arn,
+        "aws.events.rule-name": rule.name,
+        "aws.events.event": {name: value for name, value in event.items() if name != "detail"},
+        "aws.events.event.json": event,
+        "aws.events.event.ingestion-time": event["time"],
+    }
+    written, quoted = "", False
+    for part in _TEMPLATE_PARTS.split(transformer["InputTemplate"]):
+        quoted ^= part == '"'
+        written += _written(values[part[1:-1]], quoted=quoted) if part[1:-1] in values else part
+    for document in [written] if written.lstrip().startswith(("{", "[")) else written.splitlines():
+        try:
+            json.loads(document)
+        except ValueError as error:
+            raise ValueError(f"its input template makes no JSON: {document}") from error
+    return written
+
+
+def _written(value: Any, *, quoted: bool) -> str:
+    """A value as JSON, or as a part of a string of JSON; nothing where the event has none."""
+    if value is None:
+        return "" if quoted else '""'
+    if not quoted:
+        return json.dumps(value)
+    return json.dumps(value if isinstance(value, str) else json.dumps(value))[1:-1]
+
+
+def _at(event: Any, path: str) -> Any:
+    """What a JSON path of names and indices leads to; ``None`` if the event has nothing there."""
+    if not _PATH.fullmatch(path):
+        raise ValueError(f"{path} is no JSON path of names and indices")
+    value = event
+    for name, index in _STEP.findall(path):
+        try:
+            value = value[name or int(index)]
+        except (IndexError, KeyError, TypeError):
+            return None
+    return value
+
+
+def _require(policy: dict[str, Any], action: str, resource: str, rule: Rule) -> None:
+    """Raise ``PermissionError`` unless the target's policy lets this rule call it."""
+    context = {"aws:securetransport": "true", "aws:sourceaccount": ACCOUNT_ID, "aws:sourcearn": rule.arn}
+    if evaluate(policy, Request(_SERVICE, action, resource, context, _KNOWN_KEYS)) is not Decision.ALLOW:
+        raise PermissionError(f"its policy does not allow {action} to {_SERVICE.arn} for {rule.arn}")
+
+
+def _send_by_moto(rule: Rule, target: dict[str, Any], event: dict[str, Any]) -> None:
+    """Bring the event where moto can; its events have their time in seconds."""
+    seconds = datetime.fromisoformat(event["time"]).timestamp()
+    alone: Any = copy.copy(rule)
+    alone.targets = [target]
+    _MOTO_SEND(alone, event | {"time": seconds, "ingestion-time": seconds})  # type: ignore[arg-type]
+
+
+def _event(source: str, detail_type: str, resources: list[str], detail: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "version": "0",
+        "id": str(uuid.uuid4()),
+        "detail-type": detail_type,
+        "source": source,
+        "account": ACCOUNT_ID,
+        "time": _time(time.time()),
+        "region": REGION,
+        "resources": resources,
+        "detail": detail,
+    }
+
+
+def _time(seconds: float) -> str:
+    return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _is_of_aws(entry: dict[str, Any]) -> bool:
+    return str(entry.get("Source", "")).startswith("aws.")

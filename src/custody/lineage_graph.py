@@ -1,0 +1,101 @@
+"""Lineage as nodes and edges, kept on disk: a table may stand on millions of object versions.
+
+A node is ``{"id", "kind", …facts}``. Edges point from what was used to what was made of it, so that whatever
+can be reached along them from an object version was made from it, and whatever leads to a table's version is
+what that was made from.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from enum import StrEnum
+from types import TracebackType
+from typing import Any, Self
+
+
+class Kind(StrEnum):
+    """What a node is, from the end of the way to its beginning."""
+
+    GOLD = "gold"
+    SILVER = "silver"
+    REJECTED = "rejected"
+    MANIFEST = "manifest"
+    OBJECT = "object"
+
+
+class Link(StrEnum):
+    """How one node came into another."""
+
+    NAMED = "named"
+    """A manifest names an object version."""
+    PROCESSED = "processed"
+    """A run processed a manifest into a version of a table."""
+    KEPT = "kept"
+    """A version of a table keeps rows of the one before."""
+    READ = "read"
+    """A run read a version of another table."""
+
+
+_SCHEMA = """
+PRAGMA journal_mode = OFF;
+PRAGMA synchronous = OFF;
+PRAGMA cache_size = -32768; -- KiB
+CREATE TABLE nodes (id TEXT PRIMARY KEY, kind TEXT NOT NULL, facts TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE edges (source TEXT, target TEXT, kind TEXT NOT NULL, facts TEXT NOT NULL,
+                    PRIMARY KEY (source, target)) WITHOUT ROWID;
+BEGIN;
+"""
+
+
+class Graph:
+    """A graph in a nameless file that goes with it. A context manager; for one thread only."""
+
+    def __init__(self) -> None:
+        self._database = sqlite3.connect("", isolation_level=None)
+        self._database.executescript(_SCHEMA)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._database.close()
+
+    def add(self, identity: str, kind: Kind, **facts: Any) -> None:
+        """Add a node; one that is there already stays as it is."""
+        self._database.execute(
+            "INSERT OR IGNORE INTO nodes VALUES (?, ?, ?)", (identity, kind.value, json.dumps(facts))
+        )
+
+    def link(self, source: str, target: str, kind: Link, **facts: Any) -> None:
+        """Add an edge between two nodes; one that is there already stays as it is."""
+        self._database.execute(
+            "INSERT OR IGNORE INTO edges VALUES (?, ?, ?, ?)", (source, target, kind.value, json.dumps(facts))
+        )
+
+    def count(self, kind: Kind) -> int:
+        """How many nodes of a kind there are."""
+        (count,) = self._database.execute(
+            "SELECT count(*) FROM nodes WHERE kind = ?", (kind.value,)
+        ).fetchone()
+        return int(count)
+
+    def nodes(self, *kinds: Kind) -> Iterator[dict[str, Any]]:
+        """The nodes of these kinds or of all: kind by kind as ``Kind`` has them, newest versions first."""
+        for kind in kinds or Kind:
+            for identity, facts in self._database.execute(
+                "SELECT id, facts FROM nodes WHERE kind = ? ORDER BY"
+                " json_extract(facts, '$.table'), json_extract(facts, '$.delta_version') DESC, id",
+                (kind.value,),
+            ):
+                yield {"id": identity, "kind": kind.value, **json.loads(facts)}
+
+    def edges(self) -> Iterator[dict[str, Any]]:
+        """Every edge: ``{"from", "to", "kind", …facts}``."""
+        for source, target, kind, facts in self._database.execute(
+            "SELECT source, target, kind, facts FROM edges ORDER BY source, target"
+        ):
+            yield {"from": source, "to": target, "kind": kind, **json.loads(facts)}

@@ -1,0 +1,186 @@
+"""The tables of a deployment and their lineage documents: listed once each, read side by side."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+from urllib.parse import unquote
+
+from custody.deployment import Deployment
+from custody.errors import EvidenceError
+from custody.lineage_document import (
+    TABLES,
+    Lineage,
+    Place,
+    TableVersion,
+    parse_commit,
+    parse_lineage,
+    parse_place,
+    table_uri,
+)
+from custody.lineage_graph import Kind
+from custody.objects import parse_s3_uri
+from custody.side_by_side import side_by_side
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+GRACE = timedelta(minutes=1)
+"""Amazon S3 gives times by the second, and not all from one clock."""
+
+_BATCH = 64
+_TELL_EVERY = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A lineage document as the listing has it."""
+
+    place: Place
+    stored_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A lineage document as it was read; ``lineage`` is ``None`` if it is none, for the reason given."""
+
+    place: Place
+    sha256: str
+    lineage: Lineage | None
+    problem: str = ""
+
+
+class Library:
+    """The tables of one deployment. ``tell`` is given a few words from time to time."""
+
+    def __init__(
+        self,
+        s3: S3Client,
+        deployment: Deployment,
+        *,
+        tell: Callable[[str], None] = lambda _: None,
+        workers: int = 16,
+    ) -> None:
+        self.s3 = s3
+        self.raw, self.processed, self.analytics = (
+            deployment.buckets[short] for short in ("raw-data", "processed", "analytics")
+        )
+        self._tell = tell
+        self._workers = workers
+        self._documents: dict[str, list[Stored]] = {}
+        self._versions: dict[str, list[int]] = {}
+
+    def tables(self, bucket: str) -> list[str]:
+        """The URIs of the folders below ``tables/`` of a bucket, in order."""
+        pages = self.s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=TABLES, Delimiter="/")
+        return [
+            table_uri(bucket, found["Prefix"].removesuffix("/"))
+            for page in pages
+            for found in page.get("CommonPrefixes", ())
+            if found["Prefix"] != f"{TABLES}/"
+        ]
+
+    def documents(self, table: str) -> list[Stored]:
+        """The lineage documents of a table, by version."""
+        if table not in self._documents:
+            self._tell(f"Listing the lineage of {table}")
+            folder = parse_s3_uri(table)
+            found = []
+            for key, stored_at in self.listed(folder.bucket, f"{folder.key}/_lineage/"):
+                if (place := parse_place(folder.bucket, key)) is not None:
+                    found.append(Stored(place, stored_at))
+            self._documents[table] = sorted(found, key=lambda stored: stored.place)
+            self._versions[table] = sorted({stored.place.made.version for stored in found})
+        return self._documents[table]
+
+    def versions(self, table: str) -> list[int]:
+        """The versions of a table that have a document, in order."""
+        self.documents(table)
+        return self._versions[table]
+
+    def before(self, made: TableVersion) -> TableVersion | None:
+        """The newest version before this one that has a document."""
+        versions = self.versions(made.table)
+        index = bisect_left(versions, made.version)
+        return TableVersion(made.table, versions[index - 1]) if index else None
+
+    def kind(self, table: str) -> Kind:
+        """The layer of a table, by its bucket."""
+        return Kind.SILVER if parse_s3_uri(table).bucket == self.processed else Kind.GOLD
+
+    def listed(self, bucket: str, prefix: str, after: str = "") -> Iterator[tuple[str, datetime]]:
+        """Keys below a prefix that come after a key, in order, with the times they were stored."""
+        pages = self.s3.get_paginator("list_objects_v2").paginate(
+            Bucket=bucket, Prefix=prefix, StartAfter=after
+        )
+        for page in pages:
+            for entry in page.get("Contents", ()):
+                yield entry["Key"], entry["LastModified"]
+
+    def read(self, documents: Sequence[Stored]) -> Iterator[Read]:
+        """Read documents, in whatever order they come."""
+        for number, found in enumerate(side_by_side(self._read, documents, self._workers), start=1):
+            if number % _TELL_EVERY == 0:
+                self._tell(
+                    f"{found.place.made.name}: {number:,} of {len(documents):,} lineage documents read"
+                )
+            yield found
+
+    def _read(self, stored: Stored) -> Read:
+        place = stored.place
+        data = self.s3.get_object(Bucket=place.bucket, Key=place.key)["Body"].read()
+        sha256 = hashlib.sha256(data).hexdigest()
+        try:
+            return Read(place, sha256, parse_lineage(data, place))
+        except EvidenceError as error:
+            return Read(place, sha256, None, f"{place.uri} is no lineage document: {error.message}")
+
+    def history(self, made: TableVersion) -> Iterator[Read]:
+        """The documents a version of a table stands on, newest first, up to one that replaced everything."""
+        documents = [item for item in self.documents(made.table) if item.place.made.version <= made.version]
+        documents.reverse()
+        start, size = 0, 1
+        while start < len(documents):
+            batch = sorted(self.read(documents[start : start + size]), key=lambda read: read.place)
+            for found in reversed(batch):
+                yield found
+                if found.lineage is not None and not found.lineage.keeps:
+                    return
+            self._tell(f"{made.name}: {start + len(batch):,} of {len(documents):,} lineage documents read")
+            start, size = start + size, _BATCH
+
+    def commit_of(self, table: str, key: str) -> int | None:
+        """The version of a table whose commit adds the file at ``key``; ``None`` if none does."""
+        folder = parse_s3_uri(table)
+        stored = [at for found, at in self.listed(folder.bucket, key) if found == key]
+        not_before = stored[0] - GRACE if stored else None
+        commits = []
+        for found, at in self.listed(folder.bucket, f"{folder.key}/_delta_log/"):
+            commit = parse_commit(folder.bucket, found)
+            if commit is not None and (not_before is None or at >= not_before):
+                commits.append((commit.version, found))
+        path = key.removeprefix(f"{folder.key}/")
+        for start in range(0, len(commits), _BATCH):
+            self._tell(f"{table}: {start:,} of {len(commits):,} commits read")
+            batch = commits[start : start + _BATCH]
+            adding = side_by_side(lambda item: self._adds(folder.bucket, item, path), batch, self._workers)
+            if versions := [version for version in adding if version is not None]:
+                return min(versions)
+        return None
+
+    def _adds(self, bucket: str, commit: tuple[int, str], path: str) -> int | None:
+        """The commit's version if it adds the file, whose path Delta encodes (its protocol, "Add File")."""
+        version, key = commit
+        for line in self.s3.get_object(Bucket=bucket, Key=key)["Body"].read().splitlines():
+            try:
+                added = json.loads(line)["add"]["path"]
+            except (ValueError, KeyError, TypeError):
+                continue
+            if isinstance(added, str) and path in (added, unquote(added)):
+                return version
+        return None

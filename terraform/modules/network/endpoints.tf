@@ -1,0 +1,127 @@
+# The ways to AWS. An endpoint's policy gives nothing: it says what may go through at most, so that nobody who has taken
+# over a job carries data into an account of his own.
+# https://docs.aws.amazon.com/vpc/latest/privatelink/vpc-endpoints-access.html
+
+locals {
+  # What jobs and functions ask of each service, of resources of the account if not said otherwise.
+  interfaces = {
+    athena = {
+      actions = ["athena:GetQueryExecution", "athena:GetQueryResults", "athena:GetWorkGroup", "athena:StartQueryExecution", "athena:StopQueryExecution"]
+    }
+    execute-api = { actions = ["execute-api:Invoke"] }
+    glue = {
+      actions = ["glue:GetDatabase", "glue:GetPartition", "glue:GetPartitions", "glue:GetTable", "glue:GetTables", "glue:UpdateTable"]
+    }
+    kms  = { actions = ["kms:Decrypt", "kms:GenerateDataKey", "kms:Sign"] }
+    logs = { actions = ["logs:CreateLogStream", "logs:PutLogEvents"] }
+    # Neither metrics nor a caller's identity are resources.
+    monitoring     = { actions = ["cloudwatch:PutMetricData"], resources = ["*"] }
+    secretsmanager = { actions = ["secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue", "secretsmanager:UpdateSecretVersionStage"] }
+    sns            = { actions = ["sns:Publish"] }
+    sqs            = { actions = ["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"] }
+    sts            = { actions = ["sts:GetCallerIdentity"], resources = ["*"] }
+  }
+}
+
+data "aws_iam_policy_document" "s3" {
+  # A gateway endpoint takes no account as a principal: the condition is what names it.
+  statement {
+    sid = "OurPrincipalsOnOurBuckets"
+    actions = [
+      "s3:AbortMultipartUpload",
+      "s3:GetBucketLocation",
+      "s3:GetObject",
+      "s3:GetObjectVersion",
+      "s3:ListBucket",
+      "s3:ListBucketMultipartUploads",
+      "s3:ListBucketVersions",
+      "s3:ListMultipartUploadParts",
+      "s3:PutObject",
+    ]
+    resources = flatten([for arn in var.bucket_arns : [arn, "${arn}/*"]])
+
+    principals {
+      type        = "*"
+      identifiers = ["*"]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:PrincipalAccount"
+      values   = [var.account_id]
+    }
+
+    # A bucket's name may end as ours does and be somebody else's.
+    condition {
+      test     = "StringEquals"
+      variable = "aws:ResourceAccount"
+      values   = [var.account_id]
+    }
+  }
+
+  dynamic "statement" {
+    for_each = length(var.service_bucket_arns) > 0 ? [var.service_bucket_arns] : []
+
+    content {
+      sid       = "OurPrincipalsReadFromBucketsOfAws"
+      actions   = ["s3:GetObject"]
+      resources = [for arn in statement.value : "${arn}/*"]
+
+      principals {
+        type        = "*"
+        identifiers = ["*"]
+      }
+
+      condition {
+        test     = "StringEquals"
+        variable = "aws:PrincipalAccount"
+        values   = [var.account_id]
+      }
+    }
+  }
+}
+
+resource "aws_vpc_endpoint" "s3" {
+  vpc_id            = aws_vpc.this.id
+  service_name      = "com.amazonaws.${local.region}.s3"
+  vpc_endpoint_type = "Gateway"
+  route_table_ids   = [aws_route_table.this.id]
+  policy            = data.aws_iam_policy_document.s3.json
+
+  tags = { Name = "${var.name}-s3" }
+}
+
+data "aws_iam_policy_document" "interface" {
+  for_each = var.services
+
+  statement {
+    sid       = "OurPrincipalsOnOurResources"
+    actions   = local.interfaces[each.key].actions
+    resources = try(local.interfaces[each.key].resources, ["arn:${local.partition}:${each.key}:${local.region}:${var.account_id}:*"])
+
+    principals {
+      type        = "*"
+      identifiers = ["*"]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:PrincipalAccount"
+      values   = [var.account_id]
+    }
+  }
+}
+
+resource "aws_vpc_endpoint" "interface" {
+  for_each = var.services
+
+  vpc_id              = aws_vpc.this.id
+  service_name        = "com.amazonaws.${local.region}.${each.key}"
+  vpc_endpoint_type   = "Interface"
+  private_dns_enabled = true
+  security_group_ids  = [aws_security_group.endpoints.id]
+  subnet_ids          = [for subnet in aws_subnet.this : subnet.id]
+  policy              = data.aws_iam_policy_document.interface[each.key].json
+
+  tags = { Name = "${var.name}-${each.key}" }
+}

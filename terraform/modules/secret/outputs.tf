@@ -1,0 +1,15 @@
+output "arn" {
+  description = "ARN of the secret, which ends at random. It has a value once its first rotation is done, seconds later."
+  value       = aws_secretsmanager_secret.this.arn
+  depends_on  = [aws_secretsmanager_secret_rotation.this]
+}
+
+output "function_arn" {
+  description = "ARN of the rotator."
+  value       = aws_lambda_function.this.arn
+}
+
+output "key_arn" {
+  description = "ARN of the key that encrypts the secret."
+  value       = module.key.arn
+}

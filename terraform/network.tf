@@ -1,0 +1,140 @@
+# Where functions run: on AWS's own network, or in one of ours without a way to the internet. Off by default: a function
+# takes no connection and calls AWS services alone, over TLS and under its role, and endpoints cost more than all else here.
+
+locals {
+  network_name = local.prefix
+}
+
+module "network" {
+  source = "./modules/network"
+  count  = var.network == null ? 0 : 1
+
+  account_id          = var.account_id
+  azs                 = var.network.azs
+  bucket_arns         = ["arn:${local.partition}:s3:::${local.prefix}-*-${var.account_id}"]
+  cidr                = var.network.cidr
+  name                = local.network_name
+  service_bucket_arns = var.network.service_bucket_arns
+  services            = setunion(var.network.services, var.warehouse == null ? [] : ["execute-api", "secretsmanager"])
+
+  flow_log = {
+    key_arn        = module.network_key[0].arn
+    retention_days = var.retention.log_days
+    role_arn       = module.flow_logs_role[0].ready_arn
+  }
+}
+
+locals {
+  # For modules/function.
+  function_vpc = var.network == null ? null : {
+    security_group_ids = [module.network[0].security_group_id]
+    subnet_ids         = values(module.network[0].subnet_ids)
+  }
+}
+
+# Each function's interfaces in the network are Lambda's to make, in the function's role; its code has no use for that.
+# https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html
+data "aws_iam_policy_document" "function_network" {
+  for_each = var.network == null ? {} : local.function_arns
+
+  statement {
+    sid = "LambdaMakesInterfaces"
+    actions = [
+      "ec2:AssignPrivateIpAddresses",
+      "ec2:CreateNetworkInterface",
+      "ec2:DeleteNetworkInterface",
+      "ec2:UnassignPrivateIpAddresses",
+    ]
+    resources = [
+      for type in ["network-interface", "security-group", "subnet"] :
+      "arn:${local.partition}:ec2:${var.region}:${var.account_id}:${type}/*"
+    ]
+  }
+
+  # To describe has no resource.
+  statement {
+    sid       = "LambdaFindsInterfaces"
+    actions   = ["ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets"]
+    resources = ["*"]
+  }
+
+  statement {
+    sid    = "NotByItsCode"
+    effect = "Deny"
+    actions = [
+      "ec2:AssignPrivateIpAddresses",
+      "ec2:CreateNetworkInterface",
+      "ec2:DeleteNetworkInterface",
+      "ec2:DescribeNetworkInterfaces",
+      "ec2:DescribeSubnets",
+      "ec2:UnassignPrivateIpAddresses",
+    ]
+    resources = ["*"]
+
+    condition {
+      test     = "ArnEquals"
+      variable = "lambda:SourceFunctionArn"
+      values   = [each.value]
+    }
+  }
+}
+
+locals {
+  # What a function's role has besides, by function; nothing without a network.
+  function_network_policies = {
+    for short in keys(local.function_arns) : short => {
+      for name, document in { make-interfaces = data.aws_iam_policy_document.function_network } : name => document[short].json if var.network != null
+    }
+  }
+}
+
+module "network_key" {
+  source = "./modules/key"
+  count  = var.network == null ? 0 : 1
+
+  account_id           = var.account_id
+  deletion_window_days = var.retention.key_window_days
+  description          = "Encrypts the log of connections of ${local.prefix}"
+  name                 = "${local.prefix}-network"
+
+  users = {
+    # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html
+    LogsEncryptFlowLog = {
+      principals = ["logs.${var.region}.${local.dns_suffix}"]
+      actions    = ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"]
+      conditions = [
+        { test = "ArnEquals", variable = "kms:EncryptionContext:aws:logs:arn", values = [local.log_group_arns["flow-logs"]] },
+      ]
+    }
+  }
+}
+
+# https://docs.aws.amazon.com/vpc/latest/userguide/flow-logs-iam-role.html
+data "aws_iam_policy_document" "flow_logs" {
+  statement {
+    sid       = "WriteFlowLog"
+    actions   = ["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"]
+    resources = ["${local.log_group_arns["flow-logs"]}:*"]
+  }
+}
+
+module "flow_logs_role" {
+  source = "./modules/role"
+  count  = var.network == null ? 0 : 1
+
+  account_id   = var.account_id
+  boundary_arn = local.boundary_arns["service"]
+  description  = "Writes the connections in the network of ${local.prefix} to their log group"
+  name         = local.role_names["flow-logs"]
+
+  policies = { write-log = data.aws_iam_policy_document.flow_logs.json }
+
+  # A flow log's id is random, and begins so.
+  trust = {
+    service = {
+      match       = "like"
+      name        = "vpc-flow-logs.amazonaws.com"
+      source_arns = ["arn:${local.partition}:ec2:${var.region}:${var.account_id}:vpc-flow-log/fl-*"]
+    }
+  }
+}

@@ -1,0 +1,21 @@
+# The parts that are off in every environment, switched on for the scan alone: nothing is deployed by this.
+account_id  = "123456789012"
+environment = "optional"
+region      = "us-east-1"
+
+operators   = { deploy = ["arn:aws:iam::123456789012:role/custody-optional-apply"] }
+signing_key = "a"
+signing_keys = {
+  a = { valid_from = "2025-01-01T00:00:00Z" }
+}
+
+network = {
+  azs  = ["us-east-1a", "us-east-1b"]
+  cidr = "10.20.0.0/16"
+}
+
+warehouse = {
+  account  = "loader"
+  api_arn  = "arn:aws:execute-api:us-east-1:123456789012:a1b2c3d4e5/v1"
+  endpoint = "https://a1b2c3d4e5.execute-api.us-east-1.amazonaws.com/v1"
+}
