@@ -91,6 +91,42 @@ class Account:
         )
         return name
 
+    def job(self, script: str, *, modules: dict[str, bytes] | None = None, **more: Any) -> str:
+        """A new Glue job of this script, with a role and a bucket of its own, all named as the job."""
+        name = self.name("job")
+        s3 = self.client("s3")
+        s3.create_bucket(Bucket=name)
+        for key, body in {"job.py": script.encode(), **(modules or {})}.items():
+            s3.put_object(Bucket=name, Key=key, Body=body)
+        role = self.client("iam").create_role(RoleName=name, AssumeRolePolicyDocument="{}")["Role"]
+        arguments = more.pop("DefaultArguments", {})
+        if modules:
+            arguments["--additional-python-modules"] = ",".join(f"s3://{name}/{key}" for key in modules)
+        self.client("glue").create_job(
+            Name=name,
+            Role=role["Arn"],
+            Command={"Name": "glueetl", "ScriptLocation": f"s3://{name}/job.py"},
+            DefaultArguments=arguments,
+            **{"GlueVersion": "5.1", "WorkerType": "G.1X", "NumberOfWorkers": 2, **more},
+        )
+        return name
+
+    def job_run(self, name: str, run_id: str, *states: str) -> dict[str, Any]:
+        """The run, once it is in one of these states; without any, once it has ended."""
+
+        def there() -> dict[str, Any] | None:
+            run = dict(self.client("glue").get_job_run(JobName=name, RunId=run_id)["JobRun"])
+            at_end = "CompletedOn" in run
+            return run if run["JobRunState"] in states or (at_end and not states) else None
+
+        return dict(eventually(there, 30.0))
+
+    def run_job(self, name: str, **arguments: str) -> dict[str, Any]:
+        """A run of the job with these arguments, once it has ended."""
+        given = {f"--{key}": value for key, value in arguments.items()}
+        run_id = self.client("glue").start_job_run(JobName=name, Arguments=given)["JobRunId"]
+        return self.job_run(name, run_id)
+
     def notify(self, bucket: str, queue_arn: str, **more: Any) -> None:
         self.client("s3").put_bucket_notification_configuration(
             Bucket=bucket,

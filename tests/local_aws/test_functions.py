@@ -156,6 +156,22 @@ def handler(event, context):
     assert len({version["Key"] for version in versions}) == 1
 
 
+def test_a_destination_is_told_of_an_event_that_failed(aws: Account) -> None:
+    url, arn = aws.queue()
+    name = aws.function("def handler(event, context): raise ValueError('never')")
+    aws.client("lambda").put_function_event_invoke_config(
+        FunctionName=name,
+        MaximumRetryAttempts=0,
+        DestinationConfig={"OnFailure": {"Destination": arn}},
+    )
+    invoke(aws, name, {"n": 1}, InvocationType="Event")
+    [record] = aws.messages(url, 1)
+    assert record["requestPayload"] == {"n": 1}
+    assert record["requestContext"]["condition"] == "RetriesExhausted"
+    assert record["requestContext"]["approximateInvokeCount"] == 1
+    assert record["responsePayload"]["errorType"] == "ValueError"
+
+
 def test_a_dry_run_runs_nothing(aws: Account, server: LocalAws) -> None:
     name = aws.function(TELL)
     assert invoke(aws, name, {}, InvocationType="DryRun")["StatusCode"] == 204

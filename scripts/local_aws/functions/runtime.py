@@ -20,6 +20,7 @@ from typing import Any
 
 from moto.awslambda.models import LambdaFunction
 from moto.core.utils import unix_time_millis
+from moto.sns.models import sns_backends
 from moto.sqs.models import sqs_backends
 
 from scripts.local_aws.functions.process import Code, FunctionProcess, Outcome
@@ -81,7 +82,10 @@ class Functions:
         return outcome
 
     def invoke_later(self, function: LambdaFunction, event: Any) -> str:
-        """Run the handler soon, twice more if it fails, then hand the event to its dead-letter queue."""
+        """Run the handler soon, and twice more if it fails.
+
+        Then hand the event to its dead-letter queue, and the record of it to its destination on failure.
+        """
         request_id = str(uuid.uuid4())
         arguments = (function, event, request_id)
         threading.Thread(target=self._run_asynchronously, args=arguments, name="invoke", daemon=True).start()
@@ -124,10 +128,10 @@ class Functions:
                 return
             if not outcome.failed:
                 return
-        target = (getattr(function, "dead_letter_config", None) or {}).get("TargetArn", "")
-        if ":sqs:" in target:
-            _, _, _, region, account_id, name = target.split(":")
-            sqs_backends[account_id][region].send_message(name, json.dumps(event))
+        dead_letters = (getattr(function, "dead_letter_config", None) or {}).get("TargetArn", "")
+        _send(dead_letters, event)
+        on_failure = configured.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination", "")
+        _send(on_failure, _record_of_failure(function, event, request_id, retries + 1, outcome))
 
     def _acquire(self, function: LambdaFunction) -> tuple[_Pool, FunctionProcess]:
         """A process of the function as it is now; waits while all are busy."""
@@ -230,6 +234,38 @@ class Functions:
             function.logs_backend.put_log_events(
                 group, stream, [{"timestamp": now, "message": line} for line in lines if line]
             )
+
+
+def _send(target: str, document: Any) -> None:
+    """Send JSON to a queue or a topic; nothing to no target."""
+    if not target:
+        return
+    _, _, service, region, account_id, name = target.split(":")
+    if service == "sqs":
+        sqs_backends[account_id][region].send_message(name, json.dumps(document))
+    elif service == "sns":
+        sns_backends[account_id][region].publish(json.dumps(document), arn=target)
+    else:
+        raise NotImplementedError(f"failed invocations go to queues and topics here, not to {target}")
+
+
+def _record_of_failure(
+    function: LambdaFunction, event: Any, request_id: str, invocations: int, outcome: Outcome
+) -> dict[str, Any]:
+    """What a destination is told ("Capturing records of Lambda asynchronous invocations")."""
+    return {
+        "version": "1.0",
+        "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "requestContext": {
+            "requestId": request_id,
+            "functionArn": f"{function.function_arn}:$LATEST",
+            "condition": "RetriesExhausted",
+            "approximateInvokeCount": invocations,
+        },
+        "requestPayload": event,
+        "responseContext": {"statusCode": 200, "executedVersion": "$LATEST", "functionError": "Unhandled"},
+        "responsePayload": json.loads(outcome.payload),
+    }
 
 
 def _fingerprint(function: LambdaFunction) -> tuple[Any, ...]:

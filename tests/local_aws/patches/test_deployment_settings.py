@@ -104,7 +104,42 @@ def a_ruleset_is_kept(account: Account) -> None:
         glue.get_data_quality_ruleset(Name=name)
 
 
+def a_job_can_be_changed(account: Account) -> None:
+    glue = account.client("glue")
+    name = account.name("job")
+    command = {"Name": "glueetl", "ScriptLocation": "s3://bucket/old.py"}
+    glue.create_job(Name=name, Role="role", Command=command, Timeout=5, Tags={"kept": "yes"})
+    created = glue.get_job(JobName=name)["Job"]["CreatedOn"]
+    command = {"Name": "glueetl", "ScriptLocation": "s3://bucket/new.py"}
+    glue.update_job(JobName=name, JobUpdate={"Role": "role", "Command": command, "GlueVersion": "5.1"})
+    job = glue.get_job(JobName=name)["Job"]
+    assert job["Command"]["ScriptLocation"] == "s3://bucket/new.py"
+    assert (job["GlueVersion"], job["CreatedOn"]) == ("5.1", created)
+    assert "Timeout" not in job
+    arn = f"arn:aws:glue:us-east-1:{ACCOUNT}:job/{name}"
+    assert glue.get_tags(ResourceArn=arn)["Tags"] == {"kept": "yes"}
+    with pytest.raises(ClientError, match="EntityNotFoundException"):
+        glue.update_job(JobName="absent", JobUpdate={"Role": "role", "Command": command})
+
+
+def how_a_function_is_invoked_can_be_changed(account: Account) -> None:
+    functions = account.client("lambda")
+    name = account.function("def handler(event, context): ...")
+    functions.put_function_event_invoke_config(
+        FunctionName=name, MaximumRetryAttempts=2, MaximumEventAgeInSeconds=60
+    )
+    functions.update_function_event_invoke_config(FunctionName=name, MaximumRetryAttempts=0)
+    told = functions.get_function_event_invoke_config(FunctionName=name)
+    assert (told["MaximumRetryAttempts"], told["MaximumEventAgeInSeconds"]) == (0, 60)
+    functions.put_function_event_invoke_config(FunctionName=name, MaximumRetryAttempts=1)
+    told = functions.get_function_event_invoke_config(FunctionName=name)
+    assert told["MaximumRetryAttempts"] == 1
+    assert "MaximumEventAgeInSeconds" not in told
+
+
 BEHAVIOURS = [
+    a_job_can_be_changed,
+    how_a_function_is_invoked_can_be_changed,
     a_function_keeps_its_settings,
     a_ruleset_is_kept,
     a_saved_query_is_deleted,
