@@ -24,8 +24,8 @@ from scripts.access import grid
 from scripts.access.aws_simulator import left_out, simulate_on_aws
 from scripts.access.evaluate import Outcome, evaluate, request_of
 from scripts.access.matrix import Matrix, read_matrix
-from scripts.access.workflows import planned_workflows
-from scripts.access.world import World
+from scripts.access.planned import planned_parts, planned_workflows
+from scripts.access.world import AbsentError, World
 from scripts.applied import applied_state, tree_key
 from scripts.terraform import LOCAL, SOURCE, Terraform
 from scripts.toolchain import ToolError
@@ -41,7 +41,7 @@ def _say(text: str) -> None:
 def on_this_machine(matrix: Matrix) -> list[Outcome]:
     """Ask the policies of the Terraform as it is."""
     applied = applied_state(SOURCE, tree_key(), say=_say)
-    return evaluate(matrix, World(applied, planned_workflows(_say)))
+    return evaluate(matrix, World(applied, planned_workflows(_say), planned_parts(_say)))
 
 
 def on_an_account(matrix: Matrix, env: str) -> list[Outcome]:
@@ -55,7 +55,11 @@ def on_an_account(matrix: Matrix, env: str) -> list[Outcome]:
                 "they are about this machine's operator, or about bootstrap, which has its own state"
             )
             continue
-        request = request_of(row, world)
+        try:
+            request = request_of(row, world)
+        except AbsentError:
+            reasons.append("they are about a part of the kit that is not in this state")
+            continue
         reason = left_out(request)
         if reason:
             reasons.append(reason)

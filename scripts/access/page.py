@@ -35,9 +35,11 @@ _WHO = {
     "people/security-admin": "reviews how things are set up; stops keys and functions",
     "role/auditor": "the scheduled checks",
     "role/etl": "the Glue jobs that make silver and gold",
+    "role/flow-logs": "VPC flow logs, writing who called whom",
     "role/gate": "says which verified versions a job may read",
     "role/ingest": "Firehose, delivering the stream",
     "role/recorder": "hashes objects and signs their receipts",
+    "role/rotator": "makes and renews the warehouse's password",
     "role/sealer": "writes the log of receipts and its segments",
     "role/trail-logs": "CloudTrail, copying events to its log group",
 }

@@ -25,10 +25,13 @@ KINDS = {
 _ACTIONS = (
     ("S", r"kms:Sign"),
     ("U", r"kms:(Encrypt|Decrypt|GenerateDataKey|CreateGrant)"),
-    ("C", r"(iam|kms|lakeformation):(?!Get|List|Describe).*|s3:(Put|Delete)Bucket.*|s3:PutLifecycle.*"),
+    (
+        "C",
+        r"(iam|kms|lakeformation):(?!Get|List|Describe).*|.*:PutResourcePolicy|s3:(Put|Delete)Bucket.*|s3:PutLifecycle.*",
+    ),
     ("C", r".*:(Update|Set|PutEventSelectors|PutRetention|PutFunctionConcurrency|StartLogging).*"),
     ("D", r"s3:(BypassGovernanceRetention|PutObjectRetention)|.*:(Delete|Purge|Stop|Disable|Unsubscribe).*"),
-    ("X", r"sts:.*|lambda:InvokeFunction|glue:StartJobRun|athena:StartQueryExecution"),
+    ("X", r"sts:.*|(lambda|execute-api):Invoke.*|glue:StartJobRun|athena:StartQueryExecution"),
     ("V", r"s3:GetBucket.*|iam:Get.*|kms:Get.*|cloudtrail:Get.*|athena:GetWorkGroup|sqs:GetQueueAttributes"),
     ("L", r"s3:List.*|cloudtrail:List.*"),
     ("R", r".*:(Get|Describe|List|Receive).*"),
@@ -39,10 +42,13 @@ _BY_SERVICE = {
     "athena": "workgroup",
     "cloudtrail": "trail",
     "cloudwatch": "topic",
+    "ec2": "network",
+    "execute-api": "accounts",
     "glue": "tables",
     "iam": "roles",
     "lakeformation": "tables",
     "logs": "logs",
+    "secretsmanager": "secrets",
 }
 _BY_KIND = {
     "catalog": "tables",
@@ -55,8 +61,11 @@ _BY_KIND = {
     "policy": "roles",
     "queue": "queues",
     "role": "roles",
+    "secret": "secrets",
     "table": "tables",
 }
+
+_KEYS_OF_PARTS = {"network", "rotator", "warehouse"}
 
 SUBJECTS = {
     "Data and evidence": (
@@ -81,11 +90,15 @@ SUBJECTS = {
         "key signing",
         "key trail",
         "key alerts",
+        "keys of parts",
         "workgroup",
         "tables",
         "jobs",
         "functions",
         "roles",
+        "secrets",
+        "accounts",
+        "network",
     ),
 }
 """What rows are about, in the grid's order, by the heading of its half."""
@@ -114,7 +127,7 @@ def subject_of(row: Row) -> str:
         subject = "jobs" if ":job/" in rest else _BY_SERVICE.get(row.action.partition(":")[0], "?")
         subject = "roles" if row.action.startswith("iam:") else subject
     elif kind == "key":
-        subject = f"key {rest}"
+        subject = "keys of parts" if rest in _KEYS_OF_PARTS else f"key {rest}"
     else:
         subject = _BY_KIND.get(kind, kind)
     if not any(subject in subjects for subjects in SUBJECTS.values()):

@@ -3,6 +3,7 @@
 raw-data/incoming/a.csv   an object, by its bucket's short name; raw-data alone is the bucket
 key/signing               a key, queue/…, topic/…, role/…, function/…, table/…, job/…, policy/… likewise
 log-group/recorder/s      a stream of a log group, by default a function's; log-group/recorder is the group
+secret/warehouse          a secret, which ends in six characters at random
 database, workgroup, trail, catalog    there is one of each
 elsewhere/loot.csv        an object in a bucket of another account
 *                         for an action that has no resource form
@@ -62,11 +63,15 @@ class Principal:
     boundary: NamedPolicy | None = None
 
 
+class AbsentError(ToolError):
+    """A name that nothing in this world bears."""
+
+
 class World:
     """The principals, resources and policies of one state.
 
     document: ``terraform show -json`` of a state. Raises ``ToolError`` if it is not one of this kit.
-    beside: plans or states of other roots whose roles and resources are asked about too.
+    beside: plans or states of what else is asked about: of whatever two of them know, the first one's holds.
     """
 
     def __init__(self, document: dict[str, Any], *beside: dict[str, Any]) -> None:
@@ -93,7 +98,7 @@ class World:
         }
 
     def arn(self, short: str) -> str:
-        """Return the ARN of a resource by its short name. Raises ``ToolError`` if there is none."""
+        """Return the ARN of a resource by its short name. Raises ``AbsentError`` if there is none."""
         kind, slash, rest = short.partition("/")
         if kind in self._buckets:
             arn = f"arn:{self.partition}:s3:::{self._buckets[kind]}{slash}{rest}"
@@ -105,12 +110,14 @@ class World:
             group, _, stream = rest.partition("/")
             arn = self._log_groups.get(group) or _LAMBDA_LOG_GROUP.format(name=group)
             arn += f":log-stream:{stream}" if stream else ""
+        elif kind == "secret":
+            arn = self._listed(self._secrets, rest, short)
         elif kind in _PATTERNS:
             arn = _PATTERNS[kind].format(name=rest)
         elif short == "*" or short.startswith("arn:"):
             arn = short
         else:
-            raise ToolError(f"There is no resource {short!r}.")
+            raise AbsentError(f"There is no resource {short!r}.")
         return self.fill(arn)
 
     def fill(self, text: str) -> str:
@@ -129,7 +136,7 @@ class World:
         return (arn.split(":")[4] if arn != "*" else "") or self.account
 
     def principal(self, short: str) -> Principal:
-        """Return who a short name stands for. Raises ``ToolError`` if there is nobody."""
+        """Return who a short name stands for. Raises ``AbsentError`` if there is nobody."""
         kind, _, rest = short.partition("/")
         if short == ANONYMOUS:
             return Principal(ANONYMOUS)
@@ -144,19 +151,21 @@ class World:
             return self._service(rest)
         if kind in _ROLE_KINDS:
             return self.session(self.role(_ROLE_KINDS[kind].format(rest)).name)
-        raise ToolError(f"There is no principal {short!r}.")
+        raise AbsentError(f"There is no principal {short!r}.")
 
     def role(self, short: str) -> Role:
-        """Return a role by its name without the prefix. Raises ``ToolError`` if there is none."""
+        """Return a role by its name without the prefix. Raises ``AbsentError`` if there is none."""
         name = f"{self.prefix}-{short}"
         if name not in self.roles:
-            raise ToolError(f"There is no role {name}.")
+            raise AbsentError(f"There is no role {name}.")
         return self.roles[name]
 
     @cached_property
     def roles(self) -> dict[str, Role]:
         """Every role, by name; one that is only planned with the ARN it will have."""
-        found = {name: role for document in self._documents for name, role in roles(document).items()}
+        found: dict[str, Role] = {}
+        for document in self._documents:
+            found = {**roles(document), **found}
         prefix = f"arn:{self.partition}:iam::{self.account}:role/"
         return {
             name: role if role.arn.startswith("arn:") else replace(role, arn=f"{prefix}{name}")
@@ -196,12 +205,15 @@ class World:
         )
 
     def data_resources(self) -> dict[str, str]:
-        """Return what holds data or evidence, or guards it: ARNs by what to call them."""
-        found = {}
-        for resource in resources(self.document):
-            if resource.type in _DATA_TYPES:
+        """Return what holds data or evidence, or guards it: ARNs by what to call them.
+
+        Of what is beside the state, what it lacks and a plan can name.
+        """
+        found: dict[str, str] = {}
+        for resource in self._resources:
+            if resource.type in _DATA_TYPES and resource.values.get("arn"):
                 arn = str(resource.values["arn"]).removesuffix(":*")
-                found[f"{_DATA_TYPES[resource.type]} {self.short(arn)}"] = arn
+                found.setdefault(f"{_DATA_TYPES[resource.type]} {self.short(arn)}", arn)
         return found
 
     def short(self, arn: str) -> str:
@@ -211,26 +223,36 @@ class World:
 
     @cached_property
     def _resource_policies(self) -> list[Policy]:
-        found = [policy for document in self._documents for policy in policies(document)]
+        found: list[Policy] = []
+        known: set[str] = set()
+        for document in self._documents:
+            made = [policy for policy in policies(document) if policy.kind == "resource"]
+            found += [policy for policy in made if policy.owner not in known]
+            known |= {policy.owner for policy in made}
+            known |= {str(resource.values.get("arn")) for resource in resources(document)}
         trusts = [
-            Policy(policy.address, "resource", self.roles[policy.owner].arn, policy.name, policy.document)
-            for policy in found
-            if policy.kind == "trust"
+            Policy(role.trust.address, "resource", role.arn, role.trust.name, role.trust.document)
+            for role in self.roles.values()
         ]
-        return [policy for policy in found if policy.kind == "resource"] + trusts
+        return found + trusts
 
     @cached_property
     def _keys(self) -> dict[str, str]:
-        named = {alias.removeprefix(f"alias/{self.prefix}-"): arn for arn, alias in self._aliases.items()}
+        latest_first = reversed(self._aliases.items())
+        named = {alias.removeprefix(f"alias/{self.prefix}-"): arn for arn, alias in latest_first}
         return {**named, **self._outputs["keys"]}
 
     @cached_property
     def _aliases(self) -> dict[str, str]:
-        return key_names(self.document)
+        return {arn: alias for document in self._documents for arn, alias in key_names(document).items()}
 
     @cached_property
     def _resources(self) -> list[Resource]:
-        return [resource for document in self._documents for resource in resources(document)]
+        """Every resource once: the first document's."""
+        found: dict[str, Resource] = {}
+        for document in self._documents:
+            found = {**{resource.address: resource for resource in resources(document)}, **found}
+        return list(found.values())
 
     @cached_property
     def _buckets(self) -> dict[str, str]:
@@ -242,18 +264,27 @@ class World:
 
     @cached_property
     def _log_groups(self) -> dict[str, str]:
-        """Log groups by the last part of their name; the trail's is named after the kit alone."""
+        """Log groups by the last part of their name; by their service if that is the kit's own."""
+        found = {}
+        for resource in self._resources:
+            if resource.type == "aws_cloudwatch_log_group":
+                folder, _, name = resource.values["name"].rpartition("/")
+                short = name.removeprefix(self.prefix).removeprefix("-") or _LOG_FOLDERS[folder]
+                found[short] = str(resource.values["arn"]).removesuffix(":*")
+        return found
+
+    @cached_property
+    def _secrets(self) -> dict[str, str]:
         return {
-            resource.values["name"].rpartition("/")[2].removeprefix(self.prefix).removeprefix("-")
-            or "trail": str(resource.values["arn"]).removesuffix(":*")
+            resource.values["name"].removeprefix(f"{self.prefix}-"): str(resource.values["arn"])
             for resource in self._resources
-            if resource.type == "aws_cloudwatch_log_group"
+            if resource.type == "aws_secretsmanager_secret"
         }
 
     @staticmethod
     def _listed(known: Mapping[str, str], name: str, short: str) -> str:
         if name not in known:
-            raise ToolError(f"There is no resource {short!r}; there are {', '.join(sorted(known))}.")
+            raise AbsentError(f"There is no resource {short!r}; there are {', '.join(sorted(known))}.")
         return known[name]
 
     # What AWS itself says of who asks:
@@ -288,6 +319,7 @@ class World:
 
 
 _LAMBDA_LOG_GROUP = "arn:{{partition}}:logs:{{region}}:{{account}}:log-group:/aws/lambda/{{prefix}}-{name}"
+_LOG_FOLDERS = {"/aws/cloudtrail": "trail", "/aws/vpc": "flow-logs"}
 _ROLE_KINDS = {"role": "{}", "people": "people-{}", "ci": "{}"}
 _PATTERNS = {
     "catalog": "arn:{{partition}}:glue:{{region}}:{{account}}:catalog",

@@ -19,7 +19,7 @@ from scripts.access.__main__ import main
 from scripts.access.aws_simulator import left_out, parameters
 from scripts.access.evaluate import Outcome, evaluate, request_of
 from scripts.access.matrix import Matrix, Row, Topic, read_matrix
-from scripts.access.workflows import planned_workflows
+from scripts.access.planned import planned_parts, planned_workflows
 from scripts.access.world import World
 from scripts.applied import tree_key
 from scripts.pipeline import Pipeline
@@ -43,13 +43,13 @@ def state(pipeline: Pipeline) -> State:
 
 
 @pytest.fixture(scope="module")
-def workflows() -> State:
-    return planned_workflows(print)
+def beside() -> list[State]:
+    return [planned_workflows(print), planned_parts(print)]
 
 
 @pytest.fixture(scope="module")
-def outcomes(matrix: Matrix, state: State, workflows: State) -> list[Outcome]:
-    return evaluate(matrix, World(state, workflows))
+def outcomes(matrix: Matrix, state: State, beside: list[State]) -> list[Outcome]:
+    return evaluate(matrix, World(state, *beside))
 
 
 def test_every_row_holds(outcomes: list[Outcome]) -> None:
@@ -94,11 +94,13 @@ def unasked(matrix: Matrix, world: World) -> set[str]:
     return roles | data | open_ones
 
 
-def test_every_role_and_every_resource_is_asked_about(matrix: Matrix, state: State, workflows: State) -> None:
-    assert unasked(matrix, World(state, workflows)) == set()
+def test_every_role_and_every_resource_is_asked_about(
+    matrix: Matrix, state: State, beside: list[State]
+) -> None:
+    assert unasked(matrix, World(state, *beside)) == set()
 
 
-def test_a_role_or_a_bucket_without_rows_is_found(matrix: Matrix, state: State, workflows: State) -> None:
+def test_a_role_or_a_bucket_without_rows_is_found(matrix: Matrix, state: State, beside: list[State]) -> None:
     grown = copy.deepcopy(state)
     for kind in ("aws_iam_role", "aws_s3_bucket"):
         module, one = next(
@@ -111,7 +113,7 @@ def test_a_role_or_a_bucket_without_rows_is_found(matrix: Matrix, state: State, 
             json.dumps(one).replace(one["values"].get("name", one["values"].get("bucket")), "new")
         )
         module["resources"].append({**new, "address": "new"})
-    assert unasked(matrix, World(grown, workflows)) == {
+    assert unasked(matrix, World(grown, *beside)) == {
         "new",
         "bucket new",
         "bucket new, administrator",
@@ -240,20 +242,38 @@ WEAKENED: dict[Callable[[State], None], list[str]] = {
 
 @pytest.mark.parametrize("weaken", WEAKENED, ids=lambda weaken: weaken.__name__)
 def test_a_weaker_policy_turns_its_rows_red(
-    matrix: Matrix, state: State, workflows: State, weaken: Callable[[State], None]
+    matrix: Matrix, state: State, beside: list[State], weaken: Callable[[State], None]
 ) -> None:
     weaker = copy.deepcopy(state)
     weaken(weaker)
-    red = [str(outcome) for outcome in evaluate(matrix, World(weaker, workflows)) if not outcome.holds]
+    red = [str(outcome) for outcome in evaluate(matrix, World(weaker, *beside)) if not outcome.holds]
     for expected in WEAKENED[weaken]:
         assert any(said.startswith(expected) for said in red), (expected, red)
 
 
-@pytest.mark.usefixtures("workflows")
+def test_what_is_planned_beside_is_asked_but_not_in_place_of_what_is_there(
+    matrix: Matrix, state: State, beside: list[State]
+) -> None:
+    workflows, parts = copy.deepcopy(beside)
+    edit(parts, "module.warehouse_secret[0].aws_secretsmanager_secret.this", without("NobodyElseReads"))
+    edit(parts, "module.provenance.aws_s3_bucket_policy.this", without("NobodyDeletesEvidence"))
+    asked = [
+        row
+        for row in matrix.rows
+        if row.action in {"secretsmanager:GetSecretValue", "s3:DeleteObjectVersion"}
+    ]
+    outcomes = evaluate(Matrix((Topic("", "", tuple(asked)),), {}), World(state, workflows, parts))
+    assert {str(outcome.row) for outcome in outcomes if not outcome.holds} == {
+        "deny administrator secretsmanager:GetSecretValue secret/warehouse",
+        "deny operator secretsmanager:GetSecretValue secret/warehouse",
+    }
+
+
+@pytest.mark.usefixtures("beside")
 def test_make_access_shows_the_grid_and_names_what_does_not_hold(
     state: State, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for planned in applied.APPLIED.glob("bootstrap_local-*.json"):
+    for planned in applied.APPLIED.glob("planned-*.json"):
         shutil.copy(planned, tmp_path)
     monkeypatch.setattr(applied, "APPLIED", tmp_path)
     (tmp_path / f"{tree_key()}.json").write_text(json.dumps(state))
@@ -280,22 +300,24 @@ def test_an_environment_that_cannot_be_asked(
     assert message in capsys.readouterr().err
 
 
-def test_the_boundary_caps_a_policy_that_is_too_wide(matrix: Matrix, state: State, workflows: State) -> None:
+def test_the_boundary_caps_a_policy_that_is_too_wide(
+    matrix: Matrix, state: State, beside: list[State]
+) -> None:
     weaker = copy.deepcopy(state)
     everything_for_etl(weaker)
-    red = [str(outcome) for outcome in evaluate(matrix, World(weaker, workflows)) if not outcome.holds]
+    red = [str(outcome) for outcome in evaluate(matrix, World(weaker, *beside)) if not outcome.holds]
     assert [said for said in red if " iam:" in said or " lambda:" in said or " sts:" in said] == []
 
 
 def test_a_role_whose_boundary_is_not_in_the_state_is_not_judged(
-    matrix: Matrix, state: State, workflows: State
+    matrix: Matrix, state: State, beside: list[State]
 ) -> None:
     elsewhere = copy.deepcopy(state)
     for resource in resources(elsewhere):
         if resource.type == "aws_iam_role":
             resource.values["permissions_boundary"] = "arn:aws:iam::123456789012:policy/elsewhere"
     with pytest.raises(ToolError, match="The state does not hold arn:aws:iam::123456789012:policy/elsewhere"):
-        evaluate(matrix, World(elsewhere, workflows))
+        evaluate(matrix, World(elsewhere, *beside))
 
 
 @pytest.mark.parametrize(("listed", "holds"), [({}, False), ({"s3:object-lock-mode": "not of a read"}, True)])
@@ -316,10 +338,12 @@ def test_a_context_key_that_is_dropped_fails_unless_it_is_listed(
     assert ("inconclusive, context left out: s3:object-lock-mode" in str(outcome)) is not holds
 
 
-def test_most_rows_can_be_put_to_iams_own_simulator(matrix: Matrix, state: State, workflows: State) -> None:
+def test_most_rows_can_be_put_to_iams_own_simulator(
+    matrix: Matrix, state: State, beside: list[State]
+) -> None:
     iam = boto3.client("iam", region_name="us-east-1", aws_access_key_id="n", aws_secret_access_key="n")
     shape = iam.meta.service_model.operation_model("SimulateCustomPolicy").input_shape
-    world = World(state, workflows)
+    world = World(state, *beside)
     requests = [request_of(row, world) for row in matrix.rows]
     asked = [request for request in requests if not left_out(request)]
     assert len(asked) > len(requests) / 2

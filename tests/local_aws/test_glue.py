@@ -207,7 +207,8 @@ from pyspark.sql.functions import rand
 spark = SparkSession.builder.getOrCreate()
 kept = spark.range(5).withColumnRenamed("id", "n").withColumn("chance", rand()).persist()
 kept.write.format("delta").save("s3://{trail.bucket}/tables/numbers")
-print(spark.read.format("delta").load("s3://{trail.bucket}/tables/numbers").count(), kept.collect() == kept.collect())
+written = spark.read.format("delta").load("s3://{trail.bucket}/tables/numbers")
+print(written.count(), kept.collect() == kept.collect())
 """
     name = aws.job(script)
     run = aws.run_job(name)

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from scripts.access.workflows import planned_workflows
+from scripts.access.planned import planned_workflows
 from scripts.policies import roles, statements
 from tests.plan.document import PlanDocument
 

@@ -52,7 +52,7 @@ def test_something_unknown_is_found(plan: PlanDocument) -> None:
     (change,) = [
         change
         for change in document["resource_changes"]
-        if change["address"] == "module.recorder.aws_lambda_event_source_mapping.this"
+        if change["address"] == "module.recorder.aws_lambda_event_source_mapping.this[0]"
     ]
     change["change"]["after_unknown"]["event_source_arn"] = True
     assert surprises(PlanDocument(document)) == [(change["address"], "event_source_arn")]

@@ -1,9 +1,12 @@
 # Calls by rules of EventBridge: on a schedule, or when something has happened.
 
 locals {
+  here = "${data.aws_region.current.name}:${var.account_id}"
+
+  # From its name: known at plan.
+  arn = "arn:${data.aws_partition.current.partition}:lambda:${local.here}:function:${var.name}"
   rule_arns = {
-    for name in keys(var.rules) : name =>
-    "arn:${data.aws_partition.current.partition}:events:${data.aws_region.current.name}:${var.account_id}:rule/${var.name}-${name}"
+    for name in keys(var.rules) : name => "arn:${data.aws_partition.current.partition}:events:${local.here}:rule/${var.name}-${name}"
   }
 }
 
@@ -25,7 +28,7 @@ resource "aws_cloudwatch_event_target" "this" {
 
   rule      = aws_cloudwatch_event_rule.this[each.key].name
   target_id = "function"
-  arn       = aws_lambda_function.this.arn
+  arn       = local.arn
   input     = each.value.input
 
   # Before, EventBridge would be refused.
