@@ -54,21 +54,28 @@ class Unused:
 # https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
 _BUCKET = "arn:{partition}:s3:::{Bucket}"
 _OBJECT = f"{_BUCKET}/{{Key}}"
+_JOB = "arn:{partition}:glue:{region}:{account}:job/{JobName}"
 _QUEUE = "arn:{partition}:sqs:{region}:{account}:{queue}"
 _ACTIONS = {
+    ("glue", "GetJobRun"): ("glue:GetJobRun", _JOB),
+    ("glue", "GetJobRuns"): ("glue:GetJobRuns", _JOB),
+    ("glue", "StartJobRun"): ("glue:StartJobRun", _JOB),
     ("kms", "Sign"): ("kms:Sign", "{KeyId}"),
+    ("kms", "Verify"): ("kms:Verify", "{KeyId}"),
     ("s3", "CompleteMultipartUpload"): ("s3:PutObject", _OBJECT),
     ("s3", "CreateMultipartUpload"): ("s3:PutObject", _OBJECT),
     ("s3", "DeleteObject"): ("s3:DeleteObject", _OBJECT),
     ("s3", "GetObject"): ("s3:GetObject", _OBJECT),
     ("s3", "HeadObject"): ("s3:GetObject", _OBJECT),
+    ("s3", "ListObjectVersions"): ("s3:ListBucketVersions", _BUCKET),
     ("s3", "ListObjects"): ("s3:ListBucket", _BUCKET),
     ("s3", "ListObjectsV2"): ("s3:ListBucket", _BUCKET),
     ("s3", "PutObject"): ("s3:PutObject", _OBJECT),
     ("s3", "UploadPart"): ("s3:PutObject", _OBJECT),
+    ("sns", "Publish"): ("sns:Publish", "{TopicArn}"),
     ("sqs", "ChangeMessageVisibility"): ("sqs:ChangeMessageVisibility", _QUEUE),
 }
-_LISTINGS = frozenset({"s3:ListBucket"})
+_LISTINGS = frozenset({"s3:ListBucket", "s3:ListBucketVersions"})
 _OF_A_VERSION = {"s3:GetObject": "s3:GetObjectVersion"}
 """What an action is when the call names a version."""
 

@@ -79,10 +79,11 @@ class RunProcess:
         deadline = time.monotonic() + seconds
         last: dict[str, Any] = {}
         buffer = b""
+        words = select.poll()
+        words.register(self._words, select.POLLIN)
         try:
             while True:
-                readable, _, _ = select.select([self._words], [], [], max(0.0, deadline - time.monotonic()))
-                if not readable:
+                if not words.poll(max(0.0, deadline - time.monotonic()) * 1000):
                     return Ending("STOPPED" if self._stopped else "TIMEOUT")
                 if not (data := os.read(self._words, 2**16)):
                     return self._ending(last)
