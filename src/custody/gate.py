@@ -192,7 +192,9 @@ class Gate:
             arguments = {"--manifest": chain.uri(manifest)}
             if by_schedule and not is_due(attempts, _given(arguments), self._clock()):
                 continue
-            return {"handed_over": chain.uri(manifest), **self._start(job, arguments)}
+            started = self._start(job, arguments)
+            uri = chain.uri(manifest) if started["state"] == "started" else None
+            return {"handed_over": uri, **started}
         return {"handed_over": None, "job_run_id": None, "state": "idle"}
 
     def _start(self, job: Job, arguments: Mapping[str, str]) -> Answer:

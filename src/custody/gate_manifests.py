@@ -141,7 +141,8 @@ class Chain:
 
         ``None`` if another gate has handed out all of them meanwhile.
         """
-        while rest := [entry for entry in entries if entry.version not in self]:
+        wanted = {entry.version: entry for entry in entries}
+        while rest := [entry for entry in wanted.values() if entry.version not in self]:
             body = write_manifest(self.source.table, rest, now)
             number = self._last + 1
             version_id = create_object(self._s3, self._bucket, self._key(number), body, "application/json")
@@ -215,9 +216,7 @@ class Chain:
         versions = [entry.version for entry in manifest.entries]
         for version in versions:
             if version.bucket != self.source.bucket or not version.key.startswith(self.source.prefix):
-                raise EvidenceError(
-                    f"s3://{self._bucket}/{key} names {version.uri}, no object of its table."
-                )
+                raise EvidenceError(f"s3://{self._bucket}/{key} names {version.uri}, no object of its table.")
         return Handed(number, version_id, manifest.sha256), versions
 
     def _register(self, manifest: Handed, versions: Iterable[ObjectVersion]) -> None:
