@@ -128,7 +128,7 @@ module "stream" {
   log_retention_days = var.retention.log_days
   name               = local.stream_names[each.key]
   parquet            = var.stream.parquet == null ? null : { database = module.catalog.database, table = var.stream.parquet.table }
-  prefix             = "incoming/stream/${each.value}${var.stream.parquet == null ? "" : "-parquet"}/"
+  prefix             = var.stream.parquet == null ? local.silver_tables[each.value] : "incoming/stream/${each.value}-parquet/"
   role_arn           = module.ingest_role.arn
 
   # Firehose asks for the bucket, by the role, before it makes the stream.

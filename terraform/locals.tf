@@ -66,6 +66,7 @@ locals {
   log_group_names = merge(
     { for short, name in local.function_names : short => "/aws/lambda/${name}" },
     { for short, name in local.stream_names : short => "/aws/kinesisfirehose/${name}" },
+    { for short in ["error", "output"] : "jobs-${short}" => "/aws-glue/jobs/${local.prefix}-jobs-role/${local.role_names["etl"]}/${short}" },
     {
       flow-logs = "/aws/vpc/${local.network_name}"
       trail     = "/aws/cloudtrail/${local.prefix}"
@@ -76,7 +77,7 @@ locals {
     short => "arn:${local.partition}:logs:${var.region}:${var.account_id}:log-group:${name}"
   }
 
-  # What the jobs to come are called.
+  # What jobs are called, those to come too.
   job_arns = "arn:${local.partition}:glue:${var.region}:${var.account_id}:job/${local.prefix}-*"
 
   trail_name = local.prefix

@@ -59,15 +59,22 @@ data "aws_iam_policy_document" "people_data_engineer" {
   }
 
   statement {
-    sid       = "RunJobs"
-    actions   = ["glue:BatchStopJobRun", "glue:GetJob", "glue:GetJobRun", "glue:GetJobRuns", "glue:StartJobRun"]
+    sid       = "WatchAndStopJobs"
+    actions   = ["glue:BatchStopJobRun", "glue:GetJob", "glue:GetJobRun", "glue:GetJobRuns"]
     resources = [local.job_arns]
   }
 
+  # Not glue:StartJobRun, by which a caller chooses the code that runs in the job's name.
   statement {
-    sid       = "WatchJobs"
+    sid       = "AskGateToStartJobs"
+    actions   = ["lambda:InvokeFunction"]
+    resources = [local.function_arns["gate"]]
+  }
+
+  statement {
+    sid       = "ReadLogsOfJobs"
     actions   = ["logs:DescribeLogStreams", "logs:FilterLogEvents", "logs:GetLogEvents"]
-    resources = ["arn:${local.partition}:logs:${var.region}:${var.account_id}:log-group:/aws-glue/jobs/*"]
+    resources = [for short in ["jobs-error", "jobs-output"] : "${local.log_group_arns[short]}:*"]
   }
 
   statement {

@@ -2,12 +2,6 @@
 # that the jobs add.
 
 locals {
-  contracts_path = "${path.root}/../glue/quality"
-  contracts = {
-    for file in fileset(local.contracts_path, "*.yaml") :
-    trimsuffix(file, ".yaml") => yamldecode(file("${local.contracts_path}/${file}"))
-  }
-
   # A contract's types, to what Hive calls them.
   column_types = {
     boolean   = "boolean"

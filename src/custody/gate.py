@@ -138,7 +138,7 @@ class Gate:
                 self._logger.exception("PartFailed", extra={"part": name})
                 failures.append(f"{name}: {error}")
         if failures:
-            raise CannotCheckError(" ".join(failures))
+            raise CannotCheckError(" ".join(dict.fromkeys(failures)))
         gold = {GOLD: answers.pop(GOLD)} if GOLD in answers else {}
         return {"tables": answers, **gold}
 

@@ -29,8 +29,10 @@ locals {
     code      = "arn:${local.partition}:s3:::${local.prefix}-artifacts-${var.account_id}/*"
     database  = "arn:${local.partition}:glue:${var.region}:${var.account_id}:database/${local.database}"
     functions = "arn:${local.partition}:lambda:${var.region}:${var.account_id}:function:${local.prefix}-*"
+    jobs      = "arn:${local.partition}:glue:${var.region}:${var.account_id}:job/${local.prefix}-*"
     keys      = "arn:${local.partition}:kms:${var.region}:${var.account_id}:key/*"
     log_groups = [
+      "arn:${local.partition}:logs:${var.region}:${var.account_id}:log-group:/aws-glue/jobs/${local.prefix}-*",
       "arn:${local.partition}:logs:${var.region}:${var.account_id}:log-group:/aws/*/${local.prefix}-*",
       "arn:${local.partition}:logs:${var.region}:${var.account_id}:log-group:/aws/cloudtrail/${local.prefix}",
       "arn:${local.partition}:logs:${var.region}:${var.account_id}:log-group:/aws/cloudtrail/${local.prefix}:*",
@@ -39,6 +41,7 @@ locals {
     queues         = "arn:${local.partition}:sqs:${var.region}:${var.account_id}:${local.prefix}-*"
     registry       = "arn:${local.partition}:s3:::${local.prefix}-provenance-${var.account_id}/keys/registry.json"
     roles          = "${local.iam}:role/${local.prefix}-*"
+    rulesets       = "arn:${local.partition}:glue:${var.region}:${var.account_id}:dataQualityRuleset/${local.prefix}-*"
     rules          = "arn:${local.partition}:events:${var.region}:${var.account_id}:rule/${local.prefix}-*"
     streams        = "arn:${local.partition}:firehose:${var.region}:${var.account_id}:deliverystream/${local.prefix}-*"
     tables         = "arn:${local.partition}:glue:${var.region}:${var.account_id}:table/${local.database}/*"

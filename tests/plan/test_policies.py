@@ -152,7 +152,12 @@ def test_each_key_is_named_by_its_own_arn(plan: PlanDocument) -> None:
             "EncryptFindings": [alerts],
         },
         "etl_keys": {"EncryptTables": [data]},
-        "gate_keys": {"DecryptReceipts": [provenance], "EncryptManifests": [data]},
+        "gate_keys": {
+            "DecryptReceipts": [provenance],
+            "EncryptAlerts": [alerts],
+            "EncryptManifests": [data],
+            "VerifySignatures": ["module.signing_key"],
+        },
         "ingest_keys": {"EncryptDeliveries": [data]},
         "lake_formation_keys": {"DecryptGold": [data]},
         "people_auditor_keys": {

@@ -86,7 +86,6 @@ def test_a_gate_that_comes_second_leaves_out_what_the_first_handed_out(world: Ga
 
 
 def test_a_number_that_is_taken_and_not_listed_ends_the_call(world: GateWorld) -> None:
-    one = chain(world)
     append(chain(world), "a")
 
     class Blind(S3):
@@ -94,7 +93,7 @@ def test_a_number_that_is_taken_and_not_listed_ends_the_call(world: GateWorld) -
             return []
 
     blind: Any = Blind(world, Lifeline())
-    one._s3 = blind
+    one = Chain(blind, "processed", SOURCE)
     with pytest.raises(CannotCheckError, match="is there and is not listed"):
         append(one, "b")
 

@@ -36,11 +36,11 @@ data "aws_iam_policy_document" "ci" {
       "${local.here["cloudtrail"]}:trail/${var.prefix}",
       "${local.here["cloudwatch"]}:alarm:${var.prefix}-*",
       "${local.here["events"]}:rule/${var.prefix}-*",
-      "${local.here["glue"]}:userDefinedFunction/${local.database}/*",
       "${local.here["firehose"]}:deliverystream/${var.prefix}-*",
-      "${local.here["glue"]}:job/${var.prefix}-*",
+      "${local.here["glue"]}:*/${var.prefix}-*",
+      "${local.here["glue"]}:userDefinedFunction/${local.database}/*",
       "${local.here["lambda"]}:function:${var.prefix}-*",
-      "${local.here["logs"]}:log-group:/aws/*/${var.prefix}*",
+      "${local.here["logs"]}:log-group:/aws*/${var.prefix}*",
       "${local.here["sns"]}:${var.prefix}-*",
       "${local.here["sqs"]}:${var.prefix}-*",
       local.buckets,
@@ -55,6 +55,7 @@ data "aws_iam_policy_document" "ci" {
     sid = "WhatHasNoName"
     actions = [
       "cloudtrail:DescribeTrails",
+      "glue:*SecurityConfiguration",
       "kms:ListAliases",
       "lakeformation:Describe*",
       "lakeformation:Get*",
@@ -176,8 +177,7 @@ data "aws_iam_policy_document" "ci" {
       "iam:List*",
       "iam:TagRole",
       "iam:UntagRole",
-      "iam:UpdateAssumeRolePolicy",
-      "iam:UpdateRole*",
+      "iam:Update*",
     ]
     resources = ["${local.iam}:policy/${var.prefix}-*", "${local.iam}:role/${var.prefix}-*"]
   }
