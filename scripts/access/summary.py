@@ -67,7 +67,7 @@ _BY_KIND = {
     "table": "tables",
 }
 
-_KEYS_OF_PARTS = {"network", "rotator", "warehouse"}
+_KEYS_OF_PARTS = {"network", "rotator", "stream", "warehouse"}
 
 SUBJECTS = {
     "Data and evidence": (
@@ -84,6 +84,7 @@ SUBJECTS = {
         "trail",
         "logs",
         "queues",
+        "streams",
         "topic",
     ),
     "Keys, and what acts": (
