@@ -186,7 +186,7 @@ def test_a_file_that_is_no_parquet_fails_the_query(lake: Lake, events: Folder) -
 
 def test_a_log_that_cannot_be_read_fails_the_query(lake: Lake, events: Folder) -> None:
     lake.objects["events/_delta_log/00000000000000000000.json"] = b"{"
-    with pytest.raises(QueryError, match="the log of table 'events': .*Json error"):
+    with pytest.raises(QueryError, match=r"the log of table 'events': .*Json error"):
         lake.run("SELECT count(*) FROM events")
 
 
