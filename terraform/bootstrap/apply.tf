@@ -203,18 +203,22 @@ data "aws_iam_policy_document" "change_roles" {
     condition {
       test     = "StringEquals"
       variable = "iam:PassedToService"
-      values   = ["cloudtrail.amazonaws.com", "firehose.amazonaws.com", "glue.amazonaws.com", "lambda.amazonaws.com"]
+      values   = [for service in ["cloudtrail", "firehose", "glue", "lambda", "vpc-flow-logs"] : "${service}.amazonaws.com"]
     }
   }
 }
 
-# aws_lambda_function, aws_lambda_event_source_mapping, aws_sqs_queue.
+# aws_lambda_function, _event_source_mapping, _function_event_invoke_config and _permission, aws_sqs_queue.
 data "aws_iam_policy_document" "change_functions" {
   statement {
     sid = "ChangeFunctions"
     actions = [
+      "lambda:AddPermission",
       "lambda:CreateFunction",
       "lambda:DeleteFunction",
+      "lambda:DeleteFunctionEventInvokeConfig",
+      "lambda:PutFunctionEventInvokeConfig",
+      "lambda:RemovePermission",
       "lambda:TagResource",
       "lambda:UntagResource",
       "lambda:UpdateFunctionCode",

@@ -20,7 +20,7 @@ module "plan_role" {
 
   account_id          = var.account_id
   boundary_arn        = module.boundary["ci"].arn
-  managed_policy_arns = { read = local.read_policy_arn }
+  managed_policy_arns = { read = local.read_policy_arn, read-parts = local.parts_policy_arns["read"] }
   description         = "Plans ${local.prefix}: reads what is deployed, and holds the lock of its state"
   name                = local.role_names["plan"]
 
@@ -40,11 +40,16 @@ module "plan_role" {
 module "apply_role" {
   source = "../modules/role"
 
-  account_id          = var.account_id
-  boundary_arn        = module.boundary["ci"].arn
-  managed_policy_arns = { read = local.read_policy_arn }
-  description         = "Applies saved plans of ${local.prefix}"
-  name                = local.role_names["apply"]
+  account_id   = var.account_id
+  boundary_arn = module.boundary["ci"].arn
+  description  = "Applies saved plans of ${local.prefix}"
+  name         = local.role_names["apply"]
+
+  managed_policy_arns = {
+    change-parts = local.parts_policy_arns["change"]
+    read         = local.read_policy_arn
+    read-parts   = local.parts_policy_arns["read"]
+  }
 
   policies = {
     change-functions = data.aws_iam_policy_document.change_functions.json

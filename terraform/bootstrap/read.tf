@@ -106,13 +106,15 @@ data "aws_iam_policy_document" "read" {
     resources = [local.kit.roles]
   }
 
-  # aws_lambda_function, aws_lambda_event_source_mapping.
+  # aws_lambda_function, _event_source_mapping, _function_event_invoke_config and _permission.
   statement {
     sid = "ReadFunctions"
     actions = [
       "lambda:GetEventSourceMapping",
       "lambda:GetFunction",
       "lambda:GetFunctionCodeSigningConfig",
+      "lambda:GetFunctionEventInvokeConfig",
+      "lambda:GetPolicy",
       "lambda:ListTags",
       "lambda:ListVersionsByFunction",
     ]
