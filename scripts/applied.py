@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from scripts.local_aws import LocalAws
 from scripts.local_aws.errors import LocalAwsError
-from scripts.terraform import LOCAL, SOURCE, ZIPS, Terraform
+from scripts.terraform import BESIDE, LOCAL, SOURCE, Terraform, built_files
 from scripts.toolchain import BUILD, LOCK_FILE, ToolError
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ APPLIED = BUILD / "applied"
 
 
 def tree_key(source: Path = SOURCE) -> str:
-    """Return the digest of what decides the state of ``local``: the Terraform in ``source``, SQL and zips."""
+    """Return the digest of what decides the state of ``local``: the Terraform and what it reads."""
     return digest_of(_deciding(source))
 
 
@@ -90,7 +90,9 @@ def _deciding(source: Path) -> Iterator[tuple[str, Path]]:
     for pattern in ("*.tf", f"env/{LOCAL}.tfvars", LOCK_FILE.name, "modules/*/*.tf"):
         for path in source.glob(pattern):
             yield f"terraform/{path.relative_to(source)}", path
-    for path in (source.parent / "sql").rglob("*.sql"):
-        yield f"sql/{path.relative_to(source.parent / 'sql')}", path
-    for path in ZIPS.glob("*.zip"):
-        yield f"zips/{path.name}", path
+    for folder in BESIDE:
+        for path in (source.parent / folder).rglob("*.*"):
+            if path.suffix != ".pyc":
+                yield str(path.relative_to(source.parent)), path
+    for path in built_files():
+        yield f"built/{path.name}", path

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scripts.environment import without_aws
-from scripts.terraform import ZIPS
+from scripts.terraform import BESIDE, BUILT
 from scripts.toolchain import (
     BUILD,
     LOCK_FILE,
@@ -142,7 +142,7 @@ def terraform_tests(run: Runner) -> bool:
     copy = WORK / "terraform"
     shutil.rmtree(copy, ignore_errors=True)
     shutil.copytree(REPO / "terraform", copy, ignore=shutil.ignore_patterns(".terraform", "*.tfstate*"))
-    for name, target in (("sql", REPO / "sql"), ("build/lambda", ZIPS)):
+    for name, target in [(name, REPO / name) for name in (*BESIDE, *(f"build/{name}" for name in BUILT))]:
         link = WORK / name
         link.parent.mkdir(parents=True, exist_ok=True)
         link.unlink(missing_ok=True)

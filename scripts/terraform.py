@@ -47,7 +47,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 SOURCE = REPO / "terraform"
-ZIPS = BUILD / "lambda"
+BUILT = ("dist", "lambda")
+"""The folders of ``build/`` with the wheel and the functions' zips, which it uploads."""
+BESIDE = ("glue", "sql")
+"""The folders beside ``terraform/`` whose files it reads."""
 LOCAL = "local"
 LOCAL_PARALLELISM = 30
 """More than Terraform's ten: against the local AWS most of the time goes into the provider's waiters."""
@@ -202,8 +205,9 @@ class Terraform:
     """Terraform for one environment.
 
     env: the name of ``<source>/env/<env>.tfvars``. source: the folder of the Terraform, the repository's by
-    default; ``sql`` is taken from beside it, the functions' zips are always those built here. work_dir: where
-    its working root, state (of ``local``), plan and ``deployment.json`` lie; ``build/<env>`` by default.
+    default; what it reads is taken from beside it, what is built is always this repository's. work_dir:
+    where its working root, state (of ``local``), plan and ``deployment.json`` lie; ``build/<env>`` by
+    default.
     environ: the variables of the local AWS (``LocalAws.environ()``); by default those of the server that
     ``make local-up`` started, if it runs.
     variables: values that go before the environment's tfvars. say: where words for a person go, line by line.
@@ -267,7 +271,7 @@ class Terraform:
         (self.work_dir / "plan.txt").write_text(text)
         document = self._show(driver, str(self.plan_path))
         (self.work_dir / "plan.json").write_text(json.dumps(document))
-        self._plan_inputs.write_text(_zips_digest())
+        self._plan_inputs.write_text(_built_digest())
         return Plan(self.plan_path, document)
 
     def apply(self) -> dict[str, Any]:
@@ -275,9 +279,9 @@ class Terraform:
         self.require_server()
         if not self.plan_path.is_file():
             raise ToolError(f"There is no plan to apply. Make one and read it: make plan ENV={self.env}")
-        if self._plan_inputs.read_text() != _zips_digest():
+        if self._plan_inputs.read_text() != _built_digest():
             raise ToolError(
-                f"The functions' zips have changed since the plan. Make a new one: make plan ENV={self.env}"
+                f"What was built has changed since the plan. Make a new one: make plan ENV={self.env}"
             )
         if not (self._folder / ".terraform").is_dir():
             self._ready()  # the plan was made on another machine
@@ -331,8 +335,8 @@ class Terraform:
 
     def _ready(self) -> _Driver:
         """Make the working root anew, see that the state belongs to what runs, and initialise."""
-        if not any(ZIPS.glob("*.zip")):
-            raise ToolError("The functions are not built. Run: make build")
+        if {path.suffix for path in built_files()} != {".whl", ".zip"}:
+            raise ToolError("Wheel and functions are not built. Run: make build")
         self._link()
         if self.is_local:
             self._tie_state()
@@ -350,7 +354,7 @@ class Terraform:
         return driver
 
     def _link(self) -> None:
-        """Lay out ``root``: ``terraform/`` file by file, ``sql`` from beside it, the zips; all links."""
+        """Lay out ``root``: ``terraform/`` file by file, what it reads beside it, what is built: links."""
         root = self._folder.parent
         self._folder.mkdir(parents=True, exist_ok=True)
         for entry in self._folder.iterdir():
@@ -364,7 +368,9 @@ class Terraform:
                 (self._folder / entry.name).symlink_to(entry)
         (self._folder / LOCK_FILE.name).symlink_to(lock_file())
         (root / "build").mkdir(exist_ok=True)
-        for link, target in ((root / "sql", self.source.parent / "sql"), (root / "build" / "lambda", ZIPS)):
+        beside = [(name, self.source.parent / name) for name in BESIDE]
+        for name, target in [*beside, *((f"build/{name}", BUILD / name) for name in BUILT)]:
+            link = root / name
             link.unlink(missing_ok=True)
             link.symlink_to(target)
 
@@ -479,10 +485,15 @@ class _Progress:
             )
 
 
-def _zips_digest() -> str:
-    """Return one digest over the functions' zips: Terraform uploads them, its plan does not hold them."""
+def built_files() -> list[Path]:
+    """Return the wheel and the functions' zips, as far as they are built."""
+    return sorted(path for name in BUILT for path in (BUILD / name).glob("*.*") if path.suffix != ".part")
+
+
+def _built_digest() -> str:
+    """Return one digest over what was built: Terraform uploads it, its plan does not hold it."""
     digest = hashlib.sha256()
-    for path in sorted(ZIPS.glob("*.zip")):
+    for path in built_files():
         digest.update(path.name.encode() + hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
 

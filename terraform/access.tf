@@ -37,12 +37,12 @@ locals {
   # Whoever touches objects of a bucket is here; a bucket refuses everybody else.
   bucket_users = {
     access-logs    = { roles = [], people = ["break-glass"], operators = ["data"] }
-    analytics      = { roles = setunion(["auditor", "etl", "recorder"], setintersection(local.service_roles, ["lake-formation"])), people = ["analyst", "auditor", "break-glass", "data-engineer"], operators = ["data"] }
+    analytics      = { roles = setunion(["auditor", "etl", "gate", "recorder"], setintersection(local.service_roles, ["lake-formation"])), people = ["analyst", "auditor", "break-glass", "data-engineer"], operators = ["data"] }
     artifacts      = { roles = ["etl"], people = [], operators = ["deploy"] }
     athena-results = { roles = ["auditor"], people = ["analyst", "auditor", "data-engineer"], operators = ["data"] }
     cloudtrail-log = { roles = ["auditor"], people = ["auditor", "break-glass"], operators = ["data"] }
     processed      = { roles = ["auditor", "etl", "gate", "recorder"], people = ["auditor", "break-glass", "data-engineer"], operators = ["data"] }
-    provenance     = { roles = ["auditor", "gate", "recorder", "sealer"], people = ["auditor", "break-glass"], operators = ["data", "deploy"] }
+    provenance     = { roles = ["auditor", "gate", "recorder", "sealer"], people = ["auditor", "break-glass", "producer"], operators = ["data", "deploy"] }
     raw-data       = { roles = ["auditor", "etl", "ingest", "recorder"], people = ["auditor", "break-glass", "producer"], operators = ["data"] }
   }
 

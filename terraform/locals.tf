@@ -57,6 +57,7 @@ locals {
 
   log_group_names = merge(
     { for short, name in local.function_names : short => "/aws/lambda/${name}" },
+    { for short in ["error", "output"] : "jobs-${short}" => "/aws-glue/jobs/${local.prefix}-jobs-role/${local.role_names["etl"]}/${short}" },
     {
       flow-logs = "/aws/vpc/${local.network_name}"
       ingest    = "/aws/kinesisfirehose/${local.prefix}-ingest"
@@ -68,7 +69,7 @@ locals {
     short => "arn:${local.partition}:logs:${var.region}:${var.account_id}:log-group:${name}"
   }
 
-  # What the jobs and streams to come are called.
+  # What jobs and streams are called, those to come too.
   job_arns    = "arn:${local.partition}:glue:${var.region}:${var.account_id}:job/${local.prefix}-*"
   stream_arns = "arn:${local.partition}:firehose:${var.region}:${var.account_id}:deliverystream/${local.prefix}-*"
 

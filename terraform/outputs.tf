@@ -15,7 +15,12 @@ output "database" {
 
 output "functions" {
   description = "Function ARNs by short name."
-  value       = { recorder = module.recorder.arn }
+  value       = { gate = module.gate.arn, recorder = module.recorder.arn }
+}
+
+output "jobs" {
+  description = "Names of the Glue jobs by short name."
+  value       = module.jobs.names
 }
 
 output "keys" {

@@ -6,6 +6,14 @@ data "aws_iam_policy_document" "people_producer" {
     actions   = ["s3:AbortMultipartUpload", "s3:ListMultipartUploadParts", "s3:PutObject"]
     resources = ["${local.bucket_arns["raw-data"]}/incoming/*"]
   }
+
+  # What custody upload --wait compares. A receipt's key ends in the version id, which S3 tells to whoever wrote that
+  # version, and to nobody else who may not list: of others' files this opens no receipt.
+  statement {
+    sid       = "ReadReceiptsOfOwnFiles"
+    actions   = ["s3:GetObject"]
+    resources = ["${local.bucket_arns["provenance"]}/provenance/${local.bucket_names["raw-data"]}/incoming/*"]
+  }
 }
 
 data "aws_iam_policy_document" "people_producer_keys" {
@@ -14,6 +22,19 @@ data "aws_iam_policy_document" "people_producer_keys" {
     sid       = "EncryptFiles"
     actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
     resources = [module.data_key.arn]
+  }
+
+  # The key encrypts the recorder's messages too.
+  statement {
+    sid       = "DecryptReceipts"
+    actions   = ["kms:Decrypt"]
+    resources = [module.provenance_key.arn]
+
+    condition {
+      test     = "StringEquals"
+      variable = "kms:ViaService"
+      values   = ["s3.${var.region}.${local.dns_suffix}"]
+    }
   }
 }
 
@@ -31,15 +52,22 @@ data "aws_iam_policy_document" "people_data_engineer" {
   }
 
   statement {
-    sid       = "RunJobs"
-    actions   = ["glue:BatchStopJobRun", "glue:GetJob", "glue:GetJobRun", "glue:GetJobRuns", "glue:StartJobRun"]
+    sid       = "WatchAndStopJobs"
+    actions   = ["glue:BatchStopJobRun", "glue:GetJob", "glue:GetJobRun", "glue:GetJobRuns"]
     resources = [local.job_arns]
   }
 
+  # Not glue:StartJobRun, by which a caller chooses the code that runs in the job's name.
   statement {
-    sid       = "WatchJobs"
+    sid       = "AskGateToStartJobs"
+    actions   = ["lambda:InvokeFunction"]
+    resources = [local.function_arns["gate"]]
+  }
+
+  statement {
+    sid       = "ReadLogsOfJobs"
     actions   = ["logs:DescribeLogStreams", "logs:FilterLogEvents", "logs:GetLogEvents"]
-    resources = ["arn:${local.partition}:logs:${var.region}:${var.account_id}:log-group:/aws-glue/jobs/*"]
+    resources = [for short in ["jobs-error", "jobs-output"] : "${local.log_group_arns[short]}:*"]
   }
 }
 

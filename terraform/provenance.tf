@@ -5,7 +5,7 @@ module "provenance_key" {
 
   account_id           = var.account_id
   deletion_window_days = var.retention.key_window_days
-  description          = "Encrypts the receipts of ${local.prefix} and all that the recorder works with"
+  description          = "Encrypts the receipts of ${local.prefix} and all that recorder and gate work with"
   name                 = "${local.prefix}-provenance"
   principals           = local.bucket_people["provenance"]
   via_services         = ["lambda", "s3", "sqs"]
@@ -20,11 +20,11 @@ module "provenance_key" {
       ]
     }
     # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html
-    LogsEncryptRecorderLog = {
+    LogsEncryptFunctionLogs = {
       principals = ["logs.${var.region}.${local.dns_suffix}"]
       actions    = ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"]
       conditions = [
-        { test = "ArnEquals", variable = "kms:EncryptionContext:aws:logs:arn", values = [local.log_group_arns["recorder"]] },
+        { test = "ArnEquals", variable = "kms:EncryptionContext:aws:logs:arn", values = [for short in ["gate", "recorder"] : local.log_group_arns[short]] },
       ]
     }
     RecorderAndSealerWrite = {
@@ -38,7 +38,7 @@ module "provenance_key" {
   }
 }
 
-# Only the key that signs now can sign: a retired one keeps its public half, for the receipts it has signed.
+# Only the key that signs now can sign: a retired one verifies what it has signed.
 module "signing_key" {
   source   = "./modules/key"
   for_each = var.signing_keys
@@ -49,12 +49,20 @@ module "signing_key" {
   name                 = "${local.prefix}-signing-${each.key}"
   purpose              = "sign"
 
-  users = each.key != var.signing_key ? {} : {
-    RecorderSigns = {
-      principals = [module.recorder_role.arn]
-      actions    = ["kms:Sign"]
-    }
-  }
+  users = merge(
+    {
+      GateVerifies = {
+        principals = [module.gate_role.arn]
+        actions    = ["kms:Verify"]
+      }
+    },
+    each.key != var.signing_key ? {} : {
+      RecorderSigns = {
+        principals = [module.recorder_role.arn]
+        actions    = ["kms:Sign"]
+      }
+    },
+  )
 }
 
 data "aws_kms_public_key" "signing" {
@@ -199,20 +207,13 @@ module "recorder" {
   source = "./modules/function"
 
   account_id         = var.account_id
-  event_bucket_arns  = [for short in local.lake : local.bucket_arns[short]]
   key_arn            = module.provenance_key.arn
   log_retention_days = var.retention.log_days
   name               = local.function_names["recorder"]
-  operators          = setunion(var.operators.data, [for persona, arn in local.persona_arns : arn if persona == "break-glass"])
   role_arn           = module.recorder_role.ready_arn
   size               = var.recorder
+  topic_arn          = module.alerts.topic_arn
   vpc                = local.function_vpc
-
-  # Half the watermark: early enough to mend it before receipts are missed.
-  alarms = {
-    age_seconds = max(60, 30 * var.watermark_minutes)
-    topic_arn   = module.alerts.topic_arn
-  }
 
   code = {
     bucket   = module.artifacts.name
@@ -226,6 +227,15 @@ module "recorder" {
     POWERTOOLS_SERVICE_NAME      = "recorder"
     PROVENANCE_BUCKET            = local.bucket_names["provenance"]
     SIGNING_KEY_ID               = module.signing_key[var.signing_key].arn
+  }
+
+  queue = {
+    # Half the watermark: early enough to mend it before receipts are missed.
+    age_seconds       = max(60, 30 * var.watermark_minutes)
+    batch_size        = var.recorder.batch_size
+    event_bucket_arns = [for short in local.lake : local.bucket_arns[short]]
+    max_concurrency   = var.recorder.max_concurrency
+    operators         = setunion(var.operators.data, [for persona, arn in local.persona_arns : arn if persona == "break-glass"])
   }
 }
 

@@ -11,7 +11,7 @@ module "data_key" {
 
   account_id           = var.account_id
   deletion_window_days = var.retention.key_window_days
-  description          = "Encrypts the objects of ${local.prefix}, the results of queries and the code"
+  description          = "Encrypts the objects of ${local.prefix}, the results of queries, the code and the logs of the jobs"
   name                 = "${local.prefix}-data"
   principals           = setunion([for short in local.data_buckets : local.bucket_people[short]]...)
   via_services         = ["s3"]
@@ -33,6 +33,14 @@ locals {
     EtlGateAndIngestWriteObjects = {
       principals = [module.etl_role.arn, module.gate_role.arn, module.ingest_role.arn]
       actions    = ["kms:Decrypt", "kms:GenerateDataKey"]
+    }
+    # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html
+    LogsEncryptJobLogs = {
+      principals = ["logs.${var.region}.${local.dns_suffix}"]
+      actions    = ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"]
+      conditions = [
+        { test = "ArnEquals", variable = "kms:EncryptionContext:aws:logs:arn", values = [for short in ["jobs-error", "jobs-output"] : local.log_group_arns[short]] },
+      ]
     }
     AuditorReadsObjectsAndKeepsResults = {
       principals = [module.auditor_role.arn]
@@ -73,6 +81,11 @@ module "artifacts" {
   lifecycle_days    = { noncurrent = var.retention.evidence_days }
   name              = local.bucket_names["artifacts"]
   principals        = local.bucket_principals["artifacts"]
+
+  # Code comes from a deployment alone, whatever else a role that reads it may come to do.
+  sole_writers = {
+    for prefix in ["functions/", "glue/"] : prefix => { principals = var.operators.deploy, writes = "freely" }
+  }
 }
 
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/enable-server-access-logging.html

@@ -32,6 +32,38 @@ variable "environment" {
   }
 }
 
+variable "etl" {
+  type = object({
+    schedule_minutes = optional(number, 15)
+    timeout_minutes  = optional(number, 120)
+    worker_type      = optional(string, "G.1X")
+    workers          = optional(number, 2)
+  })
+  nullable    = false
+  default     = {}
+  description = "Every how many minutes the gate looks for new verified versions; and what each run of a job gets: workers, the driver among them, of a type, and the minutes after which it is ended."
+
+  validation {
+    condition     = var.etl.schedule_minutes >= 1 && var.etl.schedule_minutes <= 1440 && floor(var.etl.schedule_minutes) == var.etl.schedule_minutes
+    error_message = "etl.schedule_minutes must be a whole number of 1 to 1440."
+  }
+
+  validation {
+    condition     = var.etl.timeout_minutes >= 5 && var.etl.timeout_minutes <= 2880
+    error_message = "etl.timeout_minutes must be 5 to 2880: a run that takes two days will not end."
+  }
+
+  validation {
+    condition     = contains(["G.1X", "G.2X", "G.4X", "G.8X"], var.etl.worker_type)
+    error_message = "etl.worker_type must be G.1X, G.2X, G.4X or G.8X."
+  }
+
+  validation {
+    condition     = var.etl.workers >= 2 && var.etl.workers <= 299
+    error_message = "etl.workers must be 2 to 299: one of them is the driver, and G.1X has 299 at most."
+  }
+}
+
 variable "force_destroy" {
   type        = bool
   nullable    = false

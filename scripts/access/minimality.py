@@ -1,8 +1,8 @@
 """Least privilege from the other side: what a role's code calls, against what its role allows.
 
-The local AWS writes down each call a function makes (``scripts/local_aws/functions/worker.py``). A call its
-role does not allow is a finding; so is an allowed action that no call has used, unless ``unused.yaml`` lists
-it with a reason. An entry of that list that is of no use any more is one too.
+The local AWS writes down each call that functions and jobs make (``scripts/local_aws/functions/worker.py``,
+``glue/runs.py``). A call its role does not allow is a finding; so is an allowed action that no call has used,
+unless ``unused.yaml`` lists it with a reason. An entry of that list that is of no use any more is one too.
 """
 
 from __future__ import annotations
@@ -29,12 +29,16 @@ ALL = "all"
 
 @dataclass(frozen=True, order=True)
 class Use:
-    """An action that a role's code took on a resource. conditional: with If-None-Match."""
+    """An action that a role's code took on a resource.
+
+    conditional: with If-None-Match. prefix: of a listing, what it was asked for.
+    """
 
     role: str
     action: str
     resource: str
     conditional: bool = False
+    prefix: str = ""
 
 
 @dataclass(frozen=True)
@@ -48,14 +52,30 @@ class Unused:
 
 # Operation → the action it needs, and how the resource's ARN is made of its parameters.
 # https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
-_OBJECT = "arn:{partition}:s3:::{Bucket}/{Key}"
+_BUCKET = "arn:{partition}:s3:::{Bucket}"
+_OBJECT = f"{_BUCKET}/{{Key}}"
+_JOB = "arn:{partition}:glue:{region}:{account}:job/{JobName}"
 _QUEUE = "arn:{partition}:sqs:{region}:{account}:{queue}"
 _ACTIONS = {
+    ("glue", "GetJobRun"): ("glue:GetJobRun", _JOB),
+    ("glue", "GetJobRuns"): ("glue:GetJobRuns", _JOB),
+    ("glue", "StartJobRun"): ("glue:StartJobRun", _JOB),
     ("kms", "Sign"): ("kms:Sign", "{KeyId}"),
+    ("kms", "Verify"): ("kms:Verify", "{KeyId}"),
+    ("s3", "CompleteMultipartUpload"): ("s3:PutObject", _OBJECT),
+    ("s3", "CreateMultipartUpload"): ("s3:PutObject", _OBJECT),
+    ("s3", "DeleteObject"): ("s3:DeleteObject", _OBJECT),
     ("s3", "GetObject"): ("s3:GetObject", _OBJECT),
+    ("s3", "HeadObject"): ("s3:GetObject", _OBJECT),
+    ("s3", "ListObjectVersions"): ("s3:ListBucketVersions", _BUCKET),
+    ("s3", "ListObjects"): ("s3:ListBucket", _BUCKET),
+    ("s3", "ListObjectsV2"): ("s3:ListBucket", _BUCKET),
     ("s3", "PutObject"): ("s3:PutObject", _OBJECT),
+    ("s3", "UploadPart"): ("s3:PutObject", _OBJECT),
+    ("sns", "Publish"): ("sns:Publish", "{TopicArn}"),
     ("sqs", "ChangeMessageVisibility"): ("sqs:ChangeMessageVisibility", _QUEUE),
 }
+_LISTINGS = frozenset({"s3:ListBucket", "s3:ListBucketVersions"})
 _OF_A_VERSION = {"s3:GetObject": "s3:GetObjectVersion"}
 """What an action is when the call names a version."""
 
@@ -73,10 +93,10 @@ def read_unused(path: Path = UNUSED) -> list[Unused]:
 
 
 def read_uses(home: Path, world: World) -> set[Use]:
-    """Return what the functions of a local AWS did, from the calls in its ``home``."""
+    """Return what the functions and jobs of a local AWS did, from the calls in its ``home``."""
     return {
         use_of(json.loads(line), world)
-        for path in sorted((home / "functions").glob(f"*/{CALLS}"))
+        for path in sorted(home.glob(f"*/*/{CALLS}"))
         for line in path.read_text(encoding="utf-8").splitlines()
     }
 
@@ -98,7 +118,8 @@ def use_of(recorded: Mapping[str, Any], world: World) -> Use:
         account=world.account,
         queue=params.get("QueueUrl", "").rpartition("/")[2],
     )
-    return Use(recorded["role"], action, resource, conditional="IfNoneMatch" in params)
+    prefix = params.get("Prefix", "") if action in _LISTINGS else ""
+    return Use(recorded["role"], action, resource, "IfNoneMatch" in params, prefix)
 
 
 def findings(uses: Iterable[Use], unused: Iterable[Unused], world: World) -> list[str]:
@@ -118,7 +139,7 @@ def findings(uses: Iterable[Use], unused: Iterable[Unused], world: World) -> lis
 
 
 def _not_allowed(used: set[Use], world: World) -> Iterator[str]:
-    """Put uses to all the policies that have a say; of objects, one for each folder at the bucket's top."""
+    """Put uses to all the policies that have a say; of objects and listings, one for each top folder."""
     uses = list({_folder(use): use for use in sorted(used, reverse=True)}.values())
     names = {role.arn: name for name, role in world.roles.items()}
     requests = [
@@ -126,7 +147,7 @@ def _not_allowed(used: set[Use], world: World) -> Iterator[str]:
             world.session(names[use.role]),
             use.action,
             use.resource,
-            {"s3:if-none-match": "*"} if use.conditional else {},
+            _context(use),
             world,
         )
         for use in uses
@@ -137,10 +158,15 @@ def _not_allowed(used: set[Use], world: World) -> Iterator[str]:
             yield f"the code of {names[use.role]} calls {use.action} on {use.resource}, and may not: {why}"
 
 
+def _context(use: Use) -> dict[str, str]:
+    context = {"s3:if-none-match": "*"} if use.conditional else {}
+    return context | ({"s3:prefix": use.prefix} if use.action in _LISTINGS else {})
+
+
 def _folder(use: Use) -> Use:
     bucket, slash, key = use.resource.partition("/")
     top = f"{bucket}/{key.partition('/')[0]}" if slash and use.action.startswith("s3:") else use.resource
-    return replace(use, resource=top)
+    return replace(use, resource=top, prefix=use.prefix.partition("/")[0])
 
 
 def _not_used(role: Role, used: set[Use], listed: list[Unused], world: World) -> Iterator[str]:

@@ -121,7 +121,9 @@ def install(events: Events) -> None:
 
     def send_to_targets(self: Rule, original_event: Any, transform_input: bool = True) -> None:
         del transform_input  # Targets say themselves what they are given.
-        events.offer(self, original_event | {"time": _time(float(original_event["time"]))})
+        event = original_event | {"time": _time(float(original_event["time"]))}
+        event.pop("ingestion-time", None)
+        events.offer(self, event)
 
     EventsBackend.put_events = put_events  # type: ignore[method-assign,assignment]
     Rule.send_to_targets = send_to_targets  # type: ignore[method-assign]

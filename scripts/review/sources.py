@@ -19,6 +19,7 @@ from typing import Any, NoReturn, TypeVar
 from custody.terminal import visible
 from scripts.applied import applied_state, tree_key
 from scripts.review.plans import Pair, planned_pairs
+from scripts.terraform import BESIDE
 from scripts.toolchain import ToolError
 
 _T = TypeVar("_T")
@@ -84,12 +85,13 @@ def read_plan(path: Path) -> dict[str, Any]:
 
 
 def _export(commit: str, tree: Path, out: Path) -> Path:
-    """Write the Terraform and SQL of a commit below ``out``; return the folder of its Terraform."""
+    """Write a commit's Terraform, and what it reads, below ``out``; return the folder of the Terraform."""
     folder = out / commit
     if not folder.is_dir():
-        done = _git(tree, "archive", "--format=tar", commit, "terraform", "sql")
-        if done.returncode != 0:
-            raise ToolError(f"The commit {commit[:12]} has no terraform/ and sql/ to compare with.")
+        listed = _git(tree, "ls-tree", "--name-only", commit, "terraform", *BESIDE).stdout.decode().split()
+        done = _git(tree, "archive", "--format=tar", commit, *listed)
+        if done.returncode != 0 or "terraform" not in listed:
+            raise ToolError(f"The commit {commit[:12]} has no terraform/ to compare with.")
         partial = folder.with_suffix(".part")
         shutil.rmtree(partial, ignore_errors=True)
         with tarfile.open(fileobj=io.BytesIO(done.stdout)) as archive:

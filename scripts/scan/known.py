@@ -15,7 +15,7 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from scripts.terraform import LOCAL, Terraform, TerraformError
+from scripts.terraform import BESIDE, LOCAL, Terraform, TerraformError
 from scripts.toolchain import ToolError
 
 if TYPE_CHECKING:
@@ -72,7 +72,8 @@ def known_plans(
     shutil.rmtree(work, ignore_errors=True)
     root = work / "source" / "terraform"
     (root / "env").mkdir(parents=True)
-    (root.parent / "sql").symlink_to(trees[0].source.parent / "sql")
+    for name in BESIDE:
+        (root.parent / name).symlink_to(trees[0].source.parent / name)
     providers = dict(_lay_out(tree, root) for tree in trees)
     (root / "providers.tf.json").write_text(json.dumps({"provider": {"aws": list(providers.values())}}))
     (root / "env" / f"{LOCAL}.tfvars").touch()

@@ -36,6 +36,7 @@ from scripts.scan.exceptions import read_exemptions
 from scripts.scan.known import Tree, known_plans
 from scripts.scan.model import ScanError
 from scripts.scan.tools import Scan, rendered, secrets, workflows
+from scripts.terraform import BESIDE
 from scripts.toolchain import (
     BUILD,
     LOCK_FILE,
@@ -164,7 +165,8 @@ class Trial:
             tree / "terraform",
             ignore=shutil.ignore_patterns(".terraform", "*.tfstate*", "policies"),
         )
-        (tree / "sql").symlink_to(self._repo / "sql")
+        for beside in BESIDE:
+            (tree / beside).symlink_to(self._repo / beside)
         if mutation:
             (tree / mutation.file).write_text(mutate(mutation, self._repo))
         return tree / "terraform"

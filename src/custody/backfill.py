@@ -92,7 +92,7 @@ def backfill(
         counts.listed += len(page)
         versions = []
         for version in page:
-            if not _may_have_receipt(deployment, version):
+            if not may_have_receipt(deployment, version):
                 counts.outside += 1
             elif version.version_id == "null":
                 counts.unversioned += 1
@@ -184,7 +184,7 @@ def find_version(s3: S3Client, deployment: Deployment, location: S3Location) -> 
             ) from error
         raise
     version = ObjectVersion(location.bucket, location.key, head.get("VersionId", "null"))
-    if not _may_have_receipt(deployment, version):
+    if not may_have_receipt(deployment, version):
         raise UsageError(
             f"{name} lies where nothing is recorded.", "Add its prefix to recorded_prefixes and apply."
         )
@@ -240,7 +240,7 @@ def _listed_receipts(s3: S3Client, bucket: str, first: str, last: str) -> Iterat
         marker = {"KeyMarker": page["NextKeyMarker"], "VersionIdMarker": page["NextVersionIdMarker"]}
 
 
-def _may_have_receipt(deployment: Deployment, version: ObjectVersion) -> bool:
+def may_have_receipt(deployment: Deployment, version: ObjectVersion) -> bool:
     """Whether the recorder makes receipts for this place; it never does for a key under ``provenance/``."""
     return deployment.is_recorded(version.bucket, version.key) and not version.key.startswith(RECEIPT_PREFIX)
 

@@ -13,6 +13,7 @@ class Claim(StrEnum):
     RECEIPT_SIGNATURE = "receipt.signature"
     RECEIPT_UNIQUE = "receipt.unique"
     TRAIL_EVENT = "trail.event"
+    LINEAGE_INPUTS = "lineage.inputs"
 
 
 class Status(StrEnum):

@@ -154,6 +154,9 @@ def parse_lineage(data: bytes, place: Place) -> Lineage:
     if not outputs or outputs[0].made != place.made:
         said = str(outputs[0].made)[:300] if outputs else "nothing"
         raise EvidenceError(f"The lineage document says that the run made {said}, not {place.made}.")
+    for output in outputs[1:]:
+        if output.made.table != f"{place.made.table}{REJECTED}":
+            raise EvidenceError(f"The lineage document says that the run also made {str(output.made)[:300]}.")
     manifest_uri = None
     objects: tuple[ObjectInput, ...] = ()
     refused: tuple[Refusal, ...] = ()

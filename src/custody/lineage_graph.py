@@ -93,9 +93,30 @@ class Graph:
             ):
                 yield {"id": identity, "kind": kind.value, **json.loads(facts)}
 
-    def edges(self) -> Iterator[dict[str, Any]]:
-        """Every edge: ``{"from", "to", "kind", …facts}``."""
+    def edges(self, *links: Link) -> Iterator[dict[str, Any]]:
+        """The edges of these kinds or of all: ``{"from", "to", "kind", …facts}``."""
+        kinds = json.dumps([link.value for link in links or Link])
         for source, target, kind, facts in self._database.execute(
-            "SELECT source, target, kind, facts FROM edges ORDER BY source, target"
+            "SELECT source, target, kind, facts FROM edges"
+            " WHERE kind IN (SELECT value FROM json_each(?)) ORDER BY source, target",
+            (kinds,),
         ):
             yield {"from": source, "to": target, "kind": kind, **json.loads(facts)}
+
+    def objects_of(self, table: str, limit: int) -> tuple[int, list[dict[str, Any]]]:
+        """How many object versions went into a table by its manifests, and those of the newest runs."""
+        self._database.execute("CREATE INDEX IF NOT EXISTS edges_by_target ON edges (target)")
+        found = (
+            "FROM nodes v JOIN edges p ON p.target = v.id JOIN edges o ON o.target = p.source"
+            " JOIN nodes n ON n.id = o.source WHERE json_extract(v.facts, '$.table') = ?"
+            " AND p.kind = 'processed' AND o.kind = 'named'"
+        )
+        (count,) = self._database.execute(f"SELECT count(DISTINCT n.id) {found}", (table,)).fetchone()
+        newest = self._database.execute(
+            f"SELECT n.id, n.facts {found} GROUP BY n.id"
+            " ORDER BY max(json_extract(v.facts, '$.delta_version')) DESC, n.id LIMIT ?",
+            (table, limit),
+        )
+        return int(count), [
+            {"id": identity, "kind": Kind.OBJECT.value, **json.loads(facts)} for identity, facts in newest
+        ]

@@ -268,6 +268,7 @@ _HOLDS = {
     Claim.RECEIPT_SIGNATURE: "The receipt's signature holds, by a key of the registry.",
     Claim.RECEIPT_UNIQUE: "There is one receipt, and it was never replaced or hidden.",
     Claim.TRAIL_EVENT: "CloudTrail's own files have the write.",
+    Claim.LINEAGE_INPUTS: "What it says it was made from was there, verified, and has its receipts.",
 }
 
 

@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
 
+from custody.lineage_document import TableVersion
 from custody.listing import VersionEntry
 from custody.objects import ObjectVersion, quote_key
 from custody.trail import TrailWrite
@@ -30,18 +31,30 @@ CREATE TABLE objects (
 ) WITHOUT ROWID;
 CREATE TABLE receipts (
     receipt_key TEXT PRIMARY KEY, version_id TEXT, stored REAL, versions INTEGER NOT NULL,
-    markers INTEGER NOT NULL, request_id TEXT
+    markers INTEGER NOT NULL, request_id TEXT, sha256 TEXT, recorded REAL
 ) WITHOUT ROWID;
 CREATE TABLE writes (
     event_id TEXT PRIMARY KEY, name TEXT NOT NULL, uri TEXT NOT NULL, place TEXT NOT NULL,
     receipt_key TEXT, request_id TEXT, since REAL NOT NULL, must_match INTEGER NOT NULL
 ) WITHOUT ROWID;
+CREATE TABLE documents (
+    bucket TEXT, key TEXT, version_id TEXT, table_uri TEXT NOT NULL, delta_version INTEGER NOT NULL,
+    since REAL NOT NULL, PRIMARY KEY (bucket, key, version_id)
+) WITHOUT ROWID;
+CREATE TABLE sources (
+    table_uri TEXT, delta_version INTEGER, document TEXT, PRIMARY KEY (table_uri, delta_version, document)
+) WITHOUT ROWID;
+CREATE TABLE commits (
+    table_uri TEXT, delta_version INTEGER, since REAL NOT NULL, PRIMARY KEY (table_uri, delta_version)
+) WITHOUT ROWID;
+CREATE TABLE covered (table_uri TEXT PRIMARY KEY, delta_version INTEGER NOT NULL) WITHOUT ROWID;
 BEGIN;
 """
 # Made when first asked for, once the tables are full: far faster than entry by entry.
 _WRITES_BY_VERSION = (
     "CREATE INDEX IF NOT EXISTS writes_by_version ON writes (receipt_key) WHERE receipt_key IS NOT NULL"
 )
+_DOCUMENTS_BY_TABLE = "CREATE INDEX IF NOT EXISTS documents_by_table ON documents (table_uri, delta_version)"
 _WRITES_BY_REQUEST = (
     "CREATE INDEX IF NOT EXISTS writes_by_request ON writes (request_id) WHERE request_id IS NOT NULL"
 )
@@ -63,6 +76,35 @@ class StoredReceipt:
     """The object version it belongs to, if that is there."""
     witnessed: bool
     """Whether the trail has a write of that version."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownReceipt:
+    """What a receipt says whose signature holds, and when Amazon S3 stored it."""
+
+    sha256: str
+    recorded_at: datetime
+    stored_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class StoredDocument:
+    """A lineage document as the bucket's listing gives it."""
+
+    version: ObjectVersion
+    made: TableVersion
+    """The version of a table that its key names."""
+    stored_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class UncoveredCommits:
+    """Commits of a table that are newer than whatever its lineage tells of."""
+
+    first: TableVersion
+    count: int
+    since: datetime
+    """When Amazon S3 stored the oldest."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,13 +166,13 @@ class Index:
         """One version of a receipt, or a delete marker over it; newest first, as listed."""
         if entry.is_delete_marker:
             self._database.execute(
-                "INSERT INTO receipts VALUES (?, NULL, NULL, 0, 1, NULL)"
+                "INSERT INTO receipts VALUES (?, NULL, NULL, 0, 1, NULL, NULL, NULL)"
                 " ON CONFLICT DO UPDATE SET markers = markers + 1",
                 (entry.key,),
             )
         else:
             self._database.execute(
-                "INSERT INTO receipts VALUES (?, ?, ?, 1, 0, NULL) ON CONFLICT DO UPDATE"
+                "INSERT INTO receipts VALUES (?, ?, ?, 1, 0, NULL, NULL, NULL) ON CONFLICT DO UPDATE"
                 " SET versions = versions + 1, version_id = excluded.version_id, stored = excluded.stored",
                 (entry.key, entry.version_id, entry.last_modified.timestamp()),
             )
@@ -152,11 +194,22 @@ class Index:
             ),
         )
 
-    def note_request(self, receipt_key: str, request_id: str | None) -> None:
-        """The request that a receipt names."""
+    def note_receipt(
+        self, receipt_key: str, *, request_id: str | None, sha256: str, recorded_at: datetime
+    ) -> None:
+        """What a receipt says whose signature holds."""
         self._database.execute(
-            "UPDATE receipts SET request_id = ? WHERE receipt_key = ?", (request_id, receipt_key)
+            "UPDATE receipts SET request_id = ?, sha256 = ?, recorded = ? WHERE receipt_key = ?",
+            (request_id, sha256, recorded_at.timestamp(), receipt_key),
         )
+
+    def known_receipt(self, receipt_key: str) -> KnownReceipt | None:
+        """What a receipt says, if it was read and its signature holds."""
+        row = self._database.execute(
+            "SELECT sha256, recorded, stored FROM receipts WHERE receipt_key = ? AND sha256 IS NOT NULL",
+            (receipt_key,),
+        ).fetchone()
+        return None if row is None else KnownReceipt(row[0], _moment(row[1]), _moment(row[2]))
 
     def forget_receipt(self, receipt_key: str) -> None:
         """Leave a receipt out of every comparison."""
@@ -213,6 +266,96 @@ class Index:
         ):
             yield Witness(
                 uri, _moment(since), bool(by_version), None if by_request is None else bool(by_request)
+            )
+
+    def add_document(self, version: ObjectVersion, made: TableVersion, since: datetime) -> None:
+        """A lineage document that is there."""
+        self._database.execute(
+            "INSERT OR IGNORE INTO documents VALUES (?, ?, ?, ?, ?, ?)",
+            (
+                version.bucket,
+                version.key,
+                version.version_id,
+                made.table,
+                made.version,
+                since.timestamp(),
+            ),
+        )
+        self.cover(made)
+
+    def add_commit(self, made: TableVersion, since: datetime) -> None:
+        """A commit in the log of a table."""
+        self._database.execute(
+            "INSERT OR IGNORE INTO commits VALUES (?, ?, ?)", (made.table, made.version, since.timestamp())
+        )
+
+    def add_source(self, source: TableVersion, document_uri: str) -> None:
+        """A version of a table that a document names as input."""
+        self._database.execute(
+            "INSERT OR IGNORE INTO sources VALUES (?, ?, ?)", (source.table, source.version, document_uri)
+        )
+
+    def cover(self, made: TableVersion) -> None:
+        """Lineage tells of the table up to this version."""
+        self._database.execute(
+            "INSERT INTO covered VALUES (?, ?) ON CONFLICT DO UPDATE"
+            " SET delta_version = max(delta_version, excluded.delta_version)",
+            (made.table, made.version),
+        )
+
+    def count_documents(self) -> int:
+        """How many lineage documents there are."""
+        (count,) = self._database.execute("SELECT count(*) FROM documents").fetchone()
+        return int(count)
+
+    def documents(self) -> Iterator[StoredDocument]:
+        """Every lineage document, in the order of the keys."""
+        for bucket, key, version_id, table, delta_version, since in self._database.execute(
+            "SELECT * FROM documents ORDER BY bucket, key, version_id"
+        ):
+            yield StoredDocument(
+                ObjectVersion(bucket, key, version_id), TableVersion(table, delta_version), _moment(since)
+            )
+
+    def rival_documents(self) -> Iterator[tuple[ObjectVersion, TableVersion]]:
+        """Documents of a version of a table of which there is more than one."""
+        self._database.execute(_DOCUMENTS_BY_TABLE)
+        for bucket, key, version_id, table, delta_version in self._database.execute(
+            "SELECT bucket, key, version_id, table_uri, delta_version FROM documents d WHERE"
+            " (SELECT count(*) FROM documents o"
+            "  WHERE o.table_uri = d.table_uri AND o.delta_version = d.delta_version) > 1"
+        ):
+            yield ObjectVersion(bucket, key, version_id), TableVersion(table, delta_version)
+
+    def uncommitted_documents(self) -> Iterator[tuple[ObjectVersion, TableVersion]]:
+        """Documents of a version that is not in its table's log."""
+        for bucket, key, version_id, table, delta_version in self._database.execute(
+            "SELECT bucket, key, version_id, table_uri, delta_version FROM documents d WHERE NOT EXISTS"
+            " (SELECT 1 FROM commits c WHERE c.table_uri = d.table_uri AND c.delta_version = d.delta_version)"
+        ):
+            yield ObjectVersion(bucket, key, version_id), TableVersion(table, delta_version)
+
+    def undocumented_sources(self) -> Iterator[tuple[TableVersion, str]]:
+        """Inputs without a document of their own among those listed, each with the document that names it."""
+        self._database.execute(_DOCUMENTS_BY_TABLE)
+        for table, delta_version, document in self._database.execute(
+            "SELECT table_uri, delta_version, document FROM sources s WHERE NOT EXISTS"
+            " (SELECT 1 FROM documents d"
+            "  WHERE d.table_uri = s.table_uri AND d.delta_version = s.delta_version)"
+        ):
+            yield TableVersion(table, delta_version), document
+
+    def committed_tables(self) -> Iterator[tuple[str, UncoveredCommits | None]]:
+        """Every table with a log, and what of it no lineage tells of."""
+        for table, first, count, since in self._database.execute(
+            "SELECT table_uri, min(delta_version) FILTER (WHERE is_new), count(*) FILTER (WHERE is_new),"
+            " min(since) FILTER (WHERE is_new) FROM"
+            " (SELECT c.*, c.delta_version > coalesce(t.delta_version, -1) AS is_new"
+            "  FROM commits c LEFT JOIN covered t USING (table_uri)) GROUP BY table_uri"
+        ):
+            yield (
+                table,
+                UncoveredCommits(TableVersion(table, first), count, _moment(since)) if count else None,
             )
 
     def lone_writes(self) -> Iterator[LoneWrite]:

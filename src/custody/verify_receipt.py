@@ -2,37 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
-from contextlib import closing
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
-
-from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from custody.envelope import parse_envelope, read_envelope
-from custody.errors import CannotCheckError, EvidenceError
+from custody.errors import EvidenceError
 from custody.findings import Claim, Finding, Severity, Status
-from custody.hashing import ShortStreamError, hash_stream
+from custody.hashing import hash_stream
 from custody.objects import ObjectVersion, parse_receipt_key, quote_key
 from custody.receipt import PAYLOAD_TYPE, Receipt, parse_statement
 from custody.registry import KeyRing
+from custody.verify_fetch import GoneError, UnreadableError, fetch
 from custody.verify_index import StoredReceipt
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-    from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef
-
-_Result = TypeVar("_Result")
-
-READ_ATTEMPTS = 3
-"""How often an object is read from its start when its bytes stop before their end."""
-
-_GONE_CODES = frozenset({"NoSuchKey", "NoSuchVersion", "MethodNotAllowed", "InvalidArgument"})
-"""Amazon S3's answers to a GET of a version that is not there, is a delete marker or can be none."""
-_WHOLE_SERVICE_CODES = frozenset(
-    {"ExpiredToken", "InvalidAccessKeyId", "InvalidToken", "RequestTimeTooSkewed", "SignatureDoesNotMatch"}
-)
-"""Answers that say nothing about the object asked for: every other request will end the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,14 +50,6 @@ class CheckedReceipt:
         )
 
 
-class _GoneError(Exception):
-    """Amazon S3 says that there is no such version."""
-
-
-class _UnreadableError(Exception):
-    """Amazon S3 did not give a version that may well be there."""
-
-
 class ReceiptChecker:
     """Checks receipts of one provenance bucket, any number side by side."""
 
@@ -89,13 +66,25 @@ class ReceiptChecker:
         never for a receipt that lies in the wrong place, or from a bucket that is not ours.
         Raises ``CannotCheckError`` or botocore's ``BotoCoreError`` if Amazon S3 as a whole cannot be used.
         """
+        checked = self.read(stored)
+        if checked.receipt is None or checked.misplaced:
+            return checked
+        try:
+            return replace(checked, verdicts=(*checked.verdicts, self._compare(checked.receipt)))
+        except UnreadableError as error:
+            return replace(checked, unchecked=str(error))
+
+    def read(self, stored: StoredReceipt) -> CheckedReceipt:
+        """Read a receipt and check it, but not the object. Raises as ``check`` does."""
         subject = stored.object_uri or describe_receipt_key(self._provenance_bucket, stored.receipt_key)
         location = ObjectVersion(self._provenance_bucket, stored.receipt_key, stored.version_id)
         try:
-            data = self._fetch(location, lambda found: read_envelope(found["Body"], found["ContentLength"]))
-        except _GoneError:
+            data = fetch(
+                self._s3, location, lambda found: read_envelope(found["Body"], found["ContentLength"])
+            )
+        except GoneError:
             return CheckedReceipt(stored, (_vanished(subject),))
-        except _UnreadableError as error:
+        except UnreadableError as error:
             return CheckedReceipt(stored, unchecked=str(error))
         receipt, problems = self._examine(stored, data)
         misplacement = self._misplacement(stored, receipt)
@@ -108,12 +97,7 @@ class ReceiptChecker:
             for problem in problems
         ]
         signature = Verdict(Claim.RECEIPT_SIGNATURE, subject, tuple(findings))
-        if receipt is None or misplacement:
-            return CheckedReceipt(stored, (signature,), receipt, bool(misplacement))
-        try:
-            return CheckedReceipt(stored, (signature, self._compare(receipt)), receipt)
-        except _UnreadableError as error:
-            return CheckedReceipt(stored, (signature,), receipt, unchecked=str(error))
+        return CheckedReceipt(stored, (signature,), receipt, bool(misplacement))
 
     def _examine(self, stored: StoredReceipt, data: bytes) -> tuple[Receipt | None, list[str]]:
         """The receipt as far as it can be read, and everything that is wrong with it."""
@@ -151,10 +135,10 @@ class ReceiptChecker:
         """Whether the object version's bytes are those of the receipt."""
         uri = receipt.version.uri
         try:
-            sha256, size_bytes = self._fetch(
-                receipt.version, lambda found: hash_stream(found["Body"], found["ContentLength"])
+            sha256, size_bytes = fetch(
+                self._s3, receipt.version, lambda found: hash_stream(found["Body"], found["ContentLength"])
             )
-        except _GoneError as error:
+        except GoneError as error:
             detail = f"The object version is not there ({error}), but its receipt is."
             finding = Finding(Claim.OBJECT_HASH, Status.MISSING, uri, detail, Severity.HIGH)
             return Verdict(Claim.OBJECT_HASH, uri, (finding,))
@@ -166,28 +150,6 @@ class ReceiptChecker:
         )
         finding = Finding(Claim.OBJECT_HASH, Status.FAILED, uri, detail, Severity.CRITICAL)
         return Verdict(Claim.OBJECT_HASH, uri, (finding,))
-
-    def _fetch(self, version: ObjectVersion, consume: Callable[[GetObjectOutputTypeDef], _Result]) -> _Result:
-        """GET one version and read it, from its start again if its bytes stop before their end."""
-        attempt = 1
-        while True:
-            try:
-                found = self._s3.get_object(
-                    Bucket=version.bucket, Key=version.key, VersionId=version.version_id
-                )
-                with closing(found["Body"]):
-                    return consume(found)
-            except ClientError as error:
-                code = error.response["Error"].get("Code", "")
-                if code in _WHOLE_SERVICE_CODES:
-                    raise CannotCheckError(f"Amazon S3 cannot be used: {error}.") from error
-                if code in _GONE_CODES:
-                    raise _GoneError(code) from error
-                raise _UnreadableError(f"Amazon S3 refuses {version.uri}: {error}") from error
-            except (HTTPClientError, IncompleteReadError, ShortStreamError) as error:
-                if attempt == READ_ATTEMPTS:
-                    raise _UnreadableError(f"{version.uri} could not be read: {error}") from error
-                attempt += 1
 
 
 def describe_receipt_key(provenance_bucket: str, receipt_key: str) -> str:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from collections.abc import Sequence
 from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from custody.deployment import Deployment
 from custody.errors import CannotCheckError, EvidenceError
 from custody.findings import Claim, Finding, Severity, Status
 from custody.keyring import read_history
+from custody.lineage_document import parse_commit, parse_place
 from custody.listing import list_versions
 from custody.objects import (
     LONG_RECEIPT_PREFIX,
@@ -24,58 +23,21 @@ from custody.objects import (
     quote_key,
 )
 from custody.registry import REGISTRY_KEY, KeyRing
+from custody.side_by_side import side_by_side
 from custody.times import format_time
 from custody.trail import LogFile, TrailWrite, list_log_files, parse_log_file
 from custody.verify_index import Index, StoredReceipt
+from custody.verify_lineage import LineageVerification
 from custody.verify_receipt import CheckedReceipt, ReceiptChecker, describe_receipt_key
-from custody.verify_report import ClaimCount, Progress, VerificationReport
+from custody.verify_report import Progress, VerificationReport
+from custody.verify_tally import Tally
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 LAKE = ("raw-data", "processed", "analytics")
 """The buckets whose objects are recorded, by short name."""
-MAX_UNCHECKED = 1000
-"""After so many objects that could not be read, verification gives up."""
-
 _TELL_EVERY = 100
-_Item = TypeVar("_Item")
-_Result = TypeVar("_Result")
-
-
-class _Tally:
-    """Counts subjects claim by claim, and keeps what is found."""
-
-    def __init__(self) -> None:
-        self.findings: list[Finding] = []
-        self._passed: Counter[Claim] = Counter()
-        self._pending: Counter[Claim] = Counter()
-        self._failed: dict[Claim, set[str]] = {claim: set() for claim in Claim}
-
-    def judge(self, claim: Claim, subject: str, findings: Iterable[Finding] = ()) -> None:
-        """Count one subject: failed if there are findings, or were before; else passed."""
-        found = list(findings)
-        if found:
-            self.findings += found
-            self._failed[claim].add(subject)
-        elif subject not in self._failed[claim]:
-            self._passed[claim] += 1
-
-    def wait(self, claim: Claim) -> None:
-        """Count one subject as pending."""
-        self._pending[claim] += 1
-
-    def counts(self) -> dict[Claim, ClaimCount]:
-        """The counts of every claim."""
-        return {
-            claim: ClaimCount(
-                checked=self._passed[claim] + self._pending[claim] + len(self._failed[claim]),
-                passed=self._passed[claim],
-                failed=len(self._failed[claim]),
-                pending=self._pending[claim],
-            )
-            for claim in Claim
-        }
 
 
 class Verification:
@@ -106,8 +68,8 @@ class Verification:
         self._settled_before = now - timedelta(minutes=deployment.watermark_minutes)
         self._provenance = deployment.buckets["provenance"]
         self._lake = frozenset(deployment.buckets[short] for short in LAKE)
-        self._tally = _Tally()
-        self._unchecked: list[str] = []
+        self._table_buckets = frozenset(deployment.buckets[short] for short in ("processed", "analytics"))
+        self._tally = Tally()
 
     def run(self) -> VerificationReport:
         """List objects before receipts before the trail, so that what is written meanwhile is found."""
@@ -115,13 +77,15 @@ class Verification:
         first_day = self._list_objects()
         self._list_receipts()
         self._read_trail(first_day)
-        self._check_receipts(ring)
+        checker = ReceiptChecker(self._s3, self._provenance, self._lake, ring)
+        self._check_receipts(checker)
+        self._check_lineage(checker)
         self._compare_receipts()
         self._compare_trail()
         return VerificationReport(
             claims=self._tally.counts(),
             findings=tuple(sorted(self._tally.findings, key=lambda found: (found.subject, found.claim))),
-            unchecked=tuple(self._unchecked),
+            unchecked=tuple(self._tally.unchecked),
             sample=self._sample,
             seed=self._seed,
         )
@@ -164,12 +128,22 @@ class Verification:
                     if entry.is_delete_marker or not self._in_scope(version):
                         continue
                     self._index.add_object(version, entry.last_modified)
+                    self._note_table(version, entry.last_modified)
                     listed += 1
                     self._tell("objects listed", listed)
                     if self._scope is not None and self._scope.version_id is not None:
                         first_day = entry.last_modified.astimezone(UTC).date()
         self._progress("objects listed", listed, listed)
         return first_day
+
+    def _note_table(self, version: ObjectVersion, stored_at: datetime) -> None:
+        """Put what tells of a table's versions into the index: lineage documents and commits."""
+        if version.bucket not in self._table_buckets:
+            return
+        if (place := parse_place(version.bucket, version.key)) is not None:
+            self._index.add_document(version, place.made, stored_at)
+        elif (made := parse_commit(version.bucket, version.key)) is not None:
+            self._index.add_commit(made, stored_at)
 
     def _list_receipts(self) -> None:
         listed = 0
@@ -205,7 +179,7 @@ class Verification:
             return file, [write for write in writes if self._concerns(write)], ""
 
         done = 0
-        for file, writes, problem in self._side_by_side(read, files):
+        for file, writes, problem in side_by_side(read, files, self._workers):
             for write in writes:
                 self._index.add_write(write, must_match=self._must_match(write))
             if problem:
@@ -217,21 +191,35 @@ class Verification:
             self._tell("trail files read", done)
         self._progress("trail files read", done, done)
 
-    def _check_receipts(self, ring: KeyRing) -> None:
-        checker = ReceiptChecker(self._s3, self._provenance, self._lake, ring)
+    def _check_receipts(self, checker: ReceiptChecker) -> None:
         total = self._index.count_receipts()
         chosen = (stored for stored in self._index.receipts() if self._must_read(stored))
-        for done, checked in enumerate(self._side_by_side(checker.check, chosen), start=1):
+        for done, checked in enumerate(side_by_side(checker.check, chosen, self._workers), start=1):
             self._take(checked)
             self._tell("receipts checked", done, total)
         self._progress("receipts checked", total, total)
 
     def _must_read(self, stored: StoredReceipt) -> bool:
         """Whether a receipt is read: if it is drawn, or if the listings alone leave a question."""
-        if stored.object_uri is None or not stored.witnessed:
-            return True
-        draw = hashlib.sha256(f"{self._seed}\n{stored.receipt_key}".encode()).digest()
+        return stored.object_uri is None or not stored.witnessed or self._is_drawn(stored.receipt_key)
+
+    def _is_drawn(self, receipt_key: str) -> bool:
+        draw = hashlib.sha256(f"{self._seed}\n{receipt_key}".encode()).digest()
         return int.from_bytes(draw[:8]) < self._sample * 2**64
+
+    def _check_lineage(self, checker: ReceiptChecker) -> None:
+        LineageVerification(
+            s3=self._s3,
+            deployment=self._deployment,
+            checker=checker,
+            index=self._index,
+            tally=self._tally,
+            scope=self._scope,
+            is_drawn=self._is_drawn,
+            settled_before=self._settled_before,
+            tell=self._tell,
+            workers=self._workers,
+        ).run()
 
     def _take(self, checked: CheckedReceipt) -> None:
         receipt, stored = checked.receipt, checked.stored
@@ -240,11 +228,7 @@ class Verification:
             self._index.forget_receipt(stored.receipt_key)
             return
         if checked.unchecked:
-            self._unchecked.append(checked.unchecked)
-            if len(self._unchecked) == MAX_UNCHECKED:
-                raise CannotCheckError(
-                    f"{MAX_UNCHECKED} objects could not be read, the last because: {checked.unchecked}"
-                )
+            self._tally.leave(checked.unchecked)
         for verdict in checked.verdicts:
             self._tally.judge(verdict.claim, verdict.subject, verdict.findings)
         if receipt is None:
@@ -252,7 +236,12 @@ class Verification:
         if in_scope and receipt.version.bucket in self._lake:
             self._index.add_object(receipt.version, receipt.recorded_at)
         if checked.is_signed:
-            self._index.note_request(stored.receipt_key, receipt.event.request_id)
+            self._index.note_receipt(
+                stored.receipt_key,
+                request_id=receipt.event.request_id,
+                sha256=receipt.sha256,
+                recorded_at=receipt.recorded_at,
+            )
         if checked.misplaced and receipt.version.bucket in self._lake:
             claim, subject = Claim.RECEIPT_UNIQUE, receipt.version.uri
             place = f"s3://{self._provenance}/{quote_key(stored.receipt_key)}"
@@ -330,24 +319,6 @@ class Verification:
     def _get(self, bucket: str, key: str, version_id: str) -> bytes:
         with closing(self._s3.get_object(Bucket=bucket, Key=key, VersionId=version_id)["Body"]) as body:
             return body.read()
-
-    def _side_by_side(
-        self, function: Callable[[_Item], _Result], items: Iterable[_Item]
-    ) -> Iterator[_Result]:
-        """The results of ``function`` over ``items`` as they come; only some are under way at a time."""
-        with ThreadPoolExecutor(self._workers, thread_name_prefix="verify") as pool:
-            under_way: set[Future[_Result]] = set()
-            try:
-                for item in items:
-                    under_way.add(pool.submit(function, item))
-                    if len(under_way) >= 4 * self._workers:
-                        done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
-                        yield from (future.result() for future in done)
-                while under_way:
-                    done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
-                    yield from (future.result() for future in done)
-            finally:
-                pool.shutdown(cancel_futures=True)
 
     def _tell(self, stage: str, done: int, total: int | None = None) -> None:
         if done % _TELL_EVERY == 0:

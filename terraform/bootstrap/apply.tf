@@ -208,7 +208,7 @@ data "aws_iam_policy_document" "change_roles" {
   }
 }
 
-# aws_lambda_function, _event_source_mapping, _function_event_invoke_config and _permission, aws_sqs_queue.
+# aws_lambda_function, _permission, _function_event_invoke_config and _event_source_mapping, aws_sqs_queue.
 data "aws_iam_policy_document" "change_functions" {
   statement {
     sid = "ChangeFunctions"
@@ -271,7 +271,8 @@ data "aws_iam_policy_document" "change_functions" {
   }
 }
 
-# aws_glue_catalog_database, aws_glue_catalog_table, aws_athena_workgroup, aws_athena_named_query.
+# aws_glue_catalog_database, aws_glue_catalog_table, aws_glue_job, aws_glue_data_quality_ruleset,
+# aws_glue_security_configuration, aws_athena_workgroup, aws_athena_named_query.
 data "aws_iam_policy_document" "change_queries" {
   statement {
     sid = "ChangeCatalog"
@@ -286,6 +287,28 @@ data "aws_iam_policy_document" "change_queries" {
       "glue:UpdateTable",
     ]
     resources = [local.kit.catalog, local.kit.database, local.kit.tables, local.kit.user_functions]
+  }
+
+  statement {
+    sid = "ChangeJobs"
+    actions = [
+      "glue:CreateDataQualityRuleset",
+      "glue:CreateJob",
+      "glue:DeleteDataQualityRuleset",
+      "glue:DeleteJob",
+      "glue:TagResource",
+      "glue:UntagResource",
+      "glue:UpdateDataQualityRuleset",
+      "glue:UpdateJob",
+    ]
+    resources = [local.kit.jobs, local.kit.rulesets]
+  }
+
+  # A security configuration is no resource for IAM.
+  statement {
+    sid       = "ChangeSecurityOfJobs"
+    actions   = ["glue:CreateSecurityConfiguration", "glue:DeleteSecurityConfiguration"]
+    resources = ["*"]
   }
 
   statement {

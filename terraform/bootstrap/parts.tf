@@ -1,5 +1,5 @@
-# What a plan reads and an apply changes of the jobs, and of the parts that an environment may do without: a network and a
-# secret. Policies of their own, for IAM takes no more in those of read.tf and apply.tf.
+# What a plan reads and an apply changes of the parts that an environment may do without: a network and a secret. In policies
+# of their own, for IAM takes no more in those of read.tf and apply.tf.
 
 # aws_vpc and what is in it, aws_flow_log. To describe has no resource, but for a VPC's attributes.
 data "aws_iam_policy_document" "read_parts" {
@@ -33,27 +33,15 @@ data "aws_iam_policy_document" "read_parts" {
     resources = [local.kit.secrets]
   }
 
-  # aws_glue_job, aws_glue_connection, aws_glue_data_quality_ruleset.
+  # aws_glue_connection.
   statement {
-    sid     = "ReadJobs"
-    actions = ["glue:GetConnection", "glue:GetDataQualityRuleset", "glue:GetJob", "glue:GetTags"]
-    resources = [
-      local.kit.catalog,
-      local.kit.connections,
-      local.kit.jobs,
-      local.kit.rulesets,
-    ]
-  }
-
-  # aws_glue_security_configuration has no resource form.
-  statement {
-    sid       = "ReadSecurityConfigurations"
-    actions   = ["glue:GetSecurityConfiguration"]
-    resources = ["*"]
+    sid       = "ReadConnections"
+    actions   = ["glue:GetConnection", "glue:GetTags"]
+    resources = [local.kit.catalog, local.kit.connections]
   }
 }
 
-# The same as CreateKeys and ChangeKeys in apply.tf: ids are random, so a network is the kit's by its tags. Whatever is made
+# aws_vpc and what is in it, aws_flow_log. The same as CreateKeys and ChangeKeys in apply.tf: ids are random, so a network is the kit's by its tags. Whatever is made
 # bears them from the first, and is made in a network that does.
 # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/supported-iam-actions-tagging.html
 data "aws_iam_policy_document" "change_networks" {
@@ -155,6 +143,13 @@ data "aws_iam_policy_document" "change_networks" {
     }
   }
 
+  # By which jobs run in a network: aws_glue_connection.
+  statement {
+    sid       = "ChangeConnections"
+    actions   = ["glue:CreateConnection", "glue:DeleteConnection", "glue:TagResource", "glue:UntagResource", "glue:UpdateConnection"]
+    resources = [local.kit.catalog, local.kit.connections]
+  }
+
   # A VPC comes with a group that nobody made, and so without tags.
   statement {
     sid       = "TagDefaultGroups"
@@ -209,42 +204,8 @@ data "aws_iam_policy_document" "change_secrets" {
   }
 }
 
-# aws_glue_job, aws_glue_connection, aws_glue_data_quality_ruleset.
-data "aws_iam_policy_document" "change_jobs" {
-  statement {
-    sid = "ChangeJobs"
-    actions = [
-      "glue:CreateConnection",
-      "glue:CreateDataQualityRuleset",
-      "glue:CreateJob",
-      "glue:DeleteConnection",
-      "glue:DeleteDataQualityRuleset",
-      "glue:DeleteJob",
-      "glue:TagResource",
-      "glue:UntagResource",
-      "glue:UpdateConnection",
-      "glue:UpdateDataQualityRuleset",
-      "glue:UpdateJob",
-    ]
-    resources = [
-      local.kit.catalog,
-      local.kit.connections,
-      local.kit.jobs,
-      local.kit.rulesets,
-    ]
-  }
-
-  # aws_glue_security_configuration has no resource form, and cannot be changed: another one takes its place.
-  statement {
-    sid       = "ChangeSecurityConfigurations"
-    actions   = ["glue:CreateSecurityConfiguration", "glue:DeleteSecurityConfiguration"]
-    resources = ["*"]
-  }
-}
-
 data "aws_iam_policy_document" "change_parts" {
   source_policy_documents = [
-    data.aws_iam_policy_document.change_jobs.json,
     data.aws_iam_policy_document.change_networks.json,
     data.aws_iam_policy_document.change_secrets.json,
   ]
@@ -252,8 +213,8 @@ data "aws_iam_policy_document" "change_parts" {
 
 resource "aws_iam_policy" "parts" {
   for_each = {
-    change = { description = "What an apply changes of jobs, networks and secrets of ${local.prefix}", policy = data.aws_iam_policy_document.change_parts.json }
-    read   = { description = "What a plan reads of jobs, networks and secrets of ${local.prefix}", policy = data.aws_iam_policy_document.read_parts.json }
+    change = { description = "What an apply changes of networks and secrets of ${local.prefix}", policy = data.aws_iam_policy_document.change_parts.json }
+    read   = { description = "What a plan reads of networks and secrets of ${local.prefix}", policy = data.aws_iam_policy_document.read_parts.json }
   }
 
   name        = "${local.prefix}-ci-${each.key}-parts"
@@ -263,7 +224,7 @@ resource "aws_iam_policy" "parts" {
   lifecycle {
     precondition {
       condition     = length(replace(each.value.policy, "/\\s/", "")) <= 6144
-      error_message = "What a workflow may do with jobs, networks and secrets must not exceed 6144 characters, white space not counted: IAM takes no more. Shorten the name."
+      error_message = "What a workflow may do with networks and secrets must not exceed 6144 characters, white space not counted: IAM takes no more. Shorten the name."
     }
   }
 }

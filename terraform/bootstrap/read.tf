@@ -106,7 +106,7 @@ data "aws_iam_policy_document" "read" {
     resources = [local.kit.roles]
   }
 
-  # aws_lambda_function, _event_source_mapping, _function_event_invoke_config and _permission.
+  # aws_lambda_function, _permission, _function_event_invoke_config and _event_source_mapping.
   statement {
     sid = "ReadFunctions"
     actions = [
@@ -147,27 +147,31 @@ data "aws_iam_policy_document" "read" {
     resources = concat([local.kit.alarms, local.kit.rules, local.kit.trail], local.kit.log_groups)
   }
 
-  # aws_glue_catalog_database, aws_glue_catalog_table, aws_athena_workgroup, aws_athena_named_query.
+  # aws_glue_catalog_database, aws_glue_catalog_table, aws_glue_job, aws_glue_data_quality_ruleset, aws_athena_workgroup,
+  # aws_athena_named_query.
   statement {
-    sid = "ReadCatalogAndWorkgroup"
+    sid = "ReadCatalogJobsAndWorkgroup"
     actions = [
       "athena:GetNamedQuery",
       "athena:GetWorkGroup",
       "athena:ListTagsForResource",
+      "glue:GetDataQualityRuleset",
       "glue:GetDatabase",
+      "glue:GetJob",
       "glue:GetPartitionIndexes",
       "glue:GetTable",
       "glue:GetTags",
     ]
-    resources = [local.kit.catalog, local.kit.database, local.kit.tables, local.kit.workgroup]
+    resources = [local.kit.catalog, local.kit.database, local.kit.jobs, local.kit.rulesets, local.kit.tables, local.kit.workgroup]
   }
 
-  # aws_kms_alias, aws_cloudwatch_log_group, aws_cloudtrail, aws_sns_topic_subscription; and aws_lakeformation_*, where
+  # aws_kms_alias, aws_cloudwatch_log_group, aws_cloudtrail, aws_glue_security_configuration, aws_sns_topic_subscription; and aws_lakeformation_*, where
   # the root has them. AWS has no form of these that names a resource.
   statement {
     sid = "ListWhatHasNoName"
     actions = [
       "cloudtrail:DescribeTrails",
+      "glue:GetSecurityConfiguration",
       "kms:ListAliases",
       "lakeformation:DescribeResource",
       "lakeformation:GetDataCellsFilter",

@@ -172,7 +172,7 @@ OPERATOR = f"arn:aws:iam::{ACCOUNT}:user/operator"
 PRINCIPALS = {
     "access-logs": [role("people-break-glass"), OPERATOR],
     "analytics": [
-        *(role(short) for short in ("auditor", "etl", "people-analyst", "people-auditor")),
+        *(role(short) for short in ("auditor", "etl", "gate", "people-analyst", "people-auditor")),
         *(role(short) for short in ("people-break-glass", "people-data-engineer", "recorder")),
         OPERATOR,
     ],
@@ -191,8 +191,8 @@ PRINCIPALS = {
         OPERATOR,
     ],
     "provenance": [
-        *(role(short) for short in ("auditor", "gate", "people-auditor", "people-break-glass", "recorder")),
-        role("sealer"),
+        *(role(short) for short in ("auditor", "gate", "people-auditor", "people-break-glass")),
+        *(role(short) for short in ("people-producer", "recorder", "sealer")),
         OPERATOR,
     ],
     "raw-data": [
@@ -219,6 +219,8 @@ def test_every_bucket_refuses_whom_it_does_not_name(plan: PlanDocument, short: s
 @pytest.mark.parametrize(
     ("short", "prefix", "writer", "unless"),
     [
+        ("artifacts", "functions/", OPERATOR, set()),
+        ("artifacts", "glue/", OPERATOR, set()),
         ("processed", "manifests/", role("gate"), {"s3:if-none-match"}),
         ("provenance", "keys/", OPERATOR, set()),
         ("provenance", "log/", role("sealer"), {"s3:if-match", "s3:if-none-match"}),

@@ -144,6 +144,28 @@ CALLS = {
             "glue:CreateTable glue:UpdateTable glue:DeleteTable",
         )
     ],
+    "aws_glue_data_quality_ruleset": [
+        Calls(
+            "arn:aws:glue:us-east-1:123456789012:dataQualityRuleset/{name}",
+            "glue:GetDataQualityRuleset glue:GetTags",
+            "glue:CreateDataQualityRuleset glue:UpdateDataQualityRuleset glue:DeleteDataQualityRuleset"
+            " glue:TagResource",
+        )
+    ],
+    "aws_glue_job": [
+        Calls(
+            "arn:aws:glue:us-east-1:123456789012:job/{name}",
+            "glue:GetJob glue:GetTags",
+            "glue:CreateJob glue:UpdateJob glue:DeleteJob glue:TagResource",
+        )
+    ],
+    "aws_glue_security_configuration": [
+        Calls(
+            "*",
+            "glue:GetSecurityConfiguration",
+            "glue:CreateSecurityConfiguration glue:DeleteSecurityConfiguration",
+        )
+    ],
     "aws_iam_role": [
         Calls(
             ROLE.format("{name}"),
@@ -193,10 +215,17 @@ CALLS = {
             " lambda:DeleteFunction lambda:TagResource",
         )
     ],
+    "aws_lambda_function_event_invoke_config": [
+        Calls(
+            FUNCTION.format("{function_name}"),
+            "lambda:GetFunctionEventInvokeConfig",
+            "lambda:PutFunctionEventInvokeConfig lambda:DeleteFunctionEventInvokeConfig",
+        )
+    ],
     "aws_lambda_invocation": [Calls(FUNCTION.format("{function_name}"), "", "lambda:InvokeFunction")],
     "aws_lambda_permission": [
         Calls(
-            FUNCTION.format(f"{PREFIX}-rotator"),
+            FUNCTION.format("{function_name}"),
             "lambda:GetPolicy",
             "lambda:AddPermission lambda:RemovePermission",
         )

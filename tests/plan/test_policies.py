@@ -151,7 +151,12 @@ def test_each_key_is_named_by_its_own_arn(plan: PlanDocument) -> None:
             "EncryptFindings": [alerts],
         },
         "etl_keys": {"EncryptTables": [data]},
-        "gate_keys": {"DecryptReceipts": [provenance], "EncryptManifests": [data]},
+        "gate_keys": {
+            "DecryptReceipts": [provenance],
+            "EncryptAlerts": [alerts],
+            "EncryptManifests": [data],
+            "VerifySignatures": ["module.signing_key"],
+        },
         "ingest_keys": {"EncryptDeliveries": [data]},
         "lake_formation_keys": {"DecryptGold": [data]},
         "people_auditor_keys": {
@@ -164,7 +169,7 @@ def test_each_key_is_named_by_its_own_arn(plan: PlanDocument) -> None:
             "DecryptEvidence": [trail],
             "DecryptAndEncryptFilesAndMessages": [data, provenance],
         },
-        "people_producer_keys": {"EncryptFiles": [data]},
+        "people_producer_keys": {"EncryptFiles": [data], "DecryptReceipts": [provenance]},
         "people_reader_keys": {"DecryptTablesAndEncryptResults": [data]},
         "people_security_admin_keys": {"ReadAndDisableKeys": every_key},
         "recorder_keys": {

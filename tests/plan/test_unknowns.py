@@ -15,9 +15,10 @@ MADE_OF_KEYS = {
     # the key itself, named by what it encrypts
     r".*aws_kms_alias\.this": {"target_key_id"},
     r".*aws_s3_bucket_server_side_encryption_configuration\.this": {"rule"},
-    r".*aws_sqs_queue\.(this|dead_letter)": {"kms_master_key_id"},
+    r".*aws_sqs_queue\.(this|dead_letter)\[0\]": {"kms_master_key_id"},
     r".*aws_sns_topic\.this": {"kms_master_key_id"},
-    r".*aws_cloudwatch_log_group\.this": {"kms_key_id"},
+    r".*aws_cloudwatch_log_group\.this(\[.*\])?": {"kms_key_id"},
+    r".*aws_glue_security_configuration\.this": {"encryption_configuration"},
     r".*aws_cloudtrail\.this": {"kms_key_id"},
     r".*aws_athena_workgroup\.this": {"configuration"},
     r".*aws_lambda_function\.this": {"kms_key_arn", "environment"},
@@ -52,7 +53,7 @@ def test_something_unknown_is_found(plan: PlanDocument) -> None:
     (change,) = [
         change
         for change in document["resource_changes"]
-        if change["address"] == "module.recorder.aws_lambda_event_source_mapping.this"
+        if change["address"] == "module.recorder.aws_lambda_event_source_mapping.this[0]"
     ]
     change["change"]["after_unknown"]["event_source_arn"] = True
     assert surprises(PlanDocument(document)) == [(change["address"], "event_source_arn")]
@@ -98,6 +99,7 @@ def test_all_other_outputs_are_known(plan: PlanDocument) -> None:
         "account_id",
         "buckets",
         "database",
+        "jobs",
         "recorded_prefixes",
         "region",
         "roles",

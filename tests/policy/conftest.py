@@ -11,7 +11,7 @@ import pytest
 
 from scripts.scan.engine import Engine, engine
 from scripts.scan.known import cut_out
-from scripts.terraform import Terraform
+from scripts.terraform import BESIDE, Terraform
 
 FIXTURES = Path(__file__).with_name("fixtures")
 EXAMPLES = sorted(path.parent.relative_to(FIXTURES).as_posix() for path in FIXTURES.glob("*/*/main.tf"))
@@ -41,7 +41,8 @@ def plans(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     source = work / "tree" / "terraform"
     (source / "env").mkdir(parents=True)
     (source / "env" / "local.tfvars").touch()
-    (source.parent / "sql").mkdir()
+    for folder in BESIDE:
+        (source.parent / folder).mkdir()
     (source / "provider.tf").write_text(PROVIDER)
     calls = {module(example): {"source": f"./fixtures/{example}"} for example in EXAMPLES}
     (source / "fixtures").symlink_to(FIXTURES)

@@ -16,7 +16,7 @@ from scripts.toolchain import REPO
 @pytest.fixture
 def trees(tmp_path: Path) -> tuple[Path, Path]:
     for side in ("base", "head"):
-        for folder in ("sql", "terraform"):
+        for folder in ("glue", "sql", "terraform"):
             ignored = shutil.ignore_patterns(".terraform", "*.tfstate*", "policies", "tests")
             shutil.copytree(REPO / folder, tmp_path / side / folder, ignore=ignored)
     return tmp_path / "base" / "terraform", tmp_path / "head" / "terraform"

@@ -143,7 +143,7 @@ def test_a_ref_that_is_none_is_wrong_use(tmp_path: Path, capsys: pytest.CaptureF
         assert main([f"--base={ref}"], tree=tmp_path, out=tmp_path / "out") == 2
         assert f"There is no commit {ref!r} here" in capsys.readouterr().err
     assert main(["--base", commit], tree=tmp_path, out=tmp_path / "out") == 2
-    assert "has no terraform/ and sql/ to compare with" in capsys.readouterr().err
+    assert "has no terraform/ to compare with" in capsys.readouterr().err
 
 
 def test_a_base_that_cannot_be_applied_is_not_checked(
@@ -171,7 +171,7 @@ def test_a_commit_that_gives_the_etl_role_the_receipts_is_refused_and_its_revers
 ) -> None:
     """Both sides really applied; the second review finds both states kept."""
     tree = tmp_path / "tree"
-    for folder in ("sql", "terraform"):
+    for folder in ("glue", "sql", "terraform"):
         shutil.copytree(
             REPO / folder, tree / folder, ignore=shutil.ignore_patterns(".terraform", "*.tfstate*")
         )

@@ -84,7 +84,7 @@ class Lake:
             "counts": {"rows": len(entries), "valid": len(entries), "rejected": 0, "duplicates": 0},
             "days": [],
         }
-        return self._publish("raw_to_processed", self.uri(table), version, digest, facts | changes)
+        return self.publish("raw_to_processed", self.uri(table), version, digest, facts | changes)
 
     def gold(
         self,
@@ -108,11 +108,12 @@ class Lake:
         if days is not None:
             facts |= {"days": list(days), "covers": max(item["delta_version"] for item in inputs)}
         identity = sha256(f"{uri} {version} {inputs}".encode()).hexdigest()
-        return self._publish("processed_to_analytics", uri, version, identity, facts | changes)
+        return self.publish("processed_to_analytics", uri, version, identity, facts | changes)
 
-    def _publish(
+    def publish(
         self, job: str, table: str, version: int, identity: str, facts: dict[str, Any]
     ) -> dict[str, Any]:
+        """The document of any run, as the jobs' code writes it."""
         run = Run(job, f"jr_{version}", CODE, BEGIN)
         return publish(_Writer(self.put), run, table, version, identity=identity, facts=facts)
 

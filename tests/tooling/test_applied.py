@@ -10,14 +10,15 @@ import pytest
 
 from scripts import applied
 from scripts.applied import applied_state, tree_key
-from scripts.terraform import SOURCE
+from scripts.terraform import BESIDE, SOURCE
 from scripts.toolchain import REPO
 
 
 @pytest.fixture
 def tree(tmp_path: Path) -> Path:
     shutil.copytree(SOURCE, tmp_path / "terraform", ignore=shutil.ignore_patterns(".terraform"))
-    shutil.copytree(REPO / "sql", tmp_path / "sql")
+    for folder in BESIDE:
+        shutil.copytree(REPO / folder, tmp_path / folder)
     return tmp_path
 
 
@@ -27,7 +28,13 @@ def test_a_copy_elsewhere_is_the_same(tree: Path) -> None:
 
 @pytest.mark.parametrize(
     "file",
-    ["terraform/storage.tf", "terraform/modules/key/main.tf", "terraform/env/local.tfvars", "sql/new.sql"],
+    [
+        "glue/quality/new.yaml",
+        "sql/new.sql",
+        "terraform/env/local.tfvars",
+        "terraform/modules/key/main.tf",
+        "terraform/storage.tf",
+    ],
 )
 def test_what_decides_the_state_changes_the_key(tree: Path, file: str) -> None:
     with (tree / file).open("a") as changed:

@@ -106,12 +106,14 @@ def test_another_tree_is_planned_with_its_own_sql_and_variables(tmp_path: Path) 
         'variable "word" {}\n'
         'output "word" { value = var.word }\n'
         'output "sql" { value = fileset("${path.root}/../sql", "*") }\n'
+        'output "wheels" { value = fileset("${path.root}/../build/dist", "*.whl") }\n'
         'output "zips" { value = fileset("${path.root}/../build/lambda", "*.zip") }\n'
     )
 
     plan = Terraform("local", source=source, work_dir=tmp_path / "work").plan()
 
     said = {name: change["after"] for name, change in plan.document["output_changes"].items()}
+    assert said.pop("wheels")
     assert said.pop("zips")
     assert said == {"word": "its own", "sql": ["one.sql"]}
     assert sorted(path.name for path in source.iterdir()) == ["env", "main.tf", "versions.tf"]
@@ -163,10 +165,10 @@ def test_a_state_of_the_server_that_runs_is_kept(tmp_path: Path, aws: LocalAws) 
     assert json.loads(path.read_bytes())["serial"] == 7
 
 
-def test_a_plan_of_other_zips_is_not_applied(tmp_path: Path, aws: LocalAws) -> None:
+def test_a_plan_of_other_code_is_not_applied(tmp_path: Path, aws: LocalAws) -> None:
     (tmp_path / "plan").touch()
     (tmp_path / "plan.inputs").write_text("another digest")
-    with pytest.raises(ToolError, match="zips have changed since the plan"):
+    with pytest.raises(ToolError, match="has changed since the plan"):
         Terraform("local", work_dir=tmp_path, environ=aws.environ()).apply()
 
 

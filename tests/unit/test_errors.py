@@ -36,4 +36,5 @@ def test_the_names_of_the_claims_are_a_contract() -> None:
         "receipt.signature",
         "receipt.unique",
         "trail.event",
+        "lineage.inputs",
     ]

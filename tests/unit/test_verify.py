@@ -13,7 +13,7 @@ from botocore.exceptions import EndpointConnectionError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from custody import verify_run
+from custody import verify_run, verify_tally
 from custody.dsse import sign_envelope
 from custody.errors import CannotCheckError, UsageError
 from custody.findings import Claim, Finding, Severity, Status
@@ -37,7 +37,8 @@ from tests.support.evidence import (
     given as s3_gives,
 )
 
-HASH, SIGNATURE, UNIQUE, TRAIL = Claim
+HASH, SIGNATURE, UNIQUE, TRAIL, LINEAGE = Claim
+OF_OBJECTS = (HASH, SIGNATURE, UNIQUE, TRAIL)
 SETTLED = timedelta(hours=2)
 """Long after the watermark."""
 
@@ -67,6 +68,11 @@ def counts(report: VerificationReport) -> dict[Claim, tuple[int, int, int, int]]
         claim: (count.checked, count.passed, count.failed, count.pending)
         for claim, count in report.claims.items()
     }
+
+
+def all_passed(objects: int) -> dict[Claim, tuple[int, int, int, int]]:
+    """What is counted where every claim of so many objects holds, and there are no tables."""
+    return dict.fromkeys(OF_OBJECTS, (objects, objects, 0, 0)) | {LINEAGE: (0, 0, 0, 0)}
 
 
 def envelope(world: World, version: ObjectVersion) -> dict[str, Any]:
@@ -101,13 +107,13 @@ def test_nothing_is_found_where_everything_holds(world: World) -> None:
 
     assert report.findings == ()
     assert report.exit_code == 0
-    assert counts(report) == dict.fromkeys(Claim, (total, total, 0, 0))
+    assert counts(report) == all_passed(total)
 
 
 def test_nothing_is_found_where_nothing_is(world: World) -> None:
     report = check(world)
     assert found(report) == set()
-    assert counts(report) == dict.fromkeys(Claim, (0, 0, 0, 0))
+    assert counts(report) == all_passed(0)
 
 
 def test_a_report_is_a_document(world: World) -> None:
@@ -123,6 +129,7 @@ def test_a_report_is_a_document(world: World) -> None:
             "receipt.signature": passed,
             "receipt.unique": passed,
             "trail.event": passed,
+            "lineage.inputs": dict.fromkeys(passed, 0),
         },
         "unchecked": [],
         "sample": 1.0,
@@ -458,7 +465,7 @@ def test_a_receipt_of_an_object_that_need_not_be_recorded_is_checked_all_the_sam
     world.recorder.process(backfill_message(drop.version, datetime.now(UTC)))
     world.witness(drop)
     report = check(world)
-    assert counts(report) == dict.fromkeys(Claim, (1, 1, 0, 0))
+    assert counts(report) == all_passed(1)
 
     world.tamper(drop.version, b"y")
     assert found(check(world)) == {(HASH, Status.FAILED, drop.version.uri)}
@@ -467,7 +474,7 @@ def test_a_receipt_of_an_object_that_need_not_be_recorded_is_checked_all_the_sam
 def test_an_object_that_need_not_be_recorded_may_be_without(world: World) -> None:
     drop = world.put("scratch/a", b"x")
     world.witness(drop)
-    assert counts(check(world)) == dict.fromkeys(Claim, (0, 0, 0, 0))
+    assert counts(check(world)) == all_passed(0)
 
 
 def test_a_version_id_of_null_has_no_receipt(world: World) -> None:
@@ -636,7 +643,7 @@ def test_keys_and_versions_that_run_together_keep_apart(world: World) -> None:
         (S3Location(world.raw, f"incoming/{start}"), {inside, behind}),
         (S3Location(world.raw, "incoming", short.version_id), {short}),
     ]:
-        assert counts(check(world, scope=scope)) == dict.fromkeys(Claim, (len(versions), len(versions), 0, 0))
+        assert counts(check(world, scope=scope)) == all_passed(len(versions))
 
 
 def test_receipts_with_long_keys_outside_a_prefix_are_left_out(world: World) -> None:
@@ -670,7 +677,7 @@ def test_one_version(world: World) -> None:
 
 def test_one_version_that_nothing_is_left_of(world: World) -> None:
     scope = S3Location(world.raw, "incoming/a", "v1")
-    assert counts(check(world, scope=scope)) == dict.fromkeys(Claim, (0, 0, 0, 0))
+    assert counts(check(world, scope=scope)) == all_passed(0)
 
     world.witness(Drop(ObjectVersion(world.raw, "incoming/a", "v1"), "R"))
     world.witness(Drop(ObjectVersion(world.raw, "incoming/a", "v2"), "R2"))
@@ -812,7 +819,7 @@ def test_a_receipt_that_vanishes_meanwhile(world: World) -> None:
 
 
 def test_too_much_that_cannot_be_read_ends_it(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(verify_run, "MAX_UNCHECKED", 2)
+    monkeypatch.setattr(verify_tally, "MAX_UNCHECKED", 2)
     versions = [world.drop(f"incoming/{number}", b"x") for number in range(3)]
     with refused(world.s3, "GetObject", 403, "AccessDenied", key=versions[0].key):
         assert check(world).exit_code == 3

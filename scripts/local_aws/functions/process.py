@@ -142,8 +142,11 @@ class FunctionProcess:
 
     def _read_answer(self, deadline: float) -> dict[str, Any] | None:
         """The next answer; ``None`` if there is none in time, or the process ended without one."""
+        # Not select(2): the server has an open file for every large object, and this one may be beyond 1,024.
+        answers = select.poll()
+        answers.register(self._answers, select.POLLIN)
         while b"\n" not in self._buffer:
-            readable, _, _ = select.select([self._answers], [], [], max(0.0, deadline - time.monotonic()))
+            readable = answers.poll(max(0.0, deadline - time.monotonic()) * 1000)
             data = os.read(self._answers, 2**20) if readable else b""
             if not data:
                 if not readable:

@@ -18,10 +18,9 @@ from typing import IO, Any, cast
 
 _WORKER = Path(__file__).with_name("worker.py")
 _OUTPUT_SECONDS = 5.0
-"""How long the streams may stay open behind the process: whatever it started is ended with it."""
+"""How long the output may stay open behind the process: whatever it started is ended with it."""
 
-LogSink = Callable[[str, str], None]
-"""Given ``output`` or ``error``, and a line."""
+LogSink = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +41,7 @@ class Ending:
 
     state: str
     message: str = ""
+    traceback: str = ""
     peak_rss_bytes: int = 0
 
 
@@ -56,19 +56,14 @@ class RunProcess:
             env=environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             pass_fds=(words_end,),
             start_new_session=True,
         )
         os.close(words_end)
         self._stopped = False
-        streams = {"output": self._process.stdout, "error": self._process.stderr}
-        self._readers = [
-            threading.Thread(target=_read, args=(name, stream, log), daemon=True)
-            for name, stream in streams.items()
-        ]
-        for reader in self._readers:
-            reader.start()
+        self._reader = threading.Thread(target=_read, args=(self._process.stdout, log), daemon=True)
+        self._reader.start()
         stdin = cast("IO[bytes]", self._process.stdin)
         with contextlib.suppress(BrokenPipeError):  # It ended at once: so ``wait`` says.
             stdin.write(json.dumps(asdict(order)).encode() + b"\n")
@@ -79,10 +74,11 @@ class RunProcess:
         deadline = time.monotonic() + seconds
         last: dict[str, Any] = {}
         buffer = b""
+        words = select.poll()
+        words.register(self._words, select.POLLIN)
         try:
             while True:
-                readable, _, _ = select.select([self._words], [], [], max(0.0, deadline - time.monotonic()))
-                if not readable:
+                if not words.poll(max(0.0, deadline - time.monotonic()) * 1000):
                     return Ending("STOPPED" if self._stopped else "TIMEOUT")
                 if not (data := os.read(self._words, 2**16)):
                     return self._ending(last)
@@ -103,7 +99,7 @@ class RunProcess:
         """What the run's last word says; it has none if the process was ended, or ended itself."""
         if "failure" in last:
             state = "SUCCEEDED" if last["failure"] is None else "FAILED"
-            return Ending(state, last["failure"] or "", int(last["peak"]))
+            return Ending(state, last["failure"] or "", last["traceback"], int(last["peak"]))
         if self._stopped:
             return Ending("STOPPED")
         code = self._process.wait()
@@ -118,12 +114,11 @@ class RunProcess:
         self._kill()
         self._process.wait()
         os.close(self._words)
-        for reader in self._readers:
-            reader.join(_OUTPUT_SECONDS)
+        self._reader.join(_OUTPUT_SECONDS)
         cast("IO[bytes]", self._process.stdin).close()
 
 
-def _read(name: str, stream: IO[bytes] | None, log: LogSink) -> None:
-    for line in cast("IO[bytes]", stream):
-        log(name, line.decode(errors="replace").rstrip("\n"))
-    cast("IO[bytes]", stream).close()
+def _read(output: IO[bytes] | None, log: LogSink) -> None:
+    for line in cast("IO[bytes]", output):
+        log(line.decode(errors="replace").rstrip("\n"))
+    cast("IO[bytes]", output).close()

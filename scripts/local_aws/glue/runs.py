@@ -88,6 +88,20 @@ class JobRun:
         }
         return {name: value for name, value in document.items() if value is not None}
 
+    def given(self) -> dict[str, str]:
+        """The run's arguments over the job's."""
+        job = self.job
+        return {**job.default_arguments, **self.arguments, **(job.non_overridable_arguments or {})}
+
+    def log_prefix(self) -> str:
+        """What the names of the run's log groups begin with: groups of its own, if they are encrypted."""
+        prefix = self.given().get("--custom-logGroup-prefix", LOG_GROUP)
+        security = self.job.backend.security_configurations.get(self.settings["SecurityConfiguration"])
+        logs = (security.configuration if security else {}).get("CloudWatchEncryption", {})
+        if security is None or logs.get("CloudWatchEncryptionMode") != "SSE-KMS":
+            return prefix
+        return f"{prefix}/{security.name}-role/{self.job.role.rpartition('/')[2]}"
+
 
 @dataclass(slots=True)
 class _History:
@@ -194,6 +208,8 @@ class Runs:
         except Exception as error:  # noqa: BLE001 - whatever it was, the run has failed
             traceback.print_exc()
             ending = Ending("FAILED", f"{type(error).__name__}: {error}")
+        for line in (ending.traceback or ending.message).splitlines():
+            self._write_log(run, "error", line)
         with self._lock:
             run.state, run.message = ending.state, ending.message
             run.completed_on, run.process = datetime.now(UTC), None
@@ -222,7 +238,7 @@ class Runs:
             if self._stopped or run.state == "STOPPING":
                 return Ending("STOPPED")
             process = run.process = RunProcess(
-                order, environment, lambda stream, line: self._write_log(run, stream, line)
+                order, environment, lambda line: self._write_log(run, "output", line)
             )
 
         def on_running() -> None:
@@ -254,7 +270,7 @@ class Runs:
 
     def _order(self, run: JobRun, folder: Path) -> Order:
         job = run.job
-        given = {**job.default_arguments, **run.arguments, **(job.non_overridable_arguments or {})}
+        given = run.given()
         own = {"--JOB_ID": f"j_{'0' * 64}", "--JOB_NAME": job.name, "--JOB_RUN_ID": run.job_run_id}
         words = [word for name, value in {**given, **own}.items() for word in (name, value)]
         modules = [uri.strip() for name in _MODULES for uri in given.get(name, "").split(",")]
@@ -268,9 +284,12 @@ class Runs:
             calls=str(self._home / job.name / CALLS),
         )
 
-    def _write_log(self, run: JobRun, stream: str, line: str) -> None:
-        """Append to the run's file and to its stream in the log group that Glue has for it."""
-        group, logs = f"{LOG_GROUP}/{stream}", logs_backends[ACCOUNT_ID][run.job.backend.region_name]
+    def _write_log(self, run: JobRun, kind: str, line: str) -> None:
+        """Append to the run's file, and to its stream in one of the log groups ("Logging for AWS Glue jobs").
+
+        In ``output`` is what the script writes, in ``error`` what Glue says.
+        """
+        group, logs = f"{run.log_prefix()}/{kind}", logs_backends[ACCOUNT_ID][run.job.backend.region_name]
         event = {"timestamp": int(unix_time_millis()), "message": line}
         with self._log_lock:
             with (self._home / f"{run.job_run_id}.log").open("a", encoding="utf-8") as file:

@@ -6,7 +6,7 @@ URIs of wheels, archives and modules to import from), ``arguments``, ``folder`` 
 (the file for the calls of AWS that it makes). The end of standard input ends the process, whatever it does.
 
 Words are JSON objects, one a line: ``{"running": true}`` once script and modules are here, and at the end
-``{"failure": "…" or null, "peak": bytes}``, with the most memory that it ever held.
+``{"failure": "…" or null, "traceback": "…", "peak": bytes}``, with the most memory that it ever held.
 
 The script imports what Glue would have installed and what is uploaded, nothing of this repository. Its
 SparkSession is pysail's, which is reached as any remote Spark is; ``persist`` there keeps rows on disk.
@@ -49,10 +49,11 @@ def main(words_fd: int) -> None:
     functions = _load("local_aws_calls", "scripts/local_aws/functions/worker.py")
     functions.Calls(order["calls"], order["role"]).listen()
     with os.fdopen(words_fd, "w", buffering=1, encoding="utf-8") as words:
-        failure = _run(order, words, functions)
+        failure, trace = _run(order, words, functions)
         sys.stdout.flush()
         sys.stderr.flush()
-        words.write(json.dumps({"failure": failure, "peak": functions.memory("VmHWM:")}) + "\n")
+        last = {"failure": failure, "traceback": trace, "peak": functions.memory("VmHWM:")}
+        words.write(json.dumps(last) + "\n")
     os._exit(0 if failure is None else 1)  # Whatever threads the script left behind.
 
 
@@ -77,12 +78,12 @@ def _load(name: str, path: str) -> ModuleType:
     return module
 
 
-def _run(order: dict[str, Any], words: Any, functions: ModuleType) -> str | None:
-    """What Glue shows as the run's error; ``None`` if it succeeded."""
+def _run(order: dict[str, Any], words: Any, functions: ModuleType) -> tuple[str | None, str]:
+    """What Glue shows as the run's error, and what it logs; ``None`` if the run succeeded."""
     try:
         script = _fetch_all(order)
     except _LaunchError as error:
-        return str(error)
+        return str(error), ""
     words.write(json.dumps({"running": True}) + "\n")
     engine = _load("local_engine", "scripts/local_engine.py")
     sys.argv[1:] = order["arguments"]
@@ -97,12 +98,11 @@ def _run(order: dict[str, Any], words: Any, functions: ModuleType) -> str | None
             runpy.run_path(str(script), run_name="__main__")
     except SystemExit as end:
         if end.code in {None, 0}:
-            return None
-        return end.code if isinstance(end.code, str) else f"SystemExit: {end.code}"
+            return None, ""
+        return end.code if isinstance(end.code, str) else f"SystemExit: {end.code}", ""
     except BaseException as error:  # noqa: BLE001 - the script's fault, whatever it is
-        traceback.print_exception(error)
-        return f"{type(error).__name__}: {error}"
-    return None
+        return f"{type(error).__name__}: {error}", "".join(traceback.format_exception(error))
+    return None, ""
 
 
 def _fetch_all(order: dict[str, Any]) -> Path:

@@ -38,7 +38,7 @@ from custody.lineage_graph import Graph
 from custody.lineage_library import Library
 from custody.lineage_walk import walk
 from custody.objects import parse_s3_uri
-from custody.report import Lap, gather_report, render_report
+from custody.report import Lap, gather_lineage, gather_report, render_report
 from custody.story import gather_story
 from custody.verify import verify as verify_objects
 
@@ -326,6 +326,7 @@ def report(
         tell("Asking Athena for the ledger")
         data = gather_report(run.athena(tell), run.deployment, verification, generated_at=now)
         answered = time.monotonic()
+        data = replace(data, lineage=gather_lineage(run.s3, run.deployment, tell=tell))
     laps = (Lap("Verification", verified - started), Lap("Athena's answers", answered - verified))
     data = replace(data, laps=laps)
     path.write_text(render_report(data), encoding="utf-8")

@@ -20,6 +20,7 @@ from custody.ledger import (
     TimelineCount,
     TimeUnit,
 )
+from custody.report.lineage import GoldLineage
 from custody.verify import VerificationReport
 
 NOT_PROVEN = (LedgerStatus.MISMATCH, LedgerStatus.UNPROVENANCED, LedgerStatus.UNWITNESSED)
@@ -52,6 +53,8 @@ class ReportData:
     accesses: tuple[AccessSummary, ...]
     """Who was let through to do what, most often first."""
     laps: tuple[Lap, ...]
+    lineage: GoldLineage | None = None
+    """Where the gold tables come from; ``None`` if there are none."""
 
     @property
     def total_rows(self) -> int:

@@ -14,6 +14,7 @@ from custody.findings import Claim
 from custody.ledger import LedgerStatus
 from custody.report.charts import LAYERS, STATUSES, order, stacked, timeline
 from custody.report.data import NOT_PROVEN, ReportData
+from custody.report.lineage import draw_lineage
 from custody.terminal import beginning, visible
 
 STATUS_MEANINGS = {
@@ -32,6 +33,7 @@ CLAIM_MEANINGS = {
     Claim.RECEIPT_SIGNATURE: "The receipt is signed, by a key valid then, and speaks of this object.",
     Claim.RECEIPT_UNIQUE: "There is exactly one receipt for the version; it was never replaced or hidden.",
     Claim.TRAIL_EVENT: "CloudTrail witnessed the write of every receipt, and every write has its receipt.",
+    Claim.LINEAGE_INPUTS: "A table's version says what it was made from, and that had its receipt by then.",
 }
 
 LAYER_MEANINGS = {
@@ -64,6 +66,7 @@ def render_report(data: ReportData) -> str:
         layer_meanings=LAYER_MEANINGS,
         stacked=stacked,
         timeline=timeline(data.timeline, data.unit),
+        picture=None if data.lineage is None else draw_lineage(data.lineage),
     )
 
 

@@ -126,8 +126,8 @@ run "applies_within_the_kit_and_its_boundaries" {
     condition = length(setintersection(
       flatten([
         for document in [
-          data.aws_iam_policy_document.change_functions, data.aws_iam_policy_document.change_jobs,
-          data.aws_iam_policy_document.change_keys, data.aws_iam_policy_document.change_networks,
+          data.aws_iam_policy_document.change_functions, data.aws_iam_policy_document.change_keys,
+          data.aws_iam_policy_document.change_networks,
           data.aws_iam_policy_document.change_queries, data.aws_iam_policy_document.change_roles,
           data.aws_iam_policy_document.change_secrets, data.aws_iam_policy_document.change_storage,
           data.aws_iam_policy_document.change_watch,
@@ -162,6 +162,7 @@ run "applies_within_the_kit_and_its_boundaries" {
       for s in data.aws_iam_policy_document.change_networks.statement :
       s.sid => join(", ", sort([for c in s.condition : "${c.test} ${c.variable}"]))
       } == {
+      ChangeConnections    = ""
       ChangeNetworks       = "StringEquals aws:ResourceTag/environment, StringEquals aws:ResourceTag/managed_by, StringEquals aws:ResourceTag/project"
       MakeNetworks         = "StringEquals aws:RequestTag/environment, StringEquals aws:RequestTag/managed_by, StringEquals aws:RequestTag/project"
       MakePartsOfNetworks  = "StringEquals aws:RequestTag/environment, StringEquals aws:RequestTag/managed_by, StringEquals aws:RequestTag/project"

@@ -71,7 +71,6 @@ data "aws_iam_policy_document" "people" {
       "glue:GetPartitions",
       "glue:GetTable",
       "glue:GetTables",
-      "glue:StartJobRun",
     ]
     resources = concat(local.catalog, ["${local.here["glue"]}:job/${var.prefix}-*"])
   }
@@ -159,7 +158,7 @@ data "aws_iam_policy_document" "people" {
     resources = [
       "${local.here["cloudwatch"]}:alarm:${var.prefix}-*",
       "${local.here["events"]}:rule/${var.prefix}-*",
-      "${local.here["logs"]}:log-group:/aws-glue/jobs/*",
+      "${local.here["logs"]}:log-group:/aws-glue/jobs/${var.prefix}-*",
       "${local.here["logs"]}:log-group:/aws/lambda/${var.prefix}-*",
       "${local.here["sns"]}:${var.prefix}-alerts",
     ]

@@ -41,12 +41,19 @@ data "aws_iam_policy_document" "service" {
     sid     = "LogsOfTheKit"
     actions = ["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"]
     resources = [
-      "${local.here["logs"]}:log-group:/aws-glue/jobs/*",
+      "${local.here["logs"]}:log-group:/aws-glue/jobs/${var.prefix}-*",
       "${local.here["logs"]}:log-group:/aws/cloudtrail/${var.prefix}:*",
       "${local.here["logs"]}:log-group:/aws/kinesisfirehose/${var.prefix}-*",
       "${local.here["logs"]}:log-group:/aws/lambda/${var.prefix}-*",
       "${local.here["logs"]}:log-group:/aws/vpc/${var.prefix}:*",
     ]
+  }
+
+  # Glue sets its log groups' key in the job's name.
+  statement {
+    sid       = "LogsOfJobs"
+    actions   = ["logs:AssociateKmsKey", "logs:CreateLogGroup"]
+    resources = ["${local.here["logs"]}:log-group:/aws-glue/jobs/${var.prefix}-*"]
   }
 
   statement {

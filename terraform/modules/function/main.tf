@@ -22,8 +22,8 @@ resource "aws_cloudwatch_log_group" "this" {
 
 resource "aws_lambda_function" "this" {
   # checkov:skip=CKV_AWS_50:Traces would take object keys to a service without our key; logs and metrics say what happened
-  # checkov:skip=CKV_AWS_115:The event source bounds concurrency; a reservation cannot be had in accounts with Lambda's first quota of 10
-  # checkov:skip=CKV_AWS_116:Only the queue calls it, and the queue has a dead-letter queue; this setting is for asynchronous calls
+  # checkov:skip=CKV_AWS_115:The event source bounds concurrency, and rules call seldom; a reservation cannot be had in accounts with Lambda's first quota of 10
+  # checkov:skip=CKV_AWS_116:The queue has a dead-letter queue, and what rules call has its destination for failures, which tells the error too; this setting is the older form of that
   # checkov:skip=CKV_AWS_117:Whether it runs in a network is the deployer's (vpc): it calls AWS services alone, over TLS, and takes no connection
   # checkov:skip=CKV_AWS_272:The zip is pinned by its SHA-256, which every receipt names; AWS Signer would vouch for less
   function_name    = var.name

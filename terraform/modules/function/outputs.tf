@@ -4,17 +4,17 @@ output "arn" {
 }
 
 output "dead_letter_queue_url" {
-  description = "URL of the dead-letter queue."
-  value       = aws_sqs_queue.dead_letter.url
+  description = "URL of the dead-letter queue; null without a queue."
+  value       = one(aws_sqs_queue.dead_letter[*].url)
 }
 
 output "queue_arn" {
-  description = "ARN of the queue, once buckets may notify it."
-  value       = local.queue_arns[var.name]
+  description = "ARN of the queue, once buckets may notify it; null without one."
+  value       = lookup(local.queue_arns, var.name, null)
   depends_on  = [aws_sqs_queue.this]
 }
 
 output "queue_url" {
-  description = "URL of the queue."
-  value       = aws_sqs_queue.this.url
+  description = "URL of the queue; null without one."
+  value       = one(aws_sqs_queue.this[*].url)
 }

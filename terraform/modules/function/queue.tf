@@ -3,10 +3,12 @@ data "aws_partition" "current" {}
 data "aws_region" "current" {}
 
 locals {
+  queues           = var.queue == null ? 0 : 1
   dead_letter_name = "${var.name}-dlq"
   queue_arns = {
     for name in [var.name, local.dead_letter_name] :
     name => "arn:${data.aws_partition.current.partition}:sqs:${data.aws_region.current.name}:${var.account_id}:${name}"
+    if var.queue != null
   }
 
   # As long as SQS keeps anything: a message must not end unread.
@@ -14,6 +16,8 @@ locals {
 }
 
 resource "aws_sqs_queue" "dead_letter" {
+  count = local.queues
+
   name                      = local.dead_letter_name
   kms_master_key_id         = var.key_arn
   message_retention_seconds = local.message_retention_seconds
@@ -26,10 +30,12 @@ resource "aws_sqs_queue" "dead_letter" {
 }
 
 resource "aws_sqs_queue" "this" {
+  count = local.queues
+
   name                      = var.name
   kms_master_key_id         = var.key_arn
   message_retention_seconds = local.message_retention_seconds
-  policy                    = data.aws_iam_policy_document.queue_with_refusals.json
+  policy                    = data.aws_iam_policy_document.queue_with_refusals[0].json
 
   # https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html: six times the function's.
   visibility_timeout_seconds = 6 * var.size.timeout_seconds
@@ -44,6 +50,8 @@ resource "aws_sqs_queue" "this" {
 
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/grant-destinations-permissions-to-s3.html
 data "aws_iam_policy_document" "queue" {
+  count = local.queues
+
   statement {
     sid       = "BucketsNotify"
     actions   = ["sqs:SendMessage"]
@@ -63,7 +71,7 @@ data "aws_iam_policy_document" "queue" {
     condition {
       test     = "ArnEquals"
       variable = "aws:SourceArn"
-      values   = var.event_bucket_arns
+      values   = var.queue.event_bucket_arns
     }
   }
 
@@ -80,7 +88,7 @@ data "aws_iam_policy_document" "queue" {
     }
 
     dynamic "condition" {
-      for_each = length(var.operators) > 0 ? [var.operators] : []
+      for_each = length(var.queue.operators) > 0 ? [var.queue.operators] : []
 
       content {
         test     = "ArnNotLike"
@@ -99,9 +107,9 @@ data "aws_iam_policy_document" "queue" {
 
 locals {
   # Who takes messages out of each queue; nobody else does, whatever their own policies say.
-  takers = {
-    (var.name)               = setunion([var.role_arn], var.operators)
-    (local.dead_letter_name) = var.operators
+  takers = var.queue == null ? {} : {
+    (var.name)               = setunion([var.role_arn], var.queue.operators)
+    (local.dead_letter_name) = var.queue.operators
   }
 }
 
@@ -163,21 +171,41 @@ data "aws_iam_policy_document" "refusals" {
 }
 
 data "aws_iam_policy_document" "queue_with_refusals" {
+  count = local.queues
+
   source_policy_documents = [
-    data.aws_iam_policy_document.queue.json,
+    data.aws_iam_policy_document.queue[0].json,
     data.aws_iam_policy_document.refusals[var.name].json,
   ]
 }
 
 resource "aws_lambda_event_source_mapping" "this" {
+  count = local.queues
+
   event_source_arn        = local.queue_arns[var.name]
   function_name           = aws_lambda_function.this.function_name
-  batch_size              = var.size.batch_size
+  batch_size              = var.queue.batch_size
   function_response_types = ["ReportBatchItemFailures"]
 
   scaling_config {
-    maximum_concurrency = var.size.max_concurrency
+    maximum_concurrency = var.queue.max_concurrency
   }
 
   depends_on = [aws_sqs_queue.this]
+}
+
+# Deployments from when every function had a queue keep it.
+moved {
+  from = aws_sqs_queue.dead_letter
+  to   = aws_sqs_queue.dead_letter[0]
+}
+
+moved {
+  from = aws_sqs_queue.this
+  to   = aws_sqs_queue.this[0]
+}
+
+moved {
+  from = aws_lambda_event_source_mapping.this
+  to   = aws_lambda_event_source_mapping.this[0]
 }

@@ -9,20 +9,6 @@ variable "account_id" {
   }
 }
 
-variable "alarms" {
-  type = object({
-    age_seconds = number
-    topic_arn   = string
-  })
-  nullable    = false
-  description = "Topic that hears of trouble, and the age at which a waiting message is trouble."
-
-  validation {
-    condition     = var.alarms.age_seconds >= 60
-    error_message = "alarms.age_seconds must be at least 60: SQS reports the age once a minute."
-  }
-}
-
 variable "code" {
   type = object({
     bucket   = string
@@ -55,21 +41,10 @@ variable "environment" {
   }
 }
 
-variable "event_bucket_arns" {
-  type        = set(string)
-  nullable    = false
-  description = "ARNs of the buckets whose notifications the queue takes."
-
-  validation {
-    condition     = length(var.event_bucket_arns) > 0 && alltrue([for arn in var.event_bucket_arns : can(regex("^arn:[a-z-]+:s3:::[a-z0-9-]+$", arn))])
-    error_message = "event_bucket_arns must name at least one bucket by its whole ARN."
-  }
-}
-
 variable "key_arn" {
   type        = string
   nullable    = false
-  description = "ARN of the key that encrypts environment, log group and queues."
+  description = "ARN of the key that encrypts environment, log group and queue."
 }
 
 variable "log_retention_days" {
@@ -81,7 +56,7 @@ variable "log_retention_days" {
 variable "name" {
   type        = string
   nullable    = false
-  description = "Name of the function and of its queue; the dead-letter queue is <name>-dlq."
+  description = "Name of the function, of its queue, whose dead-letter queue is <name>-dlq, and the beginning of its rules' names."
 
   validation {
     condition     = can(regex("^[a-z][a-z0-9-]{0,63}$", var.name))
@@ -89,26 +64,53 @@ variable "name" {
   }
 }
 
-variable "operators" {
-  type        = set(string)
-  nullable    = false
-  default     = []
-  description = "ARNs of roles and users that may, if a policy gives it to them, put messages into the queue and take them out of both queues, to mend what went wrong. Nobody else but the function and the services that send."
+variable "queue" {
+  type = object({
+    age_seconds       = number
+    batch_size        = number
+    event_bucket_arns = set(string)
+    max_concurrency   = number
+    operators         = optional(set(string), [])
+  })
+  default     = null
+  description = "For a function that works off a queue: ARNs of the buckets whose notifications it takes, messages a call takes, calls at once, and the age at which a waiting message is trouble. operators: ARNs of roles and users that may, if a policy gives it to them, put messages into the queue and take them out of both queues, to mend what went wrong; nobody else but the function and the services that send."
 
   validation {
-    condition = alltrue([
-      for arn in var.operators :
+    condition     = var.queue == null ? true : var.queue.age_seconds >= 60
+    error_message = "queue.age_seconds must be at least 60: SQS reports the age once a minute."
+  }
+
+  validation {
+    condition     = var.queue == null ? true : var.queue.batch_size >= 1 && var.queue.batch_size <= 10
+    error_message = "queue.batch_size must be 1 to 10: more needs a batching window, and with it a delay."
+  }
+
+  validation {
+    condition = var.queue == null ? true : length(var.queue.event_bucket_arns) > 0 && alltrue([
+      for arn in var.queue.event_bucket_arns : can(regex("^arn:[a-z-]+:s3:::[a-z0-9-]+$", arn))
+    ])
+    error_message = "queue.event_bucket_arns must name at least one bucket by its whole ARN."
+  }
+
+  validation {
+    condition     = var.queue == null ? true : var.queue.max_concurrency >= 2 && var.queue.max_concurrency <= 1000
+    error_message = "queue.max_concurrency must be 2 to 1000: an SQS event source takes nothing else."
+  }
+
+  validation {
+    condition = var.queue == null ? true : alltrue([
+      for arn in var.queue.operators :
       can(regex("^arn:[a-z-]+:iam::[0-9]{12}:(role|user)/[^*?]+$", arn))
       || can(regex("^arn:[a-z-]+:iam::[0-9]{12}:role/aws-reserved/sso\\.amazonaws\\.com/\\*AWSReservedSSO_[^*?]+_\\*$", arn))
     ])
-    error_message = "operators must be whole ARNs of roles or users, or of permission sets (…:role/aws-reserved/sso.amazonaws.com/*AWSReservedSSO_<set>_*)."
+    error_message = "queue.operators must be whole ARNs of roles or users, or of permission sets (…:role/aws-reserved/sso.amazonaws.com/*AWSReservedSSO_<set>_*)."
   }
 }
 
 variable "role_arn" {
   type        = string
   nullable    = false
-  description = "ARN of the role the function runs as. It must be able to consume the queue already."
+  description = "ARN of the role the function runs as. It must be able to consume the queue already, and with rules to publish to the topic."
 
   validation {
     condition     = can(regex("^arn:[a-z-]+:iam::[0-9]{12}:role/.+$", var.role_arn))
@@ -116,30 +118,59 @@ variable "role_arn" {
   }
 }
 
+variable "rules" {
+  type = map(object({
+    description   = string
+    event_pattern = optional(string)
+    every_minutes = optional(number)
+    input         = optional(string)
+  }))
+  nullable    = false
+  default     = {}
+  description = "For a function that EventBridge calls: by name (the rule is <name>-<its name>), what for, and either the events that match a pattern (JSON) or every so many minutes; with input (JSON) instead of the event."
+
+  validation {
+    condition     = alltrue([for name in keys(var.rules) : can(regex("^[a-z][a-z0-9-]*$", name)) && length("${var.name}-${name}") <= 64])
+    error_message = "A name in rules must be lower-case letters, digits and hyphens, and with the function's name no longer than 64: EventBridge takes nothing longer."
+  }
+
+  validation {
+    condition     = alltrue([for rule in values(var.rules) : (rule.event_pattern == null) != (rule.every_minutes == null)])
+    error_message = "A rule needs exactly one of event_pattern and every_minutes: what happens by the clock and what by events are two rules."
+  }
+
+  validation {
+    condition     = alltrue([for rule in values(var.rules) : alltrue([for text in [rule.event_pattern, rule.input] : text == null || can(jsondecode(text))])])
+    error_message = "event_pattern and input in rules must be JSON: write them with jsonencode."
+  }
+
+  validation {
+    condition = alltrue([
+      for rule in values(var.rules) :
+      rule.every_minutes == null ? true : rule.every_minutes >= 1 && rule.every_minutes <= 1440 && floor(rule.every_minutes) == rule.every_minutes
+    ])
+    error_message = "every_minutes in rules must be a whole number of 1 to 1440: a function that is called less often than daily cannot be missed."
+  }
+}
+
 variable "size" {
   type = object({
-    batch_size      = number
-    max_concurrency = number
     memory_mb       = number
     timeout_seconds = number
   })
   nullable    = false
-  description = "Messages a call takes, calls at once, memory and time of a call."
-
-  validation {
-    condition     = var.size.batch_size >= 1 && var.size.batch_size <= 10
-    error_message = "size.batch_size must be 1 to 10: more needs a batching window, and with it a delay."
-  }
-
-  validation {
-    condition     = var.size.max_concurrency >= 2 && var.size.max_concurrency <= 1000
-    error_message = "size.max_concurrency must be 2 to 1000: an SQS event source takes nothing else."
-  }
+  description = "Memory and time of a call."
 
   validation {
     condition     = var.size.timeout_seconds >= 1 && var.size.timeout_seconds <= 900
     error_message = "size.timeout_seconds must be 1 to 900: Lambda takes nothing else."
   }
+}
+
+variable "topic_arn" {
+  type        = string
+  nullable    = false
+  description = "ARN of the topic that hears of trouble, and gets the events of rules that could not be handled."
 }
 
 variable "vpc" {

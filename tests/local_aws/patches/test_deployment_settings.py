@@ -82,6 +82,28 @@ def mappings_are_found_by_any_name_of_the_function(account: Account) -> None:
     assert functions.list_event_source_mappings(FunctionName="other")["EventSourceMappings"] == []
 
 
+def a_ruleset_is_kept(account: Account) -> None:
+    glue = account.client("glue")
+    name, target = account.name("ruleset"), {"DatabaseName": "d", "TableName": "t"}
+    said = {"Name": name, "Description": "why", "Ruleset": 'Rules = [ IsComplete "a" ]'}
+    glue.create_data_quality_ruleset(**said, TargetTable=target, Tags={"project": "custody"})
+    with pytest.raises(glue.exceptions.AlreadyExistsException):
+        glue.create_data_quality_ruleset(**said)
+    told = glue.get_data_quality_ruleset(Name=name)
+    assert told.items() >= {**said, "TargetTable": target}.items()
+    arn = f"arn:aws:glue:us-east-1:{ACCOUNT}:dataQualityRuleset/{name}"
+    assert glue.get_tags(ResourceArn=arn)["Tags"] == {"project": "custody"}
+    glue.update_data_quality_ruleset(Name=name, Ruleset='Rules = [ IsUnique "a" ]')
+    changed = glue.get_data_quality_ruleset(Name=name)
+    assert changed["Ruleset"] == 'Rules = [ IsUnique "a" ]'
+    assert (changed["Description"], changed["TargetTable"]) == ("why", target)
+    assert changed["LastModifiedOn"] >= told["LastModifiedOn"] == told["CreatedOn"]
+    glue.delete_data_quality_ruleset(Name=name)
+    assert glue.get_tags(ResourceArn=arn)["Tags"] == {}
+    with pytest.raises(glue.exceptions.EntityNotFoundException):
+        glue.get_data_quality_ruleset(Name=name)
+
+
 def a_job_can_be_changed(account: Account) -> None:
     glue = account.client("glue")
     name = account.name("job")
@@ -119,6 +141,7 @@ BEHAVIOURS = [
     a_job_can_be_changed,
     how_a_function_is_invoked_can_be_changed,
     a_function_keeps_its_settings,
+    a_ruleset_is_kept,
     a_saved_query_is_deleted,
     mappings_are_found_by_any_name_of_the_function,
     trails_are_found_by_name,

@@ -17,8 +17,9 @@ from custody.cli import main
 from custody.cli.commands import app
 from tests.unit.report.sample import DEPLOYMENT
 
-COMMANDS = ("ledger", "show", "verify", "record", "backfill", "report", "doctor")
-NEEDED = {"show": ["s3://b/k"], "record": ["s3://b/k"], "backfill": ["s3://b/k"]}
+COMMANDS = ("ledger", "show", "lineage", "verify", "upload", "record", "backfill", "report", "doctor")
+NEEDED = {"lineage": ["a_table"], "upload": [__file__]}
+NEEDED |= {command: ["s3://b/k"] for command in ("show", "record", "backfill")}
 
 
 @pytest.fixture

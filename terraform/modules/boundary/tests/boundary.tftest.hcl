@@ -33,7 +33,7 @@ run "services_are_capped" {
       for statement in jsondecode(aws_iam_policy.this.policy).Statement : alltrue([
         for resource in flatten([statement.Resource]) :
         statement.Effect == "Deny" || strcontains(resource, "custody-of-twenty-one-production") || strcontains(resource, "custody_of_twenty_one_production")
-        || contains(["arn:aws:glue:eu-central-1:123456789012:catalog", "arn:aws:kms:eu-central-1:123456789012:key/*", "arn:aws:logs:eu-central-1:123456789012:log-group:/aws-glue/jobs/*"], resource)
+        || contains(["arn:aws:glue:eu-central-1:123456789012:catalog", "arn:aws:kms:eu-central-1:123456789012:key/*"], resource)
         || (statement.Sid == "InterfacesInNetworksOfTheAccount" && startswith(resource, "arn:aws:ec2:eu-central-1:123456789012:"))
         || (statement.Sid == "InterfacesOfGlueMarked" && resource == "arn:aws:ec2:eu-central-1:123456789012:network-interface/*")
         || (resource == "arn:aws:execute-api:eu-central-1:123456789012:*" && statement.Action == "execute-api:Invoke")

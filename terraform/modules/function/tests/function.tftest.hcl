@@ -4,16 +4,22 @@ mock_provider "aws" {
 
 variables {
   account_id         = "123456789012"
-  alarms             = { age_seconds = 1800, topic_arn = "arn:aws:sns:eu-central-1:123456789012:custody-test-alerts" }
   code               = { bucket = "custody-test-artifacts-123456789012", handler = "recorder.handler.handler", zip_path = "./tests/code.zip" }
   environment        = { PROVENANCE_BUCKET = "custody-test-provenance-123456789012" }
-  event_bucket_arns  = ["arn:aws:s3:::custody-test-raw-data-123456789012"]
   key_arn            = "arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-4cde-8123-1234567890ab"
   log_retention_days = 30
   name               = "custody-test-recorder"
-  operators          = ["arn:aws:iam::123456789012:role/custody-test-people-break-glass"]
   role_arn           = "arn:aws:iam::123456789012:role/custody-test-recorder"
-  size               = { batch_size = 10, max_concurrency = 5, memory_mb = 512, timeout_seconds = 100 }
+  size               = { memory_mb = 512, timeout_seconds = 100 }
+  topic_arn          = "arn:aws:sns:eu-central-1:123456789012:custody-test-alerts"
+
+  queue = {
+    age_seconds       = 1800
+    batch_size        = 10
+    event_bucket_arns = ["arn:aws:s3:::custody-test-raw-data-123456789012"]
+    max_concurrency   = 5
+    operators         = ["arn:aws:iam::123456789012:role/custody-test-people-break-glass"]
+  }
 }
 
 run "runs_its_zip_encrypts_loses_nothing_and_says_when_something_is_wrong" {
@@ -49,19 +55,19 @@ run "runs_its_zip_encrypts_loses_nothing_and_says_when_something_is_wrong" {
       for key in [
         aws_lambda_function.this.kms_key_arn,
         aws_cloudwatch_log_group.this.kms_key_id,
-        aws_sqs_queue.this.kms_master_key_id,
-        aws_sqs_queue.dead_letter.kms_master_key_id,
+        aws_sqs_queue.this[0].kms_master_key_id,
+        aws_sqs_queue.dead_letter[0].kms_master_key_id,
       ] : key == var.key_arn
     ])
     error_message = "Environment, log and queues are under the key."
   }
   assert {
-    condition     = aws_sqs_queue.this.visibility_timeout_seconds == 600
+    condition     = aws_sqs_queue.this[0].visibility_timeout_seconds == 600
     error_message = "A message stays invisible for six times the function's time."
   }
 
   assert {
-    condition = jsondecode(aws_sqs_queue.this.redrive_policy) == {
+    condition = jsondecode(aws_sqs_queue.this[0].redrive_policy) == {
       deadLetterTargetArn = "arn:aws:sqs:eu-central-1:123456789012:custody-test-recorder-dlq"
       maxReceiveCount     = 5
     }
@@ -69,7 +75,7 @@ run "runs_its_zip_encrypts_loses_nothing_and_says_when_something_is_wrong" {
   }
 
   assert {
-    condition = jsondecode(aws_sqs_queue.dead_letter.redrive_allow_policy) == {
+    condition = jsondecode(aws_sqs_queue.dead_letter[0].redrive_allow_policy) == {
       redrivePermission = "byQueue"
       sourceQueueArns   = ["arn:aws:sqs:eu-central-1:123456789012:custody-test-recorder"]
     }
@@ -78,19 +84,19 @@ run "runs_its_zip_encrypts_loses_nothing_and_says_when_something_is_wrong" {
 
   assert {
     condition = (
-      aws_lambda_event_source_mapping.this.function_response_types == toset(["ReportBatchItemFailures"])
-      && aws_lambda_event_source_mapping.this.scaling_config[0].maximum_concurrency == 5
+      aws_lambda_event_source_mapping.this[0].function_response_types == toset(["ReportBatchItemFailures"])
+      && aws_lambda_event_source_mapping.this[0].scaling_config[0].maximum_concurrency == 5
     )
     error_message = "Only what failed of a batch comes back, and no more calls run at once than asked for."
   }
 
   assert {
-    condition     = aws_sqs_queue.this.message_retention_seconds == 1209600 && aws_sqs_queue.dead_letter.message_retention_seconds == 1209600
+    condition     = aws_sqs_queue.this[0].message_retention_seconds == 1209600 && aws_sqs_queue.dead_letter[0].message_retention_seconds == 1209600
     error_message = "Messages are kept as long as SQS keeps any."
   }
   assert {
     condition = {
-      for s in data.aws_iam_policy_document.queue.statement : s.sid => {
+      for s in data.aws_iam_policy_document.queue[0].statement : s.sid => {
         service = flatten([for p in s.principals : tolist(p.identifiers)])
         sources = { for c in s.condition : c.variable => c.values }
       } if s.effect != "Deny"
@@ -108,7 +114,7 @@ run "runs_its_zip_encrypts_loses_nothing_and_says_when_something_is_wrong" {
 
   assert {
     condition = {
-      for s in data.aws_iam_policy_document.queue.statement :
+      for s in data.aws_iam_policy_document.queue[0].statement :
       s.sid => { for c in s.condition : "${c.test} ${c.variable}" => tolist(c.values) } if s.effect == "Deny"
       } == {
       NobodyElseSends = {
@@ -143,7 +149,7 @@ run "runs_its_zip_encrypts_loses_nothing_and_says_when_something_is_wrong" {
   }
 
   assert {
-    condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.this : alarm.alarm_actions == toset([var.alarms.topic_arn])])
+    condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.this : alarm.alarm_actions == toset([var.topic_arn])])
     error_message = "Every alarm goes to the topic."
   }
 
@@ -153,12 +159,81 @@ run "runs_its_zip_encrypts_loses_nothing_and_says_when_something_is_wrong" {
   }
 }
 
-run "runs_outside_any_network_if_not_told_otherwise" {
+run "is_called_by_its_rules_alone_and_tells_when_it_is_not" {
+  variables {
+    name  = "custody-test-gate"
+    queue = null
+    rules = {
+      done     = { description = "What is done", event_pattern = "{\"source\":[\"aws.glue\"]}" }
+      schedule = { description = "By the clock", every_minutes = 15, input = "{}" }
+    }
+  }
+
+  assert {
+    condition     = length(aws_sqs_queue.this) + length(aws_sqs_queue.dead_letter) + length(aws_lambda_event_source_mapping.this) == 0
+    error_message = "Without queue, there is none."
+  }
+
+  assert {
+    condition = { for name, rule in aws_cloudwatch_event_rule.this : rule.name => coalesce(rule.schedule_expression, rule.event_pattern) } == {
+      custody-test-gate-done     = "{\"source\":[\"aws.glue\"]}"
+      custody-test-gate-schedule = "rate(15 minutes)"
+    }
+    error_message = "Rules are named after the function, and go by the clock or by events."
+  }
+
+  assert {
+    condition     = { for name, target in aws_cloudwatch_event_target.this : name => coalesce(target.input, "the event") } == { done = "the event", schedule = "{}" }
+    error_message = "What is called by events gets the event."
+  }
+
+  assert {
+    condition = {
+      for name, permission in aws_lambda_permission.rule : name => [permission.principal, permission.source_account, permission.source_arn]
+      } == {
+      done     = ["events.amazonaws.com", "123456789012", "arn:aws:events:eu-central-1:123456789012:rule/custody-test-gate-done"]
+      schedule = ["events.amazonaws.com", "123456789012", "arn:aws:events:eu-central-1:123456789012:rule/custody-test-gate-schedule"]
+    }
+    error_message = "EventBridge calls it for each rule of its own, and for no other."
+  }
+
+  assert {
+    condition = (
+      aws_lambda_function_event_invoke_config.this[0].maximum_retry_attempts == 2
+      && aws_lambda_function_event_invoke_config.this[0].destination_config[0].on_failure[0].destination == var.topic_arn
+    )
+    error_message = "What fails three times goes to the topic."
+  }
+
+  assert {
+    condition     = toset(keys(aws_cloudwatch_metric_alarm.this)) == toset(["done-undelivered", "errors", "schedule-undelivered", "throttles"])
+    error_message = "It is trouble if the function fails, and if a rule cannot call it."
+  }
+
+  assert {
+    condition = (
+      aws_cloudwatch_metric_alarm.silent[0].period == 900 && aws_cloudwatch_metric_alarm.silent[0].evaluation_periods == 3
+      && aws_cloudwatch_metric_alarm.silent[0].treat_missing_data == "breaching"
+    )
+    error_message = "It is trouble if nobody calls three times."
+  }
+}
+
+run "is_not_missed_if_only_events_call_it" {
   command = plan
+  variables {
+    queue = null
+    rules = { done = { description = "What is done", event_pattern = "{}" } }
+  }
+
+  assert {
+    condition     = length(aws_cloudwatch_metric_alarm.silent) == 0
+    error_message = "Nobody knows when events come."
+  }
 
   assert {
     condition     = length(aws_lambda_function.this.vpc_config) == 0
-    error_message = "Without vpc, there is none."
+    error_message = "Without vpc, it runs outside any network."
   }
 }
 
@@ -177,55 +252,71 @@ run "runs_in_a_network" {
   }
 }
 
-run "refuses_a_network_without_a_way_into_it" {
-  command = plan
-  variables {
-    vpc = { security_group_ids = [], subnet_ids = ["subnet-0123456789abcdef0"] }
-  }
-  expect_failures = [var.vpc]
-}
-
 # A run costs seconds: each of the following refuses as much at once as it can, one wrong thing a variable.
 
 run "refuses_what_is_not_there" {
   command = plan
   variables {
-    account_id        = "x"
-    alarms            = { age_seconds = 30, topic_arn = "arn:aws:sns:eu-central-1:123456789012:custody-test-alerts" }
-    code              = { bucket = "custody-test-artifacts-123456789012", handler = "handler", zip_path = "./tests/code.zip" }
-    environment       = { CODE_SHA256 = "0" }
-    event_bucket_arns = ["arn:aws:s3:::*"]
-    name              = "the recorder"
-    operators         = ["arn:aws:iam::123456789012:root"]
-    role_arn          = "custody-test-recorder"
-    size              = { batch_size = 11, max_concurrency = 5, memory_mb = 512, timeout_seconds = 100 }
+    account_id  = "x"
+    code        = { bucket = "custody-test-artifacts-123456789012", handler = "handler", zip_path = "./tests/code.zip" }
+    environment = { CODE_SHA256 = "0" }
+    name        = "the recorder"
+    queue       = { age_seconds = 30, batch_size = 10, event_bucket_arns = ["arn:aws:s3:::custody-test-raw-data-123456789012"], max_concurrency = 5 }
+    role_arn    = "custody-test-recorder"
+    size        = { memory_mb = 512, timeout_seconds = 901 }
   }
   expect_failures = [
     var.account_id,
-    var.alarms,
     var.code,
     var.environment,
-    var.event_bucket_arns,
     var.name,
-    var.operators,
+    var.queue,
     var.role_arn,
     var.size,
   ]
 }
 
-run "refuses_one_call_at_once_of_no_bucket" {
+run "refuses_large_batches_and_what_is_no_json" {
   command = plan
   variables {
-    event_bucket_arns = []
-    size              = { batch_size = 10, max_concurrency = 1, memory_mb = 512, timeout_seconds = 100 }
+    queue = { age_seconds = 60, batch_size = 11, event_bucket_arns = ["arn:aws:s3:::custody-test-raw-data-123456789012"], max_concurrency = 5 }
+    rules = { done = { description = "What is done", event_pattern = "source: aws.glue" } }
   }
-  expect_failures = [var.event_bucket_arns, var.size]
+  expect_failures = [var.queue, var.rules]
 }
 
-run "refuses_more_time_than_lambda_has" {
+run "refuses_every_bucket_and_a_rule_of_two_kinds" {
   command = plan
   variables {
-    size = { batch_size = 10, max_concurrency = 5, memory_mb = 512, timeout_seconds = 901 }
+    queue = { age_seconds = 60, batch_size = 10, event_bucket_arns = ["arn:aws:s3:::*"], max_concurrency = 5 }
+    rules = { done = { description = "What is done", event_pattern = "{}", every_minutes = 5 } }
   }
-  expect_failures = [var.size]
+  expect_failures = [var.queue, var.rules]
+}
+
+run "refuses_no_bucket_and_to_be_called_every_other_day" {
+  command = plan
+  variables {
+    queue = { age_seconds = 60, batch_size = 10, event_bucket_arns = [], max_concurrency = 5 }
+    rules = { schedule = { description = "By the clock", every_minutes = 2880 } }
+  }
+  expect_failures = [var.queue, var.rules]
+}
+
+run "refuses_one_call_at_once_and_names_that_are_none" {
+  command = plan
+  variables {
+    rules = { Clock = { description = "By the clock", every_minutes = 15 } }
+    queue = { age_seconds = 60, batch_size = 10, event_bucket_arns = ["arn:aws:s3:::custody-test-raw-data-123456789012"], max_concurrency = 1 }
+  }
+  expect_failures = [var.queue, var.rules]
+}
+
+run "refuses_accounts_as_operators_and_a_network_without_a_way_into_it" {
+  command = plan
+  variables {
+    vpc   = { security_group_ids = [], subnet_ids = ["subnet-0123456789abcdef0"] }
+    queue = { age_seconds = 60, batch_size = 10, event_bucket_arns = ["arn:aws:s3:::custody-test-raw-data-123456789012"], max_concurrency = 5, operators = ["arn:aws:iam::123456789012:root"] }
+  }
+  expect_failures = [var.queue, var.vpc]
 }

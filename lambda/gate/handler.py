@@ -1,0 +1,75 @@
+"""AWS Lambda function ``gate``: wiring only; what it does is in ``custody.gate``.
+
+Its environment is read once, when the function starts. An event that fails raises: AWS Lambda then calls
+again for what called asynchronously (the schedule, a job's end), and tells whoever waits for the answer.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from aws_lambda_powertools import Logger, Metrics
+from botocore.config import Config
+
+from custody.errors import UsageError
+from custody.gate import Gate, Settings
+from custody.gate_requests import parse_silver_tables
+from custody.gate_table import CHECKS_AT_ONCE
+from custody.signing import KmsSignatureCheck
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+
+def _setting(name: str) -> str:
+    value = os.environ.get(name)
+    if not value:
+        raise UsageError(f"The environment variable {name} is not set.", "Terraform sets it: apply again.")
+    return value
+
+
+def _minutes(name: str) -> timedelta:
+    value = _setting(name)
+    if not value.isdecimal():
+        raise UsageError(f"The environment variable {name} is {value!r}, not a number of minutes.")
+    return timedelta(minutes=int(value))
+
+
+_CONFIG = Config(
+    connect_timeout=5,
+    read_timeout=30,
+    retries={"mode": "standard", "total_max_attempts": 4},
+    tcp_keepalive=True,
+    max_pool_connections=CHECKS_AT_ONCE,
+)
+
+logger = Logger(service=_setting("POWERTOOLS_SERVICE_NAME"), serialize_stacktrace=False)
+metrics = Metrics(namespace=_setting("POWERTOOLS_METRICS_NAMESPACE"), service=logger.service)
+gate = Gate(
+    Settings(
+        provenance_bucket=_setting("PROVENANCE_BUCKET"),
+        raw_bucket=_setting("RAW_BUCKET"),
+        processed_bucket=_setting("PROCESSED_BUCKET"),
+        analytics_bucket=_setting("ANALYTICS_BUCKET"),
+        topic_arn=_setting("TOPIC_ARN"),
+        watermark=_minutes("WATERMARK_MINUTES"),
+        gold_job=_setting("GOLD_JOB"),
+        silver=parse_silver_tables(_setting("SILVER_TABLES")),
+    ),
+    s3=boto3.client("s3", config=_CONFIG),
+    glue=boto3.client("glue", config=_CONFIG),
+    sns=boto3.client("sns", config=_CONFIG),
+    signatures=KmsSignatureCheck(boto3.client("kms", config=_CONFIG)),
+    logger=logger,
+    metrics=metrics,
+)
+
+
+@logger.inject_lambda_context
+@metrics.log_metrics
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Answer one call: what it may ask for is in ``custody.gate_requests``, the answer in ``Gate.run``."""
+    return gate.run(event, lambda: context.get_remaining_time_in_millis() / 1000)

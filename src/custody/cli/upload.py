@@ -1,0 +1,148 @@
+"""The command ``custody upload``: what it takes, and how its answer is written."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.filesize import decimal
+from rich.text import Text
+
+from custody.cli.options import DeploymentOption, Format, FormatOption, Run
+from custody.objects import parse_s3_uri
+from custody.terminal import visible
+from custody.upload import Outcome, Progress, UploadedFile, exit_code, upload_files
+from custody.upload_plan import default_destination, plan_upload
+from custody.upload_state import UploadStates
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_STYLES = {
+    Outcome.UPLOADED: "green",
+    Outcome.EXISTS: "yellow",
+    Outcome.CHANGED: "yellow",
+    Outcome.DIFFERS: "bold red",
+    Outcome.UNRECORDED: "yellow",
+    Outcome.FAILED: "bold red",
+    Outcome.NOT_TRIED: "dim",
+}
+
+
+def upload(
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Files, or folders of files.")],
+    to: Annotated[
+        str | None,
+        typer.Option(
+            metavar="S3_URI",
+            help="Where to: s3://bucket/prefix/, or s3://bucket/key for one file. The default is the "
+            "recorded prefix of the raw-data bucket.",
+        ),
+    ] = None,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Wait for each file's receipt, and compare it with the file.")
+    ] = False,
+    timeout: Annotated[
+        float, typer.Option(metavar="SECONDS", min=0, help="How long to wait for a receipt.")
+    ] = 120,
+    replace: Annotated[
+        bool,
+        typer.Option("--replace", help="Put a new version where an object exists; the other one is kept."),
+    ] = False,
+    *,
+    output: FormatOption = Format.TABLE,
+    deployment: DeploymentOption,
+) -> int:
+    """Put files where they are recorded, and say the SHA-256 of each.
+
+    A file keeps its name, those in a folder their names relative to it. Amazon S3 checks the SHA-256 of what
+    it receives. An object that exists is not replaced. Interrupted, the same command goes on where it was.
+    With --wait the recorder's receipt must repeat the file's SHA-256: the proof that what landed is what was
+    on the disk (its signature is checked by custody verify).
+    """
+    run = Run(deployment, output)
+    destination = default_destination(run.deployment) if to is None else parse_s3_uri(to)
+    files = plan_upload(run.deployment, paths, destination)
+    started = time.monotonic()
+    last = Progress(len(files), sum(file.size_bytes for file in files))
+    try:
+        with run.progress(f"Uploading {_files(len(files))}") as tell:
+
+            def on_progress(progress: Progress) -> None:
+                nonlocal last
+                last = progress
+                tell(_describe(progress, time.monotonic() - started))
+
+            uploaded = upload_files(
+                run.s3,
+                run.deployment,
+                files,
+                UploadStates(_state_folder()),
+                replacing=replace,
+                receipt_timeout_seconds=timeout if wait else None,
+                on_progress=on_progress,
+            )
+    except KeyboardInterrupt:
+        run.say("What has arrived is kept. Run the same command again to go on.")
+        raise
+    if output is Format.JSON:
+        counts = Counter(each.outcome for each in uploaded)
+        run.write_json(
+            {
+                "files": [each.to_dict() for each in uploaded],
+                "outcomes": {str(outcome): counts[outcome] for outcome in Outcome},
+                "bytes_sent": last.bytes_sent,
+            }
+        )
+    else:
+        _print(run, uploaded, last, time.monotonic() - started)
+    return exit_code(uploaded)
+
+
+def _state_folder() -> Path:
+    """Where states are kept: XDG Base Directory Specification 0.8, which has relative paths ignored."""
+    home = Path(os.environ.get("XDG_STATE_HOME", ""))
+    return (home if home.is_absolute() else Path.home() / ".local" / "state") / "custody" / "uploads"
+
+
+def _describe(progress: Progress, seconds: float) -> str:
+    words = (
+        f"{progress.files_done:,} of {_files(progress.files)}, {decimal(progress.bytes_done)} of "
+        f"{decimal(progress.size_bytes)}, {_rate(progress, seconds)}"
+    )
+    return f"{words}, {progress.receipts:,} receipts" if progress.receipts else words
+
+
+def _rate(progress: Progress, seconds: float) -> str:
+    return f"{decimal(int(progress.bytes_sent / max(seconds, 0.001)))}/s"
+
+
+def _print(run: Run, uploaded: Sequence[UploadedFile], progress: Progress, seconds: float) -> None:
+    """Print a line a file, as ``sha256sum`` does, with what there is to say of it below."""
+    for each in uploaded:
+        name = each.version.uri if each.version else each.file.uri
+        run.out.print(
+            Text.assemble(
+                (f"{each.outcome.replace('_', ' '):<11}", _STYLES[each.outcome]),
+                f"{each.sha256 or 'not read to its end':<64}  {visible(name)}",
+            ),
+            soft_wrap=True,
+        )
+        if each.detail:
+            run.out.print(f"{'':<11}{visible(f'{each.file.path}: {each.detail}')}", soft_wrap=True)
+    counts = Counter(each.outcome for each in uploaded)
+    told = [f"{number:,} {outcome.replace('_', ' ')}" for outcome, number in counts.most_common()]
+    run.say(
+        f"{_files(len(uploaded))}: {', '.join(told)}"
+        + (f", {progress.receipts:,} with a receipt that agrees" if progress.receipts else "")
+        + f". {decimal(progress.bytes_sent)} sent in {seconds:.1f} s, {_rate(progress, seconds)}.",
+        style="bold green" if exit_code(uploaded) == 0 else "yellow",
+    )
+
+
+def _files(number: int) -> str:
+    return "1 file" if number == 1 else f"{number:,} files"

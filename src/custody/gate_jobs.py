@@ -1,0 +1,88 @@
+"""The jobs that the gate starts: whether one runs, what it tried before, and what it is to try next.
+
+A manifest whose run failed is tried again by itself, unchanged: what stopped it may be gone. Later manifests
+are not kept back by it, since silver comes out the same in whatever order they are processed. A run that
+fails costs money and an alarm, so the pauses grow: ten minutes, then twice as long each time, at most a day.
+Whoever has mended the cause calls the gate for the table, and does not wait.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+if TYPE_CHECKING:
+    from mypy_boto3_glue import GlueClient
+
+FIRST_PAUSE = timedelta(minutes=10)
+LONGEST_PAUSE = timedelta(days=1)
+_ENDED = frozenset({"SUCCEEDED", "FAILED", "ERROR", "TIMEOUT", "STOPPED", "EXPIRED"})
+_RUNS = 200
+"""The runs that AWS Glue is asked for: its newest, and the most it gives at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One run of a job."""
+
+    run_id: str
+    state: str
+    started_at: datetime
+    ended_at: datetime | None
+    arguments: Mapping[str, str]
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the run has ended, well or not."""
+        return self.state in _ENDED
+
+
+class Job:
+    """One Glue job."""
+
+    def __init__(self, glue: GlueClient, name: str) -> None:
+        self._glue = glue
+        self.name = name
+
+    def attempts(self) -> list[Attempt]:
+        """The job's newest runs, newest first."""
+        runs = self._glue.get_job_runs(JobName=self.name, MaxResults=_RUNS)["JobRuns"]
+        found = [
+            Attempt(
+                run["Id"],
+                run["JobRunState"],
+                run["StartedOn"],
+                run.get("CompletedOn"),
+                run.get("Arguments", {}),
+            )
+            for run in runs
+        ]
+        return sorted(found, key=lambda attempt: attempt.started_at, reverse=True)
+
+    def start(self, arguments: Mapping[str, str]) -> str | None:
+        """Start a run; its id, or ``None`` if one is running: no job of ours runs twice at once."""
+        try:
+            return self._glue.start_job_run(JobName=self.name, Arguments=arguments)["JobRunId"]
+        except ClientError as error:
+            if error.response["Error"].get("Code") == "ConcurrentRunsExceededException":
+                return None
+            raise
+
+
+def running(attempts: Iterable[Attempt]) -> Attempt | None:
+    """The run that has not ended, if there is one."""
+    return next((attempt for attempt in attempts if not attempt.is_over), None)
+
+
+def is_due(attempts: Iterable[Attempt], concerns: Callable[[Attempt], bool], now: datetime) -> bool:
+    """Whether it is time to try once more what these ended runs, as far as they concern it, did not do."""
+    failed = [attempt for attempt in attempts if attempt.is_over and concerns(attempt)]
+    if not failed:
+        return True
+    last = max(attempt.ended_at or attempt.started_at for attempt in failed)
+    doublings = min(len(failed) - 1, 10)
+    return now >= last + min(FIRST_PAUSE * (1 << doublings), LONGEST_PAUSE)

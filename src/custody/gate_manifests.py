@@ -1,0 +1,248 @@
+"""What was handed out: the manifests of one table, one after the other, each written once.
+
+``manifests/<table>/<number, 10 digits>.json`` in the processed bucket, from 1 and without a gap. A manifest
+is created only by a gate that has read all before it, and only where none has that number; of two gates one
+loses, reads what the other wrote, and takes those versions out of its own. Hence each version is in exactly
+one manifest, wherever a gate stops.
+
+So that ten million versions stay one read, ``_seen/<number>.bin`` takes the place of the manifests up to that
+number: a line of JSON, then the first 16 bytes of the SHA-256 of each version's identity, sorted. It is a
+summary: a gate that stops before it is written reads the manifests.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from bisect import bisect_left
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, overload
+
+from custody.creation import create_object
+from custody.documents import Fields, parse_object
+from custody.errors import CannotCheckError, EvidenceError
+from custody.etl.manifest import Entry, parse_manifest, write_manifest
+from custody.objects import ObjectVersion
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+SEEN_TYPE = "urn:custody:seen:v1"
+FOLD_VERSIONS = 100_000
+FOLD_MANIFESTS = 100
+"""A summary is written when so much would have to be read beside the last one."""
+_DIGEST_BYTES = 16
+_MAX_HEADER_BYTES = 16 * 1024 * 1024
+_READERS = 8
+_NUMBER = re.compile(r"[0-9]{10}")
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where the versions of a table come from, and which table that is."""
+
+    table: str
+    bucket: str
+    prefix: str
+
+
+@dataclass(frozen=True, slots=True)
+class Handed:
+    """A manifest that was written."""
+
+    number: int
+    version_id: str
+    """Of the manifest's own object."""
+    sha256: str
+
+
+class Digests(Sequence[bytes]):
+    """Sorted digests, one after the other in the same bytes."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data = data
+
+    def __len__(self) -> int:
+        return len(self._data) // _DIGEST_BYTES
+
+    @overload
+    def __getitem__(self, index: int) -> bytes: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[bytes]: ...
+    def __getitem__(self, index: int | slice) -> bytes | Sequence[bytes]:
+        if isinstance(index, slice):
+            return [self[each] for each in range(*index.indices(len(self)))]
+        if not 0 <= index < len(self):
+            raise IndexError
+        return self._data[index * _DIGEST_BYTES : (index + 1) * _DIGEST_BYTES]
+
+    def __contains__(self, digest: object) -> bool:
+        if not isinstance(digest, bytes):
+            return False
+        index = bisect_left(self, digest)
+        return index < len(self) and self[index] == digest
+
+    def merged(self, more: Iterable[bytes]) -> bytes:
+        """The bytes with ``more`` in their places."""
+        view, start = memoryview(self._data), 0
+        pieces: list[memoryview | bytes] = []
+        for digest in sorted(more):
+            index = bisect_left(self, digest)
+            pieces += [view[start * _DIGEST_BYTES : index * _DIGEST_BYTES], digest]
+            start = index
+        return b"".join([*pieces, view[start * _DIGEST_BYTES :]])
+
+
+class Chain:
+    """The manifests of one table, as far as they were read."""
+
+    def __init__(self, s3: S3Client, bucket: str, source: Source) -> None:
+        self._s3 = s3
+        self._bucket = bucket
+        self.source = source
+        self.folder = f"manifests/{source.table}/"
+        self._folded = Digests(b"")
+        self._folded_through = 0
+        self._recent: set[bytes] = set()
+        self._manifests: list[Handed] = []
+        """Those that were not done at the last summary, then all after it."""
+        self._last = 0
+
+    def read(self) -> None:
+        """Read what was handed out until now.
+
+        Raises ``EvidenceError`` if something lies there that no gate wrote so.
+        """
+        summaries = [
+            int(name.removesuffix(".bin")) for name in self._names("_seen/") if name.endswith(".bin")
+        ]
+        if summaries:
+            self._read_summary(max(summaries))
+        self._read_on()
+
+    def __contains__(self, version: ObjectVersion) -> bool:
+        digest = _digest(version)
+        return digest in self._recent or digest in self._folded
+
+    def waiting(self, done: Collection[str]) -> list[Handed]:
+        """The manifests that are not done, oldest first; ``done`` are digests of those that are."""
+        return [manifest for manifest in self._manifests if manifest.sha256 not in done]
+
+    def uri(self, manifest: Handed) -> str:
+        """The URI of exactly these bytes."""
+        return ObjectVersion(self._bucket, self._key(manifest.number), manifest.version_id).uri
+
+    def append(self, entries: Iterable[Entry], now: datetime) -> tuple[Handed, list[Entry]] | None:
+        """Write a manifest of those entries that are in none, and return what it holds.
+
+        ``None`` if another gate has handed out all of them meanwhile.
+        """
+        wanted = {entry.version: entry for entry in entries}
+        while rest := [entry for entry in wanted.values() if entry.version not in self]:
+            body = write_manifest(self.source.table, rest, now)
+            number = self._last + 1
+            version_id = create_object(self._s3, self._bucket, self._key(number), body, "application/json")
+            if version_id is not None:
+                manifest = Handed(number, version_id, hashlib.sha256(body).hexdigest())
+                self._register(manifest, (entry.version for entry in rest))
+                return manifest, rest
+            self._read_on()
+            if self._last < number:
+                raise CannotCheckError(
+                    f"s3://{self._bucket}/{self._key(number)} is there and is not listed.",
+                    "Call the gate again.",
+                )
+        return None
+
+    def fold(self, done: Collection[str]) -> None:
+        """Write a summary of what was read, if reading on without it would take long."""
+        fresh = self._last - self._folded_through
+        if len(self._recent) < FOLD_VERSIONS and fresh < FOLD_MANIFESTS:
+            return
+        waiting = self.waiting(done)
+        digests = self._folded.merged(self._recent)
+        header = {
+            "type": SEEN_TYPE,
+            "table": self.source.table,
+            "through": self._last,
+            "versions": len(digests) // _DIGEST_BYTES,
+            "waiting": [asdict(manifest) for manifest in waiting],
+        }
+        body = b"".join((json.dumps(header, separators=(",", ":")).encode(), b"\n", digests))
+        key = f"{self.folder}_seen/{self._last:010d}.bin"
+        create_object(self._s3, self._bucket, key, body, "application/octet-stream")
+
+    def _read_summary(self, number: int) -> None:
+        key = f"{self.folder}_seen/{number:010d}.bin"
+        subject = f"summary s3://{self._bucket}/{key}"
+        data, _ = self._get(key)
+        end = data.find(b"\n", 0, _MAX_HEADER_BYTES)
+        header = Fields(parse_object(data[: max(end, 0)], subject, _MAX_HEADER_BYTES), subject)
+        digests = data[end + 1 :]
+        said = (header.text("type"), header.text("table"), header.natural("through"))
+        if said != (SEEN_TYPE, self.source.table, number):
+            raise EvidenceError(f"The {subject} is not what its place says: {said}.")
+        if len(digests) != header.natural("versions") * _DIGEST_BYTES:
+            raise EvidenceError(f"The {subject} does not hold as many versions as it says.")
+        self._folded = Digests(digests)
+        self._folded_through = self._last = number
+        self._manifests = [
+            Handed(item.natural("number"), item.words("version_id"), item.sha256("sha256"))
+            for item in header.objects("waiting")
+        ]
+
+    def _read_on(self) -> None:
+        """Read the manifests after the last one known."""
+        numbers = []
+        for number, name in enumerate(self._names("", after=f"{self._last:010d}.json"), self._last + 1):
+            if name != f"{number:010d}.json":
+                place = f"s3://{self._bucket}/{self.folder}"
+                raise EvidenceError(f"{place} holds {name[:80]!r} where {number:010d}.json should be.")
+            numbers.append(number)
+        with ThreadPoolExecutor(_READERS) as pool:
+            for manifest, versions in pool.map(self._read_manifest, numbers):
+                self._register(manifest, versions)
+
+    def _read_manifest(self, number: int) -> tuple[Handed, list[ObjectVersion]]:
+        key = self._key(number)
+        data, version_id = self._get(key)
+        manifest = parse_manifest(data)
+        if manifest.table != self.source.table:
+            raise EvidenceError(f"s3://{self._bucket}/{key} is a manifest of {manifest.table[:80]!r}.")
+        versions = [entry.version for entry in manifest.entries]
+        for version in versions:
+            if version.bucket != self.source.bucket or not version.key.startswith(self.source.prefix):
+                raise EvidenceError(f"s3://{self._bucket}/{key} names {version.uri}, no object of its table.")
+        return Handed(number, version_id, manifest.sha256), versions
+
+    def _register(self, manifest: Handed, versions: Iterable[ObjectVersion]) -> None:
+        self._manifests.append(manifest)
+        self._last = manifest.number
+        self._recent.update(map(_digest, versions))
+
+    def _key(self, number: int) -> str:
+        return f"{self.folder}{number:010d}.json"
+
+    def _get(self, key: str) -> tuple[bytes, str]:
+        found = self._s3.get_object(Bucket=self._bucket, Key=key)
+        return found["Body"].read(), found["VersionId"]
+
+    def _names(self, folder: str, after: str = "") -> Iterator[str]:
+        """The names directly below a folder of the table's, after the name ``after``."""
+        start = self.folder + folder
+        pages = self._s3.get_paginator("list_objects_v2").paginate(
+            Bucket=self._bucket, Prefix=start, Delimiter="/", StartAfter=start + after
+        )
+        for page in pages:
+            for item in page.get("Contents", ()):
+                yield item["Key"].removeprefix(start)
+
+
+def _digest(version: ObjectVersion) -> bytes:
+    """The first bytes of the SHA-256 over the three names joined by newlines (only a key can hold one)."""
+    identity = f"{version.bucket}\n{version.key}\n{version.version_id}"
+    return hashlib.sha256(identity.encode()).digest()[:_DIGEST_BYTES]

@@ -1,0 +1,139 @@
+"""Whether one object version may be processed: its receipt, read and compared with what Amazon S3 lists.
+
+The newest version of the receipt is read, the one that a GET gives. Another below it does not matter here:
+what counts is that a key in force signed exactly these words about exactly this version, and the job compares
+the bytes. That there is one receipt and no more is the claim ``receipt.unique`` of ``custody verify``; asking
+it of each version would cost a LIST for each, twelve times the price of the GET.
+"""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from custody.envelope import parse_envelope, read_envelope
+from custody.errors import EvidenceError
+from custody.etl.manifest import Entry
+from custody.listing import VersionEntry
+from custody.objects import ObjectVersion
+from custody.receipt import PAYLOAD_TYPE, Receipt, parse_statement
+from custody.registry import KeyRing, NotInForceError, NotRegisteredError, WrongSignatureError
+from custody.signing import UnusableKeyError
+from custody.times import format_time
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+CLOCK_TOLERANCE = timedelta(seconds=1)
+"""Listings and answers to a GET both give whole seconds; nothing says that both are rounded the same way."""
+
+
+class Reason(StrEnum):
+    """Why an object version is left."""
+
+    NO_RECEIPT = "no receipt"
+    HIDDEN = "receipt under a delete marker"
+    UNREADABLE = "receipt cannot be read"
+    UNKNOWN_KEY = "key not in the registry"
+    UNUSABLE_KEY = "key cannot be used"
+    SIGNATURE = "signature"
+    NOT_IN_FORCE = "key not in force"
+    OTHER_VERSION = "another version's receipt"
+    SIZE = "differs from its receipt: size"
+    ETAG = "differs from its receipt: etag"
+    LAST_MODIFIED = "differs from its receipt: last modified"
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """An object version that must not be processed, and why."""
+
+    version: ObjectVersion
+    reason: str
+    """One of ``Reason``, or in a report one that another version of this code gave."""
+    detail: str = ""
+    """What was found, in a sentence; words of a receipt stand in it quoted and cut."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pending:
+    """An object version whose receipt may still come."""
+
+    version: ObjectVersion
+
+
+_REASONS: tuple[tuple[type[EvidenceError], Reason], ...] = (
+    (NotRegisteredError, Reason.UNKNOWN_KEY),
+    (WrongSignatureError, Reason.SIGNATURE),
+    (NotInForceError, Reason.NOT_IN_FORCE),
+    (UnusableKeyError, Reason.UNUSABLE_KEY),
+)
+
+
+class ReceiptGate:
+    """Checks object versions by their receipts, any number side by side."""
+
+    def __init__(
+        self, s3: S3Client, provenance_bucket: str, ring: KeyRing, now: datetime, watermark: timedelta
+    ) -> None:
+        self._s3 = s3
+        self._provenance_bucket = provenance_bucket
+        self._ring = ring
+        self._settled_before = now - watermark
+
+    def check(self, bucket: str, listed: VersionEntry) -> Entry | Left | Pending:
+        """Check one version of ``bucket``: an entry for a manifest, if all holds.
+
+        Raises botocore's exceptions or ``ShortStreamError`` where a service refuses or does not answer: that
+        says nothing about the version.
+        """
+        version = ObjectVersion(bucket, listed.key, listed.version_id)
+        try:
+            found = self._s3.get_object(Bucket=self._provenance_bucket, Key=version.receipt_key)
+        except ClientError as error:
+            if error.response["Error"].get("Code") != "NoSuchKey":
+                raise
+            if error.response["ResponseMetadata"]["HTTPHeaders"].get("x-amz-delete-marker") == "true":
+                return Left(version, Reason.HIDDEN)
+            if listed.last_modified > self._settled_before:
+                return Pending(version)
+            return Left(version, Reason.NO_RECEIPT)
+        with closing(found["Body"]) as body:
+            data = read_envelope(body, found["ContentLength"])
+        try:
+            receipt = self._read(data, found["LastModified"])
+        except EvidenceError as error:
+            reason = next((reason for kind, reason in _REASONS if isinstance(error, kind)), Reason.UNREADABLE)
+            return Left(version, reason, error.message)
+        return _compare(version, listed, receipt)
+
+    def _read(self, data: bytes, stored_at: datetime) -> Receipt:
+        """The receipt, once its signature holds. Raises ``EvidenceError``."""
+        envelope = parse_envelope(data)
+        if envelope.payload_type != PAYLOAD_TYPE:
+            raise EvidenceError(f"The payload's type is {envelope.payload_type[:80]!r}, not {PAYLOAD_TYPE}.")
+        self._ring.verify(envelope)
+        receipt = parse_statement(envelope.payload)
+        self._ring.require_in_force(envelope, receipt.recorded_at, stored_at)
+        return receipt
+
+
+def _compare(version: ObjectVersion, listed: VersionEntry, receipt: Receipt) -> Entry | Left:
+    if receipt.version != version:
+        return Left(version, Reason.OTHER_VERSION, f"It is the receipt of {receipt.version.uri}.")
+    if listed.size_bytes != receipt.size_bytes:
+        detail = f"Amazon S3 lists {listed.size_bytes} bytes, the receipt says {receipt.size_bytes}."
+        return Left(version, Reason.SIZE, detail)
+    if listed.etag != receipt.etag:
+        detail = f"Amazon S3 lists {listed.etag[:80]!r}, the receipt says {receipt.etag[:80]!r}."
+        return Left(version, Reason.ETAG, detail)
+    here, there = (moment.replace(microsecond=0) for moment in (listed.last_modified, receipt.last_modified))
+    if abs(here - there) > CLOCK_TOLERANCE:
+        detail = f"Amazon S3 lists {format_time(here)}, the receipt says {format_time(there)}."
+        return Left(version, Reason.LAST_MODIFIED, detail)
+    return Entry(version, receipt.sha256, receipt.size_bytes, receipt.last_modified)

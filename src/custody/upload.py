@@ -1,0 +1,504 @@
+"""Putting files into the lake: each becomes one new object version, whose every byte Amazon S3 has checked.
+
+What is hashed is what lands. Each part goes with the SHA-256 of the bytes that were read, and Amazon S3
+refuses other bytes; the same reading makes the SHA-256 of the whole file, which its receipt must repeat.
+Nothing is overwritten: an object that exists stays as it is unless a new version is asked for. An upload that
+is interrupted goes on where it was when it is run again.
+
+Source: Amazon S3 User Guide, "Checking object integrity for data uploads", "Uploading and copying objects
+using multipart upload" and "How to prevent object overwrites with conditional writes".
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from base64 import b64encode
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from functools import partial
+from threading import Event
+from typing import IO, TYPE_CHECKING, Any, cast
+
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+
+from custody.deployment import Deployment
+from custody.errors import CannotCheckError, EvidenceError
+from custody.objects import ObjectVersion
+from custody.receipt import Receipt
+from custody.upload_file import FileChangedError, FilePart, NotSentError, OpenFile, part_bytes_of, parts_of
+from custody.upload_plan import PlannedFile
+from custody.upload_receipt import NoReceiptError, await_receipt_of, read_receipt
+from custody.upload_state import UploadState, UploadStates
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import CompletedPartTypeDef
+
+WORKERS = 8
+"""How many parts, or files of one part, are sent at once."""
+_AHEAD = 2 * WORKERS
+"""How many are hashed and not yet there: far enough to keep the workers busy, near enough that their bytes
+are still in the system's cache when they are sent."""
+
+_CONFLICTS = {
+    "PreconditionFailed": "An object of this key exists.",
+    "ConditionalRequestConflict": "Somebody else is writing an object of this key.",
+}
+"""How Amazon S3 refuses a conditional write."""
+_OTHER_BYTES = {"BadDigest", "XAmzContentChecksumMismatch", "XAmzContentSHA256Mismatch"}
+"""How Amazon S3 refuses bytes that do not have the SHA-256 they were sent with."""
+_AGAIN = "Run the same command again to go on."
+
+
+class Outcome(StrEnum):
+    """What became of a file."""
+
+    UPLOADED = "uploaded"
+    """It is there; where that was asked for, its receipt says the same."""
+    EXISTS = "exists"
+    """Refused: there is an object already."""
+    CHANGED = "changed"
+    """Refused: the file changed while it was read."""
+    DIFFERS = "differs"
+    """Its receipt says something else than what was sent: evidence of tampering on the way."""
+    UNRECORDED = "unrecorded"
+    """It is there, but no receipt was to be seen in time."""
+    FAILED = "failed"
+    """It could not be read or sent."""
+    NOT_TRIED = "not_tried"
+    """An earlier one had failed."""
+
+
+_REFUSED = {Outcome.EXISTS, Outcome.CHANGED, Outcome.DIFFERS}
+
+
+@dataclass(frozen=True, slots=True)
+class UploadedFile:
+    """What became of one file, and why."""
+
+    file: PlannedFile
+    outcome: Outcome
+    detail: str = ""
+    sha256: str | None = None
+    """Of the file, as far as it was read to its end."""
+    version: ObjectVersion | None = None
+    """What it has become."""
+    parts: int = 0
+    parts_sent: int = 0
+    """By this run; an earlier one has sent the others."""
+    receipt_key: str | None = None
+    """Of the receipt that agrees, where it was waited for."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The file as it stands in a JSON document."""
+        return {
+            "path": str(self.file.path),
+            "object": self.version.uri if self.version else self.file.uri,
+            "outcome": str(self.outcome),
+            "detail": self.detail,
+            "sha256": self.sha256,
+            "size_bytes": self.file.size_bytes,
+            "parts": self.parts,
+            "parts_sent": self.parts_sent,
+            "receipt_key": self.receipt_key,
+        }
+
+
+@dataclass(slots=True)
+class Progress:
+    """How far an upload has come."""
+
+    files: int
+    size_bytes: int
+    files_done: int = 0
+    bytes_done: int = 0
+    """Done with, whoever sent them."""
+    bytes_sent: int = 0
+    """By this run."""
+    receipts: int = 0
+
+
+def exit_code(uploaded: Sequence[UploadedFile]) -> int:
+    """1 if a file was refused or does not hold, 3 if one could not be sent or has no receipt, else 0."""
+    outcomes = {each.outcome for each in uploaded}
+    return 1 if outcomes & _REFUSED else 0 if outcomes <= {Outcome.UPLOADED} else 3
+
+
+def upload_files(
+    s3: S3Client,
+    deployment: Deployment,
+    files: Sequence[PlannedFile],
+    states: UploadStates,
+    *,
+    replacing: bool = False,
+    receipt_timeout_seconds: float | None = None,
+    on_progress: Callable[[Progress], None] = lambda progress: None,
+    sleep: Callable[[float], None] = time.sleep,
+    clock: Callable[[], float] = time.monotonic,
+) -> list[UploadedFile]:
+    """Upload every file and say what became of each, in their order.
+
+    ``replacing`` puts a new version where an object exists. With ``receipt_timeout_seconds`` each file's
+    receipt is waited for that long, and compared. After an error of Amazon S3 no other file is tried.
+    Whatever interrupts it (``KeyboardInterrupt``) leaves what is there, and ``states``, so that the same call
+    goes on.
+    Raises ``UsageError`` if ``states`` cannot be kept, and botocore's ``NoCredentialsError``.
+    """
+    states.open(time.time())
+    progress = Progress(len(files), sum(file.size_bytes for file in files))
+    uploader = _Uploader(
+        s3, deployment, states, replacing=replacing, progress=progress, on_progress=on_progress
+    )
+    uploaded = uploader.upload(files)
+    if receipt_timeout_seconds is not None:
+        patience = receipt_timeout_seconds
+        for index, each in enumerate(uploaded):
+            if each.outcome is not Outcome.UPLOADED or each.version is None:
+                continue
+            await_receipt = partial(
+                await_receipt_of,
+                s3,
+                deployment.buckets["provenance"],
+                each.version,
+                timeout_seconds=patience,
+                sleep=sleep,
+                clock=clock,
+            )
+            uploaded[index] = answer = _compare_receipt(each, await_receipt)
+            if answer.outcome is Outcome.UNRECORDED:
+                patience = 0  # one look at each of the others: what is broken for one is broken for them
+            progress.receipts += answer.receipt_key is not None
+            on_progress(progress)
+    if exit_code(uploaded) == 0:
+        for file in files:
+            states.forget(file)
+    return uploaded
+
+
+def _compare_receipt(uploaded: UploadedFile, await_receipt: Callable[[], Receipt]) -> UploadedFile:
+    """Hold an uploaded file's receipt against what was read from the disk."""
+    try:
+        receipt = await_receipt()
+    except EvidenceError as error:
+        return replace(uploaded, outcome=Outcome.DIFFERS, detail=error.message)
+    except NoReceiptError as error:
+        return replace(uploaded, outcome=Outcome.UNRECORDED, detail=str(error))
+    except (BotoCoreError, ClientError) as error:
+        return replace(uploaded, outcome=Outcome.UNRECORDED, detail=f"Its receipt was not given: {error}")
+    size_bytes = uploaded.file.size_bytes
+    if (receipt.sha256, receipt.size_bytes) != (uploaded.sha256, size_bytes):
+        detail = (
+            f"The file is {size_bytes} bytes with SHA-256 {uploaded.sha256}; "
+            f"its receipt says {receipt.size_bytes} bytes with SHA-256 {receipt.sha256}."
+        )
+        return replace(uploaded, outcome=Outcome.DIFFERS, detail=detail)
+    return replace(uploaded, receipt_key=receipt.version.receipt_key)
+
+
+@dataclass(frozen=True, slots=True)
+class _Multipart:
+    """A multipart upload, and the parts that Amazon S3 has of it."""
+
+    upload_id: str
+    part_bytes: int
+    there: Mapping[int, CompletedPartTypeDef]
+
+
+class _Uploader:
+    """One run: its pool, and what it has come to."""
+
+    def __init__(
+        self,
+        s3: S3Client,
+        deployment: Deployment,
+        states: UploadStates,
+        *,
+        replacing: bool,
+        progress: Progress,
+        on_progress: Callable[[Progress], None],
+    ) -> None:
+        self._s3 = s3
+        self._deployment = deployment
+        self._states = states
+        self._condition: dict[str, Any] = {} if replacing else {"IfNoneMatch": "*"}
+        self._progress = progress
+        self._on_progress = on_progress
+        self._stop = Event()
+        self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="upload")
+
+    def upload(self, files: Sequence[PlannedFile]) -> list[UploadedFile]:
+        """Files of one part side by side; the parts of a larger one side by side, and nothing beside it."""
+        uploaded = [UploadedFile(file, Outcome.NOT_TRIED) for file in files]
+        under_way: deque[tuple[int, Future[UploadedFile]]] = deque()
+        failed = False
+
+        def settle(index: int, result: UploadedFile) -> bool:
+            uploaded[index] = result
+            self._progress.files_done += 1
+            if parts_of(result.file.size_bytes) == 1:
+                self._count(result.file.size_bytes, sent=result.parts_sent > 0)
+            return result.outcome is Outcome.FAILED
+
+        with self._pool:
+            try:
+                for index, file in enumerate(files):
+                    is_small = parts_of(file.size_bytes) == 1
+                    while under_way and (failed or not is_small or len(under_way) == _AHEAD):
+                        first, future = under_way.popleft()
+                        failed |= settle(first, future.result())
+                    if failed:
+                        break
+                    if is_small:
+                        under_way.append((index, self._pool.submit(self._upload, file)))
+                    else:
+                        failed |= settle(index, self._upload(file))
+                for index, future in under_way:
+                    settle(index, future.result())
+            except BaseException:
+                self._stop.set()
+                self._pool.shutdown(wait=False, cancel_futures=True)
+                raise
+        return uploaded
+
+    def _upload(self, file: PlannedFile) -> UploadedFile:
+        try:
+            with OpenFile(file.path) as opened:
+                return self._send(file, opened)
+        except (FileChangedError, NotSentError):
+            self._states.forget(file)
+            return UploadedFile(
+                file, Outcome.CHANGED, "It changed while it was read. Upload it when nobody writes to it."
+            )
+        except OSError as error:
+            return UploadedFile(file, Outcome.FAILED, f"It cannot be read: {error.strerror}.")
+        except CannotCheckError as error:
+            return UploadedFile(file, Outcome.FAILED, str(error))
+        except NoCredentialsError:
+            raise  # nothing was tried
+        except (BotoCoreError, ClientError) as error:
+            return UploadedFile(file, Outcome.FAILED, f"{error} {_AGAIN}")
+
+    def _send(self, file: PlannedFile, opened: OpenFile) -> UploadedFile:
+        if opened.identity.size_bytes != file.size_bytes:
+            raise FileChangedError
+        state = self._states.load(file)
+        parts = parts_of(file.size_bytes)
+        if state is not None and state.identity == opened.identity and state.version_id and state.sha256:
+            version = ObjectVersion(file.bucket, file.key, state.version_id)
+            detail = "An earlier run, which was interrupted, has put it there."
+            return UploadedFile(file, Outcome.UPLOADED, detail, state.sha256, version, parts)
+        try:
+            if parts == 1:
+                return self._send_whole(file, opened)
+            return self._send_in_parts(file, opened, state)
+        except ClientError as error:
+            if _code(error) in _OTHER_BYTES:
+                opened.require_unchanged()  # if it has changed, that is why
+            raise
+
+    def _send_whole(self, file: PlannedFile, opened: OpenFile) -> UploadedFile:
+        digest = hashlib.sha256()
+        opened.hash_part(0, file.size_bytes, digest)
+        opened.require_unchanged()
+        sent = UploadedFile(file, Outcome.UPLOADED, sha256=digest.hexdigest(), parts=1, parts_sent=1)
+        try:
+            answer = self._s3.put_object(
+                Bucket=file.bucket,
+                Key=file.key,
+                Body=cast("IO[bytes]", FilePart(opened, 0, file.size_bytes, self._stop)),
+                ChecksumAlgorithm="SHA256",
+                ChecksumSHA256=_base64(digest.digest()),
+                **self._condition,
+            )
+        except ClientError as error:
+            if _code(error) in _CONFLICTS:
+                return self._refused(sent, error)
+            raise
+        return self._landed(sent, opened, answer.get("VersionId"))
+
+    def _send_in_parts(self, file: PlannedFile, opened: OpenFile, state: UploadState | None) -> UploadedFile:
+        part_bytes = part_bytes_of(file.size_bytes)
+        upload = self._resume(file, opened, state, part_bytes)
+        if upload is None:
+            upload_id = self._s3.create_multipart_upload(
+                Bucket=file.bucket, Key=file.key, ChecksumAlgorithm="SHA256"
+            )["UploadId"]
+            upload = _Multipart(upload_id, part_bytes, {})
+            self._states.save(file, UploadState(opened.identity, upload_id, part_bytes))
+        try:
+            parts, sent = self._send_parts(file, opened, upload)
+            opened.require_unchanged()
+        except (FileChangedError, NotSentError):
+            self._abort(file, upload.upload_id)
+            raise
+        try:
+            answer = self._s3.complete_multipart_upload(
+                Bucket=file.bucket,
+                Key=file.key,
+                UploadId=upload.upload_id,
+                MultipartUpload={"Parts": parts},
+                MpuObjectSize=file.size_bytes,
+                **self._condition,
+            )
+        except ClientError as error:
+            # Its parts stay: with a new version asked for, none is sent again.
+            if _code(error) in _CONFLICTS:
+                return self._refused(sent, error)
+            raise
+        return self._landed(sent, opened, answer.get("VersionId"))
+
+    def _resume(
+        self, file: PlannedFile, opened: OpenFile, state: UploadState | None, part_bytes: int
+    ) -> _Multipart | None:
+        """The upload that an earlier run began, if it is of this very file and Amazon S3 still has it."""
+        if state is None or state.upload_id is None:
+            return None
+        if (state.identity, state.part_bytes) != (opened.identity, part_bytes):
+            self._abort(file, state.upload_id)
+            return None
+        there: dict[int, CompletedPartTypeDef] = {}
+        pages = self._s3.get_paginator("list_parts").paginate(
+            Bucket=file.bucket, Key=file.key, UploadId=state.upload_id
+        )
+        try:
+            for page in pages:
+                for part in page.get("Parts", []):
+                    there[part["PartNumber"]] = {
+                        "PartNumber": part["PartNumber"],
+                        "ETag": part["ETag"],
+                        "ChecksumSHA256": part.get("ChecksumSHA256", ""),
+                    }
+        except ClientError as error:
+            if _code(error) == "NoSuchUpload":
+                return None
+            raise
+        return _Multipart(state.upload_id, part_bytes, there)
+
+    def _send_parts(
+        self, file: PlannedFile, opened: OpenFile, upload: _Multipart
+    ) -> tuple[list[CompletedPartTypeDef], UploadedFile]:
+        """Hash the file in turn, and send those of its parts that Amazon S3 does not have."""
+        parts: list[CompletedPartTypeDef] = []
+        under_way: deque[tuple[CompletedPartTypeDef, int, Future[str]]] = deque()
+        whole = hashlib.sha256()
+        parts_sent = 0
+        stop = Event()
+
+        def settle() -> None:
+            part, size_bytes, etag = under_way[0]
+            part["ETag"] = etag.result()
+            under_way.popleft()
+            self._count(size_bytes, sent=True)
+
+        try:
+            for number, begin in enumerate(range(0, file.size_bytes, upload.part_bytes), start=1):
+                size_bytes = min(upload.part_bytes, file.size_bytes - begin)
+                digest = hashlib.sha256()
+                opened.hash_part(begin, size_bytes, whole, digest)
+                part: CompletedPartTypeDef = {
+                    "PartNumber": number,
+                    "ChecksumSHA256": _base64(digest.digest()),
+                }
+                known = upload.there.get(number)
+                if known is not None and known["ChecksumSHA256"] == part["ChecksumSHA256"]:
+                    parts.append(known)
+                    self._count(size_bytes, sent=False)
+                    continue
+                body = FilePart(opened, begin, size_bytes, stop)
+                parts.append(part)
+                parts_sent += 1
+                under_way.append(
+                    (part, size_bytes, self._pool.submit(self._send_part, file, upload, part, body))
+                )
+                if len(under_way) == _AHEAD:
+                    settle()
+            while under_way:
+                settle()
+        except BaseException:
+            # Nobody may read the file, nor add a part, once this is left.
+            stop.set()
+            futures = [future for *_, future in under_way]
+            for future in futures:
+                future.cancel()
+            wait(futures)
+            raise
+        sent = UploadedFile(
+            file,
+            Outcome.UPLOADED,
+            sha256=whole.hexdigest(),
+            parts=len(parts),
+            parts_sent=parts_sent,
+        )
+        return parts, sent
+
+    def _send_part(
+        self, file: PlannedFile, upload: _Multipart, part: CompletedPartTypeDef, body: FilePart
+    ) -> str:
+        return self._s3.upload_part(
+            Bucket=file.bucket,
+            Key=file.key,
+            UploadId=upload.upload_id,
+            PartNumber=part["PartNumber"],
+            Body=cast("IO[bytes]", body),
+            ChecksumAlgorithm="SHA256",
+            ChecksumSHA256=part["ChecksumSHA256"],
+        )["ETag"]
+
+    def _landed(self, sent: UploadedFile, opened: OpenFile, version_id: str | None) -> UploadedFile:
+        """Remember the version at once: should the run end here, the next one must not find it in its way."""
+        file = sent.file
+        if version_id is None:
+            raise CannotCheckError(
+                f"{file.bucket} keeps no versions: nothing names what was written.", "Run custody doctor."
+            )
+        self._states.save(file, UploadState(opened.identity, version_id=version_id, sha256=sent.sha256))
+        return replace(sent, version=ObjectVersion(file.bucket, file.key, version_id))
+
+    def _refused(self, sent: UploadedFile, error: ClientError) -> UploadedFile:
+        """Say that there is an object already, and whether it is the same, as far as the writer may see."""
+        words = [_CONFLICTS[_code(error)], self._compare_existing(sent)]
+        if error.response["ResponseMetadata"].get("RetryAttempts", 0):
+            words.append("An answer of Amazon S3 was lost before: this very run may have put it there.")
+        words.append("To put a new version (the other one is kept), use --replace.")
+        return replace(sent, outcome=Outcome.EXISTS, detail=" ".join(words))
+
+    def _compare_existing(self, sent: UploadedFile) -> str:
+        file = sent.file
+        try:
+            head = self._s3.head_object(Bucket=file.bucket, Key=file.key)
+            version = ObjectVersion(file.bucket, file.key, head.get("VersionId", "null"))
+            if head["ContentLength"] != file.size_bytes:
+                return f"It has other content: {head['ContentLength']} bytes, this file {file.size_bytes}."
+            receipt = read_receipt(self._s3, self._deployment.buckets["provenance"], version)
+        except (ClientError, NoReceiptError):
+            return "Whether it has the same content is not for you to see, or not yet."
+        except EvidenceError as error:
+            return f"Its receipt does not hold: {error.message}"
+        if receipt.sha256 == sent.sha256:
+            return f"It has the same content, by the receipt of version {version.version_id}."
+        return f"It has other content, by the receipt of version {version.version_id}."
+
+    def _abort(self, file: PlannedFile, upload_id: str) -> None:
+        try:
+            self._s3.abort_multipart_upload(Bucket=file.bucket, Key=file.key, UploadId=upload_id)
+        except ClientError as error:
+            if _code(error) != "NoSuchUpload":
+                raise
+
+    def _count(self, size_bytes: int, *, sent: bool) -> None:
+        self._progress.bytes_done += size_bytes
+        if sent:
+            self._progress.bytes_sent += size_bytes
+        self._on_progress(self._progress)
+
+
+def _code(error: ClientError) -> str:
+    return error.response["Error"].get("Code", "")
+
+
+def _base64(digest: bytes) -> str:
+    return b64encode(digest).decode()

@@ -1,0 +1,137 @@
+"""A file as an upload reads it: hashed in turn, sent in parts, and seen to be the same all the while."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from threading import Event
+from typing import TYPE_CHECKING, Protocol
+
+from custody.hashing import CHUNK_BYTES
+from custody.upload_state import FileIdentity
+
+if TYPE_CHECKING:
+    from types import TracebackType
+    from typing import Self
+
+PART_BYTES = 8 * 1024 * 1024
+"""The size of a part, and of the largest file sent whole; grows with the file."""
+MAX_PARTS = 10_000
+"""Amazon S3 User Guide, "Amazon S3 multipart upload limits"."""
+_MIB = 1024 * 1024
+
+
+class Digest(Protocol):
+    """What hashes, as ``hashlib``'s do."""
+
+    def update(self, data: bytes, /) -> None:
+        """Take more bytes."""
+        ...
+
+
+class FileChangedError(Exception):
+    """The file is not what it was when its upload began."""
+
+
+class NotSentError(BaseException):
+    """A part's bytes are not to be had any more: the upload was interrupted, or the file is shorter by now.
+
+    No ``Exception``, since botocore takes one that comes out of a body for a broken connection, and tries
+    again.
+    """
+
+
+def part_bytes_of(size_bytes: int) -> int:
+    """How many bytes a part of such a file holds: 8 MiB, or so many MiB that 10,000 parts are enough."""
+    return max(PART_BYTES, -(-size_bytes // (MAX_PARTS * _MIB)) * _MIB)
+
+
+def parts_of(size_bytes: int) -> int:
+    """How many parts such a file has; a file of one is sent whole."""
+    return max(1, -(-size_bytes // part_bytes_of(size_bytes)))
+
+
+class OpenFile:
+    """One regular file, open; its identity is that of the moment it was opened."""
+
+    def __init__(self, path: Path) -> None:
+        """Raise ``OSError`` if it cannot be opened, ``FileChangedError`` if it is no regular file by now."""
+        self._path = path
+        # were a pipe in its place by now, opening it would wait for a writer
+        self._descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        found = os.fstat(self._descriptor)
+        self.identity = FileIdentity.of(found)
+        if not stat.S_ISREG(found.st_mode):
+            os.close(self._descriptor)
+            raise FileChangedError
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        os.close(self._descriptor)
+
+    def read(self, begin: int, size_bytes: int) -> bytes:
+        """At most so many bytes from there on; ``b""`` only at the end."""
+        return os.pread(self._descriptor, size_bytes, begin)
+
+    def hash_part(self, begin: int, size_bytes: int, *digests: Digest) -> None:
+        """Give the bytes of a part to the digests. Raises ``FileChangedError`` if the file ends before."""
+        end = begin + size_bytes
+        while begin < end:
+            chunk = self.read(begin, min(CHUNK_BYTES, end - begin))
+            if not chunk:
+                raise FileChangedError
+            for digest in digests:
+                digest.update(chunk)
+            begin += len(chunk)
+
+    def require_unchanged(self) -> None:
+        """Raise ``FileChangedError`` unless its path still leads to this file, with its size and time."""
+        try:
+            found = self._path.stat()
+        except OSError as error:
+            raise FileChangedError from error
+        if FileIdentity.of(found) != self.identity:
+            raise FileChangedError
+
+
+class FilePart:
+    """The bytes of a part as a body that botocore sends, and sends again; none are kept in memory."""
+
+    def __init__(self, file: OpenFile, begin: int, size_bytes: int, stop: Event) -> None:
+        self._file = file
+        self._begin = begin
+        self._size_bytes = size_bytes
+        self._stop = stop
+        self._position = 0
+
+    def __len__(self) -> int:
+        return self._size_bytes
+
+    def tell(self) -> int:
+        """The position within the part."""
+        return self._position
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Go to a position within the part."""
+        origin = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._size_bytes}[whence]
+        self._position = origin + offset
+        return self._position
+
+    def read(self, size: int | None = -1) -> bytes:
+        """At most so many next bytes. Raises ``NotSentError`` if they must not be sent, or are not there."""
+        left = self._size_bytes - self._position
+        wanted = left if size is None or size < 0 else min(size, left)
+        if wanted <= 0:
+            return b""
+        if self._stop.is_set():
+            raise NotSentError
+        data = self._file.read(self._begin + self._position, wanted)
+        if not data:
+            raise NotSentError
+        self._position += len(data)
+        return data

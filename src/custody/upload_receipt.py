@@ -1,0 +1,86 @@
+"""Waiting for an uploaded object's receipt: the recorder's word for what has landed, beside what was sent."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import closing
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from custody.dsse import MAX_ENVELOPE_BYTES
+from custody.envelope import parse_envelope
+from custody.errors import CannotCheckError, EvidenceError
+from custody.objects import ObjectVersion
+from custody.receipt import PAYLOAD_TYPE, Receipt, parse_statement
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+LONGEST_PAUSE_SECONDS = 15.0
+"""Between two looks. Whoever may not list the bucket is refused what is not there yet, and CloudTrail logs
+each refusal: few looks, few lines that read like somebody trying doors."""
+
+_ABSENT = {"NoSuchKey", "404"}
+_DENIED = {"AccessDenied", "403"}
+
+
+class NoReceiptError(CannotCheckError):
+    """There is no receipt to be seen."""
+
+
+def read_receipt(s3: S3Client, provenance_bucket: str, version: ObjectVersion) -> Receipt:
+    """The receipt of an object version, as its bytes say; its signature is ``custody verify``'s to check.
+
+    Raises ``NoReceiptError`` if Amazon S3 gives none, ``EvidenceError`` for one that is malformed or another
+    version's, and botocore's errors for anything else.
+    """
+    try:
+        body = s3.get_object(Bucket=provenance_bucket, Key=version.receipt_key)["Body"]
+    except ClientError as error:
+        code = error.response["Error"].get("Code", "")
+        if code in _ABSENT:
+            raise NoReceiptError("There is no receipt.") from error
+        if code in _DENIED:
+            raise NoReceiptError(
+                "Amazon S3 refuses the receipt: it is not there yet, or you may not read it."
+            ) from error
+        raise
+    with closing(body):
+        envelope = parse_envelope(body.read(MAX_ENVELOPE_BYTES + 1))
+    if envelope.payload_type != PAYLOAD_TYPE:
+        raise EvidenceError(f"The payload's type is {envelope.payload_type[:80]!r}, not {PAYLOAD_TYPE}.")
+    receipt = parse_statement(envelope.payload)
+    if receipt.version != version:
+        raise EvidenceError(f"What lies in the receipt's place is the receipt of {receipt.version.uri}.")
+    return receipt
+
+
+def await_receipt_of(
+    s3: S3Client,
+    provenance_bucket: str,
+    version: ObjectVersion,
+    *,
+    timeout_seconds: float,
+    sleep: Callable[[float], None] = time.sleep,
+    clock: Callable[[], float] = time.monotonic,
+) -> Receipt:
+    """Return the receipt once it is there, looking ever less often.
+
+    Raises ``NoReceiptError`` if it does not come in time, and whatever else ``read_receipt`` raises.
+    """
+    deadline = clock() + timeout_seconds
+    pause = 1.0
+    while True:
+        try:
+            return read_receipt(s3, provenance_bucket, version)
+        except NoReceiptError as error:
+            left = deadline - clock()
+            if left <= 0:
+                raise NoReceiptError(
+                    f"No receipt within {timeout_seconds:.0f} s. {error.message}",
+                    "Run custody doctor, or have somebody who may read receipts ask custody show.",
+                ) from error
+        sleep(min(pause, left))
+        pause = min(2 * pause, LONGEST_PAUSE_SECONDS)

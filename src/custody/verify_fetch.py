@@ -1,0 +1,79 @@
+"""Reading one object version from Amazon S3, and telling apart what may go wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing
+from typing import TYPE_CHECKING, TypeVar
+
+from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError
+
+from custody.errors import CannotCheckError
+from custody.hashing import ShortStreamError
+from custody.objects import ObjectVersion
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef
+
+_Result = TypeVar("_Result")
+
+READ_ATTEMPTS = 3
+"""How often an object is read from its start when its bytes stop before their end."""
+
+_GONE_CODES = frozenset({"NoSuchKey", "NoSuchVersion", "MethodNotAllowed", "InvalidArgument"})
+"""Amazon S3's answers to a GET of a version that is not there, is a delete marker or can be none."""
+_WHOLE_SERVICE_CODES = frozenset(
+    {"ExpiredToken", "InvalidAccessKeyId", "InvalidToken", "RequestTimeTooSkewed", "SignatureDoesNotMatch"}
+)
+"""Answers that say nothing about the object asked for: every other request will end the same."""
+
+
+class GoneError(Exception):
+    """Amazon S3 says that there is no such version."""
+
+
+class UnreadableError(Exception):
+    """Amazon S3 did not give a version that may well be there."""
+
+
+def fetch(
+    s3: S3Client, version: ObjectVersion, consume: Callable[[GetObjectOutputTypeDef], _Result]
+) -> _Result:
+    """GET one version and read it, from its start again if its bytes stop before their end.
+
+    A version without an id is the current one. Raises ``GoneError``, ``UnreadableError``, and, if Amazon S3
+    as a whole cannot be used, ``CannotCheckError`` or botocore's ``BotoCoreError``.
+    """
+    attempt = 1
+    while True:
+        try:
+            if version.version_id:
+                found = s3.get_object(Bucket=version.bucket, Key=version.key, VersionId=version.version_id)
+            else:
+                found = s3.get_object(Bucket=version.bucket, Key=version.key)
+            with closing(found["Body"]):
+                return consume(found)
+        except ClientError as error:
+            code = error.response["Error"].get("Code", "")
+            if code in _WHOLE_SERVICE_CODES:
+                raise CannotCheckError(f"Amazon S3 cannot be used: {error}.") from error
+            if code in _GONE_CODES:
+                raise GoneError(code) from error
+            raise UnreadableError(f"Amazon S3 refuses {version.uri}: {error}") from error
+        except (HTTPClientError, IncompleteReadError, ShortStreamError) as error:
+            if attempt == READ_ATTEMPTS:
+                raise UnreadableError(f"{version.uri} could not be read: {error}") from error
+            attempt += 1
+
+
+def fetch_bytes(s3: S3Client, version: ObjectVersion, max_bytes: int) -> bytes:
+    """The bytes of one version; of one that is longer only one byte more, enough to see that."""
+
+    def whole(found: GetObjectOutputTypeDef) -> bytes:
+        data = found["Body"].read(max_bytes + 1)
+        if len(data) < min(found["ContentLength"], max_bytes + 1):
+            raise ShortStreamError(f"The stream gave {len(data)} bytes of {found['ContentLength']}.")
+        return data
+
+    return fetch(s3, version, whole)

@@ -1,0 +1,55 @@
+"""What verification has found so far, claim by claim."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+from custody.errors import CannotCheckError
+from custody.findings import Claim, Finding
+from custody.verify_report import ClaimCount
+
+MAX_UNCHECKED = 1000
+"""After so many objects that could not be read, verification gives up."""
+
+
+class Tally:
+    """Counts subjects claim by claim, and keeps what is found."""
+
+    def __init__(self) -> None:
+        self.findings: list[Finding] = []
+        self.unchecked: list[str] = []
+        self._passed: Counter[Claim] = Counter()
+        self._pending: Counter[Claim] = Counter()
+        self._failed: dict[Claim, set[str]] = {claim: set() for claim in Claim}
+
+    def judge(self, claim: Claim, subject: str, findings: Iterable[Finding] = ()) -> None:
+        """Count one subject: failed if there are findings, or were before; else passed."""
+        found = list(findings)
+        if found:
+            self.findings += found
+            self._failed[claim].add(subject)
+        elif subject not in self._failed[claim]:
+            self._passed[claim] += 1
+
+    def wait(self, claim: Claim) -> None:
+        """Count one subject as pending."""
+        self._pending[claim] += 1
+
+    def leave(self, sentence: str) -> None:
+        """Note what could not be read. Raises ``CannotCheckError`` once that is too much."""
+        self.unchecked.append(sentence)
+        if len(self.unchecked) == MAX_UNCHECKED:
+            raise CannotCheckError(f"{MAX_UNCHECKED} objects could not be read, the last because: {sentence}")
+
+    def counts(self) -> dict[Claim, ClaimCount]:
+        """The counts of every claim."""
+        return {
+            claim: ClaimCount(
+                checked=self._passed[claim] + self._pending[claim] + len(self._failed[claim]),
+                passed=self._passed[claim],
+                failed=len(self._failed[claim]),
+                pending=self._pending[claim],
+            )
+            for claim in Claim
+        }

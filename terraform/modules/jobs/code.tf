@@ -1,0 +1,49 @@
+# What the jobs run, each under its own digest, so that a deployment never changes the code of a run.
+
+locals {
+  scripts          = toset([for job in var.jobs : job.script])
+  wheel            = one(fileset(var.code.wheel_folder, "*.whl"))
+  wheel_sha256     = filesha256("${var.code.wheel_folder}/${local.wheel}")
+  script_sha256    = { for script in local.scripts : script => filesha256("${var.code.folder}/${script}") }
+  contracts        = { for file in fileset("${var.code.folder}/quality", "*.yaml") : trimsuffix(file, ".yaml") => "${var.code.folder}/quality/${file}" }
+  contracts_prefix = "glue/quality"
+
+  # What stands in the lineage for a job's code: sha256sum <wheel> <script> | cut -d' ' -f1 | sha256sum
+  code_sha256 = { for script, digest in local.script_sha256 : script => sha256("${local.wheel_sha256}\n${digest}\n") }
+}
+
+# pip goes by a wheel's name, so it keeps its own.
+resource "aws_s3_object" "wheel" {
+  bucket             = var.code.bucket
+  key                = "glue/${local.wheel_sha256}/${local.wheel}"
+  source             = "${var.code.wheel_folder}/${local.wheel}"
+  checksum_algorithm = "SHA256"
+
+  lifecycle {
+    create_before_destroy = true
+  }
+}
+
+resource "aws_s3_object" "script" {
+  for_each = local.scripts
+
+  bucket             = var.code.bucket
+  key                = "glue/${local.script_sha256[each.key]}/${each.key}"
+  content            = file("${var.code.folder}/${each.key}")
+  checksum_algorithm = "SHA256"
+
+  lifecycle {
+    create_before_destroy = true
+  }
+}
+
+# As JSON: there is no reader of YAML on Glue.
+resource "aws_s3_object" "contract" {
+  for_each = local.contracts
+
+  bucket             = var.code.bucket
+  key                = "${local.contracts_prefix}/${each.key}.json"
+  content            = jsonencode(yamldecode(file(each.value)))
+  content_type       = "application/json"
+  checksum_algorithm = "SHA256"
+}

@@ -1,0 +1,116 @@
+# One for all: what the jobs write, their logs, and bookmarks, of which they have none.
+# https://docs.aws.amazon.com/glue/latest/dg/encryption-security-configuration.html
+resource "aws_glue_security_configuration" "this" {
+  name = "${var.prefix}-jobs"
+
+  encryption_configuration {
+    cloudwatch_encryption {
+      cloudwatch_encryption_mode = "SSE-KMS"
+      kms_key_arn                = var.key_arn
+    }
+
+    job_bookmarks_encryption {
+      job_bookmarks_encryption_mode = "CSE-KMS"
+      kms_key_arn                   = var.key_arn
+    }
+
+    s3_encryption {
+      s3_encryption_mode = "SSE-KMS"
+      kms_key_arn        = var.key_arn
+    }
+  }
+}
+
+# Glue would make them itself, without retention. Their names are Glue's, for jobs under a security configuration.
+# https://docs.aws.amazon.com/glue/latest/dg/monitor-continuous-logging.html
+resource "aws_cloudwatch_log_group" "this" {
+  for_each = toset(["error", "output"])
+
+  name              = "/aws-glue/jobs/${var.prefix}-jobs-role/${basename(var.role_arn)}/${each.key}"
+  kms_key_id        = var.key_arn
+  retention_in_days = var.log_retention_days
+}
+
+resource "aws_glue_job" "this" {
+  for_each = var.jobs
+
+  name                   = "${var.prefix}-${each.key}"
+  description            = each.value.description
+  role_arn               = var.role_arn
+  connections            = length(var.connections) > 0 ? var.connections : null
+  glue_version           = "5.1"
+  execution_class        = "STANDARD"
+  worker_type            = var.size.worker_type
+  number_of_workers      = var.size.workers
+  timeout                = var.size.timeout_minutes
+  security_configuration = aws_glue_security_configuration.this.name
+
+  # Who starts a job starts it again: after a failure there may be something else to do first.
+  max_retries = 0
+
+  # A table has one writer.
+  execution_property {
+    max_concurrent_runs = 1
+  }
+
+  command {
+    name            = "glueetl"
+    python_version  = "3"
+    script_location = "s3://${aws_s3_object.script[each.value.script].bucket}/${aws_s3_object.script[each.value.script].key}"
+  }
+
+  # https://docs.aws.amazon.com/glue/latest/dg/aws-glue-programming-etl-glue-arguments.html
+  default_arguments = merge({ for name, value in each.value.arguments : "--${name}" => value }, {
+    "--code_sha256"         = local.code_sha256[each.value.script]
+    "--contracts"           = "s3://${var.code.bucket}/${local.contracts_prefix}"
+    "--job-bookmark-option" = "job-bookmark-disable"
+    "--job-language"        = "python"
+
+    # The wheel alone: what it asks for is on Glue, and from an index would come what nobody has reviewed.
+    "--additional-python-modules"       = "s3://${aws_s3_object.wheel.bucket}/${aws_s3_object.wheel.key}"
+    "--python-modules-installer-option" = "--no-deps --no-index"
+
+    # https://docs.aws.amazon.com/glue/latest/dg/aws-glue-programming-etl-format-delta-lake.html
+    "--datalake-formats" = "delta"
+    "--conf" = join(" --conf ", [
+      "spark.sql.extensions=io.delta.sql.DeltaSparkSessionExtension",
+      "spark.sql.catalog.spark_catalog=org.apache.spark.sql.delta.catalog.DeltaCatalog",
+      "spark.delta.logStore.class=org.apache.spark.sql.delta.storage.S3SingleDriverLogStore",
+    ])
+  })
+
+  # Or Glue makes them itself.
+  depends_on = [aws_cloudwatch_log_group.this]
+}
+
+resource "aws_cloudwatch_event_rule" "failed" {
+  name        = "${var.prefix}-job-failed"
+  description = "A job of ${var.prefix} did not end well"
+
+  # https://docs.aws.amazon.com/glue/latest/dg/automating-awsglue-with-cloudwatch-events.html
+  event_pattern = jsonencode({
+    source      = ["aws.glue"]
+    detail-type = ["Glue Job State Change"]
+    detail = {
+      jobName = [for job in aws_glue_job.this : job.name]
+      state   = ["ERROR", "FAILED", "STOPPED", "TIMEOUT"]
+    }
+  })
+}
+
+# As JSON, in which a message may hold quotes and line ends.
+resource "aws_cloudwatch_event_target" "failed" {
+  rule      = aws_cloudwatch_event_rule.failed.name
+  target_id = "alerts"
+  arn       = var.topic_arn
+
+  input_transformer {
+    input_paths = {
+      job     = "$.detail.jobName"
+      message = "$.detail.message"
+      run     = "$.detail.jobRunId"
+      state   = "$.detail.state"
+    }
+    input_template = "{\"what\": \"A job of ${var.prefix} did not end well\", \"job\": <job>, \"state\": <state>, \"message\": <message>, \"run\": <run>}"
+  }
+}

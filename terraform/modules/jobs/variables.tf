@@ -1,0 +1,115 @@
+variable "code" {
+  type = object({
+    bucket       = string
+    folder       = string
+    wheel_folder = string
+  })
+  nullable    = false
+  description = "The folder of the jobs' scripts, whose quality/ holds the contracts; that of the one built wheel; and the bucket both are put into, under glue/."
+
+  validation {
+    condition     = length(fileset(var.code.wheel_folder, "*.whl")) == 1
+    error_message = "There must be one wheel in ${var.code.wheel_folder}, and there are ${length(fileset(var.code.wheel_folder, "*.whl"))}: run make build."
+  }
+}
+
+variable "connections" {
+  type        = set(string)
+  nullable    = false
+  default     = []
+  description = "Names of Glue connections: the network that the jobs run in. None: Glue's own."
+}
+
+variable "jobs" {
+  type = map(object({
+    arguments   = map(string)
+    description = string
+    script      = string
+  }))
+  nullable    = false
+  description = "The jobs by short name (their name is <prefix>-<short>): script in the folder, and its parameters, without dashes. contracts, the folder of the contracts in S3, and code_sha256, the digest of wheel and script, come with them. No secrets: whoever may read a job reads these."
+
+  validation {
+    condition     = length(var.jobs) > 0 && alltrue([for short in keys(var.jobs) : can(regex("^[a-z][a-z0-9]*(-[a-z0-9]+)*$", short))])
+    error_message = "jobs needs at least one job, named by lower-case letters, digits and single hyphens."
+  }
+
+  validation {
+    condition     = alltrue([for job in values(var.jobs) : fileexists("${var.code.folder}/${job.script}")])
+    error_message = "A script in jobs is not in ${var.code.folder}."
+  }
+
+  validation {
+    condition = alltrue([
+      for job in values(var.jobs) : alltrue([
+        for name in keys(job.arguments) : can(regex("^[a-z][a-z0-9_]*$", name)) && !contains(["code_sha256", "contracts"], name)
+      ])
+    ])
+    error_message = "A parameter in jobs is named without dashes, such as tables. code_sha256 and contracts are set from the code: leave them out."
+  }
+}
+
+variable "key_arn" {
+  type        = string
+  nullable    = false
+  description = "ARN of the key that encrypts what the jobs write, and their logs."
+}
+
+variable "log_retention_days" {
+  type        = number
+  nullable    = false
+  description = "Days the jobs' logs are kept."
+}
+
+variable "prefix" {
+  type        = string
+  nullable    = false
+  description = "Prefix of the names of jobs, rule and security configuration."
+
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]*[a-z0-9]$", var.prefix))
+    error_message = "prefix must be lower-case letters, digits and hyphens and start with a letter, such as custody-dev."
+  }
+}
+
+variable "role_arn" {
+  type        = string
+  nullable    = false
+  description = "ARN of the role the jobs run as."
+
+  validation {
+    condition     = can(regex("^arn:[a-z-]+:iam::[0-9]{12}:role/.+$", var.role_arn))
+    error_message = "role_arn must be a role's whole ARN."
+  }
+}
+
+variable "size" {
+  type = object({
+    timeout_minutes = number
+    worker_type     = string
+    workers         = number
+  })
+  nullable    = false
+  description = "What each run gets: workers, the driver among them, of a type; and the minutes after which it is ended."
+
+  validation {
+    condition     = var.size.timeout_minutes >= 1 && var.size.timeout_minutes <= 10080
+    error_message = "size.timeout_minutes must be 1 to 10080: Glue ends a run after seven days."
+  }
+
+  validation {
+    condition     = contains(["G.1X", "G.2X", "G.4X", "G.8X"], var.size.worker_type)
+    error_message = "size.worker_type must be G.1X, G.2X, G.4X or G.8X."
+  }
+
+  validation {
+    condition     = var.size.workers >= 2
+    error_message = "size.workers must be at least 2: one of them is the driver."
+  }
+}
+
+variable "topic_arn" {
+  type        = string
+  nullable    = false
+  description = "ARN of the topic that hears of a run that did not end well. Its policy must let the rule <prefix>-job-failed publish."
+}
