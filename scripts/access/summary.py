@@ -25,11 +25,9 @@ KINDS = {
 _ACTIONS = (
     ("S", r"kms:Sign"),
     ("U", r"kms:(Encrypt|Decrypt|GenerateDataKey|CreateGrant|Verify)"),
-    (
-        "C",
-        r"(iam|kms|lakeformation):(?!Get|List|Describe).*|.*:PutResourcePolicy|s3:(Put|Delete)Bucket.*|s3:PutLifecycle.*",
-    ),
-    ("C", r".*:(Authorize|CreateTags|Update|Set|Associate|PutEventSelectors|PutRetention|PutFunctionConcurrency|StartLogging).*"),
+    ("C", r"(iam|kms|lakeformation):(?!Get|List|Describe).*"),
+    ("C", r"s3:(Put|Delete)Bucket.*|s3:PutLifecycle.*|.*:(Put(ResourcePolicy|EventSelectors|Retention)).*"),
+    ("C", r".*:(Associate|Authorize|CreateTags|PutFunctionConcurrency|Set|StartLogging|Update).*"),
     ("D", r"s3:(BypassGovernanceRetention|PutObjectRetention)"),
     ("D", r".*:(Delete|Purge|Stop|BatchStop|Disable|Unsubscribe).*"),
     ("X", r"sts:.*|(lambda|execute-api):Invoke.*|glue:StartJobRun|athena:StartQueryExecution"),
@@ -63,10 +61,11 @@ _BY_KIND = {
     "queue": "queues",
     "role": "roles",
     "secret": "secrets",
+    "stream": "streams",
     "table": "tables",
 }
 
-_KEYS_OF_PARTS = {"network", "rotator", "warehouse"}
+_KEYS_OF_PARTS = {"network", "rotator", "stream", "warehouse"}
 
 SUBJECTS = {
     "Data and evidence": (
@@ -83,6 +82,7 @@ SUBJECTS = {
         "trail",
         "logs",
         "queues",
+        "streams",
         "topic",
     ),
     "Keys, and what acts": (

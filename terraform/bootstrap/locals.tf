@@ -47,6 +47,7 @@ locals {
     rulesets       = "arn:${local.partition}:glue:${var.region}:${var.account_id}:dataQualityRuleset/${local.prefix}-*"
     rules          = "arn:${local.partition}:events:${var.region}:${var.account_id}:rule/${local.prefix}-*"
     secrets        = "arn:${local.partition}:secretsmanager:${var.region}:${var.account_id}:secret:${local.prefix}-*"
+    streams        = "arn:${local.partition}:firehose:${var.region}:${var.account_id}:deliverystream/${local.prefix}-*"
     tables         = "arn:${local.partition}:glue:${var.region}:${var.account_id}:table/${local.database}/*"
     topics         = "arn:${local.partition}:sns:${var.region}:${var.account_id}:${local.prefix}-*"
     trail          = "arn:${local.partition}:cloudtrail:${var.region}:${var.account_id}:trail/${local.prefix}"

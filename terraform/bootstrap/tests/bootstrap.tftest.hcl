@@ -130,6 +130,7 @@ run "applies_within_the_kit_and_its_boundaries" {
           data.aws_iam_policy_document.change_networks,
           data.aws_iam_policy_document.change_queries, data.aws_iam_policy_document.change_roles,
           data.aws_iam_policy_document.change_secrets, data.aws_iam_policy_document.change_storage,
+          data.aws_iam_policy_document.change_streams,
           data.aws_iam_policy_document.change_watch,
         ] : [for s in document.statement : tolist(s.actions)]
       ]),
