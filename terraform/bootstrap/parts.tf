@@ -208,28 +208,31 @@ data "aws_iam_policy_document" "change_parts" {
   source_policy_documents = [
     data.aws_iam_policy_document.change_networks.json,
     data.aws_iam_policy_document.change_secrets.json,
+    data.aws_iam_policy_document.change_streams.json,
   ]
 }
 
-resource "aws_iam_policy" "parts" {
+# Managed policies, with change_watch of apply.tf: for all of it there is no room inline.
+resource "aws_iam_policy" "more" {
   for_each = {
-    change = { description = "What an apply changes of networks and secrets of ${local.prefix}", policy = data.aws_iam_policy_document.change_parts.json }
-    read   = { description = "What a plan reads of networks and secrets of ${local.prefix}", policy = data.aws_iam_policy_document.read_parts.json }
+    change-parts = { description = "What an apply changes of networks, secrets and streams of ${local.prefix}", policy = data.aws_iam_policy_document.change_parts.json }
+    change-watch = { description = "What an apply changes of what watches ${local.prefix}", policy = data.aws_iam_policy_document.change_watch.json }
+    read-parts   = { description = "What a plan reads of networks and secrets of ${local.prefix}", policy = data.aws_iam_policy_document.read_parts.json }
   }
 
-  name        = "${local.prefix}-ci-${each.key}-parts"
+  name        = "${local.prefix}-ci-${each.key}"
   description = each.value.description
   policy      = each.value.policy
 
   lifecycle {
     precondition {
       condition     = length(replace(each.value.policy, "/\\s/", "")) <= 6144
-      error_message = "What a workflow may do with networks and secrets must not exceed 6144 characters, white space not counted: IAM takes no more. Shorten the name."
+      error_message = "The policy ${each.key} of the workflows must not exceed 6144 characters, white space not counted: IAM takes no more. Shorten the name."
     }
   }
 }
 
 # By name, which is known at plan, and after the policies all the same.
 locals {
-  parts_policy_arns = { for purpose, policy in aws_iam_policy.parts : purpose => "${local.iam}:policy/${policy.name}" }
+  more_policy_arns = { for short, policy in aws_iam_policy.more : short => "${local.iam}:policy/${policy.name}" }
 }
