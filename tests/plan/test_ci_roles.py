@@ -422,6 +422,14 @@ def gives(given: list[dict[str, Any]], action: str, arn: str) -> bool:
     )
 
 
+def filled(calls: Calls, change: dict[str, Any]) -> str:
+    """The ARN; a function is named by its ARN or its name alike."""
+    values = change["change"]["after"]
+    return calls.arn.format_map(
+        {**values, "function_name": values.get("function_name", "").rpartition(":")[2]}
+    )
+
+
 def missing(given: list[dict[str, Any]], plan: PlanDocument, *, changes: bool) -> set[str]:
     """What the provider does to resources of the plan and nothing allows."""
     found = set()
@@ -429,7 +437,7 @@ def missing(given: list[dict[str, Any]], plan: PlanDocument, *, changes: bool) -
         if change["mode"] != "managed" or change["type"] in OF_BOOTSTRAP:
             continue
         for calls in CALLS[change["type"]]:
-            arn = calls.arn.format_map(change["change"]["after"])
+            arn = filled(calls, change)
             for action in f"{calls.reads} {calls.changes if changes else ''}".split():
                 if not gives(given, action, arn):
                     found.add(f"{action} {arn}")
@@ -462,7 +470,7 @@ def test_a_plan_may_change_nothing(
     for planned in (plan, parts):
         wanted = missing(allowed(workflows, "plan"), planned, changes=True)
         every = {
-            f"{action} {calls.arn.format_map(change['change']['after'])}"
+            f"{action} {filled(calls, change)}"
             for change in planned.changes
             if change["type"] in CALLS
             for calls in CALLS[change["type"]]
