@@ -1,4 +1,5 @@
-# What arrives as a stream: the role by which Firehose delivers it into raw-data.
+# What arrives as a stream: its records wait in Firehose, under a key of their own, and are delivered into raw-data by a
+# role that does nothing else.
 
 # https://docs.aws.amazon.com/firehose/latest/dev/controlling-access.html#using-iam-s3
 data "aws_iam_policy_document" "ingest_objects" {
@@ -50,7 +51,21 @@ data "aws_iam_policy_document" "ingest_log" {
   statement {
     sid       = "WriteLog"
     actions   = ["logs:PutLogEvents"]
-    resources = ["${local.log_group_arns["ingest"]}:log-stream:*"]
+    resources = [for short in keys(local.stream_names) : "${local.log_group_arns[short]}:log-stream:*"]
+  }
+}
+
+# https://docs.aws.amazon.com/firehose/latest/dev/controlling-access.html#using-iam-glue
+data "aws_iam_policy_document" "ingest_schema" {
+  count = var.stream.parquet == null ? 0 : 1
+
+  statement {
+    sid     = "ReadSchema"
+    actions = ["glue:GetTable", "glue:GetTableVersion", "glue:GetTableVersions"]
+    resources = [
+      for resource in ["catalog", "database/${local.database_name}", "table/${local.database_name}/${var.stream.parquet.table}"] :
+      "arn:${local.partition}:glue:${var.region}:${var.account_id}:${resource}"
+    ]
   }
 }
 
@@ -61,11 +76,61 @@ module "ingest_role" {
   boundary_arn = local.boundary_arns["service"]
   description  = "Delivers streams into ${local.prefix}"
   name         = local.role_names["ingest"]
-  trust        = { service = { match = "like", name = "firehose.amazonaws.com", source_arns = [local.stream_arns] } }
+  trust        = { service = { name = "firehose.amazonaws.com", source_arns = values(local.stream_arns) } }
 
-  policies = {
-    objects   = data.aws_iam_policy_document.ingest_objects.json
-    use-keys  = data.aws_iam_policy_document.ingest_keys.json
-    write-log = data.aws_iam_policy_document.ingest_log.json
+  policies = merge(
+    {
+      objects   = data.aws_iam_policy_document.ingest_objects.json
+      use-keys  = data.aws_iam_policy_document.ingest_keys.json
+      write-log = data.aws_iam_policy_document.ingest_log.json
+    },
+    { for document in data.aws_iam_policy_document.ingest_schema : "read-schema" => document.json },
+  )
+}
+
+# What waits is nobody's to read: Firehose alone uses the key, under the grant that whoever makes the stream gives it.
+module "stream_key" {
+  source = "./modules/key"
+
+  account_id           = var.account_id
+  deletion_window_days = var.retention.key_window_days
+  description          = "Encrypts the records that wait in the streams of ${local.prefix}, and the streams' logs"
+  name                 = "${local.prefix}-stream"
+  principals           = var.operators.deploy
+  via_services         = ["firehose"]
+
+  users = {
+    # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html
+    LogsEncryptStreamLogs = {
+      principals = ["logs.${var.region}.${local.dns_suffix}"]
+      actions    = ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"]
+      conditions = [
+        {
+          test     = "ArnEquals"
+          variable = "kms:EncryptionContext:aws:logs:arn"
+          values   = [for short in keys(local.stream_names) : local.log_group_arns[short]]
+        },
+      ]
+    }
   }
+}
+
+# Parquet goes beside the folder that the table's job reads, which takes lines alone.
+module "stream" {
+  source   = "./modules/stream"
+  for_each = local.stream_tables
+
+  alarms             = { freshness_seconds = var.stream.freshness_seconds, topic_arn = module.alerts.topic_arn }
+  bucket_arn         = local.bucket_arns["raw-data"]
+  buffering          = { mib = var.stream.buffering_mib, seconds = var.stream.buffering_seconds }
+  error_prefix       = "errors/stream/${each.value}/"
+  key_arn            = module.stream_key.arn
+  log_retention_days = var.retention.log_days
+  name               = local.stream_names[each.key]
+  parquet            = var.stream.parquet == null ? null : { database = module.catalog.database, table = var.stream.parquet.table }
+  prefix             = var.stream.parquet == null ? local.silver_tables[each.value] : "incoming/stream/${each.value}-parquet/"
+  role_arn           = module.ingest_role.arn
+
+  # Firehose asks for the bucket, by the role, before it makes the stream.
+  depends_on = [module.lake]
 }

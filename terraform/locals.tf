@@ -55,12 +55,20 @@ locals {
 
   topic_arn = "arn:${local.partition}:sns:${var.region}:${var.account_id}:${local.prefix}-alerts"
 
+  # Streams by short name, and the table that each is for.
+  stream_tables = { viewing-events = "viewing_events" }
+  stream_names  = { for short in keys(local.stream_tables) : short => "${local.prefix}-${short}" }
+  stream_arns = {
+    for short, name in local.stream_names :
+    short => "arn:${local.partition}:firehose:${var.region}:${var.account_id}:deliverystream/${name}"
+  }
+
   log_group_names = merge(
     { for short, name in local.function_names : short => "/aws/lambda/${name}" },
+    { for short, name in local.stream_names : short => "/aws/kinesisfirehose/${name}" },
     { for short in ["error", "output"] : "jobs-${short}" => "/aws-glue/jobs/${local.prefix}-jobs-role/${local.role_names["etl"]}/${short}" },
     {
       flow-logs = "/aws/vpc/${local.network_name}"
-      ingest    = "/aws/kinesisfirehose/${local.prefix}-ingest"
       trail     = "/aws/cloudtrail/${local.prefix}"
     },
   )
@@ -69,9 +77,8 @@ locals {
     short => "arn:${local.partition}:logs:${var.region}:${var.account_id}:log-group:${name}"
   }
 
-  # What jobs and streams are called, those to come too.
-  job_arns    = "arn:${local.partition}:glue:${var.region}:${var.account_id}:job/${local.prefix}-*"
-  stream_arns = "arn:${local.partition}:firehose:${var.region}:${var.account_id}:deliverystream/${local.prefix}-*"
+  # What jobs are called, those to come too.
+  job_arns = "arn:${local.partition}:glue:${var.region}:${var.account_id}:job/${local.prefix}-*"
 
   trail_name = local.prefix
   trail_arn  = "arn:${local.partition}:cloudtrail:${var.region}:${var.account_id}:trail/${local.trail_name}"

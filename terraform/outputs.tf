@@ -30,6 +30,7 @@ output "keys" {
     data       = module.data_key.arn
     provenance = module.provenance_key.arn
     signing    = module.signing_key[var.signing_key].arn
+    stream     = module.stream_key.arn
     trail      = module.trail_key.arn
   }
 }
@@ -58,6 +59,11 @@ output "roles" {
     for short, arn in local.role_arns : short => arn
     if !startswith(short, "people-") || contains(keys(module.people_role), trimprefix(short, "people-"))
   }
+}
+
+output "streams" {
+  description = "Names of the Firehose streams by short name."
+  value       = { for short, stream in module.stream : short => stream.name }
 }
 
 output "topic_arn" {

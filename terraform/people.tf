@@ -7,6 +7,13 @@ data "aws_iam_policy_document" "people_producer" {
     resources = ["${local.bucket_arns["raw-data"]}/incoming/*"]
   }
 
+  # It takes no right to a key: what waits is encrypted by Firehose, under its own grant.
+  statement {
+    sid       = "SendRecords"
+    actions   = ["firehose:PutRecord", "firehose:PutRecordBatch"]
+    resources = values(local.stream_arns)
+  }
+
   # What custody upload --wait compares. A receipt's key ends in the version id, which S3 tells to whoever wrote that
   # version, and to nobody else who may not list: of others' files this opens no receipt.
   statement {
@@ -68,6 +75,12 @@ data "aws_iam_policy_document" "people_data_engineer" {
     sid       = "ReadLogsOfJobs"
     actions   = ["logs:DescribeLogStreams", "logs:FilterLogEvents", "logs:GetLogEvents"]
     resources = [for short in ["jobs-error", "jobs-output"] : "${local.log_group_arns[short]}:*"]
+  }
+
+  statement {
+    sid       = "WatchStreams"
+    actions   = ["logs:DescribeLogStreams", "logs:FilterLogEvents", "logs:GetLogEvents"]
+    resources = [for short in keys(local.stream_names) : "${local.log_group_arns[short]}:*"]
   }
 }
 
@@ -256,7 +269,7 @@ data "aws_iam_policy_document" "people_security_admin_keys" {
     sid     = "ReadAndDisableKeys"
     actions = ["kms:DescribeKey", "kms:DisableKey", "kms:GetKeyPolicy", "kms:GetKeyRotationStatus", "kms:GetPublicKey", "kms:ListGrants"]
     resources = concat(
-      [module.alerts.key_arn, module.data_key.arn, module.provenance_key.arn, module.trail_key.arn],
+      [module.alerts.key_arn, module.data_key.arn, module.provenance_key.arn, module.stream_key.arn, module.trail_key.arn],
       [for key in module.signing_key : key.arn],
     )
   }
@@ -314,7 +327,7 @@ data "aws_iam_policy_document" "people_break_glass_keys" {
     sid     = "SaveKeys"
     actions = ["kms:CancelKeyDeletion", "kms:DescribeKey", "kms:EnableKey"]
     resources = concat(
-      [module.alerts.key_arn, module.data_key.arn, module.provenance_key.arn, module.trail_key.arn],
+      [module.alerts.key_arn, module.data_key.arn, module.provenance_key.arn, module.stream_key.arn, module.trail_key.arn],
       [for key in module.signing_key : key.arn],
     )
   }
@@ -370,7 +383,7 @@ locals {
     auditor        = "Checks the evidence of ${local.prefix}"
     break-glass    = "Mends ${local.prefix} in an emergency; its use alarms"
     data-engineer  = "Reads the tables of ${local.prefix} and runs its jobs"
-    producer       = "Drops files into ${local.prefix}"
+    producer       = "Drops files into ${local.prefix}, and sends its streams records"
     security-admin = "Reads the settings of ${local.prefix} and stops what is amiss"
   }
 }

@@ -438,6 +438,35 @@ variable "skip_account_checks" {
   description = "Whether to plan without asking AWS who we are, as an environment without an account must. The check that the account is account_id goes with it."
 }
 
+variable "stream" {
+  type = object({
+    buffering_mib     = optional(number, 64)
+    buffering_seconds = optional(number, 300)
+    freshness_seconds = optional(number, 1800)
+    parquet = optional(object({
+      table = string
+    }))
+  })
+  nullable    = false
+  default     = {}
+  description = "The stream of viewing events: it delivers an object when so many MiB have come or so many seconds after the first record, and alarms when a record has waited for freshness_seconds. parquet: delivered as Parquet by the columns of a Glue table of the kit's database, under incoming/stream/<table>-parquet/, for readers other than the kit's jobs, which take lines of JSON alone."
+
+  validation {
+    condition     = var.stream.buffering_mib >= (var.stream.parquet == null ? 1 : 64) && var.stream.buffering_mib <= 128 && floor(var.stream.buffering_mib) == var.stream.buffering_mib
+    error_message = "stream.buffering_mib must be a whole number of 1 to 128, of 64 to 128 for Parquet: Firehose takes nothing else."
+  }
+
+  validation {
+    condition     = var.stream.buffering_seconds >= 0 && var.stream.buffering_seconds <= 900 && floor(var.stream.buffering_seconds) == var.stream.buffering_seconds
+    error_message = "stream.buffering_seconds must be a whole number of 0 to 900: Firehose takes nothing else."
+  }
+
+  validation {
+    condition     = var.stream.freshness_seconds > var.stream.buffering_seconds
+    error_message = "stream.freshness_seconds must be more than stream.buffering_seconds: so long a record waits in any case."
+  }
+}
+
 variable "tags" {
   type        = map(string)
   nullable    = false

@@ -63,10 +63,11 @@ _BY_KIND = {
     "queue": "queues",
     "role": "roles",
     "secret": "secrets",
+    "stream": "streams",
     "table": "tables",
 }
 
-_KEYS_OF_PARTS = {"network", "rotator", "warehouse"}
+_KEYS_OF_PARTS = {"network", "rotator", "stream", "warehouse"}
 
 SUBJECTS = {
     "Data and evidence": (
@@ -83,6 +84,7 @@ SUBJECTS = {
         "trail",
         "logs",
         "queues",
+        "streams",
         "topic",
     ),
     "Keys, and what acts": (

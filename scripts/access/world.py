@@ -1,7 +1,7 @@
 """What the short names of the matrix stand for, and which policies have a say, in one state.
 
 raw-data/incoming/a.csv   an object, by its bucket's short name; raw-data alone is the bucket
-key/signing               a key, queue/…, topic/…, role/…, function/…, table/…, job/…, policy/… likewise
+key/signing               a key; queue, topic, role, function, table, job, stream and policy likewise
 log-group/recorder/s      a stream of a log group, by default a function's; log-group/recorder is the group
 secret/warehouse          a secret, which ends in six characters at random
 database, workgroup, trail, catalog    there is one of each
@@ -329,6 +329,7 @@ _PATTERNS = {
     "job": "arn:{{partition}}:glue:{{region}}:{{account}}:job/{{prefix}}-{name}",
     "policy": "arn:{{partition}}:iam::{{account}}:policy/{{prefix}}-{name}",
     "queue": "arn:{{partition}}:sqs:{{region}}:{{account}}:{{prefix}}-{name}",
+    "stream": "arn:{{partition}}:firehose:{{region}}:{{account}}:deliverystream/{{prefix}}-{name}",
     "table": "arn:{{partition}}:glue:{{region}}:{{account}}:table/{{database_name}}/{name}",
     "topic": "arn:{{partition}}:sns:{{region}}:{{account}}:{{prefix}}-{name}",
     "trail": "arn:{{partition}}:cloudtrail:{{region}}:{{account}}:trail/{{prefix}}",

@@ -16,6 +16,8 @@ from scripts.local_aws.admin import Admin
 from scripts.local_aws.app import Application
 from scripts.local_aws.calls import S3Call
 from scripts.local_aws.delivery import DELIVERY
+from scripts.local_aws.firehose import api as firehose_api
+from scripts.local_aws.firehose.streams import Streams
 from scripts.local_aws.functions import api as functions_api
 from scripts.local_aws.functions.runtime import Functions
 from scripts.local_aws.glue import api as glue_api
@@ -40,6 +42,7 @@ class Emulation:
             {
                 "events": _set_chaos,
                 "events/tick": self._tick,
+                "firehose/flush": lambda _: self._streams.flush(),
                 "status": self._status,
                 "tamper": _tamper,
                 "trail/flush": self._flush_trail,
@@ -51,20 +54,24 @@ class Emulation:
         self._sources = EventSources(self._functions)
         self._events = events_api.Events(self._functions)
         self._runs = Runs(home, self.endpoint, self._tell_end)
+        self._streams = Streams(self.endpoint)
         functions_api.install(self._functions)
         rotation.install(self._functions)
         events_api.install(self._events)
         glue_api.install(self._runs)
+        firehose_api.install(self._streams)
         trail_api.install(self._trail.key)
 
     def start(self) -> None:
         """Answer requests from here on."""
         threading.Thread(target=self._server.serve_forever, name="server", daemon=True).start()
         self._sources.start()
+        self._streams.start()
         self._trail.start()
 
     def stop(self) -> None:
         """Stop answering, and end every process that was started."""
+        self._streams.stop()
         self._trail.stop()
         self._sources.stop()
         self._runs.stop()
@@ -90,6 +97,7 @@ class Emulation:
             "jobs": self._runs.status(),
             "rules": self._events.status(),
             "notifications": {"held": DELIVERY.held},
+            "streams": self._streams.status(),
         }
 
     def _flush_trail(self, request: dict[str, Any]) -> dict[str, Any]:

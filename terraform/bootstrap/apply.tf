@@ -271,6 +271,53 @@ data "aws_iam_policy_document" "change_functions" {
   }
 }
 
+# aws_kinesis_firehose_delivery_stream.
+data "aws_iam_policy_document" "change_streams" {
+  statement {
+    sid = "ChangeStreams"
+    actions = [
+      "firehose:CreateDeliveryStream",
+      "firehose:DeleteDeliveryStream",
+      "firehose:StartDeliveryStreamEncryption",
+      "firehose:StopDeliveryStreamEncryption",
+      "firehose:TagDeliveryStream",
+      "firehose:UntagDeliveryStream",
+      "firehose:UpdateDestination",
+    ]
+    resources = [local.kit.streams]
+  }
+
+  # Firehose encrypts what waits under a grant of whoever makes the stream.
+  # https://docs.aws.amazon.com/firehose/latest/APIReference/API_DeliveryStreamEncryptionConfigurationInput.html
+  statement {
+    sid       = "LetFirehoseEncrypt"
+    actions   = ["kms:CreateGrant"]
+    resources = [local.kit.keys]
+
+    dynamic "condition" {
+      for_each = local.kit_tags
+
+      content {
+        test     = "StringEquals"
+        variable = "aws:ResourceTag/${condition.key}"
+        values   = [condition.value]
+      }
+    }
+
+    condition {
+      test     = "Bool"
+      variable = "kms:GrantIsForAWSResource"
+      values   = ["true"]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "kms:ViaService"
+      values   = ["firehose.${var.region}.${data.aws_partition.current.dns_suffix}"]
+    }
+  }
+}
+
 # aws_glue_catalog_database, aws_glue_catalog_table, aws_glue_job, aws_glue_data_quality_ruleset,
 # aws_glue_security_configuration, aws_athena_workgroup, aws_athena_named_query.
 data "aws_iam_policy_document" "change_queries" {
@@ -366,7 +413,9 @@ data "aws_iam_policy_document" "change_watch" {
     actions = [
       "logs:AssociateKmsKey",
       "logs:CreateLogGroup",
+      "logs:CreateLogStream",
       "logs:DeleteLogGroup",
+      "logs:DeleteLogStream",
       "logs:DeleteMetricFilter",
       "logs:PutMetricFilter",
       "logs:PutRetentionPolicy",

@@ -52,6 +52,7 @@ module "apply_role" {
     change-queries   = data.aws_iam_policy_document.change_queries.json
     change-roles     = data.aws_iam_policy_document.change_roles.json
     change-storage   = data.aws_iam_policy_document.change_storage.json
+    change-streams   = data.aws_iam_policy_document.change_streams.json
     change-watch     = data.aws_iam_policy_document.change_watch.json
     read-state       = data.aws_iam_policy_document.read_state.json
     write-state      = data.aws_iam_policy_document.write_state.json

@@ -43,6 +43,7 @@ locals {
     roles          = "${local.iam}:role/${local.prefix}-*"
     rulesets       = "arn:${local.partition}:glue:${var.region}:${var.account_id}:dataQualityRuleset/${local.prefix}-*"
     rules          = "arn:${local.partition}:events:${var.region}:${var.account_id}:rule/${local.prefix}-*"
+    streams        = "arn:${local.partition}:firehose:${var.region}:${var.account_id}:deliverystream/${local.prefix}-*"
     tables         = "arn:${local.partition}:glue:${var.region}:${var.account_id}:table/${local.database}/*"
     topics         = "arn:${local.partition}:sns:${var.region}:${var.account_id}:${local.prefix}-*"
     trail          = "arn:${local.partition}:cloudtrail:${var.region}:${var.account_id}:trail/${local.prefix}"

@@ -141,10 +141,18 @@ data "aws_iam_policy_document" "read" {
       "events:DescribeRule",
       "events:ListTagsForResource",
       "events:ListTargetsByRule",
+      "logs:DescribeLogStreams",
       "logs:DescribeMetricFilters",
       "logs:ListTagsForResource",
     ]
     resources = concat([local.kit.alarms, local.kit.rules, local.kit.trail], local.kit.log_groups)
+  }
+
+  # aws_kinesis_firehose_delivery_stream.
+  statement {
+    sid       = "ReadStreams"
+    actions   = ["firehose:DescribeDeliveryStream", "firehose:ListTagsForDeliveryStream"]
+    resources = [local.kit.streams]
   }
 
   # aws_glue_catalog_database, aws_glue_catalog_table, aws_glue_job, aws_glue_data_quality_ruleset, aws_athena_workgroup,

@@ -14,6 +14,8 @@ network = {
   cidr = "10.20.0.0/16"
 }
 
+stream = { parquet = { table = "events" } }
+
 warehouse = {
   account  = "loader"
   api_arn  = "arn:aws:execute-api:us-east-1:123456789012:a1b2c3d4e5/v1"

@@ -108,17 +108,26 @@ def test_a_run_that_exits_with_nothing_wrong_succeeds(aws: Account) -> None:
     assert aws.run_job(aws.job("import sys\nsys.exit(0)"))["JobRunState"] == "SUCCEEDED"
 
 
-def test_what_was_uploaded_is_what_runs(aws: Account) -> None:
-    """A wheel comes before what is installed here, and nothing of this repository is importable."""
-    script = """
+FIND = """
 import importlib.util, json
-import msgspec, pyspark, thing
-names = ["custody", "scripts", "tests", "raw_to_processed"]
-print(json.dumps([thing.WHERE, [name for name in names if importlib.util.find_spec(name)], msgspec.WHERE]))
+for name in ["custody", "scripts", "tests", "raw_to_processed", "pyspark", "boto3", "msgspec"]:
+    spec = importlib.util.find_spec(name)
+    print(name, "no" if spec is None else "uploaded" if "/packages/" in spec.origin else "installed")
 """
-    wheel = aws.zip({"thing/__init__.py": "WHERE = 'wheel'", "msgspec/__init__.py": "WHERE = 'wheel'"})
-    run = aws.run_job(aws.job(script, modules={WHEEL: wheel}))
-    assert [json.loads(line) for line in messages(aws, "output", run["Id"])] == [["wheel", [], "wheel"]]
+
+
+def test_nothing_of_the_repository_is_importable(aws: Account) -> None:
+    found = dict(line.split() for line in messages(aws, "output", aws.run_job(aws.job(FIND))["Id"]))
+    names = ["custody", "scripts", "tests", "raw_to_processed", "pyspark", "boto3", "msgspec"]
+    assert found == dict.fromkeys(names[:4], "no") | dict.fromkeys(names[4:], "installed")
+
+
+def test_what_was_uploaded_is_what_runs(aws: Account) -> None:
+    """A wheel's packages come before those that are installed here."""
+    wheel = aws.zip({"custody/__init__.py": "", "msgspec/__init__.py": ""})
+    run = aws.run_job(aws.job(FIND, modules={WHEEL: wheel}))
+    found = dict(line.split() for line in messages(aws, "output", run["Id"]))
+    assert [name for name, place in found.items() if place == "uploaded"] == ["custody", "msgspec"]
 
 
 @pytest.mark.parametrize(

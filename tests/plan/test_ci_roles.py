@@ -94,6 +94,13 @@ CALLS = {
             "logs:PutMetricFilter logs:DeleteMetricFilter",
         )
     ],
+    "aws_cloudwatch_log_stream": [
+        Calls(
+            LOG_GROUP.format("{log_group_name}"),
+            "logs:DescribeLogStreams",
+            "logs:CreateLogStream logs:DeleteLogStream",
+        )
+    ],
     "aws_cloudwatch_metric_alarm": [
         Calls(
             "arn:aws:cloudwatch:us-east-1:123456789012:alarm:{alarm_name}",
@@ -153,6 +160,16 @@ CALLS = {
     ],
     "aws_iam_role_policy_attachments_exclusive": [
         Calls(ROLE.format("{role_name}"), "iam:ListAttachedRolePolicies", "iam:DetachRolePolicy")
+    ],
+    "aws_kinesis_firehose_delivery_stream": [
+        Calls(
+            "arn:aws:firehose:us-east-1:123456789012:deliverystream/{name}",
+            "firehose:DescribeDeliveryStream firehose:ListTagsForDeliveryStream",
+            "firehose:CreateDeliveryStream firehose:UpdateDestination firehose:DeleteDeliveryStream"
+            " firehose:StartDeliveryStreamEncryption firehose:StopDeliveryStreamEncryption"
+            " firehose:TagDeliveryStream",
+        ),
+        Calls("arn:aws:kms:us-east-1:123456789012:key/1", "", "kms:CreateGrant"),
     ],
     "aws_kms_alias": [
         Calls("*", "kms:ListAliases"),

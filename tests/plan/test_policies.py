@@ -137,13 +137,14 @@ def test_each_key_is_named_by_its_own_arn(plan: PlanDocument) -> None:
         for entry in plan.document["configuration"]["root_module"]["resources"]
         if entry["type"] == "aws_iam_policy_document" and entry["name"].endswith("_keys")
     }
-    alerts, data, provenance, trail = (
+    alerts, data, provenance, stream, trail = (
         "module.alerts.key_arn",
         "module.data_key.arn",
         "module.provenance_key.arn",
+        "module.stream_key.arn",
         "module.trail_key.arn",
     )
-    every_key = [alerts, data, provenance, trail]
+    every_key = [alerts, data, provenance, stream, trail]
     assert named == {
         "auditor_keys": {
             "DecryptEvidence": [provenance, trail],
@@ -200,7 +201,7 @@ def test_only_the_recorder_signs(plan: PlanDocument) -> None:
 
 
 def test_administering_a_key_is_not_using_it(plan: PlanDocument) -> None:
-    """Nor is kms:CreateGrant given to anybody but for Lambda: by a grant he could give himself the rest."""
+    """Nor is kms:CreateGrant given but for a service: by a grant he could give himself the rest."""
     use = {
         "kms:Decrypt",
         "kms:Encrypt",
@@ -233,7 +234,11 @@ SERVICES = {
     "auditor": ("lambda", "ArnEquals", f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:custody-local-auditor"),
     "etl": ("glue", "ArnLike", f"arn:aws:glue:us-east-1:{ACCOUNT}:job/custody-local-*"),
     "gate": ("lambda", "ArnEquals", f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:custody-local-gate"),
-    "ingest": ("firehose", "ArnLike", f"arn:aws:firehose:us-east-1:{ACCOUNT}:deliverystream/custody-local-*"),
+    "ingest": (
+        "firehose",
+        "ArnEquals",
+        f"arn:aws:firehose:us-east-1:{ACCOUNT}:deliverystream/custody-local-viewing-events",
+    ),
     "recorder": (
         "lambda",
         "ArnEquals",

@@ -21,6 +21,7 @@ MADE_OF_KEYS = {
     r".*aws_glue_security_configuration\.this": {"encryption_configuration"},
     r".*aws_cloudtrail\.this": {"kms_key_id"},
     r".*aws_athena_workgroup\.this": {"configuration"},
+    r".*aws_kinesis_firehose_delivery_stream\.this": {"server_side_encryption"},
     r".*aws_lambda_function\.this": {"kms_key_arn", "environment"},
     # the statements that name a key, and the policies these stand in
     r"data\.aws_iam_policy_document\.\w+_keys": {"statement"},
@@ -103,6 +104,7 @@ def test_all_other_outputs_are_known(plan: PlanDocument) -> None:
         "recorded_prefixes",
         "region",
         "roles",
+        "streams",
         "topic_arn",
         "trail_arn",
         "watermark_minutes",

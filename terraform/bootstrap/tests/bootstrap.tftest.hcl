@@ -127,7 +127,8 @@ run "applies_within_the_kit_and_its_boundaries" {
         for document in [
           data.aws_iam_policy_document.change_functions, data.aws_iam_policy_document.change_keys,
           data.aws_iam_policy_document.change_queries, data.aws_iam_policy_document.change_roles,
-          data.aws_iam_policy_document.change_storage, data.aws_iam_policy_document.change_watch,
+          data.aws_iam_policy_document.change_storage, data.aws_iam_policy_document.change_streams,
+          data.aws_iam_policy_document.change_watch,
         ] : [for s in document.statement : tolist(s.actions)]
       ]),
       [

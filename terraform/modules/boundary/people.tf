@@ -119,6 +119,12 @@ data "aws_iam_policy_document" "people" {
     resources = ["${local.here["lambda"]}:function:${var.prefix}-gate"]
   }
 
+  statement {
+    sid       = "StreamsOfTheKit"
+    actions   = ["firehose:PutRecord", "firehose:PutRecordBatch"]
+    resources = ["${local.here["firehose"]}:deliverystream/${var.prefix}-*"]
+  }
+
   # The list of event sources is the account's: the action has no resource.
   statement {
     sid       = "ListOfEventSources"
@@ -159,6 +165,7 @@ data "aws_iam_policy_document" "people" {
       "${local.here["cloudwatch"]}:alarm:${var.prefix}-*",
       "${local.here["events"]}:rule/${var.prefix}-*",
       "${local.here["logs"]}:log-group:/aws-glue/jobs/${var.prefix}-*",
+      "${local.here["logs"]}:log-group:/aws/kinesisfirehose/${var.prefix}-*",
       "${local.here["logs"]}:log-group:/aws/lambda/${var.prefix}-*",
       "${local.here["sns"]}:${var.prefix}-alerts",
     ]

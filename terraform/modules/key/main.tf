@@ -5,9 +5,14 @@ data "aws_region" "current" {}
 locals {
   signs = var.purpose == "sign"
   root  = "arn:${data.aws_partition.current.partition}:iam::${var.account_id}:root"
-  via = [
-    for service in var.via_services : "${service}.${data.aws_region.current.name}.${data.aws_partition.current.dns_suffix}"
-  ]
+  via = {
+    for service in var.via_services :
+    service => "${service}.${data.aws_region.current.name}.${data.aws_partition.current.dns_suffix}"
+  }
+  # Services that use the key under a grant of whoever makes a resource of theirs: Lambda for a function's environment,
+  # Firehose for what waits in a stream. Firehose never uses it in anybody's own name.
+  via_grants = { for service in ["firehose", "lambda"] : service => local.via[service] if contains(var.via_services, service) }
+  via_uses   = [for service, name in local.via : name if service != "firehose"]
 }
 
 # https://docs.aws.amazon.com/kms/latest/developerguide/key-policies.html
@@ -54,7 +59,7 @@ data "aws_iam_policy_document" "this" {
   }
 
   dynamic "statement" {
-    for_each = length(var.principals) > 0 ? [var.principals] : []
+    for_each = length(var.principals) > 0 && length(local.via_uses) > 0 ? [var.principals] : []
 
     content {
       sid       = "PrincipalsUseThroughServices"
@@ -81,17 +86,16 @@ data "aws_iam_policy_document" "this" {
       condition {
         test     = "StringEquals"
         variable = "kms:ViaService"
-        values   = local.via
+        values   = local.via_uses
       }
     }
   }
 
-  # Lambda keeps a function's environment encrypted under a grant that whoever makes the function gives it.
   dynamic "statement" {
-    for_each = contains(var.via_services, "lambda") && length(var.principals) > 0 ? [var.principals] : []
+    for_each = length(var.principals) > 0 ? local.via_grants : {}
 
     content {
-      sid       = "PrincipalsGrantToLambda"
+      sid       = "PrincipalsGrantTo${title(statement.key)}"
       actions   = ["kms:CreateGrant"]
       resources = ["*"]
 
@@ -103,7 +107,7 @@ data "aws_iam_policy_document" "this" {
       condition {
         test     = "ArnLike"
         variable = "aws:PrincipalArn"
-        values   = statement.value
+        values   = var.principals
       }
 
       condition {
@@ -121,7 +125,7 @@ data "aws_iam_policy_document" "this" {
       condition {
         test     = "StringEquals"
         variable = "kms:ViaService"
-        values   = ["lambda.${data.aws_region.current.name}.${data.aws_partition.current.dns_suffix}"]
+        values   = [statement.value]
       }
     }
   }
@@ -150,7 +154,7 @@ data "aws_iam_policy_document" "this" {
 
       # A role of a key that has via_services uses it through these and not by itself.
       dynamic "condition" {
-        for_each = length(local.via) > 0 && anytrue([for principal in statement.value.principals : startswith(principal, "arn:")]) ? [local.via] : []
+        for_each = length(local.via) > 0 && anytrue([for principal in statement.value.principals : startswith(principal, "arn:")]) ? [values(local.via)] : []
 
         content {
           test     = "StringEquals"

@@ -135,7 +135,7 @@ variable "via_services" {
   type        = set(string)
   nullable    = false
   default     = []
-  description = "Services, such as s3, through which roles and principals encrypt and decrypt. Nobody does so directly."
+  description = "Services, such as s3, through which roles and principals encrypt and decrypt; to lambda and firehose principals may give grants, for resources of theirs. Nobody uses the key directly."
 
   validation {
     condition     = var.purpose == "encrypt" || length(var.via_services) == 0
@@ -143,7 +143,7 @@ variable "via_services" {
   }
 
   validation {
-    condition     = alltrue([for service in var.via_services : contains(["athena", "lambda", "s3", "secretsmanager", "sns", "sqs"], service)])
-    error_message = "via_services knows athena, lambda, s3, secretsmanager, sns and sqs."
+    condition     = alltrue([for service in var.via_services : contains(["athena", "firehose", "lambda", "s3", "secretsmanager", "sns", "sqs"], service)])
+    error_message = "via_services knows athena, firehose, lambda, s3, secretsmanager, sns and sqs."
   }
 }

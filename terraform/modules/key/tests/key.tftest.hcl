@@ -86,6 +86,29 @@ run "lets_lambda_have_grants_of_the_principals" {
   }
 }
 
+run "lets_firehose_have_grants_and_nobody_use_the_key_through_it" {
+  variables {
+    principals   = ["arn:aws:iam::123456789012:role/custody-test-apply"]
+    via_services = ["firehose"]
+  }
+
+  assert {
+    condition = {
+      for s in data.aws_iam_policy_document.this.statement : s.sid => [
+        for c in s.condition : "${c.variable} ${join(" ", c.values)}"
+      ] if s.sid != "AccountAdministers"
+      } == {
+      PrincipalsGrantToFirehose = [
+        "aws:PrincipalArn arn:aws:iam::123456789012:role/custody-test-apply",
+        "kms:GrantIsForAWSResource true",
+        "kms:CallerAccount 123456789012",
+        "kms:ViaService firehose.eu-central-1.amazonaws.com",
+      ]
+    }
+    error_message = "Whoever makes a stream lets Firehose encrypt what waits in it, and encrypts nothing himself."
+  }
+}
+
 run "lets_nobody_of_the_account_in_who_is_not_named" {
   variables {
     via_services = ["lambda", "s3"]

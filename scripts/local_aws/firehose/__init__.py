@@ -1,0 +1,1 @@
+"""Firehose streams that buffer, and deliver into S3."""
