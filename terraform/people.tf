@@ -162,9 +162,15 @@ data "aws_iam_policy_document" "people_auditor_stages" {
   }
 
   statement {
-    sid       = "ExamineRecorder"
+    sid       = "ExamineFunctions"
     actions   = ["lambda:GetFunctionConfiguration"]
-    resources = [local.function_arns["recorder"]]
+    resources = [for short in ["gate", "recorder"] : local.function_arns[short]]
+  }
+
+  statement {
+    sid       = "ExamineJobs"
+    actions   = ["glue:GetJobRuns"]
+    resources = [local.job_arns]
   }
 
   # The list of event sources is the account's: the action has no resource.

@@ -13,6 +13,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from custody.athena import Athena
 from custody.deployment import Deployment
 from custody.errors import CannotCheckError, EvidenceError
+from custody.gate_jobs import Job
+from custody.gate_left import LeftReports
 from custody.keyring import parse_registry
 from custody.ledger import denied_rows, ledger_rows
 from custody.registry import MAX_REGISTRY_BYTES, REGISTRY_KEY
@@ -21,6 +23,7 @@ from custody.times import format_time
 if TYPE_CHECKING:
     from mypy_boto3_athena import AthenaClient
     from mypy_boto3_cloudtrail import CloudTrailClient
+    from mypy_boto3_glue import GlueClient
     from mypy_boto3_kms import KMSClient
     from mypy_boto3_lambda import LambdaClient
     from mypy_boto3_s3 import S3Client
@@ -68,6 +71,7 @@ class Clients:
     kms: KMSClient
     cloudtrail: CloudTrailClient
     athena: AthenaClient
+    glue: GlueClient
 
 
 class _BrokenError(Exception):
@@ -98,6 +102,7 @@ def examine(clients: Clients, athena: Athena, deployment: Deployment, now: datet
 
 _ABSENT = {
     "404",
+    "EntityNotFoundException",
     "NoSuchBucket",
     "NoSuchKey",
     "NotFoundException",
@@ -157,6 +162,8 @@ class _Examination:
             ("signing key", self.signing_key),
             ("key registry", self.key_registry),
             ("trail", self.trail),
+            ("gate", self.gate),
+            ("jobs", self.jobs),
             ("workgroup", self.workgroup),
             ("ledger", self.ledger),
             ("object access", self.object_access),
@@ -226,8 +233,48 @@ class _Examination:
         return "none"
 
     def recorder(self) -> str:
+        return self._function("recorder")
+
+    def gate(self) -> str:
+        state = self._function("gate")
+        bucket = self.deployment.buckets["processed"]
+        page = self.clients.s3.list_objects_v2(Bucket=bucket, Prefix="manifests/", Delimiter="/")
+        folders = [each["Prefix"] for each in page.get("CommonPrefixes", ())]
+        left = []
+        for folder in folders:
+            table = folder.split("/")[1]
+            _, versions = LeftReports(self.clients.s3, bucket, folder, table).last()
+            if versions:
+                left.append(f"{len(versions)} of {table}")
+        if left:
+            raise _BrokenError(
+                f"Object versions are left, and no job reads them: {', '.join(left)}.",
+                f"The newest report below s3://{bucket}/manifests/<table>/_left/ names them and says why.",
+            )
+        return f"{state}; of {len(folders)} tables it leaves nothing"
+
+    def jobs(self) -> str:
+        said, failed = [], []
+        for short, name in sorted(self.deployment.jobs.items()):
+            run = next(iter(Job(self.clients.glue, name).attempts()), None)
+            if run is None:
+                said.append(f"{short} never ran yet")
+                continue
+            when = format_time((run.ended_at or run.started_at).replace(microsecond=0))
+            said.append(f"{short} {run.state} {when}")
+            if run.is_over and run.state != "SUCCEEDED":
+                failed.append(f"{short} {run.state} {when} ({run.run_id}): {run.message}".rstrip(": "))
+        if failed:
+            raise _BrokenError(
+                "; ".join(failed),
+                "The logs of the jobs have the rest, in the run's stream. The gate tries it again later, "
+                "and at once if it is called for the table.",
+            )
+        return "; ".join(said) or "none"
+
+    def _function(self, short: str) -> str:
         configuration = self.clients.functions.get_function_configuration(
-            FunctionName=self.deployment.functions["recorder"]
+            FunctionName=self.deployment.functions[short]
         )
         state, update = (
             configuration.get("State", "Active"),

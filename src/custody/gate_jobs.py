@@ -34,6 +34,8 @@ class Attempt:
     started_at: datetime
     ended_at: datetime | None
     arguments: Mapping[str, str]
+    message: str = ""
+    """What went wrong, as the run or AWS Glue says it."""
 
     @property
     def is_over(self) -> bool:
@@ -58,6 +60,7 @@ class Job:
                 run["StartedOn"],
                 run.get("CompletedOn"),
                 run.get("Arguments", {}),
+                run.get("ErrorMessage", ""),
             )
             for run in runs
         ]

@@ -98,6 +98,9 @@ class UploadedFile:
         return {
             "path": str(self.file.path),
             "object": self.version.uri if self.version else self.file.uri,
+            "bucket": self.file.bucket,
+            "key": self.file.key,
+            "version_id": self.version.version_id if self.version else None,
             "outcome": str(self.outcome),
             "detail": self.detail,
             "sha256": self.sha256,

@@ -217,13 +217,20 @@ def _deploy() -> Cloud:
             NotificationConfiguration={"QueueConfigurations": [notification]},
         )
     role = _client("iam").create_role(RoleName="recorder", AssumeRolePolicyDocument="{}")["Role"]
-    function = _client("lambda").create_function(
-        FunctionName="custody-local-recorder",
-        Runtime="python3.13",
-        Role=role["Arn"],
-        Handler="recorder.handler.handler",
-        Code={"ZipFile": _empty_zip()},
-    )
+    functions = {}
+    for short in ("gate", "recorder"):
+        functions[short] = _client("lambda").create_function(
+            FunctionName=f"custody-local-{short}",
+            Runtime="python3.13",
+            Role=role["Arn"],
+            Handler=f"{short}.handler.handler",
+            Code={"ZipFile": _empty_zip()},
+        )["FunctionArn"]
+    jobs = {
+        short: f"custody-local-{short}" for short in ("raw-to-processed-customers", "processed-to-analytics")
+    }
+    for name in jobs.values():
+        _client("glue").create_job(Name=name, Role=role["Arn"], Command={"Name": "glueetl"})
     _client("athena").create_work_group(Name=DEPLOYMENT.workgroup, Configuration={})
     trail = _client("cloudtrail")
     trail.create_trail(Name="custody-local", S3BucketName=DEPLOYMENT.buckets["cloudtrail-log"])
@@ -232,7 +239,8 @@ def _deploy() -> Cloud:
         DEPLOYMENT,
         keys={"signing": key["Arn"]},
         queues=urls,
-        functions={"recorder": function["FunctionArn"]},
+        functions=functions,
+        jobs=jobs,
     )
     cloud = Cloud(deployment, Signer(ec.generate_private_key(ec.SECP256R1()), key["Arn"]))
     cloud.put_registry()

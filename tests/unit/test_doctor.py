@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import boto3
 import pytest
 from moto.athena.models import athena_backends
+from moto.glue.models import glue_backends
 
 from custody.athena import Athena
 from custody.deployment import Deployment
@@ -26,6 +28,8 @@ STAGES = [
     "signing key",
     "key registry",
     "trail",
+    "gate",
+    "jobs",
     "workgroup",
     "ledger",
     "object access",
@@ -48,6 +52,7 @@ def check(cloud: Cloud, deployment: Deployment | None = None) -> dict[str, Check
         kms=cloud.client("kms"),
         cloudtrail=cloud.client("cloudtrail"),
         athena=cloud.client("athena"),
+        glue=cloud.client("glue"),
     )
     athena = Athena(
         clients.athena, workgroup=deployment.workgroup, database=deployment.database, sleep=lambda _: None
@@ -95,6 +100,51 @@ def leave_dead_letter(cloud: Cloud) -> None:
 
 def delete_function(cloud: Cloud) -> None:
     cloud.client("lambda").delete_function(FunctionName="custody-local-recorder")
+
+
+def delete_gate(cloud: Cloud) -> None:
+    cloud.client("lambda").delete_function(FunctionName="custody-local-gate")
+
+
+def leave_version(cloud: Cloud, count: int = 1) -> None:
+    """As the gate reports it, after a report that named others."""
+    left = [
+        {
+            "bucket": RAW,
+            "key": f"incoming/customers/{name}",
+            "version_id": "v",
+            "reason": "no receipt",
+            "detail": "",
+        }
+        for name in range(5)
+    ]
+    for number, named in ((1, left), (2, left[:count])):
+        cloud.client("s3").put_object(
+            Bucket=cloud.deployment.buckets["processed"],
+            Key=f"manifests/customers/_left/{number:010d}.json",
+            Body=json.dumps(
+                {"type": "urn:custody:left:v1", "table": "customers", "number": number, "left": named}
+            ),
+        )
+
+
+def fail_job(cloud: Cloud, state: str = "FAILED") -> None:
+    run(cloud, "SUCCEEDED", "")
+    run(cloud, state, "raw_to_processed: 9 of 10 rows were rejected.")
+
+
+def run(cloud: Cloud, state: str, message: str) -> None:
+    """One more run of a job, in this state: moto knows of none that fails."""
+    name = cloud.deployment.jobs["raw-to-processed-customers"]
+    cloud.client("glue").start_job_run(JobName=name)
+    runs = glue_backends[cloud.deployment.account_id]["us-east-1"].jobs[name].job_runs
+    held, known = runs[-1], runs[-1].as_dict()
+    told = {"JobRunState": state, "StartedOn": datetime.now() + timedelta(minutes=len(runs))}  # noqa: DTZ005
+    held.as_dict = lambda: known | told | ({"ErrorMessage": message} if message else {})
+
+
+def delete_job(cloud: Cloud) -> None:
+    cloud.client("glue").delete_job(JobName=cloud.deployment.jobs["processed-to-analytics"])
 
 
 def disable_key(cloud: Cloud) -> None:
@@ -151,6 +201,13 @@ def disable_workgroup(cloud: Cloud) -> None:
         (lambda cloud: cloud.put_registry(revoked_at="2026-01-02T00:00:00Z"), "key registry", "revoked"),
         (stop_trail, "trail", "not logging"),
         (delete_trail, "trail", "TrailNotFoundException"),
+        (delete_gate, "gate", "ResourceNotFoundException"),
+        (leave_version, "gate", "1 of customers"),
+        (delete_job, "jobs", "EntityNotFoundException"),
+        (fail_job, "jobs", "raw-to-processed-customers FAILED 20"),
+        (fail_job, "jobs", "raw_to_processed: 9 of 10 rows were rejected."),
+        (lambda cloud: fail_job(cloud, "TIMEOUT"), "jobs", "raw-to-processed-customers TIMEOUT"),
+        (lambda cloud: fail_job(cloud, "STOPPED"), "jobs", "raw-to-processed-customers STOPPED"),
         (disable_workgroup, "workgroup", "DISABLED"),
     ],
 )
@@ -162,6 +219,22 @@ def test_what_is_broken_is_named_with_its_remedy(
     assert found.state is State.BROKEN
     assert words in found.detail
     assert found.remedy
+
+
+def test_the_last_run_of_each_job_is_told(cloud: Cloud) -> None:
+    assert (
+        check(cloud)["jobs"].detail
+        == "processed-to-analytics never ran yet; raw-to-processed-customers never ran yet"
+    )
+    run(cloud, "FAILED", "first")
+    run(cloud, "RUNNING", "")
+    found = check(cloud)["jobs"]
+    assert (found.state, "raw-to-processed-customers RUNNING 20" in found.detail) == (State.OK, True)
+
+
+def test_what_the_gate_leaves_no_more_is_well(cloud: Cloud) -> None:
+    leave_version(cloud, count=0)
+    assert check(cloud)["gate"].detail == "custody-local-gate is active; of 1 tables it leaves nothing"
 
 
 def test_a_function_that_reads_no_queue_is_broken(cloud: Cloud) -> None:

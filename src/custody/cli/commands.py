@@ -368,6 +368,7 @@ def doctor(
             kms=run.client("kms"),
             cloudtrail=run.client("cloudtrail"),
             athena=run.client("athena"),
+            glue=run.client("glue"),
         )
         for check in examine(clients, run.athena(tell), run.deployment, datetime.now(UTC)):
             tell(f"{check.stage}: {check.state}")

@@ -7,13 +7,17 @@ and a nested value its JSON. An empty field is an absent one.
 
 Memory is bounded whatever the object: a record has at most 64 KiB and 100 lines. A quote that is never closed
 costs its own line alone.
+
+This is the definition. What jobs run is ``columns``: it comes out the same, and leaves to this module the
+lines that are not plain.
 """
 
 from __future__ import annotations
 
 import csv
+import io
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from custody.etl.contract import Contract
@@ -23,6 +27,10 @@ MAX_RECORD_LINES = 100
 MAX_UNREADABLE_CHARACTERS = 1_000
 """As much of an unreadable record as is kept for the person who looks into it."""
 _BOM = b"\xef\xbb\xbf"
+BLOCK_BYTES = 1024 * 1024
+"""Thousands of lines, which still fit into a processor's cache."""
+_CUT_BYTES = MAX_RECORD_BYTES + 1
+"""What is kept of a line that is too long: enough to see that it is."""
 
 
 class Record(NamedTuple):
@@ -40,24 +48,33 @@ class Record(NamedTuple):
 
 def read_records(chunks: Iterable[bytes], contract: Contract) -> Iterator[Record]:
     """Yield the records of one object, in order."""
-    lines = _lines(chunks)
-    return (_csv if contract.raw().format == "csv" else _json_lines)(lines, contract)
+    lines = (cut(line) for block in read_blocks(chunks) for line in io.BytesIO(block))
+    if contract.raw().format == "csv":
+        return iter(CsvRecords(lines, contract))
+    return read_json(enumerate(lines, 1), contract)
 
 
-def _lines(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield lines, without a byte-order mark; one that is too long is cut one byte over the limit."""
-    limit = MAX_RECORD_BYTES + 1
-    first, rest = True, b""
+def read_blocks(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield the bytes of an object, about a mebibyte of whole lines at a time, without a byte-order mark.
+
+    A line that is longer than that is not given whole.
+    """
+    mark, rest = _BOM, b""
     for chunk in chunks:
-        pieces = (rest + chunk).split(b"\n")
-        rest = pieces.pop()
-        if len(rest) > 2 * limit:
-            rest = rest[:limit]
-        for piece in pieces:
-            yield (piece.removeprefix(_BOM) if first else piece)[:limit] + b"\n"
-            first = False
-    if rest:
-        yield (rest.removeprefix(_BOM) if first else rest)[:limit]
+        rest += chunk
+        if len(rest) < BLOCK_BYTES:
+            continue
+        if end := rest.rfind(b"\n") + 1:
+            yield rest[:end].removeprefix(mark)
+            mark, rest = b"", rest[end:]
+        else:
+            rest = rest[: len(_BOM) + _CUT_BYTES]
+    yield rest.removeprefix(mark)
+
+
+def cut(line: bytes) -> bytes:
+    """A line, or so much of it that it shows to be too long; with its end, if it has one."""
+    return line if len(line) <= _CUT_BYTES else line[:_CUT_BYTES] + (b"\n" if line.endswith(b"\n") else b"")
 
 
 def _unreadable(number: int, width: int, problem: str, text: str) -> Record:
@@ -75,12 +92,13 @@ def _half_character(text: str) -> bool:
     return False
 
 
-def _json_lines(lines: Iterable[bytes], contract: Contract) -> Iterator[Record]:
+def read_json(lines: Iterable[tuple[int, bytes]], contract: Contract) -> Iterator[Record]:
+    """Yield the records of numbered lines of JSON."""
     width = len(contract.columns)
     places = {column.name: place for place, column in enumerate(contract.columns)}
     aliases = {name: place for place, column in enumerate(contract.columns) for name in column.aliases}
     place_of = places.get
-    for number, line in enumerate(lines, 1):
+    for number, line in lines:
         if not line.strip():
             continue
         problem, document = _document(line)
@@ -141,8 +159,8 @@ _DECODER = json.JSONDecoder(
 )
 
 
-def _json_text(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, sort_keys=True)
+_json_text = json.JSONEncoder(ensure_ascii=False, sort_keys=True).encode
+"""A value as JSON."""
 
 
 class _UnclosedError(Exception):
@@ -154,7 +172,8 @@ class _Text:
 
     def __init__(self, lines: Iterable[bytes]) -> None:
         self._next: Callable[[], bytes] = iter(lines).__next__
-        self._again: list[bytes] = []
+        self.again: list[bytes] = []
+        """Lines given back, the last one first."""
         self.taken: list[bytes] = []
         self._size = 0
 
@@ -164,7 +183,7 @@ class _Text:
     def __next__(self) -> str:
         if self.taken and (self._size > MAX_RECORD_BYTES or len(self.taken) >= MAX_RECORD_LINES):
             raise _UnclosedError
-        line = self._again.pop() if self._again else self._next()
+        line = self.again.pop() if self.again else self._next()
         self.taken.append(line)
         self._size += len(line)
         return line.decode("utf-8", "surrogateescape")
@@ -177,7 +196,7 @@ class _Text:
     def give_back(self) -> str:
         """Give back all lines of the record under way but the first; return that one."""
         first, *rest = self.taken
-        self._again.extend(reversed(rest))
+        self.again.extend(reversed(rest))
         self.done()
         return first.decode("utf-8", "surrogateescape")
 
@@ -197,41 +216,62 @@ def _rows(text: _Text) -> Iterator[tuple[list[str] | None, str]]:
             return
 
 
-def _csv(lines: Iterable[bytes], contract: Contract) -> Iterator[Record]:
-    width = len(contract.columns)
-    text = _Text(lines)
-    rows = _rows(text)
-    header, line = next(rows, (None, ""))
-    places = _places([name.strip() for name in header], contract) if header else None
-    if header is None and not line:
-        return
-    number = 0
-    if header is None or places is None:
-        number = 1
-        yield _unreadable(number, width, "no_header", line or ",".join(header or ()))
-    at = [(places or {}).get(column.name) for column in contract.columns]
-    names = {column.name for column in contract.columns}
-    others = [(name, place) for name, place in (places or {}).items() if name not in names]
-    fields_wanted = len(header or ())
-    for row, bad_line in rows:
-        number += 1
-        if row is None:
-            yield _unreadable(number, width, "not_csv", bad_line)
-        elif places is None:
-            yield _unreadable(number, width, "no_header", ",".join(row))
-        elif len(row) != fields_wanted:
-            yield _unreadable(number, width, "field_count", ",".join(row))
-        elif not all(map(str.isascii, row)) and any(map(_half_character, row)):
-            yield _unreadable(number, width, "not_utf8", ",".join(row))
-        elif sum(map(len, row)) > MAX_RECORD_BYTES:
-            yield _unreadable(number, width, "too_long", ",".join(row))
-        else:
-            unknown = {name: row[place] for name, place in others if row[place]}
-            yield Record(
-                number,
-                [None if place is None else row[place] or None for place in at],
-                _json_text(unknown) if unknown else None,
-            )
+class CsvRecords:
+    """The records of an object of CSV, one after the other.
+
+    Where ``at_line`` holds, its lines may be read elsewhere: whole records that are counted in ``number``.
+    """
+
+    def __init__(self, lines: Iterable[bytes], contract: Contract) -> None:
+        self._text = _Text(lines)
+        self._rows = _rows(self._text)
+        self._width = len(contract.columns)
+        header, self._bad_header = next(self._rows, (None, ""))
+        self.header = header or []
+        self.number = 0
+        """How many records were read."""
+        places = _places([name.strip() for name in self.header], contract) if header else None
+        self.places = places
+        """Where each column is, by the contract's name for it; ``None`` without a header of this table."""
+        names = [column.name for column in contract.columns]
+        self.at = [(places or {}).get(name) for name in names]
+        """Where each column of the contract is."""
+        self.others = [(name, place) for name, place in (places or {}).items() if name not in names]
+        """Where the columns are that the contract does not know."""
+
+    @property
+    def at_line(self) -> bool:
+        """Whether the next record begins with the next line."""
+        return self.places is not None and not self._text.again
+
+    def __iter__(self) -> Iterator[Record]:
+        if self.places is None and (self.header or self._bad_header):
+            self.number = 1
+            yield self._unreadable("no_header", self._bad_header or ",".join(self.header))
+        for row, bad_line in self._rows:
+            self.number += 1
+            if row is None:
+                yield self._unreadable("not_csv", bad_line)
+            elif self.places is None:
+                yield self._unreadable("no_header", ",".join(row))
+            elif len(row) != len(self.header):
+                yield self._unreadable("field_count", ",".join(row))
+            elif not all(map(str.isascii, row)) and any(map(_half_character, row)):
+                yield self._unreadable("not_utf8", ",".join(row))
+            elif sum(map(len, row)) > MAX_RECORD_BYTES:
+                yield self._unreadable("too_long", ",".join(row))
+            else:
+                values = [None if place is None else row[place] or None for place in self.at]
+                yield Record(self.number, values, extra_text({name: row[at] for name, at in self.others}))
+
+    def _unreadable(self, problem: str, text: str) -> Record:
+        return _unreadable(self.number, self._width, problem, text)
+
+
+def extra_text(fields: Mapping[str, str | None]) -> str | None:
+    """The fields of CSV that the contract does not know and that are not empty, as JSON."""
+    there = {name: text for name, text in fields.items() if text}
+    return _json_text(there) if there else None
 
 
 def _places(header: list[str], contract: Contract) -> dict[str, int] | None:

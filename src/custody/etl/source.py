@@ -12,12 +12,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import astuple
-from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from custody.etl.contract import Contract
 from custody.etl.manifest import Manifest, UnfitError
-from custody.etl.records import Record, read_records
+from custody.etl.records import Record
 from custody.hashing import CHUNK_BYTES, Reader
 from custody.objects import ObjectVersion
 
@@ -32,11 +31,12 @@ It travels to the engine's workers, hence is picklable.
 """
 MAX_TASKS = 128
 """How many tasks read at most: of the thousands of small objects of a stream, one task reads several."""
-BATCH_ROWS = 250
-"""Few: what is alive while a batch is read costs the garbage collector and the processor's cache."""
+BATCH_ROWS = 16_384
+"""Each batch costs an engine something, however small: pysail compiles each regular expression for it."""
 
-SOURCE_COLUMNS = "source_bucket string, source_key string, source_version_id string"
-_ENTRY = f"{SOURCE_COLUMNS}, sha256 string, size_bytes bigint, source_rank string"
+_SOURCE = ("source_bucket", "source_key", "source_version_id")
+_TEXTS = ", ".join(f"{name} string" for name in (*_SOURCE, "source_rank"))
+_ENTRY = f"{_TEXTS}, sha256 string, size_bytes bigint"
 
 
 def read_manifest(
@@ -50,58 +50,63 @@ def read_manifest(
     ``text_<column>`` for each column of the contract, ``extra``, ``problem``, ``unreadable``: all text.
     """
     rows = [
-        (*astuple(entry.version), entry.sha256, entry.size_bytes, entry.rank) for entry in manifest.entries
+        (*astuple(entry.version), entry.rank, entry.sha256, entry.size_bytes) for entry in manifest.entries
     ]
     entries = spark.createDataFrame(rows, _ENTRY).repartition(min(len(rows), MAX_TASKS))
     texts = ", ".join(f"text_{column.name} string" for column in contract.columns)
     schema = (
-        f"{SOURCE_COLUMNS}, source_rank string, source_row bigint, object_rows bigint, "
-        f"refused string, {texts}, extra string, problem string, unreadable string"
+        f"{_TEXTS}, object_rows bigint, refused string, "
+        f"source_row bigint, {texts}, extra string, problem string, unreadable string"
     )
 
     def read(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        for batch in batches:
-            for item in batch.to_pylist():
-                yield from _batches(item, contract, open_version)
+        items = (item for batch in batches for item in batch.to_pylist())
+        return _joined(batch for item in items for batch in _batches(item, contract, open_version))
 
     return entries.mapInArrow(read, schema)
+
+
+def _joined(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+    """Yield the same rows in batches of ``BATCH_ROWS`` or a few more; the last one may have less."""
+    import pyarrow as pa  # noqa: PLC0415 - the rest of the package must do without
+
+    waiting: list[pa.RecordBatch] = []
+    for batch in batches:
+        waiting.append(batch)
+        if sum(part.num_rows for part in waiting) >= BATCH_ROWS:
+            yield from pa.Table.from_batches(waiting).combine_chunks().to_batches()
+            waiting.clear()
+    if waiting:
+        yield from pa.Table.from_batches(waiting).combine_chunks().to_batches()
 
 
 def _batches(
     item: Mapping[str, Any], contract: Contract, open_version: OpenVersion
 ) -> Iterator[pa.RecordBatch]:
-    """Yield one version's records, ``BATCH_ROWS`` at a time, then the row that ends it."""
+    """Yield one version's records in batches, then the row that ends it."""
     import pyarrow as pa  # noqa: PLC0415 - the rest of the package must do without
 
-    texts = [f"text_{column.name}" for column in contract.columns]
-    identity = [item[name] for name in ("source_bucket", "source_key", "source_version_id", "source_rank")]
-    names = ["source_bucket", "source_key", "source_version_id", "source_rank", "source_row", "object_rows"]
-    names += ["refused", *texts, "extra", "problem", "unreadable"]
+    from custody.etl.columns import as_batch, read_columns  # noqa: PLC0415 - likewise
 
     def batch(
-        records: list[Record], object_rows: int | None = None, refused: str | None = None
+        records: pa.RecordBatch, object_rows: int | None = None, refused: str | None = None
     ) -> pa.RecordBatch:
-        numbers, values, extra, problem, unreadable = zip(*records, strict=True)
-        arrays = [
-            *(pa.repeat(pa.scalar(text), len(records)) for text in identity),
-            pa.array(numbers, pa.int64()),
-            pa.array([object_rows] * len(records), pa.int64()),
-            pa.array([refused] * len(records), pa.string()),
-            *(pa.array(column, pa.string()) for column in zip(*values, strict=True)),
-            *(pa.array(column, pa.string()) for column in (extra, problem, unreadable)),
-        ]
-        return pa.RecordBatch.from_arrays(arrays, names=names)
+        same = [pa.scalar(item[name], pa.string()) for name in (*_SOURCE, "source_rank")]
+        same += [pa.scalar(object_rows, pa.int64()), pa.scalar(refused, pa.string())]
+        arrays = [pa.repeat(value, records.num_rows) for value in same]
+        names = [*_SOURCE, "source_rank", "object_rows", "refused", *records.schema.names]
+        return pa.RecordBatch.from_arrays([*arrays, *records.columns], names=names)
 
-    version = ObjectVersion(*identity[:3])
-    records = read_records(_checked(version, item["sha256"], item["size_bytes"], open_version), contract)
+    version = ObjectVersion(*(item[name] for name in _SOURCE))
+    chunks = _checked(version, item["sha256"], item["size_bytes"], open_version)
     total, refused = 0, None
     try:
-        while part := list(islice(records, BATCH_ROWS)):
-            total += len(part)
-            yield batch(part)
+        for records in read_columns(chunks, contract):
+            total += records.num_rows
+            yield batch(records)
     except UnfitError as error:
         refused = str(error)
-    yield batch([Record(0, [None] * len(texts))], total, refused)
+    yield batch(as_batch([Record(0, [None] * len(contract.columns))], contract), total, refused)
 
 
 def _checked(

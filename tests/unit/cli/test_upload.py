@@ -83,7 +83,11 @@ def test_as_json_it_is_one_document(cloud: Cloud, capsys: Capture, tmp_path: Pat
     there = document["files"][1]
     location = parse_s3_uri(there.pop("object"))
     assert (location.bucket, location.key) == (RAW, "incoming/naïve\n.csv")
+    assert document["files"][0]["version_id"] is None
     assert there == {
+        "bucket": RAW,
+        "key": "incoming/naïve\n.csv",
+        "version_id": location.version_id,
         "path": str(folder / "naïve\n.csv"),
         "outcome": "uploaded",
         "detail": "",

@@ -1,0 +1,322 @@
+r"""The records of an object as columns: what ``records`` defines, a block of plain lines at a time.
+
+A line is plain if nothing in it needs thought. Of JSON: an object without a backslash, whose values are
+texts, numbers and the like, or objects and arrays of such. Of CSV: no quotes, and as many fields as the
+header. Plain lines are cut into their fields by Arrow and NumPy, all of a block together; these let go of the
+interpreter, so that tasks run side by side. Every other line is read by ``records``, by itself.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from custody.etl.contract import Contract
+from custody.etl.records import MAX_RECORD_BYTES, CsvRecords, Record, cut, extra_text, read_blocks, read_json
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Places = NDArray[np.intp]
+    Mask = NDArray[np.bool_]
+
+_MAX_PLAIN_FIELDS = 200
+"""A regular expression of more fields than that would be a large one."""
+_NOT_ASCII = (
+    r"[\xc2-\xdf][\x80-\xbf]|\xe0[\xa0-\xbf][\x80-\xbf]|[\xe1-\xec\xee\xef][\x80-\xbf]{2}|\xed[\x80-\x9f][\x80-\xbf]"
+    r"|\xf0[\x90-\xbf][\x80-\xbf]{2}|[\xf1-\xf3][\x80-\xbf]{3}|\xf4[\x80-\x8f][\x80-\xbf]{2}"
+)
+"""A character of more than one byte (RFC 3629, section 4)."""
+_JSON_TEXT = rf'"(?:[\x20\x21\x23-\x5b\x5d-\x7f]|{_NOT_ASCII})*"'
+_JSON_NUMBER = r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?"
+_JSON_SCALAR = f"(?:{_JSON_TEXT}|{_JSON_NUMBER}|true|false|null)"
+
+
+def _json_object(value: str) -> str:
+    field = f"{_JSON_TEXT}: ?{value}"
+    return rf"\{{{field}(?:, ?{field})*\}}"
+
+
+_JSON_ARRAY = rf"\[{_JSON_SCALAR}(?:, ?{_JSON_SCALAR})*\]"
+_JSON_LINE = _json_object(rf"(?:{_JSON_SCALAR}|{_json_object(_JSON_SCALAR)}|{_JSON_ARRAY}|\[\]|\{{\}})")
+_CSV_TEXT = rf"(?:[\x01-\x09\x0b\x0c\x0e-\x21\x23-\x2b\x2d-\x7f]|{_NOT_ASCII})*"
+
+
+def read_columns(chunks: Iterable[bytes], contract: Contract) -> Iterator[pa.RecordBatch]:
+    """Yield the records of one object, in no particular order.
+
+    Columns: ``source_row``, ``text_<column>`` for each of the contract's, ``extra``, ``problem`` and
+    ``unreadable``, as a ``Record`` has them.
+    """
+    blocks = map(_Block, read_blocks(chunks))
+    return (_csv if contract.raw().format == "csv" else _json)(blocks, contract)
+
+
+class _Block:
+    """Some whole lines of an object."""
+
+    def __init__(self, data: bytes) -> None:
+        ends = np.flatnonzero(np.frombuffer(data, np.uint8) == ord("\n")) + 1
+        if data and not data.endswith(b"\n"):
+            ends = np.append(ends, len(data))
+        self._data = data
+        self._begins = np.concatenate(([0], ends)).astype(np.int32)
+        self.size = len(ends)
+        """How many lines there are."""
+        self.numbers: Places = np.zeros(self.size, np.intp)
+        """For each line the number of its record, if it is to be read with the others; else 0."""
+
+    def line(self, place: int) -> bytes:
+        """One line, cut if it is too long."""
+        return cut(self._data[self._begins[place] : self._begins[place + 1]])
+
+    def match(self, pattern: str) -> Mask:
+        """For each line, whether it is of the pattern, and ends, and is not too long."""
+        found: Mask = pc.match_substring_regex(self._lines(), rf"\A{pattern}\r?\n\z").to_numpy(
+            zero_copy_only=False
+        )
+        return found & (np.diff(self._begins) <= MAX_RECORD_BYTES)
+
+    def numbered(self) -> _Lines:
+        """The lines that have numbers, one after the other."""
+        lines = self._lines().filter(pa.array(self.numbers > 0))
+        _, offsets, text = lines.buffers()
+        begins = np.frombuffer(offsets, np.int32)[: len(lines) + 1].astype(np.intp)
+        bytes_ = np.frombuffer(text, np.uint8)
+        return _Lines(text, bytes_, begins[:-1], begins[1:] - 1 - (bytes_[begins[1:] - 2] == ord("\r")))
+
+    def _lines(self) -> pa.BinaryArray:
+        buffers = [None, pa.py_buffer(self._begins), pa.py_buffer(self._data)]
+        return pa.Array.from_buffers(pa.binary(), self.size, buffers)
+
+
+class _Lines(NamedTuple):
+    """Lines of a text, and where each begins, and ends without its line end."""
+
+    text: pa.Buffer
+    bytes_: NDArray[np.uint8]
+    begins: Places
+    ends: Places
+
+
+class _Pieces:
+    """Pieces of a text, in order."""
+
+    def __init__(self, text: pa.Buffer, begins: Places, ends: Places) -> None:
+        offsets = np.zeros(2 * len(begins) + 1, np.int32)
+        offsets[:-1:2], offsets[1::2], offsets[-1:] = begins, ends, ends[-1:]
+        buffers = [None, pa.py_buffer(offsets), text]
+        self._with_gaps = pa.Array.from_buffers(pa.string(), 2 * len(begins), buffers)
+
+    def take(self, which: Places, missing: Mask | None = None) -> pa.StringArray:
+        """The pieces of these numbers, and nothing where one is missing."""
+        return self._with_gaps.take(pa.array(2 * which, mask=missing))
+
+
+def _batch(
+    contract: Contract,
+    numbers: Sequence[int] | Places,
+    texts: Iterable[pa.Array],
+    *more: Sequence[str | None],
+) -> pa.RecordBatch:
+    """Make a batch of columns; ``more`` are ``extra``, ``problem``, ``unreadable``, or the first of them."""
+    columns = [*(pa.array(column, pa.string()) for column in more)]
+    nothing = pa.nulls(len(numbers), pa.string())
+    names = [f"text_{column.name}" for column in contract.columns]
+    return pa.RecordBatch.from_arrays(
+        [pa.array(numbers, pa.int64()), *texts, *columns, *([nothing] * (3 - len(columns)))],
+        names=["source_row", *names, "extra", "problem", "unreadable"],
+    )
+
+
+def as_batch(records: Sequence[Record], contract: Contract) -> pa.RecordBatch:
+    """Make a batch of records, of which there must be one."""
+    numbers, values, *more = zip(*records, strict=True)
+    return _batch(
+        contract, numbers, (pa.array(column, pa.string()) for column in zip(*values, strict=True)), *more
+    )
+
+
+def _json(blocks: Iterable[_Block], contract: Contract) -> Iterator[pa.RecordBatch]:
+    before = 1
+    for block in blocks:
+        plain = block.match(_JSON_LINE)
+        block.numbers[plain] = before + np.flatnonzero(plain)
+        if plain.any():
+            batch, fine = _json_batch(block.numbered(), block.numbers[plain], contract)
+            yield batch if fine.all() else batch.filter(pa.array(fine))
+            plain[plain] = fine
+        odd = ((before + place, block.line(place)) for place in np.flatnonzero(~plain).tolist())
+        if records := list(read_json(odd, contract)):
+            yield as_batch(records, contract)
+        before += block.size
+
+
+class _Fields(NamedTuple):
+    """The fields of plain lines of JSON, in order."""
+
+    row: Places
+    """Which line each is in."""
+    names: pa.StringArray
+    begins: Places
+    """Where each begins, with its name."""
+    value_begins: Places
+    ends: Places
+
+
+def _json_fields(lines: _Lines) -> _Fields:
+    text, bytes_, begins, ends = lines
+    quotes = np.flatnonzero(bytes_ == ord('"'))
+    quotes = quotes[~_nested(bytes_, quotes)]
+    opening, closing = quotes[::2], quotes[1::2]
+    is_name = bytes_[closing + 1] == ord(":")
+    names, name_ends = opening[is_name], closing[is_name]
+    first = np.searchsorted(names, begins)
+    value_begins = name_ends + 2
+    value_begins += bytes_[value_begins] == ord(" ")
+    value_ends = np.roll(names, -1) - 1
+    value_ends -= bytes_[value_ends] == ord(" ")
+    value_ends[np.append(first[1:], len(names)) - 1] = ends - 1
+    return _Fields(
+        row=np.repeat(np.arange(len(begins)), np.diff(first, append=len(names))),
+        names=_Pieces(text, names + 1, name_ends).take(np.arange(len(names))),
+        begins=names,
+        value_begins=value_begins,
+        ends=value_ends,
+    )
+
+
+def _nested(bytes_: NDArray[np.uint8], quotes: Places) -> Mask:
+    """Which quotes are within an object or an array that is itself within the line's."""
+    folded = bytes_ | 0x20  # takes [ for {, and ] for }
+    depth = np.zeros(len(quotes) + 1, np.intp)
+    for bracket, step in ((ord("{"), 1), (ord("}"), -1)):
+        before = np.searchsorted(quotes, np.flatnonzero(folded == bracket))
+        depth += step * np.bincount(before[before % 2 == 0], minlength=len(depth))  # not those within texts
+    return depth.cumsum()[:-1] > 1
+
+
+def _json_batch(lines: _Lines, numbers: Places, contract: Contract) -> tuple[pa.RecordBatch, Mask]:
+    """The records of plain lines; and which of them are right: the others' lines are not plain after all."""
+    names = [name for column in contract.columns for name in (column.name, *column.aliases)]
+    fields = _json_fields(lines)
+    name = pc.index_in(fields.names, value_set=pa.array(names)).fill_null(-1).to_numpy()
+    fine = np.ones(len(numbers), np.bool_)
+
+    kind = lines.bytes_[fields.value_begins]
+    is_text = kind == ord('"')
+    begins, ends = fields.value_begins + is_text, fields.ends - is_text
+    values = _Pieces(lines.text, begins, ends)
+    known = name >= 0
+    fine[fields.row[known & ((kind == ord("{")) | (kind == ord("[")))]] = False
+    times = np.bincount(fields.row[known] * len(names) + name[known], minlength=len(names) * len(numbers))
+    fine[(times > 1).reshape(-1, len(names)).any(axis=1)] = False
+    there = np.flatnonzero(known & (kind != ord("n")) & (begins < ends))
+    by_name = np.full((len(names), len(numbers)), len(name))
+    by_name[name[there], fields.row[there]] = there
+    texts = []
+    for column in contract.columns:
+        which = by_name[names.index(column.name)]
+        if column.aliases:
+            others = by_name[[names.index(alias) for alias in column.aliases]].min(axis=0)
+            which = np.where(which < len(name), which, others)
+        texts.append(values.take(which, which == len(name)))
+
+    extra: list[str | None] = [None] * len(numbers)
+    unknown: defaultdict[int, list[bytes]] = defaultdict(list)
+    data = lines.text.to_pybytes()
+    for place in np.flatnonzero(~known).tolist():
+        unknown[int(fields.row[place])].append(data[fields.begins[place] : fields.ends[place]])
+    documents = ((row, b"{%s}" % b",".join(parts)) for row, parts in unknown.items())
+    for record in read_json(documents, contract):
+        extra[record.number] = record.extra
+        fine[record.number] &= record.problem is None
+    return _batch(contract, numbers, texts, extra), fine
+
+
+class _Cursor:
+    """The lines of an object, for ``CsvRecords`` one by one; or as many plain ones as there are, at once."""
+
+    def __init__(self, blocks: Iterable[_Block]) -> None:
+        self._blocks = iter(blocks)
+        self._block = _Block(b"")
+        self._place = 0
+        self._odd: Places | None = None
+        """Which lines of the block are not plain; found when first asked for."""
+        self.left: list[_Block] = []
+        """The blocks behind the cursor; the lines that were passed by have numbers."""
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        while self._place == self._block.size:
+            self.left.append(self._block)
+            self._block, self._place, self._odd = _Block(b""), 0, None
+            self._block = next(self._blocks)
+        self._place += 1
+        return self._block.line(self._place - 1)
+
+    def pass_plain(self, pattern: str, number: int) -> int:
+        """Pass by the plain lines that come next in the block, giving them numbers from this; how many."""
+        if self._odd is None:
+            self._odd = np.append(np.flatnonzero(~self._block.match(pattern)), self._block.size)
+        end = self._odd[np.searchsorted(self._odd, self._place)]
+        count = int(end) - self._place
+        self._block.numbers[self._place : end] = np.arange(number, number + count)
+        self._place += count
+        return count
+
+
+def _csv(blocks: Iterable[_Block], contract: Contract) -> Iterator[pa.RecordBatch]:
+    lines = _Cursor(blocks)
+    reader = CsvRecords(lines, contract)
+    width = len(reader.header)
+    pattern = rf"{_CSV_TEXT}(?:,{_CSV_TEXT}){{{width - 1}}}"
+    records: list[Record] = []
+    for record in reader:
+        records.append(record)
+        if reader.at_line and 1 < width <= _MAX_PLAIN_FIELDS:
+            reader.number += lines.pass_plain(pattern, reader.number + 1)
+        if lines.left:
+            yield from _csv_left(lines, reader, contract)
+            yield as_batch(records, contract)
+            records = []
+    yield from _csv_left(lines, reader, contract)
+    if records:
+        yield as_batch(records, contract)
+
+
+def _csv_left(lines: _Cursor, reader: CsvRecords, contract: Contract) -> Iterator[pa.RecordBatch]:
+    """Yield the lines that were passed by in the blocks behind the cursor."""
+    for block in lines.left:
+        if block.numbers.any():
+            yield _csv_batch(block.numbered(), block.numbers[block.numbers > 0], reader, contract)
+    lines.left.clear()
+
+
+def _csv_batch(lines: _Lines, numbers: Places, reader: CsvRecords, contract: Contract) -> pa.RecordBatch:
+    width = len(reader.header)
+    commas = np.flatnonzero(lines.bytes_ == ord(",")).reshape(-1, width - 1)
+    begins = np.column_stack((lines.begins, commas + 1)).ravel()
+    ends = np.column_stack((commas, lines.ends)).ravel()
+    fields = _Pieces(lines.text, begins, ends)
+
+    def column(place: int | None) -> pa.StringArray:
+        if place is None:
+            return pa.nulls(len(numbers), pa.string())
+        which = np.arange(place, len(begins), width)
+        return fields.take(which, begins[which] == ends[which])
+
+    texts = [column(place) for place in reader.at]
+    if not reader.others:
+        return _batch(contract, numbers, texts)
+    names = [name for name, _ in reader.others]
+    others = zip(*(column(place).to_pylist() for _, place in reader.others), strict=True)
+    extra = [extra_text(dict(zip(names, values, strict=True))) for values in others]
+    return _batch(contract, numbers, texts, extra)

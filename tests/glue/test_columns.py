@@ -1,0 +1,175 @@
+"""Whole blocks of lines are read as ``records`` reads each of them, whatever the bytes."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from custody.etl import records
+from custody.etl.columns import read_columns
+from custody.etl.records import MAX_RECORD_BYTES, MAX_RECORD_LINES, Record, read_records
+from scripts.generate import customer_files, event_files
+from tests.glue.local import CUSTOMER_HEADER, contract, contract_with
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from custody.etl.contract import Contract
+
+CUSTOMERS = contract("customers")
+EVENTS = contract_with("viewing_events", ("aliases: [timestamp]", "aliases: [timestamp, when, 'at (UTC)']"))
+
+pytestmark = pytest.mark.usefixtures("_small_blocks")
+
+
+@pytest.fixture(params=[1, 150, 1024 * 1024])
+def _small_blocks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(records, "BLOCK_BYTES", request.param)
+
+
+def read(chunks: Iterable[bytes], rules: Contract) -> list[Record]:
+    """The records out of the batches, in the order of their numbers."""
+    rows = [
+        Record(row[0], list(row[1:-3]), *row[-3:])
+        for batch in read_columns(chunks, rules)
+        for row in zip(*(column.to_pylist() for column in batch.columns), strict=True)
+    ]
+    return sorted(rows, key=lambda row: row.number)
+
+
+def assert_same(chunks: list[bytes], rules: Contract) -> None:
+    wanted = [record._replace(values=list(record.values)) for record in read_records(chunks, rules)]
+    assert read(chunks, rules) == wanted
+
+
+def cut(body: bytes, places: list[int]) -> list[bytes]:
+    at = sorted({0, len(body), *(place % (len(body) + 1) for place in places)})
+    return [body[begin:end] for begin, end in pairwise(at)]
+
+
+def joined(pieces: list[str | bytes]) -> bytes:
+    return b"".join(piece.encode() if isinstance(piece, str) else piece for piece in pieces)
+
+
+LETTER = st.sampled_from(
+    ["a", " ", ",", ":", "é", "芽", "🎬", "\x7f", "\t", "\0", "\\", '"', "\\u00e9", "\\ud83d", "{", b"\xff"]
+)
+PLAIN_LETTER = st.sampled_from(
+    ["a", "b", "1", " ", ",", ":", "é", "芽", "🎬", "\x7f", ":5,", "null", b"\xed\xa0\x80"]
+)
+JSON_TEXT = st.lists(PLAIN_LETTER | PLAIN_LETTER | LETTER, max_size=4).map(
+    lambda text: joined(['"', *text, '"'])
+)
+SCALARS = ("0", "-0", "7", "1.50", "1e5", "1E-05", "9" * 30, "true", "false", "null", '""', '"null"')
+NOT_JSON = ("01", "1.", "-", "+1", "NaN", "nul", "")
+NESTED = ("[]", "{}", '{"a":1,"a":2}', '{"b": "]{", "a":null}', '["}",{}]', "[1, 2]")
+JSON_VALUE = st.one_of(JSON_TEXT, JSON_TEXT, st.sampled_from([*SCALARS, *NESTED, *NOT_JSON]))
+NAME = st.sampled_from(
+    [
+        "event_id",
+        "event_time",
+        "timestamp",
+        "when",
+        "at (UTC)",
+        "device",
+        "device_type",
+        "title_id",
+        "mood",
+        "",
+    ]
+)
+FIELD = st.tuples(NAME, st.sampled_from([":", ":", ": ", ":  ", " :"]), JSON_VALUE).map(
+    lambda field: joined([f'"{field[0]}"{field[1]}', field[2]])
+)
+OBJECT = st.tuples(st.lists(FIELD, max_size=5), st.sampled_from([b",", b",", b", ", b" ,", b",,"])).map(
+    lambda fields: b"{" + fields[1].join(fields[0]) + b"}"
+)
+END = st.sampled_from([b"\n", b"\n", b"\n", b"\r\n", b"\n\n", b"\r", b" \n", b""])
+LINES = st.lists(st.tuples(OBJECT | OBJECT | st.binary(max_size=9), END).map(b"".join), max_size=8).map(
+    b"".join
+)
+MARK = st.sampled_from([b"", b"", b"\xef\xbb\xbf", b"\xef\xbb\xbf\xef\xbb\xbf"])
+PLACES = st.lists(st.integers(0, 500), max_size=3)
+EXAMPLES = settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+
+
+@EXAMPLES
+@given(MARK, LINES, PLACES)
+def test_json(mark: bytes, lines: bytes, places: list[int]) -> None:
+    assert_same(cut(mark + lines, places), EVENTS)
+
+
+CSV_FIELD = st.lists(
+    st.sampled_from(["a", "1", " ", "é", "芽", "\t", "\0", "", '"', '""', "\n", "\r", ",", b"\xff", b"\xc3"])
+    | PLAIN_LETTER,
+    max_size=2,
+).map(joined)
+QUOTED = CSV_FIELD.map(lambda text: b'"' + text.replace(b'"', b'""') + b'"')
+CSV_LINE = st.lists(
+    st.sampled_from([b"a", b"", b"x y", "é".encode()]) | CSV_FIELD | QUOTED, min_size=2, max_size=4
+)
+HEADER = st.sampled_from(
+    [
+        *(
+            b"customer_id,email,tier\n",
+            b"email, customer_id ,tier\r\n",
+            b"customer_id,email\n",
+            b"customer_id\n",
+        ),
+        *(b'"customer_id","email","tier"\n', b"customer_id,email,email\n", b"", b'"', b"tier,x\n"),
+        *(
+            b"customer_id,tier,mood\n",
+            b"customer_id," + b",".join(b"x%d" % number for number in range(300)) + b"\n",
+        ),
+    ]
+)
+
+
+@EXAMPLES
+@given(MARK, HEADER, st.lists(st.tuples(CSV_LINE.map(b",".join), END).map(b"".join), max_size=9), PLACES)
+def test_csv(mark: bytes, header: bytes, lines: list[bytes], places: list[int]) -> None:
+    assert_same(cut(mark + header + b"".join(lines), places), CUSTOMERS)
+
+
+@EXAMPLES
+@given(st.binary(max_size=300), PLACES)
+def test_any_bytes(body: bytes, places: list[int]) -> None:
+    for rules in (CUSTOMERS, EVENTS):
+        assert_same(cut(body, places), rules)
+    assert_same(cut(CUSTOMER_HEADER.encode() + body, places), CUSTOMERS)
+
+
+@pytest.mark.parametrize(
+    "size", [MAX_RECORD_BYTES + more for more in (-20, -15, -14, -13, -1, 0, 1, 2, 9)] + [300_000]
+)
+def test_long_lines(size: int) -> None:
+    line = b'{"event_id":"' + b"x" * (size - 15) + b'"}\n'
+    good = b'{"event_id":"a"}\n'
+    for body in (good + line + good, line, good + line[:-1], b"\xef\xbb\xbf" + line):
+        assert_same([body], EVENTS)
+        assert_same([body[:70_000], body[70_000:]], EVENTS)
+    row = b"C1," + b"x" * (size - 12) + b"," * 8 + b"\n"
+    good = b"C1" + b",a" * 9 + b"\n"
+    for quoted in (row, row.replace(b"C1,", b'"C1",')):
+        assert_same([CUSTOMER_HEADER.encode() + good + quoted + good], CUSTOMERS)
+
+
+def test_a_quote_that_is_not_closed_gives_its_lines_back() -> None:
+    good = b"C1" + b",a" * 9 + b"\n"
+    for lines in (1, MAX_RECORD_LINES - 2, MAX_RECORD_LINES, MAX_RECORD_LINES + 50):
+        body = CUSTOMER_HEADER.encode() + good + b'C1,"' + b",a" * 8 + b"\n" + good * lines + b'"' + good
+        assert_same([body], CUSTOMERS)
+        assert len(read([body], CUSTOMERS)) >= lines
+
+
+def test_what_the_generator_makes() -> None:
+    for _, chunks in customer_files(300, 3, dirt=0.3):
+        assert_same(list(chunks), CUSTOMERS)
+    for _, chunks in event_files(800, 3, 100, days=1, dirt=0.3):
+        assert_same(list(chunks), EVENTS)

@@ -1,0 +1,43 @@
+"""The runbook has a section for every alarm and rule of the plan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.plan.document import PlanDocument
+from tests.support.runbook import PAGE, named
+
+pytestmark = pytest.mark.xdist_group("plan")
+
+PREFIX = "custody-local-"
+ELSEWHERE = {"rotator-errors"}
+"""Of parts that ``local`` does not have."""
+TEXT = PAGE.read_text(encoding="utf-8")
+
+
+def bells(plan: PlanDocument) -> set[str]:
+    """The names of all that rings, and of what makes it ring, without the deployment's."""
+    alarms = plan.resources("aws_cloudwatch_metric_alarm").values()
+    rules = plan.resources("aws_cloudwatch_event_rule").values()
+    names = {alarm["alarm_name"] for alarm in alarms} | {rule["name"] for rule in rules}
+    return {name.removeprefix(PREFIX) for name in names}
+
+
+def gaps(plan: PlanDocument, text: str) -> Iterator[str]:
+    sections = set(named(text, "Alarms"))
+    yield from (f"no section for {name}" for name in sorted(bells(plan) - sections))
+    yield from (f"there is no {name}" for name in sorted(sections - bells(plan) - ELSEWHERE))
+
+
+def test_every_alarm_and_rule_has_its_section(plan: PlanDocument) -> None:
+    assert list(gaps(plan, TEXT)) == []
+
+
+def test_one_that_has_none_is_found(plan: PlanDocument) -> None:
+    assert "no section for recorder-errors" in list(
+        gaps(plan, TEXT.replace("### `recorder-errors`", "###", 1))
+    )
+    more = TEXT.replace("### `recorder-errors`", "### `recorder-errors`, `recorder-bored`", 1)
+    assert "there is no recorder-bored" in list(gaps(plan, more))
