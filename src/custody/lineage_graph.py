@@ -65,9 +65,11 @@ class Graph:
         self._database.close()
 
     def add(self, identity: str, kind: Kind, **facts: Any) -> None:
-        """Add a node; one that is there already stays as it is."""
+        """Add a node; one that is there already stays as it is, unless this one tells of more ``rows``."""
         self._database.execute(
-            "INSERT OR IGNORE INTO nodes VALUES (?, ?, ?)", (identity, kind.value, json.dumps(facts))
+            "INSERT INTO nodes VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET facts = excluded.facts"
+            " WHERE json_extract(excluded.facts, '$.rows') > coalesce(json_extract(facts, '$.rows'), -1)",
+            (identity, kind.value, json.dumps(facts)),
         )
 
     def link(self, source: str, target: str, kind: Link, **facts: Any) -> None:

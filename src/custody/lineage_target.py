@@ -63,7 +63,8 @@ def _version(
         for read in library.read(library.documents(base)):
             for output in read.lineage.outputs[1:] if read.lineage else ():
                 if output.made.table == table:
-                    pairs[output.made.version] = read.place.made
+                    number, made = output.made.version, read.place.made
+                    pairs[number] = max(made, pairs.get(number, made))
     if not pairs:
         raise UsageError(f"The table {table} has no lineage document.", _what_there_is(library))
     if version is None:

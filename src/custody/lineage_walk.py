@@ -8,6 +8,8 @@ What a version of a table was made from:
   merged, so a version of one stands on all documents up to it; a gold run that names days replaces those days
   alone. A gold run that names none replaces the whole table, and stands on its own inputs.
 
+A run that found nothing new may have left its document at the version that was there.
+
 An object version that a run refused is no input. Both directions follow the same edges, so a table's version
 is found from an object version exactly if the object version is found from it. Nothing is checked here
 against receipts: that is ``custody verify``, claim ``lineage.inputs``.

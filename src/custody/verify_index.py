@@ -39,7 +39,7 @@ CREATE TABLE writes (
 ) WITHOUT ROWID;
 CREATE TABLE documents (
     bucket TEXT, key TEXT, version_id TEXT, table_uri TEXT NOT NULL, delta_version INTEGER NOT NULL,
-    since REAL NOT NULL, PRIMARY KEY (bucket, key, version_id)
+    since REAL NOT NULL, rows INTEGER NOT NULL, PRIMARY KEY (bucket, key, version_id)
 ) WITHOUT ROWID;
 CREATE TABLE sources (
     table_uri TEXT, delta_version INTEGER, document TEXT, PRIMARY KEY (table_uri, delta_version, document)
@@ -61,7 +61,7 @@ _WRITES_BY_REQUEST = (
 _RECEIPTS_BY_REQUEST = (
     "CREATE INDEX IF NOT EXISTS receipts_by_request ON receipts (request_id) WHERE request_id IS NOT NULL"
 )
-_RECEIPTS_AT_ONCE = 1000
+_ROWS_AT_ONCE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +229,7 @@ class Index:
             " (SELECT uri FROM objects WHERE objects.receipt_key = receipts.receipt_key),"
             " EXISTS (SELECT 1 FROM writes WHERE writes.receipt_key = receipts.receipt_key)"
             " FROM receipts WHERE receipt_key > ? AND versions > 0 ORDER BY receipt_key LIMIT ?",
-            (last, _RECEIPTS_AT_ONCE),
+            (last, _ROWS_AT_ONCE),
         ).fetchall():
             for key, version_id, stored, uri, witnessed in rows:
                 yield StoredReceipt(key, version_id, _moment(stored), uri, bool(witnessed))
@@ -271,7 +271,7 @@ class Index:
     def add_document(self, version: ObjectVersion, made: TableVersion, since: datetime) -> None:
         """A lineage document that is there."""
         self._database.execute(
-            "INSERT OR IGNORE INTO documents VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT OR IGNORE INTO documents VALUES (?, ?, ?, ?, ?, ?, 0)",
             (
                 version.bucket,
                 version.key,
@@ -282,6 +282,13 @@ class Index:
             ),
         )
         self.cover(made)
+
+    def note_rows(self, version: ObjectVersion, rows: int) -> None:
+        """How many rows of its version of the table a document claims for its run."""
+        self._database.execute(
+            "UPDATE documents SET rows = ? WHERE (bucket, key, version_id) = (?, ?, ?)",
+            (rows, version.bucket, version.key, version.version_id),
+        )
 
     def add_commit(self, made: TableVersion, since: datetime) -> None:
         """A commit in the log of a table."""
@@ -309,21 +316,26 @@ class Index:
         return int(count)
 
     def documents(self) -> Iterator[StoredDocument]:
-        """Every lineage document, in the order of the keys."""
-        for bucket, key, version_id, table, delta_version, since in self._database.execute(
-            "SELECT * FROM documents ORDER BY bucket, key, version_id"
-        ):
-            yield StoredDocument(
-                ObjectVersion(bucket, key, version_id), TableVersion(table, delta_version), _moment(since)
-            )
+        """Every lineage document, in the order of the keys; may be noted of meanwhile."""
+        last = ("", "", "")
+        while rows := self._database.execute(
+            "SELECT bucket, key, version_id, table_uri, delta_version, since FROM documents"
+            " WHERE (bucket, key, version_id) > (?, ?, ?) ORDER BY bucket, key, version_id LIMIT ?",
+            (*last, _ROWS_AT_ONCE),
+        ).fetchall():
+            for bucket, key, version_id, table, delta_version, since in rows:
+                yield StoredDocument(
+                    ObjectVersion(bucket, key, version_id), TableVersion(table, delta_version), _moment(since)
+                )
+            last = rows[-1][:3]
 
     def rival_documents(self) -> Iterator[tuple[ObjectVersion, TableVersion]]:
-        """Documents of a version of a table of which there is more than one."""
+        """Documents that claim rows of a version of a table of which another one claims rows too."""
         self._database.execute(_DOCUMENTS_BY_TABLE)
         for bucket, key, version_id, table, delta_version in self._database.execute(
-            "SELECT bucket, key, version_id, table_uri, delta_version FROM documents d WHERE"
-            " (SELECT count(*) FROM documents o"
-            "  WHERE o.table_uri = d.table_uri AND o.delta_version = d.delta_version) > 1"
+            "SELECT bucket, key, version_id, table_uri, delta_version FROM documents d WHERE rows > 0 AND"
+            " (SELECT count(*) FROM documents o WHERE"
+            "  o.table_uri = d.table_uri AND o.delta_version = d.delta_version AND o.rows > 0) > 1"
         ):
             yield ObjectVersion(bucket, key, version_id), TableVersion(table, delta_version)
 

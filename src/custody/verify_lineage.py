@@ -3,9 +3,9 @@
 For each lineage document: it is one, and lies where it says. The manifest it names is there, unchanged, and
 names the same object versions with the same hashes. Each of those that was used has a receipt whose signature
 holds, with that hash, recorded before the document was committed: it was verified when it was read. (Whether
-its bytes are still the same is ``object.hash``.) Each table's version it names has a document too. There is
-one document for a version, and the version is in the table's log. For each table: its log is no newer than
-its lineage, or somebody other than a job wrote to it.
+its bytes are still the same is ``object.hash``.) Each table's version it names has a document too. No other
+document claims rows of the same version, and the version is in the table's log. For each table: its log is no
+newer than its lineage, or somebody other than a job wrote to it.
 
 Of a sample's object versions, the same are looked at as by the other claims; documents and manifests are
 always read. Inputs that lie outside the scope have their receipts read for this alone.
@@ -114,7 +114,10 @@ class LineageVerification:
         self._judge_sources()
         for version, made in self._index.rival_documents():
             self._find(
-                version.uri, Status.UNEXPECTED, Severity.CRITICAL, f"There are several documents of {made}."
+                version.uri,
+                Status.UNEXPECTED,
+                Severity.CRITICAL,
+                f"Another document, too, has rows of {made} for its run's.",
             )
         for version, made in self._index.uncommitted_documents():
             if self._is_whole(made.table):
@@ -142,6 +145,7 @@ class LineageVerification:
                 self._tally.judge(_CLAIM, uri, document.findings)
             if lineage is None:
                 continue
+            self._index.note_rows(stored.version, lineage.outputs[0].rows)
             for output in lineage.outputs:
                 self._index.cover(output.made)
             for source in lineage.tables:

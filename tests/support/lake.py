@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import io
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import md5, sha256
 from types import SimpleNamespace
@@ -32,6 +32,7 @@ class Lake:
 
     buckets: dict[str, str]
     put: Put
+    _manifests: Counter[str] = field(default_factory=Counter)
 
     def uri(self, table: str, layer: str = "processed") -> str:
         return f"s3://{self.buckets[layer]}/tables/{table}"
@@ -64,7 +65,8 @@ class Lake:
         """
         manifest = write_manifest(table, [*entries, *refused] if named is None else named, BEGIN)
         digest = sha256(manifest).hexdigest()
-        key = f"manifests/{table}/{version:010d}.json"
+        self._manifests[table] += 1
+        key = f"manifests/{table}/{self._manifests[table]:010d}.json"
         self.put(self.buckets["processed"], key, manifest)
         self.commit(table, version, adds=f"part-{version}.parquet")
         outputs = [{"table": self.uri(table), "delta_version": version, "rows": len(entries)}]

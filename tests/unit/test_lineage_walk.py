@@ -179,6 +179,24 @@ def test_an_object_that_is_gone_is_still_found_by_its_documents(s3: MemoryS3, la
         assert ids(found, Kind.SILVER) == {f"{lake.uri('customers')}@1"}
 
 
+def test_two_documents_of_one_version_are_both_walked(s3: MemoryS3, lake: Lake) -> None:
+    """As a run leaves one that found nothing new, on an engine that makes no empty commits."""
+    entry, again = lake.raw("incoming/c/1"), lake.raw("incoming/c/2")
+    lake.silver("customers", 1, [entry], rejected=0)
+    outputs = [
+        {"table": lake.uri("customers"), "delta_version": 1, "rows": 0},
+        {"table": lake.uri("customers_rejected"), "delta_version": 0, "rows": 0},
+    ]
+    lake.silver("customers", 1, [again], outputs=outputs, run_id="jr_again")
+    for target in ("customers", "customers_rejected"):
+        with walked(s3, target) as found:
+            assert ids(found, Kind.OBJECT) == {entry.version.uri, again.version.uri}
+            (node,) = found.graph.nodes(Kind.SILVER)
+            assert (node["rows"], node["run_id"]) == (1, "jr_1")
+    with walked(s3, again.version.uri) as found:
+        assert ids(found, Kind.SILVER) == {f"{lake.uri('customers')}@1"}
+
+
 # What a version is named by
 
 

@@ -241,8 +241,8 @@ def test_what_a_sample_leaves_out_is_left_out_here_too(world: World, lake: Lake)
 # Manifests
 
 
-def manifest_key(version: int) -> str:
-    return f"manifests/customers/{version:010d}.json"
+def manifest_key(number: int) -> str:
+    return f"manifests/customers/{number:010d}.json"
 
 
 def test_a_manifest_that_is_gone(world: World, lake: Lake) -> None:
@@ -395,7 +395,17 @@ def test_a_second_document_of_a_version(world: World, lake: Lake) -> None:
     world.put(place.key, world.read(place.bucket, place.key), place.bucket)
     found = lineage_findings(check(world))
     assert [finding.status for finding in found] == [Status.UNEXPECTED] * 2
-    assert all("several documents" in finding.detail for finding in found)
+    assert all("Another document" in finding.detail for finding in found)
+
+
+def test_a_run_that_found_nothing_new_may_leave_its_document_at_the_version_there_was(
+    world: World, lake: Lake
+) -> None:
+    made(lake)
+    again = lake.raw("incoming/c/4")
+    outputs = [{"table": lake.uri("customers"), "delta_version": 2, "rows": 0}]
+    lake.silver("customers", 2, [again], outputs=outputs)
+    assert lineage_findings(check(world)) == []
 
 
 # The document itself
