@@ -349,6 +349,6 @@ resource "aws_glue_data_quality_ruleset" "contract" {
 
   target_table {
     database_name = local.database_name
-    table_name    = each.key
+    table_name    = module.delta_table[each.key].name
   }
 }

@@ -152,7 +152,7 @@ variable "network" {
     azs                 = list(string)
     cidr                = string
     service_bucket_arns = optional(set(string), [])
-    services            = optional(set(string), ["kms", "logs", "sqs"])
+    services            = optional(set(string), ["glue", "kms", "logs", "sns", "sqs"])
   })
   default     = null
   description = "A network without a way to the internet, in which the functions then run: availability zones (add new ones at the end), private addresses, buckets of AWS itself that are read, and services that are reached, each by an endpoint that is billed by the hour and zone. Null: none; functions call AWS services over TLS all the same."
@@ -163,8 +163,8 @@ variable "network" {
   }
 
   validation {
-    condition     = var.network == null ? true : length(setsubtract(["kms", "logs", "sqs"], var.network.services)) == 0
-    error_message = "network.services must have kms, logs and sqs: without these the recorder records nothing."
+    condition     = var.network == null ? true : length(setsubtract(["glue", "kms", "logs", "sns", "sqs"], var.network.services)) == 0
+    error_message = "network.services must have glue, kms, logs, sns and sqs: without these the recorder records nothing, and the gate starts nothing and tells nobody."
   }
 }
 

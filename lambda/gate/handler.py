@@ -11,6 +11,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import boto3
+import botocore.session
 from aws_lambda_powertools import Logger, Metrics
 from botocore.config import Config
 
@@ -18,6 +19,7 @@ from custody.errors import UsageError
 from custody.gate import Gate, Settings
 from custody.gate_requests import parse_silver_tables
 from custody.gate_table import CHECKS_AT_ONCE
+from custody.listing import read_times_fast
 from custody.signing import KmsSignatureCheck
 
 if TYPE_CHECKING:
@@ -46,6 +48,10 @@ _CONFIG = Config(
     max_pool_connections=CHECKS_AT_ONCE,
 )
 
+_core = botocore.session.get_session()
+read_times_fast(_core)
+_session = boto3.Session(botocore_session=_core)
+
 logger = Logger(service=_setting("POWERTOOLS_SERVICE_NAME"), serialize_stacktrace=False)
 metrics = Metrics(namespace=_setting("POWERTOOLS_METRICS_NAMESPACE"), service=logger.service)
 gate = Gate(
@@ -59,10 +65,10 @@ gate = Gate(
         gold_job=_setting("GOLD_JOB"),
         silver=parse_silver_tables(_setting("SILVER_TABLES")),
     ),
-    s3=boto3.client("s3", config=_CONFIG),
-    glue=boto3.client("glue", config=_CONFIG),
-    sns=boto3.client("sns", config=_CONFIG),
-    signatures=KmsSignatureCheck(boto3.client("kms", config=_CONFIG)),
+    s3=_session.client("s3", config=_CONFIG),
+    glue=_session.client("glue", config=_CONFIG),
+    sns=_session.client("sns", config=_CONFIG),
+    signatures=KmsSignatureCheck(_session.client("kms", config=_CONFIG)),
     logger=logger,
     metrics=metrics,
 )

@@ -28,7 +28,7 @@ from custody.gate_receipts import ReceiptGate
 from custody.gate_requests import LookAtTables, RemakeDays, SilverDone, SilverTable, parse_event
 from custody.gate_table import Arrivals, Examination
 from custody.hashing import ShortStreamError
-from custody.listing import list_versions
+from custody.listing import list_versions_in_lanes
 from custody.registry import MAX_REGISTRY_BYTES, REGISTRY_KEY, SignatureCheck, parse_registry
 
 if TYPE_CHECKING:
@@ -156,7 +156,7 @@ class Gate:
         reports = LeftReports(self._s3, settings.processed_bucket, chain.folder, name)
         _, known = reports.last()
         examination = Examination(chain, receipts, known, has_time, now)
-        arrivals = examination.run(list_versions(self._s3, settings.raw_bucket, prefix))
+        arrivals = examination.run(list_versions_in_lanes(self._s3, settings.raw_bucket, prefix))
         chain.fold(self._done(name))
         self._tell(name, arrivals, known, reports)
         arrivals.require_whole()

@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from botocore.utils import parse_timestamp
 
 if TYPE_CHECKING:
+    from botocore.session import Session
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import ListObjectVersionsRequestTypeDef
+
+LANES = 8
+"""How many pages are asked for at once: enough that reading them is what takes the time."""
+PAGES_BEFORE_LANES = 20
+"""So many pages are listed one after the other, before it is worth the requests to part the rest."""
+
+_DEEPEST = 8
+_ISO_8601 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +44,61 @@ def list_versions(s3: S3Client, bucket: str, prefix: str) -> Iterator[VersionEnt
     Versions of one key come newest first; its delete markers come among them or, since a page lists them
     apart, a little before or after.
     """
-    request: ListObjectVersionsRequestTypeDef = {"Bucket": bucket, "Prefix": prefix}
-    while True:
+    lane: _Lane | None = _Lane(bucket, prefix)
+    while lane is not None:
+        entries, lane = lane.fetch(s3)
+        yield from entries
+
+
+def list_versions_in_lanes(s3: S3Client, bucket: str, prefix: str) -> Iterator[VersionEntry]:
+    """Every version under ``prefix`` once, in no order; where there are many, several pages at once.
+
+    Amazon S3 takes far longer to give a page than it takes to read one, and each page says where the next
+    begins. So the keys are parted where folders begin; where there are none it is one lane as before.
+    """
+    lane: _Lane | None = _Lane(bucket, prefix)
+    for _ in range(PAGES_BEFORE_LANES):
+        if lane is None:
+            return
+        entries, lane = lane.fetch(s3)
+        yield from entries
+    if lane is None:
+        return
+    pool = ThreadPoolExecutor(LANES, thread_name_prefix="list")
+    try:
+        pages = {pool.submit(part.fetch, s3) for part in lane.parted(_folders(s3, bucket, prefix))}
+        while pages:
+            done, pages = wait(pages, return_when=FIRST_COMPLETED)
+            for page in done:
+                entries, rest = page.result()
+                if rest is not None:
+                    pages.add(pool.submit(rest.fetch, s3))
+                yield from entries
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Lane:
+    """The versions after one place and up to a key, which are still to be listed."""
+
+    bucket: str
+    prefix: str
+    after_key: str = ""
+    after_version: str = ""
+    until: str | None = None
+    """The last key of the lane; ``None`` if it goes to the end."""
+
+    def fetch(self, s3: S3Client) -> tuple[list[VersionEntry], _Lane | None]:
+        """One page, and the lane after it if there is more."""
+        request: ListObjectVersionsRequestTypeDef = {"Bucket": self.bucket, "Prefix": self.prefix}
+        if self.after_key:
+            request["KeyMarker"] = self.after_key
+        if self.after_version:
+            request["VersionIdMarker"] = self.after_version
         page = s3.list_object_versions(**request)
-        for version in page.get("Versions", ()):
-            yield VersionEntry(
+        entries = [
+            VersionEntry(
                 version["Key"],
                 version["VersionId"],
                 version["LastModified"],
@@ -43,9 +106,50 @@ def list_versions(s3: S3Client, bucket: str, prefix: str) -> Iterator[VersionEnt
                 version["Size"],
                 version["ETag"],
             )
-        for deleted in page.get("DeleteMarkers", ()):
-            yield VersionEntry(deleted["Key"], deleted["VersionId"], deleted["LastModified"], True)
-        if not page["IsTruncated"]:
-            return
-        request["KeyMarker"] = page["NextKeyMarker"]
-        request["VersionIdMarker"] = page["NextVersionIdMarker"]
+            for version in page.get("Versions", ())
+        ]
+        entries += [
+            VersionEntry(deleted["Key"], deleted["VersionId"], deleted["LastModified"], True)
+            for deleted in page.get("DeleteMarkers", ())
+        ]
+        within = [entry for entry in entries if self.until is None or entry.key <= self.until]
+        if not page["IsTruncated"] or len(within) < len(entries):
+            return within, None
+        after = {"after_key": page["NextKeyMarker"], "after_version": page["NextVersionIdMarker"]}
+        return within, replace(self, **after)
+
+    def parted(self, keys: Iterable[str]) -> list[_Lane]:
+        """The same lane in ``LANES`` parts or fewer, parted at some of these keys."""
+        inside = sorted(key for key in keys if key > self.after_key)
+        count = min(LANES - 1, len(inside))
+        ends = [inside[len(inside) * number // (count + 1)] for number in range(1, count + 1)]
+        starts = [replace(self, after_key=end, after_version="") for end in ends]
+        return [replace(lane, until=end) for lane, end in zip([self, *starts], [*ends, None], strict=True)]
+
+
+def _folders(s3: S3Client, bucket: str, prefix: str) -> list[str]:
+    """Folders under ``prefix``, as deep as it takes to find enough; some may be missing: they are a hint."""
+    found: list[str] = []
+    level = [prefix]
+    for _ in range(_DEEPEST):
+        if not level or len(found) >= LANES:
+            break
+        found = level
+        pages = [s3.list_object_versions(Bucket=bucket, Prefix=each, Delimiter="/") for each in level]
+        level = [common["Prefix"] for page in pages for common in page.get("CommonPrefixes", ())]
+    return found
+
+
+def read_times_fast(session: Session) -> None:
+    """Have the clients of a session read ISO 8601 times by ``datetime`` itself.
+
+    botocore's own way takes twice as long as all else that is done with a listing (65% of 51 microseconds a
+    version).
+    """
+    session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=_parse_time)
+
+
+def _parse_time(value: Any) -> datetime:
+    if isinstance(value, str) and _ISO_8601.fullmatch(value):
+        return datetime.fromisoformat(value)
+    return parse_timestamp(value)

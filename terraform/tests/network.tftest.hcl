@@ -38,8 +38,8 @@ run "puts_functions_into_it" {
   }
 
   assert {
-    condition     = toset(keys(module.network[0].endpoint_ids)) == toset(["kms", "logs", "s3", "sqs"])
-    error_message = "What the recorder calls can be reached."
+    condition     = toset(keys(module.network[0].endpoint_ids)) == toset(["glue", "kms", "logs", "s3", "sns", "sqs"])
+    error_message = "What recorder and gate call can be reached."
   }
 
   assert {
@@ -51,8 +51,8 @@ run "puts_functions_into_it" {
   }
 
   assert {
-    condition     = keys(local.function_network_policies["recorder"]) == ["make-interfaces"] && output.roles["flow-logs"] == "arn:aws:iam::123456789012:role/custody-test-flow-logs"
-    error_message = "The function's role and the one of the log have what they need."
+    condition     = alltrue([for short in ["gate", "recorder"] : keys(local.function_network_policies[short]) == ["make-interfaces"]]) && output.roles["flow-logs"] == "arn:aws:iam::123456789012:role/custody-test-flow-logs"
+    error_message = "The functions' roles and the one of the log have what they need."
   }
 }
 

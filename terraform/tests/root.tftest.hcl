@@ -45,6 +45,15 @@ run "names_everything_from_the_inputs" {
     condition     = output.trail_arn == "arn:aws:cloudtrail:eu-central-1:123456789012:trail/custody-test"
     error_message = "The trail is named after the deployment."
   }
+
+  assert {
+    condition = output.jobs == {
+      processed-to-analytics          = "custody-test-processed-to-analytics"
+      raw-to-processed-customers      = "custody-test-raw-to-processed-customers"
+      raw-to-processed-viewing-events = "custody-test-raw-to-processed-viewing-events"
+    }
+    error_message = "There is a job for each silver table, and one for gold."
+  }
 }
 
 run "registers_every_key_the_retired_one_too" {
@@ -107,6 +116,7 @@ run "refuses_what_is_not_there" {
   command = plan
   variables {
     environment       = "Production!"
+    etl               = { worker_type = "Standard" }
     name              = "custody-of-everything"
     query             = { result_days = 0.5 }
     recorded_prefixes = { raw = ["incoming/"] }
@@ -119,6 +129,7 @@ run "refuses_what_is_not_there" {
   }
   expect_failures = [
     var.environment,
+    var.etl,
     var.name,
     var.query,
     var.recorded_prefixes,
@@ -208,6 +219,7 @@ run "takes_the_boundaries_of_bootstrap" {
 run "refuses_too_little" {
   command = plan
   variables {
+    etl               = { workers = 1 }
     operators         = { deploy = [] }
     people            = { auditor = { principals = [] } }
     query             = { scan_limit_bytes = 1000 }
@@ -218,7 +230,7 @@ run "refuses_too_little" {
     watermark_minutes = -1
   }
   expect_failures = [
-    var.operators, var.people, var.query, var.recorded_prefixes, var.recorder, var.retention, var.signing_keys,
+    var.etl, var.operators, var.people, var.query, var.recorded_prefixes, var.recorder, var.retention, var.signing_keys,
     var.watermark_minutes,
   ]
 }
@@ -226,6 +238,7 @@ run "refuses_too_little" {
 run "refuses_what_aws_does_not_take" {
   command = plan
   variables {
+    etl                    = { timeout_minutes = 10080 }
     operators              = { deploy = ["arn:aws:iam::123456789012:root"] }
     people                 = { auditor = { principals = ["arn:aws:iam::123456789012:user/alice"], session_hours = 24 } }
     permissions_boundaries = { people = "arn:aws:iam::aws:policy/ReadOnlyAccess", service = "boundary" }
@@ -238,7 +251,7 @@ run "refuses_what_aws_does_not_take" {
     }
   }
   expect_failures = [
-    var.operators, var.people, var.permissions_boundaries, var.recorded_prefixes, var.recorder, var.retention,
+    var.etl, var.operators, var.people, var.permissions_boundaries, var.recorded_prefixes, var.recorder, var.retention,
     var.signing_keys,
   ]
 }
@@ -246,6 +259,7 @@ run "refuses_what_aws_does_not_take" {
 run "refuses_half_a_folder_and_a_key_that_ends_before_it_begins" {
   command = plan
   variables {
+    etl               = { schedule_minutes = 0.5 }
     operators         = { data = ["arn:aws:iam::123456789012:role/*"], deploy = ["arn:aws:iam::123456789012:role/apply"] }
     people            = { break-glass = { principals = ["arn:aws:iam::123456789012:user/alice"], session_hours = 2 } }
     recorded_prefixes = { "raw-data" = ["incoming"] }
@@ -257,7 +271,7 @@ run "refuses_half_a_folder_and_a_key_that_ends_before_it_begins" {
     }
   }
   expect_failures = [
-    var.operators, var.people, var.recorded_prefixes, var.recorder, var.retention, var.signing_keys,
+    var.etl, var.operators, var.people, var.recorded_prefixes, var.recorder, var.retention, var.signing_keys,
   ]
 }
 

@@ -149,7 +149,16 @@ def test_an_endpoint_leads_to_this_account_alone(plans: dict[str, Plan]) -> None
         for resource in resources(plans["assumed"])
         if resource.type == "aws_vpc_endpoint"
     }
-    assert endpoints.keys() == {"s3", "kms", "logs", "sqs", "execute-api", "secretsmanager"}
+    assert endpoints.keys() == {
+        "execute-api",
+        "glue",
+        "kms",
+        "logs",
+        "s3",
+        "secretsmanager",
+        "sns",
+        "sqs",
+    }
     for policy in endpoints.values():
         for each in statements(policy):
             assert each["Condition"]["StringEquals"]["aws:PrincipalAccount"] == "123456789012"

@@ -33,6 +33,10 @@ SAYS = {
     "14_logs_are_kept": ["kept 7 days"],
     "15_keys_die_slowly": ["can be saved for None days"],
     "16_principals_are_named": ["s3:GetObjectVersion in example-data"],
+    "17_one_signer": [
+        "role/example-gate and arn:aws:iam::123456789012:role/example-recorder sign",
+        "checks what it signs",
+    ],
 }
 """What the failing example is failed for, in the check's own words."""
 

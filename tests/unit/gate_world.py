@@ -154,8 +154,17 @@ class S3:
         }
 
     def _list_versions(
-        self, Bucket: str, Prefix: str, KeyMarker: str = "", VersionIdMarker: str = ""
+        self, Bucket: str, Prefix: str, KeyMarker: str = "", VersionIdMarker: str = "", Delimiter: str = ""
     ) -> dict[str, Any]:
+        if Delimiter:
+            keys = [key for bucket, key in self._world.objects if bucket == Bucket and key.startswith(Prefix)]
+            folders = {
+                Prefix + key[len(Prefix) :].split("/")[0] + "/" for key in keys if "/" in key[len(Prefix) :]
+            }
+            return {
+                "CommonPrefixes": [{"Prefix": folder} for folder in sorted(folders)],
+                "IsTruncated": False,
+            }
         everything = [
             (key, stored)
             for (bucket, key), versions in sorted(self._world.objects.items())
@@ -163,7 +172,9 @@ class S3:
             for stored in reversed(versions)
         ]
         ids = [(key, stored.version_id) for key, stored in everything]
-        begin = ids.index((KeyMarker, VersionIdMarker)) + 1 if KeyMarker else 0
+        begin = sum(key <= KeyMarker for key, _ in ids)
+        if VersionIdMarker:
+            begin = ids.index((KeyMarker, VersionIdMarker)) + 1
         page = everything[begin : begin + 3]
         entries = [
             {

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from datetime import timedelta
+from typing import Any
 
+import boto3
+import botocore.session
 import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
 
-from custody.listing import list_versions
-from tests.support.evidence import World, worlds
+from custody import listing
+from custody.listing import list_versions, list_versions_in_lanes, read_times_fast
+from tests.support.evidence import REGION, World, worlds
+from tests.unit.gate_world import S3, CrashError, GateWorld, Lifeline
 
 
 @pytest.fixture(scope="module")
@@ -40,3 +48,82 @@ def test_every_version_of_every_page_is_listed(new_world: Callable[[], World]) -
 def test_nothing_is_listed_of_an_empty_prefix(new_world: Callable[[], World]) -> None:
     world = new_world()
     assert list(list_versions(world.s3, world.raw, "incoming/")) == []
+
+
+KEYS = st.lists(
+    st.lists(st.sampled_from(["a", "b", "2026", "+", "\xff", ""]), min_size=1, max_size=4).map("/".join),
+    max_size=30,
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example(
+    keys=[f"{folder}/{name}" for folder in "abcdef" for name in ("", "1", "2")],
+    deleted=set(),
+    lanes=4,
+    before=0,
+)
+@given(keys=KEYS, deleted=st.sets(st.integers(0, 29)), lanes=st.integers(1, 5), before=st.integers(0, 3))
+def test_lanes_list_each_version_once(
+    keys: list[str], deleted: set[int], lanes: int, before: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listing, "LANES", lanes)
+    monkeypatch.setattr(listing, "PAGES_BEFORE_LANES", before)
+    world = GateWorld()
+    for number, key in enumerate(keys):
+        world.put("raw", f"incoming/{key}", None if number in deleted else b"x")
+    world.put("raw", "other/a", b"x")
+    s3: Any = S3(world, Lifeline())
+
+    def order(entry: listing.VersionEntry) -> str:
+        return entry.version_id
+
+    in_lanes = sorted(list_versions_in_lanes(s3, "raw", "incoming/"), key=order)
+    assert in_lanes == sorted(list_versions(s3, "raw", "incoming/"), key=order)
+    assert len(in_lanes) == len(keys)
+
+
+def test_many_versions_are_listed_in_lanes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listing, "PAGES_BEFORE_LANES", 2)
+    world = GateWorld()
+    for month in range(1, 13):
+        for day in range(1, 11):
+            world.put("raw", f"incoming/2026/{month:02d}/{day:02d}/part", b"x")
+    markers: list[str] = []
+
+    class Seen(S3):
+        def list_object_versions(self, **asked: Any) -> dict[str, Any]:
+            if "Delimiter" not in asked and "VersionIdMarker" not in asked:
+                markers.append(asked.get("KeyMarker", ""))
+            return super().list_object_versions(**asked)
+
+    s3: Any = Seen(world, Lifeline())
+    assert len(list(list_versions_in_lanes(s3, "raw", "incoming/"))) == 120
+    assert len(markers) == listing.LANES  # each begins at a place of its own
+    assert markers == sorted(set(markers))
+
+
+def test_lanes_end_when_one_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listing, "PAGES_BEFORE_LANES", 1)
+    world = GateWorld()
+    for number in range(100):
+        world.put("raw", f"incoming/{number % 10}/{number}", b"x")
+    s3: Any = S3(world, Lifeline(20))
+    with pytest.raises(CrashError):
+        list(list_versions_in_lanes(s3, "raw", "incoming/"))
+
+
+def test_times_are_read_as_botocore_reads_them(new_world: Callable[[], World]) -> None:
+    session = botocore.session.Session()
+    read_times_fast(session)
+    fast = boto3.Session(botocore_session=session, region_name=REGION).client("s3")
+    world = new_world()
+    drop = world.put("incoming/a", b"x")
+    slow = world.s3.list_object_versions(Bucket=world.raw)["Versions"][0]["LastModified"]
+    entry = next(list_versions(fast, world.raw, ""))
+    assert entry.last_modified == slow
+    assert entry.last_modified.utcoffset() == timedelta(0)
+    got = fast.get_object(Bucket=world.raw, Key="incoming/a", VersionId=drop.version.version_id)
+    assert got["LastModified"] == slow.replace(microsecond=0)
+    kms = boto3.Session(botocore_session=session, region_name=REGION).client("kms")
+    assert kms.create_key()["KeyMetadata"]["CreationDate"].tzinfo is not None

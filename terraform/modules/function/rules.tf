@@ -39,7 +39,7 @@ resource "aws_cloudwatch_event_target" "this" {
 resource "aws_lambda_permission" "rule" {
   for_each = var.rules
 
-  statement_id   = "RuleCalls-${each.key}"
+  statement_id   = "${replace(title(replace(each.key, "-", " ")), " ", "")}RuleCalls"
   action         = "lambda:InvokeFunction"
   function_name  = aws_lambda_function.this.function_name
   principal      = "events.amazonaws.com"

@@ -10,9 +10,9 @@ locals {
     }
     execute-api = { actions = ["execute-api:Invoke"] }
     glue = {
-      actions = ["glue:GetDatabase", "glue:GetPartition", "glue:GetPartitions", "glue:GetTable", "glue:GetTables", "glue:UpdateTable"]
+      actions = ["glue:GetDatabase", "glue:GetJobRun", "glue:GetJobRuns", "glue:GetPartition", "glue:GetPartitions", "glue:GetTable", "glue:GetTables", "glue:StartJobRun", "glue:UpdateTable"]
     }
-    kms  = { actions = ["kms:Decrypt", "kms:GenerateDataKey", "kms:Sign"] }
+    kms  = { actions = ["kms:Decrypt", "kms:GenerateDataKey", "kms:Sign", "kms:Verify"] }
     logs = { actions = ["logs:CreateLogStream", "logs:PutLogEvents"] }
     # Neither metrics nor a caller's identity are resources.
     monitoring     = { actions = ["cloudwatch:PutMetricData"], resources = ["*"] }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
+from fnmatch import fnmatchcase
 
 from kit import POLICIES, RESOURCE_POLICIES, TRUST, Plan, PlanCheck, Resource
 
@@ -141,6 +142,32 @@ class Bounded(PlanCheck):
             yield f"{resource.values['name']} has no permissions boundary"
 
 
+class OneSigner(PlanCheck):
+    number = 17
+    promise = "One role signs with a key, and whoever checks its signatures is another"
+    mend = (
+        "Let one role have kms:Sign in the key's policy; whoever verifies has kms:Verify, or the public key."
+    )
+    types = ("aws_kms_key",)
+
+    def weaknesses(self, resource: Resource, plan: Plan) -> Iterator[str]:
+        allowed = [statement for statement in resource.statements() if statement.effect == "Allow"]
+
+        def those_who(action: str) -> set[str]:
+            return {
+                principal
+                for statement in allowed
+                if any(fnmatchcase(action, pattern) for pattern in statement.actions)
+                for _, principal in statement.principals
+            }
+
+        signers = those_who("kms:Sign")
+        if len(signers) > 1:
+            yield f"{' and '.join(sorted(signers))} sign with {resource.address}"
+        for principal in sorted(signers & those_who("kms:Verify")):
+            yield f"{principal} checks what it signs with {resource.address}"
+
+
 checks = [
     DocumentsOnly(),
     NoActionWildcard(),
@@ -148,4 +175,5 @@ checks = [
     ServicesActForOurs(),
     TrustIsPinned(),
     Bounded(),
+    OneSigner(),
 ]
