@@ -343,7 +343,8 @@ class Index:
         """Documents of a version that is not in its table's log."""
         for bucket, key, version_id, table, delta_version, since in self._database.execute(
             "SELECT bucket, key, version_id, table_uri, delta_version, since FROM documents d"
-            " WHERE NOT EXISTS (SELECT 1 FROM commits c WHERE c.table_uri = d.table_uri AND c.delta_version = d.delta_version)"
+            " WHERE NOT EXISTS (SELECT 1 FROM commits c"
+            "  WHERE c.table_uri = d.table_uri AND c.delta_version = d.delta_version)"
         ):
             yield StoredDocument(
                 ObjectVersion(bucket, key, version_id), TableVersion(table, delta_version), _moment(since)
