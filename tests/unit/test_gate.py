@@ -532,6 +532,22 @@ def test_an_odd_gold_document_means_that_gold_is_behind(world: GateWorld, inputs
     assert world.call()["gold"]["state"] == "started"
 
 
+def test_runs_that_share_a_version_count_together(world: GateWorld) -> None:
+    """Of documents of one version none is the newest: gold is as new as any, and each must be recorded."""
+    silver_is_made(world)
+    gold_is_made(world, 0, 0)
+    key = next(key for bucket, key in world.objects if "customer_value" in key)
+    world.put("analytics", key.replace("cd" * 32, "ff" * 32), json.dumps({"inputs": []}).encode())
+    assert world.call()["gold"]["state"] == "idle"
+
+    world.publish("processed", "customers", "00" * 32)
+    key = next(key for bucket, key in world.objects if key.endswith(f"1-{'00' * 32}.json"))
+    world.put("processed", key.replace("00" * 32, "ff" * 32), b"{}")
+    assert world.call()["gold"]["state"] == "idle"
+    with pytest.raises(CannotCheckError, match=r"f\.json has no receipt yet"):
+        world.call(silver_done())
+
+
 def test_gold_that_fails_is_tried_again_after_growing_pauses(world: GateWorld) -> None:
     silver_is_made(world)
     tried = []
