@@ -203,7 +203,7 @@ data "aws_iam_policy_document" "change_roles" {
     condition {
       test     = "StringEquals"
       variable = "iam:PassedToService"
-      values   = ["cloudtrail.amazonaws.com", "firehose.amazonaws.com", "glue.amazonaws.com", "lambda.amazonaws.com"]
+      values   = [for service in ["cloudtrail", "firehose", "glue", "lambda", "vpc-flow-logs"] : "${service}.amazonaws.com"]
     }
   }
 }

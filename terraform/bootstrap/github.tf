@@ -20,7 +20,7 @@ module "plan_role" {
 
   account_id          = var.account_id
   boundary_arn        = module.boundary["ci"].arn
-  managed_policy_arns = { read = local.read_policy_arn }
+  managed_policy_arns = { read = local.read_policy_arn, read-parts = local.more_policy_arns["read-parts"] }
   description         = "Plans ${local.prefix}: reads what is deployed, and holds the lock of its state"
   name                = local.role_names["plan"]
 
@@ -40,11 +40,12 @@ module "plan_role" {
 module "apply_role" {
   source = "../modules/role"
 
-  account_id          = var.account_id
-  boundary_arn        = module.boundary["ci"].arn
-  managed_policy_arns = { read = local.read_policy_arn }
-  description         = "Applies saved plans of ${local.prefix}"
-  name                = local.role_names["apply"]
+  account_id   = var.account_id
+  boundary_arn = module.boundary["ci"].arn
+  description  = "Applies saved plans of ${local.prefix}"
+  name         = local.role_names["apply"]
+
+  managed_policy_arns = merge(local.more_policy_arns, { read = local.read_policy_arn })
 
   policies = {
     change-functions = data.aws_iam_policy_document.change_functions.json
@@ -52,8 +53,6 @@ module "apply_role" {
     change-queries   = data.aws_iam_policy_document.change_queries.json
     change-roles     = data.aws_iam_policy_document.change_roles.json
     change-storage   = data.aws_iam_policy_document.change_storage.json
-    change-streams   = data.aws_iam_policy_document.change_streams.json
-    change-watch     = data.aws_iam_policy_document.change_watch.json
     read-state       = data.aws_iam_policy_document.read_state.json
     write-state      = data.aws_iam_policy_document.write_state.json
   }

@@ -22,20 +22,23 @@ locals {
 
   # What the kit's resources of each service are called: the root's names begin with the prefix.
   kit = {
-    alarms    = "arn:${local.partition}:cloudwatch:${var.region}:${var.account_id}:alarm:${local.prefix}-*"
-    aliases   = "arn:${local.partition}:kms:${var.region}:${var.account_id}:alias/${local.prefix}-*"
-    buckets   = "arn:${local.partition}:s3:::${local.prefix}-*-${var.account_id}"
-    catalog   = "arn:${local.partition}:glue:${var.region}:${var.account_id}:catalog"
-    code      = "arn:${local.partition}:s3:::${local.prefix}-artifacts-${var.account_id}/*"
-    database  = "arn:${local.partition}:glue:${var.region}:${var.account_id}:database/${local.database}"
-    functions = "arn:${local.partition}:lambda:${var.region}:${var.account_id}:function:${local.prefix}-*"
-    jobs      = "arn:${local.partition}:glue:${var.region}:${var.account_id}:job/${local.prefix}-*"
-    keys      = "arn:${local.partition}:kms:${var.region}:${var.account_id}:key/*"
+    alarms      = "arn:${local.partition}:cloudwatch:${var.region}:${var.account_id}:alarm:${local.prefix}-*"
+    aliases     = "arn:${local.partition}:kms:${var.region}:${var.account_id}:alias/${local.prefix}-*"
+    buckets     = "arn:${local.partition}:s3:::${local.prefix}-*-${var.account_id}"
+    catalog     = "arn:${local.partition}:glue:${var.region}:${var.account_id}:catalog"
+    code        = "arn:${local.partition}:s3:::${local.prefix}-artifacts-${var.account_id}/*"
+    connections = "arn:${local.partition}:glue:${var.region}:${var.account_id}:connection/${local.prefix}-*"
+    database    = "arn:${local.partition}:glue:${var.region}:${var.account_id}:database/${local.database}"
+    functions   = "arn:${local.partition}:lambda:${var.region}:${var.account_id}:function:${local.prefix}-*"
+    jobs        = "arn:${local.partition}:glue:${var.region}:${var.account_id}:job/${local.prefix}-*"
+    keys        = "arn:${local.partition}:kms:${var.region}:${var.account_id}:key/*"
     log_groups = [
       "arn:${local.partition}:logs:${var.region}:${var.account_id}:log-group:/aws-glue/jobs/${local.prefix}-*",
       "arn:${local.partition}:logs:${var.region}:${var.account_id}:log-group:/aws/*/${local.prefix}-*",
       "arn:${local.partition}:logs:${var.region}:${var.account_id}:log-group:/aws/cloudtrail/${local.prefix}",
       "arn:${local.partition}:logs:${var.region}:${var.account_id}:log-group:/aws/cloudtrail/${local.prefix}:*",
+      "arn:${local.partition}:logs:${var.region}:${var.account_id}:log-group:/aws/vpc/${local.prefix}",
+      "arn:${local.partition}:logs:${var.region}:${var.account_id}:log-group:/aws/vpc/${local.prefix}:*",
     ]
     mappings       = "arn:${local.partition}:lambda:${var.region}:${var.account_id}:event-source-mapping:*"
     queues         = "arn:${local.partition}:sqs:${var.region}:${var.account_id}:${local.prefix}-*"
@@ -43,6 +46,7 @@ locals {
     roles          = "${local.iam}:role/${local.prefix}-*"
     rulesets       = "arn:${local.partition}:glue:${var.region}:${var.account_id}:dataQualityRuleset/${local.prefix}-*"
     rules          = "arn:${local.partition}:events:${var.region}:${var.account_id}:rule/${local.prefix}-*"
+    secrets        = "arn:${local.partition}:secretsmanager:${var.region}:${var.account_id}:secret:${local.prefix}-*"
     streams        = "arn:${local.partition}:firehose:${var.region}:${var.account_id}:deliverystream/${local.prefix}-*"
     tables         = "arn:${local.partition}:glue:${var.region}:${var.account_id}:table/${local.database}/*"
     topics         = "arn:${local.partition}:sns:${var.region}:${var.account_id}:${local.prefix}-*"
@@ -52,6 +56,12 @@ locals {
   }
   database = replace("${var.name}_${var.environment}", "-", "_")
 
-  # A key's id is random: those of the kit are told by their tags.
+  # What networks are made of, by type. Ids are random.
+  network = {
+    for type in ["route-table", "security-group", "security-group-rule", "subnet", "vpc", "vpc-endpoint", "vpc-flow-log"] :
+    type => "arn:${local.partition}:ec2:${var.region}:${var.account_id}:${type}/*"
+  }
+
+  # A key's id is random: those of the kit are told by their tags, and so is what a network is made of.
   kit_tags = { project = var.name, environment = var.environment, managed_by = "terraform" }
 }

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from scripts.access.planned import planned_workflows
+from scripts.access.planned import planned_parts, planned_workflows
 from scripts.policies import roles, statements
 from tests.plan.document import PlanDocument
 
@@ -42,7 +42,26 @@ def bucket(reads: str, changes: str) -> Calls:
 QUERY = "arn:aws:athena:us-east-1:123456789012:workgroup/{}"
 ROLE = "arn:aws:iam::123456789012:role/{}"
 RULE = "arn:aws:events:us-east-1:123456789012:rule/{}"
+FUNCTION = "arn:aws:lambda:us-east-1:123456789012:function:{}"
+SECRET = "arn:aws:secretsmanager:us-east-1:123456789012:secret:{}-000000"
 LOG_GROUP = "arn:aws:logs:us-east-1:123456789012:log-group:{}"
+
+
+def network(kind: str, reads: str, changes: str) -> list[Calls]:
+    """A part of a network: to list has no resource, and what is made is tagged."""
+    own = Calls(f"arn:aws:ec2:us-east-1:123456789012:{kind}/1", "", f"ec2:CreateTags {changes}")
+    return [Calls("*", reads), own]
+
+
+def rule(direction: str) -> list[Calls]:
+    """A rule of a security group: it is of its group, and has an id of its own."""
+    authorize = f"ec2:AuthorizeSecurityGroup{direction}"
+    of_group = f"{authorize} ec2:RevokeSecurityGroup{direction} ec2:ModifySecurityGroupRules"
+    return [
+        *network("security-group", "ec2:DescribeSecurityGroupRules", of_group),
+        Calls("arn:aws:ec2:us-east-1:123456789012:security-group-rule/1", "", f"{authorize} ec2:CreateTags"),
+    ]
+
 
 CALLS = {
     "aws_athena_named_query": [
@@ -107,6 +126,16 @@ CALLS = {
             "cloudwatch:DescribeAlarms cloudwatch:ListTagsForResource",
             "cloudwatch:PutMetricAlarm cloudwatch:DeleteAlarms cloudwatch:TagResource",
         )
+    ],
+    "aws_default_security_group": network(
+        "security-group",
+        "ec2:DescribeSecurityGroups ec2:DescribeSecurityGroupRules",
+        "ec2:RevokeSecurityGroupIngress ec2:RevokeSecurityGroupEgress",
+    ),
+    "aws_flow_log": [
+        *network("vpc-flow-log", "ec2:DescribeFlowLogs", "ec2:CreateFlowLogs ec2:DeleteFlowLogs"),
+        Calls("arn:aws:ec2:us-east-1:123456789012:vpc/1", "", "ec2:CreateFlowLogs"),
+        Calls(ROLE.format(f"{PREFIX}-flow-logs"), "", "iam:PassRole"),
     ],
     "aws_glue_catalog_database": [
         Calls(
@@ -205,17 +234,30 @@ CALLS = {
     ],
     "aws_lambda_function_event_invoke_config": [
         Calls(
-            "arn:aws:lambda:us-east-1:123456789012:function:{function_name}",
+            FUNCTION.format("{function_name}"),
             "lambda:GetFunctionEventInvokeConfig",
             "lambda:PutFunctionEventInvokeConfig lambda:DeleteFunctionEventInvokeConfig",
         )
     ],
+    "aws_lambda_invocation": [Calls(FUNCTION.format("{function_name}"), "", "lambda:InvokeFunction")],
     "aws_lambda_permission": [
         Calls(
-            "arn:aws:lambda:us-east-1:123456789012:function:{function_name}",
+            FUNCTION.format("{function_name}"),
             "lambda:GetPolicy",
             "lambda:AddPermission lambda:RemovePermission",
         )
+    ],
+    "aws_route_table": [
+        *network("route-table", "ec2:DescribeRouteTables", "ec2:CreateRouteTable ec2:DeleteRouteTable"),
+        Calls("arn:aws:ec2:us-east-1:123456789012:vpc/1", "", "ec2:CreateRouteTable"),
+    ],
+    "aws_route_table_association": [
+        *network(
+            "route-table",
+            "ec2:DescribeRouteTables",
+            "ec2:AssociateRouteTable ec2:DisassociateRouteTable",
+        ),
+        Calls("arn:aws:ec2:us-east-1:123456789012:subnet/1", "", "ec2:AssociateRouteTable"),
     ],
     "aws_s3_bucket": [
         bucket(
@@ -255,6 +297,30 @@ CALLS = {
         ),
         Calls("arn:aws:kms:us-east-1:123456789012:key/1", "kms:Decrypt", "kms:GenerateDataKey"),
     ],
+    "aws_secretsmanager_secret": [
+        Calls(
+            SECRET.format("{name}"),
+            "secretsmanager:DescribeSecret secretsmanager:GetResourcePolicy",
+            "secretsmanager:CreateSecret secretsmanager:UpdateSecret secretsmanager:DeleteSecret"
+            " secretsmanager:PutResourcePolicy secretsmanager:TagResource",
+        )
+    ],
+    "aws_secretsmanager_secret_rotation": [
+        Calls(
+            SECRET.format(f"{PREFIX}-warehouse"),
+            "secretsmanager:DescribeSecret",
+            "secretsmanager:RotateSecret secretsmanager:CancelRotateSecret",
+        ),
+        Calls(FUNCTION.format(f"{PREFIX}-rotator"), "", "lambda:InvokeFunction"),
+    ],
+    "aws_security_group": [
+        *network(
+            "security-group",
+            "ec2:DescribeSecurityGroups ec2:DescribeNetworkInterfaces",
+            "ec2:CreateSecurityGroup ec2:RevokeSecurityGroupEgress ec2:DeleteSecurityGroup",
+        ),
+        Calls("arn:aws:ec2:us-east-1:123456789012:vpc/1", "", "ec2:CreateSecurityGroup"),
+    ],
     "aws_sns_topic": [
         Calls(
             "arn:aws:sns:us-east-1:123456789012:{name}",
@@ -269,6 +335,35 @@ CALLS = {
             "sqs:CreateQueue sqs:SetQueueAttributes sqs:DeleteQueue sqs:TagQueue",
         )
     ],
+    "aws_subnet": [
+        *network(
+            "subnet",
+            "ec2:DescribeSubnets ec2:DescribeNetworkInterfaces",
+            "ec2:CreateSubnet ec2:ModifySubnetAttribute ec2:DeleteSubnet",
+        ),
+        Calls("arn:aws:ec2:us-east-1:123456789012:vpc/1", "", "ec2:CreateSubnet"),
+    ],
+    "aws_vpc": [
+        *network(
+            "vpc",
+            "ec2:DescribeVpcs ec2:DescribeNetworkAcls ec2:DescribeRouteTables ec2:DescribeSecurityGroups",
+            "ec2:CreateVpc ec2:ModifyVpcAttribute ec2:DeleteVpc",
+        ),
+        Calls("arn:aws:ec2:us-east-1:123456789012:vpc/1", "ec2:DescribeVpcAttribute"),
+    ],
+    "aws_vpc_endpoint": [
+        *network(
+            "vpc-endpoint",
+            "ec2:DescribeVpcEndpoints ec2:DescribePrefixLists",
+            "ec2:CreateVpcEndpoint ec2:ModifyVpcEndpoint ec2:DeleteVpcEndpoints",
+        ),
+        *(
+            Calls(f"arn:aws:ec2:us-east-1:123456789012:{kind}/1", "", "ec2:CreateVpcEndpoint")
+            for kind in ("route-table", "security-group", "subnet", "vpc")
+        ),
+    ],
+    "aws_vpc_security_group_egress_rule": rule("Egress"),
+    "aws_vpc_security_group_ingress_rule": rule("Ingress"),
 }
 OF_BOOTSTRAP = {"aws_iam_policy"}
 """The boundaries: on AWS bootstrap makes them, and a workflow may not touch them."""
@@ -282,12 +377,20 @@ ADMINISTRATORS = (
     f"iam:CreatePolicyVersion arn:aws:iam::123456789012:policy/{PREFIX}-service-boundary",
     f"iam:AttachRolePolicy arn:aws:iam::123456789012:role/{PREFIX}-recorder",
     f"iam:DeleteRolePermissionsBoundary arn:aws:iam::123456789012:role/{PREFIX}-recorder",
+    f"lambda:InvokeFunction arn:aws:lambda:us-east-1:123456789012:function:{PREFIX}-recorder",
     f"s3:GetObject arn:aws:s3:::{PREFIX}-raw-data-123456789012/incoming/a.csv",
     f"s3:PutObject arn:aws:s3:::{PREFIX}-provenance-123456789012/provenance/a.json",
     f"s3:DeleteObject arn:aws:s3:::{PREFIX}-provenance-123456789012/keys/registry.json",
     f"s3:PutObject arn:aws:s3:::{PREFIX}-state-123456789012/custody/local/bootstrap.tfstate",
+    f"secretsmanager:GetSecretValue {SECRET.format(f'{PREFIX}-warehouse')}",
     "lakeformation:GetDataAccess *",
 )
+
+
+@pytest.fixture(scope="module")
+def parts() -> PlanDocument:
+    """The kit with the parts that an environment may do without."""
+    return PlanDocument(planned_parts(print))
 
 
 @pytest.fixture(scope="module")
@@ -319,6 +422,14 @@ def gives(given: list[dict[str, Any]], action: str, arn: str) -> bool:
     )
 
 
+def filled(calls: Calls, change: dict[str, Any]) -> str:
+    """The ARN; a function is named by its ARN or its name alike."""
+    values = change["change"]["after"]
+    return calls.arn.format_map(
+        {**values, "function_name": values.get("function_name", "").rpartition(":")[2]}
+    )
+
+
 def missing(given: list[dict[str, Any]], plan: PlanDocument, *, changes: bool) -> set[str]:
     """What the provider does to resources of the plan and nothing allows."""
     found = set()
@@ -326,38 +437,46 @@ def missing(given: list[dict[str, Any]], plan: PlanDocument, *, changes: bool) -
         if change["mode"] != "managed" or change["type"] in OF_BOOTSTRAP:
             continue
         for calls in CALLS[change["type"]]:
-            arn = calls.arn.format_map(change["change"]["after"])
+            arn = filled(calls, change)
             for action in f"{calls.reads} {calls.changes if changes else ''}".split():
                 if not gives(given, action, arn):
                     found.add(f"{action} {arn}")
     return found
 
 
-def test_every_type_is_known(plan: PlanDocument) -> None:
-    types = {change["type"] for change in plan.changes if change["mode"] == "managed"}
+def test_every_type_is_known(plan: PlanDocument, parts: PlanDocument) -> None:
+    changes = [*plan.changes, *parts.changes]
+    types = {change["type"] for change in changes if change["mode"] == "managed"}
     assert types - OF_BOOTSTRAP == set(CALLS)
 
 
-def test_a_plan_may_read_everything_in_it(plan: PlanDocument, workflows: dict[str, Any]) -> None:
-    assert missing(allowed(workflows, "plan"), plan, changes=False) == set()
+def test_a_plan_may_read_everything_in_it(
+    plan: PlanDocument, parts: PlanDocument, workflows: dict[str, Any]
+) -> None:
+    for planned in (plan, parts):
+        assert missing(allowed(workflows, "plan"), planned, changes=False) == set()
 
 
 def test_an_apply_may_make_change_and_remove_everything_in_it(
-    plan: PlanDocument, workflows: dict[str, Any]
+    plan: PlanDocument, parts: PlanDocument, workflows: dict[str, Any]
 ) -> None:
-    assert missing(allowed(workflows, "apply"), plan, changes=True) == set()
+    for planned in (plan, parts):
+        assert missing(allowed(workflows, "apply"), planned, changes=True) == set()
 
 
-def test_a_plan_may_change_nothing(plan: PlanDocument, workflows: dict[str, Any]) -> None:
-    wanted = missing(allowed(workflows, "plan"), plan, changes=True)
-    every = {
-        f"{action} {calls.arn.format_map(change['change']['after'])}"
-        for change in plan.changes
-        if change["type"] in CALLS
-        for calls in CALLS[change["type"]]
-        for action in calls.changes.split()
-    }
-    assert wanted == every
+def test_a_plan_may_change_nothing(
+    plan: PlanDocument, parts: PlanDocument, workflows: dict[str, Any]
+) -> None:
+    for planned in (plan, parts):
+        wanted = missing(allowed(workflows, "plan"), planned, changes=True)
+        every = {
+            f"{action} {filled(calls, change)}"
+            for change in planned.changes
+            if change["type"] in CALLS
+            for calls in CALLS[change["type"]]
+            for action in calls.changes.split()
+        }
+        assert wanted == every
 
 
 @pytest.mark.parametrize("call", ADMINISTRATORS)

@@ -9,7 +9,7 @@ from typing import Any
 import boto3
 import botocore.session
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from custody import listing
@@ -57,6 +57,12 @@ KEYS = st.lists(
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@example(
+    keys=[f"{folder}/{name}" for folder in "abcdef" for name in ("", "1", "2")],
+    deleted=set(),
+    lanes=4,
+    before=0,
+)
 @given(keys=KEYS, deleted=st.sets(st.integers(0, 29)), lanes=st.integers(1, 5), before=st.integers(0, 3))
 def test_lanes_list_each_version_once(
     keys: list[str], deleted: set[int], lanes: int, before: int, monkeypatch: pytest.MonkeyPatch

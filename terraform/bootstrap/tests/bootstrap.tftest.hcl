@@ -58,7 +58,7 @@ run "plans_by_reading_alone" {
 
   assert {
     condition = alltrue([
-      for action in flatten([for s in jsondecode(aws_iam_policy.read.policy).Statement : s.Action]) :
+      for action in flatten([for policy in [aws_iam_policy.read, aws_iam_policy.more["read-parts"]] : [for s in jsondecode(policy.policy).Statement : s.Action]]) :
       can(regex("^[a-z0-9-]+:(Describe|Get|List)[A-Za-z]+$", action)) || action == "kms:Decrypt"
     ])
     error_message = "A plan reads, by actions named whole."
@@ -112,8 +112,9 @@ run "applies_within_the_kit_and_its_boundaries" {
       for s in data.aws_iam_policy_document.change_roles.statement : toset(one(s.condition).values) if contains(s.actions, "iam:PassRole")
       ] == [toset([
         "cloudtrail.amazonaws.com", "firehose.amazonaws.com", "glue.amazonaws.com", "lambda.amazonaws.com",
+        "vpc-flow-logs.amazonaws.com",
     ])]
-    error_message = "A role is handed to four services."
+    error_message = "A role is handed to five services."
   }
 
   assert {
@@ -126,15 +127,17 @@ run "applies_within_the_kit_and_its_boundaries" {
       flatten([
         for document in [
           data.aws_iam_policy_document.change_functions, data.aws_iam_policy_document.change_keys,
+          data.aws_iam_policy_document.change_networks,
           data.aws_iam_policy_document.change_queries, data.aws_iam_policy_document.change_roles,
-          data.aws_iam_policy_document.change_storage, data.aws_iam_policy_document.change_streams,
+          data.aws_iam_policy_document.change_secrets, data.aws_iam_policy_document.change_storage,
+          data.aws_iam_policy_document.change_streams,
           data.aws_iam_policy_document.change_watch,
         ] : [for s in document.statement : tolist(s.actions)]
       ]),
       [
         "cloudtrail:DeleteTrail", "cloudtrail:StopLogging", "iam:AttachRolePolicy", "iam:CreatePolicyVersion",
-        "iam:DeleteRolePermissionsBoundary", "kms:DisableKey", "kms:ScheduleKeyDeletion", "kms:Sign",
-        "s3:BypassGovernanceRetention", "sns:Unsubscribe",
+        "iam:DeleteRolePermissionsBoundary", "glue:StartJobRun", "kms:DisableKey", "kms:ScheduleKeyDeletion", "kms:Sign",
+        "secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue", "s3:BypassGovernanceRetention", "sns:Unsubscribe",
       ],
     )) == 0
     error_message = "An apply neither ends the evidence nor makes itself stronger."
@@ -154,6 +157,31 @@ run "applies_within_the_kit_and_its_boundaries" {
     error_message = "Keys are changed by their tags, and tagged while nobody's."
   }
 
+  # So is what a network is made of; and an endpoint leads to AWS.
+  assert {
+    condition = {
+      for s in data.aws_iam_policy_document.change_networks.statement :
+      s.sid => join(", ", sort([for c in s.condition : "${c.test} ${c.variable}"]))
+      } == {
+      ChangeConnections    = ""
+      ChangeNetworks       = "StringEquals aws:ResourceTag/environment, StringEquals aws:ResourceTag/managed_by, StringEquals aws:ResourceTag/project"
+      MakeNetworks         = "StringEquals aws:RequestTag/environment, StringEquals aws:RequestTag/managed_by, StringEquals aws:RequestTag/project"
+      MakePartsOfNetworks  = "StringEquals aws:RequestTag/environment, StringEquals aws:RequestTag/managed_by, StringEquals aws:RequestTag/project"
+      MakeRulesAndFlowLogs = "StringEquals aws:RequestTag/environment, StringEquals aws:RequestTag/managed_by, StringEquals aws:RequestTag/project"
+      MakeWaysToAws        = "StringEquals aws:RequestTag/environment, StringEquals aws:RequestTag/managed_by, StringEquals aws:RequestTag/project, StringEquals ec2:VpceServiceOwner"
+      TagDefaultGroups     = "Null aws:ResourceTag/environment, Null aws:ResourceTag/managed_by, Null aws:ResourceTag/project, StringEquals aws:RequestTag/environment, StringEquals aws:RequestTag/managed_by, StringEquals aws:RequestTag/project"
+      TagWhatIsMade        = "StringEquals ec2:CreateAction"
+    }
+    error_message = "Networks are made with the kit's tags and changed by them."
+  }
+
+  assert {
+    condition = [
+      for s in data.aws_iam_policy_document.change_secrets.statement : s.resources if contains(s.actions, "lambda:InvokeFunction")
+    ] == [toset(["arn:aws:lambda:eu-central-1:123456789012:function:custody-test-rotator"])]
+    error_message = "Of functions, an apply calls the rotator, which makes a secret's first version."
+  }
+
   assert {
     condition     = toset(flatten([for s in data.aws_iam_policy_document.write_state.statement : tolist(s.resources)])) == toset(["arn:aws:s3:::custody-test-state-123456789012/custody/test/terraform.tfstate"])
     error_message = "An apply writes one state, and not that of what is made here."
@@ -170,8 +198,20 @@ run "fits_the_longest_names" {
   }
 
   assert {
-    condition     = length(aws_iam_policy.read.policy) <= 6144
-    error_message = "What a plan reads has room in a managed policy."
+    condition     = alltrue([for policy in concat([aws_iam_policy.read], values(aws_iam_policy.more)) : length(policy.policy) <= 6144])
+    error_message = "What workflows may do has room in managed policies."
+  }
+
+  # What reads the state names its key, and a plan does not know how long that is: it has no more than 900 characters.
+  assert {
+    condition = sum([
+      for document in [
+        data.aws_iam_policy_document.change_functions, data.aws_iam_policy_document.change_keys,
+        data.aws_iam_policy_document.change_queries, data.aws_iam_policy_document.change_roles,
+        data.aws_iam_policy_document.change_storage, data.aws_iam_policy_document.write_state,
+      ] : length(replace(document.json, "/\\s/", ""))
+    ]) + 900 <= 10240
+    error_message = "What an apply changes has room in its role."
   }
 }
 

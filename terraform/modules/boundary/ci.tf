@@ -1,6 +1,7 @@
 # Whoever deploys the kit makes and changes what bears its names, and roles only with a boundary of the kit. Of objects
 # he reaches code, the key registry and Terraform's state; at Identity Center and Lake Formation he looks. He signs nothing,
-# and cannot loosen what caps him.
+# and cannot loosen what caps him. IAM takes 6144 characters: hence no region in it, and few names of actions. What his own
+# policies say (terraform/bootstrap) is narrower, and named whole.
 
 locals {
   environment = regex("^(.*)-([a-z0-9]+)$", var.prefix)
@@ -9,40 +10,63 @@ locals {
 data "aws_iam_policy_document" "ci" {
   count = var.purpose == "ci" ? 1 : 0
 
+  # Each action reaches its own kind of resource, whatever else stands here. What a network is made of has random ids: it is
+  # the kit's by its tags, as his own policies say.
   statement {
     sid = "ThingsOfTheKit"
     actions = [
       "athena:*",
       "cloudtrail:*",
       "cloudwatch:*",
+      "ec2:*FlowLogs",
+      "ec2:*RouteTable",
+      "ec2:*SecurityGroup*",
+      "ec2:*Subnet*",
+      "ec2:*Tags",
+      "ec2:*Vpc*",
       "events:*",
       "firehose:*",
       "glue:*",
-      "identitystore:Describe*",
-      "identitystore:Get*",
+      "iam:DeleteRole",
+      "iam:Get*",
+      "iam:List*",
+      "iam:TagRole",
+      "iam:UntagRole",
+      "iam:UpdateAssumeRolePolicy",
+      "iam:UpdateRole*",
+      "kms:*Alias",
       "lambda:*",
       "logs:*",
       "s3:*",
+      "secretsmanager:*",
       "sns:*",
       "sqs:*",
-      "sso:Describe*",
-      "sso:Get*",
-      "sso:List*",
     ]
     resources = concat(local.catalog, [
-      "arn:${local.partition}:identitystore::*:*",
-      "arn:${local.partition}:sso:::*",
       "${local.here["athena"]}:workgroup/${var.prefix}",
       "${local.here["cloudtrail"]}:trail/${var.prefix}",
       "${local.here["cloudwatch"]}:alarm:${var.prefix}-*",
+      "${local.here["ec2"]}:route-table/*",
+      "${local.here["ec2"]}:security-group-rule/*",
+      "${local.here["ec2"]}:security-group/*",
+      "${local.here["ec2"]}:subnet/*",
+      "${local.here["ec2"]}:vpc-endpoint/*",
+      "${local.here["ec2"]}:vpc-flow-log/*",
+      "${local.here["ec2"]}:vpc/*",
       "${local.here["events"]}:rule/${var.prefix}-*",
       "${local.here["firehose"]}:deliverystream/${var.prefix}-*",
-      "${local.here["glue"]}:*/${var.prefix}-*",
+      "${local.here["glue"]}:connection/${var.prefix}-*",
+      "${local.here["glue"]}:dataQualityRuleset/${var.prefix}-*",
+      "${local.here["glue"]}:job/${var.prefix}-*",
       "${local.here["glue"]}:userDefinedFunction/${local.database}/*",
+      "${local.here["kms"]}:alias/${var.prefix}-*",
       "${local.here["lambda"]}:function:${var.prefix}-*",
       "${local.here["logs"]}:log-group:/aws*/${var.prefix}*",
+      "${local.here["secretsmanager"]}:secret:${var.prefix}-*",
       "${local.here["sns"]}:${var.prefix}-*",
       "${local.here["sqs"]}:${var.prefix}-*",
+      "${local.iam}:policy/${var.prefix}-*",
+      "${local.iam}:role/${var.prefix}-*",
       local.buckets,
       "${local.bucket["artifacts"]}/*",
       "${local.bucket["provenance"]}/keys/*",
@@ -50,19 +74,24 @@ data "aws_iam_policy_document" "ci" {
     ])
   }
 
-  # These have no resource to name.
+  # These have no resource to name, or ids of the organization's.
   statement {
     sid = "WhatHasNoName"
     actions = [
       "cloudtrail:DescribeTrails",
+      "ec2:Describe*",
       "glue:*SecurityConfiguration",
+      "identitystore:Describe*",
+      "identitystore:Get*",
       "kms:ListAliases",
       "lakeformation:Describe*",
       "lakeformation:Get*",
       "lakeformation:List*",
       "logs:DescribeLogGroups",
       "sns:GetSubscriptionAttributes",
-      "sso:ListInstances",
+      "sso:Describe*",
+      "sso:Get*",
+      "sso:List*",
     ]
     resources = ["*"]
   }
@@ -70,7 +99,7 @@ data "aws_iam_policy_document" "ci" {
   # An event source has an id of its own: it is the kit's by its function.
   statement {
     sid       = "EventSourcesOfTheKit"
-    actions   = ["lambda:CreateEventSourceMapping", "lambda:DeleteEventSourceMapping", "lambda:UpdateEventSourceMapping"]
+    actions   = ["lambda:*EventSourceMapping"]
     resources = ["*"]
 
     condition {
@@ -118,6 +147,7 @@ data "aws_iam_policy_document" "ci" {
       "kms:*Alias",
       "kms:CreateGrant",
       "kms:Decrypt",
+      "kms:*Resource",
       "kms:DescribeKey",
       "kms:EnableKey*",
       "kms:Encrypt",
@@ -125,8 +155,6 @@ data "aws_iam_policy_document" "ci" {
       "kms:Get*",
       "kms:List*",
       "kms:PutKeyPolicy",
-      "kms:TagResource",
-      "kms:UntagResource",
       "kms:UpdateKeyDescription",
     ]
     resources = ["${local.here["kms"]}:key/*"]
@@ -144,22 +172,10 @@ data "aws_iam_policy_document" "ci" {
     }
   }
 
-  statement {
-    sid       = "AliasesOfTheKit"
-    actions   = ["kms:*Alias"]
-    resources = ["${local.here["kms"]}:alias/${var.prefix}-*"]
-  }
-
   # https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html#access_policies_boundaries-delegate
   statement {
-    sid = "RolesHaveABoundary"
-    actions = [
-      "iam:CreateRole",
-      "iam:DeleteRolePolicy",
-      "iam:DetachRolePolicy",
-      "iam:PutRolePermissionsBoundary",
-      "iam:PutRolePolicy",
-    ]
+    sid       = "RolesHaveABoundary"
+    actions   = ["iam:CreateRole", "iam:De*RolePolicy", "iam:PutRole*"]
     resources = ["${local.iam}:role/${var.prefix}-*"]
 
     condition {
@@ -170,19 +186,6 @@ data "aws_iam_policy_document" "ci" {
   }
 
   statement {
-    sid = "RolesOfTheKit"
-    actions = [
-      "iam:DeleteRole",
-      "iam:Get*",
-      "iam:List*",
-      "iam:TagRole",
-      "iam:UntagRole",
-      "iam:Update*",
-    ]
-    resources = ["${local.iam}:policy/${var.prefix}-*", "${local.iam}:role/${var.prefix}-*"]
-  }
-
-  statement {
     sid       = "RolesGoToTheirServices"
     actions   = ["iam:PassRole"]
     resources = ["${local.iam}:role/${var.prefix}-*"]
@@ -190,16 +193,20 @@ data "aws_iam_policy_document" "ci" {
     condition {
       test     = "StringEquals"
       variable = "iam:PassedToService"
-      values   = [for service in ["cloudtrail", "firehose", "glue", "lambda"] : "${service}.amazonaws.com"]
+      values   = [for service in ["cloudtrail", "firehose", "glue", "lambda", "vpc-flow-logs"] : "${service}.amazonaws.com"]
     }
   }
 
   # Nor is a boundary taken off, or one's own role changed.
   statement {
-    sid       = "NobodyLoosensWhatCapsHim"
-    effect    = "Deny"
-    actions   = ["iam:*"]
-    resources = concat(values(local.arns), ["${local.iam}:role/${var.prefix}-apply", "${local.iam}:role/${var.prefix}-plan"])
+    sid     = "NobodyLoosensWhatCapsHim"
+    effect  = "Deny"
+    actions = ["iam:*"]
+    resources = [
+      "${local.iam}:policy/${var.prefix}-*-boundary",
+      "${local.iam}:role/${var.prefix}-apply",
+      "${local.iam}:role/${var.prefix}-plan",
+    ]
   }
 
   statement {
@@ -222,6 +229,7 @@ data "aws_iam_policy_document" "ci" {
       "iam:DeleteRolePermissionsBoundary",
       "kms:Sign",
       "lakeformation:GetDataAccess",
+      "secretsmanager:*SecretValue",
     ]
     resources = ["*"]
   }
@@ -233,9 +241,8 @@ data "aws_iam_policy_document" "ci" {
     actions = ["s3:Delete*", "s3:Put*"]
     resources = [
       local.bucket["state"],
-      local.bucket["state-logs"],
       "${local.bucket["state"]}/*/bootstrap.tfstate*",
-      "${local.bucket["state-logs"]}/*",
+      "${local.bucket["state-logs"]}*",
     ]
   }
 

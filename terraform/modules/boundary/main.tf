@@ -12,11 +12,12 @@ locals {
   arns      = { for purpose in ["ci", "people", "service"] : purpose => "${local.iam}:policy/${var.prefix}-${purpose}-boundary" }
 
   # arn:<partition>:<service>:<region>:<account>, by service
+  region = var.purpose == "ci" ? "*" : data.aws_region.current.name
   here = {
     for service in [
       "athena", "cloudtrail", "cloudwatch", "ec2", "events", "execute-api", "firehose", "glue", "kms", "lambda", "logs",
       "secretsmanager", "sns", "sqs",
-    ] : service => "arn:${local.partition}:${service}:${data.aws_region.current.name}:${var.account_id}"
+    ] : service => "arn:${local.partition}:${service}:${local.region}:${var.account_id}"
   }
 
   buckets = "arn:${local.partition}:s3:::${var.prefix}-*-${var.account_id}"

@@ -158,8 +158,9 @@ run "ci_is_capped" {
         "iam:DeleteRolePermissionsBoundary",
         "kms:Sign",
         "lakeformation:GetDataAccess",
+        "secretsmanager:*SecretValue",
     ])]
-    error_message = "Nobody signs, reads by Lake Formation, stops the trail or takes a boundary off."
+    error_message = "Nobody signs, reads by Lake Formation or out of a secret, stops the trail or takes a boundary off."
   }
 
   assert {
@@ -169,8 +170,7 @@ run "ci_is_capped" {
       ] == [toset([
         "arn:aws:s3:::custody-of-twenty-one-production-state-123456789012",
         "arn:aws:s3:::custody-of-twenty-one-production-state-123456789012/*/bootstrap.tfstate*",
-        "arn:aws:s3:::custody-of-twenty-one-production-state-logs-123456789012",
-        "arn:aws:s3:::custody-of-twenty-one-production-state-logs-123456789012/*",
+        "arn:aws:s3:::custody-of-twenty-one-production-state-logs-123456789012*",
     ])]
     error_message = "The state bucket's configuration and the state of bootstrap are an administrator's."
   }
@@ -188,13 +188,23 @@ run "ci_is_capped" {
       for statement in jsondecode(aws_iam_policy.this.policy).Statement : statement.Resource
       if statement.Sid == "NobodyLoosensWhatCapsHim" && statement.Effect == "Deny" && statement.Action == "iam:*"
       ])) == toset([
-      "arn:aws:iam::123456789012:policy/custody-of-twenty-one-production-ci-boundary",
-      "arn:aws:iam::123456789012:policy/custody-of-twenty-one-production-people-boundary",
-      "arn:aws:iam::123456789012:policy/custody-of-twenty-one-production-service-boundary",
+      "arn:aws:iam::123456789012:policy/custody-of-twenty-one-production-*-boundary",
       "arn:aws:iam::123456789012:role/custody-of-twenty-one-production-apply",
       "arn:aws:iam::123456789012:role/custody-of-twenty-one-production-plan",
     ])
     error_message = "The boundaries and one's own role stay as they are."
+  }
+
+  assert {
+    condition = [
+      for statement in jsondecode(aws_iam_policy.this.policy).Statement : toset([
+        for one in concat(flatten([statement.Action]), flatten([statement.Resource])) : one if startswith(one, "ec2:") || startswith(one, "arn:aws:ec2:")
+      ]) if statement.Sid == "ThingsOfTheKit"
+      ] == [toset(concat(
+        ["ec2:*FlowLogs", "ec2:*RouteTable", "ec2:*SecurityGroup*", "ec2:*Subnet*", "ec2:*Tags", "ec2:*Vpc*"],
+        [for type in ["route-table", "security-group", "security-group-rule", "subnet", "vpc", "vpc-endpoint", "vpc-flow-log"] : "arn:aws:ec2:*:123456789012:${type}/*"],
+    ))]
+    error_message = "Of EC2, networks: no machine, no way to the internet, no peer."
   }
 }
 
