@@ -340,11 +340,28 @@ def test_a_document_that_cannot_be_read_hides_no_other(s3: MemoryS3, history: La
     with walked(s3, "customers") as found:
         nodes = list(found.graph.nodes(Kind.SILVER))
     place = nodes[0]["document"].partition(DEPLOYMENT.buckets["processed"] + "/")[2]
-    s3.put(DEPLOYMENT.buckets["processed"], place, b"{")
+    s3.replace(DEPLOYMENT.buckets["processed"], place, b"{")
     with walked(s3, "customers") as found:
         assert found.exit_code == 1
         assert "is no lineage document" in found.missing[0]
         assert {node["delta_version"] for node in found.graph.nodes(Kind.SILVER)} == {2, 5}
+
+
+def test_a_document_that_was_deleted_or_written_over_is_read_and_that_is_told(
+    s3: MemoryS3, history: Lake
+) -> None:
+    with walked(s3, "customers") as found:
+        documents = [node["document"] for node in found.graph.nodes(Kind.SILVER)]
+        objects = ids(found, Kind.OBJECT)
+    bucket = DEPLOYMENT.buckets["processed"]
+    newer, older = (uri.partition(bucket + "/")[2] for uri in documents)
+    s3.hide(bucket, older)
+    s3.put(bucket, newer, b"{}")
+    for target in ("customers", *objects):
+        with walked(s3, target) as found:
+            assert found.missing == [f"{documents[1]} was deleted: a delete marker lies over it."]
+            assert ids(found, Kind.OBJECT) <= objects
+            assert found.graph.count(Kind.SILVER) >= 1
 
 
 def test_a_gold_table_made_from_no_silver_is_missing(s3: MemoryS3, history: Lake) -> None:
