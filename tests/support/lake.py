@@ -57,13 +57,17 @@ class Lake:
         refused: Sequence[Entry] = (),
         rejected: int | None = None,
         named: Sequence[Entry] | None = None,
+        manifest_of: str = "",
         **changes: Any,
     ) -> dict[str, Any]:
         """A run into a silver table, ``rejected`` being the version of its quarantine; its document.
 
-        The manifest names ``named``, or else what was used and refused. ``changes`` go into the document.
+        The manifest is of the table ``manifest_of``, if that is another, and names ``named``, or else what
+        was used and refused. ``changes`` go into the document.
         """
-        manifest = write_manifest(table, [*entries, *refused] if named is None else named, BEGIN)
+        manifest = write_manifest(
+            manifest_of or table, [*entries, *refused] if named is None else named, BEGIN
+        )
         digest = sha256(manifest).hexdigest()
         self._manifests[table] += 1
         key = f"manifests/{table}/{self._manifests[table]:010d}.json"

@@ -115,6 +115,7 @@ def test_a_gold_table_made_anew_stands_on_its_own_inputs_and_one_of_days_on_all_
     with walked(s3, "customer_value") as found:
         assert {node["delta_version"] for node in found.graph.nodes(Kind.GOLD)} == {3}
         assert found.graph.count(Kind.OBJECT) == 1
+        assert "kept" not in {kind for _, kind, _ in edges(found)}
 
 
 def test_from_an_object_to_the_tables(s3: MemoryS3, lake: Lake) -> None:
@@ -142,6 +143,7 @@ def test_from_an_object_to_the_tables(s3: MemoryS3, lake: Lake) -> None:
             (f"{customers}@4", "read", f"{value}@3"),
         }
         assert (found.start, found.missing, found.notes) == (entry.version.uri, [], [])
+        assert ids(found, Kind.GOLD) == {f"{value}@2", f"{value}@3"}
     assert not [key for key in s3.read if f"{1:020d}" in key and "customers" in key], "it is older"
 
 
@@ -410,7 +412,7 @@ def made_of(steps: list[Step]) -> tuple[MemoryS3, dict[str, set[ObjectVersion]]]
     return s3, truth
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(STEPS)
 def test_walking_forth_and_back_agree(steps: list[Step]) -> None:
     s3, truth = made_of(steps)
