@@ -43,6 +43,10 @@ HASH_ROUNDS = 5
 IMPORT_ROUNDS = 15
 RECEIPTS = 400
 RECEIPT_ROUNDS = 5
+ETL_EVENTS, ETL_CUSTOMERS = 1_000_000, 100_000
+ETL_ROUNDS = 3
+ETL_LIMIT_SECONDS = 180
+ETL_LIMIT_BYTES = 4 << 30
 
 
 @dataclass(frozen=True)
@@ -72,6 +76,10 @@ LIMITS = {
     "recorder_import": Limit(most=1.25),
     "recorder_zip_bytes": Limit(most=1.0),
     "receipts_per_second": Limit(least=0.5),
+    "etl_rows_per_second": Limit(least=0.6),
+    "etl_cost_growth": Limit(most=11),
+    "etl_seconds": Limit(most=1.0),
+    "etl_peak_bytes": Limit(most=1.0),
 }
 ZIP_LIMIT_BYTES = 3_000_000
 
@@ -225,6 +233,43 @@ def bench_receipts() -> Row:
     return row("receipts_per_second", RECEIPTS / handler, "1/s", RECEIPTS / bare)
 
 
+def etl(*arguments: str | int | Path) -> dict[str, float]:
+    """Run ``scripts.bench_etl`` and return what it prints."""
+    words = [sys.executable, "-m", "scripts.bench_etl", *(str(argument) for argument in arguments)]
+    done = subprocess.run(
+        words, cwd=REPO, env=without_aws(os.environ), capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        raise ToolError(f"{' '.join(words)} ended with {done.returncode}: {done.stderr[-500:]}")
+    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+def bench_etl() -> list[Row]:
+    """A million events and a hundred thousand customers, from raw to gold, against a tenth and bare pysail.
+
+    Rows a second and growth are by processor seconds, the best of each; ``etl_seconds`` is by the clock and
+    with ``etl_peak_bytes`` the worst. The growth's reference is the time of a tenth of the data.
+    """
+    small, large = WORK / "etl" / "small", WORK / "etl" / "large"
+    etl("data", small, ETL_EVENTS // 10, ETL_CUSTOMERS // 10)
+    etl("data", large, ETL_EVENTS, ETL_CUSTOMERS)
+    runs = [("kit", large), ("bare", large), ("kit", small)]
+    rounds = [[etl(what, folder) for what, folder in runs] for _ in range(ETL_ROUNDS)]
+    kit, bare, tenth = (min(found, key=lambda run: run["cpu_seconds"]) for found in zip(*rounds, strict=True))
+    return [
+        row(
+            "etl_rows_per_second",
+            kit["rows"] / kit["cpu_seconds"],
+            "1/s",
+            bare["rows"] / bare["cpu_seconds"],
+        ),
+        row("etl_cost_growth", kit["cpu_seconds"], "s", tenth["cpu_seconds"]),
+        row("etl_seconds", max(found[0]["seconds"] for found in rounds), "s", ETL_LIMIT_SECONDS),
+        row("etl_peak_bytes", max(found[0]["peak_bytes"] for found in rounds), "bytes", ETL_LIMIT_BYTES),
+    ]
+
+
 def measure() -> list[Row]:
     """Measure everything; returns the rows in the order of the table."""
     if not ZIP.is_file() or not RUNTIME.is_dir():
@@ -233,7 +278,7 @@ def measure() -> list[Row]:
     WORK.mkdir(parents=True)
     try:
         size = row("recorder_zip_bytes", ZIP.stat().st_size, "bytes", ZIP_LIMIT_BYTES)
-        return [bench_hash_stream(), *bench_imports(), size, bench_receipts()]
+        return [bench_hash_stream(), *bench_imports(), size, bench_receipts(), *bench_etl()]
     finally:
         shutil.rmtree(WORK, ignore_errors=True)
 

@@ -43,13 +43,13 @@ _INSTALLED_BY = frozenset(
 
 
 PRUNED = (
-    # a page for browsers that serves an HTTP API's documentation
-    "aws_lambda_powertools/event_handler/openapi/swagger_ui/swagger-ui",
+    # serves HTTP APIs, with a page for browsers
+    "aws_lambda_powertools/event_handler/",
     # tests of a bundled implementation, and their vectors
     "securesystemslib/_vendor/ed25519/test_",
     "securesystemslib/_vendor/test-",
 )
-"""What the dependencies bring that no function imports: 4.1 MB of 6.6 MB."""
+"""What the dependencies bring that no function imports: 4.6 MB of 6.6 MB."""
 
 
 def build_wheel(project: Path, out: Path) -> Path:

@@ -1,9 +1,10 @@
 """The whole chain of custody on one machine: ``make demo``.
 
-Starts the local AWS, applies the Terraform with ``local.tfvars``, drops a data set, waits for the receipts,
-shows the ledger, verifies, then tampers in three ways and shows each one caught. Ends with
-``build/report.html`` and the time each step took. Exit status 0 only if everything held that should hold and
-everything was caught that should be caught; nothing is left running, however it ends.
+Starts the local AWS, applies the Terraform with ``local.tfvars``, drops a data set, waits for the receipts
+and shows the ledger. Uploads files and sends a stream, has the gate and the jobs make tables of them, shows
+which rows were rejected and what a table was made from. Verifies, then tampers in three ways and shows each
+one caught. Ends with ``build/report.html`` and the time each step took. Exit status 0 only if everything held
+that should hold and everything was caught that should be caught; nothing is left running, however it ends.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from custody.objects import ObjectVersion
+from custody.terminal import visible
+from scripts.lake import SILVER, Delivery, Lake
 from scripts.local_aws import LocalAws
 from scripts.local_aws.errors import LocalAwsError
 from scripts.pipeline import Landed, Pipeline, PipelineError, apply
@@ -35,6 +38,7 @@ from scripts.toolchain import BUILD, ToolError
 
 WORK = BUILD / "demo"
 REPORT = BUILD / "report.html"
+CUSTOMERS, EVENTS, SEED = 500, 5_000, 1
 LOG_WIDTH = 140
 """Columns where nobody's terminal says how many there are."""
 
@@ -103,10 +107,49 @@ class Demo:
                 versions, on_count=lambda count: progress.update(task, completed=count)
             )
 
+    def deliver(self, lake: Lake) -> None:
+        """Upload customers' files, and send events through the stream."""
+        with self.console.status("custody upload …"):
+            files = lake.upload(WORK / "files", CUSTOMERS, SEED)
+        self._tell_delivery("files, by custody upload", files)
+        with self.console.status("Firehose …"):
+            stream = lake.stream(EVENTS, CUSTOMERS, SEED)
+        self._tell_delivery("a stream, by Firehose", stream)
+
+    def make_tables(self, lake: Lake) -> None:
+        """Have the gate let through what is proven, and the jobs make silver and gold of it."""
+        lake.process(on_state=lambda words: self.console.print(escape(words)))
+        counts = Table("table", "rows", title="What is there now", title_justify="left")
+        counts.columns[1].justify = "right"
+        for table in ("customers", "viewing_events", "daily_engagement", "customer_value"):
+            (row,) = lake.query(f"SELECT count(*) AS n FROM {table}")  # noqa: S608 - a name of ours
+            counts.add_row(table, f"{row['n']:,}")
+        self.console.print(counts)
+        for table in SILVER:
+            self._show_rejected(lake, table)
+
+    def _show_rejected(self, lake: Lake, table: str) -> None:
+        """Show the reasons for which rows were rejected, each with a row to look at."""
+        shown = Table("reason", "rows", "such as row", "of", title=f"{table}: rejected", title_justify="left")
+        shown.columns[1].justify = shown.columns[2].justify = "right"
+        for row in lake.query(
+            "SELECT reason, count(*) AS n, min_by(source_row, source_key) AS source_row, "  # noqa: S608
+            f"min(source_key) AS source_key FROM {table}_rejected GROUP BY reason ORDER BY n DESC, reason"
+        ):
+            cells = (visible(str(row[name])) for name in ("reason", "n", "source_row", "source_key"))
+            shown.add_row(*map(escape, cells))
+        self.console.print(shown)
+
+    def _tell_delivery(self, how: str, delivery: Delivery) -> None:
+        self.console.print(
+            f"{how}: {len(delivery.versions)} object versions, {delivery.rows:,} rows, "
+            f"{delivery.rejected.total()} of them unfit on purpose"
+        )
+
     def tamper(self, landed: list[Landed]) -> None:
         """Change storage behind the API, as someone inside the provider could; each change must be caught."""
         by_key = {entry.drop.key: entry.version for entry in landed}
-        changed = by_key["incoming/customers/2026-01-15.csv"]
+        changed = by_key["incoming/accounts/2026-01-15.csv"]
         forged = by_key["incoming/events/2026-01-15.jsonl"]
         bereft = by_key["incoming/names/with space.csv"]
 
@@ -194,7 +237,15 @@ def run(console: Console) -> None:
         with watch.step("The ledger: who, what, when, where from, and is it proven"):
             demo.custody("ledger", expect=0)
             demo.custody("show", landed[0].version.uri, expect=0)
-        with watch.step("Verify: every object against its receipt, its signature and the trail"):
+        lake = Lake(pipeline)
+        with watch.step("A streaming service's files and events arrive"):
+            demo.deliver(lake)
+        with watch.step("The gate lets through what is proven; the jobs make tables of it"):
+            demo.make_tables(lake)
+        with watch.step("Where a table came from"):
+            demo.custody("lineage", "customer_value", expect=0)
+            pipeline.deliver_trail()
+        with watch.step("Verify: every object against its receipt, its signature, the trail and its inputs"):
             demo.custody("verify", expect=0)
             demo.custody("doctor", expect=0)
         with watch.step("Tamper, and be caught"):

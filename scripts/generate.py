@@ -75,17 +75,18 @@ File = tuple[Truth, Iterator[bytes]]
 """A file: its truth, which is complete once its chunks are used up, and the chunks."""
 
 
-def customer_files(customers: int, seed: int, days: int = 2, dirt: float = 0.02) -> Iterator[File]:
+def customer_files(customers: int, seed: int, days: int = 2, dirt: float | None = 0.02) -> Iterator[File]:
     """Yield the drops in the order of delivery: each day's, the first day's again, the last day's corrected.
 
-    ``dirt`` is the share of dirty rows. The re-delivery is the same bytes under another key.
+    ``dirt`` is the share of dirty rows. The re-delivery is the same bytes under another key. With ``None``
+    all is clean: nothing that any reader of CSV might stumble over.
     """
     for day in range(days):
         yield _customer_file(customers, seed, day, f"{_day(day)}.csv", dirt)
     yield _customer_file(customers, seed, 0, f"{_day(0)}-again.csv", dirt)
-    yield _customer_file(
-        max(1, customers // 50), seed, days - 1, f"{_day(days - 1)}-corrected.csv", 0.0, corrected=True
-    )
+    last = f"{_day(days - 1)}-corrected.csv"
+    clean = None if dirt is None else 0.0
+    yield _customer_file(max(1, customers // 50), seed, days - 1, last, clean, corrected=True)
 
 
 def _day(day: int) -> str:
@@ -93,18 +94,18 @@ def _day(day: int) -> str:
 
 
 def _customer_file(
-    customers: int, seed: int, day: int, name: str, dirt: float, *, corrected: bool = False
+    customers: int, seed: int, day: int, name: str, dirt: float | None, *, corrected: bool = False
 ) -> File:
     truth = Truth(f"incoming/customers/{name}")
     return truth, _chunks(_customer_lines(truth, customers, seed, day, dirt, corrected=corrected), truth)
 
 
 def _customer_lines(
-    truth: Truth, customers: int, seed: int, day: int, dirt: float, *, corrected: bool
+    truth: Truth, customers: int, seed: int, day: int, dirt: float | None, *, corrected: bool
 ) -> Iterator[bytes]:
     """The lines of one drop. Odd days come from Windows: with a byte-order mark and CRLF."""
     rng = random.Random(f"customers {seed} {day} {corrected}")  # noqa: S311 - data, not a secret
-    windows = day % 2 == 1
+    windows = day % 2 == 1 and dirt is not None
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\r\n" if windows else "\n")
 
@@ -119,9 +120,9 @@ def _customer_lines(
     writer.writerow(CUSTOMER_COLUMNS)
     yield line()
     for number in range(1, customers + 1):
-        row = _customer(rng, number, day, corrected=corrected)
+        row = _customer(rng, number, day, corrected=corrected, odd=dirt is not None)
         truth.rows += 1
-        if rng.random() < dirt:
+        if dirt is not None and rng.random() < dirt:
             spoil, reason = _CUSTOMER_FAULTS[rng.randrange(len(_CUSTOMER_FAULTS))]
             spoil(row)
             if reason is not None:
@@ -133,14 +134,14 @@ def _customer_lines(
         yield line()
 
 
-def _customer(rng: random.Random, number: int, day: int, *, corrected: bool) -> list[str]:
+def _customer(rng: random.Random, number: int, day: int, *, corrected: bool, odd: bool) -> list[str]:
     signup = date(2024, 1, 1) + timedelta(days=number % 600)
     orders = number % 60 + day
     first = _FIRST[rng.randrange(len(_FIRST))]
     last = _LAST[rng.randrange(len(_LAST))]
-    if number % 97 == 0:
+    if odd and number % 97 == 0:
         first = _INJECTIONS[number // 97 % len(_INJECTIONS)]
-    if number % 101 == 0:
+    if odd and number % 101 == 0:
         first = f"{first}\nMaria"
     return [
         f"C{number:05d}",
@@ -186,8 +187,13 @@ _CUSTOMER_FAULTS: tuple[tuple[Callable[[list[str]], None], str | None], ...] = (
 """What is done to a row, and the reason the ETL must give; ``None`` for what is odd and valid."""
 
 
-def event_files(events: int, seed: int, customers: int, days: int = 4, dirt: float = 0.02) -> Iterator[File]:
-    """Yield the stream's files, one for every six hours of ``days``, in the order of delivery."""
+def event_files(
+    events: int, seed: int, customers: int, days: int = 4, dirt: float | None = 0.02
+) -> Iterator[File]:
+    """Yield the stream's files, one for every six hours of ``days``, in the order of delivery.
+
+    With ``dirt`` of ``None`` all is clean: each field has one name and one type throughout.
+    """
     files = days * 4
     for number in range(files):
         count = events // files + (number < events % files)
@@ -200,7 +206,7 @@ def event_files(events: int, seed: int, customers: int, days: int = 4, dirt: flo
 
 
 def _event_lines(
-    truth: Truth, count: int, name: str, begin: datetime, *, customers: int, dirt: float
+    truth: Truth, count: int, name: str, begin: datetime, *, customers: int, dirt: float | None
 ) -> Iterator[bytes]:
     """The lines of one file: one in fifty is sent twice, one in a hundred is a day late."""
     rng = random.Random(f"events {name}")  # noqa: S311 - data, not a secret
@@ -212,8 +218,8 @@ def _event_lines(
             yield again
             again = b""
             continue
-        fault = rng.random() < dirt
-        line, reason = _event(rng, name, number, begin, customers, fault=fault)
+        fault = dirt is not None and rng.random() < dirt
+        line, reason = _event(rng, name, number, begin, customers, fault=fault, drift=dirt is not None)
         if reason is not None:
             truth.rejected[reason] += 1
         elif not fault:
@@ -222,11 +228,11 @@ def _event_lines(
 
 
 def _event(
-    rng: random.Random, name: str, number: int, begin: datetime, customers: int, *, fault: bool
+    rng: random.Random, name: str, number: int, begin: datetime, customers: int, *, fault: bool, drift: bool
 ) -> tuple[bytes, str | None]:
     late = timedelta(days=1) if number % 100 == 7 else timedelta()
     at = begin + timedelta(seconds=rng.randrange(6 * 3600)) - late
-    kind = number % 10
+    kind = number % 10 if drift else 0
     position = rng.randrange(7200)
     event: dict[str, object] = {
         "event_id": f"e-{name}-{number}",

@@ -48,39 +48,52 @@ class Pipeline:
     roles: dict[str, str]
     """Role ARNs by short name."""
 
-    def environ(self) -> dict[str, str]:
-        """Return the whole environment for a program that is to work on this deployment."""
+    def environ(self, *, role: str | None = None, session: str = "") -> dict[str, str]:
+        """Return the whole environment for a program that is to work on this deployment.
+
+        It works as the operator, or as a session named ``session`` of the role of that short name.
+        """
+        keys = {} if role is None else self._issue(self.roles[role], session)
         return {
             **without_aws(os.environ),
             **self.aws.environ(),
+            **{name.upper(): value for name, value in keys.items()},
             "CUSTODY_DEPLOYMENT": str(self.terraform.deployment_path),
         }
 
     def client(self, service: str, *, role_arn: str | None = None, session: str = "") -> Any:
         """Return a boto3 client for the operator, or for a session of a role named ``session``."""
+        keys = self._operator() if role_arn is None else self._issue(role_arn, session)
+        return boto3.client(service, **self._where(), **keys)  # type: ignore[call-overload]
+
+    def _where(self) -> dict[str, str]:
+        return {"endpoint_url": self.aws.endpoint, "region_name": self.deployment.region}
+
+    def _operator(self) -> dict[str, str]:
         environ = self.aws.environ()
-        where = {"endpoint_url": self.aws.endpoint, "region_name": self.deployment.region}
-        keys = {
-            "aws_access_key_id": environ["AWS_ACCESS_KEY_ID"],
-            "aws_secret_access_key": environ["AWS_SECRET_ACCESS_KEY"],
+        return {name: environ[name.upper()] for name in ("aws_access_key_id", "aws_secret_access_key")}
+
+    def _issue(self, role_arn: str, session: str) -> dict[str, str]:
+        sts = boto3.client("sts", **self._where(), **self._operator())  # type: ignore[call-overload]
+        issued = sts.assume_role(RoleArn=role_arn, RoleSessionName=session)["Credentials"]
+        return {
+            "aws_access_key_id": issued["AccessKeyId"],
+            "aws_secret_access_key": issued["SecretAccessKey"],
+            "aws_session_token": issued["SessionToken"],
         }
-        if role_arn is not None:
-            sts = boto3.client("sts", **where, **keys)  # type: ignore[call-overload]
-            issued = sts.assume_role(RoleArn=role_arn, RoleSessionName=session)["Credentials"]
-            keys = {
-                "aws_access_key_id": issued["AccessKeyId"],
-                "aws_secret_access_key": issued["SecretAccessKey"],
-                "aws_session_token": issued["SessionToken"],
-            }
-        return boto3.client(service, **where, **keys)  # type: ignore[call-overload]
 
     def custody(
-        self, *arguments: str, capture: bool = True, width: int = 200
+        self,
+        *arguments: str,
+        capture: bool = True,
+        width: int = 200,
+        role: str | None = None,
+        session: str = "",
     ) -> subprocess.CompletedProcess[str]:
         """Run the command line as a user would; its output is captured, or goes where ours goes."""
         return subprocess.run(
             [sys.executable, "-m", "custody", *arguments],
-            env={**self.environ(), "COLUMNS": str(width)},
+            env={**self.environ(role=role, session=session), "COLUMNS": str(width)},
             capture_output=capture,
             text=True,
             check=False,

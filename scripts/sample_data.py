@@ -96,15 +96,14 @@ def drops() -> Iterator[Drop]:
     """Yield the whole data set in the order in which it is dropped."""
     csv_type, lines_type = "text/csv", "application/x-ndjson"
     alice, bob = ("alice@example.com", "people-producer"), ("bob@example.com", "people-producer")
-    etl = ("nightly-etl", "etl")
-    yield Drop(*alice, "raw-data", "incoming/customers/2026-01-15.csv", customers_csv(500, seed=1), csv_type)
+    yield Drop(*alice, "raw-data", "incoming/accounts/2026-01-15.csv", customers_csv(500, seed=1), csv_type)
     events = viewing_events_jsonl(2000, 2)
     yield Drop(*bob, "raw-data", "incoming/events/2026-01-15.jsonl", events, lines_type)
     video = random.Random(3).randbytes(MULTIPART_BYTES)  # noqa: S311 - sample data, not a secret
     yield Drop(*bob, "raw-data", "incoming/media/trailer-t001.bin", video, "application/octet-stream")
     for edition in range(3):
         body = customers_csv(50 + edition, seed=10 + edition)
-        yield Drop(*alice, "raw-data", "incoming/customers/corrections.csv", body, csv_type)
+        yield Drop(*alice, "raw-data", "incoming/accounts/corrections.csv", body, csv_type)
     for key in (
         "incoming/names/with space.csv",
         "incoming/names/a+b=c.csv",
@@ -114,6 +113,3 @@ def drops() -> Iterator[Drop]:
     ):
         yield Drop(*alice, "raw-data", key, customers_csv(5, seed=len(key)), csv_type)
     yield Drop(*bob, "raw-data", "incoming/empty.csv", b"", csv_type)
-    customers, values = customers_csv(480, seed=1), customers_csv(20, seed=4)
-    yield Drop(*etl, "processed", "tables/customers/part-0000.csv", customers, csv_type)
-    yield Drop(*etl, "analytics", "tables/customer_value/part-0000.csv", values, csv_type)

@@ -49,7 +49,7 @@ data "aws_iam_policy_document" "gate_objects" {
   # What it has handed out, and which of it the jobs are done with.
   statement {
     sid     = "ReadManifestsAndLineage"
-    actions = ["s3:GetObject", "s3:GetObjectVersion"]
+    actions = ["s3:GetObject"]
     resources = [
       "${local.bucket_arns["analytics"]}/tables/*/_lineage/*",
       "${local.bucket_arns["processed"]}/manifests/*",
@@ -74,7 +74,7 @@ data "aws_iam_policy_document" "gate_objects" {
 data "aws_iam_policy_document" "gate_jobs" {
   statement {
     sid       = "StartAndWatchJobs"
-    actions   = ["glue:GetJobRun", "glue:GetJobRuns", "glue:StartJobRun"]
+    actions   = ["glue:GetJobRuns", "glue:StartJobRun"]
     resources = [for name in values(local.job_names) : "arn:${local.partition}:glue:${var.region}:${var.account_id}:job/${name}"]
   }
 }
@@ -204,27 +204,16 @@ resource "aws_cloudwatch_metric_alarm" "versions_left" {
 }
 
 data "aws_iam_policy_document" "etl_objects" {
+  # By version alone: the newest of a key may be one that nobody has verified.
   statement {
     sid       = "ReadArrivals"
-    actions   = ["s3:GetObject", "s3:GetObjectVersion"]
+    actions   = ["s3:GetObjectVersion"]
     resources = ["${local.bucket_arns["raw-data"]}/incoming/*"]
   }
 
   statement {
-    sid       = "ListArrivals"
-    actions   = ["s3:ListBucket"]
-    resources = [local.bucket_arns["raw-data"]]
-
-    condition {
-      test     = "StringLike"
-      variable = "s3:prefix"
-      values   = ["incoming/*"]
-    }
-  }
-
-  statement {
     sid       = "ReadManifests"
-    actions   = ["s3:GetObject", "s3:GetObjectVersion"]
+    actions   = ["s3:GetObjectVersion"]
     resources = ["${local.bucket_arns["processed"]}/manifests/*"]
   }
 
@@ -241,22 +230,18 @@ data "aws_iam_policy_document" "etl_objects" {
     resources = [for short in ["analytics", "processed"] : "${local.bucket_arns[short]}/tables/*"]
   }
 
-  # Delta asks for the next file of its log and must hear that there is none, not that it is forbidden. It cannot be
-  # tied to a prefix: a GetObject names none.
+  # Delta asks for the next file of its log and must hear that there is none, not that it is forbidden; and a version of
+  # the manifest that is gone is left out, by name. It cannot be tied to a prefix: a GetObject names none.
   statement {
     sid       = "TellAbsentFromDenied"
     actions   = ["s3:ListBucket"]
-    resources = [for short in ["analytics", "processed"] : local.bucket_arns[short]]
+    resources = [for short in ["analytics", "processed", "raw-data"] : local.bucket_arns[short]]
   }
-}
-
-data "aws_iam_policy_document" "etl_catalog" {
-  source_policy_documents = local.governed_reading
 
   statement {
-    sid       = "ReadAndUpdateTables"
-    actions   = ["glue:GetDatabase", "glue:GetTable", "glue:GetTables", "glue:UpdateTable"]
-    resources = local.catalog_arns
+    sid       = "TellAbsentVersionsFromDenied"
+    actions   = ["s3:ListBucketVersions"]
+    resources = [local.bucket_arns["raw-data"]]
   }
 }
 
@@ -294,10 +279,9 @@ module "etl_role" {
   trust        = { service = { match = "like", name = "glue.amazonaws.com", source_arns = [local.job_arns] } }
 
   policies = merge({ for document in data.aws_iam_policy_document.job_network : "make-interfaces" => document.json }, {
-    objects    = data.aws_iam_policy_document.etl_objects.json
-    use-keys   = data.aws_iam_policy_document.etl_keys.json
-    use-tables = data.aws_iam_policy_document.etl_catalog.json
-    write-log  = data.aws_iam_policy_document.etl_log.json
+    objects   = data.aws_iam_policy_document.etl_objects.json
+    use-keys  = data.aws_iam_policy_document.etl_keys.json
+    write-log = data.aws_iam_policy_document.etl_log.json
   })
 }
 

@@ -72,7 +72,6 @@ module "governance" {
   deployers        = { for arn in var.operators.deploy : basename(arn) => arn if !strcontains(arn, "*") }
   filtered_readers = { for persona, arn in local.governed_people : "people-${persona}" => arn if persona == "analyst" }
   tables           = var.lake_formation.tables
-  writers          = { etl = module.etl_role.arn }
 
   locations = {
     gold = {

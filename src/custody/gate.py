@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from custody.errors import CannotCheckError, CustodyError, UsageError
-from custody.etl.lineage import published
+from custody.etl.lineage import Published, published
 from custody.etl.store import S3Store, table_uri
 from custody.gate_gold import NotRecordedError, is_gold_behind, newest_documents, require_recorded
 from custody.gate_jobs import Attempt, Job, is_due, running
@@ -225,9 +225,8 @@ class Gate:
         """Start the gold job if silver has moved on."""
         settings = self._settings
         idle = {"job_run_id": None, "state": "idle"}
-        silver = [table_uri(settings.processed_tables, name) for name in settings.silver]
-        newest = newest_documents(self._s3, silver)
-        if newest is None or not is_gold_behind(self._s3, settings.analytics_tables, newest):
+        silver = self._silver_documents()
+        if silver is None or not is_gold_behind(self._s3, settings.analytics_tables, silver):
             return idle
         job = Job(self._glue, settings.gold_job)
         attempts = job.attempts()
@@ -237,7 +236,7 @@ class Gate:
         if by_schedule and not is_due(failed, lambda _: True, self._clock()):
             return idle
         try:
-            for document in newest.values():
+            for document in silver:
                 require_recorded(self._s3, receipts, document)
         except NotRecordedError as error:
             if not by_schedule:
@@ -247,16 +246,24 @@ class Gate:
         return self._start(job, {})
 
     def _remake(self, receipts: ReceiptGate, days: tuple[date, ...]) -> Answer:
-        settings = self._settings
-        silver = [table_uri(settings.processed_tables, name) for name in settings.silver]
-        newest = newest_documents(self._s3, silver)
-        if newest is None:
+        """Start the gold job for days that somebody names."""
+        silver = self._silver_documents()
+        if silver is None:
             raise UsageError("Gold cannot be made: a silver table has no lineage document yet.")
-        for document in newest.values():
+        for document in silver:
             require_recorded(self._s3, receipts, document)
-        return self._start(
-            Job(self._glue, settings.gold_job), {"--days": ",".join(day.isoformat() for day in days)}
-        )
+        arguments = {"--days": ",".join(day.isoformat() for day in days)}
+        return self._start(Job(self._glue, self._settings.gold_job), arguments)
+
+    def _silver_documents(self) -> list[Published] | None:
+        """The newest lineage documents of all silver tables; ``None`` while one of them has none."""
+        found = []
+        for name in self._settings.silver:
+            documents = newest_documents(self._s3, table_uri(self._settings.processed_tables, name))
+            if not documents:
+                return None
+            found += documents
+        return found
 
     def _count(self, name: str, value: int) -> None:
         self._metrics.add_metric(name=name, unit="Count", value=value)

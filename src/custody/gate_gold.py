@@ -30,26 +30,27 @@ class NotRecordedError(CannotCheckError):
     """A lineage document has no receipt yet."""
 
 
-def newest_documents(s3: S3Client, silver: Iterable[str]) -> dict[str, Published] | None:
-    """The newest lineage document of each silver table, by the table's URI; ``None`` while one has none."""
-    newest = {}
-    for table in silver:
-        documents = published(S3Store(s3), table)
-        if not documents:
-            return None
-        newest[table] = documents[-1]
-    return newest
+def newest_documents(s3: S3Client, table: str) -> list[Published]:
+    """The lineage documents of the newest version of the table at the URI ``table``.
+
+    Runs that changed nothing may share a version, hence there may be several; none while it has none.
+    """
+    documents = published(S3Store(s3), table)
+    return [each for each in documents if each.delta_version == documents[-1].delta_version]
 
 
-def is_gold_behind(s3: S3Client, gold_tables: str, newest: dict[str, Published]) -> bool:
-    """Whether gold is made of other silver than the newest. Raises ``EvidenceError`` for an odd document."""
+def is_gold_behind(s3: S3Client, gold_tables: str, silver: Iterable[Published]) -> bool:
+    """Whether gold is made of other silver than these documents tell of. Raises ``EvidenceError``."""
     store = S3Store(s3)
-    documents = published(store, f"{gold_tables}/{LAST_GOLD_TABLE}")
-    if not documents:
-        return True
-    inputs = read_lineage(store, documents[-1]).get("inputs")
-    wanted = [{"table": table, "delta_version": document.delta_version} for table, document in newest.items()]
-    return not isinstance(inputs, list) or any(item not in inputs for item in wanted)
+    wanted = [
+        {"table": document.uri.split("/_lineage/")[0], "delta_version": document.delta_version}
+        for document in silver
+    ]
+    for document in newest_documents(s3, f"{gold_tables}/{LAST_GOLD_TABLE}"):
+        inputs = read_lineage(store, document).get("inputs")
+        if isinstance(inputs, list) and all(item in inputs for item in wanted):
+            return False
+    return True
 
 
 def require_recorded(s3: S3Client, receipts: ReceiptGate, document: Published) -> None:

@@ -24,6 +24,7 @@ from custody.lineage_document import (
     table_uri,
 )
 from custody.lineage_graph import Kind
+from custody.listing import list_versions
 from custody.objects import parse_s3_uri
 from custody.side_by_side import side_by_side
 
@@ -39,9 +40,10 @@ _TELL_EVERY = 100
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A lineage document as the listing has it."""
+    """A lineage document as the listing has it: the first version under its key, for it is written once."""
 
     place: Place
+    version_id: str
     stored_at: datetime
 
 
@@ -70,6 +72,8 @@ class Library:
         self.raw, self.processed, self.analytics = (
             deployment.buckets[short] for short in ("raw-data", "processed", "analytics")
         )
+        self.hidden: list[str] = []
+        """Documents that lie under a delete marker, a sentence each; they are read all the same."""
         self._tell = tell
         self._workers = workers
         self._documents: dict[str, list[Stored]] = {}
@@ -90,12 +94,17 @@ class Library:
         if table not in self._documents:
             self._tell(f"Listing the lineage of {table}")
             folder = parse_s3_uri(table)
-            found = []
-            for key, stored_at in self.listed(folder.bucket, f"{folder.key}/_lineage/"):
-                if (place := parse_place(folder.bucket, key)) is not None:
-                    found.append(Stored(place, stored_at))
-            self._documents[table] = sorted(found, key=lambda stored: stored.place)
-            self._versions[table] = sorted({stored.place.made.version for stored in found})
+            found: dict[Place, Stored] = {}
+            for entry in list_versions(self.s3, folder.bucket, f"{folder.key}/_lineage/"):
+                place = parse_place(folder.bucket, entry.key)
+                if place is not None and entry.is_delete_marker:
+                    self.hidden.append(f"{place.uri} was deleted: a delete marker lies over it.")
+                elif place is not None:
+                    found[place] = Stored(
+                        place, entry.version_id, entry.last_modified
+                    )  # The oldest comes last.
+            self._documents[table] = [found[place] for place in sorted(found)]
+            self._versions[table] = sorted({place.made.version for place in found})
         return self._documents[table]
 
     def versions(self, table: str) -> list[int]:
@@ -133,7 +142,8 @@ class Library:
 
     def _read(self, stored: Stored) -> Read:
         place = stored.place
-        data = self.s3.get_object(Bucket=place.bucket, Key=place.key)["Body"].read()
+        found = self.s3.get_object(Bucket=place.bucket, Key=place.key, VersionId=stored.version_id)
+        data = found["Body"].read()
         sha256 = hashlib.sha256(data).hexdigest()
         try:
             return Read(place, sha256, parse_lineage(data, place))

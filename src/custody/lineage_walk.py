@@ -67,6 +67,7 @@ def walk(library: Library, graph: Graph, target: str) -> Walk:
         location = parse_s3_uri(target)
         if location.bucket == library.raw:
             _forth(library, found, location)
+            found.missing += library.hidden
             return found
         made, document = of_location(library, location)
     else:
@@ -79,6 +80,7 @@ def walk(library: Library, graph: Graph, target: str) -> Walk:
         if (commit := parse_commit(folder.bucket, key)) is not None:
             found.notes.append(f"{commit} has no lineage document (yet).")
     back(library, found, [document])
+    found.missing += library.hidden
     return found
 
 

@@ -5,7 +5,8 @@ lack. SQLite keeps them in a nameless file that goes with the process (under ``S
 memory stays at its cache however many there are. Measured with a million object versions, each with receipt
 and trail write: about 70 MiB of memory and 1.3 GB of disk.
 
-All three are known by the receipt's key: an object version has one, and no two share one.
+All three are known by the receipt's key: an object version has one, and no two share one. Of tables it holds
+the lineage documents, the tables' versions that these name, and the commits of the logs.
 """
 
 from __future__ import annotations
@@ -339,13 +340,16 @@ class Index:
         ):
             yield ObjectVersion(bucket, key, version_id), TableVersion(table, delta_version)
 
-    def uncommitted_documents(self) -> Iterator[tuple[ObjectVersion, TableVersion]]:
+    def uncommitted_documents(self) -> Iterator[StoredDocument]:
         """Documents of a version that is not in its table's log."""
-        for bucket, key, version_id, table, delta_version in self._database.execute(
-            "SELECT bucket, key, version_id, table_uri, delta_version FROM documents d WHERE NOT EXISTS"
-            " (SELECT 1 FROM commits c WHERE c.table_uri = d.table_uri AND c.delta_version = d.delta_version)"
+        for bucket, key, version_id, table, delta_version, since in self._database.execute(
+            "SELECT bucket, key, version_id, table_uri, delta_version, since FROM documents d"
+            " WHERE NOT EXISTS (SELECT 1 FROM commits c"
+            "  WHERE c.table_uri = d.table_uri AND c.delta_version = d.delta_version)"
         ):
-            yield ObjectVersion(bucket, key, version_id), TableVersion(table, delta_version)
+            yield StoredDocument(
+                ObjectVersion(bucket, key, version_id), TableVersion(table, delta_version), _moment(since)
+            )
 
     def undocumented_sources(self) -> Iterator[tuple[TableVersion, str]]:
         """Inputs without a document of their own among those listed, each with the document that names it."""

@@ -119,11 +119,11 @@ class LineageVerification:
                 Severity.CRITICAL,
                 f"Another document, too, has rows of {made} for its run's.",
             )
-        for version, made in self._index.uncommitted_documents():
-            if self._is_whole(made.table):
-                self._find(
-                    version.uri, Status.UNEXPECTED, Severity.HIGH, f"The table's log does not have {made}."
-                )
+        for stored in self._index.uncommitted_documents():
+            is_settled = stored.stored_at <= self._settled_before  # The log is listed before the documents.
+            if is_settled and self._is_whole(stored.made.table):
+                detail = f"The table's log does not have {stored.made}."
+                self._find(stored.version.uri, Status.UNEXPECTED, Severity.HIGH, detail)
         for stored in self._index.documents():
             if stored.version.uri not in self._unread:
                 self._tally.judge(_CLAIM, stored.version.uri)

@@ -40,7 +40,7 @@ run "grants_to_the_roles_of_the_kit" {
   }
 
   assert {
-    condition     = data.aws_iam_policy_document.query.source_policy_documents == tolist([module.governance[0].reader_policy]) && data.aws_iam_policy_document.etl_catalog.source_policy_documents == tolist([module.governance[0].reader_policy])
+    condition     = data.aws_iam_policy_document.query.source_policy_documents == tolist([module.governance[0].reader_policy])
     error_message = "Whoever reads tables asks Lake Formation for credentials."
   }
 }

@@ -132,7 +132,7 @@ def _unused(controls: Controls) -> list[str]:
 
 
 def test_a_check_that_comes_to_be_skipped_is_found(controls: Controls, tmp_path: Path) -> None:
-    for name in ("terraform", "tests", "docs", "glue", "sql", "requirements", ".github"):
+    for name in ("terraform", "tests", "docs", "glue", "sql", "src", "requirements", ".github"):
         shutil.copytree(REPO / name, tmp_path / name, ignore=shutil.ignore_patterns(".terraform"))
     for name in ("CODEOWNERS", "Makefile"):
         shutil.copy(REPO / name, tmp_path)

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import json
 import shutil
+import time
 from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
+from custody.objects import ObjectVersion
 from scripts.applied import kept, tree_key
+from scripts.lake import GOLD, SILVER, Delivery, Lake
 from scripts.pipeline import Landed, Pipeline, deployed
+from scripts.sample_data import customers_csv
 from scripts.toolchain import BUILD
+
+CUSTOMERS, EVENTS = 300, 2000
 
 
 @pytest.fixture(scope="session")
@@ -28,3 +37,91 @@ def landed(pipeline: Pipeline) -> list[Landed]:
     pipeline.await_receipts([entry.version for entry in dropped])
     pipeline.deliver_trail()
     return dropped
+
+
+@dataclass
+class Made:
+    """What became tables, what must not have, and what the alerts' topic said meanwhile."""
+
+    customers: Delivery
+    events: Delivery
+    corrected: int
+    """How many customers were corrected."""
+    bereft: ObjectVersion
+    """Its receipt is gone; until ``pending_until`` (seconds since the epoch) it may be on its way."""
+    pending_until: float
+    forged: ObjectVersion
+    """A byte of its receipt is another."""
+    documents: dict[str, list[dict[str, Any]]]
+    """The lineage documents of the first run, by table."""
+    _sqs: Any
+    _queue_url: str
+    _told: list[str] = field(default_factory=list)
+
+    def alerts(self) -> list[str]:
+        """Every message of the alerts' topic so far."""
+        while messages := self._sqs.receive_message(QueueUrl=self._queue_url, MaxNumberOfMessages=10).get(
+            "Messages"
+        ):
+            for message in messages:
+                self._told.append(str(json.loads(message["Body"])["Message"]))
+                self._sqs.delete_message(QueueUrl=self._queue_url, ReceiptHandle=message["ReceiptHandle"])
+        return self._told
+
+
+def drop_customer(pipeline: Pipeline, key: str, customer_id: str) -> ObjectVersion:
+    """Drop a file of one customer under ``key``."""
+    body = customers_csv(1, seed=1).replace(b"C00001", customer_id.encode())
+    bucket = pipeline.deployment.buckets["raw-data"]
+    answer = pipeline.client("s3").put_object(Bucket=bucket, Key=key, Body=body)
+    return ObjectVersion(bucket, key, answer["VersionId"])
+
+
+def tamper(pipeline: Pipeline, version: ObjectVersion, action: str, **how: Any) -> None:
+    """Change what is stored, behind the API."""
+    pipeline.aws.admin(
+        "tamper",
+        action=action,
+        bucket=version.bucket,
+        key=version.key,
+        version_id=version.version_id,
+        **how,
+    )
+
+
+@pytest.fixture(scope="session")
+def lake(pipeline: Pipeline) -> Lake:
+    return Lake(pipeline)
+
+
+@pytest.fixture(scope="session")
+def made(lake: Lake, landed: list[Landed], tmp_path_factory: pytest.TempPathFactory) -> Made:
+    """Customers and events, dirty as they come, made into silver and gold, past two objects without proof."""
+    pipeline = lake.pipeline
+    sqs, sns = pipeline.client("sqs"), pipeline.client("sns")
+    queue_url = sqs.create_queue(QueueName="heard-of-alerts")["QueueUrl"]
+    queue = sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=["QueueArn"])
+    sns.subscribe(
+        TopicArn=pipeline.deployment.topic_arn, Protocol="sqs", Endpoint=queue["Attributes"]["QueueArn"]
+    )
+    bereft = drop_customer(pipeline, "incoming/customers/without-receipt.csv", "C66001")
+    forged = drop_customer(pipeline, "incoming/customers/forged-receipt.csv", "C66002")
+    pipeline.await_receipts([bereft, forged])
+    pending_until = time.time() + 60 * pipeline.deployment.watermark_minutes + 1
+    for version, action in ((bereft, "delete"), (forged, "flip_byte")):
+        receipt = ObjectVersion(
+            pipeline.deployment.buckets["provenance"], version.receipt_key, pipeline.receipt_version(version)
+        )
+        tamper(pipeline, receipt, action)
+    customers = lake.upload(tmp_path_factory.mktemp("customers"), CUSTOMERS, seed=1)
+    events = lake.stream(EVENTS, CUSTOMERS, seed=1)
+    lake.process()
+    documents = {
+        table: lake.documents(bucket, table)
+        for bucket, tables in (("processed", SILVER), ("analytics", GOLD))
+        for table in tables
+    }
+    corrected = max(1, CUSTOMERS // 50)
+    return Made(
+        customers, events, corrected, bereft, pending_until, forged, documents, _sqs=sqs, _queue_url=queue_url
+    )

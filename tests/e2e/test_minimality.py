@@ -16,6 +16,7 @@ from scripts.access.world import World
 from scripts.pipeline import Landed, Pipeline
 from scripts.policies import resources
 from scripts.toolchain import ToolError
+from tests.e2e.conftest import Made
 from tests.e2e.test_faults import await_dead_letter
 
 pytestmark = pytest.mark.xdist_group("pipeline")
@@ -29,9 +30,10 @@ def state(pipeline: Pipeline) -> State:
 
 
 @pytest.fixture(scope="module")
-def uses(pipeline: Pipeline, landed: list[Landed], state: State) -> set[Use]:
-    """What the sample data set made the functions do, and one object that was gone when its event came."""
+def uses(pipeline: Pipeline, landed: list[Landed], made: Made, state: State) -> set[Use]:
+    """What the data made functions and jobs do, and one object that was gone when its event came."""
     assert landed
+    assert made
     gone = ObjectVersion(pipeline.deployment.buckets["raw-data"], "incoming/gone.csv", "no-such-version")
     body = backfill_message(gone, datetime.now(UTC))
     pipeline.client("sqs").send_message(QueueUrl=pipeline.deployment.queues["recorder"], MessageBody=body)

@@ -88,16 +88,13 @@ def test_openssl_alone_verifies_a_receipt(pipeline: Pipeline, landed: list[Lande
 
 def test_the_ledger_joins_both_sides(pipeline: Pipeline, landed: list[Landed]) -> None:
     rows = {(row["bucket_name"], row["object_key"], row["version_id"]): row for row in ledger(pipeline)}
-    layers = {"raw-data": "bronze", "processed": "silver", "analytics": "gold"}
     for entry in landed:
         row = rows[entry.version.bucket, entry.version.key, entry.version.version_id]
         assert (row["status"], row["match_basis"]) == ("verified", "request_id")
-        # A person is known by the name of the session, a job by its role's.
-        person = entry.drop.role.startswith("people-")
-        assert row["user_name"] == (entry.drop.who if person else f"custody-local-{entry.drop.role}")
+        assert row["user_name"] == entry.drop.who
         assert row["sha256"] == hashlib.sha256(entry.drop.body).hexdigest()
         assert row["size_bytes"] == len(entry.drop.body)
-        assert row["layer"] == layers[entry.drop.bucket]
+        assert row["layer"] == "bronze"
         assert row["request_id"]
 
 

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from custody.etl.silver_run import Lake
+from scripts.folder_store import FolderStore
 from scripts.local_engine import pysail_session
-from tests.glue.local import FolderStore, Raw
+from tests.glue.local import Raw
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import hashlib
-import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 from custody.etl.contract import Contract, parse_contract
 from custody.etl.lineage import Run
-from custody.etl.manifest import Entry, Manifest, UnfitError, parse_manifest, write_manifest
+from custody.etl.manifest import Entry, Manifest, parse_manifest, write_manifest
 from custody.objects import ObjectVersion
+from scripts.folder_store import OpenFile
 from scripts.sample_data import CUSTOMER_COLUMNS
 
 if TYPE_CHECKING:
@@ -40,43 +40,6 @@ def contract_with(table: str, *changes: tuple[str, str]) -> Contract:
     return parse_contract(text)
 
 
-class FolderStore:
-    """Objects as files."""
-
-    def read(self, uri: str) -> bytes:
-        return Path(uri).read_bytes()
-
-    def create(self, uri: str, body: bytes) -> bool:
-        path = Path(uri)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        whole = path.with_name(f".{path.name}.{os.getpid()}")
-        whole.write_bytes(body)
-        try:
-            os.link(whole, path)
-        except FileExistsError:
-            return False
-        finally:
-            whole.unlink()
-        return True
-
-    def names(self, folder: str) -> Iterator[str]:
-        path = Path(folder)
-        yield from sorted(item.name for item in path.iterdir() if item.is_file()) if path.is_dir() else ()
-
-
-@dataclass(frozen=True)
-class OpenFile:
-    """Opens an object version: the file named by the version, whatever the key."""
-
-    folder: str
-
-    def __call__(self, version: ObjectVersion) -> BinaryIO:
-        try:
-            return (Path(self.folder) / version.version_id).open("rb")
-        except FileNotFoundError as error:
-            raise UnfitError("is gone") from error
-
-
 @dataclass
 class Raw:
     """A raw bucket in a folder: each version a file."""
@@ -97,7 +60,7 @@ class Raw:
 
     @property
     def open(self) -> OpenFile:
-        return OpenFile(str(self.folder))
+        return OpenFile(str(self.folder), by_version_id=True)
 
 
 def manifest(table: str, entries: Iterable[Entry]) -> Manifest:

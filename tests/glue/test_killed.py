@@ -16,9 +16,10 @@ from pathlib import Path
 
 from custody.etl.lineage import published, read_lineage
 from custody.etl.silver_run import Lake
+from scripts.folder_store import FolderStore
 from scripts.generate import event_files
 from scripts.local_engine import pysail_session
-from tests.glue.local import REPO, FolderStore, Raw, contract, process, rows
+from tests.glue.local import REPO, Raw, contract, process, rows
 
 STREAM = contract("viewing_events")
 TABLES = ("viewing_events", "viewing_events_rejected")

@@ -9,7 +9,8 @@ import pytest
 
 from custody.errors import EvidenceError, UsageError
 from custody.etl.lineage import Published, Run, open_lineage, publish, published, read_lineage
-from tests.glue.local import BEGIN, FolderStore, run
+from scripts.folder_store import FolderStore
+from tests.glue.local import BEGIN, run
 
 FACTS = {
     "inputs": [

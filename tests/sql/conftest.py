@@ -38,11 +38,11 @@ def planned(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
 
 @pytest.fixture(scope="session")
 def planned_tables(planned: list[dict[str, Any]]) -> dict[str, PlannedTable]:
-    """The tables and views of the catalogue, by name."""
+    """The tables and views that are made from SQL, by name."""
     return {
         resource["values"]["name"]: resource["values"]
         for resource in planned
-        if resource["type"] == "aws_glue_catalog_table"
+        if resource["address"].startswith("module.catalog.aws_glue_catalog_table.")
     }
 
 

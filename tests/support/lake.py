@@ -57,13 +57,17 @@ class Lake:
         refused: Sequence[Entry] = (),
         rejected: int | None = None,
         named: Sequence[Entry] | None = None,
+        manifest_of: str = "",
         **changes: Any,
     ) -> dict[str, Any]:
         """A run into a silver table, ``rejected`` being the version of its quarantine; its document.
 
-        The manifest names ``named``, or else what was used and refused. ``changes`` go into the document.
+        The manifest is of the table ``manifest_of``, if that is another, and names ``named``, or else what
+        was used and refused. ``changes`` go into the document.
         """
-        manifest = write_manifest(table, [*entries, *refused] if named is None else named, BEGIN)
+        manifest = write_manifest(
+            manifest_of or table, [*entries, *refused] if named is None else named, BEGIN
+        )
         digest = sha256(manifest).hexdigest()
         self._manifests[table] += 1
         key = f"manifests/{table}/{self._manifests[table]:010d}.json"
@@ -153,6 +157,7 @@ class MemoryS3:
 
     def __init__(self) -> None:
         self._versions: dict[tuple[str, str], list[tuple[str, datetime, bytes]]] = defaultdict(list)
+        self._hidden: set[tuple[str, str]] = set()
         self.read: list[str] = []
         self._count = 0
 
@@ -167,9 +172,20 @@ class MemoryS3:
         """As if it had never been."""
         del self._versions[bucket, key]
 
-    def get_object(self, *, Bucket: str, Key: str) -> dict[str, Any]:  # noqa: N803
+    def hide(self, bucket: str, key: str) -> None:
+        """Put a delete marker over an object."""
+        self._hidden.add((bucket, key))
+
+    def replace(self, bucket: str, key: str, body: bytes) -> None:
+        """Change the stored bytes of the newest version."""
+        version_id, stored_at, _ = self._versions[bucket, key][0]
+        self._versions[bucket, key][0] = (version_id, stored_at, body)
+
+    def get_object(self, *, Bucket: str, Key: str, VersionId: str = "") -> dict[str, Any]:  # noqa: N803
         self.read.append(Key)
-        return {"Body": io.BytesIO(self._versions[Bucket, Key][0][2])}
+        versions = self._versions[Bucket, Key]
+        body = next(body for version_id, _, body in versions if VersionId in ("", version_id))
+        return {"Body": io.BytesIO(body)}
 
     def list_object_versions(self, *, Bucket: str, Prefix: str) -> dict[str, Any]:  # noqa: N803
         found = [
@@ -184,7 +200,12 @@ class MemoryS3:
             if bucket == Bucket and key.startswith(Prefix)
             for version_id, stored_at, body in versions
         ]
-        return {"Versions": found, "IsTruncated": False}
+        markers = [
+            {"Key": key, "VersionId": "m1", "LastModified": BEGIN}
+            for bucket, key in sorted(self._hidden)
+            if bucket == Bucket and key.startswith(Prefix)
+        ]
+        return {"Versions": found, "DeleteMarkers": markers, "IsTruncated": False}
 
     def get_paginator(self, operation: str) -> Any:
         assert operation == "list_objects_v2"
@@ -201,7 +222,10 @@ class MemoryS3:
         keys = sorted(
             key
             for bucket, key in self._versions
-            if bucket == Bucket and key.startswith(Prefix) and key > StartAfter
+            if bucket == Bucket
+            and key.startswith(Prefix)
+            and key > StartAfter
+            and (bucket, key) not in self._hidden
         )
         if Delimiter:
             folders = sorted({Prefix + key[len(Prefix) :].split("/")[0] + "/" for key in keys})

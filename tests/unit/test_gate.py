@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from custody import gate_left, gate_table
+from custody import gate_left, gate_manifests, gate_table
 from custody.errors import CannotCheckError, EvidenceError, UsageError
 from custody.gate_receipts import Reason
 from custody.gate_requests import (
@@ -460,6 +460,26 @@ def test_what_was_left_before_never_keeps_back_what_is_new(
     assert len(world.messages) == 1
 
 
+def test_what_a_call_did_not_come_to_is_left_as_before(world: GateWorld) -> None:
+    left = world.arrive(f"{CUSTOMERS}a", recorded=False)
+    world.now += timedelta(hours=2)
+    world.call()
+    with pytest.raises(CannotCheckError, match="did not come to its end in time"):
+        world.gate().run({"table": "customers"}, iter([900.0, *[0.0] * 1000]).__next__)
+    assert world.report() == {left: Reason.NO_RECEIPT}
+    assert len(world.messages) == 1
+
+
+def test_summaries_are_written_as_manifests_add_up(world: GateWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gate_manifests, "FOLD_MANIFESTS", 3)
+    summary = ("processed", "manifests/customers/_seen/0000000003.bin")
+    for number in range(3):
+        assert summary not in world.objects
+        world.arrive(f"{CUSTOMERS}{number}")
+        world.call()
+    assert summary in world.objects
+
+
 def test_too_many_left_versions_end_the_check_and_heal(
     world: GateWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -532,6 +552,22 @@ def test_an_odd_gold_document_means_that_gold_is_behind(world: GateWorld, inputs
     assert world.call()["gold"]["state"] == "started"
 
 
+def test_runs_that_share_a_version_count_together(world: GateWorld) -> None:
+    """Of documents of one version none is the newest: gold is as new as any, and each must be recorded."""
+    silver_is_made(world)
+    gold_is_made(world, 0, 0)
+    key = next(key for bucket, key in world.objects if "customer_value" in key)
+    world.put("analytics", key.replace("cd" * 32, "ff" * 32), json.dumps({"inputs": []}).encode())
+    assert world.call()["gold"]["state"] == "idle"
+
+    world.publish("processed", "customers", "00" * 32)
+    key = next(key for bucket, key in world.objects if key.endswith(f"1-{'00' * 32}.json"))
+    world.put("processed", key.replace("00" * 32, "ff" * 32), b"{}")
+    assert world.call()["gold"]["state"] == "idle"
+    with pytest.raises(CannotCheckError, match=r"f\.json has no receipt yet"):
+        world.call(silver_done())
+
+
 def test_gold_that_fails_is_tried_again_after_growing_pauses(world: GateWorld) -> None:
     silver_is_made(world)
     tried = []
@@ -542,6 +578,15 @@ def test_gold_that_fails_is_tried_again_after_growing_pauses(world: GateWorld) -
         world.now += QUARTER
     assert tried == [0, 15, 45, 90, 180]
     assert world.call(silver_done())["gold"]["state"] == "started"  # there is something new to try it with
+
+
+def test_a_gold_run_that_ended_well_ends_the_pauses(world: GateWorld) -> None:
+    silver_is_made(world)
+    for state in ("FAILED", "FAILED", "FAILED", "SUCCEEDED"):
+        assert world.call(silver_done())["gold"]["state"] == "started"
+        world.now += timedelta(minutes=1)
+        world.finish("gold", state)
+    assert world.call()["gold"]["state"] == "started"
 
 
 def forged(world: GateWorld, document: ObjectVersion) -> None:

@@ -115,6 +115,7 @@ def test_a_gold_table_made_anew_stands_on_its_own_inputs_and_one_of_days_on_all_
     with walked(s3, "customer_value") as found:
         assert {node["delta_version"] for node in found.graph.nodes(Kind.GOLD)} == {3}
         assert found.graph.count(Kind.OBJECT) == 1
+        assert "kept" not in {kind for _, kind, _ in edges(found)}
 
 
 def test_from_an_object_to_the_tables(s3: MemoryS3, lake: Lake) -> None:
@@ -142,6 +143,7 @@ def test_from_an_object_to_the_tables(s3: MemoryS3, lake: Lake) -> None:
             (f"{customers}@4", "read", f"{value}@3"),
         }
         assert (found.start, found.missing, found.notes) == (entry.version.uri, [], [])
+        assert ids(found, Kind.GOLD) == {f"{value}@2", f"{value}@3"}
     assert not [key for key in s3.read if f"{1:020d}" in key and "customers" in key], "it is older"
 
 
@@ -340,11 +342,28 @@ def test_a_document_that_cannot_be_read_hides_no_other(s3: MemoryS3, history: La
     with walked(s3, "customers") as found:
         nodes = list(found.graph.nodes(Kind.SILVER))
     place = nodes[0]["document"].partition(DEPLOYMENT.buckets["processed"] + "/")[2]
-    s3.put(DEPLOYMENT.buckets["processed"], place, b"{")
+    s3.replace(DEPLOYMENT.buckets["processed"], place, b"{")
     with walked(s3, "customers") as found:
         assert found.exit_code == 1
         assert "is no lineage document" in found.missing[0]
         assert {node["delta_version"] for node in found.graph.nodes(Kind.SILVER)} == {2, 5}
+
+
+def test_a_document_that_was_deleted_or_written_over_is_read_and_that_is_told(
+    s3: MemoryS3, history: Lake
+) -> None:
+    with walked(s3, "customers") as found:
+        documents = [node["document"] for node in found.graph.nodes(Kind.SILVER)]
+        objects = ids(found, Kind.OBJECT)
+    bucket = DEPLOYMENT.buckets["processed"]
+    newer, older = (uri.partition(bucket + "/")[2] for uri in documents)
+    s3.hide(bucket, older)
+    s3.put(bucket, newer, b"{}")
+    for target in ("customers", *objects):
+        with walked(s3, target) as found:
+            assert found.missing == [f"{documents[1]} was deleted: a delete marker lies over it."]
+            assert ids(found, Kind.OBJECT) <= objects
+            assert found.graph.count(Kind.SILVER) >= 1
 
 
 def test_a_gold_table_made_from_no_silver_is_missing(s3: MemoryS3, history: Lake) -> None:
@@ -393,7 +412,7 @@ def made_of(steps: list[Step]) -> tuple[MemoryS3, dict[str, set[ObjectVersion]]]
     return s3, truth
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(STEPS)
 def test_walking_forth_and_back_agree(steps: list[Step]) -> None:
     s3, truth = made_of(steps)

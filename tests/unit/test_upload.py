@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import os
 import random
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import wait
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
@@ -15,6 +17,7 @@ from botocore.exceptions import ConnectionClosedError
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+import custody.upload
 from custody import upload_file
 from custody.errors import UsageError
 from custody.objects import ObjectVersion, S3Location
@@ -313,6 +316,16 @@ def test_after_a_failure_no_other_file_is_tried_and_those_there_are_not_sent_aga
     assert desk.remembered() == 0
 
 
+def test_a_file_that_changed_since_it_was_put_is_not_taken_for_it(desk: Desk) -> None:
+    paths = [desk.file(10, name) for name in ("a.csv", "b.csv")]
+    with refused(desk.s3, "PutObject", 403, "AccessDenied", key="b.csv"):
+        desk.upload(*paths)
+    _rewrite(paths[0])
+    assert [each.outcome for each in desk.upload(*paths)] == [Outcome.EXISTS, Outcome.UPLOADED]
+    assert [each.outcome for each in desk.upload(*paths, replacing=True)] == [Outcome.UPLOADED] * 2
+    assert desk.versions("incoming/a.csv")[0] == paths[0].read_bytes()
+
+
 def test_other_bytes_than_were_read_are_an_error(desk: Desk) -> None:
     for operation, size in (("PutObject", 10), ("UploadPart", 2 * PART)):
         path = desk.file(size)
@@ -520,6 +533,29 @@ def test_an_interrupt_stops_what_is_under_way(desk: Desk) -> None:
     assert desk.versions() == [path.read_bytes()]
 
 
+def test_a_part_under_way_ends_with_the_upload(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = desk.file(4 * PART)
+    ending = threading.Event()
+
+    def hold_third(operation: str, query: dict[str, Any]) -> None:
+        if operation == "UploadPart" and query["partNumber"] == 3:
+            ending.wait(30)
+
+    def end(futures: Any) -> Any:
+        ending.set()
+        return wait(futures)
+
+    def interrupt(progress: Progress) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(custody.upload, "wait", end)
+    with asked(desk.s3, hold_third), pytest.raises(KeyboardInterrupt):
+        desk.upload(path, on_progress=interrupt)
+    [begun] = desk.s3.list_multipart_uploads(Bucket=RAW)["Uploads"]
+    parts = desk.s3.list_parts(Bucket=RAW, Key=begun["Key"], UploadId=begun["UploadId"])["Parts"]
+    assert 3 not in [part["PartNumber"] for part in parts]
+
+
 def test_what_is_remembered_is_its_owner_s_alone_and_not_for_ever(desk: Desk) -> None:
     path = desk.file()
     _interrupted(desk, path)
@@ -572,9 +608,9 @@ def test_a_receipt_that_agrees_is_the_proof(desk: Desk) -> None:
 
 
 def test_a_receipt_that_says_something_else_is_a_finding(desk: Desk) -> None:
-    uploaded = _upload_and_wait(desk, lambda version: desk.cloud.record(version, b"other"))
+    uploaded = _upload_and_wait(desk, lambda version: desk.cloud.record(version, b"otherother"))
     assert uploaded.outcome is Outcome.DIFFERS
-    assert sha256(b"other").hexdigest() in uploaded.detail
+    assert sha256(b"otherother").hexdigest() in uploaded.detail
     assert uploaded.receipt_key is None
     assert exit_code([uploaded]) == 1
     assert desk.remembered() == 1

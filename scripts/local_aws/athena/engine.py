@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from threading import Lock
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import duckdb
 
 from scripts.local_aws.athena.analyze import Analyzer
 from scripts.local_aws.athena.casts import CLOSE, OPEN
+from scripts.local_aws.athena.delta import is_delta, read_delta
 from scripts.local_aws.athena.model import (
     Cancellation,
     CancelledError,
@@ -25,9 +26,9 @@ from scripts.local_aws.athena.model import (
 )
 from scripts.local_aws.athena.parse import Show, parse
 from scripts.local_aws.athena.scope import BaseTable, Column, Rows, Statement, View
-from scripts.local_aws.athena.tables import read_table, read_view
+from scripts.local_aws.athena.tables import location, read_table, read_view
 from scripts.local_aws.athena.types import MONTH_INTERVAL, TIMESTAMP_TZ, VARCHAR, Type, render
-from scripts.local_aws.athena.warehouse import Held, Warehouse
+from scripts.local_aws.athena.warehouse import Held, Table, Warehouse
 
 __all__ = [
     "Cancellation",
@@ -52,6 +53,7 @@ class Engine:
         self, catalog: Catalog, store: Store, clock: Callable[[], datetime] = lambda: datetime.now(UTC)
     ) -> None:
         self._catalog = catalog
+        self._store = store
         self._clock = clock
         self._warehouse = Warehouse(store)
         self._lock = Lock()
@@ -88,7 +90,7 @@ class Engine:
         statement = parse(sql, parameters)
         if isinstance(statement, Show):
             return self._show(statement, database.lower())
-        names = _Names(self._catalog, self._warehouse, self._clock())
+        names = _Names(self._catalog, self._store, self._warehouse, self._clock())
         try:
             with self._lock:
                 planned, rows = (
@@ -154,9 +156,10 @@ class Engine:
 class _Names:
     """The tables that one statement names; each is looked up once."""
 
-    def __init__(self, catalog: Catalog, warehouse: Warehouse, now: datetime) -> None:
+    def __init__(self, catalog: Catalog, store: Store, warehouse: Warehouse, now: datetime) -> None:
         self.now = now
         self._catalog = catalog
+        self._store = store
         self._warehouse = warehouse
         self._known: dict[tuple[str, str], BaseTable | View | None] = {}
         self._held: dict[str, Held] = {}
@@ -176,15 +179,27 @@ class _Names:
             return None
         if table.get("TableType") == "VIRTUAL_VIEW":
             return read_view(table)
-        stored = read_table(table, self.now)
-        held = self._warehouse.hold(database, name, stored)
+        held = self._warehouse.hold(database, name, self._read(table))
         self._held[held.relation] = held
         partitioned = [
-            Column(column, kind, frozenset(values[at] for values in held.partitions))
-            for at, (column, kind) in enumerate(stored.partition_columns)
+            Column(column, kind, _domain(values[at] for values in held.partitions))
+            for at, (column, kind) in enumerate(held.table.partition_columns)
         ]
-        columns = [Column(column, kind) for column, kind in stored.columns]
-        return BaseTable(held.relation, (*columns, *partitioned, Column("$path", VARCHAR, hidden=True)))
+        columns = [*(Column(column, kind) for column, kind in held.table.columns), *partitioned]
+        ordered = [columns[place] for place in held.table.order]
+        return BaseTable(held.relation, (*ordered, Column("$path", VARCHAR, hidden=True)))
+
+    def _read(self, table: Mapping[str, Any]) -> Table:
+        if not is_delta(table):
+            return read_table(table, self.now)
+        bucket, prefix = location(table["StorageDescriptor"]["Location"])
+        return read_delta(table, bucket, f"{prefix.rstrip('/')}/", self._store)
+
+
+def _domain(values: Iterable[str | None]) -> frozenset[str] | None:
+    """The values that a partition column has; not known if one of them is NULL."""
+    found = frozenset(values)
+    return None if None in found else frozenset(value for value in found if value is not None)
 
 
 def _columns(rows: Rows) -> tuple[tuple[str, str], ...]:

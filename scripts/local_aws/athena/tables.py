@@ -20,7 +20,7 @@ from typing import Any
 
 import msgspec
 
-from scripts.local_aws.athena.model import QueryError
+from scripts.local_aws.athena.model import QueryError, Store
 from scripts.local_aws.athena.scope import Column, View
 from scripts.local_aws.athena.types import INTEGERS, VARCHAR, Type, parse_type
 
@@ -60,6 +60,18 @@ class StoredTable:
     keys: tuple[str, ...]
     records: bool
     ignore_malformed: bool
+
+    @property
+    def order(self) -> tuple[int, ...]:
+        """The place of each column of ``SELECT *`` among ``columns``, then ``partition_columns``."""
+        return tuple(range(len(self.columns) + len(self.partition_columns)))
+
+    def objects(self, store: Store) -> Iterator[tuple[tuple[str, ...], str, int, str]]:
+        """Yield values of the partition, key, size and etag of each object that the table reads."""
+        for key, size, etag in store.list(self.bucket, self.prefix):
+            values = self.partition_of(key)
+            if values is not None:
+                yield values, key, size, etag
 
     def partition_of(self, key: str) -> tuple[str, ...] | None:
         """Return the values of the partition an object lies in; ``None`` if the table does not read it.
@@ -115,7 +127,7 @@ def read_table(table: Mapping[str, Any], now: datetime) -> StoredTable:
         )
         if not known:
             raise QueryError("NOT_SUPPORTED", f"SerDe parameter {option}={value} of table '{name}'")
-    bucket, prefix = _location(storage["Location"])
+    bucket, prefix = location(storage["Location"])
     partition_columns = _columns(table.get("PartitionKeys") or [])
     template = f"{storage['Location'].rstrip('/')}/"
     projections: tuple[Projection, ...] = ()
@@ -125,7 +137,7 @@ def read_table(table: Mapping[str, Any], now: datetime) -> StoredTable:
         default = template + "/".join(f"{column}=${{{column}}}" for column, _ in partition_columns)
         template = parameters.get("storage.location.template", default).rstrip("/") + "/"
         projections = tuple(_projection(column, parameters, now) for column, _ in partition_columns)
-        bucket, prefix = _location(template.partition("${")[0])
+        bucket, prefix = location(template.partition("${")[0])
     return StoredTable(
         bucket=bucket,
         prefix=prefix,
@@ -148,7 +160,8 @@ def _columns(columns: Sequence[Mapping[str, Any]]) -> tuple[tuple[str, Type], ..
         raise QueryError("NOT_SUPPORTED", str(error)) from error
 
 
-def _location(uri: str) -> tuple[str, str]:
+def location(uri: str) -> tuple[str, str]:
+    """Return the bucket and the prefix of a location. Raises ``QueryError`` if it is none in S3."""
     match = re.match(r"s3://([^/]+)/?(.*)", uri, re.DOTALL)
     if match is None:
         raise QueryError("INVALID_TABLE_PROPERTY", f"{uri!r} is no S3 location")
@@ -160,7 +173,7 @@ def _layout(
 ) -> re.Pattern[str]:
     """Return the pattern of the keys beneath a location template, with a group ``p<n>`` for each column."""
     pattern, seen = "", set()
-    for literal, variable in re.findall(r"([^$]+|\$(?!\{))|\$\{([^}]*)\}", _location(template)[1]):
+    for literal, variable in re.findall(r"([^$]+|\$(?!\{))|\$\{([^}]*)\}", location(template)[1]):
         if literal:
             pattern += re.escape(literal)
         elif variable.lower() in columns:

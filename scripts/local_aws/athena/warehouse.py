@@ -20,9 +20,10 @@ from typing import Any
 import duckdb
 import msgspec
 
+from scripts.local_aws.athena.delta import DeltaTable
 from scripts.local_aws.athena.model import QueryError, Store
 from scripts.local_aws.athena.tables import StoredTable, rows
-from scripts.local_aws.athena.types import Type, duckdb_type, quote_text
+from scripts.local_aws.athena.types import TIMESTAMP_TZ, Type, duckdb_type, quote_text
 
 _BATCH_BYTES = 8_000_000
 _PLANNING = {"expression_rewriter", "filter_pullup", "filter_pushdown", "empty_result_pullup", "cte_inlining"}
@@ -30,12 +31,15 @@ _PLANNING = {"expression_rewriter", "filter_pullup", "filter_pushdown", "empty_r
 statistics_propagation, would drop partitions because their tables have no rows here."""
 
 
+Table = StoredTable | DeltaTable
+
+
 @dataclass(slots=True)
 class Partition:
     """One partition of a table: the objects that are in it now, and those of which the rows are loaded."""
 
     relation: str
-    values: tuple[str, ...]
+    values: tuple[str | None, ...]
     objects: dict[str, tuple[int, str]] = field(default_factory=dict)
     loaded: dict[str, str] = field(default_factory=dict)
 
@@ -44,9 +48,9 @@ class Partition:
 class Held:
     """A table as it is held here."""
 
-    table: StoredTable
+    table: Table
     relation: str
-    partitions: dict[tuple[str, ...], Partition]
+    partitions: dict[tuple[str | None, ...], Partition]
 
 
 class Warehouse:
@@ -59,7 +63,7 @@ class Warehouse:
         settings = {"memory_limit": memory_limit, "disabled_optimizers": "common_subexpressions"}
         self._data = _sandbox({**settings, "temp_directory": self._spill.name})
         self._plans = _sandbox({"disabled_optimizers": ",".join(_optimizers() - _PLANNING)})
-        self._held: dict[tuple[str, str, StoredTable], Held] = {}
+        self._held: dict[tuple[str, str, Table], Held] = {}
         self._partitions: dict[str, tuple[Held, Partition]] = {}
 
     def close(self) -> None:
@@ -68,15 +72,13 @@ class Warehouse:
         self._plans.close()
         self._spill.cleanup()
 
-    def hold(self, database: str, name: str, table: StoredTable) -> Held:
+    def hold(self, database: str, name: str, table: Table) -> Held:
         """Look up what objects the table has now; nothing is read."""
         identity = (database, name, table)
         held = self._held.setdefault(identity, Held(table, f"b{len(self._held)}", {}))
-        found: dict[tuple[str, ...], dict[str, tuple[int, str]]] = {}
-        for key, size, etag in self._store.list(table.bucket, table.prefix):
-            values = table.partition_of(key)
-            if values is not None:
-                found.setdefault(values, {})[key] = (size, etag)
+        found: dict[tuple[str | None, ...], dict[str, tuple[int, str]]] = {}
+        for values, key, size, etag in table.objects(self._store):
+            found.setdefault(values, {})[key] = (size, etag)
         for values in found.keys() - held.partitions.keys():
             partition = Partition(f"p{len(self._partitions)}", values)
             held.partitions[values] = partition
@@ -129,7 +131,7 @@ class Warehouse:
             cursor.execute(f"CREATE TEMP VIEW {each.relation} AS {_union(each.table, chosen)}")
         return cursor
 
-    def _refresh(self, table: StoredTable, partition: Partition) -> dict[str, str]:
+    def _refresh(self, table: Table, partition: Partition) -> dict[str, str]:
         now = {key: etag for key, (_, etag) in partition.objects.items()}
         gone = [
             f"s3://{table.bucket}/{key}" for key, etag in partition.loaded.items() if now.get(key) != etag
@@ -137,20 +139,41 @@ class Warehouse:
         if gone:
             self._data.execute(f"DELETE FROM {partition.relation} WHERE path IN (SELECT unnest(?))", [gone])
         fresh = [key for key, etag in now.items() if partition.loaded.get(key) != etag]
+        if isinstance(table, DeltaTable):
+            self._load_files(table, partition.relation, fresh)
+        else:
+            self._load_lines(table, partition.relation, fresh)
+        return now
+
+    def _load_files(self, table: DeltaTable, relation: str, keys: Iterable[str]) -> None:
+        """Insert the rows of Parquet files. Of a moment Athena reads the milliseconds."""
+        reads = [
+            f"date_trunc('milliseconds', CAST(c{at} AS TIMESTAMPTZ))"
+            if kind == TIMESTAMP_TZ
+            else f"CAST(c{at} AS {duckdb_type(kind)})"
+            for at, (_, kind) in enumerate(table.columns)
+        ]
+        for key in keys:
+            self._data.register("incoming", table.rows(key, self._store.read(table.bucket, key)))
+            path = quote_text(f"s3://{table.bucket}/{key}")
+            self._data.execute(f"INSERT INTO {relation} SELECT {', '.join([*reads, path])} FROM incoming")
+            self._data.unregister("incoming")
+
+    def _load_lines(self, table: StoredTable, relation: str, keys: Iterable[str]) -> None:
+        """Insert the rows of objects of JSON."""
         shape = {f"c{at}": _json_shape(kind) for at, (_, kind) in enumerate(table.columns)} | {
             "path": "VARCHAR"
         }
         reads = ", ".join(f"r.{name}" for name in shape)
         insert = (
-            f"INSERT INTO {partition.relation} SELECT {reads} FROM "
+            f"INSERT INTO {relation} SELECT {reads} FROM "
             f"(SELECT unnest(from_json_strict(?, {quote_text(json.dumps([shape]))})) AS r)"
         )
-        for batch in _batches(self._rows(table, fresh)):
+        for batch in _batches(self._rows(table, keys)):
             try:
                 self._data.execute(insert, [batch])
             except duckdb.Error as error:
                 raise QueryError("HIVE_BAD_DATA", str(error).splitlines()[0]) from error
-        return now
 
     def _rows(self, table: StoredTable, keys: Iterable[str]) -> Iterator[bytes]:
         for key in keys:
@@ -171,23 +194,22 @@ def _optimizers() -> set[str]:
         return {name for (name,) in database.execute("SELECT name FROM duckdb_optimizers()").fetchall()}
 
 
-def _union(table: StoredTable, partitions: Sequence[Partition]) -> str:
-    """Write a table as the union of its partitions: columns, partition columns, then ``"$path"``."""
-    width = len(table.columns)
-    names = [f"c{at}" for at in range(width)]
+def _union(table: Table, partitions: Sequence[Partition]) -> str:
+    """Write a table as the union of its partitions: its columns in their order, then ``"$path"``."""
+    kinds = [kind for _, kind in (*table.columns, *table.partition_columns)]
     if not partitions:
-        kinds = [kind for _, kind in (*table.columns, *table.partition_columns)]
-        empty = [f"CAST(NULL AS {duckdb_type(kind)}) AS c{at}" for at, kind in enumerate(kinds)]
+        empty = [
+            f"CAST(NULL AS {duckdb_type(kinds[place])}) AS c{at}" for at, place in enumerate(table.order)
+        ]
         return f"SELECT {', '.join(empty)}, CAST(NULL AS VARCHAR) AS c{len(kinds)} WHERE false"
     parts = []
     for partition in partitions:
-        typed = zip(partition.values, table.partition_columns, strict=True)
-        constants = [
-            f"CAST({quote_text(value)} AS {duckdb_type(kind)}) AS c{width + at}"
-            for at, (value, (_, kind)) in enumerate(typed)
+        reads = [f"c{at}" for at in range(len(table.columns))] + [
+            f"CAST({'NULL' if value is None else quote_text(value)} AS {duckdb_type(kind)})"
+            for value, (_, kind) in zip(partition.values, table.partition_columns, strict=True)
         ]
-        path = f"path AS c{width + len(constants)}"
-        parts.append(f"SELECT {', '.join([*names, *constants, path])} FROM {partition.relation}")
+        ordered = [f"{reads[place]} AS c{at}" for at, place in enumerate(table.order)]
+        parts.append(f"SELECT {', '.join(ordered)}, path AS c{len(kinds)} FROM {partition.relation}")
     return _balanced(parts)
 
 

@@ -115,7 +115,7 @@ _LINEAGE_WORDS = {
 def _lineage_widths(width: int) -> dict[str, int]:
     """The columns of lineage and their widths; a wide table has room for an object's whole version id."""
     fixed = {"layer": 8, "version": 36 if width >= _VERY_WIDE else 14, "sha-256": 12}
-    more = {"rows": 11, "run": 20, "committed": 20} if width >= _WIDE else {}
+    more = {"rows": 11, "run": 14, "committed": 20} if width >= _WIDE else {}
     columns = len(fixed) + len(more) + 1
     what = max(width - sum(fixed.values()) - sum(more.values()) - 2 * columns, 20)
     return {"layer": fixed.pop("layer"), "what": what} | fixed | more
@@ -155,7 +155,9 @@ def _lineage_cells(node: dict[str, Any]) -> dict[str, str]:
     what, version, sha256 = node.get("uri", ""), "", node.get("sha256", "")
     if kind is Kind.OBJECT:
         what, version = node["key"], node["version_id"]
-    elif kind is not Kind.MANIFEST:
+    elif kind is Kind.MANIFEST:
+        what = "/".join(what.split("/")[3:]) or what
+    else:
         what, version = TableVersion(node["table"], 0).name, str(node["delta_version"])
         sha256 = node.get("document_sha256", "")
     return {

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 Say = Callable[[str], None]
 Stage = Callable[["DataFrame"], "DataFrame"]
 """Keeps a DataFrame's rows while the run lasts, so that they are not made again for each use of them."""
-_NEWER = {"first": ">", "latest": "<"}
+NEWER = {"first": ">", "latest": "<"}
 _SOURCE = ("source_bucket", "source_key", "source_version_id")
 _NAMED = 3
 """How many refused objects an error names."""
@@ -131,7 +131,7 @@ def raw_to_processed(
 
     describe_commits(lake.spark, run.facts() | {"manifest_sha256": manifest.sha256})
     lake.say(f"{contract.table}: merging {counts.valid} of {counts.rows} rows")
-    silver.merge(stand, contract.key, _NEWER[contract.raw().wins], within)
+    silver.merge(stand, contract.key, NEWER[contract.raw().wins], within)
     lake.say(f"{quarantine.name}: {counts.rejected} rows")
     out = rejected(rows, contract, manifest.sha256)
     quarantine.ensure(out, None)

@@ -111,7 +111,7 @@ def gather_lineage(
                 for made in newest
             ),
             silver=tuple(_silver(graph, TableVersion(*pair)) for pair in sorted(stands.items())),
-            missing=tuple(found.missing),
+            missing=(*found.missing, *library.hidden),
         )
 
 

@@ -1,12 +1,20 @@
 locals {
+  # What a rule calls for is tried three times: a call that comes too early, and holds at the second try, is no trouble.
+  # https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
+  is_tried_again = length(var.rules) > 0
+
   alarms_of_calls = {
     errors = {
-      description = "Calls of ${var.name} failed as a whole: crashed, or ran out of time or memory."
-      namespace   = "AWS/Lambda"
-      metric      = "Errors"
-      dimensions  = { FunctionName = var.name }
-      statistic   = "Sum"
-      above       = 0
+      description = (
+        local.is_tried_again
+        ? "${var.name} failed three times at an event, and gave it up. A message holds the event and the error."
+        : "Calls of ${var.name} failed as a whole: crashed, or ran out of time or memory."
+      )
+      namespace  = "AWS/Lambda"
+      metric     = local.is_tried_again ? "AsyncEventsDropped" : "Errors"
+      dimensions = { FunctionName = var.name }
+      statistic  = "Sum"
+      above      = 0
     }
     throttles = {
       description = "Calls of ${var.name} were refused: the account's concurrency is used up."

@@ -41,10 +41,12 @@ resource "aws_lambda_permission" "rule" {
 
   statement_id   = "${replace(title(replace(each.key, "-", " ")), " ", "")}RuleCalls"
   action         = "lambda:InvokeFunction"
-  function_name  = aws_lambda_function.this.function_name
+  function_name  = local.arn
   principal      = "events.amazonaws.com"
   source_account = var.account_id
   source_arn     = local.rule_arns[each.key]
+
+  depends_on = [aws_lambda_function.this]
 }
 
 # Nobody waits for the answer of such a call. What fails three times, or waits for six hours, goes to the topic with the

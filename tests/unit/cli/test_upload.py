@@ -116,7 +116,7 @@ def once_it_is_there(cloud: Cloud, key: str, act: Callable[[ObjectVersion], None
         thread.join()
 
 
-@pytest.mark.parametrize(("recorded", "expected"), [(DATA, "uploaded"), (b"other", "differs")])
+@pytest.mark.parametrize(("recorded", "expected"), [(DATA, "uploaded"), (b"a,b\n1,3\n", "differs")])
 def test_the_receipt_is_waited_for_and_compared(
     cloud: Cloud, capsys: Capture, tmp_path: Path, recorded: bytes, expected: str
 ) -> None:

@@ -154,6 +154,11 @@ run "runs_its_zip_encrypts_loses_nothing_and_says_when_something_is_wrong" {
   }
 
   assert {
+    condition     = aws_cloudwatch_metric_alarm.this["errors"].metric_name == "Errors"
+    error_message = "What fails as a whole is trouble at once."
+  }
+
+  assert {
     condition     = aws_cloudwatch_metric_alarm.this["backlog"].threshold == 1800
     error_message = "The age that is trouble is the input's."
   }
@@ -208,6 +213,11 @@ run "is_called_by_its_rules_alone_and_tells_when_it_is_not" {
   assert {
     condition     = toset(keys(aws_cloudwatch_metric_alarm.this)) == toset(["done-undelivered", "errors", "schedule-undelivered", "throttles"])
     error_message = "It is trouble if the function fails, and if a rule cannot call it."
+  }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.this["errors"].metric_name == "AsyncEventsDropped"
+    error_message = "A call that holds at the second try is no trouble."
   }
 
   assert {
