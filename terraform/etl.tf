@@ -155,7 +155,7 @@ module "gate" {
     ANALYTICS_BUCKET             = local.bucket_names["analytics"]
     GOLD_JOB                     = local.job_names[local.gold_job]
     POWERTOOLS_LOG_LEVEL         = "INFO"
-    POWERTOOLS_METRICS_NAMESPACE = "Custody"
+    POWERTOOLS_METRICS_NAMESPACE = local.metrics_namespace
     POWERTOOLS_SERVICE_NAME      = "gate"
     PROCESSED_BUCKET             = local.bucket_names["processed"]
     PROVENANCE_BUCKET            = local.bucket_names["provenance"]
@@ -190,7 +190,7 @@ module "gate" {
 resource "aws_cloudwatch_metric_alarm" "versions_left" {
   alarm_name          = "${local.function_names["gate"]}-versions-left"
   alarm_description   = "Object versions of ${local.prefix} are past the watermark and have no receipt that holds: no job gets them. The gate's messages and its log name them."
-  namespace           = "Custody"
+  namespace           = local.metrics_namespace
   metric_name         = "VersionsLeft"
   dimensions          = { service = "gate" }
   statistic           = "Maximum"

@@ -121,7 +121,7 @@ module "stream" {
   for_each = local.stream_tables
 
   alarms             = { freshness_seconds = var.stream.freshness_seconds, topic_arn = module.alerts.topic_arn }
-  bucket_arn         = local.bucket_arns["raw-data"]
+  bucket_arn         = module.lake["raw-data"].arn
   buffering          = { mib = var.stream.buffering_mib, seconds = var.stream.buffering_seconds }
   error_prefix       = "errors/stream/${each.value}/"
   key_arn            = module.stream_key.arn
@@ -129,8 +129,5 @@ module "stream" {
   name               = local.stream_names[each.key]
   parquet            = var.stream.parquet == null ? null : { database = module.catalog.database, table = var.stream.parquet.table }
   prefix             = var.stream.parquet == null ? local.silver_tables[each.value] : "incoming/stream/${each.value}-parquet/"
-  role_arn           = module.ingest_role.arn
-
-  # Firehose asks for the bucket, by the role, before it makes the stream.
-  depends_on = [module.lake]
+  role_arn           = module.ingest_role.ready_arn
 }

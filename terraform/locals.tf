@@ -77,6 +77,9 @@ locals {
     short => "arn:${local.partition}:logs:${var.region}:${var.account_id}:log-group:${name}"
   }
 
+  # Of the functions' own metrics: an account may hold several deployments.
+  metrics_namespace = "Custody/${local.prefix}"
+
   # What jobs are called, those to come too.
   job_arns = "arn:${local.partition}:glue:${var.region}:${var.account_id}:job/${local.prefix}-*"
 

@@ -223,7 +223,7 @@ module "recorder" {
 
   environment = {
     POWERTOOLS_LOG_LEVEL         = "INFO"
-    POWERTOOLS_METRICS_NAMESPACE = "Custody"
+    POWERTOOLS_METRICS_NAMESPACE = local.metrics_namespace
     POWERTOOLS_SERVICE_NAME      = "recorder"
     PROVENANCE_BUCKET            = local.bucket_names["provenance"]
     SIGNING_KEY_ID               = module.signing_key[var.signing_key].arn

@@ -107,7 +107,7 @@ class LeftReports:
             )
         lines = [
             f"The gate leaves {_versions(len(left))} of the table {self._table}: no job reads them. "
-            f"{len(left.keys() - before.keys())} were not in the report before.",
+            f"New since the last report: {len(left.keys() - before.keys())}.",
             "",
         ]
         news_first = sorted(left.items(), key=lambda item: (item[0] in before, item[0]))

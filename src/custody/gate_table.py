@@ -48,7 +48,8 @@ class Arrivals:
     left: dict[ObjectVersion, Left] = field(default_factory=dict)
     skipped: int = 0
     """How many new ones were not looked at because too many are left."""
-    listed_all: bool = False
+    cut_short: bool = False
+    """Whether time ended, or too much failed, before all that is new was looked at."""
     errors: list[str] = field(default_factory=list)
     """A sentence each of versions that could not be checked."""
 
@@ -63,9 +64,9 @@ class Arrivals:
                 f"{len(self.left)} object versions are left; {self.skipped} new ones were not looked at.",
                 "Find out what those left have in common: the report names them.",
             )
-        if not self.listed_all and self.verified < MAX_ENTRIES:
+        if self.cut_short and self.verified < MAX_ENTRIES:
             raise CannotCheckError(
-                "Listing the object versions did not come to its end in time.",
+                "Listing and checking the object versions did not come to their end in time.",
                 "Give the function more time or memory, or archive old objects.",
             )
 
@@ -104,7 +105,7 @@ class Examination:
             again = iter(known)
             while batch := list(islice(again, MAX_ENTRIES)):
                 self._check(pool, batch)
-        if not arrivals.listed_all:
+        if arrivals.cut_short:
             for version, before in self._known.items():
                 if version not in self._chain:
                     arrivals.left.setdefault(version, before)
@@ -114,6 +115,7 @@ class Examination:
         """What no manifest holds; of that, what was left before goes into ``known`` instead."""
         for number, listed in enumerate(listing):
             if number % _LOOK_AT_CLOCK_EVERY == 0 and not self._goes_on():
+                self._arrivals.cut_short = True
                 return
             if listed.is_delete_marker:
                 continue
@@ -126,7 +128,6 @@ class Examination:
                 yield listed
             else:
                 self._arrivals.skipped += 1
-        self._arrivals.listed_all = True
 
     def _goes_on(self) -> bool:
         return len(self._arrivals.errors) < MAX_ERRORS and self._has_time()
@@ -145,9 +146,9 @@ class Examination:
                 version = ObjectVersion(self._bucket, listed.key, listed.version_id)
                 if version in self._known:
                     arrivals.left[version] = self._known[version]
-                if verdict is None:
-                    arrivals.listed_all = arrivals.listed_all and version in self._known
-                else:
+                elif verdict is None:
+                    arrivals.cut_short = True
+                if verdict is not None:
                     arrivals.errors.append(f"{version.uri}: {verdict}")
         for group in _bounded(entries):
             written = self._chain.append(group, self._now)

@@ -21,8 +21,8 @@ TABLES = "tables/"
 REJECTED = "_rejected"
 """What the name of a quarantine ends in; its lineage stands in the documents of the table it belongs to."""
 
-MAX_VERSION = 2**63 - 1
-"""Delta counts versions in a signed 64-bit number."""
+MAX_NUMBER = 2**63 - 1
+"""Delta counts versions and rows in signed 64-bit numbers."""
 
 _PLACE = re.compile(r"(tables/[^/]+)/_lineage/([0-9]{20})-([0-9a-f]{64})\.json", re.DOTALL)
 _COMMIT = re.compile(r"(tables/[^/]+)/_delta_log/([0-9]{20})\.json", re.DOTALL)
@@ -126,7 +126,7 @@ def table_uri(bucket: str, folder: str) -> str:
 def parse_place(bucket: str, key: str) -> Place | None:
     """What a document's key says; ``None`` for the key of anything else."""
     match = _PLACE.fullmatch(key)
-    if match is None or int(match[2]) > MAX_VERSION:
+    if match is None or int(match[2]) > MAX_NUMBER:
         return None
     return Place(TableVersion(table_uri(bucket, match[1]), int(match[2])), match[3])
 
@@ -134,7 +134,7 @@ def parse_place(bucket: str, key: str) -> Place | None:
 def parse_commit(bucket: str, key: str) -> TableVersion | None:
     """The version of a table that a file of its log commits; ``None`` for the key of anything else."""
     match = _COMMIT.fullmatch(key)
-    if match is None or int(match[2]) > MAX_VERSION:
+    if match is None or int(match[2]) > MAX_NUMBER:
         return None
     return TableVersion(table_uri(bucket, match[1]), int(match[2]))
 
@@ -150,7 +150,7 @@ def parse_lineage(data: bytes, place: Place) -> Lineage:
         raise EvidenceError(f"The lineage document's type is {kind[:80]!r}, not {LINEAGE_TYPE}.")
     if (identity := fields.sha256("id")) != place.id:
         raise EvidenceError(f"The lineage document's id is {identity}, its name says {place.id}.")
-    outputs = tuple(Output(_table_version(item), item.natural("rows")) for item in fields.objects("outputs"))
+    outputs = tuple(Output(_table_version(item), _number(item, "rows")) for item in fields.objects("outputs"))
     if not outputs or outputs[0].made != place.made:
         said = str(outputs[0].made)[:300] if outputs else "nothing"
         raise EvidenceError(f"The lineage document says that the run made {said}, not {place.made}.")
@@ -202,8 +202,8 @@ def _object_input(item: Fields) -> ObjectInput:
     return ObjectInput(
         _object_version(item),
         item.sha256("sha256"),
-        item.natural("size_bytes"),
-        {name: item.natural(name) for name in _COUNTS},
+        _number(item, "size_bytes"),
+        {name: _number(item, name) for name in _COUNTS},
     )
 
 
@@ -215,8 +215,11 @@ def _table_version(item: Fields) -> TableVersion:
         raise EvidenceError(f"The lineage document names a table that is none: {error.message}") from error
     if not _TABLE.fullmatch(place.key) or place.version_id is not None:
         raise EvidenceError(f"The lineage document names a table at {uri[:300]!r}, which is no place of one.")
-    if (version := item.natural("delta_version")) > MAX_VERSION:
-        raise EvidenceError(
-            f"The lineage document names version {version} of {uri[:300]}, which Delta cannot count."
-        )
-    return TableVersion(table_uri(place.bucket, place.key), version)
+    return TableVersion(table_uri(place.bucket, place.key), _number(item, "delta_version"))
+
+
+def _number(item: Fields, name: str) -> int:
+    """A whole number that Delta can count."""
+    if (number := item.natural(name)) > MAX_NUMBER:
+        raise EvidenceError(f"The lineage document's {name} is over {MAX_NUMBER}, more than Delta can count.")
+    return number

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,6 +20,7 @@ from custody.envelope import parse_envelope
 from custody.errors import EvidenceError, UsageError
 from custody.findings import Claim, Finding
 from custody.ledger import AccessSummary, LedgerRow, LedgerStatus, access_summary, ledger_rows
+from custody.lineage_document import TABLES
 from custody.objects import RECEIPT_PREFIX, ObjectVersion, S3Location, quote_key
 from custody.receipt import Receipt, parse_statement
 from custody.terminal import beginning
@@ -261,6 +263,19 @@ def tell_witness(row: LedgerRow) -> Sentence:
     request = f" Request {row.request_id}." if row.request_id else ""
     joined = f" Joined by {row.match_basis.replace('_', ' ')}." if row.match_basis != "none" else ""
     return Sentence("witnessed", f"{row.status}: {words}{request}{joined}", tone)
+
+
+def tell_lineage(story: Story, deployment: Deployment) -> Sentence | None:
+    """Put into a sentence how to learn what an object was made from, or what of it; ``None`` if neither."""
+    if not story.is_recorded:
+        return None
+    command = f"custody lineage {shlex.quote(f's3://{story.bucket}/{quote_key(story.key)}')}"
+    if story.bucket == deployment.buckets["raw-data"]:
+        return Sentence("lineage", f"{command} tells what was made from it.")
+    folder, _, rest = story.key.removeprefix(TABLES).partition("/")
+    if story.key.startswith(TABLES) and rest:
+        return Sentence("lineage", f"Part of the table {folder}: {command} tells what it was made from.")
+    return None
 
 
 _HOLDS = {

@@ -42,6 +42,11 @@ run "names_everything_from_the_inputs" {
   }
 
   assert {
+    condition     = output.streams == { viewing-events = "custody-test-viewing-events" }
+    error_message = "Streams are named <name>-<environment>-<short>."
+  }
+
+  assert {
     condition     = output.trail_arn == "arn:aws:cloudtrail:eu-central-1:123456789012:trail/custody-test"
     error_message = "The trail is named after the deployment."
   }
@@ -123,6 +128,7 @@ run "refuses_what_is_not_there" {
     recorder          = { batch_size = 100 }
     retention         = { evidence_mode = "FOREVER" }
     signing_key       = "c"
+    stream            = { buffering_mib = 0, buffering_seconds = 901, freshness_seconds = 60 }
     tags              = { environment = "prod" }
     trail_regions     = ["Frankfurt"]
     watermark_minutes = 2880
@@ -136,6 +142,7 @@ run "refuses_what_is_not_there" {
     var.recorder,
     var.retention,
     var.signing_key,
+    var.stream,
     var.tags,
     var.trail_regions,
     var.watermark_minutes,

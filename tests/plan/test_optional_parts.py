@@ -40,6 +40,8 @@ network = {
   cidr = "10.20.0.0/16"
 }
 
+stream = { parquet = { table = "events" } }
+
 warehouse = {
   account  = "loader"
   api_arn  = "arn:aws:execute-api:us-east-1:123456789012:a1b2c3d4e5/v1"
@@ -129,6 +131,33 @@ def test_a_rotator_reads_what_is_pending_and_renews_one_secret(plans: dict[str, 
         (secret, {"StringEquals": {"secretsmanager:VersionStage": "AWSPENDING"}})
     ]
     assert {each["Resource"] for each in given if "secretsmanager:" in str(each["Action"])} == {secret}
+
+
+def test_parquet_is_made_by_one_table_beside_what_the_jobs_read(plans: dict[str, Plan]) -> None:
+    [to] = [
+        resource.values["extended_s3_configuration"][0]
+        for resource in resources(plans["assumed"])
+        if resource.type == "aws_kinesis_firehose_delivery_stream"
+    ]
+    assert to["prefix"] == "incoming/stream/viewing_events-parquet/!{timestamp:yyyy/MM/dd/HH}/"
+    [conversion] = to["data_format_conversion_configuration"]
+    assert conversion["schema_configuration"][0]["table_name"] == "events"
+    ingest = roles(plans["assumed"])["custody-local-ingest"]
+    reading = [
+        each
+        for policy in ingest.policies
+        for each in statements(policy.document)
+        if "glue:" in str(each["Action"])
+    ]
+    assert [sorted(each["Action"]) for each in reading] == [
+        ["glue:GetTable", "glue:GetTableVersion", "glue:GetTableVersions"]
+    ]
+    glue = "arn:aws:glue:us-east-1:123456789012"
+    assert sorted(reading[0]["Resource"]) == [
+        f"{glue}:catalog",
+        f"{glue}:database/custody_local",
+        f"{glue}:table/custody_local/events",
+    ]
 
 
 def test_a_secret_is_read_by_nobody_who_is_not_named(plans: dict[str, Plan]) -> None:

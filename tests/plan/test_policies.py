@@ -200,6 +200,40 @@ def test_only_the_recorder_signs(plan: PlanDocument) -> None:
     assert by_key.principals == (RECORDER,)
 
 
+def test_only_the_gate_starts_jobs(plan: PlanDocument) -> None:
+    starting = [
+        statement
+        for statement in plan.statements()
+        if statement.effect == "Allow"
+        and "glue:StartJobRun" in statement.actions
+        and not statement.in_boundary
+    ]
+    assert {(statement.document, statement.sid) for statement in starting} == {
+        ("data.aws_iam_policy_document.gate_jobs", "StartAndWatchJobs")
+    }
+    jobs = {job["name"] for job in plan.resources("aws_glue_job").values()}
+    assert set(starting[0].resources) == {f"arn:aws:glue:us-east-1:{ACCOUNT}:job/{name}" for name in jobs}
+
+
+def test_who_may_call_the_gate_is_pinned(plan: PlanDocument) -> None:
+    """By EventBridge for its own rules, and by who has it in a policy: the data engineer."""
+    permissions = plan.resources("aws_lambda_permission").values()
+    assert {(it["principal"], it["source_account"], it["source_arn"]) for it in permissions} == {
+        (
+            "events.amazonaws.com",
+            ACCOUNT,
+            f"arn:aws:events:us-east-1:{ACCOUNT}:rule/custody-local-gate-{rule}",
+        )
+        for rule in ("schedule", "silver-done")
+    }
+    calling = [
+        statement.document
+        for statement in plan.statements()
+        if "lambda:InvokeFunction" in statement.actions and not statement.in_boundary
+    ]
+    assert calling == ["data.aws_iam_policy_document.people_data_engineer"]
+
+
 def test_administering_a_key_is_not_using_it(plan: PlanDocument) -> None:
     """Nor is kms:CreateGrant given but for a service: by a grant he could give himself the rest."""
     use = {

@@ -300,7 +300,7 @@ def test_what_is_left_is_told_once(world: GateWorld, caplog: pytest.LogCaptureFi
     world.call()
     assert world.report() == {bad: Reason.UNREADABLE, young: Reason.NO_RECEIPT}
     assert "2 object versions" in world.messages[1][0]
-    assert "1 were not in the report before" in world.messages[1][1]
+    assert "New since the last report: 1." in world.messages[1][1]
     assert world.messages[1][1].index(young.uri) < world.messages[1][1].index(bad.uri)
 
     world.record(young)
@@ -410,7 +410,7 @@ def test_a_call_without_time_says_that_the_listing_did_not_end(world: GateWorld)
         world.arrive(f"{CUSTOMERS}{number}")
     gate = world.gate()
     clock = iter([900.0])
-    with pytest.raises(CannotCheckError, match="did not come to its end in time"):
+    with pytest.raises(CannotCheckError, match="did not come to their end in time"):
         gate.run({"table": "customers"}, lambda: next(clock, 0.0))
     assert world.handed_out() == []
     world.call()
@@ -433,6 +433,26 @@ def test_a_backlog_is_handed_out_as_far_as_time_allows(
     answer = world.gate().run({"table": "customers"}, remaining)["tables"]["customers"]
     assert answer["entries"] == 4
     assert world.handed_out() == versions[:4]
+    world.call()
+    assert sorted(world.handed_out()) == versions
+
+
+def test_what_was_not_checked_is_not_passed_over_in_silence(
+    world: GateWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Time ends while one batch is checked; the listing then comes to its end all the same."""
+    monkeypatch.setattr(gate_table, "MAX_ENTRIES", 2)
+    versions = [world.arrive(f"{CUSTOMERS}{number}") for number in range(3)]
+    asked = 0
+
+    def remaining() -> float:
+        nonlocal asked
+        asked += 1
+        return 0.0 if asked in {3, 4} else 900.0
+
+    with pytest.raises(CannotCheckError, match="did not come to their end in time"):
+        world.gate().run({"table": "customers"}, remaining)
+    assert len(world.handed_out()) < 3
     world.call()
     assert sorted(world.handed_out()) == versions
 
@@ -464,7 +484,7 @@ def test_what_a_call_did_not_come_to_is_left_as_before(world: GateWorld) -> None
     left = world.arrive(f"{CUSTOMERS}a", recorded=False)
     world.now += timedelta(hours=2)
     world.call()
-    with pytest.raises(CannotCheckError, match="did not come to its end in time"):
+    with pytest.raises(CannotCheckError, match="did not come to their end in time"):
         world.gate().run({"table": "customers"}, iter([900.0, *[0.0] * 1000]).__next__)
     assert world.report() == {left: Reason.NO_RECEIPT}
     assert len(world.messages) == 1

@@ -9,9 +9,9 @@ import pytest
 from custody.errors import UsageError
 from custody.ledger import LedgerRow
 from custody.objects import S3Location
-from custody.story import Sentence, Stored, Story, Tone, gather_story, tell_version
+from custody.story import Sentence, Stored, Story, Tone, gather_story, tell_lineage, tell_version
 from tests.unit.cloud import Cloud, deployed
-from tests.unit.report.sample import RAW, START, ledger_row
+from tests.unit.report.sample import DEPLOYMENT, RAW, START, ledger_row
 
 KEY = "incoming/a.csv"
 ACCESS_COLUMNS = {"who": "varchar", "access": "varchar", "layer": "varchar", "row_count": "bigint"}
@@ -136,3 +136,34 @@ def test_what_nobody_knows_is_wrong_use(cloud: Cloud, key: str, version_id: str 
     cloud.put(KEY)
     with pytest.raises(UsageError, match=message):
         gather(cloud, key=key, version_id=version_id)
+
+
+@pytest.mark.parametrize(
+    ("short", "key", "words"),
+    [
+        ("raw-data", "incoming/a.csv", "custody lineage s3://{bucket}/incoming/a.csv tells what was made"),
+        (
+            "raw-data",
+            "incoming/a';x.csv",
+            "custody lineage 's3://{bucket}/incoming/a'\"'\"';x.csv' tells what",
+        ),
+        (
+            "processed",
+            "tables/customers/part-0.parquet",
+            "Part of the table customers: custody lineage s3://",
+        ),
+        ("analytics", "tables/a b/_delta_log/0.json", "Part of the table a b: custody lineage 's3://"),
+        ("processed", "manifests/customers/1.json", None),
+        ("processed", "tables/stray", None),
+    ],
+)
+def test_how_to_learn_its_lineage_is_told(short: str, key: str, words: str | None) -> None:
+    bucket = DEPLOYMENT.buckets[short]
+    story = Story(bucket, key, True, (), (), ())
+    sentence = tell_lineage(story, DEPLOYMENT)
+    if words is None:
+        assert sentence is None
+    else:
+        assert sentence is not None
+        assert sentence.words.startswith(words.format(bucket=bucket))
+    assert tell_lineage(replace(story, is_recorded=False), DEPLOYMENT) is None

@@ -16,7 +16,7 @@ from custody.findings import Severity
 from custody.ledger import LedgerRow, LedgerStatus
 from custody.lineage_document import TableVersion
 from custody.lineage_graph import Kind
-from custody.story import Sentence, Stored, Story, Tone, tell_version, tell_witness
+from custody.story import Sentence, Stored, Story, Tone, tell_lineage, tell_version, tell_witness
 from custody.terminal import shorten, visible
 from custody.times import format_time
 
@@ -263,6 +263,9 @@ def print_story(run: Run, story: Story) -> None:
         run.out.print(Text("writes of which nobody knows the version", style="bold"))
         for row in story.unassigned:
             _print_sentence(run, tell_witness(row))
+    if (way := tell_lineage(story, run.deployment)) is not None:
+        run.out.print()
+        _print_sentence(run, way)
     run.out.print()
     run.out.print(Text("accesses", style="bold"))
     if not story.accesses:

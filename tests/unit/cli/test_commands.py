@@ -146,6 +146,7 @@ def test_show_tells_the_story(cloud: Cloud, capsys: Capture) -> None:
     assert "✓ receipt.signature" in told.out
     assert r"with evil\x1b[0m\x0aagent" in told.out
     assert r"2 times by ana\u202e, last 2026-01-15 09:30:00 UTC" in told.out
+    assert f"custody lineage 's3://{RAW}/incoming/a b%3F.csv' tells what was made from it." in told.out
 
     told = Told(capsys, "show", version.uri, "-f", "json")
     assert told.document["versions"][0]["stored"] == "current"
@@ -227,6 +228,7 @@ def test_report_writes_the_page(cloud: Cloud, capsys: Capture, tmp_path: Path) -
     )
     cloud.will_answer_rows([denied_row(1)], AccessRow)
     cloud.will_answer(STORY_COLUMNS, [["ana", "read", "bronze", 2, now]])
+    lake_of(cloud).gold("customer_value", 1, [("customers", 1)])
     page = tmp_path / "report.html"
 
     told = Told(capsys, "report", "-o", str(page), "--format", "json")
@@ -236,6 +238,8 @@ def test_report_writes_the_page(cloud: Cloud, capsys: Capture, tmp_path: Path) -
     assert [finding["claim"] for finding in told.document["findings"]] == ["object.hash"]
     html = page.read_text()
     assert "1 finding: the evidence does not hold everywhere." in html
+    assert "What the gold tables were made from" in html
+    assert "tables/customers@1 has no lineage document" in html
     assert "date_trunc(&#39;minute&#39;" not in html
     assert any("date_trunc('minute'" in sql for sql, _ in cloud.asked())
     assert Told(capsys, "report", "-o", str(tmp_path / "no" / "where.html")).status == 2
