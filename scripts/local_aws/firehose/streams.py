@@ -18,7 +18,7 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 from moto.core.utils import unix_time_millis
 from moto.firehose.models import DeliveryStream, firehose_backends
 from moto.logs.models import logs_backends
@@ -34,7 +34,7 @@ _DEFAULT_MIB, _DEFAULT_SECONDS = 5, 300
 _MIB = 1024 * 1024
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Buffer:
     stream: DeliveryStream
     due: float
@@ -139,7 +139,7 @@ class Streams:
             for buffer in buffers:
                 try:
                     outcome["delivered"].append(self._deliver(buffer))
-                except (BotoCoreError, ClientError) as error:
+                except Exception as error:  # noqa: BLE001 - whatever is in the way, the records wait
                     outcome["failed"].append(self._keep(buffer, error))
         return outcome
 
