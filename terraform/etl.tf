@@ -278,16 +278,17 @@ module "etl_role" {
   name         = local.role_names["etl"]
   trust        = { service = { match = "like", name = "glue.amazonaws.com", source_arns = [local.job_arns] } }
 
-  policies = {
+  policies = merge({ for document in data.aws_iam_policy_document.job_network : "make-interfaces" => document.json }, {
     objects   = data.aws_iam_policy_document.etl_objects.json
     use-keys  = data.aws_iam_policy_document.etl_keys.json
     write-log = data.aws_iam_policy_document.etl_log.json
-  }
+  })
 }
 
 module "jobs" {
   source = "./modules/jobs"
 
+  connections        = [for connection in aws_glue_connection.jobs : connection.name]
   key_arn            = module.data_key.arn
   log_retention_days = var.retention.log_days
   prefix             = local.prefix

@@ -1,5 +1,5 @@
-# Where functions run: on AWS's own network, or in one of ours without a way to the internet. Off by default: a function
-# takes no connection and calls AWS services alone, over TLS and under its role, and endpoints cost more than all else here.
+# Where functions and jobs run: on AWS's own network, or in one of ours without a way to the internet. Off by default: they
+# take no connection and call AWS services alone, over TLS and under their roles, and endpoints cost more than all else here.
 
 locals {
   network_name = local.prefix
@@ -85,6 +85,84 @@ locals {
     for short in keys(local.function_arns) : short => {
       for name, document in { make-interfaces = data.aws_iam_policy_document.function_network } : name => document[short].json if var.network != null
     }
+  }
+}
+
+# A job runs in one subnet at a time: that of the first of its connections whose zone is well and has addresses left.
+# https://docs.aws.amazon.com/glue/latest/dg/start-connecting.html
+resource "aws_glue_connection" "jobs" {
+  for_each = local.connection_names
+
+  name            = each.value
+  description     = "The network that the jobs of ${local.prefix} run in, in ${each.key}"
+  connection_type = "NETWORK"
+
+  physical_connection_requirements {
+    availability_zone      = each.key
+    security_group_id_list = [module.network[0].security_group_id]
+    subnet_id              = module.network[0].subnet_ids[each.key]
+  }
+}
+
+locals {
+  connection_names = { for az in try(var.network.azs, []) : az => "${local.prefix}-jobs-${az}" }
+}
+
+# A job's interfaces are Glue's to make, in the job's role. Unlike Lambda, Glue gives no condition by which the job's own code
+# could be refused the same; the network has no way out for it all the same.
+# https://docs.aws.amazon.com/glue/latest/dg/getting-started-min-privs-job.html
+# https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AWSGlueServiceRole.html
+data "aws_iam_policy_document" "job_network" {
+  count = var.network == null ? 0 : 1
+
+  statement {
+    sid     = "GlueMakesInterfaces"
+    actions = ["ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface", "ec2:DescribeVpcAttribute"]
+    resources = [
+      for type in ["network-interface", "security-group", "subnet", "vpc"] :
+      "arn:${local.partition}:ec2:${var.region}:${var.account_id}:${type}/*"
+    ]
+  }
+
+  statement {
+    sid       = "GlueMarksInterfaces"
+    actions   = ["ec2:CreateTags", "ec2:DeleteTags"]
+    resources = ["arn:${local.partition}:ec2:${var.region}:${var.account_id}:network-interface/*"]
+
+    condition {
+      test     = "ForAllValues:StringEquals"
+      variable = "aws:TagKeys"
+      values   = ["aws-glue-service-resource"]
+    }
+
+    # Without it, a call that names no tag would pass: one that takes all of them off.
+    condition {
+      test     = "Null"
+      variable = "aws:TagKeys"
+      values   = ["false"]
+    }
+  }
+
+  # To describe has no resource.
+  statement {
+    sid = "GlueFindsNetworks"
+    actions = [
+      "ec2:DescribeNetworkInterfaces",
+      "ec2:DescribeRouteTables",
+      "ec2:DescribeSecurityGroups",
+      "ec2:DescribeSubnets",
+      "ec2:DescribeVpcEndpoints",
+    ]
+    resources = ["*"]
+  }
+
+  statement {
+    sid     = "UseConnections"
+    actions = ["glue:GetConnection"]
+    resources = [
+      for resource in concat(["catalog"], [for name in values(local.connection_names) : "connection/${name}"]) :
+      "arn:${local.partition}:glue:${var.region}:${var.account_id}:${resource}"
+    ]
   }
 }
 

@@ -155,7 +155,7 @@ variable "network" {
     services            = optional(set(string), ["glue", "kms", "logs", "sns", "sqs"])
   })
   default     = null
-  description = "A network without a way to the internet, in which the functions then run: availability zones (add new ones at the end), private addresses, buckets of AWS itself that are read, and services that are reached, each by an endpoint that is billed by the hour and zone. Null: none; functions call AWS services over TLS all the same."
+  description = "A network without a way to the internet, in which functions and jobs then run: availability zones (add new ones at the end), private addresses, buckets of AWS itself that are read, and services that are reached, each by an endpoint that is billed by the hour and zone. Null: none; functions call AWS services over TLS all the same."
 
   validation {
     condition     = var.network == null ? true : alltrue([for az in var.network.azs : startswith(az, var.region)])

@@ -1,4 +1,4 @@
-# Functions in a network, and without one.
+# Functions and jobs in a network, and without one.
 
 mock_provider "aws" {
   source = "./tests/mocks"
@@ -24,6 +24,11 @@ run "is_off_by_default" {
   assert {
     condition     = alltrue([for policies in local.function_network_policies : length(policies) == 0])
     error_message = "No role may make network interfaces then."
+  }
+
+  assert {
+    condition     = length(aws_glue_connection.jobs) == 0 && length(data.aws_iam_policy_document.job_network) == 0
+    error_message = "Nor do jobs run in one."
   }
 }
 
@@ -67,7 +72,7 @@ run "refuses_zones_of_another_region" {
 run "refuses_no_way_to_sqs" {
   command = plan
   variables {
-    network = { azs = ["eu-central-1a", "eu-central-1b"], cidr = "10.20.0.0/16", services = ["kms", "logs"] }
+    network = { azs = ["eu-central-1a", "eu-central-1b"], cidr = "10.20.0.0/16", services = ["glue", "kms", "logs", "sns"] }
   }
   expect_failures = [var.network]
 }

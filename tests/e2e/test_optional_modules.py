@@ -1,4 +1,4 @@
-"""What an environment may have besides, on the local AWS: people in Identity Center, Lake Formation.
+"""What an environment may have besides, locally: people in Identity Center, Lake Formation, a network.
 
 Each module is applied by itself, in a root made here: it does what it says, settles, and can be taken back.
 """
@@ -75,6 +75,21 @@ module "governance" {
     orders    = { excluded_columns = ["email"] }
   }
   writers = { etl = "ROLE-etl" }
+}
+
+module "network" {
+  source      = "SOURCE/modules/network"
+  account_id  = "ACCOUNT"
+  azs         = ["us-east-1a", "us-east-1b"]
+  bucket_arns = ["arn:aws:s3:::custody-local-*-ACCOUNT"]
+  cidr        = "10.20.0.0/16"
+  name        = "custody-local"
+  services    = ["kms", "logs"]
+  flow_log = {
+    key_arn        = "arn:aws:kms:us-east-1:ACCOUNT:key/network"
+    retention_days = 365
+    role_arn       = "ROLE-flow-logs"
+  }
 }
 
 # The database comes after the settings by which nothing new is open.
@@ -200,6 +215,33 @@ def test_each_is_granted_what_is_his(applied: Applied) -> None:
         "etl": {"ALTER", "DESCRIBE", "INSERT", "SELECT"},
         "apply": {"ALTER", "DESCRIBE", "DROP"},
     }
+
+
+def test_a_network_has_no_way_but_to_aws(applied: Applied) -> None:
+    ec2 = applied.client("ec2")
+    [vpc] = ec2.describe_vpcs(Filters=[{"Name": "tag:Name", "Values": ["custody-local"]}])["Vpcs"]
+    within = [{"Name": "vpc-id", "Values": [vpc["VpcId"]]}]
+    endpoints = ec2.describe_vpc_endpoints(Filters=within)["VpcEndpoints"]
+    assert sorted(each["ServiceName"].rpartition(".")[2] for each in endpoints) == ["kms", "logs", "s3"]
+    routes = [
+        route
+        for table in ec2.describe_route_tables(Filters=within)["RouteTables"]
+        for route in table["Routes"]
+    ]
+    assert {route["GatewayId"] for route in routes} <= {
+        "local",
+        *(each["VpcEndpointId"] for each in endpoints),
+    }
+    groups = ec2.describe_security_groups(Filters=within)["SecurityGroups"]
+    [default] = [group for group in groups if group["GroupName"] == "default"]
+    assert (default["IpPermissions"], default["IpPermissionsEgress"]) == ([], [])
+    open_to = [
+        address
+        for group in groups
+        for rule in (*group["IpPermissions"], *group["IpPermissionsEgress"])
+        for address in (*rule["IpRanges"], *rule["Ipv6Ranges"])
+    ]
+    assert open_to == []
 
 
 def test_it_settles(applied: Applied) -> None:

@@ -15,12 +15,17 @@ from typing import Any
 import boto3
 import pytest
 
+from scripts.access.planned import planned_parts
 from scripts.environment import without_aws
 from scripts.local_aws import LocalAws
-from scripts.terraform import SOURCE, ZIPS
-from scripts.toolchain import LOCK_FILE, lock_file, terraform_environ, terraform_program
+from scripts.local_aws.functions.runtime import CALLS
+from scripts.policies import roles, statements
+from scripts.terraform import SOURCE
+from scripts.toolchain import BUILD, LOCK_FILE, lock_file, terraform_environ, terraform_program
 from tests.local_aws.account import eventually
 from tests.support.account_server import AccountServer, account_server
+
+pytestmark = pytest.mark.xdist_group("secret")
 
 ACCOUNT = "123456789012"
 NAME = "custody-local-warehouse"
@@ -151,7 +156,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
             "@account": ACCOUNT,
             "@certificate": accounts.certificate,
             "@endpoint": accounts.endpoint,
-            "@zip": ZIPS / "rotator.zip",
+            "@zip": BUILD / "lambda" / "rotator.zip",
         }.items():
             text = text.replace(word, str(meant))
         (folder / "modules").symlink_to(SOURCE / "modules")
@@ -220,6 +225,16 @@ def test_a_secret_is_nowhere_but_in_secrets_manager(deployed: Deployed) -> None:
     assert {"terraform.tfstate", "plan", "plan.json", "log.txt", "calls.jsonl", "server.log"} <= files
     for password in (first, second):
         assert places_of(password, deployed.folder) == []
+
+
+def test_the_rotator_calls_what_its_role_allows_and_no_more(deployed: Deployed) -> None:
+    deployed.password()
+    lines = (deployed.aws.home / "functions" / "custody-local-rotator" / CALLS).read_text().splitlines()
+    calls = {f"{call['service']}:{call['operation']}" for call in map(json.loads, lines)}
+    role = roles(planned_parts(print))["custody-local-rotator"]
+    [renew] = [policy for policy in role.policies if policy.name == "renew-secret"]
+    given = [each["Action"] for each in statements(renew.document) if each["Effect"] == "Allow"]
+    assert calls == set(given)
 
 
 def test_a_value_that_is_somewhere_is_found(tmp_path: Path) -> None:

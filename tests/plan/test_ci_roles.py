@@ -144,6 +144,13 @@ CALLS = {
             "glue:CreateDatabase glue:UpdateDatabase glue:DeleteDatabase glue:TagResource",
         )
     ],
+    "aws_glue_connection": [
+        Calls(
+            "arn:aws:glue:us-east-1:123456789012:connection/{name}",
+            "glue:GetConnection glue:GetTags",
+            "glue:CreateConnection glue:UpdateConnection glue:DeleteConnection glue:TagResource",
+        )
+    ],
     "aws_glue_catalog_table": [
         Calls(
             "arn:aws:glue:us-east-1:123456789012:table/{database_name}/{name}",

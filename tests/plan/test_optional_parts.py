@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from scripts.policies import policies, resources, roles, statements
+from scripts.policies import Role, policies, resources, roles, statements
+from scripts.review.patterns import covers
 from scripts.scan.known import Tree, known_plans
 from scripts.terraform import SOURCE
 
@@ -193,3 +195,39 @@ def test_an_endpoint_leads_to_this_account_alone(plans: dict[str, Plan]) -> None
             assert each["Condition"]["StringEquals"]["aws:PrincipalAccount"] == "123456789012"
             named = each["Resource"] if isinstance(each["Resource"], list) else [each["Resource"]]
             assert all("123456789012" in arn for arn in named)
+
+
+def uncapped(role: Role) -> set[str]:
+    """What a role's policies allow and its boundary does not, conditions left aside."""
+    assert role.boundary is not None
+    cap = [each for each in statements(role.boundary.document) if each["Effect"] == "Allow"]
+    return {
+        f"{action} {resource}"
+        for policy in role.policies
+        for each in statements(policy.document)
+        if each["Effect"] == "Allow"
+        for action in listed(each["Action"])
+        for resource in listed(each["Resource"])
+        if not any(
+            any(covers(one, action) for one in listed(most["Action"]))
+            and any(covers(one, resource) for one in listed(most["Resource"]))
+            for most in cap
+        )
+    }
+
+
+def listed(value: str | list[str]) -> list[str]:
+    return [value] if isinstance(value, str) else value
+
+
+def test_a_service_may_do_under_its_boundary_what_it_is_given(plans: dict[str, Plan]) -> None:
+    made = {name: role for name, role in roles(plans["assumed"]).items() if "-people-" not in name}
+    assert {name: uncapped(role) for name, role in made.items() if uncapped(role)} == {}
+    etl = made["custody-local-etl"]
+    assert "make-interfaces" in {policy.name for policy in etl.policies}
+    weaker = json.loads(json.dumps(etl.boundary.document if etl.boundary else {}))
+    weaker["Statement"] = [each for each in weaker["Statement"] if each["Sid"] != "ConnectionsOfTheKit"]
+    assert etl.boundary is not None
+    assert {
+        found.split()[0] for found in uncapped(replace(etl, boundary=replace(etl.boundary, document=weaker)))
+    } == {"glue:GetConnection"}

@@ -137,10 +137,43 @@ def how_a_function_is_invoked_can_be_changed(account: Account) -> None:
     assert "MaximumEventAgeInSeconds" not in told
 
 
+def a_rule_keeps_its_description(account: Account) -> None:
+    ec2 = account.client("ec2")
+    vpc = ec2.create_vpc(CidrBlock="10.20.0.0/16")["Vpc"]["VpcId"]
+    group = ec2.create_security_group(GroupName="jobs", Description="Jobs", VpcId=vpc)["GroupId"]
+    s3 = ec2.describe_managed_prefix_lists()["PrefixLists"][0]["PrefixListId"]
+    tls = {"IpProtocol": "tcp", "FromPort": 443, "ToPort": 443}
+    for allow, rule in (
+        (
+            ec2.authorize_security_group_ingress,
+            {"UserIdGroupPairs": [{"GroupId": group, "Description": "a"}]},
+        ),
+        (ec2.authorize_security_group_egress, {"PrefixListIds": [{"PrefixListId": s3, "Description": "b"}]}),
+        (ec2.authorize_security_group_egress, {"IpRanges": [{"CidrIp": "10.20.0.0/24", "Description": "c"}]}),
+        (ec2.authorize_security_group_ingress, {"PrefixListIds": [{"PrefixListId": s3}]}),
+    ):
+        allow(GroupId=group, IpPermissions=[tls | rule])
+
+    def told() -> dict[str | None, str]:
+        of_group = {"Name": "group-id", "Values": [group]}
+        rules = ec2.describe_security_group_rules(Filters=[of_group])["SecurityGroupRules"]
+        return {rule.get("Description"): rule["SecurityGroupRuleId"] for rule in rules if "FromPort" in rule}
+
+    assert told().keys() >= {"a", "b", "c", None}
+    changed = {**tls, "ReferencedGroupId": group, "Description": "d"}
+    ec2.modify_security_group_rules(
+        GroupId=group,
+        SecurityGroupRules=[{"SecurityGroupRuleId": told()["a"], "SecurityGroupRule": changed}],
+    )
+    assert {"b", "c", "d"} <= told().keys()
+    assert "a" not in told()
+
+
 BEHAVIOURS = [
     a_job_can_be_changed,
     how_a_function_is_invoked_can_be_changed,
     a_function_keeps_its_settings,
+    a_rule_keeps_its_description,
     a_ruleset_is_kept,
     a_saved_query_is_deleted,
     mappings_are_found_by_any_name_of_the_function,
