@@ -207,7 +207,7 @@ def anybody_notifies(state: State) -> None:
         (notify,) = [statement for statement in statements if statement["Sid"] == "BucketsNotify"]
         del notify["Condition"]
 
-    edit(state, "module.recorder.aws_sqs_queue.this", unpin)
+    edit(state, "module.recorder.aws_sqs_queue.this[0]", unpin)
 
 
 RECEIPT = "provenance/provenance/raw-data/incoming/a.csv/v1.json"
