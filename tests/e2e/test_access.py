@@ -112,7 +112,7 @@ def test_a_role_or_a_bucket_without_rows_is_found(matrix: Matrix, state: State, 
         new = json.loads(
             json.dumps(one).replace(one["values"].get("name", one["values"].get("bucket")), "new")
         )
-        module["resources"].append({**new, "address": "new"})
+        module["resources"].append({**new, "address": f"{kind}.new"})
     assert unasked(matrix, World(grown, *beside)) == {
         "new",
         "bucket new",

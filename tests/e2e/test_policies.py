@@ -92,8 +92,9 @@ PLACES = {
 }
 ALLOWED = {
     "etl": {"analytics", "artifacts", "processed", "raw-data"},
+    "gate": {"analytics", "processed", "provenance"},
     "people-analyst": {"analytics", "athena-results"},
-    "people-producer": {"raw-data"},
+    "people-producer": {"provenance", "raw-data"},
     "people-security-admin": set(),
     "sealer": {"provenance"},
 }
