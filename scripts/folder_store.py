@@ -34,9 +34,11 @@ class FolderStore:
         return True
 
     def names(self, folder: str) -> Iterator[str]:
-        """The names of the files directly in ``folder``."""
+        """The names of the files directly in ``folder``, but those that are not whole."""
         path = Path(folder)
-        yield from sorted(item.name for item in path.iterdir() if item.is_file()) if path.is_dir() else ()
+        if path.is_dir():
+            files = (item.name for item in path.iterdir() if item.is_file())
+            yield from sorted(name for name in files if not name.startswith("."))
 
 
 @dataclass(frozen=True)

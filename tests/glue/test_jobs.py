@@ -22,9 +22,11 @@ import processed_to_analytics
 import raw_to_processed
 from custody.errors import EvidenceError
 from custody.etl.manifest import Entry, write_manifest
+from custody.etl.store import S3Store
 from custody.objects import ObjectVersion
 from scripts.local_engine import pysail_session
 from tests.glue.local import EVENTS, REPO, customer, customers, event
+from tests.support.evidence import refused
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -190,3 +192,12 @@ def test_a_wrong_call_ends_with_a_sentence(job: Any, monkeypatch: pytest.MonkeyP
             job.main()
         assert str(caught.value).startswith(f"{job.JOB}: ")
         assert sentence in str(caught.value)
+
+
+def test_lineage_is_written_once_and_a_conflict_is_tried_again(s3: S3Client) -> None:
+    store, uri = S3Store(s3), "s3://processed/tables/x/_lineage/1.json"
+    with refused(s3, "PutObject", 409, "ConditionalRequestConflict", times=1) as conflicts:
+        assert store.create(uri, b"first")
+    assert len(conflicts) == 1
+    assert not store.create(uri, b"second")
+    assert store.read(uri) == b"first"

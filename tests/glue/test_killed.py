@@ -1,72 +1,189 @@
-"""A run that is killed, wherever it is: the next one comes out as if nothing had been.
+"""Jobs that are killed, wherever they are: the next run comes out as if nothing had been.
 
-The engine is in the process that is killed, so it may be in the middle of writing a table.
+The engine is in the process that is killed, so it may be in the middle of writing a table. What is killed is
+a fork of a process that has everything imported: starting one costs more than the job.
 """
 
 from __future__ import annotations
 
 import os
 import pickle
+import random
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from shutil import copytree
+from typing import IO
 
+import pytest
+
+from custody.etl.gold_run import Request, processed_to_analytics
 from custody.etl.lineage import published, read_lineage
 from custody.etl.silver_run import Lake
 from scripts.folder_store import FolderStore
-from scripts.generate import event_files
+from scripts.generate import customer_files, event_files
 from scripts.local_engine import pysail_session
-from tests.glue.local import REPO, Raw, contract, process, rows
+from tests.glue.local import CUSTOMERS, EVENTS, REPO, Raw, contract, process, rows, run
 
-STREAM = contract("viewing_events")
-TABLES = ("viewing_events", "viewing_events_rejected")
+SEED = 4
+KILLS = {"silver": 14, "gold": 6}
+STREAM, GOLD = "viewing_events", ("daily_engagement", "customer_value")
+TABLES = {"silver": (STREAM, f"{STREAM}_rejected"), "gold": GOLD}
+
+
+def work(job: str, lake: Lake, raw: Raw) -> None:
+    """Run one job."""
+    if job == "silver":
+        process(
+            lake,
+            [entry for entry in raw.entries if entry.version.key.startswith(EVENTS)],
+            raw,
+            contract(STREAM),
+        )
+    else:
+        rules = {name: contract(name) for name in GOLD}
+        processed_to_analytics(lake, lake, rules, Request(), run("processed_to_analytics"))
+
+
+def say(step: str) -> None:
+    """Say a step, and take it when told to."""
+    print(step, flush=True)
+    os.read(0, len(b"go\n"))
 
 
 def main() -> None:
-    """Process what the first argument names, into the folder of the second; say each step."""
+    """For each line ``<job> <folder>``, fork, say the process, its steps and its end."""
     raw = pickle.loads(Path(sys.argv[1]).read_bytes())  # noqa: S301 - written by the test
-    with pysail_session() as (spark, stage):
-        lake = Lake(spark, FolderStore(), sys.argv[2], stage, lambda step: print(step, flush=True))
-        process(lake, raw.entries, raw, STREAM)
+    child = None
+    for line in sys.stdin:
+        if child:
+            os.waitpid(child, 0)
+        job, folder = line.split()
+        child = os.fork()
+        if child == 0:
+            print(os.getpid(), flush=True)
+            with pysail_session() as (spark, stage):
+                work(job, Lake(spark, FolderStore(), folder, stage, say), raw)
+            os._exit(0)
+        end = os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)  # so its number stays its own
+        assert end
+        print(f"ended {end.si_status if end.si_code == os.CLD_EXITED else -end.si_status}", flush=True)
 
 
-def killed_after(seconds: float, step: str, given: Path, tables: str) -> int:
-    """Run in a process of its own, and kill it so long after it has said a step."""
+@dataclass
+class Jobs:
+    """The process that forks."""
+
+    asks: IO[str]
+    says: IO[str]
+
+    def run(
+        self, job: str, tables: str, kill_after: tuple[str, float] | None = None
+    ) -> tuple[int, dict[str, float]]:
+        """Run a job, and kill it so long after a step begins, or before the next one begins.
+
+        Returns its status, and how long each step took.
+        """
+        self._ask(f"{job} {tables}")
+        killed = False
+        pid, steps, begin, last = int(self.says.readline()), {}, time.monotonic(), "start"
+        for line in self.says:
+            steps[last] = time.monotonic() - begin
+            begin, last = time.monotonic(), line.strip()
+            if last.startswith("ended"):
+                return int(last.split()[1]), steps
+            if not killed:
+                self._ask("go")
+            if kill_after and last == kill_after[0]:
+                time.sleep(kill_after[1])
+                os.kill(pid, signal.SIGKILL)
+                killed = True
+        raise AssertionError("the process that forks is gone")
+
+    def _ask(self, line: str) -> None:
+        self.asks.write(f"{line}\n")
+        self.asks.flush()
+
+
+@contextmanager
+def forking(given: Path) -> Iterator[Jobs]:
     environ = os.environ | {"PYTHONPATH": f"{REPO}:{REPO / 'src'}", "TMPDIR": str(given.parent)}
-    command = [sys.executable, "-m", "tests.glue.test_killed", str(given), tables]
-    with subprocess.Popen(command, cwd=REPO, env=environ, stdout=subprocess.PIPE, text=True) as child:
-        assert child.stdout is not None
-        for line in child.stdout:
-            if step in line:
-                time.sleep(seconds)
-                child.send_signal(signal.SIGKILL)
-                break
-    return child.returncode
+    command = [sys.executable, "-m", "tests.glue.test_killed", str(given)]
+    with subprocess.Popen(
+        command,
+        cwd=REPO,
+        env=environ,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as process:
+        assert process.stdin
+        assert process.stdout
+        yield Jobs(process.stdin, process.stdout)
+        process.stdin.close()
 
 
-def test_a_killed_run_leaves_nothing_behind(make_lake: Callable[..., Lake], raw: Raw, tmp_path: Path) -> None:
-    for truth, chunks in event_files(20_000, seed=5, customers=500, days=1):
+def facts(lake: Lake, job: str) -> list[object]:
+    """What must be the same: the rows of all tables, and what the documents say of rows."""
+    tables: list[object] = [rows(lake.table(name).frame()) for name in TABLES[job]]
+    for name in (STREAM,) if job == "silver" else GOLD:
+        table = lake.table(name)
+        (one,) = published(lake.store, table.uri)
+        document = read_lineage(lake.store, one)
+        at = table.frame(one.delta_version)
+        assert at.count() == document["outputs"][0]["rows"], "the version is there and has its rows"
+        assert [Path(one.uri).name] == list(lake.store.names(f"{table.uri}/_openlineage/"))
+        tables.append(
+            (document["counts"], document.get("days"), [item.get("valid") for item in document["inputs"]])
+        )
+    return tables
+
+
+@pytest.mark.parametrize("job", ["silver", "gold"])
+def test_a_killed_job_leaves_nothing_behind(
+    job: str, make_lake: Callable[..., Lake], raw: Raw, tmp_path: Path
+) -> None:
+    for truth, chunks in (*customer_files(200, seed=5), *event_files(5_000, seed=5, customers=200, days=1)):
         raw.put(truth.key, chunks)
     given = tmp_path / "given"
     given.write_bytes(pickle.dumps(raw))
-    calm = make_lake("calm")
-    document = process(calm, raw.entries, raw, STREAM)
-    wanted = {name: rows(calm.table(name).frame()) for name in TABLES}
-    for number, (step, seconds) in enumerate(
-        (("reading", 0.2), ("merging", 0.03), ("merging", 0.1), ("rejected", 0.02), ("lineage", 0.0))
-    ):
-        shaken = make_lake(f"shaken-{number}")
-        status = killed_after(seconds, step, given, shaken.tables)
-        assert status in {-signal.SIGKILL, 0}
-        again = process(shaken, raw.entries, raw, STREAM)
-        assert again["inputs"] == document["inputs"]
-        assert {name: rows(shaken.table(name).frame()) for name in TABLES} == wanted
-        (left,) = published(shaken.store, shaken.table("viewing_events").uri)
-        output = read_lineage(shaken.store, left)["outputs"][0]
-        assert shaken.table("viewing_events").frame(output["delta_version"]).count() == output["rows"]
+    before = make_lake("before")
+    if job == "gold":
+        work("silver", before, raw)
+        drops = [entry for entry in raw.entries if entry.version.key.startswith(CUSTOMERS)]
+        process(before, drops, raw, contract("customers"))
+    else:
+        Path(before.tables).mkdir()
+
+    def lake(name: str) -> Lake:
+        copytree(before.tables, tmp_path / name)
+        return make_lake(name)
+
+    rng = random.Random(f"{SEED} {job}")
+    statuses = []
+    with forking(given) as jobs:
+        calm = lake("calm")
+        status, steps = jobs.run(job, calm.tables)
+        assert status == 0
+        wanted = facts(calm, job)
+        steps.pop("start")
+        for number in range(KILLS[job]):
+            shaken = lake(f"shaken-{number}")
+            step = rng.choice(list(steps))
+            seconds = 1.5 * rng.random() * steps[step]
+            status, _ = jobs.run(job, shaken.tables, (step, seconds))
+            print(f"seed {SEED}: killed {seconds:.3f} s into {step!r}: {status}")
+            statuses.append(status)
+            work(job, shaken, raw)
+            assert facts(shaken, job) == wanted
+    assert set(statuses) <= {-signal.SIGKILL, 0}
+    assert statuses.count(-signal.SIGKILL) >= len(statuses) // 2
 
 
 if __name__ == "__main__":

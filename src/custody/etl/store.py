@@ -57,19 +57,11 @@ class S3Store:
             raise CannotCheckError(f"{uri} cannot be read: {error.response['Error']['Code']}.") from error
 
     def create(self, uri: str, body: bytes) -> bool:
-        """Write by ``If-None-Match: *``."""
-        from botocore.exceptions import ClientError  # noqa: PLC0415 - of whoever made the client
+        """Write by ``If-None-Match: *``; a conflict with another write is tried again."""
+        from custody.creation import create_object  # noqa: PLC0415 - needs botocore
 
         place = parse_s3_uri(uri)
-        try:
-            self._s3.put_object(
-                Bucket=place.bucket, Key=place.key, Body=body, ContentType="application/json", IfNoneMatch="*"
-            )
-        except ClientError as error:
-            if error.response["Error"]["Code"] == "PreconditionFailed":
-                return False
-            raise
-        return True
+        return create_object(self._s3, place.bucket, place.key, body, "application/json") is not None
 
     def names(self, folder: str) -> Iterator[str]:
         """List by pages of a thousand."""
