@@ -1,4 +1,4 @@
-"""AWS Lambda function ``gate``: wiring only; what it does is in ``custody.gate``.
+"""AWS Lambda function ``gate``: wiring only; what it does is in ``custody.gate.gate``.
 
 Its environment is read once, when the function starts. An event that fails raises: AWS Lambda then calls
 again for what called asynchronously (the schedule, a job's end), and tells whoever waits for the answer.
@@ -16,9 +16,9 @@ from aws_lambda_powertools import Logger, Metrics
 from botocore.config import Config
 
 from custody.errors import UsageError
-from custody.gate import Gate, Settings
-from custody.gate_requests import parse_silver_tables
-from custody.gate_table import CHECKS_AT_ONCE
+from custody.gate.gate import Gate, Settings
+from custody.gate.requests import parse_silver_tables
+from custody.gate.table import CHECKS_AT_ONCE
 from custody.listing import read_times_fast
 from custody.signing import KmsSignatureCheck
 
@@ -77,5 +77,5 @@ gate = Gate(
 @logger.inject_lambda_context
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Answer one call: what it may ask for is in ``custody.gate_requests``, the answer in ``Gate.run``."""
+    """Answer one call: what it may ask for is in ``custody.gate.requests``, the answer in ``Gate.run``."""
     return gate.run(event, lambda: context.get_remaining_time_in_millis() / 1000)

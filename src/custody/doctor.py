@@ -13,8 +13,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from custody.athena import Athena
 from custody.deployment import Deployment
 from custody.errors import CannotCheckError, EvidenceError
-from custody.gate_jobs import Job
-from custody.gate_left import LeftReports
+from custody.gate.jobs import Job
+from custody.gate.left import LeftReports
 from custody.keyring import parse_registry
 from custody.ledger import denied_rows, ledger_rows
 from custody.registry import MAX_REGISTRY_BYTES, REGISTRY_KEY

@@ -20,12 +20,12 @@ from custody.envelope import parse_envelope
 from custody.errors import EvidenceError, UsageError
 from custody.findings import Claim, Finding
 from custody.ledger import AccessSummary, LedgerRow, LedgerStatus, access_summary, ledger_rows
-from custody.lineage_document import TABLES
+from custody.lineage.document import TABLES
 from custody.objects import RECEIPT_PREFIX, ObjectVersion, S3Location, quote_key
 from custody.receipt import Receipt, parse_statement
 from custody.terminal import beginning
 from custody.times import format_time
-from custody.verify import VerificationReport, verify
+from custody.verify.verify import VerificationReport, verify
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -19,10 +19,10 @@ from botocore.exceptions import EndpointConnectionError
 from custody.cli.commands import app
 from custody.doctor import Clients, examine
 from custody.findings import Claim
-from custody.gate_receipts import Reason
+from custody.gate.receipts import Reason
 from custody.ledger import LedgerStatus
 from custody.recorder import Failure
-from custody.upload import Outcome
+from custody.upload.upload import Outcome
 from tests.support.runbook import PAGE, PARTS, first_cells, named, sections
 from tests.unit.report.sample import DEPLOYMENT
 

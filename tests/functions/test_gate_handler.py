@@ -220,7 +220,9 @@ def test_the_function_runs_without_what_only_verifiers_and_jobs_have() -> None:
 
 
 def test_what_the_function_runs_on_imports_no_boto3() -> None:
-    done = run("import custody.gate, custody.signing", (*NOT_IN_LAMBDA, "boto3", "aws_lambda_powertools"))
+    done = run(
+        "import custody.gate.gate, custody.signing", (*NOT_IN_LAMBDA, "boto3", "aws_lambda_powertools")
+    )
     assert done.returncode == 0, done.stderr
 
 

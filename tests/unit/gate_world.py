@@ -22,8 +22,8 @@ from botocore.exceptions import ClientError
 
 from custody.dsse import sign_envelope
 from custody.etl.manifest import Manifest, parse_manifest
-from custody.gate import Gate, Settings
-from custody.gate_requests import SilverTable
+from custody.gate.gate import Gate, Settings
+from custody.gate.requests import SilverTable
 from custody.keyring import PublicKeyCheck
 from custody.notification import ObjectCreated
 from custody.objects import ObjectVersion, parse_s3_uri

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
-from custody import gate_left, gate_manifests, gate_table
 from custody.errors import CannotCheckError, EvidenceError, UsageError
-from custody.gate_receipts import Reason
-from custody.gate_requests import (
+from custody.gate import left as gate_left
+from custody.gate import manifests as gate_manifests
+from custody.gate import table as gate_table
+from custody.gate.receipts import Reason
+from custody.gate.requests import (
     MAX_DAYS,
     LookAtTables,
     RemakeDays,

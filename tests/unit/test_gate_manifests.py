@@ -10,10 +10,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from custody import gate_manifests, gate_table
 from custody.errors import CannotCheckError, EvidenceError
 from custody.etl.manifest import Entry, write_manifest
-from custody.gate_manifests import Chain, Digests, Source
+from custody.gate import manifests as gate_manifests
+from custody.gate import table as gate_table
+from custody.gate.manifests import Chain, Digests, Source
 from custody.objects import ObjectVersion
 from tests.unit.gate_world import S3, START, CrashError, GateWorld, Lifeline
 

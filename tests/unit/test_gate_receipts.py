@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 
 from custody.dsse import MAX_ENVELOPE_BYTES, sign_envelope
 from custody.etl.manifest import Entry
-from custody.gate_receipts import Left, Pending, Reason, ReceiptGate
+from custody.gate.receipts import Left, Pending, Reason, ReceiptGate
 from custody.hashing import ShortStreamError
 from custody.keyring import parse_registry
 from custody.listing import VersionEntry

@@ -9,7 +9,7 @@ import pytest
 
 from custody.errors import EvidenceError
 from custody.etl.lineage import LINEAGE_TYPE
-from custody.lineage_document import Lineage, Place, TableVersion, parse_commit, parse_lineage, parse_place
+from custody.lineage.document import Lineage, Place, TableVersion, parse_commit, parse_lineage, parse_place
 from tests.support.lake import CODE, Lake, MemoryS3
 from tests.unit.report.sample import DEPLOYMENT
 

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from custody.errors import EvidenceError, UsageError
-from custody.lineage_graph import Graph, Kind
-from custody.lineage_library import Library
-from custody.lineage_walk import Walk, walk
+from custody.lineage.graph import Graph, Kind
+from custody.lineage.library import Library
+from custody.lineage.walk import Walk, walk
 from custody.objects import ObjectVersion
 from tests.support.lake import CODE, Lake, MemoryS3
 from tests.unit.report.sample import DEPLOYMENT

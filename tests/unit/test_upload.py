@@ -17,14 +17,14 @@ from botocore.exceptions import ConnectionClosedError
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-import custody.upload
-from custody import upload_file
+import custody.upload.upload
 from custody.errors import UsageError
 from custody.objects import ObjectVersion, S3Location
-from custody.upload import Outcome, Progress, UploadedFile, exit_code, upload_files
-from custody.upload_file import MAX_PARTS, part_bytes_of, parts_of
-from custody.upload_plan import MAX_OBJECT_BYTES, plan_upload
-from custody.upload_state import KEEP_SECONDS, UploadStates
+from custody.upload import file as upload_file
+from custody.upload.file import MAX_PARTS, part_bytes_of, parts_of
+from custody.upload.plan import MAX_OBJECT_BYTES, plan_upload
+from custody.upload.state import KEEP_SECONDS, UploadStates
+from custody.upload.upload import Outcome, Progress, UploadedFile, exit_code, upload_files
 from scripts.local_aws.patches import s3_checksums
 from tests.support.evidence import refused
 from tests.unit.cloud import Cloud, deployed
@@ -548,7 +548,7 @@ def test_a_part_under_way_ends_with_the_upload(desk: Desk, monkeypatch: pytest.M
     def interrupt(progress: Progress) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(custody.upload, "wait", end)
+    monkeypatch.setattr(custody.upload.upload, "wait", end)
     with asked(desk.s3, hold_third), pytest.raises(KeyboardInterrupt):
         desk.upload(path, on_progress=interrupt)
     [begun] = desk.s3.list_multipart_uploads(Bucket=RAW)["Uploads"]

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from custody.upload_file import FileChangedError, FilePart, NotSentError, OpenFile
+from custody.upload.file import FileChangedError, FilePart, NotSentError, OpenFile
 
 DATA = bytes(range(100))
 

@@ -8,7 +8,7 @@ import pytest
 
 from custody.errors import UsageError
 from custody.objects import S3Location
-from custody.upload_plan import PlannedFile, default_destination, plan_upload
+from custody.upload.plan import PlannedFile, default_destination, plan_upload
 from tests.unit.report.sample import DEPLOYMENT, RAW
 
 INCOMING = S3Location(RAW, "incoming/")

@@ -13,7 +13,6 @@ from botocore.exceptions import EndpointConnectionError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from custody import verify_run, verify_tally
 from custody.dsse import sign_envelope
 from custody.errors import CannotCheckError, UsageError
 from custody.findings import Claim, Finding, Severity, Status
@@ -21,7 +20,9 @@ from custody.notification import backfill_message
 from custody.objects import ObjectVersion, S3Location
 from custody.receipt import PAYLOAD_TYPE, parse_statement
 from custody.registry import REGISTRY_KEY
-from custody.verify import VerificationReport, verify
+from custody.verify import run as verify_run
+from custody.verify import tally as verify_tally
+from custody.verify.verify import VerificationReport, verify
 from tests.support.evidence import (
     IDENTITY,
     KEY_ID,

@@ -14,7 +14,7 @@ from moto.s3.models import s3_backends
 from custody.etl.manifest import Entry
 from custody.findings import Claim, Finding, Severity, Status
 from custody.objects import ObjectVersion, S3Location
-from custody.verify import VerificationReport, verify
+from custody.verify.verify import VerificationReport, verify
 from tests.support.evidence import ACCOUNT, LocalSigner, World, body, refused, s3_record, worlds
 from tests.support.lake import Lake
 
@@ -145,7 +145,7 @@ def test_a_refused_object_needs_no_receipt_and_must_be_in_the_manifest(world: Wo
 
 
 def test_progress_is_told(holding: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("custody.verify_run._TELL_EVERY", 1)
+    monkeypatch.setattr("custody.verify.run._TELL_EVERY", 1)
     told: list[tuple[str, int, int | None]] = []
     check(holding, progress=lambda *stage: told.append(stage))
     assert [step for step in told if step[0] == "lineage documents read"] == [

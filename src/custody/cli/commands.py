@@ -34,13 +34,13 @@ from custody.cli.upload import upload
 from custody.doctor import Check, Clients, examine, exit_code
 from custody.errors import CannotCheckError, EvidenceError, UsageError
 from custody.ledger import LedgerStatus, ledger_rows, parse_key, parse_since
-from custody.lineage_graph import Graph
-from custody.lineage_library import Library
-from custody.lineage_walk import walk
+from custody.lineage.graph import Graph
+from custody.lineage.library import Library
+from custody.lineage.walk import walk
 from custody.objects import parse_s3_uri
 from custody.report import Lap, gather_lineage, gather_report, render_report
 from custody.story import gather_story
-from custody.verify import verify as verify_objects
+from custody.verify.verify import verify as verify_objects
 
 app = typer.Typer(
     name="custody",

@@ -14,16 +14,16 @@ from custody.cli.options import Run
 from custody.doctor import Check, State
 from custody.findings import Severity
 from custody.ledger import LedgerRow, LedgerStatus
-from custody.lineage_document import TableVersion
-from custody.lineage_graph import Kind
+from custody.lineage.document import TableVersion
+from custody.lineage.graph import Kind
 from custody.story import Sentence, Stored, Story, Tone, tell_lineage, tell_version, tell_witness
 from custody.terminal import shorten, visible
 from custody.times import format_time
 
 if TYPE_CHECKING:
     from custody.backfill import BackfillCounts
-    from custody.lineage_walk import Walk
-    from custody.verify import VerificationReport
+    from custody.lineage.walk import Walk
+    from custody.verify.verify import VerificationReport
 
 STYLES: dict[str, str] = {
     LedgerStatus.VERIFIED: "green",

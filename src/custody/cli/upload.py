@@ -15,9 +15,9 @@ from rich.text import Text
 from custody.cli.options import DeploymentOption, Format, FormatOption, Run
 from custody.objects import parse_s3_uri
 from custody.terminal import visible
-from custody.upload import Outcome, Progress, UploadedFile, exit_code, upload_files
-from custody.upload_plan import default_destination, plan_upload
-from custody.upload_state import UploadStates
+from custody.upload.plan import default_destination, plan_upload
+from custody.upload.state import UploadStates
+from custody.upload.upload import Outcome, Progress, UploadedFile, exit_code, upload_files
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

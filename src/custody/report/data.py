@@ -21,7 +21,7 @@ from custody.ledger import (
     TimeUnit,
 )
 from custody.report.lineage import GoldLineage
-from custody.verify import VerificationReport
+from custody.verify.verify import VerificationReport
 
 NOT_PROVEN = (LedgerStatus.MISMATCH, LedgerStatus.UNPROVENANCED, LedgerStatus.UNWITNESSED)
 """The statuses of a write that the kit is there to prove and cannot."""

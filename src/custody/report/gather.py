@@ -16,7 +16,7 @@ from custody.ledger import (
 )
 from custody.report.charts import choose_unit
 from custody.report.data import ReportData
-from custody.verify import VerificationReport
+from custody.verify.verify import VerificationReport
 
 LEDGER_ROWS = 500
 DENIED_ROWS = 100

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from rich.cells import cell_len
 
 from custody.deployment import Deployment
-from custody.lineage_document import TableVersion
-from custody.lineage_graph import Graph, Kind, Link
-from custody.lineage_library import Library
-from custody.lineage_walk import Walk, back, newest_versions
+from custody.lineage.document import TableVersion
+from custody.lineage.graph import Graph, Kind, Link
+from custody.lineage.library import Library
+from custody.lineage.walk import Walk, back, newest_versions
 from custody.terminal import shorten, visible
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from custody.ledger import (
 )
 from custody.objects import ObjectVersion
 from custody.report import Lap, ReportData
-from custody.verify import ClaimCount, VerificationReport
+from custody.verify.verify import ClaimCount, VerificationReport
 
 START = datetime(2026, 1, 15, 9, 30, tzinfo=UTC)
 RAW = "custody-local-raw-data-123456789012"

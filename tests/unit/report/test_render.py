@@ -11,7 +11,7 @@ import pytest
 from custody.ledger import LedgerStatus
 from custody.report import render_report
 from custody.report.data import ReportData
-from custody.verify import VerificationReport
+from custody.verify.verify import VerificationReport
 from tests.unit.report.sample import HOSTILE, ledger_row, sample_data
 
 

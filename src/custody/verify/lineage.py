@@ -24,7 +24,7 @@ from custody.errors import EvidenceError, UsageError
 from custody.etl.lineage import MAX_LINEAGE_BYTES
 from custody.etl.manifest import MAX_MANIFEST_BYTES, parse_manifest
 from custody.findings import Claim, Finding, Severity, Status
-from custody.lineage_document import (
+from custody.lineage.document import (
     REJECTED,
     Lineage,
     ObjectInput,
@@ -36,10 +36,10 @@ from custody.listing import list_versions
 from custody.objects import ObjectVersion, S3Location, parse_s3_uri
 from custody.side_by_side import side_by_side
 from custody.times import format_time
-from custody.verify_fetch import GoneError, UnreadableError, fetch_bytes
-from custody.verify_index import Index, KnownReceipt, StoredDocument, StoredReceipt, UncoveredCommits
-from custody.verify_receipt import CheckedReceipt, ReceiptChecker
-from custody.verify_tally import Tally
+from custody.verify.fetch import GoneError, UnreadableError, fetch_bytes
+from custody.verify.index import Index, KnownReceipt, StoredDocument, StoredReceipt, UncoveredCommits
+from custody.verify.receipt import CheckedReceipt, ReceiptChecker
+from custody.verify.tally import Tally
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -12,7 +12,7 @@ from custody.deployment import Deployment
 from custody.errors import CannotCheckError, EvidenceError
 from custody.findings import Claim, Finding, Severity, Status
 from custody.keyring import read_history
-from custody.lineage_document import parse_commit, parse_place
+from custody.lineage.document import parse_commit, parse_place
 from custody.listing import list_versions
 from custody.objects import (
     LONG_RECEIPT_PREFIX,
@@ -26,11 +26,11 @@ from custody.registry import REGISTRY_KEY, KeyRing
 from custody.side_by_side import side_by_side
 from custody.times import format_time
 from custody.trail import LogFile, TrailWrite, list_log_files, parse_log_file
-from custody.verify_index import Index, StoredReceipt
-from custody.verify_lineage import LineageVerification
-from custody.verify_receipt import CheckedReceipt, ReceiptChecker, describe_receipt_key
-from custody.verify_report import Progress, VerificationReport
-from custody.verify_tally import Tally
+from custody.verify.index import Index, StoredReceipt
+from custody.verify.lineage import LineageVerification
+from custody.verify.receipt import CheckedReceipt, ReceiptChecker, describe_receipt_key
+from custody.verify.report import Progress, VerificationReport
+from custody.verify.tally import Tally
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -15,9 +15,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from custody.deployment import Deployment
 from custody.errors import CannotCheckError, UsageError
 from custody.objects import S3Location
-from custody.verify_index import Index
-from custody.verify_report import ClaimCount, Progress, VerificationReport
-from custody.verify_run import LAKE, Verification
+from custody.verify.index import Index
+from custody.verify.report import ClaimCount, Progress, VerificationReport
+from custody.verify.run import LAKE, Verification
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

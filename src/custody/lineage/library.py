@@ -13,7 +13,7 @@ from urllib.parse import unquote
 
 from custody.deployment import Deployment
 from custody.errors import EvidenceError
-from custody.lineage_document import (
+from custody.lineage.document import (
     TABLES,
     Lineage,
     Place,
@@ -23,7 +23,7 @@ from custody.lineage_document import (
     parse_place,
     table_uri,
 )
-from custody.lineage_graph import Kind
+from custody.lineage.graph import Kind
 from custody.listing import list_versions
 from custody.objects import parse_s3_uri
 from custody.side_by_side import side_by_side

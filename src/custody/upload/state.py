@@ -15,7 +15,7 @@ from pathlib import Path
 
 from custody.documents import Fields, parse_object
 from custody.errors import EvidenceError, UsageError
-from custody.upload_plan import PlannedFile
+from custody.upload.plan import PlannedFile
 
 KEEP_SECONDS = 7 * 24 * 3600
 """As long as the buckets keep the parts of an upload that was not completed (their lifecycle rule)."""

@@ -16,8 +16,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from custody.errors import CannotCheckError
 from custody.etl.manifest import Entry
-from custody.gate_manifests import Chain, Handed
-from custody.gate_receipts import Left, Pending, ReceiptGate
+from custody.gate.manifests import Chain, Handed
+from custody.gate.receipts import Left, Pending, ReceiptGate
 from custody.hashing import ShortStreamError
 from custody.listing import VersionEntry
 from custody.objects import ObjectVersion

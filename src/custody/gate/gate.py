@@ -20,13 +20,13 @@ from botocore.exceptions import BotoCoreError, ClientError
 from custody.errors import CannotCheckError, CustodyError, UsageError
 from custody.etl.lineage import Published, published
 from custody.etl.store import S3Store, table_uri
-from custody.gate_gold import NotRecordedError, is_gold_behind, newest_documents, require_recorded
-from custody.gate_jobs import Attempt, Job, is_due, running
-from custody.gate_left import LeftReports, SnsClient
-from custody.gate_manifests import Chain, Source
-from custody.gate_receipts import ReceiptGate
-from custody.gate_requests import LookAtTables, RemakeDays, SilverDone, SilverTable, parse_event
-from custody.gate_table import Arrivals, Examination
+from custody.gate.gold import NotRecordedError, is_gold_behind, newest_documents, require_recorded
+from custody.gate.jobs import Attempt, Job, is_due, running
+from custody.gate.left import LeftReports, SnsClient
+from custody.gate.manifests import Chain, Source
+from custody.gate.receipts import ReceiptGate
+from custody.gate.requests import LookAtTables, RemakeDays, SilverDone, SilverTable, parse_event
+from custody.gate.table import Arrivals, Examination
 from custody.hashing import ShortStreamError
 from custody.listing import list_versions_in_lanes
 from custody.registry import MAX_REGISTRY_BYTES, REGISTRY_KEY, SignatureCheck, parse_registry
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from mypy_boto3_glue import GlueClient
     from mypy_boto3_s3 import S3Client
 
-    from custody.gate_receipts import Left
+    from custody.gate.receipts import Left
     from custody.objects import ObjectVersion
 
 GOLD = "gold"

@@ -14,7 +14,7 @@ from custody.errors import CannotCheckError, EvidenceError
 from custody.etl.lineage import Published, published, read_lineage
 from custody.etl.manifest import Entry
 from custody.etl.store import S3Store
-from custody.gate_receipts import Left, Pending, ReceiptGate
+from custody.gate.receipts import Left, Pending, ReceiptGate
 from custody.hashing import hash_stream
 from custody.listing import VersionEntry
 from custody.objects import parse_s3_uri

@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
 
-from custody.lineage_document import TableVersion
+from custody.lineage.document import TableVersion
 from custody.listing import VersionEntry
 from custody.objects import ObjectVersion, quote_key
 from custody.trail import TrailWrite

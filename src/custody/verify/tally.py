@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from custody.errors import CannotCheckError
 from custody.findings import Claim, Finding
-from custody.verify_report import ClaimCount
+from custody.verify.report import ClaimCount
 
 MAX_UNCHECKED = 1000
 """After so many objects that could not be read, verification gives up."""

@@ -23,10 +23,10 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from custody.errors import UsageError
-from custody.lineage_document import Lineage, TableVersion, parse_commit
-from custody.lineage_graph import Graph, Kind, Link
-from custody.lineage_library import GRACE, Library, Read
-from custody.lineage_target import of_location, of_name
+from custody.lineage.document import Lineage, TableVersion, parse_commit
+from custody.lineage.graph import Graph, Kind, Link
+from custody.lineage.library import GRACE, Library, Read
+from custody.lineage.target import of_location, of_name
 from custody.listing import VersionEntry, list_versions
 from custody.objects import ObjectVersion, S3Location, parse_s3_uri, quote_key
 from custody.times import format_time

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from custody.creation import create_object
 from custody.documents import Fields, parse_object
-from custody.gate_receipts import Left
+from custody.gate.receipts import Left
 from custody.objects import ObjectVersion
 from custody.times import format_time
 

@@ -13,8 +13,8 @@ from custody.hashing import hash_stream
 from custody.objects import ObjectVersion, parse_receipt_key, quote_key
 from custody.receipt import PAYLOAD_TYPE, Receipt, parse_statement
 from custody.registry import KeyRing
-from custody.verify_fetch import GoneError, UnreadableError, fetch
-from custody.verify_index import StoredReceipt
+from custody.verify.fetch import GoneError, UnreadableError, fetch
+from custody.verify.index import StoredReceipt
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -29,10 +29,10 @@ from custody.deployment import Deployment
 from custody.errors import CannotCheckError, EvidenceError
 from custody.objects import ObjectVersion
 from custody.receipt import Receipt
-from custody.upload_file import FileChangedError, FilePart, NotSentError, OpenFile, part_bytes_of, parts_of
-from custody.upload_plan import PlannedFile
-from custody.upload_receipt import NoReceiptError, await_receipt_of, read_receipt
-from custody.upload_state import UploadState, UploadStates
+from custody.upload.file import FileChangedError, FilePart, NotSentError, OpenFile, part_bytes_of, parts_of
+from custody.upload.plan import PlannedFile
+from custody.upload.receipt import NoReceiptError, await_receipt_of, read_receipt
+from custody.upload.state import UploadState, UploadStates
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

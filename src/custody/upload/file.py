@@ -9,7 +9,7 @@ from threading import Event
 from typing import TYPE_CHECKING, Protocol
 
 from custody.hashing import CHUNK_BYTES
-from custody.upload_state import FileIdentity
+from custody.upload.state import FileIdentity
 
 if TYPE_CHECKING:
     from types import TracebackType

@@ -1,0 +1,1 @@
+"""The gate: jobs get object versions whose receipts hold, and no others."""

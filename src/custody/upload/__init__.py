@@ -1,0 +1,1 @@
+"""Files into the pipeline, so that what was hashed is what lands."""

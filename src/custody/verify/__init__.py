@@ -1,0 +1,1 @@
+"""Verification: every claim, checked from bytes and public keys alone."""
