@@ -23,7 +23,7 @@ from pyspark.sql import functions as F  # noqa: N812
 from custody.errors import CannotCheckError, EvidenceError, UsageError
 from custody.etl.contract import Contract
 from custody.etl.delta import DeltaTable, describe_commits
-from custody.etl.frames import judged, rejected, typed, winners
+from custody.etl.frames import VERSION, fit, judged, rejected, typed, winners
 from custody.etl.lineage import Published, Run, complete, publish, published, read_lineage
 from custody.etl.manifest import Entry, Manifest
 from custody.etl.quality import Counts, assert_quality
@@ -38,7 +38,6 @@ Say = Callable[[str], None]
 Stage = Callable[["DataFrame"], "DataFrame"]
 """Keeps a DataFrame's rows while the run lasts, so that they are not made again for each use of them."""
 NEWER = {"first": ">", "latest": "<"}
-_SOURCE = ("source_bucket", "source_key", "source_version_id")
 _NAMED = 3
 """How many refused objects an error names."""
 
@@ -106,7 +105,7 @@ def raw_to_processed(
     refused = [_refusal(entry, why) for entry in manifest.entries if (why := arrived[entry.version].refused)]
     if refused:
         lake.say(f"{contract.table}: refusing {len(refused)} object versions")
-        rows = rows.join(rows.where(F.col("refused").isNotNull()).select(*_SOURCE), [*_SOURCE], "left_anti")
+        rows = fit(rows)
     best = winners(rows, contract)
     silver.ensure(
         best.withColumn("manifest_id", F.lit(manifest.sha256)), contract.day[0] if contract.day else None
@@ -186,7 +185,7 @@ def _within(rows: DataFrame, contract: Contract) -> str | None:
 def _measure_objects(rows: DataFrame, manifest: Manifest) -> dict[ObjectVersion, _Arrived]:
     """What arrived of each of the manifest's object versions."""
     is_record = F.col("source_row") > 0
-    measured = rows.groupBy(*_SOURCE).agg(
+    measured = rows.groupBy(*VERSION).agg(
         F.sum("object_rows"),
         F.count(F.when(is_record, F.lit(1))),
         F.count(F.when(is_record & F.col("reason").isNotNull(), F.lit(1))),
@@ -242,7 +241,7 @@ def _measure_standing(
     columns = sorted({check.column for check in contract.checks if check.column})
     day = [contract.day[0]] if contract.day else []
     measured = (
-        stand.groupBy(*_SOURCE, *day)
+        stand.groupBy(*VERSION, *day)
         .agg(
             F.count(F.lit(1)).alias("count"), *(F.count(F.col(name)).alias(f"of_{name}") for name in columns)
         )
