@@ -110,8 +110,7 @@ def raw_to_processed(
     silver.ensure(
         best.withColumn("manifest_id", F.lit(manifest.sha256)), contract.day[0] if contract.day else None
     )
-    if refused:
-        _undo(silver, runs, manifest)
+    undone = _undo(silver, runs, manifest, contract) if refused else set()
     before = silver.version()
     within = _within(rows, contract)
     there = silver.frame(before)
@@ -152,7 +151,7 @@ def raw_to_processed(
             {"table": quarantine.uri, "delta_version": quarantine.version(), "rows": counts.rejected},
         ],
         "counts": counts.as_document(),
-        "days": days,
+        "days": sorted({*days, *undone}),
     }
     document = publish(
         lake.store, run, silver.uri, silver.version() or 0, identity=manifest.sha256, facts=facts
@@ -207,16 +206,25 @@ def _refusal(entry: Entry, reason: str) -> dict[str, str]:
     }
 
 
-def _undo(silver: DeltaTable, runs: list[Published], manifest: Manifest) -> None:
+def _undo(silver: DeltaTable, runs: list[Published], manifest: Manifest, contract: Contract) -> set[str]:
     """Take back what a run of this manifest merged before it was cut off: then, all may have been fit.
 
-    The rows it replaced are those of the newest document; whatever came after is of runs without a document,
-    which will be run again.
+    The rows it replaced come back from the newest documented version that has none of its own. Returns the
+    days that change.
     """
-    now = silver.frame()
-    if now.where(F.col("manifest_id") == manifest.sha256).count():
-        then = silver.frame(runs[-1].delta_version) if runs else now.limit(0)
-        silver.replace(now.limit(0).unionByName(then, allowMissingColumns=True))
+    now, ours = silver.frame(), F.col("manifest_id") == manifest.sha256
+    if not now.where(ours).count():
+        return set()
+    day = contract.day[0] if contract.day else None
+    days = {row[0].isoformat() for row in now.where(ours).select(day).distinct().collect()} if day else set()
+    kept, then = now.where(~ours), now.limit(0)
+    for item in reversed(runs):
+        if not silver.frame(item.delta_version).where(ours).count():
+            then = silver.frame(item.delta_version)
+            break
+    replaced = then.join(kept.select(*contract.key), [*contract.key], "left_anti")
+    silver.replace(kept.unionByName(replaced, allowMissingColumns=True))
+    return days
 
 
 def _assert_none_refused(document: dict[str, Any]) -> None:
