@@ -71,7 +71,9 @@ module "governance" {
   database         = local.database_name
   deployers        = { for arn in var.operators.deploy : basename(arn) => arn if !strcontains(arn, "*") }
   filtered_readers = { for persona, arn in local.governed_people : "people-${persona}" => arn if persona == "analyst" }
-  tables           = var.lake_formation.tables
+
+  # A filter is of a table that is there: of those made here, once they are.
+  tables = { for name, table in var.lake_formation.tables : try(module.delta_table[name].name, name) => table }
 
   locations = {
     gold = {

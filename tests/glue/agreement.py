@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import pickle
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 
 from custody.etl.delta import configure
-from custody.etl.frames import judged, read, rejected, typed, winners
+from custody.etl.frames import SOURCE, fit, judged, read, rejected, typed, winners
 from custody.etl.gold import customer_value, daily_engagement
 from custody.etl.source import read_manifest
 from tests.glue.local import CUSTOMERS, EVENTS, Raw, contract, manifest, rows
@@ -49,6 +50,9 @@ def everything(spark: SparkSession, raw: Raw, texts: list[str]) -> Iterator[str]
         verdict = judged(winners(newer, rules), there, rules, "2")
         yield from _lines(f"{table} judged", verdict)
         silver[table] = there
+        forged = manifest(table, [replace(entries[0], sha256="0" * 64), entries[1]])
+        there = fit(typed(read_manifest(spark, forged, rules, raw.open), rules).persist())
+        yield from _lines(f"{table} fit", there.select(*SOURCE, "reason"))
     yield from _lines("daily_engagement", daily_engagement(silver["viewing_events"]))
     yield from _lines("customer_value", customer_value(silver["customers"], silver["viewing_events"]))
 

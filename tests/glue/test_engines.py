@@ -157,5 +157,5 @@ def test_spark_and_pysail_agree(engine: tuple[SparkSession, Stage], data: Raw, t
     assert set(of_pysail) - set(of_spark) == set()
     assert of_spark == of_pysail
     kinds = {line.split('"')[1] for line in of_pysail}
-    assert len(kinds) == 7
+    assert len(kinds) == 9
     assert len(of_pysail) > 1_000

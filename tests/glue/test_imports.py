@@ -8,7 +8,7 @@ def test_gate_and_command_line_need_neither_spark_nor_boto3() -> None:
     """What reads manifests, contracts and lineage runs where there is no engine."""
     code = (
         "import sys\n"
-        "for name in ('pyspark', 'pyarrow', 'boto3', 'botocore', 'pysail', 'deltalake'):\n"
+        "for name in ('pyspark', 'pyarrow', 'numpy', 'boto3', 'botocore', 'pysail', 'deltalake'):\n"
         "    sys.modules[name] = None\n"
         "import custody.etl.contract, custody.etl.dqdl, custody.etl.lineage, custody.etl.manifest\n"
         "import custody.etl.parameters, custody.etl.quality, custody.etl.records, custody.etl.source\n"

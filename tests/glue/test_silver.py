@@ -292,24 +292,45 @@ def test_a_manifest_of_refused_versions_alone_is_done_all_the_same(lake: Lake, r
     assert_every_document_is_true(lake, 1)
 
 
+@pytest.mark.parametrize("between", [False, True])
 @pytest.mark.parametrize("first", ["", "Older"])
 def test_what_was_merged_before_it_was_changed_is_taken_back(
-    make_lake: MakeLake, raw: Raw, first: str
+    make_lake: MakeLake, raw: Raw, first: str, between: bool
 ) -> None:
     lake = make_lake()
+    wanted = {"C00001": first} if first else {}
     if first:
-        process(
-            lake, [raw.put(f"{CUSTOMERS}2026-01-12.csv", customers(customer(1, first=first)))], raw, RULES
-        )
+        older = raw.put(f"{CUSTOMERS}2026-01-12.csv", customers(customer(1, first=first)))
+        process(lake, [older], raw, RULES)
     entry = raw.put(f"{CUSTOMERS}2026-01-13.csv", customers(customer(1), customer(2)))
     with pytest.raises(CrashError):
         process(make_lake(say=crash_at(3)), [entry], raw, RULES)
     assert names_of(lake) == {"C00001": "Amara", "C00002": "Amara"}
+    if between:
+        process(lake, [raw.put(f"{CUSTOMERS}2026-01-14.csv", customers(customer(3)))], raw, RULES)
+        wanted["C00003"] = "Amara"
     spoil(raw, entry)
     _, document = refused_by(lake, [entry], raw)
     assert document["refused"]
-    assert names_of(lake) == ({"C00001": first} if first else {})
-    assert_every_document_is_true(lake, 2 if first else 1)
+    assert names_of(lake) == wanted
+    assert_every_document_is_true(lake, 1 + bool(first) + between)
+
+
+def test_days_that_are_taken_back_are_days_that_change(make_lake: MakeLake, raw: Raw) -> None:
+    """Gold may have been made from them meanwhile."""
+    good, other = (
+        raw.put(f"{EVENTS}2026/01/1{day}/e", [event(f"day-{day}", f"2026-01-1{day}T10:00:00Z").encode()])
+        for day in (5, 6)
+    )
+    with pytest.raises(CrashError):
+        process(make_lake(say=crash_at(3)), [good, other], raw, STREAM)
+    spoil(raw, other)
+    with pytest.raises(EvidenceError):
+        process(make_lake(), [good, other], raw, STREAM)
+    silver = make_lake().table(STREAM.table)
+    assert [row["event_id"] for row in silver.frame().collect()] == ["e-day-5"]
+    (document,) = published(make_lake().store, silver.uri)
+    assert read_lineage(make_lake().store, document)["days"] == ["2026-01-15", "2026-01-16"]
 
 
 def test_a_threshold_that_is_not_met_stops_the_publish(lake: Lake, raw: Raw) -> None:

@@ -17,7 +17,16 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from custody.etl.contract import Contract
-from custody.etl.records import MAX_RECORD_BYTES, CsvRecords, Record, cut, extra_text, read_blocks, read_json
+from custody.etl.records import (
+    MAX_RECORD_BYTES,
+    CsvRecords,
+    Record,
+    cut,
+    extra_text,
+    json_objects,
+    read_blocks,
+    read_json,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -230,12 +239,12 @@ def _json_batch(lines: _Lines, numbers: Places, contract: Contract) -> tuple[pa.
     extra: list[str | None] = [None] * len(numbers)
     unknown: defaultdict[int, list[bytes]] = defaultdict(list)
     data = lines.text.to_pybytes()
-    for place in np.flatnonzero(~known).tolist():
-        unknown[int(fields.row[place])].append(data[fields.begins[place] : fields.ends[place]])
-    documents = ((row, b"{%s}" % b",".join(parts)) for row, parts in unknown.items())
-    for record in read_json(documents, contract):
-        extra[record.number] = record.extra
-        fine[record.number] &= record.problem is None
+    others = (column[~known].tolist() for column in (fields.row, fields.begins, fields.ends))
+    for row, begin, end in zip(*others, strict=True):
+        unknown[row].append(data[begin:end])
+    for row, text in zip(unknown, json_objects(map(b",".join, unknown.values())), strict=True):
+        extra[row] = text
+        fine[row] &= text is not None
     return _batch(contract, numbers, texts, extra), fine
 
 

@@ -36,6 +36,8 @@ _EPOCH_SECONDS = r"\A[0-9]{9,10}(?:\.[0-9]{1,6})?\z"
 _EPOCH_MILLISECONDS = r"\A[0-9]{12,13}\z"
 SOURCE = ("source_bucket", "source_key", "source_version_id", "source_row", "source_order")
 """Where a row comes from, and its place in the order by which one of several rows with one key stays."""
+VERSION = SOURCE[:3]
+"""Which object version a row comes from."""
 
 
 def typed(records: DataFrame, contract: Contract) -> DataFrame:
@@ -137,6 +139,12 @@ def _problems(column: rules.Column) -> list[Column]:
     if column.not_before is not None:
         broken.append((f"before_{column.not_before}", value < F.col(column.not_before)))
     return [F.when(condition, F.lit(f"{column.name}:{name}")) for name, condition in broken]
+
+
+def fit(rows: DataFrame) -> DataFrame:
+    """The rows but those of object versions that turned out to be others than the manifest's."""
+    refused = rows.where(F.col("refused").isNotNull()).select(*VERSION)
+    return rows.join(refused, [*VERSION], "left_anti")
 
 
 def silver_columns(contract: Contract) -> list[str]:

@@ -159,6 +159,16 @@ _DECODER = json.JSONDecoder(
 )
 
 
+def json_objects(fields: Iterable[bytes]) -> list[str | None]:
+    """Objects of these fields, valid JSON, as ``extra`` has them; ``None`` where a name is there twice."""
+    objects = [b"{%s}" % part for part in fields]
+    try:
+        return [_json_text(document) for document in _DECODER.decode(f"[{b','.join(objects).decode()}]")]
+    except _TwiceError:
+        found = map(_document, objects)
+        return [None if problem else _json_text(document) for problem, document in found]
+
+
 _json_text = json.JSONEncoder(ensure_ascii=False, sort_keys=True).encode
 """A value as JSON."""
 

@@ -23,7 +23,7 @@ from pyspark.sql import functions as F  # noqa: N812
 from custody.errors import CannotCheckError, EvidenceError, UsageError
 from custody.etl.contract import Contract
 from custody.etl.delta import DeltaTable, describe_commits
-from custody.etl.frames import judged, rejected, typed, winners
+from custody.etl.frames import VERSION, fit, judged, rejected, typed, winners
 from custody.etl.lineage import Published, Run, complete, publish, published, read_lineage
 from custody.etl.manifest import Entry, Manifest
 from custody.etl.quality import Counts, assert_quality
@@ -38,7 +38,6 @@ Say = Callable[[str], None]
 Stage = Callable[["DataFrame"], "DataFrame"]
 """Keeps a DataFrame's rows while the run lasts, so that they are not made again for each use of them."""
 NEWER = {"first": ">", "latest": "<"}
-_SOURCE = ("source_bucket", "source_key", "source_version_id")
 _NAMED = 3
 """How many refused objects an error names."""
 
@@ -106,13 +105,12 @@ def raw_to_processed(
     refused = [_refusal(entry, why) for entry in manifest.entries if (why := arrived[entry.version].refused)]
     if refused:
         lake.say(f"{contract.table}: refusing {len(refused)} object versions")
-        rows = rows.join(rows.where(F.col("refused").isNotNull()).select(*_SOURCE), [*_SOURCE], "left_anti")
+        rows = fit(rows)
     best = winners(rows, contract)
     silver.ensure(
         best.withColumn("manifest_id", F.lit(manifest.sha256)), contract.day[0] if contract.day else None
     )
-    if refused:
-        _undo(silver, runs, manifest)
+    undone = _undo(silver, runs, manifest, contract) if refused else set()
     before = silver.version()
     within = _within(rows, contract)
     there = silver.frame(before)
@@ -153,7 +151,7 @@ def raw_to_processed(
             {"table": quarantine.uri, "delta_version": quarantine.version(), "rows": counts.rejected},
         ],
         "counts": counts.as_document(),
-        "days": days,
+        "days": sorted({*days, *undone}),
     }
     document = publish(
         lake.store, run, silver.uri, silver.version() or 0, identity=manifest.sha256, facts=facts
@@ -186,7 +184,7 @@ def _within(rows: DataFrame, contract: Contract) -> str | None:
 def _measure_objects(rows: DataFrame, manifest: Manifest) -> dict[ObjectVersion, _Arrived]:
     """What arrived of each of the manifest's object versions."""
     is_record = F.col("source_row") > 0
-    measured = rows.groupBy(*_SOURCE).agg(
+    measured = rows.groupBy(*VERSION).agg(
         F.sum("object_rows"),
         F.count(F.when(is_record, F.lit(1))),
         F.count(F.when(is_record & F.col("reason").isNotNull(), F.lit(1))),
@@ -208,16 +206,25 @@ def _refusal(entry: Entry, reason: str) -> dict[str, str]:
     }
 
 
-def _undo(silver: DeltaTable, runs: list[Published], manifest: Manifest) -> None:
+def _undo(silver: DeltaTable, runs: list[Published], manifest: Manifest, contract: Contract) -> set[str]:
     """Take back what a run of this manifest merged before it was cut off: then, all may have been fit.
 
-    The rows it replaced are those of the newest document; whatever came after is of runs without a document,
-    which will be run again.
+    The rows it replaced come back from the newest documented version that has none of its own. Returns the
+    days that change.
     """
-    now = silver.frame()
-    if now.where(F.col("manifest_id") == manifest.sha256).count():
-        then = silver.frame(runs[-1].delta_version) if runs else now.limit(0)
-        silver.replace(now.limit(0).unionByName(then, allowMissingColumns=True))
+    now, ours = silver.frame(), F.col("manifest_id") == manifest.sha256
+    if not now.where(ours).count():
+        return set()
+    day = contract.day[0] if contract.day else None
+    days = {row[0].isoformat() for row in now.where(ours).select(day).distinct().collect()} if day else set()
+    kept, then = now.where(~ours), now.limit(0)
+    for item in reversed(runs):
+        if not silver.frame(item.delta_version).where(ours).count():
+            then = silver.frame(item.delta_version)
+            break
+    replaced = then.join(kept.select(*contract.key), [*contract.key], "left_anti")
+    silver.replace(kept.unionByName(replaced, allowMissingColumns=True))
+    return days
 
 
 def _assert_none_refused(document: dict[str, Any]) -> None:
@@ -242,7 +249,7 @@ def _measure_standing(
     columns = sorted({check.column for check in contract.checks if check.column})
     day = [contract.day[0]] if contract.day else []
     measured = (
-        stand.groupBy(*_SOURCE, *day)
+        stand.groupBy(*VERSION, *day)
         .agg(
             F.count(F.lit(1)).alias("count"), *(F.count(F.col(name)).alias(f"of_{name}") for name in columns)
         )

@@ -6,7 +6,7 @@ output "arn" {
 
 output "function_arn" {
   description = "ARN of the rotator."
-  value       = aws_lambda_function.this.arn
+  value       = module.rotator.arn
 }
 
 output "key_arn" {
