@@ -31,7 +31,7 @@ It travels to the engine's workers, hence is picklable.
 """
 MAX_TASKS = 128
 """How many tasks read at most: of the thousands of small objects of a stream, one task reads several."""
-BATCH_ROWS = 16_384
+BATCH_ROWS = 8_192
 """Each batch costs an engine something, however small: pysail compiles each regular expression for it."""
 
 _SOURCE = ("source_bucket", "source_key", "source_version_id")
