@@ -286,7 +286,7 @@ module "etl_role" {
 }
 
 module "jobs" {
-  source = "./modules/jobs"
+  source = "./modules/job"
 
   connections        = [for connection in aws_glue_connection.jobs : connection.name]
   key_arn            = module.data_key.arn
