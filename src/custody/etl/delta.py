@@ -108,7 +108,3 @@ class DeltaTable:
         """Put ``rows`` in the place of those for which the SQL condition ``where`` holds, or of all."""
         writer = rows.write.format("delta").mode("overwrite")
         (writer.option("replaceWhere", where) if where else writer).save(self.uri)
-
-    def mark(self) -> None:
-        """Make a version that changes nothing."""
-        self.frame().limit(0).write.format("delta").mode("append").save(self.uri)

@@ -111,9 +111,8 @@ def raw_to_processed(
         best.withColumn("manifest_id", F.lit(manifest.sha256)), contract.day[0] if contract.day else None
     )
     undone = _undo(silver, runs, manifest, contract) if refused else set()
-    before = silver.version()
     within = _within(rows, contract)
-    there = silver.frame(before)
+    there = silver.frame(silver.version())
     verdict = lake.stage(judged(best, there.where(within) if within else there, contract, manifest.sha256))
     _assert_all_judged(rows, verdict, contract)
     stand = verdict.where("stands").drop("stands")
@@ -136,9 +135,6 @@ def raw_to_processed(
     quarantine.replace(out, f"manifest_id = '{manifest.sha256}'")
     _assert_published(silver, counts.valid, manifest.sha256)
     _assert_published(quarantine, counts.rejected, manifest.sha256)
-    if silver.version() == before:
-        lake.say(f"{contract.table}: marking the version")
-        silver.mark()  # each document has a version of its own, and later documents have later ones
 
     lake.say(f"{contract.table}: writing the lineage")
     facts = {
