@@ -27,6 +27,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from custody.cli.tables import plural
 from custody.objects import ObjectVersion
 from custody.terminal import visible
 from scripts.lake import SILVER, Delivery, Lake
@@ -142,7 +143,7 @@ class Demo:
 
     def _tell_delivery(self, how: str, delivery: Delivery) -> None:
         self.console.print(
-            f"{how}: {len(delivery.versions)} object versions, {delivery.rows:,} rows, "
+            f"{how}: {delivery.rows:,} rows in {plural(len(delivery.versions), 'object version')}, "
             f"{delivery.rejected.total()} of them unfit on purpose"
         )
 
