@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import json
 import multiprocessing
+import os
 import re
 import shutil
 import signal
 import subprocess
 import sys
 import tarfile
+from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
@@ -49,9 +51,9 @@ def documents(commit: str, tree: Path, out: Path) -> tuple[Pair, dict[str, Pair]
     base, head = _export(commit, tree, out), tree / "terraform"
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(3, mp_context=context, initializer=_end_when_told) as pool:
-        before = pool.submit(_applied, "the base", base)
-        after = pool.submit(_applied, "the working tree", head)
-        plans = pool.submit(planned_pairs, base, head, out / f"{commit}.plans")
+        before = pool.submit(_or_end, _applied, "the base", base)
+        after = pool.submit(_or_end, _applied, "the working tree", head)
+        plans = pool.submit(_or_end, planned_pairs, base, head, out / f"{commit}.plans")
         try:
             return (
                 (
@@ -117,6 +119,19 @@ def _end_when_told() -> None:
 
     signal.signal(signal.SIGINT, lambda *_: None)
     signal.signal(signal.SIGTERM, end)
+
+
+def _or_end(work: Callable[..., _T], *arguments: Any) -> _T:
+    """Work; if told to end meanwhile, end, once everything that was started has.
+
+    The pool would take it for the outcome of the work, and have the process wait for more: for ever, if the
+    one that was told before it has died with the queue's lock in its hands.
+    """
+    try:
+        return work(*arguments)
+    except SystemExit:
+        sys.stderr.flush()
+        os._exit(130)
 
 
 def _applied(name: str, source: Path) -> dict[str, Any]:

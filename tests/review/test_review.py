@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -217,3 +218,9 @@ def test_a_commit_that_gives_the_etl_role_the_receipts_is_refused_and_its_revers
         f"role `custody-local-etl` may no longer `s3:GetObject` on `{provenance}`: identity policy "
         "`objects`, statement `ReadInput`"
     ]
+
+
+def test_a_side_that_is_told_to_end_ends_and_does_not_wait_for_more_work() -> None:
+    code = "import sys; from scripts.review.sources import _or_end; _or_end(sys.exit, 0); print('went on')"
+    done = subprocess.run([sys.executable, "-c", code], cwd=REPO, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (130, "")
