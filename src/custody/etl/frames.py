@@ -2,6 +2,8 @@ r"""From text to typed, valid, single rows: DataFrame functions without a side e
 
 What engines might read differently is settled by a regular expression before it is cast: Java's and Rust's
 agree on ASCII classes and on ``\A … \z``. All times are in UTC; the session's time zone must be UTC.
+
+Joins have the side with few columns on the left: pysail holds that one in memory, whichever is larger.
 """
 
 from __future__ import annotations
@@ -162,7 +164,7 @@ def winners(rows: DataFrame, contract: Contract) -> DataFrame:
     valid = rows.where(F.col("reason").isNull() & (F.col("source_row") > 0)).select(*silver_columns(contract))
     place = F.min("source_order") if contract.raw().wins == "first" else F.max("source_order")
     best = valid.groupBy(*contract.key).agg(place.alias("best")).select("best")
-    return valid.join(best, F.col("source_order") == F.col("best"), "left_semi")
+    return best.join(valid, F.col("source_order") == F.col("best")).drop("best")
 
 
 def judged(batch: DataFrame, table: DataFrame, contract: Contract, manifest_id: str) -> DataFrame:
@@ -180,7 +182,7 @@ def judged(batch: DataFrame, table: DataFrame, contract: Contract, manifest_id: 
     order, other = F.col("source_order"), F.col("there_order")
     wins = order < other if contract.raw().wins == "first" else order > other
     ours = (order == other) & (F.col("there_manifest_id") == manifest_id)
-    return batch.join(there, same_key, "left").select(
+    return there.join(batch, same_key, "right").select(
         *silver_columns(contract),
         F.lit(manifest_id).alias("manifest_id"),
         (other.isNull() | wins | ours).alias("stands"),
