@@ -180,8 +180,7 @@ class _Fields(NamedTuple):
 
 def _json_fields(lines: _Lines) -> _Fields:
     text, bytes_, begins, ends = lines
-    quotes = np.flatnonzero(bytes_ == ord('"'))
-    quotes = quotes[~_nested(bytes_, quotes)]
+    quotes = _top_level(bytes_, np.flatnonzero(bytes_ == ord('"')))
     opening, closing = quotes[::2], quotes[1::2]
     is_name = bytes_[closing + 1] == ord(":")
     names, name_ends = opening[is_name], closing[is_name]
@@ -200,14 +199,19 @@ def _json_fields(lines: _Lines) -> _Fields:
     )
 
 
-def _nested(bytes_: NDArray[np.uint8], quotes: Places) -> Mask:
-    """Which quotes are within an object or an array that is itself within the line's."""
+def _top_level(bytes_: NDArray[np.uint8], quotes: Places) -> Places:
+    """The quotes but those within an object or an array that is itself within the line's."""
     folded = bytes_ | 0x20  # takes [ for {, and ] for }
-    depth = np.zeros(len(quotes) + 1, np.intp)
-    for bracket, step in ((ord("{"), 1), (ord("}"), -1)):
-        before = np.searchsorted(quotes, np.flatnonzero(folded == bracket))
-        depth += step * np.bincount(before[before % 2 == 0], minlength=len(depth))  # not those within texts
-    return depth.cumsum()[:-1] > 1
+    opening, closing = (np.flatnonzero(folded == ord(bracket)) for bracket in "{}")
+    opening = opening[bytes_[opening - 1] != ord("\n")]  # not the lines' own
+    closing = closing[bytes_[closing + 1] > ord("\r")]
+    from_, to = (np.searchsorted(quotes, brackets) for brackets in (opening, closing))
+    from_, to = from_[from_ % 2 == 0], to[to % 2 == 0]  # not those within texts
+    depth = np.zeros(len(quotes) + 1, np.int8)
+    depth[from_[from_ < to]] = 1
+    depth[to[from_ < to]] = -1
+    top: Mask = depth[:-1].cumsum(dtype=np.int8) == 0
+    return quotes[top]
 
 
 def _json_batch(lines: _Lines, numbers: Places, contract: Contract) -> tuple[pa.RecordBatch, Mask]:
@@ -244,7 +248,8 @@ def _json_batch(lines: _Lines, numbers: Places, contract: Contract) -> tuple[pa.
         unknown[row].append(data[begin:end])
     for row, text in zip(unknown, json_objects(map(b",".join, unknown.values())), strict=True):
         extra[row] = text
-        fine[row] &= text is not None
+        if text is None:
+            fine[row] = False
     return _batch(contract, numbers, texts, extra), fine
 
 

@@ -27,7 +27,7 @@ MAX_RECORD_LINES = 100
 MAX_UNREADABLE_CHARACTERS = 1_000
 """As much of an unreadable record as is kept for the person who looks into it."""
 _BOM = b"\xef\xbb\xbf"
-BLOCK_BYTES = 1024 * 1024
+BLOCK_BYTES = 2 * 1024 * 1024
 """Thousands of lines, which still fit into a processor's cache."""
 _CUT_BYTES = MAX_RECORD_BYTES + 1
 """What is kept of a line that is too long: enough to see that it is."""
@@ -55,7 +55,7 @@ def read_records(chunks: Iterable[bytes], contract: Contract) -> Iterator[Record
 
 
 def read_blocks(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield the bytes of an object, about a mebibyte of whole lines at a time, without a byte-order mark.
+    """Yield the bytes of an object, some mebibytes of whole lines at a time, without a byte-order mark.
 
     A line that is longer than that is not given whole.
     """
