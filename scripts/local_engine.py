@@ -9,6 +9,7 @@ The local AWS runs jobs with it; what imports this module must not need the pack
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -17,17 +18,21 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pysail.spark import SparkConnectServer
-
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
     from custody.etl.silver_run import Stage
 
+TASKS = str(os.cpu_count() or 1)
+"""For ``spark.sql.shuffle.partitions``: tasks share one interpreter here, and more only stand in its way."""
+
 
 @contextmanager
 def pysail_server() -> Iterator[str]:
     """The address of an engine that runs until the block ends, as ``SPARK_REMOTE`` takes it."""
+    os.environ.setdefault("MIMALLOC_ALLOW_THP", "0")  # a virtual machine's host finds huge pages slowly
+    from pysail.spark import SparkConnectServer  # noqa: PLC0415 - it reads the environment when it is loaded
+
     server = SparkConnectServer("127.0.0.1", 0)
     server.start(background=True)
     _, port = server.listening_address
@@ -47,6 +52,7 @@ def pysail_session() -> Iterator[tuple[SparkSession, Stage]]:
     with pysail_server() as address, staging() as stage:
         spark = SparkSession.builder.remote(address).create()
         configure(spark)
+        spark.conf.set("spark.sql.shuffle.partitions", TASKS)
         yield spark, stage
         spark.stop()
 

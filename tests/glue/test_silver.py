@@ -8,18 +8,19 @@ from collections import Counter
 from collections.abc import Callable
 from itertools import permutations
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pyspark.sql import functions as F  # noqa: N812
 
 from custody.errors import EvidenceError, UsageError
 from custody.etl.lineage import published, read_lineage
 from custody.etl.manifest import Entry
 from custody.etl.quality import QualityError
 from custody.etl.silver_run import Lake
-from custody.etl.source import MAX_TASKS
+from custody.etl.source import read_manifest
 from scripts.generate import customer_files, event_files
 from tests.glue.local import (
     CUSTOMERS,
@@ -30,9 +31,15 @@ from tests.glue.local import (
     customer,
     customers,
     event,
+    manifest,
     process,
     rows,
 )
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+    from custody.etl.silver_run import Stage
 
 RULES, STREAM = contract("customers"), contract("viewing_events")
 MakeLake = Callable[..., Lake]
@@ -404,10 +411,22 @@ def test_an_object_without_rows_is_an_input_all_the_same(lake: Lake, raw: Raw) -
     assert_every_document_is_true(lake, 1)
 
 
-def test_more_objects_than_tasks(lake: Lake, raw: Raw) -> None:
+@pytest.mark.parametrize(("set_to", "objects", "tasks"), [("2", 30, 2), ("200", 30, 30)])
+def test_reads_with_as_many_tasks_as_the_engine_is_set_to(
+    engine: tuple[SparkSession, Stage], lake: Lake, raw: Raw, set_to: str, objects: int, tasks: int
+) -> None:
+    name = "spark.sql.shuffle.partitions"
+    spark, before = engine[0], engine[0].conf.get(name)
     entries = [
         raw.put(f"{CUSTOMERS}2026-01-12-{number}.csv", customers(customer(number)))
-        for number in range(MAX_TASKS + 20)
+        for number in range(objects)
     ]
-    document = process(lake, entries, raw, RULES)
-    assert [item["valid"] for item in document["inputs"]] == [1] * len(entries)
+    spark.conf.set(name, set_to)
+    try:
+        records = read_manifest(spark, manifest("customers", entries), RULES, raw.open)
+        found = records.select(F.spark_partition_id()).distinct().count()
+        document = process(lake, entries, raw, RULES)
+    finally:
+        spark.conf.set(name, before)
+    assert found == tasks
+    assert [item["valid"] for item in document["inputs"]] == [1] * objects

@@ -233,13 +233,13 @@ spark = SparkSession.builder.getOrCreate()
 kept = spark.range(5).withColumnRenamed("id", "n").withColumn("chance", rand()).persist()
 kept.write.format("delta").save("s3://{trail.bucket}/tables/numbers")
 written = spark.read.format("delta").load("s3://{trail.bucket}/tables/numbers")
-print(written.count(), kept.collect() == kept.collect())
+print(written.count(), kept.collect() == kept.collect(), spark.conf.get("spark.sql.shuffle.partitions"))
 """
     name = aws.job(script)
     run = aws.run_job(name)
     assert run["JobRunState"] == "SUCCEEDED", run["ErrorMessage"]
     [output] = messages(aws, "output", run["Id"])
-    assert output == "5 True"
+    assert output == f"5 True {os.cpu_count()}"
     options = {**server.environ(), "AWS_ALLOW_HTTP": "true"}
     table = deltalake.DeltaTable(f"s3://{trail.bucket}/tables/numbers", storage_options=options)
     assert sorted(table.to_pyarrow_table()["n"].to_pylist()) == [0, 1, 2, 3, 4]

@@ -9,7 +9,8 @@ Words are JSON objects, one a line: ``{"running": true}`` once script and module
 ``{"failure": "…" or null, "traceback": "…", "peak": bytes}``, with the most memory that it ever held.
 
 The script imports what Glue would have installed and what is uploaded, nothing of this repository. Its
-SparkSession is pysail's, which is reached as any remote Spark is; ``persist`` there keeps rows on disk.
+SparkSession is pysail's, which is reached as any remote Spark is; ``persist`` there keeps rows on disk, and
+tasks are as many as processors.
 """
 
 from __future__ import annotations
@@ -94,7 +95,17 @@ def _run(order: dict[str, Any], words: Any, functions: ModuleType) -> tuple[str 
             def keep_on_disk(module: Any) -> None:
                 module.DataFrame.persist = lambda frame, *_: stage(frame)
 
-            sys.meta_path.insert(0, functions.AfterImport("pyspark.sql.connect.dataframe", keep_on_disk))
+            def take_few_tasks(module: Any) -> None:
+                connect = module.SparkSession.__init__
+
+                def connect_and_set(session: Any, *arguments: Any, **named: Any) -> None:
+                    connect(session, *arguments, **named)
+                    session.conf.set("spark.sql.shuffle.partitions", engine.TASKS)
+
+                module.SparkSession.__init__ = connect_and_set
+
+            for module, act in (("dataframe", keep_on_disk), ("session", take_few_tasks)):
+                sys.meta_path.insert(0, functions.AfterImport(f"pyspark.sql.connect.{module}", act))
             runpy.run_path(str(script), run_name="__main__")
     except SystemExit as end:
         if end.code in {None, 0}:

@@ -29,9 +29,7 @@ OpenVersion = Callable[[ObjectVersion], Reader]
 
 It travels to the engine's workers, hence is picklable.
 """
-MAX_TASKS = 128
-"""How many tasks read at most: of the thousands of small objects of a stream, one task reads several."""
-BATCH_ROWS = 8_192
+BATCH_ROWS = 16_384
 """Each batch costs an engine something, however small: pysail compiles each regular expression for it."""
 
 _SOURCE = ("source_bucket", "source_key", "source_version_id")
@@ -44,6 +42,8 @@ def read_manifest(
 ) -> DataFrame:
     """The records of all entries, lazily: reading happens in the engine's tasks.
 
+    There are as many as ``spark.sql.shuffle.partitions`` says, or one for each entry if these are fewer.
+
     Columns: ``source_bucket source_key source_version_id source_rank``; ``source_row`` (the record's
     number, 0 in the row that ends an object), ``object_rows`` (the number of records, in that row alone),
     ``refused`` (in that row alone: what there is instead of the manifest's bytes, else NULL),
@@ -52,7 +52,8 @@ def read_manifest(
     rows = [
         (*astuple(entry.version), entry.rank, entry.sha256, entry.size_bytes) for entry in manifest.entries
     ]
-    entries = spark.createDataFrame(rows, _ENTRY).repartition(min(len(rows), MAX_TASKS))
+    tasks = min(len(rows), int(spark.conf.get("spark.sql.shuffle.partitions") or 1))
+    entries = spark.createDataFrame(rows, _ENTRY).repartition(tasks)
     texts = ", ".join(f"text_{column.name} string" for column in contract.columns)
     schema = (
         f"{_TEXTS}, object_rows bigint, refused string, "
@@ -67,11 +68,14 @@ def read_manifest(
 
 
 def _joined(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Yield the same rows in batches of ``BATCH_ROWS`` or a few more; the last one may have less."""
+    """Yield the same rows, in another order, in batches of ``BATCH_ROWS`` or more; the last may have less."""
     import pyarrow as pa  # noqa: PLC0415 - the rest of the package must do without
 
     waiting: list[pa.RecordBatch] = []
     for batch in batches:
+        if batch.num_rows >= BATCH_ROWS:
+            yield batch
+            continue
         waiting.append(batch)
         if sum(part.num_rows for part in waiting) >= BATCH_ROWS:
             yield from pa.Table.from_batches(waiting).combine_chunks().to_batches()
