@@ -63,19 +63,21 @@ class Raw:
         return OpenFile(str(self.folder), by_version_id=True)
 
 
-def manifest(table: str, entries: Iterable[Entry]) -> Manifest:
-    return parse_manifest(write_manifest(table, entries, BEGIN))
+def manifest(table: str, entries: Iterable[Entry], created_at: datetime = BEGIN) -> Manifest:
+    return parse_manifest(write_manifest(table, entries, created_at))
 
 
 def run(job: str = "raw_to_processed") -> Run:
     return Run(job, "jr_1", "0" * 64, BEGIN)
 
 
-def process(lake: Lake, entries: Iterable[Entry], raw: Raw, rules: Contract) -> dict[str, Any]:
+def process(
+    lake: Lake, entries: Iterable[Entry], raw: Raw, rules: Contract, created_at: datetime = BEGIN
+) -> dict[str, Any]:
     """Run raw to processed for some of the raw bucket's versions."""
     from custody.etl.silver_run import raw_to_processed  # noqa: PLC0415 - needs Spark
 
-    what = manifest(rules.table, entries)
+    what = manifest(rules.table, entries, created_at)
     return raw_to_processed(lake, what, "manifest.json", rules, open_version=raw.open, run=run())
 
 

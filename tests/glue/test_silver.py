@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Callable
+from datetime import UTC, datetime
 from itertools import permutations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -323,21 +324,36 @@ def test_what_was_merged_before_it_was_changed_is_taken_back(
     assert_every_document_is_true(lake, 1 + bool(first) + between)
 
 
-def test_days_that_are_taken_back_are_days_that_change(make_lake: MakeLake, raw: Raw) -> None:
-    """Gold may have been made from them meanwhile."""
-    good, other = (
+@pytest.mark.parametrize("between", [False, True])
+@pytest.mark.parametrize("cut_off", [(), (2,), (2, 3, 4)])
+def test_days_that_are_taken_back_are_days_that_change(
+    make_lake: MakeLake, raw: Raw, cut_off: tuple[int, ...], between: bool
+) -> None:
+    """Gold may have been made from them meanwhile; also if a run that took them back was cut off itself."""
+    lake = make_lake()
+    earlier, good, other, later, even_later = (
         raw.put(f"{EVENTS}2026/01/1{day}/e", [event(f"day-{day}", f"2026-01-1{day}T10:00:00Z").encode()])
-        for day in (5, 6)
+        for day in range(4, 9)
     )
+    process(lake, [earlier], raw, STREAM)
+    created_at = datetime.now(UTC)
     with pytest.raises(CrashError):
-        process(make_lake(say=crash_at(3)), [good, other], raw, STREAM)
+        process(make_lake(say=crash_at(3)), [good, other], raw, STREAM, created_at)
+    if between:
+        process(lake, [later], raw, STREAM)
     spoil(raw, other)
+    for step in cut_off:
+        with pytest.raises(CrashError):
+            process(make_lake(say=crash_at(step)), [good, other], raw, STREAM, created_at)
+    if between:
+        process(lake, [even_later], raw, STREAM)
     with pytest.raises(EvidenceError):
-        process(make_lake(), [good, other], raw, STREAM)
-    silver = make_lake().table(STREAM.table)
-    assert [row["event_id"] for row in silver.frame().collect()] == ["e-day-5"]
-    (document,) = published(make_lake().store, silver.uri)
-    assert read_lineage(make_lake().store, document)["days"] == ["2026-01-15", "2026-01-16"]
+        process(lake, [good, other], raw, STREAM, created_at)
+    silver = lake.table(STREAM.table)
+    found = sorted(row["event_id"] for row in silver.frame().collect())
+    assert found == ["e-day-4", "e-day-5"] + between * ["e-day-7", "e-day-8"]
+    document = published(lake.store, silver.uri)[-1]
+    assert read_lineage(lake.store, document)["days"] == ["2026-01-15", "2026-01-16"]
 
 
 def test_a_threshold_that_is_not_met_stops_the_publish(lake: Lake, raw: Raw) -> None:

@@ -30,6 +30,7 @@ from custody.etl.quality import Counts, assert_quality
 from custody.etl.source import OpenVersion, read_manifest
 from custody.etl.store import Store
 from custody.objects import ObjectVersion
+from custody.times import parse_time
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -110,7 +111,7 @@ def raw_to_processed(
     silver.ensure(
         best.withColumn("manifest_id", F.lit(manifest.sha256)), contract.day[0] if contract.day else None
     )
-    undone = _undo(silver, runs, manifest, contract) if refused else set()
+    undone = _undo(lake, silver, runs, manifest, contract) if refused else set()
     within = _within(rows, contract)
     there = silver.frame(silver.version())
     verdict = lake.stage(judged(best, there.where(within) if within else there, contract, manifest.sha256))
@@ -202,17 +203,24 @@ def _refusal(entry: Entry, reason: str) -> dict[str, str]:
     }
 
 
-def _undo(silver: DeltaTable, runs: list[Published], manifest: Manifest, contract: Contract) -> set[str]:
+def _undo(
+    lake: Lake, silver: DeltaTable, runs: list[Published], manifest: Manifest, contract: Contract
+) -> set[str]:
     """Take back what a run of this manifest merged before it was cut off: then, all may have been fit.
 
     The rows it replaced come back from the newest documented version that has none of its own. Returns the
-    days that change.
+    days of what any version since the manifest has of it, not only the newest: gold may have been made from
+    one, and a run that took all of it back may have been cut off before it could say so.
     """
-    now, ours = silver.frame(), F.col("manifest_id") == manifest.sha256
+    ours = F.col("manifest_id") == manifest.sha256
+    days: set[str] = set()
+    if contract.day is not None:
+        for version in range(_last_before(manifest, runs, lake.store), (silver.version() or 0) + 1):
+            found = silver.frame(version).where(ours).select(contract.day[0]).distinct().collect()
+            days.update(row[0].isoformat() for row in found)
+    now = silver.frame()
     if not now.where(ours).count():
-        return set()
-    day = contract.day[0] if contract.day else None
-    days = {row[0].isoformat() for row in now.where(ours).select(day).distinct().collect()} if day else set()
+        return days
     kept, then = now.where(~ours), now.limit(0)
     for item in reversed(runs):
         if not silver.frame(item.delta_version).where(ours).count():
@@ -221,6 +229,14 @@ def _undo(silver: DeltaTable, runs: list[Published], manifest: Manifest, contrac
     replaced = then.join(kept.select(*contract.key), [*contract.key], "left_anti")
     silver.replace(kept.unionByName(replaced, allowMissingColumns=True))
     return days
+
+
+def _last_before(manifest: Manifest, runs: list[Published], store: Store) -> int:
+    """The newest documented version that is older than the manifest, or the first."""
+    for item in reversed(runs):
+        if parse_time(read_lineage(store, item)["committed_at"]) < manifest.created_at:
+            return item.delta_version
+    return 0
 
 
 def _assert_none_refused(document: dict[str, Any]) -> None:
