@@ -7,14 +7,6 @@ data "aws_iam_policy_document" "people_producer" {
     resources = ["${local.bucket_arns["raw-data"]}/incoming/*"]
   }
 
-  # What lies there came through the stream, or it would pass for it.
-  statement {
-    sid       = "LeaveStreamsToFirehose"
-    effect    = "Deny"
-    actions   = ["s3:PutObject"]
-    resources = ["${local.bucket_arns["raw-data"]}/incoming/stream/*"]
-  }
-
   # It takes no right to a key: what waits is encrypted by Firehose, under its own grant.
   statement {
     sid       = "SendRecords"

@@ -4,6 +4,16 @@
 locals {
   # What the data key encrypts: what is worth reading, what is asked about it, and the code that works on it.
   data_buckets = setunion(local.lake, ["artifacts", "athena-results"])
+
+  lake_sole_writers = {
+    analytics = {}
+    # What a job may read is the gate's to say.
+    processed = { "manifests/" = { principals = [local.role_arns["gate"]], writes = "once" } }
+    # What lies there came through a stream, or it would pass for it.
+    raw-data = {
+      for prefix in local.stream_prefixes : prefix => { principals = [local.role_arns["ingest"]], writes = "freely" }
+    }
+  }
 }
 
 module "data_key" {
@@ -61,10 +71,7 @@ module "lake" {
 
   principals = local.bucket_principals[each.value]
 
-  # What a job may read is the gate's to say.
-  sole_writers = each.value != "processed" ? {} : {
-    "manifests/" = { principals = [local.role_arns["gate"]], writes = "once" }
-  }
+  sole_writers = local.lake_sole_writers[each.value]
 
   notifications = {
     for i, prefix in local.recorded_prefixes[each.value] :
