@@ -106,10 +106,10 @@ class Pipeline:
         """
         clients: dict[str, Any] = {}
         landed = []
+        producer, bucket = self.roles["people-producer"], self.deployment.buckets["raw-data"]
         for drop in drops():
             if drop.who not in clients:
-                clients[drop.who] = self.client("s3", role_arn=self.roles[drop.role], session=drop.who)
-            bucket = self.deployment.buckets[drop.bucket]
+                clients[drop.who] = self.client("s3", role_arn=producer, session=drop.who)
             landed.append(
                 Landed(drop, ObjectVersion(bucket, drop.key, _put(clients[drop.who], bucket, drop)))
             )

@@ -34,11 +34,9 @@ _COUNTRIES = ("NG", "SE", "FR", "RS", "TR", "SN", "HR", "JP", "ES", "IE")
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """One upload: who, in which role of the kit, drops what, where (role and bucket by their short names)."""
+    """One upload: which producer drops what, under which key of the bucket for raw data."""
 
     who: str
-    role: str
-    bucket: str
     key: str
     body: bytes
     content_type: str
@@ -95,15 +93,15 @@ def viewing_events_jsonl(rows: int, seed: int) -> bytes:
 def drops() -> Iterator[Drop]:
     """Yield the whole data set in the order in which it is dropped."""
     csv_type, lines_type = "text/csv", "application/x-ndjson"
-    alice, bob = ("alice@example.com", "people-producer"), ("bob@example.com", "people-producer")
-    yield Drop(*alice, "raw-data", "incoming/accounts/2026-01-15.csv", customers_csv(500, seed=1), csv_type)
+    alice, bob = "alice@example.com", "bob@example.com"
+    yield Drop(alice, "incoming/accounts/2026-01-15.csv", customers_csv(500, seed=1), csv_type)
     events = viewing_events_jsonl(2000, 2)
-    yield Drop(*bob, "raw-data", "incoming/events/2026-01-15.jsonl", events, lines_type)
+    yield Drop(bob, "incoming/events/2026-01-15.jsonl", events, lines_type)
     video = random.Random(3).randbytes(MULTIPART_BYTES)  # noqa: S311 - sample data, not a secret
-    yield Drop(*bob, "raw-data", "incoming/media/trailer-t001.bin", video, "application/octet-stream")
+    yield Drop(bob, "incoming/media/trailer-t001.bin", video, "application/octet-stream")
     for edition in range(3):
         body = customers_csv(50 + edition, seed=10 + edition)
-        yield Drop(*alice, "raw-data", "incoming/accounts/corrections.csv", body, csv_type)
+        yield Drop(alice, "incoming/accounts/corrections.csv", body, csv_type)
     for key in (
         "incoming/names/with space.csv",
         "incoming/names/a+b=c.csv",
@@ -111,5 +109,5 @@ def drops() -> Iterator[Drop]:
         "incoming/names/žluťoučký-naïve-漢字-🎬.csv",
         'incoming/names/it\'s "quoted" <b>&amp;.csv',
     ):
-        yield Drop(*alice, "raw-data", key, customers_csv(5, seed=len(key)), csv_type)
-    yield Drop(*bob, "raw-data", "incoming/empty.csv", b"", csv_type)
+        yield Drop(alice, key, customers_csv(5, seed=len(key)), csv_type)
+    yield Drop(bob, "incoming/empty.csv", b"", csv_type)
