@@ -105,6 +105,37 @@ def test_json(mark: bytes, lines: bytes, places: list[int]) -> None:
     assert_same(cut(mark + lines, places), EVENTS)
 
 
+PLAIN_TEXT = st.lists(st.sampled_from(["a", " ", ",", ":", "{", "}", "[", "]", "é", "🎬"]), max_size=3).map(
+    lambda text: joined(['"', *text, '"'])
+)
+PLAIN_SCALAR = PLAIN_TEXT | st.sampled_from([scalar.encode() for scalar in SCALARS])
+COLON, COMMA = st.sampled_from([b":", b": "]), st.sampled_from([b",", b", "])
+
+
+def plain_object(name: st.SearchStrategy[bytes], value: st.SearchStrategy[bytes]) -> st.SearchStrategy[bytes]:
+    fields = st.lists(st.tuples(name, COLON, value).map(b"".join), min_size=1, max_size=3)
+    return st.tuples(COMMA, fields).map(lambda parts: b"{" + parts[0].join(parts[1]) + b"}")
+
+
+PLAIN_NESTED = st.one_of(
+    plain_object(PLAIN_TEXT, PLAIN_SCALAR),
+    st.tuples(COMMA, st.lists(PLAIN_SCALAR, max_size=3)).map(
+        lambda parts: b"[" + parts[0].join(parts[1]) + b"]"
+    ),
+    st.just(b"{}"),
+)
+PLAIN_LINE = st.tuples(
+    plain_object(NAME.map(lambda name: f'"{name}"'.encode()), PLAIN_SCALAR | PLAIN_NESTED),
+    st.sampled_from([b"\n", b"\r\n"]),
+).map(b"".join)
+
+
+@EXAMPLES
+@given(st.lists(PLAIN_LINE, min_size=1, max_size=6).map(b"".join), PLACES)
+def test_plain_lines_of_json(lines: bytes, places: list[int]) -> None:
+    assert_same(cut(lines, places), EVENTS)
+
+
 CSV_FIELD = st.lists(
     st.sampled_from(["a", "1", " ", "é", "芽", "\t", "\0", "", '"', '""', "\n", "\r", ",", b"\xff", b"\xc3"])
     | PLAIN_LETTER,

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from pyspark.sql import functions as F  # noqa: N812
 
 from custody.errors import EvidenceError, UsageError
+from custody.etl import source
 from custody.etl.lineage import published, read_lineage
 from custody.etl.manifest import Entry
 from custody.etl.quality import QualityError
@@ -418,6 +419,20 @@ def test_a_column_of_another_type_is_refused(lake: Lake, raw: Raw) -> None:
         UsageError, match=r"column total_orders of .* is of type bigint, the contract says decimal"
     ):
         process(lake, [later], raw, other)
+
+
+@pytest.mark.parametrize("batch_rows", [1, 7, 8, 1000])
+def test_no_row_is_lost_however_large_the_batches(
+    lake: Lake, raw: Raw, monkeypatch: pytest.MonkeyPatch, batch_rows: int
+) -> None:
+    monkeypatch.setattr(source, "BATCH_ROWS", batch_rows)
+    entries = [
+        raw.put(f"{CUSTOMERS}2026-01-12-{size}.csv", customers(*map(customer, range(size * 10, size * 11))))
+        for size in (1, 7, 9)
+    ]
+    document = process(lake, entries, raw, RULES)
+    assert [item["valid"] for item in document["inputs"]] == [1, 7, 9]
+    assert len(names_of(lake)) == 17
 
 
 def test_an_object_without_rows_is_an_input_all_the_same(lake: Lake, raw: Raw) -> None:

@@ -200,16 +200,15 @@ def _json_fields(lines: _Lines) -> _Fields:
 
 
 def _top_level(bytes_: NDArray[np.uint8], quotes: Places) -> Places:
-    """The quotes but those within an object or an array that is itself within the line's."""
-    folded = bytes_ | 0x20  # takes [ for {, and ] for }
-    opening, closing = (np.flatnonzero(folded == ord(bracket)) for bracket in "{}")
+    """The quotes but those within an object that is itself within the line's."""
+    opening, closing = (np.flatnonzero(bytes_ == ord(brace)) for brace in "{}")
     opening = opening[bytes_[opening - 1] != ord("\n")]  # not the lines' own
     closing = closing[bytes_[closing + 1] > ord("\r")]
-    from_, to = (np.searchsorted(quotes, brackets) for brackets in (opening, closing))
-    from_, to = from_[from_ % 2 == 0], to[to % 2 == 0]  # not those within texts
+    first, after = (np.searchsorted(quotes, braces) for braces in (opening, closing))
+    first, after = first[first % 2 == 0], after[after % 2 == 0]  # not those within texts
     depth = np.zeros(len(quotes) + 1, np.int8)
-    depth[from_[from_ < to]] = 1
-    depth[to[from_ < to]] = -1
+    depth[first[first < after]] = 1
+    depth[after[first < after]] = -1
     top: Mask = depth[:-1].cumsum(dtype=np.int8) == 0
     return quotes[top]
 

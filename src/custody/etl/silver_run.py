@@ -111,7 +111,7 @@ def raw_to_processed(
     silver.ensure(
         best.withColumn("manifest_id", F.lit(manifest.sha256)), contract.day[0] if contract.day else None
     )
-    undone = _undo(lake, silver, runs, manifest, contract) if refused else set()
+    undone = _undo(lake, runs, manifest, contract) if refused else set()
     within = _within(rows, contract)
     there = silver.frame(silver.version())
     verdict = lake.stage(judged(best, there.where(within) if within else there, contract, manifest.sha256))
@@ -203,16 +203,14 @@ def _refusal(entry: Entry, reason: str) -> dict[str, str]:
     }
 
 
-def _undo(
-    lake: Lake, silver: DeltaTable, runs: list[Published], manifest: Manifest, contract: Contract
-) -> set[str]:
+def _undo(lake: Lake, runs: list[Published], manifest: Manifest, contract: Contract) -> set[str]:
     """Take back what a run of this manifest merged before it was cut off: then, all may have been fit.
 
     The rows it replaced come back from the newest documented version that has none of its own. Returns the
     days of what any version since the manifest has of it, not only the newest: gold may have been made from
     one, and a run that took all of it back may have been cut off before it could say so.
     """
-    ours = F.col("manifest_id") == manifest.sha256
+    silver, ours = lake.table(contract.table), F.col("manifest_id") == manifest.sha256
     days: set[str] = set()
     if contract.day is not None:
         for version in range(_last_before(manifest, runs, lake.store), (silver.version() or 0) + 1):
