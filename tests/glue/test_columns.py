@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from custody.etl import records
@@ -130,7 +130,15 @@ PLAIN_LINE = st.tuples(
 ).map(b"".join)
 
 
+ALIASES = b"""{"event_time":"x","when":"y"}
+{"when":"y","event_time":"x"}
+{"when":"y","timestamp":"x"}
+{"event_time":null,"when":"y"}
+"""
+
+
 @EXAMPLES
+@example(ALIASES, [])
 @given(st.lists(PLAIN_LINE, min_size=1, max_size=6).map(b"".join), PLACES)
 def test_plain_lines_of_json(lines: bytes, places: list[int]) -> None:
     assert_same(cut(lines, places), EVENTS)
