@@ -81,7 +81,7 @@ data "aws_iam_policy_document" "gate_jobs" {
 
 data "aws_iam_policy_document" "gate_alerts" {
   statement {
-    sid       = "TellWhatIsLeft"
+    sid       = "TellWhatIsWithheld"
     actions   = ["sns:Publish"]
     resources = [local.topic_arn]
   }
@@ -125,7 +125,7 @@ module "gate_role" {
   policies = merge(local.function_network_policies["gate"], {
     objects      = data.aws_iam_policy_document.gate_objects.json
     start-jobs   = data.aws_iam_policy_document.gate_jobs.json
-    tell-of-left = data.aws_iam_policy_document.gate_alerts.json
+    tell-of-withheld = data.aws_iam_policy_document.gate_alerts.json
     use-keys     = data.aws_iam_policy_document.gate_keys.json
     write-log    = data.aws_iam_policy_document.function_log["gate"].json
   })
@@ -187,11 +187,11 @@ module "gate" {
 }
 
 # It stays as long as there is such a version: the gate's own message names the new ones, once.
-resource "aws_cloudwatch_metric_alarm" "versions_left" {
-  alarm_name          = "${local.function_names["gate"]}-versions-left"
+resource "aws_cloudwatch_metric_alarm" "versions_withheld" {
+  alarm_name          = "${local.function_names["gate"]}-versions-withheld"
   alarm_description   = "Object versions of ${local.prefix} are past the watermark and have no receipt that holds: no job gets them. The gate's messages and its log name them."
   namespace           = local.metrics_namespace
-  metric_name         = "VersionsLeft"
+  metric_name         = "VersionsWithheld"
   dimensions          = { service = "gate" }
   statistic           = "Maximum"
   comparison_operator = "GreaterThanThreshold"

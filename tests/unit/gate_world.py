@@ -365,12 +365,12 @@ class GateWorld:
         return [entry.version for manifest in self.manifests(table) for entry in manifest.entries]
 
     def report(self, table: str = "customers") -> dict[ObjectVersion, str]:
-        """The newest report of what is left."""
-        reports = [key for bucket, key in self.objects if key.startswith(f"manifests/{table}/_left/")]
+        """The newest report of what is withheld."""
+        reports = [key for bucket, key in self.objects if key.startswith(f"manifests/{table}/_withheld/")]
         (stored,) = self.objects["processed", max(reports)]
         return {
             ObjectVersion(item["bucket"], item["key"], item["version_id"]): item["reason"]
-            for item in json.loads(stored.body or b"")["left"]
+            for item in json.loads(stored.body or b"")["withheld"]
         }
 
     def counted(self) -> dict[str, float]:

@@ -1,7 +1,7 @@
 """The gate: jobs get object versions whose receipts hold, and no others.
 
 ``Gate.run`` answers one call. For each silver table it hands out what is new and proven in a manifest, tells
-what it left, and starts the table's job with the oldest manifest that is not done. Gold is started when
+what it withholds, and starts the table's job with the oldest manifest that is not done. Gold is started when
 silver has moved on and the newest lineage documents of all silver tables are recorded. Every step can be
 taken again, and by two gates at once.
 """
@@ -24,11 +24,11 @@ from custody.evidence.hashing import ShortStreamError
 from custody.evidence.registry import MAX_REGISTRY_BYTES, REGISTRY_KEY, SignatureCheck, parse_registry
 from custody.gate.gold import NotRecordedError, is_gold_behind, newest_documents, require_recorded
 from custody.gate.jobs import Attempt, Job, is_due, running
-from custody.gate.left import LeftReports, SnsClient
 from custody.gate.manifests import Chain, Source
 from custody.gate.receipts import ReceiptGate
 from custody.gate.requests import LookAtTables, RemakeDays, SilverDone, SilverTable, parse_event
 from custody.gate.table import Arrivals, Examination
+from custody.gate.withheld import SnsClient, WithheldReports
 from custody.listing import list_versions_in_lanes
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
     from custody.evidence.objects import ObjectVersion
-    from custody.gate.receipts import Left
+    from custody.gate.receipts import Withheld
 
 GOLD = "gold"
 _RESERVE_SECONDS = 30
@@ -97,10 +97,11 @@ class Gate:
     def run(self, event: object, remaining_seconds: Callable[[], float]) -> Answer:
         """Do what the event asks for; the answer as a JSON document.
 
-        ``{"tables": {table: {"manifest", "entries", "bytes", "left", "pending", "handed_over", "job_run_id",
-        "state"}}, "gold": {"job_run_id", "state"}}``, each where it was asked for. ``manifest`` is the first
-        that this call wrote, ``handed_over`` the one it started the job with, each a URI or ``None``; entries
-        and bytes are of all that it wrote. ``state`` is ``started``, ``running`` or ``idle``.
+        ``{"tables": {table: {"manifest", "entries", "bytes", "withheld", "pending", "handed_over",
+        "job_run_id", "state"}}, "gold": {"job_run_id", "state"}}``, each where it was asked for. ``manifest``
+        is the first that this call wrote, ``handed_over`` the one it started the job with, each a URI or
+        ``None``; entries and bytes are of all that it wrote. ``state`` is ``started``, ``running`` or
+        ``idle``.
 
         A part that fails keeps the others from nothing; then ``CannotCheckError`` says what failed. Raises
         ``UsageError`` for an event that asks for nothing.
@@ -149,11 +150,11 @@ class Gate:
         return ReceiptGate(self._s3, settings.provenance_bucket, ring, self._clock(), settings.watermark)
 
     def _look(self, name: str, receipts: ReceiptGate, has_time: Callable[[], bool]) -> Answer:
-        """Check what arrived for one table, hand out what holds, tell what is left."""
+        """Check what arrived for one table, hand out what holds, tell what is withheld."""
         settings, now = self._settings, self._clock()
         prefix = settings.silver[name].prefix
         chain = self._chain(name)
-        reports = LeftReports(self._s3, settings.processed_bucket, chain.folder, name)
+        reports = WithheldReports(self._s3, settings.processed_bucket, chain.folder, name)
         _, known = reports.last()
         examination = Examination(chain, receipts, known, has_time, now)
         arrivals = examination.run(list_versions_in_lanes(self._s3, settings.raw_bucket, prefix))
@@ -164,7 +165,7 @@ class Gate:
             "manifest": chain.uri(arrivals.manifests[0]) if arrivals.manifests else None,
             "entries": arrivals.verified,
             "bytes": arrivals.size_bytes,
-            "left": len(arrivals.left),
+            "withheld": len(arrivals.withheld),
             "pending": arrivals.pending,
         }
 
@@ -209,17 +210,22 @@ class Gate:
         self,
         name: str,
         arrivals: Arrivals,
-        known: Mapping[ObjectVersion, Left],
-        reports: LeftReports,
+        known: Mapping[ObjectVersion, Withheld],
+        reports: WithheldReports,
     ) -> None:
-        for version, left in sorted(arrivals.left.items()):
-            if version not in known or known[version].reason != left.reason:
-                extra = {"table": name, "object": version.uri, "reason": left.reason, "detail": left.detail}
-                self._logger.warning("VersionLeft", extra=extra)
+        for version, withheld in sorted(arrivals.withheld.items()):
+            if version not in known or known[version].reason != withheld.reason:
+                extra = {
+                    "table": name,
+                    "object": version.uri,
+                    "reason": withheld.reason,
+                    "detail": withheld.detail,
+                }
+                self._logger.warning("VersionWithheld", extra=extra)
         self._count("VersionsVerified", arrivals.verified)
         self._count("VersionsPending", arrivals.pending)
-        self._count("VersionsLeft", len(arrivals.left))
-        reports.tell(self._sns, self._settings.topic_arn, arrivals.left, self._clock())
+        self._count("VersionsWithheld", len(arrivals.withheld))
+        reports.tell(self._sns, self._settings.topic_arn, arrivals.withheld, self._clock())
 
     def _follow(self, receipts: ReceiptGate, *, by_schedule: bool) -> Answer:
         """Start the gold job if silver has moved on."""

@@ -16,7 +16,7 @@ from custody.etl.manifest import Entry
 from custody.etl.store import S3Store
 from custody.evidence.hashing import hash_stream
 from custody.evidence.objects import parse_s3_uri
-from custody.gate.receipts import Left, Pending, ReceiptGate
+from custody.gate.receipts import Pending, ReceiptGate, Withheld
 from custody.listing import VersionEntry
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def require_recorded(s3: S3Client, receipts: ReceiptGate, document: Published) -
     match receipts.check(place.bucket, listed):
         case Pending():
             raise NotRecordedError(f"{document.uri} has no receipt yet.", "Call the gate again in a minute.")
-        case Left(version, reason, detail):
+        case Withheld(version, reason, detail):
             raise EvidenceError(f"{version.uri} does not hold: {reason}. {detail}".rstrip())
         case Entry() as entry if entry.sha256 != sha256:
             raise EvidenceError(f"{document.uri} hashes to {sha256}, its receipt says {entry.sha256}.")

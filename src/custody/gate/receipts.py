@@ -34,7 +34,7 @@ CLOCK_TOLERANCE = timedelta(seconds=1)
 
 
 class Reason(StrEnum):
-    """Why an object version is left."""
+    """Why an object version is withheld."""
 
     NO_RECEIPT = "no receipt"
     HIDDEN = "receipt under a delete marker"
@@ -50,7 +50,7 @@ class Reason(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
+class Withheld:
     """An object version that must not be processed, and why."""
 
     version: ObjectVersion
@@ -86,7 +86,7 @@ class ReceiptGate:
         self._ring = ring
         self._settled_before = now - watermark
 
-    def check(self, bucket: str, listed: VersionEntry) -> Entry | Left | Pending:
+    def check(self, bucket: str, listed: VersionEntry) -> Entry | Withheld | Pending:
         """Check one version of ``bucket``: an entry for a manifest, if all holds.
 
         Raises botocore's exceptions or ``ShortStreamError`` where a service refuses or does not answer: that
@@ -99,17 +99,17 @@ class ReceiptGate:
             if error.response["Error"].get("Code") != "NoSuchKey":
                 raise
             if error.response["ResponseMetadata"]["HTTPHeaders"].get("x-amz-delete-marker") == "true":
-                return Left(version, Reason.HIDDEN)
+                return Withheld(version, Reason.HIDDEN)
             if listed.last_modified > self._settled_before:
                 return Pending(version)
-            return Left(version, Reason.NO_RECEIPT)
+            return Withheld(version, Reason.NO_RECEIPT)
         with closing(found["Body"]) as body:
             data = read_envelope(body, found["ContentLength"])
         try:
             receipt = self._read(data, found["LastModified"])
         except EvidenceError as error:
             reason = next((reason for kind, reason in _REASONS if isinstance(error, kind)), Reason.UNREADABLE)
-            return Left(version, reason, error.message)
+            return Withheld(version, reason, error.message)
         return _compare(version, listed, receipt)
 
     def _read(self, data: bytes, stored_at: datetime) -> Receipt:
@@ -123,17 +123,17 @@ class ReceiptGate:
         return receipt
 
 
-def _compare(version: ObjectVersion, listed: VersionEntry, receipt: Receipt) -> Entry | Left:
+def _compare(version: ObjectVersion, listed: VersionEntry, receipt: Receipt) -> Entry | Withheld:
     if receipt.version != version:
-        return Left(version, Reason.OTHER_VERSION, f"It is the receipt of {receipt.version.uri}.")
+        return Withheld(version, Reason.OTHER_VERSION, f"It is the receipt of {receipt.version.uri}.")
     if listed.size_bytes != receipt.size_bytes:
         detail = f"Amazon S3 lists {listed.size_bytes} bytes, the receipt says {receipt.size_bytes}."
-        return Left(version, Reason.SIZE, detail)
+        return Withheld(version, Reason.SIZE, detail)
     if listed.etag != receipt.etag:
         detail = f"Amazon S3 lists {listed.etag[:80]!r}, the receipt says {receipt.etag[:80]!r}."
-        return Left(version, Reason.ETAG, detail)
+        return Withheld(version, Reason.ETAG, detail)
     here, there = (moment.replace(microsecond=0) for moment in (listed.last_modified, receipt.last_modified))
     if abs(here - there) > CLOCK_TOLERANCE:
         detail = f"Amazon S3 lists {format_time(here)}, the receipt says {format_time(there)}."
-        return Left(version, Reason.LAST_MODIFIED, detail)
+        return Withheld(version, Reason.LAST_MODIFIED, detail)
     return Entry(version, receipt.sha256, receipt.size_bytes, receipt.last_modified)

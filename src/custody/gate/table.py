@@ -1,7 +1,7 @@
-"""One table's arrivals: which object versions are new, which of them may be processed, and what is left.
+"""One table's arrivals: which object versions are new, which may be processed, what is withheld.
 
-What was left before is checked again only after all that is new, so that it never keeps anything back; and a
-check that ends for want of time says of those only what was said before.
+What was withheld before is checked again only after all that is new, so that it never keeps anything back;
+and a check that ends for want of time says of those only what was said before.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from custody.etl.manifest import Entry
 from custody.evidence.hashing import ShortStreamError
 from custody.evidence.objects import ObjectVersion
 from custody.gate.manifests import Chain, Handed
-from custody.gate.receipts import Left, Pending, ReceiptGate
+from custody.gate.receipts import Pending, ReceiptGate, Withheld
 from custody.listing import VersionEntry
 
 MAX_ENTRIES = 10_000
 MAX_BYTES = 20 * 1000**3
 """What a manifest may hold, and so a run of the job has to do. A single larger object is a manifest."""
 MAX_LEFT = 20_000
-"""With so many versions left something is broken as a whole: what is new waits until that is mended."""
+"""With so many versions withheld something is broken as a whole: what is new waits until that is mended."""
 MAX_ERRORS = 100
 """After so many versions that could not be checked, the others of the call are not tried."""
 CHECKS_AT_ONCE = 32
@@ -45,9 +45,9 @@ class Arrivals:
     verified: int = 0
     size_bytes: int = 0
     pending: int = 0
-    left: dict[ObjectVersion, Left] = field(default_factory=dict)
+    withheld: dict[ObjectVersion, Withheld] = field(default_factory=dict)
     skipped: int = 0
-    """How many new ones were not looked at because too many are left."""
+    """How many new ones were not looked at because too many are withheld."""
     cut_short: bool = False
     """Whether time ended, or too much failed, before all that is new was looked at."""
     errors: list[str] = field(default_factory=list)
@@ -61,8 +61,9 @@ class Arrivals:
             )
         if self.skipped:
             raise CannotCheckError(
-                f"{len(self.left)} object versions are left; {self.skipped} new ones were not looked at.",
-                "Find out what those left have in common: the report names them.",
+                f"{len(self.withheld)} object versions are withheld; "
+                f"{self.skipped} new ones were not looked at.",
+                "Find out what those withheld have in common: the report names them.",
             )
         if self.cut_short and self.verified < MAX_ENTRIES:
             raise CannotCheckError(
@@ -78,7 +79,7 @@ class Examination:
         self,
         chain: Chain,
         receipts: ReceiptGate,
-        known: Mapping[ObjectVersion, Left],
+        known: Mapping[ObjectVersion, Withheld],
         has_time: Callable[[], bool],
         now: datetime,
     ) -> None:
@@ -108,11 +109,11 @@ class Examination:
         if arrivals.cut_short:
             for version, before in self._known.items():
                 if version not in self._chain:
-                    arrivals.left.setdefault(version, before)
+                    arrivals.withheld.setdefault(version, before)
         return arrivals
 
     def _new(self, listing: Iterable[VersionEntry], known: list[VersionEntry]) -> Iterator[VersionEntry]:
-        """What no manifest holds; of that, what was left before goes into ``known`` instead."""
+        """What no manifest holds; of that, what was withheld before goes into ``known`` instead."""
         for number, listed in enumerate(listing):
             if number % _LOOK_AT_CLOCK_EVERY == 0 and not self._goes_on():
                 self._arrivals.cut_short = True
@@ -124,7 +125,7 @@ class Examination:
                 continue
             if version in self._known:
                 known.append(listed)
-            elif len(self._arrivals.left) + len(known) < MAX_LEFT:
+            elif len(self._arrivals.withheld) + len(known) < MAX_LEFT:
                 yield listed
             else:
                 self._arrivals.skipped += 1
@@ -138,14 +139,14 @@ class Examination:
         for listed, verdict in zip(batch, pool.map(self._check_one, batch), strict=True):
             if isinstance(verdict, Entry):
                 entries.append(verdict)
-            elif isinstance(verdict, Left):
-                arrivals.left[verdict.version] = verdict
+            elif isinstance(verdict, Withheld):
+                arrivals.withheld[verdict.version] = verdict
             elif isinstance(verdict, Pending):
                 arrivals.pending += 1
             else:
                 version = ObjectVersion(self._bucket, listed.key, listed.version_id)
                 if version in self._known:
-                    arrivals.left[version] = self._known[version]
+                    arrivals.withheld[version] = self._known[version]
                 elif verdict is None:
                     arrivals.cut_short = True
                 if verdict is not None:
@@ -158,7 +159,7 @@ class Examination:
                 arrivals.verified += len(held)
                 arrivals.size_bytes += sum(entry.size_bytes for entry in held)
 
-    def _check_one(self, listed: VersionEntry) -> Entry | Left | Pending | _Unchecked | None:
+    def _check_one(self, listed: VersionEntry) -> Entry | Withheld | Pending | _Unchecked | None:
         """The verdict; ``None`` if there is no time left for it."""
         if not self._goes_on():
             return None

@@ -1,4 +1,4 @@
-"""What a call of the gate does: to tables, to gold, to what it leaves, and when something fails."""
+"""What a call of the gate does: to tables, to gold, to what it withholds, and when something fails."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import pytest
 
 from custody.errors import CannotCheckError, EvidenceError, UsageError
 from custody.evidence.objects import ObjectVersion
-from custody.gate import left as gate_left
 from custody.gate import manifests as gate_manifests
 from custody.gate import table as gate_table
+from custody.gate import withheld as gate_withheld
 from custody.gate.receipts import Reason
 from custody.gate.requests import (
     MAX_DAYS,
@@ -30,7 +30,7 @@ IDLE = {
     "manifest": None,
     "entries": 0,
     "bytes": 0,
-    "left": 0,
+    "withheld": 0,
     "pending": 0,
     "handed_over": None,
     "job_run_id": None,
@@ -159,7 +159,7 @@ def test_what_arrived_is_handed_to_the_job_of_its_table(world: GateWorld) -> Non
     assert world.counted() == {
         "VersionsVerified": 5,
         "VersionsPending": 0,
-        "VersionsLeft": 0,
+        "VersionsWithheld": 0,
         "JobsStarted": 2,
     }
     assert world.messages == []
@@ -183,7 +183,7 @@ def test_nothing_new_is_nothing_to_do(world: GateWorld) -> None:
     assert world.counted() == {
         "VersionsVerified": 0,
         "VersionsPending": 0,
-        "VersionsLeft": 0,
+        "VersionsWithheld": 0,
         "JobsStarted": 0,
     }
 
@@ -276,27 +276,27 @@ def test_a_manifest_that_fails_for_ever_keeps_no_other_back(world: GateWorld) ->
     assert 3 < sum(run["Arguments"] == poison for run in world.runs) < 8
 
 
-def test_what_is_left_is_told_once(world: GateWorld, caplog: pytest.LogCaptureFixture) -> None:
+def test_what_is_withheld_is_told_once(world: GateWorld, caplog: pytest.LogCaptureFixture) -> None:
     good = world.arrive(f"{CUSTOMERS}good.csv")
     bad = world.arrive(f"{CUSTOMERS}bad\x1b[2J\n.csv")
     world.put("provenance", bad.receipt_key, b"{}")
     young = world.arrive(f"{CUSTOMERS}young.csv", recorded=False)
 
     answer = world.call()["tables"]["customers"]
-    assert (answer["entries"], answer["left"], answer["pending"]) == (1, 1, 1)
+    assert (answer["entries"], answer["withheld"], answer["pending"]) == (1, 1, 1)
     assert world.handed_out() == [good]
     assert world.report() == {bad: Reason.UNREADABLE}
     ((subject, message),) = world.messages
-    assert subject == "custody: the gate leaves 1 object version of customers"
+    assert subject == "custody: the gate withholds 1 object version of customers"
     assert f"{bad.uri}: receipt cannot be read\n" in message
     assert "\x1b" not in message
-    (line,) = [line for line in caplog.records if line.getMessage() == "VersionLeft"]
+    (line,) = [line for line in caplog.records if line.getMessage() == "VersionWithheld"]
     assert (line.__dict__["object"], line.__dict__["reason"]) == (bad.uri, Reason.UNREADABLE)
-    assert world.counted()["VersionsLeft"] == 1
+    assert world.counted()["VersionsWithheld"] == 1
 
     world.call()
     assert len(world.messages) == 1
-    assert world.counted()["VersionsLeft"] == 1
+    assert world.counted()["VersionsWithheld"] == 1
 
     world.now += timedelta(hours=2)
     world.call()
@@ -309,7 +309,7 @@ def test_what_is_left_is_told_once(world: GateWorld, caplog: pytest.LogCaptureFi
     del world.objects["provenance", bad.receipt_key]
     world.record(bad)
     answer = world.call()["tables"]["customers"]
-    assert (answer["entries"], answer["left"]) == (2, 0)
+    assert (answer["entries"], answer["withheld"]) == (2, 0)
     assert world.report() == {}
     assert "nothing any more" in world.messages[2][0]
     assert sorted(world.handed_out()) == sorted([good, bad, young])
@@ -318,7 +318,7 @@ def test_what_is_left_is_told_once(world: GateWorld, caplog: pytest.LogCaptureFi
 def test_a_message_names_the_first_and_counts_the_others(
     world: GateWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gate_left, "NAMED", 2)
+    monkeypatch.setattr(gate_withheld, "NAMED", 2)
     for name in "abcde":
         world.arrive(f"{CUSTOMERS}{name}", recorded=False)
     world.now += timedelta(hours=2)
@@ -336,19 +336,19 @@ def test_a_gate_that_stops_after_its_message_sends_it_again(world: GateWorld) ->
         calls += 1
         with pytest.raises(CrashError):
             world.call(lifeline=Lifeline(calls, after=True))
-    assert [key for _, key in world.objects if "_left" in key] == []
+    assert [key for _, key in world.objects if "_withheld" in key] == []
     world.call()
     world.call()
     assert len(world.messages) == 2
     assert len(world.report()) == 1
 
 
-def test_a_version_that_is_no_more_is_left_no_more(world: GateWorld) -> None:
+def test_a_version_that_is_no_more_is_withheld_no_more(world: GateWorld) -> None:
     gone = world.arrive(f"{CUSTOMERS}a", recorded=False)
     world.now += timedelta(hours=2)
     world.call()
     del world.objects["raw", gone.key]
-    assert world.call()["tables"]["customers"]["left"] == 0
+    assert world.call()["tables"]["customers"]["withheld"] == 0
     assert world.report() == {}
 
 
@@ -362,20 +362,20 @@ def test_a_version_that_cannot_be_checked_keeps_no_other_back(world: GateWorld) 
         world.call()
     assert sorted(world.handed_out()) == good
     assert world.running("silver-customers") is not None
-    assert world.counted()["VersionsLeft"] == 0
+    assert world.counted()["VersionsWithheld"] == 0
     del world.refused[bad.receipt_key]
     world.call()
     assert sorted(world.handed_out()) == sorted([*good, bad])
 
 
-def test_a_version_that_was_left_and_cannot_be_checked_is_still_left(world: GateWorld) -> None:
-    left = world.arrive(f"{CUSTOMERS}a", recorded=False)
+def test_a_version_that_was_withheld_and_cannot_be_checked_is_still_withheld(world: GateWorld) -> None:
+    withheld = world.arrive(f"{CUSTOMERS}a", recorded=False)
     world.now += timedelta(hours=2)
     world.call()
-    world.refused[left.receipt_key] = "SlowDown"
+    world.refused[withheld.receipt_key] = "SlowDown"
     with pytest.raises(CannotCheckError, match="SlowDown"):
         world.call()
-    assert world.report() == {left: Reason.NO_RECEIPT}
+    assert world.report() == {withheld: Reason.NO_RECEIPT}
     assert len(world.messages) == 1
 
 
@@ -459,11 +459,11 @@ def test_what_was_not_checked_is_not_passed_over_in_silence(
     assert sorted(world.handed_out()) == versions
 
 
-def test_what_was_left_before_never_keeps_back_what_is_new(
+def test_what_was_withheld_before_never_keeps_back_what_is_new(
     world: GateWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A call that ends for want of time says of them only what was said before."""
-    left = [world.arrive(f"{CUSTOMERS}a{number}", recorded=False) for number in range(8)]
+    withheld = [world.arrive(f"{CUSTOMERS}a{number}", recorded=False) for number in range(8)]
     world.now += timedelta(hours=2)
     world.call()
     monkeypatch.setattr(gate_table, "_LOOK_AT_CLOCK_EVERY", 1)
@@ -477,18 +477,18 @@ def test_what_was_left_before_never_keeps_back_what_is_new(
 
     answer = world.gate().run({"table": "customers"}, remaining)["tables"]["customers"]
     assert world.handed_out() == [new]
-    assert answer["left"] == 8
-    assert world.report() == dict.fromkeys(left, Reason.NO_RECEIPT)
+    assert answer["withheld"] == 8
+    assert world.report() == dict.fromkeys(withheld, Reason.NO_RECEIPT)
     assert len(world.messages) == 1
 
 
-def test_what_a_call_did_not_come_to_is_left_as_before(world: GateWorld) -> None:
-    left = world.arrive(f"{CUSTOMERS}a", recorded=False)
+def test_what_a_call_did_not_come_to_is_withheld_as_before(world: GateWorld) -> None:
+    withheld = world.arrive(f"{CUSTOMERS}a", recorded=False)
     world.now += timedelta(hours=2)
     world.call()
     with pytest.raises(CannotCheckError, match="did not come to their end in time"):
         world.gate().run({"table": "customers"}, iter([900.0, *[0.0] * 1000]).__next__)
-    assert world.report() == {left: Reason.NO_RECEIPT}
+    assert world.report() == {withheld: Reason.NO_RECEIPT}
     assert len(world.messages) == 1
 
 
@@ -502,7 +502,7 @@ def test_summaries_are_written_as_manifests_add_up(world: GateWorld, monkeypatch
     assert summary in world.objects
 
 
-def test_too_many_left_versions_end_the_check_and_heal(
+def test_too_many_withheld_versions_end_the_check_and_heal(
     world: GateWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(gate_table, "MAX_LEFT", 4)
@@ -511,7 +511,7 @@ def test_too_many_left_versions_end_the_check_and_heal(
     world.now += timedelta(hours=2)
     for _ in range(2):
         with pytest.raises(
-            CannotCheckError, match="4 object versions are left; 5 new ones were not looked at"
+            CannotCheckError, match="4 object versions are withheld; 5 new ones were not looked at"
         ):
             world.call()
         assert len(world.report()) == 4
@@ -664,7 +664,7 @@ def test_a_gate_may_stop_anywhere(after: bool) -> None:
         world = GateWorld()
         silver_is_made(world)
         good = [world.arrive(f"{CUSTOMERS}{name}") for name in "ab"]
-        left = world.arrive(f"{CUSTOMERS}left", recorded=False)
+        withheld = world.arrive(f"{CUSTOMERS}withheld", recorded=False)
         world.now += timedelta(hours=2)
         lifeline = Lifeline(dies_at, after=after)
         try:
@@ -674,7 +674,7 @@ def test_a_gate_may_stop_anywhere(after: bool) -> None:
         else:
             break
         assert sorted(world.handed_out()) == good
-        assert world.report() == {left: Reason.NO_RECEIPT}
+        assert world.report() == {withheld: Reason.NO_RECEIPT}
         assert len(world.messages) in {1, 2}
         assert [run["JobName"] for run in world.runs] == ["silver-customers", "gold"]
     assert dies_at > 25

@@ -1,4 +1,4 @@
-"""What the gate left, told once: a message when the set of left versions changes, and then a report of it.
+"""What is withheld, told once: a message when the set of withheld versions changes, and then a report of it.
 
 The message goes out first. A gate that stops between the two sends it again; one that wrote the report first
 might never send it.
@@ -14,15 +14,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 from custody.documents import Fields, parse_object
 from custody.evidence.creation import create_object
 from custody.evidence.objects import ObjectVersion
-from custody.gate.receipts import Left
+from custody.gate.receipts import Withheld
 from custody.times import format_time
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-LeftVersions = Mapping[ObjectVersion, Left]
+WithheldVersions = Mapping[ObjectVersion, Withheld]
 
-LEFT_TYPE = "urn:custody:left:v1"
+WITHHELD_TYPE = "urn:custody:withheld:v1"
 NAMED = 20
 """How many versions a message names."""
 _MAX_REPORT_BYTES = 512 * 1024 * 1024
@@ -36,16 +36,16 @@ class SnsClient(Protocol):
         ...
 
 
-class LeftReports:
-    """The reports of one table, ``<folder>_left/<number, 10 digits>.json`` in the processed bucket."""
+class WithheldReports:
+    """The reports of one table, ``<folder>_withheld/<number, 10 digits>.json`` in the processed bucket."""
 
     def __init__(self, s3: S3Client, bucket: str, folder: str, table: str) -> None:
         self._s3 = s3
         self._bucket = bucket
-        self._folder = f"{folder}_left/"
+        self._folder = f"{folder}_withheld/"
         self._table = table
 
-    def last(self) -> tuple[int, dict[ObjectVersion, Left]]:
+    def last(self) -> tuple[int, dict[ObjectVersion, Withheld]]:
         """The newest report's number, and what it says by version; 0 and nothing if there is no report.
 
         Raises ``EvidenceError`` if it cannot be read.
@@ -60,29 +60,29 @@ class LeftReports:
         data = self._s3.get_object(Bucket=self._bucket, Key=newest)["Body"].read()
         subject = f"report s3://{self._bucket}/{newest}"
         report = Fields(parse_object(data, subject, _MAX_REPORT_BYTES), subject)
-        left = [
-            Left(
+        withheld = [
+            Withheld(
                 ObjectVersion(item.words("bucket"), item.words("key"), item.words("version_id")),
                 item.words("reason"),
                 item.text("detail"),
             )
-            for item in report.objects("left")
+            for item in report.objects("withheld")
         ]
-        return report.natural("number"), {found.version: found for found in left}
+        return report.natural("number"), {found.version: found for found in withheld}
 
-    def tell(self, sns: SnsClient, topic_arn: str, left: LeftVersions, now: datetime) -> None:
-        """Send a message, then write a report, if ``left`` is not what the newest report has."""
+    def tell(self, sns: SnsClient, topic_arn: str, withheld: WithheldVersions, now: datetime) -> None:
+        """Send a message, then write a report, if ``withheld`` is not what the newest report has."""
         number, before = self.last()
-        if _reasons(left) == _reasons(before):
+        if _reasons(withheld) == _reasons(before):
             return
-        subject, message = self._words(left, before)
+        subject, message = self._words(withheld, before)
         sns.publish(TopicArn=topic_arn, Subject=subject, Message=message)
         document = {
-            "type": LEFT_TYPE,
+            "type": WITHHELD_TYPE,
             "table": self._table,
             "number": number + 1,
             "created_at": format_time(now),
-            "left": [
+            "withheld": [
                 {
                     "bucket": version.bucket,
                     "key": version.key,
@@ -90,42 +90,44 @@ class LeftReports:
                     "reason": found.reason,
                     "detail": found.detail,
                 }
-                for version, found in sorted(left.items())
+                for version, found in sorted(withheld.items())
             ],
         }
         body = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode()
         key = f"{self._folder}{number + 1:010d}.json"
         create_object(self._s3, self._bucket, key, body, "application/json")
 
-    def _words(self, left: LeftVersions, before: LeftVersions) -> tuple[str, str]:
+    def _words(self, withheld: WithheldVersions, before: WithheldVersions) -> tuple[str, str]:
         """Subject (at most 100 characters, Amazon SNS API Reference, "Publish") and text of the message."""
-        if not left:
+        if not withheld:
             return (
-                "custody: the gate leaves nothing any more",
-                f"Every object version of the table {self._table} that was left has been let through, "
+                "custody: the gate withholds nothing any more",
+                f"Every object version of the table {self._table} that was withheld has been let through, "
                 "or is no more.",
             )
         lines = [
-            f"The gate leaves {_versions(len(left))} of the table {self._table}: no job reads them. "
-            f"New since the last report: {len(left.keys() - before.keys())}.",
+            f"The gate withholds {_versions(len(withheld))} of the table {self._table}: no job reads them. "
+            f"New since the last report: {len(withheld.keys() - before.keys())}.",
             "",
         ]
-        news_first = sorted(left.items(), key=lambda item: (item[0] in before, item[0]))
+        news_first = sorted(withheld.items(), key=lambda item: (item[0] in before, item[0]))
         lines += [f"{version.uri}: {found.reason}" for version, found in news_first[:NAMED]]
-        if len(left) > NAMED:
-            lines.append(f"and {len(left) - NAMED} more")
+        if len(withheld) > NAMED:
+            lines.append(f"and {len(withheld) - NAMED} more")
         lines += [
             "",
             f"All of them, with what was found: the newest report below s3://{self._bucket}/{self._folder}",
             "What to do: custody verify on one of them says what is wrong; custody backfill records what has "
             "no receipt.",
         ]
-        return f"custody: the gate leaves {_versions(len(left))} of {self._table}"[:100], "\n".join(lines)
+        return f"custody: the gate withholds {_versions(len(withheld))} of {self._table}"[:100], "\n".join(
+            lines
+        )
 
 
 def _versions(count: int) -> str:
     return f"{count} object version{'' if count == 1 else 's'}"
 
 
-def _reasons(left: LeftVersions) -> dict[ObjectVersion, str]:
-    return {version: str(found.reason) for version, found in left.items()}
+def _reasons(withheld: WithheldVersions) -> dict[ObjectVersion, str]:
+    return {version: str(found.reason) for version, found in withheld.items()}
