@@ -81,7 +81,7 @@ class ObjectInput:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """An object version that the manifest names and the run did not use."""
+    """An object version that the manifest names and the run did not use: refused, or withheld."""
 
     version: ObjectVersion
     sha256: str
@@ -169,7 +169,8 @@ def parse_lineage(data: bytes, place: Place) -> Lineage:
         objects = tuple(_object_input(item) for item in fields.objects("inputs"))
         refused = tuple(
             Refusal(_object_version(item), item.sha256("sha256"), item.text("reason"))
-            for item in (fields.objects("refused") if document.get("refused") is not None else ())
+            for name in ("refused", "withheld")
+            for item in (fields.objects(name) if document.get(name) is not None else ())
         )
     else:
         tables = tuple(_table_version(item) for item in fields.objects("inputs"))
