@@ -12,7 +12,7 @@ from typing import Any, Self
 import duckdb
 
 from scripts.local_aws.athena.analyze import Analyzer
-from scripts.local_aws.athena.casts import CLOSE, OPEN
+from scripts.local_aws.athena.casts import Typed, printed_zoned
 from scripts.local_aws.athena.delta import is_delta, read_delta
 from scripts.local_aws.athena.model import (
     Cancellation,
@@ -24,6 +24,7 @@ from scripts.local_aws.athena.model import (
     ScanLimitExceededError,
     Store,
 )
+from scripts.local_aws.athena.natives.registry import CLOSE, OPEN
 from scripts.local_aws.athena.parse import Show, parse
 from scripts.local_aws.athena.scope import BaseTable, Column, Rows, Statement, View
 from scripts.local_aws.athena.tables import location, read_table, read_view
@@ -210,17 +211,23 @@ def _printable(rows: Rows) -> str:
     """Return the query with the columns that DuckDB's client cannot hand over turned into ones it can."""
     kinds = [column.type for column in rows.columns]
     for kind in kinds:
-        if MONTH_INTERVAL in _within(kind) or (TIMESTAMP_TZ in _within(kind) and kind != TIMESTAMP_TZ):
-            raise QueryError("NOT_SUPPORTED", f"a result of type {kind}")
-    if TIMESTAMP_TZ not in kinds:
+        for inner in _within(kind)[1:]:
+            if inner == MONTH_INTERVAL or inner.name == TIMESTAMP_TZ.name:
+                raise QueryError("NOT_SUPPORTED", f"a result of type {kind}")
+    if not any(kind == MONTH_INTERVAL or kind.name == TIMESTAMP_TZ.name for kind in kinds):
         return rows.sql
-    reads = [
-        f"strftime(q.c{at} AT TIME ZONE 'UTC', '%Y-%m-%d %H:%M:%S.%g UTC')"
-        if kind == TIMESTAMP_TZ
-        else f"q.c{at}"
-        for at, kind in enumerate(kinds)
-    ]
+    reads = [_printed(f"q.c{at}", kind) for at, kind in enumerate(kinds)]
     return f"SELECT {', '.join(reads)} FROM ({rows.sql}) AS q"  # noqa: S608 - of names made here
+
+
+def _printed(sql: str, kind: Type) -> str:
+    if kind.name == TIMESTAMP_TZ.name:
+        return printed_zoned(Typed(sql, kind))
+    if kind == MONTH_INTERVAL:
+        months = f"(date_part('year', {sql}) * 12 + date_part('month', {sql}))"
+        sign = f"CASE WHEN {months} < 0 THEN '-' ELSE '' END"
+        return f"({sign} || abs({months}) // 12 || '-' || abs({months}) % 12)"
+    return sql
 
 
 def _within(kind: Type) -> list[Type]:

@@ -122,7 +122,7 @@ def _parse_show(sql: str) -> Show:
 
 def _tokenize(sql: str) -> list[Token]:
     try:
-        tokens = list(_DIALECT.tokenize(sql))
+        tokens = [token for written in _typed(list(_DIALECT.tokenize(sql))) for token in _numbers(written)]
     except SqlglotError as error:
         raise _syntax_error(error, sql) from error
     for at, token in enumerate(tokens):
@@ -136,6 +136,39 @@ def _tokenize(sql: str) -> list[Token]:
             column = token.start - sql.rfind("\n", 0, token.start)
             raise QueryError("SYNTAX_ERROR", f"line {line}:{column}: mismatched input {operator!r}")
     return tokens
+
+
+def _typed(tokens: list[Token]) -> list[Token]:
+    """Read ``DECIMAL '1.5'`` as the number: sqlglot keeps a cast of it, which has another type."""
+    read: list[Token] = []
+    for token in tokens:
+        number = re.fullmatch(r"([+-]?)(\d+\.?\d*|\.\d+)", token.text)
+        if token.token_type is TokenType.STRING and number and read and read[-1].token_type is TokenType.DECIMAL:
+            place = (token.line, token.col, token.start, token.end)
+            read.pop()
+            read.append(Token(TokenType.L_PAREN, "(", *place))
+            if number[1] == "-":
+                read.append(Token(TokenType.DASH, "-", *place))
+            read.append(Token(TokenType.NUMBER, number[2] if "." in number[2] else f"{number[2]}.", *place))
+            read.append(Token(TokenType.R_PAREN, ")", *place))
+        else:
+            read.append(token)
+    return read
+
+
+def _numbers(token: Token) -> list[Token]:
+    """Part what sqlglot takes for one number, ``1e3-1``, at its operators."""
+    if token.token_type is not TokenType.NUMBER or not re.search(r"\d[+-]", token.text):
+        return [token]
+    parts = re.findall(r"[\d.]+[eE][+-]?\d+|[\d.]+|[+-]", token.text)
+    kinds = {"+": TokenType.PLUS, "-": TokenType.DASH}
+    at, found = token.start, []
+    for part in parts:
+        end = at + len(part) - 1
+        column = token.col - (token.end - end)
+        found.append(Token(kinds.get(part, TokenType.NUMBER), part, token.line, column, at, end))
+        at = end + 1
+    return found
 
 
 def _bind(tokens: list[Token], parameters: Sequence[str]) -> list[Token]:

@@ -14,6 +14,8 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from scripts.local_aws.athena.model import QueryError
+
 INTEGERS = ("tinyint", "smallint", "integer", "bigint")
 _INTEGER_DIGITS = {"tinyint": 3, "smallint": 5, "integer": 10, "bigint": 19}
 _MAX_PRECISION = 38
@@ -21,12 +23,16 @@ _MAX_PRECISION = 38
 
 @dataclass(frozen=True, slots=True)
 class Type:
-    """A Trino type: its element types, a row's names of fields, a decimal's precision and scale."""
+    """A Trino type: its element types, a row's names of fields, a decimal's precision and scale, a char's length.
+
+    ``zone``: the time zone of all values of a timestamp with time zone, which Athena keeps with each of them.
+    """
 
     name: str
     args: tuple[Type, ...] = ()
     fields: tuple[str, ...] = ()
     params: tuple[int, ...] = ()
+    zone: str = "UTC"
 
     def __str__(self) -> str:
         if self.name == "row":
@@ -63,6 +69,7 @@ DATE = Type("date")
 TIMESTAMP = Type("timestamp")
 TIMESTAMP_TZ = Type("timestamp with time zone")
 JSON = Type("json")
+UUID = Type("uuid")
 DAY_INTERVAL = Type("interval day to second")
 MONTH_INTERVAL = Type("interval year to month")
 
@@ -89,7 +96,7 @@ _SCALARS = {
     "double": DOUBLE,
     "string": VARCHAR,
     "varchar": VARCHAR,
-    "char": VARCHAR,
+    "char": Type("char", params=(1,)),
     "binary": VARBINARY,
     "varbinary": VARBINARY,
     "date": DATE,
@@ -98,6 +105,8 @@ _SCALARS = {
     "timestamp with time zone": TIMESTAMP_TZ,
     "timestamp(3) with time zone": TIMESTAMP_TZ,
     "json": JSON,
+    "interval day to second": DAY_INTERVAL,
+    "uuid": UUID,
 }
 
 
@@ -114,8 +123,10 @@ def parse_type(text: str) -> Type:
         raise ValueError(f"type {text!r}")
     name, inner = match.groups()
     parts = _split(inner)
-    if name in ("varchar", "char"):
+    if name == "varchar":
         return VARCHAR
+    if name == "char":
+        return Type("char", params=(int(parts[0]),))
     if name == "decimal":
         precision, scale = (int(part) for part in (*parts, "0")[:2])
         return decimal(precision, scale)
@@ -154,6 +165,8 @@ _DUCKDB = {
     "real": "FLOAT",
     "double": "DOUBLE",
     "varchar": "VARCHAR",
+    "char": "VARCHAR",
+    "uuid": "UUID",
     "varbinary": "BLOB",
     "date": "DATE",
     "timestamp": "TIMESTAMP",
@@ -199,8 +212,14 @@ def common_type(left: Type, right: Type) -> Type | None:
     if left.is_numeric and right.is_numeric:
         return _common_number(left, right)
     if left.is_moment and right.is_moment:
-        order = (DATE, TIMESTAMP, TIMESTAMP_TZ)
-        return order[max(order.index(left), order.index(right))]
+        order = ("date", "timestamp", "timestamp with time zone")
+        if left.name == right.name and left.zone != right.zone:
+            raise QueryError("NOT_SUPPORTED", f"times of {left.zone} and {right.zone} as values of one type")
+        return max(left, right, key=lambda of: (order.index(of.name), of.params))
+    if left.name == right.name == "char":
+        return max(left, right, key=lambda of: of.params)
+    if {left.name, right.name} == {"char", "varchar"}:
+        raise QueryError("NOT_SUPPORTED", "char and varchar as values of one type: cast one of them")
     if left.name == right.name and left.args and len(left.args) == len(right.args):
         args = [common_type(a, b) for a, b in zip(left.args, right.args, strict=True)]
         if None not in args:

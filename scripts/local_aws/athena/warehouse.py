@@ -22,6 +22,7 @@ import msgspec
 
 from scripts.local_aws.athena.delta import DeltaTable
 from scripts.local_aws.athena.model import QueryError, Store
+from scripts.local_aws.athena.natives import register
 from scripts.local_aws.athena.tables import StoredTable, rows
 from scripts.local_aws.athena.types import TIMESTAMP_TZ, Type, duckdb_type, quote_text
 
@@ -186,6 +187,7 @@ def _sandbox(settings: Mapping[str, str]) -> duckdb.DuckDBPyConnection:
     database = duckdb.connect(":memory:", config=dict(settings))
     for setting in ("TimeZone = 'UTC'", "enable_external_access = false", "lock_configuration = true"):
         database.execute(f"SET {setting}")
+    register(database)
     return database
 
 

@@ -1,0 +1,34 @@
+"""What DuckDB has not, or has otherwise: functions of Trino in Python, called from the SQL that runs here.
+
+Each module is a subject. A function takes and gives values, never NULL among its arguments, and fails with
+``QueryError`` in Trino's words; ``register`` makes all of them known to a database under ``native(name)``.
+"""
+
+from __future__ import annotations
+
+from scripts.local_aws.athena.natives import (
+    binary,
+    documents,
+    formatter,
+    moments,
+    numbers,
+    paths,
+    patterns,
+    texts,
+    urls,
+)
+from scripts.local_aws.athena.natives.registry import native, register
+
+__all__ = [
+    "binary",
+    "documents",
+    "formatter",
+    "moments",
+    "native",
+    "numbers",
+    "paths",
+    "patterns",
+    "register",
+    "texts",
+    "urls",
+]
