@@ -59,7 +59,9 @@ def check(condition: str, sql: str, to: Type, complaint: str) -> str:
     What fails is a cast of the complaint, which DuckDB repeats: unlike ``error()`` it is not volatile and can
     stand in ``TRY``. ``engine`` finds it again by its brackets.
     """
-    failure = cast_sql(f"{quote_text(OPEN)} || {complaint} || {quote_text(CLOSE)}", to)
+    failure = native("failure", complaint)
+    if to != VARCHAR:
+        failure = cast_sql(f"{quote_text(OPEN)} || {complaint} || {quote_text(CLOSE)}", to)
     return f"CASE WHEN {condition} THEN {sql} ELSE {failure} END"
 
 
@@ -94,7 +96,7 @@ def in_zone(local_sql: str, zone: str) -> str:
     minutes = fixed_minutes(zone)
     if minutes is None:
         return f"({local_sql} AT TIME ZONE {quote_text(zone)})"
-    return f"({local_sql}{_minus(minutes)} AT TIME ZONE 'UTC')"
+    return f"(({local_sql}{_minus(minutes)}) AT TIME ZONE 'UTC')"
 
 
 def _minus(minutes: int) -> str:

@@ -25,7 +25,7 @@ from scripts.local_aws.athena.model import (
     Store,
 )
 from scripts.local_aws.athena.natives.registry import CLOSE, OPEN
-from scripts.local_aws.athena.parse import Show, parse
+from scripts.local_aws.athena.parse import Explain, Show, parse
 from scripts.local_aws.athena.scope import BaseTable, Column, Rows, Statement, View
 from scripts.local_aws.athena.tables import location, read_table, read_view
 from scripts.local_aws.athena.types import MONTH_INTERVAL, TIMESTAMP_TZ, VARCHAR, Type, render
@@ -91,6 +91,9 @@ class Engine:
         statement = parse(sql, parameters)
         if isinstance(statement, Show):
             return self._show(statement, database.lower())
+        explained, statement = (
+            (statement, statement.query) if isinstance(statement, Explain) else (None, statement)
+        )
         names = _Names(self._catalog, self._store, self._warehouse, self._clock())
         try:
             with self._lock:
@@ -100,6 +103,8 @@ class Engine:
                 )
                 partitions = self._warehouse.plan(planned.sql)
                 objects = self._warehouse.objects(partitions)
+                if explained:
+                    return _explanation(explained, rows, objects)
                 scanned_bytes = sum(objects.values())
                 if scan_limit is not None and scanned_bytes > scan_limit:
                     raise ScanLimitExceededError
@@ -204,7 +209,8 @@ def _domain(values: Iterable[str | None]) -> frozenset[str] | None:
 
 
 def _columns(rows: Rows) -> tuple[tuple[str, str], ...]:
-    return tuple((column.name or f"_col{at}", str(column.type)) for at, column in enumerate(rows.columns))
+    """Return the names, which Athena gives in lower case, and the types."""
+    return tuple(((column.name or f"_col{at}").lower(), str(column.type)) for at, column in enumerate(rows.columns))
 
 
 def _printable(rows: Rows) -> str:
@@ -232,6 +238,15 @@ def _printed(sql: str, kind: Type) -> str:
 
 def _within(kind: Type) -> list[Type]:
     return [kind, *(inner for argument in kind.args for inner in _within(argument))]
+
+
+def _explanation(explained: Explain, rows: Rows, objects: Mapping[str, int]) -> Result:
+    """Say what a statement that Athena would take gives and reads; Athena's own plan is another text."""
+    if explained.validate:
+        return Result((("Valid", "boolean"),), (("true",),))
+    given = ", ".join(f"{name}:{kind}" for name, kind in _columns(rows))
+    plan = [f"Output[{given}]", *(f"    TableScan[{uri}, {size} bytes]" for uri, size in sorted(objects.items()))]
+    return Result((("Query Plan", "varchar"),), (("\n".join(plan),),))
 
 
 def _listing(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Result:

@@ -7,6 +7,7 @@ https://trino.io/docs/current/functions.html and https://trino.io/docs/current/l
 
 from __future__ import annotations
 
+import itertools
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -34,6 +35,7 @@ from scripts.local_aws.athena.types import (
     TIMESTAMP,
     TIMESTAMP_TZ,
     UNKNOWN,
+    UUID,
     VARCHAR,
     Type,
     array,
@@ -83,9 +85,9 @@ class Expressions(ABC):
             if value not in (None, False, []) and name not in known:
                 raise self.error(node, "NOT_SUPPORTED", f"{name.strip('_')} in {type(node).__name__.lower()}")
 
-    def new_name(self, letter: str = "t") -> str:
-        """Return a name that no other relation or parameter of the statement has."""
-        return f"{letter}{next(self._statement.names)}"
+    def new_name(self) -> str:
+        """Return a name that no other relation of the statement has."""
+        return f"t{next(self._statement.names)}"
 
     # --- Expressions
 
@@ -216,8 +218,24 @@ class Expressions(ABC):
         return Typed(f"({joiner.join(self.compare(node, operator, *pair).sql for pair in pairs)})", BOOLEAN)
 
     def _comparison(self, node: exp.Expr, scope: Scope) -> Typed:
+        if isinstance(node.expression, (exp.Any, exp.All)):
+            return self._quantified(node, scope)
         left, right = self.expression(node.this, scope), self.expression(node.expression, scope)
         return self.compare(node, _COMPARISONS[type(node)], left, right)
+
+    def _quantified(self, node: exp.Expr, scope: Scope) -> Typed:
+        """Write ``value operator ANY (query)`` or ``ALL``."""
+        value, query = self.expression(node.this, scope), node.expression.this
+        rows = self._rows(query.this if isinstance(query, exp.Subquery) else query, scope, columns=1)
+        one = comparable(_COMPARISONS[type(node)], value)
+        self.compare(node, _COMPARISONS[type(node)], one, Typed("NULL", rows.columns[0].type))
+        kind = common_type(one.type, rows.columns[0].type)
+        left = coerce(one, kind) if kind else None
+        others = converted(rows, [kind], self.new_name()) if kind else None
+        if left is None or others is None or kind == JSON or kind is None or kind.name in ("row", "char"):
+            raise self.error(node, "NOT_SUPPORTED", f"a comparison of {value.type} with a query")
+        how = "ANY" if isinstance(node.expression, exp.Any) else "ALL"
+        return Typed(f"({left.sql} {_COMPARISONS[type(node)]} {how} ({others.sql}))", BOOLEAN)
 
     def _connector(self, node: exp.Expr, scope: Scope) -> Typed:
         joiner = " AND " if isinstance(node, exp.And) else " OR "
@@ -438,7 +456,7 @@ class Expressions(ABC):
             cut = to_length(value, int(length[1]))
             return replace(cut, sql=f"TRY({cut.sql})") if isinstance(node, exp.TryCast) else cut
         try:
-            kind = parse_type(written)
+            kind = UUID if written == "uuid" else parse_type(written)
         except ValueError as error:
             raise self.error(node, "NOT_SUPPORTED", f"cast to {written}") from error
         return convert(value, kind)
@@ -468,7 +486,10 @@ class Expressions(ABC):
             bound = dict(zip(parameters, values, strict=True))
             return self.expression(node.this, replace(scope, parameters={**scope.parameters, **bound}))
 
-        return Lambda(len(parameters), body, lambda: self.new_name("l"))
+        # Numbered from those around it, not through the statement: the same lambda is the same text again.
+        around = [int(n) for value in scope.parameters.values() for n in re.findall(r"\bl(\d+)\b", value.sql)]
+        numbers = itertools.count(max(around, default=0) + 1)
+        return Lambda(len(parameters), body, lambda: f"l{next(numbers)}")
 
     def _over(self, node: exp.Expr, scope: Scope) -> Typed:
         """Write an aggregate or window function with OVER, FILTER, WITHIN GROUP or IGNORE NULLS around it."""

@@ -47,11 +47,10 @@ _OTHER_STATEMENTS = (
         "DELETE",
         "DROP",
         "EXECUTE",
-        "EXPLAIN",
         "GRANT",
         "INSERT",
     ),
-    *("MERGE", "MSCK", "OPTIMIZE", "PREPARE", "TRUNCATE", "UNLOAD", "UPDATE", "USING", "VACUUM", "VALUES"),
+    *("MERGE", "MSCK", "OPTIMIZE", "PREPARE", "TRUNCATE", "UNLOAD", "UPDATE", "USING", "VACUUM", "TABLE"),
 )
 SHOW_WORDS = ("show", "describe", "desc ")
 """How the statements begin that only list."""
@@ -80,22 +79,52 @@ class Show:
     like: str | None
 
 
-def parse(sql: str, parameters: Sequence[str] = ()) -> exp.Query | Show:
-    """Read one statement that only reads: ``SELECT``, ``WITH``, ``SHOW`` or ``DESCRIBE``.
+@dataclass(frozen=True, slots=True)
+class Explain:
+    """An ``EXPLAIN``: the statement it is about, and whether it is only to be validated."""
+
+    query: exp.Query
+    validate: bool
+
+
+_EXPLAIN = re.compile(r"explain\b(?P<analyze>\s+analyze\b)?(?:\s*\((?P<options>[^()]*)\))?", re.I)
+
+
+def _parse_explain(sql: str, parameters: Sequence[str]) -> Explain:
+    head = _EXPLAIN.match(sql)
+    options = " ".join((head["options"] or "").lower().split()) if head else ""
+    if head is None or head["analyze"]:
+        raise QueryError("NOT_SUPPORTED", "EXPLAIN ANALYZE")
+    if not re.fullmatch(r"((type (logical|distributed|validate)|format text)(, |,|$)){0,2}", options):
+        if not re.match(r"\s*(select|with|values)", head["options"] or "", re.I):
+            raise QueryError("NOT_SUPPORTED", f"EXPLAIN ({options})")
+        head = re.compile("explain", re.I).match(sql)  # what is in brackets is the statement
+        options = ""
+    end = head.end() if head else 0
+    query = parse(re.sub(r"[^\n]", " ", sql[:end]) + sql[end:], parameters)
+    if not isinstance(query, exp.Query):
+        raise QueryError("NOT_SUPPORTED", "EXPLAIN of a statement that is no query")
+    return Explain(query, "validate" in options)
+
+
+def parse(sql: str, parameters: Sequence[str] = ()) -> exp.Query | Show | Explain:
+    """Read one statement that only reads: ``SELECT``, ``WITH``, ``VALUES``, ``EXPLAIN``, ``SHOW``, ``DESCRIBE``.
 
     ``parameters`` are the texts of SQL constants (``'abc'``, ``7``, ``DATE '2026-11-20'``), one a ``?``.
     Raises ``QueryError`` for anything else.
     """
-    sql = sql.strip().removesuffix(";")
-    if sql.lower().startswith(SHOW_WORDS):
-        return _parse_show(sql)
+    sql = sql.rstrip().removesuffix(";")
+    if sql.strip().lower().startswith(SHOW_WORDS):
+        return _parse_show(sql.strip())
+    if re.match(r"\s*explain\b", sql, re.I):
+        return _parse_explain(sql.strip(), parameters)
     tokens = _tokenize(sql)
     if any(token.token_type is TokenType.SEMICOLON for token in tokens):
         raise QueryError("SYNTAX_ERROR", "Only one sql statement is allowed.")
     first = tokens[0].text.upper() if tokens else "<EOF>"
     if first in _OTHER_STATEMENTS:
         raise QueryError("NOT_SUPPORTED", f"{first}: this engine only reads")
-    if first not in ("SELECT", "WITH", "("):
+    if first not in ("SELECT", "WITH", "(", "VALUES"):
         raise QueryError("SYNTAX_ERROR", f"line 1:1: mismatched input '{first}'. Expecting: <query>")
     tree = _parse_tokens(_bind(tokens, parameters), sql)
     if isinstance(tree, exp.Query):
@@ -122,7 +151,7 @@ def _parse_show(sql: str) -> Show:
 
 def _tokenize(sql: str) -> list[Token]:
     try:
-        tokens = [token for written in _typed(list(_DIALECT.tokenize(sql))) for token in _numbers(written)]
+        tokens = _typed(_scan(sql))
     except SqlglotError as error:
         raise _syntax_error(error, sql) from error
     for at, token in enumerate(tokens):
@@ -156,19 +185,20 @@ def _typed(tokens: list[Token]) -> list[Token]:
     return read
 
 
-def _numbers(token: Token) -> list[Token]:
-    """Part what sqlglot takes for one number, ``1e3-1``, at its operators."""
-    if token.token_type is not TokenType.NUMBER or not re.search(r"\d[+-]", token.text):
-        return [token]
-    parts = re.findall(r"[\d.]+[eE][+-]?\d+|[\d.]+|[+-]", token.text)
-    kinds = {"+": TokenType.PLUS, "-": TokenType.DASH}
-    at, found = token.start, []
-    for part in parts:
-        end = at + len(part) - 1
-        column = token.col - (token.end - end)
-        found.append(Token(kinds.get(part, TokenType.NUMBER), part, token.line, column, at, end))
-        at = end + 1
-    return found
+_NUMBER = re.compile(r"(?:\d+\.?\d*|\.\d+)[eE][+-]?\d+")
+
+
+def _scan(sql: str) -> list[Token]:
+    """Tokenize; what sqlglot takes for one number, ``1e3-1``, is scanned anew from behind the first."""
+    tokens = list(_DIALECT.tokenize(sql))
+    for at, token in enumerate(tokens):
+        number = _NUMBER.match(sql, token.start) if token.token_type is TokenType.NUMBER else None
+        if number and number.end() <= token.end:
+            column = token.col - (token.end + 1 - number.end())
+            first = Token(TokenType.NUMBER, number[0], token.line, column, token.start, number.end() - 1)
+            rest = re.sub(r"[^\n]", " ", sql[: number.end()]) + sql[number.end() :]
+            return [*tokens[:at], first, *_scan(rest)]
+    return tokens
 
 
 def _bind(tokens: list[Token], parameters: Sequence[str]) -> list[Token]:

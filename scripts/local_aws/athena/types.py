@@ -106,7 +106,6 @@ _SCALARS = {
     "timestamp(3) with time zone": TIMESTAMP_TZ,
     "json": JSON,
     "interval day to second": DAY_INTERVAL,
-    "uuid": UUID,
 }
 
 

@@ -469,7 +469,8 @@ def _map_from_entries(arguments: Sequence[Argument]) -> Typed:
     if row.name != "row" or len(row.args) != 2:
         raise NoOverloadError
     entry = check(_no_null("v.e"), "v.e", array(row), _invalid("map entry cannot be null"))
-    keys, items = (f"list_transform({entry}, lambda e: e[{at}])" for at in (1, 2))
+    first, second = (f"struct_extract(e, {quote_text(name)})" for name in row.fields)
+    keys, items = (f"list_transform({entry}, lambda e: {part})" for part in (first, second))
     made = _map([Typed("v.k", array(row.args[0])), Typed("v.i", array(row.args[1]))])
     return Typed(let(let(made.sql, k=keys, i=items), e=sql), made.type)
 
@@ -479,7 +480,9 @@ def _multimap_from_entries(arguments: Sequence[Argument]) -> Typed:
     if row.name != "row" or len(row.args) != 2:
         raise NoOverloadError
     key, item = row.args
-    return Typed(grouped(f"list_transform({sql}, lambda e: {{'key': e[1], 'value': e[2]}})"), _map_type(key, array(item)))
+    first, second = (f"struct_extract(e, {quote_text(name)})" for name in row.fields)
+    entries = f"list_transform({sql}, lambda e: {{'key': {first}, 'value': {second}}})"
+    return Typed(grouped(entries), _map_type(key, array(item)))
 
 
 def grouped(entries: str) -> str:
@@ -492,7 +495,8 @@ def grouped(entries: str) -> str:
 
 def _map_entries(arguments: Sequence[Argument]) -> Typed:
     sql, key, item = _map_of(*typed(arguments, 1))
-    return Typed(f"map_entries({sql})", array(Type("row", (key, item), ("key", "value"))))
+    entries = f"list_transform(map_entries({sql}), lambda e: {{'field0': e.key, 'field1': e.value}})"
+    return Typed(entries, array(Type("row", (key, item), ("field0", "field1"))))
 
 
 def _map_concat(arguments: Sequence[Argument]) -> Typed:

@@ -92,7 +92,7 @@ def _by_sql_path(name: str, result: Type) -> Builder:
     def build(arguments: Sequence[Argument]) -> Typed:
         document, path = typed(arguments, 2)
         written = constant(path, "JSON path")
-        documents.sequence("null", written)
+        documents.check_path(written)
         return Typed(native(name, as_type(document, VARCHAR), quote_text(written)), result)
 
     return build

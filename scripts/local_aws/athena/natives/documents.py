@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from decimal import Decimal
 
 from scripts.local_aws.athena.model import QueryError
@@ -281,7 +282,7 @@ _SQL_STEP = re.compile(
 )
 
 
-class _StructuralError(Exception):
+class StructuralError(Exception):
     """The path of a strict mode names what is not there."""
 
 
@@ -305,7 +306,7 @@ def _selected(item: Value, step: re.Match[str], *, lax: bool) -> list[Value]:
     if step["index"] is not None or step["elements"]:
         if not isinstance(item, list):
             if not lax:
-                raise _StructuralError
+                raise StructuralError
             item = [item]
         if step["elements"]:
             return list(item)
@@ -313,7 +314,7 @@ def _selected(item: Value, step: re.Match[str], *, lax: bool) -> list[Value]:
         if index >= len(item):
             if lax:
                 return []
-            raise _StructuralError
+            raise StructuralError
         return [item[index]]
     if lax and isinstance(item, list):
         return [found for inner in item for found in _member(inner, step, lax=True)]
@@ -330,7 +331,13 @@ def _member(item: Value, step: re.Match[str], *, lax: bool) -> list[Value]:
             return [members[name]]
     if lax:
         return []
-    raise _StructuralError
+    raise StructuralError
+
+
+def check_path(path: str) -> None:
+    """Raise ``QueryError`` if a path is none, or more than is supported."""
+    with suppress(StructuralError):
+        sequence("null", path.replace("strict", "lax", 1))
 
 
 @provide("VARCHAR, VARCHAR -> VARCHAR")
@@ -368,5 +375,5 @@ def json_exists(text: str, path: str) -> bool:
 def _items(text: str, path: str) -> list[Value] | None:
     try:
         return sequence(text, path)
-    except (MalformedError, _StructuralError):
+    except (MalformedError, StructuralError):
         return None

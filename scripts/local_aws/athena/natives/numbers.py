@@ -220,10 +220,19 @@ def _power(base: float, exponent: float) -> float:
 
 
 _REAL_FUNCTIONS: dict[str, Callable[[float], float]] = {
-    **{name: getattr(math, name) for name in ("exp", "cbrt", "sin", "cos", "tan", "asin", "acos", "atan", "sinh")},
+    **{name: getattr(math, name) for name in ("exp", "sin", "cos", "tan", "asin", "acos", "atan", "sinh")},
     **{name: getattr(math, name) for name in ("cosh", "tanh", "degrees", "radians", "sqrt", "log10", "log2")},
     "ln": math.log,
+    "cbrt": lambda value: _cube_root(value),
 }
+
+
+def _cube_root(value: float) -> float:
+    if value == 0 or value - value != 0:
+        return value
+    precise = Context(prec=40)
+    root = precise.exp(precise.divide(precise.ln(precise.create_decimal(abs(value))), 3))
+    return math.copysign(float(root), value)
 
 
 @provide("VARCHAR, DOUBLE -> DOUBLE")

@@ -42,14 +42,18 @@ def native(name: str, *arguments: str) -> str:
     """Write the call of a provided function."""
     if name not in _NATIVES:
         raise KeyError(name)
-    return f"native_{name}({', '.join(arguments)})"
+    call = f"native_{name}({', '.join(arguments)})"
+    return f"CAST({call} AS DOUBLE)" if _NATIVES[name].result == "DOUBLE" else call
 
 
 def register(database: duckdb.DuckDBPyConnection) -> None:
     """Make every provided function known to a database."""
     for name, each in _NATIVES.items():
+        function, result = _guarded(each.function), each.result
+        if result == "DOUBLE":  # DuckDB's client takes NaN for NULL: a double goes through as text
+            function, result = _as_text(function), "VARCHAR"
         database.create_function(
-            f"native_{name}", _guarded(each.function), each.parameters, each.result, null_handling="special"
+            f"native_{name}", function, each.parameters, result, null_handling="special"
         )
 
 
@@ -68,6 +72,22 @@ def _guarded(function: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
+def _as_text(function: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(function)
+    def call(*arguments: Any) -> Any:
+        result = function(*arguments)
+        return None if result is None else repr(result)
+
+    return call
+
+
 def invalid(message: str) -> QueryError:
     """Return the error of an argument that the function does not take."""
     return QueryError("INVALID_FUNCTION_ARGUMENT", message)
+
+
+@provide("VARCHAR -> VARCHAR")
+def failure(complaint: str) -> str:
+    """Fail with a code and words: ``CODE: words``."""
+    code, _, message = complaint.partition(": ")
+    raise QueryError(code, message)
