@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from threading import Lock
 from types import TracebackType
 from typing import Any, Self
+from uuid import uuid4
 
 import duckdb
 
@@ -24,7 +25,7 @@ from scripts.local_aws.athena.model import (
     ScanLimitExceededError,
     Store,
 )
-from scripts.local_aws.athena.natives.registry import CLOSE, OPEN
+from scripts.local_aws.athena.natives.registry import CLOSE, OPEN, begin, noted
 from scripts.local_aws.athena.parse import Explain, Show, parse
 from scripts.local_aws.athena.scope import BaseTable, Column, Rows, Statement, View
 from scripts.local_aws.athena.tables import location, read_table, read_view
@@ -119,8 +120,10 @@ class Engine:
     def _fetch(
         self, rows: Rows, cursor: duckdb.DuckDBPyConnection, cancellation: Cancellation
     ) -> tuple[tuple[str | None, ...], ...]:
-        kinds = [column.type for column in rows.columns]
+        kinds, statement = [column.type for column in rows.columns], uuid4().hex
+        unsupported = None
         try:
+            begin(cursor, statement)
             cancellation.bind(cursor.interrupt)
             fetched = cursor.execute(_printable(rows)).fetchall()
             cancellation.bind(None)
@@ -128,6 +131,9 @@ class Engine:
             raise CancelledError from error
         finally:
             cursor.close()
+            unsupported = noted(statement)
+        if unsupported:
+            raise unsupported
         return tuple(tuple(render(v, kind) for v, kind in zip(row, kinds, strict=True)) for row in fetched)
 
     def _show(self, statement: Show, database: str) -> Result:

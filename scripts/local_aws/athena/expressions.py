@@ -359,6 +359,11 @@ class Expressions(ABC):
         millis += int(parts.get("fraction", "").ljust(3, "0")[:3])
         return Typed(f"to_milliseconds({sign}{millis})", kind)
 
+    def _substring(self, node: exp.Expr, scope: Scope) -> Typed:
+        self.only(node, "this", "start", "length")
+        parts = [node.args.get(name) for name in ("this", "start", "length")]
+        return functions.call("substring", [self.expression(part, scope) for part in parts if part is not None])
+
     def _position(self, node: exp.Expr, scope: Scope) -> Typed:
         self.only(node, "this", "substr")
         return functions.call(
@@ -553,7 +558,10 @@ class Expressions(ABC):
             self.only(spec, "kind", "start", "start_side", "end", "end_side")
             bounds = [self._bound(spec, side, scope) for side in ("start", "end") if spec.args.get(side)]
             frame = f"BETWEEN {' AND '.join(bounds)}" if len(bounds) == 2 else bounds[0]
-            clauses.append(f"{'ROWS' if spec.args['kind'].upper() == 'ROWS' else 'RANGE'} {frame}")
+            kind = spec.args["kind"].upper()
+            if kind not in ("ROWS", "RANGE", "GROUPS"):
+                raise self.error(node, "NOT_SUPPORTED", f"a frame of {kind}")
+            clauses.append(f"{kind} {frame}")
         return " ".join(clauses)
 
     def _bound(self, spec: exp.Expr, side: str, scope: Scope) -> str:
@@ -610,6 +618,7 @@ _WRITERS: Mapping[type[exp.Expr], Callable[[Expressions, exp.Expr, Scope], Typed
     exp.Extract: Expressions._extract,
     exp.Interval: Expressions._interval,
     exp.StrPosition: Expressions._position,
+    exp.Substring: Expressions._substring,
     exp.Trim: Expressions._trim,
     exp.Array: Expressions._array,
     exp.Tuple: Expressions._row,

@@ -20,7 +20,11 @@ from sqlglot.tokenizer_core import Token, TokenType
 
 from scripts.local_aws.athena.model import QueryError
 
-_SPECIAL_FORMS = ("CAST", "TRY_CAST", "EXTRACT", "TRIM", "POSITION")
+_SPECIAL_FORMS = ("CAST", "TRY_CAST", "EXTRACT", "TRIM", "POSITION", "SUBSTRING")
+_UNREAD_FORMS = re.compile(
+    r"\b(json_(?:object|array|value|query|exists|table)\s*\(|match_recognize\b|listagg\s*\([^)]*on\s+overflow)", re.I
+)
+"""What has a syntax of its own in Athena that is not read here."""
 
 
 class _Parser(AthenaTrinoParser):
@@ -126,10 +130,25 @@ def parse(sql: str, parameters: Sequence[str] = ()) -> exp.Query | Show | Explai
         raise QueryError("NOT_SUPPORTED", f"{first}: this engine only reads")
     if first not in ("SELECT", "WITH", "(", "VALUES"):
         raise QueryError("SYNTAX_ERROR", f"line 1:1: mismatched input '{first}'. Expecting: <query>")
-    tree = _parse_tokens(_bind(tokens, parameters), sql)
+    bound = _bind(tokens, parameters)
+    if first == "VALUES":  # sqlglot reads it only where a relation stands
+        bound = _selected(bound)
+    tree = _parse_tokens(bound, sql)
     if isinstance(tree, exp.Query):
         return tree
     raise QueryError("SYNTAX_ERROR", "line 1:1: this is no query")
+
+
+def _selected(tokens: list[Token]) -> list[Token]:
+    """Write ``VALUES … ORDER BY …`` as a ``SELECT`` of the values."""
+    depth = 0
+    for end, token in enumerate(tokens):
+        depth += {TokenType.L_PAREN: 1, TokenType.R_PAREN: -1}.get(token.token_type, 0)
+        if depth == 0 and token.token_type in (TokenType.ORDER_BY, TokenType.LIMIT, TokenType.OFFSET, TokenType.FETCH):
+            break
+    else:
+        end = len(tokens)
+    return [*_scan("SELECT * FROM ("), *tokens[:end], *_scan(")"), *tokens[end:]]
 
 
 def position(node: exp.Expr, sql: str) -> str:
@@ -241,6 +260,8 @@ def _parse_tokens(tokens: list[Token], sql: str) -> exp.Expr:
 
 
 def _syntax_error(error: SqlglotError, sql: str) -> QueryError:
+    if form := _UNREAD_FORMS.search(sql):
+        return QueryError("NOT_SUPPORTED", f"this form of {form[1].strip('( ').lower()}")
     details = getattr(error, "errors", None) or [{}]
     near = details[0].get("highlight") or sql[:20]
     line, column = details[0].get("line") or 1, details[0].get("col") or len(near)

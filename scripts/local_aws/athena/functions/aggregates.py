@@ -73,8 +73,10 @@ def _sum(arguments: Sequence[Typed], distinct: str, order: str) -> Aggregate:
         raise NoOverloadError
     _only("{d}", distinct, order)
     source = arguments[0].type
-    if source in (DAY_INTERVAL, MONTH_INTERVAL):
-        return Aggregate(f"sum({distinct}{arguments[0].sql})", source)
+    if source == DAY_INTERVAL:
+        return Aggregate(f"sum({distinct}epoch_ms({arguments[0].sql}))", source, "to_milliseconds(CAST({} AS BIGINT))")
+    if source == MONTH_INTERVAL:
+        raise QueryError("NOT_SUPPORTED", f"sum of {source}")
     value = numeric(arguments[0])
     result = BIGINT if source.is_integer else value.type
     if source.name == "decimal":
@@ -86,6 +88,8 @@ def _avg(arguments: Sequence[Typed], distinct: str, order: str) -> Aggregate:
     if len(arguments) != 1:
         raise NoOverloadError
     _only("{d}", distinct, order)
+    if arguments[0].type in (DAY_INTERVAL, MONTH_INTERVAL):
+        raise QueryError("NOT_SUPPORTED", f"avg of {arguments[0].type}")
     value = numeric(arguments[0])
     if value.type.name == "decimal":
         written = f"list({distinct}CAST({value.sql} AS VARCHAR))"

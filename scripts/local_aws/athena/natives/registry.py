@@ -1,10 +1,14 @@
-"""The Python functions that a database knows, by name."""
+"""The Python functions that a database knows, by name.
+
+What one of them does not support it says twice: it fails, and it notes that under the statement, which
+``TRY`` cannot undo. Else the statement would go on with a NULL where Athena has an answer.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import wraps
+from inspect import Parameter, Signature
 from typing import Any, TypeVar
 
 import duckdb
@@ -23,6 +27,8 @@ class _Native:
 
 
 _NATIVES: dict[str, _Native] = {}
+_NOTED: dict[str, QueryError] = {}
+"""What is not supported of each statement that runs."""
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
@@ -40,45 +46,53 @@ def provide(signature: str) -> Callable[[Function], Function]:
 
 def native(name: str, *arguments: str) -> str:
     """Write the call of a provided function."""
-    if name not in _NATIVES:
-        raise KeyError(name)
-    call = f"native_{name}({', '.join(arguments)})"
+    call = f"native_{name}({', '.join([*arguments, '''getvariable('statement')'''])})"
     return f"CAST({call} AS DOUBLE)" if _NATIVES[name].result == "DOUBLE" else call
 
 
 def register(database: duckdb.DuckDBPyConnection) -> None:
     """Make every provided function known to a database."""
     for name, each in _NATIVES.items():
-        function, result = _guarded(each.function), each.result
-        if result == "DOUBLE":  # DuckDB's client takes NaN for NULL: a double goes through as text
-            function, result = _as_text(function), "VARCHAR"
-        database.create_function(
-            f"native_{name}", function, each.parameters, result, null_handling="special"
-        )
+        # DuckDB's client takes NaN for NULL: a double goes through as text.
+        result = "VARCHAR" if each.result == "DOUBLE" else each.result
+        parameters = [*each.parameters, "VARCHAR"]
+        database.create_function(f"native_{name}", _called(each), parameters, result, null_handling="special")
 
 
-def _guarded(function: Callable[..., Any]) -> Callable[..., Any]:
-    @wraps(function)
+def begin(connection: duckdb.DuckDBPyConnection, statement: str) -> None:
+    """Say which statement runs on a connection; ``statement`` is an identifier of letters and digits."""
+    connection.execute(f"SET VARIABLE statement = '{statement}'")
+
+
+def noted(statement: str) -> QueryError | None:
+    """Return, once, what of a statement was not supported."""
+    return _NOTED.pop(statement, None)
+
+
+def _called(each: _Native) -> Callable[..., Any]:
+    """Return what DuckDB calls: of NULL it is NULL, its errors stand between brackets."""
+
     def call(*arguments: Any) -> Any:
-        if any(argument is None for argument in arguments):
+        *given, statement = arguments
+        if any(argument is None for argument in given):
             return None
         try:
-            return function(*arguments)
+            result = each.function(*given)
         except QueryError as error:
-            raise ValueError(f"{OPEN}{error}{CLOSE}") from None
+            raise _failure(error, statement) from None
         except (OverflowError, RecursionError) as error:
-            raise ValueError(f"{OPEN}NOT_SUPPORTED: {error}{CLOSE}") from None
+            raise _failure(QueryError("NOT_SUPPORTED", str(error)), statement) from None
+        return repr(result) if each.result == "DOUBLE" and result is not None else result
 
+    names = [Parameter(f"a{at}", Parameter.POSITIONAL_ONLY) for at in range(len(each.parameters) + 1)]
+    call.__signature__ = Signature(names)  # type: ignore[attr-defined]
     return call
 
 
-def _as_text(function: Callable[..., Any]) -> Callable[..., Any]:
-    @wraps(function)
-    def call(*arguments: Any) -> Any:
-        result = function(*arguments)
-        return None if result is None else repr(result)
-
-    return call
+def _failure(error: QueryError, statement: str | None) -> ValueError:
+    if error.code == "NOT_SUPPORTED" and statement:
+        _NOTED[statement] = error
+    return ValueError(f"{OPEN}{error}{CLOSE}")
 
 
 def invalid(message: str) -> QueryError:
