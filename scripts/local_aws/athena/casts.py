@@ -165,7 +165,9 @@ def to_length(value: Typed, length: int) -> Typed:
     written = explicit_cast(value, VARCHAR)
     if value.type.name in ("varchar", "char", "unknown"):
         return Typed(f"substr({written.sql}, 1, {length})", VARCHAR)
-    complaint = f"'INVALID_CAST_ARGUMENT: Value ' || {written.sql} || ' cannot be represented as varchar({length})'"
+    complaint = (
+        f"'INVALID_CAST_ARGUMENT: Value ' || {written.sql} || ' cannot be represented as varchar({length})'"
+    )
     fits = f"{written.sql} IS NULL OR length({written.sql}) <= {length}"
     return Typed(check(fits, written.sql, VARCHAR, complaint), VARCHAR)
 
@@ -242,7 +244,13 @@ def _between_moments(value: Typed, to: Type) -> str:
     if to.name == "timestamp with time zone":
         return in_zone(local(value), "UTC")
     moment = local(value)
-    return cast_sql(moment, DATE) if to == DATE else f"date_trunc('milliseconds', {moment})" if value.type.params else moment
+    return (
+        cast_sql(moment, DATE)
+        if to == DATE
+        else f"date_trunc('milliseconds', {moment})"
+        if value.type.params
+        else moment
+    )
 
 
 def _to_varchar(value: Typed) -> str | None:
@@ -276,7 +284,9 @@ def _from_varchar(sql: str, to: Type) -> str | None:
     if to == BOOLEAN:
         return native("to_boolean", sql)
     if to.is_integer:
-        return _fast(sql, r"-?[1-9]\d{0,17}|0", to, cast_sql(native("to_integer", sql, quote_text(to.name)), to))
+        return _fast(
+            sql, r"-?[1-9]\d{0,17}|0", to, cast_sql(native("to_integer", sql, quote_text(to.name)), to)
+        )
     if to in (DOUBLE, REAL):
         return cast_sql(native("to_double", sql), to)
     if to.name == "decimal":
@@ -308,9 +318,11 @@ def _fast(sql: str, form: str, to: Type, exact: str) -> str:
 def _from_json(sql: str, to: Type) -> str | None:
     if _has(to, "date", "timestamp", "timestamp with time zone", "varbinary", "uuid", "char"):
         return None
-    return cast_sql(native("json_cast", f"CAST({sql} AS VARCHAR)", quote_text(str(to))) + (
-        "::JSON" if to.name in _NESTED else ""
-    ), to)
+    return cast_sql(
+        native("json_cast", f"CAST({sql} AS VARCHAR)", quote_text(str(to)))
+        + ("::JSON" if to.name in _NESTED else ""),
+        to,
+    )
 
 
 def _has(of: Type, *names: str) -> bool:
@@ -345,11 +357,21 @@ def _json_of_many(sql: str, of: Type) -> str | None:
         many = f"list_transform({sql}, lambda {item}: coalesce({element}, 'null'))"
         return element and f"('[' || array_to_string({many}, ',') || ']')"
     if of.name == "map":
-        if of.args[0].name not in ("varchar", "boolean", "tinyint", "smallint", "integer", "bigint", "decimal"):
+        if of.args[0].name not in (
+            "varchar",
+            "boolean",
+            "tinyint",
+            "smallint",
+            "integer",
+            "bigint",
+            "decimal",
+        ):
             return None
         value = _json(f"{item}.value", of.args[1])
         key = native("json_text", f"CAST({item}.key AS VARCHAR)")
-        entries = f"list_transform(map_entries({sql}), lambda {item}: {key} || ':' || coalesce({value}, 'null'))"
+        entries = (
+            f"list_transform(map_entries({sql}), lambda {item}: {key} || ':' || coalesce({value}, 'null'))"
+        )
         return value and f"('{{' || array_to_string(list_sort({entries}), ',') || '}}')"
     fields = []
     for name, inner in zip(of.fields, of.args, strict=True):

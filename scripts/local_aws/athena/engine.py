@@ -216,7 +216,9 @@ def _domain(values: Iterable[str | None]) -> frozenset[str] | None:
 
 def _columns(rows: Rows) -> tuple[tuple[str, str], ...]:
     """Return the names, which Athena gives in lower case, and the types."""
-    return tuple(((column.name or f"_col{at}").lower(), str(column.type)) for at, column in enumerate(rows.columns))
+    return tuple(
+        ((column.name or f"_col{at}").lower(), str(column.type)) for at, column in enumerate(rows.columns)
+    )
 
 
 def _printable(rows: Rows) -> str:
@@ -251,7 +253,10 @@ def _explanation(explained: Explain, rows: Rows, objects: Mapping[str, int]) -> 
     if explained.validate:
         return Result((("Valid", "boolean"),), (("true",),))
     given = ", ".join(f"{name}:{kind}" for name, kind in _columns(rows))
-    plan = [f"Output[{given}]", *(f"    TableScan[{uri}, {size} bytes]" for uri, size in sorted(objects.items()))]
+    plan = [
+        f"Output[{given}]",
+        *(f"    TableScan[{uri}, {size} bytes]" for uri, size in sorted(objects.items())),
+    ]
     return Result((("Query Plan", "varchar"),), (("\n".join(plan),),))
 
 

@@ -212,7 +212,9 @@ class Expressions(ABC):
         if operator not in ("=", "<>", "IS DISTINCT FROM", "IS NOT DISTINCT FROM"):
             raise self.error(node, "NOT_SUPPORTED", f"rows compared by {operator}")
         if len(left.type.args) != len(right.type.args):
-            raise self.error(node, "TYPE_MISMATCH", f"Cannot apply operator: {left.type} {operator} {right.type}")
+            raise self.error(
+                node, "TYPE_MISMATCH", f"Cannot apply operator: {left.type} {operator} {right.type}"
+            )
         pairs = [[field_of(side, at) for side in (left, right)] for at in range(len(left.type.args))]
         joiner = " AND " if operator in ("=", "IS NOT DISTINCT FROM") else " OR "
         return Typed(f"({joiner.join(self.compare(node, operator, *pair).sql for pair in pairs)})", BOOLEAN)
@@ -283,7 +285,10 @@ class Expressions(ABC):
     def _like(self, node: exp.Expr, scope: Scope) -> Typed:
         self.only(node, "this", "expression")
         value, pattern = self.expression(node.this, scope), self.expression(node.expression, scope)
-        if (value.type not in (VARCHAR, UNKNOWN) and value.type.name != "char") or pattern.type not in (VARCHAR, UNKNOWN):
+        if (value.type not in (VARCHAR, UNKNOWN) and value.type.name != "char") or pattern.type not in (
+            VARCHAR,
+            UNKNOWN,
+        ):
             raise self.error(node, "TYPE_MISMATCH", f"Cannot apply LIKE to {value.type}, {pattern.type}")
         return Typed(f"({value.sql} LIKE {pattern.sql})", BOOLEAN)
 
@@ -296,7 +301,10 @@ class Expressions(ABC):
             raise self.error(node, "INVALID_FUNCTION_ARGUMENT", message)
         if not isinstance(pattern, exp.Literal):
             raise self.error(node, "NOT_SUPPORTED", "ESCAPE of a pattern that is no literal")
-        if re.search(rf"{re.escape(escape)}(?![%_{re.escape(escape)}])", re.sub(f"{re.escape(escape)}{{2}}", "", pattern.name)):
+        if re.search(
+            rf"{re.escape(escape)}(?![%_{re.escape(escape)}])",
+            re.sub(f"{re.escape(escape)}{{2}}", "", pattern.name),
+        ):
             message = "Escape character must be followed by '%', '_' or the escape character itself"
             raise self.error(node, "INVALID_FUNCTION_ARGUMENT", message)
         like = self._like(node.this, scope).sql.removesuffix(")")
@@ -362,7 +370,9 @@ class Expressions(ABC):
     def _substring(self, node: exp.Expr, scope: Scope) -> Typed:
         self.only(node, "this", "start", "length")
         parts = [node.args.get(name) for name in ("this", "start", "length")]
-        return functions.call("substring", [self.expression(part, scope) for part in parts if part is not None])
+        return functions.call(
+            "substring", [self.expression(part, scope) for part in parts if part is not None]
+        )
 
     def _position(self, node: exp.Expr, scope: Scope) -> Typed:
         self.only(node, "this", "substr")
@@ -453,7 +463,9 @@ class Expressions(ABC):
         literal = isinstance(node.this, exp.Literal) and node.this.is_string
         precision = re.fullmatch(r"timestamp\(([0-3])\)( with time zone)?", written)
         digits = re.search(r"\.(\d*)", node.this.name) if literal else None
-        if precision and (precision[1] == "3" or (literal and len(digits[1] if digits else "") <= int(precision[1]))):
+        if precision and (
+            precision[1] == "3" or (literal and len(digits[1] if digits else "") <= int(precision[1]))
+        ):
             written = f"timestamp{precision[2] or ''}"
         length = re.fullmatch(r"varchar\((\d+)\)", written)
         convert = try_cast if isinstance(node, exp.TryCast) else explicit_cast
@@ -477,7 +489,9 @@ class Expressions(ABC):
         if name == "row" and node.expressions:
             return self._row(node, scope)
         if name == "normalize" and len(node.expressions) == 2:
-            return functions.call(name, [self.expression(node.expressions[0], scope), text(node.expressions[1].name.upper())])
+            return functions.call(
+                name, [self.expression(node.expressions[0], scope), text(node.expressions[1].name.upper())]
+            )
         arguments = [
             self._lambda(part, scope) if isinstance(part, exp.Lambda) else self.expression(part, scope)
             for part in node.expressions

@@ -5,7 +5,16 @@ https://trino.io/docs/current/functions/math.html, functions/decimal.html and fu
 
 from __future__ import annotations
 
-from scripts.local_aws.athena.casts import Typed, cast_sql, check, coerce, explicit_cast, in_zone, instant, local
+from scripts.local_aws.athena.casts import (
+    Typed,
+    cast_sql,
+    check,
+    coerce,
+    explicit_cast,
+    in_zone,
+    instant,
+    local,
+)
 from scripts.local_aws.athena.natives import native
 from scripts.local_aws.athena.types import (
     BOOLEAN,
@@ -55,7 +64,9 @@ def _of_decimals(operator: str, left: Typed, right: Typed) -> Typed:
     if operator in "+-*" and precision <= 38:
         return Typed(cast_sql(f"{left.sql} {operator} {right.sql}", result), result)
     one, other = (f"CAST({side.sql} AS VARCHAR)" for side in (left, right))
-    return Typed(cast_sql(native("decimal_operation", one, f"'{operator}'", other, str(scale)), result), result)
+    return Typed(
+        cast_sql(native("decimal_operation", one, f"'{operator}'", other, str(scale)), result), result
+    )
 
 
 def _of_moments(operator: str, left: Typed, right: Typed) -> Typed | None:
@@ -79,7 +90,9 @@ def _moved(operator: str, left: Typed, right: Typed) -> Typed:
         days = f"(epoch_ms({right.sql}) // 86400000)"
         moved = f"CAST({left.sql} {operator} {days} * INTERVAL 1 DAY AS DATE)"
         complaint = "'INVALID_FUNCTION_ARGUMENT: Cannot add hour, minutes or seconds to a date'"
-        whole = check(f"{right.sql} IS NULL OR epoch_ms({right.sql}) % 86400000 = 0", "true", BOOLEAN, complaint)
+        whole = check(
+            f"{right.sql} IS NULL OR epoch_ms({right.sql}) % 86400000 = 0", "true", BOOLEAN, complaint
+        )
         return Typed(f"CASE WHEN {whole} THEN {moved} END", DATE)
     if right.type == DAY_INTERVAL and left.type.name == "timestamp with time zone":
         return zoned(f"({instant(left)} {operator} {right.sql})", left.type)

@@ -22,7 +22,8 @@ from scripts.local_aws.athena.model import QueryError
 
 _SPECIAL_FORMS = ("CAST", "TRY_CAST", "EXTRACT", "TRIM", "POSITION", "SUBSTRING")
 _UNREAD_FORMS = re.compile(
-    r"\b(json_(?:object|array|value|query|exists|table)\s*\(|match_recognize\b|listagg\s*\([^)]*on\s+overflow)", re.I
+    r"\b(json_(?:object|array|value|query|exists|table)\s*\(|match_recognize\b|listagg\s*\([^)]*on\s+overflow)",
+    re.I,
 )
 """What has a syntax of its own in Athena that is not read here."""
 
@@ -144,7 +145,12 @@ def _selected(tokens: list[Token]) -> list[Token]:
     depth = 0
     for end, token in enumerate(tokens):
         depth += {TokenType.L_PAREN: 1, TokenType.R_PAREN: -1}.get(token.token_type, 0)
-        if depth == 0 and token.token_type in (TokenType.ORDER_BY, TokenType.LIMIT, TokenType.OFFSET, TokenType.FETCH):
+        if depth == 0 and token.token_type in (
+            TokenType.ORDER_BY,
+            TokenType.LIMIT,
+            TokenType.OFFSET,
+            TokenType.FETCH,
+        ):
             break
     else:
         end = len(tokens)
@@ -191,7 +197,12 @@ def _typed(tokens: list[Token]) -> list[Token]:
     read: list[Token] = []
     for token in tokens:
         number = re.fullmatch(r"([+-]?)(\d+\.?\d*|\.\d+)", token.text)
-        if token.token_type is TokenType.STRING and number and read and read[-1].token_type is TokenType.DECIMAL:
+        if (
+            token.token_type is TokenType.STRING
+            and number
+            and read
+            and read[-1].token_type is TokenType.DECIMAL
+        ):
             place = (token.line, token.col, token.start, token.end)
             read.pop()
             read.append(Token(TokenType.L_PAREN, "(", *place))

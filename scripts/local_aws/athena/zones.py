@@ -15,12 +15,16 @@ from scripts.local_aws.athena.model import QueryError
 _UTC = {"utc", "z", "zulu", "ut", "uct", "gmt", "gmt0", "greenwich", "universal", "etc/utc", "etc/gmt", "etc/zulu"} | {
     f"etc/{name}" for name in ("ut", "uct", "gmt0", "greenwich", "universal", "gmt+0", "gmt-0")
 }  # fmt: skip
-_OFFSET = re.compile(r"(?:(?:etc/)?(?:utc|gmt|ut))?(?P<sign>[+-])(?P<hours>\d{1,2})(?::?(?P<minutes>\d{2}))?", re.IGNORECASE)
+_OFFSET = re.compile(
+    r"(?:(?:etc/)?(?:utc|gmt|ut))?(?P<sign>[+-])(?P<hours>\d{1,2})(?::?(?P<minutes>\d{2}))?", re.IGNORECASE
+)
 
 
 @lru_cache(maxsize=1)
 def _names() -> dict[str, str]:
-    return {name.lower(): name for name in available_timezones() if "/" in name and not name.startswith("Etc/")}
+    return {
+        name.lower(): name for name in available_timezones() if "/" in name and not name.startswith("Etc/")
+    }
 
 
 @lru_cache(maxsize=256)

@@ -46,7 +46,9 @@ def _simple(template: str, result: Type | None = None, *types: Type, wrap: str =
         if len(arguments) != count:
             raise NoOverloadError
         _only(template, distinct, order)
-        sqls = [as_type(value, types[at]) if at < len(types) else value.sql for at, value in enumerate(arguments)]
+        sqls = [
+            as_type(value, types[at]) if at < len(types) else value.sql for at, value in enumerate(arguments)
+        ]
         found = result or arguments[0].type
         return Aggregate(template.format(*sqls, d=distinct, o=order), found, wrap)
 
@@ -74,7 +76,9 @@ def _sum(arguments: Sequence[Typed], distinct: str, order: str) -> Aggregate:
     _only("{d}", distinct, order)
     source = arguments[0].type
     if source == DAY_INTERVAL:
-        return Aggregate(f"sum({distinct}epoch_ms({arguments[0].sql}))", source, "to_milliseconds(CAST({} AS BIGINT))")
+        return Aggregate(
+            f"sum({distinct}epoch_ms({arguments[0].sql}))", source, "to_milliseconds(CAST({} AS BIGINT))"
+        )
     if source == MONTH_INTERVAL:
         raise QueryError("NOT_SUPPORTED", f"sum of {source}")
     value = numeric(arguments[0])
@@ -119,9 +123,7 @@ def _entries(arguments: Sequence[Typed], distinct: str, order: str) -> tuple[str
     return f"list({distinct}{{'key': {key.sql}, 'value': {value.sql}}}{order})", key.type, value.type
 
 
-_FIRST_OF_KEY = (
-    "list_filter(v.e, lambda x, i: coalesce(list_position(list_transform(v.e, lambda y: y.key), x.key), 0) = i)"
-)
+_FIRST_OF_KEY = "list_filter(v.e, lambda x, i: coalesce(list_position(list_transform(v.e, lambda y: y.key), x.key), 0) = i)"
 
 
 def _first_of_each(entries: str) -> str:
@@ -163,7 +165,9 @@ def _histogram(arguments: Sequence[Typed], distinct: str, order: str) -> Aggrega
     counts = "list_transform(v.k, lambda y: CAST(len(list_filter(v.l, lambda x: x = y)) AS BIGINT))"
     inner = let(f"map(v.k, {counts})", l="v.l", k="list_sort(list_distinct(v.l))")
     body = f"CASE WHEN v.l IS NOT NULL THEN {inner} END"
-    return Aggregate(f"list({arguments[0].sql})", Type("map", (arguments[0].type, BIGINT)), _escaped(let(body, l="\0")))
+    return Aggregate(
+        f"list({arguments[0].sql})", Type("map", (arguments[0].type, BIGINT)), _escaped(let(body, l="\0"))
+    )
 
 
 def _extreme(name: str) -> AggregateBuilder:
@@ -207,7 +211,9 @@ def _literal_count(value: Typed) -> str:
     if not value.type.is_integer or not value.sql.isdigit():
         raise QueryError("NOT_SUPPORTED", "a count of results that is no literal")
     if not 0 < int(value.sql) <= 10_000:
-        message = f"third argument of max_by/min_by or second of max/min must be in (0, 10000]; found {value.sql}"
+        message = (
+            f"third argument of max_by/min_by or second of max/min must be in (0, 10000]; found {value.sql}"
+        )
         raise QueryError("INVALID_FUNCTION_ARGUMENT", message)
     return value.sql
 
@@ -218,7 +224,7 @@ def _approx_percentile(arguments: Sequence[Typed], distinct: str, order: str) ->
         raise QueryError("NOT_SUPPORTED", "approx_percentile with weights or an accuracy")
     _only("{d}", distinct, order)
     value = numeric(arguments[0])
-    result = value.type if value.type.is_integer and value.type == BIGINT or value.type == REAL else None
+    result = value.type if (value.type.is_integer and value.type == BIGINT) or value.type == REAL else None
     result = result or (BIGINT if value.type.is_integer else DOUBLE)
     listed = f"list({distinct}{cast_sql(value.sql, DOUBLE)})"
     shares = arguments[1]

@@ -21,7 +21,9 @@ class Lambda:
     def named(self, *types: Type) -> tuple[str, Typed]:
         """Return the lambda's head in DuckDB, with names of its own, and its body."""
         names = [self.new_name() for _ in types]
-        return f"lambda {', '.join(names)}:", self.body([Typed(n, t) for n, t in zip(names, types, strict=True)])
+        return f"lambda {', '.join(names)}:", self.body(
+            [Typed(n, t) for n, t in zip(names, types, strict=True)]
+        )
 
 
 Argument = Typed | Lambda

@@ -28,7 +28,6 @@ from scripts.local_aws.athena.types import (
     DAY_INTERVAL,
     INTEGER,
     MONTH_INTERVAL,
-    TIMESTAMP,
     UNKNOWN,
     VARCHAR,
     Type,
@@ -67,7 +66,9 @@ def _cardinality(arguments: Sequence[Argument]) -> Typed:
     (value,) = typed(arguments, 1)
     if value.type.name not in ("array", "map"):
         raise NoOverloadError
-    return Typed(f"CAST({'len' if value.type.name == 'array' else 'cardinality'}({value.sql}) AS BIGINT)", BIGINT)
+    return Typed(
+        f"CAST({'len' if value.type.name == 'array' else 'cardinality'}({value.sql}) AS BIGINT)", BIGINT
+    )
 
 
 def _contains(arguments: Sequence[Argument]) -> Typed:
@@ -76,7 +77,8 @@ def _contains(arguments: Sequence[Argument]) -> Typed:
     has = f"list_contains({sql}, {item})"
     unsure = f"len({sql}) > len(list_filter({sql}, lambda e: e IS NOT NULL))"
     return Typed(
-        f"CASE WHEN {item} IS NULL THEN NULL WHEN {has} THEN true WHEN {unsure} THEN NULL ELSE {has} END", BOOLEAN
+        f"CASE WHEN {item} IS NULL THEN NULL WHEN {has} THEN true WHEN {unsure} THEN NULL ELSE {has} END",
+        BOOLEAN,
     )
 
 
@@ -118,13 +120,17 @@ def subscript(arguments: Sequence[Argument]) -> Typed:
         f"ELSE 'Array subscript must be less than or equal to array length: ' || {index} || ' > ' || len({sql}) END"
     )
     complaint = f"'INVALID_FUNCTION_ARGUMENT: ' || {words}"
-    present = check(f"{sql} IS NULL OR {index} IS NULL OR {index} BETWEEN 1 AND len({sql})", "true", BOOLEAN, complaint)
+    present = check(
+        f"{sql} IS NULL OR {index} IS NULL OR {index} BETWEEN 1 AND len({sql})", "true", BOOLEAN, complaint
+    )
     return Typed(f"CASE WHEN {present} THEN {sql}[{index}] END", item)
 
 
 def _row_field(row: Typed, key: Typed) -> Typed:
     if not key.sql.isdigit() or not 1 <= int(key.sql) <= len(row.type.args):
-        raise QueryError("INVALID_FUNCTION_ARGUMENT", f"Invalid subscript index: {key.sql}. ROW indices start at 1")
+        raise QueryError(
+            "INVALID_FUNCTION_ARGUMENT", f"Invalid subscript index: {key.sql}. ROW indices start at 1"
+        )
     at = int(key.sql) - 1
     return Typed(f"struct_extract({row.sql}, {quote_text(row.type.fields[at])})", row.type.args[at])
 
@@ -184,7 +190,7 @@ def _array_union(arguments: Sequence[Argument]) -> Typed:
     for value in values:
         of(value, "array")
     (one, other), found = common(values)
-    both = f"CASE WHEN v.a IS NOT NULL AND v.b IS NOT NULL THEN list_concat(v.a, v.b) END"
+    both = "CASE WHEN v.a IS NOT NULL AND v.b IS NOT NULL THEN list_concat(v.a, v.b) END"
     return Typed(let(_distinct("v.a"), a=let(both, a=one, b=other)), found)
 
 
@@ -232,7 +238,9 @@ def _sorted_by(values: Argument, function: Lambda) -> Typed:
 def _array_join(arguments: Sequence[Argument]) -> Typed:
     values, separator, *instead = typed(arguments, 2, 3)
     sql, element = _array_of(values)
-    written = Typed("e", VARCHAR) if element in (VARCHAR, UNKNOWN) else explicit_cast(Typed("e", element), VARCHAR)
+    written = (
+        Typed("e", VARCHAR) if element in (VARCHAR, UNKNOWN) else explicit_cast(Typed("e", element), VARCHAR)
+    )
     replaced = f"coalesce({written.sql}, {as_type(instead[0], VARCHAR)})" if instead else written.sql
     parts = f"list_transform({sql}, lambda e: {replaced})"
     joined = f"array_to_string({parts}, {as_type(separator, VARCHAR)})"
@@ -244,14 +252,19 @@ def _slice(arguments: Sequence[Argument]) -> Typed:
     values, start, length = typed(arguments, 3)
     sql, element = _array_of(values)
     begin = check("v.s IS NULL OR v.s <> 0", "v.s", BIGINT, _invalid("SQL array indices start at 1"))
-    count = check("v.n IS NULL OR v.n >= 0", "v.n", BIGINT, _invalid("length must be greater than or equal to 0"))
+    count = check(
+        "v.n IS NULL OR v.n >= 0", "v.n", BIGINT, _invalid("length must be greater than or equal to 0")
+    )
     first = f"CASE WHEN {begin} < 0 THEN len(v.a) + v.s + 1 ELSE v.s END"
     empty = f"CAST([] AS {duckdb_type(array(element))})"
     body = (
         f"CASE WHEN v.a IS NULL OR v.s IS NULL OR v.n IS NULL THEN NULL WHEN {count} = 0 OR {first} < 1 "
         f"THEN {empty} ELSE list_slice(v.a, {first}, least({first} + v.n - 1, len(v.a))) END"
     )
-    return Typed(let(body, a=sql, s=as_type(start, BIGINT), n=f"least({as_type(length, BIGINT)}, 2147483647)"), values.type)
+    return Typed(
+        let(body, a=sql, s=as_type(start, BIGINT), n=f"least({as_type(length, BIGINT)}, 2147483647)"),
+        values.type,
+    )
 
 
 def _trim_array(arguments: Sequence[Argument]) -> Typed:
@@ -272,9 +285,21 @@ def _flatten(arguments: Sequence[Argument]) -> Typed:
 def _repeat(arguments: Sequence[Argument]) -> Typed:
     value, count = typed(arguments, 2)
     number = as_type(count, BIGINT)
-    few = check("v.n IS NULL OR v.n <= 10000", "v.n", BIGINT, _invalid("count argument of repeat function must be less than or equal to 10000"))
-    some = check("v.n IS NULL OR v.n >= 0", few, BIGINT, _invalid("count argument of repeat function must be greater than or equal to 0"))
-    return Typed(let(f"list_transform(range({some}), lambda i: v.x)", x=value.sql, n=number), array(value.type))
+    few = check(
+        "v.n IS NULL OR v.n <= 10000",
+        "v.n",
+        BIGINT,
+        _invalid("count argument of repeat function must be less than or equal to 10000"),
+    )
+    some = check(
+        "v.n IS NULL OR v.n >= 0",
+        few,
+        BIGINT,
+        _invalid("count argument of repeat function must be greater than or equal to 0"),
+    )
+    return Typed(
+        let(f"list_transform(range({some}), lambda i: v.x)", x=value.sql, n=number), array(value.type)
+    )
 
 
 def _sequence(arguments: Sequence[Argument]) -> Typed:
@@ -294,7 +319,9 @@ def _sequence(arguments: Sequence[Argument]) -> Typed:
         raise QueryError("NOT_SUPPORTED", "sequence by months")
     span = "epoch_ms(CAST(v.z AS TIMESTAMP)) - epoch_ms(CAST(v.a AS TIMESTAMP))"
     item = cast_sql("CAST(v.a AS TIMESTAMP) + i * v.s", start.type)
-    return _series(start.sql, stop.sql, interval, "epoch_ms(v.s) > 0", f"({span}) // epoch_ms(v.s)", item, start.type)
+    return _series(
+        start.sql, stop.sql, interval, "epoch_ms(v.s) > 0", f"({span}) // epoch_ms(v.s)", item, start.type
+    )
 
 
 def _series(first: str, last: str, step: str, rising: str, count: str, item: str, kind: Type) -> Typed:
@@ -306,13 +333,17 @@ def _series(first: str, last: str, step: str, rising: str, count: str, item: str
     step_check = check(f"({zero}) IS NOT TRUE", "true", BOOLEAN, _invalid("step must not be zero"))
     wrong = f"(v.a <> v.z AND ({rising}) <> (v.z > v.a)) IS NOT TRUE"
     way = check(wrong, count, BIGINT, direction)
-    many = check(f"v.n IS NULL OR v.n < 10000", "v.n", BIGINT, _invalid("result of sequence function must not have more than 10000 entries"))
+    many = check(
+        "v.n IS NULL OR v.n < 10000",
+        "v.n",
+        BIGINT,
+        _invalid("result of sequence function must not have more than 10000 entries"),
+    )
     inner = let(f"CASE WHEN {step_check} THEN {way} END", a="v.a", z="v.z", s="v.s")
     body = f"list_transform(range({many} + 1), lambda i: {item})"
     counted = let(body, a="v.a", z="v.z", s="v.s", n=inner)
     stepped = let(counted, a="v.a", z="v.z", s=step)
     return Typed(let(stepped, a=first, z=last), array(kind))
-
 
 
 def _ngrams(arguments: Sequence[Argument]) -> Typed:
@@ -417,7 +448,9 @@ def _reduce(arguments: Sequence[Argument]) -> Typed:
     given = step.new_name()
     states = cast_sql(f"{{'s': NULL, 'x': {given}}}", Type("row", (kind, element), ("s", "x")))
     listed = f"list_transform({sql}, lambda {given}: {states})"
-    initial = cast_sql(f"{{'s': {as_type(start, kind)}, 'x': NULL}}", Type("row", (kind, element), ("s", "x")))
+    initial = cast_sql(
+        f"{{'s': {as_type(start, kind)}, 'x': NULL}}", Type("row", (kind, element), ("s", "x"))
+    )
     reduced = f"list_reduce({listed}, lambda {state}, {item}: {{'s': {cast_sql(result, kind)}, 'x': {item}.x}}, {initial})"
     head, body = finish.named(kind)
     return Typed(
@@ -443,7 +476,10 @@ def _map(arguments: Sequence[Argument]) -> Typed:
         return Typed("map([], [])", _map_type(UNKNOWN, UNKNOWN))
     (keys, key), (items, item) = (_array_of(value) for value in values)
     same = check(
-        "v.k IS NULL OR v.i IS NULL OR len(v.k) = len(v.i)", "true", BOOLEAN, _invalid("Key and value arrays must be the same length")
+        "v.k IS NULL OR v.i IS NULL OR len(v.k) = len(v.i)",
+        "true",
+        BOOLEAN,
+        _invalid("Key and value arrays must be the same length"),
     )
     present = check(_no_null("v.k"), same, BOOLEAN, _invalid("map key cannot be null"))
     unique = check(_unique("v.k"), present, BOOLEAN, _duplicates("v.k"))
@@ -490,7 +526,10 @@ def grouped(entries: str) -> str:
     keys = _distinct("v.k")
     values = f"list_transform({keys}, lambda y: list_transform(list_filter(v.e, lambda x: x.key = y), lambda z: z.value))"
     inner = let(f"map({keys}, {values})", e="v.e", k="list_transform(v.e, lambda x: x.key)")
-    return let(f"CASE WHEN v.e IS NOT NULL THEN {inner} END", e=f"list_filter({entries}, lambda x: x.key IS NOT NULL)")
+    return let(
+        f"CASE WHEN v.e IS NOT NULL THEN {inner} END",
+        e=f"list_filter({entries}, lambda x: x.key IS NOT NULL)",
+    )
 
 
 def _map_entries(arguments: Sequence[Argument]) -> Typed:
@@ -539,10 +578,14 @@ def _map_zip_with(arguments: Sequence[Argument]) -> Typed:
     if key != key_:
         raise NoOverloadError
     name = arguments[2].new_name()
-    body = arguments[2].body([Typed(name, key), Typed(f"{one}[{name}]", first), Typed(f"{other}[{name}]", second)])
+    body = arguments[2].body(
+        [Typed(name, key), Typed(f"{one}[{name}]", first), Typed(f"{other}[{name}]", second)]
+    )
     keys = let(_distinct("v.a"), a=f"list_concat(map_keys({one}), map_keys({other}))")
     made = f"map({keys}, list_transform({keys}, lambda {name}: {body.sql}))"
-    return Typed(f"CASE WHEN {one} IS NULL OR {other} IS NULL THEN NULL ELSE {made} END", _map_type(key, body.type))
+    return Typed(
+        f"CASE WHEN {one} IS NULL OR {other} IS NULL THEN NULL ELSE {made} END", _map_type(key, body.type)
+    )
 
 
 COLLECTIONS: dict[str, Builder] = {
@@ -561,7 +604,9 @@ COLLECTIONS: dict[str, Builder] = {
     "array_intersect": _on_arrays(
         f"list_filter({_distinct('v.a')}, lambda e: {_AT.format('v.b')} > 0)", lambda found: found
     ),
-    "array_except": _on_arrays(f"list_filter({_distinct('v.a')}, lambda e: {_AT.format('v.b')} = 0)", lambda found: found),
+    "array_except": _on_arrays(
+        f"list_filter({_distinct('v.a')}, lambda e: {_AT.format('v.b')} = 0)", lambda found: found
+    ),
     "arrays_overlap": _on_arrays(_OVERLAP, lambda _: BOOLEAN),
     "slice": _slice,
     "trim_array": _trim_array,
@@ -586,10 +631,16 @@ COLLECTIONS: dict[str, Builder] = {
     "map_concat": _map_concat,
     "map_filter": _on_entries(lambda name, body, key, item: (predicate(body), Type("condition"))),
     "transform_keys": _on_entries(
-        lambda name, body, key, item: (f"{{'key': {body.sql}, 'value': {name}.value}}", _map_type(body.type, item))
+        lambda name, body, key, item: (
+            f"{{'key': {body.sql}, 'value': {name}.value}}",
+            _map_type(body.type, item),
+        )
     ),
     "transform_values": _on_entries(
-        lambda name, body, key, item: (f"{{'key': {name}.key, 'value': {body.sql}}}", _map_type(key, body.type))
+        lambda name, body, key, item: (
+            f"{{'key': {name}.key, 'value': {body.sql}}}",
+            _map_type(key, body.type),
+        )
     ),
     "map_zip_with": _map_zip_with,
 }

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from scripts.local_aws.athena.casts import Typed
-from scripts.local_aws.athena.functions.building import Argument, Builder, NoOverloadError, as_type, constant, typed
+from scripts.local_aws.athena.functions.building import (
+    Argument,
+    Builder,
+    NoOverloadError,
+    as_type,
+    constant,
+    typed,
+)
 from scripts.local_aws.athena.natives import documents, native, paths
 from scripts.local_aws.athena.types import BIGINT, BOOLEAN, DOUBLE, JSON, VARCHAR, Type, quote_text
 
@@ -74,13 +81,19 @@ def _json_size(arguments: Sequence[Argument]) -> Typed:
 
 def _json_array_get(arguments: Sequence[Argument]) -> Typed:
     document, index = typed(arguments, 2)
-    return Typed(f"CAST({native('json_array_get', _document(document), as_type(index, BIGINT))} AS JSON)", JSON)
+    return Typed(
+        f"CAST({native('json_array_get', _document(document), as_type(index, BIGINT))} AS JSON)", JSON
+    )
 
 
 def _json_array_contains(arguments: Sequence[Argument]) -> Typed:
     document, wanted = typed(arguments, 2)
     for name, to in (("boolean", BOOLEAN), ("integer", BIGINT), ("double", DOUBLE), ("text", VARCHAR)):
-        if wanted.type == to or (to == BIGINT and wanted.type.is_integer) or (to == DOUBLE and wanted.type.is_numeric):
+        if (
+            wanted.type == to
+            or (to == BIGINT and wanted.type.is_integer)
+            or (to == DOUBLE and wanted.type.is_numeric)
+        ):
             call = native(f"json_array_contains_{name}", _document(document), as_type(wanted, to))
             return Typed(call, BOOLEAN)
     raise NoOverloadError

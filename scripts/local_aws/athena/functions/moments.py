@@ -6,7 +6,15 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from scripts.local_aws.athena.casts import Typed, cast_sql, explicit_cast, in_zone, instant, local, zoned_literal
+from scripts.local_aws.athena.casts import (
+    Typed,
+    cast_sql,
+    explicit_cast,
+    in_zone,
+    instant,
+    local,
+    zoned_literal,
+)
 from scripts.local_aws.athena.functions.building import (
     Argument,
     Builder,
@@ -111,7 +119,9 @@ def _from_iso8601_timestamp(arguments: Sequence[Argument]) -> Typed:
         except QueryError:
             pass  # it fails when it runs, and can be tried
     sql = as_type(value, VARCHAR)
-    simple = f"CASE WHEN regexp_full_match({sql}, {_ISO_UTC}) THEN TRY_CAST(rtrim({sql}, 'Z') AS TIMESTAMP) END"
+    simple = (
+        f"CASE WHEN regexp_full_match({sql}, {_ISO_UTC}) THEN TRY_CAST(rtrim({sql}, 'Z') AS TIMESTAMP) END"
+    )
     return zoned(f"coalesce({simple}, {native('iso_moment_in_utc', sql)})", TIMESTAMP_TZ)
 
 
@@ -120,9 +130,7 @@ def _from_iso8601_timestamp_nanos(arguments: Sequence[Argument]) -> Typed:
     read = moments.from_iso8601_nanos(constant(value, "time with nanoseconds"))
     literal = zoned_literal(read)
     written = quote_text(read.local.isoformat(" ", "microseconds"))
-    return Typed(
-        in_zone(f"CAST({written} AS TIMESTAMP)", read.zone), replace(literal.type, params=(9,))
-    )
+    return Typed(in_zone(f"CAST({written} AS TIMESTAMP)", read.zone), replace(literal.type, params=(9,)))
 
 
 def _to_iso8601(arguments: Sequence[Argument]) -> Typed:
@@ -191,7 +199,8 @@ def _unit(value: Argument, at: Type) -> str:
     unit = constant(value, "unit").lower()
     if unit not in _DATE_UNITS and (at == DATE or unit not in _TIME_UNITS):
         raise QueryError(
-            "INVALID_FUNCTION_ARGUMENT", f"'{unit}' is not a valid {'DATE' if at == DATE else 'Timestamp'} field"
+            "INVALID_FUNCTION_ARGUMENT",
+            f"'{unit}' is not a valid {'DATE' if at == DATE else 'Timestamp'} field",
         )
     return unit
 

@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from scripts.local_aws.athena.casts import Typed, cast_sql
-from scripts.local_aws.athena.functions.building import Argument, Builder, NoOverloadError, as_type, form, numeric, typed
+from scripts.local_aws.athena.functions.building import (
+    Argument,
+    Builder,
+    NoOverloadError,
+    as_type,
+    form,
+    numeric,
+    typed,
+)
 from scripts.local_aws.athena.natives import native
 from scripts.local_aws.athena.operators import arithmetic
 from scripts.local_aws.athena.types import BIGINT, DOUBLE, INTEGER, Type, array, decimal
@@ -100,7 +108,8 @@ def _shift(*, left: bool, arithmetic_: bool = False) -> Builder:
         bits = {"tinyint": 8, "smallint": 16, "integer": 32, "bigint": 64}[value.type.name]
         flags = f"{'true' if left else 'false'}, {'true' if arithmetic_ else 'false'}"
         return Typed(
-            cast_sql(native("shifted", value.sql, as_type(count, BIGINT), str(bits), flags), value.type), value.type
+            cast_sql(native("shifted", value.sql, as_type(count, BIGINT), str(bits), flags), value.type),
+            value.type,
         )
 
     return build

@@ -42,7 +42,9 @@ def _joined(arguments: Sequence[Argument]) -> Typed:
     if len(values) < 2:
         raise QueryError("INVALID_FUNCTION_ARGUMENT", "There must be two or more concatenation arguments")
     if all(value.type.name == "char" for value in values):
-        return Typed(_all(value.sql for value in values), Type("char", params=(sum(v.type.params[0] for v in values),)))
+        return Typed(
+            _all(value.sql for value in values), Type("char", params=(sum(v.type.params[0] for v in values),))
+        )
     if any(value.type.name == "char" for value in values):
         return Typed(_all(map(as_text, values)), VARCHAR)
     if any(value.type.name == "array" for value in values):
@@ -60,7 +62,9 @@ def _all(sqls: Sequence[str] | object) -> str:
 def _joined_arrays(values: Sequence[Typed]) -> Typed:
     arrays = [v if v.type.name == "array" else Typed(f"[{v.sql}]", array(v.type)) for v in values]
     sqls, found = common(arrays)
-    missing = " OR ".join(f"{sql} IS NULL" for sql, value in zip(sqls, values, strict=True) if value.type.name == "array")
+    missing = " OR ".join(
+        f"{sql} IS NULL" for sql, value in zip(sqls, values, strict=True) if value.type.name == "array"
+    )
     return Typed(f"CASE WHEN {missing} THEN NULL ELSE list_concat({', '.join(sqls)}) END", found)
 
 
@@ -87,7 +91,9 @@ def _cased(name: str) -> Builder:
         (value,) = typed(arguments, 1)
         sql = as_text(value)
         result = value.type if value.type.name == "char" else VARCHAR
-        changed = f"CASE WHEN regexp_full_match({sql}, {_ASCII}) THEN {name}({sql}) ELSE {native(name, sql)} END"
+        changed = (
+            f"CASE WHEN regexp_full_match({sql}, {_ASCII}) THEN {name}({sql}) ELSE {native(name, sql)} END"
+        )
         return Typed(changed, result)
 
     return build
@@ -118,7 +124,10 @@ def _substr(arguments: Sequence[Argument]) -> Typed:
     value, *numbers = typed(arguments, 2, 3)
     start, *length = (as_type(number, BIGINT) for number in numbers)
     if value.type == VARBINARY:
-        return Typed(native("bytes_part", value.sql, start, length[0] if length else f"octet_length({value.sql})"), VARBINARY)
+        return Typed(
+            native("bytes_part", value.sql, start, length[0] if length else f"octet_length({value.sql})"),
+            VARBINARY,
+        )
     sql = as_text(value)
     nothing = f"{start} = 0 OR -({start}) > length({sql})" + (f" OR {length[0]} <= 0" if length else "")
     count = f", least({length[0]}, 2147483647)" if length else ""
@@ -165,7 +174,9 @@ def _split_to_map(*, many: bool) -> Builder:
         ordered = f"list_sort({keys}, 'ASC')"
         values = f"list_transform({ordered}, lambda y: list_transform(list_filter(v.e, lambda x: x.k = y), lambda z: z.v))"
         made = f"list_transform([{{'e': {entries}}}], lambda v: map({ordered}, {values}))[1]"
-        return Typed(f"CASE WHEN {entries} IS NOT NULL THEN {made} END", Type("map", (VARCHAR, array(VARCHAR))))
+        return Typed(
+            f"CASE WHEN {entries} IS NOT NULL THEN {made} END", Type("map", (VARCHAR, array(VARCHAR)))
+        )
 
     return build
 
@@ -187,7 +198,10 @@ def _regexp(name: str, result: Type, *, group: bool = False) -> Builder:
 def _regexp_position(arguments: Sequence[Argument]) -> Typed:
     source, pattern, *numbers = typed(arguments, 2, 3, 4)
     counts = [as_type(number, BIGINT) for number in numbers] + ["1"] * (2 - len(numbers))
-    return Typed(native("regexp_position", as_type(source, VARCHAR), as_type(pattern, VARCHAR), *counts), Type("integer"))
+    return Typed(
+        native("regexp_position", as_type(source, VARCHAR), as_type(pattern, VARCHAR), *counts),
+        Type("integer"),
+    )
 
 
 def _regexp_replace(arguments: Sequence[Argument]) -> Typed:
@@ -203,7 +217,9 @@ def _regexp_replace_by(source: Argument, pattern: Argument, function: Lambda) ->
     sqls = [as_type(value, VARCHAR) for value in (source, pattern)]
     item = function.new_name()
     body = function.body([Typed(f"{item}[2]", array(VARCHAR))])
-    piece = f"{item}[1] || CASE WHEN {item}[2] IS NULL THEN '' ELSE coalesce({as_type(body, VARCHAR)}, '') END"
+    piece = (
+        f"{item}[1] || CASE WHEN {item}[2] IS NULL THEN '' ELSE coalesce({as_type(body, VARCHAR)}, '') END"
+    )
     pieces = f"list_zip({native('regexp_split', *sqls)}, {native('regexp_groups', *sqls)})"
     return Typed(f"array_to_string(list_transform({pieces}, lambda {item}: {piece}), '')", VARCHAR)
 
@@ -217,12 +233,19 @@ def _format(arguments: Sequence[Argument]) -> Typed:
         raise NoOverloadError
     names, texts = [], []
     for value in values:
-        name = {"unknown": "varchar", "char": "varchar", "json": "varchar", "uuid": "varchar"}.get(value.type.name, value.type.name)
-        if name not in ("varchar", "boolean", "real", "double", "decimal", "date", "timestamp") and not value.type.is_integer:
+        name = {"unknown": "varchar", "char": "varchar", "json": "varchar", "uuid": "varchar"}.get(
+            value.type.name, value.type.name
+        )
+        if (
+            name not in ("varchar", "boolean", "real", "double", "decimal", "date", "timestamp")
+            and not value.type.is_integer
+        ):
             raise QueryError("NOT_SUPPORTED", f"format of {value.type}")
         names.append(name)
         texts.append(f"CAST({value.sql} AS VARCHAR)")
-    written = native("format_values", as_type(pattern, VARCHAR), quote_text(",".join(names)), f"[{', '.join(texts)}]")
+    written = native(
+        "format_values", as_type(pattern, VARCHAR), quote_text(",".join(names)), f"[{', '.join(texts)}]"
+    )
     return Typed(written, VARCHAR)
 
 
@@ -234,12 +257,16 @@ def _hash(algorithm: str) -> Builder:
 
 
 def _hmac(algorithm: str) -> Builder:
-    return form(f"varbinary, varbinary -> varbinary := {native('keyed_hash', quote_text(algorithm), '{0}', '{1}')}")
+    return form(
+        f"varbinary, varbinary -> varbinary := {native('keyed_hash', quote_text(algorithm), '{0}', '{1}')}"
+    )
 
 
 def _from_text(written: str) -> Builder:
     call = native("from_text", quote_text(written), "{0}")
-    return form(f"varchar -> varbinary := {call}", f"varbinary -> varbinary := {call.replace('{0}', 'decode({0})')}")
+    return form(
+        f"varchar -> varbinary := {call}", f"varbinary -> varbinary := {call.replace('{0}', 'decode({0})')}"
+    )
 
 
 def _url(part: str) -> Builder:
@@ -326,15 +353,21 @@ TEXTS: dict[str, Builder] = {
     **{f"hmac_{name}": _hmac(name) for name in ("md5", "sha1", "sha256", "sha512")},
     "crc32": _form("varbinary -> bigint", "crc32", "{0}"),
     **{
-        f"to_big_endian_{bits}": form(f"{of} -> varbinary := {native('integer_bytes', quote_text(f'big_endian_{bits}'), '{0}')}")
+        f"to_big_endian_{bits}": form(
+            f"{of} -> varbinary := {native('integer_bytes', quote_text(f'big_endian_{bits}'), '{0}')}"
+        )
         for bits, of in ((32, "integer"), (64, "bigint"))
     },
     **{
-        f"from_big_endian_{bits}": form(f"varbinary -> {of} := CAST({native('integer_of', quote_text(f'big_endian_{bits}'), '{0}')} AS {of})")
+        f"from_big_endian_{bits}": form(
+            f"varbinary -> {of} := CAST({native('integer_of', quote_text(f'big_endian_{bits}'), '{0}')} AS {of})"
+        )
         for bits, of in ((32, "integer"), (64, "bigint"))
     },
     "to_ieee754_32": form(f"real -> varbinary := {native('real_bytes', quote_text('ieee754_32'), '{0}')}"),
     "to_ieee754_64": form(f"double -> varbinary := {native('real_bytes', quote_text('ieee754_64'), '{0}')}"),
-    "from_ieee754_32": form(f"varbinary -> real := CAST({native('real_of', quote_text('ieee754_32'), '{0}')} AS FLOAT)"),
+    "from_ieee754_32": form(
+        f"varbinary -> real := CAST({native('real_of', quote_text('ieee754_32'), '{0}')} AS FLOAT)"
+    ),
     "from_ieee754_64": form(f"varbinary -> double := {native('real_of', quote_text('ieee754_64'), '{0}')}"),
 }

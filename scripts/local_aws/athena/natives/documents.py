@@ -138,7 +138,8 @@ def json_array_contains_text(text: str, wanted: str) -> bool | None:
 def json_array_contains_integer(text: str, wanted: int) -> bool | None:
     """Say whether an array has this number, written without a fraction."""
     return _contains(
-        text, lambda element: isinstance(element, Number) and element.is_integer and int(element.text) == wanted
+        text,
+        lambda element: isinstance(element, Number) and element.is_integer and int(element.text) == wanted,
     )
 
 
@@ -147,7 +148,9 @@ def json_array_contains_double(text: str, wanted: float) -> bool | None:
     """Say whether an array has this number, written with a fraction or an exponent."""
     return _contains(
         text,
-        lambda element: isinstance(element, Number) and not element.is_integer and float(element.text) == wanted,
+        lambda element: (
+            isinstance(element, Number) and not element.is_integer and float(element.text) == wanted
+        ),
     )
 
 
@@ -239,7 +242,13 @@ def _scalar(value: Number | str | bool, kind: Type) -> Value:
     if kind.name == "varchar":
         if isinstance(value, Number) and not value.is_integer:
             return java_double(float(value.text))
-        return value.text if isinstance(value, Number) else write(value, ordered=False) if isinstance(value, bool) else value
+        return (
+            value.text
+            if isinstance(value, Number)
+            else write(value, ordered=False)
+            if isinstance(value, bool)
+            else value
+        )
     if kind.name == "boolean":
         if isinstance(value, Number):
             return float(value.text) != 0
@@ -258,7 +267,11 @@ def _scalar(value: Number | str | bool, kind: Type) -> Value:
 def _integer(value: Number | str | bool, kind: Type) -> int:
     if isinstance(value, str):
         return numbers.to_integer(value, kind.name)
-    number = int(_text(value)) if isinstance(value, bool) or value.is_integer else numbers.rounded(float(value.text))
+    number = (
+        int(_text(value))
+        if isinstance(value, bool) or value.is_integer
+        else numbers.rounded(float(value.text))
+    )
     limit = 2 ** _INTEGER_LIMITS[kind.name]
     if not -limit <= number < limit:
         raise QueryError("INVALID_CAST_ARGUMENT", f"Cannot cast '{_text(value)}' to {kind.name.upper()}")
@@ -290,7 +303,9 @@ def sequence(text: str, path: str) -> list[Value]:
     """Return the items of a path: members, elements and wildcards, lax or strict; more is not supported."""
     written = re.fullmatch(r"\s*(lax|strict)\s+\$(.*)", path, re.DOTALL)
     if written is None:
-        raise QueryError("INVALID_PATH", f"mismatched input in the JSON path {path!r}, which begins with lax or strict")
+        raise QueryError(
+            "INVALID_PATH", f"mismatched input in the JSON path {path!r}, which begins with lax or strict"
+        )
     lax, steps, at = written[1] == "lax", written[2], 0
     items = [read(text)]
     while steps[at:].strip():

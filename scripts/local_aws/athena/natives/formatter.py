@@ -22,6 +22,9 @@ _DATES = {
     "F": "%Y-%m-%d", "T": "%H:%M:%S", "R": "%H:%M", "D": "%m/%d/%y", "r": "%I:%M:%S %p",
 }  # fmt: skip
 
+_FLAGS = {"b": "-", "s": "-", "c": "-", "d": "-+ 0,(", "o": "-#0", "x": "-#0", "e": "-#+ 0(", "f": "-#+ 0,(", "g": "-+ 0,("}
+"""The flags that a conversion takes."""
+
 Value = bool | int | float | Decimal | str | datetime | date | None
 
 
@@ -35,6 +38,8 @@ def format_values(written: str, types: str, values: list[str | None]) -> str:
         end = match.end()
         number, flags, width, precision, time, kind = match.groups()
         if kind in "%n" and not time:
+            if precision is not None or (kind == "n" and (width or flags)) or set(flags) - {"-"}:
+                raise _broken(written, f"IllegalFormatFlags: Flags = '{flags}'")
             result.append("\n" if kind == "n" else _aligned("%", flags, width))
             continue
         if number:
@@ -46,8 +51,16 @@ def format_values(written: str, types: str, values: list[str | None]) -> str:
         if not 0 <= at < len(given):
             raise _broken(written, f"MissingFormatArgument: Format specifier '{match[0]}'")
         last = at
-        text = _date(written, given[at], kind) if time else _written(written, match[0], given[at], flags, width, precision, kind)
-        result.append(_aligned(text.upper() if time == "T" or (kind.isupper() and not time) else text, flags, width))
+        if not time:
+            _check(written, match[0], flags.replace("<", ""), width, precision, kind.lower())
+        text = (
+            _date(written, given[at], kind)
+            if time
+            else _written(written, match[0], given[at], flags, width, precision, kind)
+        )
+        result.append(
+            _aligned(text.upper() if time == "T" or (kind.isupper() and not time) else text, flags, width)
+        )
     result.append(_literal(written, written[end:]))
     return "".join(result)
 
@@ -73,8 +86,25 @@ def _value(text: str | None, kind: str) -> Value:
 
 def _literal(written: str, text: str) -> str:
     if "%" in text:
-        raise _broken(written, f"UnknownFormatConversion: Conversion = '{text[text.index('%') + 1 :][:1] or '%'}'")
+        raise _broken(
+            written, f"UnknownFormatConversion: Conversion = '{text[text.index('%') + 1 :][:1] or '%'}'"
+        )
     return text
+
+
+def _check(written: str, specifier: str, flags: str, width: str | None, precision: str | None, kind: str) -> None:
+    """Refuse flags, widths and precisions that a conversion does not take."""
+    for flag in flags:
+        if kind in _FLAGS and flag not in _FLAGS[kind]:
+            raise _broken(written, f"FormatFlagsConversionMismatch: Conversion = {kind}, Flags = {flag}")
+    if len(set(flags)) < len(flags):
+        raise _broken(written, f"DuplicateFormatFlags: Flags = '{flags}'")
+    if {"+", " "} <= set(flags) or {"-", "0"} <= set(flags):
+        raise _broken(written, f"IllegalFormatFlags: Flags = '{flags}'")
+    if set(flags) & {"-", "0"} and width is None:
+        raise _broken(written, f"MissingFormatWidth: {specifier}")
+    if kind in "cdox" and precision is not None:
+        raise _broken(written, f"IllegalFormatPrecision: {precision}")
 
 
 def _broken(written: str, reason: str) -> QueryError:
@@ -87,15 +117,26 @@ def _aligned(text: str, flags: str, width: str | None) -> str:
 
 
 def _written(
-    written: str, specifier: str, value: Value, flags: str, width: str | None, precision: str | None, kind: str
+    written: str,
+    specifier: str,
+    value: Value,
+    flags: str,
+    width: str | None,
+    precision: str | None,
+    kind: str,
 ) -> str:
     lowered = kind.lower()
-    if lowered not in "bscdoxefg" or kind in "DOCF" and kind != "C":
-        raise _broken(written, f"UnknownFormatConversion: Conversion = '{kind}'") if lowered not in "ha" else QueryError(
-            "NOT_SUPPORTED", f"{specifier} in a format"
+    if lowered not in "bscdoxefg" or (kind in "DOCF" and kind != "C"):
+        raise (
+            _broken(written, f"UnknownFormatConversion: Conversion = '{kind}'")
+            if lowered not in "ha"
+            else QueryError("NOT_SUPPORTED", f"{specifier} in a format")
         )
     if lowered == "b":
-        return _cut(("false" if value is None else str(value).lower() if isinstance(value, bool) else "true"), precision)
+        return _cut(
+            ("false" if value is None else str(value).lower() if isinstance(value, bool) else "true"),
+            precision,
+        )
     if value is None:
         return _cut("null", precision)
     if lowered == "s":
@@ -132,7 +173,13 @@ def _plain(value: Value) -> str:
         case Decimal():
             return f"{value:f}"
         case datetime():
-            spec = "microseconds" if value.microsecond % 1000 else "milliseconds" if value.microsecond else "seconds"
+            spec = (
+                "microseconds"
+                if value.microsecond % 1000
+                else "milliseconds"
+                if value.microsecond
+                else "seconds"
+            )
             text = value.isoformat("T", spec)
             return text.removesuffix(":00") if value.second == 0 and value.microsecond == 0 else text
     return str(value)
@@ -165,12 +212,16 @@ def _real(value: float | Decimal, flags: str, width: str | None, precision: str 
     if isinstance(value, float) and (math.isnan(value) or math.isinf(value)):
         return "NaN" if math.isnan(value) else _signed(value < 0, "Infinity", flags.replace("0", ""), width)
     places = 6 if precision is None else int(precision)
+    if isinstance(value, Decimal) and not value and kind in "eg":
+        raise QueryError("NOT_SUPPORTED", "%e or %g of a decimal that is zero")
     number = Decimal(repr(value)) if isinstance(value, float) else value
     negative = number.is_signed()
     number = abs(number)
     if kind == "g":
         places = max(places, 1)
-        scientific = number != 0 and not Decimal("1e-4") <= _EXACT.create_decimal(number) < Decimal(10) ** places
+        scientific = (
+            number != 0 and not Decimal("1e-4") <= _EXACT.create_decimal(number) < Decimal(10) ** places
+        )
         kind = "e" if scientific else "f"
         places = places - 1 if kind == "e" else places - 1 - (number.adjusted() if number else 0)
     if kind == "e":

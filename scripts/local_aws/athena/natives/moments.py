@@ -14,7 +14,6 @@ from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 
 from scripts.local_aws.athena.model import QueryError
-from scripts.local_aws.athena.natives.numbers import JAVA_SPACES
 from scripts.local_aws.athena.natives.registry import invalid, provide
 from scripts.local_aws.athena.zones import is_zone, offset_minutes, offset_name, zone_name
 
@@ -128,7 +127,9 @@ def _joda_field(token: str, following: str) -> _Field:
 def _year(letter: str, count: int, *, number_follows: bool) -> _Field:
     if count == 2:
         pivot = datetime.now(UTC).year - 30
-        return _Field("two-digit week year" if letter == "x" else "two-digit year", pivot, 0 if number_follows else 1)
+        return _Field(
+            "two-digit week year" if letter == "x" else "two-digit year", pivot, 0 if number_follows else 1
+        )
     name = {"y": "year", "Y": "year of era", "x": "week year"}[letter]
     return _Field(name, count, count if number_follows else 9)
 
@@ -170,7 +171,9 @@ _WRITERS: Mapping[str, Callable[[datetime, _Field, _Zone], str]] = {
     "half": lambda at, field, zone: "AM" if at.hour < 12 else "PM",
     "minute": lambda at, field, zone: f"{at.minute:0{field.least}d}",
     "second": lambda at, field, zone: f"{at.second:0{field.least}d}",
-    "fraction": lambda at, field, zone: f"{at.microsecond // 1000:03d}".ljust(field.least, "0")[: field.least],
+    "fraction": lambda at, field, zone: f"{at.microsecond // 1000:03d}".ljust(field.least, "0")[
+        : field.least
+    ],
     "era": lambda at, field, zone: "AD",
     "century": lambda at, field, zone: f"{at.year // 100:0{field.least}d}",
     "offset": lambda at, field, zone: _offset(zone.minutes, ""),
@@ -316,12 +319,14 @@ class _Reader:
         """Return the day: of 2000 if a part of a year is read without one, of 1970 if nothing of it is."""
         found = self.found
         parts = {"month", "day", "day of year", "day of week", "week"} & found.keys()
-        year = found.get("year", 2000 if parts else 1970)
+        year = _kept(found.get("year", 2000 if parts else 1970))
         if "week year" in found and "year" not in found:
-            start = date.fromisocalendar(found["week year"], found.get("week", 1), 1)
+            start = date.fromisocalendar(_kept(found["week year"]), found.get("week", 1), 1)
             day = datetime(start.year, start.month, start.day)
         elif "week" in found or "week year" in found:
             raise QueryError("NOT_SUPPORTED", "a date by its week and not by the week's year")
+        elif parts == {"day of week"} and "year" not in found:
+            raise QueryError("NOT_SUPPORTED", "a date by its day of week alone")
         elif "day of year" in found and not {"month", "day"} & found.keys():
             day = _day_of_year(year, found["day of year"])
         else:
@@ -336,7 +341,14 @@ class _Reader:
     def time(self) -> timedelta:
         found = self.found
         hour = found.get("hour", 0)
-        limits = {"hour": 23, "minute": 59, "second": 59, "hour of half": 11, "clock hour": 24, "clock hour of half": 12}
+        limits = {
+            "hour": 23,
+            "minute": 59,
+            "second": 59,
+            "hour of half": 11,
+            "clock hour": 24,
+            "clock hour of half": 12,
+        }
         for name, most in limits.items():
             least = 1 if name.startswith("clock") else 0
             if name in found and not least <= found[name] <= most:
@@ -344,9 +356,14 @@ class _Reader:
         if "clock hour" in found:
             hour = found["clock hour"] % 24
         if "hour" not in found and {"clock hour of half", "hour of half", "half"} & found.keys():
-            hour = found.get("clock hour of half", found.get("hour of half", 0)) % 12 + 12 * found.get("half", 0)
+            hour = found.get("clock hour of half", found.get("hour of half", 0)) % 12 + 12 * found.get(
+                "half", 0
+            )
         return timedelta(
-            hours=hour, minutes=found.get("minute", 0), seconds=found.get("second", 0), milliseconds=found.get("millisecond", 0)
+            hours=hour,
+            minutes=found.get("minute", 0),
+            seconds=found.get("second", 0),
+            milliseconds=found.get("millisecond", 0),
         )
 
 
@@ -378,6 +395,13 @@ def parse_datetime(text: str, written: str) -> Zoned:
     return Zoned(reader.moment(), reader.zone or "UTC")
 
 
+def _kept(year: int) -> int:
+    """Return a year that Python's dates have."""
+    if not 1 <= year <= 9999:
+        raise QueryError("NOT_SUPPORTED", f"the year {year}")
+    return year
+
+
 def _day_of_year(year: int, day: int) -> datetime:
     days = 365 + calendar.isleap(year)
     if not 1 <= day <= days:
@@ -387,16 +411,21 @@ def _day_of_year(year: int, day: int) -> datetime:
 
 _DATE = r"(?P<year>[+-]?\d{1,9})(?:-(?:(?P<month>\d{1,2})(?:-(?P<day>\d{1,2}))?|W(?P<week>\d{1,2})(?:-(?P<weekday>\d))?|(?P<ordinal>\d{3})))?"
 _FRACTION = r"(?:[.,](?P<fraction>\d{1,9}))?"
-_TIME = rf"(?P<hour>\d{{2}})(?::(?P<minute>\d{{1,2}})(?::(?P<second>\d{{1,2}}))?)?{_FRACTION}"
+_TIME = rf"(?P<hour>\d{{1,2}})(?::(?P<minute>\d{{1,2}})(?::(?P<second>\d{{1,2}}))?)?{_FRACTION}"
 _OFFSET = r"(?P<offset>Z|[+-]\d{2}(?::?\d{2}(?::?\d{2}(?:[.,]\d{1,3})?)?)?)?"
 _ISO_DATE = re.compile(_DATE, re.ASCII | re.IGNORECASE)
-_ISO_MOMENT = re.compile(rf"(?:(?P<all>{_DATE})(?:T(?:{_TIME})?{_OFFSET})?|T{_TIME.replace('?P<', '?P<t')}{_OFFSET.replace('?P<', '?P<t')})", re.ASCII | re.IGNORECASE)
+_ISO_MOMENT = re.compile(
+    rf"(?:(?P<all>{_DATE})(?:T(?:{_TIME})?{_OFFSET})?|T{_TIME.replace('?P<', '?P<t')}{_OFFSET.replace('?P<', '?P<t')})",
+    re.ASCII | re.IGNORECASE,
+)
 
 
 def _iso_day(match: re.Match[str]) -> datetime:
-    year = int(match["year"])
+    year = _kept(int(match["year"]))
     if match["week"]:
-        return datetime.combine(date.fromisocalendar(year, int(match["week"]), int(match["weekday"] or 1)), datetime.min.time())
+        return datetime.combine(
+            date.fromisocalendar(year, int(match["week"]), int(match["weekday"] or 1)), datetime.min.time()
+        )
     if match["ordinal"]:
         return _day_of_year(year, int(match["ordinal"]))
     return datetime(year, int(match["month"] or 1), int(match["day"] or 1))
@@ -426,7 +455,9 @@ def from_iso8601_timestamp(text: str) -> Zoned:
         if int(hour or 0) > 23 or int(minute or 0) > 59 or int(second or 0) > 59:
             raise ValueError("a part of the time is out of its range")
         millis = _fraction_millis(match[f"{prefix}fraction"], minute, second)
-        time = timedelta(hours=int(hour or 0), minutes=int(minute or 0), seconds=int(second or 0), milliseconds=millis)
+        time = timedelta(
+            hours=int(hour or 0), minutes=int(minute or 0), seconds=int(second or 0), milliseconds=millis
+        )
     except ValueError as error:
         raise invalid(f'Cannot parse "{text}": {error}') from error
     return Zoned(day + time, _iso_zone(match[f"{prefix}offset"], text))
@@ -434,7 +465,11 @@ def from_iso8601_timestamp(text: str) -> Zoned:
 
 def from_iso8601_nanos(text: str) -> Zoned:
     """Read a time of ISO 8601, of which microseconds are kept and no more are supported."""
-    form = re.fullmatch(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(?::\d{2}(?:\.(\d{1,9}))?)?(?:Z|[+-]\d{2}:\d{2})?", text, re.ASCII | re.I)
+    form = re.fullmatch(
+        r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}(?::\d{2}(?:\.(\d{1,9}))?)?(?:Z|[+-]\d{2}:\d{2})?",
+        text,
+        re.ASCII | re.I,
+    )
     if form is None:
         raise invalid(f"Text '{text}' could not be parsed")
     read = from_iso8601_timestamp(text)
@@ -496,7 +531,7 @@ def to_date(text: str) -> date:
     match = re.fullmatch(r"([+-]?\d{1,9})-(\d{1,2})-(\d{1,2})", text.strip(), re.ASCII)
     try:
         if match:
-            return date(int(match[1]), int(match[2]), int(match[3]))
+            return date(_kept(int(match[1])), int(match[2]), int(match[3]))
     except ValueError:
         pass
     raise QueryError("INVALID_CAST_ARGUMENT", f"Value cannot be cast to date: {text}")
@@ -514,6 +549,7 @@ def to_zoned(text: str, to: str) -> Zoned:
     complaint = QueryError("INVALID_CAST_ARGUMENT", f"Value cannot be cast to {to}: {text}")
     if match is None:
         raise complaint
+    _kept(int(match["year"]))
     parts = [int(match[part] or 0) for part in ("year", "month", "day", "hour", "minute", "second")]
     fraction = (match["fraction"] or "").ljust(4, "0")
     millis = int(fraction[:3]) + (fraction[3] >= "5")

@@ -71,7 +71,9 @@ def to_decimal(text: str, precision: int, scale: int) -> str:
     return _fitted(Decimal(text), precision, scale, f"Cannot cast VARCHAR '{text}' to {to}. Value too large.")
 
 
-def _fitted(value: Decimal, precision: int, scale: int, complaint: str, code: str = "INVALID_CAST_ARGUMENT") -> str:
+def _fitted(
+    value: Decimal, precision: int, scale: int, complaint: str, code: str = "INVALID_CAST_ARGUMENT"
+) -> str:
     fitted = value.quantize(Decimal(1).scaleb(-scale), context=_EXACT)
     if len(fitted.as_tuple().digits) > precision and fitted:
         raise QueryError(code, complaint)
@@ -112,7 +114,9 @@ def decimal_round(value: str, places: int, cut: bool) -> str:
         return value
     if places < -38:
         return "0"
-    rounded_ = number.quantize(Decimal(1).scaleb(-places), rounding=ROUND_DOWN if cut else None, context=_EXACT)
+    rounded_ = number.quantize(
+        Decimal(1).scaleb(-places), rounding=ROUND_DOWN if cut else None, context=_EXACT
+    )
     return f"{rounded_ if rounded_ else abs(rounded_):f}"
 
 
@@ -181,7 +185,9 @@ def truncate_double(value: float, places: int) -> float:
     """Cut a double to decimal places."""
     if value - value != 0:
         return value
-    return float(Decimal(repr(value)).quantize(Decimal(1).scaleb(-places), rounding=ROUND_DOWN, context=_EXACT))
+    return float(
+        Decimal(repr(value)).quantize(Decimal(1).scaleb(-places), rounding=ROUND_DOWN, context=_EXACT)
+    )
 
 
 @provide("BIGINT, INTEGER, BOOLEAN -> HUGEINT")
@@ -348,7 +354,9 @@ def kurtosis(values: list[float | None]) -> float | None:
     second, _, fourth = _moments(present)
     if not second:
         return math.nan
-    return (n - 1) * n * (n + 1) / ((n - 2) * (n - 3)) * fourth / second**2 - 3 * (n - 1) ** 2 / ((n - 2) * (n - 3))
+    return (n - 1) * n * (n + 1) / ((n - 2) * (n - 3)) * fourth / second**2 - 3 * (n - 1) ** 2 / (
+        (n - 2) * (n - 3)
+    )
 
 
 def _moments(values: list[float]) -> tuple[float, float, float]:
@@ -380,9 +388,11 @@ def as_decimal(text: str) -> Decimal | None:
 def bit_count(value: int, bits: int) -> int:
     """Count the bits that are set of a number of so many."""
     if not 2 <= bits <= 64:
-        raise invalid("Bits specified in bit_count must be between 2 and 64, got {bits}".format(bits=bits))
+        raise invalid(f"Bits specified in bit_count must be between 2 and 64, got {bits}")
     if not -(2 ** (bits - 1)) <= value < 2 ** (bits - 1):
-        raise invalid(f"Number must be representable with the bits specified. {value} cannot be represented with {bits} bits")
+        raise invalid(
+            f"Number must be representable with the bits specified. {value} cannot be represented with {bits} bits"
+        )
     return (value % 2**bits).bit_count()
 
 

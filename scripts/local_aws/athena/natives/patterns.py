@@ -174,7 +174,9 @@ def _replaced(match: regex.Match[str], replacement: str) -> str:
             group, at = int(after), at + 2
             if group > groups:
                 raise invalid(f"Illegal replacement sequence: unknown group {group}")
-            while (digit := replacement[at : at + 1]) in tuple("0123456789") and group * 10 + int(digit) <= groups:
+            while (digit := replacement[at : at + 1]) in tuple("0123456789") and group * 10 + int(
+                digit
+            ) <= groups:
                 group, at = group * 10 + int(digit), at + 1
             result.append(match[group] or "")
     return "".join(result)

@@ -12,7 +12,17 @@ from scripts.local_aws.athena.natives.registry import invalid, provide
 _INT = 2**31 - 1
 SPACES = "".join(
     chr(code)
-    for code in (*range(0x09, 0x0E), *range(0x1C, 0x21), 0x1680, *range(0x2000, 0x2007), *range(0x2008, 0x200B), 0x2028, 0x2029, 0x205F, 0x3000)
+    for code in (
+        *range(0x09, 0x0E),
+        *range(0x1C, 0x21),
+        0x1680,
+        *range(0x2000, 0x2007),
+        *range(0x2008, 0x200B),
+        0x2028,
+        0x2029,
+        0x205F,
+        0x3000,
+    )
 )
 """What ``trim`` takes away: whitespace by ``Character.isWhitespace``, which no-break spaces are not."""
 
@@ -63,11 +73,11 @@ def split_to_map(text: str, entry: str, key_value: str, many: bool) -> list[dict
     for part in written:
         pair = part.split(key_value)
         if len(pair) != 2:
-            raise invalid(
-                "Key-value delimiter must appear exactly once in each entry. Bad input: " + part
-            )
+            raise invalid("Key-value delimiter must appear exactly once in each entry. Bad input: " + part)
         if not many and any(each["k"] == pair[0] for each in found):
-            raise invalid(f"Duplicate keys ({pair[0]}) are not allowed. Specifying a lambda to resolve conflicts can avoid this error")
+            raise invalid(
+                f"Duplicate keys ({pair[0]}) are not allowed. Specifying a lambda to resolve conflicts can avoid this error"
+            )
         found.append({"k": pair[0], "v": pair[1]})
     return found
 
@@ -209,7 +219,11 @@ def soundex(text: str) -> str:
         raise invalid(f"The character is not mapped: {text}")
     if not letters:
         return ""
-    codes = {char: str(code) for code, chars in enumerate(("BFPV", "CGJKQSXZ", "DT", "L", "MN", "R"), 1) for char in chars}
+    codes = {
+        char: str(code)
+        for code, chars in enumerate(("BFPV", "CGJKQSXZ", "DT", "L", "MN", "R"), 1)
+        for char in chars
+    }
     result, last = letters[0], codes.get(letters[0])
     for char in letters[1:]:
         code = codes.get(char)

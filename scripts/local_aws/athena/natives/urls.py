@@ -11,7 +11,9 @@ _URI = re.compile(
     r"(?:(?P<protocol>[A-Za-z][A-Za-z0-9+.-]*):)?(?P<rest>[^#]*)(?:\#(?P<fragment>.*))?", re.DOTALL
 )
 _HIERARCHY = re.compile(r"(?://(?P<authority>[^/?]*))?(?P<path>[^?]*)(?:\?(?P<query>.*))?", re.DOTALL)
-_AUTHORITY = re.compile(r"(?:[^@]*@)?(?P<host>\[[0-9A-Fa-f:.%\w]+\]|[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?\.?)(?::(?P<port>[0-9]*))?")
+_LABEL = "[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?"
+_HOST = rf"\[[0-9A-Fa-f:.%\w]+\]|\d{{1,3}}(?:\.\d{{1,3}}){{3}}|(?:{_LABEL}\.)*[A-Za-z](?:[A-Za-z0-9-]*[A-Za-z0-9])?\.?"
+_AUTHORITY = re.compile(rf"(?:[^@]*@)?(?P<host>{_HOST})(?::(?P<port>[0-9]*))?")
 _NO_CHARACTER = re.compile(r"""[\x00-\x20"<>\\^`{|}\x7f]|%(?![0-9A-Fa-f]{2})""")
 
 
@@ -28,6 +30,8 @@ def _parts(url: str) -> dict[str, str | None] | None:
         return {**parts, "fragment": _decoded(match["fragment"])}  # opaque: no host, no path, no query
     found = _HIERARCHY.fullmatch(rest)
     if found is None:
+        return None
+    if found["authority"] == "" and not found["path"]:
         return None
     parts.update(path=found["path"], query=found["query"])
     server = _AUTHORITY.fullmatch(found["authority"] or "")
@@ -79,5 +83,7 @@ def url_encode(text: str) -> str:
 def url_decode(text: str) -> str:
     """Undo ``url_encode``."""
     if bad := re.search(r"%(?![0-9A-Fa-f]{2})", text):
-        raise invalid(f"URLDecoder: Illegal hex characters in escape (%) pattern - Error at index {bad.start()}")
+        raise invalid(
+            f"URLDecoder: Illegal hex characters in escape (%) pattern - Error at index {bad.start()}"
+        )
     return unquote_to_bytes(text.replace("+", " ")).decode("utf-8", "replace")
