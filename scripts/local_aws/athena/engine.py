@@ -111,7 +111,7 @@ class Engine:
                     raise ScanLimitExceededError
                 cancellation.bind(None)
                 self._warehouse.load(partitions)
-                cursor = self._warehouse.cursor(names.held, partitions)
+                cursor = self._warehouse.cursor(names.held, partitions, rows.sql)
             fetched = self._fetch(rows, cursor, cancellation)
             return Result(_columns(rows), fetched, scanned_bytes, frozenset(objects))
         except duckdb.Error as error:

@@ -19,6 +19,7 @@ from sqlglot import exp
 from scripts.local_aws.athena import functions
 from scripts.local_aws.athena.casts import Typed, cast_sql, coerce, explicit_cast, text, to_length, try_cast
 from scripts.local_aws.athena.functions import AGGREGATES_AND_WINDOWS, WINDOWS, Lambda
+from scripts.local_aws.athena.functions.building import let
 from scripts.local_aws.athena.model import QueryError
 from scripts.local_aws.athena.operators import arithmetic
 from scripts.local_aws.athena.parse import position
@@ -32,6 +33,7 @@ from scripts.local_aws.athena.types import (
     INTEGER,
     JSON,
     MONTH_INTERVAL,
+    REAL,
     TIMESTAMP,
     TIMESTAMP_TZ,
     UNKNOWN,
@@ -172,6 +174,8 @@ class Expressions(ABC):
                 if matches:
                     return dereference(self._note(matches[0]), *parts[used:])
             here = here.outer
+        if parts == ["current_schema"]:
+            raise self.error(node, "NOT_SUPPORTED", "current_schema")
         message = f"Column '{'.'.join(parts)}' cannot be resolved or requester is not authorized to access"
         raise self.error(node, "COLUMN_NOT_FOUND", f"{message} requested resources")
 
@@ -205,6 +209,13 @@ class Expressions(ABC):
         if one is None or other is None or (found == JSON and operator not in ("=", "<>")):
             sign = operator if len(operator) < 3 else "IS DISTINCT FROM"
             raise self.error(node, "TYPE_MISMATCH", f"Cannot apply operator: {left.type} {sign} {right.type}")
+        if found in (DOUBLE, REAL) and operator in _NUMBERS_ONLY:
+            numbers = f"NOT isnan({one.sql}) AND NOT isnan({other.sql})"
+            compared = f"{one.sql} {operator} {other.sql}"
+            return Typed(f"({compared} AND {numbers})" if operator != "<>" else f"({compared} OR NOT ({numbers}))", BOOLEAN)
+        if found and found.name == "array" and operator in ("=", "<>"):
+            equal = _equal_arrays(one.sql, other.sql)
+            return Typed(equal if operator == "=" else f"(NOT {equal})", BOOLEAN)
         return Typed(f"({one.sql} {operator} {other.sql})", BOOLEAN)
 
     def _compare_rows(self, node: exp.Expr, operator: str, left: Typed, right: Typed) -> Typed:
@@ -283,14 +294,13 @@ class Expressions(ABC):
         return Typed(f"({one.sql} IN ({others.sql}))", BOOLEAN)
 
     def _like(self, node: exp.Expr, scope: Scope) -> Typed:
-        self.only(node, "this", "expression")
+        self.only(node, "this", "expression", "negate")
         value, pattern = self.expression(node.this, scope), self.expression(node.expression, scope)
-        if (value.type not in (VARCHAR, UNKNOWN) and value.type.name != "char") or pattern.type not in (
-            VARCHAR,
-            UNKNOWN,
-        ):
+        texts = ("varchar", "unknown")
+        if value.type.name not in (*texts, "char") or pattern.type.name not in texts:
             raise self.error(node, "TYPE_MISMATCH", f"Cannot apply LIKE to {value.type}, {pattern.type}")
-        return Typed(f"({value.sql} LIKE {pattern.sql})", BOOLEAN)
+        operator = "NOT LIKE" if node.args.get("negate") else "LIKE"
+        return Typed(f"({value.sql} {operator} {pattern.sql})", BOOLEAN)
 
     def _escape(self, node: exp.Expr, scope: Scope) -> Typed:
         if not isinstance(node.this, exp.Like) or not isinstance(node.expression, exp.Literal):
@@ -311,6 +321,8 @@ class Expressions(ABC):
         return Typed(f"{like} ESCAPE {quote_text(escape)})", BOOLEAN)
 
     def _neg(self, node: exp.Expr, scope: Scope) -> Typed:
+        if isinstance(node.this, exp.Literal) and node.this.name == str(2**63) and not node.this.is_string:
+            return Typed(f"(-{2**63 - 1} - 1)", BIGINT)
         value = self.expression(node.this, scope)
         if not value.type.is_numeric and value.type not in (DAY_INTERVAL, MONTH_INTERVAL):
             raise self.error(node, "TYPE_MISMATCH", f"Cannot negate {value.type}")
@@ -598,6 +610,8 @@ _COMPARISONS: dict[type[exp.Expr], str] = {
     exp.NullSafeEQ: "IS NOT DISTINCT FROM",
     exp.NullSafeNEQ: "IS DISTINCT FROM",
 }
+_NUMBERS_ONLY = ("=", "<>", "<", ">", "<=", ">=")
+"""Comparisons that hold of no NaN; to DuckDB it is a number like another."""
 _ARITHMETIC: dict[type[exp.Expr], str] = {
     exp.Add: "+",
     exp.Sub: "-",
@@ -682,6 +696,18 @@ def comparable(operator: str, value: Typed) -> Typed:
     if value.type.name == "char":
         return Typed(f"rtrim({value.sql}, ' ')", VARCHAR)
     return value
+
+
+def _equal_arrays(one: str, other: str) -> str:
+    """Write the equality of two arrays: NULL where an element is NULL and no other decides."""
+    pairs = "list_transform(list_zip(v.a, v.b), lambda x: x[1] = x[2])"
+    decided = let(
+        "CASE WHEN list_contains(v.r, false) THEN false "
+        "WHEN len(list_filter(v.r, lambda e: e IS NULL)) > 0 THEN NULL ELSE true END",
+        r=pairs,
+    )
+    known = f"CASE WHEN v.a IS NULL OR v.b IS NULL THEN NULL WHEN len(v.a) <> len(v.b) THEN false ELSE {decided} END"
+    return let(known, a=one, b=other)
 
 
 def field_of(row: Typed, at: int) -> Typed:

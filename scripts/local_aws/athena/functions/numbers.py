@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from scripts.local_aws.athena.casts import Typed, cast_sql
+from scripts.local_aws.athena.casts import Typed, cast_sql, check
 from scripts.local_aws.athena.functions.building import (
     Argument,
     Builder,
@@ -117,7 +117,9 @@ def _shift(*, left: bool, arithmetic_: bool = False) -> Builder:
 
 def _between(low: str, high: str) -> str:
     """Write a random integer, which DuckDB's ``random`` makes."""
-    return f"CAST(floor(random() * (({high}) - ({low}))) AS BIGINT) + ({low})"
+    complaint = "'INVALID_FUNCTION_ARGUMENT: bound must be positive'"
+    size = check(f"({high}) > ({low})", f"({high}) - ({low})", BIGINT, complaint)
+    return f"CAST(floor(random() * {size}) AS BIGINT) + ({low})"
 
 
 NUMBERS: dict[str, Builder] = {

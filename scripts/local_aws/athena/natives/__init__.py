@@ -1,7 +1,7 @@
 """What DuckDB has not, or has otherwise: functions of Trino in Python, called from the SQL that runs here.
 
 Each module is a subject. A function takes and gives values, never NULL among its arguments, and fails with
-``QueryError`` in Trino's words; ``register`` makes all of them known to a database under ``native(name)``.
+``QueryError`` in Trino's words; ``register`` makes known to a database what a statement calls by ``native(name)``.
 """
 
 from __future__ import annotations

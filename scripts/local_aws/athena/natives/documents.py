@@ -213,7 +213,7 @@ def _shaped(value: Value, kind: Type) -> Value:
         case "row":
             return _row(value, kind)
         case "json":
-            return json_parse(write(value, ordered=True))
+            return read(write(value, ordered=True))
     if isinstance(value, list | Members):
         raise _not_castable(value, kind)
     return _scalar(value, kind)
@@ -241,7 +241,7 @@ def _row(value: Value, kind: Type) -> Value:
 def _scalar(value: Number | str | bool, kind: Type) -> Value:
     if kind.name == "varchar":
         if isinstance(value, Number) and not value.is_integer:
-            return java_double(float(value.text))
+            raise QueryError("NOT_SUPPORTED", f"cast of the JSON number {value.text} to varchar")
         return (
             value.text
             if isinstance(value, Number)

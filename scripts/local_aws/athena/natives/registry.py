@@ -6,6 +6,7 @@ What one of them does not support it says twice: it fails, and it notes that und
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from inspect import Parameter, Signature
@@ -50,13 +51,16 @@ def native(name: str, *arguments: str) -> str:
     return f"CAST({call} AS DOUBLE)" if _NATIVES[name].result == "DOUBLE" else call
 
 
-def register(database: duckdb.DuckDBPyConnection) -> None:
-    """Make every provided function known to a database."""
-    for name, each in _NATIVES.items():
+def register(database: duckdb.DuckDBPyConnection, sql: str, known: set[str]) -> None:
+    """Make the provided functions that ``sql`` calls known to a database that knows ``known``, and note them."""
+    for name in set(re.findall(r"\bnative_(\w+)\(", sql)) & _NATIVES.keys() - known:
+        each = _NATIVES[name]
         # DuckDB's client takes NaN for NULL: a double goes through as text.
         result = "VARCHAR" if each.result == "DOUBLE" else each.result
         parameters = [*each.parameters, "VARCHAR"]
-        database.create_function(f"native_{name}", _called(each), parameters, result, null_handling="special")
+        create: Any = database.create_function
+        create(f"native_{name}", _called(each), parameters, result, null_handling="special")
+        known.add(name)
 
 
 def begin(connection: duckdb.DuckDBPyConnection, statement: str) -> None:
