@@ -16,8 +16,28 @@ from scripts.toolchain.toolchain import REPO
 
 PAGE = REPO / "docs" / "athena_functions.md"
 OF_OTHER_ENGINES = (
-    *("array_contains", "charindex", "datediff", "date_sub", "dateadd", "explode", "get_json_object", "getdate"),
-    *("group_concat", "ifnull", "instr", "isnull", "left", "len", "list_sum", "nvl", "regexp_matches", "right"),
+    *(
+        "array_contains",
+        "charindex",
+        "datediff",
+        "date_sub",
+        "dateadd",
+        "explode",
+        "get_json_object",
+        "getdate",
+    ),
+    *(
+        "group_concat",
+        "ifnull",
+        "instr",
+        "isnull",
+        "left",
+        "len",
+        "list_sum",
+        "nvl",
+        "regexp_matches",
+        "right",
+    ),
     *("size", "str_to_date", "string_agg", "strptime", "strftime", "to_json", "unix_timestamp"),
 )
 """Names that people bring along and that Athena has not either."""
@@ -93,7 +113,9 @@ def _code(text: str) -> str:
 def main() -> int:
     """Write the page, or check it."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--check", action="store_true", help="write nothing, say whether the page is up to date")
+    parser.add_argument(
+        "--check", action="store_true", help="write nothing, say whether the page is up to date"
+    )
     page = render()
     if parser.parse_args().check:
         if PAGE.read_text(encoding="utf-8") == page:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from scripts.local_aws.athena.model import QueryError
 from scripts.local_aws.athena.natives import moments, native
+from scripts.local_aws.athena.natives.calendar_days import Zoned
 from scripts.local_aws.athena.natives.registry import CLOSE, OPEN
 from scripts.local_aws.athena.types import (
     BOOLEAN,
@@ -20,8 +21,6 @@ from scripts.local_aws.athena.types import (
     TIMESTAMP,
     TIMESTAMP_TZ,
     UNKNOWN,
-    UUID,
-    VARBINARY,
     VARCHAR,
     Type,
     common_type,
@@ -143,7 +142,7 @@ def explicit_cast(value: Typed, to: Type) -> Typed:
     return Typed(sql, to)
 
 
-def zoned_literal(read: moments.Zoned) -> Typed:
+def zoned_literal(read: Zoned) -> Typed:
     """Return a time whose zone is known before the statement runs."""
     written = quote_text(read.local.isoformat(" ", "milliseconds"))
     return Typed(in_zone(f"CAST({written} AS TIMESTAMP)", read.zone), replace(TIMESTAMP_TZ, zone=read.zone))
@@ -213,11 +212,12 @@ def _between_nested(value: Typed, to: Type) -> str | None:
         entry = f"{{'key': {parts[0].sql}, 'value': {parts[1].sql}}}"
         cast = f"map_from_entries(list_transform(map_entries({value.sql}), lambda x{depth}: {entry}))"
         return f"CASE WHEN {value.sql} IS NOT NULL THEN {cast_sql(cast, to)} END"
-    fields = ", ".join(
-        f"{quote_identifier(name)} := {explicit_cast(Typed(f'struct_extract({value.sql}, {quote_text(old)})', of), into).sql}"
-        for name, old, of, into in zip(to.fields, source.fields, source.args, to.args, strict=True)
-    )
-    return f"CASE WHEN {value.sql} IS NOT NULL THEN {cast_sql(f'struct_pack({fields})', to)} END"
+    fields = []
+    for name, old, of, into in zip(to.fields, source.fields, source.args, to.args, strict=True):
+        part = Typed(f"struct_extract({value.sql}, {quote_text(old)})", of)
+        fields.append(f"{quote_identifier(name)} := {explicit_cast(part, into).sql}")
+    packed = cast_sql(f"struct_pack({', '.join(fields)})", to)
+    return f"CASE WHEN {value.sql} IS NOT NULL THEN {packed} END"
 
 
 def _depth(of: Type) -> int:
@@ -279,37 +279,42 @@ _SIMPLE_MOMENT = r"\d{4}-\d{2}-\d{2} ([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,3})?
 
 
 def _from_varchar(sql: str, to: Type) -> str | None:
-    if to == JSON:
-        return native("json_text", sql)
-    if to == BOOLEAN:
-        return native("to_boolean", sql)
-    if to.is_integer:
-        return _fast(
-            sql, r"-?[1-9]\d{0,17}|0", to, cast_sql(native("to_integer", sql, quote_text(to.name)), to)
-        )
-    if to in (DOUBLE, REAL):
-        return cast_sql(native("to_double", sql), to)
-    if to.name == "decimal":
-        return cast_sql(native("to_decimal", sql, *map(str, to.params)), to)
-    if to == DATE:
-        return _fast(sql, r"\d{4}-\d{2}-\d{2}", to, native("to_date", sql))
-    if to == TIMESTAMP:
-        return _fast(sql, _SIMPLE_MOMENT, to, native("to_timestamp", sql))
-    if to.name == "timestamp with time zone":
-        return f"({native('zoned_in_utc', sql)} AT TIME ZONE 'UTC')"
-    if to == VARBINARY:
-        return f"encode({sql})"
-    if to == UUID:
-        complaint = f"'INVALID_CAST_ARGUMENT: Cannot cast value to UUID: ' || {sql}"
-        form = quote_text("[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
-        return check(f"{sql} IS NULL OR regexp_full_match({sql}, {form})", cast_sql(sql, to), to, complaint)
-    return None
+    """Read a text; what DuckDB reads alike is left to it."""
+    kind = "integer" if to.is_integer else to.name
+    match kind:
+        case "integer":
+            return _fast(sql, r"-?[1-9]\d{0,17}|0", to, native("to_integer", sql, quote_text(to.name)))
+        case "date":
+            return _fast(sql, r"\d{4}-\d{2}-\d{2}", to, native("to_date", sql))
+        case "timestamp":
+            return _fast(sql, _SIMPLE_MOMENT, to, native("to_timestamp", sql))
+        case "double" | "real":
+            read = native("to_double", sql)
+        case "decimal":
+            read = native("to_decimal", sql, *map(str, to.params))
+        case "json":
+            read = native("json_text", sql)
+        case "boolean":
+            read = native("to_boolean", sql)
+        case "varbinary":
+            read = f"encode({sql})"
+        case "timestamp with time zone":
+            read = f"({native('zoned_in_utc', sql)} AT TIME ZONE 'UTC')"
+        case "uuid":
+            complaint = f"'INVALID_CAST_ARGUMENT: Cannot cast value to UUID: ' || {sql}"
+            form = quote_text("[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+            read = check(
+                f"{sql} IS NULL OR regexp_full_match({sql}, {form})", cast_sql(sql, to), to, complaint
+            )
+        case _:
+            return None
+    return cast_sql(read, to)
 
 
 def _fast(sql: str, form: str, to: Type, exact: str) -> str:
     """Return a cast of DuckDB's where the text has a form that it reads as Athena does, or else ``exact``."""
     simple = f"CASE WHEN regexp_full_match({sql}, {quote_text(form)}) THEN TRY_{cast_sql(sql, to)} END"
-    return f"coalesce({simple}, {exact})"
+    return f"coalesce({simple}, {cast_sql(exact, to)})"
 
 
 # --- JSON

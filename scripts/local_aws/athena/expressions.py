@@ -212,7 +212,10 @@ class Expressions(ABC):
         if found in (DOUBLE, REAL) and operator in _NUMBERS_ONLY:
             numbers = f"NOT isnan({one.sql}) AND NOT isnan({other.sql})"
             compared = f"{one.sql} {operator} {other.sql}"
-            return Typed(f"({compared} AND {numbers})" if operator != "<>" else f"({compared} OR NOT ({numbers}))", BOOLEAN)
+            return Typed(
+                f"({compared} AND {numbers})" if operator != "<>" else f"({compared} OR NOT ({numbers}))",
+                BOOLEAN,
+            )
         if found and found.name == "array" and operator in ("=", "<>"):
             equal = _equal_arrays(one.sql, other.sql)
             return Typed(equal if operator == "=" else f"(NOT {equal})", BOOLEAN)

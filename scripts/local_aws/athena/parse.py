@@ -41,6 +41,7 @@ class _Dialect(Trino):
 
 
 _DIALECT = _Dialect()
+_AFTER_ROWS = (TokenType.ORDER_BY, TokenType.LIMIT, TokenType.OFFSET, TokenType.FETCH)
 _SUBSCRIPTED = (TokenType.VAR, TokenType.IDENTIFIER, TokenType.R_PAREN, TokenType.R_BRACKET)
 _OTHER_STATEMENTS = (
     *(
@@ -113,7 +114,7 @@ def _parse_explain(sql: str, parameters: Sequence[str]) -> Explain:
 
 
 def parse(sql: str, parameters: Sequence[str] = ()) -> exp.Query | Show | Explain:
-    """Read one statement that only reads: ``SELECT``, ``WITH``, ``VALUES``, ``EXPLAIN``, ``SHOW``, ``DESCRIBE``.
+    """Read a statement that only reads: ``SELECT``, ``WITH``, ``VALUES``, ``EXPLAIN``, ``SHOW``, ``DESCRIBE``.
 
     ``parameters`` are the texts of SQL constants (``'abc'``, ``7``, ``DATE '2026-11-20'``), one a ``?``.
     Raises ``QueryError`` for anything else.
@@ -142,18 +143,12 @@ def parse(sql: str, parameters: Sequence[str] = ()) -> exp.Query | Show | Explai
 
 def _selected(tokens: list[Token]) -> list[Token]:
     """Write ``VALUES … ORDER BY …`` as a ``SELECT`` of the values."""
-    depth = 0
-    for end, token in enumerate(tokens):
+    depth, ends = 0, [len(tokens)]
+    for at, token in enumerate(tokens):
         depth += {TokenType.L_PAREN: 1, TokenType.R_PAREN: -1}.get(token.token_type, 0)
-        if depth == 0 and token.token_type in (
-            TokenType.ORDER_BY,
-            TokenType.LIMIT,
-            TokenType.OFFSET,
-            TokenType.FETCH,
-        ):
-            break
-    else:
-        end = len(tokens)
+        if depth == 0 and token.token_type in _AFTER_ROWS:
+            ends.append(at)
+    end = min(ends)
     return [*_scan("SELECT * FROM ("), *tokens[:end], *_scan(")"), *tokens[end:]]
 
 

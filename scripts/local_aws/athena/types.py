@@ -23,9 +23,9 @@ _MAX_PRECISION = 38
 
 @dataclass(frozen=True, slots=True)
 class Type:
-    """A Trino type: its element types, a row's names of fields, a decimal's precision and scale, a char's length.
+    """A Trino type: its element types, a row's names of fields, its numbers.
 
-    ``zone``: the time zone of all values of a timestamp with time zone, which Athena keeps with each of them.
+    ``params``: a decimal's precision and scale, a char's length. ``zone``: the time zone of all values of a timestamp with time zone, which Athena keeps with each of them.
     """
 
     name: str

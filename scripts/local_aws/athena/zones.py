@@ -12,9 +12,8 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from scripts.local_aws.athena.model import QueryError
 
-_UTC = {"utc", "z", "zulu", "ut", "uct", "gmt", "gmt0", "greenwich", "universal", "etc/utc", "etc/gmt", "etc/zulu"} | {
-    f"etc/{name}" for name in ("ut", "uct", "gmt0", "greenwich", "universal", "gmt+0", "gmt-0")
-}  # fmt: skip
+_NAMES_OF_UTC = ("utc", "zulu", "ut", "uct", "gmt", "gmt0", "greenwich", "universal")
+_UTC = {"z", "etc/gmt+0", "etc/gmt-0", *_NAMES_OF_UTC, *(f"etc/{name}" for name in _NAMES_OF_UTC)}
 _OFFSET = re.compile(
     r"(?:(?:etc/)?(?:utc|gmt|ut))?(?P<sign>[+-])(?P<hours>\d{1,2})(?::?(?P<minutes>\d{2}))?", re.IGNORECASE
 )

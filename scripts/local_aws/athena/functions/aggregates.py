@@ -123,7 +123,8 @@ def _entries(arguments: Sequence[Typed], distinct: str, order: str) -> tuple[str
     return f"list({distinct}{{'key': {key.sql}, 'value': {value.sql}}}{order})", key.type, value.type
 
 
-_FIRST_OF_KEY = "list_filter(v.e, lambda x, i: coalesce(list_position(list_transform(v.e, lambda y: y.key), x.key), 0) = i)"
+_KEYS = "list_transform(v.e, lambda y: y.key)"
+_FIRST_OF_KEY = f"list_filter(v.e, lambda x, i: coalesce(list_position({_KEYS}, x.key), 0) = i)"
 
 
 def _first_of_each(entries: str) -> str:
@@ -145,7 +146,7 @@ def _multimap_agg(arguments: Sequence[Typed], distinct: str, order: str) -> Aggr
 
 
 def _escaped(sql: str) -> str:
-    """Return an expression of ``\\0`` as a template of ``{}``."""
+    """Return an expression of the character 0 as a template of ``{}``."""
     return sql.replace("{", "{{").replace("}", "}}").replace("\0", "{}")
 
 
@@ -219,7 +220,7 @@ def _literal_count(value: Typed) -> str:
 
 
 def _approx_percentile(arguments: Sequence[Typed], distinct: str, order: str) -> Aggregate:
-    """Take the value at a share of the sorted values, which is what Athena's digest answers of not too many."""
+    """Take the value at a share of the sorted values: what Athena's digest answers of not too many."""
     if len(arguments) != 2:
         raise QueryError("NOT_SUPPORTED", "approx_percentile with weights or an accuracy")
     _only("{d}", distinct, order)
@@ -230,7 +231,9 @@ def _approx_percentile(arguments: Sequence[Typed], distinct: str, order: str) ->
     shares = arguments[1]
     if shares.type.name == "array":
         each = cast_sql(native("percentile", "v.l", "x"), result)
-        body = f"CASE WHEN len(list_filter(v.l, lambda x: x IS NOT NULL)) > 0 THEN list_transform({as_type(shares, array(DOUBLE))}, lambda x: {each}) END"
+        values = "len(list_filter(v.l, lambda x: x IS NOT NULL))"
+        many = f"list_transform({as_type(shares, array(DOUBLE))}, lambda x: {each})"
+        body = f"CASE WHEN {values} > 0 THEN {many} END"
         return Aggregate(listed, array(result), _escaped(let(body, l="\0")))
     return Aggregate(listed, result, cast_sql(native("percentile", "{}", as_type(shares, DOUBLE)), result))
 

@@ -12,7 +12,7 @@ from scripts.local_aws.athena.types import BOOLEAN, DOUBLE, UNKNOWN, VARCHAR, Ty
 
 @dataclass(frozen=True, slots=True)
 class Lambda:
-    """A lambda among the arguments: how many parameters it has, its body for given ones, new names for them."""
+    """A lambda among the arguments: the count of its parameters, its body for given ones, names for them."""
 
     parameters: int
     body: Callable[[Sequence[Typed]], Typed]

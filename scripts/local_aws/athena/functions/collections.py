@@ -73,7 +73,7 @@ def _cardinality(arguments: Sequence[Argument]) -> Typed:
 
 def _contains(arguments: Sequence[Argument]) -> Typed:
     values, wanted = typed(arguments, 2)
-    (sql, item), found = _with_element(values, wanted)
+    (sql, item), _ = _with_element(values, wanted)
     has = f"list_contains({sql}, {item})"
     unsure = f"len({sql}) > len(list_filter({sql}, lambda e: e IS NOT NULL))"
     return Typed(
@@ -117,7 +117,8 @@ def subscript(arguments: Sequence[Argument]) -> Typed:
     words = (
         f"CASE WHEN {index} = 0 THEN 'SQL array indices start at 1' "
         f"WHEN {index} < 0 THEN 'Array subscript is negative: ' || {index} "
-        f"ELSE 'Array subscript must be less than or equal to array length: ' || {index} || ' > ' || len({sql}) END"
+        f"ELSE 'Array subscript must be less than or equal to array length: ' || {index} || ' > ' "
+        f"|| len({sql}) END"
     )
     complaint = f"'INVALID_FUNCTION_ARGUMENT: ' || {words}"
     present = check(
@@ -195,10 +196,10 @@ def _array_union(arguments: Sequence[Argument]) -> Typed:
 
 
 _HAS_NULL = "len({0}) > len(list_filter({0}, lambda e: e IS NOT NULL))"
+_ONE_HAS_NULL = f"({_HAS_NULL.format('v.a')} OR {_HAS_NULL.format('v.b')})"
 _OVERLAP = (
     "CASE WHEN list_has_any(v.a, v.b) THEN true "
-    f"WHEN len(v.a) > 0 AND len(v.b) > 0 AND ({_HAS_NULL.format('v.a')} OR {_HAS_NULL.format('v.b')}) THEN NULL "
-    "ELSE false END"
+    f"WHEN len(v.a) > 0 AND len(v.b) > 0 AND {_ONE_HAS_NULL} THEN NULL ELSE false END"
 )
 
 
@@ -451,12 +452,11 @@ def _reduce(arguments: Sequence[Argument]) -> Typed:
     initial = cast_sql(
         f"{{'s': {as_type(start, kind)}, 'x': NULL}}", Type("row", (kind, element), ("s", "x"))
     )
-    reduced = f"list_reduce({listed}, lambda {state}, {item}: {{'s': {cast_sql(result, kind)}, 'x': {item}.x}}, {initial})"
+    stepped = f"lambda {state}, {item}: {{'s': {cast_sql(result, kind)}, 'x': {item}.x}}"
+    reduced = f"struct_extract(list_reduce({listed}, {stepped}, {initial}), 's')"
     head, body = finish.named(kind)
-    return Typed(
-        f"CASE WHEN {sql} IS NOT NULL THEN list_transform([struct_extract({reduced}, 's')], {head} {body.sql})[1] END",
-        body.type,
-    )
+    finished = f"list_transform([{reduced}], {head} {body.sql})[1]"
+    return Typed(f"CASE WHEN {sql} IS NOT NULL THEN {finished} END", body.type)
 
 
 # --- Maps
@@ -496,8 +496,8 @@ def _unique(keys: str) -> str:
 
 
 def _duplicates(keys: str) -> str:
-    twice = f"list_filter({keys}, lambda e, i: {_AT.format(keys)} <> i)[1]"
-    return f"'INVALID_FUNCTION_ARGUMENT: Duplicate map keys (' || CAST({twice} AS VARCHAR) || ') are not allowed'"
+    twice = f"CAST(list_filter({keys}, lambda e, i: {_AT.format(keys)} <> i)[1] AS VARCHAR)"
+    return f"'INVALID_FUNCTION_ARGUMENT: Duplicate map keys (' || {twice} || ') are not allowed'"
 
 
 def _map_from_entries(arguments: Sequence[Argument]) -> Typed:
@@ -524,7 +524,8 @@ def _multimap_from_entries(arguments: Sequence[Argument]) -> Typed:
 def grouped(entries: str) -> str:
     """Write a map of arrays from an array of rows ``key`` and ``value``; a key that is NULL is left out."""
     keys = _distinct("v.k")
-    values = f"list_transform({keys}, lambda y: list_transform(list_filter(v.e, lambda x: x.key = y), lambda z: z.value))"
+    of_key = "list_transform(list_filter(v.e, lambda x: x.key = y), lambda z: z.value)"
+    values = f"list_transform({keys}, lambda y: {of_key})"
     inner = let(f"map({keys}, {values})", e="v.e", k="list_transform(v.e, lambda x: x.key)")
     return let(
         f"CASE WHEN v.e IS NOT NULL THEN {inner} END",

@@ -38,7 +38,7 @@ def _typeof(arguments: Sequence[Argument]) -> Typed:
 
 
 def _type_name(of: Type) -> str:
-    """Return a type as Trino writes it. The length of a varchar, which is part of its name, is not known here."""
+    """Return a type as Trino writes it. A varchar's length, which is part of its name, is not known here."""
     match of.name:
         case "varchar":
             raise QueryError("NOT_SUPPORTED", "typeof a varchar that is no literal: its length is not known")
@@ -47,8 +47,9 @@ def _type_name(of: Type) -> str:
         case "timestamp with time zone":
             return f"timestamp({(of.params or (3,))[0]}) with time zone"
         case "row":
-            named = zip(of.fields, of.args, strict=True)
-            return f"row({', '.join(_type_name(t) if f.startswith('field') else f'{f} {_type_name(t)}' for f, t in named)})"
+            names = ["" if name.startswith("field") else f"{name} " for name in of.fields]
+            parts = [f"{name}{_type_name(t)}" for name, t in zip(names, of.args, strict=True)]
+            return f"row({', '.join(parts)})"
         case "decimal" | "char":
             return f"{of.name}({','.join(map(str, of.params))})"
     if of.args:

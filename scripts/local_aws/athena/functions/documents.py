@@ -1,4 +1,7 @@
-"""Functions of JSON. https://trino.io/docs/current/functions/json.html"""
+"""Functions of JSON.
+
+https://trino.io/docs/current/functions/json.html
+"""
 
 from __future__ import annotations
 
@@ -39,7 +42,7 @@ def _json_extract(arguments: Sequence[Argument]) -> Typed:
 
 
 def _json_extract_scalar(arguments: Sequence[Argument]) -> Typed:
-    """Read what DuckDB reads alike, texts and booleans of valid documents, by DuckDB; it is many times faster."""
+    """Leave to DuckDB what it reads alike, texts and booleans of valid documents; it is many times faster."""
     document, path = typed(arguments, 2)
     sql = _document(document)
     exact = native("json_extract_scalar", sql, _path(path))

@@ -1,4 +1,7 @@
-"""Functions of dates and times. https://trino.io/docs/current/functions/datetime.html"""
+"""Functions of dates and times.
+
+https://trino.io/docs/current/functions/datetime.html
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,7 @@ from scripts.local_aws.athena.functions.building import (
     typed,
 )
 from scripts.local_aws.athena.model import QueryError
-from scripts.local_aws.athena.natives import moments, native
+from scripts.local_aws.athena.natives import date_formats, moments, native
 from scripts.local_aws.athena.operators import from_local, zoned
 from scripts.local_aws.athena.types import (
     BIGINT,
@@ -77,30 +80,30 @@ def _is_zoned(value: Typed) -> bool:
 def _date_parse(arguments: Sequence[Argument]) -> Typed:
     value, written = typed(arguments, 2)
     if written.text is not None:
-        moments.mysql_pattern(written.text)
+        date_formats.mysql_pattern(written.text)
     return Typed(native("date_parse", as_type(value, VARCHAR), as_type(written, VARCHAR)), TIMESTAMP)
 
 
 def _date_format(arguments: Sequence[Argument]) -> Typed:
     value, written = typed(arguments, 2)
     if written.text is not None:
-        moments.mysql_pattern(written.text)
+        date_formats.mysql_pattern(written.text)
     return Typed(native("date_format", local(_moment(value)), as_type(written, VARCHAR)), VARCHAR)
 
 
 def _parse_datetime(arguments: Sequence[Argument]) -> Typed:
     value, written = typed(arguments, 2)
     if written.text is not None:
-        moments.joda_pattern(written.text)
+        date_formats.joda_pattern(written.text)
         if value.text is not None:
-            return zoned_literal(moments.parse_datetime(value.text, written.text))
+            return zoned_literal(date_formats.parse_datetime(value.text, written.text))
     return zoned(native("parsed_in_utc", as_type(value, VARCHAR), as_type(written, VARCHAR)), TIMESTAMP_TZ)
 
 
 def _format_datetime(arguments: Sequence[Argument]) -> Typed:
     value, written = typed(arguments, 2)
     if written.text is not None:
-        moments.joda_pattern(written.text)
+        date_formats.joda_pattern(written.text)
     at = _moment(value)
     return Typed(
         native("format_datetime", local(at), as_type(written, VARCHAR), quote_text(at.type.zone)), VARCHAR

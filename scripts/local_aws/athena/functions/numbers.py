@@ -1,4 +1,7 @@
-"""Functions of numbers. https://trino.io/docs/current/functions/math.html and functions/bitwise.html"""
+"""Functions of numbers.
+
+https://trino.io/docs/current/functions/math.html and functions/bitwise.html
+"""
 
 from __future__ import annotations
 

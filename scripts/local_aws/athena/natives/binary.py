@@ -1,4 +1,7 @@
-"""Functions of bytes. https://trino.io/docs/current/functions/binary.html"""
+"""Functions of bytes.
+
+https://trino.io/docs/current/functions/binary.html
+"""
 
 from __future__ import annotations
 

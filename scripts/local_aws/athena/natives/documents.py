@@ -1,4 +1,7 @@
-"""Functions of JSON. https://trino.io/docs/current/functions/json.html"""
+"""Functions of JSON.
+
+https://trino.io/docs/current/functions/json.html
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ _CONTROLS = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\
 
 
 def write(value: Value, *, ordered: bool) -> str:
-    """Write a value as Jackson does: no spaces, doubles as Java prints them; ``ordered``: by keys, each once."""
+    """Write a value as Jackson does: without spaces, doubles as in Java; ``ordered``: by keys, each once."""
     match value:
         case None:
             return "null"

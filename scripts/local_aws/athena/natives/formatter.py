@@ -22,7 +22,17 @@ _DATES = {
     "F": "%Y-%m-%d", "T": "%H:%M:%S", "R": "%H:%M", "D": "%m/%d/%y", "r": "%I:%M:%S %p",
 }  # fmt: skip
 
-_FLAGS = {"b": "-", "s": "-", "c": "-", "d": "-+ 0,(", "o": "-#0", "x": "-#0", "e": "-#+ 0(", "f": "-#+ 0,(", "g": "-+ 0,("}
+_FLAGS = {
+    "b": "-",
+    "s": "-",
+    "c": "-",
+    "d": "-+ 0,(",
+    "o": "-#0",
+    "x": "-#0",
+    "e": "-#+ 0(",
+    "f": "-#+ 0,(",
+    "g": "-+ 0,(",
+}
 """The flags that a conversion takes."""
 
 Value = bool | int | float | Decimal | str | datetime | date | None
@@ -92,7 +102,9 @@ def _literal(written: str, text: str) -> str:
     return text
 
 
-def _check(written: str, specifier: str, flags: str, width: str | None, precision: str | None, kind: str) -> None:
+def _check(
+    written: str, specifier: str, flags: str, width: str | None, precision: str | None, kind: str
+) -> None:
     """Refuse flags, widths and precisions that a conversion does not take."""
     for flag in flags:
         if kind in _FLAGS and flag not in _FLAGS[kind]:

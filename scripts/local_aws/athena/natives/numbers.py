@@ -77,7 +77,7 @@ def _fitted(
     fitted = value.quantize(Decimal(1).scaleb(-scale), context=_EXACT)
     if len(fitted.as_tuple().digits) > precision and fitted:
         raise QueryError(code, complaint)
-    return f"{abs(fitted) if not fitted else fitted:f}"
+    return f"{fitted or abs(fitted):f}"
 
 
 @provide("DOUBLE, INTEGER, INTEGER -> VARCHAR")
@@ -117,7 +117,7 @@ def decimal_round(value: str, places: int, cut: bool) -> str:
     rounded_ = number.quantize(
         Decimal(1).scaleb(-places), rounding=ROUND_DOWN if cut else None, context=_EXACT
     )
-    return f"{rounded_ if rounded_ else abs(rounded_):f}"
+    return f"{rounded_ or abs(rounded_):f}"
 
 
 @provide("VARCHAR[], INTEGER -> VARCHAR")
@@ -229,7 +229,6 @@ _REAL_FUNCTIONS: dict[str, Callable[[float], float]] = {
     **{name: getattr(math, name) for name in ("exp", "sin", "cos", "tan", "asin", "acos", "atan", "sinh")},
     **{name: getattr(math, name) for name in ("cosh", "tanh", "degrees", "radians", "sqrt", "log10", "log2")},
     "ln": math.log,
-    "cbrt": lambda value: _cube_root(value),
 }
 
 
@@ -239,6 +238,9 @@ def _cube_root(value: float) -> float:
     precise = Context(prec=40)
     root = precise.exp(precise.divide(precise.ln(precise.create_decimal(abs(value))), 3))
     return math.copysign(float(root), value)
+
+
+_REAL_FUNCTIONS["cbrt"] = _cube_root
 
 
 @provide("VARCHAR, DOUBLE -> DOUBLE")

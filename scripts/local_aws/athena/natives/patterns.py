@@ -1,7 +1,8 @@
 """Regular expressions as Athena takes them: Joni's Java syntax, run by the ``regex`` module.
 
 The two share their semantics (backtracking, leftmost, Unicode classes); a construct that they read in two
-ways is refused. https://trino.io/docs/current/functions/regexp.html, io.trino.operator.scalar.JoniRegexpFunctions
+ways is refused. https://trino.io/docs/current/functions/regexp.html,
+io.trino.operator.scalar.JoniRegexpFunctions
 """
 
 from __future__ import annotations
@@ -18,13 +19,13 @@ from scripts.local_aws.athena.natives.registry import invalid, provide
 _SECONDS = 20.0
 """How long one search may take: the engine's other statements wait for it."""
 _TOKEN = re.compile(
-    r"""\\Q(?P<quoted>.*?)(?:\\E|\Z) | \\(?P<escaped>k<\w+>|[pP]\{\^?\w+\}|x[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4}|c[A-Z]|.)
-      | (?P<group>\(\?(?:<[=!]|<[A-Za-z]\w*>|[:=!>]|[imsx]*(?:-[imsx]+)?[:)])) | (?P<odd>\(\?) | (?P<repeat>\{\d+(?:,\d*)?\})
-      | (?P<posix>\[:\^?\w+:\]) | (?P<other>.)""",
+    r"""\\Q(?P<quoted>.*?)(?:\\E|\Z)
+      | \\(?P<escaped>k<\w+>|[pP]\{\^?\w+\}|x[0-9A-Fa-f]{2}|u[0-9A-Fa-f]{4}|c[A-Z]|.)
+      | (?P<group>\(\?(?:<[=!]|<[A-Za-z]\w*>|[:=!>]|[imsx]*(?:-[imsx]+)?[:)]))
+      | (?P<odd>\(\?) | (?P<repeat>\{\d+(?:,\d*)?\}) | (?P<posix>\[:\^?\w+:\]) | (?P<other>.)""",
     re.VERBOSE | re.DOTALL,
 )
 _ESCAPES = set("dDwWsSbBAzZGtnrfae123456789")
-_HEX_DIGITS = "[0-9A-Fa-f]"
 
 
 def _translated(pattern: str) -> str:
@@ -135,7 +136,7 @@ def regexp_split(source: str, pattern: str) -> list[str]:
 
 @provide("VARCHAR, VARCHAR -> VARCHAR[][]")
 def regexp_groups(source: str, pattern: str) -> list[list[str | None]]:
-    """Return the groups of every match, the whole not among them: what a lambda of ``regexp_replace`` gets."""
+    """Return the groups of every match, without the whole: what a lambda of ``regexp_replace`` gets."""
     return [list(match.groups()) for match in _matches(source, pattern)]
 
 

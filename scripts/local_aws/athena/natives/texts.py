@@ -1,4 +1,7 @@
-"""Functions of texts. https://trino.io/docs/current/functions/string.html"""
+"""Functions of texts.
+
+https://trino.io/docs/current/functions/string.html
+"""
 
 from __future__ import annotations
 
@@ -76,7 +79,8 @@ def split_to_map(text: str, entry: str, key_value: str, many: bool) -> list[dict
             raise invalid("Key-value delimiter must appear exactly once in each entry. Bad input: " + part)
         if not many and any(each["k"] == pair[0] for each in found):
             raise invalid(
-                f"Duplicate keys ({pair[0]}) are not allowed. Specifying a lambda to resolve conflicts can avoid this error"
+                f"Duplicate keys ({pair[0]}) are not allowed. "
+                "Specifying a lambda to resolve conflicts can avoid this error"
             )
         found.append({"k": pair[0], "v": pair[1]})
     return found

@@ -1,4 +1,7 @@
-"""Functions of URLs, as ``java.net.URI`` takes them apart. https://trino.io/docs/current/functions/url.html"""
+"""Functions of URLs, as ``java.net.URI`` takes them apart.
+
+https://trino.io/docs/current/functions/url.html
+"""
 
 from __future__ import annotations
 
