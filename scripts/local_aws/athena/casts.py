@@ -39,12 +39,15 @@ class Typed:
     """A DuckDB expression and its Athena type.
 
     ``text``: the text, of a literal. ``domain``: the values it can have, as texts (``None`` if not known).
+    ``instant``: of a time whose zone this engine cannot keep, the time in UTC, which it can; ``sql`` fails
+    where the zone is not UTC.
     """
 
     sql: str
     type: Type
     text: str | None = None
     domain: frozenset[str] | None = None
+    instant: str | None = None
 
 
 def cast_sql(sql: str, to: Type) -> str:
@@ -114,6 +117,8 @@ def local(value: Typed) -> str:
 
 def instant(value: Typed) -> str:
     """Return a date or time as a DuckDB timestamp in UTC."""
+    if value.instant is not None:
+        return value.instant
     if value.type.name != "timestamp with time zone":
         return cast_sql(value.sql, TIMESTAMP)
     return f"({value.sql} AT TIME ZONE 'UTC')"
@@ -139,7 +144,8 @@ def explicit_cast(value: Typed, to: Type) -> Typed:
     sql = _cast(value, to)
     if sql is None:
         raise QueryError("TYPE_MISMATCH", f"Cannot cast {source} to {to}")
-    return Typed(sql, to)
+    of_any_zone = source == VARCHAR and to.name == "timestamp with time zone"
+    return Typed(sql, to, instant=native("zoned_instant", value.sql) if of_any_zone else None)
 
 
 def zoned_literal(read: Zoned) -> Typed:
@@ -156,7 +162,13 @@ def try_cast(value: Typed, to: Type) -> Typed:
         if error.code != "INVALID_CAST_ARGUMENT":
             raise
         return Typed(cast_sql("NULL", to), to)
-    return Typed(f"TRY({cast.sql})", cast.type)
+    return tried(cast)
+
+
+def tried(value: Typed) -> Typed:
+    """Return ``TRY(value)``."""
+    instant_ = None if value.instant is None else f"TRY({value.instant})"
+    return Typed(f"TRY({value.sql})", value.type, instant=instant_)
 
 
 def to_length(value: Typed, length: int) -> Typed:

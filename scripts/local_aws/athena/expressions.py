@@ -17,7 +17,7 @@ from dataclasses import replace
 from sqlglot import exp
 
 from scripts.local_aws.athena import functions
-from scripts.local_aws.athena.casts import Typed, cast_sql, coerce, explicit_cast, text, to_length, try_cast
+from scripts.local_aws.athena.casts import Typed, cast_sql, coerce, explicit_cast, instant, text, to_length, try_cast
 from scripts.local_aws.athena.functions import AGGREGATES_AND_WINDOWS, WINDOWS, Lambda
 from scripts.local_aws.athena.functions.building import let
 from scripts.local_aws.athena.model import QueryError
@@ -695,7 +695,7 @@ _INTERVALS: dict[str, tuple[str | None, Type]] = {
 def comparable(operator: str, value: Typed) -> Typed:
     """Return a value as it is compared: a moment without its zone, a ``char`` without spaces at its end."""
     if value.type.name == "timestamp with time zone":
-        return replace(value, type=TIMESTAMP_TZ)
+        return Typed(f"({instant(value)} AT TIME ZONE 'UTC')", TIMESTAMP_TZ)
     if value.type.name == "char":
         return Typed(f"rtrim({value.sql}, ' ')", VARCHAR)
     return value

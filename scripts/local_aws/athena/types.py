@@ -273,7 +273,7 @@ def _scalar(value: object, _: Type) -> str:
         case bool():
             return "true" if value else "false"
         case datetime():
-            return f"{value:%Y-%m-%d %H:%M:%S}.{value.microsecond // 1000:03d}"
+            return value.isoformat(" ", "milliseconds")
         case date():
             return value.isoformat()
         case timedelta():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from scripts.local_aws.athena.casts import Typed, text
+from scripts.local_aws.athena.casts import Typed, text, tried
 from scripts.local_aws.athena.functions.building import Argument, Builder, common, generic, typed
 from scripts.local_aws.athena.model import QueryError
 from scripts.local_aws.athena.types import Type
@@ -27,7 +27,7 @@ def _extreme(name: str) -> Builder:
 
 def _try(arguments: Sequence[Argument]) -> Typed:
     (value,) = typed(arguments, 1)
-    return Typed(f"TRY({value.sql})", value.type)
+    return tried(value)
 
 
 def _typeof(arguments: Sequence[Argument]) -> Typed:

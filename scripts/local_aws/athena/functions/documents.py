@@ -47,14 +47,16 @@ def _json_extract_scalar(arguments: Sequence[Argument]) -> Typed:
     sql = _document(document)
     exact = native("json_extract_scalar", sql, _path(path))
     steps = paths.tokens(constant(path, "JSON path"))
-    if document.text is not None or any(step.isdigit() or set(step) & set('"\\*') for step in steps):
+    if document.text is not None or any(set(step) & set('"\\*') for step in steps):
         return Typed(exact, VARCHAR)
-    own = quote_text("$" + "".join(f'."{step}"' for step in steps))
+    own = quote_text("$" + "".join(f"[{step}]" if step.isdecimal() else f'."{step}"' for step in steps))
     kind = f"json_type({sql}, {own})"
     sure = f"json_valid({sql}) AND NOT regexp_matches({sql}, {_UNCERTAIN})"
+    missing = exact if any(step.isdecimal() for step in steps) else "NULL"  # it may be a member's name, too
     read = (
         f"CASE WHEN {kind} IN ('VARCHAR', 'BOOLEAN', 'UBIGINT') THEN json_extract_string({sql}, {own}) "
-        f"WHEN {kind} IN ('BIGINT', 'HUGEINT', 'UHUGEINT', 'DOUBLE') THEN {exact} END"
+        f"WHEN {kind} IN ('BIGINT', 'HUGEINT', 'UHUGEINT', 'DOUBLE') THEN {exact} "
+        f"WHEN {kind} IS NULL THEN {missing} END"
     )
     return Typed(f"CASE WHEN {sure} THEN {read} ELSE {exact} END", VARCHAR)
 

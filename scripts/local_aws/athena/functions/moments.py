@@ -97,7 +97,9 @@ def _parse_datetime(arguments: Sequence[Argument]) -> Typed:
         date_formats.joda_pattern(written.text)
         if value.text is not None:
             return zoned_literal(date_formats.parse_datetime(value.text, written.text))
-    return zoned(native("parsed_in_utc", as_type(value, VARCHAR), as_type(written, VARCHAR)), TIMESTAMP_TZ)
+    given = as_type(value, VARCHAR), as_type(written, VARCHAR)
+    checked = zoned(native("parsed_in_utc", *given), TIMESTAMP_TZ)
+    return replace(checked, instant=native("parsed_instant", *given))
 
 
 def _format_datetime(arguments: Sequence[Argument]) -> Typed:
@@ -125,7 +127,8 @@ def _from_iso8601_timestamp(arguments: Sequence[Argument]) -> Typed:
     simple = (
         f"CASE WHEN regexp_full_match({sql}, {_ISO_UTC}) THEN TRY_CAST(rtrim({sql}, 'Z') AS TIMESTAMP) END"
     )
-    return zoned(f"coalesce({simple}, {native('iso_moment_in_utc', sql)})", TIMESTAMP_TZ)
+    checked = zoned(f"coalesce({simple}, {native('iso_moment_in_utc', sql)})", TIMESTAMP_TZ)
+    return replace(checked, instant=f"coalesce({simple}, {native('iso_instant', sql)})")
 
 
 def _from_iso8601_timestamp_nanos(arguments: Sequence[Argument]) -> Typed:

@@ -337,7 +337,7 @@ TEXTS: dict[str, Builder] = {
     "uuid": lambda arguments: Typed("uuid()", UUID) if not typed(arguments, 0) else Typed("", UUID),
     "to_utf8": form("varchar -> varbinary := encode({0})"),
     "from_utf8": form(
-        f"varbinary -> varchar := {native('from_utf8', '{0}')}",
+        f"varbinary -> varchar := coalesce(TRY(decode({{0}})), {native('from_utf8', '{0}')})",
         f"varbinary, varchar -> varchar := {native('from_utf8_with', '{0}', '{1}')}",
         f"varbinary, bigint -> varchar := {native('from_utf8_with', '{0}', native('character', '{1}'))}",
     ),

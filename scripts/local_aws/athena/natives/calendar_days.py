@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from scripts.local_aws.athena.model import QueryError
+from scripts.local_aws.athena.zones import offset_minutes
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,8 +18,13 @@ class Zoned:
     zone: str
 
 
+def to_utc(read: Zoned) -> datetime:
+    """Return the time in UTC."""
+    return read.local - timedelta(minutes=offset_minutes(read.zone, read.local))
+
+
 def in_utc(read: Zoned, text: str) -> datetime:
-    """Return a time of UTC. Raises ``QueryError`` for another zone, which a column's values could not keep."""
+    """Return a time of UTC. Raises ``QueryError`` for another zone, which a column could not keep."""
     if read.zone != "UTC":
         raise QueryError("NOT_SUPPORTED", f"a time zone other than UTC: {text}")
     return read.local
@@ -32,7 +38,7 @@ def kept(year: int) -> int:
 
 
 def day_of_year(year: int, day: int) -> datetime:
-    """Return the beginning of a year's day, counted from 1. Raises ``ValueError`` if the year has no such day."""
+    """Return the beginning of a year's day, counted from 1. Raises ``ValueError`` if there is no such day."""
     days = 365 + calendar.isleap(year)
     if not 1 <= day <= days:
         raise ValueError(f"Value {day} for dayOfYear must be in the range [1,{days}]")

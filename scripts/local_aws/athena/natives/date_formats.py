@@ -14,7 +14,7 @@ from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 
 from scripts.local_aws.athena.model import QueryError
-from scripts.local_aws.athena.natives.calendar_days import Zoned, day_of_year, in_utc, kept, midnight
+from scripts.local_aws.athena.natives.calendar_days import Zoned, day_of_year, in_utc, kept, midnight, to_utc
 from scripts.local_aws.athena.natives.registry import invalid, provide
 from scripts.local_aws.athena.zones import is_zone, offset_minutes, offset_name, zone_name
 
@@ -381,6 +381,12 @@ def parse_datetime(text: str, written: str) -> Zoned:
     """Read a timestamp with its zone by a format of Joda's."""
     reader = _read(text, joda_pattern(written))
     return Zoned(reader.moment(), reader.zone or "UTC")
+
+
+@provide("VARCHAR, VARCHAR -> TIMESTAMP")
+def parsed_instant(text: str, written: str) -> datetime:
+    """Read a timestamp of any zone by a format of Joda's, in UTC."""
+    return to_utc(parse_datetime(text, written))
 
 
 @provide("VARCHAR, VARCHAR -> TIMESTAMP")

@@ -5,6 +5,7 @@ https://trino.io/docs/current/functions/json.html
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
 from contextlib import suppress
@@ -60,9 +61,18 @@ def json_double(value: float) -> str:
     return java_double(value) if finite else f'"{java_double(value)}"'
 
 
+def _not_plain(written: str) -> None:
+    """Leave what Python writes otherwise than Jackson, if it is JSON at all, to the exact way."""
+    raise ValueError(written)
+
+
 @provide("VARCHAR -> VARCHAR")
 def json_parse(text: str) -> str:
     """Read a whole document; keys are sorted, the last of a key twice wins."""
+    if text.isascii() and "\\u" not in text:
+        with suppress(ValueError, RecursionError):
+            plain = json.loads(text, parse_float=_not_plain, parse_constant=_not_plain)
+            return json.dumps(plain, separators=(",", ":"), ensure_ascii=False, sort_keys=True)
     try:
         return write(read(text), ordered=True)
     except MalformedError as error:

@@ -17,6 +17,7 @@ from scripts.local_aws.athena.natives.calendar_days import (
     kept,
     midnight,
     time_of_day,
+    to_utc,
 )
 from scripts.local_aws.athena.natives.registry import invalid, provide
 from scripts.local_aws.athena.zones import is_zone, offset_name, zone_name
@@ -109,6 +110,12 @@ def _iso_zone(offset: str | None, text: str) -> str:
 
 
 @provide("VARCHAR -> TIMESTAMP")
+def iso_instant(text: str) -> datetime:
+    """Read a time of ISO 8601 of any zone, in UTC."""
+    return to_utc(from_iso8601_timestamp(text))
+
+
+@provide("VARCHAR -> TIMESTAMP")
 def iso_moment_in_utc(text: str) -> datetime:
     """Read a time of ISO 8601 in UTC; another zone, which a column could not keep, is refused."""
     return in_utc(from_iso8601_timestamp(text), text)
@@ -161,6 +168,12 @@ def to_zoned(text: str, to: str) -> Zoned:
     if zone and to != "timestamp" and not is_zone(zone.strip()):
         raise complaint
     return Zoned(local, zone_name(zone.strip()) if zone and to != "timestamp" else "UTC")
+
+
+@provide("VARCHAR -> TIMESTAMP")
+def zoned_instant(text: str) -> datetime:
+    """Read a timestamp with a zone, in UTC."""
+    return to_utc(to_zoned(text, "timestamp with time zone"))
 
 
 @provide("VARCHAR -> TIMESTAMP")

@@ -86,6 +86,9 @@ def _called(each: _Native) -> Callable[..., Any]:
             raise _failure(error, statement) from None
         except (OverflowError, RecursionError) as error:
             raise _failure(QueryError("NOT_SUPPORTED", str(error)), statement) from None
+        except Exception as error:  # noqa: BLE001 - a fault of ours must not become a NULL in TRY
+            words = f"{each.function.__name__}: {type(error).__name__}: {error}"
+            raise _failure(QueryError("GENERIC_INTERNAL_ERROR", words), statement) from error
         return repr(result) if each.result == "DOUBLE" and result is not None else result
 
     names = [Parameter(f"a{at}", Parameter.POSITIONAL_ONLY) for at in range(len(each.parameters) + 1)]
@@ -94,7 +97,7 @@ def _called(each: _Native) -> Callable[..., Any]:
 
 
 def _failure(error: QueryError, statement: str | None) -> ValueError:
-    if error.code == "NOT_SUPPORTED" and statement:
+    if error.code in ("NOT_SUPPORTED", "GENERIC_INTERNAL_ERROR") and statement:
         _NOTED[statement] = error
     return ValueError(f"{OPEN}{error}{CLOSE}")
 
