@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.evidence.test_objects import VERSIONS
 
 from custody.errors import EvidenceError, UsageError
 from custody.evidence.dsse import MAX_ENVELOPE_BYTES, sign_envelope
 from custody.evidence.objects import ObjectVersion
 from custody.evidence.receipt import PAYLOAD_TYPE, RecorderIdentity, parse_statement
 from tests.support.evidence import LocalSigner
+from tests.unit.evidence.test_objects import VERSIONS
 
 GOLDEN = (Path(__file__).parents[2] / "vectors" / "receipt.json").read_bytes()
 RECEIPT = parse_statement(GOLDEN)

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from hypothesis import given
-from tests.unit.evidence.test_objects import VERSIONS
 
 from custody.evidence.objects import ObjectVersion
 from custody.recorder.notification import (
@@ -20,6 +19,7 @@ from custody.recorder.notification import (
     parse_message,
 )
 from tests.support.evidence import body, s3_record
+from tests.unit.evidence.test_objects import VERSIONS
 
 VERSION = ObjectVersion("raw", "incoming/a b.csv", "v1")
 

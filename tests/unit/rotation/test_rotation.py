@@ -236,9 +236,38 @@ def test_a_pending_value_of_another_form_is_not_set_and_not_quoted(world: World,
     world.secrets.put_secret_value(
         SecretId=world.secret, ClientRequestToken=token, SecretString=value, VersionStages=["AWSPENDING"]
     )
-    with pytest.raises(RotationError, match="pending version is") as raised:
+    with pytest.raises(RotationError, match="pending version is|AWSPENDING is") as raised:
         world.rotator.step("setSecret", world.secret, token)
     assert raised.value.__cause__ is None
+    assert world.server.calls == []
+
+
+def test_fields_that_somebody_added_are_kept(world: World) -> None:
+    world.rotator.begin(world.secret)
+    world.rotate(world.asked_to_rotate())
+    added = {"host": "wh.example", "port": 5439, "options": {"tls": True, "roles": ["a", None]}, "id": 10**30}
+    world.secrets.put_secret_value(
+        SecretId=world.secret, SecretString=json.dumps(world.value() | added | {"username": "old-name"})
+    )
+    before = world.value()["password"]
+    world.rotate(world.asked_to_rotate())
+    after = world.value()
+    assert after == {**added, "username": "loader", "password": world.server.passwords["loader"]}
+    assert after["password"] != before
+
+
+@pytest.mark.parametrize("value", ["no JSON", "[]", '"text"', "[" * 100_000, b"binary"])
+def test_a_current_value_that_cannot_be_carried_on_stops_the_rotation_unquoted(
+    world: World, value: str | bytes
+) -> None:
+    world.rotator.begin(world.secret)
+    kind = "SecretBinary" if isinstance(value, bytes) else "SecretString"
+    world.secrets.put_secret_value(SecretId=world.secret, **{kind: value})
+    token = world.asked_to_rotate()
+    with pytest.raises(RotationError, match="AWSCURRENT is not a JSON object") as raised:
+        world.rotator.step("createSecret", world.secret, token)
+    assert raised.value.__cause__ is None
+    assert raised.value.__context__ is None
     assert world.server.calls == []
 
 
