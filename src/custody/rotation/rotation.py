@@ -5,8 +5,8 @@ Secrets Manager calls a function four times for a new version of the secret, nam
 (``finishSecret``). It calls again what failed or was never answered, so each step may be repeated, and a step
 that was done does nothing more. AWS Secrets Manager User Guide, "Lambda rotation functions".
 
-A value is one JSON object, ``{"username", "password"}``, and whatever else somebody added. The password is made here and goes to Secrets
-Manager and to the account; it is in no exception, no log and no answer.
+A value is one JSON object, ``{"username", "password"}``, and whatever else somebody added to it. The password
+is made here and goes to Secrets Manager and to the account; it is in no exception, no log and no answer.
 """
 
 from __future__ import annotations

@@ -57,7 +57,7 @@ class OpenFile:
     """The regular file that was planned, open; its identity is that of the moment it was opened."""
 
     def __init__(self, file: PlannedFile) -> None:
-        """Raise ``OSError`` if it cannot be opened, ``FileChangedError`` if its path leads elsewhere by now."""
+        """Raise ``OSError`` if it cannot be opened, ``FileChangedError`` if its path leads elsewhere now."""
         self._path = file.path
         # were a pipe in its place by now, opening it would wait for a writer
         flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW
