@@ -56,25 +56,31 @@ _TITLES = {
 }
 _HEAD = """# Athena's functions on this machine
 
-The local AWS runs Athena's statements itself (`scripts/local_aws/athena`). A query that runs there gives the answer
-that it gives on an account, or it is refused: with Athena's own words where Athena refuses it too, with
-`NOT_SUPPORTED` where only this machine cannot do it. This page is the list of functions that AWS documents for
-[Athena engine version 3](https://docs.aws.amazon.com/athena/latest/ug/functions-env3.html), which is Trino's.
+The local AWS runs Athena's statements itself (`scripts/local_aws/athena`). A query that runs there gives the
+answer that it gives on an account, or it is refused: in Athena's words where Athena refuses it too, with
+`NOT_SUPPORTED` where only this machine cannot do it. This page lists the functions that AWS documents for
+[Athena engine version 3](https://docs.aws.amazon.com/athena/latest/ug/functions-env3.html), which are Trino's.
 
 | on this machine | functions |
 |---|---|
 | run | {run} |
 | `NOT_SUPPORTED`: Athena has them, this machine has not | {lacked} |
 
-Names that neither has are refused as Athena refuses them, `FUNCTION_NOT_FOUND: Function '…' not registered`, for
-example {others}.
+Names that neither has are refused as Athena refuses them, `FUNCTION_NOT_FOUND: Function '…' not registered`:
+{others}.
 
-Refused here with `NOT_SUPPORTED`, too, whatever the function: the text of a `double` or a `real` (`cast(x as varchar)`: cast
-it to a decimal first), fractions of a second past the third in a timestamp, times of two zones in one column, a zone or an
-offset other than UTC that a column's values name (as literals they are fine), dates past the year 9999, `typeof` of a
-varchar that is no literal, patterns with constructs that Joni and Python's `regex` read in two ways, and paths of SQL/JSON
-beyond members, elements and wildcards. `EXPLAIN` validates the statement and says what it reads; Athena's plan is another
-text. `approx_distinct` and `approx_percentile` are exact here, which on an account they are of few values.
+Refused here with `NOT_SUPPORTED`, too, whatever the function:
+
+- the text of a `double` or a `real` (`cast(x as varchar)`): cast it to a decimal first, or use `format`;
+- fractions of a second past the third in a timestamp, and dates past the year 9999;
+- times of two zones in one column, and the local time of a zone that only a column's values name: as literals
+  zones are fine, and so is a column's time compared, subtracted or taken `AT TIME ZONE 'UTC'`;
+- `typeof` of a varchar that is no literal: its length is not known here;
+- patterns with constructs that Joni and Python's `regex` read in two ways;
+- paths of SQL/JSON beyond members, elements and wildcards, and the clauses of `json_value` and its kin.
+
+`EXPLAIN` validates the statement and says what it reads; Athena's own plan is another text. `approx_distinct` and
+`approx_percentile` are exact here, as they are on an account of not too many values.
 """
 
 

@@ -17,7 +17,16 @@ from dataclasses import replace
 from sqlglot import exp
 
 from scripts.local_aws.athena import functions
-from scripts.local_aws.athena.casts import Typed, cast_sql, coerce, explicit_cast, instant, text, to_length, try_cast
+from scripts.local_aws.athena.casts import (
+    Typed,
+    cast_sql,
+    coerce,
+    explicit_cast,
+    instant,
+    text,
+    to_length,
+    try_cast,
+)
 from scripts.local_aws.athena.functions import AGGREGATES_AND_WINDOWS, WINDOWS, Lambda
 from scripts.local_aws.athena.functions.building import let
 from scripts.local_aws.athena.model import QueryError
@@ -709,8 +718,8 @@ def _equal_arrays(one: str, other: str) -> str:
         "WHEN len(list_filter(v.r, lambda e: e IS NULL)) > 0 THEN NULL ELSE true END",
         r=pairs,
     )
-    known = f"CASE WHEN v.a IS NULL OR v.b IS NULL THEN NULL WHEN len(v.a) <> len(v.b) THEN false ELSE {decided} END"
-    return let(known, a=one, b=other)
+    unlike = "WHEN v.a IS NULL OR v.b IS NULL THEN NULL WHEN len(v.a) <> len(v.b) THEN false"
+    return let(f"CASE {unlike} ELSE {decided} END", a=one, b=other)
 
 
 def field_of(row: Typed, at: int) -> Typed:

@@ -114,7 +114,7 @@ def _parse_explain(sql: str, parameters: Sequence[str]) -> Explain:
 
 
 def parse(sql: str, parameters: Sequence[str] = ()) -> exp.Query | Show | Explain:
-    """Read a statement that only reads: ``SELECT``, ``WITH``, ``VALUES``, ``EXPLAIN``, ``SHOW``, ``DESCRIBE``.
+    """Read a statement that only reads: a query, ``EXPLAIN`` of one, ``SHOW`` or ``DESCRIBE``.
 
     ``parameters`` are the texts of SQL constants (``'abc'``, ``7``, ``DATE '2026-11-20'``), one a ``?``.
     Raises ``QueryError`` for anything else.

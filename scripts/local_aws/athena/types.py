@@ -25,7 +25,8 @@ _MAX_PRECISION = 38
 class Type:
     """A Trino type: its element types, a row's names of fields, its numbers.
 
-    ``params``: a decimal's precision and scale, a char's length. ``zone``: the time zone of all values of a timestamp with time zone, which Athena keeps with each of them.
+    ``params``: a decimal's precision and scale, a char's length. ``zone``: the time zone of all values of a
+    timestamp with time zone, which Athena keeps with each of them.
     """
 
     name: str
@@ -122,10 +123,8 @@ def parse_type(text: str) -> Type:
         raise ValueError(f"type {text!r}")
     name, inner = match.groups()
     parts = _split(inner)
-    if name == "varchar":
-        return VARCHAR
-    if name == "char":
-        return Type("char", params=(int(parts[0]),))
+    if name in ("varchar", "char"):
+        return VARCHAR if name == "varchar" else Type("char", params=(int(parts[0]),))
     if name == "decimal":
         precision, scale = (int(part) for part in (*parts, "0")[:2])
         return decimal(precision, scale)
@@ -204,26 +203,32 @@ def quote_text(text: str) -> str:
 
 def common_type(left: Type, right: Type) -> Type | None:
     """Return the type both sides are coerced to, as Trino does without a cast; ``None`` if there is none."""
-    if right in (left, UNKNOWN):
-        return left
-    if left == UNKNOWN:
-        return right
+    if UNKNOWN in (left, right) or left == right:
+        return left if right == UNKNOWN else right
     if left.is_numeric and right.is_numeric:
         return _common_number(left, right)
     if left.is_moment and right.is_moment:
-        order = ("date", "timestamp", "timestamp with time zone")
-        if left.name == right.name and left.zone != right.zone:
-            raise QueryError("NOT_SUPPORTED", f"times of {left.zone} and {right.zone} as values of one type")
-        return max(left, right, key=lambda of: (order.index(of.name), of.params))
-    if left.name == right.name == "char":
-        return max(left, right, key=lambda of: of.params)
-    if {left.name, right.name} == {"char", "varchar"}:
-        raise QueryError("NOT_SUPPORTED", "char and varchar as values of one type: cast one of them")
+        return _common_moment(left, right)
+    if {left.name, right.name} <= {"char", "varchar"}:
+        return _common_text(left, right)
     if left.name == right.name and left.args and len(left.args) == len(right.args):
         args = [common_type(a, b) for a, b in zip(left.args, right.args, strict=True)]
         if None not in args:
             return Type(left.name, tuple(a for a in args if a), left.fields)
     return None
+
+
+def _common_moment(left: Type, right: Type) -> Type:
+    if left.name == right.name and left.zone != right.zone:
+        raise QueryError("NOT_SUPPORTED", f"times of {left.zone} and {right.zone} as values of one type")
+    order = ("date", "timestamp", "timestamp with time zone")
+    return max(left, right, key=lambda of: (order.index(of.name), of.params))
+
+
+def _common_text(left: Type, right: Type) -> Type:
+    if left.name != right.name:
+        raise QueryError("NOT_SUPPORTED", "char and varchar as values of one type: cast one of them")
+    return max(left, right, key=lambda of: of.params)
 
 
 def _common_number(left: Type, right: Type) -> Type:

@@ -129,7 +129,7 @@ class Warehouse:
     def cursor(
         self, held: Iterable[Held], partitions: Sequence[Partition], sql: str
     ) -> duckdb.DuckDBPyConnection:
-        """Return a connection of its own for ``sql``, on which the held tables have the rows of these partitions."""
+        """Return a connection of its own for ``sql``, with the held tables having these partitions' rows."""
         register(self._data, sql, self._natives[1])
         cursor = self._data.cursor()
         cursor.begin()

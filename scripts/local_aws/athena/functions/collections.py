@@ -6,6 +6,7 @@ https://trino.io/docs/current/functions/array.html, functions/map.html and funct
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 from scripts.local_aws.athena.casts import Typed, cast_sql, check, coerce, explicit_cast
 from scripts.local_aws.athena.functions.building import (
@@ -21,6 +22,7 @@ from scripts.local_aws.athena.functions.building import (
     typed,
 )
 from scripts.local_aws.athena.model import QueryError
+from scripts.local_aws.athena.natives import native
 from scripts.local_aws.athena.types import (
     BIGINT,
     BOOLEAN,
@@ -303,48 +305,52 @@ def _repeat(arguments: Sequence[Argument]) -> Typed:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Steps:
+    """How ``sequence`` goes from ``v.a`` to ``v.z``: the step ``v.s``, how often, what is at ``i``."""
+
+    step: str
+    count: str
+    item: str
+
+
 def _sequence(arguments: Sequence[Argument]) -> Typed:
     start, stop, *step = typed(arguments, 2, 3)
     if start.type.is_integer and stop.type.is_integer:
-        first, last = as_type(start, BIGINT), as_type(stop, BIGINT)
         by = as_type(step[0], BIGINT) if step else "CASE WHEN v.z < v.a THEN -1 ELSE 1 END"
-        return _series(first, last, by, "v.s > 0", "(v.z - v.a) // v.s", "v.a + i * v.s", BIGINT)
+        steps = _Steps(by, "(v.z - v.a) // v.s", "v.a + i * v.s")
+        return _series(as_type(start, BIGINT), as_type(stop, BIGINT), steps, BIGINT)
     if start.type.name not in ("date", "timestamp") or start.type != stop.type:
         raise NoOverloadError
-    if not step and start.type != DATE:
+    if not step and start.type == DATE:
+        step = [Typed("CASE WHEN v.z < v.a THEN to_days(-1) ELSE to_days(1) END", DAY_INTERVAL)]
+    if not step or step[0].type not in (DAY_INTERVAL, MONTH_INTERVAL):
         raise NoOverloadError
-    if step and step[0].type not in (DAY_INTERVAL, MONTH_INTERVAL):
-        raise NoOverloadError
-    interval = step[0].sql if step else "CASE WHEN v.z < v.a THEN to_days(-1) ELSE to_days(1) END"
-    if step and step[0].type == MONTH_INTERVAL:
-        raise QueryError("NOT_SUPPORTED", "sequence by months")
-    span = "epoch_ms(CAST(v.z AS TIMESTAMP)) - epoch_ms(CAST(v.a AS TIMESTAMP))"
-    item = cast_sql("CAST(v.a AS TIMESTAMP) + i * v.s", start.type)
-    return _series(
-        start.sql, stop.sql, interval, "epoch_ms(v.s) > 0", f"({span}) // epoch_ms(v.s)", item, start.type
-    )
+    first, last = ("CAST(v.a AS TIMESTAMP)", "CAST(v.z AS TIMESTAMP)")
+    by = step[0].sql
+    if step[0].type == DAY_INTERVAL:
+        moved = cast_sql(f"{first} + to_milliseconds(i * v.s)", start.type)
+        steps = _Steps(f"epoch_ms({by})", f"(epoch_ms({last}) - epoch_ms({first})) // v.s", moved)
+    else:
+        months = f"CAST(date_part('year', {by}) * 12 + date_part('month', {by}) AS BIGINT)"
+        moved = cast_sql(f"{first} + to_months(CAST(i * v.s AS INTEGER))", start.type)
+        steps = _Steps(months, f"{native('months_between', quote_text('month'), first, last)} // v.s", moved)
+    return _series(start.sql, stop.sql, steps, start.type)
 
 
-def _series(first: str, last: str, step: str, rising: str, count: str, item: str, kind: Type) -> Typed:
+def _series(first: str, last: str, steps: _Steps, kind: Type) -> Typed:
     direction = _invalid(
         "sequence stop value should be greater than or equal to start value if step is greater than zero "
         "otherwise stop should be less than or equal to start"
     )
-    zero = rising.replace("> 0", "= 0")
-    step_check = check(f"({zero}) IS NOT TRUE", "true", BOOLEAN, _invalid("step must not be zero"))
-    wrong = f"(v.a <> v.z AND ({rising}) <> (v.z > v.a)) IS NOT TRUE"
-    way = check(wrong, count, BIGINT, direction)
-    many = check(
-        "v.n IS NULL OR v.n < 10000",
-        "v.n",
-        BIGINT,
-        _invalid("result of sequence function must not have more than 10000 entries"),
-    )
-    inner = let(f"CASE WHEN {step_check} THEN {way} END", a="v.a", z="v.z", s="v.s")
-    body = f"list_transform(range({many} + 1), lambda i: {item})"
-    counted = let(body, a="v.a", z="v.z", s="v.s", n=inner)
-    stepped = let(counted, a="v.a", z="v.z", s=step)
-    return Typed(let(stepped, a=first, z=last), array(kind))
+    too_many = _invalid("result of sequence function must not have more than 10000 entries")
+    moving = check("(v.s = 0) IS NOT TRUE", "true", BOOLEAN, _invalid("step must not be zero"))
+    fitting = check("(v.a <> v.z AND (v.s > 0) <> (v.z > v.a)) IS NOT TRUE", steps.count, BIGINT, direction)
+    few = check("v.n IS NULL OR v.n < 10000", "v.n", BIGINT, too_many)
+    count = let(f"CASE WHEN {moving} THEN {fitting} END", a="v.a", z="v.z", s="v.s")
+    items = f"list_transform(range({few} + 1), lambda i: {steps.item})"
+    counted = let(items, a="v.a", z="v.z", s="v.s", n=count)
+    return Typed(let(let(counted, a="v.a", z="v.z", s=steps.step), a=first, z=last), array(kind))
 
 
 def _ngrams(arguments: Sequence[Argument]) -> Typed:
@@ -352,7 +358,8 @@ def _ngrams(arguments: Sequence[Argument]) -> Typed:
     sql, element = _array_of(values)
     size = check("v.n IS NULL OR v.n > 0", "v.n", BIGINT, _invalid("N must be positive"))
     starts = "range(1, greatest(len(v.a) - v.n + 1, 1) + 1)"
-    body = f"CASE WHEN {size} IS NOT NULL AND v.a IS NOT NULL THEN list_transform({starts}, lambda i: list_slice(v.a, i, i + v.n - 1)) END"
+    parts = f"list_transform({starts}, lambda i: list_slice(v.a, i, i + v.n - 1))"
+    body = f"CASE WHEN {size} IS NOT NULL AND v.a IS NOT NULL THEN {parts} END"
     return Typed(let(body, a=sql, n=as_type(count, BIGINT)), array(array(element)))
 
 

@@ -172,7 +172,8 @@ def _split_to_map(*, many: bool) -> Builder:
             return Typed(f"map_from_entries({entries})", Type("map", (VARCHAR, VARCHAR)))
         keys = "list_distinct(list_transform(v.e, lambda x: x.k))"
         ordered = f"list_sort({keys}, 'ASC')"
-        values = f"list_transform({ordered}, lambda y: list_transform(list_filter(v.e, lambda x: x.k = y), lambda z: z.v))"
+        of_key = "list_transform(list_filter(v.e, lambda x: x.k = y), lambda z: z.v)"
+        values = f"list_transform({ordered}, lambda y: {of_key})"
         made = f"list_transform([{{'e': {entries}}}], lambda v: map({ordered}, {values}))[1]"
         return Typed(
             f"CASE WHEN {entries} IS NOT NULL THEN {made} END", Type("map", (VARCHAR, array(VARCHAR)))
@@ -269,6 +270,16 @@ def _from_text(written: str) -> Builder:
     )
 
 
+def _to_bytes(of: str, how: str) -> Builder:
+    name = "real_bytes" if how.startswith("ieee") else "integer_bytes"
+    return form(f"{of} -> varbinary := {native(name, quote_text(how), '{0}')}")
+
+
+def _from_bytes(of: str, how: str) -> Builder:
+    name = "real_of" if how.startswith("ieee") else "integer_of"
+    return form(f"varbinary -> {of} := CAST({native(name, quote_text(how), '{0}')} AS {of})")
+
+
 def _url(part: str) -> Builder:
     return form(f"varchar -> varchar := {native('url_extract', '{0}', quote_text(part))}")
 
@@ -352,22 +363,12 @@ TEXTS: dict[str, Builder] = {
     **{name: _hash(name) for name in ("md5", "sha1", "sha256", "sha512")},
     **{f"hmac_{name}": _hmac(name) for name in ("md5", "sha1", "sha256", "sha512")},
     "crc32": _form("varbinary -> bigint", "crc32", "{0}"),
-    **{
-        f"to_big_endian_{bits}": form(
-            f"{of} -> varbinary := {native('integer_bytes', quote_text(f'big_endian_{bits}'), '{0}')}"
-        )
-        for bits, of in ((32, "integer"), (64, "bigint"))
-    },
-    **{
-        f"from_big_endian_{bits}": form(
-            f"varbinary -> {of} := CAST({native('integer_of', quote_text(f'big_endian_{bits}'), '{0}')} AS {of})"
-        )
-        for bits, of in ((32, "integer"), (64, "bigint"))
-    },
-    "to_ieee754_32": form(f"real -> varbinary := {native('real_bytes', quote_text('ieee754_32'), '{0}')}"),
-    "to_ieee754_64": form(f"double -> varbinary := {native('real_bytes', quote_text('ieee754_64'), '{0}')}"),
-    "from_ieee754_32": form(
-        f"varbinary -> real := CAST({native('real_of', quote_text('ieee754_32'), '{0}')} AS FLOAT)"
-    ),
-    "from_ieee754_64": form(f"varbinary -> double := {native('real_of', quote_text('ieee754_64'), '{0}')}"),
+    "to_big_endian_32": _to_bytes("integer", "big_endian_32"),
+    "to_big_endian_64": _to_bytes("bigint", "big_endian_64"),
+    "from_big_endian_32": _from_bytes("integer", "big_endian_32"),
+    "from_big_endian_64": _from_bytes("bigint", "big_endian_64"),
+    "to_ieee754_32": _to_bytes("real", "ieee754_32"),
+    "to_ieee754_64": _to_bytes("double", "ieee754_64"),
+    "from_ieee754_32": _from_bytes("real", "ieee754_32"),
+    "from_ieee754_64": _from_bytes("double", "ieee754_64"),
 }

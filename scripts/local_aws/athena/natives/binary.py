@@ -123,7 +123,7 @@ def _number(form: str, value: bytes) -> float:
     if len(value) != length:
         raise invalid(complaint.format(value.hex(" ").upper()))
     (number,) = struct.unpack(code, value)
-    return number
+    return number  # type: ignore[no-any-return]
 
 
 @provide("BLOB, BIGINT, BIGINT -> BLOB")

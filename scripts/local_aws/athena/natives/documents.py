@@ -302,8 +302,8 @@ def _not_castable(value: Value, kind: Type) -> QueryError:
 # --- SQL/JSON paths
 
 _SQL_STEP = re.compile(
-    r"""\s*(?:\.\s*(?P<name>[A-Za-z_$][\w$]*)(?!\s*\() | \.\s*"(?P<quoted>(?:[^"\\]|\\.)*)" | \.\s*(?P<members>\*)
-      | \[\s*(?P<index>\d+)\s*\] | \[\s*(?P<elements>\*)\s*\])""",
+    r"""\s*(?:\.\s*(?P<name>[A-Za-z_$][\w$]*)(?!\s*\() | \.\s*"(?P<quoted>(?:[^"\\]|\\.)*)"
+      | \.\s*(?P<members>\*) | \[\s*(?P<index>\d+)\s*\] | \[\s*(?P<elements>\*)\s*\])""",
     re.VERBOSE,
 )
 
@@ -370,7 +370,7 @@ def check_path(path: str) -> None:
 
 @provide("VARCHAR, VARCHAR -> VARCHAR")
 def json_value(text: str, path: str) -> str | None:
-    """Return the one scalar of a path as text; NULL where it is empty or an error, as Athena's defaults say."""
+    """Return the one scalar of a path as text; NULL where it is empty or an error, as by default."""
     items = _items(text, path)
     if items is None or len(items) != 1 or isinstance(items[0], list | Members) or items[0] is None:
         return None

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import ROUND_HALF_UP, Context, Decimal
 
@@ -38,6 +40,56 @@ _FLAGS = {
 Value = bool | int | float | Decimal | str | datetime | date | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Specifier:
+    """One ``%…`` of a format, in its parts."""
+
+    format: str
+    text: str
+    flags: str
+    width: int | None
+    precision: int | None
+    kind: str
+
+    def fail(self, reason: str) -> QueryError:
+        return invalid(f"Invalid format string: {self.format} ({reason})")
+
+    def align(self, text: str) -> str:
+        text = text.upper() if self.kind.isupper() else text
+        return text.ljust(self.width or 0) if "-" in self.flags else text.rjust(self.width or 0)
+
+    def cut(self, text: str) -> str:
+        return text if self.precision is None else text[: self.precision]
+
+    def zeros(self, digits: str, taken: int) -> str:
+        return digits.rjust((self.width or 0) - taken, "0") if "0" in self.flags else digits
+
+    def sign(self, digits: str, *, negative: bool) -> str:
+        before, after = "", ""
+        if negative:
+            before, after = ("(", ")") if "(" in self.flags else ("-", "")
+        elif "+" in self.flags:
+            before = "+"
+        elif " " in self.flags:
+            before = " "
+        return before + self.zeros(digits, len(before + after)) + after
+
+    def check(self) -> None:
+        """Refuse flags, widths and precisions that the conversion does not take."""
+        kind, flags = self.kind.lower(), self.flags
+        for flag in flags:
+            if kind in _FLAGS and flag not in _FLAGS[kind]:
+                raise self.fail(f"FormatFlagsConversionMismatch: Conversion = {kind}, Flags = {flag}")
+        if len(set(flags)) < len(flags):
+            raise self.fail(f"DuplicateFormatFlags: Flags = '{flags}'")
+        if {"+", " "} <= set(flags) or {"-", "0"} <= set(flags):
+            raise self.fail(f"IllegalFormatFlags: Flags = '{flags}'")
+        if set(flags) & {"-", "0"} and self.width is None:
+            raise self.fail(f"MissingFormatWidth: {self.text}")
+        if kind in "cdox" and self.precision is not None:
+            raise self.fail(f"IllegalFormatPrecision: {self.precision}")
+
+
 @provide("VARCHAR, VARCHAR, VARCHAR[] -> VARCHAR")
 def format_values(written: str, types: str, values: list[str | None]) -> str:
     """Write values by a format; ``types`` are their types' names, parted by commas."""
@@ -47,120 +99,91 @@ def format_values(written: str, types: str, values: list[str | None]) -> str:
         result.append(_literal(written, written[end : match.start()]))
         end = match.end()
         number, flags, width, precision, time, kind = match.groups()
+        specifier = _Specifier(
+            written,
+            match[0],
+            flags.replace("<", ""),
+            _count(width),
+            _count(precision),
+            kind,
+        )
         if kind in "%n" and not time:
-            if precision is not None or (kind == "n" and (width or flags)) or set(flags) - {"-"}:
-                raise _broken(written, f"IllegalFormatFlags: Flags = '{flags}'")
-            result.append("\n" if kind == "n" else _aligned("%", flags, width))
+            result.append(_of_no_value(specifier))
             continue
-        if number:
-            at = int(number) - 1
-        elif "<" in flags:
-            at = last
-        else:
-            at, following = following, following + 1
+        at = int(number) - 1 if number else last if "<" in flags else following
+        following += at == following and not number and "<" not in flags
         if not 0 <= at < len(given):
-            raise _broken(written, f"MissingFormatArgument: Format specifier '{match[0]}'")
+            raise specifier.fail(f"MissingFormatArgument: Format specifier '{match[0]}'")
         last = at
-        if not time:
-            _check(written, match[0], flags.replace("<", ""), width, precision, kind.lower())
-        text = (
-            _date(written, given[at], kind)
-            if time
-            else _written(written, match[0], given[at], flags, width, precision, kind)
-        )
-        result.append(
-            _aligned(text.upper() if time == "T" or (kind.isupper() and not time) else text, flags, width)
-        )
+        text = _date(specifier, given[at]) if time else _converted(specifier, given[at])
+        if time:
+            specifier = replace(specifier, kind=time)
+        result.append(specifier.align(text))
     result.append(_literal(written, written[end:]))
     return "".join(result)
 
 
+def _of_no_value(specifier: _Specifier) -> str:
+    is_line = specifier.kind == "n"
+    flags = set(specifier.flags) - ({"-"} if not is_line else set())
+    if specifier.precision is not None or flags or (is_line and specifier.width is not None):
+        raise specifier.fail(f"IllegalFormatFlags: Flags = '{specifier.flags}'")
+    if "-" in specifier.flags and specifier.width is None:
+        raise specifier.fail(f"MissingFormatWidth: {specifier.text}")
+    return "\n" if is_line else specifier.align("%")
+
+
+_READERS: dict[str, Callable[[str], Value]] = {
+    **dict.fromkeys(("tinyint", "smallint", "integer", "bigint"), int),
+    **dict.fromkeys(("double", "real"), float),
+    "decimal": Decimal,
+    "boolean": lambda text: text == "true",
+    "date": date.fromisoformat,
+    "timestamp": datetime.fromisoformat,
+}
+
+
 def _value(text: str | None, kind: str) -> Value:
-    if text is None:
-        return None
-    match kind:
-        case "tinyint" | "smallint" | "integer" | "bigint":
-            return int(text)
-        case "double" | "real":
-            return float(text)
-        case "decimal":
-            return Decimal(text)
-        case "boolean":
-            return text == "true"
-        case "date":
-            return date.fromisoformat(text)
-        case "timestamp":
-            return datetime.fromisoformat(text)
-    return text
+    return None if text is None else _READERS.get(kind, str)(text)
+
+
+def _count(written: str | None) -> int | None:
+    return int(written) if written else None
 
 
 def _literal(written: str, text: str) -> str:
     if "%" in text:
-        raise _broken(
-            written, f"UnknownFormatConversion: Conversion = '{text[text.index('%') + 1 :][:1] or '%'}'"
-        )
+        after = text[text.index("%") + 1 :][:1] or "%"
+        raise invalid(f"Invalid format string: {written} (UnknownFormatConversion: Conversion = '{after}')")
     return text
 
 
-def _check(
-    written: str, specifier: str, flags: str, width: str | None, precision: str | None, kind: str
-) -> None:
-    """Refuse flags, widths and precisions that a conversion does not take."""
-    for flag in flags:
-        if kind in _FLAGS and flag not in _FLAGS[kind]:
-            raise _broken(written, f"FormatFlagsConversionMismatch: Conversion = {kind}, Flags = {flag}")
-    if len(set(flags)) < len(flags):
-        raise _broken(written, f"DuplicateFormatFlags: Flags = '{flags}'")
-    if {"+", " "} <= set(flags) or {"-", "0"} <= set(flags):
-        raise _broken(written, f"IllegalFormatFlags: Flags = '{flags}'")
-    if set(flags) & {"-", "0"} and width is None:
-        raise _broken(written, f"MissingFormatWidth: {specifier}")
-    if kind in "cdox" and precision is not None:
-        raise _broken(written, f"IllegalFormatPrecision: {precision}")
+def _converted(specifier: _Specifier, value: Value) -> str:
+    kind = specifier.kind.lower()
+    if kind in "ha":
+        raise QueryError("NOT_SUPPORTED", f"{specifier.text} in a format")
+    if kind not in "bscdoxefg" or specifier.kind in "DOF":
+        raise specifier.fail(f"UnknownFormatConversion: Conversion = '{specifier.kind}'")
+    specifier.check()
+    if kind == "b":
+        return specifier.cut("false" if value in (None, False) and not _is_number(value) else "true")
+    if value is None or kind == "s":
+        return specifier.cut("null" if value is None else _plain(value))
+    return _number(specifier, kind, value)
 
 
-def _broken(written: str, reason: str) -> QueryError:
-    return invalid(f"Invalid format string: {written} ({reason})")
+def _is_number(value: Value) -> bool:
+    return isinstance(value, int | float | Decimal) and not isinstance(value, bool)
 
 
-def _aligned(text: str, flags: str, width: str | None) -> str:
-    size = int(width or 0)
-    return text.ljust(size) if "-" in flags else text.rjust(size)
-
-
-def _written(
-    written: str,
-    specifier: str,
-    value: Value,
-    flags: str,
-    width: str | None,
-    precision: str | None,
-    kind: str,
-) -> str:
-    lowered = kind.lower()
-    if lowered not in "bscdoxefg" or (kind in "DOCF" and kind != "C"):
-        raise (
-            _broken(written, f"UnknownFormatConversion: Conversion = '{kind}'")
-            if lowered not in "ha"
-            else QueryError("NOT_SUPPORTED", f"{specifier} in a format")
-        )
-    if lowered == "b":
-        return _cut(
-            ("false" if value is None else str(value).lower() if isinstance(value, bool) else "true"),
-            precision,
-        )
-    if value is None:
-        return _cut("null", precision)
-    if lowered == "s":
-        return _cut(_plain(value), precision)
-    number = isinstance(value, int | float | Decimal) and not isinstance(value, bool)
-    if lowered == "c" and isinstance(value, int) and number:
-        return chr(value)
-    if lowered in "dox" and isinstance(value, int) and number:
-        return _integer(value, flags, width, lowered)
-    if lowered in "efg" and isinstance(value, float | Decimal):
-        return _real(value, flags, width, precision, lowered)
-    raise _broken(written, f"IllegalFormatConversion: {kind} != {_java_class(value)}")
+def _number(specifier: _Specifier, kind: str, value: Value) -> str:
+    if isinstance(value, int) and _is_number(value) and kind in "cdox":
+        if kind == "c" and not 0 <= value <= 0x10FFFF:
+            raise specifier.fail(f"IllegalFormatCodePoint: Code point = {value:#x}")
+        return chr(value) if kind == "c" else _integer(specifier, kind, value)
+    if isinstance(value, float | Decimal) and kind in "efg":
+        return _real(specifier, kind, value)
+    raise specifier.fail(f"IllegalFormatConversion: {specifier.kind} != {_java_class(value)}")
 
 
 def _java_class(value: Value) -> str:
@@ -170,10 +193,6 @@ def _java_class(value: Value) -> str:
     if isinstance(value, Decimal):
         return "java.math.BigDecimal"
     return "java.time.LocalDateTime" if isinstance(value, datetime) else "java.time.LocalDate"
-
-
-def _cut(text: str, precision: str | None) -> str:
-    return text if precision is None else text[: int(precision)]
 
 
 def _plain(value: Value) -> str:
@@ -197,53 +216,35 @@ def _plain(value: Value) -> str:
     return str(value)
 
 
-def _integer(value: int, flags: str, width: str | None, kind: str) -> str:
+def _integer(specifier: _Specifier, kind: str, value: int) -> str:
     if kind in "ox":
-        digits = f"{value % 2**64:{kind}}"
-        prefix = {"o": "0", "x": "0x"}[kind] if "#" in flags else ""
-        return prefix + _zeros(digits, flags, width, len(prefix))
-    return _signed(value < 0, f"{abs(value):,}" if "," in flags else str(abs(value)), flags, width)
+        prefix = {"o": "0", "x": "0x"}[kind] if "#" in specifier.flags else ""
+        return prefix + specifier.zeros(f"{value % 2**64:{kind}}", len(prefix))
+    digits = f"{abs(value):,}" if "," in specifier.flags else str(abs(value))
+    return specifier.sign(digits, negative=value < 0)
 
 
-def _signed(negative: bool, digits: str, flags: str, width: str | None) -> str:
-    before, after = "", ""
-    if negative:
-        before, after = ("(", ")") if "(" in flags else ("-", "")
-    elif "+" in flags:
-        before = "+"
-    elif " " in flags:
-        before = " "
-    return before + _zeros(digits, flags, width, len(before + after)) + after
-
-
-def _zeros(digits: str, flags: str, width: str | None, taken: int) -> str:
-    return digits.rjust(int(width or 0) - taken, "0") if "0" in flags else digits
-
-
-def _real(value: float | Decimal, flags: str, width: str | None, precision: str | None, kind: str) -> str:
+def _real(specifier: _Specifier, kind: str, value: float | Decimal) -> str:
     if isinstance(value, float) and (math.isnan(value) or math.isinf(value)):
-        return "NaN" if math.isnan(value) else _signed(value < 0, "Infinity", flags.replace("0", ""), width)
-    places = 6 if precision is None else int(precision)
+        unfilled = replace(specifier, flags=specifier.flags.replace("0", ""))
+        return "NaN" if math.isnan(value) else unfilled.sign("Infinity", negative=value < 0)
+    places = 6 if specifier.precision is None else specifier.precision
     if isinstance(value, Decimal) and not value and kind in "eg":
         raise QueryError("NOT_SUPPORTED", "%e or %g of a decimal that is zero")
     number = Decimal(repr(value)) if isinstance(value, float) else value
-    negative = number.is_signed()
-    number = abs(number)
+    negative, number = number.is_signed(), abs(number)
     if kind == "g":
         places = max(places, 1)
-        scientific = (
-            number != 0 and not Decimal("1e-4") <= _EXACT.create_decimal(number) < Decimal(10) ** places
-        )
+        scientific = number != 0 and not Decimal("1e-4") <= number < Decimal(10) ** places
         kind = "e" if scientific else "f"
-        places = places - 1 if kind == "e" else places - 1 - (number.adjusted() if number else 0)
+        places = places - 1 if scientific else places - 1 - (number.adjusted() if number else 0)
     if kind == "e":
-        text = _scientific(number, places)
-    else:
-        text = f"{number.quantize(Decimal(1).scaleb(-places), context=_EXACT):f}"
-        if "," in flags:
-            whole, dot, fraction = text.partition(".")
-            text = f"{int(whole):,}{dot}{fraction}"
-    return _signed(negative, text, flags, width)
+        return specifier.sign(_scientific(number, places), negative=negative)
+    text = f"{number.quantize(Decimal(1).scaleb(-places), context=_EXACT):f}"
+    if "," in specifier.flags:
+        whole, dot, fraction = text.partition(".")
+        text = f"{int(whole):,}{dot}{fraction}"
+    return specifier.sign(text, negative=negative)
 
 
 def _scientific(number: Decimal, places: int) -> str:
@@ -255,11 +256,12 @@ def _scientific(number: Decimal, places: int) -> str:
     return f"{mantissa:f}e{'-' if exponent < 0 else '+'}{abs(exponent):02d}"
 
 
-def _date(written: str, value: Value, kind: str) -> str:
+def _date(specifier: _Specifier, value: Value) -> str:
+    kind = specifier.kind
     if value is None:
         return "null"
     if not isinstance(value, date):
-        raise _broken(written, f"IllegalFormatConversion: {kind} != {_java_class(value)}")
+        raise specifier.fail(f"IllegalFormatConversion: {kind} != {_java_class(value)}")
     if kind == "L" and isinstance(value, datetime):
         return f"{value.microsecond // 1000:03d}"
     if kind == "N" and isinstance(value, datetime):
@@ -267,7 +269,7 @@ def _date(written: str, value: Value, kind: str) -> str:
     if kind not in _DATES:
         raise QueryError("NOT_SUPPORTED", f"%t{kind} in a format")
     if not isinstance(value, datetime) and kind in "HIklMSpTRr":
-        raise _broken(written, f"UnsupportedTemporalType: {kind}")
+        raise specifier.fail(f"UnsupportedTemporalType: {kind}")
     text = value.strftime(_DATES[kind])
     return text.lower() if kind == "p" else text
 

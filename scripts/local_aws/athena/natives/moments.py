@@ -94,7 +94,7 @@ def _fraction_millis(fraction: str | None, minute: str | None, second: str | Non
     if not fraction:
         return 0
     unit = 1000 if second else 60_000 if minute else 3_600_000
-    return int(fraction) * unit // 10 ** len(fraction)
+    return int(fraction.ljust(9, "0")) * unit // 10**9
 
 
 def _iso_zone(offset: str | None, text: str) -> str:

@@ -197,7 +197,7 @@ def round_integer(value: int, places: int, cut: bool) -> int:
         return value
     if places < -18:
         return 0
-    factor = 10**-places
+    factor = int(10**-places)
     half = 0 if cut else factor // 2
     result = (abs(value) + half) // factor * factor
     return -result if value < 0 else result
@@ -391,11 +391,13 @@ def bit_count(value: int, bits: int) -> int:
     """Count the bits that are set of a number of so many."""
     if not 2 <= bits <= 64:
         raise invalid(f"Bits specified in bit_count must be between 2 and 64, got {bits}")
-    if not -(2 ** (bits - 1)) <= value < 2 ** (bits - 1):
+    limit = 1 << (bits - 1)
+    if not -limit <= value < limit:
         raise invalid(
-            f"Number must be representable with the bits specified. {value} cannot be represented with {bits} bits"
+            "Number must be representable with the bits specified. "
+            f"{value} cannot be represented with {bits} bits"
         )
-    return (value % 2**bits).bit_count()
+    return (value % (1 << bits)).bit_count()
 
 
 @provide("BIGINT, BIGINT, INTEGER, BOOLEAN, BOOLEAN -> BIGINT")
@@ -405,6 +407,6 @@ def shifted(value: int, count: int, bits: int, left: bool, arithmetic: bool) -> 
         return -1 if arithmetic and value < 0 and count >= 0 else 0
     if arithmetic:
         return value >> count
-    unsigned = value % 2**bits
-    result = (unsigned << count if left else unsigned >> count) % 2**bits
-    return result - 2**bits if result >= 2 ** (bits - 1) else result
+    size = 1 << bits
+    result = ((value % size) << count if left else (value % size) >> count) % size
+    return result - size if result >= size // 2 else result

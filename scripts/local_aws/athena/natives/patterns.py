@@ -200,5 +200,5 @@ def regexp_position(source: str, pattern: str, start: int, occurrence: int) -> i
         return -1
     for count, match in enumerate(_matches(source, pattern, start - 1), start=1):
         if count == occurrence:
-            return match.start() + 1
+            return int(match.start()) + 1
     return -1

@@ -52,7 +52,7 @@ def native(name: str, *arguments: str) -> str:
 
 
 def register(database: duckdb.DuckDBPyConnection, sql: str, known: set[str]) -> None:
-    """Make the provided functions that ``sql`` calls known to a database that knows ``known``, and note them."""
+    """Make the functions that ``sql`` calls known to a database that knows ``known``, which is added to."""
     for name in set(re.findall(r"\bnative_(\w+)\(", sql)) & _NATIVES.keys() - known:
         each = _NATIVES[name]
         # DuckDB's client takes NaN for NULL: a double goes through as text.
@@ -86,7 +86,7 @@ def _called(each: _Native) -> Callable[..., Any]:
             raise _failure(error, statement) from None
         except (OverflowError, RecursionError) as error:
             raise _failure(QueryError("NOT_SUPPORTED", str(error)), statement) from None
-        except Exception as error:  # noqa: BLE001 - a fault of ours must not become a NULL in TRY
+        except Exception as error:
             words = f"{each.function.__name__}: {type(error).__name__}: {error}"
             raise _failure(QueryError("GENERIC_INTERNAL_ERROR", words), statement) from error
         return repr(result) if each.result == "DOUBLE" and result is not None else result
