@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,8 @@ class Deployment:
     watermark_minutes: int
     recorded_prefixes: dict[str, list[str]]
     """Bucket name → key prefixes whose objects are recorded (``""``: the whole bucket)."""
+    unfinished_apply: str | None = None
+    """When the last apply or destroy began, if it has not succeeded (RFC 3339)."""
 
     def is_recorded(self, bucket: str, key: str) -> bool:
         """Whether an object at this place must have a receipt."""
@@ -52,8 +54,8 @@ def load_deployment(path: Path) -> Deployment:
         ) from error
     if not isinstance(document, dict):
         raise UsageError(f"The deployment file {path} holds no JSON object.", "Run make apply again.")
-    names = Deployment.__dataclass_fields__
-    missing = sorted(names.keys() - document.keys())
+    names = {field.name for field in fields(Deployment)}
+    missing = sorted(names - document.keys() - {"unfinished_apply"})
     if missing:
         raise UsageError(f"The deployment file {path} lacks {', '.join(missing)}.", "Run make apply again.")
-    return Deployment(**{name: document[name] for name in names})
+    return Deployment(**{name: document[name] for name in names & document.keys()})

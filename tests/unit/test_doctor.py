@@ -18,6 +18,7 @@ from tests.unit.report.sample import RAW
 
 STAGES = [
     "credentials",
+    "deployment",
     "buckets",
     "object lock",
     "notifications",
@@ -219,6 +220,12 @@ def test_what_is_broken_is_named_with_its_remedy(
     assert found.state is State.BROKEN
     assert words in found.detail
     assert found.remedy
+
+
+def test_an_apply_that_did_not_succeed_is_broken(cloud: Cloud) -> None:
+    found = check(cloud, replace(cloud.deployment, unfinished_apply="2026-01-15T09:30:00Z"))["deployment"]
+    assert (found.state, found.remedy) == (State.BROKEN, "Run make plan apply, and read what it says.")
+    assert "The apply or destroy of 2026-01-15T09:30:00Z did not succeed" in found.detail
 
 
 def test_the_last_run_of_each_job_is_told(cloud: Cloud) -> None:
