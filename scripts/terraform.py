@@ -34,9 +34,9 @@ from typing import TYPE_CHECKING, Any
 import python_terraform
 from python_terraform import IsFlagged
 
-from scripts.environment import instance_of, local_environ, without_aws
 from scripts.local_aws.launch import operator_environment
-from scripts.toolchain import (
+from scripts.toolchain.environment import instance_of, local_environ, without_aws
+from scripts.toolchain.toolchain import (
     BUILD,
     LOCK_FILE,
     REPO,
@@ -366,7 +366,7 @@ class Terraform:
         if self._errored.exists():
             raise ToolError(
                 f"What the last apply did could not be saved and lies in {self._errored}. "
-                "Save it, then remove the file: .venv/bin/python -m scripts.toolchain "
+                "Save it, then remove the file: .venv/bin/python -m scripts.toolchain.toolchain "
                 f"-chdir={shlex.quote(str(self._folder))} state push {self._errored.name}"
             )
         self._link()

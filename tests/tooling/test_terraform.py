@@ -21,7 +21,7 @@ import pytest
 from custody.times import parse_time
 from scripts.local_aws import LocalAws
 from scripts.terraform import Plan, Terraform, TerraformError
-from scripts.toolchain import LOCK_FILE, REPO, ToolError
+from scripts.toolchain.toolchain import LOCK_FILE, REPO, ToolError
 
 
 def change(address: str, *actions: str, before: Any = None, after: Any = None) -> dict[str, Any]:
