@@ -409,23 +409,26 @@ def test_an_interrupt_leaves_no_terraform_behind(tmp_path: Path) -> None:
         "#!/bin/sh\n"
         f"echo $$ > {tmp_path}/pid\n"
         f"trap 'echo asked >> {tmp_path}/asked; sleep 0.5; exit 1' INT\n"
-        f"touch {tmp_path}/started\n"
-        "for _ in $(seq 300); do sleep 0.1; done\n"
+        "echo begun\n"
+        "for _ in $(seq 6000); do sleep 0.1; done\n"
     )
     program.chmod(0o755)
     driver = (
         "from pathlib import Path; import os; from scripts.terraform import _Driver;"
-        f"_Driver(Path({str(program)!r}), Path({str(tmp_path)!r}), os.environ, 10.0).cmd('apply')"
+        f"_Driver(Path({str(program)!r}), Path({str(tmp_path)!r}), os.environ, 300.0)"
+        ".cmd('apply', on_line=lambda line: print(line, flush=True))"
     )
-    process = subprocess.Popen([sys.executable, "-c", driver], cwd=REPO, stderr=subprocess.DEVNULL)
-    try:
-        deadline = time.monotonic() + 20
-        while not (tmp_path / "started").exists() and time.monotonic() < deadline:
-            time.sleep(0.05)
-        process.send_signal(signal.SIGINT)
-        assert process.wait(20) != 0
-    finally:
-        process.kill()
+    words = [sys.executable, "-c", driver]
+    with subprocess.Popen(
+        words, cwd=REPO, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "begun\n"
+            process.send_signal(signal.SIGINT)
+            assert process.wait(300) != 0
+        finally:
+            process.kill()
     assert (tmp_path / "asked").read_text() == "asked\n"
     with pytest.raises(ProcessLookupError):
         os.kill(int((tmp_path / "pid").read_text()), 0)
