@@ -1,4 +1,4 @@
-"""The alarms of management calls, by CloudTrail's events of them: these calls are in no trail of this machine."""
+"""The alarms of management calls, tried by CloudTrail's events: no trail of this machine logs such calls."""
 
 from __future__ import annotations
 
