@@ -45,6 +45,12 @@ def test_outputs_are_read_and_others_ignored(tmp_path: Path) -> None:
     assert load(tmp_path, json.dumps(OUTPUTS | {"roles": {}})) == Deployment(**OUTPUTS)
 
 
+def test_an_apply_that_did_not_succeed_is_told(tmp_path: Path) -> None:
+    assert load(tmp_path, json.dumps(OUTPUTS)).unfinished_apply is None
+    begun = "2026-01-15T09:30:00Z"
+    assert load(tmp_path, json.dumps(OUTPUTS | {"unfinished_apply": begun})).unfinished_apply == begun
+
+
 @pytest.mark.parametrize("content", ["", "{", "[]", "null", "\x00"])
 def test_what_is_no_outputs_file_is_wrong_use(tmp_path: Path, content: str) -> None:
     with pytest.raises(UsageError, match="deployment file"):

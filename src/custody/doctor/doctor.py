@@ -152,6 +152,7 @@ class _Examination:
     def stages(self) -> list[tuple[str, Callable[[], str]]]:
         return [
             ("credentials", self.credentials),
+            ("deployment", self.last_apply),
             ("buckets", self.buckets),
             ("object lock", self.object_lock),
             ("notifications", self.notifications),
@@ -178,6 +179,15 @@ class _Examination:
                 "Sign in to the deployment's account, or name its file with --deployment.",
             )
         return identity["Arn"]
+
+    def last_apply(self) -> str:
+        if self.deployment.unfinished_apply is not None:
+            raise _BrokenError(
+                f"The apply or destroy of {self.deployment.unfinished_apply} did not succeed: what is "
+                "deployed may not be what the deployment file says.",
+                "Run make plan apply, and read what it says.",
+            )
+        return "the last apply succeeded"
 
     def buckets(self) -> str:
         for bucket in self.deployment.buckets.values():

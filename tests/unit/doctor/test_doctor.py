@@ -19,6 +19,7 @@ from tests.unit.report.sample import RAW
 
 STAGES = [
     "credentials",
+    "deployment",
     "buckets",
     "object lock",
     "notifications",
@@ -235,6 +236,12 @@ def test_a_query_that_failed_is_named_and_nobody_is_sent_in_circles(cloud: Cloud
     assert "query 1234-abcd as FAILED: TABLE_NOT_FOUND: line 1:15: no table." in found.detail
     assert "--query-execution-id 1234-abcd" in found.remedy
     assert "custody doctor" not in found.remedy
+
+
+def test_an_apply_that_did_not_succeed_is_broken(cloud: Cloud) -> None:
+    found = check(cloud, replace(cloud.deployment, unfinished_apply="2026-01-15T09:30:00Z"))["deployment"]
+    assert (found.state, found.remedy) == (State.BROKEN, "Run make plan apply, and read what it says.")
+    assert "The apply or destroy of 2026-01-15T09:30:00Z did not succeed" in found.detail
 
 
 def test_the_last_run_of_each_job_is_told(cloud: Cloud) -> None:
