@@ -193,7 +193,7 @@ run "fits_the_longest_names" {
   command = plan
   variables {
     environment = "production"
-    name        = "custody-of-twenty-on"
+    name        = "custodyoftwentyletts"
     region      = "ap-southeast-1"
   }
 

@@ -49,6 +49,18 @@ variable "emergency_role_arn" {
   }
 }
 
+variable "function_arns" {
+  type        = set(string)
+  nullable    = false
+  default     = []
+  description = "ARNs of the functions whose invocations are logged."
+
+  validation {
+    condition     = alltrue([for arn in var.function_arns : can(regex("^arn:[a-z-]+:lambda:[a-z0-9-]+:[0-9]{12}:function:[A-Za-z0-9_-]+$", arn))])
+    error_message = "function_arns must be whole ARNs of functions, without version or alias: their invocations are logged too."
+  }
+}
+
 variable "guarded_buckets" {
   type        = set(string)
   nullable    = false
@@ -59,6 +71,13 @@ variable "guarded_buckets" {
     condition     = alltrue([for name in var.guarded_buckets : can(regex("^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$", name))])
     error_message = "guarded_buckets must be names of buckets, not their ARNs."
   }
+}
+
+variable "guarded_key_arns" {
+  type        = list(string)
+  nullable    = false
+  default     = []
+  description = "ARNs of the keys that nobody disables, dooms or opens unheard."
 }
 
 variable "key_arn" {
@@ -92,8 +111,8 @@ variable "logs_role_arn" {
 variable "management_events" {
   type        = bool
   nullable    = false
-  default     = false
-  description = "Whether to log management writes too. The alarms of this module need a trail that does: leave it false only where another trail, such as the organization's, logs them (a second copy is billed)."
+  default     = true
+  description = "Whether to log management writes too. The alarms of this module need a trail that does: make it false only where another trail, such as the organization's, logs them (a second copy is billed)."
 }
 
 variable "name" {
@@ -115,5 +134,22 @@ variable "topic_arn" {
   validation {
     condition     = can(regex("^arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:[^*]+$", var.topic_arn))
     error_message = "topic_arn must be the whole ARN of an SNS topic."
+  }
+}
+
+variable "unlogged_readers" {
+  type        = set(string)
+  nullable    = false
+  default     = []
+  description = "ARNs of roles whose reads of objects in guarded_buckets are not logged. What they write there, and whatever they do in the other buckets, is."
+
+  validation {
+    condition     = alltrue([for arn in var.unlogged_readers : can(regex("^arn:[a-z-]+:iam::[0-9]{12}:role/[a-z][a-z0-9-]{0,63}$", arn))])
+    error_message = "unlogged_readers must be whole ARNs of roles, without a path: a pattern would leave out whoever makes a role to fit it."
+  }
+
+  validation {
+    condition     = !contains(var.unlogged_readers, var.emergency_role_arn)
+    error_message = "unlogged_readers must not hold emergency_role_arn: its every use is logged and alarms."
   }
 }

@@ -171,7 +171,7 @@ run "refuses_sessions_that_do_not_end" {
 run "refuses_a_name_that_is_too_long" {
   command = plan
   variables {
-    prefix = "custody-of-twenty-on-production"
+    prefix = "custodyoftwentyletts-production"
   }
   expect_failures = [var.personas]
 }
