@@ -175,3 +175,12 @@ run "refuses_a_name_that_is_too_long" {
   }
   expect_failures = [var.personas]
 }
+
+# custody-dev-* would be what the deployment custody-dev-prod calls its own.
+run "refuses_a_prefix_that_begins_as_anothers" {
+  command = plan
+  variables {
+    prefix = "custody-dev-prod"
+  }
+  expect_failures = [var.prefix]
+}
