@@ -29,6 +29,8 @@ class Deployment:
     watermark_minutes: int
     recorded_prefixes: dict[str, list[str]]
     """Bucket name → key prefixes whose objects are recorded (``""``: the whole bucket)."""
+    management_trail_arn: str = ""
+    """The trail that logs the account's management writes; empty in a file of before it was an output."""
 
     def is_recorded(self, bucket: str, key: str) -> bool:
         """Whether an object at this place must have a receipt."""
@@ -53,6 +55,7 @@ def load_deployment(path: Path) -> Deployment:
     if not isinstance(document, dict):
         raise UsageError(f"The deployment file {path} holds no JSON object.", "Run make apply again.")
     names = Deployment.__dataclass_fields__
+    document = {"management_trail_arn": ""} | document
     missing = sorted(names.keys() - document.keys())
     if missing:
         raise UsageError(f"The deployment file {path} lacks {', '.join(missing)}.", "Run make apply again.")

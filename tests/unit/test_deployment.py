@@ -39,6 +39,11 @@ def test_outputs_are_read_and_others_ignored(tmp_path: Path) -> None:
     assert load(tmp_path, json.dumps(OUTPUTS | {"roles": {}})) == Deployment(**OUTPUTS)
 
 
+def test_the_trail_of_management_events_is_read_and_may_be_missing(tmp_path: Path) -> None:
+    assert load(tmp_path, json.dumps(OUTPUTS)).management_trail_arn == ""
+    assert load(tmp_path, json.dumps(OUTPUTS | {"management_trail_arn": "m"})).management_trail_arn == "m"
+
+
 @pytest.mark.parametrize("content", ["", "{", "[]", "null", "\x00"])
 def test_what_is_no_outputs_file_is_wrong_use(tmp_path: Path, content: str) -> None:
     with pytest.raises(UsageError, match="deployment file"):
