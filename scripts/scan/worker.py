@@ -20,6 +20,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import sys
 import warnings
 from importlib.metadata import version
@@ -45,7 +46,7 @@ def terraform(kind: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
 
     def scan(question: dict[str, Any]) -> dict[str, Any]:
         folder = question["folder"]
-        excluded = ["/policies/"]
+        excluded = [f"^{re.escape(str(Path(folder, 'policies')))}(/|$)"] if folder else []
         enriched = [folder] if kind == "plan" and folder else None
         registry = RunnerRegistry(
             "",
