@@ -12,8 +12,8 @@ from typing import Any
 def unlogged_management_writes(selectors: Mapping[str, Any]) -> str:
     """Return which management writes a trail does not log, in words; empty if it logs them all.
 
-    selectors: the answer to ``GetEventSelectors``. One that names no selector is of a trail as it was created,
-    which logs every management event (``CreateTrail``).
+    selectors: the answer to ``GetEventSelectors``. One that names no selector is of a trail as it was
+    created, which logs every management event (``CreateTrail``).
     """
     basic, advanced = selectors.get("EventSelectors") or [], selectors.get("AdvancedEventSelectors") or []
     if not basic and not advanced:

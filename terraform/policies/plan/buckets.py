@@ -30,6 +30,10 @@ TOUCHING = (
 )
 AUDITOR_SESSIONS = r"arn:[a-z-]+:sts::\d{12}:assumed-role/[a-z0-9]+-[a-z0-9]+-auditor/"
 LOCAL = "local"
+OF_OBJECTS = {
+    "eventCategory": {"equals": ["Data"]},
+    "resources.type": {"equals": ["AWS::S3::Object"]},
+}
 STATE = "-state-"
 
 
@@ -68,7 +72,7 @@ class TrailCoversBucket(PlanCheck):
             kinds = fields.pop("readOnly", {"equals": ["true", "false"]})
             who = fields.pop("userIdentity.arn", {})
             if (
-                fields == {"eventCategory": {"equals": ["Data"]}, "resources.type": {"equals": ["AWS::S3::Object"]}}
+                fields == OF_OBJECTS
                 and any(arn.endswith(f":::{bucket}/") for arn in arns.get("starts_with", ()))
                 and arns.keys() == {"starts_with"}
                 and kinds.keys() == {"equals"}
@@ -82,9 +86,7 @@ class TrailCoversBucket(PlanCheck):
         return {name: values for name, values in field.items() if name != "field" and values}
 
     @staticmethod
-    def _leaves_out_the_auditor(
-        who: dict[str, list[str]], kinds: list[str], bucket: str, plan: Plan
-    ) -> bool:
+    def _leaves_out_the_auditor(who: dict[str, list[str]], kinds: list[str], bucket: str, plan: Plan) -> bool:
         return (
             who.keys() == {"not_starts_with"}
             and all(re.fullmatch(AUDITOR_SESSIONS, arn) for arn in who["not_starts_with"])
