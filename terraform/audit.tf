@@ -162,9 +162,7 @@ module "trail" {
   account_id         = var.account_id
   bucket             = module.cloudtrail_log.name
   data_bucket_arns   = [for short in local.logged_buckets : local.bucket_arns[short]]
-  emergency_role_arn = local.emergency_role_arn
   function_arns      = [for short in local.logged_functions : local.function_arns[short]]
-  guarded_buckets    = [local.bucket_names["provenance"]]
   key_arn            = module.trail_key.arn
   log_retention_days = var.retention.log_days
   logs_role_arn      = module.trail_logs_role.ready_arn
@@ -173,10 +171,14 @@ module "trail" {
   topic_arn          = module.alerts.topic_arn
   unlogged_readers   = var.log_auditor_reads ? [] : [local.role_arns["auditor"]]
 
-  guarded_key_arns = concat(
-    [module.alerts.key_arn, module.data_key.arn, module.provenance_key.arn, module.stream_key.arn, module.trail_key.arn],
-    [for key in module.signing_key : key.arn],
-  )
+  guarded = {
+    buckets            = [local.bucket_names["provenance"]]
+    emergency_role_arn = local.emergency_role_arn
+    key_arns = concat(
+      [module.alerts.key_arn, module.data_key.arn, module.provenance_key.arn, module.stream_key.arn, module.trail_key.arn],
+      [for key in module.signing_key : key.arn],
+    )
+  }
 }
 
 # The auditor checks on a schedule what the others say they do: it reads all evidence and all that is recorded, and

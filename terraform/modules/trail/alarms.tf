@@ -4,7 +4,7 @@
 locals {
   # A pattern has 2048 characters, and keys grow in number: a rule holds 15 of them.
   watched_keys = {
-    for number, arns in chunklist(var.guarded_key_arns, 15) : number == 0 ? "key-changed" : "key-changed-${number + 1}" => {
+    for number, arns in chunklist(var.guarded.key_arns, 15) : number == 0 ? "key-changed" : "key-changed-${number + 1}" => {
       description = "A key of ${var.name} was disabled, or is to be deleted, or its policy was changed"
       pattern = {
         source = ["aws.kms"]
@@ -50,7 +50,7 @@ locals {
             "PutBucketReplication",
             "PutBucketVersioning",
           ]
-          requestParameters = { bucketName = concat([var.bucket], sort(var.guarded_buckets)) }
+          requestParameters = { bucketName = concat([var.bucket], sort(var.guarded.buckets)) }
         }
       }
     }
@@ -63,7 +63,7 @@ locals {
         detail = {
           eventSource       = ["sts.amazonaws.com"]
           eventName         = ["AssumeRole", "AssumeRoleWithSAML"]
-          requestParameters = { roleArn = [{ wildcard = var.emergency_role_arn }] }
+          requestParameters = { roleArn = [{ wildcard = var.guarded.emergency_role_arn }] }
         }
       }
     }
@@ -93,7 +93,7 @@ resource "aws_cloudwatch_event_target" "this" {
 resource "aws_cloudwatch_log_metric_filter" "emergency_role" {
   name           = "${var.name}-emergency-role-used"
   log_group_name = aws_cloudwatch_log_group.this.name
-  pattern        = "{ $.userIdentity.sessionContext.sessionIssuer.arn = \"${var.emergency_role_arn}\" }"
+  pattern        = "{ $.userIdentity.sessionContext.sessionIssuer.arn = \"${var.guarded.emergency_role_arn}\" }"
 
   metric_transformation {
     name      = "EmergencyRoleCalls"

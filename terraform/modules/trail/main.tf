@@ -14,7 +14,7 @@ locals {
   # that it leaves out.
   # https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_AdvancedFieldSelector.html
   apart         = length(var.unlogged_readers) > 0
-  evidence_arns = [for arn in var.data_bucket_arns : arn if contains(var.guarded_buckets, element(split(":::", arn), 1))]
+  evidence_arns = [for arn in var.data_bucket_arns : arn if contains(var.guarded.buckets, element(split(":::", arn), 1))]
   unlogged_sessions = [
     for arn in sort(var.unlogged_readers) : "${replace(replace(arn, ":iam:", ":sts:"), ":role/", ":assumed-role/")}/"
   ]

@@ -38,17 +38,6 @@ variable "data_bucket_arns" {
   }
 }
 
-variable "emergency_role_arn" {
-  type        = string
-  nullable    = false
-  description = "ARN of the role for emergencies, whose every use alarms. A role of Identity Center is given by its beginning."
-
-  validation {
-    condition     = can(regex("^arn:[a-z-]+:iam::[0-9]{12}:role/([^*?\"]+|aws-reserved/sso\\.amazonaws\\.com/\\*AWSReservedSSO_[^*?\"]+_\\*)$", var.emergency_role_arn))
-    error_message = "emergency_role_arn must be a role's whole ARN, or that of a permission set, …:role/aws-reserved/sso.amazonaws.com/*AWSReservedSSO_<set>_*."
-  }
-}
-
 variable "function_arns" {
   type        = set(string)
   nullable    = false
@@ -61,23 +50,24 @@ variable "function_arns" {
   }
 }
 
-variable "guarded_buckets" {
-  type        = set(string)
+variable "guarded" {
+  type = object({
+    buckets            = optional(set(string), [])
+    emergency_role_arn = string
+    key_arns           = optional(list(string), [])
+  })
   nullable    = false
-  default     = []
-  description = "Names of further buckets of evidence that nobody opens or changes unheard, besides the trail's own."
+  description = "What nobody touches unheard. buckets: names of further buckets of evidence, besides the trail's own, that are opened or changed; emergency_role_arn: the role for emergencies, whose every use alarms, one of Identity Center given by its beginning; key_arns: keys that are disabled, doomed or put under another policy."
 
   validation {
-    condition     = alltrue([for name in var.guarded_buckets : can(regex("^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$", name))])
-    error_message = "guarded_buckets must be names of buckets, not their ARNs."
+    condition     = alltrue([for name in var.guarded.buckets : can(regex("^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$", name))])
+    error_message = "guarded.buckets must be names of buckets, not their ARNs."
   }
-}
 
-variable "guarded_key_arns" {
-  type        = list(string)
-  nullable    = false
-  default     = []
-  description = "ARNs of the keys that nobody disables, dooms or opens unheard."
+  validation {
+    condition     = can(regex("^arn:[a-z-]+:iam::[0-9]{12}:role/([^*?\"]+|aws-reserved/sso\\.amazonaws\\.com/\\*AWSReservedSSO_[^*?\"]+_\\*)$", var.guarded.emergency_role_arn))
+    error_message = "guarded.emergency_role_arn must be a role's whole ARN, or that of a permission set, …:role/aws-reserved/sso.amazonaws.com/*AWSReservedSSO_<set>_*."
+  }
 }
 
 variable "key_arn" {
@@ -141,7 +131,7 @@ variable "unlogged_readers" {
   type        = set(string)
   nullable    = false
   default     = []
-  description = "ARNs of roles whose reads of objects in guarded_buckets are not logged. What they write there, and whatever they do in the other buckets, is."
+  description = "ARNs of roles whose reads of objects in guarded.buckets are not logged. What they write there, and whatever they do in the other buckets, is."
 
   validation {
     condition     = alltrue([for arn in var.unlogged_readers : can(regex("^arn:[a-z-]+:iam::[0-9]{12}:role/[a-z][a-z0-9-]{0,63}$", arn))])
@@ -149,7 +139,7 @@ variable "unlogged_readers" {
   }
 
   validation {
-    condition     = !contains(var.unlogged_readers, var.emergency_role_arn)
-    error_message = "unlogged_readers must not hold emergency_role_arn: its every use is logged and alarms."
+    condition     = !contains(var.unlogged_readers, var.guarded.emergency_role_arn)
+    error_message = "unlogged_readers must not hold guarded.emergency_role_arn: its every use is logged and alarms."
   }
 }

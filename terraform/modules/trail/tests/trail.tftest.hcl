@@ -9,15 +9,18 @@ variables {
     "arn:aws:s3:::custody-test-raw-data-123456789012",
     "arn:aws:s3:::custody-test-provenance-123456789012",
   ]
-  emergency_role_arn = "arn:aws:iam::123456789012:role/custody-test-people-break-glass"
   function_arns      = ["arn:aws:lambda:eu-central-1:123456789012:function:custody-test-gate"]
-  guarded_buckets    = ["custody-test-provenance-123456789012"]
-  guarded_key_arns   = ["arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-4cde-8123-1234567890ab"]
   key_arn            = "arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-4cde-8123-1234567890ab"
   log_retention_days = 90
   logs_role_arn      = "arn:aws:iam::123456789012:role/custody-test-trail-logs"
   name               = "custody-test"
   topic_arn          = "arn:aws:sns:eu-central-1:123456789012:custody-test-alerts"
+
+  guarded = {
+    buckets            = ["custody-test-provenance-123456789012"]
+    emergency_role_arn = "arn:aws:iam::123456789012:role/custody-test-people-break-glass"
+    key_arns           = ["arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-4cde-8123-1234567890ab"]
+  }
 }
 
 run "logs_everywhere_and_proves_its_files" {
@@ -97,7 +100,7 @@ run "logs_everywhere_and_proves_its_files" {
   assert {
     condition = (
       jsondecode(aws_cloudwatch_event_rule.this["key-changed"].event_pattern).source == ["aws.kms"]
-      && toset(jsondecode(aws_cloudwatch_event_rule.this["key-changed"].event_pattern).detail.resources.ARN) == toset(var.guarded_key_arns)
+      && toset(jsondecode(aws_cloudwatch_event_rule.this["key-changed"].event_pattern).detail.resources.ARN) == toset(var.guarded.key_arns)
       && length(setsubtract(
         ["DisableKey", "PutKeyPolicy", "ScheduleKeyDeletion"],
         jsondecode(aws_cloudwatch_event_rule.this["key-changed"].event_pattern).detail.eventName,
@@ -124,7 +127,7 @@ run "logs_everywhere_and_proves_its_files" {
 
   assert {
     condition = (
-      jsondecode(aws_cloudwatch_event_rule.this["emergency-role-assumed"].event_pattern).detail.requestParameters.roleArn == [{ wildcard = var.emergency_role_arn }]
+      jsondecode(aws_cloudwatch_event_rule.this["emergency-role-assumed"].event_pattern).detail.requestParameters.roleArn == [{ wildcard = var.guarded.emergency_role_arn }]
       && aws_cloudwatch_event_rule.this["emergency-role-assumed"].state == "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
     )
     error_message = "To assume the emergency role must alarm, though AssumeRole only reads."
@@ -216,13 +219,16 @@ run "divides_many_keys_among_rules" {
   command = plan
 
   variables {
-    guarded_key_arns = [for i in range(40) : "arn:aws:kms:ap-southeast-1:123456789012:key/1234abcd-12ab-4cde-8123-1234567890${i + 10}"]
+    guarded = {
+      emergency_role_arn = "arn:aws:iam::123456789012:role/custody-test-people-break-glass"
+      key_arns           = [for i in range(40) : "arn:aws:kms:ap-southeast-1:123456789012:key/1234abcd-12ab-4cde-8123-1234567890${i + 10}"]
+    }
   }
 
   assert {
     condition = (
       toset([for name in keys(aws_cloudwatch_event_rule.this) : name if startswith(name, "key-")]) == toset(["key-changed", "key-changed-2", "key-changed-3"])
-      && toset(flatten([for name, rule in aws_cloudwatch_event_rule.this : jsondecode(rule.event_pattern).detail.resources.ARN if startswith(name, "key-")])) == toset(var.guarded_key_arns)
+      && toset(flatten([for name, rule in aws_cloudwatch_event_rule.this : jsondecode(rule.event_pattern).detail.resources.ARN if startswith(name, "key-")])) == toset(var.guarded.key_arns)
       && alltrue([for rule in aws_cloudwatch_event_rule.this : length(rule.event_pattern) <= 2048])
     )
     error_message = "EventBridge takes 2048 characters a pattern, and every key is in one."
@@ -278,9 +284,14 @@ run "refuses_buckets_by_pattern" {
 
   variables {
     data_bucket_arns = ["arn:aws:s3:::custody-*"]
+
+    guarded = {
+      buckets            = ["arn:aws:s3:::custody-test-provenance-123456789012"]
+      emergency_role_arn = "arn:aws:iam::123456789012:role/custody-test-people-break-glass"
+    }
   }
 
-  expect_failures = [var.data_bucket_arns]
+  expect_failures = [var.data_bucket_arns, var.guarded]
 }
 
 run "refuses_what_is_not_a_name" {
@@ -289,8 +300,7 @@ run "refuses_what_is_not_a_name" {
   variables {
     account_id         = "12345"
     bucket             = "arn:aws:s3:::custody-test-cloudtrail-log-123456789012"
-    emergency_role_arn = "arn:aws:iam::123456789012:role/*"
-    guarded_buckets    = ["arn:aws:s3:::custody-test-provenance-123456789012"]
+    guarded            = { emergency_role_arn = "arn:aws:iam::123456789012:role/*" }
     log_retention_days = 42
     logs_role_arn      = "custody-test-trail-logs"
     name               = "Custody Test"
@@ -300,8 +310,7 @@ run "refuses_what_is_not_a_name" {
   expect_failures = [
     var.account_id,
     var.bucket,
-    var.emergency_role_arn,
-    var.guarded_buckets,
+    var.guarded,
     var.log_retention_days,
     var.logs_role_arn,
     var.name,
