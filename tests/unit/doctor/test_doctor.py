@@ -7,11 +7,12 @@ from datetime import UTC, datetime, timedelta
 
 import boto3
 import pytest
+from botocore.stub import Stubber
 from moto.athena.models import athena_backends
 from moto.glue.models import glue_backends
 
 from custody.deployment import Deployment
-from custody.doctor.doctor import Check, Clients, State, examine, exit_code
+from custody.doctor.doctor import Check, Clients, State, _ask, examine, exit_code
 from custody.ledger.athena import Athena
 from tests.unit.cloud import QUEUE_ARN, Cloud, deployed
 from tests.unit.report.sample import RAW
@@ -232,6 +233,21 @@ def test_what_is_broken_is_named_with_its_remedy(
     assert found.state is State.BROKEN
     assert words in found.detail
     assert found.remedy
+    assert "custody doctor" not in found.remedy
+
+
+def test_a_query_that_failed_is_named_and_nobody_is_sent_in_circles(cloud: Cloud) -> None:
+    service = Stubber(cloud.client("athena"))
+    service.add_response("start_query_execution", {"QueryExecutionId": "1234-abcd"})
+    status = {"State": "FAILED", "StateChangeReason": "TABLE_NOT_FOUND: line 1:15: no table"}
+    service.add_response("get_query_execution", {"QueryExecution": {"Status": status}})
+    athena = Athena(service.client, workgroup="w", database="d")
+    with service:
+        found = _ask("ledger", lambda: str(list(athena.query("SELECT 1"))))
+    assert found.state is State.BROKEN
+    assert "query 1234-abcd as FAILED: TABLE_NOT_FOUND: line 1:15: no table." in found.detail
+    assert "--query-execution-id 1234-abcd" in found.remedy
+    assert "custody doctor" not in found.remedy
 
 
 def another_trail(cloud: Cloud, region: str, *, everywhere: bool) -> Deployment:
