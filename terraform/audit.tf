@@ -177,6 +177,9 @@ module "trail" {
     key_arns = concat(
       [module.alerts.key_arn, module.data_key.arn, module.provenance_key.arn, module.stream_key.arn, module.trail_key.arn],
       [for key in module.signing_key : key.arn],
+      module.network_key[*].arn,
+      module.rotator_key[*].arn,
+      module.warehouse_secret[*].key_arn,
     )
   }
 }
