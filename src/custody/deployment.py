@@ -33,6 +33,8 @@ class Deployment:
     """Bucket name → key prefixes whose objects are recorded (``""``: the whole bucket)."""
     unfinished_apply: str | None = None
     """When the last apply or destroy began, if it has not succeeded (RFC 3339)."""
+    management_trail_arn: str = ""
+    """The trail that logs the account's management writes; empty, as in a file of before: ``trail_arn``."""
 
     def is_recorded(self, bucket: str, key: str) -> bool:
         """Whether an object at this place must have a receipt."""
