@@ -1,5 +1,5 @@
--- What do trail and receipt say of each object version written, side by side, and in what do they contradict each other?
--- One row per version written. provenance_ledger is this view in fewer columns.
+-- What do trail and receipt say of each object version written, and in what do they contradict each other? One row per
+-- version written, both sides in it. provenance_ledger is this view in fewer columns.
 --
 -- Pairing. Each side offers the identifiers it has; an equality join on bucket, key and identifier finds the
 -- candidates (so it hashes, however many objects there are), and the best pairs are kept: request id, else version id,
@@ -22,9 +22,9 @@
 --   request_id    two requests
 --   version_id    two versions
 --   event_name    another kind of write (ObjectCreated:Copy, PutObject)
---   principal_id  another principal. The receipt has it with AWS: before it; the root user is not compared, whom the two
---                 sides name differently; the session in the trail's ARN is compared as well. Names of users and
---                 roles are the trail's word alone: receipts hold ids.
+--   principal_id  another principal. The receipt has it with AWS: before it. The two sides name the root user
+--                 differently: he is held against users and roles alone. The session in the trail's ARN is compared as
+--                 well; names of users and roles are the trail's word alone: receipts hold ids.
 --   source_ip     two addresses. A service's name is none, and what came through a VPC endpoint is not compared.
 --   size_bytes    less came in than was stored, or, by PutObject, more than the framing of chunks explains. Copies and
 --                 uploads in parts do not say how much came in.
@@ -269,7 +269,39 @@ chosen_by_write AS (
             PARTITION BY ledger_date, request, record_number
             ORDER BY preference, distance_ms, receipt_uri
         ) AS write_choice,
-        cast(current_timestamp AT TIME ZONE 'UTC' AS timestamp) AS asked_at
+        cast(current_timestamp AT TIME ZONE 'UTC' AS timestamp) AS asked_at,
+        -- The trail's address and the receipt's, each in full, or NULL where it is none.
+        transform(
+            ARRAY[CASE WHEN vpcendpointid IS NULL THEN lower(sourceipaddress) END, lower(receipt_source_ip)],
+            address -> CASE
+                WHEN NOT regexp_like(address, '^[0-9a-f:.]+$') THEN NULL
+                WHEN strpos(address, '.') > 0 THEN replace(address, '::ffff:', '')
+                ELSE array_join(
+                    transform(
+                        split(
+                            regexp_replace(
+                                replace(
+                                    address,
+                                    '::',
+                                    concat(
+                                        ':',
+                                        substr(
+                                            '0:0:0:0:0:0:0:0:',
+                                            1,
+                                            2 * (8 - cardinality(filter(split(address, ':'), part -> part <> '')))
+                                        )
+                                    )
+                                ),
+                                '^:|:$'
+                            ),
+                            ':'
+                        ),
+                        part -> lpad(part, 4, '0')
+                    ),
+                    ':'
+                )
+            END
+        ) AS addresses
     FROM chosen_by_receipt
     WHERE receipt_uri IS NULL OR receipt_choice = 1 OR match_basis = 'request_id'
 ),
@@ -307,15 +339,7 @@ judged_writes AS (
                     <> nullif(regexp_extract(receipt_principal, '^AROA[^:]*:(.+)$', 1), '')
                     THEN 'principal_id'
             END,
-            CASE
-                WHEN
-                    vpcendpointid IS NULL
-                    AND regexp_like(lower(sourceipaddress), '^[0-9a-f:.]+$')
-                    AND regexp_like(lower(receipt_source_ip), '^[0-9a-f:.]+$')
-                    AND replace(lower(sourceipaddress), '::ffff:', '')
-                    <> replace(lower(receipt_source_ip), '::ffff:', '')
-                    THEN 'source_ip'
-            END,
+            CASE WHEN element_at(addresses, 1) <> element_at(addresses, 2) THEN 'source_ip' END,
             CASE
                 WHEN
                     bytes_in > 0

@@ -1,8 +1,8 @@
 -- Who wrote each object version, and is it proven? One row per version written: the trail's event with its receipt,
 -- and what is there on one side only.
 --
--- How the sides are paired, what the statuses mean and which day a row stands on is said in ledger_evidence, which has the
--- same rows with what each side says, and with the contradictions that make a mismatch.
+-- How the sides are paired, what the statuses mean and which day a row stands on is said in ledger_evidence, which has
+-- the same rows with what each side says, and with the contradictions that make a mismatch.
 --
 -- @column event_date date
 -- @column event_time timestamp
