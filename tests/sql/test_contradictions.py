@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from custody.receipt import Receipt
+from custody.evidence.receipt import Receipt
 from tests.sql.conftest import DATABASE, WATERMARK
 from tests.sql.evidence import (
     ACCOUNT,

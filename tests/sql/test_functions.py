@@ -62,7 +62,9 @@ ALLOWED = frozenset(
     }
 )
 STATEMENTS = statements.names("views") + statements.names("reports")
-GRAMMAR = frozenset({"and", "as", "by", "exists", "from", "in", "not", "on", "or", "over", "values", "when", "where"})
+GRAMMAR = frozenset(
+    {"and", "as", "by", "exists", "from", "in", "not", "on", "or", "over", "values", "when", "where"}
+)
 
 
 @pytest.fixture(scope="session")

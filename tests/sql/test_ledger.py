@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from custody.objects import ObjectVersion
+from custody.evidence.objects import ObjectVersion
 from tests.sql.conftest import WATERMARK
 from tests.sql.evidence import (
     ACCOUNT,

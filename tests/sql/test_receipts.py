@@ -10,8 +10,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from custody.objects import MAX_KEY_BYTES, ObjectVersion
-from custody.receipt import PAYLOAD_TYPE
+from custody.evidence.objects import MAX_KEY_BYTES, ObjectVersion
+from custody.evidence.receipt import PAYLOAD_TYPE
 from tests.sql.evidence import (
     ARTIFACTS,
     PROVENANCE,
