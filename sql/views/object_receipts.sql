@@ -1,8 +1,8 @@
 -- What do the receipts say? One row per receipt, decoded from the envelope's payload.
 --
 -- A receipt bears a signature and lies in its place: under the key that bucket, key and version in it make, as
--- `custody.evidence.objects` makes it. Anything else below provenance/ is none. A view shows what is written, it does not
--- verify: whether the signature holds is checked by `custody verify`.
+-- `custody.evidence.objects` makes it. Anything else below provenance/ is none. A view shows what is written, it
+-- does not verify: whether the signature holds is checked by `custody verify`.
 -- written_at is when the object version was written: the time of the S3 event, or of the version itself where the
 -- receipt was asked for later (event_name Backfill), and event_date is its day.
 --

@@ -111,7 +111,7 @@ class AccessRow:
     caller: str | None = None
     """A text for everybody, strangers too: no two of them have the same."""
     deletion: str | None = None
-    """``marker_set``, ``version_destroyed``, ``marker_removed``, ``batch``; ``None`` if nothing was deleted."""
+    """``marker_set``, ``version_destroyed``, ``marker_removed``, ``batch``; ``None``: nothing was deleted."""
 
     @property
     def who(self) -> str:
