@@ -52,12 +52,16 @@ receipts AS (
         json_extract_scalar(receipt, '$.predicate.etag') AS etag,
         json_extract_scalar(receipt, '$.predicate.content_type') AS content_type,
         cast(
-            try(from_iso8601_timestamp(json_extract_scalar(receipt, '$.predicate.last_modified')))
+            try(from_iso8601_timestamp(nullif(regexp_extract(
+                json_extract_scalar(receipt, '$.predicate.last_modified'), '^\d{4}-\d{2}-\d{2}T.+$'
+            ), '')))
             AT TIME ZONE 'UTC' AS timestamp
         ) AS last_modified,
         json_extract_scalar(receipt, '$.predicate.event.name') AS event_name,
         cast(
-            try(from_iso8601_timestamp(json_extract_scalar(receipt, '$.predicate.event.time')))
+            try(from_iso8601_timestamp(nullif(regexp_extract(
+                json_extract_scalar(receipt, '$.predicate.event.time'), '^\d{4}-\d{2}-\d{2}T.+$'
+            ), '')))
             AT TIME ZONE 'UTC' AS timestamp
         ) AS event_time,
         json_extract_scalar(receipt, '$.predicate.event.request_id') AS request_id,
@@ -65,7 +69,9 @@ receipts AS (
         json_extract_scalar(receipt, '$.predicate.event.source_ip') AS source_ip,
         json_extract_scalar(receipt, '$.predicate.event.sequencer') AS sequencer,
         cast(
-            try(from_iso8601_timestamp(json_extract_scalar(receipt, '$.predicate.recorded_at')))
+            try(from_iso8601_timestamp(nullif(regexp_extract(
+                json_extract_scalar(receipt, '$.predicate.recorded_at'), '^\d{4}-\d{2}-\d{2}T.+$'
+            ), '')))
             AT TIME ZONE 'UTC' AS timestamp
         ) AS recorded_at,
         json_extract_scalar(receipt, '$.predicate.recorder.function') AS recorder_function,

@@ -17,6 +17,7 @@ from custody.deployment import Deployment
 from custody.errors import EvidenceError, UsageError
 from custody.evidence.dsse import MAX_ENVELOPE_BYTES
 from custody.evidence.envelope import parse_envelope
+from custody.evidence.fetch import GoneError, UnreadableError, fetch_bytes
 from custody.evidence.objects import RECEIPT_PREFIX, ObjectVersion, S3Location, quote_key
 from custody.evidence.receipt import Receipt, parse_statement
 from custody.findings import Claim, Finding
@@ -362,13 +363,12 @@ def _receipted_versions(s3: S3Client, deployment: Deployment, location: S3Locati
 
 
 def _read_receipt(s3: S3Client, deployment: Deployment, version: ObjectVersion) -> tuple[Receipt | None, str]:
+    place = ObjectVersion(deployment.buckets["provenance"], version.receipt_key, "")
     try:
-        body = s3.get_object(Bucket=deployment.buckets["provenance"], Key=version.receipt_key)["Body"]
-    except s3.exceptions.NoSuchKey:
+        return parse_statement(parse_envelope(fetch_bytes(s3, place, MAX_ENVELOPE_BYTES)).payload), ""
+    except GoneError:
         return None, "There is no receipt."
-    try:
-        return parse_statement(parse_envelope(body.read(MAX_ENVELOPE_BYTES + 1)).payload), ""
-    except EvidenceError as error:
+    except (EvidenceError, UnreadableError) as error:
         return None, f"The receipt cannot be read: {error}"
 
 
