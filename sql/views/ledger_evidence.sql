@@ -272,7 +272,10 @@ chosen_by_write AS (
         cast(current_timestamp AT TIME ZONE 'UTC' AS timestamp) AS asked_at,
         -- The trail's address and the receipt's, each in full, or NULL where it is none.
         transform(
-            ARRAY[CASE WHEN vpcendpointid IS NULL THEN lower(sourceipaddress) END, lower(receipt_source_ip)],
+            CASE
+                WHEN vpcendpointid IS NULL AND lower(sourceipaddress) <> lower(receipt_source_ip)
+                    THEN ARRAY[lower(sourceipaddress), lower(receipt_source_ip)]
+            END,
             address -> CASE
                 WHEN NOT regexp_like(address, '^[0-9a-f:.]+$') THEN NULL
                 WHEN strpos(address, '.') > 0 THEN replace(address, '::ffff:', '')
