@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import os
 import re
 from collections.abc import Collection, Iterable
+from typing import Any
 
 from custody.terminal import shorten, visible
 from scripts.policies import Policy
@@ -12,6 +15,9 @@ from scripts.review.grants import ANYONE, Grant, Stated
 
 SHOWN = 6
 """How many names a sentence lists before it says how many more there are."""
+
+_AROUND = 20
+"""Characters shown before and behind where two long texts differ."""
 
 LONGEST = 200
 """Characters of one name; of a longer one the middle goes."""
@@ -33,6 +39,30 @@ def codes(names: Iterable[str]) -> str:
     found = sorted(set(names))
     more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
     return ", ".join(code(name) for name in found[:SHOWN]) + more
+
+
+def change_shown(was: Any, now: Any) -> tuple[str, str]:
+    """Show two values; of long texts no more than where they differ."""
+    first, second = (_text(value) for value in (was, now))
+    if first is not None and second is not None and max(len(first), len(second)) > LONGEST:
+        start = len(os.path.commonprefix([first, second]))
+        ends = [text[start:][::-1] for text in (first, second)]
+        end = len(os.path.commonprefix(ends))
+        start = max(0, start - _AROUND)
+        first, second = (
+            f"{'…' if start else ''}{text[start : len(text) - max(0, end - _AROUND)]}" for text in (first, second)
+        )
+    return _code_or_none(first), _code_or_none(second)
+
+
+def _text(value: Any) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    return json.dumps(value, sort_keys=True)
+
+
+def _code_or_none(text: str | None) -> str:
+    return "none" if text is None else code(text)
 
 
 def owner(policy: Policy) -> str:

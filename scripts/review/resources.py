@@ -1,0 +1,363 @@
+"""What changes in resources, argument by argument, and what comes and goes, judged by ``rules.yaml``.
+
+A resource is the same on both sides if it stands at the same address, or where the code says it moved to;
+else if AWS calls it the same, which Terraform would destroy and make anew.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from scripts.policies import Resource
+from scripts.review.comparisons import LOST, Change, Ours, removals_shown, set_alone
+from scripts.review.findings import About, Direction, Finding, digest
+from scripts.review.rules import Counts, Presence, Row, TypeRules, rules_of
+from scripts.review.sides import Side
+from scripts.review.words import change_shown, code, codes
+
+Actions = Mapping[str, list[str]]
+"""What a plan does (``create``, ``update``, ``delete``, ``forget``), by address."""
+
+
+def compare_resources(before: Side, after: Side, actions: Actions | None = None) -> list[Finding]:
+    """Return what changes in resources; ``actions`` if a plan says what it does with them."""
+    return list(_Comparison(before, after, actions).findings())
+
+
+def parent_of(resource: Resource, among: Iterable[Resource]) -> Resource | None:
+    """Return the resource that this one is a part of."""
+    of = rules_of(resource.type).of
+    if of is None:
+        return None
+    kind, own, theirs = of
+    name = resource.values.get(own)
+    return next(
+        (
+            other
+            for other in among
+            if other.type == kind and name is not None and name in {other.values.get(theirs), other.values.get("id")}
+        ),
+        None,
+    )
+
+
+def called(resource: Resource) -> str:
+    """Say which resource it is: by type, and by what AWS calls it, else by its address."""
+    names = _names(resource)
+    name = "/".join(name for name in names if name) if names else resource.address
+    return f"{resource.type.removeprefix('aws_').replace('_', ' ')} {code(name)}"
+
+
+def _names(resource: Resource) -> tuple[str, ...] | None:
+    values = [resource.values.get(argument) for argument in rules_of(resource.type).named]
+    if not values or all(value is None for value in values):
+        return None
+    return tuple("" if value is None else str(value) for value in values)
+
+
+@dataclass(frozen=True)
+class _Changed:
+    """One argument that changes, with its row if it has one."""
+
+    path: str
+    was: Any
+    now: Any
+    row: Row | None
+    counts: Counts
+    secret: bool
+    unknown: bool
+
+
+class _Comparison:
+    """Both sides, and which resource of one is which of the other."""
+
+    def __init__(self, before: Side, after: Side, actions: Actions | None) -> None:
+        self._before, self._after, self._actions = before, after, actions
+        self._pairs: list[tuple[Resource, Resource]] = []
+        self._gone = list(before.resources)
+        self._added = list(after.resources)
+        for key in (self._said, self._place, self._name):
+            self._match(key)
+
+    def findings(self) -> Iterator[Finding]:
+        """Yield every difference that is not harmless."""
+        for old, new in self._pairs:
+            yield from self._of_pair(old, new)
+        for old in self._gone:
+            yield from self._of_gone(old)
+        for new in self._added:
+            yield from self._of_added(new)
+
+    def _match(self, key: Callable[[Resource, bool], Any]) -> None:
+        """Pair what is left of both sides by a key; what has none, or no other side, stays."""
+        waiting: dict[Any, list[Resource]] = defaultdict(list)
+        for new in self._added:
+            if (found := key(new, False)) is not None:
+                waiting[new.type, found].append(new)
+        for old in list(self._gone):
+            found = key(old, True)
+            if found is not None and (news := waiting.get((old.type, found))):
+                new = news.pop(0)
+                self._pairs.append((old, new))
+                self._gone.remove(old)
+                self._added.remove(new)
+
+    def _said(self, resource: Resource, _: bool) -> str | None:
+        """Return all that it says, if it is the same as long as it says the same."""
+        rules = rules_of(resource.type)
+        if not rules.content or resource.unknown - rules.computed - {"id"}:
+            return None
+        return json.dumps(_arguments(resource), sort_keys=True)
+
+    def _place(self, resource: Resource, is_before: bool) -> str:
+        address = resource.address
+        return self._after.moves.get(address, address) if is_before else address
+
+    @staticmethod
+    def _name(resource: Resource, _: bool) -> tuple[str, ...] | None:
+        return _names(resource)
+
+    @cached_property
+    def _ours(self) -> Ours:
+        # What has an ARN of its own is ours; of what has none, or takes one, names may be those of strangers.
+        names = {
+            value
+            for resource in self._after.resources
+            if "arn" in rules_of(resource.type).computed
+            for argument in ("arn", "id", "name", "bucket", "url", "function_name")
+            if isinstance(value := resource.values.get(argument), str)
+        }
+        return Ours(frozenset(names), frozenset(self._after.accounts))
+
+    def _of_pair(self, old: Resource, new: Resource) -> Iterator[Finding]:
+        changes = list(self._changes(old, new))
+        who = called(old)
+        if fate := self._fate(old, new, changes):
+            shown = [_shown(change) for change in changes if change.counts != "harmless"]
+            text = f"{who} {fate}" + (f": {', '.join(shown)}" if shown else "")
+            yield Finding("wider", "destruction", who, text, address=old.address, change=_digest(changes))
+            return
+        if _names(old) is None:
+            who = called(new)
+        for direction, counts in (("wider", "wider"), ("narrower", "safer")):
+            found = [change for change in changes if change.counts == counts]
+            if found:
+                yield _finding(direction, who, found, rules_of(new.type), new.address)  # type: ignore[arg-type]
+
+    def _changes(self, old: Resource, new: Resource) -> Iterator[_Changed]:
+        rules = rules_of(new.type)
+        for argument in sorted(old.values.keys() | new.values.keys() | new.unknown):
+            secret = argument in old.secret | new.secret
+            was, now = old.values.get(argument), new.values.get(argument)
+            if set_alone(now) in (None, "", [], {}) and argument in new.unknown:
+                row = rules.rows.get(argument)
+                known = argument not in old.unknown or set_alone(was) not in (None, "", [], {})
+                if known and argument not in rules.computed | {"id"} and (row is None or row.when != "any"):
+                    yield _Changed(argument, was, None, row, "wider", secret, unknown=True)
+                continue
+            for path, first, second, row in _differences(argument, was, now, rules):
+                change = Change(first, second, self._ours, new.values)
+                counts = row.counts if row is not None and row.holds(change) else "wider"
+                yield _Changed(path, first, second, row, counts, secret, unknown=False)
+
+    def _fate(self, old: Resource, new: Resource, changes: list[_Changed]) -> str:
+        """Say what becomes of a resource that holds data; nothing if it stays, or holds none."""
+        if not _holds_data(old):
+            return ""
+        if self._actions is not None:
+            planned = self._planned(old)
+            if "forget" in planned:
+                return "is no longer managed"
+            if "delete" in planned:
+                return "is replaced" if "create" in planned else "is destroyed"
+            return ""
+        replacing = rules_of(old.type).data
+        if any(change.path in replacing for change in changes):
+            return "is replaced"
+        if new.address != self._place(old, True):
+            return (
+                f"is at {code(new.address)} now, before {code(old.address)}: destroyed and made anew, for no "
+                "`moved` block says that it is the same"
+            )
+        return ""
+
+    def _planned(self, old: Resource) -> list[str]:
+        actions = self._actions or {}
+        return actions.get(self._place(old, True)) or actions.get(old.address) or []
+
+    def _of_gone(self, old: Resource) -> Iterator[Finding]:
+        who, rules, change = called(old), rules_of(old.type), digest(_arguments(old))
+        if "forget" in self._planned(old) or old.address in self._after.forgotten:
+            text = f"{who} is no longer managed, and stays as it is"
+            about: About = "destruction" if _holds_data(old) else rules.about
+            yield Finding("wider", about, who, text, address=old.address, change=change)
+        elif _holds_data(old):
+            text = f"{who} is destroyed"
+            yield Finding("wider", "destruction", who, text, address=old.address, change=change)
+        else:
+            counts, _ = self._presence(rules.gone, old)
+            yield from _presence_finding(counts, rules, old, "is gone", "", change)
+
+    def _of_added(self, new: Resource) -> Iterator[Finding]:
+        rules = rules_of(new.type)
+        counts, why = self._presence(rules.added, new)
+        if rules.added.beside_new and parent_of(new, self._added) is not None:
+            counts = rules.added.beside_new
+        yield from _presence_finding(counts, rules, new, "is new", why, digest(_arguments(new)))
+
+    def _presence(self, presence: Presence, resource: Resource) -> tuple[Counts, str]:
+        """Return what it counts as that a resource comes or goes, and why it is not what it could be."""
+        rows = rules_of(resource.type).rows
+        for path in presence.without:
+            if any(value not in (None, False) for value in _values(resource, path)):
+                return "wider", f"{code(path)} is set"
+        for path, allowed in presence.allowed.items():
+            if not all(value in allowed for value in _values(resource, path) or [None]):
+                return "wider", f"{code(path)} is none of {codes(json.dumps(value) for value in allowed)}"
+        for path in presence.ours:
+            for value in _values(resource, path):
+                if value is None or not (value in self._ours.names or ("arn:" in value and self._ours.has(value))):
+                    return "wider", f"{code(path)} is none of ours"
+        for path in presence.from_nothing:
+            value = set_alone(resource.values.get(path)) or None
+            if value is not None and not rows[path].holds(Change(None, value, self._ours, resource.values)):
+                return "wider", f"{code(path)} does more than nothing"
+        missing = [kind for kind in presence.guards if not self._guarded(resource, kind)]
+        if missing:
+            return "wider", f"without {codes(missing)}"
+        return presence.counts, ""
+
+    def _guarded(self, resource: Resource, kind: str) -> bool:
+        return any(
+            parent_of(other, [resource]) is not None for other in self._after.resources if other.type == kind
+        )
+
+
+def _presence_finding(
+    counts: Counts, rules: TypeRules, resource: Resource, what: str, why: str, change: str
+) -> Iterator[Finding]:
+    if counts == "harmless":
+        return
+    who = called(resource)
+    text = f"{who} {what}{f' ({why})' if why else ''}"
+    arguments = _arguments(resource)
+    if arguments and (counts == "wider" or rules.about == "access"):
+        text += ": " + codes(
+            f"{name} = {'not shown' if name in resource.secret else json.dumps(value, sort_keys=True)}"
+            for name, value in arguments.items()
+        )
+    direction: Direction = "wider" if counts == "wider" else "narrower"
+    yield Finding(direction, rules.about, who, text, address=resource.address, change=change)
+
+
+def _finding(
+    direction: Direction, who: str, changes: list[_Changed], rules: TypeRules, address: str
+) -> Finding:
+    abouts = [change.row.about for change in changes if change.row and change.row.about]
+    text = f"{who}: {', '.join(_shown(change) for change in changes)}"
+    about = abouts[0] if abouts else rules.about
+    return Finding(direction, about, who, text, address=address, change=_digest(changes))
+
+
+def _digest(changes: Iterable[_Changed]) -> str:
+    return digest(
+        *([change.path, *([] if change.secret else [change.was, change.now])] for change in changes)
+    )
+
+
+def _shown(change: _Changed) -> str:
+    """Say what changes: from what to what, or what a collection no longer has or has as well."""
+    row = change.row
+    says = row.says if row and row.says else code(change.path)
+    if change.secret:
+        return f"{says} changes (not shown)"
+    if change.unknown:
+        was = "" if change.was is None else f", before {change_shown(change.was, None)[0]}"
+        return f"{says} is not known until apply{was}"
+    if row is not None and row.when in LOST:
+        lost = LOST[row.when]
+        try:
+            less, more = lost(change.was, change.now), lost(change.now, change.was)
+        except ValueError:
+            less, more = [], []
+        if less or more:
+            parts = [f"no longer {codes(less)}"] if less else []
+            parts += [f"now also {codes(more)}"] if more and (not less or change.counts != "wider") else []
+            return f"{says}: {', '.join(parts)}"
+    if row is not None and row.when == "keeps more":
+        return f"{says} {code(removals_shown(change.was))} → {code(removals_shown(change.now))}"
+    was, now = change_shown(change.was, change.now)
+    return f"{says} {was} → {now}"
+
+
+def _differences(
+    path: str, was: Any, now: Any, rules: TypeRules
+) -> Iterator[tuple[str, Any, Any, Row | None]]:
+    """Yield the arguments that differ, as deep as blocks go that stand once, or as there are rows."""
+    if path in rules.computed or path == "id" or set_alone(was) == set_alone(now) or _same_json(was, now):
+        return
+    was, now = (None if value in ("", [], {}) else value for value in (was, now))
+    row = rules.rows.get(path)
+    first, second = _block(was), _block(now)
+    below = any(name.startswith(f"{path}.") for name in rules.rows)
+    if row is None and first is not None and second is not None and (below or (first and second)):
+        for name in sorted(first.keys() | second.keys()):
+            yield from _differences(f"{path}.{name}", first.get(name), second.get(name), rules)
+    else:
+        yield path, was, now, row
+
+
+def _block(value: Any) -> dict[str, Any] | None:
+    """Return the arguments of a block that stands once, or not at all; None for anything else."""
+    if isinstance(value, list) and len(value) < 2:
+        value = value[0] if value else None
+    return {} if value is None else value if isinstance(value, dict) else None
+
+
+def _same_json(one: Any, other: Any) -> bool:
+    """Whether two texts are JSON that says the same, written in another way."""
+    try:
+        return isinstance(one, str) and isinstance(other, str) and json.loads(one) == json.loads(other)
+    except ValueError:
+        return False
+
+
+def _arguments(resource: Resource) -> dict[str, Any]:
+    """Return what is set of a resource and can be an argument, without what is secret."""
+    rules = rules_of(resource.type)
+    left_out = rules.computed | {"id", "tags_all", "timeouts"}
+    values = {
+        name: "not shown" if name in resource.secret else value
+        for name, value in resource.values.items()
+        if name not in left_out
+    }
+    alone: dict[str, Any] = set_alone(values)
+    return alone
+
+
+def _values(resource: Resource, path: str) -> list[Any]:
+    """Return what is set at a path, in every block that stands there; None for what a plan does not know."""
+    found = [resource.values]
+    for name in path.split("."):
+        found = [
+            part
+            for value in found
+            if isinstance(value, dict)
+            for inner in [value.get(name)]
+            for part in (inner if isinstance(inner, list) else [inner])
+            if part is not None
+        ]
+    if not found and path.partition(".")[0] in resource.unknown:
+        return [None]
+    return found
+
+
+def _holds_data(resource: Resource) -> bool:
+    """Whether it is one of those that hold data; of those that need not stay, whether it has to."""
+    rules = rules_of(resource.type)
+    return bool(rules.data) and (not rules.locked or bool(resource.values.get(rules.locked)))
