@@ -308,8 +308,8 @@ def _policies_of(resource: Resource, index: _Index) -> Iterator[Policy]:
                 yield index.attached(
                     values.get("policy_arn") or _LATER, "identity", form.format(name), resource
                 )
-    elif resource.type == "aws_vpc_endpoint" and not values.get("policy") and "policy" not in resource.unknown:
-        # "Control access to VPC endpoints using endpoint policies" (AWS PrivateLink): without one, all may pass.
+    elif resource.type == "aws_vpc_endpoint" and not (values.get("policy") or "policy" in resource.unknown):
+        # "Control access to VPC endpoints using endpoint policies" (AWS PrivateLink): with none, all may pass.
         yield Policy(resource.address, "resource", index.owner(resource, "{arn}"), "policy", _FULL_ACCESS)
     elif resource.type not in _NOT_THEIRS:
         yield from _by_its_looks(resource, index)

@@ -33,7 +33,10 @@ from scripts.toolchain import BUILD, REPO, ToolError
 
 
 def compare(before: Side, after: Side, actions: dict[str, list[str]] | None = None) -> list[Finding]:
-    """Return every change, with all that comes of it in one; ``actions`` of a plan by address, if there is one."""
+    """Return every change, with all that comes of it in one.
+
+    actions: what a plan does, by address, if there is one.
+    """
     before, renamed = without_renames(before, after)
     findings = [*compare_access(before, after), *compare_resources(before, after, actions)]
     return renamed + folded(findings, before, after)

@@ -278,7 +278,8 @@ def _versions_changed(before: Side, after: Side) -> Iterator[Finding]:
         was, now = ((side[key].document or {}).get("Version", "2008-10-17") for side in (olds, news))
         if was != now:
             policy = news[key]
-            text = f"{_place(policy)} is of version {code(now)}, before {code(was)}: `${{…}}` in it means another thing"
+            text = f"{_place(policy)} is of version {code(now)}, before {code(was)}: "
+            text += "`${…}` in it means another thing"
             yield Finding(
                 "wider", "access", words.owner(policy), text, policy=policy.name, address=policy.address
             )

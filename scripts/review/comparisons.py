@@ -295,7 +295,9 @@ def _locked(retention: Any) -> tuple[float, Any]:
 NAMED: dict[str, Comparison] = {
     "any": lambda change: True,
     "cleared": lambda change: change.now is None,
-    "content told": lambda change: any((change.others or {}).get(name) for name in ("content", "content_base64")),
+    "content told": lambda change: any(
+        (change.others or {}).get(name) for name in ("content", "content_base64")
+    ),
     "cut": _cut,
     "first": lambda change: change.was is None and change.ours.has(change.now),
     "grows": _grows,

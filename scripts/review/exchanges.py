@@ -57,9 +57,13 @@ def exchanges(before: Iterable[Stated], after: Iterable[Stated]) -> dict[Place, 
         if len(differ) != 1 or differ[0] not in first or differ[0] not in second:
             continue
         (name,) = differ
-        added, removed = (tuple(sorted(names)) for names in (second[name] - first[name], first[name] - second[name]))
+        added, removed = (
+            tuple(sorted(names)) for names in (second[name] - first[name], first[name] - second[name])
+        )
         if added and removed and (name[1] or name[0] not in _PARTS or first[name] & second[name]):
-            actions = tuple(sorted(second.get(("Action", False), second.get(("NotAction", True), frozenset()))))
+            actions = tuple(
+                sorted(second.get(("Action", False), second.get(("NotAction", True), frozenset())))
+            )
             found[where] = Exchange(
                 policy, where[-1], new.get("Effect", "Allow"), actions, name[0], name[1], added, removed
             )

@@ -47,5 +47,5 @@ class Finding:
 
 
 def digest(*values: Any) -> str:
-    """Return what ``Finding.change`` says of values that change: the same for the same, whole or not shown."""
+    """Return what ``Finding.change`` says of values that change, however much of them is shown."""
     return hashlib.sha256(json.dumps(values, sort_keys=True, default=str).encode()).hexdigest()[:12]

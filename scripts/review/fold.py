@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 
 from scripts.policies import Resource
@@ -28,19 +28,68 @@ Cause = tuple[str, ...]
 def folded(findings: Sequence[Finding], before: Side, after: Side) -> list[Finding]:
     """Return the findings, with those of one cause in one; a cause with one finding is that one."""
     causes = _Causes(before, after)
-    found: dict[Cause, list[Finding]] = defaultdict(list)
-    for finding in {finding.id: finding for finding in findings}.values():
-        found[causes.of(finding)].append(finding)
+    told = {finding.id: finding for finding in findings}.values()
+    found = _by(causes.of, told)
+    single = [parts[0] for parts in found.values() if len(parts) == 1]
+    found = {cause: parts for cause, parts in found.items() if len(parts) > 1} | _by(_alike, single)
+    order = {finding.id: place for place, finding in enumerate(told)}
     return [
-        parts[0] if len(parts) == 1 else _whole(*causes.said(cause, parts), parts)
-        for cause, parts in found.items()
+        parts[0] if len(parts) == 1 else _whole(*_said(cause, parts), parts)
+        for cause, parts in sorted(found.items(), key=lambda entry: order[entry[1][0].id])
     ]
+
+
+def _by(cause: Callable[[Finding], Cause], findings: Iterable[Finding]) -> dict[Cause, list[Finding]]:
+    found: dict[Cause, list[Finding]] = defaultdict(list)
+    for finding in findings:
+        found[cause(finding)].append(finding)
+    return found
 
 
 def _whole(subject: str, text: str, parts: list[Finding]) -> Finding:
     ordered = sorted(parts, key=lambda part: (part.direction != "wider", _WORST.index(part.about)))
     worst = ordered[0]
     return Finding(worst.direction, worst.about, subject, text, address=worst.address, parts=tuple(ordered))
+
+
+def _said(cause: Cause, parts: Sequence[Finding]) -> tuple[str, str]:
+    """Return subject and text of a finding for all that comes from a cause."""
+    kind, *names = cause
+    if kind == "statement":
+        return parts[0].subject, f"{parts[0].text}; the same in {len(parts) - 1} more policies"
+    if kind == "alike":
+        subjects = [part.subject for part in parts]
+        listed = codes(subject.partition("`")[2].rstrip("`") for subject in subjects)
+        subject = f"{subjects[0].partition('`')[0]}{listed}"
+        return subject, f"{subject}{_what(parts[0])}"
+    wider = sum(part.direction == "wider" for part in parts)
+    brings = f"{len(parts)} differences, {wider} of them wider"
+    match kind:
+        case "new module" | "gone module":
+            subject = f"module {code(names[0])}"
+            what = f"is {kind.split()[0]}"
+        case "moved module":
+            subject = f"module {code(names[1])}"
+            what = f"was {code(names[0])}, which no `moved` block says: destroyed and made anew"
+        case "role":
+            subject, what = f"role {code(names[0])}", "is new"
+        case "person":
+            subject, what = code(names[0]), "was named nowhere before"
+        case _:
+            subject, what = names[1], names[2]
+    return subject, f"{subject} {what}: {brings}"
+
+
+def _alike(finding: Finding) -> Cause:
+    """Return the change, if code that is used several times makes the same of several resources."""
+    block = _block(finding.address)
+    if finding.statement:
+        who = finding.principal if finding.principal in finding.text else ""
+        said = (finding.effect, who, finding.statement, *finding.actions)
+        return "statement", finding.direction, finding.about, block, *said
+    if finding.policy or not finding.change:
+        return "finding", finding.id
+    return "alike", finding.direction, finding.about, block, _what(finding)
 
 
 class _Causes:
@@ -58,58 +107,31 @@ class _Causes:
             or (role and (self._of_module(role) or ("role", finding.principal)))
             or self._of_whole(address)
             or self._of_person(finding)
-            or self._alike(finding)
+            or ("finding", finding.id)
         )
-
-    def said(self, cause: Cause, parts: Sequence[Finding]) -> tuple[str, str]:
-        """Return subject and text of a finding for all that comes from a cause."""
-        kind, *names = cause
-        if kind == "alike":
-            subjects = [part.subject for part in parts]
-            subject = f"{subjects[0].partition('`')[0]}{codes(subject.partition('`')[2].rstrip('`') for subject in subjects)}"
-            return subject, f"{subject}{parts[0].text.removeprefix(parts[0].subject)}"
-        wider = sum(part.direction == "wider" for part in parts)
-        brings = f"{len(parts)} differences, {wider} of them wider"
-        match kind:
-            case "new module" | "gone module":
-                subject = f"module {code(names[0])}"
-                what = f"is {kind.split()[0]}"
-            case "moved module":
-                subject = f"module {code(names[1])}"
-                what = f"was {code(names[0])}, which no `moved` block says: destroyed and made anew"
-            case "role":
-                subject, what = f"role {code(names[0])}", "is new"
-            case "person":
-                subject, what = code(names[0]), "was named nowhere before"
-            case _:
-                subject, what = names[1], names[2]
-        return subject, f"{subject} {what}: {brings}"
 
     def _of_module(self, address: str) -> Cause | None:
         """Return the outermost module that is not on the other side, if an address is in one."""
         if address in self._addresses[1] and (new := _outermost(address, self._modules[0])):
             old = self._moved_modules.get(new)
             return ("moved module", old, new) if old else ("new module", new)
-        if address in self._addresses[0] and (gone := _outermost(self._moved(address), self._modules[1])):
-            new = next((new for new, old in self._moved_modules.items() if old == gone), None)
-            return ("moved module", gone, new) if new else ("gone module", gone)
+        if address in self._addresses[0] and (gone := _outermost(address, self._modules[1])):
+            moved = next((new for new, old in self._moved_modules.items() if old == gone), None)
+            return ("moved module", gone, moved) if moved else ("gone module", gone)
         return None
-
-    def _moved(self, address: str) -> str:
-        return self._after.moves.get(address, address)
 
     @cached_property
     def _addresses(self) -> tuple[dict[str, Resource], dict[str, Resource]]:
         before, after = (
-            {resource.address: resource for resource in side.resources} for side in (self._before, self._after)
+            {resource.address: resource for resource in side.resources}
+            for side in (self._before, self._after)
         )
         return before, after
 
     @cached_property
     def _modules(self) -> tuple[set[str], set[str]]:
-        """The modules of both sides, those of the first at the addresses they have on the second."""
-        olds = {self._moved(address) for address in self._addresses[0]}
-        return _modules_of(olds), _modules_of(self._addresses[1])
+        before, after = (_modules_of(addresses) for addresses in self._addresses)
+        return before, after
 
     @cached_property
     def _moved_modules(self) -> dict[str, str]:
@@ -117,7 +139,7 @@ class _Causes:
         gone = {
             called(resource): module
             for resource in self._before.resources
-            if (module := _outermost(self._moved(resource.address), self._modules[1]))
+            if (module := _outermost(resource.address, self._modules[1]))
         }
         return {
             module: gone[name]
@@ -144,10 +166,8 @@ class _Causes:
             whole = resource
             while (parent := parent_of(whole, here.resources)) is not None:
                 whole = parent
-            others = {self._moved(old) for old in there} if kind == "new" else set(there)
-            place = whole.address if kind == "new" else self._moved(whole.address)
-            if place not in others:
-                return kind, place, called(whole), what
+            if whole.address not in there:
+                return kind, whole.address, called(whole), what
         return None
 
     def _of_person(self, finding: Finding) -> Cause | None:
@@ -163,13 +183,18 @@ class _Causes:
     def _text_before(self) -> str:
         return json.dumps(self._before.document)
 
-    def _alike(self, finding: Finding) -> Cause:
-        """Return the change, if the same can be of several resources; else the finding itself."""
-        rest = finding.text.removeprefix(finding.subject)
-        kind = finding.subject.partition("`")[0]
-        if finding.principal or rest == finding.text or finding.effect or not rest.startswith(":"):
-            return "finding", finding.id
-        return "alike", finding.direction, finding.about, kind, rest, finding.change
+
+def _what(finding: Finding) -> str:
+    """Return what a finding says of its subject; of what is new or gone, no more than that."""
+    said = finding.text.removeprefix(finding.subject)
+    found = re.match(r" is (?:new|gone|destroyed)(?: \(.*?\))?", said)
+    return found[0] if found else said
+
+
+def _block(address: str) -> str:
+    """Return the resource block that an address is of, wherever its module is called from, without keys."""
+    inner = _MODULE.sub("", address).lstrip(".")
+    return inner.partition("[")[0]
 
 
 def _outermost(address: str, known: set[str]) -> str:

@@ -34,7 +34,7 @@ _Address = tuple[_Step, ...]
 
 @dataclass(frozen=True)
 class _Block:
-    """A ``moved`` block, or without ``to`` a ``removed`` one; ``within``: the calls its module is reached by."""
+    """A ``moved`` block, or without ``to`` a ``removed`` one. within: the calls its module is reached by."""
 
     within: tuple[str, ...]
     source: _Address
@@ -173,11 +173,11 @@ def _skipped(text: str, at: int) -> int:
     if text[at] == "#" or text.startswith("//", at):
         return (text + "\n").index("\n", at)
     if text.startswith("/*", at):
-        end = text.find("*/", at)
-        return len(text) if end < 0 else end + 2
+        return at + len(text[at:].partition("*/")[0]) + 2
     if match := _HEREDOC.match(text, at):
-        end = re.compile(rf"^[ \t]*{re.escape(match[1])}[ \t]*\r?$", re.MULTILINE).search(text, match.end())
-        return len(text) if end is None else end.end()
+        closing = re.compile(rf"^[ \t]*{re.escape(match[1])}[ \t]*\r?$", re.MULTILINE)
+        found = closing.search(text, match.end())
+        return len(text) if found is None else found.end()
     return _quoted(text, at) if text[at] == '"' else at
 
 

@@ -26,8 +26,8 @@ def without_renames(before: Side, after: Side) -> tuple[Side, list[Finding]]:
             "wider",
             "access",
             f"role {code(new)}",
-            f"role {code(new)} was called {code(old)}: it is made anew, and whatever named the old one outside "
-            "this code does not name it",
+            f"role {code(new)} was called {code(old)}: it is made anew, and whatever named the old one "
+            "outside this code does not name it",
             principal=new,
             address=after.roles[new].trust.address,
         )
@@ -39,14 +39,13 @@ def without_renames(before: Side, after: Side) -> tuple[Side, list[Finding]]:
 
 
 def _renamed_roles(before: Side, after: Side) -> dict[str, str]:
-    """Return the names of roles that stand at one address, or say the same to the letter, under another name."""
+    """Return the names of roles that stand at one address under another name, or say the same to the letter."""
     gone = {name: role for name, role in before.roles.items() if name not in after.roles}
     new = {name: role for name, role in after.roles.items() if name not in before.roles}
     by_address = {role.trust.address: name for name, role in new.items()}
     found: dict[str, str] = {}
     for name, role in gone.items():
-        address = after.moves.get(role.trust.address, role.trust.address)
-        other = by_address.get(address) or next(
+        other = by_address.get(role.trust.address) or next(
             (
                 other
                 for other in new
@@ -79,9 +78,7 @@ def _in_arns(names: Mapping[str, str], text: str) -> str:
 def _with_names(value: Any, names: Mapping[str, str], of_role: bool = False) -> Any:
     if isinstance(value, dict):
         is_role = value.get("type") == "aws_iam_role" if "values" in value else of_role
-        return {
-            argument: _named(argument, inner, names, is_role) for argument, inner in value.items()
-        }
+        return {argument: _named(argument, inner, names, is_role) for argument, inner in value.items()}
     if isinstance(value, list):
         return [_with_names(inner, names, of_role) for inner in value]
     return _in_arns(names, value) if isinstance(value, str) else value

@@ -40,7 +40,9 @@ def parent_of(resource: Resource, among: Iterable[Resource]) -> Resource | None:
         (
             other
             for other in among
-            if other.type == kind and name is not None and name in {other.values.get(theirs), other.values.get("id")}
+            if other.type == kind
+            and name is not None
+            and name in {other.values.get(theirs), other.values.get("id")}
         ),
         None,
     )
@@ -81,7 +83,7 @@ class _Comparison:
         self._pairs: list[tuple[Resource, Resource]] = []
         self._gone = list(before.resources)
         self._added = list(after.resources)
-        for key in (self._said, self._place, self._name):
+        for key in (self._said, lambda resource: resource.address, _names):
             self._match(key)
 
     def findings(self) -> Iterator[Finding]:
@@ -93,34 +95,27 @@ class _Comparison:
         for new in self._added:
             yield from self._of_added(new)
 
-    def _match(self, key: Callable[[Resource, bool], Any]) -> None:
+    def _match(self, key: Callable[[Resource], Any]) -> None:
         """Pair what is left of both sides by a key; what has none, or no other side, stays."""
         waiting: dict[Any, list[Resource]] = defaultdict(list)
         for new in self._added:
-            if (found := key(new, False)) is not None:
+            if (found := key(new)) is not None:
                 waiting[new.type, found].append(new)
         for old in list(self._gone):
-            found = key(old, True)
+            found = key(old)
             if found is not None and (news := waiting.get((old.type, found))):
                 new = news.pop(0)
                 self._pairs.append((old, new))
                 self._gone.remove(old)
                 self._added.remove(new)
 
-    def _said(self, resource: Resource, _: bool) -> str | None:
+    @staticmethod
+    def _said(resource: Resource) -> str | None:
         """Return all that it says, if it is the same as long as it says the same."""
         rules = rules_of(resource.type)
         if not rules.content or resource.unknown - rules.computed - {"id"}:
             return None
         return json.dumps(_arguments(resource), sort_keys=True)
-
-    def _place(self, resource: Resource, is_before: bool) -> str:
-        address = resource.address
-        return self._after.moves.get(address, address) if is_before else address
-
-    @staticmethod
-    def _name(resource: Resource, _: bool) -> tuple[str, ...] | None:
-        return _names(resource)
 
     @cached_property
     def _ours(self) -> Ours:
@@ -144,10 +139,10 @@ class _Comparison:
             return
         if _names(old) is None:
             who = called(new)
-        for direction, counts in (("wider", "wider"), ("narrower", "safer")):
-            found = [change for change in changes if change.counts == counts]
-            if found:
-                yield _finding(direction, who, found, rules_of(new.type), new.address)  # type: ignore[arg-type]
+        judged: tuple[tuple[Direction, Counts], ...] = (("wider", "wider"), ("narrower", "safer"))
+        for direction, counts in judged:
+            if found := [change for change in changes if change.counts == counts]:
+                yield _finding(direction, who, found, new)
 
     def _changes(self, old: Resource, new: Resource) -> Iterator[_Changed]:
         rules = rules_of(new.type)
@@ -179,7 +174,7 @@ class _Comparison:
         replacing = rules_of(old.type).data
         if any(change.path in replacing for change in changes):
             return "is replaced"
-        if new.address != self._place(old, True):
+        if new.address != old.address:
             return (
                 f"is at {code(new.address)} now, before {code(old.address)}: destroyed and made anew, for no "
                 "`moved` block says that it is the same"
@@ -187,12 +182,11 @@ class _Comparison:
         return ""
 
     def _planned(self, old: Resource) -> list[str]:
-        actions = self._actions or {}
-        return actions.get(self._place(old, True)) or actions.get(old.address) or []
+        return (self._actions or {}).get(old.address, [])
 
     def _of_gone(self, old: Resource) -> Iterator[Finding]:
         who, rules, change = called(old), rules_of(old.type), digest(_arguments(old))
-        if "forget" in self._planned(old) or old.address in self._after.forgotten:
+        if "forget" in self._planned(old) or old.address in self._before.forgotten:
             text = f"{who} is no longer managed, and stays as it is"
             about: About = "destruction" if _holds_data(old) else rules.about
             yield Finding("wider", about, who, text, address=old.address, change=change)
@@ -200,37 +194,39 @@ class _Comparison:
             text = f"{who} is destroyed"
             yield Finding("wider", "destruction", who, text, address=old.address, change=change)
         else:
-            counts, _ = self._presence(rules.gone, old)
-            yield from _presence_finding(counts, rules, old, "is gone", "", change)
+            why = next(self._not_so(rules.gone, old), "")
+            yield from _presence_finding(old, "wider" if why else rules.gone.counts, "is gone", why)
 
     def _of_added(self, new: Resource) -> Iterator[Finding]:
         rules = rules_of(new.type)
-        counts, why = self._presence(rules.added, new)
+        why = next(self._not_so(rules.added, new), "")
+        counts = "wider" if why else rules.added.counts
         if rules.added.beside_new and parent_of(new, self._added) is not None:
             counts = rules.added.beside_new
-        yield from _presence_finding(counts, rules, new, "is new", why, digest(_arguments(new)))
+        yield from _presence_finding(new, counts, "is new", why)
 
-    def _presence(self, presence: Presence, resource: Resource) -> tuple[Counts, str]:
-        """Return what it counts as that a resource comes or goes, and why it is not what it could be."""
+    def _not_so(self, presence: Presence, resource: Resource) -> Iterator[str]:
+        """Yield why it counts as wider that a resource comes or goes: what it would have to be."""
         rows = rules_of(resource.type).rows
         for path in presence.without:
             if any(value not in (None, False) for value in _values(resource, path)):
-                return "wider", f"{code(path)} is set"
+                yield f"{code(path)} is set"
         for path, allowed in presence.allowed.items():
             if not all(value in allowed for value in _values(resource, path) or [None]):
-                return "wider", f"{code(path)} is none of {codes(json.dumps(value) for value in allowed)}"
+                yield f"{code(path)} is none of {codes(json.dumps(value) for value in allowed)}"
         for path in presence.ours:
-            for value in _values(resource, path):
-                if value is None or not (value in self._ours.names or ("arn:" in value and self._ours.has(value))):
-                    return "wider", f"{code(path)} is none of ours"
+            if not all(self._is_ours(value) for value in _values(resource, path)):
+                yield f"{code(path)} is none of ours"
         for path in presence.from_nothing:
             value = set_alone(resource.values.get(path)) or None
             if value is not None and not rows[path].holds(Change(None, value, self._ours, resource.values)):
-                return "wider", f"{code(path)} does more than nothing"
+                yield f"{code(path)} does something where nothing did"
         missing = [kind for kind in presence.guards if not self._guarded(resource, kind)]
         if missing:
-            return "wider", f"without {codes(missing)}"
-        return presence.counts, ""
+            yield f"without {codes(missing)}"
+
+    def _is_ours(self, value: Any) -> bool:
+        return value in self._ours.names or ("arn:" in str(value) and self._ours.has(value))
 
     def _guarded(self, resource: Resource, kind: str) -> bool:
         return any(
@@ -238,30 +234,24 @@ class _Comparison:
         )
 
 
-def _presence_finding(
-    counts: Counts, rules: TypeRules, resource: Resource, what: str, why: str, change: str
-) -> Iterator[Finding]:
+def _presence_finding(resource: Resource, counts: Counts, what: str, why: str) -> Iterator[Finding]:
     if counts == "harmless":
         return
-    who = called(resource)
-    text = f"{who} {what}{f' ({why})' if why else ''}"
-    arguments = _arguments(resource)
+    who, rules, arguments = called(resource), rules_of(resource.type), _arguments(resource)
+    text = f"{who} {what}{f' ({why})' if why and counts == 'wider' else ''}"
     if arguments and (counts == "wider" or rules.about == "access"):
         text += ": " + codes(
-            f"{name} = {'not shown' if name in resource.secret else json.dumps(value, sort_keys=True)}"
-            for name, value in arguments.items()
+            f"{name} = {json.dumps(value, sort_keys=True)}" for name, value in arguments.items()
         )
     direction: Direction = "wider" if counts == "wider" else "narrower"
-    yield Finding(direction, rules.about, who, text, address=resource.address, change=change)
+    yield Finding(direction, rules.about, who, text, address=resource.address, change=digest(arguments))
 
 
-def _finding(
-    direction: Direction, who: str, changes: list[_Changed], rules: TypeRules, address: str
-) -> Finding:
+def _finding(direction: Direction, who: str, changes: list[_Changed], new: Resource) -> Finding:
     abouts = [change.row.about for change in changes if change.row and change.row.about]
     text = f"{who}: {', '.join(_shown(change) for change in changes)}"
-    about = abouts[0] if abouts else rules.about
-    return Finding(direction, about, who, text, address=address, change=_digest(changes))
+    about = abouts[0] if abouts else rules_of(new.type).about
+    return Finding(direction, about, who, text, address=new.address, change=_digest(changes))
 
 
 def _digest(changes: Iterable[_Changed]) -> str:

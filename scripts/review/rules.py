@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import yaml
 
-from scripts.review.comparisons import LOST, NAMED, Comparison, outside, rises
+from scripts.review.comparisons import NAMED, Comparison, outside, rises
 from scripts.review.findings import About
 
 FILE = Path(__file__).with_name("rules.yaml")
@@ -104,7 +104,19 @@ def rules_of(kind: str) -> TypeRules:
 
 
 def _type(kind: str, entry: Mapping[str, Any], common: Mapping[str, Any]) -> TypeRules:
-    known = {"named", "data", "locked", "of", "about", "same", "added", "gone", "statements", "safer", "harmless"}
+    known = {
+        "named",
+        "data",
+        "locked",
+        "of",
+        "about",
+        "same",
+        "added",
+        "gone",
+        "statements",
+        "safer",
+        "harmless",
+    }
     if unknown := entry.keys() - known - {"wider", "computed"}:
         raise ValueError(f"{kind}: {', '.join(sorted(unknown))} means nothing here")
     of = [
@@ -121,7 +133,11 @@ def _type(kind: str, entry: Mapping[str, Any], common: Mapping[str, Any]) -> Typ
         content=entry.get("same") == "content",
         added=_presence(kind, entry.get("added", {})),
         gone=_presence(kind, entry.get("gone", {})),
-        rows={**_rows(common, "every type"), **dict.fromkeys(entry.get("statements", ()), _STATEMENTS), **_rows(entry, kind)},
+        rows={
+            **_rows(common, "every type"),
+            **dict.fromkeys(entry.get("statements", ()), _STATEMENTS),
+            **_rows(entry, kind),
+        },
         wider=tuple(entry.get("wider", ())),
         computed=frozenset(entry.get("computed", common["computed"] if "wider" not in entry else ())),
     )
@@ -150,21 +166,16 @@ def _row(
 
 
 def _presence(kind: str, entry: Mapping[str, Any]) -> Presence:
-    names = {"beside new": "beside_new", "from nothing": "from_nothing", "with": "allowed"}
-    arguments = {
-        names.get(name, name): (
-            {path: tuple(values) for path, values in value.items()}
-            if name == "with"
-            else tuple(value)
-            if isinstance(value, list)
-            else value
-        )
-        for name, value in entry.items()
-    }
-    try:
-        return Presence(**arguments)
-    except TypeError as error:
-        raise ValueError(f"{kind}: {error}") from error
-
-
-__all__ = ["LOST", "Counts", "Presence", "Row", "TypeRules", "all_rules", "rules_of"]
+    known = {"counts", "why", "with", "ours", "without", "guards", "from nothing", "beside new"}
+    if unknown := entry.keys() - known:
+        raise ValueError(f"{kind}: {', '.join(sorted(unknown))} means nothing here")
+    return Presence(
+        counts=entry.get("counts", "wider"),
+        why=entry.get("why", ""),
+        allowed={path: tuple(values) for path, values in entry.get("with", {}).items()},
+        ours=tuple(entry.get("ours", ())),
+        without=tuple(entry.get("without", ())),
+        guards=tuple(entry.get("guards", ())),
+        from_nothing=tuple(entry.get("from nothing", ())),
+        beside_new=entry.get("beside new"),
+    )

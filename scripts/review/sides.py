@@ -37,7 +37,14 @@ _DRAWN = re.compile(
     r"|\b[a-z]+-[0-9a-f]{8}(?:[0-9a-f]{9})?\b"  # a network and what is in it
     r"|(?<=:secret:)\S+-\w{6}$"
 )
-_IN_ACCOUNTS = {"aws_iam_policy", "aws_iam_role", "aws_iam_user", "aws_kms_key", "aws_sns_topic", "aws_sqs_queue"}
+_IN_ACCOUNTS = {
+    "aws_iam_policy",
+    "aws_iam_role",
+    "aws_iam_user",
+    "aws_kms_key",
+    "aws_sns_topic",
+    "aws_sqs_queue",
+}
 """Types whose own ARN says which account they are in; of others, ``arn`` may be an argument."""
 _ACCOUNT = re.compile(r"arn:[^:]+:(?:iam|kms|sqs|sns):[^:]*:(\d{12}):")
 
@@ -46,12 +53,10 @@ _ACCOUNT = re.compile(r"arn:[^:]+:(?:iam|kms|sqs|sns):[^:]*:(\d{12}):")
 class Side:
     """A state, or what a plan would make of one, with names for what has random ids.
 
-    moves: where addresses of the other side are in this one, if they are elsewhere. forgotten: addresses of
-    the other side that the code says to leave alone, and no longer to manage.
+    forgotten: addresses that the code of the other side says to leave alone, and no longer to manage.
     """
 
     document: dict[str, Any] = field(repr=False)
-    moves: Mapping[str, str] = field(default_factory=dict)
     forgotten: frozenset[str] = frozenset()
 
     @cached_property
@@ -83,8 +88,15 @@ class Side:
 
     @cached_property
     def accounts(self) -> set[str]:
-        """The accounts its own roles, keys, queues and topics are in."""
-        arns = (str(resource.values.get("arn")) for resource in self.resources if resource.type in _IN_ACCOUNTS)
+        """The accounts its own roles, keys, queues and topics are in.
+
+        A role that a plan does not know yet is in the account of its permissions boundary.
+        """
+        arns = (
+            str(resource.values.get("arn") or resource.values.get("permissions_boundary"))
+            for resource in self.resources
+            if resource.type in _IN_ACCOUNTS
+        )
         return {match[1] for arn in arns if (match := _ACCOUNT.match(arn))}
 
 
@@ -92,36 +104,48 @@ def applied_sides(
     before: dict[str, Any], after: dict[str, Any], code: Moves | None = None
 ) -> tuple[Side, Side]:
     """Return the sides of two applied states; ``code``: what the code of the second says has moved."""
+    code = code or Moves()
     olds, news = ([resource.address for resource in resources(side)] for side in (before, after))
-    moves = (code or Moves()).of(olds, news)
-    forgotten = (code or Moves()).forgotten(olds)
+    before = _at(before, code.of(olds, news))
+    forgotten = code.forgotten([resource.address for resource in resources(before)])
     return (
-        Side(_renamed(before, _drawn(before, moves) | _names(before, moves))),
-        Side(_renamed(after, _drawn(after, {}) | _names(after, {})), moves, forgotten),
+        Side(_renamed(before, _drawn(before) | _names(before)), forgotten),
+        Side(_renamed(after, _drawn(after) | _names(after))),
     )
 
 
 def planned_sides(plan: dict[str, Any]) -> tuple[Side, Side]:
     """Return what a plan found and what it would leave. Two keys stay two, even if they share an alias."""
-    before: dict[str, Any] = plan.get("prior_state") or {}
-    names = _names(before, {}) | _names(plan, {})
-    shared = {name for name in names.values() if sum(other == name for other in names.values()) > 1}
-    own = {arn: name for arn, name in names.items() if name not in shared}
     moves = {
         change["previous_address"]: change["address"]
         for change in plan.get("resource_changes", ())
         if change.get("previous_address")
     }
-    return Side(_renamed(before, own)), Side(_renamed(plan, own), moves)
+    before = _at(plan.get("prior_state") or {}, moves)
+    names = _names(before) | _names(plan)
+    shared = {name for name in names.values() if sum(other == name for other in names.values()) > 1}
+    own = {arn: name for arn, name in names.items() if name not in shared}
+    return Side(_renamed(before, own)), Side(_renamed(plan, own))
 
 
-def _names(document: dict[str, Any], moves: Mapping[str, str]) -> dict[str, str]:
+def _at(value: Any, moves: Mapping[str, str]) -> Any:
+    """Return a document with its resources at the addresses that they move to."""
+    if isinstance(value, list):
+        return [_at(inner, moves) for inner in value]
+    if not isinstance(value, dict) or not moves:
+        return value
+    if value.keys() & {"values", "change"} and value.get("address") in moves:
+        return {**value, "address": moves[value["address"]]}
+    return {name: _at(inner, moves) for name, inner in value.items()}
+
+
+def _names(document: dict[str, Any]) -> dict[str, str]:
     """Return what stands for each ARN with a random id: a key's alias (else its address), a set's name."""
     found = {}
     for resource in resources(document):
         arn = resource.values.get("arn")
         if arn and resource.type == "aws_kms_key":
-            address = re.sub(r"[^\w.-]", "_", moves.get(resource.address, resource.address))
+            address = re.sub(r"[^\w.-]", "_", resource.address)
             found[arn] = f"{arn.rpartition(':')[0]}:key/{address}"
         elif arn and resource.type == "aws_ssoadmin_permission_set":
             found[arn] = f"permission-set/{resource.values['name']}"
@@ -132,17 +156,16 @@ def _names(document: dict[str, Any], moves: Mapping[str, str]) -> dict[str, str]
     return found
 
 
-def _drawn(document: dict[str, Any], moves: Mapping[str, str]) -> dict[str, str]:
+def _drawn(document: dict[str, Any]) -> dict[str, str]:
     """Return what stands for each random id that a resource was given, and for the public key of one."""
     found: dict[str, str] = {}
     keys = {}
     for argument in ("arn", "id"):  # what has both is what it is the id of
         for resource in resources(document):
-            address = moves.get(resource.address, resource.address)
             for match in _DRAWN.finditer(str(resource.values.get(argument) or "")):
-                found.setdefault(match[0], f"<{address}>")
+                found.setdefault(match[0], f"<{resource.address}>")
             if resource.type == "aws_kms_key":
-                keys[resource.values.get("arn")] = f"<public key of {address}>"
+                keys[resource.values.get("arn")] = f"<public key of {resource.address}>"
     for data in data_sources(document, "aws_kms_public_key"):
         if data.get("key_id") in keys:
             for argument in ("public_key_pem", "public_key"):

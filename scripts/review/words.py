@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Collection, Iterable
 from typing import Any
@@ -45,14 +44,22 @@ def change_shown(was: Any, now: Any) -> tuple[str, str]:
     """Show two values; of long texts no more than where they differ."""
     first, second = (_text(value) for value in (was, now))
     if first is not None and second is not None and max(len(first), len(second)) > LONGEST:
-        start = len(os.path.commonprefix([first, second]))
-        ends = [text[start:][::-1] for text in (first, second)]
-        end = len(os.path.commonprefix(ends))
-        start = max(0, start - _AROUND)
-        first, second = (
-            f"{'…' if start else ''}{text[start : len(text) - max(0, end - _AROUND)]}" for text in (first, second)
-        )
+        start = _alike(first, second)
+        end = _alike(first[start:][::-1], second[start:][::-1])
+        first, second = (_cut(text, start - _AROUND, end - _AROUND) for text in (first, second))
     return _code_or_none(first), _code_or_none(second)
+
+
+def _alike(first: str, second: str) -> int:
+    """Return how many characters two texts begin with alike."""
+    pairs = zip(first, second, strict=False)
+    return next((at for at, (one, other) in enumerate(pairs) if one != other), min(len(first), len(second)))
+
+
+def _cut(text: str, start: int, end: int) -> str:
+    """Leave out so many characters at the start and the end of a text."""
+    middle = text[max(0, start) : len(text) - max(0, end)]
+    return f"{'…' if start > 0 else ''}{middle}{'…' if end > 0 else ''}"
 
 
 def _text(value: Any) -> str | None:
