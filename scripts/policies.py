@@ -309,7 +309,7 @@ def _policies_of(resource: Resource, index: _Index) -> Iterator[Policy]:
                     values.get("policy_arn") or _LATER, "identity", form.format(name), resource
                 )
     elif resource.type == "aws_vpc_endpoint" and not (values.get("policy") or "policy" in resource.unknown):
-        # "Control access to VPC endpoints using endpoint policies" (AWS PrivateLink): with none, all may pass.
+        # "Control access to VPC endpoints using endpoint policies" (AWS PrivateLink): with none, all pass.
         yield Policy(resource.address, "resource", index.owner(resource, "{arn}"), "policy", _FULL_ACCESS)
     elif resource.type not in _NOT_THEIRS:
         yield from _by_its_looks(resource, index)

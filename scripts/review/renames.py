@@ -39,7 +39,7 @@ def without_renames(before: Side, after: Side) -> tuple[Side, list[Finding]]:
 
 
 def _renamed_roles(before: Side, after: Side) -> dict[str, str]:
-    """Return the names of roles that stand at one address under another name, or say the same to the letter."""
+    """Return new names by old: of roles at one address, and of those that say the same to the letter."""
     gone = {name: role for name, role in before.roles.items() if name not in after.roles}
     new = {name: role for name, role in after.roles.items() if name not in before.roles}
     by_address = {role.trust.address: name for name, role in new.items()}

@@ -165,12 +165,13 @@ class _Comparison:
         if not _holds_data(old):
             return ""
         if self._actions is not None:
-            planned = self._planned(old)
-            if "forget" in planned:
-                return "is no longer managed"
-            if "delete" in planned:
-                return "is replaced" if "create" in planned else "is destroyed"
-            return ""
+            planned = {action: action in self._planned(old) for action in ("forget", "delete", "create")}
+            fates = {
+                "is no longer managed": planned["forget"],
+                "is replaced": planned["delete"] and planned["create"],
+                "is destroyed": planned["delete"],
+            }
+            return next((fate for fate, holds in fates.items() if holds), "")
         replacing = rules_of(old.type).data
         if any(change.path in replacing for change in changes):
             return "is replaced"
