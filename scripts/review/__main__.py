@@ -29,7 +29,7 @@ from scripts.review.renames import without_renames
 from scripts.review.resources import compare_resources
 from scripts.review.sides import Side, applied_sides, planned_sides
 from scripts.review.sources import NotCheckedError, commit_of, documents, read_plan
-from scripts.toolchain import BUILD, REPO, ToolError
+from scripts.toolchain.toolchain import BUILD, REPO, ToolError
 
 
 def compare(before: Side, after: Side, actions: dict[str, list[str]] | None = None) -> list[Finding]:

@@ -11,13 +11,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from scripts.policies import Policy
 from scripts.review import words
 from scripts.review.exchanges import Exchange, Place, exchanges, place
 from scripts.review.findings import About, Direction, Finding, digest
 from scripts.review.grants import ANYONE, Grant, Region, Stated, grant_covers, lost, parts_cover, stated
 from scripts.review.sides import Side
 from scripts.review.words import code, codes
+from scripts.state.policies import Policy
 
 _KINDS = {
     "identity": "identity policy",

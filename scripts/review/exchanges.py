@@ -10,9 +10,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from scripts.policies import Policy, statements
 from scripts.review.conditions import clauses
 from scripts.review.grants import Stated
+from scripts.state.policies import Policy, statements
 
 _PARTS = ("Principal", "NotPrincipal", "Action", "NotAction", "Resource", "NotResource")
 

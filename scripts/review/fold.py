@@ -13,11 +13,11 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 
-from scripts.policies import Resource
 from scripts.review.findings import About, Finding
 from scripts.review.resources import called, parent_of
 from scripts.review.sides import Side
 from scripts.review.words import code, codes
+from scripts.state.policies import Resource
 
 _WORST: tuple[About, ...] = ("exposure", "destruction", "access", "protection", "unknown")
 _MODULE = re.compile(r'module\.[\w-]+(?:\[(?:"(?:\\.|[^"\\])*"|\d+)\])?')

@@ -9,10 +9,10 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from scripts.policies import Role
 from scripts.review.findings import Finding
 from scripts.review.sides import Side
 from scripts.review.words import code
+from scripts.state.policies import Role
 
 _NAMES = {"id", "name", "role", "role_name", "roles"}
 """Arguments that hold a role's name alone; ``id`` and ``name`` of the role itself."""

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from scripts.policies import Resource
 from scripts.review.comparisons import LOST, Change, Ours, removals_shown, set_alone
 from scripts.review.findings import About, Direction, Finding, digest
 from scripts.review.rules import Counts, Presence, Row, TypeRules, rules_of
 from scripts.review.sides import Side
 from scripts.review.words import change_shown, code, codes
+from scripts.state.policies import Resource
 
 Actions = Mapping[str, list[str]]
 """What a plan does (``create``, ``update``, ``delete``, ``forget``), by address."""

@@ -14,7 +14,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from scripts.policies import (
+from scripts.review.moves import Moves
+from scripts.state.policies import (
     Policy,
     Resource,
     Role,
@@ -25,7 +26,6 @@ from scripts.policies import (
     resources,
     roles,
 )
-from scripts.review.moves import Moves
 
 _OWNERS = {
     "aws_iam_user": "user/{}",

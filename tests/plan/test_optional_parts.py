@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from scripts.policies import Role, policies, resources, roles, statements
 from scripts.review.patterns import covers
 from scripts.scan.known import Tree, known_plans
+from scripts.state.policies import Role, policies, resources, roles, statements
 from scripts.terraform import SOURCE
 
 pytestmark = pytest.mark.xdist_group("plan")

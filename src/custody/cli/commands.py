@@ -11,15 +11,6 @@ from typing import Annotated
 import typer
 
 from custody import __version__
-from custody.backfill import (
-    BackfillCounts,
-    ReceiptState,
-    await_receipt,
-    find_version,
-    receipt_states,
-    request_receipts,
-)
-from custody.backfill import backfill as backfill_objects
 from custody.cli.options import DeploymentOption, Format, FormatOption, Run
 from custody.cli.tables import (
     plural,
@@ -31,15 +22,24 @@ from custody.cli.tables import (
     print_verification,
 )
 from custody.cli.upload import upload
-from custody.doctor import Check, Clients, examine, exit_code
+from custody.doctor.doctor import Check, Clients, examine, exit_code
 from custody.errors import CannotCheckError, EvidenceError, UsageError
-from custody.ledger import LedgerStatus, ledger_rows, parse_key, parse_since
+from custody.evidence.objects import parse_s3_uri
+from custody.ledger.ledger import LedgerStatus, ledger_rows, parse_key, parse_since
+from custody.ledger.story import gather_story
 from custody.lineage.graph import Graph
 from custody.lineage.library import Library
 from custody.lineage.walk import walk
-from custody.objects import parse_s3_uri
+from custody.recorder.backfill import (
+    BackfillCounts,
+    ReceiptState,
+    await_receipt,
+    find_version,
+    receipt_states,
+    request_receipts,
+)
+from custody.recorder.backfill import backfill as backfill_objects
 from custody.report import Lap, gather_lineage, gather_report, render_report
-from custody.story import gather_story
 from custody.verify.verify import verify as verify_objects
 
 app = typer.Typer(

@@ -18,8 +18,8 @@ import typer
 from botocore.config import Config
 from rich.console import Console
 
-from custody.athena import Athena
 from custody.deployment import Deployment, load_deployment
+from custody.ledger.athena import Athena
 from custody.terminal import visible
 
 if TYPE_CHECKING:

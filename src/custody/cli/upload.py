@@ -13,7 +13,7 @@ from rich.filesize import decimal
 from rich.text import Text
 
 from custody.cli.options import DeploymentOption, Format, FormatOption, Run
-from custody.objects import parse_s3_uri
+from custody.evidence.objects import parse_s3_uri
 from custody.terminal import visible
 from custody.upload.plan import default_destination, plan_upload
 from custody.upload.state import UploadStates

@@ -8,7 +8,7 @@ from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Protocol
 
-from custody.hashing import CHUNK_BYTES
+from custody.evidence.hashing import CHUNK_BYTES
 from custody.upload.state import FileIdentity
 
 if TYPE_CHECKING:

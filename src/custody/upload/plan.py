@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from custody.backfill import may_have_receipt
 from custody.deployment import Deployment
 from custody.errors import UsageError
-from custody.objects import MAX_KEY_BYTES, ObjectVersion, S3Location, quote_key
+from custody.evidence.objects import MAX_KEY_BYTES, ObjectVersion, S3Location, quote_key
+from custody.recorder.backfill import may_have_receipt
 
 MAX_OBJECT_BYTES = 5 * 1024**4
 """What one object may hold: Amazon S3 User Guide, "Amazon S3 multipart upload limits"."""

@@ -27,8 +27,8 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
 from custody.deployment import Deployment
 from custody.errors import CannotCheckError, EvidenceError
-from custody.objects import ObjectVersion
-from custody.receipt import Receipt
+from custody.evidence.objects import ObjectVersion
+from custody.evidence.receipt import Receipt
 from custody.upload.file import FileChangedError, FilePart, NotSentError, OpenFile, part_bytes_of, parts_of
 from custody.upload.plan import PlannedFile
 from custody.upload.receipt import NoReceiptError, await_receipt_of, read_receipt

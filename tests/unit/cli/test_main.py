@@ -162,7 +162,7 @@ def run(program: str, *, deployment: Path) -> subprocess.Popen[str]:
 ENDLESS = """
     import signal, sys
     import botocore.client
-    from custody.ledger import LedgerRow
+    from custody.ledger.ledger import LedgerRow
     def answer(self, operation, parameters):
         if operation == "StartQueryExecution":
             return {"QueryExecutionId": "1"}
@@ -203,7 +203,7 @@ def test_an_interrupt_is_one_word_and_stops_the_query(deployment: Path) -> None:
 
 def test_the_module_runs_as_the_script_does() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "custody", "--version"],
+        [sys.executable, "-m", "custody.cli", "--version"],
         env={**os.environ, "PYTHONPATH": "src"},
         capture_output=True,
         text=True,
