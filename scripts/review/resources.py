@@ -149,16 +149,23 @@ class _Comparison:
         for argument in sorted(old.values.keys() | new.values.keys() | new.unknown):
             secret = argument in old.secret | new.secret
             was, now = old.values.get(argument), new.values.get(argument)
-            if set_alone(now) in (None, "", [], {}) and argument in new.unknown:
-                row = rules.rows.get(argument)
-                known = argument not in old.unknown or set_alone(was) not in (None, "", [], {})
-                if known and argument not in rules.computed | {"id"} and (row is None or row.when != "any"):
-                    yield _Changed(argument, was, None, row, "wider", secret, unknown=True)
+            if _is_unset(now) and argument in new.unknown:
+                if self._may_be_another(argument, old, rules):
+                    was = None if _is_unset(was) else was
+                    yield _Changed(argument, was, None, None, "wider", secret, unknown=True)
                 continue
             for path, first, second, row in _differences(argument, was, now, rules):
                 change = Change(first, second, self._ours, new.values)
                 counts = row.counts if row is not None and row.holds(change) else "wider"
                 yield _Changed(path, first, second, row, counts, secret, unknown=False)
+
+    @staticmethod
+    def _may_be_another(argument: str, old: Resource, rules: TypeRules) -> bool:
+        """Whether an argument that a plan does not know may be set to another value by the code."""
+        row = rules.rows.get(argument)
+        if argument in rules.computed | {"id"} or (row is not None and row.when == "any"):
+            return False
+        return argument not in old.unknown | rules.filled or not _is_unset(old.values.get(argument))
 
     def _fate(self, old: Resource, new: Resource, changes: list[_Changed]) -> str:
         """Say what becomes of a resource that holds data; nothing if it stays, or holds none."""
@@ -301,6 +308,10 @@ def _differences(
             yield from _differences(f"{path}.{name}", first.get(name), second.get(name), rules)
     else:
         yield path, was, now, row
+
+
+def _is_unset(value: Any) -> bool:
+    return set_alone(value) in (None, "", [], {})
 
 
 def _block(value: Any) -> dict[str, Any] | None:

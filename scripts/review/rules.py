@@ -65,8 +65,8 @@ class TypeRules:
     named: the arguments that AWS knows it by. data: those of them, and others, that a change of replaces what
     holds data; empty if it holds none. locked: the argument that says whether it has to stay, if not all do.
     of: the type it is a part of, and the arguments of both that say of which one. content: whether it is the
-    same as long as it says the same. wider: arguments that any change of counts as wider; computed: what is
-    no argument. Both are asked by the tests alone, for completeness.
+    same as long as it says the same. wider: arguments that any change of counts as wider, for completeness.
+    filled: those that AWS fills in where they are not set. computed: what AWS says, and is no argument.
     """
 
     named: tuple[str, ...] = ()
@@ -79,6 +79,7 @@ class TypeRules:
     gone: Presence = Presence()
     rows: Mapping[str, Row] = field(default_factory=dict)
     wider: tuple[str, ...] = ()
+    filled: frozenset[str] = frozenset()
     computed: frozenset[str] = frozenset()
 
 
@@ -117,7 +118,7 @@ def _type(kind: str, entry: Mapping[str, Any], common: Mapping[str, Any]) -> Typ
         "safer",
         "harmless",
     }
-    if unknown := entry.keys() - known - {"wider", "computed"}:
+    if unknown := entry.keys() - known - {"wider", "filled", "computed"}:
         raise ValueError(f"{kind}: {', '.join(sorted(unknown))} means nothing here")
     of = [
         (parent, own, theirs)
@@ -139,6 +140,7 @@ def _type(kind: str, entry: Mapping[str, Any], common: Mapping[str, Any]) -> Typ
             **_rows(entry, kind),
         },
         wider=tuple(entry.get("wider", ())),
+        filled=frozenset(entry.get("filled", ())),
         computed=frozenset(entry.get("computed", common["computed"] if "wider" not in entry else ())),
     )
 

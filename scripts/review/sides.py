@@ -148,9 +148,9 @@ def _names(document: dict[str, Any]) -> dict[str, str]:
             address = re.sub(r"[^\w.-]", "_", resource.address)
             found[arn] = f"{arn.rpartition(':')[0]}:key/{address}"
         elif arn and resource.type == "aws_ssoadmin_permission_set":
-            found[arn] = f"permission-set/{resource.values['name']}"
-        elif resource.type == "aws_kms_alias":
-            found[f":key/{_planned_id(resource.values['name'])}"] = f":{resource.values['name']}"
+            found[arn] = f"permission-set/{resource.values.get('name')}"
+        elif resource.type == "aws_kms_alias" and (alias := resource.values.get("name")):
+            found[f":key/{_planned_id(alias)}"] = f":{alias}"
     for arn, alias in key_names(document).items():
         found[arn] = f"{arn.rpartition(':')[0]}:{alias}"
     return found

@@ -243,7 +243,7 @@ class _Index:
     @staticmethod
     def _called(resource: Resource) -> str:
         if resource.type == "aws_ssoadmin_permission_set":
-            return f"permission-set/{resource.values['name']}"
+            return f"permission-set/{resource.values.get('name')}"
         return resource.values.get("arn") or ""
 
     def owner(self, resource: Resource, form: str, of: str = "") -> str:
