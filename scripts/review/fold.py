@@ -30,6 +30,14 @@ def folded(findings: Sequence[Finding], before: Side, after: Side) -> list[Findi
     causes = _Causes(before, after)
     told = {finding.id: finding for finding in findings}.values()
     found = _by(causes.of, told)
+    destroying = [
+        cause for cause, parts in found.items() if any(part.about == "destruction" for part in parts)
+    ]
+    if len(destroying) == 1:  # what is not known until apply names what is then made anew
+        for cause in [
+            cause for cause, parts in found.items() if all(part.about == "unknown" for part in parts)
+        ]:
+            found[destroying[0]] += found.pop(cause)
     single = [parts[0] for parts in found.values() if len(parts) == 1]
     found = {cause: parts for cause, parts in found.items() if len(parts) > 1} | _by(_alike, single)
     order = {finding.id: place for place, finding in enumerate(told)}

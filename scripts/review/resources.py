@@ -156,8 +156,10 @@ class _Comparison:
                 continue
             for path, first, second, row in _differences(argument, was, now, rules):
                 change = Change(first, second, self._ours, new.values)
-                counts = row.counts if row is not None and row.holds(change) else "wider"
-                yield _Changed(path, first, second, row, counts, secret, unknown=False)
+                unknown = argument in new.unknown and second is None
+                holds = row is not None and (row.when == "any" or not unknown) and row.holds(change)
+                counts: Counts = row.counts if row is not None and holds else "wider"
+                yield _Changed(path, first, second, row, counts, secret, unknown)
 
     @staticmethod
     def _may_be_another(argument: str, old: Resource, rules: TypeRules) -> bool:
@@ -171,7 +173,7 @@ class _Comparison:
         """Say what becomes of a resource that holds data; nothing if it stays, or holds none."""
         if not _holds_data(old):
             return ""
-        if self._actions is not None:
+        if self._actions is not None and (old.address in self._actions or old.address == new.address):
             planned = {action: action in self._planned(old) for action in ("forget", "delete", "create")}
             fates = {
                 "is no longer managed": planned["forget"],
@@ -259,6 +261,8 @@ def _finding(direction: Direction, who: str, changes: list[_Changed], new: Resou
     abouts = [change.row.about for change in changes if change.row and change.row.about]
     text = f"{who}: {', '.join(_shown(change) for change in changes)}"
     about = abouts[0] if abouts else rules_of(new.type).about
+    if all(change.unknown for change in changes):
+        about = "unknown"
     return Finding(direction, about, who, text, address=new.address, change=_digest(changes))
 
 

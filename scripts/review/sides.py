@@ -134,7 +134,7 @@ def _at(value: Any, moves: Mapping[str, str]) -> Any:
         return [_at(inner, moves) for inner in value]
     if not isinstance(value, dict) or not moves:
         return value
-    if value.keys() & {"values", "change"} and value.get("address") in moves:
+    if value.keys() & {"mode", "change"} and value.get("address") in moves:
         return {**value, "address": moves[value["address"]]}
     return {name: _at(inner, moves) for name, inner in value.items()}
 

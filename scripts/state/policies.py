@@ -77,7 +77,7 @@ def resources(document: dict[str, Any]) -> list[Resource]:
         Resource(
             resource["address"],
             resource["type"],
-            resource["values"],
+            resource.get("values", {}),
             unknown.get(resource["address"], frozenset()),
             frozenset(
                 name for name, mark in (resource.get("sensitive_values") or {}).items() if _holds_true(mark)

@@ -88,7 +88,10 @@ def test_the_table_is_whole_over_what_the_tree_uses(schemas: Schemas) -> None:
 @pytest.mark.xdist_group("plan")
 def test_any_other_value_of_an_argument_without_a_row_is_wider(schemas: Schemas) -> None:
     """Every leaf of every block: nothing is passed over for being deep, or of a form nobody expected."""
-    pairs = {"bool": [(True, False), (False, True)], "number": [(1, 0), (0, 1), (None, 1)]}
+    pairs: dict[str, list[tuple[Any, Any]]] = {
+        "bool": [(True, False), (False, True)],
+        "number": [(1, 0), (0, 1), (None, 1)],
+    }
     texts = [("one", "other"), (None, "other"), ("one", None)]
     missed = []
     for kind in USED:
