@@ -79,8 +79,6 @@ def _said(cause: Cause, parts: Sequence[Finding]) -> tuple[str, str]:
         case "moved module":
             subject = f"module {code(names[1])}"
             what = f"was {code(names[0])}, which no `moved` block says: destroyed and made anew"
-        case "role":
-            subject, what = f"role {code(names[0])}", "is new"
         case "person":
             subject, what = code(names[0]), "was named nowhere before"
         case _:
@@ -112,7 +110,7 @@ class _Causes:
         role = self._new_roles.get(finding.principal)
         return (
             self._of_module(address)
-            or (role and (self._of_module(role) or ("role", finding.principal)))
+            or (role and (self._of_module(role) or self._of_whole(role)))
             or self._of_whole(address)
             or self._of_person(finding)
             or ("finding", finding.id)
@@ -175,7 +173,7 @@ class _Causes:
             while (parent := parent_of(whole, here.resources)) is not None:
                 whole = parent
             if whole.address not in there:
-                return kind, whole.address, called(whole), what
+                return kind, whole.address, called(whole).removeprefix("iam "), what
         return None
 
     def _of_person(self, finding: Finding) -> Cause | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import json
 import re
 from collections.abc import Collection, Iterable
@@ -20,6 +22,9 @@ _AROUND = 20
 
 LONGEST = 200
 """Characters of one name; of a longer one the middle goes."""
+
+_VIEW = re.compile(r"/\* Presto View: ([A-Za-z0-9+/=]+) \*/")
+"""What Athena keeps of a view: its SQL within JSON in Base64."""
 
 _SERVICE = re.compile(r"[\w.-]+\.amazonaws\.com(\.cn)?")
 _IDENTITY = re.compile(r"arn:[^:]+:iam::(\d{12}):(root|role|user)/?(.*)")
@@ -63,6 +68,9 @@ def _cut(text: str, start: int, end: int) -> str:
 
 
 def _text(value: Any) -> str | None:
+    if isinstance(value, str) and (match := _VIEW.fullmatch(value)):
+        with contextlib.suppress(ValueError, KeyError, TypeError):  # else it is shown as it stands
+            return str(json.loads(base64.b64decode(match[1], validate=True))["originalSql"])
     if value is None or isinstance(value, str):
         return value
     return json.dumps(value, sort_keys=True)

@@ -149,7 +149,7 @@ module "deeper" { source = "../deeper" }
 
 def terraform(folder: Path, *words: str) -> str:
     environ = terraform_environ(without_aws(os.environ))
-    command = [terraform_program(), *words]
+    command = [str(terraform_program()), *words]
     done = subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

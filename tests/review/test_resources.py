@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
 from typing import Any
@@ -346,6 +347,19 @@ def test_of_long_texts_the_place_is_shown_where_they_differ() -> None:
     assert "c30 = 30 AND" in finding.text
     assert "true AND" in finding.text
     assert len(finding.text) < 300
+
+
+def test_of_a_view_its_sql_is_shown() -> None:
+    def view(sql: str) -> dict[str, Any]:
+        said = base64.b64encode(json.dumps({"originalSql": sql, "schema": "s"}).encode()).decode()
+        return {"view_original_text": f"/* Presto View: {said} */"}
+
+    (finding,) = changed("aws_glue_catalog_table", view("SELECT 1"), view("SELECT 2"))
+    assert finding.text.endswith(": `view_original_text` `SELECT 1` → `SELECT 2`")
+    (finding,) = changed(
+        "aws_glue_catalog_table", view("SELECT 1"), {"view_original_text": "/* Presto View: A */"}
+    )
+    assert finding.text.endswith(" → `/* Presto View: A */`")
 
 
 def test_it_says_what_is_lost() -> None:
