@@ -66,8 +66,9 @@ class Mutation:
 
     file: from the repository's root; old, new: the text there, which must be there once, and what takes its
     place. gate, rule: who must turn red, and by what: a check's id, a linter's finding, for ``review`` a type
-    of resource and what of it the finding names, or for ``terraform test`` the name of a run. plan: which plan shows it (``local``, ``prod``, ``bootstrap_prod``). only: which
-    addresses of it are enough; planning fewer takes less.
+    of resource and what of it the finding names, or for ``terraform test`` the name of a run. plan: which
+    plan shows it (``local``, ``prod``, ``bootstrap_prod``). only: which addresses of it are enough; planning
+    fewer takes less.
     """
 
     name: str
