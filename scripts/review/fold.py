@@ -64,7 +64,7 @@ def _said(cause: Cause, parts: Sequence[Finding]) -> tuple[str, str]:
     """Return subject and text of a finding for all that comes from a cause."""
     kind, *names = cause
     if kind == "statement":
-        return parts[0].subject, f"{parts[0].text}; the same in {len(parts) - 1} more policies"
+        return parts[0].subject, f"{parts[0].text}; the same in {len(parts) - 1} more statements"
     if kind == "alike":
         subjects = [part.subject for part in parts]
         listed = codes(subject.partition("`")[2].rstrip("`") for subject in subjects)
@@ -89,6 +89,8 @@ def _said(cause: Cause, parts: Sequence[Finding]) -> tuple[str, str]:
 def _alike(finding: Finding) -> Cause:
     """Return the change, if code that is used several times makes the same of several resources."""
     block = _block(finding.address)
+    if finding.statement and " instead of " in finding.text:  # of names: whichever statements list them
+        return "statement", finding.direction, finding.about, finding.text.rpartition(": ")[2]
     if finding.statement:
         who = finding.principal if finding.principal in finding.text else ""
         said = (finding.effect, who, finding.statement, *finding.actions)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import date
 from typing import Any
 
@@ -193,7 +194,23 @@ def test_the_same_statement_of_several_policies_is_told_once() -> None:
 
     (finding,) = differ(side(arn("a")), side(arn("c")))
     assert len(finding.parts) == 3
-    assert finding.text.endswith("; the same in 2 more policies")
+    assert finding.text.endswith("; the same in 2 more statements")
+
+
+def test_a_name_exchanged_in_several_statements_is_told_once() -> None:
+    def side(name: str) -> list[dict[str, Any]]:
+        bucket, holder = denial(arn("a"), arn(name))
+        (first,) = json.loads(holder["values"]["policy"])["Statement"]
+        second = {
+            **first,
+            "Sid": "NobodyElseReads",
+            "Action": "s3:GetObject",
+            "Resource": "arn:aws:s3:::b/in/*",
+        }
+        return [bucket, resource("aws_s3_bucket_policy.b", bucket="b", policy=policy(first, second))]
+
+    (finding,) = differ(side("b"), side("c"))
+    assert [part.statement for part in finding.parts] == ["NobodyElse", "NobodyElseReads"]
 
 
 def test_the_same_change_of_several_resources_is_told_once_and_its_parts_stay() -> None:
