@@ -524,6 +524,23 @@ def test_a_country_is_read_by_any_of_its_spellings(lake: Lake, raw: Raw) -> None
     assert (row["country"], row["reason"]) == ("Narnia", "country:not_allowed")
 
 
+def test_a_forged_document_does_not_make_a_manifest_done(lake: Lake, raw: Raw) -> None:
+    """Wherever it lies, also where the run's own would: the gate names it, and the run disregards it."""
+    first = raw.put(f"{CUSTOMERS}2026-01-12.csv", customers(customer(1)))
+    version = process(lake, [first], raw, RULES)["outputs"][0]["delta_version"]
+    entry = raw.put(f"{CUSTOMERS}2026-01-13.csv", customers(customer(2)))
+    digest = manifest("customers", [entry]).sha256
+    silver = lake.table("customers")
+    names = [f"{number:020d}-{digest}.json" for number in (*range(version + 4), 10**19)]
+    for name in names:
+        lake.store.create(f"{silver.uri}/_lineage/{name}", b"")
+    document = process(lake, [entry], raw, RULES, disregard=names)
+    assert sorted(names_of(lake)) == ["C00001", "C00002"]
+    written = Path(silver.uri, "_lineage", f"{document['outputs'][0]['delta_version']:020d}-{digest}.json")
+    assert json.loads(written.read_bytes()) == document
+    assert process(lake, [entry], raw, RULES, disregard=names) == document
+
+
 def test_a_manifest_of_something_else_is_refused(lake: Lake, raw: Raw) -> None:
     elsewhere = raw.put("incoming/other/2026-01-12.csv", customers(customer(1)))
     with pytest.raises(UsageError, match="not below incoming/customers/"):

@@ -19,7 +19,7 @@ Another run would find the same of both; so the manifest is done.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -95,8 +95,12 @@ def raw_to_processed(
     *,
     open_version: OpenVersion,
     run: Run,
+    disregard: Collection[str] = (),
 ) -> dict[str, Any]:
     """Process one manifest; return its lineage document, the one there is if it was processed before.
+
+    ``disregard`` names documents beside the table that no run of a job wrote, as the gate found: they say
+    nothing of the manifest.
 
     Raises ``UsageError`` if manifest, contract and table do not fit; nothing is published then. Raises
     ``EvidenceError`` naming the refused object versions if there are any, each time; everything else is
@@ -104,7 +108,7 @@ def raw_to_processed(
     """
     _assert_belongs(manifest, contract)
     silver, quarantine = lake.table(contract.table), lake.table(contract.rejected_table)
-    runs = published(lake.store, silver.uri)
+    runs = _believed(lake, published(lake.store, silver.uri), silver.version(), disregard)
     if done := [item for item in runs if item.id == manifest.sha256]:
         lake.say(f"{contract.table}: this manifest is processed already")
         document = read_lineage(lake.store, done[0])
@@ -120,13 +124,7 @@ def raw_to_processed(
         lake.say(f"{contract.table}: refusing {len(refused)} object versions")
         rows = without(rows, rows.where(F.col("refused").isNotNull()).select(*VERSION))
     withheld = _withhold(rows, manifest, arrived, contract)
-    fit = rows
-    if withheld:
-        lake.say(f"{contract.table}: withholding {len(withheld)} object versions")
-        names = [(item["bucket"], item["key"], item["version_id"]) for item in withheld]
-        fit = without(
-            rows, lake.spark.createDataFrame(names, ", ".join(f"{name} string" for name in VERSION))
-        )
+    fit = _without(lake, rows, withheld, contract)
     best = winners(fit, contract)
     silver.ensure(
         best.withColumn("manifest_id", F.lit(manifest.sha256)), contract.day[0] if contract.day else None
@@ -159,6 +157,8 @@ def raw_to_processed(
     _assert_published(silver, counts.valid, manifest.sha256)
     _assert_published(quarantine, quarantined, manifest.sha256)
 
+    while f"{silver.version() or 0:020d}-{manifest.sha256}.json" in disregard:
+        silver.touch()  # so that the document has a place of its own
     lake.say(f"{contract.table}: writing the lineage")
     facts = {
         "manifest": {"uri": manifest_uri, "sha256": manifest.sha256},
@@ -178,6 +178,22 @@ def raw_to_processed(
     )
     _assert_none_refused(document)
     return document
+
+
+def _believed(
+    lake: Lake, documents: list[Published], newest: int | None, disregard: Collection[str]
+) -> list[Published]:
+    """The documents but those to disregard, and those of versions that are not there."""
+    believed = [
+        item
+        for item in documents
+        if newest is not None
+        and item.delta_version <= newest
+        and item.uri.rpartition("/")[2] not in disregard
+    ]
+    if len(believed) < len(documents):
+        lake.say(f"disregarding {len(documents) - len(believed)} lineage documents that no run wrote")
+    return believed
 
 
 def _assert_belongs(manifest: Manifest, contract: Contract) -> None:
@@ -270,6 +286,16 @@ def _withhold(
     ]
 
 
+def _without(lake: Lake, rows: DataFrame, withheld: list[dict[str, Any]], contract: Contract) -> DataFrame:
+    """The rows but those of what is withheld."""
+    if not withheld:
+        return rows
+    lake.say(f"{contract.table}: withholding {len(withheld)} object versions")
+    names = [(item["bucket"], item["key"], item["version_id"]) for item in withheld]
+    schema = ", ".join(f"{name} string" for name in VERSION)
+    return without(rows, lake.spark.createDataFrame(names, schema))
+
+
 def _undo(lake: Lake, runs: list[Published], manifest: Manifest, contract: Contract) -> set[str]:
     """Take back what a run of this manifest merged before it was cut off: then, all may have been fit.
 
@@ -299,7 +325,11 @@ def _undo(lake: Lake, runs: list[Published], manifest: Manifest, contract: Contr
 def _last_before(manifest: Manifest, runs: list[Published], store: Store) -> int:
     """The newest documented version that is older than the manifest, or the first."""
     for item in reversed(runs):
-        if parse_time(read_lineage(store, item)["committed_at"]) < manifest.created_at:
+        try:
+            committed_at = parse_time(read_lineage(store, item)["committed_at"])
+        except (EvidenceError, KeyError, TypeError):
+            continue  # no run of a job wrote it
+        if committed_at < manifest.created_at:
             return item.delta_version
     return 0
 

@@ -36,6 +36,7 @@ CLOCK_TOLERANCE = timedelta(seconds=1)
 class Reason(StrEnum):
     """Why an object version is withheld."""
 
+    ARCHIVED = "archived"
     NO_RECEIPT = "no receipt"
     HIDDEN = "receipt under a delete marker"
     UNREADABLE = "receipt cannot be read"
@@ -47,6 +48,10 @@ class Reason(StrEnum):
     SIZE = "differs from its receipt: size"
     ETAG = "differs from its receipt: etag"
     LAST_MODIFIED = "differs from its receipt: last modified"
+    CONTRACT = "does not meet its contract"
+    """Said by the job: it read the object and published nothing of it."""
+    OTHER_BYTES = "not the bytes of its receipt"
+    """Said by the job, which hashed what it read, or found it gone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +71,10 @@ class Pending:
 
     version: ObjectVersion
 
+
+ARCHIVES = frozenset({"GLACIER", "DEEP_ARCHIVE"})
+"""Storage classes whose objects cannot be read until they are restored (Amazon S3 User Guide, "Understanding
+and managing Amazon S3 storage classes")."""
 
 _REASONS: tuple[tuple[type[EvidenceError], Reason], ...] = (
     (NotRegisteredError, Reason.UNKNOWN_KEY),
@@ -87,7 +96,18 @@ class ReceiptGate:
         self._settled_before = now - watermark
 
     def check(self, bucket: str, listed: VersionEntry) -> Entry | Withheld | Pending:
-        """Check one version of ``bucket``: an entry for a manifest, if all holds.
+        """Check one version of ``bucket``: an entry for a manifest, if all holds. Raises as ``receipt``."""
+        version = ObjectVersion(bucket, listed.key, listed.version_id)
+        if listed.storage_class in ARCHIVES:
+            detail = f"Its storage class is {listed.storage_class}: no job can read it. Deliver it anew."
+            return Withheld(version, Reason.ARCHIVED, detail)
+        found = self.receipt(bucket, listed)
+        if isinstance(found, Withheld | Pending):
+            return found
+        return Entry(version, found.sha256, found.size_bytes, found.last_modified)
+
+    def receipt(self, bucket: str, listed: VersionEntry) -> Receipt | Withheld | Pending:
+        """The receipt of one version of ``bucket``, if all of it holds.
 
         Raises botocore's exceptions or ``ShortStreamError`` where a service refuses or does not answer: that
         says nothing about the version.
@@ -123,7 +143,7 @@ class ReceiptGate:
         return receipt
 
 
-def _compare(version: ObjectVersion, listed: VersionEntry, receipt: Receipt) -> Entry | Withheld:
+def _compare(version: ObjectVersion, listed: VersionEntry, receipt: Receipt) -> Receipt | Withheld:
     if receipt.version != version:
         return Withheld(version, Reason.OTHER_VERSION, f"It is the receipt of {receipt.version.uri}.")
     if listed.size_bytes != receipt.size_bytes:
@@ -136,4 +156,4 @@ def _compare(version: ObjectVersion, listed: VersionEntry, receipt: Receipt) -> 
     if abs(here - there) > CLOCK_TOLERANCE:
         detail = f"Amazon S3 lists {format_time(here)}, the receipt says {format_time(there)}."
         return Withheld(version, Reason.LAST_MODIFIED, detail)
-    return Entry(version, receipt.sha256, receipt.size_bytes, receipt.last_modified)
+    return receipt

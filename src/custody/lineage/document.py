@@ -83,6 +83,8 @@ class Refusal:
     version: ObjectVersion
     sha256: str
     reason: str
+    withheld: bool = False
+    """Whether it is the object that did not meet the contract; else its bytes were not the manifest's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +167,7 @@ def parse_lineage(data: bytes, place: Place) -> Lineage:
             raise EvidenceError(f"The lineage document's manifest is {digest}, its name says {place.id}.")
         objects = tuple(_object_input(item) for item in fields.objects("inputs"))
         refused = tuple(
-            Refusal(_object_version(item), item.sha256("sha256"), item.text("reason"))
+            Refusal(_object_version(item), item.sha256("sha256"), item.text("reason"), name == "withheld")
             for name in ("refused", "withheld")
             for item in (fields.objects(name) if document.get(name) is not None else ())
         )
