@@ -33,6 +33,9 @@ SETTINGS = {
     "PROCESSED_BUCKET": "processed",
     "PROVENANCE_BUCKET": "provenance",
     "RAW_BUCKET": "raw",
+    "ETL_ROLE_ID": "AROAETL",
+    "GATE_ROLE_ID": "AROAGATE",
+    "DECIDER_ROLE_IDS": "nobody",
     "SILVER_TABLES": json.dumps(SILVER),
     "TOPIC_ARN": "arn:aws:sns:us-east-1:123456789012:alerts",
     "WATERMARK_MINUTES": "60",
@@ -131,6 +134,7 @@ def test_what_kms_signed_is_let_through_and_what_another_signed_is_not(
         "VersionsVerified": 1,
         "VersionsPending": 0,
         "VersionsWithheld": 1,
+        "RowsRejected": 0,
     }
 
 
