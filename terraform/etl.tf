@@ -22,7 +22,7 @@ locals {
   decider_role_ids = (
     var.identity_center == null
     ? join(",", concat(["nobody"], [for persona, role in module.people_role : role.id if persona == "data-engineer"]))
-    : contains(keys(local.persona_arns), "data-engineer") ? "" : "nobody"
+    : contains(keys(local.persona_arns), "data-engineer") ? "any" : "nobody"
   )
 }
 

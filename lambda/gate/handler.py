@@ -66,7 +66,7 @@ gate = Gate(
         silver=parse_silver_tables(_setting("SILVER_TABLES")),
         etl_role_id=_setting("ETL_ROLE_ID"),
         gate_role_id=_setting("GATE_ROLE_ID"),
-        decider_role_ids=frozenset(filter(None, os.environ.get("DECIDER_ROLE_IDS", "").split(","))),
+        decider_role_ids=frozenset(_setting("DECIDER_ROLE_IDS").split(",")) - {"any"},
     ),
     s3=_session.client("s3", config=_CONFIG),
     glue=_session.client("glue", config=_CONFIG),

@@ -33,7 +33,7 @@ SETTINGS = {
     "PROCESSED_BUCKET": "processed",
     "PROVENANCE_BUCKET": "provenance",
     "RAW_BUCKET": "raw",
-    "ETL_ROLE_ID": "AROAETL",
+    "ETL_ROLE_ID": "AROAEXAMPLE",
     "GATE_ROLE_ID": "AROAGATE",
     "DECIDER_ROLE_IDS": "nobody",
     "SILVER_TABLES": json.dumps(SILVER),
@@ -162,9 +162,26 @@ def test_a_receipt_under_a_delete_marker(world: World) -> None:
 
 def test_gold_is_made_of_lineage_that_is_recorded(world: World) -> None:
     processed = world.deployment.buckets["processed"]
-    documents = [
-        world.put(f"tables/{name}/_lineage/{7:020d}-{'ab' * 32}.json", b"{}", processed) for name in SILVER
-    ]
+    documents = []
+    for name in SILVER:
+        uri = f"s3://{processed}/tables/{name}"
+        document = {
+            "type": "urn:custody:lineage:v1",
+            "id": "ab" * 32,
+            "job": "raw_to_processed",
+            "run_id": "jr_1",
+            "code": {"sha256": "0" * 64},
+            "started_at": "2026-11-20T13:00:00Z",
+            "committed_at": "2026-11-20T13:00:00Z",
+            "manifest": {"uri": "s3://x/m?versionId=v", "sha256": "ab" * 32},
+            "inputs": [],
+            "withheld": [
+                {"bucket": "b", "key": "k", "version_id": "v", "sha256": "0" * 64, "reason": "Too few rows."}
+            ],
+            "outputs": [{"table": uri, "delta_version": 7, "rows": 0}],
+        }
+        key = f"tables/{name}/_lineage/{7:020d}-{'ab' * 32}.json"
+        documents.append(world.put(key, json.dumps(document).encode(), processed))
     event = {
         "detail-type": "Glue Job State Change",
         "detail": {"jobName": "silver-events", "state": "SUCCEEDED"},
