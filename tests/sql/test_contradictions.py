@@ -490,7 +490,11 @@ def test_an_upload_in_parts_that_took_longer_than_the_watermark_is_not_missing(w
     ]
 
 
-@settings(deadline=None, max_examples=5, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    deadline=None,
+    max_examples=5,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(data=st.data())
 def test_any_story_of_deliveries_has_one_row_a_write(warehouse: Warehouse, data: st.DataObject) -> None:
     """However often within two days, with addenda; and it is proven only if its receipt is true."""
