@@ -97,7 +97,8 @@ def _alike(finding: Finding) -> Cause:
         return "statement", finding.direction, finding.about, block, *said
     if finding.policy or not finding.change:
         return "finding", finding.id
-    return "alike", finding.direction, finding.about, block, _what(finding)
+    what = _what(finding)  # of one that comes or goes, no more than that
+    return "alike", finding.direction, finding.about, block.partition(".")[0] if ":" in what else block, what
 
 
 class _Causes:

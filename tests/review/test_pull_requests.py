@@ -79,13 +79,13 @@ def retention_longer(plan: Plan) -> Plan:
 
 
 def new_person(plan: Plan) -> Plan:
-    (analyst, *_) = [entry for entry in each(plan, "aws_iam_role") if "people_role" in entry["address"]]
-    trust = json.loads(analyst["values"]["assume_role_policy"])
-    for statement in trust["Statement"]:
-        names = statement["Principal"]["AWS"]
-        names = [names] if isinstance(names, str) else names
-        statement["Principal"]["AWS"] = [*names, re.sub(r"/[^/]+$", "/ada", names[0])]
-    analyst["values"]["assume_role_policy"] = json.dumps(trust)
+    (assignment, *_) = each(plan, "aws_ssoadmin_account_assignment")
+    ada = copy.deepcopy(assignment)
+    ada["address"] = re.sub(r'\["[^"]*"\]$', '["ada"]', ada["address"])
+    ada["values"]["principal_id"] = "ada"
+    for entries in lists(plan):
+        if assignment in entries:
+            entries.append(ada)
     return plan
 
 
@@ -158,11 +158,14 @@ def moved(folder: Any, old: str, new: str) -> Moves:
     ("edit", "said"),
     [
         (alarm_deleted, r"cloudwatch metric alarm `\S+-recorder-throttles` is gone: "),
-        (new_person, r"user `ada` may now `sts:AssumeRole` on "),
+        (
+            new_person,
+            r"ssoadmin account assignment `module\.workforce\S+` is new: .*`principal_id = \"ada\"`",
+        ),
         (role_renamed, r"role `\S+-etl-2` was called `\S+-etl`: it is made anew"),
         (
             key_to_for_each,
-            r"module `module\.data_key\[\"a\"\]` was `module\.data_key`, which no `moved` block says",
+            r"kms key `\S+` is at `module\.data_key\[\"a\"\]\.\S+` now, before `module\.data_key\.\S+`: destroyed",
         ),
         (module_moved, r"athena workgroup `\S+` is at `module\.asking\.\S+` now, before "),
         (new_module, r"module `module\.helper_role` is new: \d+ differences, \d+ of them wider"),
