@@ -79,6 +79,7 @@ docs: ## what is written from code and data: tables in the READMEs of terraform/
 	@$(RUN) scripts.access.page
 	@$(RUN) scripts.docs.controls
 	@$(RUN) scripts.docs.contracts
+	@$(RUN) scripts.docs.athena_functions
 
 local-up: build ## start AWS on this machine, and say how to point a terminal at it
 	@$(RUN) scripts.local_aws up

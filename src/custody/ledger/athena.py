@@ -132,8 +132,9 @@ class Athena:
         if status["State"] != "SUCCEEDED":
             reason = status.get("StateChangeReason") or "Athena gave no reason"
             raise CannotCheckError(
-                f"Athena ended the query as {status['State']}: {beginning(reason, MAX_REASON_CHARACTERS)}.",
-                "Run custody doctor to see which stage is broken.",
+                f"Athena ended query {execution_id} as {status['State']}: "
+                f"{beginning(reason, MAX_REASON_CHARACTERS).rstrip('.')}.",
+                f"aws athena get-query-execution --query-execution-id {execution_id} says more.",
             )
         return self._rows(execution_id)
 

@@ -5,8 +5,8 @@ Secrets Manager calls a function four times for a new version of the secret, nam
 (``finishSecret``). It calls again what failed or was never answered, so each step may be repeated, and a step
 that was done does nothing more. AWS Secrets Manager User Guide, "Lambda rotation functions".
 
-A value is one JSON object, ``{"username", "password"}``. The password is made here and goes to Secrets
-Manager and to the account; it is in no exception, no log and no answer.
+A value is one JSON object, ``{"username", "password"}``, and whatever else somebody added to it. The password
+is made here and goes to Secrets Manager and to the account; it is in no exception, no log and no answer.
 """
 
 from __future__ import annotations
@@ -131,10 +131,12 @@ class Rotator:
             )
         return steps[name](secret_id, token, current)
 
-    def _create(self, secret_id: str, token: str, _: str) -> Done:
+    def _create(self, secret_id: str, token: str, current: str) -> Done:
+        """Make the value: the current one, whatever else it holds, with another password."""
         if self._has_value(secret_id, token):
             return Done.ALREADY
-        value = {"username": self._account.name, "password": self._make_password()}
+        value = self._fields(secret_id, current, CURRENT)
+        value |= {"username": self._account.name, "password": self._make_password()}
         try:
             self._secrets.put_secret_value(
                 SecretId=secret_id,
@@ -174,24 +176,36 @@ class Rotator:
 
     def _has_value(self, secret_id: str, token: str) -> bool:
         try:
-            self._value(secret_id, token)
+            self._value(secret_id, token, PENDING)
         except ClientError as error:
             if error.response["Error"]["Code"] == "ResourceNotFoundException":
                 return False
             raise
         return True
 
-    def _value(self, secret_id: str, token: str) -> str:
-        answer = self._secrets.get_secret_value(SecretId=secret_id, VersionId=token, VersionStage=PENDING)
-        return str(answer["SecretString"])
+    def _value(self, secret_id: str, version: str, stage: str) -> Any:
+        answer = self._secrets.get_secret_value(SecretId=secret_id, VersionId=version, VersionStage=stage)
+        return answer.get("SecretString")
+
+    def _fields(self, secret_id: str, version: str, stage: str) -> dict[str, Any]:
+        """The value of a version: one JSON object. Raises ``RotationError`` if it is something else."""
+        try:
+            fields = json.loads(self._value(secret_id, version, stage))
+        except (ValueError, TypeError, RecursionError):
+            fields = None
+        if not isinstance(fields, dict):
+            # Not with its cause, which may quote the value.
+            raise RotationError(
+                f"The version {stage} is not a JSON object with username and password.",
+                "Put one in its place; fields beside those two are kept.",
+            )
+        return fields
 
     def _pending_password(self, secret_id: str, token: str) -> str:
-        try:
-            value = json.loads(self._value(secret_id, token))
-            username, password = value["username"], value["password"]
-        except (ValueError, KeyError, TypeError):
-            # Not with its cause, which may quote the value.
-            raise RotationError("The pending version is not an object with username and password.") from None
-        if username != self._account.name or not isinstance(password, str):
+        fields = self._fields(secret_id, token, PENDING)
+        password = fields.get("password")
+        if not isinstance(password, str):
+            raise RotationError("The pending version is not a JSON object with username and password.")
+        if fields.get("username") != self._account.name:
             raise RotationError("The pending version is of another account.")
         return password

@@ -164,9 +164,9 @@ def test_record_waits_for_the_receipt(cloud: Cloud, capsys: Capture) -> None:
             time.sleep(0.05)
         cloud.record(version)
 
-    recorder = threading.Thread(target=act_as_recorder)
+    recorder = threading.Thread(target=act_as_recorder, daemon=True)
     recorder.start()
-    told = Told(capsys, "record", version.uri, "--timeout", "30", "--format", "json")
+    told = Told(capsys, "record", version.uri, "--timeout", "600", "--format", "json")
     recorder.join()
     assert told.status == 0
     assert told.document == {

@@ -184,7 +184,8 @@ def test_wherever_it_breaks_off_it_is_mended_by_doing_it_again(world: World, aft
     number = 1
     while crash_and_repeat(World(world.secrets, world.server), number, after=after):
         number += 1
-    assert number == 12  # describe, read, put; describe, read, set; describe, read, check; describe, move
+    # describe, read both, put; describe, read, set; describe, read, check; describe, move
+    assert number == 13
 
 
 def test_a_rotation_after_one_that_broke_off_for_good_is_none_the_worse(world: World) -> None:
@@ -236,9 +237,48 @@ def test_a_pending_value_of_another_form_is_not_set_and_not_quoted(world: World,
     world.secrets.put_secret_value(
         SecretId=world.secret, ClientRequestToken=token, SecretString=value, VersionStages=["AWSPENDING"]
     )
-    with pytest.raises(RotationError, match="pending version is") as raised:
+    with pytest.raises(RotationError, match=r"pending version is|AWSPENDING is") as raised:
         world.rotator.step("setSecret", world.secret, token)
     assert raised.value.__cause__ is None
+    assert world.server.calls == []
+
+
+def test_fields_that_somebody_added_are_kept(world: World) -> None:
+    world.rotator.begin(world.secret)
+    world.rotate(world.asked_to_rotate())
+    added = {"host": "wh.example", "port": 5439, "options": {"tls": True, "roles": ["a", None]}, "id": 10**30}
+    before = world.value()["password"]
+    [current] = [version for version, stages in world.stages().items() if "AWSCURRENT" in stages]
+    edited = world.secrets.put_secret_value(
+        SecretId=world.secret,
+        SecretString=json.dumps({**added, "username": "old-name", "password": before}),
+        VersionStages=["edited"],
+    )["VersionId"]
+    world.secrets.update_secret_version_stage(
+        SecretId=world.secret,
+        VersionStage="AWSCURRENT",
+        MoveToVersionId=edited,
+        RemoveFromVersionId=current,
+    )
+    assert world.value()["host"] == "wh.example"
+    world.rotate(world.asked_to_rotate())
+    after = world.value()
+    assert after == {**added, "username": "loader", "password": world.server.passwords["loader"]}
+    assert after["password"] != before
+
+
+@pytest.mark.parametrize("value", ["no JSON", "[]", '"text"', "[" * 100_000, b"binary"])
+def test_a_current_value_that_cannot_be_carried_on_stops_the_rotation_unquoted(
+    world: World, value: str | bytes
+) -> None:
+    world.rotator.begin(world.secret)
+    kind = "SecretBinary" if isinstance(value, bytes) else "SecretString"
+    world.secrets.put_secret_value(SecretId=world.secret, **{kind: value})
+    token = world.asked_to_rotate()
+    with pytest.raises(RotationError, match="AWSCURRENT is not a JSON object") as raised:
+        world.rotator.step("createSecret", world.secret, token)
+    assert raised.value.__cause__ is None
+    assert raised.value.__context__ is None
     assert world.server.calls == []
 
 

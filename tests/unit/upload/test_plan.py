@@ -34,7 +34,8 @@ def test_files_keep_their_names_and_those_of_a_folder_their_relative_ones(tmp_pa
         _write(tmp_path / "folder" / name, b"" if name == "empty" else b"a,b\n")
     (tmp_path / "folder" / "void").mkdir()
     planned = plan_upload(DEPLOYMENT, [one, tmp_path / "folder"], INCOMING)
-    assert planned[0] == PlannedFile(one, RAW, "incoming/one.csv", 4)
+    found = one.stat()
+    assert planned[0] == PlannedFile(one, RAW, "incoming/one.csv", 4, found.st_dev, found.st_ino)
     assert {file.key for file in planned[1:]} == {f"incoming/{name}" for name in names}
     assert [file.size_bytes for file in planned if file.key.endswith("empty")] == [0]
     assert planned == plan_upload(DEPLOYMENT, [one, tmp_path / "folder"], INCOMING)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import random
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import wait
 from contextlib import contextmanager
@@ -307,7 +308,8 @@ def test_after_a_failure_no_other_file_is_tried_and_those_there_are_not_sent_aga
 
     with asked(desk.s3) as operations:
         again = desk.upload(*paths)
-    assert operations == ["PutObject"] * (60 - outcomes.count(Outcome.UPLOADED))
+    there = outcomes.count(Outcome.UPLOADED)
+    assert Counter(operations) == {"PutObject": 60 - there, "GetObjectTagging": there}
     assert exit_code(again) == 0
     assert [each.version for each in again][:7] == [each.version for each in uploaded][:7]
     assert all(
@@ -324,6 +326,41 @@ def test_a_file_that_changed_since_it_was_put_is_not_taken_for_it(desk: Desk) ->
     assert [each.outcome for each in desk.upload(*paths)] == [Outcome.EXISTS, Outcome.UPLOADED]
     assert [each.outcome for each in desk.upload(*paths, replacing=True)] == [Outcome.UPLOADED] * 2
     assert desk.versions("incoming/a.csv")[0] == paths[0].read_bytes()
+
+
+def test_a_file_that_was_edited_with_size_and_time_kept_is_not_taken_for_what_was_put(desk: Desk) -> None:
+    paths = [desk.file(10, "a.csv"), desk.file(3 * PART, "big.csv"), desk.file(10, "z.csv")]
+    with refused(desk.s3, "PutObject", 403, "AccessDenied", key="z.csv"):
+        desk.upload(*paths)
+    for path in paths[:2]:
+        found = path.stat()
+        with path.open("r+b") as file:
+            file.write(b"other")
+        os.utime(path, ns=(found.st_atime_ns, found.st_mtime_ns))
+    again = desk.upload(*paths)
+    assert [each.outcome for each in again] == [Outcome.EXISTS, Outcome.EXISTS, Outcome.UPLOADED]
+    assert [each.sha256 for each in again] == [sha256(path.read_bytes()).hexdigest() for path in paths]
+
+
+@pytest.mark.parametrize("gone", ["version", "under a delete marker", "not for the caller to see"])
+@pytest.mark.parametrize("size_bytes", [10, 3 * PART])
+def test_what_an_earlier_run_put_there_is_asked_of_s3(desk: Desk, gone: str, size_bytes: int) -> None:
+    paths = [desk.file(size_bytes, "a.csv"), desk.file(10, "z.csv")]
+    with refused(desk.s3, "PutObject", 403, "AccessDenied", key="z.csv"):
+        first = desk.upload(*paths)[0].version
+    assert first is not None
+    if gone == "version":
+        desk.s3.delete_object(Bucket=RAW, Key=first.key, VersionId=first.version_id)
+        again = desk.upload(*paths)
+        assert [each.outcome for each in again] == [Outcome.UPLOADED] * 2
+        assert again[0].version != first
+        assert desk.versions(first.key) == [paths[0].read_bytes()]
+    elif gone == "under a delete marker":
+        desk.s3.delete_object(Bucket=RAW, Key=first.key)
+        assert desk.upload(*paths)[0].version == first  # it is a version still, and has its receipt
+    else:
+        with refused(desk.s3, "GetObjectTagging", 403, "AccessDenied", key="a.csv"):
+            assert desk.upload(*paths)[0].outcome is Outcome.EXISTS
 
 
 def test_other_bytes_than_were_read_are_an_error(desk: Desk) -> None:
