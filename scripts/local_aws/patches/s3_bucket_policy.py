@@ -44,6 +44,7 @@ _LOCK_KEYS = {
 }
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes-enforce.html
 _CREATING = {"CompleteMultipartUpload", "CopyObject", "PostObject", "PutObject"}
+_AUTH_TYPES = {"QueryString": "REST-QUERY-STRING", "HtmlForm": "POST"}
 _KNOWN_KEYS = frozenset(
     [
         "aws:principalaccount",
@@ -169,7 +170,7 @@ def _context(call: S3Call) -> dict[str, str]:
         "aws:useragent": call.headers.get("user-agent", ""),
         "aws:userid": principal.principal_id,
         "aws:viaawsservice": "false",
-        "s3:authtype": "REST-QUERY-STRING" if call.is_presigned else "REST-HEADER",
+        "s3:authtype": _AUTH_TYPES.get(call.authentication, "REST-HEADER"),
         "s3:signatureversion": "AWS4-HMAC-SHA256",
         "s3:tlsversion": "1.3",
     }
