@@ -86,7 +86,9 @@ def is_s3(environ: Mapping[str, Any]) -> bool:
     if "HTTP_AUTHORIZATION" in environ:
         return "/s3/aws4_request" in environ["HTTP_AUTHORIZATION"] and not path.startswith("/v20180820/")
     if "X-Amz-Credential=" in str(environ["QUERY_STRING"]):
-        return "%2Fs3%2Faws4_request" in environ["QUERY_STRING"] or "/s3/aws4_request" in environ["QUERY_STRING"]
+        return (
+            "%2Fs3%2Faws4_request" in environ["QUERY_STRING"] or "/s3/aws4_request" in environ["QUERY_STRING"]
+        )
     if "HTTP_X_AMZ_TARGET" in environ:
         return False
     form = str(environ.get("CONTENT_TYPE", "")).startswith("application/x-www-form-urlencoded")

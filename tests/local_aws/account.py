@@ -37,7 +37,9 @@ class Account:
             service,
             endpoint_url=self.endpoint,
             config=Config(
-                retries={"total_max_attempts": 1}, max_pool_connections=20, signature_version=signature_version
+                retries={"total_max_attempts": 1},
+                max_pool_connections=20,
+                signature_version=signature_version,
             ),
         )
 

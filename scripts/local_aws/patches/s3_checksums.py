@@ -87,7 +87,9 @@ def _kept_with_the_part(serve: Any) -> Any:
     def upload_part(self: S3Response) -> Any:
         call = current()
         checksum = call.checksum if call else None
-        upload: FakeMultipart = self.backend.get_bucket(self.bucket_name).multiparts[self._get_param("uploadId")]
+        upload: FakeMultipart = self.backend.get_bucket(self.bucket_name).multiparts[
+            self._get_param("uploadId")
+        ]
         algorithm = upload.metadata.get("x-amz-checksum-algorithm")
         if algorithm and (checksum is None or checksum.algorithm != algorithm):
             actual = checksum.algorithm.lower() if checksum else "null"
@@ -138,7 +140,11 @@ def _typed(serve: Any) -> Any:
             raise invalid_request("Checksum algorithm provided is unsupported.")
         kind = type_of(algorithm, self.headers.get("x-amz-checksum-type"))
         status, headers, document = serve(self, request, body, bucket_name, query, key_name)
-        return status, headers | {"x-amz-checksum-algorithm": algorithm, "x-amz-checksum-type": kind}, document
+        return (
+            status,
+            headers | {"x-amz-checksum-algorithm": algorithm, "x-amz-checksum-type": kind},
+            document,
+        )
 
     return key_response_post
 
@@ -158,7 +164,9 @@ def _named(serve: Any) -> Any:
 def _computed_anew(serve: Any) -> Any:
     """A copy is one object, however its source came about."""
 
-    def copy_object(self: S3Backend, src_key: FakeKey, bucket_name: str, key_name: str, *args: Any, **more: Any) -> Any:
+    def copy_object(
+        self: S3Backend, src_key: FakeKey, bucket_name: str, key_name: str, *args: Any, **more: Any
+    ) -> Any:
         answer = serve(self, src_key, bucket_name, key_name, *args, **more)
         key = self.get_object(bucket_name, key_name)
         if key is not None:

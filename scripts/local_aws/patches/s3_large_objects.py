@@ -104,9 +104,7 @@ def apply() -> None:
     FakeMultipart.complete = _complete  # type: ignore[method-assign,assignment]
 
 
-def _complete(
-    self: FakeMultipart, body: list[NamedPart]
-) -> tuple[Assembled, str, tuple[str, str, int]]:
+def _complete(self: FakeMultipart, body: list[NamedPart]) -> tuple[Assembled, str, tuple[str, str, int]]:
     parts: list[FakeKey] = []
     for named in body:
         part = self.parts.get(named.number)
@@ -136,9 +134,7 @@ def _has(part: FakeKey, named: dict[str, str]) -> bool:
     )
 
 
-def _checksum(
-    upload: FakeMultipart, named: list[NamedPart], parts: list[FakeKey]
-) -> tuple[str, str, int]:
+def _checksum(upload: FakeMultipart, named: list[NamedPart], parts: list[FakeKey]) -> tuple[str, str, int]:
     """The checksum that the upload asked for, or S3's own: type, value in base64, over how many parts."""
     algorithm = upload.metadata.get("x-amz-checksum-algorithm", "").upper()
     kind = type_of(algorithm, upload.metadata.get("x-amz-checksum-type")) if algorithm else "FULL_OBJECT"
@@ -161,7 +157,10 @@ def _require_as_named(checksum: tuple[str, str, int], size: int) -> None:
     headers = call.headers if call else {}
     kind, value, count = checksum
     for header, algorithm in checksums.HEADERS.items():
-        if header in headers and headers[header] not in {value, f"{value}-{count}" if kind == "COMPOSITE" else value}:
+        if header in headers and headers[header] not in {
+            value,
+            f"{value}-{count}" if kind == "COMPOSITE" else value,
+        }:
             raise checksums.mismatch(algorithm)
     named_size = headers.get("x-amz-mp-object-size")
     if named_size is not None and named_size != str(size):

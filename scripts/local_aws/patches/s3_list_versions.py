@@ -91,9 +91,7 @@ def _page(
     if not size.isdecimal():
         raise invalid_argument("Provided max-keys not an integer or within integer range", "max-keys", size)
     if asked.get("version-id-marker") and not asked.get("key-marker"):
-        raise S3Error(
-            400, "InvalidArgument", "A version-id marker cannot be specified without a key marker."
-        )
+        raise S3Error(400, "InvalidArgument", "A version-id marker cannot be specified without a key marker.")
     limit = min(int(size), MAX_KEYS)
     entries: list[_Entry] = []
     for entry in _after(
@@ -113,7 +111,11 @@ def _page(
 
 
 def _after(
-    bucket: FakeBucket, prefix: str, delimiter: str | None, key_marker: str | None, version_id_marker: str | None
+    bucket: FakeBucket,
+    prefix: str,
+    delimiter: str | None,
+    key_marker: str | None,
+    version_id_marker: str | None,
 ) -> Iterator[_Entry]:
     """Every entry after the markers, in the listing's order: a common prefix has no version."""
     names = sorted(dict(bucket.keys))

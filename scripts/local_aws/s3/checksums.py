@@ -83,7 +83,9 @@ def claimed(headers: Mapping[str, str], trailers: Mapping[str, str]) -> Checksum
             )
         found[HEADERS[announced]] = trailers[announced]
     if len(found) > 1:
-        raise invalid_request("Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed.")
+        raise invalid_request(
+            "Expecting a single x-amz-checksum- header. Multiple checksum Types are not allowed."
+        )
     asked = headers.get("x-amz-sdk-checksum-algorithm", "").upper()
     if asked and not found and headers.get("content-md5") is None:
         raise invalid_request(
@@ -108,16 +110,12 @@ def check_md5(header: str, body: bytes) -> None:
     if len(_decoded(header) or b"") != 16:
         raise S3Error(400, "InvalidDigest", "The Content-MD5 you specified was invalid.")
     if encoded("MD5", [body]) != header:
-        raise S3Error(
-            400, "BadDigest", "The Content-MD5 you specified did not match what we received."
-        )
+        raise S3Error(400, "BadDigest", "The Content-MD5 you specified did not match what we received.")
 
 
 def mismatch(algorithm: str) -> S3Error:
     """Return the error of a checksum that is another."""
-    return S3Error(
-        400, "BadDigest", f"The {algorithm} you specified did not match the calculated checksum."
-    )
+    return S3Error(400, "BadDigest", f"The {algorithm} you specified did not match the calculated checksum.")
 
 
 def _readable(algorithm: str, value: str) -> Checksum:
@@ -138,5 +136,3 @@ def _decoded(text: str) -> bytes | None:
 def element(algorithm: str) -> str:
     """Return what the API's documents call a checksum of this algorithm."""
     return f"Checksum{algorithm}"
-
-

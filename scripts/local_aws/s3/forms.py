@@ -108,9 +108,7 @@ def check_policy(form: Form, bucket: str, now: datetime) -> None:
         raise _denied(f"Extra input fields: {', '.join(extra)}")
 
 
-def answer(
-    form: Form, endpoint: str, bucket: str, etag: str
-) -> tuple[int, dict[str, str], bytes]:
+def answer(form: Form, endpoint: str, bucket: str, etag: str) -> tuple[int, dict[str, str], bytes]:
     """Return status, headers and body of the answer that the form asked for."""
     location = f"{endpoint}/{bucket}/{quote(form.key, safe='')}"
     redirect = form.fields.get("success_action_redirect") or form.fields.get("redirect")

@@ -54,7 +54,10 @@ def check(
         if method == "OPTIONS":
             return
         raise S3Error(
-            405, "MethodNotAllowed", "The specified method is not allowed against this resource.", Method=method
+            405,
+            "MethodNotAllowed",
+            "The specified method is not allowed against this resource.",
+            Method=method,
         )
     subresources = sorted((OBJECT_SUBRESOURCES if key else BUCKET_SUBRESOURCES) & set(query))
     if len(subresources) > 1:
@@ -63,7 +66,9 @@ def check(
         )
     _check_key(key)
     if "versionId" in query and operation.name in _TAKES_NO_VERSION:
-        raise invalid_argument("This operation does not accept a version-id.", "versionId", query["versionId"])
+        raise invalid_argument(
+            "This operation does not accept a version-id.", "versionId", query["versionId"]
+        )
     if method == "PUT" and key:
         _check_part(query)
     if operation.name in _CREATING:

@@ -116,7 +116,8 @@ def _trailers(encoded: bytes, kind: str, signature: Signature | None, previous: 
     if signature is not None and kind == f"{_SIGNED_CHUNKS}-TRAILER":
         text = b"".join(b"%s:%s\n" % (name.encode(), value) for name, value in found.items())
         _same(
-            signature.of_chunk("TRAILER", previous, hashlib.sha256(text).hexdigest()), trailer_signature or b""
+            signature.of_chunk("TRAILER", previous, hashlib.sha256(text).hexdigest()),
+            trailer_signature or b"",
         )
     return {name: value.decode("latin-1") for name, value in found.items()}
 

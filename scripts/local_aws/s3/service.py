@@ -111,7 +111,9 @@ def _serve(call: S3Call, environ: Mapping[str, Any]) -> Answer:
     if prepared.form is not None:
         method, headers = "PUT", prepared.form.headers()
     if call.checksum is not None:
-        headers["x-amz-sdk-checksum-algorithm"] = call.checksum.algorithm  # without one, moto wants Content-MD5
+        headers["x-amz-sdk-checksum-algorithm"] = (
+            call.checksum.algorithm
+        )  # without one, moto wants Content-MD5
     request = _Request(
         wire.for_moto(
             environ,

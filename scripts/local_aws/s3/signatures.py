@@ -164,7 +164,7 @@ def _by_query(wire: Wire, now: datetime) -> Signature:
         raise _malformed(code, f'X-Amz-Algorithm only supports "{ALGORITHM}"')
     moment = _moment(query["X-Amz-Date"])
     if moment is None:
-        raise _malformed(code, 'X-Amz-Date must be in the ISO8601 Long Format "yyyyMMdd\'T\'HHmmss\'Z\'"')
+        raise _malformed(code, "X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\"")
     if not query["X-Amz-Expires"].isdecimal():
         raise _malformed(code, "X-Amz-Expires should be a number, and must be non-negative")
     expires = int(query["X-Amz-Expires"])
@@ -182,7 +182,9 @@ def _by_query(wire: Wire, now: datetime) -> Signature:
             **{"X-Amz-Expires": query["X-Amz-Expires"], "ServerTime": f"{now:%Y-%m-%dT%H:%M:%SZ}"},
         )
     signed_headers = query["X-Amz-SignedHeaders"]
-    of_header = wire.headers.get("x-amz-content-sha256") if _names(signed_headers, "x-amz-content-sha256") else None
+    of_header = (
+        wire.headers.get("x-amz-content-sha256") if _names(signed_headers, "x-amz-content-sha256") else None
+    )
     return _verify(
         wire,
         "QueryString",
@@ -257,7 +259,9 @@ def _canonical_request(wire: Wire, signed_headers: str, payload_hash: str) -> by
     headers = "".join(
         f"{name}:{' '.join(wire.headers.get(name, '').split())}\n" for name in signed_headers.split(";")
     )
-    return "\n".join([wire.method, path, query, headers, signed_headers, payload_hash]).encode("latin-1", "replace")
+    return "\n".join([wire.method, path, query, headers, signed_headers, payload_hash]).encode(
+        "latin-1", "replace"
+    )
 
 
 def _scope(credential: str, timestamp: str, code: str) -> re.Match[str]:
@@ -269,7 +273,9 @@ def _scope(credential: str, timestamp: str, code: str) -> re.Match[str]:
             "s3 for the service.",
         )
     if scope["date"] != timestamp[:8]:
-        raise _malformed(code, f'Invalid credential date "{scope["date"]}". This date is not the same as X-Amz-Date.')
+        raise _malformed(
+            code, f'Invalid credential date "{scope["date"]}". This date is not the same as X-Amz-Date.'
+        )
     return scope
 
 
@@ -287,7 +293,9 @@ def _credentials(access_key_id: str, token: str | None) -> Credentials:
             AWSAccessKeyId=access_key_id,
         )
     if token and not hmac.compare_digest(token.encode(), credentials.session_token.encode()):
-        raise AuthenticationError(400, "InvalidToken", "The provided token is malformed or otherwise invalid.")
+        raise AuthenticationError(
+            400, "InvalidToken", "The provided token is malformed or otherwise invalid."
+        )
     return credentials
 
 

@@ -55,7 +55,9 @@ class Wire:
     @property
     def is_presigned(self) -> bool:
         """Whether the query string names a signature."""
-        return any(name in {"X-Amz-Signature", "X-Amz-Credential", "Signature"} for name, _ in self.parameters)
+        return any(
+            name in {"X-Amz-Signature", "X-Amz-Credential", "Signature"} for name, _ in self.parameters
+        )
 
     def query(self) -> dict[str, str]:
         """Each parameter that is not of a signature once: the first counts."""
@@ -110,7 +112,9 @@ def for_moto(
     for name, value in headers.items():
         variable = name.upper().replace("-", "_")
         made[variable if variable == "CONTENT_TYPE" else f"HTTP_{variable}"] = value
-    path = f"/{quote(wire.bucket, safe='')}" + (f"/{quote(key, safe='/' + _UNRESERVED)}" if wire.bucket else "")
+    path = f"/{quote(wire.bucket, safe='')}" + (
+        f"/{quote(key, safe='/' + _UNRESERVED)}" if wire.bucket else ""
+    )
     if not key:
         path = path.rstrip("/") or "/"
     query = urlencode(
