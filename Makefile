@@ -2,7 +2,7 @@
 PYTHON ?= python3
 ENV ?= local
 RUN := .venv/bin/python -m
-WITHIN = $(RUN) scripts.environment --env $(ENV) --
+WITHIN = $(RUN) scripts.toolchain.environment --env $(ENV) --
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
@@ -13,7 +13,7 @@ help: ## list the targets
 	@grep -E '^[a-z-]+:.*## ' Makefile | awk -F ':.*## ' '{ printf "  %-12s %s\n", $$1, $$2 }'
 
 setup: ## set up everything here, by locked hashes (the other targets do it themselves)
-	@$(PYTHON) -m scripts.setup
+	@$(PYTHON) -m scripts.toolchain.setup
 
 demo: build ## the whole pipeline on this machine: deploy, drop, record, verify, tamper, report
 	@$(RUN) scripts.demo
@@ -34,27 +34,27 @@ destroy: build ## take everything in ENV down
 	@$(RUN) scripts.terraform destroy --env $(ENV)
 
 test: ## every test and every gate
-	@$(PYTHON) -m scripts.setup --checkov --simulator
+	@$(PYTHON) -m scripts.toolchain.setup --checkov --simulator
 	@$(RUN) scripts.build
 	@$(RUN) scripts.gates test
 
 lint: ## the gates before a commit: ruff, mypy, terraform fmt, sqlfluff, secrets
-	@$(PYTHON) -m scripts.setup --checkov
+	@$(PYTHON) -m scripts.toolchain.setup --checkov
 	@$(RUN) scripts.gates lint
 
 fmt: setup ## write the code as the gates want it
 	@.venv/bin/ruff check --fix-only .
 	@.venv/bin/ruff format .
-	@$(RUN) scripts.toolchain fmt -recursive terraform
+	@$(RUN) scripts.toolchain.toolchain fmt -recursive terraform
 	@.venv/bin/sqlfluff fix --disable-progress-bar sql
 
 scan: ## what would be deployed, read by every scanner: build/scan/index.html
-	@$(PYTHON) -m scripts.setup --checkov
+	@$(PYTHON) -m scripts.toolchain.setup --checkov
 	@$(RUN) scripts.build
 	@$(RUN) scripts.scan
 
 access: ## who may do what in ENV: the access matrix as a grid, and every row that does not hold
-	@$(PYTHON) -m scripts.setup --simulator
+	@$(PYTHON) -m scripts.toolchain.setup --simulator
 	@$(RUN) scripts.build
 	@$(RUN) scripts.access --env $(ENV)
 
@@ -74,11 +74,11 @@ bench: build ## measure what must stay fast: build/bench.json
 	@$(RUN) scripts.bench
 
 docs: ## what is written from code and data: tables in the READMEs of terraform/, docs/access.md, docs/controls.md
-	@$(PYTHON) -m scripts.setup --checkov
-	@$(RUN) scripts.module_docs
+	@$(PYTHON) -m scripts.toolchain.setup --checkov
+	@$(RUN) scripts.docs.module_tables
 	@$(RUN) scripts.access.page
-	@$(RUN) scripts.controls
-	@$(RUN) scripts.contracts
+	@$(RUN) scripts.docs.controls
+	@$(RUN) scripts.docs.contracts
 
 local-up: build ## start AWS on this machine, and say how to point a terminal at it
 	@$(RUN) scripts.local_aws up

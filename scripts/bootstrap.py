@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from python_terraform import IsFlagged
 
 from scripts.terraform import SOURCE, Terraform, confirm, placeholder
-from scripts.toolchain import BUILD, REPO, ToolError
+from scripts.toolchain.toolchain import BUILD, REPO, ToolError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -22,8 +22,8 @@ import zipfile
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-from scripts.setup import REQUIREMENTS, make, pip_install
-from scripts.toolchain import BUILD, REPO, ToolError
+from scripts.toolchain.setup import REQUIREMENTS, make, pip_install
+from scripts.toolchain.toolchain import BUILD, REPO, ToolError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -23,9 +23,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from scripts.environment import without_aws
 from scripts.terraform import BESIDE, BUILT
-from scripts.toolchain import (
+from scripts.toolchain.environment import without_aws
+from scripts.toolchain.toolchain import (
     BUILD,
     LOCK_FILE,
     REPO,

@@ -31,9 +31,9 @@ from typing import TYPE_CHECKING, Any
 import python_terraform
 from python_terraform import IsFlagged
 
-from scripts.environment import instance_of, local_environ, without_aws
 from scripts.local_aws.launch import operator_environment
-from scripts.toolchain import (
+from scripts.toolchain.environment import instance_of, local_environ, without_aws
+from scripts.toolchain.toolchain import (
     BUILD,
     LOCK_FILE,
     REPO,

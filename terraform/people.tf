@@ -7,6 +7,14 @@ data "aws_iam_policy_document" "people_producer" {
     resources = ["${local.bucket_arns["raw-data"]}/incoming/*"]
   }
 
+  # What custody upload asks before it says that an earlier run has put a version there. Tags tell that it exists, and
+  # nothing of what it holds; its id is told to whoever wrote it.
+  statement {
+    sid       = "SeeThatOwnVersionsExist"
+    actions   = ["s3:GetObjectVersionTagging"]
+    resources = ["${local.bucket_arns["raw-data"]}/incoming/*"]
+  }
+
   # It takes no right to a key: what waits is encrypted by Firehose, under its own grant.
   statement {
     sid       = "SendRecords"

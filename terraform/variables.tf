@@ -507,7 +507,7 @@ variable "warehouse" {
     rotation_days = optional(number, 30)
   })
   default     = null
-  description = "The account by which data is loaded into a warehouse: its name; the API that sets and tries its password, by ARN with stage and as an https URL (src/custody/account_api.py says what it answers); the roles that read the password; and the days after which it is renewed. Null: there is none, and no secret."
+  description = "The account by which data is loaded into a warehouse: its name; the API that sets and tries its password, by ARN with stage and as an https URL (src/custody/rotation/account_api.py says what it answers); the roles that read the password; and the days after which it is renewed. Null: there is none, and no secret."
 
   validation {
     condition     = var.warehouse == null ? true : can(regex("^[A-Za-z0-9_.-]{1,64}$", var.warehouse.account))

@@ -15,16 +15,16 @@ data "aws_iam_policy_document" "rotator_secret" {
     resources = [local.warehouse_secret_arn]
   }
 
-  # Neither the password that holds nor the one before: only that which it made and nobody has yet.
+  # What it made and nobody has yet; and the current version, whose other fields go into the next one. Not the one before.
   statement {
-    sid       = "ReadPendingVersion"
+    sid       = "ReadCurrentAndPendingVersion"
     actions   = ["secretsmanager:GetSecretValue"]
     resources = [local.warehouse_secret_arn]
 
     condition {
       test     = "StringEquals"
       variable = "secretsmanager:VersionStage"
-      values   = ["AWSPENDING"]
+      values   = ["AWSCURRENT", "AWSPENDING"]
     }
   }
 

@@ -16,11 +16,11 @@ from aws_lambda_powertools import Logger, Metrics
 from botocore.config import Config
 
 from custody.errors import UsageError
+from custody.evidence.signing import KmsSignatureCheck
 from custody.gate.gate import Gate, Settings
 from custody.gate.requests import parse_silver_tables
 from custody.gate.table import CHECKS_AT_ONCE
 from custody.listing import read_times_fast
-from custody.signing import KmsSignatureCheck
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext

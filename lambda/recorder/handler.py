@@ -1,4 +1,4 @@
-"""AWS Lambda function ``recorder``: wiring only; what it does is in ``custody.recorder``.
+"""AWS Lambda function ``recorder``: wiring only; what it does is in ``custody.recorder.recorder``.
 
 Its environment is read once, when the function starts. A message that fails is reported alone, so that Amazon
 SQS delivers it again without the rest of its batch.
@@ -18,10 +18,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 import custody
 from custody.errors import UsageError
-from custody.receipt import RecorderIdentity
-from custody.recorder import Recorder
-from custody.redelivery import hide_for_delay
-from custody.signing import KmsSigner
+from custody.evidence.receipt import RecorderIdentity
+from custody.evidence.signing import KmsSigner
+from custody.recorder.recorder import Recorder
+from custody.recorder.redelivery import hide_for_delay
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext

@@ -1,4 +1,4 @@
-"""AWS Lambda function ``rotator``: wiring only; what it does is in ``custody.rotation``.
+"""AWS Lambda function ``rotator``: wiring only; what it does is in ``custody.rotation.rotation``.
 
 AWS Secrets Manager calls it, step by step. Before that, whoever switches a secret's rotation on calls it once
 with the step ``firstVersion``. Neither its log nor its answer holds anything of a secret's value.
@@ -13,9 +13,9 @@ import boto3
 from aws_lambda_powertools import Logger
 from botocore.config import Config
 
-from custody.account_api import ApiAccount
 from custody.errors import UsageError
-from custody.rotation import Rotator
+from custody.rotation.account_api import ApiAccount
+from custody.rotation.rotation import Rotator
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext

@@ -26,9 +26,9 @@ from scripts.access.evaluate import Outcome, evaluate, request_of
 from scripts.access.matrix import Matrix, read_matrix
 from scripts.access.planned import planned_parts, planned_workflows
 from scripts.access.world import AbsentError, World
-from scripts.applied import applied_state, tree_key
+from scripts.state.applied import applied_state, tree_key
 from scripts.terraform import LOCAL, SOURCE, Terraform
-from scripts.toolchain import ToolError
+from scripts.toolchain.toolchain import ToolError
 
 OF_THIS_MACHINE = ("operator", "github", "ci/", "state/")
 """What begins so means somebody or something else in every other environment, or is not in its state."""

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from scripts.access.simulator import Answer, NamedPolicy, Request
-from scripts.toolchain import ToolError
+from scripts.toolchain.toolchain import ToolError
 
 _WITH_POLICY = ("s3:", "sns:", "sqs:")
 """Whose resource policies it evaluates."""

@@ -21,7 +21,7 @@ from typing import Any, Literal
 
 import yaml
 
-from scripts.toolchain import REPO, ToolError
+from scripts.toolchain.toolchain import REPO, ToolError
 
 MATRIX = REPO / "tests" / "access" / "matrix.yaml"
 

@@ -19,9 +19,9 @@ from scripts.access.evaluate import call
 from scripts.access.simulator import simulate
 from scripts.access.world import World
 from scripts.local_aws.functions.runtime import CALLS
-from scripts.policies import Role, statements
 from scripts.review.patterns import covers
-from scripts.toolchain import REPO, ToolError
+from scripts.state.policies import Role, statements
+from scripts.toolchain.toolchain import REPO, ToolError
 
 UNUSED = REPO / "tests" / "access" / "unused.yaml"
 ALL = "all"

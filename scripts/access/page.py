@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from scripts.access.matrix import Matrix, Row, read_matrix
 from scripts.access.summary import KINDS, SUBJECTS, Cell, cells, principals
-from scripts.toolchain import REPO, ToolError
+from scripts.toolchain.toolchain import REPO, ToolError
 
 PAGE = REPO / "docs" / "access.md"
 MEND = "make docs"

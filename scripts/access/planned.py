@@ -12,9 +12,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from scripts.applied import digest_of, kept
-from scripts.policies import Resource, partition, resources
 from scripts.scan.known import Tree, known_plans
+from scripts.state.applied import digest_of, kept
+from scripts.state.policies import Resource, partition, resources
 from scripts.terraform import LOCAL, SOURCE
 
 _OPTIONAL = SOURCE / "policies" / "optional.tfvars"

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from scripts.node import PACKAGES, node_program
-from scripts.toolchain import ToolError
+from scripts.toolchain.node import PACKAGES, node_program
+from scripts.toolchain.toolchain import ToolError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from scripts.access.matrix import Row
-from scripts.toolchain import ToolError
+from scripts.toolchain.toolchain import ToolError
 
 KINDS = {
     "R": "read",

@@ -25,8 +25,8 @@ from functools import cached_property
 from typing import Any
 
 from scripts.access.simulator import ANONYMOUS, NamedPolicy
-from scripts.policies import Policy, Resource, Role, key_names, policies, resources, roles, statements
-from scripts.toolchain import ToolError
+from scripts.state.policies import Policy, Resource, Role, key_names, policies, resources, roles, statements
+from scripts.toolchain.toolchain import ToolError
 
 OTHER_ACCOUNT = "999999999999"
 _GITHUB = "token.actions.githubusercontent.com"

@@ -27,7 +27,7 @@ from scripts.review.page import Compared, as_json, as_markdown
 from scripts.review.protection import compare_protection
 from scripts.review.sides import Side, applied_sides, planned_sides
 from scripts.review.sources import NotCheckedError, commit_of, documents, read_plan
-from scripts.toolchain import BUILD, REPO, ToolError
+from scripts.toolchain.toolchain import BUILD, REPO, ToolError
 
 
 def compare(before: Side, after: Side, actions: dict[str, list[str]] | None = None) -> list[Finding]:

@@ -10,12 +10,12 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
-from scripts.policies import Policy
 from scripts.review import words
 from scripts.review.findings import About, Direction, Finding
 from scripts.review.grants import ANYONE, Grant, Region, Stated, grant_covers, lost, parts_cover, stated
 from scripts.review.sides import Side
 from scripts.review.words import code, codes
+from scripts.state.policies import Policy
 
 _KINDS = {
     "identity": "identity policy",

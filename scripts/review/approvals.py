@@ -17,7 +17,7 @@ import yaml
 from scripts.review.findings import Finding
 from scripts.review.grants import ANYONE
 from scripts.review.patterns import covers, covers_arn
-from scripts.toolchain import ToolError
+from scripts.toolchain.toolchain import ToolError
 
 _WHAT = {"finding", "principal", "actions", "resources"}
 _WHO = {"by", "why", "until"}

@@ -6,10 +6,10 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-from scripts.policies import Resource
 from scripts.review.findings import Direction, Finding
 from scripts.review.sides import Side
 from scripts.review.words import code, codes
+from scripts.state.policies import Resource
 
 GRANTS = frozenset(
     {

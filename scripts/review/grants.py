@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from scripts.policies import Policy, statements
 from scripts.review.conditions import Clause, all_imply, clauses
 from scripts.review.patterns import covers, covers_arn, disjoint, disjoint_arns
+from scripts.state.policies import Policy, statements
 
 ANYONE = "*"
 

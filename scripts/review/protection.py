@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from scripts.policies import Resource
 from scripts.review.findings import Direction, Finding
 from scripts.review.rules import IDENTITY, PROTECTIVE, RULES, STATEFUL, Rule
 from scripts.review.sides import Side
 from scripts.review.words import code, codes
+from scripts.state.policies import Resource
 
 Actions = Mapping[str, list[str]]
 """What a plan does (``create``, ``update``, ``delete``, ``forget``), by address."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from scripts.policies import Policy, Resource, Role, key_names, partition, policies, resources, roles
+from scripts.state.policies import Policy, Resource, Role, key_names, partition, policies, resources, roles
 
 _OWNERS = {
     "aws_iam_user": "user/{}",

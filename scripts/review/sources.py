@@ -19,10 +19,10 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 from custody.terminal import visible
-from scripts.applied import applied_state, tree_key
 from scripts.review.plans import Pair, planned_pairs
+from scripts.state.applied import applied_state, tree_key
 from scripts.terraform import BESIDE
-from scripts.toolchain import ToolError
+from scripts.toolchain.toolchain import ToolError
 
 _T = TypeVar("_T")
 LONGEST = 400

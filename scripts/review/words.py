@@ -6,9 +6,9 @@ import re
 from collections.abc import Collection, Iterable
 
 from custody.terminal import shorten, visible
-from scripts.policies import Policy
 from scripts.review.conditions import Clause, all_imply
 from scripts.review.grants import ANYONE, Grant, Stated
+from scripts.state.policies import Policy
 
 SHOWN = 6
 """How many names a sentence lists before it says how many more there are."""

@@ -27,7 +27,7 @@ from scripts.scan.page import render_page
 from scripts.scan.reports import junit, sarif
 from scripts.scan.tools import Scan, every_tool
 from scripts.terraform import SOURCE
-from scripts.toolchain import BUILD, REPO, ToolError
+from scripts.toolchain.toolchain import BUILD, REPO, ToolError
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,9 +9,9 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from scripts.environment import without_aws
 from scripts.scan.model import ScanError
-from scripts.toolchain import REPO
+from scripts.toolchain.environment import without_aws
+from scripts.toolchain.toolchain import REPO
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -49,7 +49,7 @@ class Engine:
 def engine(kind: Kind, work: Path) -> Iterator[Engine]:
     """Have a worker for one kind of question. What its libraries print goes to ``work``."""
     if not PYTHON.exists():
-        raise ScanError("The scanners are not set up. Run: python3 -m scripts.setup --checkov")
+        raise ScanError("The scanners are not set up. Run: python3 -m scripts.toolchain.setup --checkov")
     work.mkdir(parents=True, exist_ok=True)
     errors = work / f"{kind}.stderr"
     with (

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import yaml
 
 from scripts.scan.model import Accepted, Finding, ScanError
-from scripts.toolchain import REPO
+from scripts.toolchain.toolchain import REPO
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from scripts.terraform import BESIDE, LOCAL, Terraform, TerraformError
-from scripts.toolchain import ToolError
+from scripts.toolchain.toolchain import ToolError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

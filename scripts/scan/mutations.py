@@ -30,14 +30,14 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from scripts.environment import without_aws
 from scripts.scan.engine import Engine, engine
 from scripts.scan.exceptions import read_exemptions
 from scripts.scan.known import Tree, known_plans
 from scripts.scan.model import ScanError
 from scripts.scan.tools import Scan, rendered, secrets, workflows
 from scripts.terraform import BESIDE
-from scripts.toolchain import (
+from scripts.toolchain.environment import without_aws
+from scripts.toolchain.toolchain import (
     BUILD,
     LOCK_FILE,
     REPO,

@@ -12,12 +12,12 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scripts.policies import Policy, policies
 from scripts.scan.engine import engine
 from scripts.scan.exceptions import Exemption, divide
 from scripts.scan.known import Tree, known_plans
 from scripts.scan.model import Accepted, Finding, ScanError, ToolReport
-from scripts.toolchain import REPO
+from scripts.state.policies import Policy, policies
+from scripts.toolchain.toolchain import REPO
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from custody.errors import UsageError
+from custody.terminal import visible
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,8 @@ class Deployment:
 def load_deployment(path: Path) -> Deployment:
     """Read the outputs file.
 
-    Raises ``UsageError`` if the file is absent, is not JSON or lacks an output this version needs.
+    Raises ``UsageError`` if the file is absent, is not JSON, lacks an output this version needs, or has one
+    of another type.
     """
     try:
         document: Any = json.loads(path.read_bytes())
@@ -46,14 +49,62 @@ def load_deployment(path: Path) -> Deployment:
         raise UsageError(
             f"There is no deployment file at {path}.", "Run make apply, or name one with --deployment."
         ) from error
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UsageError(
             f"The deployment file {path} cannot be read: {error}.", "Run make apply again."
         ) from error
     if not isinstance(document, dict):
         raise UsageError(f"The deployment file {path} holds no JSON object.", "Run make apply again.")
-    names = Deployment.__dataclass_fields__
-    missing = sorted(names.keys() - document.keys())
+    kinds = {field.name: str(field.type) for field in fields(Deployment)}
+    missing = sorted(kinds.keys() - document.keys())
     if missing:
         raise UsageError(f"The deployment file {path} lacks {', '.join(missing)}.", "Run make apply again.")
-    return Deployment(**{name: document[name] for name in names})
+    for name, kind in kinds.items():
+        is_one, words = _ARN if name.endswith("_arn") else _KINDS[kind]
+        if not is_one(document[name]):
+            raise UsageError(f"In the deployment file {path}, {name} is no {words}.", "Run make apply again.")
+        if kind == "dict[str, str]":
+            document[name] = _Names(document[name])
+    return Deployment(**{name: document[name] for name in kinds})
+
+
+class _Names(dict[str, str]):
+    """Names of resources by short name; asked for one that is not there, it says so."""
+
+    def __missing__(self, short: str) -> str:
+        raise UsageError(f"The deployment file names no {visible(short)}.", "Run make apply again.")
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and value != "" and value.isprintable()
+
+
+def _are_names(value: object) -> bool:
+    return isinstance(value, dict) and all(map(_is_name, value)) and all(map(_is_name, value.values()))
+
+
+def _are_prefixes(value: object) -> bool:
+    return isinstance(value, dict) and all(
+        _is_name(bucket)
+        and isinstance(prefixes, list)
+        and all(isinstance(prefix, str) and prefix.isprintable() for prefix in prefixes)
+        for bucket, prefixes in value.items()
+    )
+
+
+def _is_minutes(value: object) -> bool:
+    return type(value) is int and 0 < value <= _MAX_MINUTES
+
+
+def _is_arn(value: object) -> bool:
+    return _is_name(value) and str(value).startswith("arn:") and str(value).count(":") >= 5
+
+
+_MAX_MINUTES = 366 * 24 * 60
+_KINDS: dict[str, tuple[Callable[[object], bool], str]] = {
+    "str": (_is_name, "text"),
+    "int": (_is_minutes, "whole number of minutes, 1 to a year"),
+    "dict[str, str]": (_are_names, "map of names"),
+    "dict[str, list[str]]": (_are_prefixes, "map of lists of prefixes"),
+}
+_ARN = (_is_arn, "ARN")

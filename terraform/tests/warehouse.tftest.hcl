@@ -42,10 +42,10 @@ run "lets_the_rotator_touch_one_secret_and_one_account" {
         resources = ["arn:aws:secretsmanager:eu-central-1:123456789012:secret:custody-test-warehouse-??????"]
         stages    = []
       }
-      ReadPendingVersion = {
+      ReadCurrentAndPendingVersion = {
         actions   = ["secretsmanager:GetSecretValue"]
         resources = ["arn:aws:secretsmanager:eu-central-1:123456789012:secret:custody-test-warehouse-??????"]
-        stages    = ["AWSPENDING"]
+        stages    = ["AWSCURRENT", "AWSPENDING"]
       }
       MakeVersions = {
         actions   = ["secretsmanager:PutSecretValue"]

@@ -11,7 +11,7 @@ import yaml
 from scripts.access import page
 from scripts.access.matrix import MATRIX, Matrix, read_matrix
 from scripts.access.summary import cells, kind_of, subject_of
-from scripts.toolchain import ToolError
+from scripts.toolchain.toolchain import ToolError
 
 HEAD = """
 contexts:

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from scripts.controls import (
+from scripts.docs.controls import (
     DATA,
     MEND,
     PAGE,
@@ -20,7 +20,7 @@ from scripts.controls import (
     page,
     read_controls,
 )
-from scripts.toolchain import REPO, ToolError
+from scripts.toolchain.toolchain import REPO, ToolError
 
 
 @pytest.fixture(scope="module")
@@ -191,8 +191,8 @@ def test_the_exit_status_says_how_it_went(
     }
     (tmp_path / "data").write_text(known.get(data, data))
     (tmp_path / "page").write_text(known.get(shown, shown))
-    monkeypatch.setattr("scripts.controls.DATA", tmp_path / "data")
-    monkeypatch.setattr("scripts.controls.PAGE", tmp_path / "page")
+    monkeypatch.setattr("scripts.docs.controls.DATA", tmp_path / "data")
+    monkeypatch.setattr("scripts.docs.controls.PAGE", tmp_path / "page")
     monkeypatch.setattr("sys.argv", ["controls", *words])
     assert main() == status
     assert said in "".join(capsys.readouterr())

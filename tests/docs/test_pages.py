@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.toolchain import REPO
+from scripts.toolchain.toolchain import REPO
 
 PAGES = [
     REPO / "README.md",

@@ -17,11 +17,11 @@ from botocore import xform_name
 from botocore.exceptions import EndpointConnectionError
 
 from custody.cli.commands import app
-from custody.doctor import Clients, examine
+from custody.doctor.doctor import Clients, examine
 from custody.findings import Claim
 from custody.gate.receipts import Reason
-from custody.ledger import LedgerStatus
-from custody.recorder import Failure
+from custody.ledger.ledger import LedgerStatus
+from custody.recorder.recorder import Failure
 from custody.upload.upload import Outcome
 from tests.support.runbook import PAGE, PARTS, first_cells, named, sections
 from tests.unit.report.sample import DEPLOYMENT

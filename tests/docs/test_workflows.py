@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from scripts.toolchain import REPO
+from scripts.toolchain.toolchain import REPO
 
 WORKFLOWS = sorted((REPO / ".github" / "workflows").glob("*.yml"))
 

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from custody.objects import ObjectVersion
-from scripts.applied import kept, tree_key
-from scripts.lake import GOLD, SILVER, Delivery, Lake
-from scripts.pipeline import Landed, Pipeline, deployed
-from scripts.sample_data import customers_csv
-from scripts.toolchain import BUILD
+from custody.evidence.objects import ObjectVersion
+from scripts.demo.lake import GOLD, SILVER, Delivery, Lake
+from scripts.demo.pipeline import Landed, Pipeline, deployed
+from scripts.demo.sample_data import customers_csv
+from scripts.state.applied import kept, tree_key
+from scripts.toolchain.toolchain import BUILD
 
 CUSTOMERS, EVENTS = 300, 2000
 

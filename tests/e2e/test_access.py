@@ -14,17 +14,17 @@ import boto3
 import pytest
 from botocore.validate import ParamValidator
 
-from scripts import applied
 from scripts.access.__main__ import main
 from scripts.access.aws_simulator import left_out, parameters
 from scripts.access.evaluate import Outcome, evaluate, request_of
 from scripts.access.matrix import Matrix, Row, Topic, read_matrix
 from scripts.access.planned import planned_parts, planned_workflows
 from scripts.access.world import World
-from scripts.applied import tree_key
-from scripts.pipeline import Pipeline
-from scripts.policies import resources
-from scripts.toolchain import ToolError
+from scripts.demo.pipeline import Pipeline
+from scripts.state import applied
+from scripts.state.applied import tree_key
+from scripts.state.policies import resources
+from scripts.toolchain.toolchain import ToolError
 
 pytestmark = pytest.mark.xdist_group("pipeline")
 

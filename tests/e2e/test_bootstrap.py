@@ -19,9 +19,9 @@ from botocore.exceptions import ClientError
 
 from scripts.bootstrap import Bootstrap, main, what_is_next
 from scripts.local_aws import LocalAws
-from scripts.policies import roles
+from scripts.state.policies import roles
 from scripts.terraform import SOURCE, Plan
-from scripts.toolchain import ToolError
+from scripts.toolchain.toolchain import ToolError
 
 pytestmark = pytest.mark.xdist_group("bootstrap")
 

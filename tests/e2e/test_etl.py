@@ -7,9 +7,9 @@ from collections import Counter
 
 import pytest
 
-from custody.objects import ObjectVersion
-from scripts.lake import GOLD, SILVER, Lake
-from scripts.pipeline import Pipeline
+from custody.evidence.objects import ObjectVersion
+from scripts.demo.lake import GOLD, SILVER, Lake
+from scripts.demo.pipeline import Pipeline
 from tests.e2e.conftest import Made
 
 pytestmark = pytest.mark.xdist_group("pipeline")

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 from boto3.s3.transfer import TransferConfig
 
-from custody.notification import backfill_message
-from custody.objects import ObjectVersion
-from scripts.pipeline import Pipeline
+from custody.evidence.objects import ObjectVersion
+from custody.recorder.notification import backfill_message
+from scripts.demo.pipeline import Pipeline
 
 pytestmark = pytest.mark.xdist_group("pipeline")
 

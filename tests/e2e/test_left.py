@@ -9,8 +9,8 @@ import time
 
 import pytest
 
-from scripts.lake import Lake
-from scripts.pipeline import Pipeline, PipelineError
+from scripts.demo.lake import Lake
+from scripts.demo.pipeline import Pipeline, PipelineError
 from tests.e2e.conftest import Made, drop_customer, tamper
 
 pytestmark = pytest.mark.xdist_group("pipeline")

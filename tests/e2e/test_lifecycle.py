@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from custody.objects import ObjectVersion
+from custody.evidence.objects import ObjectVersion
 from custody.times import format_time
+from scripts.demo.pipeline import Pipeline, apply
 from scripts.local_aws import LocalAws
-from scripts.pipeline import Pipeline, apply
 from scripts.terraform import Terraform
-from scripts.toolchain import BUILD
+from scripts.toolchain.toolchain import BUILD
 
 pytestmark = pytest.mark.xdist_group("lifecycle")
 

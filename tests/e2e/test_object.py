@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from custody.objects import ObjectVersion
-from scripts.pipeline import Landed, Pipeline
+from custody.evidence.objects import ObjectVersion
+from scripts.demo.pipeline import Landed, Pipeline
 
 pytestmark = pytest.mark.xdist_group("pipeline")
 

@@ -15,10 +15,10 @@ from typing import Any
 import boto3
 import pytest
 
-from scripts.environment import without_aws
 from scripts.local_aws import LocalAws
 from scripts.terraform import SOURCE
-from scripts.toolchain import lock_file, terraform_environ, terraform_program
+from scripts.toolchain.environment import without_aws
+from scripts.toolchain.toolchain import lock_file, terraform_environ, terraform_program
 
 pytestmark = pytest.mark.xdist_group("optional-modules")
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from scripts.pipeline import Pipeline
+from scripts.demo.pipeline import Pipeline
 
 pytestmark = pytest.mark.xdist_group("pipeline")
 

@@ -16,12 +16,12 @@ import boto3
 import pytest
 
 from scripts.access.planned import planned_parts
-from scripts.environment import without_aws
 from scripts.local_aws import LocalAws
 from scripts.local_aws.functions.runtime import CALLS
-from scripts.policies import roles, statements
+from scripts.state.policies import roles, statements
 from scripts.terraform import SOURCE
-from scripts.toolchain import BUILD, LOCK_FILE, lock_file, terraform_environ, terraform_program
+from scripts.toolchain.environment import without_aws
+from scripts.toolchain.toolchain import BUILD, LOCK_FILE, lock_file, terraform_environ, terraform_program
 from tests.local_aws.account import eventually
 from tests.support.account_server import AccountServer, account_server
 

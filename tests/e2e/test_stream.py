@@ -7,8 +7,8 @@ import json
 
 import pytest
 
-from custody.objects import ObjectVersion
-from scripts.pipeline import Pipeline
+from custody.evidence.objects import ObjectVersion
+from scripts.demo.pipeline import Pipeline
 
 pytestmark = pytest.mark.xdist_group("pipeline")
 

@@ -15,7 +15,7 @@ import boto3
 import pytest
 
 from custody.errors import CannotCheckError, EvidenceError, UsageError
-from custody.signing import KmsSigner
+from custody.evidence.signing import KmsSigner
 from scripts.local_aws.patches import kms_sign, s3_delete_markers, s3_list_versions
 from tests.support.evidence import REGION, World, worlds
 
@@ -221,7 +221,8 @@ def test_the_function_runs_without_what_only_verifiers_and_jobs_have() -> None:
 
 def test_what_the_function_runs_on_imports_no_boto3() -> None:
     done = run(
-        "import custody.gate.gate, custody.signing", (*NOT_IN_LAMBDA, "boto3", "aws_lambda_powertools")
+        "import custody.gate.gate, custody.evidence.signing",
+        (*NOT_IN_LAMBDA, "boto3", "aws_lambda_powertools"),
     )
     assert done.returncode == 0, done.stderr
 

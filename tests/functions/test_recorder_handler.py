@@ -15,9 +15,9 @@ import boto3
 import pytest
 
 import custody
-from custody.envelope import parse_envelope
 from custody.errors import UsageError
-from custody.receipt import parse_statement
+from custody.evidence.envelope import parse_envelope
+from custody.evidence.receipt import parse_statement
 from tests.support.evidence import REGION, World, body, s3_record, worlds
 
 ROOT = Path(__file__).parents[2]
@@ -275,7 +275,7 @@ def test_the_function_runs_without_what_only_verifiers_have() -> None:
 
 
 def test_what_the_function_runs_on_imports_no_boto3_and_reads_no_environment() -> None:
-    code = "import os; del os.environ\nimport custody.recorder, custody.signing"
+    code = "import os; del os.environ\nimport custody.recorder.recorder, custody.evidence.signing"
     done = run(code, (*ONLY_VERIFIERS_HAVE, "boto3", "aws_lambda_powertools"))
     assert done.returncode == 0, done.stderr
 

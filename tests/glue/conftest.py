@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from custody.etl.silver_run import Lake
-from scripts.folder_store import FolderStore
-from scripts.local_engine import pysail_session
+from scripts.local_etl.engine import pysail_session
+from scripts.local_etl.folder_store import FolderStore
 from tests.glue.local import Raw
 
 if TYPE_CHECKING:

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from custody.etl.contract import Contract, parse_contract
 from custody.etl.lineage import Run
 from custody.etl.manifest import Entry, Manifest, parse_manifest, write_manifest
-from custody.objects import ObjectVersion
-from scripts.folder_store import OpenFile
-from scripts.sample_data import CUSTOMER_COLUMNS
+from custody.evidence.objects import ObjectVersion
+from scripts.demo.sample_data import CUSTOMER_COLUMNS
+from scripts.local_etl.folder_store import OpenFile
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from custody.etl.silver_run import Lake
-from scripts.bench_etl import GOLD, SILVER, make_data, prepare_bare, prepare_kit
+from scripts.bench.etl import GOLD, SILVER, make_data, prepare_bare, prepare_kit
 
 
 def test_both_sides_read_as_many_rows_and_make_all_tables(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts import contracts
+from scripts.docs import contracts
 
 
 def run(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:

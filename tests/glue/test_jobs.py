@@ -23,8 +23,8 @@ import raw_to_processed
 from custody.errors import EvidenceError
 from custody.etl.manifest import Entry, write_manifest
 from custody.etl.store import S3Store
-from custody.objects import ObjectVersion
-from scripts.local_engine import pysail_session
+from custody.evidence.objects import ObjectVersion
+from scripts.local_etl.engine import pysail_session
 from tests.glue.local import EVENTS, REPO, customer, customers, event
 from tests.support.evidence import refused
 

@@ -25,9 +25,9 @@ import pytest
 from custody.etl.gold_run import Request, processed_to_analytics
 from custody.etl.lineage import published, read_lineage
 from custody.etl.silver_run import Lake
-from scripts.folder_store import FolderStore
-from scripts.generate import customer_files, event_files
-from scripts.local_engine import pysail_session
+from scripts.demo.generate import customer_files, event_files
+from scripts.local_etl.engine import pysail_session
+from scripts.local_etl.folder_store import FolderStore
 from tests.glue.local import CUSTOMERS, EVENTS, REPO, Raw, contract, process, rows, run
 
 SEED = 4

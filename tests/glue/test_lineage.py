@@ -9,7 +9,7 @@ import pytest
 
 from custody.errors import EvidenceError, UsageError
 from custody.etl.lineage import Published, Run, open_lineage, publish, published, read_lineage
-from scripts.folder_store import FolderStore
+from scripts.local_etl.folder_store import FolderStore
 from tests.glue.local import BEGIN, run
 
 FACTS = {

@@ -8,7 +8,7 @@ import pytest
 
 from custody.errors import EvidenceError
 from custody.etl.manifest import Entry, parse_manifest, write_manifest
-from custody.objects import ObjectVersion
+from custody.evidence.objects import ObjectVersion
 
 NOON = datetime(2026, 1, 20, 12, tzinfo=UTC)
 

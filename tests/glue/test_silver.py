@@ -23,7 +23,7 @@ from custody.etl.manifest import Entry
 from custody.etl.quality import QualityError
 from custody.etl.silver_run import Lake
 from custody.etl.source import read_manifest
-from scripts.generate import customer_files, event_files
+from scripts.demo.generate import customer_files, event_files
 from tests.glue.local import (
     CUSTOMERS,
     EVENTS,

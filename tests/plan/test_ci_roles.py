@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from scripts.access.planned import planned_parts, planned_workflows
-from scripts.policies import roles, statements
+from scripts.state.policies import roles, statements
 from tests.plan.document import PlanDocument
 
 pytestmark = pytest.mark.xdist_group("plan")

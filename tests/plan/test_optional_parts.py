@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from scripts.policies import Role, policies, resources, roles, statements
 from scripts.review.patterns import covers
 from scripts.scan.known import Tree, known_plans
+from scripts.state.policies import Role, policies, resources, roles, statements
 from scripts.terraform import SOURCE
 
 pytestmark = pytest.mark.xdist_group("plan")
@@ -128,7 +128,7 @@ def test_a_rotator_reads_what_is_pending_and_renews_one_secret(plans: dict[str, 
     secret = "arn:aws:secretsmanager:us-east-1:123456789012:secret:custody-local-warehouse-??????"
     reading = [each for each in given if "secretsmanager:GetSecretValue" in each["Action"]]
     assert [(each["Resource"], each["Condition"]) for each in reading] == [
-        (secret, {"StringEquals": {"secretsmanager:VersionStage": "AWSPENDING"}})
+        (secret, {"StringEquals": {"secretsmanager:VersionStage": ["AWSCURRENT", "AWSPENDING"]}})
     ]
     assert {each["Resource"] for each in given if "secretsmanager:" in str(each["Action"])} == {secret}
 

@@ -12,9 +12,9 @@ from custody.etl.contract import Contract
 from custody.etl.frames import SPARK_TYPES, rejected, typed, winners
 from custody.etl.manifest import Entry
 from custody.etl.source import read_manifest
-from custody.objects import ObjectVersion
-from scripts.contracts import contracts
-from scripts.local_engine import pysail_session
+from custody.evidence.objects import ObjectVersion
+from scripts.docs.contracts import contracts
+from scripts.local_etl.engine import pysail_session
 from tests.glue.local import BEGIN, OpenFile, manifest
 from tests.plan.document import PlanDocument
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from scripts.scan.engine import Engine, engine
-from scripts.toolchain import REPO
+from scripts.toolchain.toolchain import REPO
 from tests.policy.conftest import EXAMPLES, FIXTURES
 
 pytestmark = pytest.mark.xdist_group("policy")

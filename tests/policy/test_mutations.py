@@ -8,7 +8,7 @@ import pytest
 
 from scripts.scan.model import ScanError
 from scripts.scan.mutations import GATES, Mutation, Trial, mutate, read_mutations
-from scripts.toolchain import REPO
+from scripts.toolchain.toolchain import REPO
 
 KEY = Mutation(
     name="key_planted",

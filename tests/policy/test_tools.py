@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 
-from scripts.policies import Policy
 from scripts.scan.__main__ import scan_all
 from scripts.scan.engine import engine
 from scripts.scan.exceptions import read_exemptions
 from scripts.scan.known import Tree, example_variables
 from scripts.scan.model import ScanError
 from scripts.scan.tools import ITSELF, Scan, complete, rendered, secrets, source, workflows
-from scripts.toolchain import REPO, ToolError
+from scripts.state.policies import Policy
+from scripts.toolchain.toolchain import REPO, ToolError
 
 pytestmark = pytest.mark.xdist_group("policy")
 

@@ -9,7 +9,7 @@ import pytest
 
 from scripts.review.approvals import Approval, Judged, judge, read_approvals
 from scripts.review.findings import Finding
-from scripts.toolchain import REPO, ToolError
+from scripts.toolchain.toolchain import REPO, ToolError
 
 TODAY = date(2026, 11, 20)
 READ = Finding(

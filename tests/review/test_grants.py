@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from scripts.local_aws.identity import Principal
 from scripts.local_aws.policy import Decision, Request, evaluate
-from scripts.policies import Policy
 from scripts.review.access import compare_statements
 from scripts.review.findings import Finding
 from scripts.review.grants import Stated, stated
+from scripts.state.policies import Policy
 
 ACCOUNT = "123456789012"
 ROLES = [f"arn:aws:iam::{ACCOUNT}:role/{name}" for name in ("a", "b")]

@@ -10,7 +10,7 @@ import pytest
 from scripts.review.__main__ import compare
 from scripts.review.plans import planned_pairs
 from scripts.review.sides import applied_sides
-from scripts.toolchain import REPO
+from scripts.toolchain.toolchain import REPO
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from scripts.policies import Policy, key_names, policies, resources, roles, statements
+from scripts.state.policies import Policy, key_names, policies, resources, roles, statements
 from scripts.terraform import Terraform
 from tests.review.documents import ACCOUNT, planned, policy, resource, role, state, statement
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from scripts.policies import resources
 from scripts.review.findings import Finding
 from scripts.review.protection import compare_protection
 from scripts.review.rules import IDENTITY, PROTECTIVE, RULES, STATEFUL
 from scripts.review.sides import applied_sides, planned_sides
+from scripts.state.policies import resources
 from tests.review.documents import planned, resource, state
 
 SELECTOR = {

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from scripts.applied import tree_key
 from scripts.review.__main__ import main
-from scripts.toolchain import REPO
+from scripts.state.applied import tree_key
+from scripts.toolchain.toolchain import REPO
 from tests.review.documents import planned, policy, resource, role, state, statement
 
 BOUNDED = role("etl")

@@ -15,10 +15,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from custody.dsse import sign_envelope
-from custody.notification import BACKFILL_NAME, ObjectCreated
-from custody.objects import ObjectVersion
-from custody.receipt import PAYLOAD_TYPE, Receipt, RecorderIdentity
+from custody.evidence.dsse import sign_envelope
+from custody.evidence.objects import ObjectVersion
+from custody.evidence.receipt import PAYLOAD_TYPE, Receipt, RecorderIdentity
+from custody.recorder.notification import BACKFILL_NAME, ObjectCreated
 
 ACCOUNT = "123456789012"
 REGION = "us-east-1"

@@ -7,8 +7,8 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from custody.objects import ObjectVersion
-from custody.receipt import Receipt
+from custody.evidence.objects import ObjectVersion
+from custody.evidence.receipt import Receipt
 from tests.sql.conftest import WATERMARK
 from tests.sql.evidence import (
     ACCOUNT,

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from custody.receipt import PAYLOAD_TYPE
+from custody.evidence.receipt import PAYLOAD_TYPE
 from tests.sql.evidence import (
     ARTIFACTS,
     PROVENANCE,

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import date
 from typing import Any
 
-from custody.receipt import Receipt
+from custody.evidence.receipt import Receipt
 from scripts.local_aws.athena.engine import Engine
 from scripts.local_aws.athena.model import Result
 from tests.sql.evidence import ACCOUNT, PROVENANCE, REGION, TRAIL_LOG, Record, envelope

@@ -30,11 +30,11 @@ from moto import mock_aws
 from moto.s3.models import s3_backends
 
 from custody.deployment import Deployment
-from custody.objects import ObjectVersion
-from custody.receipt import RecorderIdentity
-from custody.recorder import Recorder
-from custody.registry import REGISTRY_KEY
-from custody.signing import Signer
+from custody.evidence.objects import ObjectVersion
+from custody.evidence.receipt import RecorderIdentity
+from custody.evidence.registry import REGISTRY_KEY
+from custody.evidence.signing import Signer
+from custody.recorder.recorder import Recorder
 
 ACCOUNT = "123456789012"
 REGION = "us-east-1"

@@ -18,7 +18,7 @@ from typing import Any
 
 from custody.etl.lineage import Run, publish
 from custody.etl.manifest import Entry, write_manifest
-from custody.objects import ObjectVersion, parse_s3_uri
+from custody.evidence.objects import ObjectVersion, parse_s3_uri
 
 Put = Callable[[str, str, bytes], ObjectVersion]
 """Puts bytes under a bucket and a key."""

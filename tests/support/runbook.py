@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from scripts.toolchain import REPO
+from scripts.toolchain.toolchain import REPO
 
 PAGE = REPO / "docs" / "runbook_failures.md"
 PARTS = ("Means", "Look", "Do", "Never")

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from scripts.module_docs import MEND, module_folders, read_blocks, rewritten, tables
-from scripts.toolchain import REPO, ToolError
+from scripts.docs.module_tables import MEND, module_folders, read_blocks, rewritten, tables
+from scripts.toolchain.toolchain import REPO, ToolError
 
 ROOT = REPO / "terraform"
 FOLDERS = module_folders(ROOT)

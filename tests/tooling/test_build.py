@@ -21,8 +21,8 @@ from scripts.build import (
     functions,
     write_zip,
 )
-from scripts.setup import RUNTIME
-from scripts.toolchain import BUILD, REPO, ToolError
+from scripts.toolchain.setup import RUNTIME
+from scripts.toolchain.toolchain import BUILD, REPO, ToolError
 
 DEPENDENCIES = BUILD / "lambda-dependencies"
 
@@ -94,7 +94,11 @@ def test_a_zip_holds_the_handler_our_package_and_licences_and_nothing_that_is_no
     with zipfile.ZipFile(recorder) as archive:
         names = archive.namelist()
         assert {entry.compress_type for entry in archive.infolist()} == {zipfile.ZIP_STORED}
-    assert {"recorder/handler.py", "custody/recorder.py", "aws_lambda_powertools/__init__.py"} <= set(names)
+    assert {
+        "recorder/handler.py",
+        "custody/recorder/recorder.py",
+        "aws_lambda_powertools/__init__.py",
+    } <= set(names)
     assert names == sorted(names)
     assert not [name for name in names if name.endswith((".pyc", ".so", "/RECORD")) or "test_" in name]
     assert not [name for name in names if name.startswith(("boto", "cryptography", "bin/"))]

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from scripts.gates import GATES, Children, Gate, Runner, chosen, command, run_gates
-from scripts.toolchain import REPO, ToolError
+from scripts.toolchain.toolchain import REPO, ToolError
 
 GREEN = Gate("green one", command("true"), "-")
 RED = Gate("red one", command("sh", "-c", "echo what is wrong >&2; exit 3"), "make it-good")

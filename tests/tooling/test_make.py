@@ -6,7 +6,7 @@ import os
 import re
 import subprocess
 
-from scripts.toolchain import REPO
+from scripts.toolchain.toolchain import REPO
 
 TARGETS = {
     *(

@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from scripts.gates import GATES
-from scripts.toolchain import REPO
+from scripts.toolchain.toolchain import REPO
 
 CONFIG: dict[str, Any] = yaml.safe_load((REPO / ".pre-commit-config.yaml").read_text())
 FILES = [

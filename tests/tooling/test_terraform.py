@@ -17,7 +17,7 @@ import pytest
 
 from scripts.local_aws import LocalAws
 from scripts.terraform import Plan, Terraform, TerraformError
-from scripts.toolchain import REPO, ToolError
+from scripts.toolchain.toolchain import REPO, ToolError
 
 
 def change(address: str, *actions: str, before: Any = None, after: Any = None) -> dict[str, Any]:

@@ -21,15 +21,15 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from moto import mock_aws
 
-from custody.athena import Athena
 from custody.deployment import Deployment
-from custody.dsse import sign_envelope
-from custody.hashing import hash_stream
-from custody.ledger import AccessRow, LedgerRow
-from custody.notification import ObjectCreated
-from custody.objects import ObjectVersion
-from custody.receipt import PAYLOAD_TYPE, Receipt, RecorderIdentity
-from custody.registry import REGISTRY_KEY
+from custody.evidence.dsse import sign_envelope
+from custody.evidence.hashing import hash_stream
+from custody.evidence.objects import ObjectVersion
+from custody.evidence.receipt import PAYLOAD_TYPE, Receipt, RecorderIdentity
+from custody.evidence.registry import REGISTRY_KEY
+from custody.ledger.athena import Athena
+from custody.ledger.ledger import AccessRow, LedgerRow
+from custody.recorder.notification import ObjectCreated
 from scripts.local_aws.patches import s3_list_versions
 from tests.unit.report.sample import DEPLOYMENT
 

@@ -20,15 +20,15 @@ from typing import Any
 from aws_lambda_powertools import Logger, Metrics
 from botocore.exceptions import ClientError
 
-from custody.dsse import sign_envelope
 from custody.etl.manifest import Manifest, parse_manifest
+from custody.evidence.dsse import sign_envelope
+from custody.evidence.keyring import PublicKeyCheck
+from custody.evidence.objects import ObjectVersion, parse_s3_uri
+from custody.evidence.receipt import PAYLOAD_TYPE, Receipt
+from custody.evidence.registry import REGISTRY_KEY
 from custody.gate.gate import Gate, Settings
 from custody.gate.requests import SilverTable
-from custody.keyring import PublicKeyCheck
-from custody.notification import ObjectCreated
-from custody.objects import ObjectVersion, parse_s3_uri
-from custody.receipt import PAYLOAD_TYPE, Receipt
-from custody.registry import REGISTRY_KEY
+from custody.recorder.notification import ObjectCreated
 from tests.support.evidence import IDENTITY, LocalSigner
 
 SIGNER = LocalSigner()

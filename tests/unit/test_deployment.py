@@ -12,16 +12,22 @@ from custody.deployment import Deployment, load_deployment
 from custody.errors import UsageError
 
 OUTPUTS: dict[str, Any] = {
-    "buckets": {"raw-data": "raw"},
-    "keys": {},
-    "functions": {},
-    "queues": {},
+    "buckets": {
+        "raw-data": "raw",
+        "processed": "processed",
+        "analytics": "analytics",
+        "provenance": "evidence",
+        "cloudtrail-log": "log",
+    },
+    "keys": {"signing": "arn:aws:kms:us-east-1:123456789012:key/1"},
+    "functions": {"recorder": "recorder", "gate": "gate"},
+    "queues": {"recorder": "https://queue", "recorder-dlq": "https://dead-letters"},
     "jobs": {"raw-to-processed-customers": "custody-local-raw-to-processed-customers"},
     "streams": {"viewing-events": "custody-local-viewing-events"},
     "workgroup": "w",
     "database": "d",
-    "trail_arn": "t",
-    "topic_arn": "s",
+    "trail_arn": "arn:aws:cloudtrail:us-east-1:123456789012:trail/t",
+    "topic_arn": "arn:aws:sns:us-east-1:123456789012:s",
     "account_id": "123456789012",
     "region": "us-east-1",
     "watermark_minutes": 60,
@@ -71,3 +77,33 @@ def test_an_output_that_is_missing_is_named(tmp_path: Path, name: str) -> None:
 )
 def test_what_is_recorded(bucket: str, key: str, recorded: bool) -> None:
     assert Deployment(**OUTPUTS).is_recorded(bucket, key) is recorded
+
+
+WRONG = [
+    *(
+        (name, value)
+        for name in OUTPUTS
+        for value in (None, True, 1.5, -1, [], [1], {"a": 1}, {"a": [1]}, "\n")
+    ),
+    ("watermark_minutes", "60"),
+    ("watermark_minutes", 10**30),
+    ("trail_arn", "custody"),
+    ("account_id", 123456789012),
+    ("recorded_prefixes", {"raw": "incoming/"}),
+    ("recorded_prefixes", {"raw": ["a\u0000"]}),
+    ("buckets", OUTPUTS["buckets"] | {"raw-data": ["raw"]}),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), WRONG)
+def test_an_output_of_another_type_is_named(tmp_path: Path, name: str, value: object) -> None:
+    with pytest.raises(UsageError, match=rf"{name} is no .*make apply"):
+        load(tmp_path, json.dumps(OUTPUTS | {name: value}))
+
+
+@pytest.mark.parametrize("name", ["buckets", "keys", "functions", "queues", "jobs", "streams"])
+def test_a_resource_that_is_not_named_is_said_when_it_is_asked_for(tmp_path: Path, name: str) -> None:
+    names = getattr(load(tmp_path, json.dumps(OUTPUTS | {name: {}})), name)
+    with pytest.raises(UsageError, match=r"names no raw-data\..*make apply"):
+        names["raw-data"]
+    assert names.get("raw-data") is None

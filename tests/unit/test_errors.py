@@ -6,7 +6,7 @@ import json
 
 from custody.errors import CannotCheckError, CustodyError, EvidenceError, UsageError
 from custody.findings import Claim, Finding, Severity, Status
-from custody.notification import MalformedMessageError
+from custody.recorder.notification import MalformedMessageError
 
 
 def test_each_kind_of_error_has_its_exit_code() -> None:

@@ -13,12 +13,12 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 
-from custody.dsse import pae
-from custody.envelope import parse_envelope
 from custody.errors import EvidenceError
-from custody.notification import MalformedMessageError, ObjectCreated, parse_message
-from custody.objects import ObjectVersion
-from custody.receipt import Receipt, RecorderIdentity, parse_statement
+from custody.evidence.dsse import pae
+from custody.evidence.envelope import parse_envelope
+from custody.evidence.objects import ObjectVersion
+from custody.evidence.receipt import Receipt, RecorderIdentity, parse_statement
+from custody.recorder.notification import MalformedMessageError, ObjectCreated, parse_message
 from custody.times import format_time, parse_time
 from tests.support.evidence import body, s3_record
 

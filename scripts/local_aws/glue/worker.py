@@ -86,7 +86,7 @@ def _run(order: dict[str, Any], words: Any, functions: ModuleType) -> tuple[str 
     except _LaunchError as error:
         return str(error), ""
     words.write(json.dumps({"running": True}) + "\n")
-    engine = _load("local_engine", "scripts/local_engine.py")
+    engine = _load("local_engine", "scripts/local_etl/engine.py")
     sys.argv[1:] = order["arguments"]
     try:
         with engine.pysail_server() as address, engine.staging() as stage:

@@ -1,8 +1,8 @@
 """The command line ``custody``.
 
 Exit status: 0 all holds, 1 findings, 2 wrong use or configuration, 3 could not check, 130 interrupted,
-141 the reader of our output went away. Whatever goes wrong is one sentence on stderr; a traceback means a
-defect of this program, never bad input.
+141 the reader of our output went away. Whatever goes wrong is one sentence on stderr. What nobody foresaw is
+a defect of this program: the sentence says so, and where its traceback is kept.
 """
 
 from __future__ import annotations
@@ -10,7 +10,10 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import tempfile
+import traceback
 from collections.abc import Sequence
+from io import TextIOWrapper
 
 import typer
 from typer.exceptions import TyperException
@@ -25,16 +28,21 @@ EXIT_BROKEN_PIPE = 128 + signal.SIGPIPE
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit status."""
+    """Run one command and return its exit status; no exception leaves this function."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    if not _streams_are_ready():
+        _complain("Standard output is closed, and the answer goes there. Open it, or send it to a file.")
+        return EXIT_USAGE
     try:
         status = _run(arguments or ["--help"])
         sys.stdout.flush()
     except BrokenPipeError:
-        # The reader has what it wanted (head, a pager). Python flushes stdout once more at exit: let it
-        # (documented at https://docs.python.org/3/library/signal.html#note-on-sigpipe).
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _let_go_of_stdout()
         return EXIT_BROKEN_PIPE
+    except OSError as error:
+        _complain(f"The answer could not be written to standard output: {error.strerror or error}.")
+        _let_go_of_stdout()
+        return EXIT_CANNOT_CHECK
     except KeyboardInterrupt:
         _complain("Interrupted.")
         return EXIT_INTERRUPTED
@@ -42,10 +50,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: list[str]) -> int:
-    from custody.cli.commands import app  # noqa: PLC0415  # an interrupted import is an interruption too
-
-    command = typer.main.get_command(app)
     try:
+        from custody.cli.commands import app
+
+        command = typer.main.get_command(app)
         with command.make_context("custody", arguments) as context:
             return int(command.invoke(context) or 0)
     except typer.Exit as done:
@@ -56,17 +64,38 @@ def _run(arguments: list[str]) -> int:
     except CustodyError as error:
         _complain(str(error))
         return error.exit_code
-    except Exception as error:
-        sentence = _service_error(error)
-        if sentence is None:
-            raise
-        _complain(sentence)
+    except OSError as error:
+        if error.filename is None:
+            raise  # of a stream: the root handler tells which
+        _complain(f"{error.filename} cannot be read or written: {error.strerror}.")
         return EXIT_CANNOT_CHECK
+    except Exception as error:  # noqa: BLE001 - nothing is swallowed: whatever it is, it is told, and is no 0
+        _complain(_service_error(error) or _defect(error))
+        return EXIT_CANNOT_CHECK
+
+
+def _streams_are_ready() -> bool:
+    """See that what cannot be encoded is escaped, and that stderr is something; False if stdout is closed."""
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - as long as we run
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    return sys.stdout is not None
+
+
+def _let_go_of_stdout() -> None:
+    """Have what stdout still buffers go nowhere: Python flushes it once more at exit.
+
+    https://docs.python.org/3/library/signal.html#note-on-sigpipe
+    """
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _service_error(error: Exception) -> str | None:
     """Return the sentence for an error of AWS or of the way there, or None for an error of our own."""
-    from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError  # noqa: PLC0415
+    from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+    from botocore.parsers import ResponseParserError
 
     if isinstance(error, NoCredentialsError):
         return "There are no AWS credentials. Sign in (aws sso login), or set AWS_PROFILE."
@@ -76,8 +105,28 @@ def _service_error(error: Exception) -> str | None:
         return f"AWS refused {error.operation_name}: {code}. {words} See custody doctor."
     if isinstance(error, BotoCoreError):
         return f"AWS could not be asked: {error} See custody doctor."
+    if isinstance(error, ResponseParserError):
+        return (
+            "What answered is not AWS, or not this service: its answer cannot be read. See AWS_ENDPOINT_URL."
+        )
     return None
 
 
+def _defect(error: Exception) -> str:
+    """Return the sentence for an error that nobody foresaw; its traceback goes into a file of its own."""
+    words = f"This is a defect of custody: {type(error).__name__}: {error}. Nothing more was checked."
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w", encoding="utf-8", errors="backslashreplace", prefix="custody-", suffix=".txt", delete=False
+        ) as kept:
+            traceback.print_exception(error, file=kept)
+    except OSError:
+        return f"{words} Report it to the maintainers of the kit, with the command you ran."
+    return f"{words} Report it to the maintainers of the kit, with the command you ran and {kept.name}."
+
+
 def _complain(sentence: str) -> None:
-    print(f"custody: {visible(sentence)}", file=sys.stderr)
+    try:
+        print(f"custody: {visible(sentence)}", file=sys.stderr)
+    except OSError:
+        return  # there is nobody to tell; the exit status stays

@@ -1,46 +1,25 @@
-"""The commands: what each takes, and how its answer is written. What they do is in the library."""
+"""The commands: what each takes, and how its answer is written. What they do is in the library.
+
+Each imports what it needs when it runs, so that ``custody --help`` does not wait for boto3.
+"""
 
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from custody import __version__
-from custody.backfill import (
-    BackfillCounts,
-    ReceiptState,
-    await_receipt,
-    find_version,
-    receipt_states,
-    request_receipts,
-)
-from custody.backfill import backfill as backfill_objects
-from custody.cli.options import DeploymentOption, Format, FormatOption, Run
-from custody.cli.tables import (
-    plural,
-    print_backfill,
-    print_checks,
-    print_ledger,
-    print_lineage,
-    print_story,
-    print_verification,
-)
-from custody.cli.upload import upload
-from custody.doctor import Check, Clients, examine, exit_code
-from custody.errors import CannotCheckError, EvidenceError, UsageError
-from custody.ledger import LedgerStatus, ledger_rows, parse_key, parse_since
-from custody.lineage.graph import Graph
-from custody.lineage.library import Library
-from custody.lineage.walk import walk
-from custody.objects import parse_s3_uri
-from custody.report import Lap, gather_lineage, gather_report, render_report
-from custody.story import gather_story
-from custody.verify.verify import verify as verify_objects
+from custody.cli.options import DeploymentOption, Format, FormatOption, Run, describe_progress
+from custody.errors import CannotCheckError, EvidenceError
+from custody.ledger.ledger import LedgerStatus
+
+if TYPE_CHECKING:
+    from custody.doctor.doctor import Check
+    from custody.recorder.backfill import BackfillCounts
 
 app = typer.Typer(
     name="custody",
@@ -94,6 +73,9 @@ def ledger(
     A row is an object version written: by whom, when, from where, and whether it is proven (CloudTrail logged
     the write, and its receipt agrees). Newest first.
     """
+    from custody.cli.tables import print_ledger
+    from custody.ledger.ledger import ledger_rows, parse_key, parse_since
+
     run = Run(deployment, output)
     bucket, object_key, version_id = (None, None, None) if key is None else parse_key(key)
     from_time = None if since is None else parse_since(since, datetime.now(UTC))
@@ -125,6 +107,10 @@ def show(
     Who wrote each version, its receipt and signature, whether its bytes are still the same, who read it, and
     what is missing.
     """
+    from custody.cli.tables import print_story
+    from custody.evidence.objects import parse_s3_uri
+    from custody.ledger.story import gather_story
+
     run = Run(deployment, output)
     location = parse_s3_uri(uri)
     with run.progress("Looking at the object") as tell:
@@ -157,6 +143,11 @@ def lineage(
     Walks from a table's version through manifests to the raw object versions, or from an object to every
     version of a table that its rows went into. Exit status 1 if a lineage document is missing on the way.
     """
+    from custody.cli.tables import print_lineage
+    from custody.lineage.graph import Graph
+    from custody.lineage.library import Library
+    from custody.lineage.walk import walk
+
     run = Run(deployment, output)
     with Graph() as graph:
         with run.progress("Looking for lineage") as tell:
@@ -194,6 +185,10 @@ def verify(
     Reads the objects, their receipts, the public keys and CloudTrail's files themselves, and asks no service
     of ours. Exit status 1 if anything does not hold.
     """
+    from custody.cli.tables import print_verification
+    from custody.evidence.objects import parse_s3_uri
+    from custody.verify.verify import verify as verify_objects
+
     run = Run(deployment, output)
     scope = None if uri is None else parse_s3_uri(uri)
     with run.progress("Verifying") as tell:
@@ -203,7 +198,7 @@ def verify(
             now=datetime.now(UTC),
             scope=scope,
             sample=sample,
-            progress=lambda stage, done, total: tell(_of(stage, done, total)),
+            progress=lambda stage, done, total: tell(describe_progress(stage, done, total)),
         )
     if output is Format.JSON:
         run.write_json(verification.to_dict())
@@ -212,7 +207,43 @@ def verify(
     return verification.exit_code
 
 
-app.command()(upload)
+@app.command()
+def upload(
+    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Files, or folders of files.")],
+    to: Annotated[
+        str | None,
+        typer.Option(
+            metavar="S3_URI",
+            help="Where to: s3://bucket/prefix/, or s3://bucket/key for one file. The default is the "
+            "recorded prefix of the raw-data bucket.",
+        ),
+    ] = None,
+    wait: Annotated[
+        bool, typer.Option("--wait", help="Wait for each file's receipt, and compare it with the file.")
+    ] = False,
+    timeout: Annotated[
+        float, typer.Option(metavar="SECONDS", min=0, help="How long to wait for a receipt.")
+    ] = 120,
+    replace: Annotated[
+        bool,
+        typer.Option("--replace", help="Put a new version where an object exists; the other one is kept."),
+    ] = False,
+    *,
+    output: FormatOption = Format.TABLE,
+    deployment: DeploymentOption,
+) -> int:
+    """Put files where they are recorded, and say the SHA-256 of each.
+
+    A file keeps its name, those in a folder their names relative to it. Amazon S3 checks the SHA-256 of what
+    it receives. An object that exists is not replaced. Interrupted, the same command goes on where it was.
+    With --wait the recorder's receipt must repeat the file's SHA-256: the proof that what landed is what was
+    on the disk (its signature is checked by custody verify).
+    """
+    from custody.cli.upload import run_upload
+
+    return run_upload(
+        Run(deployment, output), paths, to, replace=replace, receipt_timeout_seconds=timeout if wait else None
+    )
 
 
 @app.command()
@@ -229,6 +260,15 @@ def record(
 
     Asks the recorder through its queue; only the recorder signs. One that has its receipt is left alone.
     """
+    from custody.evidence.objects import parse_s3_uri
+    from custody.recorder.backfill import (
+        ReceiptState,
+        await_receipt,
+        find_version,
+        receipt_states,
+        request_receipts,
+    )
+
     run = Run(deployment, output)
     location = parse_s3_uri(uri)
     started = time.monotonic()
@@ -272,6 +312,10 @@ def backfill(
     Asks the recorder through its queue and does not wait for it. It can be stopped and run again: what has
     its receipt by then is left alone.
     """
+    from custody.cli.tables import plural, print_backfill
+    from custody.evidence.objects import parse_s3_uri
+    from custody.recorder.backfill import backfill as backfill_objects
+
     run = Run(deployment, output)
     scope = parse_s3_uri(uri)
     with run.progress("Listing") as tell:
@@ -309,42 +353,9 @@ def report(
     One HTML file that runs no script and loads nothing: to keep, to send, to print. Exit status 1 if it has
     findings.
     """
-    run = Run(deployment, output)
-    if not path.parent.is_dir():
-        raise UsageError(f"There is no directory {path.parent}.", "Make it, or write elsewhere with -o.")
-    now = datetime.now(UTC)
-    started = time.monotonic()
-    with run.progress("Verifying") as tell:
-        verification = verify_objects(
-            run.s3,
-            run.deployment,
-            now=now,
-            sample=sample,
-            progress=lambda stage, done, total: tell(_of(stage, done, total)),
-        )
-        verified = time.monotonic()
-        tell("Asking Athena for the ledger")
-        data = gather_report(run.athena(tell), run.deployment, verification, generated_at=now)
-        answered = time.monotonic()
-        data = replace(data, lineage=gather_lineage(run.s3, run.deployment, tell=tell))
-    laps = (Lap("Verification", verified - started), Lap("Athena's answers", answered - verified))
-    data = replace(data, laps=laps)
-    path.write_text(render_report(data), encoding="utf-8")
-    if output is Format.JSON:
-        run.write_json(
-            {
-                "report": str(path),
-                "rows": data.total_rows,
-                "by_status": data.by_status,
-                "findings": [finding.to_dict() for finding in verification.findings],
-            }
-        )
-    else:
-        run.answer(
-            f"{path}: {plural(data.total_rows, 'write')}, {plural(data.checked, 'check')}, "
-            f"{plural(len(verification.findings), 'finding')}"
-        )
-    return verification.exit_code
+    from custody.cli.report import run_report
+
+    return run_report(Run(deployment, output), path, sample)
 
 
 @app.command()
@@ -357,6 +368,9 @@ def doctor(
 
     Exit status 1 if a stage is broken, 3 if one could not be asked.
     """
+    from custody.cli.tables import print_checks
+    from custody.doctor.doctor import Clients, examine, exit_code
+
     run = Run(deployment, output)
     checks: list[Check] = []
     with run.progress("Examining") as tell:
@@ -378,7 +392,3 @@ def doctor(
     else:
         print_checks(run, checks)
     return exit_code(checks)
-
-
-def _of(stage: str, done: int, total: int | None) -> str:
-    return f"{stage}: {done:,}" + ("" if total is None else f" of {total:,}")

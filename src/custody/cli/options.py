@@ -7,19 +7,17 @@ import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, cast
+from typing import IO, TYPE_CHECKING, Annotated, Any, cast
 
-import boto3
 import typer
-from botocore.config import Config
-from rich.console import Console
 
-from custody.athena import Athena
 from custody.deployment import Deployment, load_deployment
+from custody.errors import UsageError
+from custody.ledger.athena import Athena
 from custody.terminal import visible
 
 if TYPE_CHECKING:
@@ -27,6 +25,7 @@ if TYPE_CHECKING:
 
     from boto3.session import Session
     from mypy_boto3_s3 import S3Client
+    from rich.console import Console
 
 
 class Format(StrEnum):
@@ -63,8 +62,16 @@ class Run:
 
     deployment_path: Path
     format: Format
-    out: Console = field(default_factory=lambda: _console(sys.stdout))
-    err: Console = field(default_factory=lambda: _console(sys.stderr))
+
+    @cached_property
+    def out(self) -> Console:
+        """Where the answer goes."""
+        return _console(sys.stdout)
+
+    @cached_property
+    def err(self) -> Console:
+        """Where the words beside it go."""
+        return _console(sys.stderr)
 
     @cached_property
     def deployment(self) -> Deployment:
@@ -74,17 +81,30 @@ class Run:
     @cached_property
     def session(self) -> Session:
         """Credentials and region; the region is the deployment's, whatever the environment says."""
+        import boto3
+
         return boto3.session.Session(region_name=self.deployment.region)
 
     def client(self, service: str) -> Any:
-        """Return a client: quick to notice an endpoint that is not there, patient with throttling."""
+        """Return a client: quick to notice an endpoint that is not there, patient with throttling.
+
+        Raises ``UsageError`` if the environment's or the profile's configuration of AWS cannot be used.
+        """
+        from botocore.config import Config
+
         config = Config(
             connect_timeout=5,
             max_pool_connections=VERIFY_WORKERS,
             retries={"mode": "standard", "total_max_attempts": 5},
             response_checksum_validation="when_required",  # we hash everything ourselves
         )
-        return self.session.client(service, config=config)  # type: ignore[call-overload]
+        try:
+            return self.session.client(service, config=config)  # type: ignore[call-overload]
+        except ValueError as error:  # an endpoint that is no URL, a number that is none
+            raise UsageError(
+                f"The configuration of AWS cannot be used: {error}.",
+                "Look at AWS_ENDPOINT_URL and the other AWS_… variables, and at the profile.",
+            ) from error
 
     @cached_property
     def s3(self) -> S3Client:
@@ -152,23 +172,16 @@ class Run:
         sys.stdout.write("}\n")
 
 
-class _Console(Console):
-    """A console that leaves it to the root handler what happens when the reader of our output goes away."""
-
-    def on_broken_pipe(self) -> None:
-        raise BrokenPipeError
-
-
-def _console(stream: Any) -> Console:
-    """Return a console that takes text as it is: no markup, no emoji codes, nothing highlighted by guess."""
-    console = _Console(file=stream, markup=False, emoji=False, highlight=False)
-    if not console.is_terminal and "COLUMNS" not in os.environ:
-        console.width = PIPE_WIDTH
-    return console
-
-
 VERIFY_WORKERS = 16
 """How many requests verification has under way at once: as many connections must be kept."""
 
-PIPE_WIDTH = 200
-"""Columns of a table that goes into a file or a pipe, where no terminal says how many there are."""
+
+def _console(stream: IO[str]) -> Console:
+    from custody.cli.console import text_console
+
+    return text_console(stream)
+
+
+def describe_progress(stage: str, done: int, total: int | None) -> str:
+    """Say in a few words how far a stage of a verification has come."""
+    return f"{stage}: {done:,}" + ("" if total is None else f" of {total:,}")

@@ -11,18 +11,18 @@ from rich.table import Table
 from rich.text import Text
 
 from custody.cli.options import Run
-from custody.doctor import Check, State
+from custody.doctor.doctor import Check, State
 from custody.findings import Severity
-from custody.ledger import LedgerRow, LedgerStatus
+from custody.ledger.ledger import LedgerRow, LedgerStatus
+from custody.ledger.story import Sentence, Stored, Story, Tone, tell_lineage, tell_version, tell_witness
 from custody.lineage.document import TableVersion
 from custody.lineage.graph import Kind
-from custody.story import Sentence, Stored, Story, Tone, tell_lineage, tell_version, tell_witness
 from custody.terminal import shorten, visible
 from custody.times import format_time
 
 if TYPE_CHECKING:
-    from custody.backfill import BackfillCounts
     from custody.lineage.walk import Walk
+    from custody.recorder.backfill import BackfillCounts
     from custody.verify.verify import VerificationReport
 
 STYLES: dict[str, str] = {

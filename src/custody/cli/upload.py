@@ -1,4 +1,4 @@
-"""The command ``custody upload``: what it takes, and how its answer is written."""
+"""What ``custody upload`` does, and how its answer is written."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ import os
 import time
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
-import typer
 from rich.filesize import decimal
 from rich.text import Text
 
-from custody.cli.options import DeploymentOption, Format, FormatOption, Run
-from custody.objects import parse_s3_uri
+from custody.cli.options import Format, Run
+from custody.evidence.objects import parse_s3_uri
 from custody.terminal import visible
 from custody.upload.plan import default_destination, plan_upload
 from custody.upload.state import UploadStates
@@ -33,38 +32,15 @@ _STYLES = {
 }
 
 
-def upload(
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Files, or folders of files.")],
-    to: Annotated[
-        str | None,
-        typer.Option(
-            metavar="S3_URI",
-            help="Where to: s3://bucket/prefix/, or s3://bucket/key for one file. The default is the "
-            "recorded prefix of the raw-data bucket.",
-        ),
-    ] = None,
-    wait: Annotated[
-        bool, typer.Option("--wait", help="Wait for each file's receipt, and compare it with the file.")
-    ] = False,
-    timeout: Annotated[
-        float, typer.Option(metavar="SECONDS", min=0, help="How long to wait for a receipt.")
-    ] = 120,
-    replace: Annotated[
-        bool,
-        typer.Option("--replace", help="Put a new version where an object exists; the other one is kept."),
-    ] = False,
+def run_upload(
+    run: Run,
+    paths: Sequence[Path],
+    to: str | None,
     *,
-    output: FormatOption = Format.TABLE,
-    deployment: DeploymentOption,
+    replace: bool,
+    receipt_timeout_seconds: float | None,
 ) -> int:
-    """Put files where they are recorded, and say the SHA-256 of each.
-
-    A file keeps its name, those in a folder their names relative to it. Amazon S3 checks the SHA-256 of what
-    it receives. An object that exists is not replaced. Interrupted, the same command goes on where it was.
-    With --wait the recorder's receipt must repeat the file's SHA-256: the proof that what landed is what was
-    on the disk (its signature is checked by custody verify).
-    """
-    run = Run(deployment, output)
+    """Upload, print what became of each file, and return the exit status."""
     destination = default_destination(run.deployment) if to is None else parse_s3_uri(to)
     files = plan_upload(run.deployment, paths, destination)
     started = time.monotonic()
@@ -83,13 +59,13 @@ def upload(
                 files,
                 UploadStates(_state_folder()),
                 replacing=replace,
-                receipt_timeout_seconds=timeout if wait else None,
+                receipt_timeout_seconds=receipt_timeout_seconds,
                 on_progress=on_progress,
             )
     except KeyboardInterrupt:
         run.say("What has arrived is kept. Run the same command again to go on.")
         raise
-    if output is Format.JSON:
+    if run.format is Format.JSON:
         counts = Counter(each.outcome for each in uploaded)
         run.write_json(
             {

@@ -15,7 +15,7 @@ from datetime import datetime
 
 from custody.documents import Fields, parse_object
 from custody.errors import EvidenceError
-from custody.objects import ObjectVersion
+from custody.evidence.objects import ObjectVersion
 from custody.times import format_time
 
 MANIFEST_TYPE = "urn:custody:manifest:v1"

@@ -29,7 +29,7 @@ from custody.etl.manifest import Entry, Manifest
 from custody.etl.quality import Counts, assert_quality
 from custody.etl.source import OpenVersion, read_manifest
 from custody.etl.store import Store
-from custody.objects import ObjectVersion
+from custody.evidence.objects import ObjectVersion
 from custody.times import parse_time
 
 if TYPE_CHECKING:

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 from custody.etl.contract import Contract
 from custody.etl.manifest import Manifest, UnfitError
 from custody.etl.records import Record
-from custody.hashing import CHUNK_BYTES, Reader
-from custody.objects import ObjectVersion
+from custody.evidence.hashing import CHUNK_BYTES, Reader
+from custody.evidence.objects import ObjectVersion
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Protocol
 
 from custody.errors import CannotCheckError, UsageError
 from custody.etl.manifest import UnfitError
-from custody.hashing import Reader
-from custody.objects import ObjectVersion, parse_s3_uri
+from custody.evidence.hashing import Reader
+from custody.evidence.objects import ObjectVersion, parse_s3_uri
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -58,7 +58,7 @@ class S3Store:
 
     def create(self, uri: str, body: bytes) -> bool:
         """Write by ``If-None-Match: *``; a conflict with another write is tried again."""
-        from custody.creation import create_object  # noqa: PLC0415 - needs botocore
+        from custody.evidence.creation import create_object  # noqa: PLC0415 - needs botocore
 
         place = parse_s3_uri(uri)
         return create_object(self._s3, place.bucket, place.key, body, "application/json") is not None

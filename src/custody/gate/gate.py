@@ -20,6 +20,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from custody.errors import CannotCheckError, CustodyError, UsageError
 from custody.etl.lineage import Published, published
 from custody.etl.store import S3Store, table_uri
+from custody.evidence.hashing import ShortStreamError
+from custody.evidence.registry import MAX_REGISTRY_BYTES, REGISTRY_KEY, SignatureCheck, parse_registry
 from custody.gate.gold import NotRecordedError, is_gold_behind, newest_documents, require_recorded
 from custody.gate.jobs import Attempt, Job, is_due, running
 from custody.gate.left import LeftReports, SnsClient
@@ -27,17 +29,15 @@ from custody.gate.manifests import Chain, Source
 from custody.gate.receipts import ReceiptGate
 from custody.gate.requests import LookAtTables, RemakeDays, SilverDone, SilverTable, parse_event
 from custody.gate.table import Arrivals, Examination
-from custody.hashing import ShortStreamError
 from custody.listing import list_versions_in_lanes
-from custody.registry import MAX_REGISTRY_BYTES, REGISTRY_KEY, SignatureCheck, parse_registry
 
 if TYPE_CHECKING:
     from aws_lambda_powertools import Logger, Metrics
     from mypy_boto3_glue import GlueClient
     from mypy_boto3_s3 import S3Client
 
+    from custody.evidence.objects import ObjectVersion
     from custody.gate.receipts import Left
-    from custody.objects import ObjectVersion
 
 GOLD = "gold"
 _RESERVE_SECONDS = 30

@@ -14,10 +14,10 @@ from custody.errors import CannotCheckError, EvidenceError
 from custody.etl.lineage import Published, published, read_lineage
 from custody.etl.manifest import Entry
 from custody.etl.store import S3Store
+from custody.evidence.hashing import hash_stream
+from custody.evidence.objects import parse_s3_uri
 from custody.gate.receipts import Left, Pending, ReceiptGate
-from custody.hashing import hash_stream
 from custody.listing import VersionEntry
-from custody.objects import parse_s3_uri
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

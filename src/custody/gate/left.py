@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
-from custody.creation import create_object
 from custody.documents import Fields, parse_object
+from custody.evidence.creation import create_object
+from custody.evidence.objects import ObjectVersion
 from custody.gate.receipts import Left
-from custody.objects import ObjectVersion
 from custody.times import format_time
 
 if TYPE_CHECKING:

@@ -22,11 +22,11 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, overload
 
-from custody.creation import create_object
 from custody.documents import Fields, parse_object
 from custody.errors import CannotCheckError, EvidenceError
 from custody.etl.manifest import Entry, parse_manifest, write_manifest
-from custody.objects import ObjectVersion
+from custody.evidence.creation import create_object
+from custody.evidence.objects import ObjectVersion
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from custody.envelope import parse_envelope, read_envelope
 from custody.errors import EvidenceError
 from custody.etl.manifest import Entry
+from custody.evidence.envelope import parse_envelope, read_envelope
+from custody.evidence.objects import ObjectVersion
+from custody.evidence.receipt import PAYLOAD_TYPE, Receipt, parse_statement
+from custody.evidence.registry import KeyRing, NotInForceError, NotRegisteredError, WrongSignatureError
+from custody.evidence.signing import UnusableKeyError
 from custody.listing import VersionEntry
-from custody.objects import ObjectVersion
-from custody.receipt import PAYLOAD_TYPE, Receipt, parse_statement
-from custody.registry import KeyRing, NotInForceError, NotRegisteredError, WrongSignatureError
-from custody.signing import UnusableKeyError
 from custody.times import format_time
 
 if TYPE_CHECKING:

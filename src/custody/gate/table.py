@@ -16,11 +16,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from custody.errors import CannotCheckError
 from custody.etl.manifest import Entry
+from custody.evidence.hashing import ShortStreamError
+from custody.evidence.objects import ObjectVersion
 from custody.gate.manifests import Chain, Handed
 from custody.gate.receipts import Left, Pending, ReceiptGate
-from custody.hashing import ShortStreamError
 from custody.listing import VersionEntry
-from custody.objects import ObjectVersion
 
 MAX_ENTRIES = 10_000
 MAX_BYTES = 20 * 1000**3

@@ -14,7 +14,7 @@ from datetime import datetime
 from custody.documents import Fields, parse_object
 from custody.errors import EvidenceError, UsageError
 from custody.etl.lineage import LINEAGE_TYPE, MAX_LINEAGE_BYTES
-from custody.objects import ObjectVersion, parse_s3_uri, quote_key
+from custody.evidence.objects import ObjectVersion, parse_s3_uri, quote_key
 
 TABLES = "tables/"
 """Where tables lie in the buckets of processed and analytics data."""

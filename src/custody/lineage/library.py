@@ -11,8 +11,10 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
+from custody.concurrency import map_concurrently
 from custody.deployment import Deployment
 from custody.errors import EvidenceError
+from custody.evidence.objects import parse_s3_uri
 from custody.lineage.document import (
     TABLES,
     Lineage,
@@ -25,8 +27,6 @@ from custody.lineage.document import (
 )
 from custody.lineage.graph import Kind
 from custody.listing import list_versions
-from custody.objects import parse_s3_uri
-from custody.side_by_side import side_by_side
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -133,7 +133,7 @@ class Library:
 
     def read(self, documents: Sequence[Stored]) -> Iterator[Read]:
         """Read documents, in whatever order they come."""
-        for number, found in enumerate(side_by_side(self._read, documents, self._workers), start=1):
+        for number, found in enumerate(map_concurrently(self._read, documents, self._workers), start=1):
             if number % _TELL_EVERY == 0:
                 self._tell(
                     f"{found.place.made.name}: {number:,} of {len(documents):,} lineage documents read"
@@ -178,7 +178,9 @@ class Library:
         for start in range(0, len(commits), _BATCH):
             self._tell(f"{table}: {start:,} of {len(commits):,} commits read")
             batch = commits[start : start + _BATCH]
-            adding = side_by_side(lambda item: self._adds(folder.bucket, item, path), batch, self._workers)
+            adding = map_concurrently(
+                lambda item: self._adds(folder.bucket, item, path), batch, self._workers
+            )
             if versions := [version for version in adding if version is not None]:
                 return min(versions)
         return None

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 from custody.errors import EvidenceError, UsageError
+from custody.evidence.objects import S3Location, quote_key
 from custody.lineage.document import REJECTED, TableVersion, parse_commit, parse_place, table_uri
 from custody.lineage.library import Library
-from custody.objects import S3Location, quote_key
 
 _NAMED_TABLE = re.compile(r"([^@/]+)(?:@([0-9]{1,19}))?", re.DOTALL)
 _IN_TABLE = re.compile(r"(tables/[^/]+)/?(.*)", re.DOTALL)

@@ -23,12 +23,12 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from custody.errors import UsageError
+from custody.evidence.objects import ObjectVersion, S3Location, parse_s3_uri, quote_key
 from custody.lineage.document import Lineage, TableVersion, parse_commit
 from custody.lineage.graph import Graph, Kind, Link
 from custody.lineage.library import GRACE, Library, Read
 from custody.lineage.target import of_location, of_name
 from custody.listing import VersionEntry, list_versions
-from custody.objects import ObjectVersion, S3Location, parse_s3_uri, quote_key
 from custody.times import format_time
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from custody.ledger import LedgerStatus, TimelineCount, TimeUnit
+from custody.ledger.ledger import LedgerStatus, TimelineCount, TimeUnit
 
 LAYERS = ("bronze", "silver", "gold", "provenance", "audit_log", "unknown")
 """The layers of the ledger, in the order in which data passes them."""

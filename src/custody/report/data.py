@@ -9,7 +9,7 @@ from datetime import datetime
 
 from custody.deployment import Deployment
 from custody.findings import Severity
-from custody.ledger import (
+from custody.ledger.ledger import (
     DENIED,
     AccessCount,
     AccessRow,

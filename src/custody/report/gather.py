@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from custody.athena import Athena
 from custody.deployment import Deployment
-from custody.ledger import (
+from custody.ledger.athena import Athena
+from custody.ledger.ledger import (
     access_counts,
     access_summary,
     denied_rows,

@@ -11,7 +11,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from custody.findings import Claim
-from custody.ledger import LedgerStatus
+from custody.ledger.ledger import LedgerStatus
 from custody.report.charts import LAYERS, STATUSES, order, stacked, timeline
 from custody.report.data import NOT_PROVEN, ReportData
 from custody.report.lineage import draw_lineage

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
-from pathlib import Path
 from threading import Event
 from typing import TYPE_CHECKING, Protocol
 
-from custody.hashing import CHUNK_BYTES
+from custody.evidence.hashing import CHUNK_BYTES
+from custody.upload.plan import PlannedFile
 from custody.upload.state import FileIdentity
 
 if TYPE_CHECKING:
@@ -53,16 +54,23 @@ def parts_of(size_bytes: int) -> int:
 
 
 class OpenFile:
-    """One regular file, open; its identity is that of the moment it was opened."""
+    """The regular file that was planned, open; its identity is that of the moment it was opened."""
 
-    def __init__(self, path: Path) -> None:
-        """Raise ``OSError`` if it cannot be opened, ``FileChangedError`` if it is no regular file by now."""
-        self._path = path
+    def __init__(self, file: PlannedFile) -> None:
+        """Raise ``OSError`` if it cannot be opened, ``FileChangedError`` if its path leads elsewhere now."""
+        self._path = file.path
         # were a pipe in its place by now, opening it would wait for a writer
-        self._descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW
+        try:
+            self._descriptor = os.open(file.path, flags)
+        except OSError as error:
+            if error.errno == errno.ELOOP:
+                raise FileChangedError from error
+            raise
         found = os.fstat(self._descriptor)
         self.identity = FileIdentity.of(found)
-        if not stat.S_ISREG(found.st_mode):
+        # A link in place of a folder on the way leads to another file.
+        if (found.st_dev, found.st_ino) != (file.device, file.inode) or not stat.S_ISREG(found.st_mode):
             os.close(self._descriptor)
             raise FileChangedError
 
@@ -92,7 +100,7 @@ class OpenFile:
     def require_unchanged(self) -> None:
         """Raise ``FileChangedError`` unless its path still leads to this file, with its size and time."""
         try:
-            found = self._path.stat()
+            found = self._path.lstat()
         except OSError as error:
             raise FileChangedError from error
         if FileIdentity.of(found) != self.identity:

@@ -8,10 +8,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from custody.backfill import may_have_receipt
 from custody.deployment import Deployment
 from custody.errors import UsageError
-from custody.objects import MAX_KEY_BYTES, ObjectVersion, S3Location, quote_key
+from custody.evidence.objects import MAX_KEY_BYTES, ObjectVersion, S3Location, quote_key
+from custody.recorder.backfill import may_have_receipt
 
 MAX_OBJECT_BYTES = 5 * 1024**4
 """What one object may hold: Amazon S3 User Guide, "Amazon S3 multipart upload limits"."""
@@ -26,6 +26,9 @@ class PlannedFile:
     key: str
     size_bytes: int
     """When it was looked at; what is sent is told by what is read."""
+    device: int
+    inode: int
+    """Which file was looked at: no other one is sent in its place."""
 
     @property
     def uri(self) -> str:
@@ -52,8 +55,9 @@ def plan_upload(deployment: Deployment, paths: Sequence[Path], destination: S3Lo
     """Say for every file under ``paths`` which object it becomes.
 
     A file keeps its name, the files of a folder keep their names relative to it; they go under a destination
-    that ends in ``/``. Any other destination is the whole key of one file. What a path itself names is
-    followed if it is a symbolic link; a link within a folder is refused, since it may lead anywhere.
+    that ends in ``/``. Any other destination is the whole key of one file. A path that is a symbolic link is
+    resolved here, once, and stands for what it leads to now; a link within a folder is refused, since it may
+    lead anywhere. Nothing follows a link after that.
 
     Raises ``UsageError`` for the first thing that cannot become a recorded object.
     """
@@ -84,11 +88,16 @@ def plan_upload(deployment: Deployment, paths: Sequence[Path], destination: S3Lo
 
 def _files(path: Path) -> Iterator[tuple[Path, str]]:
     """Every file that ``path`` stands for, with its name relative to it, in the order of their names."""
-    if not path.is_dir():
-        yield path, path.name
+    try:
+        real = path.resolve(strict=True)
+    except (OSError, RuntimeError) as error:  # RuntimeError: of links that lead to each other, before 3.13
+        reason = getattr(error, "strerror", None) or "its links lead nowhere"
+        raise UsageError(f"{path} cannot be read: {reason}.", "Nothing was sent.") from error
+    if not real.is_dir():
+        yield real, path.name
         return
     empty = True
-    for folder, folders, names in os.walk(path, onerror=_refuse_folder):
+    for folder, folders, names in os.walk(real, onerror=_refuse_folder):
         folders.sort()
         for name in folders:
             _refuse_link(Path(folder, name))
@@ -96,7 +105,7 @@ def _files(path: Path) -> Iterator[tuple[Path, str]]:
             file = Path(folder, name)
             _refuse_link(file)
             empty = False
-            yield file, file.relative_to(path).as_posix()
+            yield file, file.relative_to(real).as_posix()
     if empty:
         raise UsageError(f"There are no files in {path}.", "Name a file, or a folder that holds some.")
 
@@ -115,7 +124,7 @@ def _refuse_folder(error: OSError) -> None:
 
 def _plan_file(deployment: Deployment, file: Path, bucket: str, key: str) -> PlannedFile:
     try:
-        found = file.stat()
+        found = file.lstat()
     except OSError as error:
         raise UsageError(f"{file} cannot be read: {error.strerror}.", "Nothing was sent.") from error
     if not stat.S_ISREG(found.st_mode):
@@ -132,7 +141,7 @@ def _plan_file(deployment: Deployment, file: Path, bucket: str, key: str) -> Pla
             f"{file} would have a key that is not UTF-8, as an object's key must be.",
             "Rename it, or give its whole key with --to s3://bucket/key.",
         ) from error
-    planned = PlannedFile(file, bucket, key, found.st_size)
+    planned = PlannedFile(file, bucket, key, found.st_size, found.st_dev, found.st_ino)
     if length > MAX_KEY_BYTES:
         raise UsageError(
             f"{file} would have a key of {length:,} bytes; Amazon S3 takes {MAX_KEY_BYTES:,}.",

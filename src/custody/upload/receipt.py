@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from custody.dsse import MAX_ENVELOPE_BYTES
-from custody.envelope import parse_envelope
 from custody.errors import CannotCheckError, EvidenceError
-from custody.objects import ObjectVersion
-from custody.receipt import PAYLOAD_TYPE, Receipt, parse_statement
+from custody.evidence.dsse import MAX_ENVELOPE_BYTES
+from custody.evidence.envelope import parse_envelope
+from custody.evidence.objects import ObjectVersion
+from custody.evidence.receipt import PAYLOAD_TYPE, Receipt, parse_statement
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -27,8 +27,8 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
 from custody.deployment import Deployment
 from custody.errors import CannotCheckError, EvidenceError
-from custody.objects import ObjectVersion
-from custody.receipt import Receipt
+from custody.evidence.objects import ObjectVersion
+from custody.evidence.receipt import Receipt
 from custody.upload.file import FileChangedError, FilePart, NotSentError, OpenFile, part_bytes_of, parts_of
 from custody.upload.plan import PlannedFile
 from custody.upload.receipt import NoReceiptError, await_receipt_of, read_receipt
@@ -51,6 +51,8 @@ _CONFLICTS = {
 """How Amazon S3 refuses a conditional write."""
 _OTHER_BYTES = {"BadDigest", "XAmzContentChecksumMismatch", "XAmzContentSHA256Mismatch"}
 """How Amazon S3 refuses bytes that do not have the SHA-256 they were sent with."""
+_UNSEEN = {"AccessDenied", "MethodNotAllowed", "NoSuchKey", "NoSuchVersion"}
+"""How Amazon S3 says that a version is not there, or not for the caller to see."""
 _AGAIN = "Run the same command again to go on."
 
 
@@ -269,7 +271,7 @@ class _Uploader:
 
     def _upload(self, file: PlannedFile) -> UploadedFile:
         try:
-            with OpenFile(file.path) as opened:
+            with OpenFile(file) as opened:
                 return self._send(file, opened)
         except (FileChangedError, NotSentError):
             self._states.forget(file)
@@ -290,10 +292,8 @@ class _Uploader:
             raise FileChangedError
         state = self._states.load(file)
         parts = parts_of(file.size_bytes)
-        if state is not None and state.identity == opened.identity and state.version_id and state.sha256:
-            version = ObjectVersion(file.bucket, file.key, state.version_id)
-            detail = "An earlier run, which was interrupted, has put it there."
-            return UploadedFile(file, Outcome.UPLOADED, detail, state.sha256, version, parts)
+        if state is not None and state.version_id and (there := self._already_there(file, opened, state)):
+            return there
         try:
             if parts == 1:
                 return self._send_whole(file, opened)
@@ -302,6 +302,26 @@ class _Uploader:
             if _code(error) in _OTHER_BYTES:
                 opened.require_unchanged()  # if it has changed, that is why
             raise
+
+    def _already_there(self, file: PlannedFile, opened: OpenFile, state: UploadState) -> UploadedFile | None:
+        """What an earlier run put there, if it is this content and Amazon S3 says that it is there still.
+
+        Whoever writes may not read. The tags of a version tell that it exists, and nothing of what it holds.
+        """
+        digest = hashlib.sha256()
+        opened.hash_part(0, file.size_bytes, digest)
+        opened.require_unchanged()
+        if digest.hexdigest() != state.sha256 or not state.version_id:
+            return None
+        version = ObjectVersion(file.bucket, file.key, state.version_id)
+        try:
+            self._s3.get_object_tagging(Bucket=version.bucket, Key=version.key, VersionId=version.version_id)
+        except ClientError as error:
+            if _code(error) in _UNSEEN:
+                return None
+            raise
+        detail = "An earlier run, which was interrupted, has put it there."
+        return UploadedFile(file, Outcome.UPLOADED, detail, state.sha256, version, parts_of(file.size_bytes))
 
     def _send_whole(self, file: PlannedFile, opened: OpenFile) -> UploadedFile:
         digest = hashlib.sha256()

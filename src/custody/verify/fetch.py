@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, TypeVar
 from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError
 
 from custody.errors import CannotCheckError
-from custody.hashing import ShortStreamError
-from custody.objects import ObjectVersion
+from custody.evidence.hashing import ShortStreamError
+from custody.evidence.objects import ObjectVersion
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -18,10 +18,10 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
 
+from custody.evidence.objects import ObjectVersion, quote_key
 from custody.lineage.document import TableVersion
 from custody.listing import VersionEntry
-from custody.objects import ObjectVersion, quote_key
-from custody.trail import TrailWrite
+from custody.trail.log_files import TrailWrite
 
 _SCHEMA = """
 PRAGMA journal_mode = OFF;

@@ -19,10 +19,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
+from custody.concurrency import map_concurrently
 from custody.deployment import Deployment
 from custody.errors import EvidenceError, UsageError
 from custody.etl.lineage import MAX_LINEAGE_BYTES
 from custody.etl.manifest import MAX_MANIFEST_BYTES, parse_manifest
+from custody.evidence.objects import ObjectVersion, S3Location, parse_s3_uri
 from custody.findings import Claim, Finding, Severity, Status
 from custody.lineage.document import (
     REJECTED,
@@ -33,8 +35,6 @@ from custody.lineage.document import (
     parse_place,
 )
 from custody.listing import list_versions
-from custody.objects import ObjectVersion, S3Location, parse_s3_uri
-from custody.side_by_side import side_by_side
 from custody.times import format_time
 from custody.verify.fetch import GoneError, UnreadableError, fetch_bytes
 from custody.verify.index import Index, KnownReceipt, StoredDocument, StoredReceipt, UncoveredCommits
@@ -109,7 +109,7 @@ class LineageVerification:
 
     def run(self) -> None:
         """Judge every document and every table with a log that the index has."""
-        for question, checked in side_by_side(self._ask, self._questions(), self._workers):
+        for question, checked in map_concurrently(self._ask, self._questions(), self._workers):
             self._answer(question, checked)
         self._judge_sources()
         for version, made in self._index.rival_documents():
@@ -135,7 +135,7 @@ class LineageVerification:
         """Read every document, judge what can be judged, and yield the inputs whose receipts must be read."""
         total = self._index.count_documents()
         for done, document in enumerate(
-            side_by_side(self._read, self._index.documents(), self._workers), start=1
+            map_concurrently(self._read, self._index.documents(), self._workers), start=1
         ):
             stored, lineage, uri = document.stored, document.lineage, document.stored.version.uri
             self._tell("lineage documents read", done, total)
@@ -260,7 +260,7 @@ class LineageVerification:
 
     def _judge_sources(self) -> None:
         """Find the inputs of gold tables that have no document, looking again where the listing had none."""
-        pairs = side_by_side(self._look_again, self._index.undocumented_sources(), self._workers)
+        pairs = map_concurrently(self._look_again, self._index.undocumented_sources(), self._workers)
         for source, document_uri, is_there in pairs:
             if not is_there:
                 detail = f"It was made from {source}, which has no lineage document."

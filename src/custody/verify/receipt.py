@@ -6,13 +6,13 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from custody.envelope import parse_envelope, read_envelope
 from custody.errors import EvidenceError
+from custody.evidence.envelope import parse_envelope, read_envelope
+from custody.evidence.hashing import hash_stream
+from custody.evidence.objects import ObjectVersion, parse_receipt_key, quote_key
+from custody.evidence.receipt import PAYLOAD_TYPE, Receipt, parse_statement
+from custody.evidence.registry import KeyRing
 from custody.findings import Claim, Finding, Severity, Status
-from custody.hashing import hash_stream
-from custody.objects import ObjectVersion, parse_receipt_key, quote_key
-from custody.receipt import PAYLOAD_TYPE, Receipt, parse_statement
-from custody.registry import KeyRing
 from custody.verify.fetch import GoneError, UnreadableError, fetch
 from custody.verify.index import StoredReceipt
 

@@ -8,13 +8,11 @@ from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from custody.concurrency import map_concurrently
 from custody.deployment import Deployment
 from custody.errors import CannotCheckError, EvidenceError
-from custody.findings import Claim, Finding, Severity, Status
-from custody.keyring import read_history
-from custody.lineage.document import parse_commit, parse_place
-from custody.listing import list_versions
-from custody.objects import (
+from custody.evidence.keyring import read_history
+from custody.evidence.objects import (
     LONG_RECEIPT_PREFIX,
     RECEIPT_PREFIX,
     ObjectVersion,
@@ -22,10 +20,12 @@ from custody.objects import (
     parse_receipt_key,
     quote_key,
 )
-from custody.registry import REGISTRY_KEY, KeyRing
-from custody.side_by_side import side_by_side
+from custody.evidence.registry import REGISTRY_KEY, KeyRing
+from custody.findings import Claim, Finding, Severity, Status
+from custody.lineage.document import parse_commit, parse_place
+from custody.listing import list_versions
 from custody.times import format_time
-from custody.trail import LogFile, TrailWrite, list_log_files, parse_log_file
+from custody.trail.log_files import LogFile, TrailWrite, list_log_files, parse_log_file
 from custody.verify.index import Index, StoredReceipt
 from custody.verify.lineage import LineageVerification
 from custody.verify.receipt import CheckedReceipt, ReceiptChecker, describe_receipt_key
@@ -179,7 +179,7 @@ class Verification:
             return file, [write for write in writes if self._concerns(write)], ""
 
         done = 0
-        for file, writes, problem in side_by_side(read, files, self._workers):
+        for file, writes, problem in map_concurrently(read, files, self._workers):
             for write in writes:
                 self._index.add_write(write, must_match=self._must_match(write))
             if problem:
@@ -194,7 +194,7 @@ class Verification:
     def _check_receipts(self, checker: ReceiptChecker) -> None:
         total = self._index.count_receipts()
         chosen = (stored for stored in self._index.receipts() if self._must_read(stored))
-        for done, checked in enumerate(side_by_side(checker.check, chosen, self._workers), start=1):
+        for done, checked in enumerate(map_concurrently(checker.check, chosen, self._workers), start=1):
             self._take(checked)
             self._tell("receipts checked", done, total)
         self._progress("receipts checked", total, total)

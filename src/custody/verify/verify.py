@@ -14,7 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from custody.deployment import Deployment
 from custody.errors import CannotCheckError, UsageError
-from custody.objects import S3Location
+from custody.evidence.objects import S3Location
 from custody.verify.index import Index
 from custody.verify.report import ClaimCount, Progress, VerificationReport
 from custody.verify.run import LAKE, Verification

@@ -14,6 +14,12 @@ data "aws_iam_policy_document" "people" {
   }
 
   statement {
+    sid       = "VersionsThatWereDropped"
+    actions   = ["s3:GetObjectVersionTagging"]
+    resources = ["${local.bucket["raw-data"]}/incoming/*"]
+  }
+
+  statement {
     sid = "BucketsOfTheKit"
     actions = [
       "s3:GetBucketLocation",

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from custody.cli import main, tables
-from custody.ledger import AccessRow, LedgerRow
-from custody.objects import ObjectVersion
+from custody.evidence.objects import ObjectVersion
+from custody.ledger.ledger import AccessRow, LedgerRow
 from tests.support.lake import Lake
 from tests.unit.cloud import Cloud, deployed, write_deployment
 from tests.unit.report.sample import HOSTILE, RAW, START, denied_row, ledger_row

@@ -3,12 +3,15 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
 import textwrap
 from dataclasses import asdict
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
@@ -146,10 +149,10 @@ def test_an_endpoint_that_is_not_there_is_3(
     assert "could not be asked" in capsys.readouterr().err
 
 
-def run(program: str, *, deployment: Path) -> subprocess.Popen[str]:
+def run(program: str, *, deployment: Path, **variables: str) -> subprocess.Popen[str]:
     """Start the command line as its own process, with ``program`` run before it."""
     code = textwrap.dedent(program) + "\nimport sys; from custody.cli import main; sys.exit(main())"
-    environ = {**os.environ, "CUSTODY_DEPLOYMENT": str(deployment), "PYTHONPATH": "src"}
+    environ = {**os.environ, "CUSTODY_DEPLOYMENT": str(deployment), "PYTHONPATH": "src", **variables}
     return subprocess.Popen(
         [sys.executable, "-c", code, "ledger"],
         env=environ,
@@ -162,7 +165,7 @@ def run(program: str, *, deployment: Path) -> subprocess.Popen[str]:
 ENDLESS = """
     import signal, sys
     import botocore.client
-    from custody.ledger import LedgerRow
+    from custody.ledger.ledger import LedgerRow
     def answer(self, operation, parameters):
         if operation == "StartQueryExecution":
             return {"QueryExecutionId": "1"}
@@ -203,10 +206,156 @@ def test_an_interrupt_is_one_word_and_stops_the_query(deployment: Path) -> None:
 
 def test_the_module_runs_as_the_script_does() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "custody", "--version"],
+        [sys.executable, "-m", "custody.cli", "--version"],
         env={**os.environ, "PYTHONPATH": "src"},
         capture_output=True,
         text=True,
         check=True,
     )
     assert done.stdout == f"custody {__version__}\n"
+
+
+def shell(words: str, deployment: Path, **environ: str) -> subprocess.CompletedProcess[str]:
+    """Run ``custody`` by a shell that redirects its streams; no credentials, so nothing is asked."""
+    return subprocess.run(
+        ["sh", "-c", f"exec {shlex.quote(sys.executable)} -m custody.cli {words}"],
+        env={**os.environ, "PYTHONPATH": "src", "CUSTODY_DEPLOYMENT": str(deployment), **environ},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_a_closed_standard_output_is_wrong_use(deployment: Path) -> None:
+    done = shell("--help >&-", deployment)
+    assert done.returncode == 2
+    assert re.fullmatch(r"custody: Standard output is closed[^\n]+\n", done.stderr)
+
+
+def test_a_full_standard_output_is_one_sentence_and_3(deployment: Path) -> None:
+    done = shell("--help >/dev/full", deployment)
+    assert done.returncode == 3
+    assert re.fullmatch(r"custody: The answer could not be written[^\n]+\n", done.stderr)
+
+
+@pytest.mark.parametrize("redirection", ["2>&-", "2>/dev/full"])
+def test_without_standard_error_the_status_stays(deployment: Path, redirection: str) -> None:
+    done = shell(f"ledger --since never {redirection}", deployment)
+    assert (done.returncode, done.stdout, done.stderr) == (2, "", "")
+
+
+def test_what_an_encoding_cannot_print_is_escaped(deployment: Path) -> None:
+    done = shell("show 'incoming/\N{SNOWMAN}'", deployment, PYTHONIOENCODING="ascii", PYTHONUTF8="0")
+    assert done.returncode == 2
+    assert "\\u2603" in done.stderr
+    program = ENDLESS.replace("STATE", '"SUCCEEDED"').replace("POLLED", "pass")
+    program = program.replace('"NextToken": token', "").replace(
+        '"VarCharValue": "x"', '"VarCharValue": "\u2603"'
+    )
+    process = run(program, deployment=deployment, PYTHONIOENCODING="ascii", PYTHONUTF8="0")
+    out, err = process.communicate(timeout=120)
+    assert process.returncode == 0
+    assert "Traceback" not in err
+    assert "\\u2603" in out
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("AWS_ENDPOINT_URL", "not a url"), ("AWS_ENDPOINT_URL", "http://[::1")]
+)
+def test_a_configuration_of_aws_that_cannot_be_used_is_2(
+    name: str,
+    value: str,
+    deployment: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv(name, value)
+    for command in COMMANDS:
+        assert main([command, *NEEDED.get(command, [])]) == 2, command
+        assert re.fullmatch(r"custody: [^\x00-\x1f\x7f]+\n", capsys.readouterr().err)
+
+
+def test_an_endpoint_that_is_no_aws_is_3(
+    deployment: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Page(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(b"<html>Welcome")
+
+        do_GET = do_PUT = do_POST  # noqa: N815
+
+        def log_message(self, *arguments: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Page) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "x")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "x")
+        monkeypatch.setenv("AWS_ENDPOINT_URL", f"http://127.0.0.1:{server.server_port}")
+        for command in ("ledger", "verify", "lineage"):
+            assert main([command, *NEEDED.get(command, [])]) == 3, command
+            assert re.fullmatch(r"custody: [^\x00-\x1f\x7f]+\n", capsys.readouterr().err)
+        server.shutdown()
+
+
+def test_what_nobody_foresaw_is_one_sentence_that_says_where_to_report_it(
+    deployment: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    def fail(path: Path) -> None:
+        raise ZeroDivisionError("an\nodd one")
+
+    monkeypatch.setattr("custody.cli.options.load_deployment", fail)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    assert main(["ledger"]) == 3
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert re.fullmatch(r"custody: [^\x00-\x1f\x7f]+\n", err)
+    (kept,) = tmp_path.glob("custody-*.txt")
+    assert f"Report it to the maintainers of the kit, with the command you ran and {kept}." in err
+    assert kept.stat().st_mode & 0o077 == 0
+    assert "ZeroDivisionError" in kept.read_text()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "none"))
+    assert main(["ledger"]) == 3
+    assert "Report it to the maintainers of the kit, with the command you ran." in capsys.readouterr().err
+
+
+def test_a_page_that_cannot_be_written_is_said_before_anything_is_asked(
+    deployment: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    for path in (tmp_path, tmp_path / "none" / "page", tmp_path / "file" / "page", Path("/proc/page")):
+        assert main(["report", "-o", str(path)]) == 2, path
+        out, err = capsys.readouterr()
+        assert out == ""
+        assert re.fullmatch(r"custody: [^\x00-\x1f\x7f]+ with -o\.\n", err)
+
+
+def test_a_report_that_failed_leaves_what_was_there(
+    deployment: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = tmp_path / "pages" / "page.html"
+    page.parent.mkdir()
+    page.write_text("the last one")
+    assert main(["report", "-o", str(page)]) == 3
+    assert "credentials" in capsys.readouterr().err
+    assert [(path.name, path.read_text()) for path in page.parent.iterdir()] == [
+        ("page.html", "the last one")
+    ]
+
+
+def test_help_waits_for_nothing_it_does_not_need() -> None:
+    code = (
+        "import sys; from custody.cli import main; main(['--help']);"
+        "sys.exit(' '.join({'boto3', 'botocore', 'jinja2', 'rich', 'msgspec', 'cryptography', 'sqlite3'}"
+        " & sys.modules.keys()))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": "src"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stderr.strip() == ""

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from custody.cli import main
-from custody.objects import ObjectVersion, parse_s3_uri
+from custody.evidence.objects import ObjectVersion, parse_s3_uri
 from scripts.local_aws.patches import s3_checksums
 from tests.unit.cloud import Cloud, deployed, write_deployment
 from tests.unit.report.sample import RAW

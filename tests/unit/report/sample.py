@@ -6,8 +6,9 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 from custody.deployment import Deployment
+from custody.evidence.objects import ObjectVersion
 from custody.findings import Claim, Finding, Severity, Status
-from custody.ledger import (
+from custody.ledger.ledger import (
     AccessCount,
     AccessRow,
     AccessSummary,
@@ -16,7 +17,6 @@ from custody.ledger import (
     TimelineCount,
     TimeUnit,
 )
-from custody.objects import ObjectVersion
 from custody.report import Lap, ReportData
 from custody.verify.verify import ClaimCount, VerificationReport
 

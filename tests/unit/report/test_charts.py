@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from custody.ledger import TimelineCount, TimeUnit
+from custody.ledger.ledger import TimelineCount, TimeUnit
 from custody.report.charts import LAYERS, STATUSES, WIDTH, choose_unit, order, stacked, timeline
 
 START = datetime(2026, 1, 15, 9, 30, tzinfo=UTC)

@@ -8,7 +8,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from custody.ledger import LedgerStatus
+from custody.ledger.ledger import LedgerStatus
 from custody.report import render_report
 from custody.report.data import ReportData
 from custody.verify.verify import VerificationReport

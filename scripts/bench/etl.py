@@ -1,0 +1,190 @@
+"""What the ETL is measured by; each measurement in a process of its own.
+
+    python -m scripts.bench.etl data FOLDER EVENTS CUSTOMERS   makes the generator's files, and clean ones
+    python -m scripts.bench.etl kit FOLDER                     the kit's two jobs, on the generator's files
+    python -m scripts.bench.etl bare FOLDER                    the same transforms on the clean files
+
+``bare`` is what the kit is compared with: the same typed reading, rules, choice of winners, merge, quarantine
+and gold, by the same engine, over the same number of rows. But the engine's own readers read them, from one
+clean file a table; and there are no manifest, hashes, rejected rows, counts, checks or lineage.
+
+Each prints a JSON document: ``rows``, ``seconds`` of the clock and ``cpu_seconds`` of the processors, both
+without the engine's start, and ``peak_bytes``.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import resource
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pyspark.sql import functions as F  # noqa: N812
+
+from custody.etl.contract import Contract, parse_contract
+from custody.etl.frames import SPARK_TYPES, judged, rejected, typed, winners
+from custody.etl.gold import customer_value, daily_engagement
+from custody.etl.gold_run import Request, processed_to_analytics
+from custody.etl.lineage import Run
+from custody.etl.manifest import Entry, Manifest, parse_manifest, write_manifest
+from custody.etl.silver_run import NEWER, Lake, raw_to_processed
+from custody.evidence.objects import ObjectVersion
+from scripts.demo.generate import customer_files, event_files
+from scripts.local_etl.engine import pysail_session
+from scripts.local_etl.folder_store import FolderStore, OpenFile
+from scripts.toolchain.toolchain import REPO
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+SEED = 1
+BEGIN = datetime(2026, 1, 20, tzinfo=UTC)
+SILVER, GOLD = ("customers", "viewing_events"), ("daily_engagement", "customer_value")
+
+
+def contract(table: str) -> Contract:
+    """Return a table's contract."""
+    return parse_contract((REPO / "glue" / "quality" / f"{table}.yaml").read_bytes())
+
+
+def make_data(folder: Path, events: int, customers: int) -> int:
+    """Write ``raw/`` as the generator makes it, and the same rows clean, a file a table; return the rows."""
+    rows = 0
+    for dirt in (0.02, None):
+        for table, files in (
+            ("customers", customer_files(customers, SEED, dirt=dirt)),
+            ("viewing_events", event_files(events, SEED, customers, dirt=dirt)),
+        ):
+            for truth, chunks in files:
+                body = b"".join(chunks)
+                if dirt is not None:
+                    path = folder / "raw" / truth.key
+                    path.parent.mkdir(parents=True, exist_ok=True)
+                    path.write_bytes(body)
+                    continue
+                rows += truth.rows
+                path = folder / f"{table}.clean"
+                if table == "customers" and path.exists():
+                    body = body.partition(b"\n")[2]
+                with path.open("ab") as out:
+                    out.write(body)
+    return rows
+
+
+def gate(raw: Path, rules: Contract) -> Manifest:
+    """Return a manifest of a table's raw files."""
+    entries: list[Entry] = []
+    for path in sorted(raw.joinpath(rules.raw().prefix).rglob("*.*")):
+        body = path.read_bytes()
+        version = ObjectVersion("raw", str(path.relative_to(raw)), "0" * 32)
+        modified = BEGIN + timedelta(minutes=len(entries))
+        entries.append(Entry(version, hashlib.sha256(body).hexdigest(), len(body), modified))
+    return parse_manifest(write_manifest(rules.table, entries, BEGIN))
+
+
+def prepare_kit(data: Path) -> Callable[[Lake], int]:
+    """Return what runs both jobs on a folder's raw files, and returns how many rows were read."""
+    raw = data / "raw"
+    manifests = {table: gate(raw, contract(table)) for table in SILVER}
+
+    def run(lake: Lake) -> int:
+        rows = 0
+        for table, manifest in manifests.items():
+            document = raw_to_processed(
+                lake,
+                manifest,
+                "manifest",
+                contract(table),
+                open_version=OpenFile(str(raw)),
+                run=Run("raw_to_processed", "jr_1", "0" * 64, BEGIN),
+            )
+            rows += document["counts"]["rows"]
+        gold = {name: contract(name) for name in GOLD}
+        who = Run("processed_to_analytics", "jr_2", "0" * 64, BEGIN)
+        processed_to_analytics(lake, lake, gold, Request(), who)
+        return rows
+
+    return run
+
+
+def prepare_bare(data: Path) -> Callable[[Lake], int]:
+    """Return what runs the transforms on a folder's clean files, and returns how many rows were read."""
+    return lambda lake: _run_bare(lake, data)
+
+
+def _run_bare(lake: Lake, data: Path) -> int:
+    rows = 0
+    for table in SILVER:
+        rules = contract(table)
+        records = lake.stage(typed(_clean(lake, rules, data / f"{table}.clean"), rules))
+        silver, quarantine = lake.table(table), lake.table(rules.rejected_table)
+        best = winners(records, rules)
+        silver.ensure(best.withColumn("manifest_id", F.lit("1")), rules.day[0] if rules.day else None)
+        verdict = lake.stage(judged(best, silver.frame(), rules, "1"))
+        silver.merge(verdict.where("stands").drop("stands"), rules.key, NEWER[rules.raw().wins])
+        out = rejected(records, rules, "1")
+        quarantine.ensure(out, None)
+        quarantine.replace(out)
+        rows += int(records.count())
+    customers, events = (lake.table(name).frame() for name in SILVER)
+    for name, frame in zip(GOLD, (daily_engagement(events), customer_value(customers, events)), strict=True):
+        lake.table(name).replace(frame)
+    return rows
+
+
+def _clean(lake: Lake, rules: Contract, path: Path) -> DataFrame:
+    """A clean file as the engine reads it, with the columns of ``read_manifest`` that transforms use."""
+    if rules.raw().format == "csv":
+        frame = lake.spark.read.option("header", value=True).csv(str(path))
+    else:
+        types = {column.name: SPARK_TYPES[column.type] for column in rules.columns}
+        types |= {name: "string" for name, kind in types.items() if kind == "timestamp"}
+        schema = ", ".join(f"{name} {kind}" for name, kind in types.items())
+        frame = lake.spark.read.schema(schema).json(str(path))
+    rank = "2026-01-15|2026-01-20T00:00:00.000Z|0123456789abcdef"
+    nothing = F.lit(None).cast("string")
+    return frame.select(
+        F.lit("raw").alias("source_bucket"),
+        F.lit(f"{rules.raw().prefix}2026/01/15/00/viewing-events-1-2026-01-15-00.jsonl").alias("source_key"),
+        F.lit("0" * 32).alias("source_version_id"),
+        F.lit(rank).alias("source_rank"),
+        (F.monotonically_increasing_id() + 1).alias("source_row"),
+        *(F.col(column.name).cast("string").alias(f"text_{column.name}") for column in rules.columns),
+        *(nothing.alias(name) for name in ("extra", "problem", "unreadable")),
+    )
+
+
+def measure(prepare: Callable[[Path], Callable[[Lake], int]], data: Path) -> dict[str, float]:
+    """Run one of the two, in a folder that goes afterwards."""
+    run = prepare(data)
+    out = tempfile.mkdtemp(prefix="tables-", dir=data)
+    try:
+        with pysail_session() as (spark, stage):
+            start, cpu_start = time.perf_counter(), time.process_time()
+            rows = run(Lake(spark, FolderStore(), out, stage))
+            seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - cpu_start
+    finally:
+        shutil.rmtree(out)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    return {"rows": rows, "seconds": seconds, "cpu_seconds": cpu_seconds, "peak_bytes": peak}
+
+
+def main() -> None:
+    """Run the one named on the command line."""
+    what, folder, *numbers = sys.argv[1:]
+    if what == "data":
+        answer: dict[str, float] = {"rows": make_data(Path(folder), int(numbers[0]), int(numbers[1]))}
+    else:
+        answer = measure({"kit": prepare_kit, "bare": prepare_bare}[what], Path(folder))
+    print(json.dumps(answer))
+
+
+if __name__ == "__main__":
+    main()

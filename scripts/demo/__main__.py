@@ -1,0 +1,282 @@
+"""The whole chain of custody on one machine: ``make demo``.
+
+Starts the local AWS, applies the Terraform with ``local.tfvars``, drops a data set, waits for the receipts
+and shows the ledger. Uploads files and sends a stream, has the gate and the jobs make tables of them, shows
+which rows were rejected and what a table was made from. Verifies, then tampers in three ways and shows each
+one caught. Ends with ``build/report.html`` and the time each step took. Exit status 0 only if everything held
+that should hold and everything was caught that should be caught; nothing is left running, however it ends.
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import shutil
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NoReturn
+
+from botocore.exceptions import ClientError
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from custody.cli.tables import plural
+from custody.evidence.objects import ObjectVersion
+from custody.terminal import visible
+from scripts.demo.lake import SILVER, Delivery, Lake
+from scripts.demo.pipeline import Landed, Pipeline, PipelineError, apply
+from scripts.demo.sample_data import Drop
+from scripts.local_aws import LocalAws
+from scripts.local_aws.errors import LocalAwsError
+from scripts.toolchain.toolchain import BUILD, ToolError
+
+WORK = BUILD / "demo"
+REPORT = BUILD / "report.html"
+CUSTOMERS, EVENTS, SEED = 500, 5_000, 1
+LOG_WIDTH = 140
+"""Columns where nobody's terminal says how many there are."""
+
+
+class DemoError(Exception):
+    """The demonstration did not go as it must; the message says at which point."""
+
+
+@dataclass
+class Stopwatch:
+    """Announces each step on the console and keeps the seconds it took."""
+
+    console: Console
+    laps: list[tuple[str, float]] = field(default_factory=list)
+
+    @contextmanager
+    def step(self, title: str) -> Iterator[None]:
+        """Announce ``title``; the lap is kept when its body ends well."""
+        self.console.print()
+        self.console.rule(f"[bold]{len(self.laps) + 1}. {title}", align="left")
+        start = time.monotonic()
+        yield
+        self.laps.append((title, time.monotonic() - start))
+
+    def summary(self) -> Table:
+        """Return the laps and their sum as a table."""
+        table = Table("step", "seconds", title="Where the time went", title_justify="left")
+        table.columns[1].justify = "right"
+        for title, seconds in self.laps:
+            table.add_row(title, f"{seconds:.1f}")
+        table.add_section()
+        table.add_row("in all", f"{sum(seconds for _, seconds in self.laps):.1f}")
+        return table
+
+
+@dataclass(frozen=True)
+class Demo:
+    """The steps that act on the deployed pipeline, told on the console."""
+
+    pipeline: Pipeline
+    console: Console
+
+    def custody(self, *arguments: str, expect: int) -> None:
+        """Run the command line for the reader to see; ``DemoError`` if it ends with another status."""
+        self.console.print(f"[dim]$ custody {escape(shlex.join(arguments))}[/dim]", soft_wrap=True)
+        done = self.pipeline.custody(*arguments, capture=False, width=self.console.width)
+        if done.returncode != expect:
+            raise DemoError(
+                f"`custody {' '.join(arguments)}` ended with {done.returncode} instead of {expect}."
+            )
+
+    def drop(self) -> list[Landed]:
+        """Drop the data set."""
+
+        def tell(drop: Drop) -> None:
+            self.console.print(f"{drop.who:>18}  {len(drop.body):>10,} B  {escape(drop.key)}")
+
+        return self.pipeline.drop_sample(tell)
+
+    def await_receipts(self, versions: list[ObjectVersion]) -> None:
+        """Wait until every version has its receipt."""
+        columns = (TextColumn("receipts"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        with Progress(*columns, console=self.console) as progress:
+            task = progress.add_task("receipts", total=len(versions))
+            self.pipeline.await_receipts(
+                versions, on_count=lambda count: progress.update(task, completed=count)
+            )
+
+    def deliver(self, lake: Lake) -> None:
+        """Upload customers' files, and send events through the stream."""
+        with self.console.status("custody upload …"):
+            files = lake.upload(WORK / "files", CUSTOMERS, SEED)
+        self._tell_delivery("files, by custody upload", files)
+        with self.console.status("Firehose …"):
+            stream = lake.stream(EVENTS, CUSTOMERS, SEED)
+        self._tell_delivery("a stream, by Firehose", stream)
+
+    def make_tables(self, lake: Lake) -> None:
+        """Have the gate let through what is proven, and the jobs make silver and gold of it."""
+        lake.process(on_state=lambda words: self.console.print(escape(words)))
+        counts = Table("table", "rows", title="What is there now", title_justify="left")
+        counts.columns[1].justify = "right"
+        for table in ("customers", "viewing_events", "daily_engagement", "customer_value"):
+            (row,) = lake.query(f"SELECT count(*) AS n FROM {table}")  # noqa: S608 - a name of ours
+            counts.add_row(table, f"{row['n']:,}")
+        self.console.print(counts)
+        for table in SILVER:
+            self._show_rejected(lake, table)
+
+    def _show_rejected(self, lake: Lake, table: str) -> None:
+        """Show the reasons for which rows were rejected, each with a row to look at."""
+        shown = Table("reason", "rows", "such as row", "of", title=f"{table}: rejected", title_justify="left")
+        shown.columns[1].justify = shown.columns[2].justify = "right"
+        for row in lake.query(
+            "SELECT reason, count(*) AS n, min_by(source_row, source_key) AS source_row, "  # noqa: S608
+            f"min(source_key) AS source_key FROM {table}_rejected GROUP BY reason ORDER BY n DESC, reason"
+        ):
+            cells = (visible(str(row[name])) for name in ("reason", "n", "source_row", "source_key"))
+            shown.add_row(*map(escape, cells))
+        self.console.print(shown)
+
+    def _tell_delivery(self, how: str, delivery: Delivery) -> None:
+        self.console.print(
+            f"{how}: {delivery.rows:,} rows in {plural(len(delivery.versions), 'object version')}, "
+            f"{delivery.rejected.total()} of them unfit on purpose"
+        )
+
+    def tamper(self, landed: list[Landed]) -> None:
+        """Change storage behind the API, as someone inside the provider could; each change must be caught."""
+        by_key = {entry.drop.key: entry.version for entry in landed}
+        changed = by_key["incoming/accounts/2026-01-15.csv"]
+        forged = by_key["incoming/events/2026-01-15.jsonl"]
+        bereft = by_key["incoming/names/with space.csv"]
+
+        self._require_lock(bereft)
+        self._tamper("flip_byte", changed, offset=99)
+        self._require_caught("one byte of an object changed in storage", "object.hash", changed)
+        self._tamper("flip_byte", self._receipt_of(forged), offset=120)
+        self._require_caught("one byte of a receipt changed in storage", "receipt.signature", forged)
+        self._tamper("delete", self._receipt_of(bereft))
+        self._pass_watermark(bereft)
+        self._require_caught("a receipt deleted from storage", "receipt.unique", bereft)
+
+    def _receipt_of(self, version: ObjectVersion) -> ObjectVersion:
+        bucket = self.pipeline.deployment.buckets["provenance"]
+        return ObjectVersion(bucket, version.receipt_key, self.pipeline.receipt_version(version))
+
+    def _tamper(self, action: str, target: ObjectVersion, **how: int) -> None:
+        self.pipeline.aws.admin(
+            "tamper",
+            action=action,
+            bucket=target.bucket,
+            key=target.key,
+            version_id=target.version_id,
+            **how,
+        )
+
+    def _require_lock(self, version: ObjectVersion) -> None:
+        receipt = self._receipt_of(version)
+        try:
+            self.pipeline.client("s3").delete_object(
+                Bucket=receipt.bucket, Key=receipt.key, VersionId=receipt.version_id
+            )
+        except ClientError as error:
+            if error.response.get("Error", {}).get("Code") != "AccessDenied":
+                raise
+        else:
+            raise DemoError("A receipt could be deleted through the API: Object Lock is not in force.")
+        self.console.print(
+            "[bold green]refused[/] to delete a receipt through the API: Object Lock holds it.\n"
+        )
+
+    def _require_caught(self, what: str, claim: str, version: ObjectVersion) -> None:
+        done = self.pipeline.custody("verify", version.uri, "--format", "json")
+        findings = json.loads(done.stdout)["findings"] if done.returncode == 1 else []
+        if not any(found["claim"] == claim and found["subject"] == version.uri for found in findings):
+            raise DemoError(f"{what} was not caught as {claim}: {done.stdout}{done.stderr}")
+        self.console.print(f"[bold green]caught[/] {what}:", soft_wrap=True)
+        self.custody("verify", version.uri, expect=1)
+        self.console.print()
+
+    def _pass_watermark(self, version: ObjectVersion) -> None:
+        head = self.pipeline.client("s3").head_object(
+            Bucket=version.bucket, Key=version.key, VersionId=version.version_id
+        )
+        minutes = self.pipeline.deployment.watermark_minutes
+        seconds = head["LastModified"].timestamp() + 60 * minutes + 1 - time.time()
+        if seconds > 0:
+            self.console.print(
+                f"A missing receipt is pending for {minutes} min, the watermark, and a finding after that: "
+                f"waiting {seconds:.0f} s."
+            )
+            time.sleep(seconds)
+
+
+def run(console: Console) -> None:
+    """Run every step; raises at the first that does not go as it must."""
+    watch = Stopwatch(console)
+    shutil.rmtree(WORK, ignore_errors=True)
+    WORK.mkdir(parents=True)
+
+    def say(line: str) -> None:
+        console.print(escape(line))
+
+    with ExitStack() as running:
+        with watch.step("Start AWS on this machine"):
+            aws = running.enter_context(LocalAws(WORK / "aws"))
+        with watch.step("terraform apply"):
+            pipeline = apply(aws, WORK, say)
+        demo = Demo(pipeline, console)
+        with watch.step("Drop a data set"):
+            landed = demo.drop()
+        with watch.step("Hashed, signed, recorded"):
+            demo.await_receipts([entry.version for entry in landed])
+            pipeline.deliver_trail()
+        with watch.step("The ledger: who, what, when, where from, and is it proven"):
+            demo.custody("ledger", expect=0)
+            demo.custody("show", landed[0].version.uri, expect=0)
+        lake = Lake(pipeline)
+        with watch.step("A streaming service's files and events arrive"):
+            demo.deliver(lake)
+        with watch.step("The gate lets through what is proven; the jobs make tables of it"):
+            demo.make_tables(lake)
+        with watch.step("Where a table came from"):
+            demo.custody("lineage", "customer_value", expect=0)
+            pipeline.deliver_trail()
+        with watch.step("Verify: every object against its receipt, its signature, the trail and its inputs"):
+            demo.custody("verify", expect=0)
+            demo.custody("doctor", expect=0)
+        with watch.step("Tamper, and be caught"):
+            demo.tamper(landed)
+        with watch.step("The report"):
+            pipeline.deliver_trail()
+            demo.custody("report", "-o", str(REPORT), expect=1)
+    console.print(watch.summary())
+    where = REPORT.relative_to(Path.cwd()) if REPORT.is_relative_to(Path.cwd()) else REPORT
+    console.print(f"\n[bold green]All held, all caught.[/] The same story as a page: [bold]{where}[/]")
+
+
+def _stop(*_: object) -> NoReturn:
+    raise KeyboardInterrupt
+
+
+def main() -> int:
+    """Run the demonstration: 0 all as it must be, 1 not, 130 interrupted."""
+    signal.signal(signal.SIGTERM, _stop)
+    console = Console(highlight=False, width=None if sys.stdout.isatty() else LOG_WIDTH)
+    try:
+        run(console)
+    except KeyboardInterrupt:
+        console.print("\nInterrupted; nothing is left running.")
+        return 130
+    except (DemoError, LocalAwsError, PipelineError, ToolError) as error:
+        console.print(f"\n[bold red]The demonstration failed.[/] {escape(str(error))}")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

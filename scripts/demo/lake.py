@@ -1,0 +1,210 @@
+"""The way of data through a pipeline on this machine: files and a stream in, gate and jobs, tables out."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from custody.errors import CustodyError
+from custody.etl.lineage import published, read_lineage
+from custody.etl.store import S3Store
+from custody.evidence.objects import ObjectVersion
+from custody.ledger.athena import Athena, Row
+from scripts.demo.generate import File, Truth, customer_files, event_files
+from scripts.demo.pipeline import POLL_SECONDS, Pipeline, PipelineError
+
+BATCH_RECORDS = 500
+"""What Firehose takes at once at most (API Reference, PutRecordBatch)."""
+UNDER_WAY = frozenset({"STARTING", "RUNNING", "STOPPING", "WAITING"})
+SILVER = ("customers", "viewing_events")
+GOLD = ("customer_value", "daily_engagement")
+
+
+@dataclass
+class Delivery:
+    """What was delivered of one kind: how much, and how much of it the jobs must reject for which reason."""
+
+    versions: list[ObjectVersion] = field(default_factory=list)
+    rows: int = 0
+    rejected: Counter[str] = field(default_factory=Counter)
+
+    def add(self, truth: Truth) -> None:
+        """Count one of the generator's files."""
+        self.rows += truth.rows
+        self.rejected += truth.rejected
+
+
+@dataclass(frozen=True)
+class Lake:
+    """The lake of a deployed pipeline, and what producers and the schedule do to it."""
+
+    pipeline: Pipeline
+
+    def upload(self, folder: Path, customers: int, seed: int) -> Delivery:
+        """Upload customers' files as a producer does, with ``custody upload``; wait for the receipts."""
+        delivery = Delivery()
+        for truth, path in _write(folder, customer_files(customers, seed)):
+            delivery.add(truth)
+            prefix = truth.key.removesuffix(path.name)
+            done = self.pipeline.custody(
+                *("upload", str(path), "--to", f"s3://{self._bucket('raw-data')}/{prefix}"),
+                *("--wait", "--format", "json"),
+                role="people-producer",
+                session="alice@example.com",
+            )
+            if done.returncode:
+                raise PipelineError(f"custody upload ended with {done.returncode}: {done.stderr}")
+            delivery.versions += [
+                ObjectVersion(found["bucket"], found["key"], found["version_id"])
+                for found in json.loads(done.stdout)["files"]
+            ]
+        return delivery
+
+    def stream(self, events: int, customers: int, seed: int) -> Delivery:
+        """Send events as players do, and wait until Firehose has delivered them and they are recorded."""
+        delivery = Delivery()
+        firehose = self.pipeline.client(
+            "firehose", role_arn=self.pipeline.roles["people-producer"], session="players@example.com"
+        )
+        name = self.pipeline.deployment.streams["viewing-events"]
+        before = set(self._versions("incoming/stream/"))
+        for truth, chunks in event_files(events, seed, customers):
+            lines = b"".join(chunks).splitlines()
+            for start in range(0, len(lines), BATCH_RECORDS):
+                records = [{"Data": line} for line in lines[start : start + BATCH_RECORDS]]
+                answer = firehose.put_record_batch(DeliveryStreamName=name, Records=records)
+                if answer["FailedPutCount"]:
+                    raise PipelineError(f"Firehose did not take {answer['FailedPutCount']} records.")
+            delivery.add(truth)
+        self.pipeline.aws.admin("firehose/flush")
+        delivery.versions = [v for v in self._versions("incoming/stream/") if v not in before]
+        self.pipeline.await_receipts(delivery.versions)
+        return delivery
+
+    def process(
+        self, *, timeout_seconds: float = 300, on_state: Callable[[str], None] = lambda _: None
+    ) -> list[dict[str, Any]]:
+        """Let the gate look, as its schedule does, until gold is made of the newest silver.
+
+        Returns the runs that ended meanwhile, as Glue's GetJobRun has them. Raises ``PipelineError`` if one
+        of them failed, or if gold does not come in time.
+        """
+        there = self._runs()
+        before = {run_id for run_id, run in there.items() if run["JobRunState"] not in UNDER_WAY}
+        told = {(run_id, there[run_id]["JobRunState"]) for run_id in before}
+        deadline = time.monotonic() + timeout_seconds
+        while True:
+            self.gate()
+            runs = self._await_runs(deadline, told, on_state)
+            new = [run for run_id, run in runs.items() if run_id not in before]
+            if failed := [run for run in new if run["JobRunState"] != "SUCCEEDED"]:
+                raise PipelineError(
+                    f"{failed[0]['JobName']} ended as {failed[0]['JobRunState']}: "
+                    f"{failed[0].get('ErrorMessage', 'it gave no reason')}"
+                )
+            if self._gold_is_new():
+                return new
+            if time.monotonic() > deadline:
+                raise PipelineError("Gold was not made of the newest silver in time.")
+            time.sleep(POLL_SECONDS)
+
+    def gate(self, **event: Any) -> dict[str, Any]:
+        """Call the gate, as a data engineer may; its answer. Raises ``PipelineError`` if it fails."""
+        client = self.pipeline.client(
+            "lambda", role_arn=self.pipeline.roles["people-data-engineer"], session="erin@example.com"
+        )
+        answer = client.invoke(
+            FunctionName=self.pipeline.deployment.functions["gate"], Payload=json.dumps(event).encode()
+        )
+        document: dict[str, Any] = json.loads(answer["Payload"].read())
+        if "FunctionError" in answer:
+            raise PipelineError(f"The gate failed: {document.get('errorMessage')}")
+        return document
+
+    def query(self, sql: str) -> list[Row]:
+        """Ask Athena in the kit's workgroup. Raises ``PipelineError`` if it cannot answer."""
+        deployment = self.pipeline.deployment
+        athena = Athena(
+            self.pipeline.client("athena"), workgroup=deployment.workgroup, database=deployment.database
+        )
+        try:
+            return list(athena.query(sql))
+        except CustodyError as error:
+            raise PipelineError(str(error)) from error
+
+    def documents(self, bucket: str, table: str) -> list[dict[str, Any]]:
+        """Return the lineage documents of a table, oldest first; ``bucket`` is a short name."""
+        store = S3Store(self.pipeline.client("s3"))
+        uri = f"s3://{self._bucket(bucket)}/tables/{table}"
+        return [
+            read_lineage(store, item) | {"delta_version": item.delta_version}
+            for item in published(store, uri)
+        ]
+
+    def _gold_is_new(self) -> bool:
+        silver = {
+            f"s3://{self._bucket('processed')}/tables/{table}": documents[-1]["delta_version"]
+            for table in SILVER
+            if (documents := self.documents("processed", table))
+        }
+        for table in GOLD:
+            documents = self.documents("analytics", table)
+            inputs = documents[-1]["inputs"] if documents else []
+            if not inputs or any(silver.get(found["table"]) != found["delta_version"] for found in inputs):
+                return False
+        return True
+
+    def _runs(self) -> dict[str, dict[str, Any]]:
+        glue = self.pipeline.client("glue")
+        return {
+            run["Id"]: run
+            for job in self.pipeline.deployment.jobs.values()
+            for run in glue.get_job_runs(JobName=job)["JobRuns"]
+        }
+
+    def _versions(self, prefix: str) -> list[ObjectVersion]:
+        bucket = self._bucket("raw-data")
+        pages = (
+            self.pipeline.client("s3")
+            .get_paginator("list_object_versions")
+            .paginate(Bucket=bucket, Prefix=prefix)
+        )
+        return [
+            ObjectVersion(bucket, found["Key"], found["VersionId"])
+            for page in pages
+            for found in page.get("Versions", ())
+        ]
+
+    def _bucket(self, short: str) -> str:
+        return self.pipeline.deployment.buckets[short]
+
+    def _await_runs(
+        self, deadline: float, told: set[tuple[str, str]], on_state: Callable[[str], None]
+    ) -> dict[str, dict[str, Any]]:
+        """Wait until no run is under way, telling each new state; return all runs there were."""
+        while True:
+            runs = self._runs()
+            for run_id, run in runs.items():
+                if (state := (run_id, run["JobRunState"])) not in told:
+                    told.add(state)
+                    on_state(f"{run['JobName']}: {run['JobRunState'].lower()}")
+            under_way = [run for run in runs.values() if run["JobRunState"] in UNDER_WAY]
+            if not under_way:
+                return runs
+            if time.monotonic() > deadline:
+                raise PipelineError(f"{under_way[0]['JobName']} did not end in time.")
+            time.sleep(POLL_SECONDS)
+
+
+def _write(folder: Path, files: Iterator[File]) -> Iterator[tuple[Truth, Path]]:
+    """Write the generator's files into a folder; yield each with what it holds."""
+    for truth, chunks in files:
+        path = folder / truth.key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"".join(chunks))
+        yield truth, path

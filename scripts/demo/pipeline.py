@@ -1,0 +1,183 @@
+"""A pipeline that is deployed on this machine: what the demonstration and the end-to-end tests act upon."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import boto3
+
+from custody.deployment import Deployment, load_deployment
+from custody.evidence.objects import RECEIPT_PREFIX, ObjectVersion
+from scripts.demo.sample_data import Drop, drops
+from scripts.local_aws import LocalAws
+from scripts.terraform import Terraform
+from scripts.toolchain.environment import without_aws
+
+POLL_SECONDS = 0.25
+PART_BYTES = 8 * 1024 * 1024
+"""What the SDKs upload in one piece."""
+
+
+class PipelineError(Exception):
+    """Something that had to come did not come in time."""
+
+
+@dataclass(frozen=True)
+class Landed:
+    """An object of the sample data set, and the version it became."""
+
+    drop: Drop
+    version: ObjectVersion
+
+
+@dataclass(frozen=True)
+class Pipeline:
+    """The server, the Terraform that was applied to it, and the outputs of that."""
+
+    aws: LocalAws
+    terraform: Terraform
+    deployment: Deployment
+    roles: dict[str, str]
+    """Role ARNs by short name."""
+
+    def environ(self, *, role: str | None = None, session: str = "") -> dict[str, str]:
+        """Return the whole environment for a program that is to work on this deployment.
+
+        It works as the operator, or as a session named ``session`` of the role of that short name.
+        """
+        keys = {} if role is None else self._issue(self.roles[role], session)
+        return {
+            **without_aws(os.environ),
+            **self.aws.environ(),
+            **{name.upper(): value for name, value in keys.items()},
+            "CUSTODY_DEPLOYMENT": str(self.terraform.deployment_path),
+        }
+
+    def client(self, service: str, *, role_arn: str | None = None, session: str = "") -> Any:
+        """Return a boto3 client for the operator, or for a session of a role named ``session``."""
+        keys = self._operator() if role_arn is None else self._issue(role_arn, session)
+        return boto3.client(service, **self._where(), **keys)  # type: ignore[call-overload]
+
+    def _where(self) -> dict[str, str]:
+        return {"endpoint_url": self.aws.endpoint, "region_name": self.deployment.region}
+
+    def _operator(self) -> dict[str, str]:
+        environ = self.aws.environ()
+        return {name: environ[name.upper()] for name in ("aws_access_key_id", "aws_secret_access_key")}
+
+    def _issue(self, role_arn: str, session: str) -> dict[str, str]:
+        sts = boto3.client("sts", **self._where(), **self._operator())  # type: ignore[call-overload]
+        issued = sts.assume_role(RoleArn=role_arn, RoleSessionName=session)["Credentials"]
+        return {
+            "aws_access_key_id": issued["AccessKeyId"],
+            "aws_secret_access_key": issued["SecretAccessKey"],
+            "aws_session_token": issued["SessionToken"],
+        }
+
+    def custody(
+        self,
+        *arguments: str,
+        capture: bool = True,
+        width: int = 200,
+        role: str | None = None,
+        session: str = "",
+    ) -> subprocess.CompletedProcess[str]:
+        """Run the command line as a user would; its output is captured, or goes where ours goes."""
+        return subprocess.run(
+            [sys.executable, "-m", "custody.cli", *arguments],
+            env={**self.environ(role=role, session=session), "COLUMNS": str(width)},
+            capture_output=capture,
+            text=True,
+            check=False,
+        )
+
+    def drop_sample(self, on_drop: Callable[[Drop], None] = lambda _: None) -> list[Landed]:
+        """Drop the sample data set, each object as a session of the one who drops it.
+
+        Who may put is not therefore one who may read: the version is what the write itself answered.
+        """
+        clients: dict[str, Any] = {}
+        landed = []
+        producer, bucket = self.roles["people-producer"], self.deployment.buckets["raw-data"]
+        for drop in drops():
+            if drop.who not in clients:
+                clients[drop.who] = self.client("s3", role_arn=producer, session=drop.who)
+            landed.append(
+                Landed(drop, ObjectVersion(bucket, drop.key, _put(clients[drop.who], bucket, drop)))
+            )
+            on_drop(drop)
+        return landed
+
+    def await_receipts(
+        self,
+        versions: Collection[ObjectVersion],
+        *,
+        timeout_seconds: float = 120,
+        on_count: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        """Wait until every version has its receipt, telling how many have; else ``PipelineError``."""
+        s3 = self.client("s3")
+        wanted = {version.receipt_key for version in versions}
+        deadline = time.monotonic() + timeout_seconds
+        while True:
+            pages = s3.get_paginator("list_objects_v2").paginate(
+                Bucket=self.deployment.buckets["provenance"], Prefix=RECEIPT_PREFIX
+            )
+            missing = wanted - {entry["Key"] for page in pages for entry in page.get("Contents", ())}
+            on_count(len(wanted) - len(missing))
+            if not missing:
+                return
+            if time.monotonic() > deadline:
+                raise PipelineError(f"{len(missing)} receipts did not come, among them {sorted(missing)[0]}.")
+            time.sleep(POLL_SECONDS)
+
+    def deliver_trail(self) -> None:
+        """Have CloudTrail deliver at once, with a digest; on AWS this takes minutes."""
+        self.aws.admin("trail/flush", digest=True)
+
+    def receipt_version(self, version: ObjectVersion) -> str:
+        """Return the S3 version id of an object version's receipt."""
+        head = self.client("s3").head_object(
+            Bucket=self.deployment.buckets["provenance"], Key=version.receipt_key
+        )
+        return str(head["VersionId"])
+
+
+def _put(s3: Any, bucket: str, drop: Drop) -> str:
+    """Put an object, in parts if it is large as any uploader would; return the version it became."""
+    place = {"Bucket": bucket, "Key": drop.key}
+    if len(drop.body) <= PART_BYTES:
+        answer = s3.put_object(**place, Body=drop.body, ContentType=drop.content_type)
+        return str(answer["VersionId"])
+    upload = {
+        **place,
+        "UploadId": s3.create_multipart_upload(**place, ContentType=drop.content_type)["UploadId"],
+    }
+    parts = []
+    for number, start in enumerate(range(0, len(drop.body), PART_BYTES), start=1):
+        part = s3.upload_part(**upload, PartNumber=number, Body=drop.body[start : start + PART_BYTES])
+        parts.append({"PartNumber": number, "ETag": part["ETag"]})
+    return str(s3.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts})["VersionId"])
+
+
+def apply(aws: LocalAws, work_dir: Path, say: Callable[[str], None] = print) -> Pipeline:
+    """Deploy the kit to a server that runs."""
+    terraform = Terraform("local", work_dir=work_dir, environ=aws.environ(), say=say)
+    say(terraform.plan().summary())
+    outputs = terraform.apply()
+    return Pipeline(aws, terraform, load_deployment(terraform.deployment_path), outputs["roles"])
+
+
+@contextmanager
+def deployed(work_dir: Path, say: Callable[[str], None] = print) -> Iterator[Pipeline]:
+    """Start a server, deploy the kit to it, and end the server at the end."""
+    with LocalAws(work_dir / "aws") as aws:
+        yield apply(aws, work_dir, say)

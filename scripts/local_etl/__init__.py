@@ -1,0 +1,1 @@
+"""The ETL on one machine."""

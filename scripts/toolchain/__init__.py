@@ -1,0 +1,1 @@
+"""The programs that the kit runs with: set-up, Terraform, Node.js, variables of an environment."""

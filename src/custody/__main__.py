@@ -1,7 +1,0 @@
-"""``python -m custody``: the command line."""
-
-import sys
-
-from custody.cli import main
-
-sys.exit(main())

@@ -1,0 +1,105 @@
+"""What ``custody report`` does: verify, ask, write one file whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import IO
+
+from custody.cli.options import Format, Run, describe_progress
+from custody.cli.tables import plural
+from custody.errors import UsageError
+from custody.report import Lap, gather_lineage, gather_report, render_report
+from custody.verify.verify import verify
+
+_ELSEWHERE = "Write elsewhere with -o."
+
+
+def run_report(run: Run, path: Path, sample: float) -> int:
+    """Write the page to ``path``, say what it holds, and return the verification's exit status.
+
+    Raises ``UsageError`` before anything is asked if nothing can be written there.
+    """
+    with _writing(path) as page:
+        now = datetime.now(UTC)
+        started = time.monotonic()
+        with run.progress("Verifying") as tell:
+            verification = verify(
+                run.s3,
+                run.deployment,
+                now=now,
+                sample=sample,
+                progress=lambda stage, done, total: tell(describe_progress(stage, done, total)),
+            )
+            verified = time.monotonic()
+            tell("Asking Athena for the ledger")
+            data = gather_report(run.athena(tell), run.deployment, verification, generated_at=now)
+            answered = time.monotonic()
+            data = replace(data, lineage=gather_lineage(run.s3, run.deployment, tell=tell))
+        laps = (Lap("Verification", verified - started), Lap("Athena's answers", answered - verified))
+        data = replace(data, laps=laps)
+        page.write(render_report(data))
+    if run.format is Format.JSON:
+        run.write_json(
+            {
+                "report": str(path),
+                "rows": data.total_rows,
+                "by_status": data.by_status,
+                "findings": [finding.to_dict() for finding in verification.findings],
+            }
+        )
+    else:
+        run.answer(
+            f"{path}: {plural(data.total_rows, 'write')}, {plural(data.checked, 'check')}, "
+            f"{plural(len(verification.findings), 'finding')}"
+        )
+    return verification.exit_code
+
+
+@contextmanager
+def _writing(path: Path) -> Iterator[IO[str]]:
+    """Give a file that takes the place of ``path`` once it is whole; until then what was there stays.
+
+    What is no regular file (a pipe, ``/dev/stdout``) is written into. Raises ``UsageError`` if nothing can be
+    written there, at once where that can be seen, and else in the end.
+    """
+    try:
+        if path.is_dir():
+            raise UsageError(f"{path} is a directory.", "Name a file in it with -o.")
+        if path.exists() and not os.access(path, os.W_OK):
+            raise UsageError(f"{path} may not be written.", _ELSEWHERE)
+        if path.exists() and not path.is_file():
+            with path.open("w", encoding="utf-8") as special:
+                yield special
+            return
+        target = path.resolve()  # a link stays a link
+        with NamedTemporaryFile(
+            "w", encoding="utf-8", dir=target.parent, prefix=f".{target.name[:100]}-", delete=False
+        ) as page:
+            partial = Path(page.name)
+            try:
+                yield page
+                page.flush()
+                partial.chmod(_mode(target))
+                partial.replace(target)
+            finally:
+                partial.unlink(missing_ok=True)
+    except OSError as error:
+        if error.filename is None and error.errno is None:
+            raise
+        raise UsageError(f"The page cannot be written to {path}: {error.strerror}.", _ELSEWHERE) from error
+
+
+def _mode(target: Path) -> int:
+    """The permissions of the file that is replaced, or what a new one gets."""
+    if target.exists():
+        return target.stat().st_mode & 0o777
+    mask = os.umask(0)
+    os.umask(mask)
+    return 0o666 & ~mask

@@ -1,0 +1,1 @@
+"""Which stage of a deployment is broken."""

@@ -1,0 +1,369 @@
+"""Which stage of the pipeline is broken: each asked for itself, in the order an object passes them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import TYPE_CHECKING, Protocol
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from custody.deployment import Deployment
+from custody.errors import CannotCheckError, EvidenceError
+from custody.evidence.keyring import parse_registry
+from custody.evidence.registry import MAX_REGISTRY_BYTES, REGISTRY_KEY
+from custody.gate.jobs import Job
+from custody.gate.left import LeftReports
+from custody.ledger.athena import Athena
+from custody.ledger.ledger import denied_rows, ledger_rows
+from custody.times import format_time
+
+if TYPE_CHECKING:
+    from mypy_boto3_athena import AthenaClient
+    from mypy_boto3_cloudtrail import CloudTrailClient
+    from mypy_boto3_glue import GlueClient
+    from mypy_boto3_kms import KMSClient
+    from mypy_boto3_lambda import LambdaClient
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_sqs import SQSClient
+
+
+class State(StrEnum):
+    """How a stage is."""
+
+    OK = "ok"
+    BROKEN = "broken"
+    UNKNOWN = "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One stage, how it is, and what to do about it (empty if it is well)."""
+
+    stage: str
+    state: State
+    detail: str
+    remedy: str = ""
+
+    def to_dict(self) -> dict[str, str]:
+        """The check as it stands in a JSON document."""
+        return {name: str(value) for name, value in asdict(self).items()}
+
+
+class StsClient(Protocol):
+    """What is needed of AWS STS."""
+
+    def get_caller_identity(self) -> dict[str, str]:
+        """Who we are."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Clients:
+    """The services a pipeline consists of."""
+
+    sts: StsClient
+    s3: S3Client
+    sqs: SQSClient
+    functions: LambdaClient
+    kms: KMSClient
+    cloudtrail: CloudTrailClient
+    athena: AthenaClient
+    glue: GlueClient
+
+
+class _BrokenError(Exception):
+    """A stage is not as it must be; the first argument says how, the second what to do."""
+
+
+def exit_code(checks: list[Check]) -> int:
+    """1 if a stage is broken, 3 if one could not be asked, else 0."""
+    states = {check.state for check in checks}
+    return 1 if State.BROKEN in states else 3 if State.UNKNOWN in states else 0
+
+
+def examine(clients: Clients, athena: Athena, deployment: Deployment, now: datetime) -> Iterator[Check]:
+    """Check every stage, each as soon as the one before is done.
+
+    If AWS itself does not answer, or not for this account, the other stages are ``unknown`` and not asked.
+    """
+    examination = _Examination(clients, athena, deployment, now)
+    first, *others = examination.stages()
+    answer = _ask(*first)
+    yield answer
+    for stage, ask in others:
+        if answer.state is State.OK:
+            yield _ask(stage, ask)
+        else:
+            yield Check(stage, State.UNKNOWN, f"Not asked: {first[0]} come first.")
+
+
+_ABSENT = {
+    "404",
+    "EntityNotFoundException",
+    "NoSuchBucket",
+    "NoSuchKey",
+    "NotFoundException",
+    "ResourceNotFoundException",
+    "AWS.SimpleQueueService.NonExistentQueue",
+    "QueueDoesNotExist",
+    "TrailNotFoundException",
+    "ObjectLockConfigurationNotFoundError",
+    "InvalidRequestException",  # what Amazon Athena says of a workgroup that does not exist
+}
+"""Error codes that say that something which must exist does not."""
+
+_APPLY = "Run make apply."
+
+
+def _ask(stage: str, ask: Callable[[], str]) -> Check:
+    try:
+        return Check(stage, State.OK, ask())
+    except _BrokenError as error:
+        detail, remedy = error.args
+        return Check(stage, State.BROKEN, detail, remedy)
+    except CannotCheckError as error:
+        return Check(stage, State.BROKEN, error.message, error.remedy)
+    except EvidenceError as error:
+        return Check(stage, State.BROKEN, error.message, "Find out who wrote it; then run make apply.")
+    except ClientError as error:
+        details = error.response.get("Error", {})
+        words = f"{error.operation_name}: {details.get('Code')} {details.get('Message', '')}".rstrip()
+        if details.get("Code") in _ABSENT:
+            state, remedy = State.BROKEN, _APPLY
+        else:
+            state, remedy = State.UNKNOWN, "Ask with credentials that may read the configuration."
+        return Check(stage, state, words, remedy)
+    except BotoCoreError as error:
+        return Check(stage, State.UNKNOWN, str(error), "Check the network, the endpoint and the credentials.")
+
+
+@dataclass(frozen=True, slots=True)
+class _Examination:
+    """The questions. Each returns what is well in a few words, or raises."""
+
+    clients: Clients
+    athena: Athena
+    deployment: Deployment
+    now: datetime
+
+    def stages(self) -> list[tuple[str, Callable[[], str]]]:
+        return [
+            ("credentials", self.credentials),
+            ("buckets", self.buckets),
+            ("object lock", self.object_lock),
+            ("notifications", self.notifications),
+            ("queue", self.queue),
+            ("dead letters", self.dead_letters),
+            ("recorder", self.recorder),
+            ("event source", self.event_source),
+            ("signing key", self.signing_key),
+            ("key registry", self.key_registry),
+            ("trail", self.trail),
+            ("gate", self.gate),
+            ("jobs", self.jobs),
+            ("workgroup", self.workgroup),
+            ("ledger", self.ledger),
+            ("object access", self.object_access),
+        ]
+
+    def credentials(self) -> str:
+        identity = self.clients.sts.get_caller_identity()
+        if identity["Account"] != self.deployment.account_id:
+            raise _BrokenError(
+                f"These are credentials of account {identity['Account']}, the deployment is in "
+                f"{self.deployment.account_id}.",
+                "Sign in to the deployment's account, or name its file with --deployment.",
+            )
+        return identity["Arn"]
+
+    def buckets(self) -> str:
+        for bucket in self.deployment.buckets.values():
+            versioning = self.clients.s3.get_bucket_versioning(Bucket=bucket)
+            if versioning.get("Status") != "Enabled":
+                raise _BrokenError(f"{bucket} does not keep versions.", _APPLY)
+        return f"{len(self.deployment.buckets)} exist and keep versions"
+
+    def object_lock(self) -> str:
+        locked = [self.deployment.buckets[short] for short in ("provenance", "cloudtrail-log")]
+        for bucket in locked:
+            answer = self.clients.s3.get_object_lock_configuration(Bucket=bucket)
+            rule = answer["ObjectLockConfiguration"].get("Rule", {}).get("DefaultRetention")
+            if not rule:
+                raise _BrokenError(f"{bucket} has no default retention.", _APPLY)
+        return "evidence cannot be deleted or replaced during its retention"
+
+    def notifications(self) -> str:
+        queue_arn = self._queue_arn("recorder")
+        for bucket in self.deployment.recorded_prefixes:
+            answer = self.clients.s3.get_bucket_notification_configuration(Bucket=bucket)
+            targets = {
+                target["QueueArn"]
+                for target in answer.get("QueueConfigurations", [])
+                if any(event.startswith("s3:ObjectCreated:") for event in target["Events"])
+            }
+            if queue_arn not in targets:
+                raise _BrokenError(f"{bucket} does not tell the recorder's queue about new objects.", _APPLY)
+        return f"{len(self.deployment.recorded_prefixes)} buckets tell the recorder's queue"
+
+    def queue(self) -> str:
+        attributes = self.clients.sqs.get_queue_attributes(
+            QueueUrl=self.deployment.queues["recorder"],
+            AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
+        )["Attributes"]
+        return (
+            f"{attributes['ApproximateNumberOfMessages']} waiting, "
+            f"{attributes['ApproximateNumberOfMessagesNotVisible']} being recorded"
+        )
+
+    def dead_letters(self) -> str:
+        depth = int(
+            self.clients.sqs.get_queue_attributes(
+                QueueUrl=self.deployment.queues["recorder-dlq"],
+                AttributeNames=["ApproximateNumberOfMessages"],
+            )["Attributes"]["ApproximateNumberOfMessages"]
+        )
+        if depth:
+            raise _BrokenError(
+                f"{depth} message{'' if depth == 1 else 's'} could not be recorded.",
+                "Read the recorder's log for the reason, mend it, then redrive the dead-letter queue.",
+            )
+        return "none"
+
+    def recorder(self) -> str:
+        return self._function("recorder")
+
+    def gate(self) -> str:
+        state = self._function("gate")
+        bucket = self.deployment.buckets["processed"]
+        page = self.clients.s3.list_objects_v2(Bucket=bucket, Prefix="manifests/", Delimiter="/")
+        folders = [each["Prefix"] for each in page.get("CommonPrefixes", ())]
+        left = []
+        for folder in folders:
+            table = folder.split("/")[1]
+            _, versions = LeftReports(self.clients.s3, bucket, folder, table).last()
+            if versions:
+                left.append(f"{len(versions)} of {table}")
+        if left:
+            raise _BrokenError(
+                f"Object versions are left, and no job reads them: {', '.join(left)}.",
+                f"The newest report below s3://{bucket}/manifests/<table>/_left/ names them and says why.",
+            )
+        return f"{state}; of {len(folders)} tables it leaves nothing"
+
+    def jobs(self) -> str:
+        said, failed = [], []
+        for short, name in sorted(self.deployment.jobs.items()):
+            run = next(iter(Job(self.clients.glue, name).attempts()), None)
+            if run is None:
+                said.append(f"{short} never ran yet")
+                continue
+            when = format_time((run.ended_at or run.started_at).replace(microsecond=0))
+            said.append(f"{short} {run.state} {when}")
+            if run.is_over and run.state != "SUCCEEDED":
+                failed.append(f"{short} {run.state} {when} ({run.run_id}): {run.message}".rstrip(": "))
+        if failed:
+            raise _BrokenError(
+                "; ".join(failed),
+                "The logs of the jobs have the rest, in the run's stream. The gate tries it again later, "
+                "and at once if it is called for the table.",
+            )
+        return "; ".join(said) or "none"
+
+    def _function(self, short: str) -> str:
+        configuration = self.clients.functions.get_function_configuration(
+            FunctionName=self.deployment.functions[short]
+        )
+        state, update = (
+            configuration.get("State", "Active"),
+            configuration.get("LastUpdateStatus", "Successful"),
+        )
+        if state not in ("Active", "Inactive") or update == "Failed":
+            reason = configuration.get("StateReason") or configuration.get("LastUpdateStatusReason") or ""
+            raise _BrokenError(
+                f"The function is {state}, its last update {update}. {reason}".rstrip(), _APPLY
+            )
+        return f"{configuration['FunctionName']} is {state.lower()}"
+
+    def event_source(self) -> str:
+        recorder = self.deployment.functions["recorder"]
+        mappings = self.clients.functions.list_event_source_mappings(
+            EventSourceArn=self._queue_arn("recorder")
+        )["EventSourceMappings"]
+        # a mapping may be of a version or an alias of the function: its ARN with a qualifier
+        states = [each["State"] for each in mappings if f"{each['FunctionArn']}:".startswith(f"{recorder}:")]
+        if not states:
+            raise _BrokenError("Nothing hands the queue's messages to the recorder.", _APPLY)
+        state = states[0]
+        if state not in ("Enabled", "Enabling", "Updating", "Creating"):
+            raise _BrokenError(
+                f"The recorder does not read its queue: the event source is {state}.",
+                "Enable the event source mapping, or run make apply.",
+            )
+        return f"the recorder reads its queue ({state.lower()})"
+
+    def signing_key(self) -> str:
+        metadata = self.clients.kms.describe_key(KeyId=self.deployment.keys["signing"])["KeyMetadata"]
+        state = metadata.get("KeyState", "unknown")
+        if state != "Enabled" or metadata.get("KeyUsage") != "SIGN_VERIFY":
+            raise _BrokenError(
+                f"The key is {state} and for {metadata.get('KeyUsage')}.",
+                "Enable it (aws kms enable-key) unless it was disabled on purpose; receipts wait meanwhile.",
+            )
+        return "enabled, signs"
+
+    def key_registry(self) -> str:
+        body = self.clients.s3.get_object(Bucket=self.deployment.buckets["provenance"], Key=REGISTRY_KEY)[
+            "Body"
+        ]
+        ring = parse_registry(body.read(MAX_REGISTRY_BYTES + 1))
+        key = ring.keys.get(self.deployment.keys["signing"])
+        if key is None:
+            raise _BrokenError(
+                "The signing key is not in the key registry: nothing it signs verifies.", _APPLY
+            )
+        if self.now < key.valid_from or (key.valid_until is not None and self.now >= key.valid_until):
+            raise _BrokenError(
+                "The signing key is not valid now by the key registry.", "Rotate: add a key to signing_keys."
+            )
+        if key.revoked_at is not None and self.now >= key.revoked_at:
+            raise _BrokenError("The signing key is revoked.", "Rotate: add a key to signing_keys.")
+        return f"the signing key is one of {len(ring.keys)}, valid since {format_time(key.valid_from)}"
+
+    def trail(self) -> str:
+        status = self.clients.cloudtrail.get_trail_status(Name=self.deployment.trail_arn)
+        if not status["IsLogging"]:
+            raise _BrokenError(
+                "The trail is not logging: nobody witnesses writes.",
+                "Find out who stopped it (CloudTrail: StopLogging), then aws cloudtrail start-logging.",
+            )
+        if failure := status.get("LatestDeliveryError") or status.get("LatestDigestDeliveryError"):
+            raise _BrokenError(
+                f"CloudTrail cannot deliver: {failure}.", "Check the log bucket's and key's policy."
+            )
+        delivered = status.get("LatestDeliveryTime")
+        return f"logging; last delivered {format_time(delivered) if delivered else 'never yet'}"
+
+    def workgroup(self) -> str:
+        workgroup = self.clients.athena.get_work_group(WorkGroup=self.deployment.workgroup)["WorkGroup"]
+        if workgroup.get("State") != "ENABLED":
+            raise _BrokenError(f"The workgroup is {workgroup.get('State')}.", "Enable it, or run make apply.")
+        return "enabled"
+
+    def ledger(self) -> str:
+        since = self.now - timedelta(hours=1)
+        found = next(ledger_rows(self.athena, since=since, limit=1), None)
+        return "answers" if found else "answers; no writes in the last hour"
+
+    def object_access(self) -> str:
+        since = self.now - timedelta(hours=1)
+        found = next(denied_rows(self.athena, since=since, limit=1), None)
+        return "answers; attempts were denied in the last hour" if found else "answers"
+
+    def _queue_arn(self, short: str) -> str:
+        """Build the ARN from the URL, as both hold region, account and name."""
+        name = self.deployment.queues[short].rpartition("/")[2]
+        partition = self.deployment.trail_arn.split(":")[1]
+        return f"arn:{partition}:sqs:{self.deployment.region}:{self.deployment.account_id}:{name}"

@@ -1,0 +1,1 @@
+"""Evidence: what an object version is, its receipt, and who signed it."""

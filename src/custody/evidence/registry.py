@@ -1,0 +1,182 @@
+"""The key registry: which public keys receipts may be signed with, and in which times.
+
+``keys/registry.json`` in the provenance bucket; Object Lock keeps every version of it. Its history may only
+grow: a version that drops a key, or changes more of one than to end it, is evidence of tampering.
+
+The rules are here, for whoever checks signatures by whatever means: ``custody.evidence.keyring`` by the
+public keys themselves, the gate through AWS KMS.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Protocol
+
+from custody.documents import Fields, parse_object
+from custody.errors import EvidenceError
+from custody.times import format_time
+
+if TYPE_CHECKING:
+    from securesystemslib.dsse import Envelope
+
+REGISTRY_KEY = "keys/registry.json"
+ALGORITHM = "ecdsa-sha2-nistp256"
+MAX_REGISTRY_BYTES = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class RegisteredKey:
+    """One public key and when it counts. Times are aware UTC; ``None`` is open."""
+
+    key_id: str
+    public_key: str
+    """SubjectPublicKeyInfo in PEM (RFC 7468 section 13)."""
+    valid_from: datetime
+    valid_until: datetime | None
+    revoked_at: datetime | None
+
+
+class SignatureCheck(Protocol):
+    """A means of checking signatures made with registered keys."""
+
+    def require_readable(self, key: RegisteredKey) -> None:
+        """Raise ``EvidenceError`` if the registered public key is none that this means can use."""
+        ...
+
+    def is_signed(self, key: RegisteredKey, signature: bytes, message: bytes) -> bool:
+        """Whether ``signature`` (DER) is that of SHA-256 of ``message``, made with this key."""
+        ...
+
+
+class NotRegisteredError(EvidenceError):
+    """A signature names a key that is not in the key registry."""
+
+
+class WrongSignatureError(EvidenceError):
+    """A signature was not made over these bytes with the key it names."""
+
+
+class NotInForceError(EvidenceError):
+    """A receipt was made at a time at which its key did not count."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRing:
+    """The keys of a registry by key id, and the means of checking what they signed."""
+
+    keys: Mapping[str, RegisteredKey]
+    check: SignatureCheck
+
+    def verify(self, envelope: Envelope) -> None:
+        """Check that each signature of ``envelope`` is made with a registered key.
+
+        Raises ``NotRegisteredError`` or ``WrongSignatureError`` for the first one that is not.
+        """
+        message = bytes(envelope.pae())
+        for signature in envelope.signatures.values():
+            key = self.keys.get(signature.keyid)
+            if key is None:
+                raise NotRegisteredError(
+                    f"The signing key {signature.keyid[:200]!r} is not in the key registry."
+                )
+            if not self.check.is_signed(key, bytes.fromhex(signature.signature), message):
+                raise WrongSignatureError(f"The signature does not verify with the key {key.key_id}.")
+
+    def require_in_force(self, envelope: Envelope, recorded_at: datetime, stored_at: datetime) -> None:
+        """Check that each signature's key, where registered, was in force when the receipt was recorded.
+
+        That is, ``valid_from <= recorded_at < valid_until``, and neither ``recorded_at`` nor ``stored_at``
+        (when Amazon S3 stored the envelope) is at or after ``revoked_at``. Raises ``NotInForceError``.
+        """
+        for key_id in envelope.signatures:
+            if key_id in self.keys:
+                _require_in_force(self.keys[key_id], recorded_at, stored_at)
+
+
+def parse_registry(data: bytes, check: SignatureCheck) -> KeyRing:
+    """Read one version of the registry. Raises ``EvidenceError``."""
+    keys: dict[str, RegisteredKey] = {}
+    for entry in Fields(parse_object(data, "key registry", MAX_REGISTRY_BYTES), "key registry").objects(
+        "keys"
+    ):
+        algorithm = entry.text("algorithm")
+        if algorithm != ALGORITHM:
+            raise EvidenceError(f"The key registry has a key for {algorithm[:80]!r}, not {ALGORITHM}.")
+        key = RegisteredKey(
+            key_id=entry.words("key_id"),
+            public_key=entry.words("public_key"),
+            valid_from=entry.time("valid_from"),
+            valid_until=entry.optional_time("valid_until"),
+            revoked_at=entry.optional_time("revoked_at"),
+        )
+        check.require_readable(key)
+        if key.key_id in keys:
+            raise EvidenceError(f"The key registry has the key {key.key_id[:200]!r} twice.")
+        keys[key.key_id] = key
+    return KeyRing(keys, check)
+
+
+def read_history(versions: Iterable[tuple[str, bytes]], check: SignatureCheck) -> tuple[KeyRing, list[str]]:
+    """Read every version of the registry, oldest first, as (version id, bytes).
+
+    Gives the ring to verify with and what is wrong with the history, in plain words. The ring takes each key
+    as it was first registered and each end as soon as it was ever written, so that tampering with a later
+    version can neither swap a key nor bring one back to life.
+    """
+    known: dict[str, RegisteredKey] = {}
+    problems: list[str] = []
+    for version_id, data in versions:
+        try:
+            current = parse_registry(data, check).keys
+        except EvidenceError as error:
+            problems.append(f"Version {version_id}: {error.message}")
+            continue
+        problems += [
+            f"Version {version_id} drops the key {key_id}." for key_id in known.keys() - current.keys()
+        ]
+        for key_id, key in current.items():
+            before = known.setdefault(key_id, key)
+            problems += [
+                f"Version {version_id} {what} the key {key_id}." for what in _alterations(before, key)
+            ]
+            known[key_id] = replace(
+                before,
+                valid_until=_earlier(before.valid_until, key.valid_until),
+                revoked_at=_earlier(before.revoked_at, key.revoked_at),
+            )
+    return KeyRing(known, check), problems
+
+
+def _alterations(before: RegisteredKey, after: RegisteredKey) -> list[str]:
+    alterations = []
+    if after.public_key != before.public_key:
+        alterations.append("replaces the public key of")
+    if after.valid_from != before.valid_from:
+        alterations.append("changes valid_from of")
+    if before.valid_until is not None and after.valid_until != before.valid_until:
+        alterations.append("changes valid_until of")
+    if before.revoked_at is not None and after.revoked_at != before.revoked_at:
+        alterations.append("changes revoked_at of")
+    return alterations
+
+
+def _earlier(one: datetime | None, other: datetime | None) -> datetime | None:
+    return min((moment for moment in (one, other) if moment is not None), default=None)
+
+
+def _require_in_force(key: RegisteredKey, recorded_at: datetime, stored_at: datetime) -> None:
+    recorded = format_time(recorded_at)
+    if recorded_at < key.valid_from:
+        since = format_time(key.valid_from)
+        raise NotInForceError(f"The receipt was recorded at {recorded}, before its key was valid ({since}).")
+    if key.valid_until is not None and recorded_at >= key.valid_until:
+        raise NotInForceError(
+            f"The receipt was recorded at {recorded}, but its key ended at {format_time(key.valid_until)}."
+        )
+    if key.revoked_at is not None and max(recorded_at, stored_at) >= key.revoked_at:
+        raise NotInForceError(
+            f"The receipt was recorded at {recorded} and stored at {format_time(stored_at)}, "
+            f"but its key was revoked at {format_time(key.revoked_at)}."
+        )

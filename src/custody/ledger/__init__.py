@@ -1,0 +1,1 @@
+"""The ledger as Amazon Athena answers it, and an object's story."""

@@ -1,0 +1,384 @@
+"""The chain of custody as Athena knows it: rows of ``provenance_ledger`` and ``object_access``."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, fields
+from datetime import UTC, date, datetime, timedelta
+from enum import StrEnum
+from typing import Any, Self, TypeVar
+
+from custody.errors import CannotCheckError, EvidenceError, UsageError
+from custody.evidence.objects import ObjectVersion, parse_s3_uri
+from custody.ledger.athena import Athena, Filter, Row, Value, compare, where
+from custody.times import format_time, parse_time
+
+_T = TypeVar("_T")
+
+DENIED = "AccessDenied"
+"""CloudTrail's error code for a call to Amazon S3 that a policy refused."""
+
+
+class LedgerStatus(StrEnum):
+    """What is known of one write; the names are a contract."""
+
+    VERIFIED = "verified"
+    LATE = "late"
+    PENDING = "pending"
+    MISMATCH = "mismatch"
+    UNPROVENANCED = "unprovenanced"
+    UNWITNESSED = "unwitnessed"
+    UNTRACKED = "untracked"
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerRow:
+    """One object version written, in the columns of the view, in the view's order."""
+
+    event_date: date | None
+    event_time: datetime | None
+    event_name: str | None
+    bucket_name: str
+    object_key: str
+    version_id: str | None
+    sha256: str | None
+    size_bytes: int | None
+    layer: str
+    user_arn: str | None
+    user_name: str | None
+    principal_id: str | None
+    invoked_by: str | None
+    source_ip: str | None
+    user_agent: str | None
+    request_id: str | None
+    recorded_at: datetime | None
+    leaf_index: int | None
+    match_basis: str
+    status: str
+
+    @property
+    def time(self) -> datetime | None:
+        """When it was written, or when it was recorded where nobody saw it written."""
+        return self.event_time or self.recorded_at
+
+    @property
+    def who(self) -> str:
+        """The best name there is for the one who wrote, or an empty text."""
+        return self.user_name or self.user_arn or self.principal_id or self.invoked_by or ""
+
+    @property
+    def uri(self) -> str:
+        """The URI of the version (or of the object, if no side knows the version)."""
+        uri = ObjectVersion(self.bucket_name, self.object_key, self.version_id or "").uri
+        return uri if self.version_id else uri.partition("?")[0]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The row as it stands in a JSON document: times as RFC 3339."""
+        return {name: plain(value) for name, value in asdict(self).items()}
+
+    @classmethod
+    def from_row(cls, row: Row) -> Self:
+        """Read a row of the view.
+
+        Raises ``CannotCheckError`` if the view lacks a column: it is then not of this version.
+        """
+        return cls(**_columns(cls, row))
+
+
+@dataclass(frozen=True, slots=True)
+class AccessRow:
+    """One access, in those columns of ``object_access`` that say who, what, how and with what answer."""
+
+    event_time: datetime | None
+    event_name: str | None
+    access: str | None
+    """``read``, ``list``, ``write``, ``delete`` or ``change``."""
+    bucket_name: str | None
+    object_key: str | None
+    version_id: str | None
+    user_arn: str | None
+    user_name: str | None
+    principal_id: str | None
+    invoked_by: str | None
+    source_ip: str | None
+    user_agent: str | None
+    request_id: str | None
+    error_code: str | None
+
+    @property
+    def who(self) -> str:
+        """The best name there is for the one who asked, or an empty text."""
+        return self.user_name or self.user_arn or self.principal_id or self.invoked_by or ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The row as it stands in a JSON document: times as RFC 3339."""
+        return {name: plain(value) for name, value in asdict(self).items()}
+
+    @classmethod
+    def from_row(cls, row: Row) -> Self:
+        """Read a row of the view; raises as ``LedgerRow.from_row`` does."""
+        return cls(**_columns(cls, row))
+
+
+_LEDGER_COLUMNS = ", ".join(field.name for field in fields(LedgerRow))
+_ACCESS_COLUMNS = ", ".join(field.name for field in fields(AccessRow))
+
+
+def ledger_rows(
+    athena: Athena,
+    *,
+    bucket: str | None = None,
+    key: str | None = None,
+    version_id: str | None = None,
+    since: datetime | None = None,
+    status: LedgerStatus | None = None,
+    limit: int | None = None,
+) -> Iterator[LedgerRow]:
+    """Stream rows of the ledger, newest first, a page in memory at a time."""
+    filters = _place(bucket, key, version_id)
+    if since is not None:
+        filters += _since("coalesce(event_time, recorded_at)", since)
+    if status is not None:
+        filters.append(compare("status", "=", status.value))
+    clause = where(filters)
+    rows = athena.query(
+        f"SELECT {_LEDGER_COLUMNS} FROM provenance_ledger {clause.sql} "  # noqa: S608  # no user's text in it
+        "ORDER BY coalesce(event_time, recorded_at) DESC, bucket_name, object_key, version_id"
+        f"{_limit(limit)}",
+        clause.parameters,
+    )
+    return (LedgerRow.from_row(row) for row in rows)
+
+
+def denied_rows(
+    athena: Athena, *, since: datetime | None = None, limit: int | None = None
+) -> Iterator[AccessRow]:
+    """Stream the attempts that AWS denied, newest first."""
+    filters = [compare("error_code", "=", DENIED)]
+    if since is not None:
+        filters += _since("event_time", since)
+    clause = where(filters)
+    rows = athena.query(
+        f"SELECT {_ACCESS_COLUMNS} FROM object_access {clause.sql} "  # noqa: S608  # no user's text in it
+        f"ORDER BY event_time DESC, request_id{_limit(limit)}",
+        clause.parameters,
+    )
+    return (AccessRow.from_row(row) for row in rows)
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerCount:
+    """How many writes of a layer have a status, and the time between the first and the last of them."""
+
+    layer: str
+    status: str
+    rows: int
+    first: datetime | None
+    last: datetime | None
+
+
+def ledger_counts(athena: Athena) -> list[LedgerCount]:
+    """Count the whole ledger by layer and status."""
+    rows = athena.query(
+        "SELECT layer, status, count(*) AS row_count, min(coalesce(event_time, recorded_at)) AS first_time, "
+        "max(coalesce(event_time, recorded_at)) AS last_time "
+        "FROM provenance_ledger GROUP BY layer, status ORDER BY layer, status"
+    )
+    return [
+        LedgerCount(
+            _expect(row, "layer", str),
+            _expect(row, "status", str),
+            _expect(row, "row_count", int),
+            _expect_time(row, "first_time"),
+            _expect_time(row, "last_time"),
+        )
+        for row in rows
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class TimelineCount:
+    """How many writes of a layer and status fall into the unit of time that begins at ``start``."""
+
+    start: datetime
+    layer: str
+    status: str
+    rows: int
+
+
+class TimeUnit(StrEnum):
+    """The units of a timeline."""
+
+    SECOND = "second"
+    MINUTE = "minute"
+    HOUR = "hour"
+    DAY = "day"
+
+    @property
+    def length(self) -> timedelta:
+        """How long one unit is."""
+        return timedelta(seconds={"second": 1, "minute": 60, "hour": 3600, "day": 86400}[self.value])
+
+
+def ledger_timeline(athena: Athena, unit: TimeUnit) -> list[TimelineCount]:
+    """Count the ledger by unit of time, layer and status, oldest first."""
+    rows = athena.query(
+        f"SELECT date_trunc('{unit.value}', coalesce(event_time, recorded_at)) AS start_time, "  # noqa: S608
+        "layer, status, count(*) AS row_count FROM provenance_ledger GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
+    )
+    return [
+        TimelineCount(
+            start,
+            _expect(row, "layer", str),
+            _expect(row, "status", str),
+            _expect(row, "row_count", int),
+        )
+        for row in rows
+        if (start := _expect_time(row, "start_time")) is not None
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class AccessCount:
+    """How many accesses of one kind there were; ``error_code`` is None for those let through."""
+
+    access: str
+    error_code: str | None
+    rows: int
+
+
+def access_counts(athena: Athena) -> list[AccessCount]:
+    """Count all accesses by what was asked and how it was answered."""
+    rows = athena.query(
+        "SELECT access, error_code, count(*) AS row_count FROM object_access "
+        "GROUP BY access, error_code ORDER BY access, error_code"
+    )
+    return [
+        AccessCount(
+            _expect(row, "access", str),
+            None if row["error_code"] is None else _expect(row, "error_code", str),
+            _expect(row, "row_count", int),
+        )
+        for row in rows
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class AccessSummary:
+    """How often somebody was let through to do one kind of thing in one layer, and when last."""
+
+    who: str
+    access: str
+    layer: str
+    rows: int
+    last: datetime | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """The summary as it stands in a JSON document."""
+        return {name: plain(value) for name, value in asdict(self).items()}
+
+
+def access_summary(
+    athena: Athena, *, bucket: str | None = None, key: str | None = None, limit: int | None = None
+) -> list[AccessSummary]:
+    """Sum up who was let through to do what, of all objects or of one, most often first."""
+    clause = where([*_place(bucket, key, None), Filter("error_code IS NULL", ())])
+    rows = athena.query(
+        "SELECT coalesce(user_name, user_arn, principal_id, invoked_by, '') AS who, access, layer, "  # noqa: S608
+        "count(*) AS row_count, max(event_time) AS last_time "
+        f"FROM object_access {clause.sql} "
+        f"GROUP BY 1, 2, 3 ORDER BY 4 DESC, 1, 2, 3{_limit(limit)}",
+        clause.parameters,
+    )
+    return [
+        AccessSummary(
+            _expect(row, "who", str),
+            _expect(row, "access", str),
+            _expect(row, "layer", str),
+            _expect(row, "row_count", int),
+            _expect_time(row, "last_time"),
+        )
+        for row in rows
+    ]
+
+
+def parse_since(text: str, now: datetime) -> datetime:
+    """Read ``--since``: an RFC 3339 time, a day (``2026-01-15``), or how long ago (``90m``, ``24h``, ``7d``).
+
+    Raises ``UsageError`` for anything else.
+    """
+    if match := re.fullmatch(r"(\d{1,6})([smhd])", text, re.ASCII):
+        unit = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}[match[2]]
+        try:
+            return now - timedelta(**{unit: int(match[1])})
+        except OverflowError as error:
+            raise UsageError(f"--since {text} is before all time.") from error
+    try:
+        if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text, re.ASCII):
+            return datetime.fromisoformat(text).replace(tzinfo=UTC)
+        return parse_time(text)
+    except (ValueError, EvidenceError) as error:
+        raise UsageError(
+            f"--since {text[:40]!r} is not a time.",
+            "Write 2026-01-15, 2026-01-15T09:30:00Z, 90m, 24h or 7d.",
+        ) from error
+
+
+def parse_key(text: str) -> tuple[str | None, str, str | None]:
+    """Read ``--key``: a plain object key, or an ``s3://`` URI; return bucket, key, version (None: any)."""
+    if not text.startswith("s3://"):
+        return None, text, None
+    location = parse_s3_uri(text)
+    if not location.key:
+        raise UsageError(f"{text[:200]!r} names a bucket and no object.", "Write s3://bucket/key.")
+    return location.bucket, location.key, location.version_id
+
+
+def plain(value: Value) -> str | int | float | bool | None:
+    """Return a value as JSON has it: times as RFC 3339, dates as ISO 8601."""
+    if isinstance(value, datetime):
+        return format_time(value)
+    if value is None or isinstance(value, str | bool | int | float):
+        return value
+    return str(value)
+
+
+def _place(bucket: str | None, key: str | None, version_id: str | None) -> list[Filter]:
+    wanted = {"bucket_name": bucket, "object_key": key, "version_id": version_id}
+    return [compare(column, "=", value) for column, value in wanted.items() if value is not None]
+
+
+def _since(time_column: str, since: datetime) -> list[Filter]:
+    """Filter by time, and by the day of delivery too, so that older partitions are not read.
+
+    An event is never delivered before it happens, so no row of the time asked for has an earlier day.
+    """
+    return [
+        compare("event_date", ">=", since.astimezone(UTC).date()),
+        compare(time_column, ">=", since),
+    ]
+
+
+def _limit(limit: int | None) -> str:
+    return "" if limit is None else f" LIMIT {limit:d}"
+
+
+def _columns(row_class: type[LedgerRow] | type[AccessRow], row: Row) -> dict[str, Any]:
+    try:
+        return {field.name: row[field.name] for field in fields(row_class)}
+    except KeyError as error:
+        raise CannotCheckError(
+            f"The catalog's view has no column {error.args[0]}.", "Run make apply to bring it up to date."
+        ) from error
+
+
+def _expect(row: Row, column: str, kind: type[_T]) -> _T:
+    value = row[column]
+    if not isinstance(value, kind):
+        raise CannotCheckError(f"Athena returned {value!r} where the column {column} needs a value.")
+    return value
+
+
+def _expect_time(row: Row, column: str) -> datetime | None:
+    return None if row[column] is None else _expect(row, column, datetime)

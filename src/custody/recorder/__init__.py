@@ -1,0 +1,1 @@
+"""From a notification of Amazon S3 to a receipt."""

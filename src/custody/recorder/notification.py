@@ -1,0 +1,164 @@
+"""What Amazon S3 and ``custody record``/``backfill`` put into the recorder's queue.
+
+Source: Amazon S3 User Guide, "Event message structure". The schema's minor version has grown from 2.1 to 2.6
+and will grow on; what is read here is in all of them.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from urllib.parse import quote_plus, unquote_plus
+
+from custody.documents import Fields, parse_object
+from custody.errors import CustodyError, EvidenceError
+from custody.evidence.objects import MAX_KEY_BYTES, RECEIPT_PREFIX, ObjectVersion
+from custody.times import format_time
+
+BACKFILL_SOURCE = "custody:backfill"
+BACKFILL_NAME = "Backfill"
+MAX_MESSAGE_BYTES = 1024 * 1024
+"""The largest message Amazon SQS carries (Amazon SQS Developer Guide, "Message quotas")."""
+
+_EVENT_VERSION = re.compile(r"2\.\d+", re.ASCII)
+
+
+class MalformedMessageError(CustodyError):
+    """A message names no object version for certain; it belongs in the dead-letter queue."""
+
+
+class SkipReason(StrEnum):
+    """Why something in the queue needs no receipt. Nothing is skipped for any other reason."""
+
+    TEST_EVENT = "test_event"
+    """Amazon S3 sends ``s3:TestEvent`` when a notification is configured."""
+    RECEIPT = "receipt"
+    """A key under ``provenance/``: a receipt for a receipt would go on for ever."""
+    NOT_CREATED = "not_created"
+    """An event that creates no object version."""
+    DELETE_MARKER = "delete_marker"
+    """A delete marker has no bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectCreated:
+    """One object version that came to be, as its notification told it; ``None`` is what it did not tell."""
+
+    version: ObjectVersion
+    name: str
+    """``ObjectCreated:Put`` and so on; ``Backfill`` for our own messages."""
+    time: datetime
+    """When the write happened; for a backfill, when it was asked for."""
+    request_id: str | None = None
+    principal_id: str | None = None
+    source_ip: str | None = None
+    sequencer: str | None = None
+
+    @property
+    def subject(self) -> str:
+        """The object version's URI."""
+        return self.version.uri
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """One event that needs no receipt, and why."""
+
+    reason: SkipReason
+    subject: str
+    """The object's URI; the bucket's for a test event."""
+
+
+def parse_message(body: str) -> list[ObjectCreated | Skipped]:
+    """Read the body of one SQS message: every record in it, in its order.
+
+    Raises ``MalformedMessageError`` if anything in it cannot be read for certain: then nothing of the
+    message is used, for what is lost in it cannot be told.
+    """
+    try:
+        document = parse_object(body, "message", MAX_MESSAGE_BYTES)
+        fields = Fields(document, "message")
+        if document.get("Event") == "s3:TestEvent" and "Records" not in document:
+            return [Skipped(SkipReason.TEST_EVENT, f"s3://{fields.words('Bucket')}")]
+        parsed = [_parse_record(record) for record in fields.objects("Records")]
+    except EvidenceError as error:
+        raise MalformedMessageError(error.message) from error
+    if not parsed:
+        raise MalformedMessageError("The message's Records are empty.")
+    return parsed
+
+
+def backfill_message(version: ObjectVersion, requested_at: datetime) -> str:
+    """The body of a message that asks the recorder for the receipt of an object version that has none.
+
+    It is shaped as Amazon S3 shapes its own, but claims nothing about who wrote the object: no request id,
+    principal, address or sequencer.
+    """
+    record = {
+        "eventVersion": "2.1",
+        "eventSource": BACKFILL_SOURCE,
+        "eventTime": format_time(requested_at),
+        "eventName": BACKFILL_NAME,
+        "s3": {
+            "bucket": {"name": version.bucket},
+            "object": {"key": quote_plus(version.key), "versionId": version.version_id},
+        },
+    }
+    return json.dumps({"Records": [record]}, separators=(",", ":"))
+
+
+def _parse_record(record: Fields) -> ObjectCreated | Skipped:
+    source = record.words("eventSource")
+    if source not in ("aws:s3", BACKFILL_SOURCE):
+        raise EvidenceError(f"The message comes from {source[:80]!r}, not from Amazon S3.")
+    schema = record.words("eventVersion")
+    if _EVENT_VERSION.fullmatch(schema) is None:
+        raise EvidenceError(f"The message has event version {schema[:20]!r}; this reads 2.x.")
+    name = record.words("eventName")
+    s3 = record.object("s3")
+    bucket = s3.object("bucket").words("name")
+    entity = s3.object("object")
+    key = _decode_key(entity.words("key"))
+    version_id = entity.optional_text("versionId")
+    backfill = source == BACKFILL_SOURCE
+
+    subject = ObjectVersion(bucket, key, version_id or "")
+    if name.startswith("ObjectRemoved:DeleteMarkerCreated"):
+        return Skipped(SkipReason.DELETE_MARKER, subject.uri)
+    if not (name == BACKFILL_NAME if backfill else name.startswith("ObjectCreated:")):
+        return Skipped(SkipReason.NOT_CREATED, subject.uri)
+    if key.startswith(RECEIPT_PREFIX):
+        return Skipped(SkipReason.RECEIPT, subject.uri)
+    if version_id in (None, "", "null"):
+        raise EvidenceError(
+            f"The message names no version of s3://{bucket}/{key[:80]!r}: is versioning on in that bucket?"
+        )
+    time = record.time("eventTime")
+    if backfill:
+        return ObjectCreated(subject, name, time)
+    return ObjectCreated(
+        version=subject,
+        name=name,
+        time=time,
+        request_id=record.optional_object("responseElements").optional_text("x-amz-request-id"),
+        principal_id=record.optional_object("userIdentity").optional_text("principalId"),
+        source_ip=record.optional_object("requestParameters").optional_text("sourceIPAddress"),
+        sequencer=entity.optional_text("sequencer"),
+    )
+
+
+def _decode_key(encoded: str) -> str:
+    """Amazon S3 encodes the keys in notifications as forms are (a space as ``+``), and so do we."""
+    try:
+        key = unquote_plus(encoded, errors="strict")
+        length = len(key.encode())
+    except UnicodeError as error:
+        raise EvidenceError(f"The message's key {encoded[:80]!r} is not UTF-8 once decoded.") from error
+    if length > MAX_KEY_BYTES:
+        raise EvidenceError(
+            f"The message's key is {length} bytes long; Amazon S3 has none over {MAX_KEY_BYTES}."
+        )
+    return key

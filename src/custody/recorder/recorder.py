@@ -1,0 +1,244 @@
+"""The recorder: one signed receipt for each object version that comes to be.
+
+Every event ends in one of three ways. A receipt is there (now, or already before), the event is skipped for
+a named reason, or an exception leaves ``process``: then the queue delivers the message again and in the end
+puts it where an alarm looks. Doing an event twice does no harm, since a receipt is only ever created.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError
+
+from custody.errors import CustodyError
+from custody.evidence.creation import create_object
+from custody.evidence.dsse import CONTENT_TYPE, sign_envelope
+from custody.evidence.hashing import ShortStreamError, hash_stream
+from custody.evidence.receipt import PAYLOAD_TYPE, Receipt, RecorderIdentity
+from custody.recorder.notification import (
+    MalformedMessageError,
+    ObjectCreated,
+    Skipped,
+    SkipReason,
+    parse_message,
+)
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools import Logger, Metrics
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef
+
+    from custody.evidence.signing import Signer
+
+
+class ObjectGoneError(CustodyError):
+    """The object version was deleted before it could be hashed."""
+
+
+class StreamBrokenError(CustodyError):
+    """The object's bytes stopped before their end."""
+
+
+class WrongVersionError(CustodyError):
+    """Amazon S3 answered with another version than the one asked for."""
+
+
+class Result(StrEnum):
+    """How an event ended; the value is the name of its metric."""
+
+    RECORDED = "ReceiptsWritten"
+    ALREADY_RECORDED = "AlreadyRecorded"
+    SKIPPED = "Skipped"
+
+
+class Failure(StrEnum):
+    """Why an event did not end; the value is the name of its metric."""
+
+    MALFORMED = "FailedMalformed"
+    OBJECT_GONE = "FailedObjectGone"
+    STREAM_BROKEN = "FailedStreamBroken"
+    THROTTLED = "FailedThrottled"
+    ACCESS_DENIED = "FailedAccessDenied"
+    OTHER = "FailedOther"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The end of one event that did not fail."""
+
+    result: Result
+    subject: str
+    """The object version's URI."""
+    size_bytes: int = 0
+    """How many bytes were hashed for it."""
+    reason: SkipReason | None = None
+    """Why it was skipped."""
+
+
+_THROTTLING_CODES = frozenset(
+    {
+        "LimitExceededException",
+        "RequestLimitExceeded",
+        "RequestThrottled",
+        "ServiceUnavailable",
+        "SlowDown",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
+    }
+)
+_DENIAL_CODES = frozenset({"AccessDenied", "AccessDeniedException"})
+_GONE_CODES = frozenset({"NoSuchKey", "NoSuchVersion"})
+
+
+class Recorder:
+    """Records object versions. One instance serves any number of messages, also at once."""
+
+    def __init__(
+        self,
+        *,
+        s3: S3Client,
+        signer: Signer,
+        provenance_bucket: str,
+        identity: RecorderIdentity,
+        logger: Logger,
+        metrics: Metrics,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._s3 = s3
+        self._signer = signer
+        self._provenance_bucket = provenance_bucket
+        self._identity = identity
+        self._logger = logger
+        self._metrics = metrics
+        self._clock = clock
+        self._counting = Lock()
+        """Powertools' metrics are not safe to add to from several threads."""
+
+    def process(self, body: str) -> list[Outcome]:
+        """Bring every event of one message to its end.
+
+        One event that fails keeps none of the others back; all that failed are then raised as an
+        ``ExceptionGroup``, so that the message is delivered again. A message that cannot be read raises
+        ``MalformedMessageError``.
+        """
+        try:
+            events = parse_message(body)
+        except MalformedMessageError as error:
+            self._count_failure(error, "message")
+            raise
+        outcomes = []
+        failures = []
+        for event in events:
+            try:
+                outcome = self._skip_or_record(event)
+            except Exception as error:  # noqa: BLE001 - raised again below, with the others
+                self._count_failure(error, event.subject)
+                failures.append(error)
+            else:
+                self._count(outcome)
+                outcomes.append(outcome)
+        if failures:
+            raise ExceptionGroup(f"{len(failures)} of {len(events)} events were not recorded", failures)
+        return outcomes
+
+    def _skip_or_record(self, event: ObjectCreated | Skipped) -> Outcome:
+        if isinstance(event, Skipped):
+            return Outcome(Result.SKIPPED, event.subject, reason=event.reason)
+        return self.record(event)
+
+    def record(self, event: ObjectCreated) -> Outcome:
+        """Hash one object version and write its receipt, unless there is one.
+
+        Raises ``ObjectGoneError``, ``StreamBrokenError``, ``WrongVersionError``, or botocore's exceptions
+        where Amazon S3 or AWS KMS refuse or cannot be reached.
+        """
+        version = event.version
+        try:
+            found = self._s3.get_object(Bucket=version.bucket, Key=version.key, VersionId=version.version_id)
+        except ClientError as error:
+            if _is_delete_marker(error):
+                return Outcome(Result.SKIPPED, version.uri, reason=SkipReason.DELETE_MARKER)
+            if _code(error) in _GONE_CODES:
+                raise ObjectGoneError(f"{version.uri} was deleted before it was hashed.") from error
+            raise
+        sha256, size_bytes = _hash(found, version.uri)
+        if (answered := found.get("VersionId")) != version.version_id:
+            raise WrongVersionError(f"Amazon S3 gave version {answered} for {version.uri}.")
+        receipt = Receipt(
+            event=event,
+            sha256=sha256,
+            size_bytes=size_bytes,
+            etag=found["ETag"],
+            last_modified=found["LastModified"],
+            content_type=found.get("ContentType"),
+            recorded_at=self._clock(),
+            recorder=self._identity,
+        )
+        envelope = sign_envelope(receipt.to_statement(), PAYLOAD_TYPE, self._signer)
+        created = create_object(
+            self._s3, self._provenance_bucket, version.receipt_key, envelope, CONTENT_TYPE
+        )
+        return Outcome(
+            Result.ALREADY_RECORDED if created is None else Result.RECORDED,
+            version.uri,
+            size_bytes=size_bytes,
+        )
+
+    def _count(self, outcome: Outcome) -> None:
+        name = str(outcome.result)
+        if outcome.reason is not None:
+            name += "".join(word.capitalize() for word in outcome.reason.split("_"))
+        with self._counting:
+            self._metrics.add_metric(name=name, unit="Count", value=1)
+            if outcome.size_bytes:
+                self._metrics.add_metric(name="BytesHashed", unit="Bytes", value=outcome.size_bytes)
+        self._logger.info(name, extra={"object": outcome.subject, "size_bytes": outcome.size_bytes})
+
+    def _count_failure(self, error: Exception, subject: str) -> None:
+        name = str(classify(error))
+        with self._counting:
+            self._metrics.add_metric(name=name, unit="Count", value=1)
+        self._logger.error(name, extra={"object": subject, "error": str(error)})
+
+
+def classify(error: Exception) -> Failure:
+    """Which failure an exception of ``Recorder.process`` is counted as."""
+    if isinstance(error, MalformedMessageError):
+        return Failure.MALFORMED
+    if isinstance(error, ObjectGoneError):
+        return Failure.OBJECT_GONE
+    if isinstance(error, StreamBrokenError):
+        return Failure.STREAM_BROKEN
+    if isinstance(error, ClientError):
+        code = _code(error)
+        if code in _THROTTLING_CODES:
+            return Failure.THROTTLED
+        if code in _DENIAL_CODES:
+            return Failure.ACCESS_DENIED
+    return Failure.OTHER
+
+
+def _hash(found: GetObjectOutputTypeDef, subject: str) -> tuple[str, int]:
+    with closing(found["Body"]) as body:
+        try:
+            return hash_stream(body, found["ContentLength"])
+        except (HTTPClientError, IncompleteReadError, ShortStreamError) as error:
+            raise StreamBrokenError(f"The bytes of {subject} stopped before their end: {error}") from error
+
+
+def _code(error: ClientError) -> str:
+    """The error's code; Amazon S3 passes those of AWS KMS on as ``KMS.…``."""
+    return error.response["Error"].get("Code", "").removeprefix("KMS.")
+
+
+def _is_delete_marker(error: ClientError) -> bool:
+    """A GET that names a delete marker's version is answered 405 (Amazon S3 API Reference, GetObject)."""
+    return error.response["ResponseMetadata"]["HTTPStatusCode"] == 405

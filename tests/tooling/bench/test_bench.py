@@ -1,0 +1,44 @@
+"""The benchmark's own words; what it measures is asserted nowhere, since machines differ."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import urllib.request
+from pathlib import Path
+
+from scripts.bench.__main__ import LIMITS, answer, broken, child, openssl_sha256, row, table
+
+
+def test_a_limit_is_broken_on_its_own_side_only() -> None:
+    rows = [row("hash_stream", 0.79, "bytes/s", 1), row("recorder_import", 1.26, "s", 1)]
+    assert broken(rows) == ["hash_stream", "recorder_import"]
+    rows = [row("hash_stream", 9, "bytes/s", 1), row("recorder_import", 0.1, "s", 1), row("other", 9, "s", 1)]
+    assert broken(rows) == []
+
+
+def test_the_table_names_limits_and_what_breaks_them() -> None:
+    printed = table([row("hash_stream", 1e9, "bytes/s", 2e9), row("other", 0.5, "s", 1)]).splitlines()
+    assert "1,000,000,000" in printed[1]
+    assert printed[1].endswith("0.50  ≥ 0.8  BROKEN")
+    assert printed[2].endswith("none")
+
+
+def test_every_limit_the_project_states_is_held() -> None:
+    of_the_recorder = {"hash_stream", "recorder_import", "recorder_zip_bytes", "receipts_per_second"}
+    of_the_etl = {"etl_rows_per_second", "etl_cost_growth", "etl_seconds", "etl_peak_bytes"}
+    assert set(LIMITS) == of_the_recorder | of_the_etl
+
+
+def test_the_stand_in_serves_the_whole_file_again_and_again(tmp_path: Path) -> None:
+    content = os.urandom(3_000_000)
+    (tmp_path / "object.bin").write_bytes(content)
+    with child("serve", tmp_path / "object.bin") as server:
+        url = f"http://127.0.0.1:{answer(server)}/bucket/key"
+        for _ in range(2):
+            with urllib.request.urlopen(url) as response:
+                assert hashlib.sha256(response.read()).digest() == hashlib.sha256(content).digest()
+
+
+def test_openssl_says_something_that_can_be_a_speed() -> None:
+    assert 1e6 < openssl_sha256() < 1e11

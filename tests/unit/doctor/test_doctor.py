@@ -1,0 +1,279 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import boto3
+import pytest
+from botocore.stub import Stubber
+from moto.athena.models import athena_backends
+from moto.glue.models import glue_backends
+
+from custody.deployment import Deployment
+from custody.doctor.doctor import Check, Clients, State, _ask, examine, exit_code
+from custody.ledger.athena import Athena
+from tests.unit.cloud import QUEUE_ARN, Cloud, deployed
+from tests.unit.report.sample import RAW
+
+STAGES = [
+    "credentials",
+    "buckets",
+    "object lock",
+    "notifications",
+    "queue",
+    "dead letters",
+    "recorder",
+    "event source",
+    "signing key",
+    "key registry",
+    "trail",
+    "gate",
+    "jobs",
+    "workgroup",
+    "ledger",
+    "object access",
+]
+
+
+@pytest.fixture
+def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
+    with deployed(monkeypatch) as cloud:
+        yield cloud
+
+
+def check(cloud: Cloud, deployment: Deployment | None = None) -> dict[str, Check]:
+    deployment = deployment or cloud.deployment
+    clients = Clients(
+        sts=cloud.client("sts"),
+        s3=cloud.client("s3"),
+        sqs=cloud.client("sqs"),
+        functions=cloud.client("lambda"),
+        kms=cloud.client("kms"),
+        cloudtrail=cloud.client("cloudtrail"),
+        athena=cloud.client("athena"),
+        glue=cloud.client("glue"),
+    )
+    athena = Athena(
+        clients.athena, workgroup=deployment.workgroup, database=deployment.database, sleep=lambda _: None
+    )
+    checks = list(examine(clients, athena, deployment, datetime.now(UTC)))
+    assert [each.stage for each in checks] == STAGES
+    return {each.stage: each for each in checks}
+
+
+def test_a_whole_pipeline_is_well(cloud: Cloud) -> None:
+    cloud.connect_recorder()
+    checks = check(cloud)
+    assert [each for each in checks.values() if each.state is not State.OK] == []
+    assert exit_code(list(checks.values())) == 0
+
+
+def stop_versioning(cloud: Cloud) -> None:
+    cloud.client("s3").put_bucket_versioning(Bucket=RAW, VersioningConfiguration={"Status": "Suspended"})
+
+
+def delete_bucket(cloud: Cloud) -> None:
+    cloud.client("s3").delete_bucket(Bucket=cloud.deployment.buckets["analytics"])
+
+
+def forget_notification(cloud: Cloud) -> None:
+    cloud.client("s3").put_bucket_notification_configuration(Bucket=RAW, NotificationConfiguration={})
+
+
+def notify_of_deletions_only(cloud: Cloud) -> None:
+    cloud.client("s3").put_bucket_notification_configuration(
+        Bucket=RAW,
+        NotificationConfiguration={
+            "QueueConfigurations": [{"QueueArn": QUEUE_ARN, "Events": ["s3:ObjectRemoved:*"]}]
+        },
+    )
+
+
+def delete_queue(cloud: Cloud) -> None:
+    cloud.client("sqs").delete_queue(QueueUrl=cloud.deployment.queues["recorder"])
+
+
+def leave_dead_letter(cloud: Cloud) -> None:
+    cloud.client("sqs").send_message(QueueUrl=cloud.deployment.queues["recorder-dlq"], MessageBody="{}")
+
+
+def delete_function(cloud: Cloud) -> None:
+    cloud.client("lambda").delete_function(FunctionName="custody-local-recorder")
+
+
+def delete_gate(cloud: Cloud) -> None:
+    cloud.client("lambda").delete_function(FunctionName="custody-local-gate")
+
+
+def leave_version(cloud: Cloud, count: int = 1) -> None:
+    """As the gate reports it, after a report that named others."""
+    left = [
+        {
+            "bucket": RAW,
+            "key": f"incoming/customers/{name}",
+            "version_id": "v",
+            "reason": "no receipt",
+            "detail": "",
+        }
+        for name in range(5)
+    ]
+    for number, named in ((1, left), (2, left[:count])):
+        cloud.client("s3").put_object(
+            Bucket=cloud.deployment.buckets["processed"],
+            Key=f"manifests/customers/_left/{number:010d}.json",
+            Body=json.dumps(
+                {"type": "urn:custody:left:v1", "table": "customers", "number": number, "left": named}
+            ),
+        )
+
+
+def fail_job(cloud: Cloud, state: str = "FAILED") -> None:
+    run(cloud, "SUCCEEDED", "")
+    run(cloud, state, "raw_to_processed: 9 of 10 rows were rejected.")
+
+
+def run(cloud: Cloud, state: str, message: str) -> None:
+    """One more run of a job, in this state: moto knows of none that fails."""
+    name = cloud.deployment.jobs["raw-to-processed-customers"]
+    cloud.client("glue").start_job_run(JobName=name)
+    runs = glue_backends[cloud.deployment.account_id]["us-east-1"].jobs[name].job_runs
+    held, known = runs[-1], runs[-1].as_dict()
+    told = {"JobRunState": state, "StartedOn": datetime.now() + timedelta(minutes=len(runs))}  # noqa: DTZ005
+    held.as_dict = lambda: known | told | ({"ErrorMessage": message} if message else {})
+
+
+def delete_job(cloud: Cloud) -> None:
+    cloud.client("glue").delete_job(JobName=cloud.deployment.jobs["processed-to-analytics"])
+
+
+def disable_key(cloud: Cloud) -> None:
+    cloud.client("kms").disable_key(KeyId=cloud.deployment.keys["signing"].rpartition("/")[2])
+
+
+def delete_registry(cloud: Cloud) -> None:
+    cloud.client("s3").delete_object(Bucket=cloud.deployment.buckets["provenance"], Key="keys/registry.json")
+
+
+def garble_registry(cloud: Cloud) -> None:
+    cloud.client("s3").put_object(
+        Bucket=cloud.deployment.buckets["provenance"], Key="keys/registry.json", Body=b"{"
+    )
+
+
+def stop_trail(cloud: Cloud) -> None:
+    cloud.client("cloudtrail").stop_logging(Name="custody-local")
+
+
+def delete_trail(cloud: Cloud) -> None:
+    cloud.client("cloudtrail").delete_trail(Name="custody-local")
+
+
+def disable_workgroup(cloud: Cloud) -> None:
+    # moto has no UpdateWorkGroup
+    athena_backends[cloud.deployment.account_id]["us-east-1"].work_groups["custody-local"].state = "DISABLED"
+
+
+@pytest.mark.parametrize(
+    ("sabotage", "stage", "words"),
+    [
+        (stop_versioning, "buckets", "does not keep versions"),
+        (delete_bucket, "buckets", "NoSuchBucket"),
+        (forget_notification, "notifications", "does not tell"),
+        (notify_of_deletions_only, "notifications", "does not tell"),
+        (delete_queue, "queue", "NonExistentQueue"),
+        (leave_dead_letter, "dead letters", "1 message could not be recorded"),
+        (delete_function, "recorder", "ResourceNotFoundException"),
+        (disable_key, "signing key", "Disabled"),
+        (delete_registry, "key registry", "NoSuchKey"),
+        (garble_registry, "key registry", "not strict JSON"),
+        (lambda cloud: cloud.put_registry(key_id="another"), "key registry", "not in the key registry"),
+        (
+            lambda cloud: cloud.put_registry(valid_from="2999-01-01T00:00:00Z"),
+            "key registry",
+            "not valid now",
+        ),
+        (
+            lambda cloud: cloud.put_registry(valid_until="2026-01-02T00:00:00Z"),
+            "key registry",
+            "not valid now",
+        ),
+        (lambda cloud: cloud.put_registry(revoked_at="2026-01-02T00:00:00Z"), "key registry", "revoked"),
+        (stop_trail, "trail", "not logging"),
+        (delete_trail, "trail", "TrailNotFoundException"),
+        (delete_gate, "gate", "ResourceNotFoundException"),
+        (leave_version, "gate", "1 of customers"),
+        (delete_job, "jobs", "EntityNotFoundException"),
+        (fail_job, "jobs", "raw-to-processed-customers FAILED 20"),
+        (fail_job, "jobs", "raw_to_processed: 9 of 10 rows were rejected."),
+        (lambda cloud: fail_job(cloud, "TIMEOUT"), "jobs", "raw-to-processed-customers TIMEOUT"),
+        (lambda cloud: fail_job(cloud, "STOPPED"), "jobs", "raw-to-processed-customers STOPPED"),
+        (disable_workgroup, "workgroup", "DISABLED"),
+    ],
+)
+def test_what_is_broken_is_named_with_its_remedy(
+    cloud: Cloud, sabotage: Callable[[Cloud], None], stage: str, words: str
+) -> None:
+    sabotage(cloud)
+    found = check(cloud)[stage]
+    assert found.state is State.BROKEN
+    assert words in found.detail
+    assert found.remedy
+    assert "custody doctor" not in found.remedy
+
+
+def test_a_query_that_failed_is_named_and_nobody_is_sent_in_circles(cloud: Cloud) -> None:
+    service = Stubber(cloud.client("athena"))
+    service.add_response("start_query_execution", {"QueryExecutionId": "1234-abcd"})
+    status = {"State": "FAILED", "StateChangeReason": "TABLE_NOT_FOUND: line 1:15: no table"}
+    service.add_response("get_query_execution", {"QueryExecution": {"Status": status}})
+    athena = Athena(service.client, workgroup="w", database="d")
+    with service:
+        found = _ask("ledger", lambda: str(list(athena.query("SELECT 1"))))
+    assert found.state is State.BROKEN
+    assert "query 1234-abcd as FAILED: TABLE_NOT_FOUND: line 1:15: no table." in found.detail
+    assert "--query-execution-id 1234-abcd" in found.remedy
+    assert "custody doctor" not in found.remedy
+
+
+def test_the_last_run_of_each_job_is_told(cloud: Cloud) -> None:
+    assert (
+        check(cloud)["jobs"].detail
+        == "processed-to-analytics never ran yet; raw-to-processed-customers never ran yet"
+    )
+    run(cloud, "FAILED", "first")
+    run(cloud, "RUNNING", "")
+    found = check(cloud)["jobs"]
+    assert (found.state, "raw-to-processed-customers RUNNING 20" in found.detail) == (State.OK, True)
+
+
+def test_what_the_gate_leaves_no_more_is_well(cloud: Cloud) -> None:
+    leave_version(cloud, count=0)
+    assert check(cloud)["gate"].detail == "custody-local-gate is active; of 1 tables it leaves nothing"
+
+
+def test_a_function_that_reads_no_queue_is_broken(cloud: Cloud) -> None:
+    assert "Nothing hands" in check(cloud)["event source"].detail
+    mapping = cloud.connect_recorder()
+    cloud.client("lambda").update_event_source_mapping(UUID=mapping, Enabled=False)
+    found = check(cloud)["event source"]
+    assert (found.state, "Disabled" in found.detail) == (State.BROKEN, True)
+
+
+def test_another_account_ends_the_examination(cloud: Cloud) -> None:
+    checks = list(check(cloud, replace(cloud.deployment, account_id="999999999999")).values())
+    assert checks[0].state is State.BROKEN
+    assert {each.state for each in checks[1:]} == {State.UNKNOWN}
+    assert exit_code(checks) == 1
+
+
+def test_a_service_that_is_not_there_is_unknown(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        cloud,
+        "client",
+        lambda service: boto3.client(service, region_name="us-east-1", endpoint_url="http://127.0.0.1:9"),
+    )
+    checks = list(check(cloud).values())
+    assert {each.state for each in checks} == {State.UNKNOWN}
+    assert exit_code(checks) == 3

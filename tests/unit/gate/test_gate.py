@@ -1,0 +1,680 @@
+"""What a call of the gate does: to tables, to gold, to what it leaves, and when something fails."""
+
+from __future__ import annotations
+
+import json
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+
+from custody.errors import CannotCheckError, EvidenceError, UsageError
+from custody.evidence.objects import ObjectVersion
+from custody.gate import left as gate_left
+from custody.gate import manifests as gate_manifests
+from custody.gate import table as gate_table
+from custody.gate.receipts import Reason
+from custody.gate.requests import (
+    MAX_DAYS,
+    LookAtTables,
+    RemakeDays,
+    SilverDone,
+    SilverTable,
+    parse_event,
+    parse_silver_tables,
+)
+from tests.unit.gate_world import SETTINGS, CrashError, GateWorld, Lifeline
+
+CUSTOMERS, EVENTS = "incoming/customers/", "incoming/stream/"
+IDLE = {
+    "manifest": None,
+    "entries": 0,
+    "bytes": 0,
+    "left": 0,
+    "pending": 0,
+    "handed_over": None,
+    "job_run_id": None,
+    "state": "idle",
+}
+QUARTER = timedelta(minutes=15)
+
+
+@pytest.fixture
+def world() -> GateWorld:
+    return GateWorld()
+
+
+def silver_done(job: str = "silver-customers", **changes: Any) -> dict[str, Any]:
+    """As Amazon EventBridge has it (AWS Glue Developer Guide, "Automating AWS Glue with EventBridge")."""
+    detail = {"jobName": job, "severity": "INFO", "state": "SUCCEEDED", "jobRunId": "jr_1", "message": "done"}
+    return {
+        "version": "0",
+        "id": "abcdef00-1234-5678-9abc-def012345678",
+        "detail-type": "Glue Job State Change",
+        "source": "aws.glue",
+        "account": "123456789012",
+        "time": "2026-11-20T13:00:00Z",
+        "region": "us-east-1",
+        "resources": [],
+        "detail": detail | changes,
+    }
+
+
+def silver_is_made(world: GateWorld) -> dict[str, ObjectVersion]:
+    """Both silver tables have a lineage document."""
+    return {name: world.publish("processed", name, "ab" * 32) for name in SETTINGS.silver}
+
+
+def gold_is_made(world: GateWorld, *versions: int) -> None:
+    """Gold of silver at these versions."""
+    inputs = [
+        {"table": f"s3://processed/tables/{name}", "delta_version": version}
+        for name, version in zip(SETTINGS.silver, versions, strict=True)
+    ]
+    world.publish("analytics", "customer_value", "cd" * 32, inputs=inputs)
+
+
+@pytest.mark.parametrize(
+    ("event", "request_"),
+    [
+        ({}, LookAtTables(("customers", "viewing_events"), by_schedule=True)),
+        ({"table": "customers"}, LookAtTables(("customers",), by_schedule=False)),
+        ({"days": ["2026-01-15"]}, RemakeDays((date(2026, 1, 15),))),
+        (
+            {"days": ["2026-01-16", "2026-01-15", "2026-01-16"]},
+            RemakeDays((date(2026, 1, 15), date(2026, 1, 16))),
+        ),
+        (silver_done(), SilverDone("customers")),
+    ],
+)
+def test_a_call_asks_for_one_thing(event: object, request_: object) -> None:
+    assert parse_event(event, SETTINGS.silver) == request_
+
+
+@pytest.mark.parametrize(
+    ("event", "why"),
+    [
+        (None, "does not know what null"),
+        ([], "does not know"),
+        ("customers", "does not know"),
+        ({"tables": ["customers"]}, "does not know"),
+        ({"table": "customers", "days": ["2026-01-15"]}, "does not know"),
+        ({"table": "customers", "force": True}, "does not know"),
+        ({"table": None}, "does not know"),
+        ({"table": "orders"}, "no silver table 'orders'. There are customers, viewing_events"),
+        ({"table": "\x1b[2J"}, r"no silver table '\\x1b\[2J'"),
+        ({"days": "2026-01-15"}, "does not know"),
+        ({"days": []}, "not 0"),
+        ({"days": ["2026-01-15"] * (MAX_DAYS + 1)}, f"not {MAX_DAYS + 1}"),
+        ({"days": ["20260115"]}, '"20260115" is not a day'),
+        ({"days": ["2026-02-30"]}, "is not a day"),
+        ({"days": ["2026-01-15", 3]}, "3 is not a day"),
+        ({"days": ["--extra-py-files"]}, "is not a day"),
+        (silver_done("gold"), "makes no silver table"),
+        (silver_done(state="FAILED"), "does not know"),
+        (silver_done() | {"detail-type": "Other"}, "does not know"),
+        (silver_done() | {"detail": None}, "does not know"),
+    ],
+)
+def test_a_call_that_asks_for_nothing_is_told_so(world: GateWorld, event: object, why: str) -> None:
+    with pytest.raises(UsageError, match=why):
+        world.gate().run(event, lambda: 900)
+    assert world.runs == []
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[]", '{"a": 1}', '{"a": {"job": "j"}}', '{"a": {"job": "", "prefix": "p"}}']
+)
+def test_the_list_of_silver_tables_is_read_strictly(text: str) -> None:
+    assert parse_silver_tables('{"a": {"job": "j", "prefix": "p/"}}') == {"a": SilverTable("j", "p/")}
+    with pytest.raises(EvidenceError, match="silver tables"):
+        parse_silver_tables(text)
+
+
+def test_what_arrived_is_handed_to_the_job_of_its_table(world: GateWorld) -> None:
+    customers = [world.arrive(f"{CUSTOMERS}2026-01-1{day}.csv") for day in range(4)]
+    event = world.arrive(f"{EVENTS}2026/01/15/00/part-1")
+    world.arrive("incoming/other/a.csv")
+
+    answer = world.call()
+
+    (run, other) = world.runs
+    (manifest,) = world.manifests()
+    assert sorted(world.handed_out()) == sorted(customers)
+    assert world.handed_out("viewing_events") == [event]
+    assert manifest.entries[0].size_bytes == 8
+    (stored,) = world.objects["processed", "manifests/customers/0000000001.json"]
+    uri = f"s3://processed/manifests/customers/0000000001.json?versionId={stored.version_id}"
+    assert answer["tables"]["customers"] == IDLE | {
+        "manifest": uri,
+        "entries": 4,
+        "bytes": 32,
+        "handed_over": uri,
+        "job_run_id": run["Id"],
+        "state": "started",
+    }
+    assert answer["gold"] == {"job_run_id": None, "state": "idle"}
+    assert (run["JobName"], run["Arguments"]) == ("silver-customers", {"--manifest": uri})
+    assert other["JobName"] == "silver-events"
+    assert world.counted() == {
+        "VersionsVerified": 5,
+        "VersionsPending": 0,
+        "VersionsLeft": 0,
+        "JobsStarted": 2,
+    }
+    assert world.messages == []
+    assert json.loads(json.dumps(answer)) == answer
+
+
+def test_old_versions_and_those_under_a_delete_marker_arrived_too(world: GateWorld) -> None:
+    versions = [world.arrive(f"{CUSTOMERS}a.csv", body) for body in (b"1", b"2", b"3")]
+    world.put("raw", f"{CUSTOMERS}a.csv", None)
+    world.call()
+    assert sorted(world.handed_out()) == sorted(versions)
+
+
+def test_nothing_new_is_nothing_to_do(world: GateWorld) -> None:
+    version = world.arrive(f"{CUSTOMERS}a.csv")
+    world.call()
+    world.finish("silver-customers")
+    world.counted()
+    world.refused[version.receipt_key] = "AccessDenied"  # it is not asked for again
+    assert world.call()["tables"]["customers"] == IDLE
+    assert world.counted() == {
+        "VersionsVerified": 0,
+        "VersionsPending": 0,
+        "VersionsLeft": 0,
+        "JobsStarted": 0,
+    }
+
+
+def test_while_the_job_runs_the_next_manifest_waits(world: GateWorld) -> None:
+    world.arrive(f"{CUSTOMERS}a.csv")
+    world.call()
+    world.arrive(f"{CUSTOMERS}b.csv")
+    answer = world.call()["tables"]["customers"]
+    assert (answer["state"], answer["handed_over"], answer["entries"]) == ("running", None, 1)
+    assert answer["job_run_id"] == world.runs[0]["Id"]
+    world.finish("silver-customers")
+
+    # the backlog does not wait for the schedule
+    answer = world.call(silver_done())["tables"]["customers"]
+    assert (answer["state"], "0000000002" in answer["handed_over"]) == ("started", True)
+    world.finish("silver-customers")
+    assert world.call(silver_done())["tables"]["customers"]["state"] == "idle"
+
+
+def test_a_run_that_another_gate_started_just_now_is_a_run(world: GateWorld) -> None:
+    """Two gates at once: both see the job idle, AWS Glue lets one start it."""
+    world.arrive(f"{CUSTOMERS}a.csv")
+    world.call()
+    world.finish("silver-customers", "STOPPED", publishes=False)
+    world.now += timedelta(days=2)
+    count = Lifeline()
+    world.call({"table": "customers"}, lifeline=count)  # its last call is that which starts the job
+    world.finish("silver-customers", "STOPPED", publishes=False)
+
+    late = Lifeline(before={count.calls: lambda: world.call({"table": "customers"}) and None})
+    answer = world.call({"table": "customers"}, lifeline=late)["tables"]["customers"]
+    assert (answer["state"], answer["handed_over"], answer["job_run_id"]) == ("running", None, None)
+    assert sum(run["JobRunState"] == "RUNNING" for run in world.runs) == 1
+
+
+@pytest.mark.parametrize("state", ["FAILED", "TIMEOUT", "ERROR", "STOPPED", "SUCCEEDED"])
+def test_a_manifest_that_is_not_done_is_tried_again_after_growing_pauses(
+    world: GateWorld, state: str
+) -> None:
+    """Whatever AWS Glue says of the run: without the lineage document the manifest is not done."""
+    world.arrive(f"{CUSTOMERS}a.csv")
+    tried = []
+    for minutes in range(0, 26 * 60, 15):
+        world.call()
+        if world.running("silver-customers"):
+            tried.append(minutes)
+            world.finish("silver-customers", state, publishes=False)
+        world.now += QUARTER
+    assert tried == [0, 15, 45, 90, 180, 345, 675, 1320]
+    assert len({run["Arguments"]["--manifest"] for run in world.runs}) == 1
+
+
+def test_the_pause_is_a_day_at_most(world: GateWorld) -> None:
+    world.arrive(f"{CUSTOMERS}a.csv")
+    for _ in range(40):
+        world.call()
+        world.finish("silver-customers", "FAILED", publishes=False)
+        world.now += timedelta(days=1)
+    assert len(world.runs) == 40
+
+
+def test_whoever_names_the_table_does_not_wait(world: GateWorld) -> None:
+    world.arrive(f"{CUSTOMERS}a.csv")
+    for _ in range(5):
+        world.call({"table": "customers"})
+        world.finish("silver-customers", "FAILED", publishes=False)
+    assert len(world.runs) == 5
+    assert world.call()["tables"]["customers"]["state"] == "idle"
+
+
+def test_a_manifest_that_fails_for_ever_keeps_no_other_back(world: GateWorld) -> None:
+    world.arrive(f"{CUSTOMERS}poison.csv")
+    world.call()
+    poison = world.runs[0]["Arguments"]
+    done = 0
+    for number in range(20):
+        world.arrive(f"{CUSTOMERS}{number}.csv")
+        world.call()
+        run = world.running("silver-customers")
+        if run is not None and run["Arguments"] == poison:
+            world.finish("silver-customers", "FAILED", publishes=False)
+            world.call(silver_done())
+            run = world.running("silver-customers")
+        if run is not None:
+            world.finish("silver-customers")
+            done += 1
+        world.now += QUARTER
+    assert done == 20
+    assert 3 < sum(run["Arguments"] == poison for run in world.runs) < 8
+
+
+def test_what_is_left_is_told_once(world: GateWorld, caplog: pytest.LogCaptureFixture) -> None:
+    good = world.arrive(f"{CUSTOMERS}good.csv")
+    bad = world.arrive(f"{CUSTOMERS}bad\x1b[2J\n.csv")
+    world.put("provenance", bad.receipt_key, b"{}")
+    young = world.arrive(f"{CUSTOMERS}young.csv", recorded=False)
+
+    answer = world.call()["tables"]["customers"]
+    assert (answer["entries"], answer["left"], answer["pending"]) == (1, 1, 1)
+    assert world.handed_out() == [good]
+    assert world.report() == {bad: Reason.UNREADABLE}
+    ((subject, message),) = world.messages
+    assert subject == "custody: the gate leaves 1 object version of customers"
+    assert f"{bad.uri}: receipt cannot be read\n" in message
+    assert "\x1b" not in message
+    (line,) = [line for line in caplog.records if line.getMessage() == "VersionLeft"]
+    assert (line.__dict__["object"], line.__dict__["reason"]) == (bad.uri, Reason.UNREADABLE)
+    assert world.counted()["VersionsLeft"] == 1
+
+    world.call()
+    assert len(world.messages) == 1
+    assert world.counted()["VersionsLeft"] == 1
+
+    world.now += timedelta(hours=2)
+    world.call()
+    assert world.report() == {bad: Reason.UNREADABLE, young: Reason.NO_RECEIPT}
+    assert "2 object versions" in world.messages[1][0]
+    assert "New since the last report: 1." in world.messages[1][1]
+    assert world.messages[1][1].index(young.uri) < world.messages[1][1].index(bad.uri)
+
+    world.record(young)
+    del world.objects["provenance", bad.receipt_key]
+    world.record(bad)
+    answer = world.call()["tables"]["customers"]
+    assert (answer["entries"], answer["left"]) == (2, 0)
+    assert world.report() == {}
+    assert "nothing any more" in world.messages[2][0]
+    assert sorted(world.handed_out()) == sorted([good, bad, young])
+
+
+def test_a_message_names_the_first_and_counts_the_others(
+    world: GateWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gate_left, "NAMED", 2)
+    for name in "abcde":
+        world.arrive(f"{CUSTOMERS}{name}", recorded=False)
+    world.now += timedelta(hours=2)
+    world.call()
+    assert world.messages[0][1].count("no receipt\n") == 2
+    assert "and 3 more" in world.messages[0][1]
+    assert len(world.report()) == 5
+
+
+def test_a_gate_that_stops_after_its_message_sends_it_again(world: GateWorld) -> None:
+    world.arrive(f"{CUSTOMERS}a", recorded=False)
+    world.now += timedelta(hours=2)
+    calls = 0
+    while not world.messages:
+        calls += 1
+        with pytest.raises(CrashError):
+            world.call(lifeline=Lifeline(calls, after=True))
+    assert [key for _, key in world.objects if "_left" in key] == []
+    world.call()
+    world.call()
+    assert len(world.messages) == 2
+    assert len(world.report()) == 1
+
+
+def test_a_version_that_is_no_more_is_left_no_more(world: GateWorld) -> None:
+    gone = world.arrive(f"{CUSTOMERS}a", recorded=False)
+    world.now += timedelta(hours=2)
+    world.call()
+    del world.objects["raw", gone.key]
+    assert world.call()["tables"]["customers"]["left"] == 0
+    assert world.report() == {}
+
+
+def test_a_version_that_cannot_be_checked_keeps_no_other_back(world: GateWorld) -> None:
+    good = [world.arrive(f"{CUSTOMERS}{name}") for name in "abc"]
+    bad = world.arrive(f"{CUSTOMERS}bad")
+    world.refused[bad.receipt_key] = "AccessDenied"
+    with pytest.raises(
+        CannotCheckError, match=r"customers: 1 object versions could not be checked.*bad.*AccessD"
+    ):
+        world.call()
+    assert sorted(world.handed_out()) == good
+    assert world.running("silver-customers") is not None
+    assert world.counted()["VersionsLeft"] == 0
+    del world.refused[bad.receipt_key]
+    world.call()
+    assert sorted(world.handed_out()) == sorted([*good, bad])
+
+
+def test_a_version_that_was_left_and_cannot_be_checked_is_still_left(world: GateWorld) -> None:
+    left = world.arrive(f"{CUSTOMERS}a", recorded=False)
+    world.now += timedelta(hours=2)
+    world.call()
+    world.refused[left.receipt_key] = "SlowDown"
+    with pytest.raises(CannotCheckError, match="SlowDown"):
+        world.call()
+    assert world.report() == {left: Reason.NO_RECEIPT}
+    assert len(world.messages) == 1
+
+
+def test_after_too_many_errors_the_others_are_not_tried(
+    world: GateWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gate_table, "MAX_ERRORS", 2)
+    monkeypatch.setattr(gate_table, "MAX_ENTRIES", 4)
+    for number in range(60):
+        world.refused[world.arrive(f"{CUSTOMERS}{number:02d}").receipt_key] = "SlowDown"
+    with pytest.raises(CannotCheckError, match=r"customers: [2-4] object versions could not be checked"):
+        world.call()
+
+
+def test_one_table_that_fails_keeps_no_other_back(world: GateWorld) -> None:
+    world.put("processed", "manifests/customers/README", b"hello")
+    event = world.arrive(f"{EVENTS}a")
+    with pytest.raises(CannotCheckError, match=r"^customers: [^:]*:[^:]*README[^:]*$"):
+        world.call()
+    assert world.handed_out("viewing_events") == [event]
+    assert world.running("silver-events") is not None
+
+
+def test_without_a_registry_nothing_is_done(world: GateWorld) -> None:
+    world.arrive(f"{CUSTOMERS}a")
+    world.put("provenance", "keys/registry.json", b"{}")
+    with pytest.raises(EvidenceError, match="keys is not a list"):
+        world.call()
+    assert world.handed_out() == []
+
+
+def test_a_call_without_time_says_that_the_listing_did_not_end(world: GateWorld) -> None:
+    for number in range(5):
+        world.arrive(f"{CUSTOMERS}{number}")
+    gate = world.gate()
+    clock = iter([900.0])
+    with pytest.raises(CannotCheckError, match="did not come to their end in time"):
+        gate.run({"table": "customers"}, lambda: next(clock, 0.0))
+    assert world.handed_out() == []
+    world.call()
+    assert len(world.handed_out()) == 5
+
+
+def test_a_backlog_is_handed_out_as_far_as_time_allows(
+    world: GateWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gate_table, "MAX_ENTRIES", 4)
+    monkeypatch.setattr(gate_table, "_LOOK_AT_CLOCK_EVERY", 1)
+    versions = [world.arrive(f"{CUSTOMERS}{number:02d}") for number in range(10)]
+    asked = 0
+
+    def remaining() -> float:
+        nonlocal asked
+        asked += 1
+        return 900.0 if asked < 12 else 0.0
+
+    answer = world.gate().run({"table": "customers"}, remaining)["tables"]["customers"]
+    assert answer["entries"] == 4
+    assert world.handed_out() == versions[:4]
+    world.call()
+    assert sorted(world.handed_out()) == versions
+
+
+def test_what_was_not_checked_is_not_passed_over_in_silence(
+    world: GateWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Time ends while one batch is checked; the listing then comes to its end all the same."""
+    monkeypatch.setattr(gate_table, "MAX_ENTRIES", 2)
+    versions = [world.arrive(f"{CUSTOMERS}{number}") for number in range(3)]
+    asked = 0
+
+    def remaining() -> float:
+        nonlocal asked
+        asked += 1
+        return 0.0 if asked in {3, 4} else 900.0
+
+    with pytest.raises(CannotCheckError, match="did not come to their end in time"):
+        world.gate().run({"table": "customers"}, remaining)
+    assert len(world.handed_out()) < 3
+    world.call()
+    assert sorted(world.handed_out()) == versions
+
+
+def test_what_was_left_before_never_keeps_back_what_is_new(
+    world: GateWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A call that ends for want of time says of them only what was said before."""
+    left = [world.arrive(f"{CUSTOMERS}a{number}", recorded=False) for number in range(8)]
+    world.now += timedelta(hours=2)
+    world.call()
+    monkeypatch.setattr(gate_table, "_LOOK_AT_CLOCK_EVERY", 1)
+    new = world.arrive(f"{CUSTOMERS}z")
+    asked = 0
+
+    def remaining() -> float:
+        nonlocal asked
+        asked += 1
+        return 900.0 if asked < 13 else 0.0
+
+    answer = world.gate().run({"table": "customers"}, remaining)["tables"]["customers"]
+    assert world.handed_out() == [new]
+    assert answer["left"] == 8
+    assert world.report() == dict.fromkeys(left, Reason.NO_RECEIPT)
+    assert len(world.messages) == 1
+
+
+def test_what_a_call_did_not_come_to_is_left_as_before(world: GateWorld) -> None:
+    left = world.arrive(f"{CUSTOMERS}a", recorded=False)
+    world.now += timedelta(hours=2)
+    world.call()
+    with pytest.raises(CannotCheckError, match="did not come to their end in time"):
+        world.gate().run({"table": "customers"}, iter([900.0, *[0.0] * 1000]).__next__)
+    assert world.report() == {left: Reason.NO_RECEIPT}
+    assert len(world.messages) == 1
+
+
+def test_summaries_are_written_as_manifests_add_up(world: GateWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gate_manifests, "FOLD_MANIFESTS", 3)
+    summary = ("processed", "manifests/customers/_seen/0000000003.bin")
+    for number in range(3):
+        assert summary not in world.objects
+        world.arrive(f"{CUSTOMERS}{number}")
+        world.call()
+    assert summary in world.objects
+
+
+def test_too_many_left_versions_end_the_check_and_heal(
+    world: GateWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gate_table, "MAX_LEFT", 4)
+    monkeypatch.setattr(gate_table, "MAX_ENTRIES", 2)
+    versions = [world.arrive(f"{CUSTOMERS}{number}", recorded=False) for number in range(9)]
+    world.now += timedelta(hours=2)
+    for _ in range(2):
+        with pytest.raises(
+            CannotCheckError, match="4 object versions are left; 5 new ones were not looked at"
+        ):
+            world.call()
+        assert len(world.report()) == 4
+    for version in versions:
+        world.record(version)
+    with pytest.raises(CannotCheckError, match="not looked at"):
+        world.call()
+    world.call()
+    assert sorted(world.handed_out()) == versions
+
+
+def test_each_table_has_its_share_of_the_time(world: GateWorld) -> None:
+    """The first table may use half of the time, and leaves the second the other half."""
+    for number in range(3):
+        world.arrive(f"{CUSTOMERS}{number}")
+        world.arrive(f"{EVENTS}{number}")
+    with pytest.raises(CannotCheckError, match=r"^customers: Listing[^:]*$"):
+        world.gate().run({}, iter([900.0, *[449.0] * 1000]).__next__)
+    assert world.handed_out() == []
+    assert len(world.handed_out("viewing_events")) == 3
+
+
+def test_gold_follows_when_silver_is_recorded(world: GateWorld) -> None:
+    documents = silver_is_made(world)
+    receipt = documents["customers"].receipt_key
+    kept = world.objects.pop(("provenance", receipt))
+    with pytest.raises(CannotCheckError, match=r"gold: .* has no receipt yet"):
+        world.call(silver_done())
+    assert world.call()["gold"] == {"job_run_id": None, "state": "idle"}
+    world.objects["provenance", receipt] = kept
+    assert world.call(silver_done())["gold"] == {"job_run_id": "jr_0", "state": "started"}
+    assert world.runs[0] | {"JobName": "gold", "Arguments": {}} == world.runs[0]
+    assert world.call(silver_done())["gold"] == {"job_run_id": "jr_0", "state": "running"}
+
+
+def test_gold_waits_until_each_silver_table_is_there(world: GateWorld) -> None:
+    world.publish("processed", "customers", "ab" * 32)
+    assert world.call(silver_done())["gold"]["state"] == "idle"
+    world.publish("processed", "viewing_events", "ab" * 32)
+    assert world.call(silver_done())["gold"]["state"] == "started"
+
+
+def test_gold_is_made_again_only_if_silver_has_moved_on(world: GateWorld) -> None:
+    silver_is_made(world)
+    gold_is_made(world, 0, 0)
+    assert world.call(silver_done())["gold"]["state"] == "idle"
+    assert world.call()["gold"]["state"] == "idle"
+    world.publish("processed", "viewing_events", "ef" * 32)
+    # the schedule sees to what no event told, as when gold was running at that time
+    assert world.call()["gold"]["state"] == "started"
+    world.finish("gold")
+    gold_is_made(world, 0, 1)
+    assert world.call()["gold"]["state"] == "idle"
+
+
+@pytest.mark.parametrize("inputs", [None, "x", [1], [{"table": "s3://processed/tables/customers"}]])
+def test_an_odd_gold_document_means_that_gold_is_behind(world: GateWorld, inputs: object) -> None:
+    silver_is_made(world)
+    world.publish("analytics", "customer_value", "cd" * 32, inputs=inputs)
+    assert world.call()["gold"]["state"] == "started"
+
+
+def test_runs_that_share_a_version_count_together(world: GateWorld) -> None:
+    """Of documents of one version none is the newest: gold is as new as any, and each must be recorded."""
+    silver_is_made(world)
+    gold_is_made(world, 0, 0)
+    key = next(key for bucket, key in world.objects if "customer_value" in key)
+    world.put("analytics", key.replace("cd" * 32, "ff" * 32), json.dumps({"inputs": []}).encode())
+    assert world.call()["gold"]["state"] == "idle"
+
+    world.publish("processed", "customers", "00" * 32)
+    key = next(key for bucket, key in world.objects if key.endswith(f"1-{'00' * 32}.json"))
+    world.put("processed", key.replace("00" * 32, "ff" * 32), b"{}")
+    assert world.call()["gold"]["state"] == "idle"
+    with pytest.raises(CannotCheckError, match=r"f\.json has no receipt yet"):
+        world.call(silver_done())
+
+
+def test_gold_that_fails_is_tried_again_after_growing_pauses(world: GateWorld) -> None:
+    silver_is_made(world)
+    tried = []
+    for minutes in range(0, 4 * 60, 15):
+        if world.call()["gold"]["state"] == "started":
+            tried.append(minutes)
+            world.finish("gold", "FAILED")
+        world.now += QUARTER
+    assert tried == [0, 15, 45, 90, 180]
+    assert world.call(silver_done())["gold"]["state"] == "started"  # there is something new to try it with
+
+
+def test_a_gold_run_that_ended_well_ends_the_pauses(world: GateWorld) -> None:
+    silver_is_made(world)
+    for state in ("FAILED", "FAILED", "FAILED", "SUCCEEDED"):
+        assert world.call(silver_done())["gold"]["state"] == "started"
+        world.now += timedelta(minutes=1)
+        world.finish("gold", state)
+    assert world.call()["gold"]["state"] == "started"
+
+
+def forged(world: GateWorld, document: ObjectVersion) -> None:
+    """Another version on top, longer ago than a receipt takes."""
+    world.put("processed", document.key, b'{"forged": true}').last_modified -= timedelta(hours=2)
+
+
+def changed(world: GateWorld, document: ObjectVersion) -> None:
+    """Bytes changed behind Amazon S3's back; size and ETag answer as before."""
+    world.record(document, sha256="00" * 32)
+
+
+def unsigned(world: GateWorld, document: ObjectVersion) -> None:
+    world.put("provenance", document.receipt_key, b"{}")
+
+
+@pytest.mark.parametrize(
+    ("damage", "why"),
+    [(forged, "no receipt"), (changed, "hashes to"), (unsigned, "receipt cannot be read")],
+)
+def test_gold_is_not_made_of_silver_whose_lineage_does_not_hold(
+    world: GateWorld, damage: Any, why: str
+) -> None:
+    documents = silver_is_made(world)
+    damage(world, documents["customers"])
+    for event in ({}, silver_done(), {"days": ["2026-01-15"]}):
+        with pytest.raises(CannotCheckError, match=rf"gold: .*{why}"):
+            world.call(event)
+    assert world.runs == []
+
+
+def test_days_are_made_anew(world: GateWorld) -> None:
+    event = {"days": ["2026-01-16", "2026-01-15"]}
+    with pytest.raises(CannotCheckError, match="no lineage document yet"):
+        world.call(event)
+    documents = silver_is_made(world)
+    gold_is_made(world, 0, 0)
+    assert world.call(event) == {"tables": {}, "gold": {"job_run_id": "jr_0", "state": "started"}}
+    assert world.runs[0]["Arguments"] == {"--days": "2026-01-15,2026-01-16"}
+    assert world.call(event)["gold"] == {"job_run_id": None, "state": "running"}
+    world.finish("gold")
+    del world.objects["provenance", documents["customers"].receipt_key]
+    with pytest.raises(CannotCheckError, match="has no receipt yet"):
+        world.call(event)
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_a_gate_may_stop_anywhere(after: bool) -> None:
+    """After a crash at each call in turn, the next gate brings everything to its end."""
+    dies_at = 0
+    while True:
+        dies_at += 1
+        world = GateWorld()
+        silver_is_made(world)
+        good = [world.arrive(f"{CUSTOMERS}{name}") for name in "ab"]
+        left = world.arrive(f"{CUSTOMERS}left", recorded=False)
+        world.now += timedelta(hours=2)
+        lifeline = Lifeline(dies_at, after=after)
+        try:
+            world.call(lifeline=lifeline)
+        except CrashError:
+            world.call()
+        else:
+            break
+        assert sorted(world.handed_out()) == good
+        assert world.report() == {left: Reason.NO_RECEIPT}
+        assert len(world.messages) in {1, 2}
+        assert [run["JobName"] for run in world.runs] == ["silver-customers", "gold"]
+    assert dies_at > 25

@@ -1,0 +1,370 @@
+"""The recorder: a receipt for each object version, and a named end for every event."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import json
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import boto3
+import pytest
+from aws_lambda_powertools import Logger
+from botocore.exceptions import ClientError, EndpointConnectionError
+from botocore.stub import Stubber
+from urllib3.exceptions import ProtocolError, ReadTimeoutError
+
+from custody.evidence.creation import CONFLICT_ATTEMPTS
+from custody.evidence.dsse import CONTENT_TYPE
+from custody.evidence.envelope import parse_envelope
+from custody.evidence.hashing import CHUNK_BYTES
+from custody.evidence.keyring import parse_registry
+from custody.evidence.objects import ObjectVersion
+from custody.evidence.receipt import PAYLOAD_TYPE, parse_statement
+from custody.evidence.signing import KmsSigner
+from custody.recorder.notification import MalformedMessageError, SkipReason, backfill_message
+from custody.recorder.recorder import (
+    Failure,
+    ObjectGoneError,
+    Outcome,
+    Result,
+    StreamBrokenError,
+    WrongVersionError,
+    classify,
+)
+from tests.support.evidence import (
+    IDENTITY,
+    KEY_ID,
+    REGION,
+    Drop,
+    World,
+    body,
+    given,
+    refused,
+    s3_record,
+    worlds,
+)
+
+
+@pytest.fixture(scope="module")
+def new_world() -> Iterator[Callable[[], World]]:
+    with worlds() as new:
+        yield new
+
+
+@pytest.fixture
+def world(new_world: Callable[[], World]) -> World:
+    return new_world()
+
+
+def process(world: World, *drops: Drop) -> list[Outcome]:
+    return world.recorder.process(body(*(s3_record(drop.version, drop.request_id) for drop in drops)))
+
+
+def failure(world: World, drop: Drop) -> Exception:
+    """The exception that recording one object version ends in; there must be no receipt then."""
+    with pytest.raises(ExceptionGroup) as raised:
+        process(world, drop)
+    (error,) = raised.value.exceptions
+    assert receipts(world) == []
+    assert isinstance(error, Exception)
+    return error
+
+
+def receipts(world: World) -> list[str]:
+    page = world.s3.list_object_versions(Bucket=world.provenance, Prefix="provenance/")
+    return [version["Key"] for version in page.get("Versions", [])]
+
+
+@pytest.mark.parametrize(
+    ("key", "data"),
+    [
+        ("incoming/a.csv", b"hello"),
+        ("incoming/empty", b""),
+        ("incoming/größe 1+1=100% \"x\" 'y' <z>&.csv", b"hello"),
+        ("incoming/" + "k" * 1015, b"a key of 1,024 bytes"),
+        ("incoming/large", b"0123456789" * 350_000),
+    ],
+)
+def test_a_receipt_says_what_is_stored(world: World, key: str, data: bytes) -> None:
+    drop = world.put(key, data)
+
+    assert process(world, drop) == [Outcome(Result.RECORDED, drop.version.uri, len(data))]
+
+    stored = world.s3.get_object(Bucket=world.provenance, Key=drop.version.receipt_key)
+    envelope = parse_envelope(stored["Body"].read())
+    parse_registry(world.read(world.provenance, "keys/registry.json")).verify(envelope)
+    assert envelope.payload_type == PAYLOAD_TYPE
+    assert stored["ContentType"] == CONTENT_TYPE
+    receipt = parse_statement(envelope.payload)
+    head = world.s3.head_object(Bucket=world.raw, Key=key)
+    assert receipt.version == drop.version
+    assert receipt.sha256 == hashlib.sha256(data).hexdigest()
+    assert receipt.size_bytes == len(data)
+    assert receipt.etag == head["ETag"]
+    assert receipt.last_modified == head["LastModified"]
+    assert receipt.content_type == head["ContentType"]
+    assert receipt.event.request_id == drop.request_id
+    assert receipt.recorder == IDENTITY
+    hashed = {"BytesHashed": [float(len(data))]} if data else {}
+    assert world.counted() == {"ReceiptsWritten": [1.0]} | hashed
+
+
+def test_the_bytes_are_hashed_as_they_are_stored(world: World) -> None:
+    data = gzip.compress(b"hello")
+    stored = world.s3.put_object(Bucket=world.raw, Key="incoming/a", Body=data, ContentEncoding="gzip")
+    drop = Drop(ObjectVersion(world.raw, "incoming/a", stored["VersionId"]), "REQ")
+    process(world, drop)
+    envelope = parse_envelope(world.read(world.provenance, drop.version.receipt_key))
+    assert parse_statement(envelope.payload).sha256 == hashlib.sha256(data).hexdigest()
+
+
+def test_every_record_of_a_message_gets_its_receipt(world: World) -> None:
+    """The seed's function recorded the first and lost the rest."""
+    drops = [world.put(f"incoming/{number}", b"x") for number in range(5)]
+    process(world, *drops)
+    assert sorted(receipts(world)) == sorted(drop.version.receipt_key for drop in drops)
+
+
+def test_a_version_that_was_superseded_gets_the_receipt_of_its_own_bytes(world: World) -> None:
+    """The seed's function hashed whatever was newest by then, and kept one record for a key."""
+    first, second = world.put("incoming/a", b"first"), world.put("incoming/a", b"second")
+    process(world, first)
+    process(world, second)
+    hashes = [
+        parse_statement(parse_envelope(world.read(world.provenance, drop.version.receipt_key)).payload).sha256
+        for drop in (first, second)
+    ]
+    assert hashes == [hashlib.sha256(data).hexdigest() for data in (b"first", b"second")]
+
+
+def test_receipts_lie_where_those_who_write_objects_cannot_write(world: World) -> None:
+    """The seed's function wrote them into the raw bucket, where any producer could forge one."""
+    drop = world.put("incoming/a", b"x")
+    process(world, drop)
+    assert drop.version.receipt_key in receipts(world)
+    assert [entry["Key"] for entry in world.s3.list_objects_v2(Bucket=world.raw)["Contents"]] == [
+        "incoming/a"
+    ]
+
+
+def test_an_event_that_comes_twice_is_recorded_once(world: World) -> None:
+    drop = world.put("incoming/a", b"hello")
+    process(world, drop)
+    before = world.read(world.provenance, drop.version.receipt_key)
+    world.counted()
+
+    assert process(world, drop, drop) == [Outcome(Result.ALREADY_RECORDED, drop.version.uri, 5)] * 2
+
+    assert receipts(world) == [drop.version.receipt_key]
+    assert world.read(world.provenance, drop.version.receipt_key) == before
+    assert world.counted() == {"AlreadyRecorded": [1.0, 1.0], "BytesHashed": [5.0, 5.0]}
+
+
+def test_a_backfill_gets_a_receipt_that_claims_no_writer(world: World) -> None:
+    drop = world.put("incoming/a", b"hello")
+    asked = datetime(2026, 11, 20, 14, tzinfo=UTC)
+    world.recorder.process(backfill_message(drop.version, asked))
+    event = parse_statement(
+        parse_envelope(world.read(world.provenance, drop.version.receipt_key)).payload
+    ).event
+    assert (event.name, event.time) == ("Backfill", asked)
+    assert (event.request_id, event.principal_id, event.source_ip, event.sequencer) == (None,) * 4
+
+
+def test_the_put_is_conditional_and_checked(world: World) -> None:
+    asked: list[dict[str, Any]] = []
+    drop = world.put("incoming/a", b"x")
+    world.s3.meta.events.register(
+        "provide-client-params.s3.PutObject", lambda params, **_: asked.append(dict(params))
+    )
+    process(world, drop)
+    (params,) = asked
+    assert params["IfNoneMatch"] == "*"
+    assert params["ChecksumAlgorithm"] == "SHA256"
+    # How it is encrypted and how long it is locked is the bucket's to say.
+    assert params.keys() == {"Bucket", "Key", "Body", "ContentType", "ChecksumAlgorithm", "IfNoneMatch"}
+
+
+@pytest.mark.parametrize(
+    ("record", "reason", "metric"),
+    [
+        ({"eventName": "ObjectRemoved:Delete"}, SkipReason.NOT_CREATED, "SkippedNotCreated"),
+        (
+            {"eventName": "ObjectRemoved:DeleteMarkerCreated"},
+            SkipReason.DELETE_MARKER,
+            "SkippedDeleteMarker",
+        ),
+    ],
+)
+def test_what_is_skipped_is_counted_by_its_reason(
+    world: World, record: dict[str, Any], reason: SkipReason, metric: str
+) -> None:
+    version = ObjectVersion(world.raw, "incoming/a", "v1")
+    (outcome,) = world.recorder.process(body(s3_record(version, **record)))
+    assert outcome == Outcome(Result.SKIPPED, version.uri, reason=reason)
+    assert world.counted() == {metric: [1.0]}
+
+
+def test_a_test_event_is_skipped(world: World) -> None:
+    (outcome,) = world.recorder.process(json.dumps({"Event": "s3:TestEvent", "Bucket": world.raw}))
+    assert (outcome.result, outcome.reason) == (Result.SKIPPED, SkipReason.TEST_EVENT)
+    assert world.counted() == {"SkippedTestEvent": [1.0]}
+
+
+def test_a_receipt_of_a_receipt_is_skipped(world: World) -> None:
+    drop = world.put("provenance/a", b"x", world.provenance)
+    (outcome,) = process(world, drop)
+    assert (outcome.result, outcome.reason) == (Result.SKIPPED, SkipReason.RECEIPT)
+    assert world.counted() == {"SkippedReceipt": [1.0]}
+
+
+def test_a_delete_marker_has_no_bytes_and_is_skipped(world: World) -> None:
+    drop = world.put("incoming/a", b"x")
+    with refused(world.s3, "GetObject", 405, "MethodNotAllowed"):
+        (outcome,) = process(world, drop)
+    assert (outcome.result, outcome.reason) == (Result.SKIPPED, SkipReason.DELETE_MARKER)
+    assert world.counted() == {"SkippedDeleteMarker": [1.0]}
+    assert receipts(world) == []
+
+
+def test_an_object_that_is_gone_fails(world: World) -> None:
+    drop = world.put("incoming/a", b"x")
+    world.s3.delete_object(Bucket=world.raw, Key="incoming/a", VersionId=drop.version.version_id)
+    assert isinstance(failure(world, drop), ObjectGoneError)
+    assert world.counted() == {"FailedObjectGone": [1.0]}
+
+
+@pytest.mark.parametrize("code", ["NoSuchVersion", "NoSuchKey"])
+def test_both_ways_to_be_gone_count_as_gone(world: World, code: str) -> None:
+    drop = world.put("incoming/a", b"x")
+    with refused(world.s3, "GetObject", 404, code):
+        assert isinstance(failure(world, drop), ObjectGoneError)
+
+
+@pytest.mark.parametrize("operation", ["GetObject", "PutObject"])
+@pytest.mark.parametrize(
+    ("status", "code", "metric"),
+    [
+        (503, "SlowDown", "FailedThrottled"),
+        (503, "ServiceUnavailable", "FailedThrottled"),
+        (400, "KMS.ThrottlingException", "FailedThrottled"),
+        (403, "AccessDenied", "FailedAccessDenied"),
+        (403, "KMS.AccessDeniedException", "FailedAccessDenied"),
+        (404, "NoSuchBucket", "FailedOther"),
+        (403, "InvalidObjectState", "FailedOther"),
+        (500, "InternalError", "FailedOther"),
+    ],
+)
+def test_a_refusal_of_amazon_s3_fails_by_its_name(
+    world: World, operation: str, status: int, code: str, metric: str
+) -> None:
+    drop = world.put("incoming/a", b"x")
+    with refused(world.s3, operation, status, code):
+        error = failure(world, drop)
+    assert isinstance(error, ClientError)
+    assert world.counted() == {metric: [1.0]}
+    # Delivered again once Amazon S3 is willing, the same message gets its receipt.
+    assert process(world, drop)[0].result is Result.RECORDED
+
+
+@pytest.mark.parametrize(
+    ("code", "metric"),
+    [
+        ("ThrottlingException", "FailedThrottled"),
+        ("LimitExceededException", "FailedThrottled"),
+        ("AccessDeniedException", "FailedAccessDenied"),
+        ("DisabledException", "FailedOther"),
+    ],
+)
+def test_a_refusal_of_aws_kms_fails_by_its_name(world: World, code: str, metric: str) -> None:
+    drop = world.put("incoming/a", b"x")
+    kms = boto3.client("kms", region_name=REGION)
+    world.recorder = world.recorder_with(KmsSigner(kms, KEY_ID))
+    with Stubber(kms) as stub:
+        stub.add_client_error("sign", code)
+        assert isinstance(failure(world, drop), ClientError)
+    assert world.counted() == {metric: [1.0]}
+
+
+@pytest.mark.parametrize("sent", [0, 5, CHUNK_BYTES + 1])
+@pytest.mark.parametrize(
+    "then",
+    [None, ProtocolError("reset"), ReadTimeoutError(None, "url", "slow")],
+    ids=["eof", "reset", "slow"],
+)
+def test_a_stream_that_breaks_fails(world: World, sent: int, then: Exception | None) -> None:
+    drop = world.put("incoming/a", b"x")
+    with given(world.s3, bytes(sent), 2 * CHUNK_BYTES, drop.version.version_id, then):
+        assert isinstance(failure(world, drop), StreamBrokenError)
+    assert world.counted() == {"FailedStreamBroken": [1.0]}
+
+
+def test_an_answer_of_another_version_fails(world: World) -> None:
+    drop = world.put("incoming/a", b"x")
+    with given(world.s3, b"x", 1, "other"):
+        assert isinstance(failure(world, drop), WrongVersionError)
+    assert world.counted() == {"FailedOther": [1.0]}
+
+
+def test_a_message_that_cannot_be_read_fails(world: World) -> None:
+    with pytest.raises(MalformedMessageError):
+        world.recorder.process("{}")
+    assert world.counted() == {"FailedMalformed": [1.0]}
+
+
+@pytest.mark.parametrize("conflicts", range(CONFLICT_ATTEMPTS))
+def test_a_conflicting_write_is_tried_again(world: World, conflicts: int) -> None:
+    drop = world.put("incoming/a", b"x")
+    with refused(world.s3, "PutObject", 409, "ConditionalRequestConflict", times=conflicts) as urls:
+        assert process(world, drop)[0].result is Result.RECORDED
+    assert len(urls) == conflicts
+    assert receipts(world) == [drop.version.receipt_key]
+
+
+def test_a_conflict_that_lasts_fails(world: World) -> None:
+    drop = world.put("incoming/a", b"x")
+    with refused(world.s3, "PutObject", 409, "ConditionalRequestConflict") as urls:
+        failure(world, drop)
+    assert len(urls) == CONFLICT_ATTEMPTS
+    assert world.counted() == {"FailedOther": [1.0]}
+
+
+def test_a_failing_event_keeps_none_of_the_others_back(world: World) -> None:
+    drops = [world.put(f"incoming/{number}", b"x") for number in range(4)]
+    for drop in (drops[0], drops[2]):
+        world.s3.delete_object(Bucket=world.raw, Key=drop.version.key, VersionId=drop.version.version_id)
+    with pytest.raises(ExceptionGroup, match="2 of 4 events") as raised:
+        process(world, *drops)
+    assert [type(error) for error in raised.value.exceptions] == [ObjectGoneError] * 2
+    assert sorted(receipts(world)) == [drops[1].version.receipt_key, drops[3].version.receipt_key]
+    assert world.counted() == {
+        "FailedObjectGone": [1.0, 1.0],
+        "ReceiptsWritten": [1.0, 1.0],
+        "BytesHashed": [1.0, 1.0],
+    }
+
+
+def test_each_end_is_one_line_of_the_log(world: World) -> None:
+    """A key can hold what would forge a line; it is escaped."""
+    log = io.StringIO()
+    world.recorder = world.recorder_with(world.signer, Logger(service="ends", stream=log))
+    good, gone = world.put('incoming/a"}\n{"level":"INFO', b"hello"), world.put("incoming/b", b"x")
+    world.s3.delete_object(Bucket=world.raw, Key="incoming/b", VersionId=gone.version.version_id)
+    with pytest.raises(ExceptionGroup):
+        process(world, good, gone)
+    lines = [json.loads(line) for line in log.getvalue().splitlines()]
+    assert [(line["level"], line["message"], line["object"]) for line in lines] == [
+        ("INFO", "ReceiptsWritten", good.version.uri),
+        ("ERROR", "FailedObjectGone", gone.version.uri),
+    ]
+    assert lines[0]["size_bytes"] == 5
+    assert "deleted before it was hashed" in lines[1]["error"]
+
+
+def test_an_exception_nobody_thought_of_has_a_name_too() -> None:
+    assert classify(EndpointConnectionError(endpoint_url="x")) is Failure.OTHER
+    assert classify(ZeroDivisionError()) is Failure.OTHER
