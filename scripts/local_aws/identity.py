@@ -70,7 +70,7 @@ class Credentials:
 
 
 def issued(access_key_id: str) -> Credentials | None:
-    """The credentials of an access key; ``None`` for one that nobody issued, or that is not active any more."""
+    """The credentials of an access key; ``None`` for one that nobody issued, or that is not active now."""
     return _session(access_key_id) if access_key_id.startswith("ASIA") else _user(access_key_id)
 
 

@@ -94,7 +94,7 @@ def test_pages_together_are_the_whole(s3: Any, size: int) -> None:
 
 
 def test_of_one_millisecond_the_later_version_is_the_latest(s3: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    moment = datetime(2026, 1, 1)
+    moment = datetime(2026, 1, 1)  # noqa: DTZ001 - as moto has it
     monkeypatch.setattr("moto.s3.models.utcnow", lambda: moment)
     ids = [s3.put_object(Bucket="bucket", Key="key")["VersionId"] for _ in range(3)]
     listed = s3.list_object_versions(Bucket="bucket")["Versions"]

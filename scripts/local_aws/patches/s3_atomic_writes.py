@@ -1,8 +1,8 @@
 """A conditional write is decided and done in one step; what is refused has stored nothing.
 
 moto checks ``If-None-Match`` before it writes, in a thread a request: of two writers both could win. And
-it keeps the versions of a key in a list that two writers of that key rebuild at once. It looks at tags and ACLs
-after the object is stored and its event sent.
+it keeps the versions of a key in a list that two writers of that key rebuild at once. It looks at tags and
+ACLs after the object is stored and its event sent.
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
 """
 

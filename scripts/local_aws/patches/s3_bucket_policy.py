@@ -122,7 +122,7 @@ def _authorize(response: S3Response, call: S3Call) -> None:
 
 
 def allows(bucket: FakeBucket, call: S3Call, action: str, key: str) -> bool:
-    """Whether the bucket's policy lets the call do ``action`` (without its ``s3:``) to one of several keys."""
+    """Whether the bucket's policy lets a call do ``action`` (without its ``s3:``) to one of several keys."""
     resource = f"arn:aws:s3:::{bucket.name}/{key}"
     decision = _decide(bucket.policy, call, _context(call), f"s3:{action}", resource)
     return decision is Decision.ALLOW or (decision is Decision.NEUTRAL and not call.principal.is_anonymous)

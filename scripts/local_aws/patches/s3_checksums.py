@@ -1,8 +1,8 @@
 """Objects, parts and completed uploads have checksums, and say them.
 
-moto believes every checksum, knows them by the SDKs' header alone, lists parts without, and answers a completed
-upload with none. What came with a payload is checked before moto sees it (``s3/checksums.py``); here it is kept,
-completed uploads get the checksum of their type, and S3's own is added where the client brought none.
+moto believes every checksum, knows them by the SDKs' header alone, lists parts without, and answers a
+completed upload with none. What came with a payload is checked before moto sees it (``s3/checksums.py``).
+Here it is kept, completed uploads get the checksum of their type, and S3's own is added where none came.
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/checking-object-integrity-upload.html
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/tutorial-s3-mpu-additional-checksums.html
 """
@@ -64,7 +64,7 @@ def checksum_of(key: FakeKey) -> Checksum | None:
 
 
 def _compute(body: bytes, algorithm: str, encode_base64: bool = True) -> bytes:
-    """moto's own function, which takes other algorithms' values for those it lacks."""
+    """Take the place of moto's function, which gives other algorithms' values for those it lacks."""
     if encode_base64:
         return checksums.encoded(algorithm, [body]).encode()
     return checksums.compute(algorithm, [body])
@@ -130,7 +130,7 @@ def _qualified(serve: Any) -> Any:
 def _typed(serve: Any) -> Any:
     """Settle the type of an upload's checksum when it begins."""
 
-    def key_response_post(
+    def key_response_post(  # noqa: PLR0917 - as moto calls it
         self: S3Response, request: Any, body: bytes, bucket_name: str, query: Mapping[str, Any], key_name: str
     ) -> Any:
         algorithm = self.headers.get("x-amz-checksum-algorithm", "").upper()
@@ -195,7 +195,7 @@ def _with_checksums(serve: Any) -> Any:
         if isinstance(document, dict) and action == "ListParts":
             upload = self.backend.get_bucket(document["Bucket"]).multiparts[document["UploadId"]]
             for part in document["Parts"]:
-                part |= _elements(upload.parts[part["PartNumber"]])
+                part.update(_elements(upload.parts[part["PartNumber"]]))
         if isinstance(document, dict) and action == "CompleteMultipartUpload":
             key = self.backend.get_object(document["Bucket"], document["Key"])
             if key is not None and _elements(key):

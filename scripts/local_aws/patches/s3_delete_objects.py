@@ -1,7 +1,7 @@
 """Each object of a DeleteObjects is asked about as the DeleteObject that it is.
 
-moto asks for ``s3:DeleteObject`` whether a version is named or not, never for what bypasses retention, and names
-no version in its errors.
+moto asks for ``s3:DeleteObject`` whether a version is named or not, never for what bypasses retention, and
+names no version in its errors.
 https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html
 """
 

@@ -144,8 +144,8 @@ def _checksum(upload: FakeMultipart, named: list[NamedPart], parts: list[FakeKey
     for part in named:
         if algorithm not in part.checksums:
             raise invalid_request(
-                f"The upload was created using a {algorithm.lower()} checksum. The complete request must include "
-                f"the checksum for each part. It was missing for part {part.number} in the request."
+                f"The upload was created using a {algorithm.lower()} checksum. The complete request must "
+                f"include the checksum for each part. It was missing for part {part.number} in the request."
             )
     of_parts = b"".join(checksums.compute(algorithm, chunks(part)) for part in parts)
     return kind, checksums.encoded(algorithm, [of_parts]), len(parts)
@@ -165,7 +165,8 @@ def _require_as_named(checksum: tuple[str, str, int], size: int) -> None:
     named_size = headers.get("x-amz-mp-object-size")
     if named_size is not None and named_size != str(size):
         raise invalid_request(
-            f"The provided 'x-amz-mp-object-size' header value {named_size} does not match what was computed: {size}"
+            f"The provided 'x-amz-mp-object-size' header value {named_size} does not match what was "
+            f"computed: {size}"
         )
 
 

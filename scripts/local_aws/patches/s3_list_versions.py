@@ -1,9 +1,9 @@
 """A listing of versions costs what its page holds, begins right after its marker, and writes keys as asked.
 
-moto copies every version of the bucket, content and all, for each page. It leaves out the first version after a
-``KeyMarker`` that comes without a ``VersionIdMarker``, keeps those of the marker's own key, and takes two versions
-of the same millisecond for the wrong way round. It ignores ``encoding-type=url``, so a key that XML cannot hold
-(a control character) ends the listing with an internal error.
+moto copies every version of the bucket, content and all, for each page. It leaves out the first version after
+a ``KeyMarker`` that comes without a ``VersionIdMarker``, keeps those of the marker's own key, and takes two
+versions of one millisecond for the wrong way round. It ignores ``encoding-type=url``, so a key that XML
+cannot hold (a control character) ends the listing with an internal error.
 https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectVersions.html
 """
 

@@ -1,12 +1,13 @@
 """An upload in parts belongs to its key, its parts to their numbers, and its completion to what it names.
 
-moto takes an upload id under any key (so that a bucket policy is asked about another object than the one that is
-written), parts in any order, and no checksum or size that the completion names.
+moto takes an upload id under any key (so that a bucket policy is asked about another object than the one that
+is written), parts in any order, and no checksum or size that the completion names.
 https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html
 """
 
 from __future__ import annotations
 
+import itertools
 from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -34,7 +35,7 @@ def apply() -> None:
     """Check whose upload it is before anything else; read a completion whole; list parts by number."""
     for name in ("upload_part", "upload_part_copy", "list_parts", "abort_multipart_upload"):
         _of_own_key(name)
-    S3Response._complete_multipart_body = _named_parts  # type: ignore[method-assign]
+    S3Response._complete_multipart_body = _named_parts  # type: ignore[method-assign,assignment]
     FakeMultipart.list_parts = _list_parts  # type: ignore[method-assign]
     S3Backend.is_truncated = _is_truncated  # type: ignore[method-assign]
 
@@ -74,7 +75,7 @@ def _named_parts(self: S3Response, body: bytes) -> list[NamedPart]:
         ]
     except (AttributeError, ExpatError, KeyError, TypeError, ValueError) as error:
         raise MalformedXML() from error
-    if any(later.number <= earlier.number for earlier, later in zip(parts, parts[1:], strict=False)):
+    if any(later.number <= earlier.number for earlier, later in itertools.pairwise(parts)):
         raise InvalidPartOrder()
     return parts
 

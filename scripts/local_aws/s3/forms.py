@@ -63,7 +63,7 @@ class Form:
 
 
 def read_form(content_type: str, body: bytes) -> Form:
-    """Read a form that uploads a file. Raises ``S3Error`` for what is none; what follows the file is ignored."""
+    """Read a form that uploads a file; what follows the file is ignored. Raises ``S3Error`` for another."""
     kind, options = parse_options_header(content_type)
     if kind != "multipart/form-data" or not options.get("boundary"):
         raise S3Error(
@@ -75,8 +75,8 @@ def read_form(content_type: str, body: bytes) -> Form:
     fields, name, content = _parts(body, options["boundary"].encode())
     if "key" not in fields:
         raise invalid_argument(
-            "Bucket POST must contain a field named 'key'.  If it is specified, please check the order of the "
-            "fields.",
+            "Bucket POST must contain a field named 'key'.  If it is specified, please check the order of "
+            "the fields.",
             "key",
         )
     fields["key"] = fields["key"].replace("${filename}", re.split(r"[/\\]", name)[-1])

@@ -1,7 +1,7 @@
 """The payload of a request to S3: whole, as it was signed, and with the checksums that came with it.
 
-"Signature Calculations for the Authorization Header: Transferring Payload in Multiple Chunks (Chunked Upload)"
-and its page on trailing headers (Amazon S3 API Reference).
+"Signature Calculations for the Authorization Header: Transferring Payload in Multiple Chunks (Chunked
+Upload)" and its page on trailing headers (Amazon S3 API Reference).
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ import re
 from collections.abc import Mapping
 from typing import IO
 
-from scripts.local_aws.s3.errors import AuthenticationError, S3Error, invalid_argument
-from scripts.local_aws.s3.signatures import EMPTY_SHA256, UNSIGNED_PAYLOAD, Signature
+from scripts.local_aws.s3.errors import S3Error, invalid_argument
+from scripts.local_aws.s3.signatures import EMPTY_SHA256, UNSIGNED_PAYLOAD, Signature, does_not_match
 
 MAX_BODY_BYTES = 5 * 1024**3
 """The largest object that one PUT uploads, and the largest part."""
@@ -41,8 +41,8 @@ def read_payload(
     if kind != UNSIGNED_PAYLOAD and not _SHA256.fullmatch(kind):
         raise invalid_argument(
             "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-UNSIGNED-PAYLOAD-TRAILER, "
-            "STREAMING-AWS4-HMAC-SHA256-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER or a valid sha256 "
-            "value.",
+            "STREAMING-AWS4-HMAC-SHA256-PAYLOAD, STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER or a valid "
+            "sha256 value.",
             "x-amz-content-sha256",
             kind,
         )
@@ -124,12 +124,7 @@ def _trailers(encoded: bytes, kind: str, signature: Signature | None, previous: 
 
 def _same(computed: str, given: bytes) -> str:
     if not hmac.compare_digest(computed.encode(), given):
-        raise AuthenticationError(
-            403,
-            "SignatureDoesNotMatch",
-            "The request signature we calculated does not match the signature you provided. Check your key and "
-            "signing method.",
-        )
+        raise does_not_match()
     return computed
 
 

@@ -44,12 +44,12 @@ _LOCKED_UPLOADS = {"PostObject", "PutObject", "UploadPart"}
 class _Request(BackendRequest):
     """A request whose payload is bytes whatever its content type says: moto reads forms into fields."""
 
-    form = ImmutableMultiDict()  # type: ignore[assignment]
-    files = ImmutableMultiDict()  # type: ignore[assignment]
+    form = ImmutableMultiDict()
+    files = ImmutableMultiDict()
     want_form_data_parsed = False
 
     @property
-    def data(self) -> bytes:  # type: ignore[override]
+    def data(self) -> bytes:
         """The payload."""
         return self.get_data(parse_form_data=False)
 
@@ -211,11 +211,7 @@ def _length(headers: Mapping[str, str]) -> int:
 
 
 def _dispatch(call: S3Call) -> Callable[..., Any]:
-    handler: Callable[..., Any]
-    if call.key:
-        handler = S3Response.key_dispatch
-    else:
-        handler = S3Response.bucket_dispatch
+    handler: Callable[..., Any] = S3Response.key_dispatch if call.key else S3Response.bucket_dispatch
     return handler
 
 

@@ -1,7 +1,7 @@
 """Who signed a request to S3: Signature Version 4 in a header, in a presigned URL, of a form.
 
-"Authenticating Requests (AWS Signature Version 4)" (Amazon S3 API Reference). Version 2 is refused, as by every
-bucket made since June 2020.
+"Authenticating Requests (AWS Signature Version 4)" (Amazon S3 API Reference). Version 2 is refused, as by
+every bucket made since June 2020.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Signature:
         return f"{ALGORITHM} Credential={credential}, SignedHeaders=host, Signature={self.value}"
 
     def of_chunk(self, kind: str, previous: str, *digests: str) -> str:
-        """Return the signature of a chunk (``PAYLOAD``) or of the trailers (``TRAILER``) after ``previous``."""
+        """Return the signature of a chunk (``PAYLOAD``) or the trailers (``TRAILER``) after ``previous``."""
         lines = [f"{ALGORITHM}-{kind}", self.timestamp, self.scope, previous, *digests]
         return _hmac(self.signing_key, "\n".join(lines)).hex()
 
@@ -62,16 +62,16 @@ class Signature:
 def authenticate(wire: Wire, now: datetime) -> Signature | None:
     """Return the signature of a request, ``None`` for an anonymous one.
 
-    Raises ``AuthenticationError`` for whatever signature is not right, not in time, or leaves out what it must
-    cover.
+    Raises ``AuthenticationError`` for whatever signature is not right, not in time, or leaves out what it
+    must cover.
     """
     authorization = wire.headers.get("authorization")
     if authorization is not None and wire.is_presigned:
         raise AuthenticationError(
             400,
             "InvalidArgument",
-            "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string "
-            "parameter or the Authorization header should be specified",
+            "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query "
+            "string parameter or the Authorization header should be specified",
         )
     if authorization is not None:
         return _by_header(wire, authorization, now)
@@ -97,7 +97,7 @@ def authenticate_form(fields: Mapping[str, str]) -> Signature | None:
     credentials = _credentials(scope["key"], fields.get("x-amz-security-token"))
     key = _signing_key(credentials.secret_access_key, scope)
     if not hmac.compare_digest(_hmac(key, fields["policy"]).hex(), fields["x-amz-signature"].lower()):
-        raise _does_not_match()
+        raise does_not_match()
     return Signature(
         credentials.principal,
         "HtmlForm",
@@ -219,7 +219,7 @@ def _verify(
     canonical = _canonical_request(wire, signed_headers, payload_hash)
     lines = [ALGORITHM, timestamp, scope_text, hashlib.sha256(canonical).hexdigest()]
     if not hmac.compare_digest(_hmac(key, "\n".join(lines)).hex(), signature):
-        raise _does_not_match()
+        raise does_not_match()
     must_sign = {"host"} | {
         name for name in wire.headers if name.startswith("x-amz-") and name not in _MAY_BE_UNSIGNED
     }
@@ -269,8 +269,8 @@ def _scope(credential: str, timestamp: str, code: str) -> re.Match[str]:
     if scope is None:
         raise _malformed(
             code,
-            'The Credential is mal-formed; expecting "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request", with '
-            "s3 for the service.",
+            'The Credential is mal-formed; expecting "<YOUR-AKID>/YYYYMMDD/REGION/SERVICE/aws4_request", '
+            "with s3 for the service.",
         )
     if scope["date"] != timestamp[:8]:
         raise _malformed(
@@ -317,7 +317,8 @@ def _moment(timestamp: str) -> datetime | None:
         return None
 
 
-def _does_not_match() -> AuthenticationError:
+def does_not_match() -> AuthenticationError:
+    """Return the error of a signature that is another."""
     return AuthenticationError(
         403,
         "SignatureDoesNotMatch",

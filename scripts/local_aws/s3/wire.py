@@ -1,8 +1,8 @@
 """One reading of a request to S3, and the same request as moto is given it.
 
 Whoever decides about a call and whoever carries it out must mean the same bucket, key and parameters. So a
-request is read here once, and moto gets one that is written anew from this reading: path-style, each parameter
-once, nothing of a signature, the payload decoded.
+request is read here once, and moto gets one that is written anew from this reading: path-style, each
+parameter once, nothing of a signature, the payload decoded.
 """
 
 from __future__ import annotations
