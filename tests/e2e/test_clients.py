@@ -38,18 +38,18 @@ HERE = Path(__file__).parent / "clients"
 PAGE = REPO / "docs" / "clients.md"
 SMALL, LARGE = b"customer_id\nC00001\n", b"0123456789abcde\n" * (640 * 1024)
 ACTIONS = {
-    "AbortMultipartUpload": "s3:AbortMultipartUpload",
-    "CompleteMultipartUpload": "s3:PutObject",
-    "CopyObject": "s3:PutObject",
-    "CreateMultipartUpload": "s3:PutObject",
-    "GetObject": "s3:GetObject",
-    "HeadBucket": "s3:ListBucket",
-    "HeadObject": "s3:GetObject",
-    "ListMultipartUploads": "s3:ListBucketMultipartUploads",
-    "ListObjects": "s3:ListBucket",
-    "PostObject": "s3:PutObject",
-    "PutObject": "s3:PutObject",
-    "UploadPart": "s3:PutObject",
+    "AbortMultipartUpload": {"s3:AbortMultipartUpload"},
+    "CompleteMultipartUpload": {"s3:PutObject"},
+    "CopyObject": {"s3:PutObject", "s3:GetObject"},
+    "CreateMultipartUpload": {"s3:PutObject"},
+    "GetObject": {"s3:GetObject"},
+    "HeadBucket": {"s3:ListBucket"},
+    "HeadObject": {"s3:GetObject"},
+    "ListMultipartUploads": {"s3:ListBucketMultipartUploads"},
+    "ListObjects": {"s3:ListBucket"},
+    "PostObject": {"s3:PutObject"},
+    "PutObject": {"s3:PutObject"},
+    "UploadPart": {"s3:PutObject"},
 }
 """What a call that the trail has takes of a policy."""
 PYTHON = (
@@ -57,8 +57,11 @@ PYTHON = (
     "boto3[crt]",
     "rclone",
     "rclone, as it comes",
-    "s3fs",
+    "s3fs, open",
     "s3fs, pipe_file",
+    "s3fs, put",
+    "s3fs, put_file",
+    "s3cmd put",
     "obstore",
     "minio",
 )
@@ -248,7 +251,7 @@ def calls_of(uploads: Uploads) -> dict[str, set[str]]:
         for record in json.loads(gzip.decompress(body))["Records"]:
             who = record["userIdentity"].get("principalId", "").rpartition(":")[2]
             if who in clients:
-                calls[clients[who]].add(ACTIONS[record["eventName"]])
+                calls[clients[who]] |= ACTIONS[record["eventName"]]
     return calls
 
 

@@ -67,20 +67,48 @@ def rclone_copy(bucket: str, key: str, file: str, encryption: str) -> None:
     subprocess.run([program, "copyto", "--retries=1", file, f"{remote}:{bucket}/{key}"], check=True)
 
 
-def s3fs(bucket: str, key: str, file: str, encryption: str) -> None:
-    import s3fs as library
+def s3fs_put_file(bucket: str, key: str, file: str, encryption: str) -> None:
+    import s3fs
 
     more = {"ServerSideEncryption": encryption} if encryption else {}
-    files = library.S3FileSystem(endpoint_url=ENDPOINT, s3_additional_kwargs=more)
+    files = s3fs.S3FileSystem(endpoint_url=ENDPOINT, s3_additional_kwargs=more)
     files.put_file(file, f"{bucket}/{key}")
 
 
-def s3fs_pipe(bucket: str, key: str, file: str, encryption: str) -> None:
-    import s3fs as library
+def s3fs_pipe_file(bucket: str, key: str, file: str, encryption: str) -> None:
+    import s3fs
 
     more = {"ServerSideEncryption": encryption} if encryption else {}
-    files = library.S3FileSystem(endpoint_url=ENDPOINT, s3_additional_kwargs=more)
+    files = s3fs.S3FileSystem(endpoint_url=ENDPOINT, s3_additional_kwargs=more)
     files.pipe_file(f"{bucket}/{key}", Path(file).read_bytes())
+
+
+def s3fs_put(bucket: str, key: str, file: str, encryption: str) -> None:
+    import s3fs
+
+    more = {"ServerSideEncryption": encryption} if encryption else {}
+    s3fs.S3FileSystem(endpoint_url=ENDPOINT, s3_additional_kwargs=more).put(file, f"{bucket}/{key}")
+
+
+def s3fs_open(bucket: str, key: str, file: str, encryption: str) -> None:
+    import s3fs
+
+    more = {"ServerSideEncryption": encryption} if encryption else {}
+    files = s3fs.S3FileSystem(endpoint_url=ENDPOINT, s3_additional_kwargs=more)
+    with files.open(f"{bucket}/{key}", "wb") as target:
+        target.write(Path(file).read_bytes())
+
+
+def s3cmd(bucket: str, key: str, file: str, encryption: str) -> None:
+    where = urlsplit(ENDPOINT).netloc
+    command = ["--config=/dev/null", f"--host={where}", f"--host-bucket={where}", "--no-ssl", "--no-progress"]
+    command += ["--multipart-chunk-size-mb=5"]  # in parts from there on, of which it is 15 by default
+    command += [f"--region={REGION}", f"--access_key={os.environ['AWS_ACCESS_KEY_ID']}"]
+    command += [f"--secret_key={os.environ['AWS_SECRET_ACCESS_KEY']}"]
+    command += [f"--access_token={os.environ['AWS_SESSION_TOKEN']}"]
+    command += ["--server-side-encryption"] if encryption else []
+    program = Path(sys.executable).with_name("s3cmd")
+    subprocess.run([program, *command, "put", file, f"s3://{bucket}/{key}"], check=True)
 
 
 def obstore(bucket: str, key: str, file: str, encryption: str) -> None:
@@ -114,8 +142,11 @@ CLIENTS: dict[str, Callable[[str, str, str, str], None]] = {
     "boto3[crt]": boto3_crt,
     "rclone": rclone,
     "rclone, as it comes": rclone_copy,
-    "s3fs": s3fs,
-    "s3fs, pipe_file": s3fs_pipe,
+    "s3fs, put_file": s3fs_put_file,
+    "s3fs, pipe_file": s3fs_pipe_file,
+    "s3fs, put": s3fs_put,
+    "s3fs, open": s3fs_open,
+    "s3cmd put": s3cmd,
     "obstore": obstore,
     "minio": minio,
 }
