@@ -13,10 +13,12 @@ lies. ``local`` talks to the AWS on this machine and nothing else, whatever cred
 from __future__ import annotations
 
 import argparse
+import contextlib
 import hashlib
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -25,6 +27,7 @@ import tempfile
 import time
 from collections import Counter
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +60,13 @@ LOCAL_PARALLELISM = 30
 LOCAL_GRACE_SECONDS = 15.0
 
 _PLACEHOLDER = re.compile(r"<[^<>\n]+>")
+_EXISTS = re.compile(r"already\s?exists|AlreadyOwnedByYou|ResourceConflictException", re.IGNORECASE)
+_UNFINISHED = "unfinished_apply"
+_START_AGAIN = "Start again: make local-down local-up apply"
+_IMPORT = (
+    "Import it (https://developer.hashicorp.com/terraform/language/import), or delete it if it holds "
+    "nothing; then plan again."
+)
 _NO_SERVER = "http://127.0.0.1:9"
 """The discard port (RFC 863), where nobody listens: what must not be asked of AWS fails at once."""
 
@@ -205,7 +215,8 @@ class Terraform:
     """Terraform for one environment.
 
     env: the name of ``<source>/env/<env>.tfvars``. source: the folder of the Terraform, the repository's by
-    default; what it reads is taken from beside it, what is built is always this repository's. work_dir:
+    default; what it reads is taken from beside it, what is built is always this repository's, and so is the
+    lock file unless it has its own. work_dir:
     where its working root, state (of ``local``), plan and ``deployment.json`` lie; ``build/<env>`` by
     default.
     environ: the variables of the local AWS (``LocalAws.environ()``); by default those of the server that
@@ -275,7 +286,10 @@ class Terraform:
         return Plan(self.plan_path, document)
 
     def apply(self) -> dict[str, Any]:
-        """Apply the saved plan, whole and once; write ``deployment.json`` from the outputs and return it."""
+        """Apply the saved plan, whole and once; write ``deployment.json`` from the outputs and return it.
+
+        Until it has succeeded ``deployment.json`` says in ``unfinished_apply`` when it began.
+        """
         self.require_server()
         if not self.plan_path.is_file():
             raise ToolError(f"There is no plan to apply. Make one and read it: make plan ENV={self.env}")
@@ -283,16 +297,20 @@ class Terraform:
             raise ToolError(
                 f"What was built has changed since the plan. Make a new one: make plan ENV={self.env}"
             )
-        if not (self._folder / ".terraform").is_dir():
-            self._ready()  # the plan was made on another machine
+        if not self._is_laid_out():
+            self._ready()  # the plan was made on another machine, or the folder was copied since
         self._change("apply", Plan(self.plan_path, json.loads((self.work_dir / "plan.json").read_bytes())))
         return self._deployment()
 
     def outputs(self) -> dict[str, Any]:
-        """Write ``deployment.json`` from the state as an apply does; return it. Changes nothing else."""
+        """Write ``deployment.json`` from the state and return it. Changes nothing else.
+
+        That the last apply from here has not succeeded it still says afterwards.
+        """
         self.require_server()
         self._ready()
-        return self._deployment()
+        mark = {name: value for name, value in self._deployed().items() if name == _UNFINISHED}
+        return self._deployment(mark)
 
     def destroy(self) -> None:
         """Destroy everything in the state. The caller has asked the person; this does not."""
@@ -318,6 +336,16 @@ class Terraform:
             raise ToolError("There is no AWS on this machine to apply to. Run first: make local-up")
 
     @property
+    def _written_state(self) -> Path:
+        """Where an apply to ``local`` writes the state meanwhile."""
+        return self.state_path.with_name(f"{self.state_path.name}.written")
+
+    @property
+    def _errored(self) -> Path:
+        """Where Terraform leaves a state that it could not save."""
+        return self._folder / "errored.tfstate"
+
+    @property
     def _plan_inputs(self) -> Path:
         return self.work_dir / "plan.inputs"
 
@@ -337,9 +365,16 @@ class Terraform:
         """Make the working root anew, see that the state belongs to what runs, and initialise."""
         if {path.suffix for path in built_files()} != {".whl", ".zip"}:
             raise ToolError("Wheel and functions are not built. Run: make build")
-        self._link()
+        self.work_dir.mkdir(parents=True, exist_ok=True)
         if self.is_local:
             self._tie_state()
+        if self._errored.exists():
+            raise ToolError(
+                f"What the last apply did could not be saved and lies in {self._errored}. "
+                "Save it, then remove the file: .venv/bin/python -m scripts.toolchain.toolchain "
+                f"-chdir={shlex.quote(str(self._folder))} state push {self._errored.name}"
+            )
+        self._link()
         if self.is_local:
             return self._initialised("local", {"path": str(self.state_path)})
         return self._initialised("s3", f"env/{self.env}.s3.tfbackend")
@@ -357,6 +392,8 @@ class Terraform:
         """Lay out ``root``: ``terraform/`` file by file, what it reads beside it, what is built: links."""
         root = self._folder.parent
         self._folder.mkdir(parents=True, exist_ok=True)
+        # Where a module lies is kept there as a whole path: that of the original, in a copy of this folder.
+        shutil.rmtree(self._folder / ".terraform" / "modules", ignore_errors=True)
         for entry in self._folder.iterdir():
             if entry.is_dir() and not entry.is_symlink():
                 if entry.name != ".terraform":
@@ -366,7 +403,9 @@ class Terraform:
         for entry in self.source.iterdir():
             if entry.name not in {".terraform", LOCK_FILE.name} and ".tfstate" not in entry.name:
                 (self._folder / entry.name).symlink_to(entry)
-        (self._folder / LOCK_FILE.name).symlink_to(lock_file())
+        own = self.source / LOCK_FILE.name
+        locked = own if own.is_file() and own != LOCK_FILE else lock_file()
+        (self._folder / LOCK_FILE.name).symlink_to(locked)
         (root / "build").mkdir(exist_ok=True)
         beside = [(name, self.source.parent / name) for name in BESIDE]
         for name, target in [*beside, *((f"build/{name}", BUILD / name) for name in BUILT)]:
@@ -374,20 +413,48 @@ class Terraform:
             link.unlink(missing_ok=True)
             link.symlink_to(target)
 
+    def _is_laid_out(self) -> bool:
+        """Whether the working root is initialised, and of this folder."""
+        link = self._folder.parent / BESIDE[0]
+        ours = str(self.source.parent / BESIDE[0])
+        return (self._folder / ".terraform").is_dir() and link.is_symlink() and str(link.readlink()) == ours
+
     def _tie_state(self) -> None:
-        """Forget a state whose server is gone: the local AWS keeps all it has in memory."""
+        """Forget a state whose server is gone: the local AWS keeps all it has in memory.
+
+        Raises ``ToolError`` if the state of one that runs is lost.
+        """
         tie = self.work_dir / "terraform.tfstate.instance"
         instance = instance_of(self._aws["AWS_ENDPOINT_URL"]) if self._aws else ""
         if not instance or not tie.is_file() or tie.read_text() != instance:
             self._forget("the AWS on this machine that it described has ended")
         tie.write_text(instance)
+        if not self._take_state():
+            raise ToolError(
+                f"The state of {self.env} is lost: the apply that wrote it was killed, and what it made is "
+                f"still there. {_START_AGAIN}"
+            )
 
     def _forget(self, reason: str) -> None:
         stale = [path for path in self.work_dir.glob("terraform.tfstate*") if path.is_file()]
-        if self.state_path in stale and json.loads(self.state_path.read_bytes()).get("resources"):
+        if any(_resources_of(path) for path in stale if path in (self.state_path, self._written_state)):
             self._say(f"The local state is dropped: {reason}.")
-        for path in [*stale, self.deployment_path]:
+        for path in [*stale, self.deployment_path, self._errored]:
             path.unlink(missing_ok=True)
+
+    def _take_state(self) -> bool:
+        """Make what an apply has written the state; return whether the state is whole.
+
+        Terraform writes its state in place, over and over. That file becomes the state once Terraform has
+        ended, so that the state is whole even if Terraform, or this process, was killed meanwhile.
+        """
+        if self._written_state.exists():
+            if _resources_of(self._written_state) is None:
+                return False
+            self._written_state.replace(self.state_path)
+        if not self.state_path.exists() or self.state_path.stat().st_size == 0:
+            return True  # a plan that is killed leaves an empty one
+        return _resources_of(self.state_path) is not None
 
     def _variable_files(self) -> list[str]:
         files = [f"env/{self.env}.tfvars"]
@@ -419,18 +486,30 @@ class Terraform:
             raise TerraformError(f"{errors}\nterraform output failed.")
         return {name: output["value"] for name, output in json.loads(text).items()}
 
-    def _deployment(self) -> dict[str, Any]:
-        """Write ``deployment.json``, whole or not at all; raises ``ToolError`` if nothing is deployed."""
+    def _deployed(self) -> dict[str, Any]:
+        """Return what ``deployment.json`` holds; nothing if there is none."""
+        with contextlib.suppress(FileNotFoundError, ValueError):
+            return dict(json.loads(self.deployment_path.read_bytes()))
+        return {}
+
+    def _deployment(self, mark: Mapping[str, str] | None = None) -> dict[str, Any]:
+        """Write ``deployment.json`` from the outputs; raises ``ToolError`` if nothing is deployed."""
         outputs = self._outputs()
         if not outputs:
             raise ToolError(f"Nothing is deployed in {self.env}. Run first: make plan apply ENV={self.env}")
-        partial = self.deployment_path.with_suffix(".part")
-        partial.write_text(json.dumps(outputs, indent=2, sort_keys=True) + "\n")
-        partial.replace(self.deployment_path)
+        self._write_deployment({**outputs, **(mark or {})})
         return outputs
+
+    def _write_deployment(self, document: dict[str, Any]) -> None:
+        """Write ``deployment.json``, whole or not at all."""
+        partial = self.deployment_path.with_suffix(".part")
+        partial.write_text(json.dumps(document, indent=2, sort_keys=True) + "\n")
+        partial.replace(self.deployment_path)
 
     def _change(self, what: str, plan: Plan) -> None:
         """Apply a saved plan with progress; the plan is used up, whether that succeeds or not."""
+        if deployed := self._deployed():
+            self._write_deployment({_UNFINISHED: f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", **deployed})
         progress = _Progress(sum(len(change["change"]["actions"]) for change in plan.changes), self._say)
         driver = self._driver()
         try:
@@ -440,14 +519,28 @@ class Terraform:
                 input=False,
                 json=IsFlagged,
                 parallelism=LOCAL_PARALLELISM if self.is_local else None,
+                state_out=str(self._written_state) if self.is_local else None,
                 on_line=progress.line,
             )
         finally:
             plan.path.unlink(missing_ok=True)
+            self._take_state()  # if it is lost, the next run says so
         if status != 0:
             said = "\n".join([*progress.errors, errors]).strip()
-            raise TerraformError(f"{said}\nterraform {what} failed; what was done so far is in the state.")
+            raise TerraformError(f"{said}\nterraform {what} {self._how_it_failed(status, said)}")
         self._say(f"terraform {what}: {progress.done} changes in {progress.seconds:.0f} s.")
+
+    def _how_it_failed(self, status: int, said: str) -> str:
+        if status < 0:
+            words = "was killed; what it was doing at that moment may not be in the state."
+        elif self._errored.exists():
+            words = f"failed; what was done could not be saved in the state, and lies in {self._errored}."
+        else:
+            words = "failed; what was done so far is in the state."
+        if _EXISTS.search(said):
+            way_out = _START_AGAIN if self.is_local else _IMPORT
+            words += f" What exists and is not in the state was made by an apply that was killed. {way_out}"
+        return words
 
 
 class _Progress:
@@ -483,6 +576,16 @@ class _Progress:
             self.errors.append(
                 f"Error{where}: {diagnostic['summary']}\n{diagnostic.get('detail', '')}".rstrip()
             )
+
+
+def _resources_of(state: Path) -> list[Any] | None:
+    """Return the resources of a state as Terraform writes it; None if it is not there or not whole."""
+    try:
+        document = json.loads(state.read_bytes())
+    except (FileNotFoundError, ValueError):
+        return None
+    resources = document.get("resources") if isinstance(document, dict) else None
+    return resources if isinstance(resources, list) else None
 
 
 def built_files() -> list[Path]:

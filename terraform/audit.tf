@@ -3,6 +3,9 @@
 locals {
   # All but those that hold logs: a log of its own deliveries would never end.
   logged_buckets = toset(["analytics", "artifacts", "athena-results", "processed", "provenance", "raw-data"])
+
+  # Who had a function run is the trail's to say.
+  logged_functions = concat(["gate", "recorder"], var.warehouse == null ? [] : ["rotator"])
 }
 
 module "trail_key" {
@@ -159,14 +162,26 @@ module "trail" {
   account_id         = var.account_id
   bucket             = module.cloudtrail_log.name
   data_bucket_arns   = [for short in local.logged_buckets : local.bucket_arns[short]]
-  emergency_role_arn = local.emergency_role_arn
-  guarded_buckets    = [local.bucket_names["provenance"]]
+  function_arns      = [for short in local.logged_functions : local.function_arns[short]]
   key_arn            = module.trail_key.arn
   log_retention_days = var.retention.log_days
   logs_role_arn      = module.trail_logs_role.ready_arn
-  management_events  = var.trail_management_events
+  management_events  = var.management_trail_arn == null
   name               = local.trail_name
   topic_arn          = module.alerts.topic_arn
+  unlogged_readers   = var.log_auditor_reads ? [] : [local.role_arns["auditor"]]
+
+  guarded = {
+    buckets            = [local.bucket_names["provenance"]]
+    emergency_role_arn = local.emergency_role_arn
+    key_arns = concat(
+      [module.alerts.key_arn, module.data_key.arn, module.provenance_key.arn, module.stream_key.arn, module.trail_key.arn],
+      [for key in module.signing_key : key.arn],
+      module.network_key[*].arn,
+      module.rotator_key[*].arn,
+      module.warehouse_secret[*].key_arn,
+    )
+  }
 }
 
 # The auditor checks on a schedule what the others say they do: it reads all evidence and all that is recorded, and

@@ -11,6 +11,9 @@ locals {
   gold_job      = "processed-to-analytics"
 
   job_names = { for short in concat(values(local.silver_jobs), [local.gold_job]) : short => "${local.prefix}-${short}" }
+  job_arns = {
+    for short, name in local.job_names : short => "arn:${local.partition}:glue:${var.region}:${var.account_id}:job/${name}"
+  }
 }
 
 data "aws_iam_policy_document" "gate_objects" {
@@ -75,7 +78,7 @@ data "aws_iam_policy_document" "gate_jobs" {
   statement {
     sid       = "StartAndWatchJobs"
     actions   = ["glue:GetJobRuns", "glue:StartJobRun"]
-    resources = [for name in values(local.job_names) : "arn:${local.partition}:glue:${var.region}:${var.account_id}:job/${name}"]
+    resources = values(local.job_arns)
   }
 }
 
@@ -276,7 +279,18 @@ module "etl_role" {
   boundary_arn = local.boundary_arns["service"]
   description  = "Makes tables of what arrived in ${local.prefix}"
   name         = local.role_names["etl"]
-  trust        = { service = { match = "like", name = "glue.amazonaws.com", source_arns = [local.job_arns] } }
+
+  # A trust policy has no room for every table's job by name (2048 characters).
+  trust = {
+    service = {
+      match = "like"
+      name  = "glue.amazonaws.com"
+      source_arns = [
+        local.job_arns[local.gold_job],
+        "arn:${local.partition}:glue:${var.region}:${var.account_id}:job/${local.prefix}-raw-to-processed-*",
+      ]
+    }
+  }
 
   policies = merge({ for document in data.aws_iam_policy_document.job_network : "make-interfaces" => document.json }, {
     objects   = data.aws_iam_policy_document.etl_objects.json

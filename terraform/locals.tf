@@ -80,11 +80,11 @@ locals {
   # Of the functions' own metrics: an account may hold several deployments.
   metrics_namespace = "Custody/${local.prefix}"
 
-  # What jobs are called, those to come too.
-  job_arns = "arn:${local.partition}:glue:${var.region}:${var.account_id}:job/${local.prefix}-*"
-
   trail_name = local.prefix
   trail_arn  = "arn:${local.partition}:cloudtrail:${var.region}:${var.account_id}:trail/${local.trail_name}"
+
+  # The trail by which EventBridge hears of management writes.
+  management_trail_arn = var.management_trail_arn == null ? local.trail_arn : var.management_trail_arn
 
   workgroup_name = local.prefix
   workgroup_arn  = "arn:${local.partition}:athena:${var.region}:${var.account_id}:workgroup/${local.workgroup_name}"

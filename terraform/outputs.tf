@@ -35,6 +35,11 @@ output "keys" {
   }
 }
 
+output "management_trail_arn" {
+  description = "ARN of the trail that logs the account's management writes: trail_arn, unless another one does."
+  value       = local.management_trail_arn
+}
+
 output "queues" {
   description = "Queue URLs by short name."
   value = {

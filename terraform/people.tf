@@ -69,7 +69,7 @@ data "aws_iam_policy_document" "people_data_engineer" {
   statement {
     sid       = "WatchAndStopJobs"
     actions   = ["glue:BatchStopJobRun", "glue:GetJob", "glue:GetJobRun", "glue:GetJobRuns"]
-    resources = [local.job_arns]
+    resources = values(local.job_arns)
   }
 
   # Not glue:StartJobRun, by which a caller chooses the code that runs in the job's name.
@@ -178,7 +178,7 @@ data "aws_iam_policy_document" "people_auditor_stages" {
   statement {
     sid       = "ExamineJobs"
     actions   = ["glue:GetJobRuns"]
-    resources = [local.job_arns]
+    resources = values(local.job_arns)
   }
 
   # The list of event sources is the account's: the action has no resource.
@@ -189,9 +189,9 @@ data "aws_iam_policy_document" "people_auditor_stages" {
   }
 
   statement {
-    sid       = "ExamineTrail"
-    actions   = ["cloudtrail:GetTrailStatus"]
-    resources = [local.trail_arn]
+    sid       = "ExamineTrails"
+    actions   = ["cloudtrail:GetEventSelectors", "cloudtrail:GetTrail", "cloudtrail:GetTrailStatus"]
+    resources = [local.management_trail_arn, local.trail_arn]
   }
 }
 
@@ -257,6 +257,7 @@ data "aws_iam_policy_document" "people_security_admin" {
     sid     = "ReadTrailAndAlarms"
     actions = ["cloudtrail:GetEventSelectors", "cloudtrail:GetTrail", "cloudtrail:GetTrailStatus", "cloudwatch:DescribeAlarms", "events:DescribeRule", "events:ListTargetsByRule"]
     resources = [
+      local.management_trail_arn,
       local.trail_arn,
       "arn:${local.partition}:cloudwatch:${var.region}:${var.account_id}:alarm:${local.prefix}-*",
       "arn:${local.partition}:events:${var.region}:${var.account_id}:rule/${local.prefix}-*",
@@ -363,13 +364,13 @@ locals {
   # What each persona may do: policy documents by name. Roles and permission sets are made of the same ones.
   people_policies = {
     analyst = {
-      query     = data.aws_iam_policy_document.query.json
+      query     = data.aws_iam_policy_document.people_query.json
       read-gold = data.aws_iam_policy_document.people_analyst.json
       use-keys  = data.aws_iam_policy_document.people_reader_keys.json
     }
     auditor = {
       examine       = data.aws_iam_policy_document.people_auditor_stages.json
-      query         = data.aws_iam_policy_document.query.json
+      query         = data.aws_iam_policy_document.people_query.json
       read-evidence = data.aws_iam_policy_document.people_auditor.json
       use-keys      = data.aws_iam_policy_document.people_auditor_keys.json
     }
@@ -378,7 +379,7 @@ locals {
       use-keys = data.aws_iam_policy_document.people_break_glass_keys.json
     }
     data-engineer = {
-      query        = data.aws_iam_policy_document.query.json
+      query        = data.aws_iam_policy_document.people_query.json
       use-keys     = data.aws_iam_policy_document.people_reader_keys.json
       work-on-lake = data.aws_iam_policy_document.people_data_engineer.json
     }

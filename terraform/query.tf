@@ -128,3 +128,33 @@ data "aws_iam_policy_document" "query" {
     }
   }
 }
+
+# People find the saved queries besides, and see by which names tables can be asked for.
+# https://docs.aws.amazon.com/athena/latest/ug/datacatalogs-example-policies.html
+data "aws_iam_policy_document" "people_query" {
+  source_policy_documents = [data.aws_iam_policy_document.query.json]
+
+  statement {
+    sid       = "FindSavedQueries"
+    actions   = ["athena:BatchGetNamedQuery", "athena:GetNamedQuery", "athena:ListNamedQueries"]
+    resources = [local.workgroup_arn]
+  }
+
+  statement {
+    sid = "BrowseTables"
+    actions = [
+      "athena:GetDataCatalog",
+      "athena:GetTableMetadata",
+      "athena:ListDatabases",
+      "athena:ListTableMetadata",
+    ]
+    resources = ["arn:${local.partition}:athena:${var.region}:${var.account_id}:datacatalog/AwsDataCatalog"]
+  }
+
+  # Athena lists databases in the name of whoever asks.
+  statement {
+    sid       = "ListDatabases"
+    actions   = ["glue:GetDatabases"]
+    resources = local.catalog_arns
+  }
+}

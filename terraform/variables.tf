@@ -135,6 +135,29 @@ variable "lake_formation" {
   }
 }
 
+variable "log_auditor_reads" {
+  type        = bool
+  nullable    = false
+  default     = true
+  description = "Whether the trail logs what the auditor function reads of the evidence, itself and through Athena, which reads in its name. False leaves out its reads of the provenance bucket, and nothing else: neither what it reads of the data, nor what it writes, nor what anybody else does."
+}
+
+variable "management_trail_arn" {
+  type        = string
+  default     = null
+  description = "ARN of the trail that logs the account's management writes instead of this deployment's, such as the organization's: a second copy of them is billed. What alarms when a trail is stopped, a bucket of evidence opened or a key disabled hears of it from there, and custody doctor looks whether it does log them. Null: the deployment's own trail logs them."
+
+  validation {
+    condition     = var.management_trail_arn == null ? true : can(regex("^arn:[a-z-]+:cloudtrail:[a-z0-9-]+:[0-9]{12}:trail/[A-Za-z0-9][A-Za-z0-9._-]{1,126}[A-Za-z0-9]$", var.management_trail_arn))
+    error_message = "management_trail_arn must be the whole ARN of a trail, arn:aws:cloudtrail:<region>:<account>:trail/<name> (aws cloudtrail describe-trails shows it), or be left out."
+  }
+
+  validation {
+    condition     = var.management_trail_arn == null ? true : !endswith(var.management_trail_arn, ":${var.account_id}:trail/${var.name}-${var.environment}")
+    error_message = "management_trail_arn names this deployment's own trail, which would then not log management writes, and nor would another: leave it out."
+  }
+}
+
 variable "name" {
   type        = string
   nullable    = false
@@ -142,8 +165,8 @@ variable "name" {
   description = "Name of this deployment. The first part of every name."
 
   validation {
-    condition     = can(regex("^[a-z][a-z0-9]*(-[a-z0-9]+)*$", var.name)) && length(var.name) >= 3 && length(var.name) <= 20
-    error_message = "name must be 3 to 20 lower-case letters, digits and single hyphens and start with a letter, such as custody: bucket names are made from it."
+    condition     = can(regex("^[a-z][a-z0-9]{2,19}$", var.name))
+    error_message = "name must be 3 to 20 lower-case letters and digits and start with a letter, such as custody. It takes no hyphen: custody-dev-*, the names of custody in dev, would also be those of a deployment called custody-dev, and each would reach into the other."
   }
 }
 
@@ -339,7 +362,7 @@ variable "region" {
   description = "Region everything is deployed into."
 
   validation {
-    condition     = can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", var.region))
+    condition     = can(regex("^[a-z]{2,8}(-[a-z0-9]+)+-[0-9]{1,2}$", var.region))
     error_message = "region must be the name of an AWS region, such as eu-central-1."
   }
 }
@@ -429,6 +452,28 @@ variable "signing_keys" {
     ])
     error_message = "In signing_keys, valid_until must be later than valid_from."
   }
+
+  # The registry keeps what it was once told: a date that is put right later is a finding for ever.
+  validation {
+    condition = alltrue([
+      for key in values(var.signing_keys) : try(timecmp(key.valid_from, plantimestamp()) <= 0, true)
+    ])
+    error_message = "In signing_keys, valid_from must not lie in the future: what the key signs until then would never hold, and no later date could mend it. Give a new key the present day, such as ${formatdate("YYYY-MM-DD", plantimestamp())}T00:00:00Z."
+  }
+
+  validation {
+    condition = alltrue([
+      for key in values(var.signing_keys) : key.revoked_at == null ? true : try(timecmp(key.revoked_at, plantimestamp()) <= 0, true)
+    ])
+    error_message = "In signing_keys, revoked_at must not lie in the future: a revocation holds from a time that has passed. A key that is to end later has a valid_until."
+  }
+
+  validation {
+    condition = alltrue([
+      for key in values(var.signing_keys) : key.revoked_at == null ? true : try(timecmp(key.valid_from, key.revoked_at) <= 0, true)
+    ])
+    error_message = "In signing_keys, revoked_at must not be before valid_from: a key of which nothing holds is revoked as of its valid_from."
+  }
 }
 
 variable "skip_account_checks" {
@@ -471,19 +516,40 @@ variable "tags" {
   type        = map(string)
   nullable    = false
   default     = {}
-  description = "Tags for everything, besides project, environment and managed_by."
+  description = "Tags for everything, besides project, environment and managed_by: at most seven, which every service takes."
+
+  # IAM takes Environment and environment for one key.
+  # https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html#id_tags_rules
+  validation {
+    condition     = length(setintersection([for key in keys(var.tags) : lower(key)], ["project", "environment", "managed_by"])) == 0
+    error_message = "The tags project, environment and managed_by are the kit's own, in capitals too, which IAM does not tell apart: choose other names."
+  }
 
   validation {
-    condition     = length(setintersection(keys(var.tags), ["project", "environment", "managed_by"])) == 0
-    error_message = "The tags project, environment and managed_by are the kit's own: choose other names."
+    condition     = length(distinct([for key in keys(var.tags) : lower(key)])) == length(var.tags)
+    error_message = "Two keys in tags differ in capitals alone, which IAM takes for one key: keep one of them."
   }
-}
 
-variable "trail_management_events" {
-  type        = bool
-  nullable    = false
-  default     = false
-  description = "Whether the trail logs management writes too. What alarms when the trail is stopped needs a trail that does: leave it false only where another one, such as the organization's, logs them (a second copy is billed)."
+  validation {
+    condition     = alltrue([for key in keys(var.tags) : !startswith(lower(key), "aws:")])
+    error_message = "A key in tags must not begin with aws: in any spelling, which AWS keeps for itself."
+  }
+
+  validation {
+    condition     = alltrue([for key in keys(var.tags) : can(regex("^[\\p{L}\\p{N} _.:/=+@-]{1,128}$", key))])
+    error_message = "A key in tags must be 1 to 128 letters, digits, spaces and _ . : / = + - @: IAM takes no other."
+  }
+
+  validation {
+    condition     = alltrue([for value in values(var.tags) : value == null ? false : can(regex("^[\\p{L}\\p{N} _.:/=+@-]{0,256}$", value))])
+    error_message = "A value in tags must be at most 256 letters, digits, spaces and _ . : / = + - @: IAM takes no other."
+  }
+
+  # https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-tagging.html
+  validation {
+    condition     = length(var.tags) <= 7
+    error_message = "tags must be at most 7: the kit adds three, and an object in S3 takes ten."
+  }
 }
 
 variable "trail_regions" {
@@ -493,7 +559,7 @@ variable "trail_regions" {
   description = "Regions whose trail logs the tables read, besides the region itself and us-east-1 (global services)."
 
   validation {
-    condition     = alltrue([for region in var.trail_regions : can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", region))])
+    condition     = alltrue([for region in var.trail_regions : can(regex("^[a-z]{2,8}(-[a-z0-9]+)+-[0-9]{1,2}$", region))])
     error_message = "trail_regions must be names of AWS regions, such as eu-central-1."
   }
 }

@@ -24,16 +24,17 @@ KINDS = {
 
 _ACTIONS = (
     ("S", r"kms:Sign"),
+    ("W", r"s3:(RestoreObject|UpdateObjectEncryption)"),
     ("U", r"kms:(Encrypt|Decrypt|GenerateDataKey|CreateGrant|Verify)"),
     ("C", r"(iam|kms|lakeformation):(?!Get|List|Describe).*"),
     ("C", r"s3:(Put|Delete)Bucket.*|s3:PutLifecycle.*|.*:(Put(ResourcePolicy|EventSelectors|Retention)).*"),
     ("C", r".*:(Associate|Authorize|CreateTags|PutFunctionConcurrency|Set|StartLogging|Update).*"),
-    ("D", r"s3:(BypassGovernanceRetention|PutObjectRetention)"),
+    ("D", r"s3:(BypassGovernanceRetention|PutObjectRetention|ReplicateDelete)"),
     ("D", r".*:(Delete|Purge|Stop|BatchStop|Disable|Unsubscribe).*"),
     ("X", r"sts:.*|(lambda|execute-api):Invoke.*|glue:StartJobRun|athena:StartQueryExecution"),
     ("V", r"s3:GetBucket.*|iam:Get.*|kms:Get.*|cloudtrail:Get.*|athena:GetWorkGroup|sqs:GetQueueAttributes"),
     ("L", r"s3:List.*|cloudtrail:List.*"),
-    ("R", r".*:(Get|Describe|List|Receive).*"),
+    ("R", r".*:(BatchGet|Get|Describe|List|Receive).*"),
     ("W", r".*:(Put|Replicate|Abort|Send|Publish|Create|Subscribe|StartMessageMoveTask|Run).*"),
 )
 
@@ -48,6 +49,7 @@ _BY_SERVICE = {
     "lakeformation": "tables",
     "logs": "logs",
     "secretsmanager": "secrets",
+    "sqs": "queues",
 }
 _BY_KIND = {
     "catalog": "tables",

@@ -87,7 +87,7 @@ class Lake:
         return delivery
 
     def process(
-        self, *, timeout_seconds: float = 300, on_state: Callable[[str], None] = lambda _: None
+        self, *, timeout_seconds: float = 900, on_state: Callable[[str], None] = lambda _: None
     ) -> list[dict[str, Any]]:
         """Let the gate look, as its schedule does, until gold is made of the newest silver.
 

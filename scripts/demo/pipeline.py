@@ -120,7 +120,7 @@ class Pipeline:
         self,
         versions: Collection[ObjectVersion],
         *,
-        timeout_seconds: float = 120,
+        timeout_seconds: float = 300,
         on_count: Callable[[int], None] = lambda _: None,
     ) -> None:
         """Wait until every version has its receipt, telling how many have; else ``PipelineError``."""

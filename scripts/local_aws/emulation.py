@@ -41,6 +41,7 @@ class Emulation:
         admin = Admin(
             {
                 "events": _set_chaos,
+                "events/put": self._put_event,
                 "events/tick": self._tick,
                 "firehose/flush": lambda _: self._streams.flush(),
                 "status": self._status,
@@ -85,6 +86,10 @@ class Emulation:
 
     def _tell_end(self, run: JobRun) -> None:
         self._events.put("aws.glue", "Glue Job State Change", state_change(run))
+
+    def _put_event(self, request: dict[str, Any]) -> dict[str, Any]:
+        self._events.put(str(request["source"]), str(request["detail-type"]), dict(request["detail"]))
+        return {}
 
     def _tick(self, request: dict[str, Any]) -> dict[str, Any]:
         return {"targets": self._events.tick(str(request["rule"]))}

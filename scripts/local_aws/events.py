@@ -32,6 +32,8 @@ _KNOWN_KEYS = frozenset({"aws:securetransport", "aws:sourceaccount", "aws:source
 _STEP = re.compile(r"\.([A-Za-z0-9_/-]+)|\[(\d+)\]")
 _PATH = re.compile(rf"\$(?:{_STEP.pattern})*")
 _TEMPLATE_PARTS = re.compile(r'(\\.|"|<[^<>"]+>)', re.DOTALL)
+_HEARS_READS = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
+_ENABLED = frozenset({"ENABLED", _HEARS_READS})
 _NOT_AUTHORIZED = {
     "ErrorCode": "NotAuthorizedForSourceException",
     "ErrorMessage": "Not authorized for the source.",
@@ -49,15 +51,18 @@ class Events:
         self._failed: defaultdict[str, int] = defaultdict(int)
 
     def put(self, source: str, detail_type: str, detail: dict[str, Any]) -> None:
-        """Bring an event of a service of AWS to the default bus."""
+        """Bring an event of a service of AWS to the default bus.
+
+        CloudTrail's record of a call is an event too: its detail type ends in "via CloudTrail".
+        """
         event = _event(source, detail_type, [], detail)
         for rule in list(events_backends[ACCOUNT_ID][REGION].event_buses["default"].rules.values()):
             self.offer(rule, event)
 
     def offer(self, rule: Rule, event: dict[str, Any]) -> None:
-        """Bring the event to the rule's targets if it is enabled and its pattern matches."""
+        """Bring the event to the rule's targets if its state lets it hear it and its pattern matches."""
         pattern = rule.event_pattern
-        if rule.state == "ENABLED" and pattern.get_pattern() and pattern.matches_event(event):  # type: ignore[arg-type]
+        if _hears(rule, event) and pattern.get_pattern() and pattern.matches_event(event):  # type: ignore[arg-type]
             self._deliver(rule, event)
 
     def tick(self, name: str) -> int:
@@ -68,7 +73,7 @@ class Events:
         rule = events_backends[ACCOUNT_ID][REGION].event_buses["default"].rules.get(name)
         if rule is None:
             raise LookupError(f"there is no rule {name!r}")
-        if not rule.scheduled_expression or rule.state != "ENABLED":
+        if not rule.scheduled_expression or rule.state not in _ENABLED:
             raise ValueError(f"the rule {name!r} has no schedule, or is disabled")
         self._deliver(rule, _event("aws.events", "Scheduled Event", [rule.arn], {}))
         return len(rule.targets)
@@ -138,6 +143,21 @@ def input_of(rule: Rule, target: dict[str, Any], event: dict[str, Any]) -> str:
     if target.get("InputTransformer"):
         return _transform(rule, target["InputTransformer"], event)
     return json.dumps(event)
+
+
+def _hears(rule: Rule, event: dict[str, Any]) -> bool:
+    """Whether a rule in its state is asked about an event: ENABLED does not hear of calls that read.
+
+    Management calls, as CloudTrail tells of them: "Receiving read-only management events from AWS services",
+    https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-service-event-cloudtrail-management.html
+    """
+    detail = event["detail"]
+    is_read = (
+        event["detail-type"].endswith(" via CloudTrail")
+        and detail.get("readOnly") is True
+        and detail.get("managementEvent") is not False
+    )
+    return rule.state in ({_HEARS_READS} if is_read else _ENABLED)
 
 
 def _transform(rule: Rule, transformer: dict[str, Any], event: dict[str, Any]) -> str:

@@ -21,8 +21,8 @@ from scripts.local_aws.errors import LocalAwsError
 from scripts.local_aws.server import running_server
 
 _ROOT = Path(__file__).resolve().parents[2]
-_START_SECONDS = 60.0
-_STOP_SECONDS = 15.0
+_START_SECONDS = 300.0
+_STOP_SECONDS = 60.0
 
 
 class LocalAws:

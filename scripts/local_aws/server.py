@@ -35,9 +35,10 @@ def serve(home: Path, port: int, *, lifeline: bool) -> None:
         from scripts.local_aws.emulation import Emulation  # noqa: PLC0415 - moto reads settings at import
 
         emulation = Emulation(home, port)
-        stop = threading.Event()
+        # A pipe and no event: a handler runs in the midst of whatever waits, and would wait for its lock.
+        stopping, stop = os.pipe()
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(number, lambda *_: stop.set())
+            signal.signal(number, lambda *_: os.write(stop, b"."))
         if lifeline:
             threading.Thread(target=_watch_lifeline, args=(stop,), name="lifeline", daemon=True).start()
         server_file = home / SERVER_FILE
@@ -47,7 +48,7 @@ def serve(home: Path, port: int, *, lifeline: bool) -> None:
             server_file.write_text(announcement + "\n")
             print(announcement, flush=True)
             os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # Nobody reads what moto prints.
-            stop.wait()
+            os.read(stopping, 1)
         finally:
             server_file.unlink(missing_ok=True)
             emulation.stop()
@@ -104,8 +105,8 @@ def _prepare_process() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
-def _watch_lifeline(stop: threading.Event) -> None:
+def _watch_lifeline(stop: int) -> None:
     """Standard input is a pipe whose other end the parent holds: its end is the parent's."""
     while os.read(sys.stdin.fileno(), 4096):
         pass
-    stop.set()
+    os.write(stop, b".")

@@ -21,30 +21,38 @@ from pathlib import Path
 
 from scripts.review.access import compare_access
 from scripts.review.approvals import judge, read_approvals
-from scripts.review.assignments import compare_assignments
 from scripts.review.findings import Finding
+from scripts.review.fold import folded
+from scripts.review.moves import read_moves
 from scripts.review.page import Compared, as_json, as_markdown
-from scripts.review.protection import compare_protection
+from scripts.review.renames import without_renames
+from scripts.review.resources import compare_resources
 from scripts.review.sides import Side, applied_sides, planned_sides
 from scripts.review.sources import NotCheckedError, commit_of, documents, read_plan
 from scripts.toolchain.toolchain import BUILD, REPO, ToolError
 
 
 def compare(before: Side, after: Side, actions: dict[str, list[str]] | None = None) -> list[Finding]:
-    """Return everything that differs; ``actions`` of a plan, if there is one, by address."""
-    return [
-        *compare_access(before, after),
-        *compare_assignments(before, after),
-        *compare_protection(before, after, actions),
-    ]
+    """Return every change, with all that comes of it in one.
+
+    actions: what a plan does, by address, if there is one.
+    """
+    before, renamed = without_renames(before, after)
+    findings = [*compare_access(before, after), *compare_resources(before, after, actions)]
+    return renamed + folded(findings, before, after)
 
 
 def review_base(ref: str, tree: Path, out: Path) -> tuple[Compared, list[Finding]]:
     """Compare the commit ``ref`` names with the working tree in ``tree``: applied, and what else differs."""
     commit = commit_of(ref, tree)
     applied, planned = documents(commit, tree, out)
+    # The plans are called by their file of variables, <root>/env/<environment>.tfvars.
+    roots = {"env/applied": applied, **planned}
     findings = [
-        finding for pair in (applied, *planned.values()) for finding in compare(*applied_sides(*pair))
+        finding
+        for name, pair in roots.items()
+        for code in [read_moves(tree / "terraform" / Path(name).parent.parent)]
+        for finding in compare(*applied_sides(*pair, code))
     ]
     return Compared(f"{ref} ({commit[:12]})", ", ".join(["working tree", *planned])), findings
 

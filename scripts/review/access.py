@@ -9,9 +9,11 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 
 from scripts.review import words
-from scripts.review.findings import About, Direction, Finding
+from scripts.review.exchanges import Exchange, Place, exchanges, place
+from scripts.review.findings import About, Direction, Finding, digest
 from scripts.review.grants import ANYONE, Grant, Region, Stated, grant_covers, lost, parts_cover, stated
 from scripts.review.sides import Side
 from scripts.review.words import code, codes
@@ -42,6 +44,7 @@ def compare_access(before: Side, after: Side) -> list[Finding]:
             for finding in compare_statements(old, new, accounts)
         ),
         *_boundaries_exchanged(before, after),
+        *_versions_changed(before, after),
     ]
 
 
@@ -50,12 +53,52 @@ def compare_statements(
 ) -> list[Finding]:
     """Compare all that applies together on two sides. ``accounts``: those that are no others."""
     own = frozenset(accounts)
-    return [
-        *_found("wider", lost(_effect("Allow", after), before), before, own),
-        *_found("wider", lost(_effect("Deny", before), after), after, own),
-        *_found("narrower", lost(_effect("Allow", before), after), after, own),
-        *_found("narrower", lost(_effect("Deny", after), before), before, own),
-    ]
+    told = exchanges(before, after)
+    findings: list[Finding] = []
+    of_lists: dict[Place, list[Finding]] = defaultdict(list)
+    differences: tuple[tuple[Direction, str, list[Stated], list[Stated]], ...] = (
+        ("wider", "Allow", after, before),
+        ("wider", "Deny", before, after),
+        ("narrower", "Allow", before, after),
+        ("narrower", "Deny", after, before),
+    )
+    for direction, effect, having, others in differences:
+        by_place: dict[Place | None, list[Stated]] = defaultdict(list)
+        for entry in lost(_effect(effect, having), others):
+            by_place[place(entry) if place(entry) in told else None].append(entry)
+        for where, entries in by_place.items():
+            found = _found(direction, entries, others, own)
+            if where is None:
+                findings += found
+            else:
+                of_lists[where] += found
+    for where, parts in of_lists.items():
+        both = {part.direction for part in parts} == {"wider", "narrower"}
+        findings += [_exchanged(told[where], parts)] if both else parts
+    return findings
+
+
+def _exchanged(exchange: Exchange, parts: list[Finding]) -> Finding:
+    """Tell of one list of names what is in it and was not, in place of all that this makes of grants."""
+    wider = [part for part in parts if part.direction == "wider"]
+    policy, added, removed = exchange.policy, exchange.added, exchange.removed
+    verb = "refuses" if exchange.effect == "Deny" else "allows"
+    subject = _place(policy)
+    text = f"{subject}, statement {code(exchange.sid)} that {verb} {codes(exchange.actions)}: "
+    text += f"{code(exchange.names)} {'excepts ' if exchange.excepts else ''}"
+    text += f"{codes(added)} instead of {codes(removed)}"
+    only = wider[0] if len(wider) == 1 else Finding("wider", "access", "", "")
+    return replace(
+        only,
+        about="exposure" if any(part.about == "exposure" for part in wider) else "access",
+        subject=subject,
+        text=text,
+        effect=exchange.effect,
+        policy=policy.name,
+        statement=exchange.sid,
+        address=policy.address,
+        change=digest(sorted(part.id for part in parts)),
+    )
 
 
 def _scopes(before: Side, after: Side) -> Iterator[tuple[list[Stated], list[Stated]]]:
@@ -139,6 +182,7 @@ def _finding(direction: Direction, found: list[Stated], compared: str, accounts:
         policy=policy.name,
         statement=sid,
         address=policy.address,
+        change=digest(sorted(repr(entry.grant) for entry in found)),
     )
 
 
@@ -219,6 +263,26 @@ def _undecided(before: Side, after: Side) -> Iterator[Finding]:
         if owner in after.owners:
             text = f"{who} no longer has {code(name)}"
             yield Finding("narrower", "access", who, text, policy=name, address=policy.address)
+
+
+def _versions_changed(before: Side, after: Side) -> Iterator[Finding]:
+    """Yield the policies that are read by other rules now ("IAM JSON policy elements: Version").
+
+    Before 2012-10-17, ``${…}`` was no variable but a text.
+    """
+    olds, news = (
+        {(policy.kind, policy.owner, policy.name): policy for policy in side.policies if policy.document}
+        for side in (before, after)
+    )
+    for key in sorted(olds.keys() & news.keys()):
+        was, now = ((side[key].document or {}).get("Version", "2008-10-17") for side in (olds, news))
+        if was != now:
+            policy = news[key]
+            text = f"{_place(policy)} is of version {code(now)}, before {code(was)}: "
+            text += "`${…}` in it means another thing"
+            yield Finding(
+                "wider", "access", words.owner(policy), text, policy=policy.name, address=policy.address
+            )
 
 
 def _made_elsewhere(side: Side) -> dict[tuple[str, str], Policy]:

@@ -64,7 +64,8 @@ class Approval:
 class Judged:
     """Findings and what the approvals say to them.
 
-    approved: by finding id, the entries that together cover it. stale: entries in force that cover nothing.
+    approved: by finding id, the entries that together cover it, or all that is wider of its parts. stale:
+    entries in force that cover nothing.
     """
 
     findings: tuple[Finding, ...]
@@ -88,18 +89,26 @@ def judge(findings: Sequence[Finding], approvals: Iterable[Approval], today: dat
     in_force = [approval for approval in every if approval.until >= today]
     approved: dict[str, tuple[Approval, ...]] = {}
     used: set[Approval] = set()
+
+    def covered(finding: Finding) -> tuple[Approval, ...]:
+        """Return the entries that approve a finding; none if it is not approved."""
+        own = [entry for entry in in_force if entry.finding and entry.finding == finding.id]
+        wider = [part for part in finding.parts if part.direction == "wider"]
+        if own or not finding.parts:
+            pairs = [
+                (action, resource)
+                for action in finding.actions or ("",)
+                for resource in finding.resources or ("",)
+            ]
+            by_pair = [[entry for entry in in_force if entry.covers(finding, *pair)] for pair in pairs]
+        else:
+            by_pair = [list(covered(part)) for part in wider]
+        used.update(entry for entries in by_pair for entry in entries)
+        return tuple(dict.fromkeys(entries[0] for entries in by_pair)) if all(by_pair) else ()
+
     for finding in findings:
-        if finding.direction != "wider":
-            continue
-        pairs = [
-            (action, resource)
-            for action in finding.actions or ("",)
-            for resource in finding.resources or ("",)
-        ]
-        by_pair = [[entry for entry in in_force if entry.covers(finding, *pair)] for pair in pairs]
-        used |= {entry for entries in by_pair for entry in entries}
-        if all(by_pair):
-            approved[finding.id] = tuple(dict.fromkeys(entries[0] for entries in by_pair))
+        if finding.direction == "wider" and (entries := covered(finding)):
+            approved[finding.id] = entries
     return Judged(
         findings=tuple(findings),
         approved=approved,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -43,8 +43,7 @@ def as_json(compared: Compared, judged: Judged) -> dict[str, Any]:
         "refused": len(judged.refused),
         "findings": [
             {
-                "id": finding.id,
-                **asdict(finding),
+                **_fields(finding),
                 "approved": [_entry(approval) for approval in judged.approved.get(finding.id, ())],
             }
             for finding in judged.findings
@@ -53,6 +52,14 @@ def as_json(compared: Compared, judged: Judged) -> dict[str, Any]:
             "stale": [_entry(approval) for approval in judged.stale],
             "expired": [_entry(approval) for approval in judged.expired],
         },
+    }
+
+
+def _fields(finding: Finding) -> dict[str, Any]:
+    return {
+        "id": finding.id,
+        **asdict(finding),
+        "parts": [_fields(part) for part in finding.parts],
     }
 
 
@@ -141,14 +148,13 @@ class _Page:
             by_subject[finding.subject].append(finding)
         self.add(f"### {title}", "")
         for subject, entries in by_subject.items():
+            indent = ""
             if len(entries) > 1:
                 self.add(f"- **{subject}**")
-            self.lines(
-                f"{'  - ' if len(entries) > 1 else '- '}"
-                f"{entry.text.removeprefix(subject).lstrip(' :') if len(entries) > 1 else entry.text}"
-                f" [`{entry.id}`]"
-                for entry in entries
-            )
+                indent = "  "
+            for entry in entries:
+                text = entry.text.removeprefix(subject).lstrip(" :") if indent else entry.text
+                self.lines([f"{indent}- {text} [`{entry.id}`]", *_part_lines(entry, indent)])
         self.add("")
 
     def folded(
@@ -161,13 +167,21 @@ class _Page:
             self._cut += len(findings)
             return
         closing = [self._lines.pop() for _ in range(3)]
-        self.lines(f"- {entry.text}{_approved(entry, approved or {})}" for entry in findings)
+        for entry in findings:
+            self.lines([f"- {entry.text}{_approved(entry, approved or {})}", *_part_lines(entry)])
         self._lines += reversed(closing)
 
     def text(self) -> str:
         """Return the page."""
         cut = [f"**{self._cut} more do not fit here: all are in `review.json`.**"] if self._cut else []
         return "\n".join([*self._lines, *cut]).rstrip() + "\n"
+
+
+def _part_lines(finding: Finding, indent: str = "") -> Iterator[str]:
+    """Yield what a finding holds, the wider first; its id goes by the whole."""
+    for part in finding.parts:
+        mark = "" if part.direction == finding.direction else " (narrower)"
+        yield f"{indent}  - {part.text}{mark}"
 
 
 def _approved(finding: Finding, approved: dict[str, tuple[Approval, ...]]) -> str:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
+import json
 import re
 from collections.abc import Collection, Iterable
+from typing import Any
 
 from custody.terminal import shorten, visible
 from scripts.review.conditions import Clause, all_imply
@@ -13,8 +17,14 @@ from scripts.state.policies import Policy
 SHOWN = 6
 """How many names a sentence lists before it says how many more there are."""
 
+_AROUND = 20
+"""Characters shown before and behind where two long texts differ."""
+
 LONGEST = 200
 """Characters of one name; of a longer one the middle goes."""
+
+_VIEW = re.compile(r"/\* Presto View: ([A-Za-z0-9+/=]+) \*/")
+"""What Athena keeps of a view: its SQL within JSON in Base64."""
 
 _SERVICE = re.compile(r"[\w.-]+\.amazonaws\.com(\.cn)?")
 _IDENTITY = re.compile(r"arn:[^:]+:iam::(\d{12}):(root|role|user)/?(.*)")
@@ -33,6 +43,41 @@ def codes(names: Iterable[str]) -> str:
     found = sorted(set(names))
     more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
     return ", ".join(code(name) for name in found[:SHOWN]) + more
+
+
+def change_shown(was: Any, now: Any) -> tuple[str, str]:
+    """Show two values; of long texts no more than where they differ."""
+    first, second = (_text(value) for value in (was, now))
+    if first is not None and second is not None and max(len(first), len(second)) > LONGEST:
+        start = _alike(first, second)
+        end = _alike(first[start:][::-1], second[start:][::-1])
+        first, second = (_cut(text, start - _AROUND, end - _AROUND) for text in (first, second))
+    return _code_or_none(first), _code_or_none(second)
+
+
+def _alike(first: str, second: str) -> int:
+    """Return how many characters two texts begin with alike."""
+    pairs = zip(first, second, strict=False)
+    return next((at for at, (one, other) in enumerate(pairs) if one != other), min(len(first), len(second)))
+
+
+def _cut(text: str, start: int, end: int) -> str:
+    """Leave out so many characters at the start and the end of a text."""
+    middle = text[max(0, start) : len(text) - max(0, end)]
+    return f"{'…' if start > 0 else ''}{middle}{'…' if end > 0 else ''}"
+
+
+def _text(value: Any) -> str | None:
+    if isinstance(value, str) and (match := _VIEW.fullmatch(value)):
+        with contextlib.suppress(ValueError, KeyError, TypeError):  # else it is shown as it stands
+            return str(json.loads(base64.b64decode(match[1], validate=True))["originalSql"])
+    if value is None or isinstance(value, str):
+        return value
+    return json.dumps(value, sort_keys=True)
+
+
+def _code_or_none(text: str | None) -> str:
+    return "none" if text is None else code(text)
 
 
 def owner(policy: Policy) -> str:

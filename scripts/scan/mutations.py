@@ -30,6 +30,9 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
+from scripts.review.__main__ import compare
+from scripts.review.findings import Finding
+from scripts.review.sides import applied_sides
 from scripts.scan.engine import Engine, engine
 from scripts.scan.exceptions import read_exemptions
 from scripts.scan.known import Tree, known_plans
@@ -52,7 +55,7 @@ if TYPE_CHECKING:
 
 FILE = REPO / "tests" / "policy" / "mutations.yaml"
 WORK = BUILD / "mutations"
-GATES = ("source", "plan", "policies", "terraform test", "workflows", "secrets")
+GATES = ("source", "plan", "policies", "review", "terraform test", "workflows", "secrets")
 AT_ONCE = 10
 """Trees that one run of Terraform plans. More would save little and need much memory."""
 
@@ -62,9 +65,10 @@ class Mutation:
     """One small edit, and what must catch it.
 
     file: from the repository's root; old, new: the text there, which must be there once, and what takes its
-    place. gate, rule: who must turn red, and by what: a check's id, a linter's finding, or for ``terraform
-    test`` the name of a run. plan: which plan shows it (``local``, ``prod``, ``bootstrap_prod``). only: which
-    addresses of it are enough; planning fewer takes less.
+    place. gate, rule: who must turn red, and by what: a check's id, a linter's finding, for ``review`` a type
+    of resource and what of it the finding names, or for ``terraform test`` the name of a run. plan: which
+    plan shows it (``local``, ``prod``, ``bootstrap_prod``). only: which addresses of it are enough; planning
+    fewer takes less.
     """
 
     name: str
@@ -173,7 +177,7 @@ class Trial:
 
     def _batches(self) -> Iterator[list[Mutation]]:
         """Yield the mutations that a plan shows, those that share a sound plan together."""
-        shown = [mutation for mutation in self._mutations if mutation.gate in {"plan", "policies"}]
+        shown = [mutation for mutation in self._mutations if mutation.gate in {"plan", "policies", "review"}]
         shown.sort(key=lambda mutation: mutation.shown_by)
         for first in range(0, len(shown), AT_ONCE):
             yield shown[first : first + AT_ONCE]
@@ -195,6 +199,9 @@ class Trial:
 
     def _judge(self, mutation: Mutation, checkov: Engine, sound: Path, mutant: Path) -> str:
         def red(plan: Path) -> bool:
+            if mutation.gate == "review":
+                sides = applied_sides(*(json.loads(side.read_bytes()) for side in (sound, plan)))
+                return any(_names(finding, mutation.rule) for finding in compare(*sides))
             if mutation.gate == "policies":
                 reports = rendered(self._scan, {"it": json.loads(plan.read_bytes())})
                 return mutation.rule in {finding.rule for report in reports for finding in report.findings}
@@ -245,6 +252,14 @@ class Trial:
                 report = tools[mutation.gate](Scan(repo, (), self._work / "scan", (), lambda _: None))
                 red.append(mutation.rule in {finding.rule for finding in report.findings})
             yield mutation, _verdict(*red)
+
+
+def _names(finding: Finding, rule: str) -> bool:
+    """Whether a finding that needs an approval, or a part of one, is of the type and names the rest."""
+    kind, _, named = rule.partition(" ")
+    block = re.search(r"(\w+)\.[^.]+$", re.sub(r"\[[^]]*\]", "", finding.address))
+    own = finding.direction == "wider" and block is not None and block[1] == kind and named in finding.text
+    return own or any(_names(part, rule) for part in finding.parts)
 
 
 def _tree(name: str, source: Path, plan: str, only: tuple[str, ...]) -> Tree:

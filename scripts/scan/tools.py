@@ -94,6 +94,8 @@ def source(scan: Scan) -> ToolReport:
     with engine("source", scan.work) as asked:
         answer = asked.ask(folder=str(scan.terraform))
     _refuse_unread(answer)
+    if not answer["resources"]:
+        raise ScanError("The source holds nothing.")
     return ToolReport(
         tool="checkov, source",
         version=answer["version"],

@@ -18,12 +18,16 @@ Kind = Literal["identity", "boundary", "trust", "resource"]
 
 @dataclass(frozen=True)
 class Resource:
-    """A managed resource: its address, type, values, and the names of arguments a plan does not know."""
+    """A managed resource: its address, type and values.
+
+    unknown: the names of arguments a plan does not know. secret: those that Terraform does not show.
+    """
 
     address: str
     type: str
     values: dict[str, Any]
     unknown: frozenset[str]
+    secret: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -73,11 +77,24 @@ def resources(document: dict[str, Any]) -> list[Resource]:
         Resource(
             resource["address"],
             resource["type"],
-            resource["values"],
+            resource.get("values", {}),
             unknown.get(resource["address"], frozenset()),
+            frozenset(
+                name for name, mark in (resource.get("sensitive_values") or {}).items() if _holds_true(mark)
+            ),
         )
         for resource in _walk(values.get("root_module", {}))
         if resource["mode"] == "managed"
+    ]
+
+
+def data_sources(document: dict[str, Any], kind: str) -> list[dict[str, Any]]:
+    """Return the values of every data source of a type in a state, or in the state a plan began with."""
+    return [
+        resource["values"]
+        for part in (document, document.get("prior_state") or {})
+        for resource in _walk(part.get("values", {}).get("root_module", {}))
+        if resource["mode"] == "data" and resource["type"] == kind
     ]
 
 
@@ -140,11 +157,7 @@ def statements(document: dict[str, Any] | None) -> list[dict[str, Any]]:
 
 def partition(document: dict[str, Any]) -> str:
     """Return the AWS partition the document is of: what its own data source says, if it has one."""
-    for part in (document, document.get("prior_state", {})):
-        for resource in _walk(part.get("values", {}).get("root_module", {})):
-            if resource["type"] == "aws_partition":
-                return str(resource["values"]["partition"])
-    return "aws"
+    return next((str(data["partition"]) for data in data_sources(document, "aws_partition")), "aws")
 
 
 @dataclass(frozen=True)
@@ -197,6 +210,10 @@ _ATTACHMENTS = {
     "aws_ssoadmin_managed_policy_attachment": ("managed_policy_arn", "{permission_set_arn}"),
 }
 _LATER = "a policy not known yet"
+_FULL_ACCESS = {
+    "Version": "2012-10-17",
+    "Statement": [{"Effect": "Allow", "Principal": "*", "Action": "*", "Resource": "*"}],
+}
 _POLICY_ARGUMENT = re.compile(r"(.*_)?polic(y|ies)(_document)?")
 
 
@@ -226,7 +243,7 @@ class _Index:
     @staticmethod
     def _called(resource: Resource) -> str:
         if resource.type == "aws_ssoadmin_permission_set":
-            return f"permission-set/{resource.values['name']}"
+            return f"permission-set/{resource.values.get('name')}"
         return resource.values.get("arn") or ""
 
     def owner(self, resource: Resource, form: str, of: str = "") -> str:
@@ -285,6 +302,15 @@ def _policies_of(resource: Resource, index: _Index) -> Iterator[Policy]:
             index.owner(resource, form, of),
             resource,
         )
+    elif resource.type == "aws_iam_policy_attachment":
+        for argument, form in (("roles", "{}"), ("users", "user/{}"), ("groups", "group/{}")):
+            for name in values.get(argument) or ():
+                yield index.attached(
+                    values.get("policy_arn") or _LATER, "identity", form.format(name), resource
+                )
+    elif resource.type == "aws_vpc_endpoint" and not (values.get("policy") or "policy" in resource.unknown):
+        # "Control access to VPC endpoints using endpoint policies" (AWS PrivateLink): with none, all pass.
+        yield Policy(resource.address, "resource", index.owner(resource, "{arn}"), "policy", _FULL_ACCESS)
     elif resource.type not in _NOT_THEIRS:
         yield from _by_its_looks(resource, index)
     if resource.type in {"aws_iam_role", "aws_iam_user"}:

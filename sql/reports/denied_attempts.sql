@@ -1,7 +1,11 @@
 -- Who was refused in the last 30 days, at what, and how often?
+-- caller tells everybody apart: (anonymous) signed nothing, and one of another account is there by ARN, or by account
+-- and principal.
 SELECT
+    caller,
+    user_type,
     user_arn,
-    user_name,
+    user_account_id,
     invoked_by,
     source_ip,
     event_name,
@@ -15,5 +19,14 @@ FROM object_access
 WHERE
     event_date >= current_date - INTERVAL '30' DAY
     AND error_code IN ('AccessDenied', 'AllAccessDisabled', 'InvalidAccessKeyId', 'SignatureDoesNotMatch')
-GROUP BY user_arn, user_name, invoked_by, source_ip, event_name, bucket_name, error_code
-ORDER BY attempts DESC, last_attempt DESC
+GROUP BY
+    caller,
+    user_type,
+    user_arn,
+    user_account_id,
+    invoked_by,
+    source_ip,
+    event_name,
+    bucket_name,
+    error_code
+ORDER BY attempts DESC, last_attempt DESC, caller ASC, event_name ASC

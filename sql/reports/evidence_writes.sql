@@ -5,8 +5,10 @@ SELECT
     bucket_name,
     object_key,
     version_id,
-    user_name,
+    deletion,
+    caller,
     user_arn,
+    user_account_id,
     invoked_by,
     sourceipaddress AS source_ip,
     errorcode AS error_code

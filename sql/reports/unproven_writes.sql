@@ -2,6 +2,7 @@
 SELECT
     event_time,
     status,
+    contradicts,
     match_basis,
     layer,
     bucket_name,
@@ -10,10 +11,11 @@ SELECT
     event_name,
     user_name,
     user_arn,
+    user_account_id,
     source_ip,
     request_id,
     recorded_at
-FROM provenance_ledger
+FROM ledger_evidence
 WHERE
     event_date >= current_date - INTERVAL '7' DAY
     AND status NOT IN ('verified', 'pending')

@@ -43,6 +43,7 @@ CREATE EXTERNAL TABLE cloudtrail_s3_events (
     vpcendpointaccountid STRING,
     eventcategory STRING,
     sessioncredentialfromconsole STRING,
+    addendum STRUCT<reason: STRING, updatedfields: STRING, originalrequestid: STRING, originaleventid: STRING>,
     tlsdetails STRUCT<tlsversion: STRING, ciphersuite: STRING, clientprovidedhostheader: STRING>
 )
 PARTITIONED BY (

@@ -1,13 +1,24 @@
 -- Who asked S3 for what, when and from where? One row per event, with what lies nested in it as columns.
 --
+-- CloudTrail's log is shown as it was found: nothing here reads its digests, so a record that was changed in the bucket
+-- is shown changed. provenance_ledger holds writes against the signed receipts.
 -- What CloudTrail names keeps its name (eventtime, eventname, ...); what is taken from within has its own.
 -- event_date is the day of delivery, not of the event: a function of the partition delivery_day alone, so that
 -- a filter on it is decided partition by partition and a day's question reads that day's files. An event of
 -- just before midnight is delivered on the next day.
--- CloudTrail may deliver an event twice; both have one eventid. Here it is one row a day of delivery (the window
--- is partitioned by that day, or no filter on it could pass): provenance_ledger looks back over midnight as well.
+-- Records of the categories Data and Management are events. Aggregated, network activity and Insights records are
+-- none, and neither is an addendum that repeats an event with corrected fields (one whose reason is a late delivery
+-- is the only record of its event). CloudTrail may deliver an event twice: records that say the same are one row a day
+-- of delivery (the window is partitioned by that day, or no filter on it could pass), and provenance_ledger looks at
+-- the neighbouring days as well. Records of one eventid that differ are as many rows, so that none hides another.
 -- in_ledger: the event is a row of provenance_ledger; all others are rows of object_access. The recorder's own
 -- receipts are evidence, not writes to be proven.
+--
+-- user_name is the caller's own name in the account of this trail: of a person with a session of a role for people
+-- (Identity Center's or the kit's) or with a federated session the session's, else of the user or role. A caller of
+-- another account has none. caller is a text for everybody: the name, the ARN, or account and principal id.
+-- deletion: marker_set (the object looks deleted, all versions are there) | version_destroyed | marker_removed (the
+-- object is back) | batch (DeleteObjects: its keys are not in the trail). It is NULL where nothing was deleted.
 --
 -- @column event_date date
 -- @column eventtime timestamp
@@ -35,42 +46,32 @@
 -- @column errorcode varchar
 -- @column errormessage varchar
 -- @column in_ledger boolean
-WITH deliveries AS (
+-- @column user_account_id varchar
+-- @column on_behalf_of_user_id varchar
+-- @column identity_store_arn varchar
+-- @column caller varchar
+-- @column deletion varchar
+-- @column eventsource varchar
+-- @column eventtype varchar
+-- @column eventcategory varchar
+-- @column readonly varchar
+WITH records AS (
     SELECT
-        delivery_day,
-        eventtime,
         eventname,
         eventid,
         requestid,
         awsregion,
+        eventsource,
+        eventtype,
+        eventcategory,
         readonly,
-        requestparameters,
-        responseelements,
-        additionaleventdata,
-        useridentity,
-        sourceipaddress,
-        useragent,
-        vpcendpointid,
-        errorcode,
-        errormessage,
-        row_number() OVER (PARTITION BY delivery_day, eventid ORDER BY eventtime) AS delivery
-    FROM cloudtrail_s3_events
-    WHERE eventsource = 's3.amazonaws.com'
-),
-
-events AS (
-    SELECT
-        eventname,
-        eventid,
-        requestid,
-        awsregion,
         sourceipaddress,
         useragent,
         vpcendpointid,
         errorcode,
         errormessage,
         cast(replace(delivery_day, '/', '-') AS date) AS event_date,
-        cast(from_iso8601_timestamp(eventtime) AT TIME ZONE 'UTC' AS timestamp) AS eventtime,
+        cast(try(from_iso8601_timestamp(eventtime)) AT TIME ZONE 'UTC' AS timestamp) AS eventtime,
         CASE
             WHEN eventname IN ('PutObject', 'CopyObject', 'CompleteMultipartUpload', 'PostObject') THEN 'write'
             WHEN eventname IN ('DeleteObject', 'DeleteObjects') THEN 'delete'
@@ -78,6 +79,14 @@ events AS (
             WHEN readonly = 'true' THEN 'read'
             ELSE 'change'
         END AS access,
+        CASE
+            WHEN errorcode IS NOT NULL THEN NULL
+            WHEN eventname = 'DeleteObjects' THEN 'batch'
+            WHEN eventname <> 'DeleteObject' THEN NULL
+            WHEN json_extract_scalar(requestparameters, '$.versionId') IS NULL THEN 'marker_set'
+            WHEN json_extract_scalar(responseelements, '$["x-amz-delete-marker"]') = 'true' THEN 'marker_removed'
+            ELSE 'version_destroyed'
+        END AS deletion,
         json_extract_scalar(requestparameters, '$.bucketName') AS bucket_name,
         json_extract_scalar(requestparameters, '$.key') AS object_key,
         coalesce(
@@ -86,32 +95,74 @@ events AS (
         ) AS version_id,
         json_extract_scalar(requestparameters, '$["x-amz-copy-source"]') AS copy_source,
         -- CloudTrail writes numbers with or without a fraction (25701.0).
-        cast(
+        try_cast(
             try_cast(json_extract_scalar(additionaleventdata, '$.bytesTransferredIn') AS double) AS bigint
         ) AS bytes_in,
-        cast(
+        try_cast(
             try_cast(json_extract_scalar(additionaleventdata, '$.bytesTransferredOut') AS double) AS bigint
         ) AS bytes_out,
         useridentity.type AS user_type,
         useridentity.arn AS user_arn,
-        -- A person who came in through IAM Identity Center, or by a role for people, is the name of the role's session.
         coalesce(
             nullif(regexp_extract(useridentity.arn, ${people_session}, 1), ''),
+            nullif(regexp_extract(useridentity.arn, ':federated-user/(.+)$', 1), ''),
             useridentity.username,
             useridentity.sessioncontext.sessionissuer.username
-        ) AS user_name,
+        ) AS own_name,
+        useridentity.accountid AS user_account_id,
+        -- A service that acts for itself has no account.
+        coalesce(useridentity.accountid NOT IN (${trail_account_literals}), FALSE)
+        OR coalesce(
+            nullif(regexp_extract(useridentity.arn, '^arn:[^:]*:[^:]*::([0-9]+):', 1), '')
+            NOT IN (${trail_account_literals}),
+            FALSE
+        ) AS is_foreign,
         useridentity.principalid AS principal_id,
         useridentity.sessioncontext.sessionissuer.arn AS role_arn,
-        useridentity.invokedby AS invoked_by
-    FROM deliveries
-    WHERE delivery = 1
+        useridentity.invokedby AS invoked_by,
+        useridentity.onbehalfof.userid AS on_behalf_of_user_id,
+        useridentity.onbehalfof.identitystorearn AS identity_store_arn
+    FROM cloudtrail_s3_events
+    WHERE
+        eventsource = 's3.amazonaws.com'
+        -- Records of older versions have no category.
+        AND coalesce(eventcategory, 'Data') IN ('Data', 'Management')
+        AND addendum.originaleventid IS NULL
+        AND addendum.originalrequestid IS NULL
+        AND coalesce(addendum.reason, '') <> 'UPDATED_DATA'
+),
+
+deliveries AS (
+    SELECT
+        *,
+        row_number() OVER (
+            PARTITION BY
+                event_date,
+                eventid,
+                requestid,
+                eventname,
+                eventtime,
+                bucket_name,
+                object_key,
+                version_id,
+                bytes_in,
+                user_arn,
+                principal_id,
+                user_account_id,
+                sourceipaddress,
+                errorcode
+            ORDER BY useragent
+        ) AS delivery
+    FROM records
 ),
 
 placed_events AS (
     SELECT
         *,
+        CASE WHEN NOT is_foreign THEN own_name END AS user_name,
         ${layer} AS layer
-    FROM events
+    FROM deliveries
+    WHERE delivery = 1
 )
 
 SELECT
@@ -142,6 +193,7 @@ SELECT
     errormessage,
     access = 'write'
     AND errorcode IS NULL
+    AND coalesce(eventcategory, 'Data') = 'Data'
     AND (
         layer IN ('bronze', 'silver', 'gold')
         OR (
@@ -151,5 +203,23 @@ SELECT
                 OR NOT starts_with(coalesce(object_key, ''), 'provenance/')
             )
         )
-    ) AS in_ledger
+    ) AS in_ledger,
+    user_account_id,
+    on_behalf_of_user_id,
+    identity_store_arn,
+    -- No name that AWS gives has brackets in it.
+    CASE
+        WHEN user_account_id = 'ANONYMOUS_PRINCIPAL' THEN '(anonymous)'
+        ELSE coalesce(
+            user_name,
+            user_arn,
+            nullif(concat_ws('/', user_account_id, nullif(principal_id, '')), ''),
+            invoked_by
+        )
+    END AS caller,
+    deletion,
+    eventsource,
+    eventtype,
+    eventcategory,
+    readonly
 FROM placed_events

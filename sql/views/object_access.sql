@@ -2,7 +2,9 @@
 -- provenance_ledger: reads, deletions, changes of tags and locks, parts of uploads, writes in other buckets, the
 -- recorder's receipts, and every attempt that failed (error_code).
 --
--- access: read | list | write | delete | change. Deletions by lifecycle rules are not in CloudTrail.
+-- access: read | list | write | delete | change. deletion: marker_set | version_destroyed | marker_removed | batch, as
+-- in cloudtrail_s3_events_flattened. A batch (DeleteObjects) has no object_key: the trail does not say what was in it.
+-- Deletions by lifecycle rules are not in CloudTrail.
 -- event_date is the day of delivery, as in cloudtrail_s3_events_flattened: a day's question reads that day's files,
 -- and an event delivered once more on a later day is there on both (with one event_id).
 --
@@ -25,6 +27,11 @@
 -- @column event_id varchar
 -- @column error_code varchar
 -- @column error_message varchar
+-- @column user_type varchar
+-- @column user_account_id varchar
+-- @column on_behalf_of_user_id varchar
+-- @column caller varchar
+-- @column deletion varchar
 SELECT
     event_date,
     eventtime AS event_time,
@@ -44,6 +51,11 @@ SELECT
     requestid AS request_id,
     eventid AS event_id,
     errorcode AS error_code,
-    errormessage AS error_message
+    errormessage AS error_message,
+    user_type,
+    user_account_id,
+    on_behalf_of_user_id,
+    caller,
+    deletion
 FROM cloudtrail_s3_events_flattened
 WHERE NOT in_ledger

@@ -1,6 +1,8 @@
 -- What do the receipts say? One row per receipt, decoded from the envelope's payload.
 --
--- A view shows what is written, it does not verify: signatures are checked by `custody verify`.
+-- A receipt bears a signature and lies in its place: under the key that bucket, key and version in it make, as
+-- `custody.evidence.objects` makes it. Anything else below provenance/ is none. A view shows what is written, it
+-- does not verify: whether the signature holds is checked by `custody verify`.
 -- written_at is when the object version was written: the time of the S3 event, or of the version itself where the
 -- receipt was asked for later (event_name Backfill), and event_date is its day.
 --
@@ -33,12 +35,15 @@ WITH decoded_envelopes AS (
         signatures,
         try(json_parse(from_utf8(from_base64(payload)))) AS receipt
     FROM receipt_envelopes
-    WHERE payloadtype = 'application/vnd.in-toto+json'
+    WHERE
+        payloadtype = 'application/vnd.in-toto+json'
+        AND coalesce(element_at(signatures, 1).sig, '') <> ''
 ),
 
 receipts AS (
     SELECT
         receipt_uri,
+        json_extract_scalar(receipt, '$.subject[0].name') AS subject_name,
         json_extract_scalar(receipt, '$.predicate.bucket') AS bucket_name,
         json_extract_scalar(receipt, '$.predicate.key') AS object_key,
         json_extract_scalar(receipt, '$.predicate.version_id') AS version_id,
@@ -47,12 +52,16 @@ receipts AS (
         json_extract_scalar(receipt, '$.predicate.etag') AS etag,
         json_extract_scalar(receipt, '$.predicate.content_type') AS content_type,
         cast(
-            try(from_iso8601_timestamp(json_extract_scalar(receipt, '$.predicate.last_modified')))
+            try(from_iso8601_timestamp(nullif(regexp_extract(
+                json_extract_scalar(receipt, '$.predicate.last_modified'), '^\d{4}-\d{2}-\d{2}T.+$'
+            ), '')))
             AT TIME ZONE 'UTC' AS timestamp
         ) AS last_modified,
         json_extract_scalar(receipt, '$.predicate.event.name') AS event_name,
         cast(
-            try(from_iso8601_timestamp(json_extract_scalar(receipt, '$.predicate.event.time')))
+            try(from_iso8601_timestamp(nullif(regexp_extract(
+                json_extract_scalar(receipt, '$.predicate.event.time'), '^\d{4}-\d{2}-\d{2}T.+$'
+            ), '')))
             AT TIME ZONE 'UTC' AS timestamp
         ) AS event_time,
         json_extract_scalar(receipt, '$.predicate.event.request_id') AS request_id,
@@ -60,7 +69,9 @@ receipts AS (
         json_extract_scalar(receipt, '$.predicate.event.source_ip') AS source_ip,
         json_extract_scalar(receipt, '$.predicate.event.sequencer') AS sequencer,
         cast(
-            try(from_iso8601_timestamp(json_extract_scalar(receipt, '$.predicate.recorded_at')))
+            try(from_iso8601_timestamp(nullif(regexp_extract(
+                json_extract_scalar(receipt, '$.predicate.recorded_at'), '^\d{4}-\d{2}-\d{2}T.+$'
+            ), '')))
             AT TIME ZONE 'UTC' AS timestamp
         ) AS recorded_at,
         json_extract_scalar(receipt, '$.predicate.recorder.function') AS recorder_function,
@@ -74,6 +85,7 @@ receipts AS (
 dated_receipts AS (
     SELECT
         *,
+        concat('provenance/', bucket_name, '/', object_key, '/', version_id, '.json') AS plain_key,
         CASE WHEN event_name = 'Backfill' THEN last_modified ELSE coalesce(event_time, last_modified) END AS written_at
     FROM receipts
 )
@@ -103,3 +115,16 @@ SELECT
     key_id,
     receipt_uri
 FROM dated_receipts
+WHERE
+    subject_name = concat('s3://', bucket_name, '/', object_key)
+    AND receipt_uri = concat(
+        's3://${provenance_bucket}/',
+        CASE
+            WHEN length(to_utf8(plain_key)) <= 1024 THEN plain_key
+            ELSE concat(
+                'provenance/_long/',
+                lower(to_hex(sha256(to_utf8(concat(bucket_name, chr(10), object_key, chr(10), version_id))))),
+                '.json'
+            )
+        END
+    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,10 @@ class Deployment:
     watermark_minutes: int
     recorded_prefixes: dict[str, list[str]]
     """Bucket name → key prefixes whose objects are recorded (``""``: the whole bucket)."""
+    unfinished_apply: str | None = None
+    """When the last apply or destroy began, if it has not succeeded (RFC 3339)."""
+    management_trail_arn: str = ""
+    """The trail that logs the account's management writes; empty, as in a file of before: ``trail_arn``."""
 
     def is_recorded(self, bucket: str, key: str) -> bool:
         """Whether an object at this place must have a receipt."""
@@ -55,7 +59,11 @@ def load_deployment(path: Path) -> Deployment:
         ) from error
     if not isinstance(document, dict):
         raise UsageError(f"The deployment file {path} holds no JSON object.", "Run make apply again.")
-    kinds = {field.name: str(field.type) for field in fields(Deployment)}
+    kinds = {
+        field.name: str(field.type)
+        for field in fields(Deployment)
+        if field.default is MISSING or document.get(field.name, field.default) != field.default
+    }
     missing = sorted(kinds.keys() - document.keys())
     if missing:
         raise UsageError(f"The deployment file {path} lacks {', '.join(missing)}.", "Run make apply again.")
@@ -103,6 +111,7 @@ def _is_arn(value: object) -> bool:
 _MAX_MINUTES = 366 * 24 * 60
 _KINDS: dict[str, tuple[Callable[[object], bool], str]] = {
     "str": (_is_name, "text"),
+    "str | None": (_is_name, "text"),
     "int": (_is_minutes, "whole number of minutes, 1 to a year"),
     "dict[str, str]": (_are_names, "map of names"),
     "dict[str, list[str]]": (_are_prefixes, "map of lists of prefixes"),

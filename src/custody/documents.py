@@ -1,18 +1,22 @@
 """JSON documents whose every byte counts: read strictly, and only once.
 
 Messages, envelopes, receipts and the key registry all come through here, so that no two readers can take
-the same bytes for different things: UTF-8 only, no name twice in an object, no ``NaN``, no lone surrogates
-(RFC 8259 sections 4, 6, 8.1 and 8.2 leave each of these to the reader).
+the same bytes for different things: UTF-8 only, no name twice in an object, no ``NaN``, no number too large
+for a double, no lone surrogates (RFC 8259 sections 4, 6, 8.1 and 8.2 leave each of these to the reader).
 """
 
 from __future__ import annotations
 
 import json
+import math
 from datetime import datetime
 from typing import Any, NoReturn
 
 from custody.errors import EvidenceError
 from custody.times import parse_time
+
+MAX_NATURAL = 2**63 - 1
+"""What a signed integer of 64 bits holds; databases, Delta tables and other readers of JSON hold no more."""
 
 
 def parse_object(data: bytes | str, what: str, max_bytes: int) -> dict[str, Any]:
@@ -25,7 +29,10 @@ def parse_object(data: bytes | str, what: str, max_bytes: int) -> dict[str, Any]
         if len(raw) > max_bytes:
             raise EvidenceError(f"The {what} is {len(raw)} bytes long, over the limit of {max_bytes}.")
         document = json.loads(
-            raw.decode("utf-8"), object_pairs_hook=_unique_names, parse_constant=_refuse_constant
+            raw.decode("utf-8"),
+            object_pairs_hook=_unique_names,
+            parse_constant=_refuse_constant,
+            parse_float=_finite,
         )
     except (ValueError, RecursionError) as error:
         raise EvidenceError(f"The {what} is not strict JSON: {error}.") from error
@@ -69,11 +76,13 @@ class Fields:
         """A string, or ``None`` where the field is ``null`` or absent."""
         return None if self._document.get(name) is None else self.text(name)
 
-    def natural(self, name: str) -> int:
-        """A whole number, zero or more."""
+    def natural(self, name: str, most: int = MAX_NATURAL) -> int:
+        """A whole number from zero to ``most``."""
         value = self._document.get(name)
         if isinstance(value, bool) or not isinstance(value, int) or value < 0:
             raise self._error(name, "is not a whole number of zero or more")
+        if value > most:
+            raise self._error(name, f"is over {most}")
         return value
 
     def time(self, name: str) -> datetime:
@@ -126,6 +135,13 @@ def _unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(document) != len(pairs):
         raise ValueError("a name stands twice in one object")
     return document
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError(f"{text[:40]} is too large a number")
+    return number
 
 
 def _refuse_constant(name: str) -> NoReturn:

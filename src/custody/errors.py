@@ -43,3 +43,11 @@ class EvidenceError(CustodyError):
     """Evidence (a receipt, a signature, a key registry, a trail file) is malformed or does not hold."""
 
     exit_code = 1
+
+
+def describe_defect(error: Exception) -> str:
+    """A sentence for an exception that nobody foresaw, where it concerns one subject of many.
+
+    It is a defect of ours and no answer: the subject counts as not checked, and the others are.
+    """
+    return f"custody failed on it ({type(error).__name__}: {error}). This is a defect: please report it."

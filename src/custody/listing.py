@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from botocore.utils import parse_timestamp
@@ -21,7 +21,11 @@ LANES = 8
 PAGES_BEFORE_LANES = 20
 """So many pages are listed one after the other, before it is worth the requests to part the rest."""
 
+LONGEST_UPLOAD = timedelta(days=7)
+"""How long an upload in parts may take: then the buckets' lifecycle rule ends it."""
+
 _DEEPEST = 8
+_ETAG_OF_PARTS = re.compile(r'"[0-9a-f]{32}-[0-9]+"')
 _ISO_8601 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z", re.ASCII)
 
 
@@ -36,6 +40,17 @@ class VersionEntry:
     size_bytes: int = 0
     etag: str = ""
     """With its quotes, as a GET gives it; none of a delete marker."""
+
+    @property
+    def latest_creation(self) -> datetime:
+        """The latest time at which it can have come to be, by what the listing says.
+
+        That is ``last_modified``; but of an object uploaded in parts this is when the upload began (Amazon S3
+        User Guide, "System-defined object metadata"), and it may have been completed days later. Its ETag
+        tells such an object ("Checking object integrity": the number of parts follows a hyphen).
+        """
+        in_parts = _ETAG_OF_PARTS.fullmatch(self.etag) is not None
+        return self.last_modified + LONGEST_UPLOAD if in_parts else self.last_modified
 
 
 def list_versions(s3: S3Client, bucket: str, prefix: str) -> Iterator[VersionEntry]:

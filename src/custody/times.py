@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from custody.errors import EvidenceError
 
 _RFC3339 = re.compile(
     r"(\d{4}-\d{2}-\d{2})[Tt](\d{2}:\d{2}:\d{2})(?:\.(\d+))?([Zz]|[+-]\d{2}:\d{2})", re.ASCII
 )
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
 
 
 def format_time(moment: datetime) -> str:
@@ -41,8 +43,16 @@ def parse_time(text: str) -> datetime:
     offset = "+00:00" if zone in "Zz" else zone
     try:
         moment = datetime.fromisoformat(f"{day}T{clock}.{micro}{offset}").astimezone(UTC)
+        return moment.replace(microsecond=0) + timedelta(seconds=1) if leap else moment
     except (ValueError, OverflowError) as error:
         raise EvidenceError(f"{text[:40]!r} is not an RFC 3339 time: {error}.") from error
-    if leap:
-        moment = datetime.fromtimestamp(int(moment.timestamp()) + 1, UTC)
-    return moment
+
+
+def to_microseconds(moment: datetime) -> int:
+    """An aware time as microseconds since 1970: exact, as a ``timestamp()`` in floating point is not."""
+    return (moment - _EPOCH) // _MICROSECOND
+
+
+def from_microseconds(count: int) -> datetime:
+    """The aware UTC time that ``to_microseconds`` gave the number of."""
+    return _EPOCH + count * _MICROSECOND

@@ -4,7 +4,7 @@ provider "aws" {
 
   skip_credentials_validation = var.skip_account_checks
   skip_metadata_api_check     = var.skip_account_checks
-  skip_region_validation      = var.skip_account_checks
+  skip_region_validation      = true # AWS opens regions that this provider has not heard of
   skip_requesting_account_id  = var.skip_account_checks
 
   # managed_by is what keeps the CI roles off these: they administer the keys that carry the kit's own tag.

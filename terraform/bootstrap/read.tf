@@ -28,10 +28,11 @@ data "aws_iam_policy_document" "read" {
     resources = [local.kit.buckets]
   }
 
-  # aws_s3_object: code and the key registry, which Terraform itself keeps. No other object.
+  # aws_s3_object: code and the key registry, which Terraform itself keeps. No other object. Of its lock S3 tells nobody who
+  # may not ask for the retention.
   statement {
     sid       = "ReadPlacedObjects"
-    actions   = ["s3:GetObject", "s3:GetObjectTagging"]
+    actions   = ["s3:GetObject", "s3:GetObjectRetention", "s3:GetObjectTagging"]
     resources = [local.kit.code, local.kit.registry]
   }
 

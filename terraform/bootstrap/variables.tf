@@ -61,8 +61,8 @@ variable "name" {
   description = "Name of the deployment. The first part of every name; the same as in the root."
 
   validation {
-    condition     = can(regex("^[a-z][a-z0-9]*(-[a-z0-9]+)*$", var.name)) && length(var.name) >= 3 && length(var.name) <= 20
-    error_message = "name must be 3 to 20 lower-case letters, digits and single hyphens and start with a letter, such as custody: bucket names are made from it."
+    condition     = can(regex("^[a-z][a-z0-9]{2,19}$", var.name))
+    error_message = "name must be 3 to 20 lower-case letters and digits and start with a letter, such as custody. It takes no hyphen: custody-dev-*, the names of custody in dev, would also be those of a deployment called custody-dev, and each would reach into the other."
   }
 }
 
@@ -72,7 +72,7 @@ variable "region" {
   description = "Region everything is deployed into."
 
   validation {
-    condition     = can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", var.region))
+    condition     = can(regex("^[a-z]{2,8}(-[a-z0-9]+)+-[0-9]{1,2}$", var.region))
     error_message = "region must be the name of an AWS region, such as eu-central-1."
   }
 }
@@ -111,10 +111,38 @@ variable "tags" {
   type        = map(string)
   nullable    = false
   default     = {}
-  description = "Tags for everything, besides project, environment and managed_by."
+  description = "Tags for everything, besides project, environment and managed_by: at most seven, which every service takes."
+
+  # IAM takes Environment and environment for one key.
+  # https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html#id_tags_rules
+  validation {
+    condition     = length(setintersection([for key in keys(var.tags) : lower(key)], ["project", "environment", "managed_by"])) == 0
+    error_message = "The tags project, environment and managed_by are the kit's own, in capitals too, which IAM does not tell apart: choose other names."
+  }
 
   validation {
-    condition     = length(setintersection(keys(var.tags), ["project", "environment", "managed_by"])) == 0
-    error_message = "The tags project, environment and managed_by are the kit's own: choose other names."
+    condition     = length(distinct([for key in keys(var.tags) : lower(key)])) == length(var.tags)
+    error_message = "Two keys in tags differ in capitals alone, which IAM takes for one key: keep one of them."
+  }
+
+  validation {
+    condition     = alltrue([for key in keys(var.tags) : !startswith(lower(key), "aws:")])
+    error_message = "A key in tags must not begin with aws: in any spelling, which AWS keeps for itself."
+  }
+
+  validation {
+    condition     = alltrue([for key in keys(var.tags) : can(regex("^[\\p{L}\\p{N} _.:/=+@-]{1,128}$", key))])
+    error_message = "A key in tags must be 1 to 128 letters, digits, spaces and _ . : / = + - @: IAM takes no other."
+  }
+
+  validation {
+    condition     = alltrue([for value in values(var.tags) : value == null ? false : can(regex("^[\\p{L}\\p{N} _.:/=+@-]{0,256}$", value))])
+    error_message = "A value in tags must be at most 256 letters, digits, spaces and _ . : / = + - @: IAM takes no other."
+  }
+
+  # https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-tagging.html
+  validation {
+    condition     = length(var.tags) <= 7
+    error_message = "tags must be at most 7: the kit adds three, and an object in S3 takes ten."
   }
 }

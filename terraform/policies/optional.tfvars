@@ -14,6 +14,8 @@ network = {
   cidr = "10.20.0.0/16"
 }
 
+log_auditor_reads = false
+
 stream = { parquet = { table = "events" } }
 
 warehouse = {

@@ -305,3 +305,91 @@ run "refuses_to_empty_what_nobody_can_and_to_sign_with_a_revoked_key" {
   }
   expect_failures = [var.force_destroy, var.identity_center, var.signing_key]
 }
+
+# Of two deployments custody in dev and custody-dev in prod, the names of the second would begin as those of the first.
+run "refuses_a_name_that_begins_as_anothers_and_tags_that_iam_takes_for_one" {
+  command = plan
+  variables {
+    name         = "custody-dev"
+    signing_keys = { b = { valid_from = "9999-01-01T00:00:00Z" } }
+    tags         = { CostCenter = "1", costcenter = "2" }
+  }
+  expect_failures = [var.name, var.signing_keys, var.tags]
+}
+
+run "refuses_the_kits_own_tags_in_capitals_and_its_own_trail_instead_of_itself" {
+  command = plan
+  variables {
+    management_trail_arn = "arn:aws:cloudtrail:eu-central-1:123456789012:trail/custody-test"
+    signing_keys = {
+      a = { valid_from = "2025-01-01T00:00:00Z", revoked_at = "9999-01-01T00:00:00Z" }
+      b = { valid_from = "2026-01-01T00:00:00Z" }
+    }
+    tags = { Environment = "Production", Managed_By = "platform", Project = "lake" }
+  }
+  expect_failures = [var.management_trail_arn, var.signing_keys, var.tags]
+}
+
+run "refuses_what_aws_keeps_and_a_key_revoked_before_it_began" {
+  command = plan
+  variables {
+    management_trail_arn = "arn:aws:cloudtrail:eu-central-1:123456789012:trail/*"
+    signing_keys = {
+      a = { valid_from = "2025-01-01T00:00:00Z", revoked_at = "2024-01-01T00:00:00Z" }
+      b = { valid_from = "2026-01-01T00:00:00Z" }
+    }
+    tags = { "AWS:owner" = "platform" }
+  }
+  expect_failures = [var.management_trail_arn, var.signing_keys, var.tags]
+}
+
+run "takes_tags_in_every_script_and_a_new_region" {
+  command = plan
+  variables {
+    region = "eusc-de-east-1"
+    tags   = { "Kostenstelle/Größe" = "Zürich + 東京: 1_a.b=c@d-e", empty = "" }
+  }
+
+  assert {
+    condition     = output.region == "eusc-de-east-1" && startswith(output.trail_arn, "arn:aws:cloudtrail:eusc-de-east-1:")
+    error_message = "A region is what AWS calls one, whether or not there was one of its form."
+  }
+}
+
+run "leaves_management_writes_to_the_trail_that_is_named" {
+  command = plan
+  variables {
+    management_trail_arn = "arn:aws:cloudtrail:us-east-1:210987654321:trail/organization"
+  }
+
+  assert {
+    condition     = output.management_trail_arn == "arn:aws:cloudtrail:us-east-1:210987654321:trail/organization"
+    error_message = "custody doctor is told which trail to look up."
+  }
+
+  assert {
+    condition = [
+      for s in data.aws_iam_policy_document.people_auditor_stages.statement : toset(s.resources) if contains(s.actions, "cloudtrail:GetEventSelectors")
+      ] == [toset([
+        "arn:aws:cloudtrail:eu-central-1:123456789012:trail/custody-test",
+        "arn:aws:cloudtrail:us-east-1:210987654321:trail/organization",
+    ])]
+    error_message = "Whoever runs custody doctor may look up both."
+  }
+}
+
+# By whole names, so that no deployment whose name begins alike is reached.
+run "names_jobs_whole" {
+  command = plan
+
+  assert {
+    condition = alltrue([
+      for document in [data.aws_iam_policy_document.people_data_engineer, data.aws_iam_policy_document.people_auditor_stages, data.aws_iam_policy_document.gate_jobs] :
+      [for s in document.statement : toset(s.resources) if contains(s.actions, "glue:GetJobRuns")] == [toset([
+        for short in ["processed-to-analytics", "raw-to-processed-customers", "raw-to-processed-viewing-events"] :
+        "arn:aws:glue:eu-central-1:123456789012:job/custody-test-${short}"
+      ])]
+    ])
+    error_message = "Who watches or starts jobs does so with those that there are."
+  }
+}

@@ -11,13 +11,13 @@ import pytest
 
 from custody.evidence.objects import ObjectVersion
 from custody.recorder.notification import backfill_message
-from scripts.access.minimality import Unused, Use, findings, read_unused, read_uses, use_of
 from scripts.access.world import World
 from scripts.demo.pipeline import Landed, Pipeline
 from scripts.state.policies import resources
 from scripts.toolchain.toolchain import ToolError
 from tests.e2e.conftest import Made
 from tests.e2e.test_faults import await_dead_letter
+from tests.support.minimality import Unused, Use, findings, read_unused, read_uses, use_of
 
 pytestmark = pytest.mark.xdist_group("pipeline")
 

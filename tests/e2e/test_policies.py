@@ -66,6 +66,38 @@ def test_each_bucket_refuses_every_key_but_its_own(pipeline: Pipeline, applied: 
     }
 
 
+def test_each_bucket_re_encrypts_with_its_own_key_and_evidence_not_at_all(
+    pipeline: Pipeline, applied: list[dict[str, Any]]
+) -> None:
+    variable = "s3:x-amz-server-side-encryption-aws-kms-key-id"
+    unless = {
+        resource["values"]["bucket"]: entry.get("Condition")
+        for resource in applied
+        if resource["type"] == "aws_s3_bucket_policy"
+        for sid, entry in statements(resource["values"]["policy"]).items()
+        if sid == "NobodyReencrypts"
+    }
+    buckets = pipeline.deployment.buckets
+    own = {"StringNotEquals": {variable: pipeline.deployment.keys["data"]}}
+    at_all = ("access-logs", "cloudtrail-log", "provenance")
+    assert unless == {name: None if short in at_all else own for short, name in buckets.items()}
+
+
+@pytest.mark.parametrize("storage_class", ["DEEP_ARCHIVE", "GLACIER", "ONEZONE_IA"])
+def test_nothing_comes_into_a_class_that_cannot_be_read_at_once(
+    pipeline: Pipeline, storage_class: str
+) -> None:
+    s3, place = pipeline.client("s3"), {"Bucket": pipeline.deployment.buckets["artifacts"], "Key": "tests/a"}
+    s3.put_object(**place, Body=b"a", StorageClass="STANDARD_IA")
+    for call in (
+        lambda **settings: s3.put_object(**settings, Body=b"b"),
+        lambda **settings: s3.copy_object(**settings, CopySource=place),
+        s3.create_multipart_upload,
+    ):
+        with pytest.raises(ClientError, match="AccessDenied"):
+            call(**place, StorageClass=storage_class)
+
+
 def test_no_applied_policy_lets_anybody_in(applied: list[dict[str, Any]]) -> None:
     policies = [
         (resource["address"], entry)

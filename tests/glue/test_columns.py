@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from custody.etl import records
 from custody.etl.columns import read_columns
-from custody.etl.records import MAX_RECORD_BYTES, MAX_RECORD_LINES, Record, read_records
+from custody.etl.records import MAX_RECORD_BYTES, MAX_RECORD_LINES, Record
 from scripts.demo.generate import customer_files, event_files
 from tests.glue.local import CUSTOMER_HEADER, contract, contract_with
+from tests.glue.records import read_records
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -95,7 +96,9 @@ LINES = st.lists(st.tuples(OBJECT | OBJECT | st.binary(max_size=9), END).map(b""
 MARK = st.sampled_from([b"", b"", b"\xef\xbb\xbf", b"\xef\xbb\xbf\xef\xbb\xbf"])
 PLACES = st.lists(st.integers(0, 500), max_size=3)
 EXAMPLES = settings(
-    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=100,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
 

@@ -33,6 +33,7 @@ from tests.glue.local import CUSTOMERS, EVENTS, REPO, Raw, contract, process, ro
 SEED = 4
 KILLS = {"silver": 14, "gold": 6}
 STREAM, GOLD = "viewing_events", ("daily_engagement", "customer_value")
+GO = "go\n"
 TABLES = {"silver": (STREAM, f"{STREAM}_rejected"), "gold": GOLD}
 
 
@@ -53,7 +54,7 @@ def work(job: str, lake: Lake, raw: Raw) -> None:
 def say(step: str) -> None:
     """Say a step, and take it when told to."""
     print(step, flush=True)
-    os.read(0, len(b"go\n"))
+    os.read(0, len(GO))
 
 
 def main() -> None:
@@ -61,6 +62,8 @@ def main() -> None:
     raw = pickle.loads(Path(sys.argv[1]).read_bytes())  # noqa: S301 - written by the test
     child = None
     for line in sys.stdin:
+        if line == GO:
+            continue  # nobody took it: who was to is dead
         if child:
             os.waitpid(child, 0)
         job, folder = line.split()
@@ -89,7 +92,7 @@ class Jobs:
 
         Returns its status, and how long each step took.
         """
-        self._ask(f"{job} {tables}")
+        self._ask(f"{job} {tables}\n")
         killed = False
         pid, steps, begin, last = int(self.says.readline()), {}, time.monotonic(), "start"
         for line in self.says:
@@ -98,7 +101,7 @@ class Jobs:
             if last.startswith("ended"):
                 return int(last.split()[1]), steps
             if not killed:
-                self._ask("go")
+                self._ask(GO)
             if kill_after and last == kill_after[0]:
                 time.sleep(kill_after[1])
                 os.kill(pid, signal.SIGKILL)
@@ -106,7 +109,7 @@ class Jobs:
         raise AssertionError("the process that forks is gone")
 
     def _ask(self, line: str) -> None:
-        self.asks.write(f"{line}\n")
+        self.asks.write(line)
         self.asks.flush()
 
 

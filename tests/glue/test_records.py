@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from custody.etl.records import MAX_RECORD_BYTES, MAX_RECORD_LINES, Record, read_records
+from custody.etl.records import MAX_RECORD_BYTES, MAX_RECORD_LINES, Record
 from tests.glue.local import contract
+from tests.glue.records import read_records
 
 CUSTOMERS, EVENTS = contract("customers"), contract("viewing_events")
 NAMES = [column.name for column in CUSTOMERS.columns]

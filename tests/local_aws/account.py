@@ -19,6 +19,9 @@ ACCOUNT = "123456789012"
 REGION = "us-east-1"
 _numbers = itertools.count(1)
 
+PATIENCE_SECONDS = 300.0
+"""How long what must come may take: long enough for a busy machine, as nothing waits longer than it must."""
+
 
 class Account:
     """Clients of one server, and names that no other test uses."""
@@ -63,7 +66,7 @@ class Account:
         """The bodies of ``count`` messages, and no more of them."""
         sqs = self.client("sqs")
         bodies: list[dict[str, Any]] = []
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while time.monotonic() < deadline:
             answer = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10)
             for message in answer.get("Messages", []):
@@ -83,7 +86,7 @@ class Account:
                 archive.writestr(name, text)
         return content.getvalue()
 
-    def function(self, code: str, *, timeout: int = 10, **more: Any) -> str:
+    def function(self, code: str, *, timeout: int = 60, **more: Any) -> str:
         """A new function whose handler is ``handler`` in ``code``, with a role of its own; its name."""
         name = self.name("function")
         role = self.client("iam").create_role(RoleName=f"{name}-role", AssumeRolePolicyDocument="{}")["Role"]
@@ -125,7 +128,7 @@ class Account:
             at_end = "CompletedOn" in run
             return run if run["JobRunState"] in states or (at_end and not states) else None
 
-        return dict(eventually(there, 30.0))
+        return dict(eventually(there))
 
     def run_job(self, name: str, **arguments: str) -> dict[str, Any]:
         """A run of the job with these arguments, once it has ended."""
@@ -142,9 +145,9 @@ class Account:
         )
 
 
-def eventually(state: Callable[[], Any], seconds: float = 15.0) -> Any:
+def eventually(state: Callable[[], Any]) -> Any:
     """Wait until ``state`` is true, and return it."""
-    deadline = time.monotonic() + seconds
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         value = state()
         if value or time.monotonic() > deadline:

@@ -16,7 +16,7 @@ from moto.athena.responses import AthenaResponse
 from moto.server import ThreadedMotoServer
 
 from scripts.local_aws.patches import athena
-from tests.local_aws.account import Account
+from tests.local_aws.account import PATIENCE_SECONDS, Account
 from tests.local_aws.lake import OPENX, TEXT
 
 KMS_KEY = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
@@ -88,7 +88,7 @@ class Cloud:
     def run(self, sql: str, workgroup: str = "ruled", **options: Any) -> Any:
         """Run to the end; the description of the execution."""
         query = self.start(sql, workgroup, **options)
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE_SECONDS
         while (execution := self.execution(query))["Status"]["State"] in ("QUEUED", "RUNNING"):
             assert time.monotonic() < deadline
             time.sleep(0.02)

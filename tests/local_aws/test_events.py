@@ -200,6 +200,57 @@ def test_a_rule_that_is_disabled_or_has_a_schedule_alone_hears_nothing(
     assert not server.admin("status")["rules"].keys() & set(names)
 
 
+READING = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
+
+
+@pytest.mark.parametrize(
+    ("detail_type", "detail", "states"),
+    [
+        ("AWS API Call via CloudTrail", {"readOnly": True, "managementEvent": True}, [READING]),
+        ("AWS API Call via CloudTrail", {"readOnly": True}, [READING]),
+        ("AWS API Call via CloudTrail", {"readOnly": False, "managementEvent": True}, ["ENABLED", READING]),
+        ("AWS API Call via CloudTrail", {"readOnly": True, "managementEvent": False}, ["ENABLED", READING]),
+        ("Glue Job State Change", {"readOnly": True}, ["ENABLED", READING]),
+    ],
+)
+def test_a_rule_hears_what_its_state_lets_it_hear(
+    aws: Account,
+    server: LocalAws,
+    listener: Listener,
+    detail_type: str,
+    detail: dict[str, Any],
+    states: list[str],
+) -> None:
+    topic = listener.topic(f"arn:aws:events:us-east-1:{ACCOUNT}:rule/*")
+    mark = aws.name("mark")
+    for state in ("DISABLED", "ENABLED", READING):
+        rule(
+            aws,
+            {"source": ["aws.sts"], "detail": {"mark": [mark]}},
+            {"Arn": topic, "Input": json.dumps(state)},
+            State=state,
+        )
+    event = {"source": "aws.sts", "detail-type": detail_type, "detail": {**detail, "mark": mark}}
+    server.admin("events/put", **event)
+    rule(aws, {"source": ["aws.sts"], "detail": {"mark": [mark]}}, {"Arn": topic, "Input": '"last"'})
+    server.admin("events/put", **{**event, "detail": {"mark": mark}})
+    heard = listener.messages(len(states) + 3)
+    assert sorted(heard) == sorted([*states, "ENABLED", READING, "last"])
+
+
+def test_a_disabled_rule_hears_again_once_it_is_enabled(aws: Account, listener: Listener) -> None:
+    source = aws.name("source")
+    topic = listener.topic(f"arn:aws:events:us-east-1:{ACCOUNT}:rule/*")
+    name = rule(aws, {"source": [source]}, {"Arn": topic, "InputPath": "$.detail"}, State=READING)
+    events = aws.client("events")
+    put(aws, source, n=1)
+    events.disable_rule(Name=name)
+    put(aws, source, n=2)
+    events.enable_rule(Name=name)
+    put(aws, source, n=3)
+    assert sorted(one["n"] for one in listener.messages(2)) == [1, 3]
+
+
 def test_no_user_speaks_for_aws(aws: Account, listener: Listener) -> None:
     topic = listener.topic(f"arn:aws:events:us-east-1:{ACCOUNT}:rule/*")
     source = aws.name("source")
@@ -216,7 +267,7 @@ def test_no_user_speaks_for_aws(aws: Account, listener: Listener) -> None:
 
 def test_a_schedule_fires_when_told_to(aws: Account, server: LocalAws, listener: Listener) -> None:
     function = listener.function()
-    schedule = {"ScheduleExpression": "rate(15 minutes)"}
+    schedule = {"ScheduleExpression": "rate(15 minutes)", "State": READING}
     name = rule(aws, None, {"Arn": function, "Input": '{"table": "customers"}'}, **schedule)
     permit(aws, function, name)
     assert server.admin("events/tick", rule=name) == {"targets": 1}

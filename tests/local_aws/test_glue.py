@@ -19,7 +19,7 @@ WHEEL = "thing-1.0-py3-none-any.whl"
 WAIT = """
 import os, time
 print("waiting", os.getpid())
-time.sleep(60)
+time.sleep(600)
 """
 
 
@@ -201,7 +201,7 @@ def messages_if_any(account: Account, run_id: str) -> list[str]:
 
 
 def test_a_run_that_takes_too_long_is_ended(aws: Account, server: LocalAws, tmp_path: Path) -> None:
-    name = aws.job("import subprocess\nsubprocess.run(['sleep', '60'])")
+    name = aws.job("import subprocess\nsubprocess.run(['sleep', '600'])")
     order = Order("role", f"s3://{name}/job.py", [], [], str(tmp_path), str(tmp_path / "calls"))
     environment = {**server.environ(), "PATH": os.environ["PATH"], "AWS_ALLOW_HTTP": "true"}
     process = RunProcess(order, environment, lambda *_: None)

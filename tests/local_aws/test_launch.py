@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ import requests
 from scripts.local_aws import LocalAws, LocalAwsError
 from scripts.local_aws.launch import down, up
 from scripts.local_aws.server import running_server
-from tests.local_aws.account import Account, eventually
+from tests.local_aws.account import PATIENCE_SECONDS, Account, eventually
 
 ROOT = Path(__file__).resolve().parents[2]
 PARENT = """
@@ -27,9 +26,9 @@ from pathlib import Path
 from scripts.local_aws import LocalAws
 with LocalAws(Path(sys.argv[1])) as aws:
     print(aws.endpoint, flush=True)
-    time.sleep(120)
+    time.sleep(600)
 """
-SLEEP = "import time\ndef handler(event, context):\n    time.sleep(60)"
+SLEEP = "import time\ndef handler(event, context):\n    time.sleep(600)"
 
 
 def is_running(pid: int) -> bool:
@@ -61,7 +60,7 @@ def parent(home: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
 def busy_function(endpoint: str, home: Path) -> int:
     """The process of a function in the midst of an invocation."""
     account = Account(endpoint)
-    name = account.function(SLEEP, timeout=60)
+    name = account.function(SLEEP, timeout=600)
     account.client("lambda").invoke(FunctionName=name, InvocationType="Event", Payload=b"{}")
     found = eventually(
         lambda: (
@@ -80,7 +79,7 @@ def test_it_ends_with_its_parent_however_that_ends(tmp_path: Path, number: int) 
         worker = busy_function(endpoint, tmp_path)
         assert is_running(server["pid"])
         process.send_signal(number)
-        process.wait(20)
+        process.wait(PATIENCE_SECONDS)
         eventually(lambda: not is_running(server["pid"]) and not is_running(worker))
 
 
@@ -88,7 +87,7 @@ def test_a_ctrl_c_at_the_terminal_ends_both(tmp_path: Path) -> None:
     with parent(tmp_path) as (process, _):
         server = json.loads((tmp_path / "server.json").read_bytes())
         os.killpg(process.pid, signal.SIGINT)
-        assert process.wait(20) != 0
+        assert process.wait(PATIENCE_SECONDS) != 0
         eventually(lambda: not is_running(server["pid"]))
     assert not (tmp_path / "server.json").exists()
 
@@ -170,7 +169,7 @@ def test_up_leaves_it_running_and_down_ends_it(tmp_path: Path) -> None:
         assert started.returncode == 0
         endpoint = json.loads((tmp_path / "server.json").read_bytes())["endpoint"]
         assert f"export AWS_ENDPOINT_URL={endpoint}" in started.stdout.splitlines()
-        assert requests.post(f"{endpoint}/_local/status", timeout=5).ok
+        assert requests.post(f"{endpoint}/_local/status", timeout=PATIENCE_SECONDS).ok
         again = run(tmp_path, "up")
         assert (again.returncode, again.stdout) == (2, "")
         assert again.stderr.startswith("A local AWS already runs in")
@@ -179,7 +178,7 @@ def test_up_leaves_it_running_and_down_ends_it(tmp_path: Path) -> None:
         ended = run(tmp_path, "down")
     assert (ended.returncode, ended.stderr) == (0, "The local AWS has ended.\n")
     with pytest.raises(requests.ConnectionError):
-        requests.post(f"{endpoint}/_local/status", timeout=5)
+        requests.post(f"{endpoint}/_local/status", timeout=PATIENCE_SECONDS)
     none = run(tmp_path, "down")
     assert (none.returncode, none.stderr) == (0, f"No local AWS runs in {tmp_path}.\n")
 
@@ -204,9 +203,8 @@ def test_serve_in_the_foreground_ends_on_ctrl_c(tmp_path: Path) -> None:
     ) as process:
         assert process.stdout is not None
         assert json.loads(process.stdout.readline())["pid"] == process.pid
-        time.sleep(0.2)
         process.send_signal(signal.SIGINT)
-        assert process.wait(20) == 0
+        assert process.wait(PATIENCE_SECONDS) == 0
 
 
 @pytest.mark.parametrize(
@@ -235,7 +233,7 @@ def test_what_is_not_emulated_is_not_retried(aws: Account) -> None:
             "Content-Type": "application/x-amz-json-1.1",
         },
         data="{}",
-        timeout=10,
+        timeout=PATIENCE_SECONDS,
     )
     assert answer.status_code == 501
     assert "not been implemented" in answer.text

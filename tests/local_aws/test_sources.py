@@ -36,11 +36,14 @@ class Source:
         redrive = json.dumps({"deadLetterTargetArn": dead_arn, "maxReceiveCount": 2})
         self.url, self.arn = account.queue(VisibilityTimeout="900", RedrivePolicy=redrive)
         name = account.function(code, Environment={"Variables": {"KEPT": self._kept}})
-        account.client("lambda").create_event_source_mapping(
+        self._mapping = account.client("lambda").create_event_source_mapping(
             EventSourceArn=self.arn,
             FunctionName=name,
             **{"FunctionResponseTypes": ["ReportBatchItemFailures"], **mapping},
-        )
+        )["UUID"]
+
+    def enable(self) -> None:
+        self._account.client("lambda").update_event_source_mapping(UUID=self._mapping, Enabled=True)
 
     def send(self, *bodies: str) -> None:
         sqs = self._account.client("sqs")
@@ -138,8 +141,9 @@ def test_what_an_answer_means(aws: Account, server: LocalAws, answer: str, faile
 
 
 def test_batches_are_gathered(aws: Account, server: LocalAws) -> None:
-    source = Source(aws, server, BatchSize=5, MaximumBatchingWindowInSeconds=2)
+    source = Source(aws, server, BatchSize=5, MaximumBatchingWindowInSeconds=2, Enabled=False)
     source.send(*"1234567")
+    source.enable()
     eventually(source.drained)
     assert max(len(batch) for batch in source.batches()) == 5
 
@@ -160,8 +164,9 @@ def test_events_come_twice_and_in_any_order(aws: Account, server: LocalAws) -> N
     aws.messages(url, 1)
     server.admin("events", duplicate=2, shuffle=7)
     keys = [f"{number:03}" for number in range(40)]
-    for key in keys:
-        aws.client("s3").put_object(Bucket=bucket, Key=key, Body=b"")
+    s3 = aws.client("s3")
+    with ThreadPoolExecutor(16) as threads:  # so that many are held together, however slow each is
+        list(threads.map(lambda key: s3.put_object(Bucket=bucket, Key=key, Body=b""), keys))
     events = aws.messages(url, 80)
     order = [event["Records"][0]["s3"]["object"]["key"] for event in events]
     assert sorted(order) == sorted(keys * 2)
@@ -203,7 +208,7 @@ def handler(event, context):
         status = server.admin("status")
         return source.drained() and not status["notifications"]["held"]
 
-    eventually(settled, 60)
+    eventually(settled)
     versions = [
         version["Key"]
         for page in s3.get_paginator("list_object_versions").paginate(Bucket=kept)

@@ -149,6 +149,29 @@ def test_every_bucket_refuses_a_key_of_the_callers(plan: PlanDocument, short: st
     assert denial.conditions == (("Null", "s3:x-amz-server-side-encryption-customer-algorithm", ("false",)),)
 
 
+@pytest.mark.parametrize("short", SHORT)
+def test_nobody_re_encrypts_evidence_at_all_or_anything_with_another_key(
+    plan: PlanDocument, short: str
+) -> None:
+    denial = denials(plan, short)["NobodyReencrypts"]
+    assert (denial.principals, denial.actions) == (("*",), ("s3:UpdateObjectEncryption",))
+    assert denial.resources == (f"arn:aws:s3:::{name(short)}/*",)
+    unless = (("StringNotEquals", "s3:x-amz-server-side-encryption-aws-kms-key-id", (UNKNOWN,)),)
+    assert denial.conditions == (() if short in (*EVIDENCE, "access-logs") else unless)
+
+
+@pytest.mark.parametrize("short", SHORT)
+def test_every_bucket_refuses_what_cannot_be_read_at_once(plan: PlanDocument, short: str) -> None:
+    denial = denials(plan, short)["NobodyIntoAnArchive"]
+    assert (denial.principals, denial.actions) == (("*",), ("s3:PutObject",))
+    assert denial.resources == (f"arn:aws:s3:::{name(short)}/*",)
+    at_once = ("GLACIER_IR", "INTELLIGENT_TIERING", "STANDARD", "STANDARD_IA")
+    assert sorted((test, key, tuple(sorted(values))) for test, key, values in denial.conditions) == [
+        ("Null", "s3:x-amz-storage-class", ("false",)),
+        ("StringNotEquals", "s3:x-amz-storage-class", at_once),
+    ]
+
+
 @pytest.mark.parametrize("short", EVIDENCE)
 def test_nobody_deletes_evidence(plan: PlanDocument, short: str) -> None:
     found = denials(plan, short)
@@ -158,6 +181,7 @@ def test_nobody_deletes_evidence(plan: PlanDocument, short: str) -> None:
         "s3:BypassGovernanceRetention",
         "s3:DeleteObject",
         "s3:DeleteObjectVersion",
+        "s3:ReplicateDelete",
     }
     shortening = found["NobodyShortensRetention"]
     assert (shortening.principals, shortening.actions) == (("*",), ("s3:PutObjectRetention",))

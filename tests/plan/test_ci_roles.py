@@ -299,7 +299,7 @@ CALLS = {
     "aws_s3_object": [
         Calls(
             "arn:aws:s3:::{bucket}/{key}",
-            "s3:GetObject s3:GetObjectTagging",
+            "s3:GetObject s3:GetObjectRetention s3:GetObjectTagging",
             "s3:PutObject s3:PutObjectTagging",
         ),
         Calls("arn:aws:kms:us-east-1:123456789012:key/1", "kms:Decrypt", "kms:GenerateDataKey"),

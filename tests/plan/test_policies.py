@@ -266,7 +266,12 @@ def test_administering_a_key_is_not_using_it(plan: PlanDocument) -> None:
 
 SERVICES = {
     "auditor": ("lambda", "ArnEquals", f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:custody-local-auditor"),
-    "etl": ("glue", "ArnLike", f"arn:aws:glue:us-east-1:{ACCOUNT}:job/custody-local-*"),
+    "etl": (
+        "glue",
+        "ArnLike",
+        f"arn:aws:glue:us-east-1:{ACCOUNT}:job/custody-local-processed-to-analytics",
+        f"arn:aws:glue:us-east-1:{ACCOUNT}:job/custody-local-raw-to-processed-*",
+    ),
     "gate": ("lambda", "ArnEquals", f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:custody-local-gate"),
     "ingest": (
         "firehose",
@@ -321,16 +326,20 @@ def trusts(plan: PlanDocument, services: bool) -> dict[str, Statement]:
 
 def test_trust_names_service_account_and_resource(plan: PlanDocument) -> None:
     found = {
-        name: (statement.services, set(statement.conditions), statement.principals)
+        name: (
+            statement.services,
+            {(test, key, tuple(sorted(values))) for test, key, values in statement.conditions},
+            statement.principals,
+        )
         for name, statement in trusts(plan, services=True).items()
     }
     assert found == {
         f"custody-local-{short}": (
             (f"{service}.amazonaws.com",),
-            {("StringEquals", "aws:SourceAccount", (ACCOUNT,)), (test, "aws:SourceArn", (source,))},
+            {("StringEquals", "aws:SourceAccount", (ACCOUNT,)), (test, "aws:SourceArn", tuple(sources))},
             (),
         )
-        for short, (service, test, source) in SERVICES.items()
+        for short, (service, test, *sources) in SERVICES.items()
     }
 
 

@@ -17,11 +17,14 @@ pytestmark = pytest.mark.xdist_group("policy")
 POLICIES = REPO / "terraform" / "policies"
 CHECKS = sorted({example.split("/")[0] for example in EXAMPLES})
 SAYS = {
-    "01_trail_covers_bucket": ["both reads and writes"],
+    "01_trail_covers_bucket": [
+        "both reads and writes of the objects in example-data",
+        "both reads and writes of the objects in example-provenance-1",
+    ],
     "02_tls_only": ["s3:* on …:::example-data is not", "s3:* on …:::example-data/* is not"],
     "03_evidence_is_locked": ["superseded versions after 7 days"],
     "04_evidence_is_written_once": ["s3:BypassGovernanceRetention"],
-    "05_own_key": ["another key than its own"],
+    "05_own_key": ["uploads under another key than its own", "stored be put under another key"],
     "06_documents_only": ["none of the plan's aws_iam_policy_documents"],
     "07_no_action_wildcard": ["allows s3:Get*"],
     "08_access_is_logged": ["not of this deployment"],
@@ -37,6 +40,7 @@ SAYS = {
         "role/example-gate and arn:aws:iam::123456789012:role/example-recorder sign",
         "checks what it signs",
     ],
+    "18_readable_at_once": ["storage classes from which they cannot be read at once"],
 }
 """What the failing example is failed for, in the check's own words."""
 
@@ -98,6 +102,15 @@ def test_how_a_policy_is_written_is_seen_in_the_source(tmp_path: Path) -> None:
         }
     assert answers["passing"]["failed"] == []
     assert [record["resource"] for record in answers["failing"]["failed"]] == ["aws_iam_role_policy.this"]
+
+
+def test_a_clone_below_a_folder_called_policies_is_scanned_all_the_same(tmp_path: Path) -> None:
+    clone = tmp_path / "policies" / "clone"
+    clone.mkdir(parents=True)
+    (clone / "main.tf").write_text((FIXTURES / "06_documents_only" / "failing" / "main.tf").read_text())
+    with engine("source", tmp_path / "work") as asked:
+        answer = asked.ask(folder=str(clone), checks=["CKV_CUSTODY_6"])
+    assert [record["resource"] for record in answer["failed"]] == ["aws_iam_role_policy.this"]
 
 
 @pytest.mark.parametrize("written", ['file("policy.json")', 'templatefile("policy.json", { a = var.a })'])

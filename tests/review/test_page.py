@@ -114,8 +114,8 @@ def test_the_data_say_all_of_it() -> None:
     told = document["findings"][1]
     assert sorted(told) == sorted(
         [
-            *("about", "actions", "address", "approved", "direction", "effect", "id", "policy", "principal"),
-            *("resources", "statement", "subject", "text"),
+            *("about", "actions", "address", "approved", "change", "direction", "effect", "id", "parts"),
+            *("policy", "principal", "resources", "statement", "subject", "text"),
         ]
     )
     assert told["approved"] == [

@@ -10,7 +10,6 @@ import hashlib
 import itertools
 import json
 import uuid
-from base64 import b64encode
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -197,15 +196,25 @@ def version_of(record: Record) -> str:
     return str(record["responseElements"]["x-amz-version-id"])
 
 
+NOTIFIED = {
+    "PutObject": "ObjectCreated:Put",
+    "PostObject": "ObjectCreated:Post",
+    "CopyObject": "ObjectCreated:Copy",
+    "CompleteMultipartUpload": "ObjectCreated:CompleteMultipartUpload",
+}
+"""What Amazon S3's notifications call the writes that CloudTrail calls so."""
+
+
 def receipt_of(record: Record, *, after: timedelta = timedelta(seconds=2)) -> Receipt:
     """The receipt that the recorder makes for this write, so long after it."""
     at = datetime.fromisoformat(record["eventTime"])
     place = record["requestParameters"]
     identity = record["userIdentity"].get("principalId", "")
+    came_in = (record.get("additionalEventData") or {}).get("bytesTransferredIn")
     return Receipt(
         event=ObjectCreated(
             version=ObjectVersion(place["bucketName"], place["key"], version_of(record)),
-            name="ObjectCreated:Put",
+            name=NOTIFIED[record["eventName"]],
             time=at + timedelta(milliseconds=412),
             request_id=record["requestID"],
             principal_id=f"AWS:{identity}",
@@ -213,7 +222,7 @@ def receipt_of(record: Record, *, after: timedelta = timedelta(seconds=2)) -> Re
             sequencer="0055AED6DCD90281E5",
         ),
         sha256=hashlib.sha256(version_of(record).encode()).hexdigest(),
-        size_bytes=25701,
+        size_bytes=int(came_in) if came_in and isinstance(came_in, int | float) else 25701,
         etag='"d41d8cd98f00b204e9800998ecf8427e"',
         last_modified=at,
         content_type="text/csv",
@@ -237,6 +246,11 @@ def backfill_of(record: Record, *, after: timedelta) -> Receipt:
     return replace(receipt, event=asked)
 
 
+def with_event(receipt: Receipt, **changes: object) -> Receipt:
+    """The receipt, with what its notification told changed."""
+    return replace(receipt, event=replace(receipt.event, **changes))  # type: ignore[arg-type]
+
+
 class Signer:
     """Signs with a constant: no view looks at a signature."""
 
@@ -252,6 +266,5 @@ def envelope(receipt: Receipt) -> bytes:
 
 
 def statement_envelope(statement: object) -> bytes:
-    """An envelope around any statement."""
-    payload = b64encode(json.dumps(statement).encode()).decode()
-    return json.dumps({"payload": payload, "payloadType": PAYLOAD_TYPE, "signatures": []}).encode()
+    """A signed envelope around any statement."""
+    return sign_envelope(json.dumps(statement).encode(), PAYLOAD_TYPE, Signer())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.sql.evidence import (
+    ACCOUNT,
     ARTIFACTS,
     NOON,
     PROVENANCE,
@@ -44,6 +45,11 @@ def test_a_read_in_columns(warehouse: Warehouse) -> None:
         "event_id": read["eventID"],
         "error_code": None,
         "error_message": None,
+        "user_type": "AssumedRole",
+        "user_account_id": ACCOUNT,
+        "on_behalf_of_user_id": read["userIdentity"]["onBehalfOf"]["userId"],
+        "caller": "grace@example.org",
+        "deletion": None,
     }
 
 

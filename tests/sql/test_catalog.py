@@ -27,6 +27,7 @@ def test_there_are_the_tables_and_views_of_the_design(planned_tables: dict[str, 
     assert TABLES == ["cloudtrail_s3_events", "receipt_envelopes"]
     assert VIEWS == [
         "cloudtrail_s3_events_flattened",
+        "ledger_evidence",
         "object_access",
         "object_receipts",
         "provenance_ledger",

@@ -67,6 +67,15 @@ def test_a_write_in_columns(warehouse: Warehouse) -> None:
         "errorcode": None,
         "errormessage": None,
         "in_ledger": "true",
+        "user_account_id": ACCOUNT,
+        "on_behalf_of_user_id": None,
+        "identity_store_arn": None,
+        "caller": "ada",
+        "deletion": None,
+        "eventsource": "s3.amazonaws.com",
+        "eventtype": "AwsApiCall",
+        "eventcategory": "Data",
+        "readonly": "false",
     }
 
 
@@ -156,6 +165,194 @@ def test_who_it_was(
     assert row["invoked_by"] == invoked_by
     assert row["principal_id"] == identity.get("principalId")
     assert row["sourceipaddress"] == "AWS Internal"
+
+
+STRANGER = "999999999999"
+ANONYMOUS = {"type": "AWSAccount", "principalId": "", "accountId": "ANONYMOUS_PRINCIPAL"}
+FOREIGN = {"type": "AWSAccount", "principalId": "AIDAQRSTUVWXYZEXAMPLE", "accountId": STRANGER}
+FEDERATED = {
+    "type": "FederatedUser",
+    "principalId": f"{ACCOUNT}:jo.placeholder",
+    "arn": f"arn:aws:sts::{ACCOUNT}:federated-user/jo.placeholder",
+    "accountId": ACCOUNT,
+    "sessionContext": {
+        "sessionIssuer": {
+            "type": "IAMUser",
+            "principalId": "AIDAPLACEHOLDERBROKER",
+            "arn": f"arn:aws:iam::{ACCOUNT}:user/token-broker",
+            "accountId": ACCOUNT,
+            "userName": "token-broker",
+        }
+    },
+}
+
+
+def foreign(identity: Record) -> Record:
+    """The same one, of another account."""
+    return identity | {"accountId": STRANGER, "arn": identity["arn"].replace(ACCOUNT, STRANGER)}
+
+
+@pytest.mark.parametrize(
+    ("identity", "user_name", "caller"),
+    [
+        (iam_user("ada"), "ada", "ada"),
+        (FEDERATED, "jo.placeholder", "jo.placeholder"),
+        (sso_user("grace@example.org"), "grace@example.org", "grace@example.org"),
+        (foreign(iam_user("ada")), None, f"arn:aws:iam::{STRANGER}:user/ada"),
+        (
+            foreign(sso_user("grace")),
+            None,
+            f"arn:aws:sts::{STRANGER}:assumed-role/AWSReservedSSO_DataEngineer_0123456789abcdef/grace",
+        ),
+        (FOREIGN, None, f"{STRANGER}/AIDAQRSTUVWXYZEXAMPLE"),
+        ({"type": "AWSAccount", "accountId": STRANGER}, None, STRANGER),
+        (ANONYMOUS, None, "(anonymous)"),
+        (service("delivery.logs.amazonaws.com"), None, "delivery.logs.amazonaws.com"),
+        ({}, None, None),
+    ],
+    ids=[
+        "user",
+        "federated",
+        "person",
+        "foreign-user",
+        "foreign-person",
+        "foreign",
+        "foreign-account",
+        "anonymous",
+        "service",
+        "nothing",
+    ],
+)
+def test_a_caller_of_another_account_is_none_of_ours(
+    warehouse: Warehouse, identity: Record, user_name: str | None, caller: str | None
+) -> None:
+    read = get_object(RAW, "incoming/a.csv")
+    warehouse.deliver(read | {"userIdentity": identity})
+
+    row = warehouse.row(ALL)
+
+    assert (row["user_name"], row["caller"]) == (user_name, caller)
+    assert row["user_account_id"] == identity.get("accountId")
+
+
+@pytest.mark.parametrize("part", ["arn", "accountId"])
+def test_one_side_of_a_foreign_identity_is_enough(warehouse: Warehouse, part: str) -> None:
+    ours = sso_user("grace@example.org")
+    warehouse.deliver(get_object(RAW, "incoming/a.csv", identity=ours | {part: foreign(ours)[part]}))
+
+    assert warehouse.row(ALL)["user_name"] is None
+
+
+def test_on_whose_behalf_it_was(warehouse: Warehouse) -> None:
+    identity = sso_user("grace@example.org")
+    warehouse.deliver(get_object(RAW, "incoming/a.csv", identity=identity))
+
+    row = warehouse.row(ALL)
+
+    assert row["on_behalf_of_user_id"] == identity["onBehalfOf"]["userId"]
+    assert row["identity_store_arn"] == identity["onBehalfOf"]["identityStoreArn"]
+
+
+MARKER = {"x-amz-delete-marker": "true", "x-amz-version-id": "EXAMPLE.marker"}
+
+
+@pytest.mark.parametrize(
+    ("parameters", "response", "deletion", "version"),
+    [
+        ({}, MARKER, "marker_set", "EXAMPLE.marker"),
+        ({}, MARKER | {"x-amz-delete-marker": True}, "marker_set", "EXAMPLE.marker"),
+        ({}, None, "marker_set", None),
+        ({"versionId": "EXAMPLE.5"}, {"x-amz-version-id": "EXAMPLE.5"}, "version_destroyed", "EXAMPLE.5"),
+        ({"versionId": "EXAMPLE.5"}, None, "version_destroyed", "EXAMPLE.5"),
+        ({"versionId": "EXAMPLE.marker"}, MARKER, "marker_removed", "EXAMPLE.marker"),
+    ],
+)
+def test_what_a_deletion_did(
+    warehouse: Warehouse, parameters: Record, response: Record | None, deletion: str, version: str | None
+) -> None:
+    warehouse.deliver(
+        event("DeleteObject", RAW, "incoming/a.csv", parameters=parameters, response=response),
+    )
+
+    row = warehouse.row(ALL)
+
+    assert (row["access"], row["deletion"], row["version_id"]) == ("delete", deletion, version)
+
+
+@pytest.mark.parametrize(
+    ("record", "deletion"),
+    [
+        (event("DeleteObjects", RAW, None), "batch"),
+        (denied(event("DeleteObject", RAW, "a", parameters={"versionId": "v"})), None),
+        (denied(event("DeleteObjects", RAW, None)), None),
+        (event("DeleteObjectTagging", RAW, "a"), None),
+        (get_object(RAW, "a"), None),
+    ],
+    ids=["batch", "refused", "refused-batch", "tags", "read"],
+)
+def test_what_is_no_deletion_of_one_object(
+    warehouse: Warehouse, record: Record, deletion: str | None
+) -> None:
+    warehouse.deliver(record)
+
+    assert warehouse.row(ALL)["deletion"] == deletion
+
+
+NO_EVENTS = {
+    "aggregated": {
+        "eventVersion": "1.0",
+        "accountId": ACCOUNT,
+        "eventId": "00000000-0000-4000-8000-000000000077",
+        "eventCategory": "Aggregated",
+        "eventType": "AwsAggregatedEvent",
+        "eventSource": "s3.amazonaws.com",
+        "eventName": "PutObject",
+        "awsRegion": "us-east-1",
+    },
+    "network-activity": put_object(
+        RAW, "incoming/n", eventCategory="NetworkActivity", eventType="AwsVpceEvent", vpcEndpointId="vpce-0"
+    ),
+    "insight": put_object(RAW, "incoming/i", eventCategory="Insight", eventType="AwsCloudTrailInsight"),
+    "unheard-of": put_object(RAW, "incoming/u", eventCategory="Unheard"),
+    "addendum": put_object(RAW, "incoming/d", addendum={"reason": "UPDATED_DATA", "originalEventID": "e"}),
+    "addendum-of-a-request": put_object(RAW, "incoming/r", addendum={"originalRequestID": "r"}),
+}
+
+
+@pytest.mark.parametrize("kind", NO_EVENTS)
+def test_a_record_that_is_no_event_is_no_row(warehouse: Warehouse, kind: str) -> None:
+    write = put_object(RAW, "incoming/beside.csv")
+    warehouse.deliver(NO_EVENTS[kind], write, on=NOON.date())
+
+    assert warehouse.row(ALL)["eventid"] == write["eventID"]
+
+
+def test_a_management_event_is_an_access_and_no_write(warehouse: Warehouse) -> None:
+    warehouse.deliver(
+        event("PutBucketPolicy", RAW, None, eventCategory="Management", managementEvent=True),
+        put_object(RAW, "incoming/odd", eventCategory="Management"),
+    )
+
+    rows = warehouse.rows(f"{ALL} ORDER BY eventname")
+
+    assert [(row["eventname"], row["eventcategory"], row["in_ledger"]) for row in rows] == [
+        ("PutBucketPolicy", "Management", "false"),
+        ("PutObject", "Management", "false"),
+    ]
+
+
+def test_one_odd_record_breaks_no_question(warehouse: Warehouse) -> None:
+    write = put_object(RAW, "incoming/a.csv")
+    odd = [
+        put_object(RAW, "incoming/odd", eventTime="soon"),
+        put_object(RAW, "incoming/odd", extra={"bytesTransferredIn": 1e300, "bytesTransferredOut": "many"}),
+        put_object(RAW, "incoming/odd", requestParameters=None),
+        put_object(RAW, "incoming/odd", requestParameters={"bucketName": RAW}),
+        {"eventSource": "s3.amazonaws.com", "eventName": "PutObject"},
+    ]
+    warehouse.deliver(write, *odd)
+
+    assert len(warehouse.rows(ALL)) == 6
 
 
 KEYS = [

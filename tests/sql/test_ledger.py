@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
 from custody.evidence.objects import ObjectVersion
-from custody.evidence.receipt import Receipt
 from tests.sql.conftest import WATERMARK
 from tests.sql.evidence import (
     ACCOUNT,
@@ -31,6 +29,7 @@ from tests.sql.evidence import (
     receipt_of,
     sso_user,
     version_of,
+    with_event,
 )
 from tests.sql.test_flattened import KEYS
 from tests.sql.warehouse import Warehouse
@@ -45,10 +44,6 @@ def outcome(row: dict[str, str | None]) -> tuple[str | None, str | None]:
 
 def outcomes(warehouse: Warehouse) -> list[tuple[str | None, str | None]]:
     return [outcome(row) for row in warehouse.rows(ALL)]
-
-
-def with_event(receipt: Receipt, **changes: object) -> Receipt:
-    return replace(receipt, event=replace(receipt.event, **changes))  # type: ignore[arg-type]
 
 
 def test_a_verified_write_in_columns(warehouse: Warehouse) -> None:
@@ -413,19 +408,53 @@ def test_an_event_delivered_after_midnight_is_of_the_day_of_delivery(warehouse: 
     assert warehouse.rows("SELECT * FROM provenance_ledger WHERE event_date = DATE '2026-03-10'") == []
 
 
-def test_a_delivery_more_than_a_day_late_is_there_twice(warehouse: Warehouse) -> None:
+DELIVERIES = [(0,), (1,), (2,), (0, 0), (0, 1), (0, 2), (1, 2), (0, 1, 2), (0, 3), (0, 2, 30)]
+"""On which days after a write the trail tells of it."""
+
+
+@pytest.mark.parametrize("at", [NOON.replace(hour=0), NOON.replace(hour=23, minute=59, second=59)])
+def test_one_write_is_one_row_whenever_it_is_delivered(warehouse: Warehouse, at: datetime) -> None:
+    for days in DELIVERIES:
+        write = put_object(RAW, f"incoming/{days}", at)
+        warehouse.record(receipt_of(write))
+        for day in days:
+            warehouse.deliver(write, on=at.date() + timedelta(days=day))
+
+    rows = warehouse.rows(ALL)
+
+    assert {row["object_key"]: (*outcome(row), row["event_date"]) for row in rows} == {
+        f"incoming/{days}": ("verified", "request_id", str(at.date() + timedelta(days=min(days[0], 1))))
+        for days in DELIVERIES
+    }
+    assert len(rows) == len(DELIVERIES)
+
+
+def test_an_unproven_write_is_one_row_whenever_it_is_delivered(warehouse: Warehouse) -> None:
+    soon = [days for days in DELIVERIES if max(days) <= 2]
+    for days in soon:
+        write = put_object(RAW, f"incoming/{days}")
+        for day in days:
+            warehouse.deliver(write, on=NOON.date() + timedelta(days=day))
+
+    assert outcomes(warehouse) == [("unprovenanced", "none")] * len(soon)
+
+
+def test_what_comes_days_late_is_a_row_only_if_no_receipt_agrees(warehouse: Warehouse) -> None:
     """The limit that the view's header states."""
-    write = put_object(RAW, KEY)
-    warehouse.deliver(write, on=date(2026, 3, 12))
-    warehouse.record(receipt_of(write))
+    proven, unproven, forged = (put_object(RAW, f"incoming/{n}") for n in range(3))
+    warehouse.record(receipt_of(proven), receipt_of(forged))
+    forged |= {"sourceIPAddress": "198.51.100.7"}
+    warehouse.deliver(proven, unproven, forged, on=date(2026, 3, 13))
 
     rows = warehouse.rows(
-        f"SELECT event_date, status FROM ({ALL.partition(' ORDER')[0]}) ORDER BY event_date"
+        "SELECT event_date, object_key, status FROM provenance_ledger ORDER BY event_date, object_key"
     )
 
     assert [tuple(row.values()) for row in rows] == [
-        ("2026-03-10", "unwitnessed"),
-        ("2026-03-12", "verified"),
+        ("2026-03-10", "incoming/0", "unwitnessed"),
+        ("2026-03-10", "incoming/2", "unwitnessed"),
+        ("2026-03-13", "incoming/1", "unprovenanced"),
+        ("2026-03-13", "incoming/2", "mismatch"),
     ]
 
 

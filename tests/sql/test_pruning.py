@@ -44,11 +44,12 @@ def test_a_days_events_cost_that_day(full: Warehouse, view: str, condition: str,
     assert full.days_read() == days
 
 
-def test_a_days_ledger_costs_that_day_and_its_neighbours(full: Warehouse) -> None:
-    row = full.row(f"SELECT event_date, status FROM provenance_ledger WHERE event_date = DATE '{ASKED}'")
+@pytest.mark.parametrize("view", ["provenance_ledger", "ledger_evidence"])
+def test_a_days_ledger_costs_that_day_and_its_neighbours(full: Warehouse, view: str) -> None:
+    row = full.row(f"SELECT event_date, status FROM {view} WHERE event_date = DATE '{ASKED}'")
 
     assert row == {"event_date": ASKED, "status": "verified"}
-    assert full.days_read() == {"2026-03-19", ASKED, "2026-03-21"}
+    assert full.days_read() == {"2026-03-19", ASKED, "2026-03-21", "2026-03-22"}
 
 
 def test_without_a_day_everything_is_read(full: Warehouse) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from base64 import b64encode
 from dataclasses import replace
@@ -9,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from custody.evidence.objects import MAX_KEY_BYTES, ObjectVersion
 from custody.evidence.receipt import PAYLOAD_TYPE
 from tests.sql.evidence import (
     ARTIFACTS,
@@ -20,6 +22,7 @@ from tests.sql.evidence import (
     put_object,
     receipt_of,
     statement_envelope,
+    with_event,
 )
 from tests.sql.test_flattened import KEYS
 from tests.sql.warehouse import Warehouse
@@ -123,17 +126,81 @@ def test_a_broken_receipt_is_left_out_and_the_others_stay(warehouse: Warehouse, 
     assert warehouse.row(ALL)["sha256"] == good.sha256
 
 
+def statement(**changes: object) -> dict[str, object]:
+    """The least that is a receipt of version v of RAW's object k."""
+    return {
+        "predicateType": "urn:custody:object-receipt:v1",
+        "subject": [{"name": f"s3://{RAW}/k"}],
+        "predicate": {"bucket": RAW, "key": "k", "version_id": "v"},
+    } | changes
+
+
+PLACE = f"provenance/{RAW}/k/v.json"
+
+
 def test_values_of_the_wrong_kind_are_null(warehouse: Warehouse) -> None:
-    predicate = {"bucket": RAW, "key": "k", "size_bytes": "many", "recorded_at": "soon", "event": {"time": 7}}
-    warehouse.store.objects[PROVENANCE, "provenance/odd.json"] = statement_envelope(
-        {"predicateType": "urn:custody:object-receipt:v1", "subject": [], "predicate": predicate}
-    )
+    odd = {"size_bytes": "many", "recorded_at": "soon", "event": {"time": 7}}
+    predicate = {"bucket": RAW, "key": "k", "version_id": "v"} | odd
+    warehouse.store.objects[PROVENANCE, PLACE] = statement_envelope(statement(predicate=predicate))
 
     row = warehouse.row(ALL)
 
     assert (row["bucket_name"], row["object_key"]) == (RAW, "k")
     assert (row["size_bytes"], row["recorded_at"], row["event_time"], row["sha256"]) == (None,) * 4
-    assert row["key_id"] is None
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "provenance/odd.json",
+        f"provenance/{RAW}/k/w.json",
+        f"provenance/{RAW}/j/v.json",
+        f"provenance/{RAW}/k/v",
+        f"provenance/{RAW}/k/v.json.json",
+        f"provenance/copies/{RAW}/k/v.json",
+        f"provenance/_long/{'0' * 64}.json",
+        "provenance/_long/" + hashlib.sha256(f"{RAW}\nk\nv".encode()).hexdigest() + ".json",
+    ],
+)
+def test_a_receipt_elsewhere_is_none(warehouse: Warehouse, place: str) -> None:
+    body = statement_envelope(statement())
+    warehouse.store.objects[PROVENANCE, PLACE] = body
+    warehouse.store.objects[PROVENANCE, place] = body
+
+    assert warehouse.row(ALL)["receipt_uri"] == f"s3://{PROVENANCE}/{PLACE}"
+
+
+@pytest.mark.parametrize("signatures", [None, [], [{}], [{"keyid": "k"}], [{"keyid": "k", "sig": ""}]])
+def test_what_nobody_signed_is_no_receipt(warehouse: Warehouse, signatures: object) -> None:
+    signed = json.loads(statement_envelope(statement()))
+    warehouse.store.objects[PROVENANCE, PLACE] = json.dumps(signed | {"signatures": signatures}).encode()
+
+    assert warehouse.rows(ALL) == []
+
+
+@pytest.mark.parametrize("subject", [[], [{"name": f"s3://{RAW}/j"}], None])
+def test_a_receipt_of_two_minds_is_none(warehouse: Warehouse, subject: object) -> None:
+    warehouse.store.objects[PROVENANCE, PLACE] = statement_envelope(statement(subject=subject))
+
+    assert warehouse.rows(ALL) == []
+
+
+@pytest.mark.parametrize("letter", ["k", "ü", "😀"])
+def test_receipts_of_long_keys_are_read_where_they_lie(warehouse: Warehouse, letter: str) -> None:
+    """On both sides of the length at which the place is another."""
+    width = len(letter.encode())
+    room = MAX_KEY_BYTES - len(f"provenance/{RAW}/incoming//EXAMPLE.1.json")
+    keys = ["incoming/" + letter * (room // width + n) for n in range(-2, 3)] + ["incoming/" + "k" * 1000]
+    receipts = [
+        with_event(receipt_of(put_object(RAW, key)), version=ObjectVersion(RAW, key, "EXAMPLE.1"))
+        for key in keys
+    ]
+    warehouse.record(*receipts)
+    places = {f"s3://{PROVENANCE}/{receipt.version.receipt_key}" for receipt in receipts}
+
+    assert any("/_long/" in place for place in places)
+    assert not all("/_long/" in place for place in places)
+    assert {row["receipt_uri"] for row in warehouse.rows(ALL)} == places
 
 
 def test_only_the_receipts_folder_is_read(warehouse: Warehouse) -> None:

@@ -38,11 +38,17 @@ Reports = dict[str, dict[str, Any]]
 Rows = list[dict[str, str | None]]
 
 
+YESTERDAY = datetime.now(UTC).replace(hour=9, minute=0, second=0, microsecond=0) - timedelta(days=1)
+
+
+def happened_at(minute: int) -> str:
+    return (YESTERDAY + timedelta(minutes=minute)).strftime("%Y-%m-%d %H:%M:%S")
+
+
 @pytest.fixture
 def happened(warehouse: Warehouse) -> Warehouse:
     """A day's story, yesterday."""
-    at = datetime.now(UTC).replace(hour=9, minute=0, second=0, microsecond=0) - timedelta(days=1)
-    minutes = [at + timedelta(minutes=m) for m in range(20)]
+    minutes = [YESTERDAY + timedelta(minutes=m) for m in range(20)]
     first = put_object(RAW, ASKED, minutes[0], identity=GRACE)
     second = put_object(RAW, ASKED, minutes[1], identity=iam_user("ada"))
     copied = copy_object(PROCESSED, "silver/customers", f"{RAW}/{ASKED}", minutes[2], identity=LOADER)
@@ -71,6 +77,10 @@ def happened(warehouse: Warehouse) -> Warehouse:
             PROVENANCE, "provenance/1.json", minutes[13], identity=RECORDER, errorCode="PreconditionFailed"
         ),
         event("DeleteObject", PROVENANCE, "provenance/1.json", minutes[14], identity=RECORDER),
+        event("DeleteObjects", RAW, None, minutes[15]),
+        event("DeleteObjects", RAW, None, minutes[16]),
+        denied(event("DeleteObjects", RAW, None, minutes[17], identity=iam_user("mallory"))),
+        event("DeleteObjects", PROCESSED, None, minutes[18], identity=iam_user("mallory")),
     )
     return warehouse
 
@@ -88,12 +98,15 @@ def test_who_wrote(happened: Warehouse, reports: Reports) -> None:
 def test_who_touched(happened: Warehouse, reports: Reports) -> None:
     rows = happened.rows(reports["who_touched"]["query"])
 
-    assert picked(rows, "access", "user_name", "error_code") == [
-        ("delete", "ada", None),
-        ("read", "mallory", "AccessDenied"),
-        ("read", "mallory", "AccessDenied"),
-        ("read", "loader", None),
+    assert picked(rows, "what", "calls", "access", "caller", "error_code") == [
+        ("batch in its bucket", "1", "delete", "mallory", "AccessDenied"),
+        ("batch in its bucket", "2", "delete", "ada", None),
+        ("this object", "1", "delete", "ada", None),
+        ("this object", "1", "read", "mallory", "AccessDenied"),
+        ("this object", "1", "read", "mallory", "AccessDenied"),
+        ("this object", "1", "read", "loader", None),
     ]
+    assert rows[1]["event_time"] == f"{happened_at(16)}.000"
 
 
 def test_unproven_writes(happened: Warehouse, reports: Reports) -> None:
@@ -134,27 +147,81 @@ def test_writers_by_layer(happened: Warehouse, reports: Reports) -> None:
 def test_denied_attempts(happened: Warehouse, reports: Reports) -> None:
     rows = happened.rows(reports["denied_attempts"]["query"])
 
-    assert picked(rows, "user_name", "event_name", "bucket_name", "attempts", "distinct_keys") == [
+    assert picked(rows, "caller", "event_name", "bucket_name", "attempts", "distinct_keys") == [
         ("mallory", "GetObject", RAW, "2", "1"),
+        ("mallory", "DeleteObjects", RAW, "1", "0"),
         ("mallory", "DeleteObject", PROVENANCE, "1", "1"),
+    ]
+
+
+def test_strangers_who_were_refused_are_told_apart(warehouse: Warehouse, reports: Reports) -> None:
+    strangers: list[dict[str, Any]] = [
+        {"type": "AWSAccount", "principalId": "", "accountId": "ANONYMOUS_PRINCIPAL"},
+        {"type": "AWSAccount", "principalId": "AIDAONE", "accountId": "111111111111"},
+        {"type": "AWSAccount", "principalId": "AIDATWO", "accountId": "111111111111"},
+        {"type": "AWSAccount", "principalId": "AIDAONE", "accountId": "222222222222"},
+        {"type": "AWSAccount", "accountId": "222222222222"},
+        iam_user("ada"),
+        iam_user("ada")
+        | {
+            "accountId": "222222222222",
+            "arn": "arn:aws:iam::222222222222:user/ada",
+            "principalId": "AIDATHREE",
+        },
+    ]
+    warehouse.deliver(*(denied(get_object(RAW, ASKED, YESTERDAY, identity=who)) for who in strangers))
+
+    rows = warehouse.rows(reports["denied_attempts"]["query"])
+
+    assert sorted(picked(rows, "caller", "attempts")) == [
+        ("(anonymous)", "1"),
+        ("111111111111/AIDAONE", "1"),
+        ("111111111111/AIDATWO", "1"),
+        ("222222222222", "1"),
+        ("222222222222/AIDAONE", "1"),
+        ("ada", "1"),
+        ("arn:aws:iam::222222222222:user/ada", "1"),
     ]
 
 
 def test_deletions(happened: Warehouse, reports: Reports) -> None:
     rows = happened.rows(reports["deletions"]["query"])
 
-    assert picked(rows, "layer", "object_key", "error_code") == [
-        ("provenance", "provenance/1.json", None),
-        ("provenance", "provenance/1.json", "AccessDenied"),
-        ("bronze", ASKED, None),
+    assert picked(rows, "layer", "object_key", "deletion", "error_code") == [
+        ("silver", None, "batch", None),
+        ("bronze", None, None, "AccessDenied"),
+        ("bronze", None, "batch", None),
+        ("bronze", None, "batch", None),
+        ("provenance", "provenance/1.json", "marker_set", None),
+        ("provenance", "provenance/1.json", None, "AccessDenied"),
+        ("bronze", ASKED, "version_destroyed", None),
     ]
+
+
+def test_mismatches(warehouse: Warehouse, reports: Reports) -> None:
+    true, rewritten = put_object(RAW, ASKED, YESTERDAY), put_object(RAW, "incoming/b", YESTERDAY)
+    warehouse.record(receipt_of(true), receipt_of(rewritten))
+    rewritten |= {"userIdentity": LOADER, "sourceIPAddress": "198.51.100.7"}
+    warehouse.deliver(true, rewritten)
+
+    row = warehouse.row(reports["mismatches"]["query"])
+
+    assert picked([row], "object_key", "contradicts", "principal_id", "receipt_principal_id") == [
+        (
+            "incoming/b",
+            "principal_id, source_ip",
+            LOADER["principalId"],
+            f"AWS:{iam_user('ada')['principalId']}",
+        )
+    ]
+    assert (row["source_ip"], row["receipt_source_ip"]) == ("198.51.100.7", "192.0.2.10")
 
 
 def test_evidence_writes(happened: Warehouse, reports: Reports) -> None:
     """The recorder's second try at a receipt, refused because there is one, is no news; its deletion is."""
     rows = happened.rows(reports["evidence_writes"]["query"])
 
-    assert picked(rows, "event_name", "user_name", "object_key", "error_code") == [
+    assert picked(rows, "event_name", "caller", "object_key", "error_code") == [
         ("DeleteObject", "custody-local-recorder", "provenance/1.json", None),
         ("PutObject", "mallory", "provenance/2.json", None),
         ("DeleteObject", "mallory", "provenance/1.json", "AccessDenied"),

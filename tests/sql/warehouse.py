@@ -6,11 +6,12 @@ import gzip
 import hashlib
 import itertools
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any
 
 from custody.evidence.receipt import Receipt
+from custody.ledger.athena import Athena, Row, _typed
 from scripts.local_aws.athena.engine import Engine
 from scripts.local_aws.athena.model import Result
 from tests.sql.evidence import ACCOUNT, PROVENANCE, REGION, TRAIL_LOG, Record, envelope
@@ -117,6 +118,26 @@ class Warehouse:
         (row,) = self.rows(sql)
         return row
 
+    def athena(self) -> Athena:
+        """What the command line asks, answered by the same engine."""
+        return _EngineAthena(self._engine, self._database)
+
     def days_read(self) -> set[str]:
         """The days of delivery whose log files the last statement read."""
         return {"-".join(uri.split("/")[7:10]) for uri in self._scanned if "/AWSLogs/" in uri}
+
+
+class _EngineAthena(Athena):
+    """Athena without a server between."""
+
+    def __init__(self, engine: Engine, database: str) -> None:
+        self._engine = engine
+        self._named = database
+
+    def query(self, sql: str, parameters: Sequence[str] = ()) -> Iterator[Row]:
+        result = self._engine.run(sql, self._named, parameters)
+        for row in result.rows:
+            yield {
+                name: _typed({"Name": name, "Type": kind}, cell)
+                for (name, kind), cell in zip(result.columns, row, strict=True)
+            }

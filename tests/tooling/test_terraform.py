@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from custody.times import parse_time
 from scripts.local_aws import LocalAws
 from scripts.terraform import Plan, Terraform, TerraformError
-from scripts.toolchain.toolchain import REPO, ToolError
+from scripts.toolchain.toolchain import LOCK_FILE, REPO, ToolError
 
 
 def change(address: str, *actions: str, before: Any = None, after: Any = None) -> dict[str, Any]:
@@ -132,20 +136,23 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
 
 def state(folder: Path, serial: int) -> Path:
     path = folder / "terraform.tfstate"
-    resources = [{"mode": "managed", "type": "aws_sns_topic", "name": "x", "instances": []}]
+    provider = 'provider["terraform.io/builtin/terraform"]'
+    resources = [
+        {"mode": "managed", "type": "terraform_data", "name": "x", "provider": provider, "instances": []}
+    ]
     path.write_text(
         json.dumps({"version": 4, "serial": serial, "lineage": "x", "outputs": {}, "resources": resources})
     )
     return path
 
 
-def test_a_state_whose_server_is_gone_is_dropped_and_said(tmp_path: Path, aws: LocalAws) -> None:
+def test_a_state_whose_server_is_gone_is_dropped_and_said(tmp_path: Path, aws: LocalAws, small: Path) -> None:
     path = state(tmp_path, 1)
     (tmp_path / "terraform.tfstate.instance").write_text("another instance")
     (tmp_path / "deployment.json").write_text("{}")
     said: list[str] = []
     assert (
-        Terraform("local", work_dir=tmp_path, environ=aws.environ(), say=said.append)
+        Terraform("local", source=small, work_dir=tmp_path, environ=aws.environ(), say=said.append)
         .show_json()
         .get("values")
         is None
@@ -155,12 +162,12 @@ def test_a_state_whose_server_is_gone_is_dropped_and_said(tmp_path: Path, aws: L
     assert not (tmp_path / "deployment.json").exists()
 
 
-def test_a_state_of_the_server_that_runs_is_kept(tmp_path: Path, aws: LocalAws) -> None:
+def test_a_state_of_the_server_that_runs_is_kept(tmp_path: Path, aws: LocalAws, small: Path) -> None:
     instance = aws.admin("status")["instance"]
     path = state(tmp_path, 7)
     (tmp_path / "terraform.tfstate.instance").write_text(instance)
     said: list[str] = []
-    Terraform("local", work_dir=tmp_path, environ=aws.environ(), say=said.append).show_json()
+    Terraform("local", source=small, work_dir=tmp_path, environ=aws.environ(), say=said.append).show_json()
     assert said == []
     assert json.loads(path.read_bytes())["serial"] == 7
 
@@ -179,12 +186,12 @@ def test_there_must_be_a_plan_to_apply(tmp_path: Path, aws: LocalAws) -> None:
 
 @pytest.fixture
 def small(tmp_path: Path) -> Path:
-    """A tree that deploys one output, in no time."""
+    """A tree that deploys one output, in no time: without a provider, whose schema takes seconds to load."""
     source = tmp_path / "tree" / "terraform"
     (source / "env").mkdir(parents=True)
     (source / "env" / "local.tfvars").touch()
     (source.parent / "sql").mkdir()
-    (source / "versions.tf").write_text((REPO / "terraform" / "versions.tf").read_text())
+    (source / LOCK_FILE.name).touch()
     (source / "main.tf").write_text('variable "skip_account_checks" {}\noutput "word" { value = "said" }\n')
     return source
 
@@ -208,6 +215,170 @@ def test_the_outputs_of_what_is_deployed_can_be_had_anywhere(
     terraform.deployment_path.unlink()
     assert terraform.outputs() == {"word": "said"}
     assert json.loads(terraform.deployment_path.read_bytes()) == {"word": "said"}
+
+
+@dataclass
+class Steps:
+    """A tree of two resources, one after the other; the second does as a script says."""
+
+    source: Path
+    terraform: Terraform
+    said: list[str]
+
+    def second(self, script: str) -> None:
+        """Plan; the second resource is to be made anew, by a script of the shell."""
+        (self.source / "script.sh").write_text(script)
+        (self.source / "main.tf").write_text(STEPS % hashlib.sha256(script.encode()).hexdigest())
+        self.terraform.plan()
+
+    def killed(self) -> TerraformError:
+        """Apply, and kill Terraform while it makes the second."""
+        pid = self.source / "pid"
+        self.second(f"echo $PPID > '{pid}.part'; mv '{pid}.part' '{pid}'; sleep 600")
+
+        def kill() -> None:
+            while not pid.exists():
+                time.sleep(0.05)
+            os.killpg(os.getpgid(int(pid.read_text())), signal.SIGKILL)
+
+        killer = threading.Thread(target=kill, daemon=True)
+        killer.start()
+        with pytest.raises(TerraformError) as raised:
+            self.terraform.apply()
+        killer.join()
+        pid.unlink()
+        return raised.value
+
+    def addresses(self) -> list[str]:
+        values = self.terraform.show_json().get("values", {}).get("root_module", {})
+        return [resource["address"] for resource in values.get("resources", ())]
+
+
+STEPS = """
+variable "skip_account_checks" {}
+resource "terraform_data" "first" {}
+resource "terraform_data" "second" {
+  depends_on       = [terraform_data.first]
+  triggers_replace = ["%s"]
+  provisioner "local-exec" {
+    command = "sh '${abspath(path.root)}/script.sh'"
+  }
+}
+output "word" {
+  value = "said"
+}
+"""
+
+
+@pytest.fixture
+def steps(tmp_path: Path, aws: LocalAws, small: Path) -> Steps:
+    said: list[str] = []
+    work = tmp_path / "work"
+    return Steps(
+        small, Terraform("local", source=small, work_dir=work, environ=aws.environ(), say=said.append), said
+    )
+
+
+def test_what_a_killed_apply_had_done_is_in_the_state(steps: Steps) -> None:
+    assert "was killed" in str(steps.killed())
+    assert steps.addresses() == ["terraform_data.first"]
+    steps.second("true")
+    steps.terraform.apply()
+    assert steps.addresses() == ["terraform_data.first", "terraform_data.second"]
+
+
+def test_a_state_that_was_never_written_whole_is_lost_in_one_sentence(tmp_path: Path, steps: Steps) -> None:
+    """As an apply leaves it that is killed before it is done with anything, or in the midst of writing."""
+    steps.second("true")
+    steps.terraform.apply()
+    before = steps.terraform.state_path.read_bytes()
+    for written in ("", '{"version": 4, "resources": [{"mode": "mana', "", "null"):
+        (tmp_path / "work" / "terraform.tfstate.written").write_text(written)
+        with pytest.raises(ToolError) as raised:
+            steps.terraform.plan()
+        assert str(raised.value) == (
+            "The state of local is lost: the apply that wrote it was killed, and what it made is still "
+            "there. Start again: make local-down local-up apply"
+        )
+    assert steps.terraform.state_path.read_bytes() == before
+    (tmp_path / "work" / "terraform.tfstate.instance").write_text("another instance")
+    assert steps.terraform.plan().has_changes
+    assert steps.said[-1] == (
+        "The local state is dropped: the AWS on this machine that it described has ended."
+    )
+
+
+def test_a_torn_state_is_no_traceback(tmp_path: Path, aws: LocalAws, small: Path) -> None:
+    terraform = Terraform("local", source=small, work_dir=tmp_path, environ=aws.environ())
+    instance = tmp_path / "terraform.tfstate.instance"
+    instance.write_text(aws.admin("status")["instance"])
+    for torn in ("{", "[]", "{}", "null", "\0" * 100):
+        terraform.state_path.write_text(torn)
+        with pytest.raises(ToolError, match="make local-down local-up apply"):
+            terraform.plan()
+    instance.write_text("another instance")
+    assert terraform.plan().has_changes
+
+
+def test_an_empty_state_is_none(tmp_path: Path, aws: LocalAws, small: Path) -> None:
+    """As a plan leaves it that is killed."""
+    terraform = Terraform("local", source=small, work_dir=tmp_path, environ=aws.environ())
+    terraform.state_path.touch()
+    (tmp_path / "terraform.tfstate.instance").write_text(aws.admin("status")["instance"])
+    assert terraform.plan().has_changes
+
+
+def test_what_could_not_be_saved_is_not_thrown_away(tmp_path: Path, aws: LocalAws, small: Path) -> None:
+    terraform = Terraform("local", source=small, work_dir=tmp_path, environ=aws.environ())
+    terraform.plan()
+    errored = tmp_path / "root" / "terraform" / "errored.tfstate"
+    errored.write_text("{}")
+    with pytest.raises(ToolError, match=r"could not be saved.*state push errored\.tfstate"):
+        terraform.plan()
+    assert errored.read_text() == "{}"
+
+
+def test_the_deployment_says_that_the_last_apply_did_not_succeed(steps: Steps) -> None:
+    path = steps.terraform.deployment_path
+    steps.second("true")
+    steps.terraform.apply()
+    steps.second("exit 1")
+    with pytest.raises(TerraformError, match="what was done so far is in the state"):
+        steps.terraform.apply()
+    steps.terraform.outputs()
+    document = json.loads(path.read_bytes())
+    assert parse_time(document.pop("unfinished_apply"))
+    assert document == {"word": "said"}
+    steps.second(f"grep -q unfinished_apply '{path}'")  # while it runs, too
+    steps.terraform.apply()
+    assert json.loads(path.read_bytes()) == {"word": "said"}
+
+
+def test_what_exists_already_is_told_with_the_way_out(steps: Steps) -> None:
+    steps.second("echo EntityAlreadyExists: Role with name x already exists. >&2; exit 1")
+    with pytest.raises(TerraformError, match=r"Start again: make local-down local-up apply$"):
+        steps.terraform.apply()
+
+
+def test_a_copied_folder_has_modules_of_its_own(tmp_path: Path, aws: LocalAws, small: Path) -> None:
+    module = small / "modules" / "word"
+    module.mkdir(parents=True)
+    (module / "main.tf").write_text('output "word" { value = "of the original" }\n')
+    (small / "main.tf").write_text(
+        'variable "skip_account_checks" {}\nmodule "word" { source = "./modules/word" }\n'
+        'output "word" { value = module.word.word }\n'
+    )
+    Terraform("local", source=small, work_dir=small.parent / "build" / "local", environ=aws.environ()).plan()
+    copy = tmp_path / "copy"
+    shutil.copytree(small.parent, copy, symlinks=True)
+    (copy / "terraform" / "modules" / "word" / "main.tf").write_text(
+        'output "word" { value = "of the copy" }\n'
+    )
+    terraform = Terraform(
+        "local", source=copy / "terraform", work_dir=copy / "build" / "local", environ=aws.environ()
+    )
+    terraform.plan()
+    assert terraform.apply() == {"word": "of the copy"}
 
 
 @pytest.mark.parametrize(("words", "status"), [((), 0), (("--detailed-exitcode",), 1)])
@@ -239,23 +410,26 @@ def test_an_interrupt_leaves_no_terraform_behind(tmp_path: Path) -> None:
         "#!/bin/sh\n"
         f"echo $$ > {tmp_path}/pid\n"
         f"trap 'echo asked >> {tmp_path}/asked; sleep 0.5; exit 1' INT\n"
-        f"touch {tmp_path}/started\n"
-        "for _ in $(seq 300); do sleep 0.1; done\n"
+        "echo begun\n"
+        "for _ in $(seq 6000); do sleep 0.1; done\n"
     )
     program.chmod(0o755)
     driver = (
         "from pathlib import Path; import os; from scripts.terraform import _Driver;"
-        f"_Driver(Path({str(program)!r}), Path({str(tmp_path)!r}), os.environ, 10.0).cmd('apply')"
+        f"_Driver(Path({str(program)!r}), Path({str(tmp_path)!r}), os.environ, 300.0)"
+        ".cmd('apply', on_line=lambda line: print(line, flush=True))"
     )
-    process = subprocess.Popen([sys.executable, "-c", driver], cwd=REPO, stderr=subprocess.DEVNULL)
-    try:
-        deadline = time.monotonic() + 20
-        while not (tmp_path / "started").exists() and time.monotonic() < deadline:
-            time.sleep(0.05)
-        process.send_signal(signal.SIGINT)
-        assert process.wait(20) != 0
-    finally:
-        process.kill()
+    words = [sys.executable, "-c", driver]
+    with subprocess.Popen(
+        words, cwd=REPO, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "begun\n"
+            process.send_signal(signal.SIGINT)
+            assert process.wait(300) != 0
+        finally:
+            process.kill()
     assert (tmp_path / "asked").read_text() == "asked\n"
     with pytest.raises(ProcessLookupError):
         os.kill(int((tmp_path / "pid").read_text()), 0)

@@ -45,6 +45,20 @@ def test_outputs_are_read_and_others_ignored(tmp_path: Path) -> None:
     assert load(tmp_path, json.dumps(OUTPUTS | {"roles": {}})) == Deployment(**OUTPUTS)
 
 
+def test_an_apply_that_did_not_succeed_is_told(tmp_path: Path) -> None:
+    assert load(tmp_path, json.dumps(OUTPUTS)).unfinished_apply is None
+    begun = "2026-01-15T09:30:00Z"
+    assert load(tmp_path, json.dumps(OUTPUTS | {"unfinished_apply": begun})).unfinished_apply == begun
+
+
+def test_the_trail_of_management_events_is_read_and_may_be_missing(tmp_path: Path) -> None:
+    assert load(tmp_path, json.dumps(OUTPUTS)).management_trail_arn == ""
+    other = {"management_trail_arn": "arn:aws:cloudtrail:us-east-1:210987654321:trail/organization"}
+    assert load(tmp_path, json.dumps(OUTPUTS | other)).management_trail_arn == other["management_trail_arn"]
+    with pytest.raises(UsageError, match="management_trail_arn is no ARN"):
+        load(tmp_path, json.dumps(OUTPUTS | {"management_trail_arn": "organization"}))
+
+
 @pytest.mark.parametrize("content", ["", "{", "[]", "null", "\x00"])
 def test_what_is_no_outputs_file_is_wrong_use(tmp_path: Path, content: str) -> None:
     with pytest.raises(UsageError, match="deployment file"):

@@ -56,7 +56,11 @@ KEYS = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @example(
     keys=[f"{folder}/{name}" for folder in "abcdef" for name in ("", "1", "2")],
     deleted=set(),

@@ -20,7 +20,7 @@ from sqlglot import exp
 from scripts.local_aws.athena.casts import Typed
 from scripts.local_aws.athena.expressions import Expressions
 from scripts.local_aws.athena.model import QueryError
-from scripts.local_aws.athena.parse import Show, parse
+from scripts.local_aws.athena.parse import parse
 from scripts.local_aws.athena.scope import CATALOG, Column, Field, Rows, Scope, Statement, View, converted
 from scripts.local_aws.athena.types import BIGINT, Type, common_type, quote_text
 
@@ -34,7 +34,7 @@ class _Relation:
 
 
 @lru_cache(maxsize=64)
-def _parsed(view: str) -> exp.Query | Show:
+def _parsed(view: str) -> object:
     return parse(view)
 
 

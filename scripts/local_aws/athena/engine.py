@@ -8,11 +8,12 @@ from datetime import UTC, datetime
 from threading import Lock
 from types import TracebackType
 from typing import Any, Self
+from uuid import uuid4
 
 import duckdb
 
 from scripts.local_aws.athena.analyze import Analyzer
-from scripts.local_aws.athena.casts import CLOSE, OPEN
+from scripts.local_aws.athena.casts import Typed, printed_zoned
 from scripts.local_aws.athena.delta import is_delta, read_delta
 from scripts.local_aws.athena.model import (
     Cancellation,
@@ -24,7 +25,8 @@ from scripts.local_aws.athena.model import (
     ScanLimitExceededError,
     Store,
 )
-from scripts.local_aws.athena.parse import Show, parse
+from scripts.local_aws.athena.natives.registry import CLOSE, OPEN, begin, noted
+from scripts.local_aws.athena.parse import Explain, Show, parse
 from scripts.local_aws.athena.scope import BaseTable, Column, Rows, Statement, View
 from scripts.local_aws.athena.tables import location, read_table, read_view
 from scripts.local_aws.athena.types import MONTH_INTERVAL, TIMESTAMP_TZ, VARCHAR, Type, render
@@ -90,6 +92,9 @@ class Engine:
         statement = parse(sql, parameters)
         if isinstance(statement, Show):
             return self._show(statement, database.lower())
+        explained, statement = (
+            (statement, statement.query) if isinstance(statement, Explain) else (None, statement)
+        )
         names = _Names(self._catalog, self._store, self._warehouse, self._clock())
         try:
             with self._lock:
@@ -99,12 +104,14 @@ class Engine:
                 )
                 partitions = self._warehouse.plan(planned.sql)
                 objects = self._warehouse.objects(partitions)
+                if explained:
+                    return _explanation(explained, rows, objects)
                 scanned_bytes = sum(objects.values())
                 if scan_limit is not None and scanned_bytes > scan_limit:
                     raise ScanLimitExceededError
                 cancellation.bind(None)
                 self._warehouse.load(partitions)
-                cursor = self._warehouse.cursor(names.held, partitions)
+                cursor = self._warehouse.cursor(names.held, partitions, rows.sql)
             fetched = self._fetch(rows, cursor, cancellation)
             return Result(_columns(rows), fetched, scanned_bytes, frozenset(objects))
         except duckdb.Error as error:
@@ -113,8 +120,10 @@ class Engine:
     def _fetch(
         self, rows: Rows, cursor: duckdb.DuckDBPyConnection, cancellation: Cancellation
     ) -> tuple[tuple[str | None, ...], ...]:
-        kinds = [column.type for column in rows.columns]
+        kinds, statement = [column.type for column in rows.columns], uuid4().hex
+        unsupported = None
         try:
+            begin(cursor, statement)
             cancellation.bind(cursor.interrupt)
             fetched = cursor.execute(_printable(rows)).fetchall()
             cancellation.bind(None)
@@ -122,6 +131,9 @@ class Engine:
             raise CancelledError from error
         finally:
             cursor.close()
+            unsupported = noted(statement)
+        if unsupported:
+            raise unsupported
         return tuple(tuple(render(v, kind) for v, kind in zip(row, kinds, strict=True)) for row in fetched)
 
     def _show(self, statement: Show, database: str) -> Result:
@@ -203,28 +215,49 @@ def _domain(values: Iterable[str | None]) -> frozenset[str] | None:
 
 
 def _columns(rows: Rows) -> tuple[tuple[str, str], ...]:
-    return tuple((column.name or f"_col{at}", str(column.type)) for at, column in enumerate(rows.columns))
+    """Return the names, which Athena gives in lower case, and the types."""
+    return tuple(
+        ((column.name or f"_col{at}").lower(), str(column.type)) for at, column in enumerate(rows.columns)
+    )
 
 
 def _printable(rows: Rows) -> str:
     """Return the query with the columns that DuckDB's client cannot hand over turned into ones it can."""
     kinds = [column.type for column in rows.columns]
     for kind in kinds:
-        if MONTH_INTERVAL in _within(kind) or (TIMESTAMP_TZ in _within(kind) and kind != TIMESTAMP_TZ):
-            raise QueryError("NOT_SUPPORTED", f"a result of type {kind}")
-    if TIMESTAMP_TZ not in kinds:
+        for inner in _within(kind)[1:]:
+            if inner == MONTH_INTERVAL or inner.name == TIMESTAMP_TZ.name:
+                raise QueryError("NOT_SUPPORTED", f"a result of type {kind}")
+    if not any(kind == MONTH_INTERVAL or kind.name == TIMESTAMP_TZ.name for kind in kinds):
         return rows.sql
-    reads = [
-        f"strftime(q.c{at} AT TIME ZONE 'UTC', '%Y-%m-%d %H:%M:%S.%g UTC')"
-        if kind == TIMESTAMP_TZ
-        else f"q.c{at}"
-        for at, kind in enumerate(kinds)
-    ]
+    reads = [_printed(f"q.c{at}", kind) for at, kind in enumerate(kinds)]
     return f"SELECT {', '.join(reads)} FROM ({rows.sql}) AS q"  # noqa: S608 - of names made here
+
+
+def _printed(sql: str, kind: Type) -> str:
+    if kind.name == TIMESTAMP_TZ.name:
+        return printed_zoned(Typed(sql, kind))
+    if kind == MONTH_INTERVAL:
+        months = f"(date_part('year', {sql}) * 12 + date_part('month', {sql}))"
+        sign = f"CASE WHEN {months} < 0 THEN '-' ELSE '' END"
+        return f"({sign} || abs({months}) // 12 || '-' || abs({months}) % 12)"
+    return sql
 
 
 def _within(kind: Type) -> list[Type]:
     return [kind, *(inner for argument in kind.args for inner in _within(argument))]
+
+
+def _explanation(explained: Explain, rows: Rows, objects: Mapping[str, int]) -> Result:
+    """Say what a statement that Athena would take gives and reads; Athena's own plan is another text."""
+    if explained.validate:
+        return Result((("Valid", "boolean"),), (("true",),))
+    given = ", ".join(f"{name}:{kind}" for name, kind in _columns(rows))
+    plan = [
+        f"Output[{given}]",
+        *(f"    TableScan[{uri}, {size} bytes]" for uri, size in sorted(objects.items())),
+    ]
+    return Result((("Query Plan", "varchar"),), (("\n".join(plan),),))
 
 
 def _listing(headings: Sequence[str], rows: Sequence[Sequence[str]]) -> Result:

@@ -7,6 +7,7 @@ https://trino.io/docs/current/functions.html and https://trino.io/docs/current/l
 
 from __future__ import annotations
 
+import itertools
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,9 +17,20 @@ from dataclasses import replace
 from sqlglot import exp
 
 from scripts.local_aws.athena import functions
-from scripts.local_aws.athena.casts import Typed, cast_sql, coerce, explicit_cast, text, try_cast
+from scripts.local_aws.athena.casts import (
+    Typed,
+    cast_sql,
+    coerce,
+    explicit_cast,
+    instant,
+    text,
+    to_length,
+    try_cast,
+)
 from scripts.local_aws.athena.functions import AGGREGATES_AND_WINDOWS, WINDOWS, Lambda
+from scripts.local_aws.athena.functions.building import let
 from scripts.local_aws.athena.model import QueryError
+from scripts.local_aws.athena.operators import arithmetic
 from scripts.local_aws.athena.parse import position
 from scripts.local_aws.athena.scope import Rows, Scope, Statement, converted
 from scripts.local_aws.athena.types import (
@@ -30,15 +42,16 @@ from scripts.local_aws.athena.types import (
     INTEGER,
     JSON,
     MONTH_INTERVAL,
+    REAL,
     TIMESTAMP,
     TIMESTAMP_TZ,
     UNKNOWN,
+    UUID,
     VARCHAR,
     Type,
     array,
     common_type,
     decimal,
-    decimal_of,
     duckdb_type,
     parse_type,
     quote_text,
@@ -83,9 +96,9 @@ class Expressions(ABC):
             if value not in (None, False, []) and name not in known:
                 raise self.error(node, "NOT_SUPPORTED", f"{name.strip('_')} in {type(node).__name__.lower()}")
 
-    def new_name(self, letter: str = "t") -> str:
-        """Return a name that no other relation or parameter of the statement has."""
-        return f"{letter}{next(self._statement.names)}"
+    def new_name(self) -> str:
+        """Return a name that no other relation of the statement has."""
+        return f"t{next(self._statement.names)}"
 
     # --- Expressions
 
@@ -134,6 +147,13 @@ class Expressions(ABC):
     def _literal(self, node: exp.Expr, _: Scope) -> Typed:
         return text(node.name) if node.is_string else _number(node.name)
 
+    def _hex_string(self, node: exp.Expr, _: Scope) -> Typed:
+        return functions.call("from_hex", [text(node.name)])
+
+    def _json_literal(self, node: exp.Expr, scope: Scope) -> Typed:
+        self.only(node, "this", "is_literal")
+        return functions.call("json_parse", [self.expression(node.this, scope)])
+
     def _boolean(self, node: exp.Expr, _: Scope) -> Typed:
         return Typed("true" if node.this else "false", BOOLEAN)
 
@@ -163,6 +183,8 @@ class Expressions(ABC):
                 if matches:
                     return dereference(self._note(matches[0]), *parts[used:])
             here = here.outer
+        if parts == ["current_schema"]:
+            raise self.error(node, "NOT_SUPPORTED", "current_schema")
         message = f"Column '{'.'.join(parts)}' cannot be resolved or requester is not authorized to access"
         raise self.error(node, "COLUMN_NOT_FOUND", f"{message} requested resources")
 
@@ -188,16 +210,57 @@ class Expressions(ABC):
 
     def compare(self, node: exp.Expr, operator: str, left: Typed, right: Typed) -> Typed:
         """Write a comparison; nothing but a type's own coercions makes two types comparable."""
+        if left.type.name == right.type.name == "row":
+            return self._compare_rows(node, operator, left, right)
+        left, right = comparable(operator, left), comparable(operator, right)
         found = common_type(left.type, right.type)
         one, other = (coerce(side, found) if found else None for side in (left, right))
         if one is None or other is None or (found == JSON and operator not in ("=", "<>")):
             sign = operator if len(operator) < 3 else "IS DISTINCT FROM"
             raise self.error(node, "TYPE_MISMATCH", f"Cannot apply operator: {left.type} {sign} {right.type}")
+        if found in (DOUBLE, REAL) and operator in _NUMBERS_ONLY:
+            numbers = f"NOT isnan({one.sql}) AND NOT isnan({other.sql})"
+            compared = f"{one.sql} {operator} {other.sql}"
+            return Typed(
+                f"({compared} AND {numbers})" if operator != "<>" else f"({compared} OR NOT ({numbers}))",
+                BOOLEAN,
+            )
+        if found and found.name == "array" and operator in ("=", "<>"):
+            equal = _equal_arrays(one.sql, other.sql)
+            return Typed(equal if operator == "=" else f"(NOT {equal})", BOOLEAN)
         return Typed(f"({one.sql} {operator} {other.sql})", BOOLEAN)
 
+    def _compare_rows(self, node: exp.Expr, operator: str, left: Typed, right: Typed) -> Typed:
+        """Compare field by field: NULL where one is NULL and no other decides."""
+        if operator not in ("=", "<>", "IS DISTINCT FROM", "IS NOT DISTINCT FROM"):
+            raise self.error(node, "NOT_SUPPORTED", f"rows compared by {operator}")
+        if len(left.type.args) != len(right.type.args):
+            raise self.error(
+                node, "TYPE_MISMATCH", f"Cannot apply operator: {left.type} {operator} {right.type}"
+            )
+        pairs = [[field_of(side, at) for side in (left, right)] for at in range(len(left.type.args))]
+        joiner = " AND " if operator in ("=", "IS NOT DISTINCT FROM") else " OR "
+        return Typed(f"({joiner.join(self.compare(node, operator, *pair).sql for pair in pairs)})", BOOLEAN)
+
     def _comparison(self, node: exp.Expr, scope: Scope) -> Typed:
+        if isinstance(node.expression, (exp.Any, exp.All)):
+            return self._quantified(node, scope)
         left, right = self.expression(node.this, scope), self.expression(node.expression, scope)
         return self.compare(node, _COMPARISONS[type(node)], left, right)
+
+    def _quantified(self, node: exp.Expr, scope: Scope) -> Typed:
+        """Write ``value operator ANY (query)`` or ``ALL``."""
+        value, query = self.expression(node.this, scope), node.expression.this
+        rows = self._rows(query.this if isinstance(query, exp.Subquery) else query, scope, columns=1)
+        one = comparable(_COMPARISONS[type(node)], value)
+        self.compare(node, _COMPARISONS[type(node)], one, Typed("NULL", rows.columns[0].type))
+        kind = common_type(one.type, rows.columns[0].type)
+        left = coerce(one, kind) if kind else None
+        others = converted(rows, [kind], self.new_name()) if kind else None
+        if left is None or others is None or kind == JSON or kind is None or kind.name in ("row", "char"):
+            raise self.error(node, "NOT_SUPPORTED", f"a comparison of {value.type} with a query")
+        how = "ANY" if isinstance(node.expression, exp.Any) else "ALL"
+        return Typed(f"({left.sql} {_COMPARISONS[type(node)]} {how} ({others.sql}))", BOOLEAN)
 
     def _connector(self, node: exp.Expr, scope: Scope) -> Typed:
         joiner = " AND " if isinstance(node, exp.And) else " OR "
@@ -225,8 +288,13 @@ class Expressions(ABC):
         query = node.args.get("query")
         if query is None:
             listed = [self.expression(item, scope) for item in node.expressions]
+            if value.type.name in ("row", "char", "timestamp with time zone"):
+                equal = [self.compare(node, "=", value, item).sql for item in listed]
+                return Typed(f"({' OR '.join(equal)})", BOOLEAN)
             values = self.unified(node, [value, *listed])
             return Typed(f"({values[0].sql} IN ({', '.join(item.sql for item in values[1:])}))", BOOLEAN)
+        if value.type.name == "row":
+            raise self.error(node, "NOT_SUPPORTED", "rows IN a subquery")
         rows = self._rows(query, scope, columns=1)
         kind = common_type(value.type, rows.columns[0].type)
         one, others = (
@@ -238,22 +306,40 @@ class Expressions(ABC):
         return Typed(f"({one.sql} IN ({others.sql}))", BOOLEAN)
 
     def _like(self, node: exp.Expr, scope: Scope) -> Typed:
-        self.only(node, "this", "expression")
+        self.only(node, "this", "expression", "negate")
         value, pattern = self.expression(node.this, scope), self.expression(node.expression, scope)
-        if value.type not in (VARCHAR, UNKNOWN) or pattern.type not in (VARCHAR, UNKNOWN):
+        texts = ("varchar", "unknown")
+        if value.type.name not in (*texts, "char") or pattern.type.name not in texts:
             raise self.error(node, "TYPE_MISMATCH", f"Cannot apply LIKE to {value.type}, {pattern.type}")
-        return Typed(f"({value.sql} LIKE {pattern.sql})", BOOLEAN)
+        operator = "NOT LIKE" if node.args.get("negate") else "LIKE"
+        return Typed(f"({value.sql} {operator} {pattern.sql})", BOOLEAN)
 
     def _escape(self, node: exp.Expr, scope: Scope) -> Typed:
         if not isinstance(node.this, exp.Like) or not isinstance(node.expression, exp.Literal):
             raise self.error(node, "NOT_SUPPORTED", "this ESCAPE")
+        escape, pattern = node.expression.name, node.this.expression
+        if len(escape) != 1:
+            message = "Escape string must be a single character"
+            raise self.error(node, "INVALID_FUNCTION_ARGUMENT", message)
+        if not isinstance(pattern, exp.Literal):
+            raise self.error(node, "NOT_SUPPORTED", "ESCAPE of a pattern that is no literal")
+        if re.search(
+            rf"{re.escape(escape)}(?![%_{re.escape(escape)}])",
+            re.sub(f"{re.escape(escape)}{{2}}", "", pattern.name),
+        ):
+            message = "Escape character must be followed by '%', '_' or the escape character itself"
+            raise self.error(node, "INVALID_FUNCTION_ARGUMENT", message)
         like = self._like(node.this, scope).sql.removesuffix(")")
-        return Typed(f"{like} ESCAPE {quote_text(node.expression.name)})", BOOLEAN)
+        return Typed(f"{like} ESCAPE {quote_text(escape)})", BOOLEAN)
 
     def _neg(self, node: exp.Expr, scope: Scope) -> Typed:
+        if isinstance(node.this, exp.Literal) and node.this.name == str(2**63) and not node.this.is_string:
+            return Typed(f"(-{2**63 - 1} - 1)", BIGINT)
         value = self.expression(node.this, scope)
         if not value.type.is_numeric and value.type not in (DAY_INTERVAL, MONTH_INTERVAL):
             raise self.error(node, "TYPE_MISMATCH", f"Cannot negate {value.type}")
+        if value.type.name in ("tinyint", "smallint", "integer"):
+            return Typed(cast_sql(f"-{value.sql}", value.type), value.type)
         return Typed(f"(-{value.sql})", value.type)
 
     def _concat(self, node: exp.Expr, scope: Scope) -> Typed:
@@ -262,29 +348,11 @@ class Expressions(ABC):
     def _arithmetic(self, node: exp.Expr, scope: Scope) -> Typed:
         operator = _ARITHMETIC[type(node)]
         left, right = self.expression(node.this, scope), self.expression(node.expression, scope)
-        found = common_type(left.type, right.type)
-        if not found or not found.is_numeric:
-            moment = _moment_arithmetic(operator, left, right)
-            if moment is None:
-                message = f"Cannot apply operator: {left.type} {operator} {right.type}"
-                raise self.error(node, "TYPE_MISMATCH", message)
-            return moment
-        if found.name == "decimal":
-            return self._decimal_arithmetic(node, operator, left, right)
-        one, other = (coerce(side, found) or side for side in (left, right))
-        symbol = "//" if operator == "/" and found.is_integer else operator
-        return Typed(f"({one.sql} {symbol} {other.sql})", found)
-
-    def _decimal_arithmetic(self, node: exp.Expr, operator: str, left: Typed, right: Typed) -> Typed:
-        (p1, s1), (p2, s2) = decimal_of(left.type).params, decimal_of(right.type).params
-        if operator == "*":
-            result = decimal(p1 + p2, s1 + s2)
-        elif operator in ("+", "-"):
-            scale = max(s1, s2)
-            result = decimal(max(p1 - s1, p2 - s2) + scale + 1, scale)
-        else:
-            raise self.error(node, "NOT_SUPPORTED", f"decimal {operator}: cast a side to double")
-        return Typed(cast_sql(f"{left.sql} {operator} {right.sql}", result), result)
+        result = arithmetic(operator, left, right)
+        if result is None:
+            message = f"Cannot apply operator: {left.type} {operator} {right.type}"
+            raise self.error(node, "TYPE_MISMATCH", message)
+        return result
 
     # --- What has a syntax of its own
 
@@ -304,12 +372,31 @@ class Expressions(ABC):
 
     def _interval(self, node: exp.Expr, _: Scope) -> Typed:
         self.only(node, "this", "unit")
-        unit = (node.args["unit"].name if node.args.get("unit") else "").lower()
-        known = unit in ("second", "minute", "hour", "day", "month", "year")
-        if not known or not re.fullmatch(r"-?\d+", node.this.name):
-            raise self.error(node, "NOT_SUPPORTED", f"the interval {node.this.name!r} {unit}")
-        kind = MONTH_INTERVAL if unit in ("month", "year") else DAY_INTERVAL
-        return Typed(f"INTERVAL '{node.this.name} {unit}'", kind)
+        unit = node.args.get("unit")
+        written = unit.sql().lower() if unit is not None else ""
+        text_ = node.this.name.strip()
+        sign, text_ = ("-", text_[1:]) if text_.startswith("-") else ("", text_.removeprefix("+"))
+        form, kind = _INTERVALS.get(written.replace("_", " "), (None, DAY_INTERVAL))
+        match = re.fullmatch(form, text_) if form else None
+        if form is None:
+            raise self.error(node, "NOT_SUPPORTED", f"the interval {node.this.name!r} {written}")
+        if match is None:
+            raise self.error(node, "INVALID_LITERAL", f"'{node.this.name}' is not a valid INTERVAL literal")
+        parts = {name: value for name, value in match.groupdict().items() if value}
+        if kind == MONTH_INTERVAL:
+            months = int(parts.get("year", 0)) * 12 + int(parts.get("month", 0))
+            return Typed(f"to_months({sign}{months})", kind)
+        sizes = {"day": 86_400_000, "hour": 3_600_000, "minute": 60_000, "second": 1000}
+        millis = sum(int(parts.get(name, 0)) * size for name, size in sizes.items())
+        millis += int(parts.get("fraction", "").ljust(3, "0")[:3])
+        return Typed(f"to_milliseconds({sign}{millis})", kind)
+
+    def _substring(self, node: exp.Expr, scope: Scope) -> Typed:
+        self.only(node, "this", "start", "length")
+        parts = [node.args.get(name) for name in ("this", "start", "length")]
+        return functions.call(
+            "substring", [self.expression(part, scope) for part in parts if part is not None]
+        )
 
     def _position(self, node: exp.Expr, scope: Scope) -> Typed:
         self.only(node, "this", "substr")
@@ -321,19 +408,21 @@ class Expressions(ABC):
         self.only(node, "this", "position", "expression")
         side = (node.args.get("position") or "BOTH").upper()
         name = {"LEADING": "ltrim", "TRAILING": "rtrim"}.get(side, "trim")
-        value = self.expression(node.this, scope)
-        if node.args.get("expression") is None:
-            return functions.call(name, [value])
-        characters = self.expression(node.expression, scope)
-        if value.type != VARCHAR or characters.type != VARCHAR:
-            raise self.error(node, "TYPE_MISMATCH", f"Cannot trim {characters.type} from {value.type}")
-        return Typed(f"{name}({value.sql}, {characters.sql})", VARCHAR)
+        parts = [part for part in (node.this, node.args.get("expression")) if part is not None]
+        return functions.call(name, [self.expression(part, scope) for part in parts])
 
     def _array(self, node: exp.Expr, scope: Scope) -> Typed:
         self.only(node, "expressions")
         values = self.unified(node, [self.expression(part, scope) for part in node.expressions])
         kind = array(values[0].type if values else UNKNOWN)
         return Typed(f"[{', '.join(value.sql for value in values)}]", kind)
+
+    def _row(self, node: exp.Expr, scope: Scope) -> Typed:
+        values = [self.expression(part, scope) for part in node.expressions]
+        fields = tuple(f"field{at}" for at in range(len(values)))
+        packed = ", ".join(f"{name} := {value.sql}" for name, value in zip(fields, values, strict=True))
+        kind = Type("row", tuple(value.type for value in values), fields)
+        return Typed(cast_sql(f"struct_pack({packed})", kind), kind)
 
     def _subscript(self, node: exp.Expr, scope: Scope) -> Typed:
         self.only(node, "this", "expressions")
@@ -397,17 +486,21 @@ class Expressions(ABC):
         written = to.sql(dialect="trino").lower()
         literal = isinstance(node.this, exp.Literal) and node.this.is_string
         precision = re.fullmatch(r"timestamp\(([0-3])\)( with time zone)?", written)
-        if precision and (literal or precision[1] == "3"):
+        digits = re.search(r"\.(\d*)", node.this.name) if literal else None
+        if precision and (
+            precision[1] == "3" or (literal and len(digits[1] if digits else "") <= int(precision[1]))
+        ):
             written = f"timestamp{precision[2] or ''}"
-        if literal and written == "timestamp" and re.search(r"(UTC|Z|\+00:00)$", node.this.name):
-            written = str(TIMESTAMP_TZ)
         length = re.fullmatch(r"varchar\((\d+)\)", written)
+        convert = try_cast if isinstance(node, exp.TryCast) else explicit_cast
+        if length:
+            cut = to_length(value, int(length[1]))
+            return replace(cut, sql=f"TRY({cut.sql})") if isinstance(node, exp.TryCast) else cut
         try:
-            kind = parse_type("varchar" if length else written)
+            kind = UUID if written == "uuid" else parse_type(written)
         except ValueError as error:
             raise self.error(node, "NOT_SUPPORTED", f"cast to {written}") from error
-        result = (try_cast if isinstance(node, exp.TryCast) else explicit_cast)(value, kind)
-        return replace(result, sql=f"substr({result.sql}, 1, {length[1]})", text=None) if length else result
+        return convert(value, kind)
 
     # --- Functions
 
@@ -417,6 +510,12 @@ class Expressions(ABC):
             return self._over(node, scope)
         if name == "now" and not node.expressions:
             return functions.moment(self._statement.now)
+        if name == "row" and node.expressions:
+            return self._row(node, scope)
+        if name == "normalize" and len(node.expressions) == 2:
+            return functions.call(
+                name, [self.expression(node.expressions[0], scope), text(node.expressions[1].name.upper())]
+            )
         arguments = [
             self._lambda(part, scope) if isinstance(part, exp.Lambda) else self.expression(part, scope)
             for part in node.expressions
@@ -426,12 +525,14 @@ class Expressions(ABC):
     def _lambda(self, node: exp.Lambda, scope: Scope) -> Lambda:
         parameters = [parameter.name.lower() for parameter in node.expressions]
 
-        def body(types: Sequence[Type]) -> tuple[list[str], Typed]:
-            names = [self.new_name("l") for _ in parameters]
-            bound = {p: Typed(n, t) for p, n, t in zip(parameters, names, types, strict=True)}
-            return names, self.expression(node.this, replace(scope, parameters={**scope.parameters, **bound}))
+        def body(values: Sequence[Typed]) -> Typed:
+            bound = dict(zip(parameters, values, strict=True))
+            return self.expression(node.this, replace(scope, parameters={**scope.parameters, **bound}))
 
-        return Lambda(len(parameters), body)
+        # Numbered from those around it, not through the statement: the same lambda is the same text again.
+        around = [int(n) for value in scope.parameters.values() for n in re.findall(r"\bl(\d+)\b", value.sql)]
+        numbers = itertools.count(max(around, default=0) + 1)
+        return Lambda(len(parameters), body, lambda: f"l{next(numbers)}")
 
     def _over(self, node: exp.Expr, scope: Scope) -> Typed:
         """Write an aggregate or window function with OVER, FILTER, WITHIN GROUP or IGNORE NULLS around it."""
@@ -442,10 +543,6 @@ class Expressions(ABC):
             around[type(node)] = node
             node = node.this
         name = node.name.lower()
-        if name not in AGGREGATES_AND_WINDOWS:
-            raise self.error(
-                node, "FUNCTION_NOT_FOUND", f"Function '{name}' is no aggregate or window function"
-            )
         window = around.get(exp.Window)
         if name in WINDOWS and window is None:
             raise self.error(node, "MISSING_OVER", f"Window function {name} requires an OVER clause")
@@ -499,7 +596,10 @@ class Expressions(ABC):
             self.only(spec, "kind", "start", "start_side", "end", "end_side")
             bounds = [self._bound(spec, side, scope) for side in ("start", "end") if spec.args.get(side)]
             frame = f"BETWEEN {' AND '.join(bounds)}" if len(bounds) == 2 else bounds[0]
-            clauses.append(f"{'ROWS' if spec.args['kind'].upper() == 'ROWS' else 'RANGE'} {frame}")
+            kind = spec.args["kind"].upper()
+            if kind not in ("ROWS", "RANGE", "GROUPS"):
+                raise self.error(node, "NOT_SUPPORTED", f"a frame of {kind}")
+            clauses.append(f"{kind} {frame}")
         return " ".join(clauses)
 
     def _bound(self, spec: exp.Expr, side: str, scope: Scope) -> str:
@@ -522,6 +622,8 @@ _COMPARISONS: dict[type[exp.Expr], str] = {
     exp.NullSafeEQ: "IS NOT DISTINCT FROM",
     exp.NullSafeNEQ: "IS DISTINCT FROM",
 }
+_NUMBERS_ONLY = ("=", "<>", "<", ">", "<=", ">=")
+"""Comparisons that hold of no NaN; to DuckDB it is a number like another."""
 _ARITHMETIC: dict[type[exp.Expr], str] = {
     exp.Add: "+",
     exp.Sub: "-",
@@ -556,8 +658,12 @@ _WRITERS: Mapping[type[exp.Expr], Callable[[Expressions, exp.Expr, Scope], Typed
     exp.Extract: Expressions._extract,
     exp.Interval: Expressions._interval,
     exp.StrPosition: Expressions._position,
+    exp.Substring: Expressions._substring,
     exp.Trim: Expressions._trim,
     exp.Array: Expressions._array,
+    exp.Tuple: Expressions._row,
+    exp.HexString: Expressions._hex_string,
+    exp.ParseJSON: Expressions._json_literal,
     exp.Bracket: Expressions._subscript,
     exp.Case: Expressions._case,
     exp.If: Expressions._if,
@@ -575,6 +681,52 @@ _NEVER_FAILING = (
 """What DuckDB knows not to fail, or is no more than what it is made of."""
 
 
+_DAYS, _HOURS = r"(?P<day>\d+)", r"(?P<hour>\d+)"
+_MINUTES, _SECONDS = r"(?P<minute>\d+)", r"(?P<second>\d+)(?:\.(?P<fraction>\d{1,3})\d*)?"
+_INTERVALS: dict[str, tuple[str | None, Type]] = {
+    "year": (r"(?P<year>\d+)", MONTH_INTERVAL),
+    "month": (r"(?P<month>\d+)", MONTH_INTERVAL),
+    "year to month": (r"(?P<year>\d+)-(?P<month>\d+)", MONTH_INTERVAL),
+    "day": (_DAYS, DAY_INTERVAL),
+    "hour": (_HOURS, DAY_INTERVAL),
+    "minute": (_MINUTES, DAY_INTERVAL),
+    "second": (_SECONDS, DAY_INTERVAL),
+    "day to hour": (f"{_DAYS} {_HOURS}", DAY_INTERVAL),
+    "day to minute": (f"{_DAYS} {_HOURS}:{_MINUTES}", DAY_INTERVAL),
+    "day to second": (f"{_DAYS} {_HOURS}:{_MINUTES}:{_SECONDS}", DAY_INTERVAL),
+    "hour to minute": (f"{_HOURS}:{_MINUTES}", DAY_INTERVAL),
+    "hour to second": (f"{_HOURS}:{_MINUTES}:{_SECONDS}", DAY_INTERVAL),
+    "minute to second": (f"{_MINUTES}:{_SECONDS}", DAY_INTERVAL),
+}
+"""The forms of interval literals. https://trino.io/docs/current/language/types.html#interval-day-to-second"""
+
+
+def comparable(operator: str, value: Typed) -> Typed:
+    """Return a value as it is compared: a moment without its zone, a ``char`` without spaces at its end."""
+    if value.type.name == "timestamp with time zone":
+        return Typed(f"({instant(value)} AT TIME ZONE 'UTC')", TIMESTAMP_TZ)
+    if value.type.name == "char":
+        return Typed(f"rtrim({value.sql}, ' ')", VARCHAR)
+    return value
+
+
+def _equal_arrays(one: str, other: str) -> str:
+    """Write the equality of two arrays: NULL where an element is NULL and no other decides."""
+    pairs = "list_transform(list_zip(v.a, v.b), lambda x: x[1] = x[2])"
+    decided = let(
+        "CASE WHEN list_contains(v.r, false) THEN false "
+        "WHEN len(list_filter(v.r, lambda e: e IS NULL)) > 0 THEN NULL ELSE true END",
+        r=pairs,
+    )
+    unlike = "WHEN v.a IS NULL OR v.b IS NULL THEN NULL WHEN len(v.a) <> len(v.b) THEN false"
+    return let(f"CASE {unlike} ELSE {decided} END", a=one, b=other)
+
+
+def field_of(row: Typed, at: int) -> Typed:
+    """Return a row's field by its place."""
+    return Typed(f"struct_extract({row.sql}, {quote_text(row.type.fields[at])})", row.type.args[at])
+
+
 def dereference(value: Typed, *names: str) -> Typed:
     """Return a field of a row."""
     for name in names:
@@ -584,22 +736,6 @@ def dereference(value: Typed, *names: str) -> Typed:
         kind = value.type.args[value.type.fields.index(found[0])]
         value = Typed(f"struct_extract({value.sql}, {quote_text(found[0])})", kind)
     return value
-
-
-def _moment_arithmetic(operator: str, left: Typed, right: Typed) -> Typed | None:
-    intervals = (DAY_INTERVAL, MONTH_INTERVAL)
-    if operator == "+" and left.type in intervals and right.type.is_moment:
-        left, right = right, left
-    if operator in ("+", "-") and left.type.is_moment and right.type in intervals:
-        moved = Typed(f"({functions.local(left)} {operator} {right.sql})", TIMESTAMP)
-        return explicit_cast(moved, left.type)
-    if operator == "-" and left.type.is_moment and right.type.is_moment:
-        return Typed(f"({functions.local(left)} - {functions.local(right)})", DAY_INTERVAL)
-    if operator in ("+", "-") and left.type == right.type and left.type in intervals:
-        return Typed(f"({left.sql} {operator} {right.sql})", left.type)
-    if operator == "*" and left.type in intervals and right.type.is_integer:
-        return Typed(f"({left.sql} * {right.sql})", left.type)
-    return None
 
 
 def _number(written: str) -> Typed:

@@ -20,7 +20,12 @@ from sqlglot.tokenizer_core import Token, TokenType
 
 from scripts.local_aws.athena.model import QueryError
 
-_SPECIAL_FORMS = ("CAST", "TRY_CAST", "EXTRACT", "TRIM", "POSITION")
+_SPECIAL_FORMS = ("CAST", "TRY_CAST", "EXTRACT", "TRIM", "POSITION", "SUBSTRING")
+_UNREAD_FORMS = re.compile(
+    r"\b(json_(?:object|array|value|query|exists|table)\s*\(|match_recognize\b|listagg\s*\([^)]*on\s+overflow)",
+    re.I,
+)
+"""What has a syntax of its own in Athena that is not read here."""
 
 
 class _Parser(AthenaTrinoParser):
@@ -36,6 +41,7 @@ class _Dialect(Trino):
 
 
 _DIALECT = _Dialect()
+_AFTER_ROWS = (TokenType.ORDER_BY, TokenType.LIMIT, TokenType.OFFSET, TokenType.FETCH)
 _SUBSCRIPTED = (TokenType.VAR, TokenType.IDENTIFIER, TokenType.R_PAREN, TokenType.R_BRACKET)
 _OTHER_STATEMENTS = (
     *(
@@ -47,11 +53,10 @@ _OTHER_STATEMENTS = (
         "DELETE",
         "DROP",
         "EXECUTE",
-        "EXPLAIN",
         "GRANT",
         "INSERT",
     ),
-    *("MERGE", "MSCK", "OPTIMIZE", "PREPARE", "TRUNCATE", "UNLOAD", "UPDATE", "USING", "VACUUM", "VALUES"),
+    *("MERGE", "MSCK", "OPTIMIZE", "PREPARE", "TRUNCATE", "UNLOAD", "UPDATE", "USING", "VACUUM", "TABLE"),
 )
 SHOW_WORDS = ("show", "describe", "desc ")
 """How the statements begin that only list."""
@@ -80,27 +85,71 @@ class Show:
     like: str | None
 
 
-def parse(sql: str, parameters: Sequence[str] = ()) -> exp.Query | Show:
-    """Read one statement that only reads: ``SELECT``, ``WITH``, ``SHOW`` or ``DESCRIBE``.
+@dataclass(frozen=True, slots=True)
+class Explain:
+    """An ``EXPLAIN``: the statement it is about, and whether it is only to be validated."""
+
+    query: exp.Query
+    validate: bool
+
+
+_EXPLAIN = re.compile(r"explain\b(?P<analyze>\s+analyze\b)?(?:\s*\((?P<options>[^()]*)\))?", re.I)
+
+
+def _parse_explain(sql: str, parameters: Sequence[str]) -> Explain:
+    head = _EXPLAIN.match(sql)
+    options = " ".join((head["options"] or "").lower().split()) if head else ""
+    if head is None or head["analyze"]:
+        raise QueryError("NOT_SUPPORTED", "EXPLAIN ANALYZE")
+    if not re.fullmatch(r"((type (logical|distributed|validate)|format text)(, |,|$)){0,2}", options):
+        if not re.match(r"\s*(select|with|values)", head["options"] or "", re.I):
+            raise QueryError("NOT_SUPPORTED", f"EXPLAIN ({options})")
+        head = re.compile("explain", re.I).match(sql)  # what is in brackets is the statement
+        options = ""
+    end = head.end() if head else 0
+    query = parse(re.sub(r"[^\n]", " ", sql[:end]) + sql[end:], parameters)
+    if not isinstance(query, exp.Query):
+        raise QueryError("NOT_SUPPORTED", "EXPLAIN of a statement that is no query")
+    return Explain(query, "validate" in options)
+
+
+def parse(sql: str, parameters: Sequence[str] = ()) -> exp.Query | Show | Explain:
+    """Read a statement that only reads: a query, ``EXPLAIN`` of one, ``SHOW`` or ``DESCRIBE``.
 
     ``parameters`` are the texts of SQL constants (``'abc'``, ``7``, ``DATE '2026-11-20'``), one a ``?``.
     Raises ``QueryError`` for anything else.
     """
-    sql = sql.strip().removesuffix(";")
-    if sql.lower().startswith(SHOW_WORDS):
-        return _parse_show(sql)
+    sql = sql.rstrip().removesuffix(";")
+    if sql.strip().lower().startswith(SHOW_WORDS):
+        return _parse_show(sql.strip())
+    if re.match(r"\s*explain\b", sql, re.I):
+        return _parse_explain(sql.strip(), parameters)
     tokens = _tokenize(sql)
     if any(token.token_type is TokenType.SEMICOLON for token in tokens):
         raise QueryError("SYNTAX_ERROR", "Only one sql statement is allowed.")
     first = tokens[0].text.upper() if tokens else "<EOF>"
     if first in _OTHER_STATEMENTS:
         raise QueryError("NOT_SUPPORTED", f"{first}: this engine only reads")
-    if first not in ("SELECT", "WITH", "("):
+    if first not in ("SELECT", "WITH", "(", "VALUES"):
         raise QueryError("SYNTAX_ERROR", f"line 1:1: mismatched input '{first}'. Expecting: <query>")
-    tree = _parse_tokens(_bind(tokens, parameters), sql)
+    bound = _bind(tokens, parameters)
+    if first == "VALUES":  # sqlglot reads it only where a relation stands
+        bound = _selected(bound)
+    tree = _parse_tokens(bound, sql)
     if isinstance(tree, exp.Query):
         return tree
     raise QueryError("SYNTAX_ERROR", "line 1:1: this is no query")
+
+
+def _selected(tokens: list[Token]) -> list[Token]:
+    """Write ``VALUES … ORDER BY …`` as a ``SELECT`` of the values."""
+    depth, ends = 0, [len(tokens)]
+    for at, token in enumerate(tokens):
+        depth += {TokenType.L_PAREN: 1, TokenType.R_PAREN: -1}.get(token.token_type, 0)
+        if depth == 0 and token.token_type in _AFTER_ROWS:
+            ends.append(at)
+    end = min(ends)
+    return [*_scan("SELECT * FROM ("), *tokens[:end], *_scan(")"), *tokens[end:]]
 
 
 def position(node: exp.Expr, sql: str) -> str:
@@ -122,7 +171,7 @@ def _parse_show(sql: str) -> Show:
 
 def _tokenize(sql: str) -> list[Token]:
     try:
-        tokens = list(_DIALECT.tokenize(sql))
+        tokens = _typed(_scan(sql))
     except SqlglotError as error:
         raise _syntax_error(error, sql) from error
     for at, token in enumerate(tokens):
@@ -135,6 +184,45 @@ def _tokenize(sql: str) -> list[Token]:
             line = sql.count("\n", 0, token.start) + 1
             column = token.start - sql.rfind("\n", 0, token.start)
             raise QueryError("SYNTAX_ERROR", f"line {line}:{column}: mismatched input {operator!r}")
+    return tokens
+
+
+def _typed(tokens: list[Token]) -> list[Token]:
+    """Read ``DECIMAL '1.5'`` as the number: sqlglot keeps a cast of it, which has another type."""
+    read: list[Token] = []
+    for token in tokens:
+        number = re.fullmatch(r"([+-]?)(\d+\.?\d*|\.\d+)", token.text)
+        if (
+            token.token_type is TokenType.STRING
+            and number
+            and read
+            and read[-1].token_type is TokenType.DECIMAL
+        ):
+            place = (token.line, token.col, token.start, token.end)
+            read.pop()
+            read.append(Token(TokenType.L_PAREN, "(", *place))
+            if number[1] == "-":
+                read.append(Token(TokenType.DASH, "-", *place))
+            read.append(Token(TokenType.NUMBER, number[2] if "." in number[2] else f"{number[2]}.", *place))
+            read.append(Token(TokenType.R_PAREN, ")", *place))
+        else:
+            read.append(token)
+    return read
+
+
+_NUMBER = re.compile(r"(?:\d+\.?\d*|\.\d+)[eE][+-]?\d+")
+
+
+def _scan(sql: str) -> list[Token]:
+    """Tokenize; what sqlglot takes for one number, ``1e3-1``, is scanned anew from behind the first."""
+    tokens = list(_DIALECT.tokenize(sql))
+    for at, token in enumerate(tokens):
+        number = _NUMBER.match(sql, token.start) if token.token_type is TokenType.NUMBER else None
+        if number and number.end() <= token.end:
+            column = token.col - (token.end + 1 - number.end())
+            first = Token(TokenType.NUMBER, number[0], token.line, column, token.start, number.end() - 1)
+            rest = re.sub(r"[^\n]", " ", sql[: number.end()]) + sql[number.end() :]
+            return [*tokens[:at], first, *_scan(rest)]
     return tokens
 
 
@@ -178,6 +266,8 @@ def _parse_tokens(tokens: list[Token], sql: str) -> exp.Expr:
 
 
 def _syntax_error(error: SqlglotError, sql: str) -> QueryError:
+    if form := _UNREAD_FORMS.search(sql):
+        return QueryError("NOT_SUPPORTED", f"this form of {form[1].strip('( ').lower()}")
     details = getattr(error, "errors", None) or [{}]
     near = details[0].get("highlight") or sql[:20]
     line, column = details[0].get("line") or 1, details[0].get("col") or len(near)

@@ -14,6 +14,8 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from scripts.local_aws.athena.model import QueryError
+
 INTEGERS = ("tinyint", "smallint", "integer", "bigint")
 _INTEGER_DIGITS = {"tinyint": 3, "smallint": 5, "integer": 10, "bigint": 19}
 _MAX_PRECISION = 38
@@ -21,12 +23,17 @@ _MAX_PRECISION = 38
 
 @dataclass(frozen=True, slots=True)
 class Type:
-    """A Trino type: its element types, a row's names of fields, a decimal's precision and scale."""
+    """A Trino type: its element types, a row's names of fields, its numbers.
+
+    ``params``: a decimal's precision and scale, a char's length. ``zone``: the time zone of all values of a
+    timestamp with time zone, which Athena keeps with each of them.
+    """
 
     name: str
     args: tuple[Type, ...] = ()
     fields: tuple[str, ...] = ()
     params: tuple[int, ...] = ()
+    zone: str = "UTC"
 
     def __str__(self) -> str:
         if self.name == "row":
@@ -63,6 +70,7 @@ DATE = Type("date")
 TIMESTAMP = Type("timestamp")
 TIMESTAMP_TZ = Type("timestamp with time zone")
 JSON = Type("json")
+UUID = Type("uuid")
 DAY_INTERVAL = Type("interval day to second")
 MONTH_INTERVAL = Type("interval year to month")
 
@@ -89,7 +97,7 @@ _SCALARS = {
     "double": DOUBLE,
     "string": VARCHAR,
     "varchar": VARCHAR,
-    "char": VARCHAR,
+    "char": Type("char", params=(1,)),
     "binary": VARBINARY,
     "varbinary": VARBINARY,
     "date": DATE,
@@ -98,6 +106,7 @@ _SCALARS = {
     "timestamp with time zone": TIMESTAMP_TZ,
     "timestamp(3) with time zone": TIMESTAMP_TZ,
     "json": JSON,
+    "interval day to second": DAY_INTERVAL,
 }
 
 
@@ -115,7 +124,7 @@ def parse_type(text: str) -> Type:
     name, inner = match.groups()
     parts = _split(inner)
     if name in ("varchar", "char"):
-        return VARCHAR
+        return VARCHAR if name == "varchar" else Type("char", params=(int(parts[0]),))
     if name == "decimal":
         precision, scale = (int(part) for part in (*parts, "0")[:2])
         return decimal(precision, scale)
@@ -154,6 +163,8 @@ _DUCKDB = {
     "real": "FLOAT",
     "double": "DOUBLE",
     "varchar": "VARCHAR",
+    "char": "VARCHAR",
+    "uuid": "UUID",
     "varbinary": "BLOB",
     "date": "DATE",
     "timestamp": "TIMESTAMP",
@@ -192,20 +203,32 @@ def quote_text(text: str) -> str:
 
 def common_type(left: Type, right: Type) -> Type | None:
     """Return the type both sides are coerced to, as Trino does without a cast; ``None`` if there is none."""
-    if right in (left, UNKNOWN):
-        return left
-    if left == UNKNOWN:
-        return right
+    if UNKNOWN in (left, right) or left == right:
+        return left if right == UNKNOWN else right
     if left.is_numeric and right.is_numeric:
         return _common_number(left, right)
     if left.is_moment and right.is_moment:
-        order = (DATE, TIMESTAMP, TIMESTAMP_TZ)
-        return order[max(order.index(left), order.index(right))]
+        return _common_moment(left, right)
+    if {left.name, right.name} <= {"char", "varchar"}:
+        return _common_text(left, right)
     if left.name == right.name and left.args and len(left.args) == len(right.args):
         args = [common_type(a, b) for a, b in zip(left.args, right.args, strict=True)]
         if None not in args:
             return Type(left.name, tuple(a for a in args if a), left.fields)
     return None
+
+
+def _common_moment(left: Type, right: Type) -> Type:
+    if left.name == right.name and left.zone != right.zone:
+        raise QueryError("NOT_SUPPORTED", f"times of {left.zone} and {right.zone} as values of one type")
+    order = ("date", "timestamp", "timestamp with time zone")
+    return max(left, right, key=lambda of: (order.index(of.name), of.params))
+
+
+def _common_text(left: Type, right: Type) -> Type:
+    if left.name != right.name:
+        raise QueryError("NOT_SUPPORTED", "char and varchar as values of one type: cast one of them")
+    return max(left, right, key=lambda of: of.params)
 
 
 def _common_number(left: Type, right: Type) -> Type:
@@ -255,7 +278,7 @@ def _scalar(value: object, _: Type) -> str:
         case bool():
             return "true" if value else "false"
         case datetime():
-            return f"{value:%Y-%m-%d %H:%M:%S}.{value.microsecond // 1000:03d}"
+            return value.isoformat(" ", "milliseconds")
         case date():
             return value.isoformat()
         case timedelta():

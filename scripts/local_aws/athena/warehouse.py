@@ -22,6 +22,7 @@ import msgspec
 
 from scripts.local_aws.athena.delta import DeltaTable
 from scripts.local_aws.athena.model import QueryError, Store
+from scripts.local_aws.athena.natives import register
 from scripts.local_aws.athena.tables import StoredTable, rows
 from scripts.local_aws.athena.types import TIMESTAMP_TZ, Type, duckdb_type, quote_text
 
@@ -63,6 +64,7 @@ class Warehouse:
         settings = {"memory_limit": memory_limit, "disabled_optimizers": "common_subexpressions"}
         self._data = _sandbox({**settings, "temp_directory": self._spill.name})
         self._plans = _sandbox({"disabled_optimizers": ",".join(_optimizers() - _PLANNING)})
+        self._natives: tuple[set[str], set[str]] = (set(), set())
         self._held: dict[tuple[str, str, Table], Held] = {}
         self._partitions: dict[str, tuple[Held, Partition]] = {}
 
@@ -94,11 +96,13 @@ class Warehouse:
 
     def plan(self, sql: str) -> list[Partition]:
         """Return the partitions that a query of held tables would read."""
+        register(self._plans, sql, self._natives[0])
         (_, plan), *_ = self._plans.execute(f"EXPLAIN (FORMAT JSON) {sql}").fetchall()
         return [self._partitions[name][1] for name in sorted(set(_scans(json.loads(plan))))]
 
     def evaluate(self, sql: str) -> list[tuple[str | None, str | None]]:
         """Run a query of constants."""
+        register(self._plans, sql, self._natives[0])
         return self._plans.execute(sql).fetchall()
 
     def objects(self, partitions: Iterable[Partition]) -> dict[str, int]:
@@ -122,8 +126,11 @@ class Warehouse:
             self._data.commit()
             partition.loaded = now
 
-    def cursor(self, held: Iterable[Held], partitions: Sequence[Partition]) -> duckdb.DuckDBPyConnection:
-        """Return a connection of its own, on which the held tables have the rows of these partitions."""
+    def cursor(
+        self, held: Iterable[Held], partitions: Sequence[Partition], sql: str
+    ) -> duckdb.DuckDBPyConnection:
+        """Return a connection of its own for ``sql``, with the held tables having these partitions' rows."""
+        register(self._data, sql, self._natives[1])
         cursor = self._data.cursor()
         cursor.begin()
         for each in held:

@@ -16,7 +16,7 @@ from typing import IO, Any, cast
 
 _WORKER = Path(__file__).with_name("worker.py")
 _INIT_SECONDS = 60.0
-_LOG_SECONDS = 2.0
+_LOG_SECONDS = 10.0
 
 LogSink = Callable[[list[str]], None]
 
@@ -64,7 +64,8 @@ class FunctionProcess:
         self._buffer = b""
         self._lines: list[str] = []
         self._lines_changed = threading.Condition()
-        threading.Thread(target=self._read_log, daemon=True).start()
+        self._reader = threading.Thread(target=self._read_log, daemon=True)
+        self._reader.start()
         self.idle_rss_bytes = 0
         self.peak_rss_bytes = 0
         self.failure: dict[str, Any] | None = None
@@ -166,8 +167,10 @@ class FunctionProcess:
         output.close()
 
     def _collect_log(self, request_id: str | None) -> list[str]:
-        """What was printed: up to the end of this request, if it came to one."""
+        """What was printed: up to the end of this request, or of the process if it did not come to one."""
         end = f"END RequestId: {request_id}"
+        if request_id is None and self._process.poll() is not None:
+            self._reader.join(_LOG_SECONDS)
         with self._lines_changed:
             if request_id is not None:
                 self._lines_changed.wait_for(lambda: end in self._lines, _LOG_SECONDS)

@@ -268,13 +268,14 @@ def _description(execution: Execution) -> dict[str, Any]:
             "Retryable": False,
             "ErrorMessage": execution.reason,
         }
+    first = execution.query.split(maxsplit=1)[0].upper()
     now = execution.completed or time.time()
     began = execution.began or now
     described: dict[str, Any] = {
         "QueryExecutionId": execution.id,
         "Query": execution.query,
-        "StatementType": "DDL" if execution.is_ddl else "DML",
-        "SubstatementType": execution.query.split(maxsplit=1)[0].upper() if execution.is_ddl else "SELECT",
+        "StatementType": "DDL" if execution.is_ddl else "UTILITY" if first == "EXPLAIN" else "DML",
+        "SubstatementType": first if execution.is_ddl or first == "EXPLAIN" else "SELECT",
         "ResultConfiguration": {"OutputLocation": execution.output},
         "ResultReuseConfiguration": {"ResultReuseByAgeConfiguration": {"Enabled": False}},
         "QueryExecutionContext": {"Catalog": "awsdatacatalog", **execution.context},

@@ -14,7 +14,16 @@ from custody.cli.options import Run
 from custody.doctor.doctor import Check, State
 from custody.findings import Severity
 from custody.ledger.ledger import LedgerRow, LedgerStatus
-from custody.ledger.story import Sentence, Stored, Story, Tone, tell_lineage, tell_version, tell_witness
+from custody.ledger.story import (
+    Sentence,
+    Stored,
+    Story,
+    Tone,
+    tell_access,
+    tell_lineage,
+    tell_version,
+    tell_witness,
+)
 from custody.lineage.document import TableVersion
 from custody.lineage.graph import Kind
 from custody.terminal import shorten, visible
@@ -271,14 +280,7 @@ def print_story(run: Run, story: Story) -> None:
     if not story.accesses:
         run.out.print("  CloudTrail has none (yet).")
     for access in story.accesses:
-        _print_sentence(
-            run,
-            Sentence(
-                access.access,
-                f"{plural(access.rows, 'time')} by {access.who or 'somebody unknown'}"
-                + (f", last {access.last:%Y-%m-%d %H:%M:%S} UTC" if access.last else ""),
-            ),
-        )
+        _print_sentence(run, tell_access(access))
 
 
 def _print_sentence(run: Run, sentence: Sentence) -> None:

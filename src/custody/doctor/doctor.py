@@ -19,6 +19,7 @@ from custody.gate.left import LeftReports
 from custody.ledger.athena import Athena
 from custody.ledger.ledger import denied_rows, ledger_rows
 from custody.times import format_time
+from custody.trail.selectors import unlogged_management_writes
 
 if TYPE_CHECKING:
     from mypy_boto3_athena import AthenaClient
@@ -152,6 +153,7 @@ class _Examination:
     def stages(self) -> list[tuple[str, Callable[[], str]]]:
         return [
             ("credentials", self.credentials),
+            ("deployment", self.last_apply),
             ("buckets", self.buckets),
             ("object lock", self.object_lock),
             ("notifications", self.notifications),
@@ -162,6 +164,7 @@ class _Examination:
             ("signing key", self.signing_key),
             ("key registry", self.key_registry),
             ("trail", self.trail),
+            ("management events", self.management_events),
             ("gate", self.gate),
             ("jobs", self.jobs),
             ("workgroup", self.workgroup),
@@ -178,6 +181,15 @@ class _Examination:
                 "Sign in to the deployment's account, or name its file with --deployment.",
             )
         return identity["Arn"]
+
+    def last_apply(self) -> str:
+        if self.deployment.unfinished_apply is not None:
+            raise _BrokenError(
+                f"The apply or destroy of {self.deployment.unfinished_apply} did not succeed: what is "
+                "deployed may not be what the deployment file says.",
+                "Run make plan apply, and read what it says.",
+            )
+        return "the last apply succeeded"
 
     def buckets(self) -> str:
         for bucket in self.deployment.buckets.values():
@@ -345,6 +357,31 @@ class _Examination:
             )
         delivered = status.get("LatestDeliveryTime")
         return f"logging; last delivered {format_time(delivered) if delivered else 'never yet'}"
+
+    def management_events(self) -> str:
+        own = self.deployment.trail_arn
+        arn = self.deployment.management_trail_arn or own
+        whose = "The trail" if arn == own else f"The trail {arn}"
+        remedy = (
+            "Find out who changed it (CloudTrail: PutEventSelectors, StopLogging), then run make apply."
+            if arn == own
+            else "Have it log them again; or leave management_trail_arn out and run make apply: then the "
+            "deployment's own trail does."
+        )
+        deaf = "nothing hears of a stopped trail, an opened bucket of evidence or a disabled key"
+        try:
+            trail = self.clients.cloudtrail.get_trail(Name=arn)["Trail"]
+        except self.clients.cloudtrail.exceptions.TrailNotFoundException as error:
+            raise _BrokenError(f"{whose} is not there: {deaf}.", remedy) from error
+        home = arn.split(":")[3]
+        if not trail.get("IsMultiRegionTrail") and home != self.deployment.region:
+            raise _BrokenError(f"{whose} logs {home} alone: {deaf}.", remedy)
+        if not self.clients.cloudtrail.get_trail_status(Name=arn)["IsLogging"]:
+            raise _BrokenError(f"{whose} is not logging: {deaf}.", remedy)
+        unlogged = unlogged_management_writes(self.clients.cloudtrail.get_event_selectors(TrailName=arn))
+        if unlogged:
+            raise _BrokenError(f"{whose} does not log {unlogged}: {deaf}.", remedy)
+        return f"{'this trail' if arn == own else arn} logs management writes"
 
     def workgroup(self) -> str:
         workgroup = self.clients.athena.get_work_group(WorkGroup=self.deployment.workgroup)["WorkGroup"]

@@ -190,11 +190,11 @@ def _load(text: str | bytes) -> object:
     """Read JSON, or else YAML, which needs PyYAML. Raises ``UsageError``."""
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         import yaml  # noqa: PLC0415 - see the module's docstring
     try:
         return yaml.safe_load(text)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, OverflowError, RecursionError) as error:  # a date such as 2026-13-01
         raise UsageError(f"The contract is not YAML: {' '.join(str(error).split())}.") from error
 
 

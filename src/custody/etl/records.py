@@ -15,7 +15,6 @@ lines that are not plain.
 from __future__ import annotations
 
 import csv
-import io
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -44,14 +43,6 @@ class Record(NamedTuple):
     problem: str | None = None
     unreadable: str | None = None
     """What was there instead of a record, cut to 1,000 characters."""
-
-
-def read_records(chunks: Iterable[bytes], contract: Contract) -> Iterator[Record]:
-    """Yield the records of one object, in order."""
-    lines = (cut(line) for block in read_blocks(chunks) for line in io.BytesIO(block))
-    if contract.raw().format == "csv":
-        return iter(CsvRecords(lines, contract))
-    return read_json(enumerate(lines, 1), contract)
 
 
 def read_blocks(chunks: Iterable[bytes]) -> Iterator[bytes]:

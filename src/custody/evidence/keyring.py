@@ -6,6 +6,7 @@ It needs ``cryptography``, which the functions do without.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from functools import lru_cache
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -39,7 +40,7 @@ def parse_registry(data: bytes) -> KeyRing:
     return registry.parse_registry(data, PublicKeyCheck())
 
 
-def read_history(versions: Iterable[tuple[str, bytes]]) -> tuple[KeyRing, list[str]]:
+def read_history(versions: Iterable[tuple[str, datetime, bytes]]) -> tuple[KeyRing, list[str]]:
     """Read every version of the registry, oldest first, as ``registry.read_history`` does."""
     return registry.read_history(versions, PublicKeyCheck())
 

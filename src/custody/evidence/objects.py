@@ -82,6 +82,10 @@ def parse_s3_uri(text: str) -> S3Location:
         raise UsageError(
             f"{text[:200]!r} is not an S3 URI.", "Write s3://bucket/key or s3://bucket/key?versionId=ID."
         )
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:  # an argument that was not UTF-8
+        raise UsageError(f"{text[:200]!r} is not UTF-8.") from error
     path, _, query = text[len("s3://") :].partition("?")
     bucket, _, key = path.partition("/")
     if not bucket:

@@ -1,7 +1,8 @@
 """The key registry: which public keys receipts may be signed with, and in which times.
 
 ``keys/registry.json`` in the provenance bucket; Object Lock keeps every version of it. Its history may only
-grow: a version that drops a key, or changes more of one than to end it, is evidence of tampering.
+grow: a version that drops a key, or changes more of one than to end it, is evidence of tampering. One date
+may be corrected: a ``valid_from`` that has not come yet, for until then nothing holds that the key signed.
 
 The rules are here, for whoever checks signatures by whatever means: ``custody.evidence.keyring`` by the
 public keys themselves, the gate through AWS KMS.
@@ -9,9 +10,10 @@ public keys themselves, the gate through AWS KMS.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from threading import Lock
 from typing import TYPE_CHECKING, Protocol
 
 from custody.documents import Fields, parse_object
@@ -95,6 +97,40 @@ class KeyRing:
                 _require_in_force(self.keys[key_id], recorded_at, stored_at)
 
 
+class CurrentKeyRing:
+    """A key ring that is read again when a signature names a key it does not know.
+
+    A key is registered before it signs. So a key that was registered after the registry was read, and has
+    signed since, is no stranger's: a rotation during a run is no finding. May be used from several threads.
+    """
+
+    _MOST_STRANGERS = 100
+    """So many keys that were asked for in vain are enough to know that somebody makes them up."""
+
+    def __init__(self, read: Callable[[], KeyRing]) -> None:
+        self._read = read
+        self._ring = read()
+        self._strangers: set[str] = set()
+        self._lock = Lock()
+
+    def verify(self, envelope: Envelope) -> None:
+        """As ``KeyRing.verify``; raises what reading the registry raises besides."""
+        if envelope.signatures.keys() - self._ring.keys.keys():
+            self._ask_for(envelope.signatures.keys())
+        self._ring.verify(envelope)
+
+    def require_in_force(self, envelope: Envelope, recorded_at: datetime, stored_at: datetime) -> None:
+        """As ``KeyRing.require_in_force``."""
+        self._ring.require_in_force(envelope, recorded_at, stored_at)
+
+    def _ask_for(self, key_ids: Iterable[str]) -> None:
+        with self._lock:
+            unknown = set(key_ids) - self._ring.keys.keys() - self._strangers
+            if unknown and len(self._strangers) < self._MOST_STRANGERS:
+                self._ring = self._read()
+                self._strangers |= unknown - self._ring.keys.keys()
+
+
 def parse_registry(data: bytes, check: SignatureCheck) -> KeyRing:
     """Read one version of the registry. Raises ``EvidenceError``."""
     keys: dict[str, RegisteredKey] = {}
@@ -118,16 +154,18 @@ def parse_registry(data: bytes, check: SignatureCheck) -> KeyRing:
     return KeyRing(keys, check)
 
 
-def read_history(versions: Iterable[tuple[str, bytes]], check: SignatureCheck) -> tuple[KeyRing, list[str]]:
-    """Read every version of the registry, oldest first, as (version id, bytes).
+def read_history(
+    versions: Iterable[tuple[str, datetime, bytes]], check: SignatureCheck
+) -> tuple[KeyRing, list[str]]:
+    """Read every version of the registry, oldest first, as (version id, when it was stored, bytes).
 
     Gives the ring to verify with and what is wrong with the history, in plain words. The ring takes each key
-    as it was first registered and each end as soon as it was ever written, so that tampering with a later
-    version can neither swap a key nor bring one back to life.
+    as it was first registered (or its date corrected before it had come) and each end as soon as it was ever
+    written, so that tampering with a later version can neither swap a key nor bring one back to life.
     """
     known: dict[str, RegisteredKey] = {}
     problems: list[str] = []
-    for version_id, data in versions:
+    for version_id, stored_at, data in versions:
         try:
             current = parse_registry(data, check).keys
         except EvidenceError as error:
@@ -138,6 +176,8 @@ def read_history(versions: Iterable[tuple[str, bytes]], check: SignatureCheck) -
         ]
         for key_id, key in current.items():
             before = known.setdefault(key_id, key)
+            if before.valid_from > stored_at:
+                before = replace(before, valid_from=key.valid_from)
             problems += [
                 f"Version {version_id} {what} the key {key_id}." for what in _alterations(before, key)
             ]

@@ -34,7 +34,7 @@ class LedgerStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LedgerRow:
-    """One object version written, in the columns of the view, in the view's order."""
+    """One object version written: the columns of ``provenance_ledger``, and in what its sides contradict."""
 
     event_date: date | None
     event_time: datetime | None
@@ -56,6 +56,8 @@ class LedgerRow:
     leaf_index: int | None
     match_basis: str
     status: str
+    contradicts: str | None = None
+    """What trail and receipt tell differently, such as ``principal_id, source_ip``; empty if nothing is."""
 
     @property
     def time(self) -> datetime | None:
@@ -105,11 +107,16 @@ class AccessRow:
     user_agent: str | None
     request_id: str | None
     error_code: str | None
+    user_account_id: str | None = None
+    caller: str | None = None
+    """A text for everybody, strangers too: no two of them have the same."""
+    deletion: str | None = None
+    """``marker_set``, ``version_destroyed``, ``marker_removed``, ``batch``; ``None``: nothing was deleted."""
 
     @property
     def who(self) -> str:
-        """The best name there is for the one who asked, or an empty text."""
-        return self.user_name or self.user_arn or self.principal_id or self.invoked_by or ""
+        """The one who asked, or an empty text."""
+        return self.caller or ""
 
     def to_dict(self) -> dict[str, Any]:
         """The row as it stands in a JSON document: times as RFC 3339."""
@@ -143,7 +150,7 @@ def ledger_rows(
         filters.append(compare("status", "=", status.value))
     clause = where(filters)
     rows = athena.query(
-        f"SELECT {_LEDGER_COLUMNS} FROM provenance_ledger {clause.sql} "  # noqa: S608  # no user's text in it
+        f"SELECT {_LEDGER_COLUMNS} FROM ledger_evidence {clause.sql} "  # noqa: S608  # no user's text in it
         "ORDER BY coalesce(event_time, recorded_at) DESC, bucket_name, object_key, version_id"
         f"{_limit(limit)}",
         clause.parameters,
@@ -279,16 +286,33 @@ class AccessSummary:
         return {name: plain(value) for name, value in asdict(self).items()}
 
 
+BATCH_DELETION = "batch deletion"
+"""The access in an object's summary that counts the calls of ``DeleteObjects`` in its bucket."""
+
+_BATCH = "(object_key IS NULL AND event_name = 'DeleteObjects')"
+
+
 def access_summary(
     athena: Athena, *, bucket: str | None = None, key: str | None = None, limit: int | None = None
 ) -> list[AccessSummary]:
-    """Sum up who was let through to do what, of all objects or of one, most often first."""
-    clause = where([*_place(bucket, key, None), Filter("error_code IS NULL", ())])
+    """Sum up who was let through to do what, of all objects or of one, most often first.
+
+    CloudTrail does not say which keys a call of ``DeleteObjects`` named. An object's summary counts those in
+    its bucket, which may have been of it, before all else as ``BATCH_DELETION``.
+    """
+    filters = [*_place(bucket, None, None), Filter("error_code IS NULL", ())]
+    access, order = "access", ""
+    if key is not None:
+        named = compare("object_key", "=", key)
+        filters.append(Filter(f"({named.sql} OR {_BATCH})", named.parameters))
+        access = f"CASE WHEN {_BATCH} THEN '{BATCH_DELETION}' ELSE access END"
+        order = f"max(CASE WHEN {_BATCH} THEN 1 ELSE 0 END) DESC, "
+    clause = where(filters)
     rows = athena.query(
-        "SELECT coalesce(user_name, user_arn, principal_id, invoked_by, '') AS who, access, layer, "  # noqa: S608
+        f"SELECT coalesce(caller, '') AS who, {access} AS access, layer, "  # noqa: S608  # no user's text in it
         "count(*) AS row_count, max(event_time) AS last_time "
         f"FROM object_access {clause.sql} "
-        f"GROUP BY 1, 2, 3 ORDER BY 4 DESC, 1, 2, 3{_limit(limit)}",
+        f"GROUP BY 1, 2, 3 ORDER BY {order}4 DESC, 1, 2, 3{_limit(limit)}",
         clause.parameters,
     )
     return [

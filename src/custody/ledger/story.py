@@ -17,11 +17,19 @@ from custody.deployment import Deployment
 from custody.errors import EvidenceError, UsageError
 from custody.evidence.dsse import MAX_ENVELOPE_BYTES
 from custody.evidence.envelope import parse_envelope
+from custody.evidence.fetch import GoneError, UnreadableError, fetch_bytes
 from custody.evidence.objects import RECEIPT_PREFIX, ObjectVersion, S3Location, quote_key
 from custody.evidence.receipt import Receipt, parse_statement
 from custody.findings import Claim, Finding
 from custody.ledger.athena import Athena
-from custody.ledger.ledger import AccessSummary, LedgerRow, LedgerStatus, access_summary, ledger_rows
+from custody.ledger.ledger import (
+    BATCH_DELETION,
+    AccessSummary,
+    LedgerRow,
+    LedgerStatus,
+    access_summary,
+    ledger_rows,
+)
 from custody.lineage.document import TABLES
 from custody.terminal import beginning
 from custody.times import format_time
@@ -250,7 +258,7 @@ _WITNESS: dict[str, tuple[str, Tone]] = {
     LedgerStatus.VERIFIED: ("The trail and the receipt agree.", Tone.GOOD),
     LedgerStatus.LATE: ("The trail and the receipt agree, but it was recorded late.", Tone.WAIT),
     LedgerStatus.PENDING: ("One side is still to come; it is young enough.", Tone.WAIT),
-    LedgerStatus.MISMATCH: ("The trail and the receipt do not agree for certain.", Tone.BAD),
+    LedgerStatus.MISMATCH: ("The trail and the receipt contradict each other.", Tone.BAD),
     LedgerStatus.UNPROVENANCED: ("The trail saw the write, but there is no receipt.", Tone.BAD),
     LedgerStatus.UNWITNESSED: ("There is a receipt, but the trail saw no such write.", Tone.BAD),
     LedgerStatus.UNTRACKED: ("The trail saw the write; nothing is recorded there.", Tone.WAIT),
@@ -262,7 +270,18 @@ def tell_witness(row: LedgerRow) -> Sentence:
     words, tone = _WITNESS.get(row.status, ("", Tone.PLAIN))
     request = f" Request {row.request_id}." if row.request_id else ""
     joined = f" Joined by {row.match_basis.replace('_', ' ')}." if row.match_basis != "none" else ""
-    return Sentence("witnessed", f"{row.status}: {words}{request}{joined}", tone)
+    differs = f" In: {row.contradicts}." if row.contradicts else ""
+    return Sentence("witnessed", f"{row.status}: {words}{differs}{request}{joined}", tone)
+
+
+def tell_access(access: AccessSummary) -> Sentence:
+    """Put into a sentence how often somebody did one thing."""
+    times = f"{access.rows:,} time{'' if access.rows == 1 else 's'} by {access.who or 'somebody unknown'}"
+    last = f", last {_time(access.last)}" if access.last else ""
+    if access.access == BATCH_DELETION:
+        unsaid = " in its bucket: the trail does not say of which keys, this one may be among them"
+        return Sentence(access.access, f"{times}{last},{unsaid}.", Tone.WAIT)
+    return Sentence(access.access, times + last)
 
 
 def tell_lineage(story: Story, deployment: Deployment) -> Sentence | None:
@@ -344,13 +363,12 @@ def _receipted_versions(s3: S3Client, deployment: Deployment, location: S3Locati
 
 
 def _read_receipt(s3: S3Client, deployment: Deployment, version: ObjectVersion) -> tuple[Receipt | None, str]:
+    place = ObjectVersion(deployment.buckets["provenance"], version.receipt_key, "")
     try:
-        body = s3.get_object(Bucket=deployment.buckets["provenance"], Key=version.receipt_key)["Body"]
-    except s3.exceptions.NoSuchKey:
+        return parse_statement(parse_envelope(fetch_bytes(s3, place, MAX_ENVELOPE_BYTES)).payload), ""
+    except GoneError:
         return None, "There is no receipt."
-    try:
-        return parse_statement(parse_envelope(body.read(MAX_ENVELOPE_BYTES + 1)).payload), ""
-    except EvidenceError as error:
+    except (EvidenceError, UnreadableError) as error:
         return None, f"The receipt cannot be read: {error}"
 
 

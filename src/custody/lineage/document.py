@@ -11,7 +11,7 @@ import re
 from dataclasses import dataclass
 from datetime import datetime
 
-from custody.documents import Fields, parse_object
+from custody.documents import MAX_NATURAL, Fields, parse_object
 from custody.errors import EvidenceError, UsageError
 from custody.etl.lineage import LINEAGE_TYPE, MAX_LINEAGE_BYTES
 from custody.evidence.objects import ObjectVersion, parse_s3_uri, quote_key
@@ -20,9 +20,6 @@ TABLES = "tables/"
 """Where tables lie in the buckets of processed and analytics data."""
 REJECTED = "_rejected"
 """What the name of a quarantine ends in; its lineage stands in the documents of the table it belongs to."""
-
-MAX_NUMBER = 2**63 - 1
-"""Delta counts versions and rows in signed 64-bit numbers."""
 
 _PLACE = re.compile(r"(tables/[^/]+)/_lineage/([0-9]{20})-([0-9a-f]{64})\.json", re.DOTALL)
 _COMMIT = re.compile(r"(tables/[^/]+)/_delta_log/([0-9]{20})\.json", re.DOTALL)
@@ -126,7 +123,7 @@ def table_uri(bucket: str, folder: str) -> str:
 def parse_place(bucket: str, key: str) -> Place | None:
     """What a document's key says; ``None`` for the key of anything else."""
     match = _PLACE.fullmatch(key)
-    if match is None or int(match[2]) > MAX_NUMBER:
+    if match is None or int(match[2]) > MAX_NATURAL:
         return None
     return Place(TableVersion(table_uri(bucket, match[1]), int(match[2])), match[3])
 
@@ -134,7 +131,7 @@ def parse_place(bucket: str, key: str) -> Place | None:
 def parse_commit(bucket: str, key: str) -> TableVersion | None:
     """The version of a table that a file of its log commits; ``None`` for the key of anything else."""
     match = _COMMIT.fullmatch(key)
-    if match is None or int(match[2]) > MAX_NUMBER:
+    if match is None or int(match[2]) > MAX_NATURAL:
         return None
     return TableVersion(table_uri(bucket, match[1]), int(match[2]))
 
@@ -150,7 +147,7 @@ def parse_lineage(data: bytes, place: Place) -> Lineage:
         raise EvidenceError(f"The lineage document's type is {kind[:80]!r}, not {LINEAGE_TYPE}.")
     if (identity := fields.sha256("id")) != place.id:
         raise EvidenceError(f"The lineage document's id is {identity}, its name says {place.id}.")
-    outputs = tuple(Output(_table_version(item), _number(item, "rows")) for item in fields.objects("outputs"))
+    outputs = tuple(Output(_table_version(item), item.natural("rows")) for item in fields.objects("outputs"))
     if not outputs or outputs[0].made != place.made:
         said = str(outputs[0].made)[:300] if outputs else "nothing"
         raise EvidenceError(f"The lineage document says that the run made {said}, not {place.made}.")
@@ -202,8 +199,8 @@ def _object_input(item: Fields) -> ObjectInput:
     return ObjectInput(
         _object_version(item),
         item.sha256("sha256"),
-        _number(item, "size_bytes"),
-        {name: _number(item, name) for name in _COUNTS},
+        item.natural("size_bytes"),
+        {name: item.natural(name) for name in _COUNTS},
     )
 
 
@@ -215,11 +212,4 @@ def _table_version(item: Fields) -> TableVersion:
         raise EvidenceError(f"The lineage document names a table that is none: {error.message}") from error
     if not _TABLE.fullmatch(place.key) or place.version_id is not None:
         raise EvidenceError(f"The lineage document names a table at {uri[:300]!r}, which is no place of one.")
-    return TableVersion(table_uri(place.bucket, place.key), _number(item, "delta_version"))
-
-
-def _number(item: Fields, name: str) -> int:
-    """A whole number that Delta can count."""
-    if (number := item.natural(name)) > MAX_NUMBER:
-        raise EvidenceError(f"The lineage document's {name} is over {MAX_NUMBER}, more than Delta can count.")
-    return number
+    return TableVersion(table_uri(place.bucket, place.key), item.natural("delta_version"))

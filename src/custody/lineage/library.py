@@ -11,10 +11,13 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from custody.concurrency import map_concurrently
 from custody.deployment import Deployment
-from custody.errors import EvidenceError
-from custody.evidence.objects import parse_s3_uri
+from custody.errors import CustodyError, EvidenceError, describe_defect
+from custody.evidence.fetch import GoneError, UnreadableError, fetch
+from custody.evidence.objects import ObjectVersion, parse_s3_uri
 from custody.lineage.document import (
     TABLES,
     Lineage,
@@ -142,13 +145,21 @@ class Library:
 
     def _read(self, stored: Stored) -> Read:
         place = stored.place
-        found = self.s3.get_object(Bucket=place.bucket, Key=place.key, VersionId=stored.version_id)
-        data = found["Body"].read()
-        sha256 = hashlib.sha256(data).hexdigest()
+        version = ObjectVersion(place.bucket, place.key, stored.version_id)
+        sha256 = ""
         try:
+            data = fetch(self.s3, version, lambda found: found["Body"].read())
+            sha256 = hashlib.sha256(data).hexdigest()
             return Read(place, sha256, parse_lineage(data, place))
         except EvidenceError as error:
-            return Read(place, sha256, None, f"{place.uri} is no lineage document: {error.message}")
+            problem = f"is no lineage document: {error.message}"
+        except (GoneError, UnreadableError) as error:
+            problem = f"could not be read: {error}"
+        except (BotoCoreError, ClientError, CustodyError):
+            raise
+        except Exception as error:  # noqa: BLE001 - it is told, and one document ends no walk
+            problem = f"could not be read: {describe_defect(error)}"
+        return Read(place, sha256, None, f"{place.uri} {problem}")
 
     def history(self, made: TableVersion) -> Iterator[Read]:
         """The documents a version of a table stands on, newest first, up to one that replaced everything."""
@@ -188,10 +199,14 @@ class Library:
     def _adds(self, bucket: str, commit: tuple[int, str], path: str) -> int | None:
         """The commit's version if it adds the file, whose path Delta encodes (its protocol, "Add File")."""
         version, key = commit
-        for line in self.s3.get_object(Bucket=bucket, Key=key)["Body"].read().splitlines():
+        try:
+            data = fetch(self.s3, ObjectVersion(bucket, key, ""), lambda found: found["Body"].read())
+        except (GoneError, UnreadableError):
+            return None  # vacuumed, or not ours to read: another commit may add it all the same
+        for line in data.splitlines():
             try:
                 added = json.loads(line)["add"]["path"]
-            except (ValueError, KeyError, TypeError):
+            except (ValueError, KeyError, TypeError, RecursionError):
                 continue
             if isinstance(added, str) and path in (added, unquote(added)):
                 return version

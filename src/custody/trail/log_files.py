@@ -2,16 +2,19 @@
 
 Sources: AWS CloudTrail User Guide, "CloudTrail record contents" and "Finding your CloudTrail log files". Of a
 record only what every schema version has is read, and only of writes to Amazon S3 that succeeded; everything
-else in a record varies by caller and is not looked at.
+else in a record varies by caller and is not looked at. Records of other categories than management and data
+events (Insights, network activity, aggregated records) witness no single write: they are counted.
 """
 
 from __future__ import annotations
 
+import json
+from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from posixpath import commonpath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from isal import isal_zlib
@@ -19,6 +22,7 @@ from isal.igzip_lib import IsalError
 
 from custody.errors import EvidenceError
 from custody.listing import list_versions
+from custody.times import parse_time
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -26,6 +30,11 @@ if TYPE_CHECKING:
 WRITES = frozenset({"PutObject", "CopyObject", "CompleteMultipartUpload", "PostObject"})
 MAX_LOG_FILE_BYTES = 1024**3
 """CloudTrail's files are some megabytes; one that unpacks to more than this is not CloudTrail's."""
+MAX_UNREADABLE = 100
+"""How many records that cannot be read are told of one by one, in each file."""
+
+_CATEGORIES = frozenset({"Management", "Data", None})
+"""What is read; records of schema versions before 1.07 name no category."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,21 +50,41 @@ class TrailWrite:
     request_id: str | None
 
 
+@dataclass(slots=True)
+class LogContents:
+    """What one log file holds."""
+
+    writes: list[TrailWrite] = field(default_factory=list)
+    """In the file's order, duplicates and all."""
+    unreadable: list[str] = field(default_factory=list)
+    """Records that cannot be read, a sentence each; the last may stand for many."""
+    others: Counter[str] = field(default_factory=Counter)
+    """How many records of categories that are not read there are, by category."""
+
+
 @dataclass(frozen=True, slots=True)
 class LogFile:
     """One log file: the first version that was stored under its key, since CloudTrail writes each once."""
 
     key: str
     version_id: str
+    stored_at: datetime
+
+
+class _Addendum(msgspec.Struct):
+    originalEventID: str | None = None  # noqa: N815 - the names are CloudTrail's
+    originalRequestID: str | None = None  # noqa: N815
 
 
 class _Record(msgspec.Struct):
-    eventID: str  # noqa: N815 - the names are CloudTrail's
-    eventTime: datetime  # noqa: N815
-    eventSource: str  # noqa: N815
-    eventName: str  # noqa: N815
+    eventID: str | None = None  # noqa: N815
+    eventTime: str | None = None  # noqa: N815
+    eventSource: str | None = None  # noqa: N815
+    eventName: str | None = None  # noqa: N815
+    eventCategory: str | None = None  # noqa: N815
     errorCode: str | None = None  # noqa: N815
     requestID: str | None = None  # noqa: N815
+    addendum: _Addendum | None = None
     requestParameters: msgspec.Raw = msgspec.Raw(b"null")  # noqa: N815
     responseElements: msgspec.Raw = msgspec.Raw(b"null")  # noqa: N815
 
@@ -74,26 +103,29 @@ class _Response(msgspec.Struct):
 
 
 _LOG_FILE = msgspec.json.Decoder(_LogFile)
+_RECORD = msgspec.json.Decoder(_Record)
 _REQUEST = msgspec.json.Decoder(_Request)
 _RESPONSE = msgspec.json.Decoder(_Response | None)
 
 
-def parse_log_file(data: bytes) -> list[TrailWrite]:
-    """The object writes in one gzipped log file, in its order, duplicates and all.
+def parse_log_file(data: bytes) -> LogContents:
+    """What one gzipped log file holds.
 
-    Raises ``EvidenceError`` if it is no log file, or if a write in it does not say what was written.
+    A record that cannot be read costs none of the others. Raises ``EvidenceError`` if it is no log file.
     """
     text = _unpack(data)
-    try:
-        return [
-            _write(record)
-            for record in _LOG_FILE.decode(text).Records
-            if record.eventName in WRITES
-            and record.errorCode is None
-            and record.eventSource == "s3.amazonaws.com"
-        ]
-    except msgspec.DecodeError as error:
-        raise EvidenceError(f"The log file does not hold CloudTrail's records: {error}.") from error
+    contents = LogContents()
+    unreadable = 0
+    for record in _records(text):
+        try:
+            _read(record, contents)
+        except EvidenceError as error:
+            unreadable += 1
+            if unreadable <= MAX_UNREADABLE:
+                contents.unreadable.append(error.message)
+    if unreadable > MAX_UNREADABLE:
+        contents.unreadable.append(f"{unreadable - MAX_UNREADABLE} more of its records cannot be read.")
+    return contents
 
 
 def list_log_files(
@@ -115,7 +147,7 @@ def list_log_files(
                     continue
                 if oldest is not None and oldest.key != entry.key:
                     yield oldest
-                oldest = LogFile(entry.key, entry.version_id)
+                oldest = LogFile(entry.key, entry.version_id, entry.last_modified)
             if oldest is not None:
                 yield oldest
 
@@ -133,17 +165,69 @@ def _unpack(data: bytes) -> bytes:
     return text
 
 
+def _records(text: bytes) -> Iterator[_Record | EvidenceError]:
+    """The records of a file, or for each why it is none: all at once where all are in order."""
+    try:
+        try:
+            text.decode()  # msgspec does not look at the bytes that it skips
+            yield from _LOG_FILE.decode(text).Records
+        except ValueError:  # msgspec's errors are of this kind
+            yield from map(_record, _one_by_one(text))
+    except (ValueError, RecursionError) as error:
+        raise EvidenceError(f"The log file does not hold CloudTrail's records: {error}.") from error
+
+
+def _one_by_one(text: bytes) -> list[Any]:
+    """The records of a file in which something is wrong, which stays within its record."""
+    document = json.loads(text.decode(errors="surrogateescape"), parse_int=float)
+    records = document.get("Records") if isinstance(document, dict) else None
+    if not isinstance(records, list):
+        raise ValueError("it has no list of them")  # noqa: TRY004 - one kind of error for its caller
+    return records
+
+
+def _record(record: Any) -> _Record | EvidenceError:
+    try:
+        return _RECORD.decode(json.dumps(record))
+    except (ValueError, RecursionError) as error:
+        return EvidenceError(f"A record of it cannot be read: {error}.")
+
+
+def _read(record: _Record | EvidenceError, contents: LogContents) -> None:
+    """Put a record where it belongs. Raises ``EvidenceError`` if it cannot be read."""
+    if isinstance(record, EvidenceError):
+        raise record
+    if record.eventCategory not in _CATEGORIES:
+        contents.others[str(record.eventCategory)[:80]] += 1
+    elif record.eventName is None or record.eventSource is None:
+        raise EvidenceError(f"{_name(record)} does not say what was done in which service.")
+    elif record.eventName in WRITES and record.errorCode is None and record.eventSource == "s3.amazonaws.com":
+        contents.writes.append(_write(record))
+
+
 def _write(record: _Record) -> TrailWrite:
-    if record.eventTime.tzinfo is None:
-        raise EvidenceError(f"The record {record.eventID[:80]!r} has a time without a zone.")
-    request = _REQUEST.decode(record.requestParameters)
-    response = _RESPONSE.decode(record.responseElements)
+    addendum = record.addendum or _Addendum()  # a second record of an event (record contents, "addendum")
+    event_id = addendum.originalEventID or record.eventID
+    if not event_id or record.eventTime is None:
+        raise EvidenceError(f"{_name(record)} has no id or no time.")
+    try:
+        request = _REQUEST.decode(record.requestParameters)
+        response = _RESPONSE.decode(record.responseElements)
+        event_time = parse_time(record.eventTime)
+    except EvidenceError as error:
+        raise EvidenceError(f"{_name(record)} cannot be read: {error.message}") from error
+    except (ValueError, RecursionError) as error:
+        raise EvidenceError(f"{_name(record)} does not say which object was written: {error}.") from error
     return TrailWrite(
-        event_id=record.eventID,
-        event_name=record.eventName,
-        event_time=record.eventTime,
+        event_id=event_id,
+        event_name=record.eventName or "",
+        event_time=event_time,
         bucket=request.bucket,
         key=request.key,
         version_id=response.version_id if response else None,
-        request_id=record.requestID,
+        request_id=addendum.originalRequestID or record.requestID,
     )
+
+
+def _name(record: _Record) -> str:
+    return f"The record {(record.eventID or '')[:80]!r} of a {(record.eventName or 'call')[:80]}"

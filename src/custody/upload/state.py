@@ -82,7 +82,8 @@ class UploadStates:
             identity = fields.object("identity")
             return UploadState(
                 identity=FileIdentity(
-                    *(identity.natural(name) for name in FileIdentity.__dataclass_fields__)
+                    # a file system's own numbers take up to 64 bits
+                    *(identity.natural(name, 2**64 - 1) for name in FileIdentity.__dataclass_fields__)
                 ),
                 upload_id=fields.optional_text("upload_id"),
                 part_bytes=fields.natural("part_bytes") if fields.optional_text("upload_id") else None,

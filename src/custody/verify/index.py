@@ -14,13 +14,14 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from types import TracebackType
 from typing import Self
 
 from custody.evidence.objects import ObjectVersion, quote_key
 from custody.lineage.document import TableVersion
 from custody.listing import VersionEntry
+from custody.times import from_microseconds, to_microseconds
 from custody.trail.log_files import TrailWrite
 
 _SCHEMA = """
@@ -28,25 +29,26 @@ PRAGMA journal_mode = OFF;
 PRAGMA synchronous = OFF;
 PRAGMA cache_size = -32768; -- KiB
 CREATE TABLE objects (
-    receipt_key TEXT PRIMARY KEY, uri TEXT NOT NULL, place TEXT NOT NULL, since REAL NOT NULL
+    receipt_key TEXT PRIMARY KEY, uri TEXT NOT NULL, place TEXT NOT NULL, earliest INTEGER NOT NULL,
+    latest INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE receipts (
-    receipt_key TEXT PRIMARY KEY, version_id TEXT, stored REAL, versions INTEGER NOT NULL,
-    markers INTEGER NOT NULL, request_id TEXT, sha256 TEXT, recorded REAL
+    receipt_key TEXT PRIMARY KEY, version_id TEXT, stored INTEGER, versions INTEGER NOT NULL,
+    markers INTEGER NOT NULL, request_id TEXT, sha256 TEXT, recorded INTEGER
 ) WITHOUT ROWID;
 CREATE TABLE writes (
     event_id TEXT PRIMARY KEY, name TEXT NOT NULL, uri TEXT NOT NULL, place TEXT NOT NULL,
-    receipt_key TEXT, request_id TEXT, since REAL NOT NULL, must_match INTEGER NOT NULL
+    receipt_key TEXT, request_id TEXT, since INTEGER NOT NULL, must_match INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE documents (
     bucket TEXT, key TEXT, version_id TEXT, table_uri TEXT NOT NULL, delta_version INTEGER NOT NULL,
-    since REAL NOT NULL, rows INTEGER NOT NULL, PRIMARY KEY (bucket, key, version_id)
+    since INTEGER NOT NULL, rows INTEGER NOT NULL, PRIMARY KEY (bucket, key, version_id)
 ) WITHOUT ROWID;
 CREATE TABLE sources (
     table_uri TEXT, delta_version INTEGER, document TEXT, PRIMARY KEY (table_uri, delta_version, document)
 ) WITHOUT ROWID;
 CREATE TABLE commits (
-    table_uri TEXT, delta_version INTEGER, since REAL NOT NULL, PRIMARY KEY (table_uri, delta_version)
+    table_uri TEXT, delta_version INTEGER, since INTEGER NOT NULL, PRIMARY KEY (table_uri, delta_version)
 ) WITHOUT ROWID;
 CREATE TABLE covered (table_uri TEXT PRIMARY KEY, delta_version INTEGER NOT NULL) WITHOUT ROWID;
 BEGIN;
@@ -114,6 +116,7 @@ class ReceiptCount:
 
     uri: str
     since: datetime
+    """When the object version came to be, at the latest: by the listing, or by the trail's event."""
     versions: int
     markers: int
 
@@ -124,6 +127,7 @@ class Witness:
 
     uri: str
     since: datetime
+    """When it came to be, at the latest: by the listing, or since its receipt was stored."""
     by_version: bool
     """A write of this version is in the trail."""
     by_request: bool | None
@@ -156,11 +160,20 @@ class Index:
     ) -> None:
         self._database.close()
 
-    def add_object(self, version: ObjectVersion, since: datetime) -> None:
-        """An object version that is there, or that a receipt tells of; ``since`` when."""
+    def add_object(self, version: ObjectVersion, earliest: datetime, latest: datetime) -> None:
+        """An object version that is there, or that a receipt tells of, and when it came to be.
+
+        When an upload in parts was completed the listing does not tell; trail or receipt narrow it down.
+        """
         self._database.execute(
-            "INSERT OR IGNORE INTO objects VALUES (?, ?, ?, ?)",
-            (version.receipt_key, version.uri, _place(version.bucket, version.key), since.timestamp()),
+            "INSERT OR IGNORE INTO objects VALUES (?, ?, ?, ?, ?)",
+            (
+                version.receipt_key,
+                version.uri,
+                _place(version.bucket, version.key),
+                to_microseconds(earliest),
+                to_microseconds(latest),
+            ),
         )
 
     def add_receipt(self, entry: VersionEntry) -> None:
@@ -175,7 +188,7 @@ class Index:
             self._database.execute(
                 "INSERT INTO receipts VALUES (?, ?, ?, 1, 0, NULL, NULL, NULL) ON CONFLICT DO UPDATE"
                 " SET versions = versions + 1, version_id = excluded.version_id, stored = excluded.stored",
-                (entry.key, entry.version_id, entry.last_modified.timestamp()),
+                (entry.key, entry.version_id, to_microseconds(entry.last_modified)),
             )
 
     def add_write(self, write: TrailWrite, *, must_match: bool) -> None:
@@ -190,7 +203,7 @@ class Index:
                 _place(write.bucket, write.key),
                 version.receipt_key if write.version_id else None,
                 write.request_id,
-                write.event_time.timestamp(),
+                to_microseconds(write.event_time),
                 must_match,
             ),
         )
@@ -201,7 +214,7 @@ class Index:
         """What a receipt says whose signature holds."""
         self._database.execute(
             "UPDATE receipts SET request_id = ?, sha256 = ?, recorded = ? WHERE receipt_key = ?",
-            (request_id, sha256, recorded_at.timestamp(), receipt_key),
+            (request_id, sha256, to_microseconds(recorded_at), receipt_key),
         )
 
     def known_receipt(self, receipt_key: str) -> KnownReceipt | None:
@@ -210,7 +223,11 @@ class Index:
             "SELECT sha256, recorded, stored FROM receipts WHERE receipt_key = ? AND sha256 IS NOT NULL",
             (receipt_key,),
         ).fetchone()
-        return None if row is None else KnownReceipt(row[0], _moment(row[1]), _moment(row[2]))
+        return (
+            None
+            if row is None
+            else KnownReceipt(row[0], from_microseconds(row[1]), from_microseconds(row[2]))
+        )
 
     def forget_receipt(self, receipt_key: str) -> None:
         """Leave a receipt out of every comparison."""
@@ -233,16 +250,18 @@ class Index:
             (last, _ROWS_AT_ONCE),
         ).fetchall():
             for key, version_id, stored, uri, witnessed in rows:
-                yield StoredReceipt(key, version_id, _moment(stored), uri, bool(witnessed))
+                yield StoredReceipt(key, version_id, from_microseconds(stored), uri, bool(witnessed))
             last = rows[-1][0]
 
     def receipt_counts(self) -> Iterator[ReceiptCount]:
         """For every object version, how often its receipt is there."""
+        self._database.execute(_WRITES_BY_VERSION)
         for uri, since, versions, markers in self._database.execute(
-            "SELECT uri, since, coalesce(versions, 0), coalesce(markers, 0)"
-            " FROM objects LEFT JOIN receipts USING (receipt_key)"
+            "SELECT uri, max(earliest, min(latest, coalesce((SELECT min(since) FROM writes w"
+            "  WHERE w.receipt_key = o.receipt_key), latest))), coalesce(versions, 0), coalesce(markers, 0)"
+            " FROM objects o LEFT JOIN receipts USING (receipt_key)"
         ):
-            yield ReceiptCount(uri, _moment(since), versions, markers)
+            yield ReceiptCount(uri, from_microseconds(since), versions, markers)
 
     def stray_receipts(self) -> Iterator[tuple[str, int, int]]:
         """Receipts more or less than once there that belong to no known object version.
@@ -259,14 +278,17 @@ class Index:
         self._database.execute(_WRITES_BY_VERSION)
         self._database.execute(_WRITES_BY_REQUEST)
         for uri, since, by_version, by_request in self._database.execute(
-            "SELECT o.uri, o.since,"
+            "SELECT o.uri, max(o.earliest, min(o.latest, coalesce(r.stored, o.latest))),"
             " EXISTS (SELECT 1 FROM writes w WHERE w.receipt_key = o.receipt_key),"
             " (SELECT min(w.place = o.place AND coalesce(w.receipt_key, o.receipt_key) = o.receipt_key)"
             "  FROM writes w WHERE w.request_id = r.request_id)"
             " FROM objects o LEFT JOIN receipts r USING (receipt_key)"
         ):
             yield Witness(
-                uri, _moment(since), bool(by_version), None if by_request is None else bool(by_request)
+                uri,
+                from_microseconds(since),
+                bool(by_version),
+                None if by_request is None else bool(by_request),
             )
 
     def add_document(self, version: ObjectVersion, made: TableVersion, since: datetime) -> None:
@@ -279,7 +301,7 @@ class Index:
                 version.version_id,
                 made.table,
                 made.version,
-                since.timestamp(),
+                to_microseconds(since),
             ),
         )
         self.cover(made)
@@ -294,7 +316,8 @@ class Index:
     def add_commit(self, made: TableVersion, since: datetime) -> None:
         """A commit in the log of a table."""
         self._database.execute(
-            "INSERT OR IGNORE INTO commits VALUES (?, ?, ?)", (made.table, made.version, since.timestamp())
+            "INSERT OR IGNORE INTO commits VALUES (?, ?, ?)",
+            (made.table, made.version, to_microseconds(since)),
         )
 
     def add_source(self, source: TableVersion, document_uri: str) -> None:
@@ -326,7 +349,9 @@ class Index:
         ).fetchall():
             for bucket, key, version_id, table, delta_version, since in rows:
                 yield StoredDocument(
-                    ObjectVersion(bucket, key, version_id), TableVersion(table, delta_version), _moment(since)
+                    ObjectVersion(bucket, key, version_id),
+                    TableVersion(table, delta_version),
+                    from_microseconds(since),
                 )
             last = rows[-1][:3]
 
@@ -348,7 +373,9 @@ class Index:
             "  WHERE c.table_uri = d.table_uri AND c.delta_version = d.delta_version)"
         ):
             yield StoredDocument(
-                ObjectVersion(bucket, key, version_id), TableVersion(table, delta_version), _moment(since)
+                ObjectVersion(bucket, key, version_id),
+                TableVersion(table, delta_version),
+                from_microseconds(since),
             )
 
     def undocumented_sources(self) -> Iterator[tuple[TableVersion, str]]:
@@ -371,7 +398,9 @@ class Index:
         ):
             yield (
                 table,
-                UncoveredCommits(TableVersion(table, first), count, _moment(since)) if count else None,
+                UncoveredCommits(TableVersion(table, first), count, from_microseconds(since))
+                if count
+                else None,
             )
 
     def lone_writes(self) -> Iterator[LoneWrite]:
@@ -383,12 +412,8 @@ class Index:
             " AND NOT EXISTS (SELECT 1 FROM receipts r WHERE r.receipt_key = w.receipt_key AND versions > 0)"
             " AND NOT EXISTS (SELECT 1 FROM receipts r WHERE r.request_id = w.request_id)"
         ):
-            yield LoneWrite(uri, name, _moment(since), bool(version_known))
+            yield LoneWrite(uri, name, from_microseconds(since), bool(version_known))
 
 
 def _place(bucket: str, key: str) -> str:
     return f"{bucket}/{key}"
-
-
-def _moment(seconds: float) -> datetime:
-    return datetime.fromtimestamp(seconds, UTC)

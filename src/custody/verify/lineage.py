@@ -19,11 +19,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from custody.concurrency import map_concurrently
 from custody.deployment import Deployment
-from custody.errors import EvidenceError, UsageError
+from custody.errors import CustodyError, EvidenceError, UsageError, describe_defect
 from custody.etl.lineage import MAX_LINEAGE_BYTES
 from custody.etl.manifest import MAX_MANIFEST_BYTES, parse_manifest
+from custody.evidence.fetch import GoneError, UnreadableError, fetch_bytes, require_usable
 from custody.evidence.objects import ObjectVersion, S3Location, parse_s3_uri
 from custody.findings import Claim, Finding, Severity, Status
 from custody.lineage.document import (
@@ -36,7 +39,6 @@ from custody.lineage.document import (
 )
 from custody.listing import list_versions
 from custody.times import format_time
-from custody.verify.fetch import GoneError, UnreadableError, fetch_bytes
 from custody.verify.index import Index, KnownReceipt, StoredDocument, StoredReceipt, UncoveredCommits
 from custody.verify.receipt import CheckedReceipt, ReceiptChecker
 from custody.verify.tally import Tally
@@ -95,6 +97,7 @@ class LineageVerification:
         workers: int,
     ) -> None:
         self._s3 = s3
+        self._deployment = deployment
         self._processed = deployment.buckets["processed"]
         self._provenance = deployment.buckets["provenance"]
         self._checker = checker
@@ -153,6 +156,11 @@ class LineageVerification:
             for item in lineage.objects:
                 if not self._is_drawn(item.version.receipt_key):
                     continue
+                version = item.version
+                if not self._deployment.is_recorded(version.bucket, version.key):
+                    detail = f"It names {version.uri} as input, and nothing is recorded there."
+                    self._find(uri, Status.MISSING, Severity.HIGH, detail)
+                    continue
                 question = _Question(stored, lineage.committed_at, item)
                 known = self._index.known_receipt(item.version.receipt_key)
                 if known is None:
@@ -179,6 +187,10 @@ class LineageVerification:
             unchecked = str(error)
         except EvidenceError as error:
             findings = (_finding(uri, Status.FAILED, Severity.CRITICAL, error.message),)
+        except (BotoCoreError, ClientError, CustodyError):
+            raise
+        except Exception as error:  # noqa: BLE001 - it is told, and one document ends no run
+            unchecked = f"{uri}: {describe_defect(error)}"
         return _Document(stored, lineage, findings, unchecked)
 
     def _check_manifest(self, lineage: Lineage) -> None:
@@ -216,9 +228,16 @@ class LineageVerification:
         """Read the receipt of an input, its first version, in any thread; ``None`` if there is none."""
         version = question.item.version
         first = None
-        for entry in list_versions(self._s3, self._provenance, version.receipt_key):
-            if entry.key == version.receipt_key and not entry.is_delete_marker:
-                first = entry  # Newest first.
+        try:
+            for entry in list_versions(self._s3, self._provenance, version.receipt_key):
+                if entry.key == version.receipt_key and not entry.is_delete_marker:
+                    first = entry  # Newest first.
+        except ClientError as error:  # a document may name what Amazon S3 cannot list
+            require_usable(error)
+            stored = StoredReceipt(version.receipt_key, "", question.stored.stored_at, version.uri, False)
+            return question, CheckedReceipt(
+                stored, unchecked=f"The receipt of {version.uri} could not be looked for: {error}"
+            )
         if first is None:
             return question, None
         stored = StoredReceipt(version.receipt_key, first.version_id, first.last_modified, version.uri, False)

@@ -7,17 +7,20 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from custody.errors import EvidenceError
+from custody.evidence.agreement import compare_with_object, compare_with_storage
 from custody.evidence.envelope import parse_envelope, read_envelope
+from custody.evidence.fetch import GoneError, UnreadableError, fetch
 from custody.evidence.hashing import hash_stream
 from custody.evidence.objects import ObjectVersion, parse_receipt_key, quote_key
 from custody.evidence.receipt import PAYLOAD_TYPE, Receipt, parse_statement
-from custody.evidence.registry import KeyRing
+from custody.evidence.registry import CurrentKeyRing
 from custody.findings import Claim, Finding, Severity, Status
-from custody.verify.fetch import GoneError, UnreadableError, fetch
+from custody.listing import VersionEntry
 from custody.verify.index import StoredReceipt
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,9 @@ class CheckedReceipt:
 class ReceiptChecker:
     """Checks receipts of one provenance bucket, any number side by side."""
 
-    def __init__(self, s3: S3Client, provenance_bucket: str, lake: Collection[str], ring: KeyRing) -> None:
+    def __init__(
+        self, s3: S3Client, provenance_bucket: str, lake: Collection[str], ring: CurrentKeyRing
+    ) -> None:
         self._s3 = s3
         self._provenance_bucket = provenance_bucket
         self._lake = frozenset(lake)
@@ -115,6 +120,7 @@ class ReceiptChecker:
         receipt = None
         try:
             receipt = parse_statement(envelope.payload)
+            problems += [found.detail for found in compare_with_storage(receipt, stored.stored_at)]
             self._ring.require_in_force(envelope, receipt.recorded_at, stored.stored_at)
         except EvidenceError as error:
             problems.append(error.message)
@@ -132,24 +138,36 @@ class ReceiptChecker:
         return ""
 
     def _compare(self, receipt: Receipt) -> Verdict:
-        """Whether the object version's bytes are those of the receipt."""
+        """Whether the object version's bytes, and what Amazon S3 says of it, are those of the receipt."""
         uri = receipt.version.uri
-        try:
-            sha256, size_bytes = fetch(
-                self._s3, receipt.version, lambda found: hash_stream(found["Body"], found["ContentLength"])
+
+        def read(found: GetObjectOutputTypeDef) -> tuple[str, VersionEntry]:
+            sha256, size_bytes = hash_stream(found["Body"], found["ContentLength"])
+            version = receipt.version
+            return sha256, VersionEntry(
+                version.key, version.version_id, found["LastModified"], False, size_bytes, found["ETag"]
             )
+
+        try:
+            sha256, stored = fetch(self._s3, receipt.version, read)
         except GoneError as error:
             detail = f"The object version is not there ({error}), but its receipt is."
             finding = Finding(Claim.OBJECT_HASH, Status.MISSING, uri, detail, Severity.HIGH)
             return Verdict(Claim.OBJECT_HASH, uri, (finding,))
-        if (sha256, size_bytes) == (receipt.sha256, receipt.size_bytes):
-            return Verdict(Claim.OBJECT_HASH, uri)
-        detail = (
-            f"The object is {size_bytes} bytes with SHA-256 {sha256}; "
-            f"its receipt says {receipt.size_bytes} bytes with SHA-256 {receipt.sha256}."
+        problems = [found.detail for found in compare_with_object(receipt, stored)]
+        if (sha256, stored.size_bytes) != (receipt.sha256, receipt.size_bytes):
+            problems = [
+                f"The object is {stored.size_bytes} bytes with SHA-256 {sha256}; "
+                f"its receipt says {receipt.size_bytes} bytes with SHA-256 {receipt.sha256}."
+            ]
+        return Verdict(
+            Claim.OBJECT_HASH,
+            uri,
+            tuple(
+                Finding(Claim.OBJECT_HASH, Status.FAILED, uri, problem, Severity.CRITICAL)
+                for problem in problems
+            ),
         )
-        finding = Finding(Claim.OBJECT_HASH, Status.FAILED, uri, detail, Severity.CRITICAL)
-        return Verdict(Claim.OBJECT_HASH, uri, (finding,))
 
 
 def describe_receipt_key(provenance_bucket: str, receipt_key: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from custody.findings import Claim, Finding
@@ -27,18 +27,22 @@ class VerificationReport:
     claims: Mapping[Claim, ClaimCount]
     findings: tuple[Finding, ...]
     unchecked: tuple[str, ...]
-    """What could not be read (an object Amazon S3 refused), a sentence each; the rest was checked."""
+    """What could not be checked (an object Amazon S3 refused, say), a sentence each; the rest was checked."""
     sample: float
     seed: str
     """Draws the same sample again."""
+    unchecked_count: int = 0
+    """How many there are; ``unchecked`` has the first of them."""
+    other_records: Mapping[str, int] = field(default_factory=dict)
+    """How many records of the trail are of categories that witness no write, by event category."""
 
     @property
     def exit_code(self) -> int:
-        """0 all holds, 1 findings, 3 nothing found but something could not be checked."""
+        """0 all holds, 1 findings, 3 nothing found, but something or everything could not be checked."""
         return 1 if self.findings else 3 if self.unchecked else 0
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON document: claims, findings, unchecked, sample and seed."""
+        """The JSON document: every field by its name."""
         return {
             "claims": {
                 str(claim): {
@@ -51,6 +55,8 @@ class VerificationReport:
             },
             "findings": [finding.to_dict() for finding in self.findings],
             "unchecked": list(self.unchecked),
+            "unchecked_count": self.unchecked_count,
+            "other_records": dict(self.other_records),
             "sample": self.sample,
             "seed": self.seed,
         }

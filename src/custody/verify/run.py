@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Sequence
-from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from custody.concurrency import map_concurrently
 from custody.deployment import Deployment
-from custody.errors import CannotCheckError, EvidenceError
+from custody.errors import CannotCheckError, CustodyError, EvidenceError, describe_defect
+from custody.evidence.fetch import GoneError, UnreadableError, fetch_bytes
 from custody.evidence.keyring import read_history
 from custody.evidence.objects import (
     LONG_RECEIPT_PREFIX,
@@ -20,12 +24,19 @@ from custody.evidence.objects import (
     parse_receipt_key,
     quote_key,
 )
-from custody.evidence.registry import REGISTRY_KEY, KeyRing
+from custody.evidence.registry import MAX_REGISTRY_BYTES, REGISTRY_KEY, CurrentKeyRing, KeyRing
 from custody.findings import Claim, Finding, Severity, Status
 from custody.lineage.document import parse_commit, parse_place
 from custody.listing import list_versions
 from custody.times import format_time
-from custody.trail.log_files import LogFile, TrailWrite, list_log_files, parse_log_file
+from custody.trail.log_files import (
+    MAX_LOG_FILE_BYTES,
+    LogContents,
+    LogFile,
+    TrailWrite,
+    list_log_files,
+    parse_log_file,
+)
 from custody.verify.index import Index, StoredReceipt
 from custody.verify.lineage import LineageVerification
 from custody.verify.receipt import CheckedReceipt, ReceiptChecker, describe_receipt_key
@@ -70,10 +81,38 @@ class Verification:
         self._lake = frozenset(deployment.buckets[short] for short in LAKE)
         self._table_buckets = frozenset(deployment.buckets[short] for short in ("processed", "analytics"))
         self._tally = Tally()
+        self._registry_problems: list[str] = []
+        self._other_records: Counter[str] = Counter()
+        self._unread_files = 0
 
     def run(self) -> VerificationReport:
+        """Check everything, and tell what was found.
+
+        What was found is told even if Amazon S3 fails meanwhile. Raises ``CannotCheckError`` or botocore's
+        ``BotoCoreError`` or ``ClientError`` if it fails before anything was.
+        """
+        try:
+            self._check_everything()
+        except (BotoCoreError, ClientError, CannotCheckError) as error:
+            if not self._tally.findings:
+                raise
+            self._tally.leave(f"The run ended before everything was checked: {error}")
+        finally:
+            self._judge_registry()
+        self._require_something_checked()
+        return VerificationReport(
+            claims=self._tally.counts(),
+            findings=tuple(sorted(self._tally.findings, key=lambda found: (found.subject, found.claim))),
+            unchecked=tuple(self._tally.unchecked),
+            sample=self._sample,
+            seed=self._seed,
+            unchecked_count=self._tally.unchecked_count,
+            other_records=self._other_records,
+        )
+
+    def _check_everything(self) -> None:
         """List objects before receipts before the trail, so that what is written meanwhile is found."""
-        ring = self._read_registry()
+        ring = CurrentKeyRing(self._read_registry)
         first_day = self._list_objects()
         self._list_receipts()
         self._read_trail(first_day)
@@ -82,16 +121,10 @@ class Verification:
         self._check_lineage(checker)
         self._compare_receipts()
         self._compare_trail()
-        return VerificationReport(
-            claims=self._tally.counts(),
-            findings=tuple(sorted(self._tally.findings, key=lambda found: (found.subject, found.claim))),
-            unchecked=tuple(self._tally.unchecked),
-            sample=self._sample,
-            seed=self._seed,
-        )
+        self._judge_named_version()
 
     def _read_registry(self) -> KeyRing:
-        """The key ring; that the registry's history holds is part of ``receipt.signature``."""
+        """The key ring as of now; that the registry's history holds is part of ``receipt.signature``."""
         subject = f"s3://{self._provenance}/{REGISTRY_KEY}"
         entries = [
             entry
@@ -102,17 +135,74 @@ class Verification:
         if not versions:
             raise CannotCheckError(f"There is no key registry at {subject}.", "Terraform writes it: apply.")
         ring, problems = read_history(
-            (entry.version_id, self._get(self._provenance, REGISTRY_KEY, entry.version_id))
+            (entry.version_id, entry.last_modified, self._read_registry_version(entry.version_id))
             for entry in reversed(versions)
         )
         if len(versions) != len(entries):
             problems.append("The registry was deleted: there is a delete marker.")
-        if problems:
-            claim, severity = Claim.RECEIPT_SIGNATURE, Severity.CRITICAL
-            self._tally.judge(
-                claim, subject, (Finding(claim, Status.FAILED, subject, what, severity) for what in problems)
-            )
+        self._registry_problems = problems
         return ring
+
+    def _read_registry_version(self, version_id: str) -> bytes:
+        version = ObjectVersion(self._provenance, REGISTRY_KEY, version_id)
+        try:
+            return fetch_bytes(self._s3, version, MAX_REGISTRY_BYTES)
+        except (GoneError, UnreadableError) as error:
+            raise CannotCheckError(f"The key registry {version.uri} cannot be read: {error}.") from error
+
+    def _judge_registry(self) -> None:
+        claim, subject = Claim.RECEIPT_SIGNATURE, f"s3://{self._provenance}/{REGISTRY_KEY}"
+        if self._registry_problems:
+            self._tally.judge(
+                claim,
+                subject,
+                (
+                    Finding(claim, Status.FAILED, subject, what, Severity.CRITICAL)
+                    for what in self._registry_problems
+                ),
+            )
+
+    def _judge_named_version(self) -> None:
+        """Find that the one version to be checked is nowhere."""
+        scope = self._scope
+        if scope is None or scope.version_id is None or not self._tally.is_empty or self._tally.pending:
+            return
+        uri = ObjectVersion(scope.bucket, scope.key, scope.version_id).uri
+        for entry in list_versions(self._s3, scope.bucket, scope.key):
+            if (entry.key, entry.version_id) == (scope.key, scope.version_id):
+                if entry.is_delete_marker:
+                    self._tally.leave(f"{uri} is a delete marker: it has no bytes to check.")
+                return
+        detail = "There is no such object version, no receipt of it, and no event in the trail that wrote it."
+        claim = Claim.OBJECT_HASH
+        self._tally.judge(claim, uri, [Finding(claim, Status.MISSING, uri, detail, Severity.HIGH)])
+
+    def _require_something_checked(self) -> None:
+        """Note that nothing was checked, and why: a run that checked nothing must not say that all holds."""
+        if not self._tally.is_empty or self._tally.unchecked_count:
+            return
+        if self._tally.pending:
+            why = "what there is, is younger than the watermark, and its receipts or events are not there yet"
+        elif not self._recorded_prefixes():
+            recorded = ", ".join(
+                f"s3://{bucket}/{quote_key(prefix)}"
+                for bucket, prefixes in sorted(self._deployment.recorded_prefixes.items())
+                for prefix in prefixes
+            )
+            why = f"it lies where nothing is recorded; recorded are {recorded or 'no places at all'}"
+        else:
+            why = "there are no object versions there, no receipts of any, and no events that wrote one"
+        scope = self._scope
+        where = "The deployment" if scope is None else f"s3://{scope.bucket}/{quote_key(scope.key)}"
+        self._tally.leave(f"Nothing was checked. {where}: {why}.")
+
+    def _recorded_prefixes(self) -> list[tuple[str, str]]:
+        """The buckets and prefixes to list."""
+        return [
+            (bucket, prefix)
+            for bucket, prefixes in sorted(self._deployment.recorded_prefixes.items())
+            for prefix in _narrow(bucket, prefixes, self._scope)
+        ]
 
     def _list_objects(self) -> date | None:
         """Put the recorded object versions in scope into the index.
@@ -121,18 +211,18 @@ class Verification:
         """
         first_day = None
         listed = 0
-        for bucket, prefixes in sorted(self._deployment.recorded_prefixes.items()):
-            for prefix in _narrow(bucket, prefixes, self._scope):
-                for entry in list_versions(self._s3, bucket, prefix):
-                    version = ObjectVersion(bucket, entry.key, entry.version_id)
-                    if entry.is_delete_marker or not self._in_scope(version):
-                        continue
-                    self._index.add_object(version, entry.last_modified)
-                    self._note_table(version, entry.last_modified)
-                    listed += 1
-                    self._tell("objects listed", listed)
-                    if self._scope is not None and self._scope.version_id is not None:
-                        first_day = entry.last_modified.astimezone(UTC).date()
+        for bucket, prefix in self._recorded_prefixes():
+            for entry in list_versions(self._s3, bucket, prefix):
+                version = ObjectVersion(bucket, entry.key, entry.version_id)
+                if entry.is_delete_marker or not self._in_scope(version):
+                    continue
+                latest = max(entry.last_modified, min(entry.latest_creation, self._now))
+                self._index.add_object(version, entry.last_modified, latest)
+                self._note_table(version, entry.last_modified)
+                listed += 1
+                self._tell("objects listed", listed)
+                if self._scope is not None and self._scope.version_id is not None:
+                    first_day = entry.last_modified.astimezone(UTC).date()
         self._progress("objects listed", listed, listed)
         return first_day
 
@@ -171,21 +261,43 @@ class Verification:
         account_id, today = self._deployment.account_id, self._now.astimezone(UTC).date()
         files = list_log_files(self._s3, bucket, account_id, first_day, today)
 
-        def read(file: LogFile) -> tuple[LogFile, list[TrailWrite], str]:
+        def read(file: LogFile) -> tuple[ObjectVersion, LogContents | None, str]:
+            version = ObjectVersion(bucket, file.key, file.version_id)
             try:
-                writes = parse_log_file(self._get(bucket, file.key, file.version_id))
+                contents = parse_log_file(fetch_bytes(self._s3, version, MAX_LOG_FILE_BYTES))
+                contents.writes = [
+                    # no event is later than the file that tells of it
+                    replace(write, event_time=min(write.event_time, file.stored_at))
+                    for write in contents.writes
+                    if self._concerns(write)
+                ]
             except EvidenceError as error:
-                return file, [], error.message
-            return file, [write for write in writes if self._concerns(write)], ""
+                return version, LogContents(unreadable=[error.message]), ""
+            except (GoneError, UnreadableError) as error:
+                return version, None, f"The trail's file {version.uri} could not be read: {error}"
+            except (BotoCoreError, ClientError, CustodyError):
+                raise
+            except Exception as error:  # noqa: BLE001 - it is told, and one file ends no run
+                return version, None, f"{version.uri}: {describe_defect(error)}"
+            return version, contents, ""
 
-        done = 0
-        for file, writes, problem in map_concurrently(read, files, self._workers):
-            for write in writes:
+        claim, done = Claim.TRAIL_EVENT, 0
+        for version, contents, unchecked in map_concurrently(read, files, self._workers):
+            if contents is None:
+                self._unread_files += 1
+                self._tally.leave(unchecked)
+                continue
+            for write in contents.writes:
                 self._index.add_write(write, must_match=self._must_match(write))
-            if problem:
-                claim, subject = Claim.TRAIL_EVENT, ObjectVersion(bucket, file.key, file.version_id).uri
+            self._other_records += contents.others
+            if contents.unreadable:
                 self._tally.judge(
-                    claim, subject, [Finding(claim, Status.FAILED, subject, problem, Severity.CRITICAL)]
+                    claim,
+                    version.uri,
+                    [
+                        Finding(claim, Status.FAILED, version.uri, problem, Severity.CRITICAL)
+                        for problem in contents.unreadable
+                    ],
                 )
             done += 1
             self._tell("trail files read", done)
@@ -194,7 +306,17 @@ class Verification:
     def _check_receipts(self, checker: ReceiptChecker) -> None:
         total = self._index.count_receipts()
         chosen = (stored for stored in self._index.receipts() if self._must_read(stored))
-        for done, checked in enumerate(map_concurrently(checker.check, chosen, self._workers), start=1):
+
+        def check(stored: StoredReceipt) -> CheckedReceipt:
+            try:
+                return checker.check(stored)
+            except (BotoCoreError, ClientError, CustodyError):
+                raise
+            except Exception as error:  # noqa: BLE001 - it is told, and one receipt ends no run
+                subject = describe_receipt_key(self._provenance, stored.receipt_key)
+                return CheckedReceipt(stored, unchecked=f"{subject}: {describe_defect(error)}")
+
+        for done, checked in enumerate(map_concurrently(check, chosen, self._workers), start=1):
             self._take(checked)
             self._tell("receipts checked", done, total)
         self._progress("receipts checked", total, total)
@@ -234,7 +356,7 @@ class Verification:
         if receipt is None:
             return
         if in_scope and receipt.version.bucket in self._lake:
-            self._index.add_object(receipt.version, receipt.recorded_at)
+            self._index.add_object(receipt.version, stored.stored_at, stored.stored_at)
         if checked.is_signed:
             self._index.note_receipt(
                 stored.receipt_key,
@@ -253,7 +375,7 @@ class Verification:
     def _compare_receipts(self) -> None:
         claim = Claim.RECEIPT_UNIQUE
         for count in self._index.receipt_counts():
-            if count.versions == 0 and count.markers == 0 and count.since > self._settled_before:
+            if count.versions == 0 and count.markers == 0 and self._is_young(count.since):
                 self._tally.wait(claim)
             else:
                 self._tally.judge(claim, count.uri, _uniqueness(count.uri, count.versions, count.markers))
@@ -264,7 +386,7 @@ class Verification:
             self._tally.judge(claim, subject, _uniqueness(subject, versions, markers))
 
     def _compare_trail(self) -> None:
-        claim = Claim.TRAIL_EVENT
+        claim, unwitnessed = Claim.TRAIL_EVENT, 0
         for witness in self._index.witnesses():
             if witness.by_request is False:
                 detail = "The trail says that the request its receipt names wrote another object version."
@@ -272,14 +394,19 @@ class Verification:
                 self._tally.judge(claim, witness.uri, [finding])
             elif witness.by_request or witness.by_version:
                 self._tally.judge(claim, witness.uri)
-            elif witness.since > self._settled_before:
+            elif self._is_young(witness.since):
                 self._tally.wait(claim)
+            elif self._unread_files:
+                unwitnessed += 1
             else:
                 detail = "No event in the trail tells of this write."
                 finding = Finding(claim, Status.MISSING, witness.uri, detail, Severity.HIGH)
                 self._tally.judge(claim, witness.uri, [finding])
+        if unwitnessed:
+            where = "in those of the trail's files that could be read"
+            self._tally.leave(f"{unwitnessed:,} object versions have no event {where}.", unwitnessed)
         for write in self._index.lone_writes():
-            if write.since > self._settled_before:
+            if self._is_young(write.since):
                 self._tally.wait(claim)
             else:
                 detail = f"The trail tells of a {write.name} at {format_time(write.since)}, but " + (
@@ -316,9 +443,9 @@ class Verification:
             return False  # It may well be of another version.
         return self._deployment.is_recorded(write.bucket, write.key)
 
-    def _get(self, bucket: str, key: str, version_id: str) -> bytes:
-        with closing(self._s3.get_object(Bucket=bucket, Key=key, VersionId=version_id)["Body"]) as body:
-            return body.read()
+    def _is_young(self, moment: datetime) -> bool:
+        """Whether what belongs to something of that time may still come."""
+        return moment > self._settled_before
 
     def _tell(self, stage: str, done: int, total: int | None = None) -> None:
         if done % _TELL_EVERY == 0:

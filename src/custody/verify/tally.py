@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 
-from custody.errors import CannotCheckError
 from custody.findings import Claim, Finding
 from custody.verify.report import ClaimCount
 
 MAX_UNCHECKED = 1000
-"""After so many objects that could not be read, verification gives up."""
+"""So many subjects that could not be checked are told of one by one; the others are counted."""
 
 
 class Tally:
@@ -19,6 +18,8 @@ class Tally:
     def __init__(self) -> None:
         self.findings: list[Finding] = []
         self.unchecked: list[str] = []
+        """A sentence each, of the first ``MAX_UNCHECKED``."""
+        self.unchecked_count = 0
         self._passed: Counter[Claim] = Counter()
         self._pending: Counter[Claim] = Counter()
         self._failed: dict[Claim, set[str]] = {claim: set() for claim in Claim}
@@ -36,11 +37,21 @@ class Tally:
         """Count one subject as pending."""
         self._pending[claim] += 1
 
-    def leave(self, sentence: str) -> None:
-        """Note what could not be read. Raises ``CannotCheckError`` once that is too much."""
-        self.unchecked.append(sentence)
-        if len(self.unchecked) == MAX_UNCHECKED:
-            raise CannotCheckError(f"{MAX_UNCHECKED} objects could not be read, the last because: {sentence}")
+    def leave(self, sentence: str, subjects: int = 1) -> None:
+        """Note what could not be checked."""
+        self.unchecked_count += subjects
+        if len(self.unchecked) < MAX_UNCHECKED:
+            self.unchecked.append(sentence)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no claim was judged of any subject, one way or the other."""
+        return not self.findings and not self._passed.total()
+
+    @property
+    def pending(self) -> int:
+        """How many subjects wait, each counted for each claim."""
+        return self._pending.total()
 
     def counts(self) -> dict[Claim, ClaimCount]:
         """The counts of every claim."""

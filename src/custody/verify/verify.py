@@ -48,7 +48,8 @@ def verify(
     (``max_pool_connections``) and ``response_checksum_validation="when_required"``.
 
     Raises ``UsageError`` for a scope or sample that makes no sense, ``CannotCheckError`` if the listings, the
-    registry or Amazon S3 as a whole cannot be reached. One object that cannot be read is in ``unchecked``.
+    registry or Amazon S3 as a whole cannot be reached and nothing was found until then. What cannot be read
+    is in ``unchecked``; so is a sentence that says why, where there was nothing to check.
     """
     if not 0 < sample <= 1:
         raise UsageError(f"A sample of {sample} makes no sense.", "Give a share above 0 and up to 1.")

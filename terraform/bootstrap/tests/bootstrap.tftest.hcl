@@ -193,7 +193,7 @@ run "fits_the_longest_names" {
   command = plan
   variables {
     environment = "production"
-    name        = "custody-of-twenty-on"
+    name        = "custodyoftwentyletts"
     region      = "ap-southeast-1"
   }
 
@@ -253,10 +253,52 @@ run "refuses_the_provider_of_another_account" {
   expect_failures = [var.github]
 }
 
-run "refuses_an_environment_that_makes_no_name" {
+run "refuses_an_environment_that_makes_no_name_and_a_name_that_begins_as_anothers" {
   command = plan
   variables {
     environment = "Prod"
+    name        = "custody-dev"
+    tags        = { Environment = "Production" }
   }
-  expect_failures = [var.environment]
+  expect_failures = [var.environment, var.name, var.tags]
+}
+
+run "refuses_tags_that_iam_takes_for_one" {
+  command = plan
+  variables {
+    tags = { CostCenter = "1", costcenter = "2" }
+  }
+  expect_failures = [var.tags]
+}
+
+run "refuses_keys_of_tags_with_what_iam_does_not_take" {
+  command = plan
+  variables {
+    tags = { "cost;center" = "1" }
+  }
+  expect_failures = [var.tags]
+}
+
+run "refuses_keys_of_tags_that_are_too_long" {
+  command = plan
+  variables {
+    tags = { (join("", [for i in range(129) : "k"])) = "1" }
+  }
+  expect_failures = [var.tags]
+}
+
+run "refuses_values_of_tags_with_what_iam_does_not_take" {
+  command = plan
+  variables {
+    tags = { owner = "R&D" }
+  }
+  expect_failures = [var.tags]
+}
+
+run "refuses_more_tags_than_an_object_takes" {
+  command = plan
+  variables {
+    tags = { for i in range(8) : "tag${i}" => "" }
+  }
+  expect_failures = [var.tags]
 }

@@ -36,11 +36,11 @@ variable "key_window_days" {
 variable "prefix" {
   type        = string
   nullable    = false
-  description = "Prefix of the deployment's names: the topic is <prefix>-alerts, and alarms and rules whose names begin with <prefix>- may publish."
+  description = "Prefix of the deployment's names, <name>-<environment>: the topic is <prefix>-alerts, and alarms and rules whose names begin with <prefix>- may publish."
 
   validation {
-    condition     = can(regex("^[a-z][a-z0-9-]*[a-z0-9]$", var.prefix))
-    error_message = "prefix must be lower-case letters, digits and hyphens and start with a letter, such as custody-dev."
+    condition     = can(regex("^[a-z][a-z0-9]*-[a-z][a-z0-9]*$", var.prefix))
+    error_message = "prefix must be <name>-<environment>, each in lower-case letters and digits, such as custody-dev: with another hyphen, custody-dev-* would also be what the deployment custody-dev-prod calls its own."
   }
 }
 

@@ -27,13 +27,11 @@ data "aws_iam_policy_document" "ci" {
       "events:*",
       "firehose:*",
       "glue:*",
+      "iam:*TagRole",
       "iam:DeleteRole",
       "iam:Get*",
       "iam:List*",
-      "iam:TagRole",
-      "iam:UntagRole",
-      "iam:UpdateAssumeRolePolicy",
-      "iam:UpdateRole*",
+      "iam:Update*Role*",
       "kms:*Alias",
       "lambda:*",
       "logs:*",
@@ -61,7 +59,9 @@ data "aws_iam_policy_document" "ci" {
       "${local.here["glue"]}:userDefinedFunction/${local.database}/*",
       "${local.here["kms"]}:alias/${var.prefix}-*",
       "${local.here["lambda"]}:function:${var.prefix}-*",
-      "${local.here["logs"]}:log-group:/aws*/${var.prefix}*",
+      "${local.here["logs"]}:log-group:/aws*/${var.prefix}",
+      "${local.here["logs"]}:log-group:/aws*/${var.prefix}-*",
+      "${local.here["logs"]}:log-group:/aws*/${var.prefix}:*",
       "${local.here["secretsmanager"]}:secret:${var.prefix}-*",
       "${local.here["sns"]}:${var.prefix}-*",
       "${local.here["sqs"]}:${var.prefix}-*",
@@ -98,7 +98,7 @@ data "aws_iam_policy_document" "ci" {
 
   # An event source has an id of its own: it is the kit's by its function.
   statement {
-    sid       = "EventSourcesOfTheKit"
+    sid       = "EventSources"
     actions   = ["lambda:*EventSourceMapping"]
     resources = ["*"]
 
@@ -110,7 +110,7 @@ data "aws_iam_policy_document" "ci" {
   }
 
   statement {
-    sid       = "EventSourcesHaveTags"
+    sid       = "EventSourceTags"
     actions   = ["lambda:*Resource", "lambda:GetEventSourceMapping", "lambda:ListTags"]
     resources = ["${local.here["lambda"]}:event-source-mapping:*"]
   }
@@ -149,13 +149,12 @@ data "aws_iam_policy_document" "ci" {
       "kms:Decrypt",
       "kms:*Resource",
       "kms:DescribeKey",
-      "kms:EnableKey*",
-      "kms:Encrypt",
+      "kms:En*",
       "kms:GenerateDataKey",
       "kms:Get*",
       "kms:List*",
       "kms:PutKeyPolicy",
-      "kms:UpdateKeyDescription",
+      "kms:Update*",
     ]
     resources = ["${local.here["kms"]}:key/*"]
 
@@ -186,7 +185,7 @@ data "aws_iam_policy_document" "ci" {
   }
 
   statement {
-    sid       = "RolesGoToTheirServices"
+    sid       = "RolesGoToServices"
     actions   = ["iam:PassRole"]
     resources = ["${local.iam}:role/${var.prefix}-*"]
 
@@ -213,9 +212,10 @@ data "aws_iam_policy_document" "ci" {
     sid    = "NobodyDeletesEvidence"
     effect = "Deny"
     actions = [
-      "s3:BypassGovernanceRetention",
+      "s3:*LegalHold",
+      "s3:Bypass*",
       "s3:DeleteObject*",
-      "s3:PutObjectLegalHold",
+      "s3:Replicate*",
     ]
     resources = [for arn in local.evidence : "${arn}/*"]
   }
@@ -229,6 +229,7 @@ data "aws_iam_policy_document" "ci" {
       "iam:DeleteRolePermissionsBoundary",
       "kms:Sign",
       "lakeformation:GetDataAccess",
+      "s3:UpdateObject*",
       "secretsmanager:*SecretValue",
     ]
     resources = ["*"]

@@ -70,6 +70,7 @@ data "aws_iam_policy_document" "people" {
     actions = [
       "glue:BatchStopJobRun",
       "glue:GetDatabase",
+      "glue:GetDatabases",
       "glue:GetJob",
       "glue:GetJobRun",
       "glue:GetJobRuns",
@@ -84,13 +85,20 @@ data "aws_iam_policy_document" "people" {
   statement {
     sid = "QueriesOfTheKit"
     actions = [
+      "athena:BatchGetNamedQuery",
+      "athena:GetDataCatalog",
+      "athena:GetNamedQuery",
       "athena:GetQueryExecution",
       "athena:GetQueryResults",
+      "athena:GetTableMetadata",
       "athena:GetWorkGroup",
+      "athena:ListDatabases",
+      "athena:ListNamedQueries",
+      "athena:ListTableMetadata",
       "athena:StartQueryExecution",
       "athena:StopQueryExecution",
     ]
-    resources = ["${local.here["athena"]}:workgroup/${var.prefix}"]
+    resources = ["${local.here["athena"]}:datacatalog/AwsDataCatalog", "${local.here["athena"]}:workgroup/${var.prefix}"]
   }
 
   statement {
@@ -146,14 +154,16 @@ data "aws_iam_policy_document" "people" {
   }
 
   statement {
-    sid = "TrailOfTheKit"
-    actions = [
-      "cloudtrail:GetEventSelectors",
-      "cloudtrail:GetTrail",
-      "cloudtrail:GetTrailStatus",
-      "cloudtrail:StartLogging",
-    ]
+    sid       = "TrailOfTheKit"
+    actions   = ["cloudtrail:StartLogging"]
     resources = ["${local.here["cloudtrail"]}:trail/${var.prefix}"]
+  }
+
+  # Management events may be logged by another trail, such as the organization's, which is another account's.
+  statement {
+    sid       = "TrailsLookedUp"
+    actions   = ["cloudtrail:GetEventSelectors", "cloudtrail:GetTrail", "cloudtrail:GetTrailStatus"]
+    resources = ["arn:${local.partition}:cloudtrail:*:*:trail/*"]
   }
 
   statement {
@@ -229,6 +239,8 @@ data "aws_iam_policy_document" "people" {
       "s3:BypassGovernanceRetention",
       "s3:DeleteObject*",
       "s3:PutObject*",
+      "s3:Replicate*",
+      "s3:UpdateObjectEncryption",
     ]
     resources = [for arn in local.evidence : "${arn}/*"]
   }

@@ -225,6 +225,8 @@ data "aws_iam_policy_document" "service" {
       "s3:DeleteObject*",
       "s3:PutObjectLegalHold",
       "s3:PutObjectRetention",
+      "s3:ReplicateDelete",
+      "s3:UpdateObjectEncryption",
     ]
     resources = [for arn in local.evidence : "${arn}/*"]
   }

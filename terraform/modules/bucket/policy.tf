@@ -105,6 +105,58 @@ data "aws_iam_policy_document" "this" {
     }
   }
 
+  # UpdateObjectEncryption puts a stored version under another key: it takes s3:PutObject besides, and names the key in every
+  # request. Evidence stays as it was stored; so does what is under S3's own encryption, for every key is another one there.
+  # https://docs.aws.amazon.com/AmazonS3/latest/userguide/update-sse-encryption.html
+  statement {
+    sid       = "NobodyReencrypts"
+    effect    = "Deny"
+    actions   = ["s3:UpdateObjectEncryption"]
+    resources = ["${local.arn}/*"]
+
+    principals {
+      type        = "*"
+      identifiers = ["*"]
+    }
+
+    dynamic "condition" {
+      for_each = local.has_key && var.object_lock == null ? [var.key_arn] : []
+
+      content {
+        test     = "StringNotEquals"
+        variable = "s3:x-amz-server-side-encryption-aws-kms-key-id"
+        values   = [condition.value]
+      }
+    }
+  }
+
+  # What is stored can be read at once, and survives the loss of a zone: in an archive an object waits for its restoration, and
+  # whatever reads it waits too. Copies and uploads in parts name their class as they begin, under the same action.
+  # https://docs.aws.amazon.com/AmazonS3/latest/userguide/storage-class-intro.html
+  statement {
+    sid       = "NobodyIntoAnArchive"
+    effect    = "Deny"
+    actions   = ["s3:PutObject"]
+    resources = ["${local.arn}/*"]
+
+    principals {
+      type        = "*"
+      identifiers = ["*"]
+    }
+
+    condition {
+      test     = "StringNotEquals"
+      variable = "s3:x-amz-storage-class"
+      values   = ["GLACIER_IR", "INTELLIGENT_TIERING", "STANDARD", "STANDARD_IA"]
+    }
+
+    condition {
+      test     = "Null"
+      variable = "s3:x-amz-storage-class"
+      values   = ["false"]
+    }
+  }
+
   # Nor an administrator. What is left to him, because Terraform needs it, is to change this policy, the lock's default for
   # what comes later, and the lifecycle, which takes no version under its lock: each is an alarm (modules/trail).
   dynamic "statement" {
@@ -113,7 +165,7 @@ data "aws_iam_policy_document" "this" {
     content {
       sid       = "NobodyDeletesEvidence"
       effect    = "Deny"
-      actions   = ["s3:BypassGovernanceRetention", "s3:DeleteObject", "s3:DeleteObjectVersion"]
+      actions   = ["s3:BypassGovernanceRetention", "s3:DeleteObject", "s3:DeleteObjectVersion", "s3:ReplicateDelete"]
       resources = ["${local.arn}/*"]
 
       principals {

@@ -15,14 +15,15 @@ locals {
     layer = "CASE bucket_name ${join(" ", [
       for bucket, layer in var.layers : "WHEN ${local.bucket_literals[bucket]} THEN '${layer}'"
     ])} ELSE 'unknown' END"
-    people_session    = "':assumed-role/(?:AWSReservedSSO_|${var.people_role_prefix})[^/]+/(.+)$'"
-    provenance_bucket = var.receipts.bucket
-    recorder_role_arn = "'${var.receipts.recorder_role_arn}'"
-    trail_accounts    = join(",", sort(var.trail_log.accounts))
-    trail_bucket      = var.trail_log.bucket
-    trail_regions     = join(",", sort(var.trail_log.regions))
-    trail_since       = replace(var.trail_log.since, "-", "/")
-    watermark_minutes = var.watermark_minutes
+    people_session         = "':assumed-role/(?:AWSReservedSSO_|${var.people_role_prefix})[^/]+/(.+)$'"
+    provenance_bucket      = var.receipts.bucket
+    recorder_role_arn      = "'${var.receipts.recorder_role_arn}'"
+    trail_accounts         = join(",", sort(var.trail_log.accounts))
+    trail_account_literals = join(", ", [for account in sort(var.trail_log.accounts) : "'${account}'"])
+    trail_bucket           = var.trail_log.bucket
+    trail_regions          = join(",", sort(var.trail_log.regions))
+    trail_since            = replace(var.trail_log.since, "-", "/")
+    watermark_minutes      = var.watermark_minutes
   }
 
   table_texts = {

@@ -114,7 +114,7 @@ variable "trail_log" {
   }
 
   validation {
-    condition     = length(var.trail_log.regions) > 0 && alltrue([for region in var.trail_log.regions : can(regex("^[a-z]{2}(-[a-z]+)+-[0-9]$", region))])
+    condition     = length(var.trail_log.regions) > 0 && alltrue([for region in var.trail_log.regions : can(regex("^[a-z]{2,8}(-[a-z0-9]+)+-[0-9]{1,2}$", region))])
     error_message = "trail_log.regions must hold at least one name of a region, such as eu-central-1."
   }
 

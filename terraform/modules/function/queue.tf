@@ -13,6 +13,9 @@ locals {
 
   # As long as SQS keeps anything: a message must not end unread.
   message_retention_seconds = 1209600
+
+  # S3 sends 64 KiB at most. The largest that this provider knows; SQS's own default is a MiB since August 2025.
+  max_message_bytes = 262144
 }
 
 resource "aws_sqs_queue" "dead_letter" {
@@ -20,6 +23,7 @@ resource "aws_sqs_queue" "dead_letter" {
 
   name                      = local.dead_letter_name
   kms_master_key_id         = var.key_arn
+  max_message_size          = local.max_message_bytes
   message_retention_seconds = local.message_retention_seconds
   policy                    = data.aws_iam_policy_document.refusals[local.dead_letter_name].json
 
@@ -34,6 +38,7 @@ resource "aws_sqs_queue" "this" {
 
   name                      = var.name
   kms_master_key_id         = var.key_arn
+  max_message_size          = local.max_message_bytes
   message_retention_seconds = local.message_retention_seconds
   policy                    = data.aws_iam_policy_document.queue_with_refusals[0].json
 

@@ -20,7 +20,7 @@ variable "azs" {
   }
 
   validation {
-    condition     = alltrue([for az in var.azs : can(regex("^[a-z]{2}(-[a-z]+)+-[0-9][a-z]$", az))])
+    condition     = alltrue([for az in var.azs : can(regex("^[a-z]{2,8}(-[a-z0-9]+)+-[0-9]{1,2}[a-z]$", az))])
     error_message = "azs must be names of availability zones, such as eu-central-1a."
   }
 }

@@ -125,7 +125,7 @@ variable "trust" {
   validation {
     condition = var.trust.service == null ? true : length(var.trust.service.source_arns) > 0 && alltrue([
       for arn in var.trust.service.source_arns :
-      can(regex(var.trust.service.match == "like" ? "^arn:[^*?]+[:/][a-z][a-z0-9-]*-\\*$" : "^arn:[^*?]+$", arn))
+      can(regex(var.trust.service.match == "like" ? "^arn:[^*?]+[:/][a-z][a-z0-9-]*(-\\*)?$" : "^arn:[^*?]+$", arn))
       # Lake Formation acts for no resource: it names itself, in the account and region.
       || (var.trust.service.name == "lakeformation.amazonaws.com" && can(regex("^arn:[a-z-]+:lakeformation:[a-z0-9-]+:[0-9]{12}:\\*$", arn)))
     ])

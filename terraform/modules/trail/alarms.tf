@@ -1,15 +1,30 @@
-# Who stops the trail, changes what it logs, opens a bucket of evidence or breaks the glass is heard at once. EventBridge hears of such calls from
-# a trail that logs management writes: this one (management_events) or another of the account.
+# Who stops the trail, changes what it logs, opens a bucket of evidence, disables a key or breaks the glass is heard at once.
+# EventBridge hears of such calls from a trail that logs management writes: this one, unless another does (management_events).
 # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-service-event-cloudtrail.html
 locals {
-  watched = {
+  # A pattern has 2048 characters, and keys grow in number: a rule holds 15 of them.
+  watched_keys = {
+    for number, arns in chunklist(var.guarded.key_arns, 15) : number == 0 ? "key-changed" : "key-changed-${number + 1}" => {
+      description = "A key of ${var.name} was disabled, or is to be deleted, or its policy was changed"
+      pattern = {
+        source = ["aws.kms"]
+        detail = {
+          eventSource = ["kms.amazonaws.com"]
+          eventName   = ["DisableKey", "PutKeyPolicy", "ScheduleKeyDeletion"]
+          resources   = { ARN = arns }
+        }
+      }
+    }
+  }
+
+  watched = merge(local.watched_keys, {
     trail-changed = {
       description = "A trail of this account was stopped, deleted or changed"
       pattern = {
         source = ["aws.cloudtrail"]
         detail = {
           eventSource = ["cloudtrail.amazonaws.com"]
-          eventName   = ["DeleteTrail", "PutEventSelectors", "StopLogging", "UpdateTrail"]
+          eventName   = ["DeleteTrail", "PutEventConfiguration", "PutEventSelectors", "StopLogging", "UpdateTrail"]
         }
       }
     }
@@ -35,7 +50,7 @@ locals {
             "PutBucketReplication",
             "PutBucketVersioning",
           ]
-          requestParameters = { bucketName = concat([var.bucket], sort(var.guarded_buckets)) }
+          requestParameters = { bucketName = concat([var.bucket], sort(var.guarded.buckets)) }
         }
       }
     }
@@ -48,11 +63,11 @@ locals {
         detail = {
           eventSource       = ["sts.amazonaws.com"]
           eventName         = ["AssumeRole", "AssumeRoleWithSAML"]
-          requestParameters = { roleArn = [{ wildcard = var.emergency_role_arn }] }
+          requestParameters = { roleArn = [{ wildcard = var.guarded.emergency_role_arn }] }
         }
       }
     }
-  }
+  })
 }
 
 resource "aws_cloudwatch_event_rule" "this" {
@@ -78,7 +93,7 @@ resource "aws_cloudwatch_event_target" "this" {
 resource "aws_cloudwatch_log_metric_filter" "emergency_role" {
   name           = "${var.name}-emergency-role-used"
   log_group_name = aws_cloudwatch_log_group.this.name
-  pattern        = "{ $.userIdentity.sessionContext.sessionIssuer.arn = \"${var.emergency_role_arn}\" }"
+  pattern        = "{ $.userIdentity.sessionContext.sessionIssuer.arn = \"${var.guarded.emergency_role_arn}\" }"
 
   metric_transformation {
     name      = "EmergencyRoleCalls"

@@ -8,6 +8,24 @@ locals {
     "arn", data.aws_partition.current.partition, "logs", data.aws_region.current.name, var.account_id, "log-group",
     local.log_group_name,
   ])
+
+  # Reads and writes alike, of everybody, unless somebody's reads of evidence are left out (apart): by the name of the selector,
+  # the buckets whose objects it is about, the only value of readOnly it takes, if any, and the beginnings of the sessions
+  # that it leaves out.
+  # https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_AdvancedFieldSelector.html
+  apart         = length(var.unlogged_readers) > 0
+  evidence_arns = [for arn in var.data_bucket_arns : arn if contains(var.guarded.buckets, element(split(":::", arn), 1))]
+  unlogged_sessions = [
+    for arn in sort(var.unlogged_readers) : "${replace(replace(arn, ":iam:", ":sts:"), ":role/", ":assumed-role/")}/"
+  ]
+  object_selectors = {
+    for name, selector in {
+      "Objects in the data buckets" = { apart = false, bucket_arns = var.data_bucket_arns, read_only = [], left_out = [] }
+      "Reads of data"               = { apart = true, bucket_arns = setsubtract(var.data_bucket_arns, local.evidence_arns), read_only = ["true"], left_out = [] }
+      "Reads of evidence"           = { apart = true, bucket_arns = local.evidence_arns, read_only = ["true"], left_out = local.unlogged_sessions }
+      "Writes in the data buckets"  = { apart = true, bucket_arns = var.data_bucket_arns, read_only = ["false"], left_out = [] }
+    } : name => selector if selector.apart == local.apart && length(selector.bucket_arns) > 0
+  }
 }
 
 resource "aws_cloudwatch_log_group" "this" {
@@ -29,23 +47,69 @@ resource "aws_cloudtrail" "this" {
   include_global_service_events = true
   is_multi_region_trail         = true
 
-  # Reads and writes alike. The bucket of the trail itself is not among them: each delivery would be an event to deliver.
-  advanced_event_selector {
-    name = "Objects in the data buckets"
+  # The bucket of the trail itself is not among them: each delivery would be an event to deliver.
+  dynamic "advanced_event_selector" {
+    for_each = local.object_selectors
 
-    field_selector {
-      field  = "eventCategory"
-      equals = ["Data"]
+    content {
+      name = advanced_event_selector.key
+
+      field_selector {
+        field  = "eventCategory"
+        equals = ["Data"]
+      }
+
+      field_selector {
+        field  = "resources.type"
+        equals = ["AWS::S3::Object"]
+      }
+
+      field_selector {
+        field       = "resources.ARN"
+        starts_with = [for arn in sort(advanced_event_selector.value.bucket_arns) : "${arn}/"]
+      }
+
+      dynamic "field_selector" {
+        for_each = advanced_event_selector.value.read_only
+
+        content {
+          field  = "readOnly"
+          equals = [field_selector.value]
+        }
+      }
+
+      dynamic "field_selector" {
+        for_each = length(advanced_event_selector.value.left_out) > 0 ? [advanced_event_selector.value.left_out] : []
+
+        content {
+          field           = "userIdentity.arn"
+          not_starts_with = field_selector.value
+        }
+      }
     }
+  }
 
-    field_selector {
-      field  = "resources.type"
-      equals = ["AWS::S3::Object"]
-    }
+  # By their beginning: a version or an alias of a function is called by a longer ARN.
+  dynamic "advanced_event_selector" {
+    for_each = length(var.function_arns) > 0 ? ["Invocations of functions"] : []
 
-    field_selector {
-      field       = "resources.ARN"
-      starts_with = [for arn in sort(var.data_bucket_arns) : "${arn}/"]
+    content {
+      name = advanced_event_selector.value
+
+      field_selector {
+        field  = "eventCategory"
+        equals = ["Data"]
+      }
+
+      field_selector {
+        field  = "resources.type"
+        equals = ["AWS::Lambda::Function"]
+      }
+
+      field_selector {
+        field       = "resources.ARN"
+        starts_with = sort(var.function_arns)
+      }
     }
   }
 

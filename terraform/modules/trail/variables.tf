@@ -38,26 +38,35 @@ variable "data_bucket_arns" {
   }
 }
 
-variable "emergency_role_arn" {
-  type        = string
-  nullable    = false
-  description = "ARN of the role for emergencies, whose every use alarms. A role of Identity Center is given by its beginning."
-
-  validation {
-    condition     = can(regex("^arn:[a-z-]+:iam::[0-9]{12}:role/([^*?\"]+|aws-reserved/sso\\.amazonaws\\.com/\\*AWSReservedSSO_[^*?\"]+_\\*)$", var.emergency_role_arn))
-    error_message = "emergency_role_arn must be a role's whole ARN, or that of a permission set, …:role/aws-reserved/sso.amazonaws.com/*AWSReservedSSO_<set>_*."
-  }
-}
-
-variable "guarded_buckets" {
+variable "function_arns" {
   type        = set(string)
   nullable    = false
   default     = []
-  description = "Names of further buckets of evidence that nobody opens or changes unheard, besides the trail's own."
+  description = "ARNs of the functions whose invocations are logged."
 
   validation {
-    condition     = alltrue([for name in var.guarded_buckets : can(regex("^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$", name))])
-    error_message = "guarded_buckets must be names of buckets, not their ARNs."
+    condition     = alltrue([for arn in var.function_arns : can(regex("^arn:[a-z-]+:lambda:[a-z0-9-]+:[0-9]{12}:function:[A-Za-z0-9_-]+$", arn))])
+    error_message = "function_arns must be whole ARNs of functions, without version or alias: their invocations are logged too."
+  }
+}
+
+variable "guarded" {
+  type = object({
+    buckets            = optional(set(string), [])
+    emergency_role_arn = string
+    key_arns           = optional(list(string), [])
+  })
+  nullable    = false
+  description = "What nobody touches unheard. buckets: names of further buckets of evidence, besides the trail's own, that are opened or changed; emergency_role_arn: the role for emergencies, whose every use alarms, one of Identity Center given by its beginning; key_arns: keys that are disabled, doomed or put under another policy."
+
+  validation {
+    condition     = alltrue([for name in var.guarded.buckets : can(regex("^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$", name))])
+    error_message = "guarded.buckets must be names of buckets, not their ARNs."
+  }
+
+  validation {
+    condition     = can(regex("^arn:[a-z-]+:iam::[0-9]{12}:role/([^*?\"]+|aws-reserved/sso\\.amazonaws\\.com/\\*AWSReservedSSO_[^*?\"]+_\\*)$", var.guarded.emergency_role_arn))
+    error_message = "guarded.emergency_role_arn must be a role's whole ARN, or that of a permission set, …:role/aws-reserved/sso.amazonaws.com/*AWSReservedSSO_<set>_*."
   }
 }
 
@@ -92,8 +101,8 @@ variable "logs_role_arn" {
 variable "management_events" {
   type        = bool
   nullable    = false
-  default     = false
-  description = "Whether to log management writes too. The alarms of this module need a trail that does: leave it false only where another trail, such as the organization's, logs them (a second copy is billed)."
+  default     = true
+  description = "Whether to log management writes too. The alarms of this module need a trail that does: make it false only where another trail, such as the organization's, logs them (a second copy is billed)."
 }
 
 variable "name" {
@@ -115,5 +124,22 @@ variable "topic_arn" {
   validation {
     condition     = can(regex("^arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:[^*]+$", var.topic_arn))
     error_message = "topic_arn must be the whole ARN of an SNS topic."
+  }
+}
+
+variable "unlogged_readers" {
+  type        = set(string)
+  nullable    = false
+  default     = []
+  description = "ARNs of roles whose reads of objects in guarded.buckets are not logged. What they write there, and whatever they do in the other buckets, is."
+
+  validation {
+    condition     = alltrue([for arn in var.unlogged_readers : can(regex("^arn:[a-z-]+:iam::[0-9]{12}:role/[a-z][a-z0-9-]{0,63}$", arn))])
+    error_message = "unlogged_readers must be whole ARNs of roles, without a path: a pattern would leave out whoever makes a role to fit it."
+  }
+
+  validation {
+    condition     = !contains(var.unlogged_readers, var.guarded.emergency_role_arn)
+    error_message = "unlogged_readers must not hold guarded.emergency_role_arn: its every use is logged and alarms."
   }
 }

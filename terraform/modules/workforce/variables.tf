@@ -95,7 +95,7 @@ variable "prefix" {
   description = "Prefix of the permission sets' names, <name>-<environment>."
 
   validation {
-    condition     = can(regex("^[a-z][a-z0-9-]*-[a-z][a-z0-9]*$", var.prefix))
-    error_message = "prefix must be <name>-<environment> in lower-case letters, digits and hyphens, such as custody-dev."
+    condition     = can(regex("^[a-z][a-z0-9]*-[a-z][a-z0-9]*$", var.prefix))
+    error_message = "prefix must be <name>-<environment>, each in lower-case letters and digits, such as custody-dev: with another hyphen, custody-dev-* would also be what the deployment custody-dev-prod calls its own."
   }
 }

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from fnmatch import fnmatchcase
+from typing import Any
 
 from kit import Plan, PlanCheck, Resource, Statement
 
-DELETING = {"s3:BypassGovernanceRetention", "s3:DeleteObject", "s3:DeleteObjectVersion"}
+DELETING = {
+    "s3:BypassGovernanceRetention",
+    "s3:DeleteObject",
+    "s3:DeleteObjectVersion",
+    "s3:ReplicateDelete",
+    "s3:UpdateObjectEncryption",
+}
+"""What takes evidence away, or puts it under a key that may not be there one day."""
+AT_ONCE = {"GLACIER_IR", "INTELLIGENT_TIERING", "STANDARD", "STANDARD_IA"}
+"""The storage classes whose objects can be read at once, and survive the loss of a zone."""
 KEY_OF_UPLOAD = "s3:x-amz-server-side-encryption-aws-kms-key-id"
+STORAGE_CLASS = "s3:x-amz-storage-class"
 TOUCHING = (
     "s3:DeleteObject",
     "s3:DeleteObjectVersion",
@@ -16,7 +28,12 @@ TOUCHING = (
     "s3:GetObjectVersion",
     "s3:PutObject",
 )
+AUDITOR_SESSIONS = r"arn:[a-z-]+:sts::\d{12}:assumed-role/[a-z0-9]+-[a-z0-9]+-auditor/"
 LOCAL = "local"
+OF_OBJECTS = {
+    "eventCategory": {"equals": ["Data"]},
+    "resources.type": {"equals": ["AWS::S3::Object"]},
+}
 STATE = "-state-"
 
 
@@ -39,22 +56,43 @@ class TrailCoversBucket(PlanCheck):
         trails = [
             trail for trail in plan.of("aws_cloudtrail") if trail.values.get("enable_logging") is not False
         ]
-        if not any(self._covers(trail, f":::{bucket}/") for trail in trails):
+        if not any(self._logged(trail, bucket, plan) >= {"true", "false"} for trail in trails):
             yield f"no trail logs both reads and writes of the objects in {bucket}"
 
-    @staticmethod
-    def _covers(trail: Resource, wanted: str) -> bool:
+    @classmethod
+    def _logged(cls, trail: Resource, bucket: str, plan: Plan) -> set[str]:
+        """Return the values of readOnly under which the trail logs everybody's calls on the bucket's objects.
+
+        The auditor function's own reads of evidence may be left out.
+        """
+        logged: set[str] = set()
         for selector in trail.values.get("advanced_event_selector") or ():
-            fields = {field["field"]: field for field in selector["field_selector"]}
+            fields = {field["field"]: cls._said(field) for field in selector["field_selector"]}
+            arns = fields.pop("resources.ARN", {"starts_with": [f":::{bucket}/"]})
+            kinds = fields.pop("readOnly", {"equals": ["true", "false"]})
+            who = fields.pop("userIdentity.arn", {})
             if (
-                fields.keys() <= {"eventCategory", "resources.type", "resources.ARN"}
-                and (fields.get("eventCategory") or {}).get("equals") == ["Data"]
-                and (fields.get("resources.type") or {}).get("equals") == ["AWS::S3::Object"]
+                fields == OF_OBJECTS
+                and any(arn.endswith(f":::{bucket}/") for arn in arns.get("starts_with", ()))
+                and arns.keys() == {"starts_with"}
+                and kinds.keys() == {"equals"}
+                and (not who or cls._leaves_out_the_auditor(who, kinds["equals"], bucket, plan))
             ):
-                arns = fields.get("resources.ARN")
-                if arns is None or any(arn.endswith(wanted) for arn in arns.get("starts_with") or ()):
-                    return True
-        return False
+                logged |= set(kinds["equals"])
+        return logged
+
+    @staticmethod
+    def _said(field: dict[str, Any]) -> dict[str, list[str]]:
+        return {name: values for name, values in field.items() if name != "field" and values}
+
+    @staticmethod
+    def _leaves_out_the_auditor(who: dict[str, list[str]], kinds: list[str], bucket: str, plan: Plan) -> bool:
+        return (
+            who.keys() == {"not_starts_with"}
+            and all(re.fullmatch(AUDITOR_SESSIONS, arn) for arn in who["not_starts_with"])
+            and kinds == ["true"]
+            and plan.is_evidence(bucket)
+        )
 
 
 class TlsOnly(PlanCheck):
@@ -189,6 +227,16 @@ class OwnKey(PlanCheck):
         }
         if refusing != keys:
             yield f"{bucket} does not refuse uploads under another key than its own"
+        if not any(
+            "s3:UpdateObjectEncryption" in denial.actions
+            and all(
+                (test, name) in {("StringNotEquals", KEY_OF_UPLOAD), ("ArnNotEquals", KEY_OF_UPLOAD)}
+                and set(values) == keys
+                for test, name, values in denial.conditions
+            )
+            for denial in _denied_to_all(plan.bucket_policy(bucket))
+        ):
+            yield f"{bucket} lets what is stored be put under another key than its own"
 
 
 class AccessIsLogged(PlanCheck):
@@ -244,6 +292,28 @@ class PrincipalsAreNamed(PlanCheck):
                 yield f"{action} in {bucket} is not denied to all but those it names"
 
 
+class ReadableAtOnce(PlanCheck):
+    number = 18
+    promise = "Every bucket refuses what could not be read at once, and what is kept in one zone"
+    mend = "Make the bucket by modules/bucket: it denies s3:PutObject with another storage class."
+    types = ("aws_s3_bucket",)
+
+    def weaknesses(self, resource: Resource, plan: Plan) -> Iterator[str]:
+        bucket = resource.values["bucket"]
+        for denial in _denied_to_all(plan.bucket_policy(bucket)):
+            conditions = {(test, key): set(values) for test, key, values in denial.conditions}
+            unless = conditions.pop(("StringNotEquals", STORAGE_CLASS), set())
+            if (
+                "s3:PutObject" in denial.actions
+                and any(arn.endswith(f":::{bucket}/*") for arn in denial.resources)
+                and unless
+                and unless <= AT_ONCE
+                and conditions in ({}, {("Null", STORAGE_CLASS): {"false"}})
+            ):
+                return
+        yield f"{bucket} takes objects into storage classes from which they cannot be read at once"
+
+
 checks = [
     TrailCoversBucket(),
     TlsOnly(),
@@ -253,4 +323,5 @@ checks = [
     AccessIsLogged(),
     NothingIsEmptied(),
     PrincipalsAreNamed(),
+    ReadableAtOnce(),
 ]

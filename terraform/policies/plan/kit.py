@@ -1,12 +1,13 @@
 """What the checks here share: the plan as Terraform tells it, statements of policies, the form of a check.
 
 checkov hands a check one resource, with every value wrapped in lists. These checks ask about more than one
-resource, so they read the plan file itself.
+resource, so they read the plan file itself, which ``CUSTODY_PLAN`` names.
 """
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
@@ -174,7 +175,7 @@ class PlanCheck(BaseResourceCheck):
 
     def scan_resource_conf(self, conf: dict[str, Any]) -> CheckResult:
         """Judge one resource, as checkov asks."""
-        path = Path(conf["__file__"][0])
+        path = Path(os.environ["CUSTODY_PLAN"])
         plan = _read(path, path.stat().st_mtime_ns)
         try:
             self.details = list(self.weaknesses(plan.at(conf["__address__"]), plan))

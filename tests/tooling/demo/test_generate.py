@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from custody.etl.records import read_records
 from scripts.demo import generate
 from scripts.demo.generate import customer_files, event_files
 from tests.glue.local import contract
+from tests.glue.records import read_records
 
 
 def digest(seed: int) -> str:

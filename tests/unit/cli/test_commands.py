@@ -164,9 +164,9 @@ def test_record_waits_for_the_receipt(cloud: Cloud, capsys: Capture) -> None:
             time.sleep(0.05)
         cloud.record(version)
 
-    recorder = threading.Thread(target=act_as_recorder)
+    recorder = threading.Thread(target=act_as_recorder, daemon=True)
     recorder.start()
-    told = Told(capsys, "record", version.uri, "--timeout", "30", "--format", "json")
+    told = Told(capsys, "record", version.uri, "--timeout", "600", "--format", "json")
     recorder.join()
     assert told.status == 0
     assert told.document == {
@@ -255,7 +255,7 @@ def test_doctor_names_the_broken_stage(cloud: Cloud, capsys: Capture) -> None:
     assert told.status == 1
     assert "broken  trail" in told.out
     assert "→ Find out who stopped it" in told.out
-    assert told.err == "Broken: trail.\n"
+    assert told.err == "Broken: trail, management events.\n"
     told = Told(capsys, "doctor", "--format", "json")
     assert {check["state"] for check in told.document["checks"]} == {"ok", "broken"}
     assert told.err == ""

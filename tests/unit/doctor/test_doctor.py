@@ -19,6 +19,7 @@ from tests.unit.report.sample import RAW
 
 STAGES = [
     "credentials",
+    "deployment",
     "buckets",
     "object lock",
     "notifications",
@@ -29,6 +30,7 @@ STAGES = [
     "signing key",
     "key registry",
     "trail",
+    "management events",
     "gate",
     "jobs",
     "workgroup",
@@ -170,6 +172,15 @@ def delete_trail(cloud: Cloud) -> None:
     cloud.client("cloudtrail").delete_trail(Name="custody-local")
 
 
+def log_no_management_writes(cloud: Cloud) -> None:
+    cloud.client("cloudtrail").put_event_selectors(
+        TrailName="custody-local",
+        AdvancedEventSelectors=[
+            {"Name": "Objects", "FieldSelectors": [{"Field": "eventCategory", "Equals": ["Data"]}]}
+        ],
+    )
+
+
 def disable_workgroup(cloud: Cloud) -> None:
     # moto has no UpdateWorkGroup
     athena_backends[cloud.deployment.account_id]["us-east-1"].work_groups["custody-local"].state = "DISABLED"
@@ -202,6 +213,9 @@ def disable_workgroup(cloud: Cloud) -> None:
         (lambda cloud: cloud.put_registry(revoked_at="2026-01-02T00:00:00Z"), "key registry", "revoked"),
         (stop_trail, "trail", "not logging"),
         (delete_trail, "trail", "TrailNotFoundException"),
+        (delete_trail, "management events", "is not there"),
+        (stop_trail, "management events", "is not logging"),
+        (log_no_management_writes, "management events", "does not log management writes: nothing hears of"),
         (delete_gate, "gate", "ResourceNotFoundException"),
         (leave_version, "gate", "1 of customers"),
         (delete_job, "jobs", "EntityNotFoundException"),
@@ -235,6 +249,46 @@ def test_a_query_that_failed_is_named_and_nobody_is_sent_in_circles(cloud: Cloud
     assert "query 1234-abcd as FAILED: TABLE_NOT_FOUND: line 1:15: no table." in found.detail
     assert "--query-execution-id 1234-abcd" in found.remedy
     assert "custody doctor" not in found.remedy
+
+
+def test_an_apply_that_did_not_succeed_is_broken(cloud: Cloud) -> None:
+    found = check(cloud, replace(cloud.deployment, unfinished_apply="2026-01-15T09:30:00Z"))["deployment"]
+    assert (found.state, found.remedy) == (State.BROKEN, "Run make plan apply, and read what it says.")
+    assert "The apply or destroy of 2026-01-15T09:30:00Z did not succeed" in found.detail
+
+
+def another_trail(cloud: Cloud, region: str, *, everywhere: bool) -> Deployment:
+    """As an account has one for its management events."""
+    client = boto3.client("cloudtrail", region_name=region)
+    client.create_trail(
+        Name="account",
+        S3BucketName=cloud.deployment.buckets["cloudtrail-log"],
+        IsMultiRegionTrail=everywhere,
+    )
+    client.start_logging(Name="account")
+    arn = f"arn:aws:cloudtrail:{region}:{cloud.deployment.account_id}:trail/account"
+    return replace(cloud.deployment, management_trail_arn=arn)
+
+
+def test_another_trail_that_logs_management_writes_is_looked_up(cloud: Cloud) -> None:
+    log_no_management_writes(cloud)
+    deployment = another_trail(cloud, "us-east-1", everywhere=True)
+    found = check(cloud, deployment)["management events"]
+    assert (found.state, found.detail) == (
+        State.OK,
+        f"{deployment.management_trail_arn} logs management writes",
+    )
+    cloud.client("cloudtrail").stop_logging(Name="account")
+    found = check(cloud, deployment)["management events"]
+    assert (found.state, "is not logging" in found.detail) == (State.BROKEN, True)
+    assert "leave management_trail_arn out" in found.remedy
+
+
+def test_a_trail_of_another_region_alone_hears_nothing_here(cloud: Cloud) -> None:
+    deployment = another_trail(cloud, "eu-west-1", everywhere=False)
+    found = check(cloud, deployment)["management events"]
+    assert found.state is State.BROKEN
+    assert "logs eu-west-1 alone" in found.detail or "is not there" in found.detail
 
 
 def test_the_last_run_of_each_job_is_told(cloud: Cloud) -> None:

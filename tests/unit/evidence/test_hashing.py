@@ -119,7 +119,7 @@ def test_reading_and_hashing_run_concurrently(monkeypatch: pytest.MonkeyPatch) -
 
     class Waiting:
         def update(self, _data: bytes) -> None:
-            assert read_on.wait(10), "nothing more was read while the first chunk was being hashed"
+            assert read_on.wait(300), "nothing more was read while the first chunk was being hashed"
 
         def hexdigest(self) -> str:
             return ""

@@ -15,7 +15,7 @@ from custody.evidence.dsse import sign_envelope
 from custody.evidence.envelope import parse_envelope
 from custody.evidence.keyring import parse_registry, read_history
 from custody.evidence.receipt import PAYLOAD_TYPE
-from custody.evidence.registry import KeyRing
+from custody.evidence.registry import CurrentKeyRing, KeyRing, NotRegisteredError
 from tests.support.evidence import KEY_ID, LocalSigner
 
 SIGNER = LocalSigner()
@@ -131,7 +131,9 @@ LATER = "2026-11-20T14:00:00Z"
     ],
 )
 def test_a_history_that_only_grows_is_sound(versions: list[list[dict[str, Any]]]) -> None:
-    _, problems = read_history((str(number), registry(*keys)) for number, keys in enumerate(versions))
+    _, problems = read_history(
+        (str(number), at(number), registry(*keys)) for number, keys in enumerate(versions)
+    )
     assert problems == []
 
 
@@ -150,13 +152,13 @@ def test_a_history_that_only_grows_is_sound(versions: list[list[dict[str, Any]]]
 def test_a_history_that_takes_back_is_tampering(
     first: list[dict[str, Any]], then: list[dict[str, Any]], why: str
 ) -> None:
-    _, (problem,) = read_history([("v1", registry(*first)), ("v2", registry(*then))])
+    _, (problem,) = read_history([("v1", at(1), registry(*first)), ("v2", at(2), registry(*then))])
     assert problem.startswith("Version v2")
     assert why in problem
 
 
 def test_a_version_that_cannot_be_read_is_tampering_and_hides_nothing() -> None:
-    keys, (problem,) = read_history([("v1", registry(SIGNER.registered())), ("v2", b"{")])
+    keys, (problem,) = read_history([("v1", at(1), registry(SIGNER.registered())), ("v2", at(2), b"{")])
     assert problem.startswith("Version v2")
     keys.verify(ENVELOPE)
 
@@ -166,10 +168,10 @@ def test_what_a_later_version_takes_back_stands() -> None:
     swapped = LocalSigner().registered()
     keys, _ = read_history(
         [
-            ("v1", registry(SIGNER.registered())),
-            ("v2", registry(SIGNER.registered(revoked_at=END))),
-            ("v3", registry(swapped)),
-            ("v4", registry()),
+            ("v1", at(1), registry(SIGNER.registered())),
+            ("v2", at(2), registry(SIGNER.registered(revoked_at=END))),
+            ("v3", at(3), registry(swapped)),
+            ("v4", at(4), registry()),
         ]
     )
     keys.verify(ENVELOPE)
@@ -180,6 +182,59 @@ def test_what_a_later_version_takes_back_stands() -> None:
 @pytest.mark.parametrize(("first", "then"), [(None, END), (END, None), (END, LATER), (LATER, END)])
 def test_the_earliest_end_that_was_ever_written_stands(first: str | None, then: str | None) -> None:
     versions = [registry(SIGNER.registered(valid_until=end)) for end in (first, then)]
-    keys, _ = read_history((str(number), version) for number, version in enumerate(versions))
+    keys, _ = read_history((str(number), at(number), version) for number, version in enumerate(versions))
     with pytest.raises(EvidenceError, match="ended"):
         keys.require_in_force(ENVELOPE, at(13), at(13))
+
+
+def test_a_date_that_has_not_come_may_be_corrected() -> None:
+    """Until then the key has signed nothing that holds."""
+    wrong, right = SIGNER.registered(valid_from=LATER), SIGNER.registered(valid_from=END)
+    keys, problems = read_history([("v1", at(11), registry(wrong)), ("v2", at(12), registry(right))])
+    assert problems == []
+    keys.require_in_force(ENVELOPE, at(13), at(13))
+
+
+def test_a_date_that_has_come_may_not() -> None:
+    wrong, right = SIGNER.registered(valid_from=END), SIGNER.registered(valid_from=LATER)
+    keys, (problem,) = read_history([("v1", at(11), registry(wrong)), ("v2", at(13), registry(right))])
+    assert "changes valid_from" in problem
+    keys.require_in_force(ENVELOPE, at(13), at(13))
+
+
+def test_a_ring_is_read_again_for_a_key_it_does_not_know() -> None:
+    rings = iter(
+        [parse_registry(registry(OTHER.registered())), parse_registry(registry(SIGNER.registered()))]
+    )
+    current = CurrentKeyRing(lambda: next(rings))
+    current.verify(ENVELOPE)
+    current.require_in_force(ENVELOPE, at(13), at(13))
+
+
+def test_a_ring_is_read_again_once_for_each_stranger() -> None:
+    reads: list[None] = []
+
+    def read() -> KeyRing:
+        reads.append(None)
+        return parse_registry(registry(OTHER.registered()))
+
+    current = CurrentKeyRing(read)
+    for _ in range(3):
+        with pytest.raises(NotRegisteredError):
+            current.verify(ENVELOPE)
+    assert len(reads) == 2
+
+
+def test_many_strangers_do_not_have_the_ring_read_for_ever() -> None:
+    reads: list[None] = []
+
+    def read() -> KeyRing:
+        reads.append(None)
+        return parse_registry(registry(OTHER.registered()))
+
+    current = CurrentKeyRing(read)
+    for number in range(300):
+        stranger = parse_envelope(sign_envelope(b"{}", "text/plain", LocalSigner(f"arn:stranger/{number}")))
+        with pytest.raises(NotRegisteredError):
+            current.verify(stranger)
+    assert len(reads) == 101

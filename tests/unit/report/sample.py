@@ -84,6 +84,7 @@ def ledger_row(number: int, key: str, status: str = "verified", layer: str = "br
         leaf_index=None,
         match_basis="request_id" if recorded else "none",
         status=status,
+        contradicts="principal_id, source_ip" if status == "mismatch" else "",
     )
 
 
@@ -103,6 +104,9 @@ def denied_row(number: int) -> AccessRow:
         user_agent="curl/8.5 <img src=x>",
         request_id=f"A{number:015X}",
         error_code="AccessDenied",
+        user_account_id="123456789012",
+        caller="mallory<b>",
+        deletion=None,
     )
 
 

@@ -30,12 +30,18 @@ WRITE = TrailWrite(
 )
 
 
+def writes(data: bytes) -> list[TrailWrite]:
+    contents = parse_log_file(data)
+    assert contents.unreadable == []
+    return contents.writes
+
+
 def record(**changes: Any) -> dict[str, Any]:
     return trail_record(VERSION, "R1", "E1", **changes)
 
 
 def test_a_write_is_read() -> None:
-    assert parse_log_file(log_file(record())) == [WRITE]
+    assert writes(log_file(record())) == [WRITE]
 
 
 @pytest.mark.parametrize(
@@ -63,18 +69,18 @@ def test_a_write_is_read() -> None:
     ],
 )
 def test_what_varies_between_callers_does_not_matter(changes: dict[str, Any]) -> None:
-    assert parse_log_file(log_file(record(**changes))) == [WRITE]
+    assert writes(log_file(record(**changes))) == [WRITE]
 
 
 @pytest.mark.parametrize("response", [None, {}, {"x-amz-server-side-encryption": "aws:kms"}])
 def test_a_write_may_not_tell_its_version(response: dict[str, Any] | None) -> None:
-    (write,) = parse_log_file(log_file(record(responseElements=response)))
+    (write,) = writes(log_file(record(responseElements=response)))
     assert write.version_id is None
 
 
 @pytest.mark.parametrize("name", ["PutObject", "CopyObject", "CompleteMultipartUpload", "PostObject"])
 def test_every_way_to_write_is_one(name: str) -> None:
-    (write,) = parse_log_file(log_file(record(eventName=name)))
+    (write,) = writes(log_file(record(eventName=name)))
     assert write.event_name == name
 
 
@@ -91,12 +97,12 @@ def test_every_way_to_write_is_one(name: str) -> None:
     ],
 )
 def test_what_writes_no_object_is_left_out(changes: dict[str, Any]) -> None:
-    assert parse_log_file(log_file(record(**changes), record())) == [WRITE]
+    assert writes(log_file(record(**changes), record())) == [WRITE]
 
 
 def test_every_record_is_read_duplicates_and_all() -> None:
-    assert parse_log_file(log_file(record(), record(), record())) == [WRITE] * 3
-    assert parse_log_file(log_file()) == []
+    assert writes(log_file(record(), record(), record())) == [WRITE] * 3
+    assert writes(log_file()) == []
 
 
 PACKED = log_file(record())
@@ -114,20 +120,85 @@ PACKED = log_file(record())
         (gzip.compress(b"hello", mtime=0), "CloudTrail's records"),
         (gzip.compress(b"[]", mtime=0), "CloudTrail's records"),
         (gzip.compress(b"{}", mtime=0), "CloudTrail's records"),
-        (gzip.compress(b'{"Records":[1]}', mtime=0), "CloudTrail's records"),
-        (gzip.compress(b'{"Records":[{"eventID":"\\ud800"}]}', mtime=0), "CloudTrail's records"),
-        (log_file({}), "CloudTrail's records"),
-        (log_file(record(eventTime="yesterday")), "CloudTrail's records"),
-        (log_file(record(eventTime="2026-11-20T13:00:00")), "without a zone"),
-        (log_file(record(requestParameters=None)), "CloudTrail's records"),
-        (log_file(record(requestParameters={"bucketName": "raw"})), "CloudTrail's records"),
-        (log_file(record(requestParameters={"bucketName": "raw", "key": 1})), "CloudTrail's records"),
-        (log_file(record(responseElements={"x-amz-version-id": 1})), "CloudTrail's records"),
+        (
+            gzip.compress(b'{"Records":[{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}]}"),
+            "CloudTrail's records",
+        ),
     ],
 )
 def test_what_is_no_log_file_is_refused(data: bytes, why: str) -> None:
     with pytest.raises(EvidenceError, match=why):
         parse_log_file(data)
+
+
+NO_KEY = {"requestParameters": {"bucketName": "raw"}}
+
+
+@pytest.mark.parametrize(
+    ("odd", "why"),
+    [
+        (b"1", "cannot be read"),
+        (b'{"eventID":"\\ud800"}', "cannot be read"),
+        (b'{"eventName":"\xff"}', "cannot be read"),
+        (b'{"userAgent":"\xff"}', "cannot be read"),
+        ({}, "does not say what was done"),
+        ({"eventId": "a", "eventTime": "2026-11-20T13:00:00Z"}, "does not say what was done"),
+        (record(eventName=None), "does not say what was done"),
+        (record(eventName=["PutObject"]), "cannot be read"),
+        (record(eventID=None), "has no id"),
+        (record(eventTime=None), "no time"),
+        (record(eventTime="yesterday"), "not an RFC 3339 time"),
+        (record(eventTime="2026-11-20T13:00:00"), "not an RFC 3339 time"),
+        (record(eventTime="9999-12-31T23:59:60Z"), "not an RFC 3339 time"),
+        (record(eventTime="0001-01-01T00:00:00+23:00"), "not an RFC 3339 time"),
+        (record(requestParameters=None), "which object"),
+        (record(**NO_KEY), "'E1' of a PutObject does not say which object"),
+        (record(requestParameters={"bucketName": "raw", "key": 1}), "which object"),
+        (record(responseElements={"x-amz-version-id": 1}), "which object"),
+        (record(addendum="yes"), "cannot be read"),
+    ],
+)
+def test_a_record_that_cannot_be_read_costs_no_other(odd: dict[str, Any] | bytes, why: str) -> None:
+    raw = odd if isinstance(odd, bytes) else json.dumps(odd).encode()
+    good = json.dumps(record()).encode()
+    contents = parse_log_file(gzip.compress(b'{"Records":[' + b",".join((good, raw, good)) + b"]}"))
+    assert contents.writes == [WRITE, WRITE]
+    (sentence,) = contents.unreadable
+    assert why in sentence
+    assert not contents.others
+
+
+def test_many_records_that_cannot_be_read_are_told_of_in_few_sentences(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(trail, "MAX_UNREADABLE", 2)
+    contents = parse_log_file(log_file(*[record(**NO_KEY)] * 5, record()))
+    assert contents.writes == [WRITE]
+    assert len(contents.unreadable) == 3
+    assert contents.unreadable[-1] == "3 more of its records cannot be read."
+
+
+def test_records_of_other_kinds_are_counted() -> None:
+    network = record(eventType="AwsVpceEvent", eventCategory="NetworkActivity")
+    del network["requestParameters"], network["responseElements"]
+    aggregated = {"eventCategory": "Aggregated", "eventId": "A1", "eventVersion": "1.0"}
+    insight = {"eventCategory": "Insight", "eventType": "AwsCloudTrailInsight", "insightDetails": {}}
+    contents = parse_log_file(log_file(network, aggregated, record(), insight, network))
+    assert contents.writes == [WRITE]
+    assert contents.unreadable == []
+    assert contents.others == {"NetworkActivity": 2, "Aggregated": 1, "Insight": 1}
+
+
+@pytest.mark.parametrize("category", ["Data", "Management", None])
+def test_a_write_counts_in_every_category_that_has_writes(category: str | None) -> None:
+    assert writes(log_file(record(eventCategory=category))) == [WRITE]
+
+
+def test_an_addendum_tells_of_the_event_it_adds_to() -> None:
+    added = {"reason": "UPDATED_DATA", "originalEventID": "E1", "originalRequestID": "R1"}
+    later = record(eventID="E2", requestID="R2", addendum=added)
+    assert writes(log_file(record(), later)) == [WRITE, WRITE]
+    assert writes(log_file(record(addendum={"reason": "DELIVERY_DELAY"}))) == [WRITE]
 
 
 def test_a_file_that_unpacks_without_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -142,7 +213,7 @@ def test_a_changed_byte_never_changes_what_is_read(data: st.DataObject) -> None:
     changed = bytearray(PACKED)
     changed[data.draw(st.integers(0, len(PACKED) - 1))] ^= data.draw(st.integers(1, 255))
     try:
-        assert parse_log_file(bytes(changed)) == [WRITE]
+        assert writes(bytes(changed)) == [WRITE]
     except EvidenceError:
         return
 

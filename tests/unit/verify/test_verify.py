@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,6 +13,7 @@ import pytest
 from botocore.exceptions import EndpointConnectionError
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from moto.s3.models import s3_backends
 
 from custody.errors import CannotCheckError, UsageError
 from custody.evidence.dsse import sign_envelope
@@ -20,17 +22,21 @@ from custody.evidence.receipt import PAYLOAD_TYPE, parse_statement
 from custody.evidence.registry import REGISTRY_KEY
 from custody.findings import Claim, Finding, Severity, Status
 from custody.recorder.notification import backfill_message
+from custody.times import format_time
 from custody.verify import run as verify_run
 from custody.verify import tally as verify_tally
 from custody.verify.verify import VerificationReport, verify
 from tests.support.evidence import (
+    ACCOUNT,
     IDENTITY,
     KEY_ID,
     Drop,
     LocalSigner,
     World,
+    body,
     log_file,
     refused,
+    s3_record,
     trail_record,
     worlds,
 )
@@ -133,6 +139,8 @@ def test_a_report_is_a_document(world: World) -> None:
             "lineage.inputs": dict.fromkeys(passed, 0),
         },
         "unchecked": [],
+        "unchecked_count": 0,
+        "other_records": {},
         "sample": 1.0,
         "seed": "s",
     }
@@ -305,7 +313,6 @@ def problem(report: VerificationReport, version: ObjectVersion) -> str:
         ({"predicateType": "urn:other"}, "predicate's type"),
         ({"subject": [{"name": "s3://x/y", "digest": {"sha256": "00" * 32}}]}, "not the object"),
         ({"predicate": {"size_bytes": "5"}}, "size_bytes"),
-        ({"predicate": {"recorded_at": "2019-12-31T23:59:59Z"}}, "before its key was valid"),
     ],
 )
 def test_a_receipt_that_is_not_what_it_should_be(world: World, changes: dict[str, Any], why: str) -> None:
@@ -678,8 +685,6 @@ def test_one_version(world: World) -> None:
 
 def test_one_version_that_nothing_is_left_of(world: World) -> None:
     scope = S3Location(world.raw, "incoming/a", "v1")
-    assert counts(check(world, scope=scope)) == all_passed(0)
-
     world.witness(Drop(ObjectVersion(world.raw, "incoming/a", "v1"), "R"))
     world.witness(Drop(ObjectVersion(world.raw, "incoming/a", "v2"), "R2"))
     world.witness(Drop(ObjectVersion(world.raw, "incoming/a", ""), "R3"), responseElements=None)
@@ -819,17 +824,19 @@ def test_a_receipt_that_vanishes_meanwhile(world: World) -> None:
     assert counts(report)[UNIQUE] == (1, 0, 1, 0)
 
 
-def test_too_much_that_cannot_be_read_ends_it(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_much_that_cannot_be_read_hides_no_finding(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(verify_tally, "MAX_UNCHECKED", 2)
-    versions = [world.drop(f"incoming/{number}", b"x") for number in range(3)]
-    with refused(world.s3, "GetObject", 403, "AccessDenied", key=versions[0].key):
-        assert check(world).exit_code == 3
-    with (
-        refused(world.s3, "GetObject", 403, "AccessDenied", key=versions[0].key),
-        refused(world.s3, "GetObject", 403, "AccessDenied", key=versions[1].key),
-        pytest.raises(CannotCheckError, match="2 objects could not be read"),
-    ):
-        check(world)
+    archived = [world.drop(f"incoming/archived/{number}", b"x") for number in range(5)]
+    tampered = world.drop("incoming/z", b"x")
+    world.tamper(tampered, b"y")
+    with ExitStack() as stack:
+        for version in archived:
+            stack.enter_context(refused(world.s3, "GetObject", 403, "InvalidObjectState", key=version.key))
+        report = check(world)
+    assert found(report) == {(HASH, Status.FAILED, tampered.uri)}
+    assert len(report.unchecked) == 2
+    assert report.unchecked_count == 5
+    assert report.exit_code == 1
 
 
 @pytest.mark.parametrize("code", ["ExpiredToken", "InvalidAccessKeyId"])
@@ -851,14 +858,26 @@ def test_listings_that_are_denied_end_it(world: World, operation: str) -> None:
         check(world)
 
 
-def test_a_trail_that_is_denied_ends_it(world: World) -> None:
+def test_a_trail_file_that_is_denied_accuses_nobody(world: World) -> None:
     """Half a trail would accuse every write that is in the other half."""
     world.drop("incoming/a", b"x")
-    with (
-        refused(world.s3, "GetObject", 403, "AccessDenied", key=".json.gz"),
-        pytest.raises(CannotCheckError, match="AccessDenied"),
-    ):
-        check(world)
+    tampered = world.drop("incoming/b", b"x")
+    world.tamper(tampered, b"y")
+    with refused(world.s3, "GetObject", 403, "AccessDenied", key=".json.gz"):
+        report = check(world)
+    assert found(report) == {(HASH, Status.FAILED, tampered.uri)}
+    assert report.unchecked_count == 4
+    assert "AccessDenied" in report.unchecked[0]
+    assert "2 object versions have no event" in report.unchecked[-1]
+
+
+def test_credentials_that_end_meanwhile_hide_no_finding(world: World) -> None:
+    tampered, last = world.drop("incoming/a", b"x"), world.drop("incoming/b", b"x")
+    world.tamper(tampered, b"y")
+    with refused(world.s3, "GetObject", 403, "ExpiredToken", key=last.key):
+        report = verify(world.s3, world.deployment, now=datetime.now(UTC) + SETTLED, workers=1)
+    assert found(report) == {(HASH, Status.FAILED, tampered.uri)}
+    assert "ended before everything was checked" in report.unchecked[0]
 
 
 def test_a_service_that_is_not_there_ends_it(world: World) -> None:
@@ -888,3 +907,209 @@ def test_findings_come_in_a_fixed_order(world: World) -> None:
     order = [(finding.subject, finding.claim) for finding in report.findings]
     assert order == sorted(order)
     assert isinstance(report.findings[0], Finding)
+
+
+# What Amazon S3 itself says of times, sizes and ETags
+
+
+def age(world: World, version: ObjectVersion, by: timedelta) -> None:
+    """Have Amazon S3 say that it stored the version so much earlier."""
+    kept = s3_backends[ACCOUNT]["aws"].buckets[version.bucket].keys.getlist(version.key)
+    (stored,) = [entry for entry in kept if entry.version_id == version.version_id]
+    stored.last_modified -= by
+
+
+@pytest.mark.parametrize(
+    ("ago", "why"),
+    [
+        (timedelta(days=200), "it was dated back"),
+        (timedelta(minutes=17), "it was dated back"),
+        (timedelta(minutes=-3), "after Amazon S3 stored it"),
+        (timedelta(days=-365_000), "after Amazon S3 stored it"),
+    ],
+)
+def test_a_receipt_of_another_time_than_its_storage(world: World, ago: timedelta, why: str) -> None:
+    version = world.drop("incoming/a", b"x")
+    age(world, version, timedelta(days=400))
+    resign(world, version, predicate={"recorded_at": format_time(datetime.now(UTC) - ago)})
+    assert why in problem(check(world), version)
+
+
+def test_a_key_that_ended_cannot_sign_for_the_time_before(world: World) -> None:
+    ended = datetime.now(UTC) - timedelta(days=30)
+    world.write_registry(world.signer.registered(valid_until=format_time(ended)))
+    version = world.drop("incoming/a", b"x")
+    age(world, version, timedelta(days=60))
+    before = format_time(ended - timedelta(days=1))
+    resign(world, version, predicate={"recorded_at": before, "last_modified": before})
+    assert (SIGNATURE, Status.FAILED, version.uri) in found(check(world))
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({"last_modified": "2026-01-01T00:00:00Z"}, "the receipt says 2026-01-01T00:00:00Z"),
+        ({"last_modified": "0001-01-01T00:00:00Z"}, "the receipt says 0001-01-01T00:00:00Z"),
+        ({"last_modified": "9999-12-31T23:59:59Z"}, "the receipt says 9999-12-31T23:59:59Z"),
+        ({"etag": '"another"'}, "the receipt says '\"another\"'"),
+        ({"size_bytes": 2**63 - 1}, "its receipt says 9223372036854775807 bytes"),
+    ],
+)
+def test_a_receipt_that_contradicts_what_amazon_s3_says(
+    world: World, changes: dict[str, Any], why: str
+) -> None:
+    version = world.drop("incoming/a", b"x")
+    resign(world, version, predicate=changes)
+    report = check(world)
+    assert found(report) == {(HASH, Status.FAILED, version.uri)}
+    (finding,) = report.findings
+    assert why in finding.detail
+    assert finding.severity is Severity.CRITICAL
+
+
+def test_a_receipt_from_before_its_object(world: World) -> None:
+    version = world.drop("incoming/a", b"x")
+    now = datetime.now(UTC)
+    age(world, world.receipt_of(version), timedelta(minutes=10))
+    resign(world, version, predicate={"recorded_at": format_time(now - timedelta(minutes=10))})
+    report = check(world)
+    assert found(report) == {(HASH, Status.FAILED, version.uri)}
+    assert "before the object version came to be" in report.findings[0].detail
+
+
+def in_parts(world: World, key: str) -> ObjectVersion:
+    """Put an object by an upload in parts that began two days ago and is complete only now."""
+    upload = world.s3.create_multipart_upload(Bucket=world.raw, Key=key)["UploadId"]
+    part = world.s3.upload_part(Bucket=world.raw, Key=key, UploadId=upload, PartNumber=1, Body=b"x")
+    version_id = world.s3.complete_multipart_upload(
+        Bucket=world.raw,
+        Key=key,
+        UploadId=upload,
+        MultipartUpload={"Parts": [{"PartNumber": 1, "ETag": part["ETag"]}]},
+    )["VersionId"]
+    version = ObjectVersion(world.raw, key, version_id)
+    age(world, version, timedelta(days=2))
+    return version
+
+
+def test_an_upload_in_parts_is_judged_by_its_completion(world: World) -> None:
+    """Amazon S3 says of it when it began."""
+    version = in_parts(world, "incoming/large")
+    now = timedelta()
+    report = check(world, now)
+    assert report.findings == ()
+    assert report.exit_code == 3  # nothing could be checked yet
+
+    world.record(Drop(version, "R"))
+    report = check(world, now)
+    assert report.findings == ()
+    assert counts(report)[TRAIL] == (1, 0, 0, 1)
+    assert found(check(world, SETTLED)) == {(TRAIL, Status.MISSING, version.uri)}
+
+    world.witness(Drop(version, "R"), eventName="CompleteMultipartUpload")
+    assert counts(check(world, now)) == all_passed(1)
+
+
+def test_an_upload_in_parts_that_the_trail_has_seen_must_have_a_receipt_in_time(world: World) -> None:
+    version = in_parts(world, "incoming/large")
+    world.witness(
+        Drop(version, "R"),
+        eventName="CompleteMultipartUpload",
+        eventTime=format_time(datetime.now(UTC) - timedelta(minutes=1)),
+    )
+    assert found(check(world, timedelta())) == set()
+    assert found(check(world, SETTLED)) == {(UNIQUE, Status.MISSING, version.uri)}
+
+
+def test_an_upload_in_parts_of_which_nothing_is_known_is_missed_in_the_end(world: World) -> None:
+    version = in_parts(world, "incoming/large")
+    missing = {(UNIQUE, Status.MISSING, version.uri), (TRAIL, Status.MISSING, version.uri)}
+    assert found(check(world, timedelta(days=4))) == set()
+    assert found(check(world, timedelta(days=6))) == missing
+
+
+# A rotation during a run
+
+
+def test_a_rotation_during_a_run_is_no_finding(world: World) -> None:
+    world.drop("incoming/a", b"x")
+    successor = LocalSigner("arn:aws:kms:us-east-1:123456789012:key/successor")
+
+    def rotate(stage: str, _done: int, _total: int | None) -> None:
+        if stage != "objects listed" or rotated:
+            return
+        rotated.append(stage)
+        world.write_registry(world.signer.registered(), successor.registered())
+        drop = world.put("incoming/b", b"y")
+        world.recorder_with(successor).process(body(s3_record(drop.version, drop.request_id)))
+        world.witness(drop)
+
+    rotated: list[str] = []
+    assert found(check(world, progress=rotate)) == set()
+    assert rotated
+
+
+def test_a_registry_that_is_tampered_with_during_a_run_is_found(world: World) -> None:
+    version = world.drop("incoming/a", b"x")
+    stranger = LocalSigner("arn:aws:kms:us-east-1:123456789012:key/stranger")
+    resign(world, version, signer=stranger)
+
+    def tamper(stage: str, _done: int, _total: int | None) -> None:
+        if stage == "trail files read":
+            world.write_registry(stranger.registered())
+
+    uri = f"s3://{world.provenance}/{REGISTRY_KEY}"
+    assert (SIGNATURE, Status.FAILED, uri) in found(check(world, progress=tamper))
+
+
+# Nothing checked is never "holds"
+
+
+def nothing_checked(report: VerificationReport) -> str:
+    assert report.findings == ()
+    assert report.exit_code == 3
+    assert report.unchecked_count == 1
+    (sentence,) = report.unchecked
+    assert sentence.startswith("Nothing was checked.")
+    return sentence
+
+
+def test_where_there_is_nothing_nothing_was_checked(world: World) -> None:
+    assert "no object versions there" in nothing_checked(check(world))
+
+
+def test_a_mistyped_prefix_checks_nothing(world: World) -> None:
+    world.drop("incoming/a", b"x")
+    sentence = nothing_checked(check(world, scope=S3Location(world.raw, "incoming/b")))
+    assert f"s3://{world.raw}/incoming/b" in sentence
+    sentence = nothing_checked(check(world, scope=S3Location(world.raw, "incomming/")))
+    assert "nothing is recorded" in sentence
+    assert f"s3://{world.raw}/incoming/" in sentence
+
+
+@pytest.mark.parametrize("version_id", [None, ""])
+def test_an_object_outside_the_recorded_prefixes_is_not_checked(world: World, version_id: str | None) -> None:
+    world.drop("incoming/a", b"x")
+    put = world.put("other/secret.csv", b"x").version
+    scope = S3Location(world.raw, put.key, None if version_id is None else put.version_id)
+    assert "nothing is recorded" in nothing_checked(check(world, scope=scope))
+
+
+def test_a_named_version_that_is_not_there_is_a_finding(world: World) -> None:
+    world.drop("incoming/a", b"x")
+    uri = ObjectVersion(world.raw, "incoming/a", "no-such-version").uri
+    report = check(world, scope=S3Location(world.raw, "incoming/a", "no-such-version"))
+    assert found(report) == {(HASH, Status.MISSING, uri)}
+
+
+def test_a_delete_marker_has_nothing_to_check(world: World) -> None:
+    version = world.drop("incoming/a", b"x")
+    marker = world.s3.delete_object(Bucket=world.raw, Key=version.key)["VersionId"]
+    report = check(world, scope=S3Location(world.raw, version.key, marker))
+    assert report.exit_code == 3
+    assert "is a delete marker" in report.unchecked[0]
+
+
+def test_what_is_too_young_to_say_was_not_checked(world: World) -> None:
+    world.put("incoming/a", b"x")
+    assert "younger than the watermark" in nothing_checked(check(world, timedelta()))

@@ -61,3 +61,12 @@ run "refuses_what_is_not_there" {
   }
   expect_failures = [var.account_id, var.emails, var.key_window_days, var.prefix, var.publishers]
 }
+
+# custody-dev-* would be what the deployment custody-dev-prod calls its own.
+run "refuses_a_prefix_that_begins_as_anothers" {
+  command = plan
+  variables {
+    prefix = "custody-dev-prod"
+  }
+  expect_failures = [var.prefix]
+}

@@ -11,7 +11,7 @@ provider "aws" {
 
 variables {
   account_id = "123456789012"
-  prefix     = "custody-of-twenty-one-production"
+  prefix     = "custodyoftwentyletts-production"
 }
 
 run "services_are_capped" {
@@ -24,7 +24,7 @@ run "services_are_capped" {
   }
 
   assert {
-    condition     = output.arn == "arn:aws:iam::123456789012:policy/custody-of-twenty-one-production-service-boundary" && aws_iam_policy.this.name == "custody-of-twenty-one-production-service-boundary"
+    condition     = output.arn == "arn:aws:iam::123456789012:policy/custodyoftwentyletts-production-service-boundary" && aws_iam_policy.this.name == "custodyoftwentyletts-production-service-boundary"
     error_message = "The boundary is named after the deployment and its purpose."
   }
 
@@ -32,7 +32,7 @@ run "services_are_capped" {
     condition = alltrue([
       for statement in jsondecode(aws_iam_policy.this.policy).Statement : alltrue([
         for resource in flatten([statement.Resource]) :
-        statement.Effect == "Deny" || strcontains(resource, "custody-of-twenty-one-production") || strcontains(resource, "custody_of_twenty_one_production")
+        statement.Effect == "Deny" || strcontains(resource, "custodyoftwentyletts-production") || strcontains(resource, "custodyoftwentyletts_production")
         || contains(["arn:aws:glue:eu-central-1:123456789012:catalog", "arn:aws:kms:eu-central-1:123456789012:key/*"], resource)
         || (statement.Sid == "InterfacesInNetworksOfTheAccount" && startswith(resource, "arn:aws:ec2:eu-central-1:123456789012:"))
         || (statement.Sid == "InterfacesOfGlueMarked" && resource == "arn:aws:ec2:eu-central-1:123456789012:network-interface/*")
@@ -48,7 +48,7 @@ run "services_are_capped" {
     condition = [
       for statement in jsondecode(aws_iam_policy.this.policy).Statement : statement.Condition
       if statement.Sid == "KeysOfTheKit"
-    ] == [{ "ForAnyValue:StringLike" = { "kms:ResourceAliases" = "alias/custody-of-twenty-one-production-*" } }]
+    ] == [{ "ForAnyValue:StringLike" = { "kms:ResourceAliases" = "alias/custodyoftwentyletts-production-*" } }]
     error_message = "Keys are those with an alias of the kit."
   }
 
@@ -76,8 +76,8 @@ run "services_are_capped" {
       for statement in jsondecode(aws_iam_policy.this.policy).Statement : statement.Resource => toset(flatten([statement.Action]))
       if contains(["JobsOfTheKit", "RulesetsOfTheKit"], statement.Sid)
       } == {
-      "arn:aws:glue:eu-central-1:123456789012:job/custody-of-twenty-one-production-*"                = toset(["glue:GetJobRun", "glue:GetJobRuns", "glue:StartJobRun"])
-      "arn:aws:glue:eu-central-1:123456789012:dataQualityRuleset/custody-of-twenty-one-production-*" = toset(["glue:GetDataQualityRuleset", "glue:GetDataQualityRulesetEvaluationRun", "glue:PublishDataQuality"])
+      "arn:aws:glue:eu-central-1:123456789012:job/custodyoftwentyletts-production-*"                = toset(["glue:GetJobRun", "glue:GetJobRuns", "glue:StartJobRun"])
+      "arn:aws:glue:eu-central-1:123456789012:dataQualityRuleset/custodyoftwentyletts-production-*" = toset(["glue:GetDataQualityRuleset", "glue:GetDataQualityRulesetEvaluationRun", "glue:PublishDataQuality"])
     }
     error_message = "Services start and watch the kit's jobs and judge by its rulesets; they change neither."
   }
@@ -86,7 +86,10 @@ run "services_are_capped" {
     condition = toset(flatten([
       for statement in jsondecode(aws_iam_policy.this.policy).Statement : statement.Action
       if statement.Effect == "Deny" && statement.Sid == "NoServiceDeletesEvidence"
-    ])) == toset(["s3:BypassGovernanceRetention", "s3:DeleteObject*", "s3:PutObjectLegalHold", "s3:PutObjectRetention"])
+      ])) == toset([
+      "s3:BypassGovernanceRetention", "s3:DeleteObject*", "s3:PutObjectLegalHold", "s3:PutObjectRetention", "s3:ReplicateDelete",
+      "s3:UpdateObjectEncryption",
+    ])
     error_message = "No service deletes evidence or lifts its lock, whatever a bucket's policy says."
   }
 }
@@ -115,7 +118,7 @@ run "people_are_capped" {
     condition = [
       for statement in jsondecode(aws_iam_policy.this.policy).Statement : statement.Resource
       if statement.Effect == "Allow" && contains(flatten([statement.Action]), "lambda:InvokeFunction")
-    ] == ["arn:aws:lambda:eu-central-1:123456789012:function:custody-of-twenty-one-production-gate"]
+    ] == ["arn:aws:lambda:eu-central-1:123456789012:function:custodyoftwentyletts-production-gate"]
     error_message = "A person calls the gate, and no other function."
   }
 
@@ -123,8 +126,21 @@ run "people_are_capped" {
     condition = toset(flatten([
       for statement in jsondecode(aws_iam_policy.this.policy).Statement : statement.Action
       if statement.Effect == "Deny" && statement.Sid == "NobodyWritesEvidence"
-    ])) == toset(["s3:BypassGovernanceRetention", "s3:DeleteObject*", "s3:PutObject*"])
+      ])) == toset([
+      "s3:BypassGovernanceRetention", "s3:DeleteObject*", "s3:PutObject*", "s3:Replicate*", "s3:UpdateObjectEncryption",
+    ])
     error_message = "No person writes or deletes evidence, whatever a bucket's policy says."
+  }
+
+  assert {
+    condition = {
+      for statement in jsondecode(aws_iam_policy.this.policy).Statement :
+      statement.Resource => toset(flatten([statement.Action])) if strcontains(try(join(" ", flatten([statement.Resource])), ""), ":cloudtrail:")
+      } == {
+      "arn:aws:cloudtrail:*:*:trail/*"                                                     = toset(["cloudtrail:GetEventSelectors", "cloudtrail:GetTrail", "cloudtrail:GetTrailStatus"])
+      "arn:aws:cloudtrail:eu-central-1:123456789012:trail/custodyoftwentyletts-production" = toset(["cloudtrail:StartLogging"])
+    }
+    error_message = "Of other trails a person sees what they log, and no more."
   }
 }
 
@@ -142,8 +158,8 @@ run "ci_is_capped" {
       for statement in jsondecode(aws_iam_policy.this.policy).Statement : toset(statement.Condition.StringEquals["iam:PermissionsBoundary"])
       if contains(flatten([statement.Action]), "iam:CreateRole")
       ] == [toset([
-        "arn:aws:iam::123456789012:policy/custody-of-twenty-one-production-people-boundary",
-        "arn:aws:iam::123456789012:policy/custody-of-twenty-one-production-service-boundary",
+        "arn:aws:iam::123456789012:policy/custodyoftwentyletts-production-people-boundary",
+        "arn:aws:iam::123456789012:policy/custodyoftwentyletts-production-service-boundary",
     ])]
     error_message = "A role is made with one of the kit's two boundaries, or not at all."
   }
@@ -158,9 +174,28 @@ run "ci_is_capped" {
         "iam:DeleteRolePermissionsBoundary",
         "kms:Sign",
         "lakeformation:GetDataAccess",
+        "s3:UpdateObject*",
         "secretsmanager:*SecretValue",
     ])]
-    error_message = "Nobody signs, reads by Lake Formation or out of a secret, stops the trail or takes a boundary off."
+    error_message = "Nobody signs, reads by Lake Formation or out of a secret, re-encrypts, stops the trail or takes a boundary off."
+  }
+
+  assert {
+    condition = toset(flatten([
+      for statement in jsondecode(aws_iam_policy.this.policy).Statement : statement.Action
+      if statement.Effect == "Deny" && statement.Sid == "NobodyDeletesEvidence"
+    ])) == toset(["s3:*LegalHold", "s3:Bypass*", "s3:DeleteObject*", "s3:Replicate*"])
+    error_message = "Nobody deletes evidence, lifts its lock or replicates over it."
+  }
+
+  assert {
+    condition = toset([
+      for resource in flatten([for statement in jsondecode(aws_iam_policy.this.policy).Statement : statement.Resource]) :
+      resource if strcontains(resource, ":log-group:")
+      ]) == toset([
+      for end in ["", "-*", ":*"] : "arn:aws:logs:*:123456789012:log-group:/aws*/custodyoftwentyletts-production${end}"
+    ])
+    error_message = "A log group is the kit's if its name is the prefix or goes on after a hyphen: custody-dev2 is another deployment."
   }
 
   assert {
@@ -168,9 +203,9 @@ run "ci_is_capped" {
       for statement in jsondecode(aws_iam_policy.this.policy).Statement : toset(statement.Resource)
       if statement.Sid == "NobodyChangesBootstrap" && statement.Effect == "Deny" && flatten([statement.Action]) == ["s3:Put*", "s3:Delete*"]
       ] == [toset([
-        "arn:aws:s3:::custody-of-twenty-one-production-state-123456789012",
-        "arn:aws:s3:::custody-of-twenty-one-production-state-123456789012/*/bootstrap.tfstate*",
-        "arn:aws:s3:::custody-of-twenty-one-production-state-logs-123456789012*",
+        "arn:aws:s3:::custodyoftwentyletts-production-state-123456789012",
+        "arn:aws:s3:::custodyoftwentyletts-production-state-123456789012/*/bootstrap.tfstate*",
+        "arn:aws:s3:::custodyoftwentyletts-production-state-logs-123456789012*",
     ])]
     error_message = "The state bucket's configuration and the state of bootstrap are an administrator's."
   }
@@ -188,9 +223,9 @@ run "ci_is_capped" {
       for statement in jsondecode(aws_iam_policy.this.policy).Statement : statement.Resource
       if statement.Sid == "NobodyLoosensWhatCapsHim" && statement.Effect == "Deny" && statement.Action == "iam:*"
       ])) == toset([
-      "arn:aws:iam::123456789012:policy/custody-of-twenty-one-production-*-boundary",
-      "arn:aws:iam::123456789012:role/custody-of-twenty-one-production-apply",
-      "arn:aws:iam::123456789012:role/custody-of-twenty-one-production-plan",
+      "arn:aws:iam::123456789012:policy/custodyoftwentyletts-production-*-boundary",
+      "arn:aws:iam::123456789012:role/custodyoftwentyletts-production-apply",
+      "arn:aws:iam::123456789012:role/custodyoftwentyletts-production-plan",
     ])
     error_message = "The boundaries and one's own role stay as they are."
   }
@@ -206,6 +241,16 @@ run "ci_is_capped" {
     ))]
     error_message = "Of EC2, networks: no machine, no way to the internet, no peer."
   }
+}
+
+# custody-dev-* would be what the deployment custody-dev-prod calls its own.
+run "refuses_a_prefix_that_begins_as_anothers" {
+  command = plan
+  variables {
+    prefix  = "custody-dev-prod"
+    purpose = "ci"
+  }
+  expect_failures = [var.prefix]
 }
 
 run "refuses_what_is_not_there" {

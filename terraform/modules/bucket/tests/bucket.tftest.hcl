@@ -48,9 +48,40 @@ run "is_hardened" {
   assert {
     condition = [for s in data.aws_iam_policy_document.this.statement : s.sid if s.effect == "Deny"] == [
       "NobodyWithoutTls", "NobodyElseTouchesObjects", "NobodyWithAnotherEncryption", "NobodyWithAnotherKey",
-      "NobodyWithTheirOwnKey",
+      "NobodyWithTheirOwnKey", "NobodyReencrypts", "NobodyIntoAnArchive",
     ]
-    error_message = "The policy denies all but TLS and the bucket's own encryption, to everybody, and everything to strangers."
+    error_message = "The policy denies all but TLS, the bucket's own encryption and what can be read at once, to everybody, and everything to strangers."
+  }
+
+  assert {
+    condition = [
+      for s in data.aws_iam_policy_document.this.statement : {
+        actions    = toset(s.actions)
+        resources  = toset(s.resources)
+        conditions = { for c in s.condition : "${c.test} ${c.variable}" => toset(c.values) }
+      } if s.sid == "NobodyReencrypts"
+      ] == [{
+        actions    = toset(["s3:UpdateObjectEncryption"])
+        resources  = toset(["arn:aws:s3:::custody-test-raw-data-123456789012/*"])
+        conditions = { "StringNotEquals s3:x-amz-server-side-encryption-aws-kms-key-id" = toset([var.key_arn]) }
+    }]
+    error_message = "No object is put under another key than the bucket's, and none by a request that names no key."
+  }
+
+  assert {
+    condition = [
+      for s in data.aws_iam_policy_document.this.statement : {
+        actions    = toset(s.actions)
+        conditions = { for c in s.condition : "${c.test} ${c.variable}" => toset(c.values) }
+      } if s.sid == "NobodyIntoAnArchive"
+      ] == [{
+        actions = toset(["s3:PutObject"])
+        conditions = {
+          "StringNotEquals s3:x-amz-storage-class" = toset(["GLACIER_IR", "INTELLIGENT_TIERING", "STANDARD", "STANDARD_IA"])
+          "Null s3:x-amz-storage-class"            = toset(["false"])
+        }
+    }]
+    error_message = "A class is refused unless what is in it can be read at once and survives a zone; who names none gets STANDARD."
   }
 
   assert {
@@ -128,11 +159,24 @@ run "keeps_evidence" {
       NobodyElseCreatesUnderLog        = "Deny"
       NobodyElseCreatesUnderProvenance = "Deny"
       NobodyElseTouchesObjects         = "Deny"
+      NobodyIntoAnArchive              = "Deny"
       NobodyOverwritesUnderLog         = "Deny"
       NobodyOverwritesUnderProvenance  = "Deny"
+      NobodyReencrypts                 = "Deny"
       NobodyShortensRetention          = "Deny"
     }
     error_message = "Writers alone create, once where it is so; nobody deletes."
+  }
+
+  assert {
+    condition = {
+      for s in data.aws_iam_policy_document.this.statement : s.sid => toset(s.actions)
+      if contains(["NobodyDeletesEvidence", "NobodyReencrypts"], s.sid) && length(s.condition) == 0
+      } == {
+      NobodyDeletesEvidence = toset(["s3:BypassGovernanceRetention", "s3:DeleteObject", "s3:DeleteObjectVersion", "s3:ReplicateDelete"])
+      NobodyReencrypts      = toset(["s3:UpdateObjectEncryption"])
+    }
+    error_message = "Evidence is neither deleted, by a replication either, nor re-encrypted, by whatever key."
   }
 
   assert {
@@ -187,6 +231,11 @@ run "takes_access_logs" {
       for s in data.aws_iam_policy_document.this.statement : [for c in s.condition : c.variable] if s.sid == "NobodyElseTouchesObjects"
     ] == [["aws:PrincipalIsAWSService"]]
     error_message = "Where nobody is named, services alone touch objects."
+  }
+
+  assert {
+    condition     = alltrue([for s in data.aws_iam_policy_document.this.statement : length(s.condition) == 0 if s.sid == "NobodyReencrypts"])
+    error_message = "Access logs stay under S3's own encryption: any key is another one."
   }
 
   assert {

@@ -91,6 +91,11 @@ run "runs_its_zip_encrypts_loses_nothing_and_says_when_something_is_wrong" {
   }
 
   assert {
+    condition     = aws_sqs_queue.this[0].max_message_size == 262144 && aws_sqs_queue.dead_letter[0].max_message_size == 262144
+    error_message = "How large a message may be is said, and not left to a default that moves; S3 needs 64 KiB."
+  }
+
+  assert {
     condition     = aws_sqs_queue.this[0].message_retention_seconds == 1209600 && aws_sqs_queue.dead_letter[0].message_retention_seconds == 1209600
     error_message = "Messages are kept as long as SQS keeps any."
   }

@@ -9,13 +9,18 @@ variables {
     "arn:aws:s3:::custody-test-raw-data-123456789012",
     "arn:aws:s3:::custody-test-provenance-123456789012",
   ]
-  emergency_role_arn = "arn:aws:iam::123456789012:role/custody-test-people-break-glass"
-  guarded_buckets    = ["custody-test-provenance-123456789012"]
+  function_arns      = ["arn:aws:lambda:eu-central-1:123456789012:function:custody-test-gate"]
   key_arn            = "arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-4cde-8123-1234567890ab"
   log_retention_days = 90
   logs_role_arn      = "arn:aws:iam::123456789012:role/custody-test-trail-logs"
   name               = "custody-test"
   topic_arn          = "arn:aws:sns:eu-central-1:123456789012:custody-test-alerts"
+
+  guarded = {
+    buckets            = ["custody-test-provenance-123456789012"]
+    emergency_role_arn = "arn:aws:iam::123456789012:role/custody-test-people-break-glass"
+    key_arns           = ["arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-4cde-8123-1234567890ab"]
+  }
 }
 
 run "logs_everywhere_and_proves_its_files" {
@@ -50,8 +55,12 @@ run "logs_everywhere_and_proves_its_files" {
   }
 
   assert {
-    condition     = length(aws_cloudtrail.this.advanced_event_selector) == 1 && length(aws_cloudtrail.this.event_selector) == 0
-    error_message = "By default only objects are logged: management events would be billed twice."
+    condition = (
+      [for selector in aws_cloudtrail.this.advanced_event_selector : selector.name]
+      == ["Objects in the data buckets", "Invocations of functions", "Management writes"]
+      && length(aws_cloudtrail.this.event_selector) == 0
+    )
+    error_message = "By default objects, invocations and management writes are logged: without these, no alarm hears of a stopped trail."
   }
 
   assert {
@@ -70,8 +79,39 @@ run "logs_everywhere_and_proves_its_files" {
   }
 
   assert {
+    condition = {
+      for field in aws_cloudtrail.this.advanced_event_selector[1].field_selector :
+      field.field => concat(coalesce(field.equals, []), coalesce(field.starts_with, []))
+      } == {
+      "eventCategory"  = tolist(["Data"])
+      "resources.type" = tolist(["AWS::Lambda::Function"])
+      "resources.ARN"  = tolist(["arn:aws:lambda:eu-central-1:123456789012:function:custody-test-gate"])
+    }
+    error_message = "Whoever has a function run is in the trail, by whatever version or alias he called it."
+  }
+
+  assert {
+    condition = {
+      for field in aws_cloudtrail.this.advanced_event_selector[2].field_selector : field.field => tolist(field.equals)
+    } == { eventCategory = tolist(["Management"]), readOnly = tolist(["false"]) }
+    error_message = "Management writes are a selector of their own; reads of that kind are not logged."
+  }
+
+  assert {
+    condition = (
+      jsondecode(aws_cloudwatch_event_rule.this["key-changed"].event_pattern).source == ["aws.kms"]
+      && toset(jsondecode(aws_cloudwatch_event_rule.this["key-changed"].event_pattern).detail.resources.ARN) == toset(var.guarded.key_arns)
+      && length(setsubtract(
+        ["DisableKey", "PutKeyPolicy", "ScheduleKeyDeletion"],
+        jsondecode(aws_cloudwatch_event_rule.this["key-changed"].event_pattern).detail.eventName,
+      )) == 0
+    )
+    error_message = "To disable a key of the deployment, to have it deleted or to say anew who uses it must alarm."
+  }
+
+  assert {
     condition = alltrue([
-      for name in ["StopLogging", "DeleteTrail", "UpdateTrail", "PutEventSelectors"] :
+      for name in ["PutEventConfiguration", "StopLogging", "DeleteTrail", "UpdateTrail", "PutEventSelectors"] :
       contains(jsondecode(aws_cloudwatch_event_rule.this["trail-changed"].event_pattern).detail.eventName, name)
     ])
     error_message = "To stop, delete or change a trail must alarm."
@@ -87,7 +127,7 @@ run "logs_everywhere_and_proves_its_files" {
 
   assert {
     condition = (
-      jsondecode(aws_cloudwatch_event_rule.this["emergency-role-assumed"].event_pattern).detail.requestParameters.roleArn == [{ wildcard = var.emergency_role_arn }]
+      jsondecode(aws_cloudwatch_event_rule.this["emergency-role-assumed"].event_pattern).detail.requestParameters.roleArn == [{ wildcard = var.guarded.emergency_role_arn }]
       && aws_cloudwatch_event_rule.this["emergency-role-assumed"].state == "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
     )
     error_message = "To assume the emergency role must alarm, though AssumeRole only reads."
@@ -113,23 +153,107 @@ run "logs_everywhere_and_proves_its_files" {
   }
 }
 
-run "logs_management_writes_where_asked" {
+run "leaves_management_writes_to_another_trail" {
   command = plan
 
   variables {
-    management_events = true
+    management_events = false
   }
 
   assert {
-    condition = [
-      for selector in aws_cloudtrail.this.advanced_event_selector :
-      { for field in selector.field_selector : field.field => tolist(field.equals) if field.field != "resources.ARN" && field.field != "resources.type" }
-      ] == [
-      { eventCategory = tolist(["Data"]) },
-      { eventCategory = tolist(["Management"]), readOnly = tolist(["false"]) },
+    condition = [for selector in aws_cloudtrail.this.advanced_event_selector : selector.name] == [
+      "Objects in the data buckets", "Invocations of functions",
     ]
-    error_message = "Management writes are a selector of their own; reads of that kind are not logged."
+    error_message = "What another trail logs is not billed twice."
   }
+}
+
+run "leaves_out_reads_of_evidence_by_a_role_and_nothing_else" {
+  command = plan
+
+  variables {
+    unlogged_readers = ["arn:aws:iam::123456789012:role/custody-test-auditor"]
+  }
+
+  assert {
+    condition = {
+      for selector in aws_cloudtrail.this.advanced_event_selector : selector.name => {
+        for field in selector.field_selector : field.field => sort(concat(
+          coalesce(field.equals, []), coalesce(field.starts_with, []), [for value in coalesce(field.not_starts_with, []) : "not ${value}"],
+        ))
+      } if selector.name != "Invocations of functions" && selector.name != "Management writes"
+      } == {
+      "Reads of data" = {
+        "eventCategory"  = tolist(["Data"])
+        "readOnly"       = tolist(["true"])
+        "resources.type" = tolist(["AWS::S3::Object"])
+        "resources.ARN"  = tolist(["arn:aws:s3:::custody-test-raw-data-123456789012/"])
+      }
+      "Reads of evidence" = {
+        "eventCategory"    = tolist(["Data"])
+        "readOnly"         = tolist(["true"])
+        "resources.type"   = tolist(["AWS::S3::Object"])
+        "resources.ARN"    = tolist(["arn:aws:s3:::custody-test-provenance-123456789012/"])
+        "userIdentity.arn" = tolist(["not arn:aws:sts::123456789012:assumed-role/custody-test-auditor/"])
+      }
+      "Writes in the data buckets" = {
+        "eventCategory"  = tolist(["Data"])
+        "readOnly"       = tolist(["false"])
+        "resources.type" = tolist(["AWS::S3::Object"])
+        "resources.ARN" = tolist([
+          "arn:aws:s3:::custody-test-provenance-123456789012/",
+          "arn:aws:s3:::custody-test-raw-data-123456789012/",
+        ])
+      }
+    }
+    error_message = "What the role reads of the data, what it writes, and what anybody else does is logged as ever."
+  }
+
+  assert {
+    condition     = length([for selector in aws_cloudtrail.this.advanced_event_selector : selector if contains(["Invocations of functions", "Management writes"], selector.name)]) == 2
+    error_message = "Invocations and management writes are logged as ever."
+  }
+}
+
+run "divides_many_keys_among_rules" {
+  command = plan
+
+  variables {
+    guarded = {
+      emergency_role_arn = "arn:aws:iam::123456789012:role/custody-test-people-break-glass"
+      key_arns           = [for i in range(40) : "arn:aws:kms:ap-southeast-1:123456789012:key/1234abcd-12ab-4cde-8123-1234567890${i + 10}"]
+    }
+  }
+
+  assert {
+    condition = (
+      toset([for name in keys(aws_cloudwatch_event_rule.this) : name if startswith(name, "key-")]) == toset(["key-changed", "key-changed-2", "key-changed-3"])
+      && toset(flatten([for name, rule in aws_cloudwatch_event_rule.this : jsondecode(rule.event_pattern).detail.resources.ARN if startswith(name, "key-")])) == toset(var.guarded.key_arns)
+      && alltrue([for rule in aws_cloudwatch_event_rule.this : length(rule.event_pattern) <= 2048])
+    )
+    error_message = "EventBridge takes 2048 characters a pattern, and every key is in one."
+  }
+}
+
+run "refuses_to_leave_out_the_emergency_role" {
+  command = plan
+
+  variables {
+    unlogged_readers = ["arn:aws:iam::123456789012:role/custody-test-people-break-glass"]
+  }
+
+  expect_failures = [var.unlogged_readers]
+}
+
+run "refuses_to_leave_out_by_a_pattern_and_a_version_of_a_function" {
+  command = plan
+
+  variables {
+    function_arns    = ["arn:aws:lambda:eu-central-1:123456789012:function:custody-test-gate:1"]
+    unlogged_readers = ["arn:aws:iam::123456789012:role/custody-test-*"]
+  }
+
+  expect_failures = [var.function_arns, var.unlogged_readers]
 }
 
 run "refuses_to_log_nothing" {
@@ -160,9 +284,14 @@ run "refuses_buckets_by_pattern" {
 
   variables {
     data_bucket_arns = ["arn:aws:s3:::custody-*"]
+
+    guarded = {
+      buckets            = ["arn:aws:s3:::custody-test-provenance-123456789012"]
+      emergency_role_arn = "arn:aws:iam::123456789012:role/custody-test-people-break-glass"
+    }
   }
 
-  expect_failures = [var.data_bucket_arns]
+  expect_failures = [var.data_bucket_arns, var.guarded]
 }
 
 run "refuses_what_is_not_a_name" {
@@ -171,8 +300,7 @@ run "refuses_what_is_not_a_name" {
   variables {
     account_id         = "12345"
     bucket             = "arn:aws:s3:::custody-test-cloudtrail-log-123456789012"
-    emergency_role_arn = "arn:aws:iam::123456789012:role/*"
-    guarded_buckets    = ["arn:aws:s3:::custody-test-provenance-123456789012"]
+    guarded            = { emergency_role_arn = "arn:aws:iam::123456789012:role/*" }
     log_retention_days = 42
     logs_role_arn      = "custody-test-trail-logs"
     name               = "Custody Test"
@@ -182,8 +310,7 @@ run "refuses_what_is_not_a_name" {
   expect_failures = [
     var.account_id,
     var.bucket,
-    var.emergency_role_arn,
-    var.guarded_buckets,
+    var.guarded,
     var.log_retention_days,
     var.logs_role_arn,
     var.name,

@@ -171,7 +171,16 @@ run "refuses_sessions_that_do_not_end" {
 run "refuses_a_name_that_is_too_long" {
   command = plan
   variables {
-    prefix = "custody-of-twenty-on-production"
+    prefix = "custodyoftwentyletts-production"
   }
   expect_failures = [var.personas]
+}
+
+# custody-dev-* would be what the deployment custody-dev-prod calls its own.
+run "refuses_a_prefix_that_begins_as_anothers" {
+  command = plan
+  variables {
+    prefix = "custody-dev-prod"
+  }
+  expect_failures = [var.prefix]
 }

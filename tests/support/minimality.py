@@ -106,7 +106,7 @@ def use_of(recorded: Mapping[str, Any], world: World) -> Use:
     operation = recorded["service"], recorded["operation"]
     if operation not in _ACTIONS:
         name = ":".join(operation)
-        raise ToolError(f"scripts/access/minimality.py does not say which action {name} needs: add it there.")
+        raise ToolError(f"tests/support/minimality.py does not say which action {name} needs: add it there.")
     action, form = _ACTIONS[operation]
     params = recorded["params"]
     if "VersionId" in params:

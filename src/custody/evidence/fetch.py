@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import TYPE_CHECKING, TypeVar
 
-from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError
+from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError, ParamValidationError
 
 from custody.errors import CannotCheckError
 from custody.evidence.hashing import ShortStreamError
@@ -21,7 +21,9 @@ _Result = TypeVar("_Result")
 READ_ATTEMPTS = 3
 """How often an object is read from its start when its bytes stop before their end."""
 
-_GONE_CODES = frozenset({"NoSuchKey", "NoSuchVersion", "MethodNotAllowed", "InvalidArgument"})
+_GONE_CODES = frozenset(
+    {"NoSuchKey", "NoSuchVersion", "MethodNotAllowed", "InvalidArgument", "KeyTooLongError"}
+)
 """Amazon S3's answers to a GET of a version that is not there, is a delete marker or can be none."""
 _WHOLE_SERVICE_CODES = frozenset(
     {"ExpiredToken", "InvalidAccessKeyId", "InvalidToken", "RequestTimeTooSkewed", "SignatureDoesNotMatch"}
@@ -35,6 +37,12 @@ class GoneError(Exception):
 
 class UnreadableError(Exception):
     """Amazon S3 did not give a version that may well be there."""
+
+
+def require_usable(error: ClientError) -> None:
+    """Raise ``CannotCheckError`` if an answer of Amazon S3 says that no other request will end better."""
+    if error.response["Error"].get("Code", "") in _WHOLE_SERVICE_CODES:
+        raise CannotCheckError(f"Amazon S3 cannot be used: {error}.") from error
 
 
 def fetch(
@@ -55,12 +63,12 @@ def fetch(
             with closing(found["Body"]):
                 return consume(found)
         except ClientError as error:
-            code = error.response["Error"].get("Code", "")
-            if code in _WHOLE_SERVICE_CODES:
-                raise CannotCheckError(f"Amazon S3 cannot be used: {error}.") from error
-            if code in _GONE_CODES:
+            require_usable(error)
+            if (code := error.response["Error"].get("Code", "")) in _GONE_CODES:
                 raise GoneError(code) from error
             raise UnreadableError(f"Amazon S3 refuses {version.uri}: {error}") from error
+        except ParamValidationError as error:
+            raise GoneError("no object version can have such a name") from error
         except (HTTPClientError, IncompleteReadError, ShortStreamError) as error:
             if attempt == READ_ATTEMPTS:
                 raise UnreadableError(f"{version.uri} could not be read: {error}") from error

@@ -1,0 +1,63 @@
+"""Trino's answers at the edges: ``trino/<subject>.txt`` has a line for each, ``expression => value``.
+
+``queries.rows`` has statements with their rows. ``NULL`` is NULL, and ``!`` stands before what the refusal
+says. The answers are those of Trino's source and documentation; of formats of dates and numbers those of
+Joda-Time and ``java.util.Formatter``.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from scripts.local_aws.athena.engine import QueryError
+from tests.local_aws.lake import Lake
+
+CASES = [
+    pytest.param(*line.split(" => "), id=f"{path.stem}:{number}")
+    for path in sorted(Path(__file__).with_name("trino").glob("*.txt"))
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)
+]
+
+QUERIES = [
+    pytest.param(*line.split(" => "), id=str(number))
+    for number, line in enumerate(
+        (Path(__file__).with_name("trino") / "queries.rows").read_text(encoding="utf-8").splitlines(), start=1
+    )
+]
+
+
+@pytest.fixture(scope="module")
+def lake() -> Iterator[Lake]:
+    lake = Lake()
+    yield lake
+    lake.engine.close()
+
+
+@pytest.mark.parametrize(("expression", "answer"), CASES)
+def test_trinos_answer(lake: Lake, expression: str, answer: str) -> None:
+    if answer.startswith("!"):
+        with pytest.raises(QueryError) as refused:
+            lake.value(expression)
+        assert answer[1:] in str(refused.value)
+    else:
+        value = lake.value(expression)
+        assert ("NULL" if value is None else value) == answer
+
+
+@pytest.mark.parametrize(("sql", "answer"), QUERIES)
+def test_trinos_rows(lake: Lake, sql: str, answer: str) -> None:
+    if answer.startswith("!"):
+        with pytest.raises(QueryError) as refused:
+            lake.run(sql)
+        assert answer[1:] in str(refused.value)
+    else:
+        assert lake.rows(sql) == ast.literal_eval(answer)
+
+
+def test_there_are_cases() -> None:
+    assert len(CASES) > 500
+    assert len(QUERIES) > 100

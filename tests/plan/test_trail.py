@@ -1,0 +1,68 @@
+"""What the trail sees and what alarms: all functions, all keys, and management writes."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from scripts.access.planned import planned_parts
+from scripts.state.policies import key_names, resources
+from tests.plan.document import PlanDocument
+
+pytestmark = pytest.mark.xdist_group("plan")
+
+
+@pytest.fixture(scope="module")
+def parts() -> dict[str, Any]:
+    """The plan of the kit with all its parts, in which keys are known."""
+    return planned_parts(lambda _: None)
+
+
+def values(document: dict[str, Any], kind: str) -> list[dict[str, Any]]:
+    return [resource.values for resource in resources(document) if resource.type == kind]
+
+
+def selectors(trail: dict[str, Any]) -> dict[str, dict[str, list[str]]]:
+    """Of each selector by its name, what it says of each field, in whatever way."""
+    return {
+        selector["name"]: {
+            field["field"]: [value for said in field.values() if isinstance(said, list) for value in said]
+            for field in selector["field_selector"]
+        }
+        for selector in trail["advanced_event_selector"]
+    }
+
+
+def test_invocations_of_every_function_are_logged(parts: dict[str, Any]) -> None:
+    (trail,) = values(parts, "aws_cloudtrail")
+    logged = {arn.rpartition(":")[2] for arn in selectors(trail)["Invocations of functions"]["resources.ARN"]}
+    assert logged == {function["function_name"] for function in values(parts, "aws_lambda_function")}
+
+
+def test_management_writes_are_logged_by_default(plan: PlanDocument) -> None:
+    (trail,) = plan.resources("aws_cloudtrail").values()
+    assert selectors(trail)["Management writes"] == {"eventCategory": ["Management"], "readOnly": ["false"]}
+
+
+def test_every_key_that_is_stopped_alarms(parts: dict[str, Any]) -> None:
+    patterns = [
+        json.loads(rule["event_pattern"])["detail"]
+        for rule in values(parts, "aws_cloudwatch_event_rule")
+        if rule["name"].startswith("custody-local-key-changed")
+    ]
+    assert {arn for pattern in patterns for arn in pattern["resources"]["ARN"]} == set(key_names(parts))
+    assert all({"DisableKey", "ScheduleKeyDeletion"} <= set(pattern["eventName"]) for pattern in patterns)
+
+
+def test_what_the_auditor_reads_is_left_out_where_that_is_asked(parts: dict[str, Any]) -> None:
+    (trail,) = values(parts, "aws_cloudtrail")
+    left_out = {
+        name: said["userIdentity.arn"]
+        for name, said in selectors(trail).items()
+        if "userIdentity.arn" in said
+    }
+    assert left_out == {
+        "Reads of evidence": ["arn:aws:sts::123456789012:assumed-role/custody-local-auditor/"]
+    }
