@@ -21,7 +21,14 @@ from custody.errors import CannotCheckError, CustodyError, UsageError
 from custody.etl.lineage import Published, published
 from custody.etl.store import S3Store, table_uri
 from custody.evidence.hashing import ShortStreamError
-from custody.evidence.registry import MAX_REGISTRY_BYTES, REGISTRY_KEY, SignatureCheck, parse_registry
+from custody.evidence.registry import (
+    MAX_REGISTRY_BYTES,
+    REGISTRY_KEY,
+    CurrentKeyRing,
+    KeyRing,
+    SignatureCheck,
+    parse_registry,
+)
 from custody.gate.gold import NotRecordedError, is_gold_behind, newest_documents, require_recorded
 from custody.gate.jobs import Attempt, Job, is_due, running
 from custody.gate.left import LeftReports, SnsClient
@@ -144,8 +151,12 @@ class Gate:
 
     def _receipts(self) -> ReceiptGate:
         settings = self._settings
-        body = self._s3.get_object(Bucket=settings.provenance_bucket, Key=REGISTRY_KEY)["Body"]
-        ring = parse_registry(body.read(MAX_REGISTRY_BYTES + 1), self._signatures)
+
+        def read() -> KeyRing:
+            body = self._s3.get_object(Bucket=settings.provenance_bucket, Key=REGISTRY_KEY)["Body"]
+            return parse_registry(body.read(MAX_REGISTRY_BYTES + 1), self._signatures)
+
+        ring = CurrentKeyRing(read)
         return ReceiptGate(self._s3, settings.provenance_bucket, ring, self._clock(), settings.watermark)
 
     def _look(self, name: str, receipts: ReceiptGate, has_time: Callable[[], bool]) -> Answer:
