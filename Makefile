@@ -73,7 +73,7 @@ doctor: setup ## which stage of ENV is broken, if one is
 bench: build ## measure what must stay fast: build/bench.json
 	@$(RUN) scripts.bench
 
-docs: ## what is written from code and data: tables in the READMEs of terraform/, docs/access.md, docs/controls.md
+docs: ## what is written from code and data: tables in the READMEs of terraform/, docs/access.md, docs/controls.md, docs/athena_functions.md
 	@$(PYTHON) -m scripts.toolchain.setup --checkov
 	@$(RUN) scripts.docs.module_tables
 	@$(RUN) scripts.access.page

@@ -61,6 +61,7 @@ LOCAL_GRACE_SECONDS = 15.0
 
 _PLACEHOLDER = re.compile(r"<[^<>\n]+>")
 _EXISTS = re.compile(r"already\s?exists|AlreadyOwnedByYou|ResourceConflictException", re.IGNORECASE)
+_UNFINISHED = "unfinished_apply"
 _START_AGAIN = "Start again: make local-down local-up apply"
 _IMPORT = (
     "Import it (https://developer.hashicorp.com/terraform/language/import), or delete it if it holds "
@@ -302,10 +303,14 @@ class Terraform:
         return self._deployment()
 
     def outputs(self) -> dict[str, Any]:
-        """Write ``deployment.json`` from the state as an apply does; return it. Changes nothing else."""
+        """Write ``deployment.json`` from the state and return it. Changes nothing else.
+
+        That the last apply from here has not succeeded it still says afterwards.
+        """
         self.require_server()
         self._ready()
-        return self._deployment()
+        mark = {name: value for name, value in self._deployed().items() if name == _UNFINISHED}
+        return self._deployment(mark)
 
     def destroy(self) -> None:
         """Destroy everything in the state. The caller has asked the person; this does not."""
@@ -481,12 +486,18 @@ class Terraform:
             raise TerraformError(f"{errors}\nterraform output failed.")
         return {name: output["value"] for name, output in json.loads(text).items()}
 
-    def _deployment(self) -> dict[str, Any]:
+    def _deployed(self) -> dict[str, Any]:
+        """Return what ``deployment.json`` holds; nothing if there is none."""
+        with contextlib.suppress(FileNotFoundError, ValueError):
+            return dict(json.loads(self.deployment_path.read_bytes()))
+        return {}
+
+    def _deployment(self, mark: Mapping[str, str] | None = None) -> dict[str, Any]:
         """Write ``deployment.json`` from the outputs; raises ``ToolError`` if nothing is deployed."""
         outputs = self._outputs()
         if not outputs:
             raise ToolError(f"Nothing is deployed in {self.env}. Run first: make plan apply ENV={self.env}")
-        self._write_deployment(outputs)
+        self._write_deployment({**outputs, **(mark or {})})
         return outputs
 
     def _write_deployment(self, document: dict[str, Any]) -> None:
@@ -497,10 +508,8 @@ class Terraform:
 
     def _change(self, what: str, plan: Plan) -> None:
         """Apply a saved plan with progress; the plan is used up, whether that succeeds or not."""
-        with contextlib.suppress(FileNotFoundError, ValueError):
-            deployed = json.loads(self.deployment_path.read_bytes())
-            now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
-            self._write_deployment({"unfinished_apply": now} | deployed)
+        if deployed := self._deployed():
+            self._write_deployment({_UNFINISHED: f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}", **deployed})
         progress = _Progress(sum(len(change["change"]["actions"]) for change in plan.changes), self._say)
         driver = self._driver()
         try:

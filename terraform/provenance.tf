@@ -164,6 +164,13 @@ data "aws_iam_policy_document" "recorder_objects" {
     actions   = ["s3:PutObject"]
     resources = ["${local.bucket_arns["provenance"]}/provenance/*"]
   }
+
+  # Where something lies in a receipt's place already, the recorder looks whether that is the receipt.
+  statement {
+    sid       = "ReadReceipts"
+    actions   = ["s3:GetObject"]
+    resources = ["${local.bucket_arns["provenance"]}/provenance/*"]
+  }
 }
 
 data "aws_iam_policy_document" "recorder_keys" {
@@ -227,6 +234,7 @@ module "recorder" {
     POWERTOOLS_SERVICE_NAME      = "recorder"
     PROVENANCE_BUCKET            = local.bucket_names["provenance"]
     SIGNING_KEY_ID               = module.signing_key[var.signing_key].arn
+    SIGNING_KEY_VALID_FROM       = var.signing_keys[var.signing_key].valid_from # before it, nothing is signed
   }
 
   queue = {

@@ -22,8 +22,11 @@ from custody.evidence.receipt import RecorderIdentity
 from custody.evidence.signing import KmsSigner
 from custody.recorder.recorder import Recorder
 from custody.recorder.redelivery import hide_for_delay
+from custody.times import parse_time
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from aws_lambda_powertools.utilities.typing import LambdaContext
     from mypy_boto3_sqs import SQSClient
 
@@ -36,6 +39,11 @@ def _setting(name: str) -> str:
     if not value:
         raise UsageError(f"The environment variable {name} is not set.", "Terraform sets it: apply again.")
     return value
+
+
+def _time(name: str) -> datetime | None:
+    value = os.environ.get(name)
+    return None if value is None else parse_time(value)
 
 
 logger = Logger(service=_setting("POWERTOOLS_SERVICE_NAME"), serialize_stacktrace=False)
@@ -72,6 +80,7 @@ recorder = Recorder(
     ),
     logger=logger,
     metrics=metrics,
+    key_valid_from=_time("SIGNING_KEY_VALID_FROM"),
 )
 
 

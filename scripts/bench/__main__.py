@@ -172,6 +172,7 @@ def function_environ(**more: str) -> dict[str, str]:
         "POWERTOOLS_SERVICE_NAME": "recorder",
         "PROVENANCE_BUCKET": "provenance",
         "SIGNING_KEY_ID": "arn:aws:kms:us-east-1:123456789012:key/00000000-0000-0000-0000-000000000000",
+        "SIGNING_KEY_VALID_FROM": "2025-01-01T00:00:00Z",
         **more,
     }
 

@@ -59,7 +59,8 @@ _HEAD = """# Athena's functions on this machine
 The local AWS runs Athena's statements itself (`scripts/local_aws/athena`). A query that runs there gives the
 answer that it gives on an account, or it is refused: in Athena's words where Athena refuses it too, with
 `NOT_SUPPORTED` where only this machine cannot do it. This page lists the functions that AWS documents for
-[Athena engine version 3](https://docs.aws.amazon.com/athena/latest/ug/functions-env3.html), which are Trino's.
+[Athena engine version 3](https://docs.aws.amazon.com/athena/latest/ug/functions-env3.html), which are
+Trino's.
 
 | on this machine | functions |
 |---|---|
@@ -79,8 +80,8 @@ Refused here with `NOT_SUPPORTED`, too, whatever the function:
 - patterns with constructs that Joni and Python's `regex` read in two ways;
 - paths of SQL/JSON beyond members, elements and wildcards, and the clauses of `json_value` and its kin.
 
-`EXPLAIN` validates the statement and says what it reads; Athena's own plan is another text. `approx_distinct` and
-`approx_percentile` are exact here, as they are on an account of not too many values.
+`EXPLAIN` validates the statement and says what it reads; Athena's own plan is another text.
+`approx_distinct` and `approx_percentile` are exact here, as they are on an account of not too many values.
 """
 
 

@@ -10,7 +10,9 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 
 from scripts.local_aws.admin import ADMIN_PREFIX, Admin
 from scripts.local_aws.calls import is_s3
-from scripts.local_aws.s3 import Observer, S3Service
+from scripts.local_aws.s3.service import Observer, S3Service
+
+_S3_BACKENDS = {"s3", "s3bucket_path"}
 
 
 class _Dispatcher(DomainDispatcherApplication):
@@ -25,7 +27,7 @@ class Application:
     def __init__(self, admin: Admin, observe: Observer) -> None:
         self._admin = admin
         self._s3 = S3Service(observe)
-        self._moto = _Dispatcher(create_backend_app)
+        self._moto = _Dispatcher(self._backend)
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Serve one request."""
@@ -35,3 +37,7 @@ class Application:
             return self._s3(environ, start_response)
         answer: Iterable[bytes] = self._moto(environ, start_response)
         return answer
+
+    def _backend(self, name: str) -> Any:
+        """Whatever moto would give to its S3 is a request to S3 like any other."""
+        return self._s3 if name in _S3_BACKENDS else create_backend_app(name)  # type: ignore[arg-type]

@@ -1,7 +1,4 @@
-"""Who makes a request: the access key's owner, as IAM and STS of the emulation know it.
-
-Whoever uses keys that nobody issued is the operator: the IAM user a person's own keys would belong to.
-"""
+"""Who an access key was issued to, as IAM and STS of the emulation know it."""
 
 from __future__ import annotations
 
@@ -63,11 +60,24 @@ def seed_operator() -> None:
     backend.access_keys[OPERATOR_ACCESS_KEY] = key
 
 
-def resolve(access_key_id: str | None) -> Principal:
-    """The principal an access key stands for; ``None`` is a request without a signature."""
-    if not access_key_id:
-        return ANONYMOUS
-    return _session(access_key_id) or _user(access_key_id) or _user(OPERATOR_ACCESS_KEY) or ANONYMOUS
+@dataclass(frozen=True, slots=True)
+class Credentials:
+    """What an access key was issued with. ``session_token`` is empty for a user's own key."""
+
+    principal: Principal
+    secret_access_key: str
+    session_token: str = ""
+
+
+def issued(access_key_id: str) -> Credentials | None:
+    """The credentials of an access key; ``None`` for one that nobody issued, or that is not active now."""
+    return _session(access_key_id) if access_key_id.startswith("ASIA") else _user(access_key_id)
+
+
+def operator() -> Principal:
+    """The person who works with this local AWS: whoever acts where no request is."""
+    credentials = _user(OPERATOR_ACCESS_KEY)
+    return credentials.principal if credentials else ANONYMOUS
 
 
 def assume(role_arn: str, session_name: str) -> dict[str, str]:
@@ -92,16 +102,12 @@ def _iam() -> IAMBackend:
     return backend
 
 
-def _session(access_key_id: str) -> Principal | None:
-    return _known_session(access_key_id) if access_key_id.startswith("ASIA") else None
-
-
 @lru_cache(maxsize=4096)
-def _known_session(access_key_id: str) -> Principal | None:
+def _session(access_key_id: str) -> Credentials | None:
     for account_id in list(sts_backends):
         role = sts_backends[account_id][PARTITION].get_assumed_role_from_access_key(access_key_id)
         if role is not None:
-            return Principal(
+            principal = Principal(
                 "AssumedRole",
                 role.user_id,
                 role.arn,
@@ -110,11 +116,14 @@ def _known_session(access_key_id: str) -> Principal | None:
                 role_arn=role.role_arn,
                 issued_at=role.access_key.create_date.replace(tzinfo=UTC),
             )
+            return Credentials(principal, role.secret_access_key, role.session_token)
     return None
 
 
-def _user(access_key_id: str) -> Principal | None:
+def _user(access_key_id: str) -> Credentials | None:
+    key = _iam().access_keys.get(access_key_id)
     user = _iam().get_user_from_access_key_id(access_key_id)
-    if user is None:
+    if key is None or user is None or key.status != "Active":
         return None
-    return Principal("IAMUser", user.id, user.arn, user.account_id, access_key_id, user_name=user.name)
+    principal = Principal("IAMUser", user.id, user.arn, user.account_id, access_key_id, user_name=user.name)
+    return Credentials(principal, key.secret_access_key)

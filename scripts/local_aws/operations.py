@@ -97,6 +97,12 @@ _BUCKET_CONFIGURATION = {
     "versioning": ("BucketVersioning", "BucketVersioning"),
     "website": ("BucketWebsite", "BucketWebsite"),
 }
+OBJECT_SUBRESOURCES = frozenset(name for table in _OBJECT.values() for name in table if name)
+"""What a request's query string may name of an object; it names one at most."""
+BUCKET_SUBRESOURCES = frozenset(
+    [*_BUCKET_CONFIGURATION, *(name for table in _BUCKET_DATA.values() for name in table if name)]
+)
+"""As ``OBJECT_SUBRESOURCES``, of a bucket."""
 _VERBS = {"GET": "Get", "PUT": "Put", "DELETE": "Delete"}
 _VERSIONED = {
     "GetObject",

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from moto.s3.models import FakeBucket, FakeKey, S3Backend, s3_backends
-from moto.s3.utils import compute_checksum
 
 from scripts.local_aws.account import ACCOUNT_ID, PARTITION
+from scripts.local_aws.s3 import checksums
 
 
 def put(
@@ -55,8 +55,8 @@ def flip_byte(bucket_name: str, key_name: str, version_id: str | None, offset: i
         buffer.seek(offset)
         buffer.write(bytes([byte[0] ^ 0xFF]))
         buffer.flush()
-    if key.checksum_value and key.checksum_algorithm and key.multipart is None:
-        key.checksum_value = compute_checksum(key.value, key.checksum_algorithm).decode()
+    if key.checksum_value and key.checksum_algorithm and key.checksum_type != "COMPOSITE":
+        key.checksum_value = checksums.encoded(key.checksum_algorithm, [key.value])
 
 
 def delete_version(bucket_name: str, key_name: str, version_id: str | None) -> None:

@@ -15,6 +15,7 @@ from functools import cached_property
 
 from scripts.review.findings import About, Finding
 from scripts.review.resources import called, parent_of
+from scripts.review.rules import rules_of
 from scripts.review.sides import Side
 from scripts.review.words import code, codes
 from scripts.state.policies import Resource
@@ -97,7 +98,8 @@ def _alike(finding: Finding) -> Cause:
         return "statement", finding.direction, finding.about, block, *said
     if finding.policy or not finding.change:
         return "finding", finding.id
-    return "alike", finding.direction, finding.about, block, _what(finding)
+    what = _what(finding)  # of one that comes or goes, no more than that
+    return "alike", finding.direction, finding.about, block.partition(".")[0] if ":" in what else block, what
 
 
 class _Causes:
@@ -113,6 +115,7 @@ class _Causes:
         return (
             self._of_module(address)
             or (role and (self._of_module(role) or self._of_whole(role)))
+            or self._of_grant(finding)
             or self._of_whole(address)
             or self._of_person(finding)
             or ("finding", finding.id)
@@ -178,14 +181,21 @@ class _Causes:
                 return kind, whole.address, called(whole).removeprefix("iam "), what
         return None
 
+    def _of_grant(self, finding: Finding) -> Cause | None:
+        """Return who is named nowhere before, of a resource that does no more than give."""
+        resource = self._addresses[1].get(finding.address)
+        return self._of_person(finding) if resource and rules_of(resource.type).content else None
+
     def _of_person(self, finding: Finding) -> Cause | None:
         """Return who is named on no policy and by no resource of the first side."""
         resource = self._addresses[1].get(finding.address)
         names = [finding.principal]
         if resource is not None and finding.principal == "":
             names = [str(resource.values.get(name) or "") for name in ("principal", "principal_id")]
-        name = next(filter(None, names), "")
-        return ("person", name) if name not in ("", "*") and name not in self._text_before else None
+        name = next(filter(None, names), "").rpartition("/")[2]  # of an ARN, the name
+        if name in {"", "*"} or re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", self._text_before):
+            return None
+        return "person", name
 
     @cached_property
     def _text_before(self) -> str:

@@ -12,8 +12,12 @@ import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from scripts.toolchain.toolchain import BUILD, REPO, TOOLS, ToolError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 OLDEST = 20
 """The first major version the simulator's tests here have run on."""
@@ -22,6 +26,11 @@ PACKAGES = BUILD / "node"
 MANIFESTS = (
     REPO / "requirements" / "node" / "package.json",
     REPO / "requirements" / "node" / "package-lock.json",
+)
+CLIENTS = BUILD / "clients-node"
+CLIENT_MANIFESTS = (
+    REPO / "requirements" / "clients" / "package.json",
+    REPO / "requirements" / "clients" / "package-lock.json",
 )
 
 
@@ -59,13 +68,13 @@ def node_program() -> Path:
     return node.program
 
 
-def install(folder: Path) -> None:
-    """Install the locked packages into ``folder``, by hash, running none of their scripts."""
+def install(folder: Path, manifests: Sequence[Path]) -> None:
+    """Install what the manifests lock into ``folder``, by hash, running no package's scripts."""
     node = on_path() or in_wheel()
     if node is None:
         raise ToolError("Neither PATH nor the locked wheel has a Node.js that runs here.")
     folder.mkdir(parents=True)
-    for manifest in MANIFESTS:
+    for manifest in manifests:
         shutil.copy(manifest, folder)
     command = [*node.npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--no-update-notifier"]
     done = subprocess.run(

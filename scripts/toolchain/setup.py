@@ -53,6 +53,7 @@ REQUIREMENTS = REPO / "requirements"
 VENV = REPO / ".venv"
 CHECKOV = REPO / ".venv-checkov"
 RUNTIME = BUILD / "runtime"
+CLIENTS = BUILD / "clients"
 RECIPES = 1
 """Raised when a recipe below changes, so that what the old one made is made anew."""
 
@@ -154,7 +155,12 @@ def _simulator() -> None:
     """See that there is a Node.js, and what evaluates the access matrix on it."""
     if node.on_path() is None:
         make(node.WHEEL, "Node.js, from its wheel", (REQUIREMENTS / "node.txt",), _node_wheel)
-    make(node.PACKAGES, "build/node, the policy simulator", node.MANIFESTS, node.install)
+    make(
+        node.PACKAGES,
+        "build/node, the policy simulator",
+        node.MANIFESTS,
+        lambda folder: node.install(folder, node.MANIFESTS),
+    )
 
 
 def _provider(folder: Path) -> None:
@@ -200,6 +206,29 @@ def _alone() -> Iterator[None]:
     with (BUILD / ".setup.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield
+
+
+def set_up_clients() -> None:
+    """See that other people's clients of S3 and Athena are there, for the test that uses them.
+
+    Raises ``ToolError``.
+    """
+    build, lock = REQUIREMENTS / "build.txt", REQUIREMENTS / "clients.txt"
+    with _alone():
+        make(
+            CLIENTS,
+            "build/clients, other people's clients of S3 and Athena",
+            (build, lock),
+            virtual_environment(build, lock, project=False),
+        )
+        if node.on_path() is None:
+            make(node.WHEEL, "Node.js, from its wheel", (REQUIREMENTS / "node.txt",), _node_wheel)
+        make(
+            node.CLIENTS,
+            "build/clients-node, the JavaScript SDK",
+            node.CLIENT_MANIFESTS,
+            lambda folder: node.install(folder, node.CLIENT_MANIFESTS),
+        )
 
 
 def set_up(*, checkov: bool = False, simulator: bool = False) -> None:

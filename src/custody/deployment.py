@@ -62,7 +62,7 @@ def load_deployment(path: Path) -> Deployment:
     kinds = {
         field.name: str(field.type)
         for field in fields(Deployment)
-        if field.default is MISSING or field.name in document
+        if field.default is MISSING or document.get(field.name, field.default) != field.default
     }
     missing = sorted(kinds.keys() - document.keys())
     if missing:
@@ -111,7 +111,7 @@ def _is_arn(value: object) -> bool:
 _MAX_MINUTES = 366 * 24 * 60
 _KINDS: dict[str, tuple[Callable[[object], bool], str]] = {
     "str": (_is_name, "text"),
-    "str | None": (lambda value: value is None or _is_name(value), "text"),
+    "str | None": (_is_name, "text"),
     "int": (_is_minutes, "whole number of minutes, 1 to a year"),
     "dict[str, str]": (_are_names, "map of names"),
     "dict[str, list[str]]": (_are_prefixes, "map of lists of prefixes"),

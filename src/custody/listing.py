@@ -68,7 +68,9 @@ def list_versions(s3: S3Client, bucket: str, prefix: str) -> Iterator[VersionEnt
 
 
 def list_versions_in_lanes(s3: S3Client, bucket: str, prefix: str) -> Iterator[VersionEntry]:
-    """Every version under ``prefix`` once, in no order; where there are many, several pages at once.
+    """Every version under ``prefix`` once; where there are many, several pages at once.
+
+    Keys come in no order, but versions of one key as ``list_versions`` gives them: they are in one lane.
 
     Amazon S3 takes far longer to give a page than it takes to read one, and each page says where the next
     begins. So the keys are parted where folders begin; where there are none it is one lane as before.

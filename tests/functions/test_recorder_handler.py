@@ -15,7 +15,7 @@ import boto3
 import pytest
 
 import custody
-from custody.errors import UsageError
+from custody.errors import EvidenceError, UsageError
 from custody.evidence.envelope import parse_envelope
 from custody.evidence.receipt import parse_statement
 from tests.support.evidence import REGION, World, body, s3_record, worlds
@@ -235,6 +235,26 @@ def test_a_setting_that_is_not_there_is_named(
 ) -> None:
     monkeypatch.delenv(name) if value is None else monkeypatch.setenv(name, value)
     with pytest.raises(UsageError, match=f"{name} is not set"):
+        start()
+
+
+@pytest.mark.usefixtures("_environment")
+def test_a_key_that_is_not_valid_yet_signs_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SIGNING_KEY_VALID_FROM", "9000-01-01T00:00:00Z")
+    start()
+    drop = world.put("incoming/a", b"x")
+    message = body(s3_record(drop.version, drop.request_id))
+    assert call(message) == ["0"]
+    monkeypatch.setenv("SIGNING_KEY_VALID_FROM", "2020-01-01T00:00:00Z")
+    start()
+    assert call(message) == []
+    assert world.receipt_of(drop.version)
+
+
+@pytest.mark.usefixtures("_environment")
+def test_a_date_that_is_none_does_not_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SIGNING_KEY_VALID_FROM", "<today>T00:00:00Z")
+    with pytest.raises(EvidenceError, match="not an RFC 3339 time"):
         start()
 
 

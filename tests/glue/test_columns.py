@@ -96,7 +96,9 @@ LINES = st.lists(st.tuples(OBJECT | OBJECT | st.binary(max_size=9), END).map(b""
 MARK = st.sampled_from([b"", b"", b"\xef\xbb\xbf", b"\xef\xbb\xbf\xef\xbb\xbf"])
 PLACES = st.lists(st.integers(0, 500), max_size=3)
 EXAMPLES = settings(
-    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=100,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 
 

@@ -172,7 +172,11 @@ def test_the_order_of_processing_does_not_matter(make_lake: MakeLake, raw: Raw) 
     assert len(seen) == 1
 
 
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=6,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(data=st.data())
 def test_the_first_delivery_of_an_event_stays_in_any_order(
     make_lake: MakeLake, tmp_path_factory: pytest.TempPathFactory, data: st.DataObject

@@ -13,6 +13,8 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
+from scripts.local_aws.account import OPERATOR_ACCESS_KEY, OPERATOR_SECRET_KEY
+
 ACCOUNT = "123456789012"
 REGION = "us-east-1"
 _numbers = itertools.count(1)
@@ -27,17 +29,21 @@ class Account:
     def __init__(self, endpoint: str, credentials: dict[str, str] | None = None) -> None:
         self.endpoint = endpoint
         self._session = boto3.Session(
-            aws_access_key_id=(credentials or {}).get("AccessKeyId", "AKIALOCALOPERATOR000"),
-            aws_secret_access_key=(credentials or {}).get("SecretAccessKey", "secret"),
+            aws_access_key_id=(credentials or {}).get("AccessKeyId", OPERATOR_ACCESS_KEY),
+            aws_secret_access_key=(credentials or {}).get("SecretAccessKey", OPERATOR_SECRET_KEY),
             aws_session_token=(credentials or {}).get("SessionToken"),
             region_name=REGION,
         )
 
-    def client(self, service: str) -> Any:
+    def client(self, service: str, *, signature_version: str | None = None) -> Any:
         return self._session.client(
             service,
             endpoint_url=self.endpoint,
-            config=Config(retries={"total_max_attempts": 1}, max_pool_connections=20),
+            config=Config(
+                retries={"total_max_attempts": 1},
+                max_pool_connections=20,
+                signature_version=signature_version,
+            ),
         )
 
     def name(self, stem: str = "test") -> str:

@@ -136,6 +136,24 @@ def test_a_statement_gives_its_rows(cloud: Cloud) -> None:
     ]
 
 
+def test_columns_are_in_lower_case_in_the_answer_and_in_the_file(cloud: Cloud) -> None:
+    execution = cloud.run('SELECT a AS Total, b AS "MixedCase" FROM t WHERE a = 2')
+
+    results = cloud.athena.get_query_results(QueryExecutionId=execution["QueryExecutionId"])["ResultSet"]
+    assert [column["Name"] for column in results["ResultSetMetadata"]["ColumnInfo"]] == ["total", "mixedcase"]
+    assert [cell["VarCharValue"] for cell in results["Rows"][0]["Data"]] == ["total", "mixedcase"]
+    stored = cloud.stored(execution["ResultConfiguration"]["OutputLocation"])["Body"].read()
+    assert stored.splitlines()[0] == b'"total","mixedcase"'
+
+
+def test_an_explanation_is_a_utility(cloud: Cloud) -> None:
+    execution = cloud.run("EXPLAIN SELECT a FROM t")
+
+    assert execution["Status"]["State"] == "SUCCEEDED"
+    assert (execution["StatementType"], execution["SubstatementType"]) == ("UTILITY", "EXPLAIN")
+    assert execution["Statistics"]["DataScannedInBytes"] == 0
+
+
 def test_the_execution_is_described(cloud: Cloud) -> None:
     sql = "SELECT a FROM t"
 

@@ -1,8 +1,8 @@
 """Trino's answers at the edges: ``trino/<subject>.txt`` has a line for each, ``expression => value``.
 
-``queries.rows`` has statements with their rows. ``NULL`` is NULL, and ``!`` stands before what the refusal says.
-The answers are those of Trino's source and documentation; of formats of dates and numbers those of Joda-Time and
-``java.util.Formatter``.
+``queries.rows`` has statements with their rows. ``NULL`` is NULL, and ``!`` stands before what the refusal
+says. The answers are those of Trino's source and documentation; of formats of dates and numbers those of
+Joda-Time and ``java.util.Formatter``.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from scripts.local_aws.athena.engine import QueryError
 from tests.local_aws.lake import Lake
@@ -56,6 +58,39 @@ def test_trinos_rows(lake: Lake, sql: str, answer: str) -> None:
         assert answer[1:] in str(refused.value)
     else:
         assert lake.rows(sql) == ast.literal_eval(answer)
+
+
+ATOMS = [*"ab1-_ :/", r"\d", r"\w", r"\.", r"\$", ".", "[ab]", "[^a]", "[a-c]", "[0-9a]"]
+REPEATS = ["", "*", "+", "?", "*?", "+?", "{2}", "{1,2}", "{0,}"]
+
+
+@given(
+    st.sampled_from(["", "^"]),
+    st.lists(st.tuples(st.sampled_from(ATOMS), st.sampled_from(REPEATS)), min_size=1, max_size=4),
+    st.sampled_from(["", "$"]),
+    st.text("ab1-_ :/.$c9Z\té\n", max_size=9),
+)
+def test_a_plain_pattern_finds_in_duckdb_what_it_finds_in_athena(
+    begin: str, atoms: list[tuple[str, str]], end: str, source: str
+) -> None:
+    """The one is asked of a column, the other of a literal, which never goes to DuckDB."""
+    pattern = begin + "".join(map("".join, atoms)) + end
+    literal = "'" + source + "'"
+    both = "regexp_extract({0}, '{1}'), regexp_like({0}, '{1}')"
+
+    ((extract, like),) = _shared().rows(f"SELECT {both.format('x', pattern)} FROM (VALUES {literal}) AS t(x)")
+
+    assert ((extract, like),) == tuple(_shared().rows(f"SELECT {both.format(literal, pattern)}"))
+
+
+_LAKE: list[Lake] = []
+
+
+def _shared() -> Lake:
+    """One lake for the property, which takes no fixtures."""
+    if not _LAKE:
+        _LAKE.append(Lake())
+    return _LAKE[0]
 
 
 def test_there_are_cases() -> None:

@@ -262,8 +262,7 @@ def test_a_session_is_told_with_its_role(trail: Trail) -> None:
 
 
 def test_a_presigned_upload_keeps_no_secret(trail: Trail) -> None:
-    s3 = trail.account.client("s3")
-    s3.meta.config.signature_version = "s3v4"
+    s3 = trail.account.client("s3", signature_version="s3v4")
     url = s3.generate_presigned_url("put_object", Params={"Bucket": trail.bucket, "Key": "up"})
     assert requests.put(url, data=b"12", timeout=10).ok
     record = trail.only()

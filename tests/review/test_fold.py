@@ -235,6 +235,24 @@ def test_the_same_change_of_several_resources_is_told_once_and_its_parts_stay() 
     assert few.id != all_three.id
 
 
+def test_a_person_who_gets_into_several_things_is_one_finding() -> None:
+    def side(*names: str) -> list[dict[str, Any]]:
+        users = [f"arn:aws:iam::{ACCOUNT}:user/{name}" for name in names]
+        trust = {"Sid": "S", "Effect": "Allow", "Principal": {"AWS": users}, "Action": "sts:AssumeRole"}
+        grants = [
+            resource(f'aws_lakeformation_permissions.p["{user}"]', principal=user, permissions=["SELECT"])
+            for user in users
+        ]
+        people = [role(name, assume_role_policy=policy(trust)) for name in ("analyst", "auditor")]
+        return [*people, *grants]
+
+    (finding,) = differ(side("ada"), side("ada", "grace"))
+    assert (finding.direction, finding.text) == (
+        "wider",
+        "`grace` was named nowhere before: 3 differences, 3 of them wider",
+    )
+
+
 def test_an_approval_of_the_whole_or_of_every_wider_part_approves_it() -> None:
     trusted = [
         role("helper"),

@@ -78,15 +78,19 @@ def retention_longer(plan: Plan) -> Plan:
     return plan
 
 
-def new_person(plan: Plan) -> Plan:
-    (analyst, *_) = [entry for entry in each(plan, "aws_iam_role") if "people_role" in entry["address"]]
-    trust = json.loads(analyst["values"]["assume_role_policy"])
-    for statement in trust["Statement"]:
-        names = statement["Principal"]["AWS"]
-        names = [names] if isinstance(names, str) else names
-        statement["Principal"]["AWS"] = [*names, re.sub(r"/[^/]+$", "/ada", names[0])]
-    analyst["values"]["assume_role_policy"] = json.dumps(trust)
-    return plan
+def people(*names: str) -> Edit:
+    """Add the role of a persona, as ``people`` in the tfvars makes it, for these users."""
+
+    def edit(plan: Plan) -> Plan:
+        module = 'module.people_role["analyst"]'
+        copied(plan, "module.etl_role", module, ("-etl", "-people-analyst"))
+        (role,) = each(plan, "aws_iam_role", module)
+        users = [f"arn:aws:iam::123456789012:user/{name}" for name in names]
+        trust = {"Sid": "People", "Effect": "Allow", "Principal": {"AWS": users}, "Action": "sts:AssumeRole"}
+        role["values"]["assume_role_policy"] = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+        return plan
+
+    return edit
 
 
 def tighter_policy(plan: Plan) -> Plan:
@@ -158,11 +162,10 @@ def moved(folder: Any, old: str, new: str) -> Moves:
     ("edit", "said"),
     [
         (alarm_deleted, r"cloudwatch metric alarm `\S+-recorder-throttles` is gone: "),
-        (new_person, r"user `ada` may now `sts:AssumeRole` on "),
         (role_renamed, r"role `\S+-etl-2` was called `\S+-etl`: it is made anew"),
         (
             key_to_for_each,
-            r"module `module\.data_key\[\"a\"\]` was `module\.data_key`, which no `moved` block says",
+            r"kms key `\S+` is at `module\.data_key\[\"a\"\]\.\S+` now, before `module\.data_key\.\S+`: ",
         ),
         (module_moved, r"athena workgroup `\S+` is at `module\.asking\.\S+` now, before "),
         (new_module, r"module `module\.helper_role` is new: \d+ differences, \d+ of them wider"),
@@ -188,6 +191,13 @@ def test_it_needs_none_and_is_one_finding(base: Plan, edit: Edit, said: str) -> 
     (finding,) = found(base, edit)
     assert finding.direction == "narrower"
     assert re.match(said, finding.text), finding.text
+
+
+def test_a_person_more_needs_an_approval_and_is_one_finding(base: Plan) -> None:
+    before = people("operator")(copy.deepcopy(base))
+    (finding,) = compare(*applied_sides(before, people("operator", "ada")(copy.deepcopy(base))))
+    assert finding.direction == "wider"
+    assert finding.text.startswith("user `ada` may now `sts:AssumeRole` on `custody-local-people-analyst`")
 
 
 def test_more_memory_is_nothing_to_tell(base: Plan) -> None:

@@ -48,7 +48,7 @@ def account_server(
     folder: Path, secret_keys: dict[str, str] | None, name: str = "loader"
 ) -> Iterator[AccountServer]:
     """Serve until the block ends; the one account has no password at first."""
-    certificate, key = _certificate(folder)
+    certificate, key = self_signed(folder)
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)
@@ -126,7 +126,8 @@ class _Handler(BaseHTTPRequestHandler):
         return bool(signer.signature(signed, request) == parts["Signature"])
 
 
-def _certificate(folder: Path) -> tuple[Path, Path]:
+def self_signed(folder: Path) -> tuple[Path, Path]:
+    """A certificate for this machine's own address and its key, as files."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "accounts")])
     now = datetime.datetime.now(datetime.UTC)

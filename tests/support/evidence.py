@@ -252,7 +252,7 @@ class World:
         self.recorder = self.recorder_with(self.signer)
         self._numbers = itertools.count(1)
 
-    def recorder_with(self, signer: Signer, logger: Logger | None = None) -> Recorder:
+    def recorder_with(self, signer: Signer, logger: Logger | None = None, **options: Any) -> Recorder:
         return Recorder(
             s3=self.s3,
             signer=signer,
@@ -260,6 +260,7 @@ class World:
             identity=IDENTITY,
             logger=logger or Logger(service="recorder"),
             metrics=self.metrics,
+            **options,
         )
 
     def counted(self) -> dict[str, list[float]]:

@@ -345,6 +345,7 @@ def test_the_deployment_says_that_the_last_apply_did_not_succeed(steps: Steps) -
     steps.second("exit 1")
     with pytest.raises(TerraformError, match="what was done so far is in the state"):
         steps.terraform.apply()
+    steps.terraform.outputs()
     document = json.loads(path.read_bytes())
     assert parse_time(document.pop("unfinished_apply"))
     assert document == {"word": "said"}

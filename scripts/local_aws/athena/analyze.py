@@ -97,7 +97,8 @@ class Analyzer(Expressions):
         if having := node.args.get("having"):
             clauses.append(f"HAVING {self.condition(having.this, inner)}")
         if order := node.args.get("order"):
-            clauses.append(f"ORDER BY {self._order(order, items, inner)}")
+            by = self._order(order, items, inner, among=bool(node.args.get("distinct")))
+            clauses.append(f"ORDER BY {by}")
         clauses.extend(self._limits(node))
         distinct = node.args.get("distinct")
         if distinct:
@@ -153,8 +154,13 @@ class Analyzer(Expressions):
             raise self.error(node, "INVALID_COLUMN_REFERENCE", message)
         return int(node.name) - 1
 
-    def _order(self, node: exp.Expr, items: Sequence[tuple[str | None, Typed]], scope: Scope) -> str:
-        """Write an ORDER BY; its names mean the query's own columns first, then those of its tables."""
+    def _order(
+        self, node: exp.Expr, items: Sequence[tuple[str | None, Typed]], scope: Scope, *, among: bool = False
+    ) -> str:
+        """Write an ORDER BY; its names mean the query's own columns first, then those of its tables.
+
+        ``among``: it may only be by the query's own columns, as after DISTINCT.
+        """
         self.only(node, "expressions")
         own = tuple(Field(name.lower() if name else None, value) for name, value in items)
         ordering = replace(scope, fields=own, outer=scope)
@@ -163,6 +169,9 @@ class Analyzer(Expressions):
             at = self._ordinal(ordered.this, len(items), "ORDER BY")
             key = items[at][1].sql if at is not None else self.expression(ordered.this, ordering).sql
             same = [n for n, (_, value) in enumerate(items, start=1) if value.sql == key]
+            if among and not same:
+                message = "For SELECT DISTINCT, ORDER BY expressions must appear in select list"
+                raise self.error(ordered, "EXPRESSION_NOT_IN_DISTINCT", message)
             keys.append(f"{same[0] if same else key}{self.direction(ordered)}")
         return ", ".join(keys)
 

@@ -44,6 +44,7 @@ _LOCK_KEYS = {
 }
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes-enforce.html
 _CREATING = {"CompleteMultipartUpload", "CopyObject", "PostObject", "PutObject"}
+_AUTH_TYPES = {"QueryString": "REST-QUERY-STRING", "HtmlForm": "POST"}
 _KNOWN_KEYS = frozenset(
     [
         "aws:principalaccount",
@@ -104,8 +105,12 @@ def _check_before(name: str) -> None:
 
 
 def _authorize(response: S3Response, call: S3Call) -> None:
-    if call.operation is None or call.operation.name in {"CreateBucket", "DeleteObjects"}:
-        return  # The one has no policy yet, the other is decided key by key.
+    if call.operation is None or call.operation.name == "DeleteObjects":
+        return  # The one is a question of a browser's, the other is decided key by key.
+    if call.operation.name in {"CreateBucket", "ListBuckets"}:  # There is no policy yet, or none.
+        if call.principal.is_anonymous:
+            raise AccessDeniedError(call, f"s3:{call.operation.action}", "*")
+        return
     check = _Check(response.backend, call, _context(call) | _lock_context(response, call))
     check.require(call.operation.action, call.bucket, call.key)
     if call.headers.get("x-amz-bypass-governance-retention", "").lower() == "true":
@@ -114,6 +119,13 @@ def _authorize(response: S3Response, call: S3Call) -> None:
         path, _, version = call.headers["x-amz-copy-source"].partition("?versionId=")
         bucket, _, key = unquote(path).lstrip("/").partition("/")
         check.require("GetObjectVersion" if version else "GetObject", bucket, key)
+
+
+def allows(bucket: FakeBucket, call: S3Call, action: str, key: str) -> bool:
+    """Whether the bucket's policy lets a call do ``action`` (without its ``s3:``) to one of several keys."""
+    resource = f"arn:aws:s3:::{bucket.name}/{key}"
+    decision = _decide(bucket.policy, call, _context(call), f"s3:{action}", resource)
+    return decision is Decision.ALLOW or (decision is Decision.NEUTRAL and not call.principal.is_anonymous)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,13 +149,9 @@ class _Check:
 
 
 def _get_permission(self: FakeBucket, action: str, resource: str) -> PermissionResult:
-    """What moto asks: of each key of a DeleteObjects, and again of what was checked already."""
-    call = current()
-    if call is None or call.operation is None or call.operation.name != "DeleteObjects":
-        return PermissionResult.PERMITTED
-    decision = _decide(self.policy, call, _context(call), action, resource)
-    denied = decision is Decision.DENY or (call.principal.is_anonymous and decision is not Decision.ALLOW)
-    return PermissionResult.DENIED if denied else PermissionResult.PERMITTED
+    """What moto asks once more, in actions of its own making: it was decided before."""
+    del self, action, resource
+    return PermissionResult.PERMITTED
 
 
 def _decide(
@@ -169,7 +177,7 @@ def _context(call: S3Call) -> dict[str, str]:
         "aws:useragent": call.headers.get("user-agent", ""),
         "aws:userid": principal.principal_id,
         "aws:viaawsservice": "false",
-        "s3:authtype": "REST-QUERY-STRING" if call.is_presigned else "REST-HEADER",
+        "s3:authtype": _AUTH_TYPES.get(call.authentication, "REST-HEADER"),
         "s3:signatureversion": "AWS4-HMAC-SHA256",
         "s3:tlsversion": "1.3",
     }

@@ -6,11 +6,10 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import io
+import itertools
 import os
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from tempfile import SpooledTemporaryFile
@@ -19,8 +18,13 @@ from typing import Any
 from moto.s3.exceptions import EntityTooSmall, InvalidPart, MalformedXML
 from moto.s3.models import FakeKey, FakeMultipart
 from moto.s3.responses import S3Response
-from moto.s3.utils import compute_checksum
 from moto.settings import S3_UPLOAD_PART_MIN_SIZE
+
+from scripts.local_aws.calls import current
+from scripts.local_aws.patches.s3_checksums import type_of
+from scripts.local_aws.patches.s3_multipart_uploads import NamedPart
+from scripts.local_aws.s3 import checksums
+from scripts.local_aws.s3.errors import invalid_request
 
 CHUNK_BYTES = 1024 * 1024
 
@@ -100,13 +104,11 @@ def apply() -> None:
     FakeMultipart.complete = _complete  # type: ignore[method-assign,assignment]
 
 
-def _complete(
-    self: FakeMultipart, body: Iterator[tuple[int, str]]
-) -> tuple[Assembled, str, tuple[str, str, int] | None]:
+def _complete(self: FakeMultipart, body: list[NamedPart]) -> tuple[Assembled, str, tuple[str, str, int]]:
     parts: list[FakeKey] = []
-    for number, etag in body:
-        part = self.parts.get(number)
-        if part is None or part.etag.strip('"') != etag.strip('"'):
+    for named in body:
+        part = self.parts.get(named.number)
+        if part is None or part.etag.strip('"') != named.etag or not _has(part, named.checksums):
             raise InvalidPart()
         if parts and parts[-1].size < S3_UPLOAD_PART_MIN_SIZE:
             raise EntityTooSmall()
@@ -115,30 +117,60 @@ def _complete(
         raise MalformedXML
     digests = b"".join(bytes.fromhex(part.etag.strip('"')) for part in parts)
     etag_of_all = hashlib.md5(digests, usedforsecurity=False).hexdigest()
+    checksum = _checksum(self, body, parts)
+    size = sum(part.size for part in parts)
+    _require_as_named(checksum, size)
     whole = SpooledTemporaryFile(parts[0]._max_buffer_size)  # noqa: SIM115 - the object's from here on
     for part in parts:
-        whole.writelines(_chunks(part))
-    size = sum(part.size for part in parts)
-    return Assembled(whole, size), f"{etag_of_all}-{len(parts)}", _checksum(self, parts)
+        whole.writelines(chunks(part))
+    return Assembled(whole, size), f"{etag_of_all}-{len(parts)}", checksum
 
 
-def _checksum(upload: FakeMultipart, parts: list[FakeKey]) -> tuple[str, str, int] | None:
-    """The checksum that the upload asked for: its type, its value in base64, over how many parts."""
-    algorithm = upload.metadata.get("x-amz-checksum-algorithm")
-    if not algorithm:
-        return None
-    if upload.metadata.get("x-amz-checksum-type") == "FULL_OBJECT":
-        if algorithm != "CRC32":
-            return None
-        crc = 0
-        for part in parts:
-            for chunk in _chunks(part):
-                crc = zlib.crc32(chunk, crc)
-        return "FULL_OBJECT", base64.b64encode(crc.to_bytes(4, "big")).decode(), 1
-    of_parts = b"".join(compute_checksum(part.value, algorithm, encode_base64=False) for part in parts)
-    return "COMPOSITE", compute_checksum(of_parts, algorithm).decode(), len(parts)
+def _has(part: FakeKey, named: dict[str, str]) -> bool:
+    return all(
+        checksums.encoded(algorithm, chunks(part)) == value
+        for algorithm, value in named.items()
+        if algorithm in checksums.ALGORITHMS
+    )
 
 
-def _chunks(key: FakeKey) -> Iterator[bytes]:
+def _checksum(upload: FakeMultipart, named: list[NamedPart], parts: list[FakeKey]) -> tuple[str, str, int]:
+    """The checksum that the upload asked for, or S3's own: type, value in base64, over how many parts."""
+    algorithm = upload.metadata.get("x-amz-checksum-algorithm", "").upper()
+    kind = type_of(algorithm, upload.metadata.get("x-amz-checksum-type")) if algorithm else "FULL_OBJECT"
+    if kind == "FULL_OBJECT":
+        whole = itertools.chain.from_iterable(chunks(part) for part in parts)
+        return kind, checksums.encoded(algorithm or checksums.DEFAULT, whole), 1
+    for part in named:
+        if algorithm not in part.checksums:
+            raise invalid_request(
+                f"The upload was created using a {algorithm.lower()} checksum. The complete request must "
+                f"include the checksum for each part. It was missing for part {part.number} in the request."
+            )
+    of_parts = b"".join(checksums.compute(algorithm, chunks(part)) for part in parts)
+    return kind, checksums.encoded(algorithm, [of_parts]), len(parts)
+
+
+def _require_as_named(checksum: tuple[str, str, int], size: int) -> None:
+    """Raise ``S3Error`` if the completion names another checksum or size of the object."""
+    call = current()
+    headers = call.headers if call else {}
+    kind, value, count = checksum
+    for header, algorithm in checksums.HEADERS.items():
+        if header in headers and headers[header] not in {
+            value,
+            f"{value}-{count}" if kind == "COMPOSITE" else value,
+        }:
+            raise checksums.mismatch(algorithm)
+    named_size = headers.get("x-amz-mp-object-size")
+    if named_size is not None and named_size != str(size):
+        raise invalid_request(
+            f"The provided 'x-amz-mp-object-size' header value {named_size} does not match what was "
+            f"computed: {size}"
+        )
+
+
+def chunks(key: FakeKey) -> Iterator[bytes]:
+    """The value of a key, in pieces."""
     value = _Reading(key).value
     yield from [value] if isinstance(value, bytes) else value

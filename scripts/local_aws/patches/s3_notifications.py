@@ -17,10 +17,9 @@ from moto.s3 import notifications
 from moto.s3.models import FakeBucket, FakeDeleteMarker, FakeKey
 from moto.s3.notifications import S3NotificationEvent
 
-from scripts.local_aws.account import OPERATOR_ACCESS_KEY
 from scripts.local_aws.calls import S3Call, current
 from scripts.local_aws.delivery import DELIVERY
-from scripts.local_aws.identity import resolve
+from scripts.local_aws.identity import operator
 
 EVENT_VERSION = "2.6"
 _OWNER_ID = "A3NL1KOZZKExample"
@@ -35,6 +34,9 @@ def apply() -> None:
         is_put = event_name == S3NotificationEvent.OBJECT_CREATED_PUT_EVENT
         if is_put and getattr(key, "multipart", None) is not None:
             return  # The event for the completed upload follows.
+        call = current()
+        if is_put and call is not None and call.operation is not None and call.operation.name == "PostObject":
+            event_name = S3NotificationEvent.OBJECT_CREATED_POST_EVENT
         send(account_id, event_name, bucket, key)
 
     notifications.send_event = send_once
@@ -85,7 +87,7 @@ def _object(bucket: FakeBucket, key: FakeKey | FakeDeleteMarker) -> dict[str, An
 
 
 def _principal_id(call: S3Call | None) -> str:
-    principal = call.principal if call else resolve(OPERATOR_ACCESS_KEY)
+    principal = call.principal if call else operator()
     return "Anonymous" if principal.is_anonymous else f"AWS:{principal.principal_id}"
 
 

@@ -133,10 +133,10 @@ def _response_elements(call: S3Call) -> dict[str, Any] | None:
 
 def _additional_event_data(call: S3Call) -> dict[str, Any]:
     data: dict[str, Any] = {
-        "SignatureVersion": "SigV2" if "AWSAccessKeyId" in call.query else "SigV4",
+        "SignatureVersion": "SigV4",
         "CipherSuite": _CIPHER_SUITE,
         "bytesTransferredIn": call.bytes_in,
-        "AuthenticationMethod": "QueryString" if call.is_presigned else "AuthHeader",
+        "AuthenticationMethod": call.authentication,
         "x-amz-id-2": call.host_id,
         "bytesTransferredOut": call.bytes_out,
     }

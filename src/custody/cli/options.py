@@ -82,8 +82,13 @@ class Run:
     def session(self) -> Session:
         """Credentials and region; the region is the deployment's, whatever the environment says."""
         import boto3
+        import botocore.session
 
-        return boto3.session.Session(region_name=self.deployment.region)
+        from custody.listing import read_times_fast
+
+        core = botocore.session.get_session()
+        read_times_fast(core)
+        return boto3.session.Session(botocore_session=core, region_name=self.deployment.region)
 
     def client(self, service: str) -> Any:
         """Return a client: quick to notice an endpoint that is not there, patient with throttling.

@@ -201,6 +201,11 @@ def print_verification(run: Run, verification: VerificationReport) -> None:
         run.out.print(f"  {visible(finding.detail)}", soft_wrap=True)
     for words in verification.unchecked:
         run.say(f"Could not be checked: {words}", style="yellow")
+    if (more := verification.unchecked_count - len(verification.unchecked)) > 0:
+        run.say(f"Could not be checked: {more:,} more.", style="yellow")
+    if verification.other_records:
+        kinds = ", ".join(f"{kind} {count:,}" for kind, count in sorted(verification.other_records.items()))
+        run.say(f"Records of the trail that witness no single write, by category: {kinds}.")
     if verification.sample < 1:
         run.say(f"A sample of {verification.sample:.4g}, drawn by the seed {verification.seed}.")
     run.say(

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from custody.errors import EvidenceError
 from custody.times import format_time
 
 if TYPE_CHECKING:
@@ -24,6 +25,10 @@ CLOCK_TOLERANCE = timedelta(minutes=1)
 RECORDING_TIME = timedelta(minutes=15)
 """The recorder dates a receipt, signs it and stores it in one call, and no call takes longer (AWS Lambda
 Developer Guide, "Lambda quotas")."""
+
+
+class WrongTimeError(EvidenceError):
+    """A receipt says that it was recorded when it cannot have been."""
 
 
 class Fact(StrEnum):
@@ -78,3 +83,11 @@ def compare_with_object(receipt: Receipt, listed: VersionEntry) -> list[Contradi
         )
         found.append(Contradiction(Fact.RECORDED_AT, words))
     return found
+
+
+def require_possible_time(receipt: Receipt, stored_at: datetime, listed: VersionEntry) -> None:
+    """Raise ``WrongTimeError`` if a receipt was not recorded between its object and its own storage."""
+    found = [*compare_with_storage(receipt, stored_at), *compare_with_object(receipt, listed)]
+    for contradiction in found:
+        if contradiction.fact is Fact.RECORDED_AT:
+            raise WrongTimeError(contradiction.detail)

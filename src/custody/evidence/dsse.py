@@ -1,7 +1,7 @@
 """DSSE envelopes, written: the bytes a signature covers, and the JSON that carries both.
 
 Standard: DSSE v1.0.0, protocol.md and envelope.md (https://github.com/secure-systems-lab/dsse). The recorder
-needs these two functions and nothing more, so it does without securesystemslib and its cold start; readers
+needs these functions and nothing more, so it does without securesystemslib and its cold start; readers
 (``custody.evidence.envelope``) use securesystemslib, so that what is signed here is checked by another's
 encoding.
 """
@@ -9,8 +9,11 @@ encoding.
 from __future__ import annotations
 
 import json
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from typing import TYPE_CHECKING
+
+from custody.documents import Fields, parse_object
+from custody.errors import EvidenceError
 
 if TYPE_CHECKING:
     from custody.evidence.signing import Signer
@@ -35,3 +38,17 @@ def sign_envelope(payload: bytes, payload_type: str, signer: Signer) -> bytes:
         "signatures": [{"keyid": signer.keyid, "sig": b64encode(signature).decode()}],
     }
     return json.dumps(envelope, separators=(",", ":")).encode()
+
+
+def read_payload(data: bytes, payload_type: str) -> bytes:
+    """The payload of an envelope as ``sign_envelope`` writes them; its signatures are not looked at.
+
+    Raises ``EvidenceError`` if it is none, or has a payload of another type.
+    """
+    fields = Fields(parse_object(data, "envelope", MAX_ENVELOPE_BYTES), "envelope")
+    if (kind := fields.text("payloadType")) != payload_type:
+        raise EvidenceError(f"The payload's type is {kind[:80]!r}, not {payload_type}.")
+    try:
+        return b64decode(fields.text("payload"), validate=True)
+    except ValueError as error:
+        raise EvidenceError(f"The envelope's payload is not base64: {error}.") from error

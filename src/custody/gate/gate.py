@@ -20,7 +20,14 @@ from botocore.exceptions import BotoCoreError, ClientError
 from custody.errors import CannotCheckError, CustodyError, EvidenceError, UsageError
 from custody.etl.store import S3Store, table_uri
 from custody.evidence.hashing import ShortStreamError
-from custody.evidence.registry import MAX_REGISTRY_BYTES, REGISTRY_KEY, SignatureCheck, parse_registry
+from custody.evidence.registry import (
+    MAX_REGISTRY_BYTES,
+    REGISTRY_KEY,
+    CurrentKeyRing,
+    KeyRing,
+    SignatureCheck,
+    parse_registry,
+)
 from custody.gate.decisions import Decisions, may_decide, read_decisions
 from custody.gate.jobs import Attempt, Job, is_due, running
 from custody.gate.lineages import Lineages, Made, is_gold_behind, is_resolved
@@ -158,8 +165,12 @@ class Gate:
 
     def _call(self) -> _Call:
         settings = self._settings
-        body = self._s3.get_object(Bucket=settings.provenance_bucket, Key=REGISTRY_KEY)["Body"]
-        ring = parse_registry(body.read(MAX_REGISTRY_BYTES + 1), self._signatures)
+
+        def read() -> KeyRing:
+            body = self._s3.get_object(Bucket=settings.provenance_bucket, Key=REGISTRY_KEY)["Body"]
+            return parse_registry(body.read(MAX_REGISTRY_BYTES + 1), self._signatures)
+
+        ring = CurrentKeyRing(read)
         receipts = ReceiptGate(self._s3, settings.provenance_bucket, ring, self._clock(), settings.watermark)
         writers = Writers(self._s3, receipts)
         lineages = Lineages(self._s3, writers, settings.etl_role_id, self._known_lineages, self._knows_run)

@@ -18,10 +18,17 @@ from botocore.exceptions import ClientError
 
 from custody.errors import EvidenceError
 from custody.etl.manifest import Entry
+from custody.evidence.agreement import WrongTimeError, require_possible_time
 from custody.evidence.envelope import parse_envelope, read_envelope
 from custody.evidence.objects import ObjectVersion
 from custody.evidence.receipt import PAYLOAD_TYPE, Receipt, parse_statement
-from custody.evidence.registry import KeyRing, NotInForceError, NotRegisteredError, WrongSignatureError
+from custody.evidence.registry import (
+    CurrentKeyRing,
+    KeyRing,
+    NotInForceError,
+    NotRegisteredError,
+    WrongSignatureError,
+)
 from custody.evidence.signing import UnusableKeyError
 from custody.listing import VersionEntry
 from custody.times import format_time
@@ -44,6 +51,7 @@ class Reason(StrEnum):
     UNUSABLE_KEY = "key cannot be used"
     SIGNATURE = "signature"
     NOT_IN_FORCE = "key not in force"
+    RECORDED_AT = "differs from its receipt: recorded at"
     OTHER_VERSION = "another version's receipt"
     SIZE = "differs from its receipt: size"
     ETAG = "differs from its receipt: etag"
@@ -81,6 +89,7 @@ _REASONS: tuple[tuple[type[EvidenceError], Reason], ...] = (
     (WrongSignatureError, Reason.SIGNATURE),
     (NotInForceError, Reason.NOT_IN_FORCE),
     (UnusableKeyError, Reason.UNUSABLE_KEY),
+    (WrongTimeError, Reason.RECORDED_AT),
 )
 
 
@@ -88,7 +97,12 @@ class ReceiptGate:
     """Checks object versions by their receipts, any number side by side."""
 
     def __init__(
-        self, s3: S3Client, provenance_bucket: str, ring: KeyRing, now: datetime, watermark: timedelta
+        self,
+        s3: S3Client,
+        provenance_bucket: str,
+        ring: KeyRing | CurrentKeyRing,
+        now: datetime,
+        watermark: timedelta,
     ) -> None:
         self._s3 = s3
         self._provenance_bucket = provenance_bucket
@@ -126,20 +140,21 @@ class ReceiptGate:
         with closing(found["Body"]) as body:
             data = read_envelope(body, found["ContentLength"])
         try:
-            receipt = self._read(data, found["LastModified"])
+            receipt = self._read(data, found["LastModified"], listed)
         except EvidenceError as error:
             reason = next((reason for kind, reason in _REASONS if isinstance(error, kind)), Reason.UNREADABLE)
             return Withheld(version, reason, error.message)
         return _compare(version, listed, receipt)
 
-    def _read(self, data: bytes, stored_at: datetime) -> Receipt:
-        """The receipt, once its signature holds. Raises ``EvidenceError``."""
+    def _read(self, data: bytes, stored_at: datetime, listed: VersionEntry) -> Receipt:
+        """The receipt, once its signature holds and its time can be. Raises ``EvidenceError``."""
         envelope = parse_envelope(data)
         if envelope.payload_type != PAYLOAD_TYPE:
             raise EvidenceError(f"The payload's type is {envelope.payload_type[:80]!r}, not {PAYLOAD_TYPE}.")
         self._ring.verify(envelope)
         receipt = parse_statement(envelope.payload)
         self._ring.require_in_force(envelope, receipt.recorded_at, stored_at)
+        require_possible_time(receipt, stored_at, listed)
         return receipt
 
 

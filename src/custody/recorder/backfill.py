@@ -241,8 +241,9 @@ def _listed_receipts(s3: S3Client, bucket: str, first: str, last: str) -> Iterat
 
 
 def may_have_receipt(deployment: Deployment, version: ObjectVersion) -> bool:
-    """Whether the recorder makes receipts for this place; it never does for a key under ``provenance/``."""
-    return deployment.is_recorded(version.bucket, version.key) and not version.key.startswith(RECEIPT_PREFIX)
+    """Whether the recorder makes receipts for this place; it never does for the provenance bucket."""
+    is_provenance = version.bucket == deployment.buckets["provenance"]
+    return deployment.is_recorded(version.bucket, version.key) and not is_provenance
 
 
 def _require_recorded_scope(deployment: Deployment, scope: S3Location) -> None:

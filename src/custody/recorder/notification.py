@@ -15,7 +15,7 @@ from urllib.parse import quote_plus, unquote_plus
 
 from custody.documents import Fields, parse_object
 from custody.errors import CustodyError, EvidenceError
-from custody.evidence.objects import MAX_KEY_BYTES, RECEIPT_PREFIX, ObjectVersion
+from custody.evidence.objects import MAX_KEY_BYTES, ObjectVersion
 from custody.times import format_time
 
 BACKFILL_SOURCE = "custody:backfill"
@@ -36,7 +36,7 @@ class SkipReason(StrEnum):
     TEST_EVENT = "test_event"
     """Amazon S3 sends ``s3:TestEvent`` when a notification is configured."""
     RECEIPT = "receipt"
-    """A key under ``provenance/``: a receipt for a receipt would go on for ever."""
+    """An object of the provenance bucket: a receipt for a receipt would go on for ever."""
     NOT_CREATED = "not_created"
     """An event that creates no object version."""
     DELETE_MARKER = "delete_marker"
@@ -130,8 +130,6 @@ def _parse_record(record: Fields) -> ObjectCreated | Skipped:
         return Skipped(SkipReason.DELETE_MARKER, subject.uri)
     if not (name == BACKFILL_NAME if backfill else name.startswith("ObjectCreated:")):
         return Skipped(SkipReason.NOT_CREATED, subject.uri)
-    if key.startswith(RECEIPT_PREFIX):
-        return Skipped(SkipReason.RECEIPT, subject.uri)
     if version_id in (None, "", "null"):
         raise EvidenceError(
             f"The message names no version of s3://{bucket}/{key[:80]!r}: is versioning on in that bucket?"

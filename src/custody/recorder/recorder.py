@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError
 
-from custody.errors import CustodyError
+from custody.errors import CustodyError, EvidenceError
 from custody.evidence.creation import create_object
-from custody.evidence.dsse import CONTENT_TYPE, sign_envelope
+from custody.evidence.dsse import CONTENT_TYPE, MAX_ENVELOPE_BYTES, read_payload, sign_envelope
 from custody.evidence.hashing import ShortStreamError, hash_stream
-from custody.evidence.receipt import PAYLOAD_TYPE, Receipt, RecorderIdentity
+from custody.evidence.receipt import PAYLOAD_TYPE, Receipt, RecorderIdentity, parse_statement
 from custody.recorder.notification import (
     MalformedMessageError,
     ObjectCreated,
@@ -29,12 +29,14 @@ from custody.recorder.notification import (
     SkipReason,
     parse_message,
 )
+from custody.times import format_time
 
 if TYPE_CHECKING:
     from aws_lambda_powertools import Logger, Metrics
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef
 
+    from custody.evidence.objects import ObjectVersion
     from custody.evidence.signing import Signer
 
 
@@ -48,6 +50,14 @@ class StreamBrokenError(CustodyError):
 
 class WrongVersionError(CustodyError):
     """Amazon S3 answered with another version than the one asked for."""
+
+
+class KeyNotInForceError(CustodyError):
+    """The signing key is not valid yet: what it signed now would never verify."""
+
+
+class PlaceTakenError(CustodyError):
+    """Something else lies where the receipt belongs, and nothing there is ever replaced."""
 
 
 class Result(StrEnum):
@@ -66,6 +76,8 @@ class Failure(StrEnum):
     STREAM_BROKEN = "FailedStreamBroken"
     THROTTLED = "FailedThrottled"
     ACCESS_DENIED = "FailedAccessDenied"
+    KEY_NOT_IN_FORCE = "FailedKeyNotInForce"
+    PLACE_TAKEN = "FailedPlaceTaken"
     OTHER = "FailedOther"
 
 
@@ -110,6 +122,7 @@ class Recorder:
         identity: RecorderIdentity,
         logger: Logger,
         metrics: Metrics,
+        key_valid_from: datetime | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._s3 = s3
@@ -118,6 +131,7 @@ class Recorder:
         self._identity = identity
         self._logger = logger
         self._metrics = metrics
+        self._key_valid_from = key_valid_from
         self._clock = clock
         self._counting = Lock()
         """Powertools' metrics are not safe to add to from several threads."""
@@ -152,14 +166,17 @@ class Recorder:
     def _skip_or_record(self, event: ObjectCreated | Skipped) -> Outcome:
         if isinstance(event, Skipped):
             return Outcome(Result.SKIPPED, event.subject, reason=event.reason)
+        if event.version.bucket == self._provenance_bucket:
+            return Outcome(Result.SKIPPED, event.subject, reason=SkipReason.RECEIPT)
         return self.record(event)
 
     def record(self, event: ObjectCreated) -> Outcome:
         """Hash one object version and write its receipt, unless there is one.
 
-        Raises ``ObjectGoneError``, ``StreamBrokenError``, ``WrongVersionError``, or botocore's exceptions
-        where Amazon S3 or AWS KMS refuse or cannot be reached.
+        Raises ``ObjectGoneError``, ``StreamBrokenError``, ``WrongVersionError``, ``KeyNotInForceError``,
+        ``PlaceTakenError``, or botocore's exceptions where Amazon S3 or AWS KMS refuse or cannot be reached.
         """
+        self._require_key_in_force(self._clock())  # before an object is read that may be large
         version = event.version
         try:
             found = self._s3.get_object(Bucket=version.bucket, Key=version.key, VersionId=version.version_id)
@@ -172,6 +189,8 @@ class Recorder:
         sha256, size_bytes = _hash(found, version.uri)
         if (answered := found.get("VersionId")) != version.version_id:
             raise WrongVersionError(f"Amazon S3 gave version {answered} for {version.uri}.")
+        recorded_at = self._clock()
+        self._require_key_in_force(recorded_at)
         receipt = Receipt(
             event=event,
             sha256=sha256,
@@ -179,17 +198,49 @@ class Recorder:
             etag=found["ETag"],
             last_modified=found["LastModified"],
             content_type=found.get("ContentType"),
-            recorded_at=self._clock(),
+            recorded_at=recorded_at,
             recorder=self._identity,
         )
         envelope = sign_envelope(receipt.to_statement(), PAYLOAD_TYPE, self._signer)
         created = create_object(
             self._s3, self._provenance_bucket, version.receipt_key, envelope, CONTENT_TYPE
         )
+        if created is None:
+            self._require_receipt(version, sha256)
         return Outcome(
             Result.ALREADY_RECORDED if created is None else Result.RECORDED,
             version.uri,
             size_bytes=size_bytes,
+        )
+
+    def _require_key_in_force(self, moment: datetime) -> None:
+        """Raise ``KeyNotInForceError`` if the signing key is not valid yet."""
+        if self._key_valid_from is not None and moment < self._key_valid_from:
+            raise KeyNotInForceError(
+                f"It is {format_time(moment)}, and the signing key is valid only from "
+                f"{format_time(self._key_valid_from)} on: no receipt was made.",
+                "Correct signing_keys and apply, then redrive the dead-letter queue.",
+            )
+
+    def _require_receipt(self, version: ObjectVersion, sha256: str) -> None:
+        """See that what lies in a receipt's place says what the receipt would; its signature is not checked.
+
+        Raises ``PlaceTakenError`` if it does not.
+        """
+        found = self._s3.get_object(Bucket=self._provenance_bucket, Key=version.receipt_key)
+        with closing(found["Body"]) as body:
+            data = body.read(MAX_ENVELOPE_BYTES + 1)
+        try:
+            receipt = parse_statement(read_payload(data, PAYLOAD_TYPE))
+        except EvidenceError as error:
+            why = error.message
+        else:
+            if (receipt.version, receipt.sha256) == (version, sha256):
+                return
+            why = f"It is of {receipt.version.uri} with SHA-256 {receipt.sha256}."
+        raise PlaceTakenError(
+            f"What lies in the place of the receipt of {version.uri} is no receipt of it. {why}",
+            "Somebody else than the recorder wrote there: see CloudTrail.",
         )
 
     def _count(self, outcome: Outcome) -> None:
@@ -209,14 +260,20 @@ class Recorder:
         self._logger.error(name, extra={"object": subject, "error": str(error)})
 
 
+_FAILURES: tuple[tuple[type[Exception], Failure], ...] = (
+    (MalformedMessageError, Failure.MALFORMED),
+    (ObjectGoneError, Failure.OBJECT_GONE),
+    (StreamBrokenError, Failure.STREAM_BROKEN),
+    (KeyNotInForceError, Failure.KEY_NOT_IN_FORCE),
+    (PlaceTakenError, Failure.PLACE_TAKEN),
+)
+
+
 def classify(error: Exception) -> Failure:
     """Which failure an exception of ``Recorder.process`` is counted as."""
-    if isinstance(error, MalformedMessageError):
-        return Failure.MALFORMED
-    if isinstance(error, ObjectGoneError):
-        return Failure.OBJECT_GONE
-    if isinstance(error, StreamBrokenError):
-        return Failure.STREAM_BROKEN
+    for kind, failure in _FAILURES:
+        if isinstance(error, kind):
+            return failure
     if isinstance(error, ClientError):
         code = _code(error)
         if code in _THROTTLING_CODES:

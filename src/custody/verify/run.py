@@ -27,7 +27,7 @@ from custody.evidence.objects import (
 from custody.evidence.registry import MAX_REGISTRY_BYTES, REGISTRY_KEY, CurrentKeyRing, KeyRing
 from custody.findings import Claim, Finding, Severity, Status
 from custody.lineage.document import parse_commit, parse_place
-from custody.listing import list_versions
+from custody.listing import list_versions, list_versions_in_lanes
 from custody.times import format_time
 from custody.trail.log_files import (
     MAX_LOG_FILE_BYTES,
@@ -212,7 +212,7 @@ class Verification:
         first_day = None
         listed = 0
         for bucket, prefix in self._recorded_prefixes():
-            for entry in list_versions(self._s3, bucket, prefix):
+            for entry in list_versions_in_lanes(self._s3, bucket, prefix):
                 version = ObjectVersion(bucket, entry.key, entry.version_id)
                 if entry.is_delete_marker or not self._in_scope(version):
                     continue
@@ -238,7 +238,7 @@ class Verification:
     def _list_receipts(self) -> None:
         listed = 0
         for prefix in self._receipt_prefixes():
-            for entry in list_versions(self._s3, self._provenance, prefix):
+            for entry in list_versions_in_lanes(self._s3, self._provenance, prefix):
                 version = parse_receipt_key(entry.key)
                 if version is not None and not self._in_scope(version):
                     continue  # A key and a version id can run together into the prefix of another.

@@ -43,8 +43,9 @@ def test_the_wheel_brings_both(tmp_path: Path) -> None:
     assert found.npm[0] == str(found.program)
 
 
-def test_the_lock_names_hashes_and_no_registry() -> None:
-    wanted, lock = (json.loads(path.read_text()) for path in node.MANIFESTS)
+@pytest.mark.parametrize("manifests", [node.MANIFESTS, node.CLIENT_MANIFESTS])
+def test_the_lock_names_hashes_and_no_registry(manifests: tuple[Path, Path]) -> None:
+    wanted, lock = (json.loads(path.read_text()) for path in manifests)
     packages = {name: entry for name, entry in lock["packages"].items() if name}
     assert all(entry["integrity"].startswith("sha512-") for entry in packages.values())
     assert not any("resolved" in entry for entry in packages.values())
@@ -63,9 +64,8 @@ def test_a_package_that_is_not_the_locked_one_is_refused(
     lock = json.loads(forged[1].read_text())
     lock["packages"]["node_modules/@cloud-copilot/iam-utils"]["integrity"] = f"sha512-{'A' * 86}=="
     forged[1].write_text(json.dumps(lock))
-    monkeypatch.setattr(node, "MANIFESTS", forged)
     with pytest.raises(ToolError, match="EINTEGRITY"):
-        node.install(tmp_path / "packages")
+        node.install(tmp_path / "packages", forged)
 
 
 def test_without_packages_it_says_what_to_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

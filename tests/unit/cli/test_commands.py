@@ -255,7 +255,7 @@ def test_doctor_names_the_broken_stage(cloud: Cloud, capsys: Capture) -> None:
     assert told.status == 1
     assert "broken  trail" in told.out
     assert "→ Find out who stopped it" in told.out
-    assert told.err == "Broken: trail.\n"
+    assert told.err == "Broken: trail, management events.\n"
     told = Told(capsys, "doctor", "--format", "json")
     assert {check["state"] for check in told.document["checks"]} == {"ok", "broken"}
     assert told.err == ""

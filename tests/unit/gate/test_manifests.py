@@ -265,7 +265,11 @@ Interruption = tuple[int, bool, int | None]
 """The call at which the outer gate dies, whether after it; and the one before which another gate runs."""
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(data=st.data())
 def test_each_version_is_handed_out_once_whatever_happens(
     data: st.DataObject, monkeypatch: pytest.MonkeyPatch

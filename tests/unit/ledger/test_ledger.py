@@ -37,7 +37,7 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
         yield cloud
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(bucket=st.text(), key=st.text(min_size=1), version_id=st.text(min_size=1))
 def test_no_text_from_outside_gets_into_the_sql(cloud: Cloud, bucket: str, key: str, version_id: str) -> None:
     asked: dict[str, Any] = {"since": NOW, "status": LedgerStatus.VERIFIED, "limit": 7}

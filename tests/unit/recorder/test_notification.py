@@ -100,7 +100,6 @@ def test_the_test_event_is_skipped_by_name() -> None:
 @pytest.mark.parametrize(
     ("changes", "key", "reason"),
     [
-        ({}, "provenance/raw/incoming/a/v1.json", SkipReason.RECEIPT),
         ({"eventName": "ObjectRemoved:Delete"}, "incoming/a", SkipReason.NOT_CREATED),
         ({"eventName": "ObjectTagging:Put"}, "incoming/a", SkipReason.NOT_CREATED),
         ({"eventName": "Backfill"}, "incoming/a", SkipReason.NOT_CREATED),
@@ -185,10 +184,7 @@ def test_a_key_of_1024_bytes_is_read() -> None:
 def test_a_backfill_asks_for_the_version_and_claims_nothing(version: ObjectVersion) -> None:
     asked = datetime(2026, 11, 20, 14, tzinfo=UTC)
     (event,) = parse_message(backfill_message(version, asked))
-    if version.key.startswith("provenance/"):
-        assert event == Skipped(SkipReason.RECEIPT, version.uri)
-    else:
-        assert event == ObjectCreated(version, "Backfill", asked)
+    assert event == ObjectCreated(version, "Backfill", asked)
 
 
 def test_a_backfill_cannot_claim_who_wrote() -> None:

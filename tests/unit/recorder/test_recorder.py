@@ -7,7 +7,7 @@ import hashlib
 import io
 import json
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import boto3
@@ -18,7 +18,7 @@ from botocore.stub import Stubber
 from urllib3.exceptions import ProtocolError, ReadTimeoutError
 
 from custody.evidence.creation import CONFLICT_ATTEMPTS
-from custody.evidence.dsse import CONTENT_TYPE
+from custody.evidence.dsse import CONTENT_TYPE, sign_envelope
 from custody.evidence.envelope import parse_envelope
 from custody.evidence.hashing import CHUNK_BYTES
 from custody.evidence.keyring import parse_registry
@@ -28,8 +28,10 @@ from custody.evidence.signing import KmsSigner
 from custody.recorder.notification import MalformedMessageError, SkipReason, backfill_message
 from custody.recorder.recorder import (
     Failure,
+    KeyNotInForceError,
     ObjectGoneError,
     Outcome,
+    PlaceTakenError,
     Result,
     StreamBrokenError,
     WrongVersionError,
@@ -40,6 +42,7 @@ from tests.support.evidence import (
     KEY_ID,
     REGION,
     Drop,
+    LocalSigner,
     World,
     body,
     given,
@@ -220,6 +223,71 @@ def test_a_receipt_of_a_receipt_is_skipped(world: World) -> None:
     (outcome,) = process(world, drop)
     assert (outcome.result, outcome.reason) == (Result.SKIPPED, SkipReason.RECEIPT)
     assert world.counted() == {"SkippedReceipt": [1.0]}
+
+
+def test_a_key_that_reads_like_a_receipts_is_recorded_as_any_other(world: World) -> None:
+    drop = world.put("provenance/a", b"x", world.deployment.buckets["processed"])
+    (outcome,) = process(world, drop)
+    assert outcome.result is Result.RECORDED
+    assert receipts(world) == [drop.version.receipt_key]
+
+
+def envelope_of(world: World, drop: Drop, **predicate: Any) -> bytes:
+    """The receipt of an object version, with some words of it changed and signed by somebody."""
+    process(world, drop)
+    receipt = world.receipt_of(drop.version)
+    payload = json.loads(parse_envelope(world.read(receipt.bucket, receipt.key)).payload)
+    world.s3.delete_object(Bucket=receipt.bucket, Key=receipt.key, VersionId=receipt.version_id)
+    payload["predicate"] |= predicate
+    if digest := predicate.pop("sha256", None):
+        payload["subject"][0]["digest"]["sha256"] = digest
+    return sign_envelope(json.dumps(payload).encode(), PAYLOAD_TYPE, LocalSigner())
+
+
+@pytest.mark.parametrize("garbage", [b"", b"garbage", b"{}", b"[" * 100_000, b"x" * 100_000, b"\xff"])
+def test_garbage_in_a_receipts_place_is_told(world: World, garbage: bytes) -> None:
+    drop = world.put("incoming/a", b"x")
+    world.s3.put_object(Bucket=world.provenance, Key=drop.version.receipt_key, Body=garbage)
+    with pytest.raises(ExceptionGroup) as raised:
+        process(world, drop)
+    (error,) = raised.value.exceptions
+    assert isinstance(error, PlaceTakenError)
+    assert drop.version.uri in str(error)
+    assert world.counted() == {"FailedPlaceTaken": [1.0]}
+    assert world.read(world.provenance, drop.version.receipt_key) == garbage
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"sha256": "00" * 32},
+        {"version_id": "another"},
+        {"recorded_at": "9999-12-31T23:59:60Z"},
+        {"size_bytes": 2**64},
+    ],
+)
+def test_another_receipt_in_a_receipts_place_is_told(world: World, changes: dict[str, Any]) -> None:
+    drop = world.put("incoming/a", b"x")
+    envelope = envelope_of(world, drop, **changes)
+    world.counted()
+    world.s3.put_object(Bucket=world.provenance, Key=drop.version.receipt_key, Body=envelope)
+    with pytest.raises(ExceptionGroup):
+        process(world, drop)
+    assert world.counted() == {"FailedPlaceTaken": [1.0]}
+
+
+def test_a_key_that_is_not_valid_yet_signs_nothing(world: World) -> None:
+    drop = world.put("incoming/a", b"x")
+    soon = datetime.now(UTC) + timedelta(hours=1)
+    world.recorder = world.recorder_with(world.signer, key_valid_from=soon)
+    error = failure(world, drop)
+    assert isinstance(error, KeyNotInForceError)
+    assert "valid only from" in str(error)
+    assert world.counted() == {"FailedKeyNotInForce": [1.0]}
+
+    world.recorder = world.recorder_with(world.signer, key_valid_from=datetime.now(UTC))
+    (outcome,) = process(world, drop)
+    assert outcome.result is Result.RECORDED
 
 
 def test_a_delete_marker_has_no_bytes_and_is_skipped(world: World) -> None:

@@ -174,3 +174,13 @@ def test_a_verified_write_with_a_finding_is_marked(html: str) -> None:
     assert row.status == "verified"
     assert row.uri in sample_data().by_subject
     assert html.count(">1 finding<") == 1
+
+
+def test_a_mismatch_says_in_what_and_as_text() -> None:
+    data = sample_data()
+    row = replace(ledger_row(1, "incoming/a.csv", "mismatch"), contradicts="source_ip<img src=x>\u202e")
+    page = Page(render_report(replace(data, rows=(row, ledger_row(2, "incoming/b.csv")))))
+
+    assert page.text.count("trail and receipt differ in") == 1
+    assert "source_ip<img src=x>\\u202e" in page.text
+    assert page.named("img") == []

@@ -27,7 +27,7 @@ def planned(path: Path) -> PlannedFile:
     return PlannedFile(path, "raw", "incoming/file", found.st_size, found.st_dev, found.st_ino)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(
     bounds=st.tuples(st.integers(0, 100), st.integers(0, 100)).map(sorted),
     steps=st.lists(

@@ -121,7 +121,7 @@ class Crash(BaseException):
 # what lands
 
 
-@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @example(size_bytes=0)
 @example(size_bytes=PART)
 @example(size_bytes=PART + 1)

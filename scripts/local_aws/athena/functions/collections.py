@@ -52,6 +52,11 @@ def _array_of(value: Argument) -> tuple[str, Type]:
     return value.sql, element  # type: ignore[union-attr]
 
 
+def _arrays(arguments: Sequence[Argument]) -> list[Typed]:
+    """Return two arguments that are arrays."""
+    return [Typed(sql, array(element)) for sql, element in map(_array_of, typed(arguments, 2))]
+
+
 def _map_of(value: Argument) -> tuple[str, Type, Type]:
     key, item = of(value, "map").args
     return value.sql, key, item  # type: ignore[union-attr]
@@ -86,8 +91,8 @@ def _contains(arguments: Sequence[Argument]) -> Typed:
 
 def _with_element(values: Argument, wanted: Typed) -> tuple[tuple[str, str], Type]:
     """Return an array and an element for it, as the one type that both can have."""
-    of(values, "array")
-    (sql, item), found = common([*typed([values]), Typed(f"[{wanted.sql}]", array(wanted.type))])
+    sql_, element = _array_of(values)
+    (sql, item), found = common([Typed(sql_, array(element)), Typed(f"[{wanted.sql}]", array(wanted.type))])
     return (sql, f"({item})[1]" if item != f"[{wanted.sql}]" else wanted.sql), found
 
 
@@ -169,9 +174,7 @@ def _on_arrays(template: str, result: Callable[[Type], Type]) -> Builder:
     """Build a function of two arrays of one type, ``v.a`` and ``v.b``; of NULL it is NULL."""
 
     def build(arguments: Sequence[Argument]) -> Typed:
-        values = typed(arguments, 2)
-        for value in values:
-            of(value, "array")
+        values = _arrays(arguments)
         (one, other), found = common(values)
         body = f"CASE WHEN v.a IS NOT NULL AND v.b IS NOT NULL THEN {template} END"
         return Typed(let(body, a=one, b=other), result(found))
@@ -189,9 +192,7 @@ def _distinct(sql: str) -> str:
 
 
 def _array_union(arguments: Sequence[Argument]) -> Typed:
-    values = typed(arguments, 2)
-    for value in values:
-        of(value, "array")
+    values = _arrays(arguments)
     (one, other), found = common(values)
     both = "CASE WHEN v.a IS NOT NULL AND v.b IS NOT NULL THEN list_concat(v.a, v.b) END"
     return Typed(let(_distinct("v.a"), a=let(both, a=one, b=other)), found)
@@ -364,9 +365,7 @@ def _ngrams(arguments: Sequence[Argument]) -> Typed:
 
 
 def _contains_sequence(arguments: Sequence[Argument]) -> Typed:
-    values = typed(arguments, 2)
-    for value in values:
-        of(value, "array")
+    values = _arrays(arguments)
     (one, other), _ = common(values)
     starts = "range(1, len(v.a) - len(v.b) + 2)"
     body = (

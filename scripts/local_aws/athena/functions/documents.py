@@ -14,6 +14,7 @@ from scripts.local_aws.athena.functions.building import (
     NoOverloadError,
     as_type,
     constant,
+    let,
     typed,
 )
 from scripts.local_aws.athena.natives import documents, native, paths
@@ -45,20 +46,26 @@ def _json_extract_scalar(arguments: Sequence[Argument]) -> Typed:
     """Leave to DuckDB what it reads alike, texts and booleans of valid documents; it is many times faster."""
     document, path = typed(arguments, 2)
     sql = _document(document)
-    exact = native("json_extract_scalar", sql, _path(path))
     steps = paths.tokens(constant(path, "JSON path"))
     if document.text is not None or any(set(step) & set('"\\*') for step in steps):
-        return Typed(exact, VARCHAR)
+        return Typed(native("json_extract_scalar", sql, _path(path)), VARCHAR)
+    is_column = sql.replace(".", "").isalnum()
+    read = _scalar(sql if is_column else "v.d", path, steps, parsed=document.type == JSON)
+    return Typed(read if is_column else let(read, d=sql), VARCHAR)
+
+
+def _scalar(sql: str, path: Typed, steps: Sequence[str], *, parsed: bool) -> str:
+    exact = native("json_extract_scalar", sql, _path(path))
     own = quote_text("$" + "".join(f"[{step}]" if step.isdecimal() else f'."{step}"' for step in steps))
     kind = f"json_type({sql}, {own})"
-    sure = f"json_valid({sql}) AND NOT regexp_matches({sql}, {_UNCERTAIN})"
     missing = exact if any(step.isdecimal() for step in steps) else "NULL"  # it may be a member's name, too
     read = (
         f"CASE WHEN {kind} IN ('VARCHAR', 'BOOLEAN', 'UBIGINT') THEN json_extract_string({sql}, {own}) "
         f"WHEN {kind} IN ('BIGINT', 'HUGEINT', 'UHUGEINT', 'DOUBLE') THEN {exact} "
         f"WHEN {kind} IS NULL THEN {missing} END"
     )
-    return Typed(f"CASE WHEN {sure} THEN {read} ELSE {exact} END", VARCHAR)
+    sure = f"json_valid({sql}) AND NOT regexp_matches({sql}, {_UNCERTAIN})"
+    return read if parsed else f"CASE WHEN {sure} THEN {read} ELSE {exact} END"
 
 
 def _of_document(name: str, result: Type) -> Builder:

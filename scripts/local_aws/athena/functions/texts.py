@@ -5,6 +5,7 @@ https://trino.io/docs/current/functions/string.html, functions/url.html and func
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from scripts.local_aws.athena.casts import Typed
@@ -185,15 +186,46 @@ def _split_to_map(*, many: bool) -> Builder:
 # --- Patterns
 
 
-def _regexp(name: str, result: Type, *, group: bool = False) -> Builder:
-    def build(arguments: Sequence[Argument]) -> Typed:
-        values = typed(arguments, 2, 3) if group else typed(arguments, 2)
-        sqls = [as_type(value, VARCHAR) for value in values[:2]]
-        if group:
-            sqls.append(as_type(values[2], BIGINT) if len(values) == 3 else "0")
-        return Typed(native(name, *sqls), result)
+_PLAIN = re.compile(
+    r"\^?(?:(?:[^\\()\[\]{}.*+?|^$]|\\[dw./:^$*+?|(){}\[\]-]|\.|\[\^?[A-Za-z0-9_ .:/]+(?:-[A-Za-z0-9])?\])"
+    r"(?:[*+?]\??|\{\d{1,3}(?:,\d{0,3})?\}\??)?)*\$?"
+)
+"""Patterns without groups that DuckDB reads as Athena does, in texts of ASCII without line breaks."""
+_PLAIN_TEXT = quote_text(r"[\x00-\x09\x0b-\x7f]*")
 
-    return build
+
+def _plainly(values: Sequence[Typed], plain: str, exact: str) -> str:
+    """Leave to DuckDB what it reads alike; it is many times faster."""
+    pattern = values[1].text
+    if values[0].text is not None or pattern is None or not _PLAIN.fullmatch(pattern):
+        return exact
+    return f"CASE WHEN regexp_full_match({values[0].sql}, {_PLAIN_TEXT}) THEN {plain} ELSE {exact} END"
+
+
+def _regexp_like(arguments: Sequence[Argument]) -> Typed:
+    values = typed(arguments, 2)
+    sqls = [as_type(value, VARCHAR) for value in values]
+    plain = f"regexp_matches({', '.join(sqls)})"
+    return Typed(_plainly(values, plain, native("regexp_like", *sqls)), BOOLEAN)
+
+
+def _regexp_extract(arguments: Sequence[Argument]) -> Typed:
+    values = typed(arguments, 2, 3)
+    sqls = [as_type(value, VARCHAR) for value in values[:2]]
+    group = as_type(values[2], BIGINT) if len(values) == 3 else "0"
+    exact = native("regexp_extract", *sqls, group)
+    if group != "0":
+        return Typed(exact, VARCHAR)
+    both = ", ".join(sqls)
+    plain = f"CASE WHEN regexp_matches({both}) THEN regexp_extract({both}) END"
+    return Typed(_plainly(values, plain, exact), VARCHAR)
+
+
+def _regexp_extract_all(arguments: Sequence[Argument]) -> Typed:
+    values = typed(arguments, 2, 3)
+    sqls = [as_type(value, VARCHAR) for value in values[:2]]
+    group = as_type(values[2], BIGINT) if len(values) == 3 else "0"
+    return Typed(native("regexp_extract_all", *sqls, group), array(VARCHAR))
 
 
 def _regexp_position(arguments: Sequence[Argument]) -> Typed:
@@ -333,12 +365,12 @@ TEXTS: dict[str, Builder] = {
     "format": _format,
     "format_number": _form("double -> varchar", "format_number", "{0}"),
     "parse_data_size": _form("varchar -> decimal(38,0)", "parse_data_size", "{0}"),
-    "regexp_like": _regexp("regexp_like", BOOLEAN),
-    "regexp_extract": _regexp("regexp_extract", VARCHAR, group=True),
-    "regexp_extract_all": _regexp("regexp_extract_all", array(VARCHAR), group=True),
+    "regexp_like": _regexp_like,
+    "regexp_extract": _regexp_extract,
+    "regexp_extract_all": _regexp_extract_all,
     "regexp_replace": _regexp_replace,
-    "regexp_split": _regexp("regexp_split", array(VARCHAR)),
-    "regexp_count": _regexp("regexp_count", BIGINT),
+    "regexp_split": _form("varchar, varchar -> array(varchar)", "regexp_split", "{0}", "{1}"),
+    "regexp_count": _form("varchar, varchar -> bigint", "regexp_count", "{0}", "{1}"),
     "regexp_position": _regexp_position,
     "url_encode": _form("varchar -> varchar", "url_encode", "{0}"),
     "url_decode": _form("varchar -> varchar", "url_decode", "{0}"),

@@ -381,10 +381,10 @@ def json_value(text: str, path: str) -> str | None:
 
 
 def _plain(number: Number) -> str:
-    """Print a number of a path: an integer, or else a double or a decimal."""
-    if number.is_integer or re.search("[eE]", number.text):
-        return str(int(number.text)) if number.is_integer else java_double(float(number.text))
-    return f"{Decimal(number.text):f}"
+    """Print a number of a path: an integer or a decimal."""
+    if re.search("[eE]", number.text):
+        raise QueryError("NOT_SUPPORTED", f"json_value of {number.text}")
+    return str(int(number.text)) if number.is_integer else f"{Decimal(number.text):f}"
 
 
 @provide("VARCHAR, VARCHAR -> VARCHAR")

@@ -1,0 +1,302 @@
+"""Other people's clients of S3 and Athena: what works on AWS works here, and what AWS refuses is refused.
+
+Each uploads as a producer under his own name; every upload gets its receipt and a ``verified`` row that says
+who. What each calls besides is read from the trail and put to the policies of the deployment, which the local
+AWS does not enforce: that is what ``docs/clients.md`` tells.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+import requests
+from botocore.config import Config
+
+from custody.evidence.objects import ObjectVersion
+from scripts.access.evaluate import evaluate
+from scripts.access.matrix import Matrix, Row, Topic
+from scripts.access.world import World
+from scripts.demo.pipeline import Pipeline
+from scripts.toolchain import node
+from scripts.toolchain.setup import CLIENTS, set_up_clients
+from scripts.toolchain.toolchain import REPO
+from tests.e2e.conftest import Made
+from tests.support.tls_front import tls_front
+
+pytestmark = pytest.mark.xdist_group("pipeline")
+
+HERE = Path(__file__).parent / "clients"
+PAGE = REPO / "docs" / "clients.md"
+SMALL, LARGE = b"customer_id\nC00001\n", b"0123456789abcde\n" * (640 * 1024)
+ACTIONS = {
+    "AbortMultipartUpload": {"s3:AbortMultipartUpload"},
+    "CompleteMultipartUpload": {"s3:PutObject"},
+    "CopyObject": {"s3:PutObject", "s3:GetObject"},
+    "CreateMultipartUpload": {"s3:PutObject"},
+    "GetObject": {"s3:GetObject"},
+    "HeadBucket": {"s3:ListBucket"},
+    "HeadObject": {"s3:GetObject"},
+    "ListMultipartUploads": {"s3:ListBucketMultipartUploads"},
+    "ListObjects": {"s3:ListBucket"},
+    "PostObject": {"s3:PutObject"},
+    "PutObject": {"s3:PutObject"},
+    "UploadPart": {"s3:PutObject"},
+}
+"""What a call that the trail has takes of a policy."""
+PYTHON = (
+    "boto3",
+    "boto3[crt]",
+    "rclone",
+    "rclone, as it comes",
+    "s3fs, open",
+    "s3fs, pipe_file",
+    "s3fs, put",
+    "s3fs, put_file",
+    "s3cmd put",
+    "obstore",
+    "minio",
+)
+CLI = ("aws s3 cp", "aws s3api put-object", "aws s3 sync")
+OTHER = ("curl, presigned URL", "curl, form", "JavaScript SDK v3")
+NAMES = (*PYTHON, *CLI, *OTHER)
+
+
+def session_of(client: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", client.lower()).strip("-")
+
+
+@dataclass
+class Uploads:
+    """Who uploaded what, and how."""
+
+    pipeline: Pipeline
+    tls: dict[str, str]
+    folder: Path
+    bodies: dict[tuple[str, str], bytes] = field(default_factory=dict)
+    """By client and key."""
+
+    @property
+    def bucket(self) -> str:
+        return self.pipeline.deployment.buckets["raw-data"]
+
+    def environ(self, client: str) -> dict[str, str]:
+        environ = self.pipeline.environ(role="people-producer", session=session_of(client))
+        return {**environ, "CLIENTS": str(node.CLIENTS), **(self.tls if client == "boto3[crt]" else {})}
+
+    def upload(
+        self, client: str, key: str, body: bytes, encryption: str = ""
+    ) -> subprocess.CompletedProcess[str]:
+        """Have the client upload a file."""
+        file = self.folder / session_of(client) / Path(key).name
+        file.parent.mkdir(exist_ok=True)
+        file.write_bytes(body)
+        return subprocess.run(
+            self._command(client, key, file, encryption),
+            env=self.environ(client),
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+
+    def _command(self, client: str, key: str, file: Path, encryption: str) -> list[str]:
+        place = [self.bucket, key, str(file), *([encryption] if encryption else [])]
+        if client in PYTHON:
+            return [str(CLIENTS / "bin" / "python"), str(HERE / "upload.py"), client, *place]
+        sse = ["--sse", encryption] if encryption else []
+        match client:
+            case "JavaScript SDK v3":
+                found = node.on_path() or node.in_wheel()
+                assert found is not None
+                return [str(found.program), str(HERE / "upload.mjs"), *place]
+            case "aws s3 cp":
+                return ["aws", "s3", "cp", "--no-progress", *sse, str(file), f"s3://{self.bucket}/{key}"]
+            case "aws s3 sync":
+                to = f"s3://{self.bucket}/{key.rpartition('/')[0]}/"
+                return ["aws", "s3", "sync", "--no-progress", *sse, str(file.parent), to]
+            case "aws s3api put-object":
+                encrypted = ["--server-side-encryption", encryption] if encryption else []
+                where = ["--bucket", self.bucket, "--key", key, "--body", str(file)]
+                return ["aws", "s3api", "put-object", *where, *encrypted]
+            case "curl, presigned URL":
+                more = {"ServerSideEncryption": encryption} if encryption else {}
+                url = self.signer(client).generate_presigned_url(
+                    "put_object", Params={"Bucket": self.bucket, "Key": key, **more}
+                )
+                headers = ["-H", f"x-amz-server-side-encryption: {encryption}"] if encryption else []
+                return [*_CURL, "-X", "PUT", *headers, "--data-binary", f"@{file}", url]
+            case _:
+                more = {"x-amz-server-side-encryption": encryption} if encryption else {}
+                form = self.signer(client).generate_presigned_post(
+                    self.bucket, key, Fields=dict(more), Conditions=[dict(more)] if more else []
+                )
+                fields = [
+                    part for name, value in form["fields"].items() for part in ("-F", f"{name}={value}")
+                ]
+                return [*_CURL, *fields, "-F", f"file=@{file}", form["url"]]
+
+    def signer(self, client: str, version: str = "s3v4") -> Any:
+        """What signs for the client. boto3 signs URLs by version 2 in us-east-1 unless it is told not to."""
+        environ = self.environ(client)
+        return boto3.client(
+            "s3",
+            endpoint_url=environ["AWS_ENDPOINT_URL"],
+            region_name=environ["AWS_REGION"],
+            aws_access_key_id=environ["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=environ["AWS_SECRET_ACCESS_KEY"],
+            aws_session_token=environ["AWS_SESSION_TOKEN"],
+            config=Config(signature_version=version),
+        )
+
+
+_CURL = ["curl", "--silent", "--show-error", "--fail-with-body"]
+
+
+@pytest.fixture(scope="module")
+def uploads(pipeline: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Uploads]:
+    """Every client has uploaded a small file and a large one; receipts and trail are there."""
+    set_up_clients()
+    folder = tmp_path_factory.mktemp("clients")
+    with tls_front(pipeline.aws.endpoint, folder) as (endpoint, certificate):
+        done = Uploads(pipeline, {"AWS_ENDPOINT_URL": endpoint, "AWS_CA_BUNDLE": str(certificate)}, folder)
+        for client in NAMES:
+            for name, body in (("small.csv", SMALL), ("large.csv", LARGE)):
+                key = f"incoming/clients/{session_of(client)}/{name}"
+                outcome = done.upload(client, key, body)
+                assert outcome.returncode == 0, (client, outcome.stdout + outcome.stderr)
+                done.bodies[client, key] = body
+        pipeline.await_receipts(versions(done))
+        pipeline.deliver_trail()
+        yield done
+
+
+def versions(uploads: Uploads) -> list[ObjectVersion]:
+    s3 = uploads.pipeline.client("s3")
+    pages = s3.get_paginator("list_object_versions").paginate(
+        Bucket=uploads.bucket, Prefix="incoming/clients/"
+    )
+    found = [entry for page in pages for entry in page.get("Versions", ())]
+    return [ObjectVersion(uploads.bucket, entry["Key"], entry["VersionId"]) for entry in found]
+
+
+@pytest.mark.parametrize("client", NAMES)
+def test_what_a_client_uploads_is_verified_and_says_who(uploads: Uploads, client: str) -> None:
+    for (name, key), body in uploads.bodies.items():
+        if name != client:
+            continue
+        got = uploads.pipeline.client("s3").get_object(Bucket=uploads.bucket, Key=key)
+        assert got["Body"].read() == body
+        done = uploads.pipeline.custody("ledger", "--key", key, "--format", "json")
+        assert done.returncode == 0, done.stderr
+        (row,) = json.loads(done.stdout)["rows"]
+        assert (row["status"], row["user_name"]) == ("verified", session_of(client))
+        assert (row["version_id"], row["size_bytes"]) == (got["VersionId"], len(body))
+
+
+@pytest.mark.parametrize("client", [name for name in NAMES if name != "rclone, as it comes"])
+def test_what_the_bucket_refuses_no_client_uploads(uploads: Uploads, client: str) -> None:
+    before = versions(uploads)
+    outcome = uploads.upload(client, f"incoming/clients/{session_of(client)}/refused.csv", b"x", "AES256")
+    assert outcome.returncode != 0
+    assert "AccessDenied" in outcome.stdout + outcome.stderr or "403" in outcome.stdout + outcome.stderr
+    assert versions(uploads) == before
+
+
+def test_no_presigned_url_and_no_checksum_is_bent(uploads: Uploads) -> None:
+    before = versions(uploads)
+    s3 = uploads.signer("curl, presigned URL")
+    url = s3.generate_presigned_url(
+        "put_object", Params={"Bucket": uploads.bucket, "Key": "incoming/clients/a"}
+    )
+    assert requests.put(url.replace("clients/a?", "clients/b?"), data=b"x", timeout=30).status_code == 403
+    assert requests.put(url, data=b"x", headers={"x-amz-acl": "public-read"}, timeout=30).status_code == 403
+    old = uploads.signer("curl, presigned URL", "s3").generate_presigned_url(
+        "put_object", Params={"Bucket": uploads.bucket, "Key": "incoming/clients/a"}
+    )
+    assert b"AWS4-HMAC-SHA256" in requests.put(old, data=b"x", timeout=30).content
+    wrong = subprocess.run(
+        [
+            *("aws", "s3api", "put-object", "--bucket", uploads.bucket, "--key", "incoming/clients/a"),
+            *("--checksum-sha256", "47DEQpj8HBSa+/TImW+5JCeuQeRkm5NMpJWZG3hSuFU="),
+            *("--body", str(uploads.folder / "aws-s3-cp" / "small.csv")),
+        ],
+        env=uploads.environ("aws s3api put-object"),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "BadDigest" in wrong.stderr
+    assert versions(uploads) == before
+
+
+def calls_of(uploads: Uploads) -> dict[str, set[str]]:
+    """What the clients called, by the action that it takes of a policy, as the trail has it."""
+    s3, bucket = uploads.pipeline.client("s3"), uploads.pipeline.deployment.buckets["cloudtrail-log"]
+    clients = {session_of(client): client for client in NAMES}
+    calls: dict[str, set[str]] = {client: set() for client in NAMES}
+    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix="AWSLogs/")
+    for key in (entry["Key"] for page in pages for entry in page.get("Contents", ())):
+        if "/CloudTrail/" not in key:
+            continue
+        body = s3.get_object(Bucket=bucket, Key=key)["Body"].read()
+        for record in json.loads(gzip.decompress(body))["Records"]:
+            who = record["userIdentity"].get("principalId", "").rpartition(":")[2]
+            if who in clients:
+                calls[clients[who]] |= ACTIONS[record["eventName"]]
+    return calls
+
+
+def test_the_page_says_which_clients_call_more_than_a_producer_may(uploads: Uploads) -> None:
+    calls = calls_of(uploads)
+    asked = {action for actions in calls.values() for action in actions}
+    rows = [
+        Row("allow", "people/producer", action, _resource(action), (), {}, "it was called")
+        for action in sorted(asked)
+    ]
+    matrix = Matrix((Topic("", "", tuple(rows)),), {})
+    outcomes = evaluate(matrix, World(uploads.pipeline.terraform.show_json()))
+    assert all(outcome.answer.decision for outcome in outcomes)
+    refused = {outcome.row.action for outcome in outcomes if not outcome.holds}
+    found = {client: sorted(actions & refused) for client, actions in calls.items()}
+    told = {
+        name: re.findall(r"`(s3:\w+)`", more)
+        for name, more in re.findall(
+            r"^\| ([^|]+?) \| (?:yes|no) \| ([^|]*) \|", PAGE.read_text(), re.MULTILINE
+        )
+    }
+    assert {name: told.get(name) for name in found} == found
+
+
+def _resource(action: str) -> str:
+    return "raw-data" if "Bucket" in action else "raw-data/incoming/a.csv"
+
+
+def test_an_analyst_asks_with_pyathena_and_reads_no_file_of_results(uploads: Uploads, made: Made) -> None:
+    """The cursors that fetch the result's file themselves are refused by the analyst's own policy."""
+    deployment = uploads.pipeline.deployment
+    assert made
+    done = subprocess.run(
+        [
+            *(str(CLIENTS / "bin" / "python"), str(HERE / "query.py")),
+            *(deployment.database, deployment.workgroup, "SELECT count(*) AS days FROM daily_engagement"),
+        ],
+        env=uploads.pipeline.environ(role="people-analyst", session="grace"),
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert int(json.loads(done.stdout)[0]["days"]) > 0
+    row = Row("deny", "people/analyst", "s3:GetObject", "athena-results/results/q.csv", (), {}, "by design")
+    (outcome,) = evaluate(Matrix((Topic("", "", (row,)),), {}), World(uploads.pipeline.terraform.show_json()))
+    assert outcome.holds, str(outcome)

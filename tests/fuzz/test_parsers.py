@@ -1,0 +1,287 @@
+"""Whatever bytes a parser is given, it reads them or raises an error of ours, and nothing else.
+
+What comes out is used as its callers use it: a value that breaks whoever takes it is as bad as an exception.
+Inputs that once broke a parser, and others of their kind, are kept in ``corpus/``.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+from base64 import b64encode
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from custody.deployment import load_deployment
+from custody.errors import CustodyError
+from custody.etl.contract import parse_contract
+from custody.etl.manifest import Entry, parse_manifest, write_manifest
+from custody.evidence.agreement import compare_with_object, compare_with_storage
+from custody.evidence.dsse import read_payload, sign_envelope
+from custody.evidence.envelope import parse_envelope
+from custody.evidence.keyring import parse_registry, read_history
+from custody.evidence.objects import ObjectVersion, S3Location, parse_receipt_key, parse_s3_uri
+from custody.evidence.receipt import PAYLOAD_TYPE, Receipt, parse_statement
+from custody.lineage.document import parse_commit, parse_lineage, parse_place
+from custody.listing import VersionEntry
+from custody.recorder.notification import ObjectCreated, parse_message
+from custody.times import format_time, from_microseconds, parse_time, to_microseconds
+from custody.trail.log_files import parse_log_file
+from tests.fuzz import poison
+from tests.support.evidence import (
+    IDENTITY,
+    LocalSigner,
+    s3_record,
+    trail_record,
+)
+from tests.support.lake import BEGIN, Lake, MemoryS3
+from tests.unit.report.sample import DEPLOYMENT
+
+CORPUS = Path(__file__).with_name("corpus")
+AT = datetime(2026, 11, 20, 13, tzinfo=UTC)
+VERSION = ObjectVersion("raw", "incoming/2026-11-20.csv", "v1")
+SIGNER = LocalSigner()
+REGISTRY = {
+    "keys": [SIGNER.registered(), LocalSigner("other").registered(valid_until="2026-11-20T13:00:00Z")]
+}
+RING = parse_registry(json.dumps(REGISTRY).encode())
+STATEMENT = Receipt(
+    event=ObjectCreated(VERSION, "ObjectCreated:Put", AT, "R", "P", "203.0.113.7", "0055"),
+    sha256="ab" * 32,
+    size_bytes=5,
+    etag='"e"',
+    last_modified=AT,
+    content_type="text/csv",
+    recorded_at=AT,
+    recorder=IDENTITY,
+).to_statement()
+
+
+def lineage_documents() -> dict[str, tuple[str, bytes]]:
+    """The documents of a silver and of a gold table, by layer: the key, and the bytes."""
+    memory = MemoryS3()
+    kept: dict[str, tuple[str, bytes]] = {}
+
+    def put(bucket: str, key: str, body: bytes) -> ObjectVersion:
+        if "/_lineage/" in key:
+            kept[bucket] = (key, body)
+        return memory.put(bucket, key, body)
+
+    lake = Lake({"raw-data": "raw", "processed": "processed", "analytics": "analytics"}, put)
+    lake.silver("customers", 1, [lake.raw("incoming/a")], refused=[lake.raw("incoming/b")], rejected=1)
+    lake.gold("value", 2, [("customers", 1)], days=["2026-11-20"])
+    return kept
+
+
+LINEAGE = lineage_documents()
+
+
+def use_moment(moment: datetime) -> None:
+    assert from_microseconds(to_microseconds(moment)) == moment
+    format_time(moment)
+
+
+def use_version(version: ObjectVersion) -> None:
+    assert len(version.receipt_key.encode()) <= 1024
+    if not {"/", "?"} & set(version.bucket):  # no bucket's name has one
+        assert parse_s3_uri(version.uri) == S3Location(version.bucket, version.key, version.version_id)
+    parse_receipt_key(version.receipt_key)
+    parse_place(version.bucket, version.key)
+    parse_commit(version.bucket, version.key)
+
+
+def statement(data: bytes) -> None:
+    receipt = parse_statement(data)
+    use_version(receipt.version)
+    for moment in (receipt.recorded_at, receipt.last_modified, receipt.event.time):
+        use_moment(moment)
+    compare_with_storage(receipt, AT)
+    compare_with_object(receipt, VersionEntry("k", "v", AT, False, 5, '"e"'))
+    assert parse_statement(receipt.to_statement()).version == receipt.version
+
+
+def envelope(data: bytes) -> None:
+    found = parse_envelope(data)
+    RING.verify(found)
+    RING.require_in_force(found, AT, AT)
+
+
+def payload(data: bytes) -> None:
+    parse_statement(read_payload(data, PAYLOAD_TYPE))
+
+
+def registry(data: bytes) -> None:
+    ring = parse_registry(data)
+    for key in ring.keys.values():
+        use_moment(key.valid_from)
+    read_history([("v1", AT, json.dumps(REGISTRY).encode()), ("v2", AT, data)])
+
+
+def manifest(data: bytes) -> None:
+    for entry in parse_manifest(data).entries:
+        use_version(entry.version)
+        assert entry.rank
+        entry.size_bytes.to_bytes(8, signed=True)
+
+
+def lineage(bucket: str) -> Callable[[bytes], None]:
+    place = parse_place(bucket, LINEAGE[bucket][0])
+    assert place is not None
+
+    def read(data: bytes) -> None:
+        found = parse_lineage(data, place)
+        use_moment(found.committed_at)
+        for item in found.objects:
+            use_version(item.version)
+        for output in found.outputs:
+            (output.made.version, output.rows, output.made.name)  # noqa: B018
+            output.rows.to_bytes(8, signed=True)
+
+    return read
+
+
+def notification(data: bytes) -> None:
+    for event in parse_message(data.decode("utf-8", "surrogateescape")):
+        if isinstance(event, ObjectCreated):
+            use_version(event.version)
+            use_moment(event.time)
+
+
+def log_file(data: bytes) -> None:
+    contents = parse_log_file(gzip.compress(data, 1))
+    for write in contents.writes:
+        use_moment(write.event_time)
+        use_version(ObjectVersion(write.bucket, write.key, write.version_id or "v"))
+
+
+def deployment(data: bytes, path: Path) -> None:
+    path.write_bytes(data)
+    found = load_deployment(path)
+    found.is_recorded("raw", "incoming/a")
+
+
+def contract(data: bytes) -> None:
+    assert parse_contract(data).table
+
+
+def uri(data: bytes) -> None:
+    parse_s3_uri(data.decode("utf-8", "surrogateescape"))
+
+
+def time(data: bytes) -> None:
+    use_moment(parse_time(data.decode("utf-8", "surrogateescape")))
+
+
+@dataclass(frozen=True)
+class Parser:
+    """A parser, and a document that it reads."""
+
+    name: str
+    read: Callable[[bytes], None]
+    right: bytes
+    is_json: bool = True
+
+
+CONTRACT = {
+    "table": "t",
+    "meaning": "m",
+    "key": ["id"],
+    "source": {"prefix": "incoming/t/", "format": "csv", "wins": "latest", "unknown_columns": "keep"},
+    "columns": [
+        {"name": "id", "type": "string", "meaning": "m", "required": True, "pattern": "[a-z]+"},
+        {"name": "n", "type": "integer", "meaning": "m", "minimum": "0", "maximum": "10"},
+    ],
+    "checks": [],
+}
+PARSERS = [
+    Parser("statement", statement, STATEMENT),
+    Parser("envelope", envelope, sign_envelope(STATEMENT, PAYLOAD_TYPE, SIGNER)),
+    Parser("payload", payload, sign_envelope(STATEMENT, PAYLOAD_TYPE, SIGNER)),
+    Parser("registry", registry, json.dumps(REGISTRY).encode()),
+    Parser("manifest", manifest, write_manifest("t", [Entry(VERSION, "ab" * 32, 5, AT)], BEGIN)),
+    Parser("silver_lineage", lineage("processed"), LINEAGE["processed"][1]),
+    Parser("gold_lineage", lineage("analytics"), LINEAGE["analytics"][1]),
+    Parser("notification", notification, json.dumps({"Records": [s3_record(VERSION)]}).encode()),
+    Parser("log_file", log_file, json.dumps({"Records": [trail_record(VERSION, "R", "E")]}).encode()),
+    Parser("contract", contract, json.dumps(CONTRACT).encode()),
+    Parser("uri", uri, b"s3://raw/incoming/a%20b?versionId=v1", is_json=False),
+    Parser("time", time, b"2026-11-20T13:00:00.123Z", is_json=False),
+]
+
+
+def harmless(parser: Parser, data: bytes) -> None:
+    """Have the parser read, and see that nothing but an error of ours comes out."""
+    try:
+        parser.read(data)
+    except CustodyError as error:
+        if not error.message:
+            raise AssertionError(f"{parser.name} has no words for {data[:2000]!r}") from error
+    except Exception as error:
+        raise AssertionError(f"{parser.name} raised {type(error).__name__} for {data[:2000]!r}") from error
+
+
+@pytest.mark.parametrize("parser", PARSERS, ids=lambda parser: parser.name)
+def test_what_is_right_is_read(parser: Parser) -> None:
+    parser.read(parser.right)
+
+
+@pytest.mark.parametrize("parser", PARSERS, ids=lambda parser: parser.name)
+def test_every_value_replaced(parser: Parser) -> None:
+    if parser.name == "contract":  # what is no JSON is read as YAML, and that slowly
+        for wrong in poison.documents(CONTRACT):
+            harmless(parser, json.dumps(wrong).encode())
+        for raw in poison.RAW.values():
+            harmless(parser, raw)
+    elif parser.is_json:
+        for data in poison.texts(json.loads(parser.right)):
+            harmless(parser, data)
+    else:
+        for value in (*poison.TIMES, *poison.TEXTS):
+            harmless(parser, value.encode("utf-8", "surrogatepass"))
+
+
+@pytest.mark.parametrize("parser", PARSERS, ids=lambda parser: parser.name)
+def test_bytes_changed_by_chance(parser: Parser) -> None:
+    for data in poison.scrambled(parser.right, 300 if parser.name == "contract" else 1500, parser.name):
+        harmless(parser, data)
+
+
+def test_every_value_of_a_signed_payload_replaced() -> None:
+    """A signature that holds makes no statement well-formed."""
+    reads = Parser("payload", payload, b"")
+    for data in poison.texts(json.loads(STATEMENT)):
+        document = {
+            "payload": b64encode(data).decode(),
+            "payloadType": PAYLOAD_TYPE,
+            "signatures": [{"keyid": "k", "sig": "AAAA"}],
+        }
+        harmless(reads, json.dumps(document).encode())
+
+
+@pytest.mark.parametrize("parser", [each for each in PARSERS if each.is_json], ids=lambda parser: parser.name)
+def test_the_corpus(parser: Parser) -> None:
+    """The inputs that broke a parser once, and those that broke another, which may be of a kind."""
+    kept = sorted(path for path in CORPUS.rglob("*") if path.is_file())
+    assert kept
+    for path in kept:
+        harmless(parser, path.read_bytes())
+
+
+def test_a_deployment_is_read_or_refused(tmp_path: Path) -> None:
+    reads = Parser("deployment", lambda data: deployment(data, tmp_path / "deployment.json"), b"")
+    right: dict[str, Any] = asdict(DEPLOYMENT)
+    for data in poison.texts(right):
+        harmless(reads, data)
+
+
+def test_a_log_file_that_is_no_gzip_is_refused() -> None:
+    packed = gzip.compress(PARSERS[8].right, mtime=0)
+    reads = Parser("log_file", lambda data: print(parse_log_file(data), file=io.StringIO()), b"")
+    for data in (*poison.scrambled(packed, 1500, "gzip"), *(packed[:end] for end in range(len(packed)))):
+        harmless(reads, data)
