@@ -32,8 +32,10 @@ _DECIMAL = r"\A[+-]?[0-9]{1,16}(?:\.[0-9]{1,2}0*)?\z"
 _DAY = "(?:19|20)[0-9]{2}-[0-9]{2}-[0-9]{2}"
 _DATE = rf"\A{_DAY}\z"
 _CLOCK = "(?:[01][0-9]|2[0-3]):[0-5][0-9]"
-_PLAIN_TIMESTAMP = rf"\A{_DAY}[T ]{_CLOCK}:[0-5][0-9](?:\.[0-9]{{1,6}})?Z\z"
-"""As nearly all are: engines read it as it is."""
+_PLAIN_TIMESTAMP = (
+    rf"\A{_DAY}[T ]{_CLOCK}:[0-5][0-9](?:\.[0-9]{{1,6}})?(?:Z|[+-](?:0[0-9]|1[0-7]):[0-5][0-9])\z"
+)
+"""As nearly all are: engines read it as it is, and alike."""
 _TIMESTAMP = rf"\A{_DAY}[Tt ]{_CLOCK}:(?:[0-5][0-9]|60)(?:\.[0-9]+)?(?:[Zz]|[+-]{_CLOCK})\z"
 _MICROSECONDS = 1_000_000
 _EPOCH_SECONDS = r"\A[0-9]{9,10}(?:\.[0-9]{1,6})?\z"
@@ -138,15 +140,16 @@ def _rfc3339(text: Column) -> Column:
 
     Engines differ in what they cast of these, hence the arithmetic.
     """
+    is_leap = F.substring(text, 17, 3) == ":60"
     local = F.concat(
         F.substring(text, 1, 10),
         F.lit("T"),
         F.substring(text, 12, 5),
         F.regexp_replace(F.substring(text, 17, 3), ":60", ":59"),
-        F.regexp_extract(text, r"(\.[0-9]{1,6})", 1),
+        F.when(is_leap, F.lit("")).otherwise(F.regexp_extract(text, r"(\.[0-9]{1,6})", 1)),
         F.lit("Z"),
     )
-    leap = F.when(F.substring(text, 17, 3) == ":60", F.lit(1)).otherwise(F.lit(0))
+    leap = F.when(is_leap, F.lit(1)).otherwise(F.lit(0))
     hours, minutes = (
         _emptied(F.regexp_extract(text, r"[+-]([0-9]{2}):([0-9]{2})\z", group)).cast("bigint")
         for group in (1, 2)
