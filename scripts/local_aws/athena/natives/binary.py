@@ -6,7 +6,6 @@ https://trino.io/docs/current/functions/binary.html
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import hmac
 import re
@@ -71,7 +70,7 @@ def from_text(form: str, text: str) -> bytes:
             case "base64url":
                 text = text.replace("-", "+").replace("_", "/")
         return base64.b64decode(text + "=" * (-len(text) % 4) if "=" not in text else text, validate=True)
-    except binascii.Error as error:
+    except ValueError as error:  # binascii.Error is one; a character beyond ASCII is another
         raise invalid(f"{error}: {text}") from error
 
 
