@@ -134,7 +134,7 @@ class ReceiptGate:
                 raise
             if error.response["ResponseMetadata"]["HTTPHeaders"].get("x-amz-delete-marker") == "true":
                 return Withheld(version, Reason.HIDDEN)
-            if listed.last_modified > self._settled_before:
+            if listed.latest_creation > self._settled_before:
                 return Pending(version)
             return Withheld(version, Reason.NO_RECEIPT)
         with closing(found["Body"]) as body:
