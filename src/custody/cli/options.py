@@ -101,10 +101,7 @@ class Run:
         profiles = self.session._session.full_config.get("profiles", {}).values()
         if any("mfa_serial" in profile for profile in profiles):
             return None
-        from custody.verify.verify import Processes
-
-        count = min(os.cpu_count() or 1, VERIFY_PROCESSES)
-        return Processes(partial(s3_client, self.deployment.region), count)
+        return verify_processes(self.deployment.region)
 
     @cached_property
     def s3(self) -> S3Client:
@@ -211,6 +208,13 @@ def _client(session: Session, service: str) -> Any:
 def s3_client(region: str) -> S3Client:
     """Return such a client for Amazon S3 as ``Run.s3``, in any process."""
     return cast("S3Client", _client(_session(region), "s3"))
+
+
+def verify_processes(region: str) -> Processes:
+    """Return one process a processor, up to ``VERIFY_PROCESSES``."""
+    from custody.verify.verify import Processes
+
+    return Processes(partial(s3_client, region), min(os.cpu_count() or 1, VERIFY_PROCESSES))
 
 
 def _console(stream: IO[str]) -> Console:
