@@ -3,7 +3,7 @@
     python -m scripts.bench.verify kit|bare    what scripts.bench.store printed comes on standard input
 
 Prints the seconds it took as JSON. ``kit`` is ``custody verify`` with the processes that the command line
-gives it; ``bare`` lists the objects and their receipts and GETs each once, by one process with as many threads.
+gives it; ``bare`` lists the objects and their receipts and GETs each once, by one process of as many threads.
 """
 
 from __future__ import annotations
