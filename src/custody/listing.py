@@ -44,6 +44,8 @@ class VersionEntry:
     size_bytes: int = 0
     etag: str = ""
     """With its quotes, as a GET gives it; none of a delete marker."""
+    storage_class: str = ""
+    """As a listing gives it; empty where it gives none."""
 
     @property
     def latest_creation(self) -> datetime:
@@ -126,6 +128,7 @@ class _Lane:
                 False,
                 version["Size"],
                 version["ETag"],
+                version.get("StorageClass", ""),
             )
             for version in page.get("Versions", ())
         ]
