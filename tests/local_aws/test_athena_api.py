@@ -231,6 +231,32 @@ def test_results_come_in_pages(cloud: Cloud) -> None:
 
 
 @pytest.mark.parametrize(
+    "value", ["", '"', '""', '"",""', ",", "\n", 'a\r\n",\n"b', "\t", "\u2028 \x85 \x1c", "\U0001f600 ä", None]
+)  # fmt: skip
+def test_a_result_is_read_back_as_it_was(cloud: Cloud, value: str | None) -> None:
+    literal = "CAST(NULL AS varchar)" if value is None else "'" + value.replace("'", "''") + "'"
+
+    assert cloud.rows(f'SELECT {literal} AS "a", {literal} AS b FROM UNNEST(sequence(1, 2)) AS u(x)') == [
+        ["a", "b"],
+        [value, value],
+        [value, value],
+    ]
+    assert cloud.rows(f"SELECT {literal} AS a") == [["a"], [value]]
+
+
+def test_a_deleted_result_is_gone(cloud: Cloud) -> None:
+    """Athena keeps none but the one in S3."""
+    execution = cloud.run("SELECT a FROM t")
+    query = execution["QueryExecutionId"]
+    cloud.s3.delete_object(Bucket="results", Key=f"ruled/{query}.csv")
+
+    answer = refused(cloud.athena.get_query_results, QueryExecutionId=query)
+
+    assert answer == "InvalidRequestException: Could not find results"
+    assert cloud.execution(query)["Statistics"] == execution["Statistics"]
+
+
+@pytest.mark.parametrize(
     ("sql", "reason"),
     [
         ("SELECT 1 FROM nowhere", "TABLE_NOT_FOUND: line 1:15: Table 'awsdatacatalog.db.nowhere' does not exist"),

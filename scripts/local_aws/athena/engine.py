@@ -30,7 +30,7 @@ from scripts.local_aws.athena.parse import Explain, Show, parse
 from scripts.local_aws.athena.scope import BaseTable, Column, Rows, Statement, View
 from scripts.local_aws.athena.tables import location, read_table, read_view
 from scripts.local_aws.athena.types import MONTH_INTERVAL, TIMESTAMP_TZ, VARCHAR, Type, render
-from scripts.local_aws.athena.warehouse import Held, Table, Warehouse
+from scripts.local_aws.athena.warehouse import Held, Table, Warehouse, release_memory
 
 __all__ = [
     "Cancellation",
@@ -42,6 +42,7 @@ __all__ = [
     "Result",
     "ScanLimitExceededError",
     "Store",
+    "release_memory",
 ]
 
 

@@ -2,8 +2,8 @@
 
 moto lets each succeed without a row. Here StartQueryExecution runs it in a thread, on the tables of Glue and
 the objects of S3, by the rules of its workgroup; GetQueryExecution says how it went, in Athena's words;
-GetQueryResults pages through what it found; the same is in the output location, as ``<id>.csv`` with
-``<id>.csv.metadata``. A prepared statement can be deleted.
+GetQueryResults pages through what it found, which lies in the output location, as ``<id>.csv`` with
+``<id>.csv.metadata``, and nowhere else. A prepared statement can be deleted.
 https://docs.aws.amazon.com/athena/latest/APIReference/API_StartQueryExecution.html
 https://docs.aws.amazon.com/athena/latest/APIReference/API_GetQueryResults.html
 https://docs.aws.amazon.com/athena/latest/ug/querying-finding-output-files.html
@@ -18,8 +18,10 @@ import re
 import threading
 import time
 import uuid
+from array import array
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from itertools import accumulate, pairwise
 from typing import Any
 
 from moto.athena.models import AthenaBackend, WorkGroup
@@ -35,12 +37,30 @@ from scripts.local_aws.athena.engine import (
     QueryError,
     Result,
     ScanLimitExceededError,
+    release_memory,
 )
 from scripts.local_aws.athena.parse import SHOW_WORDS
 
 _PAGE = 1000
 _AT_ONCE = 4
 _ENGINE_VERSION = {"SelectedEngineVersion": "AUTO", "EffectiveEngineVersion": "Athena engine version 3"}
+
+
+@dataclass(frozen=True, slots=True)
+class StoredResult:
+    """What is kept of a result; its rows lie in the output location, and only there.
+
+    ``ends`` are the offsets in bytes between its lines, the heading's included.
+    """
+
+    columns: tuple[tuple[str, str], ...]
+    ends: array[int]
+    scanned_bytes: int
+
+    @property
+    def lines(self) -> int:
+        """How many rows there are to get, the heading included."""
+        return len(self.ends) - 1
 
 
 @dataclass(slots=True)
@@ -60,7 +80,7 @@ class Execution:
     submitted: float = field(default_factory=time.time)
     began: float | None = None
     completed: float | None = None
-    result: Result | None = None
+    stored: StoredResult | None = None
     cancellation: Cancellation = field(default_factory=Cancellation)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -100,8 +120,7 @@ class Athena:
                     execution.scan_limit,
                     execution.cancellation,
                 )
-                self._write(execution, result)
-                execution.result = replace(result, scanned=frozenset())
+                execution.stored = self._write(execution, result)
             except QueryError as error:
                 execution.end("FAILED", str(error))
             except ScanLimitExceededError:
@@ -113,15 +132,31 @@ class Athena:
                 raise
             else:
                 execution.end("SUCCEEDED")
+            finally:
+                release_memory()
 
-    def _write(self, execution: Execution, result: Result) -> None:
+    def _write(self, execution: Execution, result: Result) -> StoredResult:
         bucket, key = _split(execution.output)
-        body = _text(result) if execution.is_ddl else _csv(result)
-        metadata = json.dumps(_column_info(result)).encode()
+        lines = [_text(row) for row in result.rows] if execution.is_ddl else _csv(result)
+        body = b"".join(lines)
+        metadata = json.dumps(_column_info(result.columns)).encode()
         option, kms_key = execution.encryption.get("EncryptionOption"), execution.encryption.get("KmsKey")
         encryption = {"SSE_S3": "AES256", "SSE_KMS": "aws:kms", "CSE_KMS": None, None: None}[option]
         for name, value in ((key, body), (f"{key}.metadata", metadata)):
             self.s3.put_object(bucket, name, value, encryption=encryption, kms_key_id=kms_key)
+        ends = array("Q", accumulate(map(len, lines), initial=0))
+        return StoredResult(result.columns, ends, result.scanned_bytes)
+
+    def read(self, execution: Execution, first: int, size: int) -> list[list[str | None]]:
+        """Read rows of a result, its heading being one, back from where it is stored."""
+        stored = execution.stored
+        bucket, key = _split(execution.output)
+        found = self.s3.buckets[bucket].keys.get(key) if bucket in self.s3.buckets else None
+        if stored is None or not isinstance(found, FakeKey):
+            raise _refusal("Could not find results")
+        body, read = found.value, _read_text if execution.is_ddl else _read_csv
+        lines = (body[begin:end] for begin, end in pairwise(stored.ends[first : first + size + 1]))
+        return [read(line.decode(), len(stored.columns)) for line in lines]
 
 
 class _Glue:
@@ -282,7 +317,7 @@ def _description(execution: Execution) -> dict[str, Any]:
         "Status": status,
         "Statistics": {
             "EngineExecutionTimeInMillis": round((now - began) * 1000),
-            "DataScannedInBytes": execution.result.scanned_bytes if execution.result else 0,
+            "DataScannedInBytes": execution.stored.scanned_bytes if execution.stored else 0,
             "TotalExecutionTimeInMillis": round((now - execution.submitted) * 1000),
             "QueryQueueTimeInMillis": round((began - execution.submitted) * 1000),
             "ServiceProcessingTimeInMillis": 0,
@@ -302,25 +337,21 @@ def _get_query_results(self: AthenaResponse) -> str:
     execution = _execution(self)
     if execution.completed is None:
         raise _refusal(f"Query has not yet finished. Current state: {execution.status}")
-    if execution.status != "SUCCEEDED" or execution.result is None:
+    if execution.status != "SUCCEEDED" or execution.stored is None:
         raise _refusal(f"Query did not finish successfully. Final query state: {execution.status}")
-    result = execution.result
-    heading = [] if execution.is_ddl else [tuple(name for name, _ in result.columns)]
     size, begin = self._get_param("MaxResults") or _PAGE, self._get_param("NextToken") or "0"
     if not 1 <= size <= _PAGE or not re.fullmatch(r"\d+", begin):
         raise _refusal("MaxResults must be between 1 and 1000, and NextToken one that was given")
     first = int(begin)
-    rows = [*heading, *result.rows] if first == 0 else result.rows
-    offset = first if first == 0 else first - len(heading)
-    page = rows[offset : offset + size]
+    page = _athena(self.athena_backend).read(execution, first, size)
     answer: dict[str, Any] = {
         "UpdateCount": 0,
         "ResultSet": {
             "Rows": [{"Data": [{} if v is None else {"VarCharValue": v} for v in row]} for row in page],
-            "ResultSetMetadata": {"ColumnInfo": _column_info(result)},
+            "ResultSetMetadata": {"ColumnInfo": _column_info(execution.stored.columns)},
         },
     }
-    if first + len(page) < len(heading) + len(result.rows):
+    if first + len(page) < execution.stored.lines:
         answer["NextToken"] = str(first + len(page))
     return json.dumps(answer)
 
@@ -342,9 +373,9 @@ def _delete_prepared_statement(self: AthenaResponse) -> str:
     return json.dumps({})
 
 
-def _column_info(result: Result) -> list[dict[str, Any]]:
+def _column_info(columns: Iterable[tuple[str, str]]) -> list[dict[str, Any]]:
     described = []
-    for name, kind in result.columns:
+    for name, kind in columns:
         base = kind.partition("(")[0]
         digits = re.fullmatch(r"decimal\((\d+), (\d+)\)", kind)
         described.append(
@@ -364,15 +395,24 @@ def _column_info(result: Result) -> list[dict[str, Any]]:
     return described
 
 
-def _csv(result: Result) -> bytes:
-    """Write rows as Athena does: every value in quotes, NULL as nothing at all."""
+def _csv(result: Result) -> list[bytes]:
+    """Write the heading and the rows as Athena does: every value in quotes, NULL as nothing at all."""
     rows = [[name for name, _ in result.columns], *result.rows]
     lines = (",".join("" if v is None else '"' + v.replace('"', '""') + '"' for v in row) for row in rows)
-    return "".join(f"{line}\n" for line in lines).encode()
+    return [f"{line}\n".encode() for line in lines]
 
 
-def _text(result: Result) -> bytes:
-    return "".join("\t".join(value or "" for value in row) + "\n" for row in result.rows).encode()
+def _read_csv(line: str, _: int) -> list[str | None]:
+    values = re.findall(r'("[^"]*(?:""[^"]*)*"|)[,\n]', line)
+    return [value[1:-1].replace('""', '"') if value else None for value in values]
+
+
+def _text(row: Iterable[str | None]) -> bytes:
+    return ("\t".join(value or "" for value in row) + "\n").encode()
+
+
+def _read_text(line: str, columns: int) -> list[str | None]:
+    return [*line.removesuffix("\n").split("\t", columns - 1)]
 
 
 def _split(location: str) -> tuple[str, str]:
