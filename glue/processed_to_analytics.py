@@ -5,8 +5,8 @@
     --contracts s3://…       the folder of contracts, <table>.json
     --code_sha256 …          the digest of the wheel and of this script, for the lineage
     --days 2026-01-15,…      optional: make these days anew, instead of those that changed
-    --events_version N       optional, with --days and the next: make them from these versions,
-    --customers_version N    as an older lineage document names them
+    --events_version N       make them from these versions of silver (the gate names those whose lineage
+    --customers_version N    counts); without them, from the newest
     --JOB_RUN_ID …           Glue gives it
 
 It ends with status 1 and one sentence, which Glue shows as the run's error, if something could not be

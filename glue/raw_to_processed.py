@@ -4,6 +4,7 @@
     --contracts s3://…             the folder of contracts, <table>.json
     --tables s3://…                the folder of silver tables
     --code_sha256 …                the digest of the wheel and of this script, for the lineage
+    --disregard …                  lineage documents that no run wrote, by name (the gate found them)
     --JOB_RUN_ID …                 Glue gives it
 
 It ends with status 1 and one sentence, which Glue shows as the run's error, if nothing could be published.
@@ -50,12 +51,15 @@ def run(
     store, tables = S3Store(s3), parameters.folder("tables")
     who = Run(JOB, parameters.text("JOB_RUN_ID"), parameters.text("code_sha256"), datetime.now(UTC))
     uri, contracts = parameters.text("manifest"), parameters.folder("contracts")
+    disregard = parameters.names("disregard")
     manifest = parse_manifest(store.read(uri))
     contract = parse_contract(store.read(f"{contracts}/{manifest.table}.json"))
     spark = session()
     configure(spark)
     lake = Lake(spark, store, tables, stage, say)
-    return raw_to_processed(lake, manifest, uri, contract, open_version=open_s3_version, run=who)
+    return raw_to_processed(
+        lake, manifest, uri, contract, open_version=open_s3_version, run=who, disregard=disregard
+    )
 
 
 def main() -> None:

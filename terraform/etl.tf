@@ -16,6 +16,16 @@ locals {
   }
 }
 
+locals {
+  # Whose decisions count, by the id of the role. Identity Center makes its roles after Terraform, with ids that nobody
+  # knows before: there the gate goes by the bucket's policy, which names who creates decisions.
+  decider_role_ids = (
+    var.identity_center == null
+    ? join(",", concat(["nobody"], [for persona, role in module.people_role : role.id if persona == "data-engineer"]))
+    : contains(keys(local.persona_arns), "data-engineer") ? "any" : "nobody"
+  )
+}
+
 data "aws_iam_policy_document" "gate_objects" {
   statement {
     sid       = "ListArrivedVersions"
@@ -49,26 +59,27 @@ data "aws_iam_policy_document" "gate_objects" {
     resources = ["${local.bucket_arns["processed"]}/manifests/*"]
   }
 
-  # What it has handed out, and which of it the jobs are done with.
+  # What it has handed out, which of it the jobs are done with, and what people decided about what was withheld.
   statement {
-    sid     = "ReadManifestsAndLineage"
+    sid     = "ReadManifestsLineageAndDecisions"
     actions = ["s3:GetObject"]
     resources = [
       "${local.bucket_arns["analytics"]}/tables/*/_lineage/*",
+      "${local.bucket_arns["processed"]}/decisions/*",
       "${local.bucket_arns["processed"]}/manifests/*",
       "${local.bucket_arns["processed"]}/tables/*/_lineage/*",
     ]
   }
 
   statement {
-    sid       = "ListManifestsAndLineage"
+    sid       = "ListManifestsLineageAndDecisions"
     actions   = ["s3:ListBucket"]
     resources = [for short in ["analytics", "processed"] : local.bucket_arns[short]]
 
     condition {
       test     = "StringLike"
       variable = "s3:prefix"
-      values   = ["manifests/*", "tables/*"]
+      values   = ["decisions/*", "manifests/*", "tables/*"]
     }
   }
 }
@@ -84,7 +95,7 @@ data "aws_iam_policy_document" "gate_jobs" {
 
 data "aws_iam_policy_document" "gate_alerts" {
   statement {
-    sid       = "TellWhatIsLeft"
+    sid       = "TellWhatIsWithheld"
     actions   = ["sns:Publish"]
     resources = [local.topic_arn]
   }
@@ -126,11 +137,11 @@ module "gate_role" {
   trust        = { service = { name = "lambda.amazonaws.com", source_arns = [local.function_arns["gate"]] } }
 
   policies = merge(local.function_network_policies["gate"], {
-    objects      = data.aws_iam_policy_document.gate_objects.json
-    start-jobs   = data.aws_iam_policy_document.gate_jobs.json
-    tell-of-left = data.aws_iam_policy_document.gate_alerts.json
-    use-keys     = data.aws_iam_policy_document.gate_keys.json
-    write-log    = data.aws_iam_policy_document.function_log["gate"].json
+    objects          = data.aws_iam_policy_document.gate_objects.json
+    start-jobs       = data.aws_iam_policy_document.gate_jobs.json
+    tell-of-withheld = data.aws_iam_policy_document.gate_alerts.json
+    use-keys         = data.aws_iam_policy_document.gate_keys.json
+    write-log        = data.aws_iam_policy_document.function_log["gate"].json
   })
 }
 
@@ -156,6 +167,9 @@ module "gate" {
 
   environment = {
     ANALYTICS_BUCKET             = local.bucket_names["analytics"]
+    DECIDER_ROLE_IDS             = local.decider_role_ids
+    ETL_ROLE_ID                  = module.etl_role.id
+    GATE_ROLE_ID                 = module.gate_role.id
     GOLD_JOB                     = local.job_names[local.gold_job]
     POWERTOOLS_LOG_LEVEL         = "INFO"
     POWERTOOLS_METRICS_NAMESPACE = local.metrics_namespace
@@ -190,11 +204,11 @@ module "gate" {
 }
 
 # It stays as long as there is such a version: the gate's own message names the new ones, once.
-resource "aws_cloudwatch_metric_alarm" "versions_left" {
-  alarm_name          = "${local.function_names["gate"]}-versions-left"
-  alarm_description   = "Object versions of ${local.prefix} are past the watermark and have no receipt that holds: no job gets them. The gate's messages and its log name them."
+resource "aws_cloudwatch_metric_alarm" "versions_withheld" {
+  alarm_name          = "${local.function_names["gate"]}-versions-withheld"
+  alarm_description   = "Object versions of ${local.prefix} are withheld: they have no receipt that holds, or do not meet their contract. The gate's messages and its log name them."
   namespace           = local.metrics_namespace
-  metric_name         = "VersionsLeft"
+  metric_name         = "VersionsWithheld"
   dimensions          = { service = "gate" }
   statistic           = "Maximum"
   comparison_operator = "GreaterThanThreshold"
@@ -202,6 +216,40 @@ resource "aws_cloudwatch_metric_alarm" "versions_left" {
   period              = 60 * var.etl.schedule_minutes
   evaluation_periods  = 1
   treat_missing_data  = "ignore"
+  alarm_actions       = [module.alerts.topic_arn]
+  ok_actions          = [module.alerts.topic_arn]
+}
+
+# What the newest runs put into quarantine. It tells of a delivery, and goes by itself.
+resource "aws_cloudwatch_metric_alarm" "rows_rejected" {
+  alarm_name          = "${local.function_names["gate"]}-rows-rejected"
+  alarm_description   = "Rows of deliveries to ${local.prefix} do not meet their contract and are in quarantine, each with its reason: the tables …_rejected."
+  namespace           = local.metrics_namespace
+  metric_name         = "RowsRejected"
+  dimensions          = { service = "gate" }
+  statistic           = "Maximum"
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = 0
+  period              = 60 * var.etl.schedule_minutes
+  evaluation_periods  = 1
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = [module.alerts.topic_arn]
+  ok_actions          = [module.alerts.topic_arn]
+}
+
+# Whoever could write below _lineage/, _seen/ or decisions/ and is not who writes there has tried to steer the gate.
+resource "aws_cloudwatch_metric_alarm" "documents_refused" {
+  alarm_name          = "${local.function_names["gate"]}-documents-refused"
+  alarm_description   = "The gate of ${local.prefix} refuses lineage documents, summaries or decisions: their receipts do not hold, or name somebody who does not write such. Its log names them."
+  namespace           = local.metrics_namespace
+  metric_name         = "DocumentsRefused"
+  dimensions          = { service = "gate" }
+  statistic           = "Maximum"
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = 0
+  period              = 60 * var.etl.schedule_minutes
+  evaluation_periods  = 1
+  treat_missing_data  = "notBreaching"
   alarm_actions       = [module.alerts.topic_arn]
   ok_actions          = [module.alerts.topic_arn]
 }

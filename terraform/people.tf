@@ -66,6 +66,13 @@ data "aws_iam_policy_document" "people_data_engineer" {
     resources = [for short in ["analytics", "processed"] : local.bucket_arns[short]]
   }
 
+  # What is withheld is released or given up by a decision, which is evidence like any object (custody.gate.decisions).
+  statement {
+    sid       = "DecideAboutWithheldObjects"
+    actions   = ["s3:PutObject"]
+    resources = ["${local.bucket_arns["processed"]}/decisions/*"]
+  }
+
   statement {
     sid       = "WatchAndStopJobs"
     actions   = ["glue:BatchStopJobRun", "glue:GetJob", "glue:GetJobRun", "glue:GetJobRuns"]

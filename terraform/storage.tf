@@ -7,8 +7,13 @@ locals {
 
   lake_sole_writers = {
     analytics = {}
-    # What a job may read is the gate's to say.
-    processed = { "manifests/" = { principals = [local.role_arns["gate"]], writes = "once" } }
+    processed = {
+      # What a job may read is the gate's to say.
+      "manifests/" = { principals = [local.role_arns["gate"]], writes = "once" }
+      # What becomes of withheld objects is the data engineers'. Where there are none it is nobody's: the gate's own
+      # policies do not let it.
+      "decisions/" = { principals = [lookup(local.persona_arns, "data-engineer", local.role_arns["gate"])], writes = "once" }
+    }
     # What lies there came through a stream, or it would pass for it.
     raw-data = {
       for prefix in local.stream_prefixes : prefix => { principals = [local.role_arns["ingest"]], writes = "freely" }

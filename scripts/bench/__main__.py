@@ -43,6 +43,8 @@ HASH_ROUNDS = 5
 IMPORT_ROUNDS = 15
 RECEIPTS = 400
 RECEIPT_ROUNDS = 5
+VERIFY_OBJECTS = 5000
+VERIFY_ROUNDS = 3
 ETL_EVENTS, ETL_CUSTOMERS = 1_000_000, 100_000
 ETL_ROUNDS = 3
 ETL_LIMIT_SECONDS = 180
@@ -76,6 +78,7 @@ LIMITS = {
     "recorder_import": Limit(most=1.25),
     "recorder_zip_bytes": Limit(most=1.0),
     "receipts_per_second": Limit(least=0.5),
+    "verify_objects_per_second": Limit(least=1.2),
     "etl_rows_per_second": Limit(least=0.6),
     "etl_cost_growth": Limit(most=11),
     "etl_seconds": Limit(most=1.0),
@@ -234,6 +237,41 @@ def bench_receipts() -> Row:
     return row("receipts_per_second", RECEIPTS / handler, "1/s", RECEIPTS / bare)
 
 
+def bench_verify() -> Row:
+    """Small objects a second by ``custody verify``, against bare GETs of them and of their receipts.
+
+    By the clock, the best of each. Both read from a stand-in on the same machine that costs next to nothing;
+    the bare GETs are made by one process, with as many threads.
+    """
+    words = [sys.executable, "-m", "scripts.bench.store", str(VERIFY_OBJECTS)]
+    environ = without_aws(os.environ)
+    store = subprocess.Popen(words, cwd=REPO, env=environ, stdout=subprocess.PIPE, text=True)
+    try:
+        told = answer(store)
+        environ |= operator_environment(told["endpoint"])
+        seconds: dict[str, list[float]] = {"kit": [], "bare": []}
+        for _ in range(VERIFY_ROUNDS):
+            for what, found in seconds.items():
+                words = [sys.executable, "-m", "scripts.bench.verify", what]
+                done = subprocess.run(
+                    words,
+                    cwd=REPO,
+                    env=environ,
+                    input=json.dumps(told),
+                    capture_output=True,
+                    text=True,
+                    check=False,
+                )
+                if done.returncode != 0:
+                    raise ToolError(f"{' '.join(words)} ended with {done.returncode}: {done.stderr[-500:]}")
+                found.append(float(done.stdout))
+    finally:
+        store.kill()
+        store.communicate()
+    kit, bare = min(seconds["kit"]), min(seconds["bare"])
+    return row("verify_objects_per_second", VERIFY_OBJECTS / kit, "1/s", VERIFY_OBJECTS / bare)
+
+
 def etl(*arguments: str | int | Path) -> dict[str, float]:
     """Run ``scripts.bench.etl`` and return what it prints."""
     words = [sys.executable, "-m", "scripts.bench.etl", *(str(argument) for argument in arguments)]
@@ -282,7 +320,7 @@ def measure() -> list[Row]:
     WORK.mkdir(parents=True)
     try:
         size = row("recorder_zip_bytes", ZIP.stat().st_size, "bytes", ZIP_LIMIT_BYTES)
-        return [bench_hash_stream(), *bench_imports(), size, bench_receipts(), *bench_etl()]
+        return [bench_hash_stream(), *bench_imports(), size, bench_receipts(), bench_verify(), *bench_etl()]
     finally:
         shutil.rmtree(WORK, ignore_errors=True)
 

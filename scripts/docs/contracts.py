@@ -59,7 +59,11 @@ def _table(contract: Contract) -> Iterator[str]:
         personal = "yes" if column.pii else ""
         yield f"| `{column.name}` | {kind} | {_rules(column)} | {personal} | {column.meaning} |"
     yield ""
-    yield "Published only if: " + "; ".join(check.sentence for check in contract.checks) + "."
+    yield (
+        ("An object is published only if: " if contract.source else "Published only if: ")
+        + "; ".join(check.sentence for check in contract.checks)
+        + "."
+    )
 
 
 def _rules(column: Column) -> str:
@@ -70,6 +74,10 @@ def _rules(column: Column) -> str:
         rules.append(f"`{column.pattern}`".replace("|", "\\|"))
     if column.allowed:
         rules.append(f"one of {' '.join(column.allowed)}")
+    if column.spellings:
+        rules.append(
+            f"or one of the {len(column.spellings)} `spellings` that the contract lists, in any case"
+        )
     if column.minimum is not None:
         rules.append(f"from {column.minimum}")
     if column.maximum is not None:
@@ -78,6 +86,10 @@ def _rules(column: Column) -> str:
         rules.append(f"at most {column.max_length} characters")
     if column.not_before:
         rules.append(f"not before `{column.not_before}`")
+    if column.max_days_before_delivery is not None:
+        rules.append(f"at most {column.max_days_before_delivery} days before its delivery")
+    if column.max_days_after_delivery is not None:
+        rules.append(f"at most {column.max_days_after_delivery} days after its delivery")
     return "; ".join(rules)
 
 

@@ -2,9 +2,23 @@
 
 from __future__ import annotations
 
+import multiprocessing
+import os
+import pickle
+import signal
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from typing import TypeVar
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from multiprocessing.connection import Connection
+from multiprocessing.connection import wait as wait_for_any
+from multiprocessing.context import SpawnProcess
+from queue import Empty, SimpleQueue
+from threading import Thread
+from typing import Any, TypeVar, cast
+
+from custody.errors import CannotCheckError
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -31,3 +45,137 @@ def map_concurrently(
                 yield from (future.result() for future in done)
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def map_in_processes(
+    make: Callable[[], Callable[[_Item], _Result]],
+    items: Iterable[_Item],
+    *,
+    processes: int,
+    workers: int,
+) -> Iterator[_Result]:
+    """As ``map_concurrently``, but from so many ``processes`` with ``workers`` threads in each.
+
+    ``make`` is called once in each process, for the function to call there. It, the items and the results are
+    pickled. The processes end with the iterator, with an interrupt and with this process, however it ends,
+    whatever they are at then. Raises what ``make`` or the function raises, and ``CannotCheckError`` if a
+    process ends before its work is done.
+    """
+    source = iter(items)
+    under_way: dict[Connection, int] = {}
+    with _serving(processes, make, workers) as connections:
+        try:
+            for connection in connections:
+                if first := list(islice(source, 4 * workers)):
+                    connection.send(first)
+                    under_way[connection] = len(first)
+            while under_way:
+                for connection in cast("list[Connection]", wait_for_any(list(under_way))):
+                    results = connection.recv()
+                    if more := list(islice(source, len(results))):
+                        connection.send(more)
+                    under_way[connection] += len(more) - len(results)
+                    if not under_way[connection]:
+                        del under_way[connection]
+                    for result in results:
+                        if isinstance(result, _Failure):
+                            raise result.error
+                        yield result
+        except (EOFError, ConnectionError) as error:
+            raise CannotCheckError(
+                "A process that was to check a part of it ended before it was done.",
+                "Was it killed, or is there too little memory? Run it again.",
+            ) from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Failure:
+    """An error of ``make`` or of the function, on its way to the process that asked."""
+
+    error: Exception
+
+
+@contextmanager
+def _serving(
+    count: int, make: Callable[[], Callable[[Any], Any]], workers: int
+) -> Iterator[list[Connection]]:
+    """Processes that each answer what comes over a connection; at the end they are ended."""
+    context = multiprocessing.get_context("spawn")
+    running: list[tuple[Connection, SpawnProcess]] = []
+    try:
+        for _ in range(count):
+            ours, theirs = context.Pipe()
+            process = context.Process(target=_serve, args=(theirs, make, workers), daemon=True)
+            with theirs, _interrupts_held_back():
+                process.start()
+                running.append((ours, process))
+        yield [connection for connection, _ in running]
+    finally:
+        for connection, process in running:
+            connection.close()
+            process.kill()
+        for _, process in running:
+            process.join()
+
+
+@contextmanager
+def _interrupts_held_back() -> Iterator[None]:
+    """Hold SIGINT back: a process that is started meanwhile never gets it, for its parent ends it."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _serve(connection: Connection, make: Callable[[], Callable[[Any], Any]], workers: int) -> None:
+    """Answer until the other side of the connection is closed, which it is at the latest when it ends."""
+    answers: SimpleQueue[Any] = SimpleQueue()
+    Thread(target=_send, args=(connection, answers), daemon=True).start()
+    function = _or_failure(make)()
+    if not isinstance(function, _Failure):
+        function = _or_failure(function)
+
+    def answer(item: Any) -> None:
+        answers.put(function if isinstance(function, _Failure) else function(item))
+
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="side")
+    try:
+        while True:
+            for item in connection.recv():
+                pool.submit(answer, item)
+    finally:
+        os._exit(1)  # not after what is under way: nobody waits for it
+
+
+def _or_failure(function: Callable[..., Any]) -> Callable[..., Any]:
+    def call(*arguments: Any) -> Any:
+        try:
+            return function(*arguments)
+        except Exception as error:  # noqa: BLE001 - it is raised by who asked
+            return _Failure(_portable(error))
+
+    return call
+
+
+def _send(connection: Connection, answers: SimpleQueue[Any]) -> None:
+    """Send answers as they come, those that came meanwhile together."""
+    try:
+        while True:
+            together = [answers.get()]
+            try:
+                while True:
+                    together.append(answers.get_nowait())
+            except Empty:
+                connection.send(together)
+    finally:
+        os._exit(1)  # an answer that cannot be sent must not be waited for
+
+
+def _portable(error: Exception) -> Exception:
+    """The error, or if it cannot be pickled one of the same words."""
+    try:
+        pickle.loads(pickle.dumps(error))  # noqa: S301 - our own
+    except Exception:  # noqa: BLE001 - whatever its own pickling raises
+        return CannotCheckError(f"{type(error).__name__}: {error}")
+    return error

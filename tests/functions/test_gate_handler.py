@@ -33,6 +33,9 @@ SETTINGS = {
     "PROCESSED_BUCKET": "processed",
     "PROVENANCE_BUCKET": "provenance",
     "RAW_BUCKET": "raw",
+    "ETL_ROLE_ID": "AROAEXAMPLE",
+    "GATE_ROLE_ID": "AROAGATE",
+    "DECIDER_ROLE_IDS": "nobody",
     "SILVER_TABLES": json.dumps(SILVER),
     "TOPIC_ARN": "arn:aws:sns:us-east-1:123456789012:alerts",
     "WATERMARK_MINUTES": "60",
@@ -108,12 +111,12 @@ def test_what_kms_signed_is_let_through_and_what_another_signed_is_not(
 
     answer = start().handler({}, Context())["tables"]["customers"]
 
-    assert (answer["entries"], answer["left"], answer["state"]) == (1, 1, "started")
+    assert (answer["entries"], answer["withheld"], answer["state"]) == (1, 1, "started")
     processed = world.deployment.buckets["processed"]
     manifest = json.loads(world.read(processed, "manifests/customers/0000000001.json"))
     assert [entry["version_id"] for entry in manifest["entries"]] == [good.version.version_id]
-    report = json.loads(world.read(processed, "manifests/customers/_left/0000000001.json"))
-    assert [(left["version_id"], left["reason"]) for left in report["left"]] == [
+    report = json.loads(world.read(processed, "manifests/customers/_withheld/0000000001.json"))
+    assert [(withheld["version_id"], withheld["reason"]) for withheld in report["withheld"]] == [
         (forged.version.version_id, "signature")
     ]
     run = next(run for run in runs("silver-customers") if run["Id"] == answer["job_run_id"])
@@ -130,7 +133,8 @@ def test_what_kms_signed_is_let_through_and_what_another_signed_is_not(
         "JobsStarted": 1,
         "VersionsVerified": 1,
         "VersionsPending": 0,
-        "VersionsLeft": 1,
+        "VersionsWithheld": 1,
+        "RowsRejected": 0,
     }
 
 
@@ -140,9 +144,11 @@ def test_a_key_that_kms_will_not_use_lets_nothing_through(world: World) -> None:
     arn = json.loads(world.read(world.provenance, "keys/registry.json"))["keys"][0]["key_id"]
     boto3.client("kms", region_name=REGION).disable_key(KeyId=arn.rpartition("/")[2])
     answer = start().handler({"table": "customers"}, Context())["tables"]["customers"]
-    assert (answer["entries"], answer["left"], answer["state"]) == (0, 1, "idle")
-    report = world.read(world.deployment.buckets["processed"], "manifests/customers/_left/0000000001.json")
-    assert json.loads(report)["left"][0]["reason"] == "key cannot be used"
+    assert (answer["entries"], answer["withheld"], answer["state"]) == (0, 1, "idle")
+    report = world.read(
+        world.deployment.buckets["processed"], "manifests/customers/_withheld/0000000001.json"
+    )
+    assert json.loads(report)["withheld"][0]["reason"] == "key cannot be used"
     boto3.client("kms", region_name=REGION).enable_key(KeyId=arn.rpartition("/")[2])
     assert start().handler({"table": "customers"}, Context())["tables"]["customers"]["entries"] == 1
 
@@ -151,14 +157,31 @@ def test_a_receipt_under_a_delete_marker(world: World) -> None:
     drop = world.put("incoming/customers/a.csv", b"a,b\n")
     world.record(drop)
     world.s3.delete_object(Bucket=world.provenance, Key=drop.version.receipt_key)
-    assert start().handler({}, Context())["tables"]["customers"]["left"] == 1
+    assert start().handler({}, Context())["tables"]["customers"]["withheld"] == 1
 
 
 def test_gold_is_made_of_lineage_that_is_recorded(world: World) -> None:
     processed = world.deployment.buckets["processed"]
-    documents = [
-        world.put(f"tables/{name}/_lineage/{7:020d}-{'ab' * 32}.json", b"{}", processed) for name in SILVER
-    ]
+    documents = []
+    for name in SILVER:
+        uri = f"s3://{processed}/tables/{name}"
+        document = {
+            "type": "urn:custody:lineage:v1",
+            "id": "ab" * 32,
+            "job": "raw_to_processed",
+            "run_id": "jr_1",
+            "code": {"sha256": "0" * 64},
+            "started_at": "2026-11-20T13:00:00Z",
+            "committed_at": "2026-11-20T13:00:00Z",
+            "manifest": {"uri": "s3://x/m?versionId=v", "sha256": "ab" * 32},
+            "inputs": [],
+            "withheld": [
+                {"bucket": "b", "key": "k", "version_id": "v", "sha256": "0" * 64, "reason": "Too few rows."}
+            ],
+            "outputs": [{"table": uri, "delta_version": 7, "rows": 0}],
+        }
+        key = f"tables/{name}/_lineage/{7:020d}-{'ab' * 32}.json"
+        documents.append(world.put(key, json.dumps(document).encode(), processed))
     event = {
         "detail-type": "Glue Job State Change",
         "detail": {"jobName": "silver-events", "state": "SUCCEEDED"},

@@ -19,7 +19,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 
 from custody.etl.delta import configure
-from custody.etl.frames import SOURCE, fit, judged, read, rejected, typed, winners
+from custody.etl.frames import SOURCE, VERSION, judged, read, rejected, typed, winners, without
 from custody.etl.gold import customer_value, daily_engagement
 from custody.etl.source import read_manifest
 from tests.glue.local import CUSTOMERS, EVENTS, Raw, contract, manifest, rows
@@ -51,8 +51,9 @@ def everything(spark: SparkSession, raw: Raw, texts: list[str]) -> Iterator[str]
         yield from _lines(f"{table} judged", verdict)
         silver[table] = there
         forged = manifest(table, [replace(entries[0], sha256="0" * 64), entries[1]])
-        there = fit(typed(read_manifest(spark, forged, rules, raw.open), rules).persist())
-        yield from _lines(f"{table} fit", there.select(*SOURCE, "reason"))
+        there = typed(read_manifest(spark, forged, rules, raw.open), rules).persist()
+        refused = there.where(F.col("refused").isNotNull()).select(*VERSION)
+        yield from _lines(f"{table} fit", without(there, refused).select(*SOURCE, "reason"))
     yield from _lines("daily_engagement", daily_engagement(silver["viewing_events"]))
     yield from _lines("customer_value", customer_value(silver["customers"], silver["viewing_events"]))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -72,13 +72,20 @@ def run(job: str = "raw_to_processed") -> Run:
 
 
 def process(
-    lake: Lake, entries: Iterable[Entry], raw: Raw, rules: Contract, created_at: datetime = BEGIN
+    lake: Lake,
+    entries: Iterable[Entry],
+    raw: Raw,
+    rules: Contract,
+    created_at: datetime = BEGIN,
+    disregard: Collection[str] = (),
 ) -> dict[str, Any]:
     """Run raw to processed for some of the raw bucket's versions."""
     from custody.etl.silver_run import raw_to_processed  # noqa: PLC0415 - needs Spark
 
     what = manifest(rules.table, entries, created_at)
-    return raw_to_processed(lake, what, "manifest.json", rules, open_version=raw.open, run=run())
+    return raw_to_processed(
+        lake, what, "manifest.json", rules, open_version=raw.open, run=run(), disregard=disregard
+    )
 
 
 def rows(frame: DataFrame) -> list[tuple[str, ...]]:

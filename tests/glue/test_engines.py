@@ -15,7 +15,7 @@ import pytest
 
 from scripts.demo.generate import customer_files, event_files
 from tests.glue.agreement import everything
-from tests.glue.local import REPO, Raw
+from tests.glue.local import REPO, Raw, customer, customers
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -72,6 +72,8 @@ TEXTS = [
         "2026-01-15T10:00:60Z",
         "2026-01-15T10:00:00.1Z",
         "2026-01-15T10:00:00.1234567Z",
+        "2026-01-15t23:59:60.999999999z",
+        "2026-01-15T10:00:60+23:59",
         "2026-02-30T10:00:00Z",
     ),
     *(
@@ -137,6 +139,11 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Raw:
         *event_files(1_500, seed=11, customers=300, days=1, dirt=0.3),
     ):
         raw.put(truth.key, chunks)
+    spelled = [
+        customer(number, country=text) for number, text in enumerate(("USA", "united kingdom", "Narnia"))
+    ]
+    for _ in range(2):
+        raw.put("incoming/customers/2026-01-19.csv", customers(*spelled))
     return raw
 
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from custody.errors import UsageError
 from custody.etl.gold_run import Request, processed_to_analytics
 from custody.etl.lineage import published, read_lineage
 from custody.etl.quality import QualityError
@@ -182,14 +181,3 @@ def test_rows_that_break_the_contract_are_not_published(silver: Lake, gold: Lake
     with pytest.raises(QualityError, match=r"daily_engagement is not published: .*viewers:too_low \(1\)"):
         processed_to_analytics(silver, gold, strict, Request(), run())
     assert not published(gold.store, gold.table("daily_engagement").uri)
-
-
-def test_refusals(make_lake: MakeLake, gold: Lake, silver: Lake) -> None:
-    with pytest.raises(
-        UsageError, match=r"viewing_events has no lineage document\. Run raw_to_processed first"
-    ):
-        make(make_lake("empty"), gold)
-    with pytest.raises(UsageError, match="no lineage document of version 99"):
-        make(silver, gold, Request([date(2026, 1, 15)], (99, 1)))
-    with pytest.raises(UsageError, match="no days to make from them"):
-        Request((), (1, 1))

@@ -107,7 +107,7 @@ def test_the_recorder_may_do_this_and_no_more(plan: PlanDocument) -> None:
             bucket(short): ["s3:ListBucket", "s3:ListBucketVersions"]
             for short in ("raw-data", "processed", "analytics")
         },
-        f"{bucket('provenance')}/provenance/*": ["s3:PutObject"],
+        f"{bucket('provenance')}/provenance/*": ["s3:GetObject", "s3:PutObject"],
         f"arn:aws:sqs:us-east-1:{ACCOUNT}:custody-local-recorder": [
             "sqs:ChangeMessageVisibility",
             "sqs:DeleteMessage",

@@ -11,7 +11,7 @@ import io
 import itertools
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from threading import RLock
@@ -29,6 +29,7 @@ from custody.evidence.registry import REGISTRY_KEY
 from custody.gate.gate import Gate, Settings
 from custody.gate.requests import SilverTable
 from custody.recorder.notification import ObjectCreated
+from custody.times import format_time
 from tests.support.evidence import IDENTITY, LocalSigner
 
 SIGNER = LocalSigner()
@@ -45,7 +46,12 @@ SETTINGS = Settings(
         "customers": SilverTable("silver-customers", "incoming/customers/"),
         "viewing_events": SilverTable("silver-events", "incoming/stream/"),
     },
+    etl_role_id="AROAETL",
+    gate_role_id="AROAGATE",
+    decider_role_ids=frozenset({"AROAENGINEER"}),
 )
+ETL, GATE = "AWS:AROAETL:GlueJobRunnerSession", "AWS:AROAGATE:custody-test-gate"
+ENGINEER, INSIDER = "AWS:AROAENGINEER:erin@example.com", "AWS:AROAOTHER:mallory@example.com"
 
 
 class CrashError(Exception):
@@ -98,6 +104,7 @@ class Stored:
     body: bytes | None
     """``None``: a delete marker."""
     last_modified: datetime
+    storage_class: str = "STANDARD"
 
     @property
     def etag(self) -> str:
@@ -134,7 +141,10 @@ class S3:
         versions = self._world.objects.setdefault((Bucket, Key), [])
         if IfNoneMatch and versions and versions[-1].body is not None:
             raise refusal("PreconditionFailed", "PutObject")
-        return {"VersionId": self._world.put(Bucket, Key, Body).version_id}
+        stored = self._world.put(Bucket, Key, Body)
+        if self._world.records:
+            self._world.record(ObjectVersion(Bucket, Key, stored.version_id), principal=GATE)
+        return {"VersionId": stored.version_id}
 
     def _get(self, Bucket: str, Key: str, VersionId: str | None = None) -> dict[str, Any]:
         if (code := self._world.refused.get(Key)) is not None:
@@ -183,6 +193,7 @@ class S3:
                 "LastModified": stored.last_modified,
                 "Size": len(stored.body or b""),
                 "ETag": stored.etag,
+                "StorageClass": stored.storage_class,
             }
             for key, stored in page
         ]
@@ -260,6 +271,8 @@ class GateWorld:
     messages: list[tuple[str, str]] = field(default_factory=list)
     refused: dict[str, str] = field(default_factory=dict)
     """Keys that cannot be read, and the error's code."""
+    records: bool = True
+    """Whether the recorder is up: what the gate writes has its receipt at once."""
     metrics: Metrics = field(default_factory=lambda: Metrics(namespace="Custody", service="gate"))
     numbers: Iterator[int] = field(default_factory=itertools.count)
 
@@ -272,18 +285,29 @@ class GateWorld:
         self.objects.setdefault((bucket, key), []).append(stored)
         return stored
 
-    def arrive(self, key: str, body: bytes = b"a,b\n1,2\n", *, recorded: bool = True) -> ObjectVersion:
+    def arrive(
+        self, key: str, body: bytes = b"a,b\n1,2\n", *, recorded: bool = True, storage_class: str = "STANDARD"
+    ) -> ObjectVersion:
         """An object version in the raw bucket, with its receipt unless that is still to come."""
-        version = ObjectVersion("raw", key, self.put("raw", key, body).version_id)
+        stored = self.put("raw", key, body)
+        stored.storage_class = storage_class
+        version = ObjectVersion("raw", key, stored.version_id)
         if recorded:
             self.record(version)
         return version
 
-    def record(self, version: ObjectVersion, signer: LocalSigner = SIGNER, **changes: Any) -> None:
+    def record(
+        self,
+        version: ObjectVersion,
+        signer: LocalSigner = SIGNER,
+        *,
+        principal: str | None = None,
+        **changes: Any,
+    ) -> None:
         """Put the receipt that the recorder would write of a stored version, with ``changes``."""
         stored = self.stored(version)
         facts: dict[str, Any] = {
-            "event": ObjectCreated(version, "ObjectCreated:Put", self.now, None, None, None),
+            "event": ObjectCreated(version, "ObjectCreated:Put", self.now, None, principal, None),
             "sha256": hashlib.sha256(stored.body or b"").hexdigest(),
             "size_bytes": len(stored.body or b""),
             "etag": stored.etag,
@@ -326,7 +350,7 @@ class GateWorld:
             (run for run in self.runs if run["JobName"] == job and run["JobRunState"] == "RUNNING"), None
         )
 
-    def finish(self, job: str, state: str = "SUCCEEDED", *, publishes: bool = True) -> None:
+    def finish(self, job: str, state: str = "SUCCEEDED", *, publishes: bool = True, **facts: Any) -> None:
         """The job's run comes to its end, with its lineage document unless it published nothing."""
         run = self.running(job)
         assert run is not None
@@ -336,19 +360,67 @@ class GateWorld:
             (stored,) = self.objects[place.bucket, place.key]
             assert stored.version_id == place.version_id
             manifest = parse_manifest(stored.body or b"")
-            self.publish("processed", manifest.table, manifest.sha256)
+            uri = run["Arguments"]["--manifest"]
+            told = {"uri": uri, "sha256": manifest.sha256}
+            self.publish("processed", manifest.table, manifest.sha256, manifest=told, **facts)
 
     def publish(
-        self, bucket: str, table: str, identity: str, *, recorded: bool = True, **facts: Any
+        self,
+        bucket: str,
+        table: str,
+        identity: str,
+        *,
+        recorded: bool = True,
+        principal: str | None = ETL,
+        **facts: Any,
     ) -> ObjectVersion:
-        """A table's next lineage document."""
+        """A table's next lineage document, as a job writes it."""
         folder = f"tables/{table}/_lineage/"
         number = sum(key.startswith(folder) for place, key in self.objects if place == bucket)
         key = f"{folder}{number:020d}-{identity}.json"
-        stored = self.put(bucket, key, json.dumps(facts).encode())
+        uri = f"s3://{bucket}/tables/{table}"
+        document: dict[str, Any] = {
+            "type": "urn:custody:lineage:v1",
+            "id": identity,
+            "job": "raw_to_processed",
+            "run_id": "jr_0",
+            "code": {"sha256": "0" * 64, "version": "1"},
+            "started_at": format_time(self.now),
+            "committed_at": format_time(self.now),
+            "outputs": [{"table": uri, "delta_version": number, "rows": 0}],
+        }
+        if bucket == "processed":
+            document |= {"manifest": {"uri": "s3://processed/m?versionId=v", "sha256": identity}}
+            counts = dict.fromkeys(("rows", "valid", "rejected", "duplicates"), 0)
+            some = {"bucket": "raw", "key": "k", "version_id": "v", "sha256": "0" * 64, "size_bytes": 0}
+            document |= {"inputs": [some | counts], "counts": counts, "days": []}
+        stored = self.put(bucket, key, json.dumps(document | facts).encode())
         version = ObjectVersion(bucket, key, stored.version_id)
         if recorded:
-            self.record(version)
+            self.record(version, principal=principal)
+        return version
+
+    def decide(
+        self,
+        action: str,
+        /,
+        *versions: ObjectVersion,
+        principal: str | None = ENGINEER,
+        name: str = "a",
+        **changes: Any,
+    ) -> ObjectVersion:
+        """A decision about object versions of the customers' table."""
+        document = {
+            "type": "urn:custody:decision:v1",
+            "table": "customers",
+            "action": action,
+            "reason": "Looked at.",
+            "versions": [asdict(version) for version in versions],
+        } | changes
+        key = f"decisions/customers/{name}.json"
+        stored = self.put("processed", key, json.dumps(document).encode())
+        version = ObjectVersion("processed", key, stored.version_id)
+        self.record(version, principal=principal)
         return version
 
     def manifests(self, table: str = "customers") -> list[Manifest]:
@@ -365,12 +437,12 @@ class GateWorld:
         return [entry.version for manifest in self.manifests(table) for entry in manifest.entries]
 
     def report(self, table: str = "customers") -> dict[ObjectVersion, str]:
-        """The newest report of what is left."""
-        reports = [key for bucket, key in self.objects if key.startswith(f"manifests/{table}/_left/")]
+        """The newest report of what is withheld."""
+        reports = [key for bucket, key in self.objects if key.startswith(f"manifests/{table}/_withheld/")]
         (stored,) = self.objects["processed", max(reports)]
         return {
             ObjectVersion(item["bucket"], item["key"], item["version_id"]): item["reason"]
-            for item in json.loads(stored.body or b"")["left"]
+            for item in json.loads(stored.body or b"")["withheld"]
         }
 
     def counted(self) -> dict[str, float]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
 
 import boto3
 import botocore.session
 import pytest
+from botocore.utils import parse_timestamp
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
@@ -123,6 +125,21 @@ def test_lanes_end_when_one_fails(monkeypatch: pytest.MonkeyPatch) -> None:
     s3: Any = S3(world, Lifeline(20))
     with pytest.raises(CrashError):
         list(list_versions_in_lanes(s3, "raw", "incoming/"))
+
+
+@given(moment=st.datetimes(timezones=st.just(UTC)).filter(lambda moment: moment.year >= 1000))
+def test_the_times_of_headers_are_read_without_botocore(moment: datetime) -> None:
+    text = format_datetime(moment, usegmt=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delattr(listing, "parse_timestamp")
+        assert listing._parse_time(text) == moment.replace(microsecond=0)
+
+
+@pytest.mark.parametrize("text", ["Sat, 31 Feb 2026 00:00:00 GMT", "Thu, 01 Jan 2026 25:00:00 GMT", "then"])
+def test_what_is_no_time_is_refused_as_botocore_refuses_it(text: str) -> None:
+    for read in (listing._parse_time, parse_timestamp):
+        with pytest.raises(ValueError):  # noqa: PT011 - each has words of its own
+            read(text)
 
 
 def test_times_are_read_as_botocore_reads_them(new_world: Callable[[], World]) -> None:

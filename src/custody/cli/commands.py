@@ -199,6 +199,7 @@ def verify(
             scope=scope,
             sample=sample,
             progress=lambda stage, done, total: tell(describe_progress(stage, done, total)),
+            processes=run.processes,
         )
     if output is Format.JSON:
         run.write_json(verification.to_dict())

@@ -36,6 +36,7 @@ def run_report(run: Run, path: Path, sample: float) -> int:
                 now=now,
                 sample=sample,
                 progress=lambda stage, done, total: tell(describe_progress(stage, done, total)),
+                processes=run.processes,
             )
             verified = time.monotonic()
             tell("Asking Athena for the ledger")

@@ -15,7 +15,7 @@ from custody.errors import CannotCheckError, EvidenceError
 from custody.evidence.keyring import parse_registry
 from custody.evidence.registry import MAX_REGISTRY_BYTES, REGISTRY_KEY
 from custody.gate.jobs import Job
-from custody.gate.left import LeftReports
+from custody.gate.withheld import WithheldReports
 from custody.ledger.athena import Athena
 from custody.ledger.ledger import denied_rows, ledger_rows
 from custody.times import format_time
@@ -252,18 +252,18 @@ class _Examination:
         bucket = self.deployment.buckets["processed"]
         page = self.clients.s3.list_objects_v2(Bucket=bucket, Prefix="manifests/", Delimiter="/")
         folders = [each["Prefix"] for each in page.get("CommonPrefixes", ())]
-        left = []
+        withheld = []
         for folder in folders:
             table = folder.split("/")[1]
-            _, versions = LeftReports(self.clients.s3, bucket, folder, table).last()
+            _, versions = WithheldReports(self.clients.s3, bucket, folder, table).last()
             if versions:
-                left.append(f"{len(versions)} of {table}")
-        if left:
+                withheld.append(f"{len(versions)} of {table}")
+        if withheld:
             raise _BrokenError(
-                f"Object versions are left, and no job reads them: {', '.join(left)}.",
-                f"The newest report below s3://{bucket}/manifests/<table>/_left/ names them and says why.",
+                f"Object versions are withheld, and no job reads them: {', '.join(withheld)}.",
+                f"The newest report below s3://{bucket}/manifests/<table>/_withheld/ names them.",
             )
-        return f"{state}; of {len(folders)} tables it leaves nothing"
+        return f"{state}; of {len(folders)} tables it withholds nothing"
 
     def jobs(self) -> str:
         said, failed = [], []

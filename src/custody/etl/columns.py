@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -56,14 +57,26 @@ _JSON_LINE = _json_object(rf"(?:{_JSON_SCALAR}|{_json_object(_JSON_SCALAR)}|{_JS
 _CSV_TEXT = rf"(?:[\x01-\x09\x0b\x0c\x0e-\x21\x23-\x2b\x2d-\x7f]|{_NOT_ASCII})*"
 
 
-def read_columns(chunks: Iterable[bytes], contract: Contract) -> Iterator[pa.RecordBatch]:
+@dataclass
+class Tally:
+    """How many bytes of an object were read as records; complete once its records are used up.
+
+    Blank lines and the header count as read; a record with a ``problem`` does not, however long it is.
+    """
+
+    read_bytes: int = 0
+
+
+def read_columns(
+    chunks: Iterable[bytes], contract: Contract, tally: Tally | None = None
+) -> Iterator[pa.RecordBatch]:
     """Yield the records of one object, in no particular order.
 
     Columns: ``source_row``, ``text_<column>`` for each of the contract's, ``extra``, ``problem`` and
     ``unreadable``, as a ``Record`` has them.
     """
     blocks = map(_Block, read_blocks(chunks))
-    return (_csv if contract.raw().format == "csv" else _json)(blocks, contract)
+    return (_csv if contract.raw().format == "csv" else _json)(blocks, contract, tally or Tally())
 
 
 class _Block:
@@ -84,12 +97,22 @@ class _Block:
         """One line, cut if it is too long."""
         return cut(self._data[self._begins[place] : self._begins[place + 1]])
 
+    def length(self, begin: int, end: int) -> int:
+        """How many bytes the lines from one to before another have."""
+        return int(self._begins[end] - self._begins[begin])
+
     def match(self, pattern: str) -> Mask:
         """For each line, whether it is of the pattern, and ends, and is not too long."""
         found: Mask = pc.match_substring_regex(self._lines(), rf"\A{pattern}\r?\n\z").to_numpy(
             zero_copy_only=False
         )
         return found & (np.diff(self._begins) <= MAX_RECORD_BYTES)
+
+    def may_be_empty(self) -> Mask:
+        """For each line, whether it begins with a comma or a space: it may hold nothing but such."""
+        firsts = np.frombuffer(self._data, np.uint8)[self._begins[:-1]]
+        found: Mask = np.isin(firsts, np.frombuffer(b", \t", np.uint8))
+        return found
 
     def numbered(self) -> _Lines:
         """The lines that have numbers, one after the other."""
@@ -151,7 +174,7 @@ def as_batch(records: Sequence[Record], contract: Contract) -> pa.RecordBatch:
     )
 
 
-def _json(blocks: Iterable[_Block], contract: Contract) -> Iterator[pa.RecordBatch]:
+def _json(blocks: Iterable[_Block], contract: Contract, tally: Tally) -> Iterator[pa.RecordBatch]:
     before = 1
     for block in blocks:
         plain = block.match(_JSON_LINE)
@@ -163,6 +186,8 @@ def _json(blocks: Iterable[_Block], contract: Contract) -> Iterator[pa.RecordBat
         odd = ((before + place, block.line(place)) for place in np.flatnonzero(~plain).tolist())
         if records := list(read_json(odd, contract)):
             yield as_batch(records, contract)
+        unread = [record.number - before for record in records if record.problem is not None]
+        tally.read_bytes += block.length(0, block.size) - sum(block.length(n, n + 1) for n in unread)
         before += block.size
 
 
@@ -261,60 +286,67 @@ class _Cursor:
         self._place = 0
         self._odd: Places | None = None
         """Which lines of the block are not plain; found when first asked for."""
-        self.left: list[_Block] = []
+        self.behind: list[_Block] = []
         """The blocks behind the cursor; the lines that were passed by have numbers."""
+        self.bytes_ = 0
+        """How many bytes of lines were given or passed by."""
 
     def __iter__(self) -> Iterator[bytes]:
         return self
 
     def __next__(self) -> bytes:
         while self._place == self._block.size:
-            self.left.append(self._block)
+            self.behind.append(self._block)
             self._block, self._place, self._odd = _Block(b""), 0, None
             self._block = next(self._blocks)
         self._place += 1
-        return self._block.line(self._place - 1)
+        line = self._block.line(self._place - 1)
+        self.bytes_ += len(line)
+        return line
 
     def pass_plain(self, pattern: str, number: int) -> int:
         """Pass by the plain lines that come next in the block, giving them numbers from this; how many."""
         if self._odd is None:
-            self._odd = np.append(np.flatnonzero(~self._block.match(pattern)), self._block.size)
+            plain = self._block.match(pattern) & ~self._block.may_be_empty()
+            self._odd = np.append(np.flatnonzero(~plain), self._block.size)
         end = self._odd[np.searchsorted(self._odd, self._place)]
         count = int(end) - self._place
         self._block.numbers[self._place : end] = np.arange(number, number + count)
+        self.bytes_ += self._block.length(self._place, int(end))
         self._place += count
         return count
 
 
-def _csv(blocks: Iterable[_Block], contract: Contract) -> Iterator[pa.RecordBatch]:
+def _csv(blocks: Iterable[_Block], contract: Contract, tally: Tally) -> Iterator[pa.RecordBatch]:
     lines = _Cursor(blocks)
     reader = CsvRecords(lines, contract)
-    width = len(reader.header)
-    pattern = rf"{_CSV_TEXT}(?:,{_CSV_TEXT}){{{width - 1}}}"
+    width, named = reader.width, len(reader.header)
+    pattern = rf"{_CSV_TEXT}(?:,{_CSV_TEXT}){{{max(named - 1, 0)}}},{{{width - named}}}"
     records: list[Record] = []
     for record in reader:
         records.append(record)
         if reader.at_line and 1 < width <= _MAX_PLAIN_FIELDS:
             reader.number += lines.pass_plain(pattern, reader.number + 1)
-        if lines.left:
-            yield from _csv_left(lines, reader, contract)
+        if lines.behind:
+            yield from _csv_behind(lines, reader, contract)
             yield as_batch(records, contract)
             records = []
-    yield from _csv_left(lines, reader, contract)
+    yield from _csv_behind(lines, reader, contract)
     if records:
         yield as_batch(records, contract)
+    tally.read_bytes += lines.bytes_ - reader.unread_bytes
 
 
-def _csv_left(lines: _Cursor, reader: CsvRecords, contract: Contract) -> Iterator[pa.RecordBatch]:
+def _csv_behind(lines: _Cursor, reader: CsvRecords, contract: Contract) -> Iterator[pa.RecordBatch]:
     """Yield the lines that were passed by in the blocks behind the cursor."""
-    for block in lines.left:
+    for block in lines.behind:
         if block.numbers.any():
             yield _csv_batch(block.numbered(), block.numbers[block.numbers > 0], reader, contract)
-    lines.left.clear()
+    lines.behind.clear()
 
 
 def _csv_batch(lines: _Lines, numbers: Places, reader: CsvRecords, contract: Contract) -> pa.RecordBatch:
-    width = len(reader.header)
+    width = reader.width
     commas = np.flatnonzero(lines.bytes_ == ord(",")).reshape(-1, width - 1)
     begins = np.column_stack((lines.begins, commas + 1)).ravel()
     ends = np.column_stack((commas, lines.ends)).ravel()

@@ -1,4 +1,4 @@
-"""What a table must be: its columns, the rules each row is held to, and the thresholds a run is held to.
+"""What a table must be: its columns, the rules each row is held to, the thresholds each object is held to.
 
 A contract is data, one YAML file a table (``glue/quality/<table>.yaml``), or the same as JSON where there is
 no PyYAML, as on Glue. It is read strictly: a name
@@ -23,11 +23,15 @@ ColumnType = Literal["string", "integer", "decimal", "date", "timestamp", "boole
 Format = Literal["csv", "jsonl"]
 Wins = Literal["first", "latest"]
 Unknown = Literal["keep", "reject"]
-CheckKind = Literal["row_count", "rejected_ratio", "duplicate_ratio", "completeness"]
+CheckKind = Literal["row_count", "rejected_ratio", "completeness"]
 
-RESERVED = frozenset({"extra", "reason", "problem", "unreadable", "manifest_id", "object_rows"})
+RESERVED = frozenset(
+    {"extra", "reason", "problem", "unreadable", "manifest_id", "object_rows", "read_bytes", "refused"}
+)
 """Names that the tables have besides the contract's; so are all that begin with ``source_`` or ``text_``."""
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
+MAX_DAYS = 36_525
+"""Of a bound on how far from its delivery a time may be: a hundred years."""
 _ORDERED = frozenset({"integer", "decimal", "date"})
 
 
@@ -50,11 +54,20 @@ class Column:
     max_length: int | None = None
     not_before: str | None = None
     """Another column of type date that this one must not be earlier than, where both are there."""
+    spellings: tuple[tuple[str, str], ...] = ()
+    """Texts, in lower case, and the allowed value that each stands for, whatever case it comes in."""
+    max_days_before_delivery: int | None = None
+    """A date or time must not be longer ago than so many days (UTC) before its object was delivered."""
+    max_days_after_delivery: int | None = None
+    """Nor lie so many days after it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A threshold: the run stops before anything is published if it is not met."""
+    """A threshold that each object is held to by itself: one that does not meet it is withheld whole.
+
+    Of a table made from other tables: the table is not published.
+    """
 
     kind: CheckKind
     bound: Decimal
@@ -248,8 +261,18 @@ def _column(fields: _Mapping) -> Column:
         maximum=fields.take("maximum", str, None),
         max_length=fields.take("max_length", int, None),
         not_before=fields.take("not_before", str, None),
+        spellings=_spellings(fields),
+        max_days_before_delivery=fields.take("max_days_before_delivery", int, None),
+        max_days_after_delivery=fields.take("max_days_after_delivery", int, None),
     )
     fields.end()
+    bounds = (column.max_days_before_delivery, column.max_days_after_delivery)
+    if any(bound is not None and not 0 <= bound <= MAX_DAYS for bound in bounds):
+        raise fields.error("max_days_…_delivery", f"is not a number of days from 0 to {MAX_DAYS}")
+    if column.type not in {"date", "timestamp"} and any(bound is not None for bound in bounds):
+        raise fields.error("type", "is neither date nor timestamp, which max_days_…_delivery are for")
+    if not {value for _, value in column.spellings} <= set(column.allowed):
+        raise fields.error("spellings", "stands for a value that is not in allowed")
     if column.type != "string" and (column.pattern or column.allowed or column.max_length):
         raise fields.error("type", "is not string, which pattern, allowed and max_length are for")
     if any('"' in value or "\\" in value for value in column.allowed):
@@ -260,6 +283,20 @@ def _column(fields: _Mapping) -> Column:
         if bound is not None and not _is_bound(column.type, bound):
             raise fields.error(field, f"is {bound!r}, which is no {column.type} to compare with")
     return column
+
+
+def _spellings(fields: _Mapping) -> tuple[tuple[str, str], ...]:
+    """Each text and the value it stands for; the document lists the texts by value."""
+    by_value = fields.take("spellings", dict, {})
+    found: dict[str, str] = {}
+    for value, texts in by_value.items():
+        if not isinstance(value, str) or not isinstance(texts, list):
+            raise fields.error("spellings", "does not list texts by value (quote NO, ON and numbers)")
+        for text in texts:
+            if not isinstance(text, str) or not text or text.lower() in found:
+                raise fields.error("spellings", f"holds {text!r}, which is no text, or stands there twice")
+            found[text.lower()] = value
+    return tuple(sorted(found.items()))
 
 
 def _portable(fields: _Mapping, pattern: str) -> None:

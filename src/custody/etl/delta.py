@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from custody.errors import UsageError
+from custody.errors import CannotCheckError, UsageError
 from custody.etl.store import Store, table_uri
 
 if TYPE_CHECKING:
@@ -103,6 +103,13 @@ class DeltaTable:
             ).collect()
         finally:
             self._spark.catalog.dropTempView(_SOURCE)
+
+    def touch(self) -> None:
+        """Commit a version with the same rows. Raises ``CannotCheckError`` if the engine does not."""
+        before = self.version()
+        self.replace(self.frame())
+        if self.version() == before:
+            raise CannotCheckError(f"The engine committed no new version of {self.uri}.", "Run it again.")
 
     def replace(self, rows: DataFrame, where: str | None = None) -> None:
         """Put ``rows`` in the place of those for which the SQL condition ``where`` holds, or of all."""

@@ -2,8 +2,8 @@
 
 Source: "Data Quality Definition Language (DQDL) reference" in the AWS Glue User Guide,
 https://docs.aws.amazon.com/glue/latest/dg/dqdl.html. ``ColumnValues`` fails on NULL, hence a ``where`` on
-what may be absent; ``between`` excludes its ends, hence two rules for a range. The ratios of rejected and
-duplicate rows are a run's, not the table's: they have no rule here.
+what may be absent; ``between`` excludes its ends, hence two rules for a range. The ratio of rejected
+rows is an object's, and how far a time is from its delivery a row's: they have no rule here.
 """
 
 from __future__ import annotations

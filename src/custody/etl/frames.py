@@ -31,9 +31,13 @@ _INTEGER = r"\A[+-]?[0-9]{1,18}\z"
 _DECIMAL = r"\A[+-]?[0-9]{1,16}(?:\.[0-9]{1,2}0*)?\z"
 _DAY = "(?:19|20)[0-9]{2}-[0-9]{2}-[0-9]{2}"
 _DATE = rf"\A{_DAY}\z"
-_TIMESTAMP = (
-    rf"\A{_DAY}[T ][0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}}(?:\.[0-9]{{1,6}})?(?:Z|[+-][0-9]{{2}}:[0-9]{{2}})\z"
+_CLOCK = "(?:[01][0-9]|2[0-3]):[0-5][0-9]"
+_PLAIN_TIMESTAMP = (
+    rf"\A{_DAY}[T ]{_CLOCK}:[0-5][0-9](?:\.[0-9]{{1,6}})?(?:Z|[+-](?:0[0-9]|1[0-7]):[0-5][0-9])\z"
 )
+"""As nearly all are: engines read it as it is, and alike."""
+_TIMESTAMP = rf"\A{_DAY}[Tt ]{_CLOCK}:(?:[0-5][0-9]|60)(?:\.[0-9]+)?(?:[Zz]|[+-]{_CLOCK})\z"
+_MICROSECONDS = 1_000_000
 _EPOCH_SECONDS = r"\A[0-9]{9,10}(?:\.[0-9]{1,6})?\z"
 _EPOCH_MILLISECONDS = r"\A[0-9]{12,13}\z"
 SOURCE = ("source_bucket", "source_key", "source_version_id", "source_row", "source_order")
@@ -55,7 +59,9 @@ def typed(records: DataFrame, contract: Contract) -> DataFrame:
         F.concat(F.col("source_rank"), F.lit("|"), F.format_string("%012d", F.col("source_row"))),
     )
     cleaned = {
-        column.name: _emptied(F.trim(F.regexp_replace(F.col(f"text_{column.name}"), _WHITESPACE, " ")))
+        column.name: _spelled(
+            _emptied(F.trim(F.regexp_replace(F.col(f"text_{column.name}"), _WHITESPACE, " "))), column
+        )
         for column in contract.columns
     }
     frame = frame.withColumns({f"clean_{name}": value for name, value in cleaned.items()})
@@ -90,12 +96,27 @@ def _emptied(value: Column) -> Column:
     return F.when(value != "", value)
 
 
+def _spelled(text: Column, column: rules.Column) -> Column:
+    """The allowed value that the text stands for; the text itself if it stands for none.
+
+    One text holds all spellings, between characters that no cleaned text holds: an engine takes seconds to
+    plan as many branches.
+    """
+    if not column.spellings:
+        return text
+    book = "\n" + "".join(f"{spelling}\t{value}\n" for spelling, value in column.spellings)
+    entry = F.concat(F.lit("\n"), F.lower(text), F.lit("\t"))
+    value = F.split_part(F.split_part(F.lit(book), entry, F.lit(2)), F.lit("\n"), F.lit(1))
+    return F.when(text.isin(list(column.allowed)), text).otherwise(F.coalesce(_emptied(value), text))
+
+
 def read(text: Column, kind: rules.ColumnType) -> Column:
     """One text as a value of the type; NULL where it is none. Years are 1900 to 2099.
 
     Integers have at most 18 digits. Decimals have at most two places (more only if they are zero). A
-    timestamp is RFC 3339 with an offset (a space may stand for the T), or seconds (9 or 10 digits) or
-    milliseconds (12 or 13) since 1970 in UTC. A boolean is ``true`` or ``false`` in any case.
+    timestamp is RFC 3339 by the rules of ``custody.times.parse_time`` (a space may stand for the T), or
+    seconds (9 or 10 digits) or milliseconds (12 or 13) since 1970 in UTC. A boolean is ``true`` or ``false``
+    in any case.
     """
     if kind == "string":
         return text
@@ -110,7 +131,32 @@ def read(text: Column, kind: rules.ColumnType) -> Column:
         return F.when(lower == "true", F.lit(True)).when(lower == "false", F.lit(False))
     seconds = _only(text, _EPOCH_SECONDS).cast("decimal(18,6)").cast("timestamp")
     milliseconds = F.call_function("timestamp_millis", _only(text, _EPOCH_MILLISECONDS).cast("bigint"))
-    return F.coalesce(_only(text, _TIMESTAMP).cast("timestamp"), seconds, milliseconds)
+    plain = _only(text, _PLAIN_TIMESTAMP).cast("timestamp")
+    return F.coalesce(plain, _rfc3339(_only(text, _TIMESTAMP)), seconds, milliseconds)
+
+
+def _rfc3339(text: Column) -> Column:
+    """A time in any form of RFC 3339: what is past the microsecond is cut, ``:60`` is the second after.
+
+    Engines differ in what they cast of these, hence the arithmetic.
+    """
+    is_leap = F.substring(text, 17, 3) == ":60"
+    local = F.concat(
+        F.substring(text, 1, 10),
+        F.lit("T"),
+        F.substring(text, 12, 5),
+        F.regexp_replace(F.substring(text, 17, 3), ":60", ":59"),
+        F.when(is_leap, F.lit("")).otherwise(F.regexp_extract(text, r"(\.[0-9]{1,6})", 1)),
+        F.lit("Z"),
+    )
+    leap = F.when(is_leap, F.lit(1)).otherwise(F.lit(0))
+    hours, minutes = (
+        _emptied(F.regexp_extract(text, r"[+-]([0-9]{2}):([0-9]{2})\z", group)).cast("bigint")
+        for group in (1, 2)
+    )
+    sign = F.when(text.rlike(r"-[0-9]{2}:[0-9]{2}\z"), F.lit(-1)).otherwise(F.lit(1))
+    offset = F.coalesce(sign * (hours * 3600 + minutes * 60), F.lit(0))
+    return F.timestamp_micros(F.unix_micros(local.cast("timestamp")) + (leap - offset) * _MICROSECONDS)
 
 
 def _only(text: Column, pattern: str) -> Column:
@@ -140,13 +186,17 @@ def _problems(column: rules.Column) -> list[Column]:
         broken.append(("too_high", value > F.lit(column.maximum).cast(SPARK_TYPES[column.type])))
     if column.not_before is not None:
         broken.append((f"before_{column.not_before}", value < F.col(column.not_before)))
+    delivered = F.substring("source_rank", 12, 10).cast("date")
+    if (days := column.max_days_before_delivery) is not None:
+        broken.append(("long_before_delivery", value < F.date_sub(delivered, days)))
+    if (days := column.max_days_after_delivery) is not None:
+        broken.append(("after_delivery", value >= F.date_add(delivered, days + 1)))
     return [F.when(condition, F.lit(f"{column.name}:{name}")) for name, condition in broken]
 
 
-def fit(rows: DataFrame) -> DataFrame:
-    """The rows but those of object versions that turned out to be others than the manifest's."""
-    refused = rows.where(F.col("refused").isNotNull()).select(*VERSION)
-    return rows.join(refused, [*VERSION], "left_anti")
+def without(rows: DataFrame, versions: DataFrame) -> DataFrame:
+    """The rows but those of these object versions, of which there are few."""
+    return rows.join(versions, [*VERSION], "left_anti")
 
 
 def silver_columns(contract: Contract) -> list[str]:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from pyspark.sql import functions as F  # noqa: N812
 
-from custody.errors import CannotCheckError, UsageError
+from custody.errors import CannotCheckError, EvidenceError, UsageError
 from custody.etl.contract import Contract
 from custody.etl.delta import DeltaTable, describe_commits
 from custody.etl.frames import SPARK_TYPES
@@ -34,18 +34,11 @@ EVENTS, CUSTOMERS = "viewing_events", "customers"
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What to make anew. Without anything: the days that changed, from the newest silver.
-
-    Raises ``UsageError`` for versions without days.
-    """
+    """What to make anew. Without days: those that changed. Without versions: from the newest silver."""
 
     days: Collection[date] = ()
     versions: tuple[int, int] | None = None
     """Versions of ``viewing_events`` and ``customers`` to make them from, as a document names them."""
-
-    def __post_init__(self) -> None:
-        if self.versions is not None and not self.days:
-            raise UsageError("Versions of the silver tables are named, and no days to make from them.")
 
 
 def processed_to_analytics(
@@ -85,7 +78,7 @@ def processed_to_analytics(
         )
 
     sources = [customers, events]
-    if request.versions or _newest(analytics, value).get("inputs") != sources:
+    if (request.versions and request.days) or _newest(analytics, value).get("inputs") != sources:
         analytics.say(f"{value.name}: making it anew")
         rows = customer_value(processed.table(CUSTOMERS).frame(customers["delta_version"]), event_rows)
         documents += _publish(
@@ -131,7 +124,10 @@ def _changed_days(processed: Lake, events_runs: list[Published], covered: int) -
     days: set[date] = set()
     for item in events_runs:
         if item.delta_version > covered:
-            days.update(map(date.fromisoformat, read_lineage(processed.store, item)["days"]))
+            try:
+                days.update(map(date.fromisoformat, read_lineage(processed.store, item)["days"]))
+            except (EvidenceError, KeyError, TypeError, ValueError):
+                processed.say(f"{item.uri} is no lineage document of a run: passing it over")
     return sorted(days)
 
 

@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 
 from custody.documents import Fields, parse_object
 from custody.errors import EvidenceError
@@ -31,6 +31,8 @@ class Entry:
     sha256: str
     size_bytes: int
     last_modified: datetime
+    decision: str | None = None
+    """The URI of the decision that releases it: the thresholds do not withhold it again."""
 
     @property
     def rank(self) -> str:
@@ -38,16 +40,23 @@ class Entry:
 
         The day is the last one in the key (``…/2026-01-15.csv``, or ``…/2026/01/15/…`` as Firehose writes
         it), else the day of delivery. Hence an old day's file that is delivered again does not overrule a
-        newer day's, while a correction of the same day does. No two versions share a rank, whatever order
-        they come in.
+        newer day's, while a correction of the same day does. Data are not of a day after the one that
+        follows their delivery anywhere: such a day is no day, or a key such as ``9999-12-31.csv`` would
+        overrule all that is to come. No two versions share a rank, whatever order they come in.
         """
-        modified = format_time(self.last_modified)
         days = _DAY.findall(self.version.key)
+        latest = (self.last_modified.astimezone(UTC) + timedelta(days=1)).date().isoformat()
+        day = "{0}-{2}-{3}".format(*days[-1]) if days else ""
+        return self.arrival_rank if not day or day > latest else f"{day}{self.arrival_rank[10:]}"
+
+    @property
+    def arrival_rank(self) -> str:
+        """The same by when they came alone: nobody can say later that what he sends was first."""
+        modified = format_time(self.last_modified)
         identity = f"{self.version.bucket}\n{self.version.key}\n{self.version.version_id}".encode()
         if "." not in modified:
             modified = modified.replace("Z", ".000Z")
-        day = "{0}-{2}-{3}".format(*days[-1]) if days else modified[:10]
-        return f"{day}|{modified}|{hashlib.sha256(identity).hexdigest()[:16]}"
+        return f"{modified[:10]}|{modified}|{hashlib.sha256(identity).hexdigest()[:16]}"
 
 
 class UnfitError(Exception):
@@ -78,6 +87,7 @@ def write_manifest(table: str, entries: Iterable[Entry], created_at: datetime) -
                 "sha256": entry.sha256,
                 "size_bytes": entry.size_bytes,
                 "last_modified": format_time(entry.last_modified),
+                **({} if entry.decision is None else {"decision": entry.decision}),
             }
             for entry in sorted(entries, key=lambda entry: entry.version)
         ],
@@ -96,6 +106,7 @@ def parse_manifest(data: bytes) -> Manifest:
             sha256=item.sha256("sha256"),
             size_bytes=item.natural("size_bytes"),
             last_modified=item.time("last_modified"),
+            decision=item.optional_text("decision"),
         )
         for item in fields.objects("entries")
     )

@@ -54,6 +54,10 @@ class Parameters:
             raise UsageError(f"--{name} is {value!r}, not a whole number.")
         return int(value)
 
+    def names(self, name: str) -> tuple[str, ...]:
+        """Names separated by commas; none where the parameter is absent."""
+        return tuple(filter(None, self._values.get(name, "").split(",")))
+
     def days(self, name: str) -> tuple[date, ...]:
         """Days as ``2026-01-15,2026-01-16``; none where the parameter is absent."""
         value = self._values.get(name)

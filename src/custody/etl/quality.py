@@ -1,4 +1,4 @@
-"""The thresholds of a contract, held against what a run measured before it publishes anything."""
+"""The thresholds of a contract, held against what was measured before anything is published."""
 
 from __future__ import annotations
 
@@ -36,35 +36,43 @@ class Counts:
         }
 
 
-def assert_quality(contract: Contract, counts: Counts, present: Mapping[str, int], worst: str = "") -> None:
-    """Raise ``QualityError`` naming each threshold that is not met, and by how much.
+def failures(
+    contract: Contract, counts: Counts, present: Mapping[str, int], unread_share: Decimal = Decimal(0)
+) -> list[str]:
+    """Name each threshold that is not met, and by how much.
 
     ``present`` has, for each column of a completeness check, how many of the valid rows have a value.
-    ``worst`` is what a person should look at first; it is added to the sentence.
+    ``unread_share`` is the share of an object's bytes that could not be read as rows. A line that is no row
+    may be a thousand: so the rejected ratio is the larger of that share and the rejected rows' share.
     """
-    failures = [
-        f"{check.sentence} is wanted, {measured:f} found"
+    return [
+        f"{check.sentence} is wanted, {measured.quantize(Decimal('0.0001')):f} found"
+        if check.kind != "row_count"
+        else f"{check.sentence} is wanted, {measured:f} found"
         for check in contract.checks
-        if not _meets(check, measured := _measure(check, counts, present))
+        if not _meets(check, measured := _measure(check, counts, present, unread_share))
     ]
-    if failures:
+
+
+def assert_quality(contract: Contract, counts: Counts, present: Mapping[str, int]) -> None:
+    """Raise ``QualityError`` if a table made from other tables does not meet its thresholds."""
+    if found := failures(contract, counts, present):
         raise QualityError(
-            f"{contract.table} is not published: {'; '.join(failures)}.{worst}",
-            "Mend the delivery, or change the thresholds in the contract if they are wrong.",
+            f"{contract.table} is not published: {'; '.join(found)}.",
+            "Change the thresholds in the contract if they are wrong.",
         )
 
 
-def _measure(check: Check, counts: Counts, present: Mapping[str, int]) -> Decimal:
+def _measure(check: Check, counts: Counts, present: Mapping[str, int], unread_share: Decimal) -> Decimal:
     if check.kind == "row_count":
         return Decimal(counts.valid)
     if check.kind == "completeness":
         return _share(present[str(check.column)], counts.valid, Decimal(1))
-    part = counts.rejected if check.kind == "rejected_ratio" else counts.duplicates
-    return _share(part, counts.rows, Decimal(0))
+    return max(_share(counts.rejected, counts.rows, Decimal(0)), unread_share)
 
 
 def _share(part: int, whole: int, of_nothing: Decimal) -> Decimal:
-    return (Decimal(part) / Decimal(whole)).quantize(Decimal("0.0001")) if whole else of_nothing
+    return Decimal(part) / Decimal(whole) if whole else of_nothing
 
 
 def _meets(check: Check, measured: Decimal) -> bool:

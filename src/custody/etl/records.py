@@ -3,7 +3,8 @@
 Whatever cannot be read as a record comes out as one all the same, with its number and the problem, so that
 it can be put into quarantine and counted. Values stay text; what they mean is decided by the contract's
 types (``frames``). A JSON number keeps its digits as they stand, ``true`` and ``false`` become those words,
-and a nested value its JSON. An empty field is an absent one.
+and a nested value its JSON. An empty field is an absent one; so are empty fields behind the last that has a
+name, and a row of nothing but such is no record. What the contract does not know keeps its types.
 
 Memory is bounded whatever the object: a record has at most 64 KiB and 100 lines. A quote that is never closed
 costs its own line alone.
@@ -16,6 +17,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -103,16 +105,15 @@ def read_json(lines: Iterable[tuple[int, bytes]], contract: Contract) -> Iterato
             if place is None:
                 others[name] = value
             elif value is not None and value != "":
-                values[place] = value if type(value) is str else _json_text(value)
+                values[place] = _plain(value)
         for name in [name for name in others if name in aliases]:
             value, place = others.pop(name), aliases[name]
             if values[place] is None and value is not None and value != "":
-                values[place] = value if type(value) is str else _json_text(value)
-        extra = _json_text(others) if others else None
-        if b"\\u" in line and any(map(_half_character, (*filter(None, values), extra or ""))):
+                values[place] = _plain(value)
+        if b"\\u" in line and _HALF_CHARACTER.search(line) and _has_half_character(line):
             yield _unreadable(number, width, "half_character", line.decode())
         else:
-            yield Record(number, values, extra)
+            yield Record(number, values, _json_text(others) if others else None)
 
 
 def _document(line: bytes) -> tuple[str | None, dict[str, Any]]:
@@ -145,9 +146,26 @@ def _no_constant(name: str) -> Any:
     raise ValueError(name)
 
 
+_NUMBER_MARK = "\udfff"
+"""In front of the digits of a number, which stay as they stand: no text holds half a character."""
+_MARKED = re.compile(f'"{_NUMBER_MARK}([^"]*)"')
+_HALF_CHARACTER = re.compile(rb"\\u[dD][89a-fA-F]")
 _DECODER = json.JSONDecoder(
-    object_pairs_hook=_unique, parse_int=str, parse_float=str, parse_constant=_no_constant
+    object_pairs_hook=_unique,
+    parse_int=_NUMBER_MARK.__add__,
+    parse_float=_NUMBER_MARK.__add__,
+    parse_constant=_no_constant,
 )
+
+
+def _has_half_character(line: bytes) -> bool:
+    """Whether a line of valid JSON has escapes of halves of characters that are not each other's."""
+    return _half_character(_ENCODE(json.loads(line, parse_int=str, parse_float=str)))
+
+
+def _plain(value: Any) -> str:
+    """A value as the text of a column."""
+    return value.removeprefix(_NUMBER_MARK) if type(value) is str else _json_text(value)
 
 
 def json_objects(fields: Iterable[bytes]) -> list[str | None]:
@@ -160,8 +178,12 @@ def json_objects(fields: Iterable[bytes]) -> list[str | None]:
         return [None if problem else _json_text(document) for problem, document in found]
 
 
-_json_text = json.JSONEncoder(ensure_ascii=False, sort_keys=True).encode
-"""A value as JSON."""
+_ENCODE = json.JSONEncoder(ensure_ascii=False, sort_keys=True).encode
+
+
+def _json_text(value: object) -> str:
+    """A value as JSON; of numbers the digits that were there."""
+    return _MARKED.sub(r"\1", _ENCODE(value))
 
 
 class _UnclosedError(Exception):
@@ -177,6 +199,8 @@ class _Text:
         """Lines given back, the last one first."""
         self.taken: list[bytes] = []
         self._size = 0
+        self.last_size = 0
+        """How many bytes the last record had."""
 
     def __iter__(self) -> _Text:
         return self
@@ -192,12 +216,13 @@ class _Text:
     def done(self) -> None:
         """The record under way is complete."""
         self.taken.clear()
-        self._size = 0
+        self.last_size, self._size = self._size, 0
 
     def give_back(self) -> str:
         """Give back all lines of the record under way but the first; return that one."""
         first, *rest = self.taken
         self.again.extend(reversed(rest))
+        self._size = len(first)
         self.done()
         return first.decode("utf-8", "surrogateescape")
 
@@ -208,9 +233,9 @@ def _rows(text: _Text) -> Iterator[tuple[list[str] | None, str]]:
         reader = csv.reader(text, strict=True)
         try:
             for row in reader:
-                if row:
-                    yield row, ""
                 text.done()
+                if any(map(str.strip, row)):
+                    yield row, ""
         except (csv.Error, _UnclosedError):
             yield None, text.give_back()
         else:
@@ -228,10 +253,14 @@ class CsvRecords:
         self._rows = _rows(self._text)
         self._width = len(contract.columns)
         header, self._bad_header = next(self._rows, (None, ""))
-        self.header = header or []
+        self.width = len(header or ())
+        """How many fields the header has, those without a name at its end too."""
+        self.header = _cut_end(header or [], 0)
         self.number = 0
         """How many records were read."""
         places = _places([name.strip() for name in self.header], contract) if header else None
+        self.unread_bytes = 0
+        """How many bytes were no record."""
         self.places = places
         """Where each column is, by the contract's name for it; ``None`` without a header of this table."""
         names = [column.name for column in contract.columns]
@@ -248,15 +277,18 @@ class CsvRecords:
     def __iter__(self) -> Iterator[Record]:
         if self.places is None and (self.header or self._bad_header):
             self.number = 1
-            yield self._unreadable("no_header", self._bad_header or ",".join(self.header))
-        for row, bad_line in self._rows:
+            problem = _is_cr(self._bad_header) or "no_header"
+            yield self._unreadable(problem, self._bad_header or ",".join(self.header))
+        for fields, bad_line in self._rows:
             self.number += 1
-            if row is None:
-                yield self._unreadable("not_csv", bad_line)
-            elif self.places is None:
+            if fields is None:
+                yield self._unreadable(_is_cr(bad_line) or "not_csv", bad_line)
+                continue
+            row = _cut_end(fields, len(self.header))
+            if self.places is None:
                 yield self._unreadable("no_header", ",".join(row))
             elif len(row) != len(self.header):
-                yield self._unreadable("field_count", ",".join(row))
+                yield self._unreadable("field_count", ",".join(fields))
             elif not all(map(str.isascii, row)) and any(map(_half_character, row)):
                 yield self._unreadable("not_utf8", ",".join(row))
             elif sum(map(len, row)) > MAX_RECORD_BYTES:
@@ -266,7 +298,21 @@ class CsvRecords:
                 yield Record(self.number, values, extra_text({name: row[at] for name, at in self.others}))
 
     def _unreadable(self, problem: str, text: str) -> Record:
+        self.unread_bytes += self._text.last_size
         return _unreadable(self.number, self._width, problem, text)
+
+
+def _cut_end(row: list[str], width: int) -> list[str]:
+    """The fields without empty ones at the end, as long as there are more than ``width``."""
+    end = len(row)
+    while end > width and not row[end - 1].strip():
+        end -= 1
+    return row[:end]
+
+
+def _is_cr(line: str) -> str | None:
+    """The problem of a line within which there is a carriage return: that its lines end in CR alone."""
+    return "cr_line_end" if "\r" in line.rstrip("\r\n") else None
 
 
 def extra_text(fields: Mapping[str, str | None]) -> str | None:

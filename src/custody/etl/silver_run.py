@@ -6,16 +6,22 @@ be taken again, and comes out the same: rows are merged by a rule that depends o
 rejected rows replace those of the same manifest, and nobody else writes these tables. So a crash between
 two steps loses nothing and doubles nothing, and no document speaks of what was not committed.
 
+An object is published or withheld whole. One that does not meet the contract's thresholds is withheld: the
+document names it with the reason, its rejected rows go into quarantine, where they say why, and none of its
+rows into the table. The gate reports it until it is replaced or released by a decision (``custody.gate``).
+
 An object version that is gone, or whose bytes are not the manifest's, is refused: none of its rows is used,
-the document names it, and the run, having published all others, ends with an error that does. Another run
-would find the same; so the manifest is done.
+the document names it, and the run, having published all others, ends with an error that does.
+
+Another run would find the same of both; so the manifest is done.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pyspark.sql import functions as F  # noqa: N812
@@ -23,10 +29,10 @@ from pyspark.sql import functions as F  # noqa: N812
 from custody.errors import CannotCheckError, EvidenceError, UsageError
 from custody.etl.contract import Contract
 from custody.etl.delta import DeltaTable, describe_commits
-from custody.etl.frames import VERSION, fit, judged, rejected, typed, winners
+from custody.etl.frames import VERSION, judged, rejected, typed, winners, without
 from custody.etl.lineage import Published, Run, complete, publish, published, read_lineage
 from custody.etl.manifest import Entry, Manifest
-from custody.etl.quality import Counts, assert_quality
+from custody.etl.quality import Counts, failures
 from custody.etl.source import OpenVersion, read_manifest
 from custody.etl.store import Store
 from custody.evidence.objects import ObjectVersion
@@ -40,7 +46,9 @@ Stage = Callable[["DataFrame"], "DataFrame"]
 """Keeps a DataFrame's rows while the run lasts, so that they are not made again for each use of them."""
 NEWER = {"first": ">", "latest": "<"}
 _NAMED = 3
-"""How many refused objects an error names."""
+"""How many refused objects an error names, and how many reasons for rejection a withheld one."""
+_REASONS = 100_000
+"""How many reasons for rejection are looked at, the commonest first."""
 
 
 def persist(frame: DataFrame) -> DataFrame:
@@ -53,10 +61,14 @@ class _Arrived(NamedTuple):
 
     told: int | None = None
     """How many records the reader says there are; ``None`` if it has said nothing."""
+    read_bytes: int | None = None
+    """How many bytes it read as records."""
     rows: int = 0
     rejected: int = 0
     refused: str | None = None
     """What there is instead of the manifest's bytes."""
+    present: tuple[int, ...] = ()
+    """For each column that a check is about, how many of the rows that are not rejected have a value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,16 +95,20 @@ def raw_to_processed(
     *,
     open_version: OpenVersion,
     run: Run,
+    disregard: Collection[str] = (),
 ) -> dict[str, Any]:
     """Process one manifest; return its lineage document, the one there is if it was processed before.
 
-    Raises ``QualityError`` if a threshold is not met, ``UsageError`` if manifest, contract and table do not
-    fit; nothing is published then. Raises ``EvidenceError`` naming the refused object versions if there are
-    any, each time; everything else is published then.
+    ``disregard`` names documents beside the table that no run of a job wrote, as the gate found: they say
+    nothing of the manifest.
+
+    Raises ``UsageError`` if manifest, contract and table do not fit; nothing is published then. Raises
+    ``EvidenceError`` naming the refused object versions if there are any, each time; everything else is
+    published then.
     """
     _assert_belongs(manifest, contract)
     silver, quarantine = lake.table(contract.table), lake.table(contract.rejected_table)
-    runs = published(lake.store, silver.uri)
+    runs = _believed(lake, published(lake.store, silver.uri), silver.version(), disregard)
     if done := [item for item in runs if item.id == manifest.sha256]:
         lake.say(f"{contract.table}: this manifest is processed already")
         document = read_lineage(lake.store, done[0])
@@ -102,50 +118,57 @@ def raw_to_processed(
 
     lake.say(f"{contract.table}: reading {len(manifest.entries)} object versions")
     rows = lake.stage(typed(read_manifest(lake.spark, manifest, contract, open_version), contract))
-    arrived = _measure_objects(rows, manifest)
+    arrived = _measure_objects(rows, manifest, contract)
     refused = [_refusal(entry, why) for entry in manifest.entries if (why := arrived[entry.version].refused)]
     if refused:
         lake.say(f"{contract.table}: refusing {len(refused)} object versions")
-        rows = fit(rows)
-    best = winners(rows, contract)
+        rows = without(rows, rows.where(F.col("refused").isNotNull()).select(*VERSION))
+    withheld = _withhold(rows, manifest, arrived, contract)
+    fit = _without(lake, rows, withheld, contract)
+    best = winners(fit, contract)
     silver.ensure(
         best.withColumn("manifest_id", F.lit(manifest.sha256)), contract.day[0] if contract.day else None
     )
-    undone = _undo(lake, runs, manifest, contract) if refused else set()
-    within = _within(rows, contract)
+    undone = _undo(lake, runs, manifest, contract) if refused or withheld else set()
+    within = _within(fit, contract)
     there = silver.frame(silver.version())
     verdict = lake.stage(judged(best, there.where(within) if within else there, contract, manifest.sha256))
-    _assert_all_judged(rows, verdict, contract)
+    _assert_all_judged(fit, verdict, contract)
     stand = verdict.where("stands").drop("stands")
-    standing, present, days = _measure_standing(stand, contract)
+    standing, days = _measure_standing(stand, contract)
+    unused = {
+        ObjectVersion(item["bucket"], item["key"], item["version_id"]) for item in (*refused, *withheld)
+    }
     inputs = [
         _input(entry, arrived[entry.version], standing)
         for entry in manifest.entries
-        if not arrived[entry.version].refused
+        if entry.version not in unused
     ]
     counts = _total(inputs)
-    if inputs:
-        assert_quality(contract, counts, present, _worst(rows) if counts.rejected else "")
+    quarantined = counts.rejected + sum(item["rejected"] for item in withheld)
 
     describe_commits(lake.spark, run.facts() | {"manifest_sha256": manifest.sha256})
     lake.say(f"{contract.table}: merging {counts.valid} of {counts.rows} rows")
     silver.merge(stand, contract.key, NEWER[contract.raw().wins], within)
-    lake.say(f"{quarantine.name}: {counts.rejected} rows")
+    lake.say(f"{quarantine.name}: {quarantined} rows")
     out = rejected(rows, contract, manifest.sha256)
     quarantine.ensure(out, None)
     quarantine.replace(out, f"manifest_id = '{manifest.sha256}'")
     _assert_published(silver, counts.valid, manifest.sha256)
-    _assert_published(quarantine, counts.rejected, manifest.sha256)
+    _assert_published(quarantine, quarantined, manifest.sha256)
 
+    while f"{silver.version() or 0:020d}-{manifest.sha256}.json" in disregard:
+        silver.touch()  # so that the document has a place of its own
     lake.say(f"{contract.table}: writing the lineage")
     facts = {
         "manifest": {"uri": manifest_uri, "sha256": manifest.sha256},
         "contract_sha256": contract.sha256,
         "inputs": inputs,
         "refused": refused,
+        "withheld": withheld,
         "outputs": [
             {"table": silver.uri, "delta_version": silver.version(), "rows": counts.valid},
-            {"table": quarantine.uri, "delta_version": quarantine.version(), "rows": counts.rejected},
+            {"table": quarantine.uri, "delta_version": quarantine.version(), "rows": quarantined},
         ],
         "counts": counts.as_document(),
         "days": sorted({*days, *undone}),
@@ -155,6 +178,22 @@ def raw_to_processed(
     )
     _assert_none_refused(document)
     return document
+
+
+def _believed(
+    lake: Lake, documents: list[Published], newest: int | None, disregard: Collection[str]
+) -> list[Published]:
+    """The documents but those to disregard, and those of versions that are not there."""
+    believed = [
+        item
+        for item in documents
+        if newest is not None
+        and item.delta_version <= newest
+        and item.uri.rpartition("/")[2] not in disregard
+    ]
+    if len(believed) < len(documents):
+        lake.say(f"disregarding {len(documents) - len(believed)} lineage documents that no run wrote")
+    return believed
 
 
 def _assert_belongs(manifest: Manifest, contract: Contract) -> None:
@@ -178,29 +217,83 @@ def _within(rows: DataFrame, contract: Contract) -> str | None:
     return f"{name} IN ({', '.join(days)})" if days else None
 
 
-def _measure_objects(rows: DataFrame, manifest: Manifest) -> dict[ObjectVersion, _Arrived]:
-    """What arrived of each of the manifest's object versions."""
+def _checked_columns(contract: Contract) -> list[str]:
+    return sorted({check.column for check in contract.checks if check.column})
+
+
+def _measure_objects(
+    rows: DataFrame, manifest: Manifest, contract: Contract
+) -> dict[ObjectVersion, _Arrived]:
+    """What arrived of each of the manifest's object versions, in one pass."""
     is_record = F.col("source_row") > 0
+    is_valid = is_record & F.col("reason").isNull()
     measured = rows.groupBy(*VERSION).agg(
         F.sum("object_rows"),
+        F.sum("read_bytes"),
         F.count(F.when(is_record, F.lit(1))),
         F.count(F.when(is_record & F.col("reason").isNotNull(), F.lit(1))),
         F.max("refused"),
+        *(F.count(F.when(is_valid, F.col(name))) for name in _checked_columns(contract)),
     )
-    arrived = {ObjectVersion(*row[:3]): _Arrived(*row[3:]) for row in measured.collect()}
+    arrived = {
+        ObjectVersion(*row[:3]): _Arrived(*row[3:8])._replace(present=tuple(row[8:]))
+        for row in measured.collect()
+    }
     return {entry.version: arrived.get(entry.version, _Arrived()) for entry in manifest.entries}
 
 
 def _refusal(entry: Entry, reason: str) -> dict[str, str]:
     """One object version that was refused, for the document."""
+    return {**_object(entry), "reason": reason}
+
+
+def _object(entry: Entry) -> dict[str, str]:
     version = entry.version
     return {
         "bucket": version.bucket,
         "key": version.key,
         "version_id": version.version_id,
         "sha256": entry.sha256,
-        "reason": reason,
+        **({} if entry.decision is None else {"decision": entry.decision}),
     }
+
+
+def _withhold(
+    rows: DataFrame, manifest: Manifest, arrived: dict[ObjectVersion, _Arrived], contract: Contract
+) -> list[dict[str, Any]]:
+    """The object versions that do not meet a threshold, and no decision releases, for the document."""
+    found = {}
+    for entry in manifest.entries:
+        what = arrived[entry.version]
+        if what.refused or entry.decision or what.told != what.rows:
+            continue
+        counts = Counts(what.rows, what.rows - what.rejected, what.rejected)
+        unread = Decimal(entry.size_bytes - (what.read_bytes or 0)) / Decimal(max(entry.size_bytes, 1))
+        if broken := failures(
+            contract, counts, dict(zip(_checked_columns(contract), what.present, strict=True)), unread
+        ):
+            found[entry] = f"{'; '.join(broken)}."
+    worst = _worst(rows) if found else {}
+    return [
+        {
+            **_object(entry),
+            "size_bytes": entry.size_bytes,
+            "rows": arrived[entry.version].rows,
+            "rejected": arrived[entry.version].rejected,
+            "reason": reason + worst.get(entry.version, ""),
+        }
+        for entry, reason in found.items()
+    ]
+
+
+def _without(lake: Lake, rows: DataFrame, withheld: list[dict[str, Any]], contract: Contract) -> DataFrame:
+    """The rows but those of what is withheld."""
+    if not withheld:
+        return rows
+    lake.say(f"{contract.table}: withholding {len(withheld)} object versions")
+    names = [(item["bucket"], item["key"], item["version_id"]) for item in withheld]
+    schema = ", ".join(f"{name} string" for name in VERSION)
+    return without(rows, lake.spark.createDataFrame(names, schema))
 
 
 def _undo(lake: Lake, runs: list[Published], manifest: Manifest, contract: Contract) -> set[str]:
@@ -232,7 +325,11 @@ def _undo(lake: Lake, runs: list[Published], manifest: Manifest, contract: Contr
 def _last_before(manifest: Manifest, runs: list[Published], store: Store) -> int:
     """The newest documented version that is older than the manifest, or the first."""
     for item in reversed(runs):
-        if parse_time(read_lineage(store, item)["committed_at"]) < manifest.created_at:
+        try:
+            committed_at = parse_time(read_lineage(store, item)["committed_at"])
+        except (EvidenceError, KeyError, TypeError):
+            continue  # no run of a job wrote it
+        if committed_at < manifest.created_at:
             return item.delta_version
     return 0
 
@@ -244,33 +341,24 @@ def _assert_none_refused(document: dict[str, Any]) -> None:
         for item in document["refused"]
     ]
     if refused:
+        total = sum(len(document.get(name, ())) for name in ("inputs", "refused", "withheld"))
         more = f"; and {len(refused) - _NAMED} more" if len(refused) > _NAMED else ""
         raise EvidenceError(
-            f"{len(refused)} of {len(refused) + len(document['inputs'])} object versions of the manifest are "
+            f"{len(refused)} of {total} object versions of the manifest are "
             f"not what it says, and nothing of them was used: {'; '.join(refused[:_NAMED])}{more}.",
             "All others are published. Find out who changed them; deliver what is still wanted anew.",
         )
 
 
-def _measure_standing(
-    stand: DataFrame, contract: Contract
-) -> tuple[dict[ObjectVersion, int], dict[str, int], list[str]]:
-    """Rows by object version; values by column that a check is about; the days that change."""
-    columns = sorted({check.column for check in contract.checks if check.column})
+def _measure_standing(stand: DataFrame, contract: Contract) -> tuple[dict[ObjectVersion, int], list[str]]:
+    """Rows by object version; the days that change."""
     day = [contract.day[0]] if contract.day else []
-    measured = (
-        stand.groupBy(*VERSION, *day)
-        .agg(
-            F.count(F.lit(1)).alias("count"), *(F.count(F.col(name)).alias(f"of_{name}") for name in columns)
-        )
-        .collect()
-    )
+    measured = stand.groupBy(*VERSION, *day).agg(F.count(F.lit(1)).alias("count")).collect()
     rows: Counter[ObjectVersion] = Counter()
     for row in measured:
         rows[ObjectVersion(*row[:3])] += row["count"]
-    present = {name: sum(row[f"of_{name}"] for row in measured) for name in columns}
     days = sorted({row[day[0]].isoformat() for row in measured}) if day else []
-    return rows, present, days
+    return rows, days
 
 
 def _assert_all_judged(rows: DataFrame, verdict: DataFrame, contract: Contract) -> None:
@@ -299,10 +387,7 @@ def _input(entry: Entry, arrived: _Arrived, standing: dict[ObjectVersion, int]) 
         )
     valid = standing.get(version, 0)
     return {
-        "bucket": version.bucket,
-        "key": version.key,
-        "version_id": version.version_id,
-        "sha256": entry.sha256,
+        **_object(entry),
         "size_bytes": entry.size_bytes,
         **Counts(rows, valid, rejected, rows - rejected - valid).as_document(),
     }
@@ -314,11 +399,17 @@ def _total(inputs: list[dict[str, Any]]) -> Counts:
     )
 
 
-def _worst(rows: DataFrame) -> str:
-    """The commonest reasons for rejection, as a sentence."""
-    reasons = rows.where(F.col("reason").isNotNull()).groupBy("reason").count()
-    top = reasons.orderBy(F.col("count").desc(), "reason").limit(3).collect()
-    return f" Most were rejected for: {', '.join(f'{row[0]} ({row[1]})' for row in top)}."
+def _worst(rows: DataFrame) -> dict[ObjectVersion, str]:
+    """The commonest reasons for rejection by object version, as a sentence."""
+    reasons = rows.where(F.col("reason").isNotNull()).groupBy(*VERSION, "reason").count()
+    top = reasons.orderBy(F.col("count").desc(), "reason", *VERSION).limit(_REASONS).collect()
+    by_version: dict[ObjectVersion, list[str]] = {}
+    for row in top:
+        by_version.setdefault(ObjectVersion(*row[:3]), []).append(f"{row[3]} ({row[4]})")
+    return {
+        version: f" Most were rejected for: {', '.join(found[:_NAMED])}."
+        for version, found in by_version.items()
+    }
 
 
 def _assert_published(table: DeltaTable, wanted: int, manifest_id: str) -> None:

@@ -46,17 +46,25 @@ def read_manifest(
 
     Columns: ``source_bucket source_key source_version_id source_rank``; ``source_row`` (the record's
     number, 0 in the row that ends an object), ``object_rows`` (the number of records, in that row alone),
+    ``read_bytes`` (in that row alone: how many of the object's bytes were read as records),
     ``refused`` (in that row alone: what there is instead of the manifest's bytes, else NULL),
     ``text_<column>`` for each column of the contract, ``extra``, ``problem``, ``unreadable``: all text.
     """
+    latest = contract.raw().wins == "latest"
     rows = [
-        (*astuple(entry.version), entry.rank, entry.sha256, entry.size_bytes) for entry in manifest.entries
+        (
+            *astuple(entry.version),
+            entry.rank if latest else entry.arrival_rank,
+            entry.sha256,
+            entry.size_bytes,
+        )
+        for entry in manifest.entries
     ]
     tasks = min(len(rows), int(spark.conf.get("spark.sql.shuffle.partitions") or 1))
     entries = spark.createDataFrame(rows, _ENTRY).repartition(tasks)
     texts = ", ".join(f"text_{column.name} string" for column in contract.columns)
     schema = (
-        f"{_TEXTS}, object_rows bigint, refused string, "
+        f"{_TEXTS}, object_rows bigint, read_bytes bigint, refused string, "
         f"source_row bigint, {texts}, extra string, problem string, unreadable string"
     )
 
@@ -90,27 +98,33 @@ def _batches(
     """Yield one version's records in batches, then the row that ends it."""
     import pyarrow as pa  # noqa: PLC0415 - the rest of the package must do without
 
-    from custody.etl.columns import as_batch, read_columns  # noqa: PLC0415 - likewise
+    from custody.etl.columns import Tally, as_batch, read_columns  # noqa: PLC0415 - likewise
 
     def batch(
-        records: pa.RecordBatch, object_rows: int | None = None, refused: str | None = None
+        records: pa.RecordBatch,
+        object_rows: int | None = None,
+        read_bytes: int | None = None,
+        refused: str | None = None,
     ) -> pa.RecordBatch:
         same = [pa.scalar(item[name], pa.string()) for name in (*_SOURCE, "source_rank")]
-        same += [pa.scalar(object_rows, pa.int64()), pa.scalar(refused, pa.string())]
+        same += [pa.scalar(number, pa.int64()) for number in (object_rows, read_bytes)]
+        same.append(pa.scalar(refused, pa.string()))
         arrays = [pa.repeat(value, records.num_rows) for value in same]
-        names = [*_SOURCE, "source_rank", "object_rows", "refused", *records.schema.names]
+        names = [*_SOURCE, "source_rank", "object_rows", "read_bytes", "refused", *records.schema.names]
         return pa.RecordBatch.from_arrays([*arrays, *records.columns], names=names)
 
     version = ObjectVersion(*(item[name] for name in _SOURCE))
     chunks = _checked(version, item["sha256"], item["size_bytes"], open_version)
-    total, refused = 0, None
+    total, tally, refused = 0, Tally(), None
     try:
-        for records in read_columns(chunks, contract):
+        for records in read_columns(chunks, contract, tally):
             total += records.num_rows
             yield batch(records)
     except UnfitError as error:
         refused = str(error)
-    yield batch(as_batch([Record(0, [None] * len(contract.columns))], contract), total, refused)
+    yield batch(
+        as_batch([Record(0, [None] * len(contract.columns))], contract), total, tally.read_bytes, refused
+    )
 
 
 def _checked(

@@ -77,7 +77,8 @@ class S3Store:
 def open_s3_version(version: ObjectVersion) -> Reader:
     """The stored bytes of exactly this version, as a stream; each worker has a client of its own.
 
-    Raises ``UnfitError`` if Amazon S3 says that there is no such version; any other refusal is botocore's.
+    Raises ``UnfitError`` if Amazon S3 says that there is no such version, or that it is archived; any other
+    refusal is botocore's.
     """
     from botocore.exceptions import ClientError  # noqa: PLC0415 - of whoever made the client
 
@@ -86,6 +87,8 @@ def open_s3_version(version: ObjectVersion) -> Reader:
     except ClientError as error:
         if (code := error.response["Error"]["Code"]) in _GONE_CODES:
             raise UnfitError(f"is gone: Amazon S3 answers {code}") from error
+        if code == "InvalidObjectState":
+            raise UnfitError("is archived, and cannot be read: deliver it anew") from error
         raise
     return answer["Body"]
 

@@ -1,14 +1,14 @@
 """The gate: jobs get object versions whose receipts hold, and no others.
 
 ``Gate.run`` answers one call. For each silver table it hands out what is new and proven in a manifest, tells
-what it left, and starts the table's job with the oldest manifest that is not done. Gold is started when
-silver has moved on and the newest lineage documents of all silver tables are recorded. Every step can be
-taken again, and by two gates at once.
+what it withholds, and starts the table's job with the oldest manifest that is not done. Gold is started when
+silver has moved on, of the newest versions whose lineage documents count (``custody.gate.lineages``). Every
+step can be taken again, and by two gates at once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
@@ -17,8 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from custody.errors import CannotCheckError, CustodyError, UsageError
-from custody.etl.lineage import Published, published
+from custody.errors import CannotCheckError, CustodyError, EvidenceError, UsageError
 from custody.etl.store import S3Store, table_uri
 from custody.evidence.hashing import ShortStreamError
 from custody.evidence.registry import (
@@ -29,13 +28,15 @@ from custody.evidence.registry import (
     SignatureCheck,
     parse_registry,
 )
-from custody.gate.gold import NotRecordedError, is_gold_behind, newest_documents, require_recorded
+from custody.gate.decisions import Decisions, may_decide, read_decisions
 from custody.gate.jobs import Attempt, Job, is_due, running
-from custody.gate.left import LeftReports, SnsClient
-from custody.gate.manifests import Chain, Source
-from custody.gate.receipts import ReceiptGate
+from custody.gate.lineages import Lineages, Made, is_gold_behind, is_resolved
+from custody.gate.manifests import MAX_SUMMARY_BYTES, Chain, Source
+from custody.gate.receipts import Reason, ReceiptGate, Withheld
 from custody.gate.requests import LookAtTables, RemakeDays, SilverDone, SilverTable, parse_event
-from custody.gate.table import Arrivals, Examination
+from custody.gate.table import Arrivals, Before, Examination
+from custody.gate.withheld import SnsClient, WithheldReports, WithheldVersions
+from custody.gate.writers import NotRecordedError, Writers, is_session_of
 from custody.listing import list_versions_in_lanes
 
 if TYPE_CHECKING:
@@ -43,10 +44,11 @@ if TYPE_CHECKING:
     from mypy_boto3_glue import GlueClient
     from mypy_boto3_s3 import S3Client
 
-    from custody.evidence.objects import ObjectVersion
-    from custody.gate.receipts import Left
-
 GOLD = "gold"
+LAST_GOLD_TABLE = "customer_value"
+"""The gold table that is made of all silver tables, after the others: gold is as new as this one."""
+GOLD_ARGUMENTS = {"viewing_events": "--events_version", "customers": "--customers_version"}
+"""What tells the gold job which version of a silver table to read: one that counts, and no newer."""
 _RESERVE_SECONDS = 30
 """Of a call's time, what is kept for the steps after checking; a tenth of a short call's."""
 
@@ -65,6 +67,12 @@ class Settings:
     watermark: timedelta
     gold_job: str
     silver: Mapping[str, SilverTable]
+    etl_role_id: str
+    """Of the role that runs the jobs, as AWS IAM gives it (``AROA…``): who writes lineage documents."""
+    gate_role_id: str
+    """Of the gate's own role: who writes summaries."""
+    decider_role_ids: frozenset[str] = frozenset()
+    """Of the roles that decide about what is withheld; none where AWS IAM Identity Center makes them."""
 
     @property
     def processed_tables(self) -> str:
@@ -100,21 +108,24 @@ class Gate:
         self._logger = logger
         self._metrics = metrics
         self._clock = clock
+        self._known_lineages: dict[str, Made] = {}
+        """Documents that count, as calls before read them."""
 
     def run(self, event: object, remaining_seconds: Callable[[], float]) -> Answer:
         """Do what the event asks for; the answer as a JSON document.
 
-        ``{"tables": {table: {"manifest", "entries", "bytes", "left", "pending", "handed_over", "job_run_id",
-        "state"}}, "gold": {"job_run_id", "state"}}``, each where it was asked for. ``manifest`` is the first
-        that this call wrote, ``handed_over`` the one it started the job with, each a URI or ``None``; entries
-        and bytes are of all that it wrote. ``state`` is ``started``, ``running`` or ``idle``.
+        ``{"tables": {table: {"manifest", "entries", "bytes", "withheld", "pending", "handed_over",
+        "job_run_id", "state"}}, "gold": {"job_run_id", "state"}}``, each where it was asked for. ``manifest``
+        is the first that this call wrote, ``handed_over`` the one it started the job with, each a URI or
+        ``None``; entries and bytes are of all that it wrote. ``state`` is ``started``, ``running`` or
+        ``idle``.
 
         A part that fails keeps the others from nothing; then ``CannotCheckError`` says what failed. Raises
         ``UsageError`` for an event that asks for nothing.
         """
         self._count("JobsStarted", 0)  # so that each call has metrics
         request = parse_event(event, self._settings.silver)
-        receipts = self._receipts()
+        call = self._call()
         work: list[tuple[str, Callable[[], Answer]]] = []
         match request:
             case LookAtTables(names, by_schedule):
@@ -123,17 +134,20 @@ class Gate:
                     # each table has its share of the time, whatever those before it took
                     floor = total * (1 - position / len(names)) + min(_RESERVE_SECONDS, total / 10)
                     time = _Time(remaining_seconds, floor)
-                    work.append((name, partial(self._look, name, receipts, time.is_left)))
-                    work.append((name, partial(self._hand_over, name, by_schedule)))
+                    work.append((name, partial(self._look, name, call, time.is_left)))
+                    work.append((name, partial(self._hand_over, name, call, by_schedule)))
                 if by_schedule:
-                    work.append((GOLD, partial(self._follow, receipts, by_schedule=True)))
+                    work.append((GOLD, partial(self._follow, call, by_schedule=True)))
             case RemakeDays(days):
-                work.append((GOLD, partial(self._remake, receipts, days)))
+                work.append((GOLD, partial(self._remake, call, days)))
             case SilverDone(name):
                 # a backlog does not wait for the schedule
-                work.append((name, partial(self._hand_over, name, by_schedule=True)))
-                work.append((GOLD, partial(self._follow, receipts, by_schedule=False)))
-        return self._do(work)
+                work.append((name, partial(self._hand_over, name, call, by_schedule=True)))
+                work.append((GOLD, partial(self._follow, call, by_schedule=False)))
+        try:
+            return self._do(work)
+        finally:
+            self._refuse(call.lineages.refused.values())
 
     def _do(self, work: list[tuple[str, Callable[[], Answer]]]) -> Answer:
         answers: Answer = {}
@@ -149,7 +163,7 @@ class Gate:
         gold = {GOLD: answers.pop(GOLD)} if GOLD in answers else {}
         return {"tables": answers, **gold}
 
-    def _receipts(self) -> ReceiptGate:
+    def _call(self) -> _Call:
         settings = self._settings
 
         def read() -> KeyRing:
@@ -157,55 +171,129 @@ class Gate:
             return parse_registry(body.read(MAX_REGISTRY_BYTES + 1), self._signatures)
 
         ring = CurrentKeyRing(read)
-        return ReceiptGate(self._s3, settings.provenance_bucket, ring, self._clock(), settings.watermark)
+        receipts = ReceiptGate(self._s3, settings.provenance_bucket, ring, self._clock(), settings.watermark)
+        writers = Writers(self._s3, receipts)
+        lineages = Lineages(self._s3, writers, settings.etl_role_id, self._known_lineages, self._knows_run)
+        return _Call(receipts, writers, lineages)
 
-    def _look(self, name: str, receipts: ReceiptGate, has_time: Callable[[], bool]) -> Answer:
-        """Check what arrived for one table, hand out what holds, tell what is left."""
+    def _look(self, name: str, call: _Call, has_time: Callable[[], bool]) -> Answer:
+        """Check what arrived for one table, hand out what holds, tell what is withheld."""
         settings, now = self._settings, self._clock()
         prefix = settings.silver[name].prefix
-        chain = self._chain(name)
-        reports = LeftReports(self._s3, settings.processed_bucket, chain.folder, name)
-        _, known = reports.last()
-        examination = Examination(chain, receipts, known, has_time, now)
+        chain = self._chain(name, call)
+        progress = self._progress(name, chain, call)
+        decisions = self._decisions(name, call)
+        reports = WithheldReports(self._s3, settings.processed_bucket, chain.folder, name)
+        known = self._reported(reports)
+        released = dict(decisions.released)
+        by_job = {
+            withheld.version: withheld
+            for withheld in (*known.named.values(), *progress.withheld)
+            if withheld.reason in {Reason.CONTRACT, Reason.OTHER_BYTES}
+            and not is_resolved(withheld, released, decisions.dismissed)
+        }
+        before = Before(known, by_job, released)
+        examination = Examination(chain, call.receipts, before, has_time, now)
         arrivals = examination.run(list_versions_in_lanes(self._s3, settings.raw_bucket, prefix))
-        chain.fold(self._done(name))
         self._tell(name, arrivals, known, reports)
+        self._refuse([*chain.doubted, *decisions.refused])
+        chain.fold(progress.done)
         arrivals.require_whole()
         return {
             "manifest": chain.uri(arrivals.manifests[0]) if arrivals.manifests else None,
             "entries": arrivals.verified,
             "bytes": arrivals.size_bytes,
-            "left": len(arrivals.left),
+            "withheld": len(arrivals.withheld),
             "pending": arrivals.pending,
         }
 
-    def _chain(self, name: str) -> Chain:
+    def _chain(self, name: str, call: _Call) -> Chain:
         settings = self._settings
         source = Source(name, settings.raw_bucket, settings.silver[name].prefix)
-        chain = Chain(self._s3, settings.processed_bucket, source)
+
+        def own(key: str) -> bytes:
+            """An object that a gate wrote."""
+            role_ids = {settings.gate_role_id}
+            found = call.writers.read(
+                settings.processed_bucket,
+                key,
+                lambda principal: is_session_of(principal, role_ids),
+                MAX_SUMMARY_BYTES,
+            )
+            return found.body
+
+        chain = Chain(self._s3, settings.processed_bucket, source, own)
         chain.read()
         return chain
 
-    def _done(self, name: str) -> frozenset[str]:
-        """The digests of the manifests that are done: their lineage documents are there."""
+    def _progress(self, name: str, chain: Chain, call: _Call) -> _Progress:
+        """Which manifests are done, by documents that count, and what the runs said of them."""
         table = table_uri(self._settings.processed_tables, name)
-        return frozenset(document.id for document in published(S3Store(self._s3), table))
+        waiting = {manifest.sha256: chain.uri(manifest) for manifest in chain.waiting(())}
+        documents = [document for document in call.lineages.listed(table) if document.id in waiting]
+        new = {document.uri for document in documents} - self._known_lineages.keys()
+        done, settling, withheld, rejected = set(), set(), list[Withheld](), 0
+        for document, made in call.lineages.read(documents):
+            if made is None:
+                settling.add(document.id)
+            elif made.manifest_uri != waiting[document.id]:
+                call.lineages.refused[document.uri] = f"{document.uri} is of another manifest than it names."
+            else:
+                done.add(document.id)
+                withheld += made.withheld
+                recent = made.committed_at > self._clock() - self._settings.watermark
+                rejected += made.rows_rejected if recent and document.uri in new else 0
+        disregard: dict[str, list[str]] = {}
+        for document in documents:
+            if document.uri in call.lineages.refused:
+                disregard.setdefault(document.id, []).append(document.uri.rpartition("/")[2])
+        self._count("RowsRejected", rejected)
+        return _Progress(frozenset(done), frozenset(settling), withheld, disregard)
 
-    def _hand_over(self, name: str, by_schedule: bool) -> Answer:
+    def _decisions(self, name: str, call: _Call) -> Decisions:
+        settings = self._settings
+        bucket, folder = settings.processed_bucket, f"decisions/{name}/"
+        names = list(S3Store(self._s3).names(f"s3://{bucket}/{folder}"))
+        services = {settings.etl_role_id, settings.gate_role_id}
+        return read_decisions(
+            call.writers,
+            bucket,
+            names,
+            name,
+            lambda principal: may_decide(principal, settings.decider_role_ids, services),
+        )
+
+    def _reported(self, reports: WithheldReports) -> WithheldVersions:
+        try:
+            return reports.last()[1]
+        except EvidenceError as error:
+            self._refuse([error.message])
+            return WithheldVersions()
+
+    def _refuse(self, sentences: Iterable[str]) -> None:
+        """Tell of documents that do not count."""
+        for sentence in sentences:
+            self._logger.warning("DocumentRefused", extra={"reason": sentence})
+            self._count("DocumentsRefused", 1)
+
+    def _hand_over(self, name: str, call: _Call, by_schedule: bool) -> Answer:
         """Start the job with the oldest manifest that is not done, unless it runs."""
         job = Job(self._glue, self._settings.silver[name].job)
         attempts = job.attempts()
         if (run := running(attempts)) is not None:
             return {"handed_over": None, "job_run_id": run.run_id, "state": "running"}
         # read after the runs, so that what a run did that ended meanwhile is seen
-        chain = self._chain(name)
-        for manifest in chain.waiting(self._done(name)):
-            arguments = {"--manifest": chain.uri(manifest)}
-            if by_schedule and not is_due(attempts, _given(arguments), self._clock()):
+        chain = self._chain(name, call)
+        progress = self._progress(name, chain, call)
+        for manifest in chain.waiting(progress.done | progress.settling):
+            uri = chain.uri(manifest)
+            if by_schedule and not is_due(attempts, _given({"--manifest": uri}), self._clock()):
                 continue
+            arguments = {"--manifest": uri}
+            if disregard := progress.disregard.get(manifest.sha256):
+                arguments["--disregard"] = ",".join(disregard)
             started = self._start(job, arguments)
-            uri = chain.uri(manifest) if started["state"] == "started" else None
-            return {"handed_over": uri, **started}
+            return {"handed_over": uri if started["state"] == "started" else None, **started}
         return {"handed_over": None, "job_run_id": None, "state": "idle"}
 
     def _start(self, job: Job, arguments: Mapping[str, str]) -> Answer:
@@ -216,28 +304,31 @@ class Gate:
             self._logger.info("JobStarted", extra=extra)
         return {"job_run_id": run_id, "state": "running" if run_id is None else "started"}
 
-    def _tell(
-        self,
-        name: str,
-        arrivals: Arrivals,
-        known: Mapping[ObjectVersion, Left],
-        reports: LeftReports,
-    ) -> None:
-        for version, left in sorted(arrivals.left.items()):
-            if version not in known or known[version].reason != left.reason:
-                extra = {"table": name, "object": version.uri, "reason": left.reason, "detail": left.detail}
-                self._logger.warning("VersionLeft", extra=extra)
+    def _tell(self, name: str, arrivals: Arrivals, known: WithheldVersions, reports: WithheldReports) -> None:
+        for version, withheld in sorted(arrivals.withheld.named.items()):
+            before = known.named.get(version)
+            if before is None or before.reason != withheld.reason:
+                extra = {"table": name, "object": version.uri, "reason": withheld.reason}
+                extra["detail"] = withheld.detail
+                self._logger.warning("VersionWithheld", extra=extra)
         self._count("VersionsVerified", arrivals.verified)
         self._count("VersionsPending", arrivals.pending)
-        self._count("VersionsLeft", len(arrivals.left))
-        reports.tell(self._sns, self._settings.topic_arn, arrivals.left, self._clock())
+        self._count("VersionsWithheld", len(arrivals.withheld))
+        reports.tell(self._sns, self._settings.topic_arn, arrivals.withheld, known, self._clock())
 
-    def _follow(self, receipts: ReceiptGate, *, by_schedule: bool) -> Answer:
+    def _follow(self, call: _Call, *, by_schedule: bool) -> Answer:
         """Start the gold job if silver has moved on."""
         settings = self._settings
         idle = {"job_run_id": None, "state": "idle"}
-        silver = self._silver_documents()
-        if silver is None or not is_gold_behind(self._s3, settings.analytics_tables, silver):
+        try:
+            silver = self._silver(call)
+            gold = call.lineages.newest(f"{settings.analytics_tables}/{LAST_GOLD_TABLE}")
+        except NotRecordedError as error:
+            if not by_schedule:
+                raise  # so that AWS Lambda calls again
+            self._logger.info("GoldWaits", extra={"reason": error.message})
+            return idle
+        if silver is None or not is_gold_behind(gold, [made for each in silver.values() for made in each]):
             return idle
         job = Job(self._glue, settings.gold_job)
         attempts = job.attempts()
@@ -246,38 +337,59 @@ class Gate:
         failed = list(takewhile(lambda attempt: attempt.state != "SUCCEEDED", attempts))
         if by_schedule and not is_due(failed, lambda _: True, self._clock()):
             return idle
-        try:
-            for document in silver:
-                require_recorded(self._s3, receipts, document)
-        except NotRecordedError as error:
-            if not by_schedule:
-                raise  # so that AWS Lambda calls again
-            self._logger.info("GoldWaits", extra={"reason": error.message})
-            return idle
-        return self._start(job, {})
+        return self._start(job, _versions(silver))
 
-    def _remake(self, receipts: ReceiptGate, days: tuple[date, ...]) -> Answer:
+    def _remake(self, call: _Call, days: tuple[date, ...]) -> Answer:
         """Start the gold job for days that somebody names."""
-        silver = self._silver_documents()
+        silver = self._silver(call)
         if silver is None:
-            raise UsageError("Gold cannot be made: a silver table has no lineage document yet.")
-        for document in silver:
-            require_recorded(self._s3, receipts, document)
-        arguments = {"--days": ",".join(day.isoformat() for day in days)}
+            raise UsageError("Gold cannot be made: a silver table has no lineage document that counts.")
+        arguments = {"--days": ",".join(day.isoformat() for day in days), **_versions(silver)}
         return self._start(Job(self._glue, self._settings.gold_job), arguments)
 
-    def _silver_documents(self) -> list[Published] | None:
-        """The newest lineage documents of all silver tables; ``None`` while one of them has none."""
-        found = []
+    def _silver(self, call: _Call) -> dict[str, list[Made]] | None:
+        """What the newest documents of each silver table say; ``None`` while one of them has none."""
+        found = {}
         for name in self._settings.silver:
-            documents = newest_documents(self._s3, table_uri(self._settings.processed_tables, name))
-            if not documents:
+            found[name] = call.lineages.newest(table_uri(self._settings.processed_tables, name))
+            if not found[name]:
                 return None
-            found += documents
         return found
+
+    def _knows_run(self, run_id: str, manifest_uri: str | None) -> bool:
+        """Whether AWS Glue knows a run by this id, with this manifest."""
+        jobs = [table.job for table in self._settings.silver.values()]
+        for name in jobs if manifest_uri else [self._settings.gold_job]:
+            for attempt in Job(self._glue, name).attempts():
+                if attempt.run_id == run_id and attempt.arguments.get("--manifest") == manifest_uri:
+                    return True
+        return False
 
     def _count(self, name: str, value: int) -> None:
         self._metrics.add_metric(name=name, unit="Count", value=value)
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """What one call of the gate reads evidence with."""
+
+    receipts: ReceiptGate
+    writers: Writers
+    lineages: Lineages
+
+
+@dataclass(frozen=True, slots=True)
+class _Progress:
+    """What has become of a table's manifests."""
+
+    done: frozenset[str]
+    """The digests of those that are done."""
+    settling: frozenset[str]
+    """The digests of those whose document waits for its receipt."""
+    withheld: list[Withheld]
+    """What their runs withheld."""
+    disregard: dict[str, list[str]]
+    """By digest, the names of documents that do not count."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -292,3 +404,8 @@ class _Time:
 def _given(arguments: Mapping[str, str]) -> Callable[[Attempt], bool]:
     """Whether a run was given these arguments."""
     return lambda attempt: all(attempt.arguments.get(name) == value for name, value in arguments.items())
+
+
+def _versions(silver: Mapping[str, list[Made]]) -> dict[str, str]:
+    """The versions of silver to make gold from, as arguments of the job."""
+    return {GOLD_ARGUMENTS[name]: str(made[0].version.version) for name, made in silver.items()}

@@ -3,11 +3,12 @@
 ``manifests/<table>/<number, 10 digits>.json`` in the processed bucket, from 1 and without a gap. A manifest
 is created only by a gate that has read all before it, and only where none has that number; of two gates one
 loses, reads what the other wrote, and takes those versions out of its own. Hence each version is in exactly
-one manifest, wherever a gate stops.
+one manifest, wherever a gate stops; and in one more for each decision that releases it.
 
 So that ten million versions stay one read, ``_seen/<number>.bin`` takes the place of the manifests up to that
 number: a line of JSON, then the first 16 bytes of the SHA-256 of each version's identity, sorted. It is a
-summary: a gate that stops before it is written reads the manifests.
+summary: a gate that stops before it is written reads the manifests. So does one that finds a summary that the
+gate's role has not written, by its receipt, or that is not what its place says.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import hashlib
 import json
 import re
 from bisect import bisect_left
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -27,6 +28,7 @@ from custody.errors import CannotCheckError, EvidenceError
 from custody.etl.manifest import Entry, parse_manifest, write_manifest
 from custody.evidence.creation import create_object
 from custody.evidence.objects import ObjectVersion
+from custody.gate.writers import NotRecordedError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -35,10 +37,12 @@ SEEN_TYPE = "urn:custody:seen:v1"
 FOLD_VERSIONS = 100_000
 FOLD_MANIFESTS = 100
 """A summary is written when so much would have to be read beside the last one."""
+MAX_SUMMARY_BYTES = 2 * 1024**3
+"""Of some hundred million versions: more does not fit into a function's memory."""
 _DIGEST_BYTES = 16
 _MAX_HEADER_BYTES = 16 * 1024 * 1024
 _READERS = 8
-_NUMBER = re.compile(r"[0-9]{10}")
+_SUMMARY = re.compile(r"[0-9]{10}\.bin")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +104,12 @@ class Digests(Sequence[bytes]):
 class Chain:
     """The manifests of one table, as far as they were read."""
 
-    def __init__(self, s3: S3Client, bucket: str, source: Source) -> None:
+    def __init__(self, s3: S3Client, bucket: str, source: Source, own: Callable[[str], bytes]) -> None:
+        """``own`` reads an object of the bucket that the gate itself wrote, or raises ``CustodyError``."""
         self._s3 = s3
+        self._own = own
+        self.doubted: list[str] = []
+        """A sentence each of summaries that do not count."""
         self._bucket = bucket
         self.source = source
         self.folder = f"manifests/{source.table}/"
@@ -117,15 +125,25 @@ class Chain:
 
         Raises ``EvidenceError`` if something lies there that no gate wrote so.
         """
-        summaries = [
-            int(name.removesuffix(".bin")) for name in self._names("_seen/") if name.endswith(".bin")
-        ]
-        if summaries:
-            self._read_summary(max(summaries))
+        names = (name for name in self._names("_seen/") if _SUMMARY.fullmatch(name))
+        for number in sorted((int(name.removesuffix(".bin")) for name in names), reverse=True):
+            try:
+                self._read_summary(number)
+                break
+            except NotRecordedError:
+                continue
+            except EvidenceError as error:
+                self.doubted.append(error.message)
         self._read_on()
 
     def __contains__(self, version: ObjectVersion) -> bool:
-        digest = _digest(version)
+        return self._holds(_digest(version))
+
+    def is_released(self, version: ObjectVersion, decision: str) -> bool:
+        """Whether it was handed out for this decision."""
+        return self._holds(_digest(version, decision))
+
+    def _holds(self, digest: bytes) -> bool:
         return digest in self._recent or digest in self._folded
 
     def waiting(self, done: Collection[str]) -> list[Handed]:
@@ -142,13 +160,13 @@ class Chain:
         ``None`` if another gate has handed out all of them meanwhile.
         """
         wanted = {entry.version: entry for entry in entries}
-        while rest := [entry for entry in wanted.values() if entry.version not in self]:
+        while rest := [entry for entry in wanted.values() if not self._holds(_digest_of(entry))]:
             body = write_manifest(self.source.table, rest, now)
             number = self._last + 1
             version_id = create_object(self._s3, self._bucket, self._key(number), body, "application/json")
             if version_id is not None:
                 manifest = Handed(number, version_id, hashlib.sha256(body).hexdigest())
-                self._register(manifest, (entry.version for entry in rest))
+                self._register(manifest, rest)
                 return manifest, rest
             self._read_on()
             if self._last < number:
@@ -179,7 +197,7 @@ class Chain:
     def _read_summary(self, number: int) -> None:
         key = f"{self.folder}_seen/{number:010d}.bin"
         subject = f"summary s3://{self._bucket}/{key}"
-        data, _ = self._get(key)
+        data = self._own(key)
         end = data.find(b"\n", 0, _MAX_HEADER_BYTES)
         header = Fields(parse_object(data[: max(end, 0)], subject, _MAX_HEADER_BYTES), subject)
         digests = data[end + 1 :]
@@ -188,12 +206,12 @@ class Chain:
             raise EvidenceError(f"The {subject} is not what its place says: {said}.")
         if len(digests) != header.natural("versions") * _DIGEST_BYTES:
             raise EvidenceError(f"The {subject} does not hold as many versions as it says.")
-        self._folded = Digests(digests)
-        self._folded_through = self._last = number
-        self._manifests = [
+        waiting = [
             Handed(item.natural("number"), item.words("version_id"), item.sha256("sha256"))
             for item in header.objects("waiting")
         ]
+        self._folded, self._manifests = Digests(digests), waiting
+        self._folded_through = self._last = number
 
     def _read_on(self) -> None:
         """Read the manifests after the last one known."""
@@ -204,25 +222,24 @@ class Chain:
                 raise EvidenceError(f"{place} holds {name[:80]!r} where {number:010d}.json should be.")
             numbers.append(number)
         with ThreadPoolExecutor(_READERS) as pool:
-            for manifest, versions in pool.map(self._read_manifest, numbers):
-                self._register(manifest, versions)
+            for manifest, entries in pool.map(self._read_manifest, numbers):
+                self._register(manifest, entries)
 
-    def _read_manifest(self, number: int) -> tuple[Handed, list[ObjectVersion]]:
+    def _read_manifest(self, number: int) -> tuple[Handed, Sequence[Entry]]:
         key = self._key(number)
         data, version_id = self._get(key)
         manifest = parse_manifest(data)
         if manifest.table != self.source.table:
             raise EvidenceError(f"s3://{self._bucket}/{key} is a manifest of {manifest.table[:80]!r}.")
-        versions = [entry.version for entry in manifest.entries]
-        for version in versions:
+        for version in (entry.version for entry in manifest.entries):
             if version.bucket != self.source.bucket or not version.key.startswith(self.source.prefix):
                 raise EvidenceError(f"s3://{self._bucket}/{key} names {version.uri}, no object of its table.")
-        return Handed(number, version_id, manifest.sha256), versions
+        return Handed(number, version_id, manifest.sha256), manifest.entries
 
-    def _register(self, manifest: Handed, versions: Iterable[ObjectVersion]) -> None:
+    def _register(self, manifest: Handed, entries: Iterable[Entry]) -> None:
         self._manifests.append(manifest)
         self._last = manifest.number
-        self._recent.update(map(_digest, versions))
+        self._recent.update(map(_digest_of, entries))
 
     def _key(self, number: int) -> str:
         return f"{self.folder}{number:010d}.json"
@@ -242,7 +259,13 @@ class Chain:
                 yield item["Key"].removeprefix(start)
 
 
-def _digest(version: ObjectVersion) -> bytes:
-    """The first bytes of the SHA-256 over the three names joined by newlines (only a key can hold one)."""
+def _digest_of(entry: Entry) -> bytes:
+    return _digest(entry.version, entry.decision)
+
+
+def _digest(version: ObjectVersion, decision: str | None = None) -> bytes:
+    """The first bytes of the SHA-256 over the names joined by newlines (only a key can hold one)."""
     identity = f"{version.bucket}\n{version.key}\n{version.version_id}"
+    if decision is not None:
+        identity += f"\n{decision}"
     return hashlib.sha256(identity.encode()).digest()[:_DIGEST_BYTES]

@@ -41,8 +41,9 @@ CLOCK_TOLERANCE = timedelta(seconds=1)
 
 
 class Reason(StrEnum):
-    """Why an object version is left."""
+    """Why an object version is withheld."""
 
+    ARCHIVED = "archived"
     NO_RECEIPT = "no receipt"
     HIDDEN = "receipt under a delete marker"
     UNREADABLE = "receipt cannot be read"
@@ -55,10 +56,14 @@ class Reason(StrEnum):
     SIZE = "differs from its receipt: size"
     ETAG = "differs from its receipt: etag"
     LAST_MODIFIED = "differs from its receipt: last modified"
+    CONTRACT = "does not meet its contract"
+    """Said by the job: it read the object and published nothing of it."""
+    OTHER_BYTES = "not the bytes of its receipt"
+    """Said by the job, which hashed what it read, or found it gone."""
 
 
 @dataclass(frozen=True, slots=True)
-class Left:
+class Withheld:
     """An object version that must not be processed, and why."""
 
     version: ObjectVersion
@@ -74,6 +79,10 @@ class Pending:
 
     version: ObjectVersion
 
+
+ARCHIVES = frozenset({"GLACIER", "DEEP_ARCHIVE"})
+"""Storage classes whose objects cannot be read until they are restored (Amazon S3 User Guide, "Understanding
+and managing Amazon S3 storage classes")."""
 
 _REASONS: tuple[tuple[type[EvidenceError], Reason], ...] = (
     (NotRegisteredError, Reason.UNKNOWN_KEY),
@@ -100,8 +109,19 @@ class ReceiptGate:
         self._ring = ring
         self._settled_before = now - watermark
 
-    def check(self, bucket: str, listed: VersionEntry) -> Entry | Left | Pending:
-        """Check one version of ``bucket``: an entry for a manifest, if all holds.
+    def check(self, bucket: str, listed: VersionEntry) -> Entry | Withheld | Pending:
+        """Check one version of ``bucket``: an entry for a manifest, if all holds. Raises as ``receipt``."""
+        version = ObjectVersion(bucket, listed.key, listed.version_id)
+        if listed.storage_class in ARCHIVES:
+            detail = f"Its storage class is {listed.storage_class}: no job can read it. Deliver it anew."
+            return Withheld(version, Reason.ARCHIVED, detail)
+        found = self.receipt(bucket, listed)
+        if isinstance(found, Withheld | Pending):
+            return found
+        return Entry(version, found.sha256, found.size_bytes, found.last_modified)
+
+    def receipt(self, bucket: str, listed: VersionEntry) -> Receipt | Withheld | Pending:
+        """The receipt of one version of ``bucket``, if all of it holds.
 
         Raises botocore's exceptions or ``ShortStreamError`` where a service refuses or does not answer: that
         says nothing about the version.
@@ -113,17 +133,17 @@ class ReceiptGate:
             if error.response["Error"].get("Code") != "NoSuchKey":
                 raise
             if error.response["ResponseMetadata"]["HTTPHeaders"].get("x-amz-delete-marker") == "true":
-                return Left(version, Reason.HIDDEN)
-            if listed.last_modified > self._settled_before:
+                return Withheld(version, Reason.HIDDEN)
+            if listed.latest_creation > self._settled_before:
                 return Pending(version)
-            return Left(version, Reason.NO_RECEIPT)
+            return Withheld(version, Reason.NO_RECEIPT)
         with closing(found["Body"]) as body:
             data = read_envelope(body, found["ContentLength"])
         try:
             receipt = self._read(data, found["LastModified"], listed)
         except EvidenceError as error:
             reason = next((reason for kind, reason in _REASONS if isinstance(error, kind)), Reason.UNREADABLE)
-            return Left(version, reason, error.message)
+            return Withheld(version, reason, error.message)
         return _compare(version, listed, receipt)
 
     def _read(self, data: bytes, stored_at: datetime, listed: VersionEntry) -> Receipt:
@@ -138,17 +158,17 @@ class ReceiptGate:
         return receipt
 
 
-def _compare(version: ObjectVersion, listed: VersionEntry, receipt: Receipt) -> Entry | Left:
+def _compare(version: ObjectVersion, listed: VersionEntry, receipt: Receipt) -> Receipt | Withheld:
     if receipt.version != version:
-        return Left(version, Reason.OTHER_VERSION, f"It is the receipt of {receipt.version.uri}.")
+        return Withheld(version, Reason.OTHER_VERSION, f"It is the receipt of {receipt.version.uri}.")
     if listed.size_bytes != receipt.size_bytes:
         detail = f"Amazon S3 lists {listed.size_bytes} bytes, the receipt says {receipt.size_bytes}."
-        return Left(version, Reason.SIZE, detail)
+        return Withheld(version, Reason.SIZE, detail)
     if listed.etag != receipt.etag:
         detail = f"Amazon S3 lists {listed.etag[:80]!r}, the receipt says {receipt.etag[:80]!r}."
-        return Left(version, Reason.ETAG, detail)
+        return Withheld(version, Reason.ETAG, detail)
     here, there = (moment.replace(microsecond=0) for moment in (listed.last_modified, receipt.last_modified))
     if abs(here - there) > CLOCK_TOLERANCE:
         detail = f"Amazon S3 lists {format_time(here)}, the receipt says {format_time(there)}."
-        return Left(version, Reason.LAST_MODIFIED, detail)
-    return Entry(version, receipt.sha256, receipt.size_bytes, receipt.last_modified)
+        return Withheld(version, Reason.LAST_MODIFIED, detail)
+    return receipt

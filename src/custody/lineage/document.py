@@ -78,11 +78,13 @@ class ObjectInput:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """An object version that the manifest names and the run did not use."""
+    """An object version that the manifest names and the run did not use: refused, or withheld."""
 
     version: ObjectVersion
     sha256: str
     reason: str
+    withheld: bool = False
+    """Whether it is the object that did not meet the contract; else its bytes were not the manifest's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,8 +167,9 @@ def parse_lineage(data: bytes, place: Place) -> Lineage:
             raise EvidenceError(f"The lineage document's manifest is {digest}, its name says {place.id}.")
         objects = tuple(_object_input(item) for item in fields.objects("inputs"))
         refused = tuple(
-            Refusal(_object_version(item), item.sha256("sha256"), item.text("reason"))
-            for item in (fields.objects("refused") if document.get("refused") is not None else ())
+            Refusal(_object_version(item), item.sha256("sha256"), item.text("reason"), name == "withheld")
+            for name in ("refused", "withheld")
+            for item in (fields.objects(name) if document.get(name) is not None else ())
         )
     else:
         tables = tuple(_table_version(item) for item in fields.objects("inputs"))

@@ -5,17 +5,13 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from custody.concurrency import map_concurrently
 from custody.deployment import Deployment
-from custody.errors import CannotCheckError, CustodyError, EvidenceError, describe_defect
-from custody.evidence.fetch import GoneError, UnreadableError, fetch_bytes
-from custody.evidence.keyring import read_history
+from custody.errors import CannotCheckError
 from custody.evidence.objects import (
     LONG_RECEIPT_PREFIX,
     RECEIPT_PREFIX,
@@ -24,21 +20,25 @@ from custody.evidence.objects import (
     parse_receipt_key,
     quote_key,
 )
-from custody.evidence.registry import MAX_REGISTRY_BYTES, REGISTRY_KEY, CurrentKeyRing, KeyRing
+from custody.evidence.registry import REGISTRY_KEY, CurrentKeyRing
 from custody.findings import Claim, Finding, Severity, Status
 from custody.lineage.document import parse_commit, parse_place
 from custody.listing import list_versions, list_versions_in_lanes
 from custody.times import format_time
 from custody.trail.log_files import (
-    MAX_LOG_FILE_BYTES,
-    LogContents,
-    LogFile,
     TrailWrite,
     list_log_files,
-    parse_log_file,
 )
 from custody.verify.index import Index, StoredReceipt
 from custody.verify.lineage import LineageVerification
+from custody.verify.reading import (
+    CheckReceipts,
+    Processes,
+    Readers,
+    ReadLogFiles,
+    RegistryReader,
+    is_in_scope,
+)
 from custody.verify.receipt import CheckedReceipt, ReceiptChecker, describe_receipt_key
 from custody.verify.report import Progress, VerificationReport
 from custody.verify.tally import Tally
@@ -66,6 +66,7 @@ class Verification:
         now: datetime,
         progress: Progress,
         workers: int,
+        processes: Processes | None,
     ) -> None:
         self._s3 = s3
         self._deployment = deployment
@@ -75,13 +76,15 @@ class Verification:
         self._seed = seed
         self._progress = progress
         self._workers = workers
+        self._readers = Readers(s3, workers, processes)
         self._now = now
         self._settled_before = now - timedelta(minutes=deployment.watermark_minutes)
         self._provenance = deployment.buckets["provenance"]
         self._lake = frozenset(deployment.buckets[short] for short in LAKE)
         self._table_buckets = frozenset(deployment.buckets[short] for short in ("processed", "analytics"))
         self._tally = Tally()
-        self._registry_problems: list[str] = []
+        self._registry = RegistryReader(s3, self._provenance)
+        self._registry_problems: dict[str, None] = {}
         self._other_records: Counter[str] = Counter()
         self._unread_files = 0
 
@@ -102,7 +105,9 @@ class Verification:
         self._require_something_checked()
         return VerificationReport(
             claims=self._tally.counts(),
-            findings=tuple(sorted(self._tally.findings, key=lambda found: (found.subject, found.claim))),
+            findings=tuple(
+                sorted(self._tally.findings, key=lambda found: (found.subject, found.claim, found.detail))
+            ),
             unchecked=tuple(self._tally.unchecked),
             sample=self._sample,
             seed=self._seed,
@@ -112,54 +117,25 @@ class Verification:
 
     def _check_everything(self) -> None:
         """List objects before receipts before the trail, so that what is written meanwhile is found."""
-        ring = CurrentKeyRing(self._read_registry)
+        ring = CurrentKeyRing(self._registry)
         first_day = self._list_objects()
         self._list_receipts()
         self._read_trail(first_day)
         checker = ReceiptChecker(self._s3, self._provenance, self._lake, ring)
-        self._check_receipts(checker)
+        self._check_receipts()
         self._check_lineage(checker)
         self._compare_receipts()
         self._compare_trail()
         self._judge_named_version()
 
-    def _read_registry(self) -> KeyRing:
-        """The key ring as of now; that the registry's history holds is part of ``receipt.signature``."""
-        subject = f"s3://{self._provenance}/{REGISTRY_KEY}"
-        entries = [
-            entry
-            for entry in list_versions(self._s3, self._provenance, REGISTRY_KEY)
-            if entry.key == REGISTRY_KEY
-        ]
-        versions = [entry for entry in entries if not entry.is_delete_marker]
-        if not versions:
-            raise CannotCheckError(f"There is no key registry at {subject}.", "Terraform writes it: apply.")
-        ring, problems = read_history(
-            (entry.version_id, entry.last_modified, self._read_registry_version(entry.version_id))
-            for entry in reversed(versions)
-        )
-        if len(versions) != len(entries):
-            problems.append("The registry was deleted: there is a delete marker.")
-        self._registry_problems = problems
-        return ring
-
-    def _read_registry_version(self, version_id: str) -> bytes:
-        version = ObjectVersion(self._provenance, REGISTRY_KEY, version_id)
-        try:
-            return fetch_bytes(self._s3, version, MAX_REGISTRY_BYTES)
-        except (GoneError, UnreadableError) as error:
-            raise CannotCheckError(f"The key registry {version.uri} cannot be read: {error}.") from error
-
     def _judge_registry(self) -> None:
         claim, subject = Claim.RECEIPT_SIGNATURE, f"s3://{self._provenance}/{REGISTRY_KEY}"
-        if self._registry_problems:
+        problems = dict.fromkeys(self._registry.problems) | self._registry_problems
+        if problems:
             self._tally.judge(
                 claim,
                 subject,
-                (
-                    Finding(claim, Status.FAILED, subject, what, Severity.CRITICAL)
-                    for what in self._registry_problems
-                ),
+                (Finding(claim, Status.FAILED, subject, what, Severity.CRITICAL) for what in problems),
             )
 
     def _judge_named_version(self) -> None:
@@ -214,7 +190,7 @@ class Verification:
         for bucket, prefix in self._recorded_prefixes():
             for entry in list_versions_in_lanes(self._s3, bucket, prefix):
                 version = ObjectVersion(bucket, entry.key, entry.version_id)
-                if entry.is_delete_marker or not self._in_scope(version):
+                if entry.is_delete_marker or not is_in_scope(version, self._scope):
                     continue
                 latest = max(entry.last_modified, min(entry.latest_creation, self._now))
                 self._index.add_object(version, entry.last_modified, latest)
@@ -240,7 +216,7 @@ class Verification:
         for prefix in self._receipt_prefixes():
             for entry in list_versions_in_lanes(self._s3, self._provenance, prefix):
                 version = parse_receipt_key(entry.key)
-                if version is not None and not self._in_scope(version):
+                if version is not None and not is_in_scope(version, self._scope):
                     continue  # A key and a version id can run together into the prefix of another.
                 self._index.add_receipt(entry)
                 listed += 1
@@ -261,28 +237,9 @@ class Verification:
         account_id, today = self._deployment.account_id, self._now.astimezone(UTC).date()
         files = list_log_files(self._s3, bucket, account_id, first_day, today)
 
-        def read(file: LogFile) -> tuple[ObjectVersion, LogContents | None, str]:
-            version = ObjectVersion(bucket, file.key, file.version_id)
-            try:
-                contents = parse_log_file(fetch_bytes(self._s3, version, MAX_LOG_FILE_BYTES))
-                contents.writes = [
-                    # no event is later than the file that tells of it
-                    replace(write, event_time=min(write.event_time, file.stored_at))
-                    for write in contents.writes
-                    if self._concerns(write)
-                ]
-            except EvidenceError as error:
-                return version, LogContents(unreadable=[error.message]), ""
-            except (GoneError, UnreadableError) as error:
-                return version, None, f"The trail's file {version.uri} could not be read: {error}"
-            except (BotoCoreError, ClientError, CustodyError):
-                raise
-            except Exception as error:  # noqa: BLE001 - it is told, and one file ends no run
-                return version, None, f"{version.uri}: {describe_defect(error)}"
-            return version, contents, ""
-
+        job = ReadLogFiles(bucket, self._lake, self._scope)
         claim, done = Claim.TRAIL_EVENT, 0
-        for version, contents, unchecked in map_concurrently(read, files, self._workers):
+        for version, contents, unchecked in self._readers.map(job, files):
             if contents is None:
                 self._unread_files += 1
                 self._tally.leave(unchecked)
@@ -303,20 +260,13 @@ class Verification:
             self._tell("trail files read", done)
         self._progress("trail files read", done, done)
 
-    def _check_receipts(self, checker: ReceiptChecker) -> None:
+    def _check_receipts(self) -> None:
         total = self._index.count_receipts()
         chosen = (stored for stored in self._index.receipts() if self._must_read(stored))
 
-        def check(stored: StoredReceipt) -> CheckedReceipt:
-            try:
-                return checker.check(stored)
-            except (BotoCoreError, ClientError, CustodyError):
-                raise
-            except Exception as error:  # noqa: BLE001 - it is told, and one receipt ends no run
-                subject = describe_receipt_key(self._provenance, stored.receipt_key)
-                return CheckedReceipt(stored, unchecked=f"{subject}: {describe_defect(error)}")
-
-        for done, checked in enumerate(map_concurrently(check, chosen, self._workers), start=1):
+        job = CheckReceipts(self._provenance, self._lake)
+        for done, (checked, problems) in enumerate(self._readers.map(job, chosen), start=1):
+            self._registry_problems |= dict.fromkeys(problems)
             self._take(checked)
             self._tell("receipts checked", done, total)
         self._progress("receipts checked", total, total)
@@ -345,7 +295,7 @@ class Verification:
 
     def _take(self, checked: CheckedReceipt) -> None:
         receipt, stored = checked.receipt, checked.stored
-        in_scope = receipt is None or self._in_scope(receipt.version)
+        in_scope = receipt is None or is_in_scope(receipt.version, self._scope)
         if stored.receipt_key.startswith(LONG_RECEIPT_PREFIX) and not in_scope:
             self._index.forget_receipt(stored.receipt_key)
             return
@@ -416,25 +366,6 @@ class Verification:
                 )
                 finding = Finding(claim, Status.MISSING, write.uri, detail, Severity.CRITICAL)
                 self._tally.judge(claim, write.uri, [finding])
-
-    def _in_scope(self, version: ObjectVersion) -> bool:
-        scope = self._scope
-        if scope is None:
-            return True
-        if scope.version_id is not None:
-            return (scope.bucket, scope.key, scope.version_id) == (
-                version.bucket,
-                version.key,
-                version.version_id,
-            )
-        return version.bucket == scope.bucket and version.key.startswith(scope.key)
-
-    def _concerns(self, write: TrailWrite) -> bool:
-        """Whether a write is of an object in scope; one whose event names no version may be."""
-        if write.bucket not in self._lake:
-            return False
-        scope_version = self._scope.version_id if self._scope is not None else None
-        return self._in_scope(ObjectVersion(write.bucket, write.key, write.version_id or scope_version or ""))
 
     def _must_match(self, write: TrailWrite) -> bool:
         """Whether a write without object and receipt is a finding here."""

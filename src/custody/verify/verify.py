@@ -16,13 +16,14 @@ from custody.deployment import Deployment
 from custody.errors import CannotCheckError, UsageError
 from custody.evidence.objects import S3Location
 from custody.verify.index import Index
+from custody.verify.reading import Processes
 from custody.verify.report import ClaimCount, Progress, VerificationReport
 from custody.verify.run import LAKE, Verification
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-__all__ = ["ClaimCount", "Progress", "VerificationReport", "verify"]
+__all__ = ["ClaimCount", "Processes", "Progress", "VerificationReport", "verify"]
 
 
 def verify(
@@ -35,6 +36,7 @@ def verify(
     seed: str | None = None,
     progress: Progress | None = None,
     workers: int = 16,
+    processes: Processes | None = None,
 ) -> VerificationReport:
     """Check every claim for the recorded objects of a deployment, or for those in ``scope``.
 
@@ -45,7 +47,8 @@ def verify(
     ``seed`` is random unless given, so nobody who writes objects can know what will be left out, and stands
     in the report, so that anybody can draw the same again.
     ``workers`` requests run side by side: give ``s3`` a connection pool of that size
-    (``max_pool_connections``) and ``response_checksum_validation="when_required"``.
+    (``max_pool_connections``) and ``response_checksum_validation="when_required"``. Where there is much to
+    read, ``processes`` share it, each with as many requests and a client of its own made the same way.
 
     Raises ``UsageError`` for a scope or sample that makes no sense, ``CannotCheckError`` if the listings, the
     registry or Amazon S3 as a whole cannot be reached and nothing was found until then. What cannot be read
@@ -70,6 +73,7 @@ def verify(
                 now=now,
                 progress=progress or _no_progress,
                 workers=workers,
+                processes=processes,
             )
             return verification.run()
     except (BotoCoreError, ClientError) as error:

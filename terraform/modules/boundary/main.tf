@@ -22,7 +22,7 @@ locals {
 
   buckets = "arn:${local.partition}:s3:::${var.prefix}-*-${var.account_id}"
   bucket = {
-    for short in ["artifacts", "athena-results", "cloudtrail-log", "provenance", "raw-data", "state", "state-logs"] :
+    for short in ["artifacts", "athena-results", "cloudtrail-log", "processed", "provenance", "raw-data", "state", "state-logs"] :
     short => "arn:${local.partition}:s3:::${var.prefix}-${short}-${var.account_id}"
   }
   evidence = [local.bucket["cloudtrail-log"], local.bucket["provenance"]]

@@ -8,9 +8,13 @@ data "aws_iam_policy_document" "people" {
   }
 
   statement {
-    sid       = "DropsAndResults"
-    actions   = ["s3:AbortMultipartUpload", "s3:ListMultipartUploadParts", "s3:PutObject"]
-    resources = ["${local.bucket["raw-data"]}/incoming/*", "${local.bucket["athena-results"]}/results/*"]
+    sid     = "DropsResultsAndDecisions"
+    actions = ["s3:AbortMultipartUpload", "s3:ListMultipartUploadParts", "s3:PutObject"]
+    resources = [
+      "${local.bucket["raw-data"]}/incoming/*",
+      "${local.bucket["athena-results"]}/results/*",
+      "${local.bucket["processed"]}/decisions/*",
+    ]
   }
 
   statement {

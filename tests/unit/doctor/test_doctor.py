@@ -111,7 +111,7 @@ def delete_gate(cloud: Cloud) -> None:
 
 def leave_version(cloud: Cloud, count: int = 1) -> None:
     """As the gate reports it, after a report that named others."""
-    left = [
+    withheld = [
         {
             "bucket": RAW,
             "key": f"incoming/customers/{name}",
@@ -121,12 +121,12 @@ def leave_version(cloud: Cloud, count: int = 1) -> None:
         }
         for name in range(5)
     ]
-    for number, named in ((1, left), (2, left[:count])):
+    for number, named in ((1, withheld), (2, withheld[:count])):
         cloud.client("s3").put_object(
             Bucket=cloud.deployment.buckets["processed"],
-            Key=f"manifests/customers/_left/{number:010d}.json",
+            Key=f"manifests/customers/_withheld/{number:010d}.json",
             Body=json.dumps(
-                {"type": "urn:custody:left:v1", "table": "customers", "number": number, "left": named}
+                {"type": "urn:custody:withheld:v1", "table": "customers", "number": number, "withheld": named}
             ),
         )
 
@@ -304,7 +304,7 @@ def test_the_last_run_of_each_job_is_told(cloud: Cloud) -> None:
 
 def test_what_the_gate_leaves_no_more_is_well(cloud: Cloud) -> None:
     leave_version(cloud, count=0)
-    assert check(cloud)["gate"].detail == "custody-local-gate is active; of 1 tables it leaves nothing"
+    assert check(cloud)["gate"].detail == "custody-local-gate is active; of 1 tables it withholds nothing"
 
 
 def test_a_function_that_reads_no_queue_is_broken(cloud: Cloud) -> None:

@@ -65,6 +65,15 @@ def test_other_bytes_with_the_same_payload_hold(data: bytes) -> None:
         with_signature(lambda signature: signature + b"\x00"),
         with_signature(lambda signature: signature[:-1]),
     ],
+    ids=[
+        "payload cut",
+        "payload type",
+        "line break",
+        "no padding",
+        "no signature",
+        "longer signature",
+        "shorter signature",
+    ],
 )
 def test_what_changes_the_payload_or_spoils_the_signature_does_not(data: bytes) -> None:
     with pytest.raises(EvidenceError):

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from datetime import timedelta
+from functools import partial
+from hashlib import sha256
 from typing import Any
 
 import pytest
@@ -12,11 +15,13 @@ from hypothesis import strategies as st
 
 from custody.errors import CannotCheckError, EvidenceError
 from custody.etl.manifest import Entry, write_manifest
+from custody.evidence.envelope import parse_envelope
 from custody.evidence.objects import ObjectVersion
+from custody.evidence.receipt import parse_statement
 from custody.gate import manifests as gate_manifests
 from custody.gate import table as gate_table
 from custody.gate.manifests import Chain, Digests, Source
-from tests.unit.gate_world import S3, START, CrashError, GateWorld, Lifeline
+from tests.unit.gate_world import ETL, GATE, INSIDER, S3, START, CrashError, GateWorld, Lifeline
 
 SOURCE = Source("customers", "raw", "incoming/customers/")
 FOLDER = "manifests/customers/"
@@ -29,9 +34,20 @@ def world() -> GateWorld:
 
 def chain(world: GateWorld, lifeline: Lifeline | None = None) -> Chain:
     s3: Any = S3(world, lifeline or Lifeline())
-    found = Chain(s3, "processed", SOURCE)
+    found = Chain(s3, "processed", SOURCE, partial(own, world))
     found.read()
     return found
+
+
+def own(world: GateWorld, key: str) -> bytes:
+    """An object as far as it is the gate's own: its receipt says so."""
+    stored = world.objects["processed", key][-1]
+    version = ObjectVersion("processed", key, stored.version_id)
+    receipt = world.objects["provenance", version.receipt_key][-1].body or b""
+    statement = parse_statement(parse_envelope(receipt).payload)
+    if statement.event.principal_id != GATE or statement.sha256 != sha256(stored.body or b"").hexdigest():
+        raise EvidenceError("Not the gate's own.")
+    return stored.body or b""
 
 
 def entry(name: str, size: int = 1, **changes: str) -> Entry:
@@ -94,7 +110,7 @@ def test_a_number_that_is_taken_and_not_listed_ends_the_call(world: GateWorld) -
             return []
 
     blind: Any = Blind(world, Lifeline())
-    one = Chain(blind, "processed", SOURCE)
+    one = Chain(blind, "processed", SOURCE, partial(own, world))
     with pytest.raises(CannotCheckError, match="is there and is not listed"):
         append(one, "b")
 
@@ -193,18 +209,55 @@ def test_a_summary_is_written_for_many_versions_too(
         (lambda body: body + b"0" * 16, "as many versions"),
     ],
 )
-def test_a_summary_is_read_strictly(world: GateWorld, damage: Any, why: str | None) -> None:
+def test_a_summary_that_is_not_what_its_place_says_is_passed_over(
+    world: GateWorld, damage: Any, why: str | None
+) -> None:
+    """The manifests are read in its place, so nothing is handed out twice, and nothing is kept back."""
     one = chain(world)
     append(one, "a")
     append(one, "b")
     one.fold(())
     place = ("processed", f"{FOLDER}_seen/0000000002.bin")
     world.objects[place][0].body = damage(world.objects[place][0].body)
-    if why is None:
-        chain(world)
-    else:
-        with pytest.raises(EvidenceError, match=why):
-            chain(world)
+    world.record(ObjectVersion(*place, world.objects[place][0].version_id), principal=GATE)
+    again = chain(world)
+    assert entry("a").version in again
+    assert entry("b").version in again
+    assert append(again, "a", "c") == ["c"]
+    assert (again.doubted == []) == (why is None)
+    assert all(why in sentence for sentence in again.doubted if why)
+
+
+@pytest.mark.usefixtures("_folds_often")
+@pytest.mark.parametrize("principal", [None, INSIDER, ETL])
+def test_a_summary_of_another_writer_is_passed_over(world: GateWorld, principal: str | None) -> None:
+    one = chain(world)
+    append(one, "a")
+    append(one, "b")
+    one.fold(())
+    key = f"{FOLDER}_seen/0000000009.bin"
+    forged = b'{"type":"urn:custody:seen:v1","table":"customers","through":9,"versions":0,"waiting":[]}\n'
+    world.record(
+        ObjectVersion("processed", key, world.put("processed", key, forged).version_id), principal=principal
+    )
+    for name in ("abc.bin", "0000000008.bin~", "x", "00000000080.bin"):
+        world.put("processed", f"{FOLDER}_seen/{name}", b"x")
+    del world.objects["processed", f"{FOLDER}0000000001.json"]  # the older summary holds it
+    again = chain(world)
+    assert len(again.doubted) == 1
+    assert append(again, "a", "c") == ["c"]
+    assert world.manifests()[-1].entries[0].version == entry("c").version
+
+
+def test_what_a_decision_releases_is_handed_out_once_for_it(world: GateWorld) -> None:
+    one = chain(world)
+    append(one, "a")
+    for decision, wanted in (("d1", True), ("d1", False), ("d2", True)):
+        released = replace(entry("a"), decision=decision)
+        assert (one.append([released], START) is not None) is wanted
+        assert one.is_released(released.version, decision)
+        one = chain(world)
+    assert not one.is_released(entry("a").version, "d3")
 
 
 NAMES = [f"incoming/customers/{name}" for name in "abcdefg"]

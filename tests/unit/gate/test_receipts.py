@@ -1,4 +1,4 @@
-"""Each reason for which an object version is left, beside the version that is let through."""
+"""Each reason for which an object version is withheld, beside the version that is let through."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from custody.evidence.keyring import parse_registry
 from custody.evidence.objects import LONG_RECEIPT_PREFIX, ObjectVersion
 from custody.evidence.registry import RegisteredKey
 from custody.evidence.signing import UnusableKeyError
-from custody.gate.receipts import Left, Pending, Reason, ReceiptGate
+from custody.gate.receipts import Pending, Reason, ReceiptGate, Withheld
 from custody.listing import VersionEntry
 from tests.support.evidence import LocalSigner
 from tests.unit.gate_world import S3, SIGNER, START, GateWorld, Lifeline
@@ -44,7 +44,7 @@ def listed(world: GateWorld, version: ObjectVersion, **changes: Any) -> VersionE
     return VersionEntry(**(facts | changes))
 
 
-def check(world: GateWorld, version: ObjectVersion, **changes: Any) -> Entry | Left | Pending:
+def check(world: GateWorld, version: ObjectVersion, **changes: Any) -> Entry | Withheld | Pending:
     keys = changes.pop("keys", [SIGNER.registered()])
     ring = parse_registry(json.dumps({"keys": keys}).encode())
     s3: Any = S3(world, Lifeline())
@@ -52,8 +52,8 @@ def check(world: GateWorld, version: ObjectVersion, **changes: Any) -> Entry | L
     return gate.check("raw", listed(world, version, **changes))
 
 
-def reason(verdict: Entry | Left | Pending) -> str:
-    assert isinstance(verdict, Left), verdict
+def reason(verdict: Entry | Withheld | Pending) -> str:
+    assert isinstance(verdict, Withheld), verdict
     return verdict.reason
 
 
@@ -130,7 +130,7 @@ def test_an_envelope_that_is_not_what_the_recorder_wrote(
     body = world.objects["provenance", version.receipt_key][-1].body
     world.put("provenance", version.receipt_key, damage(body or b""))
     verdict = check(world, version)
-    assert (verdict.reason if isinstance(verdict, Left) else None) == expected
+    assert (verdict.reason if isinstance(verdict, Withheld) else None) == expected
 
 
 def test_the_receipt_of_another_version(world: GateWorld) -> None:
@@ -139,7 +139,7 @@ def test_the_receipt_of_another_version(world: GateWorld) -> None:
     world.put("provenance", one.receipt_key, receipt)
     verdict = check(world, one)
     assert reason(verdict) == Reason.OTHER_VERSION
-    assert isinstance(verdict, Left)
+    assert isinstance(verdict, Withheld)
     assert other.uri in verdict.detail
     assert isinstance(check(world, other), Entry)
 
@@ -161,7 +161,7 @@ def test_what_is_listed_is_what_the_receipt_says(
     world: GateWorld, changes: dict[str, Any], expected: Reason | None
 ) -> None:
     verdict = check(world, world.arrive(KEY), **changes)
-    assert (verdict.reason if isinstance(verdict, Left) else None) == expected
+    assert (verdict.reason if isinstance(verdict, Withheld) else None) == expected
 
 
 @pytest.mark.parametrize(
@@ -182,7 +182,7 @@ def test_the_key_is_registered_and_was_in_force(
     world: GateWorld, changes: dict[str, Any], expected: Reason | None
 ) -> None:
     verdict = check(world, world.arrive(KEY), keys=[SIGNER.registered(**changes)])
-    assert (verdict.reason if isinstance(verdict, Left) else None) == expected
+    assert (verdict.reason if isinstance(verdict, Withheld) else None) == expected
 
 
 def test_a_stolen_key_cannot_date_a_receipt_back(world: GateWorld) -> None:

@@ -121,7 +121,7 @@ PACKED = log_file(record())
         (gzip.compress(b"[]", mtime=0), "CloudTrail's records"),
         (gzip.compress(b"{}", mtime=0), "CloudTrail's records"),
         (
-            gzip.compress(b'{"Records":[{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}]}"),
+            gzip.compress(b'{"Records":[{"a":' + b"[" * 100_000 + b"]" * 100_000 + b"}]}", mtime=0),
             "CloudTrail's records",
         ),
     ],

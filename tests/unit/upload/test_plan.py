@@ -61,7 +61,7 @@ def test_a_destination_may_be_the_key_of_one_file(tmp_path: Path) -> None:
         (S3Location(RAW, "elsewhere/"), "untracked"),
         (S3Location(RAW, ""), "untracked"),
         (S3Location("another-bucket", "incoming/"), "untracked"),
-        (S3Location(DEPLOYMENT.buckets["processed"], "provenance/"), "untracked"),
+        (S3Location(DEPLOYMENT.buckets["provenance"], "provenance/"), "untracked"),
         (S3Location(RAW, "incoming/../"), r"segment \. or \.\."),
         (S3Location(RAW, "incoming/", "v1"), "version id"),
         (S3Location(RAW, "incoming/" + "k" * 1011 + "/"), "1,025 bytes"),

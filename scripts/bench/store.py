@@ -1,0 +1,261 @@
+"""A stand-in for Amazon S3 that costs next to nothing, full of recorded objects to verify.
+
+    python -m scripts.bench.store OBJECTS
+
+Prints one JSON document, ``{"endpoint", "deployment", "now"}``, and answers until it is ended. Everything is
+made before the first answer: small objects in folders, the receipt of each, trail files, the key registry.
+Of Amazon S3 it knows what a reader asks for: GetObject of a version, ListObjectVersions, ListObjectsV2.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import selectors
+import socket
+import sys
+from bisect import bisect_right
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import parse_qs, unquote
+from xml.sax.saxutils import escape
+
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+from custody.deployment import Deployment
+from custody.evidence.dsse import sign_envelope
+from custody.evidence.objects import ObjectVersion
+from custody.evidence.receipt import PAYLOAD_TYPE, Receipt, RecorderIdentity
+from custody.evidence.registry import ALGORITHM, REGISTRY_KEY
+from custody.recorder.notification import ObjectCreated
+from custody.times import format_time
+
+ACCOUNT, REGION = "123456789012", "us-east-1"
+KEY_ID = f"arn:aws:kms:{REGION}:{ACCOUNT}:key/00000000-0000-0000-0000-000000000000"
+WRITTEN = datetime(2026, 1, 1, tzinfo=UTC)
+_SHORTS = ("raw-data", "provenance", "processed", "analytics", "cloudtrail-log")
+BUCKETS = {short: f"bench-{short}" for short in _SHORTS}
+PREFIX = "incoming/"
+OBJECT_BYTES = 1000
+FOLDER_OBJECTS = 500
+TRAIL_FILE_EVENTS = 20
+PAGE = 1000
+
+
+@dataclass
+class Signer:
+    """Signs as the key in AWS KMS does."""
+
+    key: ec.EllipticCurvePrivateKey
+    keyid: str = KEY_ID
+
+    def sign(self, message: bytes) -> bytes:
+        """The DER signature over SHA-256 of ``message``."""
+        return self.key.sign(message, ec.ECDSA(SHA256()))
+
+
+class Store:
+    """Object versions in memory, each with the whole answer to a GET of it."""
+
+    def __init__(self) -> None:
+        self._answers: dict[tuple[str, str, str], bytes] = {}
+        self._entries: dict[str, dict[str, bytes]] = {bucket: {} for bucket in BUCKETS.values()}
+        self._keys: dict[str, list[str]] = {}
+
+    def put(self, bucket: str, key: str, data: bytes) -> ObjectVersion:
+        """Store an object's one version."""
+        version_id = hashlib.md5(f"{bucket}/{key}".encode(), usedforsecurity=False).hexdigest()
+        self._answers[bucket, key, version_id] = self._answers[bucket, key, ""] = _answer(
+            data,
+            f"ETag: {etag(data)}",
+            f"Last-Modified: {WRITTEN:%a, %d %b %Y %H:%M:%S} GMT",
+            f"x-amz-version-id: {version_id}",
+        )
+        self._entries[bucket][key] = (
+            f"<Version><Key>{escape(key)}</Key><VersionId>{version_id}</VersionId><IsLatest>true</IsLatest>"
+            f"<LastModified>{WRITTEN:%Y-%m-%dT%H:%M:%S}.000Z</LastModified><ETag>{escape(etag(data))}</ETag>"
+            f"<Size>{len(data)}</Size><StorageClass>STANDARD</StorageClass></Version>"
+        ).encode()
+        return ObjectVersion(bucket, key, version_id)
+
+    def close(self) -> None:
+        """Make it ready to be asked."""
+        self._keys = {bucket: sorted(entries) for bucket, entries in self._entries.items()}
+
+    def answer(self, target: str) -> bytes:
+        """The answer to a GET of a path with its query."""
+        path, _, query = target.partition("?")
+        bucket, _, key = unquote(path[1:]).partition("/")
+        asked = {name: values[0] for name, values in parse_qs(query, keep_blank_values=True).items()}
+        if key:
+            found = self._answers.get((bucket, key, asked.get("versionId", "")))
+            return found or b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
+        return _answer(self._list(bucket, asked))
+
+    def _list(self, bucket: str, asked: dict[str, str]) -> bytes:
+        prefix, delimiter = asked.get("prefix", ""), asked.get("delimiter", "")
+        keys = self._keys[bucket]
+        if delimiter:
+            inside = [key[len(prefix) :] for key in keys if key.startswith(prefix)]
+            folders = sorted({rest.partition("/")[0] for rest in inside if "/" in rest})
+            page = [
+                f"<CommonPrefixes><Prefix>{escape(prefix + each)}/</Prefix></CommonPrefixes>".encode()
+                for each in folders
+            ]
+            return _page(page)
+        first = bisect_right(keys, asked.get("key-marker", "")) if asked.get("key-marker") else 0
+        while first < len(keys) and keys[first] < prefix:
+            first = bisect_right(keys, prefix, first) if keys[first] != prefix else first
+        listed = keys[first : first + PAGE]
+        within = [key for key in listed if key.startswith(prefix)]
+        is_cut = len(within) == PAGE and first + PAGE < len(keys) and keys[first + PAGE].startswith(prefix)
+        page = [self._entries[bucket][key] for key in within]
+        if is_cut:
+            page.append(
+                f"<NextKeyMarker>{escape(within[-1])}</NextKeyMarker>"
+                "<NextVersionIdMarker>last</NextVersionIdMarker>".encode()
+            )
+        return _page(page, is_cut=is_cut)
+
+
+def _page(parts: list[bytes], *, is_cut: bool = False) -> bytes:
+    truncated = b"<IsTruncated>%s</IsTruncated>" % (b"true" if is_cut else b"false")
+    return b"<Result>" + truncated + b"".join(parts) + b"</Result>"
+
+
+def _answer(body: bytes, *headers: str) -> bytes:
+    head = ["HTTP/1.1 200 OK", f"Content-Length: {len(body)}", *headers]
+    return "\r\n".join([*head, "", ""]).encode() + body
+
+
+def etag(data: bytes) -> str:
+    """The ETag that Amazon S3 gives."""
+    return f'"{hashlib.md5(data, usedforsecurity=False).hexdigest()}"'
+
+
+def fill(store: Store, count: int) -> None:
+    """Put so many objects, each with its receipt and its event in the trail."""
+    signer = Signer(ec.generate_private_key(ec.SECP256R1()))
+    public = signer.key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+    key: dict[str, Any] = {"key_id": KEY_ID, "algorithm": ALGORITHM, "public_key": public}
+    key |= {"valid_from": "2025-01-01T00:00:00Z", "valid_until": None, "revoked_at": None}
+    store.put(BUCKETS["provenance"], REGISTRY_KEY, json.dumps({"keys": [key]}).encode())
+    recorder = RecorderIdentity("bench-recorder", "0" * 64, "0.1.0")
+    events = []
+    for number in range(count):
+        data = f"{number:012d}".encode().ljust(OBJECT_BYTES, b"x")
+        version = store.put(
+            BUCKETS["raw-data"], f"{PREFIX}part={number // FOLDER_OBJECTS:04d}/{number:07d}.csv", data
+        )
+        receipt = Receipt(
+            event=ObjectCreated(
+                version, "ObjectCreated:Put", WRITTEN, f"REQUEST{number}", "AWS:AIDAEXAMPLE", "192.0.2.1"
+            ),
+            sha256=hashlib.sha256(data).hexdigest(),
+            size_bytes=len(data),
+            etag=etag(data),
+            last_modified=WRITTEN,
+            content_type="text/csv",
+            recorded_at=WRITTEN,
+            recorder=recorder,
+        )
+        envelope = sign_envelope(receipt.to_statement(), PAYLOAD_TYPE, signer)
+        store.put(BUCKETS["provenance"], version.receipt_key, envelope)
+        events.append(_event(version, number))
+    for first in range(0, count, TRAIL_FILE_EVENTS):
+        records = json.dumps({"Records": events[first : first + TRAIL_FILE_EVENTS]})
+        folder = f"AWSLogs/{ACCOUNT}/CloudTrail/{REGION}/{WRITTEN:%Y/%m/%d}"
+        store.put(BUCKETS["cloudtrail-log"], f"{folder}/{first:09d}.json.gz", gzip.compress(records.encode()))
+
+
+def _event(version: ObjectVersion, number: int) -> dict[str, Any]:
+    return {
+        "eventVersion": "1.11",
+        "userIdentity": {"type": "IAMUser", "principalId": "AIDAEXAMPLE", "userName": "loader"},
+        "eventTime": format_time(WRITTEN),
+        "eventSource": "s3.amazonaws.com",
+        "eventName": "PutObject",
+        "awsRegion": REGION,
+        "sourceIPAddress": "192.0.2.1",
+        "userAgent": "[aws-cli/2]",
+        "requestParameters": {"bucketName": version.bucket, "key": version.key},
+        "responseElements": {"x-amz-version-id": version.version_id},
+        "requestID": f"REQUEST{number}",
+        "eventID": f"event-{number}",
+        "readOnly": False,
+        "eventType": "AwsApiCall",
+        "managementEvent": False,
+        "eventCategory": "Data",
+    }
+
+
+def deployment() -> Deployment:
+    """The deployment whose objects these are."""
+    return Deployment(
+        buckets=BUCKETS,
+        keys={"signing": KEY_ID},
+        functions={},
+        queues={},
+        jobs={},
+        streams={},
+        workgroup="bench",
+        database="bench",
+        trail_arn="",
+        topic_arn="",
+        account_id=ACCOUNT,
+        region=REGION,
+        watermark_minutes=60,
+        recorded_prefixes={BUCKETS["raw-data"]: [PREFIX]},
+    )
+
+
+def serve(store: Store, listener: socket.socket) -> None:
+    """Answer every request, one process and one thread for all connections."""
+    waiting: dict[socket.socket, bytes] = {}
+    with selectors.DefaultSelector() as selector:
+        selector.register(listener, selectors.EVENT_READ)
+        while True:
+            for event, _ in selector.select():
+                if event.fileobj is listener:
+                    connection, _address = listener.accept()
+                    connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                    selector.register(connection, selectors.EVENT_READ)
+                    waiting[connection] = b""
+                    continue
+                connection = event.fileobj  # type: ignore[assignment]  # registered above
+                try:
+                    data = connection.recv(65536)
+                    waiting[connection] += data
+                    if waiting[connection].endswith(b"\r\n\r\n"):
+                        target = waiting[connection].split(b" ", 2)[1].decode()
+                        waiting[connection] = b""
+                        connection.sendall(store.answer(target))
+                except ConnectionError:
+                    data = b""
+                if not data:
+                    selector.unregister(connection)
+                    del waiting[connection]
+                    connection.close()
+
+
+def main() -> None:
+    """Fill a store and serve it."""
+    store = Store()
+    fill(store, int(sys.argv[1]))
+    store.close()
+    with socket.create_server(("127.0.0.1", 0), backlog=256) as listener:
+        told = {
+            "endpoint": f"http://127.0.0.1:{listener.getsockname()[1]}",
+            "deployment": asdict(deployment()),
+            "now": format_time(WRITTEN + timedelta(days=1)),
+        }
+        print(json.dumps(told), flush=True)
+        serve(store, listener)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,95 @@
+"""What people decided about object versions that a job withheld: to release them, or to give them up.
+
+A decision is an object ``decisions/<table>/<any name>.json`` in the processed bucket. Data engineers alone
+may create one, and nobody replaces one; the recorder signs it, and its receipt names who wrote it. It holds
+
+    {"type": "urn:custody:decision:v1", "table": …, "action": "release" or "dismiss", "reason": …,
+     "versions": [{"bucket", "key", "version_id"}, …]}
+
+What is released is handed out once more, in a manifest that names the decision; thresholds do not withhold
+it then. What is dismissed is withheld no longer: something else replaced it, or nobody wants it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, field
+
+from botocore.exceptions import ClientError
+
+from custody.documents import Fields, parse_object
+from custody.errors import EvidenceError
+from custody.evidence.objects import ObjectVersion
+from custody.gate.writers import NotRecordedError, Writers, is_gone, is_session_of
+
+DECISION_TYPE = "urn:custody:decision:v1"
+MAX_DECISION_BYTES = 4 * 1024 * 1024
+
+
+@dataclass
+class Decisions:
+    """The decisions about one table."""
+
+    released: list[tuple[ObjectVersion, str]] = field(default_factory=list)
+    """Each version that was released, and the decision's URI."""
+    dismissed: set[ObjectVersion] = field(default_factory=set)
+    refused: list[str] = field(default_factory=list)
+    """A sentence each of those that do not count."""
+
+
+def read_decisions(
+    writers: Writers,
+    bucket: str,
+    names: Collection[str],
+    table: str,
+    may_decide: Callable[[str | None], bool],
+) -> Decisions:
+    """Read the decisions of these names, in their order; one without a receipt yet waits."""
+    found = Decisions()
+    for name in sorted(names):
+        key = f"decisions/{table}/{name}"
+        try:
+            document = writers.read(bucket, key, may_decide, MAX_DECISION_BYTES)
+            action, versions = _parse(document.body, table, f"decision {document.version.uri}")
+        except NotRecordedError:
+            continue
+        except EvidenceError as error:
+            found.refused.append(error.message)
+            continue
+        except ClientError as error:
+            if not is_gone(error):
+                raise
+            continue
+        if action == "release":
+            found.released += [(version, document.version.uri) for version in versions]
+        else:
+            found.dismissed.update(versions)
+    return found
+
+
+def may_decide(principal: str | None, deciders: Collection[str], others: Collection[str]) -> bool:
+    """Whether a principal may decide: a session of the deciders' roles.
+
+    Where their ids are not known (AWS IAM Identity Center makes those roles), any session with a name that is
+    not of the kit's ``others``: then it is the bucket's policy that says who creates decisions.
+    """
+    if deciders:
+        return is_session_of(principal, deciders)
+    named = (principal or "").startswith("AWS:AROA") and ":" in (principal or "")[len("AWS:") :]
+    return named and not is_session_of(principal, others)
+
+
+def _parse(body: bytes, table: str, what: str) -> tuple[str, list[ObjectVersion]]:
+    fields = Fields(parse_object(body, what, MAX_DECISION_BYTES), what)
+    if (kind := fields.text("type")) != DECISION_TYPE:
+        raise EvidenceError(f"The {what}'s type is {kind[:80]!r}, not {DECISION_TYPE}.")
+    if (said := fields.text("table")) != table:
+        raise EvidenceError(f"The {what} is about the table {said[:80]!r}.")
+    if (action := fields.text("action")) not in {"release", "dismiss"}:
+        raise EvidenceError(f"The {what}'s action is {action[:80]!r}, neither release nor dismiss.")
+    fields.words("reason")
+    versions = [
+        ObjectVersion(item.words("bucket"), item.words("key"), item.words("version_id"))
+        for item in fields.objects("versions")
+    ]
+    return action, versions

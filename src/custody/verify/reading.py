@@ -1,0 +1,195 @@
+"""What a verification reads, wherever it does: receipts with their objects, trail files, the key registry.
+
+A job (``CheckReceipts``, ``ReadLogFiles``) holds no client, so that it can be sent to another process; with
+a client it makes the function that reads there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from functools import partial
+from itertools import chain, islice
+from typing import TYPE_CHECKING, TypeVar
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from custody.concurrency import map_concurrently, map_in_processes
+from custody.errors import CannotCheckError, CustodyError, EvidenceError, describe_defect
+from custody.evidence.fetch import GoneError, UnreadableError, fetch_bytes
+from custody.evidence.keyring import read_history
+from custody.evidence.objects import ObjectVersion, S3Location
+from custody.evidence.registry import MAX_REGISTRY_BYTES, REGISTRY_KEY, CurrentKeyRing, KeyRing
+from custody.listing import list_versions
+from custody.trail.log_files import MAX_LOG_FILE_BYTES, LogContents, LogFile, TrailWrite, parse_log_file
+from custody.verify.index import StoredReceipt
+from custody.verify.receipt import CheckedReceipt, ReceiptChecker, describe_receipt_key
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+WORTH_PROCESSES = 1000
+"""So many items are worth the second that a process takes to start."""
+
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Processes:
+    """Interpreters to read with beside this one, which is held to one processor.
+
+    ``client`` makes a client for Amazon S3 in each of them; it is pickled, so it is a function of a module,
+    or a ``functools.partial`` of one.
+    """
+
+    client: Callable[[], S3Client]
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class Readers:
+    """Where jobs are done: by ``workers`` threads here, or in each of ``processes`` where there is much."""
+
+    s3: S3Client
+    workers: int
+    processes: Processes | None
+
+    def map(
+        self, job: Callable[[S3Client], Callable[[_Item], _Result]], items: Iterable[_Item]
+    ) -> Iterator[_Result]:
+        """The results over items, as they come, of what ``job`` (which can be pickled) makes of a client."""
+        source = iter(items)
+        processes = self.processes
+        if processes is not None and processes.count > 1:
+            first = list(islice(source, WORTH_PROCESSES))
+            source = chain(first, source)
+            if len(first) == WORTH_PROCESSES:
+                return map_in_processes(
+                    partial(_equip, job, processes.client),
+                    source,
+                    processes=processes.count,
+                    workers=self.workers,
+                )
+        return map_concurrently(job(self.s3), source, self.workers)
+
+
+def _equip(
+    job: Callable[[S3Client], Callable[[_Item], _Result]], client: Callable[[], S3Client]
+) -> Callable[[_Item], _Result]:
+    return job(client())
+
+
+@dataclass(slots=True)
+class RegistryReader:
+    """Reads the key registry with its history, any number of times."""
+
+    s3: S3Client
+    provenance: str
+    problems: list[str] = field(default_factory=list)
+    """What is wrong with the history, by the last reading."""
+
+    def __call__(self) -> KeyRing:
+        """The key ring as of now. Raises ``CannotCheckError`` if there is none that can be read."""
+        entries = [
+            entry
+            for entry in list_versions(self.s3, self.provenance, REGISTRY_KEY)
+            if entry.key == REGISTRY_KEY
+        ]
+        versions = [entry for entry in entries if not entry.is_delete_marker]
+        if not versions:
+            raise CannotCheckError(
+                f"There is no key registry at s3://{self.provenance}/{REGISTRY_KEY}.",
+                "Terraform writes it: apply.",
+            )
+        ring, problems = read_history(
+            (entry.version_id, entry.last_modified, self._read_version(entry.version_id))
+            for entry in reversed(versions)
+        )
+        if len(versions) != len(entries):
+            problems.append("The registry was deleted: there is a delete marker.")
+        self.problems = problems
+        return ring
+
+    def _read_version(self, version_id: str) -> bytes:
+        version = ObjectVersion(self.provenance, REGISTRY_KEY, version_id)
+        try:
+            return fetch_bytes(self.s3, version, MAX_REGISTRY_BYTES)
+        except (GoneError, UnreadableError) as error:
+            raise CannotCheckError(f"The key registry {version.uri} cannot be read: {error}.") from error
+
+
+@dataclass(frozen=True, slots=True)
+class CheckReceipts:
+    """Checks receipts and the objects they are of."""
+
+    provenance: str
+    lake: frozenset[str]
+
+    def __call__(self, s3: S3Client) -> Callable[[StoredReceipt], tuple[CheckedReceipt, list[str]]]:
+        """What checks one; beside it, what is wrong with the registry's history."""
+        registry = RegistryReader(s3, self.provenance)
+        checker = ReceiptChecker(s3, self.provenance, self.lake, CurrentKeyRing(registry))
+
+        def check(stored: StoredReceipt) -> tuple[CheckedReceipt, list[str]]:
+            try:
+                return checker.check(stored), registry.problems
+            except (BotoCoreError, ClientError, CustodyError):
+                raise
+            except Exception as error:  # noqa: BLE001 - it is told, and one receipt ends no run
+                subject = describe_receipt_key(self.provenance, stored.receipt_key)
+                unchecked = f"{subject}: {describe_defect(error)}"
+                return CheckedReceipt(stored, unchecked=unchecked), registry.problems
+
+        return check
+
+
+@dataclass(frozen=True, slots=True)
+class ReadLogFiles:
+    """Reads the trail's files, and of each the writes of objects in scope."""
+
+    bucket: str
+    lake: frozenset[str]
+    scope: S3Location | None
+
+    def __call__(self, s3: S3Client) -> Callable[[LogFile], tuple[ObjectVersion, LogContents | None, str]]:
+        """What reads one: which it is, what it holds, and if it could not be read a sentence instead."""
+
+        def read(file: LogFile) -> tuple[ObjectVersion, LogContents | None, str]:
+            version = ObjectVersion(self.bucket, file.key, file.version_id)
+            try:
+                contents = parse_log_file(fetch_bytes(s3, version, MAX_LOG_FILE_BYTES))
+                contents.writes = [
+                    # no event is later than the file that tells of it
+                    replace(write, event_time=min(write.event_time, file.stored_at))
+                    for write in contents.writes
+                    if self._concerns(write)
+                ]
+            except EvidenceError as error:
+                return version, LogContents(unreadable=[error.message]), ""
+            except (GoneError, UnreadableError) as error:
+                return version, None, f"The trail's file {version.uri} could not be read: {error}"
+            except (BotoCoreError, ClientError, CustodyError):
+                raise
+            except Exception as error:  # noqa: BLE001 - it is told, and one file ends no run
+                return version, None, f"{version.uri}: {describe_defect(error)}"
+            return version, contents, ""
+
+        return read
+
+    def _concerns(self, write: TrailWrite) -> bool:
+        """Whether a write is of an object in scope; one whose event names no version may be."""
+        if write.bucket not in self.lake:
+            return False
+        scope_version = self.scope.version_id if self.scope is not None else None
+        version = ObjectVersion(write.bucket, write.key, write.version_id or scope_version or "")
+        return is_in_scope(version, self.scope)
+
+
+def is_in_scope(version: ObjectVersion, scope: S3Location | None) -> bool:
+    """Whether an object version is to be checked."""
+    if scope is None:
+        return True
+    if scope.version_id is not None:
+        return version == ObjectVersion(scope.bucket, scope.key, scope.version_id)
+    return version.bucket == scope.bucket and version.key.startswith(scope.key)

@@ -1,0 +1,47 @@
+"""The jobs read times by the rules that evidence is read by: one text, one moment."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from pyspark.sql import functions as F  # noqa: N812
+
+from custody.errors import EvidenceError
+from custody.etl.frames import read
+from custody.times import parse_time
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+    from custody.etl.silver_run import Stage
+
+TWO = st.integers(0, 99).map("{:02d}".format)
+TIMES = st.tuples(
+    st.sampled_from(["2026-01-15", "2024-02-29", "2023-02-29", "2026-02-30", "1999-12-31", "2099-12-31"]),
+    st.sampled_from("TTTt"),
+    st.sampled_from(["10", "23", "00", "24"]),
+    st.sampled_from([":00", ":59", ":60"]),
+    st.sampled_from([":00", ":59", ":60", ":60", ":61"]),
+    st.text("0123456789", min_size=1, max_size=12).map(".{}".format) | st.sampled_from(["", "", "."]),
+    st.sampled_from(["Z", "z", "+05:30", "-12:00", "+19:00", "-23:59", "+24:00", "", "+0530"])
+    | st.tuples(st.sampled_from("+-"), TWO, TWO).map("{0[0]}{0[1]}:{0[2]}".format),
+).map("".join)
+
+
+def moment(text: str) -> int | None:
+    try:
+        found = parse_time(text) - datetime(1970, 1, 1, tzinfo=UTC)
+    except EvidenceError:
+        return None
+    return (found.days * 86_400 + found.seconds) * 1_000_000 + found.microseconds
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(TIMES, max_size=60, unique=True))
+def test_a_time_is_read_as_in_evidence(engine: tuple[SparkSession, Stage], texts: list[str]) -> None:
+    frame = engine[0].createDataFrame([(text,) for text in texts], "text string")
+    found = frame.select("text", F.unix_micros(read(F.col("text"), "timestamp"))).collect()
+    assert {row[0]: row[1] for row in found} == {text: moment(text) for text in texts}

@@ -1,0 +1,180 @@
+"""Work spread over processes: every item once, every error told, and nobody left behind."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from botocore.exceptions import ClientError
+
+from custody.concurrency import map_in_processes
+from custody.errors import CannotCheckError, CustodyError, EvidenceError
+
+REPO = Path(__file__).resolve().parents[2]
+
+
+class UnportableError(Exception):
+    """Cannot be made again of its arguments, as pickling does."""
+
+    def __init__(self, one: str, other: str) -> None:
+        super().__init__(f"{one} {other}")
+
+
+ERRORS = {
+    "custody": EvidenceError("What is wrong.", "What to do."),
+    "botocore": ClientError({"Error": {"Code": "ExpiredToken", "Message": "x"}}, "GetObject"),
+    "unportable": UnportableError("some", "words"),
+}
+
+
+def process_of(item: int) -> tuple[int, int]:
+    return item, os.getpid()
+
+
+def processes_of() -> Callable[[int], tuple[int, int]]:
+    return process_of
+
+
+def raises(name: object) -> None:
+    raise ERRORS[str(name)]
+
+
+def raising() -> Callable[[object], None]:
+    return raises
+
+
+def broken_maker() -> Callable[[int], int]:
+    raise ERRORS["custody"]
+
+
+def dies(item: int) -> int:
+    if item == 7:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return item
+
+
+def dying() -> Callable[[int], int]:
+    return dies
+
+
+def tell_and_hang(folder: str) -> None:
+    Path(folder, str(os.getpid())).touch()
+    time.sleep(600)
+
+
+def hanging() -> Callable[[str], None]:
+    return tell_and_hang
+
+
+def test_every_item_is_done_once_by_processes_of_their_own() -> None:
+    results = list(map_in_processes(processes_of, range(300), processes=2, workers=3))
+    assert sorted(item for item, _ in results) == list(range(300))
+    assert os.getpid() not in {process for _, process in results}
+    assert len({process for _, process in results}) == 2
+    assert multiprocessing.active_children() == []
+
+
+def test_nothing_to_do_is_done() -> None:
+    assert list(map_in_processes(processes_of, [], processes=2, workers=1)) == []
+
+
+def test_items_are_read_only_a_little_ahead() -> None:
+    read: list[int] = []
+
+    def items() -> Iterator[int]:
+        for number in range(1000):
+            read.append(number)
+            yield number
+
+    results = map_in_processes(processes_of, items(), processes=2, workers=1)
+    next(results)
+    assert len(read) <= 12  # four for each of two threads, and one more for each that is answered
+    results.close()  # type: ignore[attr-defined]  # it is a generator
+
+
+@pytest.mark.parametrize(
+    ("name", "kind", "words"),
+    [
+        ("custody", EvidenceError, "What is wrong. What to do."),
+        ("botocore", ClientError, "ExpiredToken"),
+        ("unportable", CannotCheckError, "UnportableError: some words"),
+    ],
+)
+def test_an_error_of_the_function_is_raised(name: str, kind: type[Exception], words: str) -> None:
+    with pytest.raises(kind, match=words):
+        list(map_in_processes(raising, [name], processes=1, workers=1))
+    assert multiprocessing.active_children() == []
+
+
+def test_an_error_of_its_maker_is_raised() -> None:
+    with pytest.raises(CustodyError, match="What is wrong"):
+        list(map_in_processes(broken_maker, range(100), processes=2, workers=1))
+
+
+def test_a_process_that_is_killed_is_told_and_none_is_left() -> None:
+    with pytest.raises(CannotCheckError, match="ended before it was done"):
+        list(map_in_processes(dying, range(100), processes=2, workers=2))
+    assert multiprocessing.active_children() == []
+
+
+SCRIPT = """
+import sys
+from custody.concurrency import map_in_processes
+from tests.unit.test_concurrency import hanging
+if __name__ == "__main__":
+    try:
+        list(map_in_processes(hanging, [sys.argv[1]] * 2, processes=2, workers=1))
+    except KeyboardInterrupt:
+        print("interrupted")
+"""
+
+
+def wait_until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 300
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def is_there(process: int) -> bool:
+    with contextlib.suppress(FileNotFoundError):
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    return False
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="asks /proc which processes there are")
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_busy_processes_end_with_the_one_that_started_them(how: signal.Signals, tmp_path: Path) -> None:
+    script, folder = tmp_path / "script.py", tmp_path / "processes"
+    script.write_text(SCRIPT)
+    folder.mkdir()
+    environ = os.environ | {"PYTHONPATH": os.pathsep.join([str(REPO / "src"), str(REPO)])}
+    started = subprocess.Popen(
+        [sys.executable, str(script), str(folder)],
+        env=environ,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        wait_until(lambda: len(list(folder.iterdir())) >= 1)
+        processes = [int(path.name) for path in folder.iterdir()]
+        if how is signal.SIGINT:
+            os.killpg(started.pid, how)  # as a terminal does
+        else:
+            started.send_signal(how)
+        out, err = started.communicate(timeout=300)
+        wait_until(lambda: not any(map(is_there, processes)))
+    finally:
+        started.kill()
+    if how is signal.SIGINT:
+        assert (out, err) == ("interrupted\n", "")
