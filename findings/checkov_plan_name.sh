@@ -1,11 +1,11 @@
 #!/bin/sh
-# checkov reads a plan as YAML and writes the file's own path into its mappings, as `__file__`. A function's environment variables
-# are such a mapping: where the name of the file carries a commit's id (40 letters and digits), the function fails for a hard-coded
-# AWS secret that is nowhere in the plan.
+# checkov reads a plan as YAML and writes the file's own path into its mappings, as `__file__`. A function's environment
+# variables are such a mapping: where the name of the file carries a commit's id (40 letters and digits), the function
+# fails for a hard-coded AWS secret that is nowhere in the plan.
 #
 # Why it matters: a gate's verdict on one and the same plan depends on what a workflow calls the file.
-# Expected: the same result twice. checkov, policy index, CKV_AWS_45: no hard-coded secrets in a Lambda function's environment;
-# "Terraform Plan Scanning": what is scanned is the plan's JSON.
+# Expected: the same result twice. checkov, policy index, CKV_AWS_45: no hard-coded secrets in a Lambda function's
+# environment; "Terraform Plan Scanning": what is scanned is the plan's JSON.
 set -eu
 
 folder=$(mktemp -d)

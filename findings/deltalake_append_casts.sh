@@ -1,11 +1,11 @@
 #!/bin/sh
-# deltalake appends doubles to a column of integers and cuts off their fractions, and takes text for numbers, without an error.
-# A decimal of another scale is refused, so the check is there.
+# deltalake appends doubles to a column of integers and cuts off their fractions, and takes text for numbers, without an
+# error. A decimal of another scale is refused, so the check is there.
 #
-# Why it matters: a changed source (cents became euros with a fraction) is what schema enforcement is to stop. Here the rows land,
-# the table's schema is as before, and the amounts are gone.
-# Expected: an error. delta-rs, usage, "Writing Delta Tables": write_deltalake raises if the schema of the data differs from that
-# of the table; Delta Lake, "Table batch reads and writes", schema validation, asks for the same.
+# Why it matters: a changed source (cents became euros with a fraction) is what schema enforcement is to stop. Here the
+# rows land, the table's schema is as before, and the amounts are gone.
+# Expected: an error. delta-rs, usage, "Writing Delta Tables": write_deltalake raises if the schema of the data differs
+# from that of the table; Delta Lake, "Table batch reads and writes", schema validation, asks for the same.
 set -eu
 
 folder=$(mktemp -d)
@@ -15,7 +15,6 @@ trap 'exit 130' INT TERM
 python3 -m venv "$folder/venv"
 "$folder/venv/bin/pip" install --quiet --disable-pip-version-check deltalake==1.6.6 pyarrow==26.0.1
 "$folder/venv/bin/python" - "$folder/table" <<'PY'
-
 import sys
 
 import deltalake

@@ -1,10 +1,11 @@
 #!/bin/sh
-# deltalake writes a negative decimal as a partition value with a second minus sign before its fraction (-1.50 becomes -1.-50).
-# It raises, but only after the commit is in the log: from then on nothing of the table can be read.
+# deltalake writes a negative decimal as a partition value with a second minus sign before its fraction (-1.50 becomes
+# -1.-50). It raises, but only after the commit is in the log: from then on nothing of the table can be read.
 #
-# Why it matters: one append spoils what was there before, and the producer, who saw an error, believes that nothing landed.
-# Expected: -1.50, or an error without a commit. Delta's protocol (PROTOCOL.md), partition value serialization: numbers are
-# written as the string of the number.
+# Why it matters: one append spoils what was there before, and the producer, who saw an error, believes that nothing
+# landed.
+# Expected: -1.50, or an error without a commit. Delta's protocol (PROTOCOL.md), partition value serialization: numbers
+# are written as the string of the number.
 set -eu
 
 folder=$(mktemp -d)
@@ -14,7 +15,6 @@ trap 'exit 130' INT TERM
 python3 -m venv "$folder/venv"
 "$folder/venv/bin/pip" install --quiet --disable-pip-version-check deltalake==1.6.6 pyarrow==26.0.1
 "$folder/venv/bin/python" - "$folder/table" <<'PY'
-
 import json
 import pathlib
 import sys

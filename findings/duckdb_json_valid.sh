@@ -1,9 +1,9 @@
 #!/bin/sh
-# DuckDB's JSON functions call text valid that is no JSON: a comma after the last element, NaN, Infinity. What they return for it
-# is no JSON either.
+# DuckDB's JSON functions call text valid that is no JSON: a comma after the last element, NaN, Infinity. What they
+# return for it is no JSON either.
 #
-# Why it matters: two readers of one signed document must agree whether it can be read at all. JavaScript's JSON.parse and
-# Go's encoding/json refuse what DuckDB counts as evidence.
+# Why it matters: two readers of one signed document must agree whether it can be read at all. JavaScript's JSON.parse
+# and Go's encoding/json refuse what DuckDB counts as evidence.
 # Expected: false three times. DuckDB, "JSON processing functions": json_valid tells whether its argument is valid JSON;
 # RFC 8259, section 5 (a comma stands between values) and section 6 (NaN and Infinity are not permitted).
 set -eu
@@ -15,7 +15,6 @@ trap 'exit 130' INT TERM
 python3 -m venv "$folder/venv"
 "$folder/venv/bin/pip" install --quiet --disable-pip-version-check duckdb==2.0.0
 "$folder/venv/bin/python" - <<'PY'
-
 import sys
 
 import duckdb

@@ -1,11 +1,12 @@
 #!/bin/sh
-# in-toto's own Python binding keeps a statement's predicate as protobuf's Struct: each integer becomes a double, and the JSON
-# it prints has other digits than what was put in.
+# in-toto's own Python binding keeps a statement's predicate as protobuf's Struct: each integer becomes a double, and
+# the JSON it prints has other digits than what was put in.
 #
-# Why it matters: a size or an offset beyond 2^53 in an attestation is silently another number, and the JSON is not the bytes that
-# the producer hashed. Sign the bytes you wrote; never parse and print again what is signed.
-# Expected: 9007199254740993, and 1 as 1. in-toto Attestation Framework, spec v1, Statement: the predicate is any JSON object.
-# RFC 8259, section 6, warns that readers may not agree beyond 2^53; here it is the writer. Protobuf's Struct: numbers are double.
+# Why it matters: a size or an offset beyond 2^53 in an attestation is silently another number, and the JSON is not the
+# bytes that the producer hashed. Sign the bytes you wrote; never parse and print again what is signed.
+# Expected: 9007199254740993, and 1 as 1. in-toto Attestation Framework, spec v1, Statement: the predicate is any JSON
+# object. RFC 8259, section 6, warns that readers may not agree beyond 2^53; here it is the writer. Protobuf's Struct:
+# numbers are double.
 set -eu
 
 folder=$(mktemp -d)
@@ -15,7 +16,6 @@ trap 'exit 130' INT TERM
 python3 -m venv "$folder/venv"
 "$folder/venv/bin/pip" install --quiet --disable-pip-version-check in-toto-attestation==0.9.3
 "$folder/venv/bin/python" - <<'PY'
-
 import json
 import sys
 from importlib.metadata import version

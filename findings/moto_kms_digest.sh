@@ -1,11 +1,11 @@
 #!/bin/sh
-# moto's KMS hashes what it is told is a digest already: with MessageType=DIGEST the signature is one of the digest's digest. Its
-# own Verify does the same, so that a test against moto alone passes.
+# moto's KMS hashes what it is told is a digest already: with MessageType=DIGEST the signature is one of the digest's
+# digest. Its own Verify does the same, so that a test against moto alone passes.
 #
-# Why it matters: evidence is verified without KMS, with the public key. Code that is right on AWS fails offline on moto, and code
-# that hashes twice to please moto makes signatures nobody else can verify.
-# Expected: the signature verifies for the message. AWS KMS API reference, Sign, MessageType: with DIGEST, the hashing step of the
-# signing algorithm is skipped.
+# Why it matters: evidence is verified without KMS, with the public key. Code that is right on AWS fails offline on
+# moto, and code that hashes twice to please moto makes signatures nobody else can verify.
+# Expected: the signature verifies for the message. AWS KMS API reference, Sign, MessageType: with DIGEST, the hashing
+# step of the signing algorithm is skipped.
 set -eu
 
 folder=$(mktemp -d)
@@ -15,7 +15,6 @@ trap 'exit 130' INT TERM
 python3 -m venv "$folder/venv"
 "$folder/venv/bin/pip" install --quiet --disable-pip-version-check "moto[kms]==5.2.5" cryptography==50.0.2
 AWS_ACCESS_KEY_ID=test AWS_SECRET_ACCESS_KEY=test AWS_DEFAULT_REGION=eu-central-1 "$folder/venv/bin/python" -W ignore - <<'PY'
-
 import hashlib
 import sys
 

@@ -1,11 +1,11 @@
 #!/bin/sh
-# Powertools' Logger parses a message that happens to be JSON text: digits become a number (and lose digits), `null` takes the
-# message out of the line, `NaN` makes the line no JSON.
+# Powertools' Logger parses a message that happens to be JSON text: digits become a number (and lose digits), `null`
+# takes the message out of the line, `NaN` makes the line no JSON.
 #
-# Why it matters: a pipeline logs what came from outside, such as an object's key, so that the sender decides the field's type and
-# whether it is there. A query on `message` misses exactly those lines.
-# Expected: the text that was logged. Powertools for AWS Lambda (Python), Logger, "Structured keys": `message` holds the log
-# statement's value; what is passed is a `str`.
+# Why it matters: a pipeline logs what came from outside, such as an object's key, so that the sender decides the
+# field's type and whether it is there. A query on `message` misses exactly those lines.
+# Expected: the text that was logged. Powertools for AWS Lambda (Python), Logger, "Structured keys": `message` holds the
+# log statement's value; what is passed is a `str`.
 set -eu
 
 folder=$(mktemp -d)
@@ -15,7 +15,6 @@ trap 'exit 130' INT TERM
 python3 -m venv "$folder/venv"
 "$folder/venv/bin/pip" install --quiet --disable-pip-version-check aws-lambda-powertools==3.37.0
 "$folder/venv/bin/python" - <<'PY'
-
 import io
 import json
 import sys

@@ -1,11 +1,11 @@
 #!/bin/sh
-# Powertools' Metrics relabels what is there already: a metric that gets a second value in another unit keeps both values and takes
-# the last unit.
+# Powertools' Metrics relabels what is there already: a metric that gets a second value in another unit keeps both
+# values and takes the last unit.
 #
-# Why it matters: alarms of a pipeline stand on such metrics. One second and 500 milliseconds become 1 and 500 milliseconds, and
-# the alarm on a late receipt stays quiet.
-# Expected: an error, or values brought to one unit. CloudWatch embedded metric format specification, MetricDefinition: one Unit
-# for all values of a metric.
+# Why it matters: alarms of a pipeline stand on such metrics. One second and 500 milliseconds become 1 and 500
+# milliseconds, and the alarm on a late receipt stays quiet.
+# Expected: an error, or values brought to one unit. CloudWatch embedded metric format specification, MetricDefinition:
+# one Unit for all values of a metric.
 set -eu
 
 folder=$(mktemp -d)
@@ -15,7 +15,6 @@ trap 'exit 130' INT TERM
 python3 -m venv "$folder/venv"
 "$folder/venv/bin/pip" install --quiet --disable-pip-version-check aws-lambda-powertools==3.37.0
 "$folder/venv/bin/python" - <<'PY'
-
 import sys
 from importlib.metadata import version
 

@@ -1,10 +1,10 @@
 #!/bin/sh
 # pysail cuts the average of decimals after its last digit where Spark rounds half up.
 #
-# Why it matters: gold tables hold averages of amounts. Each is too near to zero, by up to a unit of the last digit, and differs
-# from what Spark wrote before.
-# Expected: 0.006667 for 0.02 / 3, as Spark 3.5.6 answers. Spark's source, Average.scala: the result is decimal(p + 4, s + 4);
-# Decimal.scala, toPrecision: a value is brought to a scale by ROUND_HALF_UP.
+# Why it matters: gold tables hold averages of amounts. Each is too near to zero, by up to a unit of the last digit, and
+# differs from what Spark wrote before.
+# Expected: 0.006667 for 0.02 / 3, as Spark 3.5.6 answers. Spark's source, Average.scala: the result is decimal(p + 4, s
+# + 4); Decimal.scala, toPrecision: a value is brought to a scale by ROUND_HALF_UP.
 set -eu
 
 folder=$(mktemp -d)
@@ -15,7 +15,6 @@ python3 -m venv "$folder/venv"
 "$folder/venv/bin/pip" install --quiet --disable-pip-version-check pysail==0.7.2 pyspark==3.5.6 grpcio-status==1.85.1 \
     googleapis-common-protos==1.76.0 numpy==2.4.6 pandas==2.3.3 pyarrow==26.0.1 setuptools==81.0.0
 "$folder/venv/bin/python" -W ignore - <<'PY' 2>"$folder/log" || { cat "$folder/log" >&2; exit 1; }
-
 import sys
 from decimal import Decimal
 from importlib.metadata import version

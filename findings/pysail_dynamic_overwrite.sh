@@ -1,10 +1,10 @@
 #!/bin/sh
-# pysail replaces a whole table where Spark, in dynamic partition overwrite, replaces only the partitions that are written. It
-# takes the setting and the option without a word.
+# pysail replaces a whole table where Spark, in dynamic partition overwrite, replaces only the partitions that are
+# written. It takes the setting and the option without a word.
 #
 # Why it matters: this is how a job makes one day anew. On pysail the rerun of one day deletes all others.
-# Expected: both days. Spark SQL's configuration, spark.sql.sources.partitionOverwriteMode: in dynamic mode Spark does not delete
-# partitions ahead, and only overwrites those that have data written into it at run time.
+# Expected: both days. Spark SQL's configuration, spark.sql.sources.partitionOverwriteMode: in dynamic mode Spark does
+# not delete partitions ahead, and only overwrites those that have data written into it at run time.
 set -eu
 
 folder=$(mktemp -d)
@@ -15,7 +15,6 @@ python3 -m venv "$folder/venv"
 "$folder/venv/bin/pip" install --quiet --disable-pip-version-check pysail==0.7.2 pyspark==3.5.6 grpcio-status==1.85.1 \
     googleapis-common-protos==1.76.0 numpy==2.4.6 pandas==2.3.3 pyarrow==26.0.1 setuptools==81.0.0
 "$folder/venv/bin/python" -W ignore - "$folder/table" <<'PY' 2>"$folder/log" || { cat "$folder/log" >&2; exit 1; }
-
 import sys
 from importlib.metadata import version
 

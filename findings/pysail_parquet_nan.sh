@@ -1,10 +1,12 @@
 #!/bin/sh
-# pysail reads a Parquet file's statistics as if they spoke of NaN too: the greatest value and filters miss the rows that are NaN,
-# while a listing shows them.
+# pysail reads a Parquet file's statistics as if they spoke of NaN too: the greatest value and filters miss the rows
+# that are NaN, while a listing shows them.
 #
-# Why it matters: "no value above the limit" is then said of a column that holds NaN, the very rows a data-quality rule looks for.
-# Expected: NaN, and 1 row. Spark SQL, "NaN Semantics": NaN is larger than any other numeric value and equal to itself. Parquet's
-# format (parquet.thrift, ColumnOrder): NaNs are not written to minimum and maximum, so a reader may not conclude from them.
+# Why it matters: "no value above the limit" is then said of a column that holds NaN, the very rows a data-quality rule
+# looks for.
+# Expected: NaN, and 1 row. Spark SQL, "NaN Semantics": NaN is larger than any other numeric value and equal to itself.
+# Parquet's format (parquet.thrift, ColumnOrder): NaNs are not written to minimum and maximum, so a reader may not
+# conclude from them.
 set -eu
 
 folder=$(mktemp -d)
@@ -15,7 +17,6 @@ python3 -m venv "$folder/venv"
 "$folder/venv/bin/pip" install --quiet --disable-pip-version-check pysail==0.7.2 pyspark==3.5.6 grpcio-status==1.85.1 \
     googleapis-common-protos==1.76.0 numpy==2.4.6 pandas==2.3.3 pyarrow==26.0.1 setuptools==81.0.0
 "$folder/venv/bin/python" -W ignore - "$folder/table" <<'PY' 2>"$folder/log" || { cat "$folder/log" >&2; exit 1; }
-
 import sys
 from importlib.metadata import version
 

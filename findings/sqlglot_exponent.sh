@@ -1,10 +1,10 @@
 #!/bin/sh
-# sqlglot takes what follows the exponent of a number, sign and all, into the number: `1e3-1` is one literal.
-# Where a dialect needs a function for an operator, the statement then computes something else, without a warning.
+# sqlglot takes what follows the exponent of a number, sign and all, into the number: `1e3-1` is one literal. Where a
+# dialect needs a function for an operator, the statement then computes something else, without a warning.
 #
 # Why it matters: reports are written once and transpiled for another warehouse; a remainder picks samples and shards.
-# Expected: SELECT MOD(a, 1e3) - 1, as `%` binds tighter than `-`, and 1e3-1 is 1e3 minus 1: a literal with an exponent ends
-# after its digits (ISO/IEC 9075-2, <approximate numeric literal>; Trino: DOUBLE literals are written like 1E3).
+# Expected: SELECT MOD(a, 1e3) - 1, as `%` binds tighter than `-`, and 1e3-1 is 1e3 minus 1: a literal with an exponent
+# ends after its digits (ISO/IEC 9075-2, <approximate numeric literal>; Trino: DOUBLE literals are written like 1E3).
 set -eu
 
 folder=$(mktemp -d)
@@ -14,7 +14,6 @@ trap 'exit 130' INT TERM
 python3 -m venv "$folder/venv"
 "$folder/venv/bin/pip" install --quiet --disable-pip-version-check sqlglot==30.30.0
 "$folder/venv/bin/python" - <<'PY'
-
 import sys
 
 import sqlglot

@@ -1,11 +1,12 @@
 #!/bin/sh
-# sqlglot drops `lower` around Trino's `to_hex` when it writes Snowflake, although Snowflake's own hexadecimal text is in
-# capitals.
+# sqlglot drops `lower` around Trino's `to_hex` when it writes Snowflake, although Snowflake's own hexadecimal text is
+# in capitals.
 #
-# Why it matters: sums of files are kept in small letters (sha256sum, most manifests). A query that compares them holds on
-# Athena and finds no match on Snowflake, without an error: every object looks unproven, or an anti-join returns all of them.
-# Expected: LOWER(...) or HEX_ENCODE(..., 0). Trino, "Binary functions and operators": to_hex; Snowflake, "Binary input and
-# output": from binary to text, hex uses uppercase letters, and hex is the default.
+# Why it matters: sums of files are kept in small letters (sha256sum, most manifests). A query that compares them holds
+# on Athena and finds no match on Snowflake, without an error: every object looks unproven, or an anti-join returns all
+# of them.
+# Expected: LOWER(...) or HEX_ENCODE(..., 0). Trino, "Binary functions and operators": to_hex; Snowflake, "Binary input
+# and output": from binary to text, hex uses uppercase letters, and hex is the default.
 set -eu
 
 folder=$(mktemp -d)
@@ -15,7 +16,6 @@ trap 'exit 130' INT TERM
 python3 -m venv "$folder/venv"
 "$folder/venv/bin/pip" install --quiet --disable-pip-version-check sqlglot==30.30.0
 "$folder/venv/bin/python" - <<'PY'
-
 import sys
 
 import sqlglot
