@@ -4,8 +4,8 @@
 #
 # Why it matters: two readers of one signed document must agree whether it can be read at all. JavaScript's JSON.parse
 # and Go's encoding/json refuse what DuckDB counts as evidence.
-# Expected: false three times. DuckDB, "JSON processing functions": json_valid tells whether its argument is valid JSON;
-# RFC 8259, section 5 (a comma stands between values) and section 6 (NaN and Infinity are not permitted).
+# Expected: false three times. DuckDB, "JSON Type": a value of it must be valid JSON, which json_valid is to tell; RFC
+# 8259, section 5 (a comma stands between values) and section 6 (NaN and Infinity are not permitted).
 set -eu
 
 folder=$(mktemp -d)

@@ -4,8 +4,8 @@
 #
 # Why it matters: a pipeline logs what came from outside, such as an object's key, so that the sender decides the
 # field's type and whether it is there. A query on `message` misses exactly those lines.
-# Expected: the text that was logged. Powertools for AWS Lambda (Python), Logger, "Structured keys": `message` holds the
-# log statement's value; what is passed is a `str`.
+# Expected: the text that was logged. Powertools for AWS Lambda (Python), API reference, LambdaPowertoolsFormatter: the
+# message is formatted as a JSON-encoded string, and only a dict is used directly.
 set -eu
 
 folder=$(mktemp -d)
