@@ -49,7 +49,7 @@ class Bootstrap(Terraform):
             environ=environ,
             say=say,
         )
-        self.first_state = self.source / f"{env}.tfstate"
+        self.first_state = self.state_path = self.source / f"{env}.tfstate"
         self._backend = source.absolute() / "env" / f"{env}.s3.tfbackend"
 
     def _to_fill_in(self) -> tuple[str, ...]:

@@ -22,6 +22,9 @@ MANIFEST_TYPE = "urn:custody:manifest:v1"
 MAX_MANIFEST_BYTES = 64 * 1024 * 1024
 _DAY = re.compile(r"(?<![0-9])([0-9]{4})([-/])(0[1-9]|1[0-2])\2(0[1-9]|[12][0-9]|3[01])(?![0-9])")
 
+_LAST = datetime.max.replace(tzinfo=UTC) - timedelta(days=1)
+"""The last moment that has a day after it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
@@ -45,7 +48,7 @@ class Entry:
         overrule all that is to come. No two versions share a rank, whatever order they come in.
         """
         days = _DAY.findall(self.version.key)
-        latest = (self.last_modified.astimezone(UTC) + timedelta(days=1)).date().isoformat()
+        latest = (min(self.last_modified.astimezone(UTC), _LAST) + timedelta(days=1)).date().isoformat()
         day = "{0}-{2}-{3}".format(*days[-1]) if days else ""
         return self.arrival_rank if not day or day > latest else f"{day}{self.arrival_rank[10:]}"
 
