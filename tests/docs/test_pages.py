@@ -12,6 +12,7 @@ from scripts.toolchain.toolchain import REPO
 
 PAGES = [
     REPO / "README.md",
+    REPO / "findings" / "README.md",
     *sorted((REPO / "docs").rglob("*.md")),
     *sorted((REPO / "terraform").rglob("*.md")),
 ]
