@@ -54,7 +54,12 @@ def test_what_is_proven_later_is_let_through_and_the_gate_says_so(
         "FROM customers"
     )
     assert (row["later"], row["never"]) == (1, 0)
-    assert "has been let through" in made.alerts()[-1]
+    # What a job withheld stays told of until it is replaced or decided upon.
+    last = made.alerts()[-1]
+    assert "withholds 1 object version of the table customers" in last
+    assert "2026-01-18.csv" in last
+    assert made.bereft.key not in last
+    assert made.forged.key not in last
 
 
 def test_a_run_that_is_stopped_is_made_good(pipeline: Pipeline, lake: Lake, made: Made) -> None:
