@@ -140,7 +140,7 @@ def _at(value: Any, moves: Mapping[str, str]) -> Any:
 
 
 def _names(document: dict[str, Any]) -> dict[str, str]:
-    """Return what stands for each ARN with a random id: a key's alias (else its address), a set's name."""
+    """Return what stands for each random id: a key's alias (else its address), a set's or role's name."""
     found = {}
     for resource in resources(document):
         arn = resource.values.get("arn")
@@ -149,6 +149,8 @@ def _names(document: dict[str, Any]) -> dict[str, str]:
             found[arn] = f"{arn.rpartition(':')[0]}:key/{address}"
         elif arn and resource.type == "aws_ssoadmin_permission_set":
             found[arn] = f"permission-set/{resource.values.get('name')}"
+        elif resource.type == "aws_iam_role" and (drawn := resource.values.get("unique_id")):
+            found[drawn] = f"<id of role {resource.values.get('name')}>"
         elif resource.type == "aws_kms_alias" and (alias := resource.values.get("name")):
             found[f":key/{_planned_id(alias)}"] = f":{alias}"
     for arn, alias in key_names(document).items():

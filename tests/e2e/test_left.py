@@ -5,10 +5,12 @@ After the other tests of the data: what lost its receipt before them is past the
 
 from __future__ import annotations
 
+import json
 import time
 
 import pytest
 
+from custody.evidence.objects import ObjectVersion
 from scripts.demo.lake import Lake
 from scripts.demo.pipeline import Pipeline, PipelineError
 from tests.e2e.conftest import Made, drop_customer, tamper
@@ -60,6 +62,32 @@ def test_what_is_proven_later_is_let_through_and_the_gate_says_so(
     assert "2026-01-18.csv" in last
     assert made.bereft.key not in last
     assert made.forged.key not in last
+
+
+def test_a_data_engineers_decision_ends_what_is_withheld(pipeline: Pipeline, lake: Lake, made: Made) -> None:
+    """After the test before: the one object that a job withheld is given up, by a recorded decision."""
+    refused = {
+        (found["bucket"], found["key"], found["version_id"])
+        for document in lake.documents("processed", "customers")
+        for found in document["refused"]
+    }
+    names = ("bucket", "key", "version_id")
+    decision = {
+        "type": "urn:custody:decision:v1",
+        "table": "customers",
+        "action": "dismiss",
+        "reason": "Its bytes are not those of its receipt.",
+        "versions": [dict(zip(names, each, strict=True)) for each in sorted(refused)],
+    }
+    bucket, key = pipeline.deployment.buckets["processed"], "decisions/customers/dismissed.json"
+    body = json.dumps(decision).encode()
+    engineer = pipeline.client(
+        "s3", role_arn=pipeline.roles["people-data-engineer"], session="erin@example.com"
+    )
+    put = engineer.put_object(Bucket=bucket, Key=key, Body=body, IfNoneMatch="*")
+    pipeline.await_receipts([ObjectVersion(bucket, key, put["VersionId"])])
+    lake.process()
+    assert "has been let through, decided upon" in made.alerts()[-1]
 
 
 def test_a_run_that_is_stopped_is_made_good(pipeline: Pipeline, lake: Lake, made: Made) -> None:

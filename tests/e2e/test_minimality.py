@@ -31,12 +31,15 @@ def state(pipeline: Pipeline) -> State:
 
 @pytest.fixture(scope="module")
 def uses(pipeline: Pipeline, landed: list[Landed], made: Made, state: State) -> set[Use]:
-    """What the data made functions and jobs do, and one object that was gone when its event came."""
+    """What the data made functions and jobs do; beside it a second message, and an object that is gone."""
     assert landed
     assert made
     gone = ObjectVersion(pipeline.deployment.buckets["raw-data"], "incoming/gone.csv", "no-such-version")
     body = backfill_message(gone, datetime.now(UTC))
-    pipeline.client("sqs").send_message(QueueUrl=pipeline.deployment.queues["recorder"], MessageBody=body)
+    for message in (backfill_message(landed[0].version, datetime.now(UTC)), body):
+        pipeline.client("sqs").send_message(
+            QueueUrl=pipeline.deployment.queues["recorder"], MessageBody=message
+        )
     assert await_dead_letter(pipeline) == body
     return read_uses(pipeline.aws.home, World(state))
 

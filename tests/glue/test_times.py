@@ -39,7 +39,7 @@ def moment(text: str) -> int | None:
     return (found.days * 86_400 + found.seconds) * 1_000_000 + found.microseconds
 
 
-@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.lists(TIMES, max_size=60, unique=True))
 def test_a_time_is_read_as_in_evidence(engine: tuple[SparkSession, Stage], texts: list[str]) -> None:
     frame = engine[0].createDataFrame([(text,) for text in texts], "text string")

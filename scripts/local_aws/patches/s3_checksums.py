@@ -15,13 +15,14 @@ from typing import Any
 
 from moto.core.responses import ActionResult
 from moto.s3 import models, responses
+from moto.s3.exceptions import S3ClientError
 from moto.s3.models import FakeKey, FakeMultipart, S3Backend
 from moto.s3.responses import S3Response
 
 from scripts.local_aws.calls import current
 from scripts.local_aws.s3 import checksums
 from scripts.local_aws.s3.checksums import Checksum
-from scripts.local_aws.s3.errors import invalid_request
+from scripts.local_aws.s3.errors import S3Error, invalid_request
 
 
 @cache
@@ -73,7 +74,7 @@ def _compute(body: bytes, algorithm: str, encode_base64: bool = True) -> bytes:
 def _of_payload(self: S3Response, response_headers: dict[str, Any]) -> tuple[str, str | None]:
     """The checksum that came with the payload; of a new object that came without, the one S3 adds."""
     call = current()
-    checksum = call.checksum if call else None
+    checksum = _sent(self)
     if call is None or call.operation is None or call.operation.name not in {"PutObject", "PostObject"}:
         return ("", None) if checksum is None else (checksum.algorithm, checksum.value)
     if checksum is None:
@@ -83,10 +84,24 @@ def _of_payload(self: S3Response, response_headers: dict[str, Any]) -> tuple[str
     return checksum.algorithm, checksum.value
 
 
+def _sent(self: S3Response) -> Checksum | None:
+    """The checksum that came with the payload and is right; where moto runs alone, it is checked here."""
+    call = current()
+    if call is not None:
+        return call.checksum
+    try:
+        named = {name.lower(): value for name, value in self.headers.items()}
+        claim = checksums.claimed({name: named[name] for name in named.keys() & checksums.HEADERS}, {})
+        if claim is not None:
+            checksums.check(claim, self.body or b"")
+    except S3Error as error:
+        raise S3ClientError(error.code, error.message) from error
+    return claim
+
+
 def _kept_with_the_part(serve: Any) -> Any:
     def upload_part(self: S3Response) -> Any:
-        call = current()
-        checksum = call.checksum if call else None
+        checksum = _sent(self)
         upload: FakeMultipart = self.backend.get_bucket(self.bucket_name).multiparts[
             self._get_param("uploadId")
         ]

@@ -3,7 +3,7 @@ data "aws_iam_policy_document" "people" {
 
   statement {
     sid       = "ObjectsOfTheKit"
-    actions   = ["s3:GetObject", "s3:GetObjectVersion"]
+    actions   = ["s3:GetObject", "s3:GetObjectVersion", "s3:GetObjectVersionTagging"]
     resources = ["${local.buckets}/*"]
   }
 
@@ -15,12 +15,6 @@ data "aws_iam_policy_document" "people" {
       "${local.bucket["athena-results"]}/results/*",
       "${local.bucket["processed"]}/decisions/*",
     ]
-  }
-
-  statement {
-    sid       = "VersionsThatWereDropped"
-    actions   = ["s3:GetObjectVersionTagging"]
-    resources = ["${local.bucket["raw-data"]}/incoming/*"]
   }
 
   statement {

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import random
 import threading
+from base64 import b64encode
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import wait
@@ -505,7 +506,12 @@ def test_a_part_that_is_not_the_file_s_is_sent_again(desk: Desk) -> None:
     _interrupted(desk, path)
     [begun] = desk.s3.list_multipart_uploads(Bucket=RAW)["Uploads"]
     desk.s3.upload_part(
-        Bucket=RAW, Key=begun["Key"], UploadId=begun["UploadId"], PartNumber=1, Body=b"x" * PART
+        Bucket=RAW,
+        Key=begun["Key"],
+        UploadId=begun["UploadId"],
+        PartNumber=1,
+        Body=b"x" * PART,
+        ChecksumSHA256=b64encode(sha256(b"x" * PART).digest()).decode(),
     )
     assert only(desk.upload(path)).outcome is Outcome.UPLOADED
     assert desk.versions() == [path.read_bytes()]
