@@ -132,12 +132,12 @@ def test_the_times_of_headers_are_read_without_botocore(moment: datetime) -> Non
     text = format_datetime(moment, usegmt=True)
     with pytest.MonkeyPatch.context() as patch:
         patch.delattr(listing, "parse_timestamp")
-        assert listing._parse_time(text) == moment.replace(microsecond=0)
+        assert listing.parse_aws_time(text) == moment.replace(microsecond=0)
 
 
 @pytest.mark.parametrize("text", ["Sat, 31 Feb 2026 00:00:00 GMT", "Thu, 01 Jan 2026 25:00:00 GMT", "then"])
 def test_what_is_no_time_is_refused_as_botocore_refuses_it(text: str) -> None:
-    for read in (listing._parse_time, parse_timestamp):
+    for read in (listing.parse_aws_time, parse_timestamp):
         with pytest.raises(ValueError):  # noqa: PT011 - each has words of its own
             read(text)
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import closing
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError, ParamValidationError
 
 from custody.errors import CannotCheckError
+from custody.evidence.direct import DirectReader
 from custody.evidence.hashing import ShortStreamError
 from custody.evidence.objects import ObjectVersion
 
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef
 
 _Result = TypeVar("_Result")
+
+Reader: TypeAlias = "S3Client | DirectReader"
+"""What object versions are read through."""
 
 READ_ATTEMPTS = 3
 """How often an object is read from its start when its bytes stop before their end."""
@@ -46,7 +50,7 @@ def require_usable(error: ClientError) -> None:
 
 
 def fetch(
-    s3: S3Client, version: ObjectVersion, consume: Callable[[GetObjectOutputTypeDef], _Result]
+    s3: Reader, version: ObjectVersion, consume: Callable[[GetObjectOutputTypeDef], _Result]
 ) -> _Result:
     """GET one version and read it, from its start again if its bytes stop before their end.
 
@@ -56,10 +60,7 @@ def fetch(
     attempt = 1
     while True:
         try:
-            if version.version_id:
-                found = s3.get_object(Bucket=version.bucket, Key=version.key, VersionId=version.version_id)
-            else:
-                found = s3.get_object(Bucket=version.bucket, Key=version.key)
+            found = _get(s3, version)
             with closing(found["Body"]):
                 return consume(found)
         except ClientError as error:
@@ -75,7 +76,14 @@ def fetch(
             attempt += 1
 
 
-def fetch_bytes(s3: S3Client, version: ObjectVersion, max_bytes: int) -> bytes:
+def _get(s3: Reader, version: ObjectVersion) -> GetObjectOutputTypeDef:
+    if version.version_id:
+        return s3.get_object(Bucket=version.bucket, Key=version.key, VersionId=version.version_id)
+    client = s3.client if isinstance(s3, DirectReader) else s3
+    return client.get_object(Bucket=version.bucket, Key=version.key)
+
+
+def fetch_bytes(s3: Reader, version: ObjectVersion, max_bytes: int) -> bytes:
     """The bytes of one version; of one that is longer only one byte more, enough to see that."""
 
     def whole(found: GetObjectOutputTypeDef) -> bytes:

@@ -1,7 +1,7 @@
 """What a verification reads, wherever it does: receipts with their objects, trail files, the key registry.
 
 A job (``CheckReceipts``, ``ReadLogFiles``) holds no client, so that it can be sent to another process; with
-a client it makes the function that reads there.
+a reader it makes the function that reads there.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from custody.concurrency import map_concurrently, map_in_processes
 from custody.errors import CannotCheckError, CustodyError, EvidenceError, describe_defect
-from custody.evidence.fetch import GoneError, UnreadableError, fetch_bytes
+from custody.evidence.direct import DirectReader
+from custody.evidence.fetch import GoneError, Reader, UnreadableError, fetch_bytes
 from custody.evidence.keyring import read_history
 from custody.evidence.objects import ObjectVersion, S3Location
 from custody.evidence.registry import MAX_REGISTRY_BYTES, REGISTRY_KEY, CurrentKeyRing, KeyRing
@@ -49,19 +50,22 @@ class Processes:
 
 @dataclass(frozen=True, slots=True)
 class Readers:
-    """Where jobs are done: by ``workers`` threads here, or in each of ``processes`` where there is much."""
+    """Where jobs are done: by ``workers`` threads here, or in each of ``processes`` where there is much.
+
+    There objects are read by a ``DirectReader``.
+    """
 
     s3: S3Client
     workers: int
     processes: Processes | None
 
     def map(
-        self, job: Callable[[S3Client], Callable[[_Item], _Result]], items: Iterable[_Item]
+        self, job: Callable[[Reader], Callable[[_Item], _Result]], items: Iterable[_Item]
     ) -> Iterator[_Result]:
-        """The results over items, as they come, of what ``job`` (which can be pickled) makes of a client."""
+        """The results over items, as they come, of what ``job`` (which can be pickled) makes of a reader."""
         source = iter(items)
         processes = self.processes
-        if processes is not None and processes.count > 1:
+        if processes is not None:
             first = list(islice(source, WORTH_PROCESSES))
             source = chain(first, source)
             if len(first) == WORTH_PROCESSES:
@@ -75,9 +79,9 @@ class Readers:
 
 
 def _equip(
-    job: Callable[[S3Client], Callable[[_Item], _Result]], client: Callable[[], S3Client]
+    job: Callable[[Reader], Callable[[_Item], _Result]], client: Callable[[], S3Client]
 ) -> Callable[[_Item], _Result]:
-    return job(client())
+    return job(DirectReader(client()))
 
 
 @dataclass(slots=True)
@@ -126,9 +130,10 @@ class CheckReceipts:
     provenance: str
     lake: frozenset[str]
 
-    def __call__(self, s3: S3Client) -> Callable[[StoredReceipt], tuple[CheckedReceipt, list[str]]]:
+    def __call__(self, s3: Reader) -> Callable[[StoredReceipt], tuple[CheckedReceipt, list[str]]]:
         """What checks one; beside it, what is wrong with the registry's history."""
-        registry = RegistryReader(s3, self.provenance)
+        client = s3.client if isinstance(s3, DirectReader) else s3
+        registry = RegistryReader(client, self.provenance)
         checker = ReceiptChecker(s3, self.provenance, self.lake, CurrentKeyRing(registry))
 
         def check(stored: StoredReceipt) -> tuple[CheckedReceipt, list[str]]:
@@ -152,7 +157,7 @@ class ReadLogFiles:
     lake: frozenset[str]
     scope: S3Location | None
 
-    def __call__(self, s3: S3Client) -> Callable[[LogFile], tuple[ObjectVersion, LogContents | None, str]]:
+    def __call__(self, s3: Reader) -> Callable[[LogFile], tuple[ObjectVersion, LogContents | None, str]]:
         """What reads one: which it is, what it holds, and if it could not be read a sentence instead."""
 
         def read(file: LogFile) -> tuple[ObjectVersion, LogContents | None, str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from custody.errors import EvidenceError
 from custody.evidence.agreement import compare_with_object, compare_with_storage
 from custody.evidence.envelope import parse_envelope, read_envelope
-from custody.evidence.fetch import GoneError, UnreadableError, fetch
+from custody.evidence.fetch import GoneError, Reader, UnreadableError, fetch
 from custody.evidence.hashing import hash_stream
 from custody.evidence.objects import ObjectVersion, parse_receipt_key, quote_key
 from custody.evidence.receipt import PAYLOAD_TYPE, Receipt, parse_statement
@@ -19,7 +19,6 @@ from custody.listing import VersionEntry
 from custody.verify.index import StoredReceipt
 
 if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef
 
 
@@ -54,10 +53,10 @@ class CheckedReceipt:
 
 
 class ReceiptChecker:
-    """Checks receipts of one provenance bucket, any number side by side."""
+    """Checks receipts of one provenance bucket, any number concurrently."""
 
     def __init__(
-        self, s3: S3Client, provenance_bucket: str, lake: Collection[str], ring: CurrentKeyRing
+        self, s3: Reader, provenance_bucket: str, lake: Collection[str], ring: CurrentKeyRing
     ) -> None:
         self._s3 = s3
         self._provenance_bucket = provenance_bucket
