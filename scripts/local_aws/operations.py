@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
+
+import botocore.session
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +136,33 @@ def classify(
             operation.name, f"{verb}ObjectVersion{rest}", operation.read_only, operation.is_data_event
         )
     return operation
+
+
+def not_emulated(method: str, bucket: str, key: str, query: Mapping[str, str]) -> str:
+    """The operation that a request asks for by a subresource that is not emulated here; empty if by none.
+
+    moto would take it for the operation without the subresource: UpdateObjectEncryption for a PutObject, which
+    stores the document that was sent as the object.
+    """
+    if not bucket:
+        return ""
+    known = OBJECT_SUBRESOURCES if key else BUCKET_SUBRESOURCES
+    names = _subresources(is_object=bool(key))
+    return next((names[method, name] for name in query if name not in known and (method, name) in names), "")
+
+
+@cache
+def _subresources(*, is_object: bool) -> dict[tuple[str, str], str]:
+    """Method and subresource → operation, of every operation that boto3 knows."""
+    model = botocore.session.get_session().get_service_model("s3")
+    found = {}
+    for name in model.operation_names:
+        http = model.operation_model(name).http
+        path, _, query = http["requestUri"].partition("?")
+        subresource = query.partition("&")[0]
+        if subresource and "=" not in subresource and ("{Key" in path) is is_object:
+            found[http["method"], subresource] = name
+    return found
 
 
 def _of_bucket(method: str, query: Mapping[str, str]) -> Operation | None:

@@ -3,6 +3,8 @@ from __future__ import annotations
 import pytest
 
 from scripts.local_aws.operations import classify
+from tests.local_aws.account import Account
+from tests.local_aws.s3_requests import Client
 
 
 @pytest.mark.parametrize(
@@ -67,3 +69,36 @@ def test_what_s3_has_not() -> None:
     listing = classify("GET", "", "", {}, {})
     assert listing is not None
     assert listing.name == "ListBuckets"
+
+
+@pytest.mark.parametrize(
+    ("method", "subresource"),
+    [
+        ("PUT", "encryption"),
+        ("PUT", "annotation"),
+        ("PUT", "renameObject"),
+        ("GET", "torrent"),
+        ("DELETE", "annotation"),
+    ],
+)
+def test_what_is_not_emulated_is_refused_and_changes_nothing(
+    aws: Account, method: str, subresource: str
+) -> None:
+    bucket, client = aws.bucket(), Client(aws)
+    assert client.call("PUT", f"/{bucket}/key", b"body").status == 200
+    answer = client.call(method, f"/{bucket}/key?{subresource}", b"" if method == "GET" else b"<x/>")
+    assert (answer.status, b"NotImplemented" in answer.body) == (501, True)
+    versions = aws.client("s3").list_object_versions(Bucket=bucket)
+    assert [version["Size"] for version in versions["Versions"]] == [4]
+    assert "DeleteMarkers" not in versions
+
+
+def test_a_configuration_that_is_not_emulated_is_refused(aws: Account) -> None:
+    answer = Client(aws).call("PUT", f"/{aws.bucket()}?abac", b"<x/>")
+    assert (answer.status, b"NotImplemented" in answer.body) == (501, True)
+
+
+def test_a_query_that_names_no_subresource_changes_no_operation(aws: Account) -> None:
+    bucket, client = aws.bucket(), Client(aws)
+    assert client.call("PUT", f"/{bucket}/key?x-id=PutObject", b"body").status == 200
+    assert client.call("GET", f"/{bucket}?list-type=2").status == 200

@@ -19,7 +19,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.http import HTTP_STATUS_CODES
 
 from scripts.local_aws.calls import S3Call, serving
-from scripts.local_aws.operations import classify
+from scripts.local_aws.operations import classify, not_emulated
 from scripts.local_aws.s3 import checksums, forms, limits, wire
 from scripts.local_aws.s3.errors import AuthenticationError, S3Error, invalid_request
 from scripts.local_aws.s3.payload import read_payload
@@ -143,6 +143,8 @@ def _prepare(call: S3Call, read: wire.Wire, environ: Mapping[str, Any]) -> _Prep
     now = datetime.now(UTC)
     signature = authenticate(read, now)
     _identify(call, signature)
+    if name := not_emulated(call.method, call.bucket, call.key, call.query):
+        raise S3Error(501, "NotImplemented", f"{name} is not emulated here.")
     limits.check(call.method, call.operation, call.key, call.query, call.headers)
     body, trailers = read_payload(environ["wsgi.input"], read.headers, signature)
     form = None

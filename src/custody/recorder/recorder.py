@@ -78,6 +78,7 @@ class Failure(StrEnum):
     ACCESS_DENIED = "FailedAccessDenied"
     KEY_NOT_IN_FORCE = "FailedKeyNotInForce"
     PLACE_TAKEN = "FailedPlaceTaken"
+    ARCHIVED = "FailedArchived"
     OTHER = "FailedOther"
 
 
@@ -108,6 +109,8 @@ _THROTTLING_CODES = frozenset(
 )
 _DENIAL_CODES = frozenset({"AccessDenied", "AccessDeniedException"})
 _GONE_CODES = frozenset({"NoSuchKey", "NoSuchVersion"})
+_ARCHIVED_CODE = "InvalidObjectState"
+"""Of an object in a storage class that has to be restored first (Amazon S3 API Reference, GetObject)."""
 
 
 class Recorder:
@@ -280,6 +283,8 @@ def classify(error: Exception) -> Failure:
             return Failure.THROTTLED
         if code in _DENIAL_CODES:
             return Failure.ACCESS_DENIED
+        if code == _ARCHIVED_CODE:
+            return Failure.ARCHIVED
     return Failure.OTHER
 
 

@@ -323,7 +323,7 @@ def test_both_ways_to_be_gone_count_as_gone(world: World, code: str) -> None:
         (403, "AccessDenied", "FailedAccessDenied"),
         (403, "KMS.AccessDeniedException", "FailedAccessDenied"),
         (404, "NoSuchBucket", "FailedOther"),
-        (403, "InvalidObjectState", "FailedOther"),
+        (403, "InvalidObjectState", "FailedArchived"),
         (500, "InternalError", "FailedOther"),
     ],
 )
