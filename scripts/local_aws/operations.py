@@ -141,8 +141,8 @@ def classify(
 def not_emulated(method: str, bucket: str, key: str, query: Mapping[str, str]) -> str:
     """The operation that a request asks for by a subresource that is not emulated here; empty if by none.
 
-    moto would take it for the operation without the subresource: UpdateObjectEncryption for a PutObject, which
-    stores the document that was sent as the object.
+    moto would take it for the operation without the subresource: UpdateObjectEncryption for a PutObject,
+    which stores the document that was sent as the object.
     """
     if not bucket:
         return ""
