@@ -1,4 +1,4 @@
-# Who may come in: what every role may do at most, which personas there are, and who touches which bucket.
+# Access: the permissions boundary of every role, the personas, and which principals access objects in which bucket.
 
 module "boundary" {
   source   = "./modules/boundary"
@@ -10,7 +10,7 @@ module "boundary" {
 }
 
 locals {
-  # Those that bootstrap made, where it did: whoever applies this must not be able to change what caps it.
+  # The boundaries made by bootstrap, if there are any: a role that applies this must not be able to change its own boundary.
   boundary_arns = {
     for purpose in ["people", "service"] : purpose =>
     var.permissions_boundaries == null ? module.boundary[purpose].arn : var.permissions_boundaries[purpose]
@@ -18,8 +18,8 @@ locals {
 
   personas = toset(["analyst", "auditor", "break-glass", "data-engineer", "producer", "security-admin"])
 
-  # Each persona's ARN, for the buckets, keys and queues that name who touches them. With Identity Center it is the
-  # beginning of one: AWS makes the role, and ends its name at random.
+  # Each persona's ARN, for the policies of buckets, keys and queues. With Identity Center it is an ARN pattern: AWS creates
+  # the role and adds a random suffix to its name.
   all_persona_arns = {
     for persona in local.personas : persona => (
       var.identity_center == null
@@ -31,10 +31,10 @@ locals {
     for persona, arn in local.all_persona_arns : persona => arn
     if contains(keys(try(var.identity_center.personas, var.people)), persona)
   }
-  # Watched even where there is none: whoever makes one by hand is heard of.
+  # Watched even if the role does not exist, in case somebody creates one by hand.
   emergency_role_arn = local.all_persona_arns["break-glass"]
 
-  # Whoever touches objects of a bucket is here; a bucket refuses everybody else.
+  # The principals that access objects in each bucket; the bucket policy denies all others.
   bucket_users = {
     access-logs    = { roles = [], people = ["break-glass"], operators = ["data"] }
     analytics      = { roles = setunion(["auditor", "etl", "gate", "recorder"], setintersection(local.service_roles, ["lake-formation"])), people = ["analyst", "auditor", "break-glass", "data-engineer"], operators = ["data"] }
@@ -46,7 +46,7 @@ locals {
     raw-data       = { roles = ["auditor", "etl", "ingest", "recorder"], people = ["auditor", "break-glass", "producer"], operators = ["data"] }
   }
 
-  # People and operators apart: keys name the roles one by one, with what each does.
+  # People and operators only: key policies name each role separately, with what it does.
   bucket_people = {
     for short, users in local.bucket_users : short => setunion(
       [for persona in users.people : local.persona_arns[persona] if contains(keys(local.persona_arns), persona)],

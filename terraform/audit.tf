@@ -1,10 +1,10 @@
 # Who did what: the trail of every read and write of an object, in a bucket and under a key of its own.
 
 locals {
-  # All but those that hold logs: a log of its own deliveries would never end.
+  # All buckets except those that hold logs: logging the delivery of logs would never end.
   logged_buckets = toset(["analytics", "artifacts", "athena-results", "processed", "provenance", "raw-data"])
 
-  # Who had a function run is the trail's to say.
+  # The trail says who invoked a function.
   logged_functions = concat(["gate", "recorder"], var.warehouse == null ? [] : ["rotator"])
 }
 
@@ -32,7 +32,7 @@ module "trail_key" {
         },
       ]
     }
-    # With a bucket key, the bucket is the encryption context.
+    # With an S3 Bucket Key, the encryption context is the bucket's ARN.
     CloudTrailUsesBucketKey = {
       principals = ["cloudtrail.amazonaws.com"]
       actions    = ["kms:Decrypt", "kms:GenerateDataKey*"]
@@ -184,8 +184,8 @@ module "trail" {
   }
 }
 
-# The auditor checks on a schedule what the others say they do: it reads all evidence and all that is recorded, and
-# writes nothing but its findings.
+# The auditor checks the evidence on a schedule: it reads all evidence and all recorded objects, and writes only its
+# findings.
 data "aws_iam_policy_document" "auditor_objects" {
   statement {
     sid     = "ReadRecordedVersions"
@@ -218,7 +218,7 @@ data "aws_iam_policy_document" "auditor_trail" {
     resources = [local.trail_arn]
   }
 
-  # The public keys of CloudTrail's digests belong to no trail: the action has no resource.
+  # ListPublicKeys does not support resource-level permissions: the public keys belong to no trail.
   statement {
     sid       = "ReadPublicKeysOfDigests"
     actions   = ["cloudtrail:ListPublicKeys"]

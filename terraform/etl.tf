@@ -1,10 +1,10 @@
-# What is made of the data: jobs that read arrivals and write tables, and the gate, which lets them have verified versions
-# only and alone starts them.
+# ETL: the jobs that read arrived objects and write tables, and the gate, which gives them verified versions only. Only the
+# gate starts them.
 
 locals {
   quality_folder = "${path.root}/../glue/quality"
 
-  # A silver table is made from what arrives under a prefix, by a job of its own; gold is made from silver, by one job.
+  # Each silver table is made from the objects that arrive under one prefix, by its own job; one job makes gold from silver.
   contracts     = { for file in fileset(local.quality_folder, "*.yaml") : trimsuffix(file, ".yaml") => yamldecode(file("${local.quality_folder}/${file}")) }
   silver_tables = { for table, contract in local.contracts : table => contract.source.prefix if can(contract.source) }
   silver_jobs   = { for table in keys(local.silver_tables) : table => "raw-to-processed-${replace(table, "_", "-")}" }
@@ -17,8 +17,8 @@ locals {
 }
 
 locals {
-  # Whose decisions count, by the id of the role. Identity Center makes its roles after Terraform, with ids that nobody
-  # knows before: there the gate goes by the bucket's policy, which names who creates decisions.
+  # Whose decisions count, by role id. Identity Center creates its roles after Terraform has run, with ids that cannot be known
+  # beforehand: there the gate relies on the bucket policy, which names who creates decisions.
   decider_role_ids = (
     var.identity_center == null
     ? join(",", concat(["nobody"], [for persona, role in module.people_role : role.id if persona == "data-engineer"]))
@@ -45,8 +45,8 @@ data "aws_iam_policy_document" "gate_objects" {
     resources = ["${local.bucket_arns["provenance"]}/provenance/*", "${local.bucket_arns["provenance"]}/keys/registry.json"]
   }
 
-  # Without it, S3 answers 403 for a receipt that is missing, and missing looks like forbidden. It cannot be tied to a
-  # prefix: a GetObject names none.
+  # Without it, S3 returns 403 instead of 404 for a missing receipt. It cannot be limited to a prefix: GetObject has no
+  # s3:prefix.
   statement {
     sid       = "TellAbsentFromDenied"
     actions   = ["s3:ListBucket"]
@@ -59,7 +59,7 @@ data "aws_iam_policy_document" "gate_objects" {
     resources = ["${local.bucket_arns["processed"]}/manifests/*"]
   }
 
-  # What it has handed out, which of it the jobs are done with, and what people decided about what was withheld.
+  # The manifests it has written, the lineage of finished jobs, and decisions about withheld objects.
   statement {
     sid     = "ReadManifestsLineageAndDecisions"
     actions = ["s3:GetObject"]
@@ -84,7 +84,7 @@ data "aws_iam_policy_document" "gate_objects" {
   }
 }
 
-# Who starts a job chooses, by its arguments, the code that runs as the role of the jobs: nobody else does.
+# Whoever starts a job can choose, by its arguments, the code that runs in the jobs' role: so only the gate may.
 data "aws_iam_policy_document" "gate_jobs" {
   statement {
     sid       = "StartAndWatchJobs"
@@ -132,7 +132,7 @@ module "gate_role" {
 
   account_id   = var.account_id
   boundary_arn = local.boundary_arns["service"]
-  description  = "Checks the receipts of ${local.prefix} before a job reads what they are of"
+  description  = "Checks the receipts of ${local.prefix} before a job reads the objects"
   name         = local.role_names["gate"]
   trust        = { service = { name = "lambda.amazonaws.com", source_arns = [local.function_arns["gate"]] } }
 
@@ -156,7 +156,7 @@ module "gate" {
   topic_arn          = module.alerts.topic_arn
   vpc                = local.function_vpc
 
-  # A whole vCPU, and as long as Lambda lets it: after a standstill there are many receipts to check.
+  # One full vCPU and Lambda's maximum timeout: after an outage there are many receipts to check.
   size = { memory_mb = 1769, timeout_seconds = 900 }
 
   code = {
@@ -187,13 +187,13 @@ module "gate" {
 
   rules = {
     schedule = {
-      description   = "Looks for versions that have been recorded, and hands them to the silver jobs"
+      description   = "Looks for newly recorded versions and hands them to the silver jobs"
       every_minutes = var.etl.schedule_minutes
       input         = jsonencode({})
     }
-    # A conditional trigger of Glue's waits for jobs alone that triggers have started.
+    # A Glue conditional trigger waits only for jobs that were started by triggers.
     silver-done = {
-      description = "Starts the gold job once what a silver job has published is recorded"
+      description = "Starts the gold job once the output of a silver job is recorded"
       event_pattern = jsonencode({
         source      = ["aws.glue"]
         detail-type = ["Glue Job State Change"]
@@ -203,10 +203,10 @@ module "gate" {
   }
 }
 
-# It stays as long as there is such a version: the gate's own message names the new ones, once.
+# The alarm stays on as long as there is such a version: the gate's own message names the new ones, once.
 resource "aws_cloudwatch_metric_alarm" "versions_withheld" {
   alarm_name          = "${local.function_names["gate"]}-versions-withheld"
-  alarm_description   = "Object versions of ${local.prefix} are withheld: they have no receipt that holds, or do not meet their contract. The gate's messages and its log name them."
+  alarm_description   = "Object versions of ${local.prefix} are withheld: they have no valid receipt, or do not meet their contract. The gate's messages and its log name them."
   namespace           = local.metrics_namespace
   metric_name         = "VersionsWithheld"
   dimensions          = { service = "gate" }
@@ -220,10 +220,10 @@ resource "aws_cloudwatch_metric_alarm" "versions_withheld" {
   ok_actions          = [module.alerts.topic_arn]
 }
 
-# What the newest runs put into quarantine. It tells of a delivery, and goes by itself.
+# What the latest runs put into quarantine. The alarm is about one delivery, and clears by itself.
 resource "aws_cloudwatch_metric_alarm" "rows_rejected" {
   alarm_name          = "${local.function_names["gate"]}-rows-rejected"
-  alarm_description   = "Rows of deliveries to ${local.prefix} do not meet their contract and are in quarantine, each with its reason: the tables …_rejected."
+  alarm_description   = "Rows delivered to ${local.prefix} do not meet their contract. They are in quarantine, each with its reason: see the tables …_rejected."
   namespace           = local.metrics_namespace
   metric_name         = "RowsRejected"
   dimensions          = { service = "gate" }
@@ -237,10 +237,10 @@ resource "aws_cloudwatch_metric_alarm" "rows_rejected" {
   ok_actions          = [module.alerts.topic_arn]
 }
 
-# Whoever could write below _lineage/, _seen/ or decisions/ and is not who writes there has tried to steer the gate.
+# A writer below _lineage/, _seen/ or decisions/ that is not the expected one has tried to mislead the gate.
 resource "aws_cloudwatch_metric_alarm" "documents_refused" {
   alarm_name          = "${local.function_names["gate"]}-documents-refused"
-  alarm_description   = "The gate of ${local.prefix} refuses lineage documents, summaries or decisions: their receipts do not hold, or name somebody who does not write such. Its log names them."
+  alarm_description   = "The gate of ${local.prefix} refuses lineage documents, summaries or decisions: their receipts are not valid, or name a writer that is not allowed. Its log names them."
   namespace           = local.metrics_namespace
   metric_name         = "DocumentsRefused"
   dimensions          = { service = "gate" }
@@ -255,7 +255,7 @@ resource "aws_cloudwatch_metric_alarm" "documents_refused" {
 }
 
 data "aws_iam_policy_document" "etl_objects" {
-  # By version alone: the newest of a key may be one that nobody has verified.
+  # By version only: the latest version of a key may not be verified.
   statement {
     sid       = "ReadArrivals"
     actions   = ["s3:GetObjectVersion"]
@@ -274,15 +274,15 @@ data "aws_iam_policy_document" "etl_objects" {
     resources = ["${local.bucket_arns["artifacts"]}/glue/*"]
   }
 
-  # A Delta table is its files and the log of them: who writes it reads it.
+  # A Delta table is its files and their log: a writer must read it too.
   statement {
     sid       = "ReadAndWriteTables"
     actions   = ["s3:GetObject", "s3:PutObject"]
     resources = [for short in ["analytics", "processed"] : "${local.bucket_arns[short]}/tables/*"]
   }
 
-  # Delta asks for the next file of its log and must hear that there is none, not that it is forbidden; and a version of
-  # the manifest that is gone is left out, by name. It cannot be tied to a prefix: a GetObject names none.
+  # Delta requests the next file of its log and needs 404, not 403, if there is none; and the job names and leaves out a version
+  # of the manifest that no longer exists. It cannot be limited to a prefix: GetObject has no s3:prefix.
   statement {
     sid       = "TellAbsentFromDenied"
     actions   = ["s3:ListBucket"]
@@ -305,7 +305,7 @@ data "aws_iam_policy_document" "etl_keys" {
 }
 
 data "aws_iam_policy_document" "etl_log" {
-  # Glue would make its log groups, and sets their key each time, as the job's role; or it logs nothing.
+  # Glue creates its log groups and sets their key in each run, in the job's role; without this it logs nothing.
   # https://docs.aws.amazon.com/glue/latest/dg/monitor-continuous-logging.html
   statement {
     sid       = "SetUpLog"
@@ -325,10 +325,10 @@ module "etl_role" {
 
   account_id   = var.account_id
   boundary_arn = local.boundary_arns["service"]
-  description  = "Makes tables of what arrived in ${local.prefix}"
+  description  = "Makes tables from the objects that arrived in ${local.prefix}"
   name         = local.role_names["etl"]
 
-  # A trust policy has no room for every table's job by name (2048 characters).
+  # A trust policy (2048 characters) is too small to name every table's job.
   trust = {
     service = {
       match = "like"
@@ -385,8 +385,8 @@ module "jobs" {
   )
 }
 
-# The contracts' rules in the words of Glue Data Quality, which can hold the tables to them at any time; the jobs hold what
-# they publish to the contracts themselves.
+# The contracts' rules as Glue Data Quality rulesets, so that the tables can be evaluated at any time; the jobs check what
+# they publish against the contracts themselves.
 resource "aws_glue_data_quality_ruleset" "contract" {
   for_each = local.contracts
 

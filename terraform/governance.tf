@@ -1,19 +1,19 @@
-# Who reads which rows and columns, where the account lets Lake Formation decide it: tables then open to grants by name
-# and no longer to whom IAM lets in.
+# Access to rows and columns through Lake Formation, if the account uses it: tables then need a grant to the role, and IAM
+# permissions alone no longer suffice.
 
 locals {
-  # The roles of people: those made here, or by Identity Center, whose names nobody knows beforehand.
+  # The roles of people: created here, or by Identity Center, whose role names are not known beforehand.
   governed_people = (
     var.lake_formation == null ? {} : var.identity_center == null
     ? { for persona in keys(var.people) : persona => module.people_role[persona].arn }
     : var.lake_formation.people
   )
 
-  # What whoever reads tables needs besides: credentials for the rows and columns that are granted.
+  # What every reader of tables needs in addition: temporary credentials for the granted rows and columns.
   governed_reading = var.lake_formation == null ? [] : [module.governance[0].reader_policy]
 }
 
-# Lake Formation reads gold by this role, for whoever was granted it.
+# Lake Formation reads gold with this role, for the roles that have a grant.
 # https://docs.aws.amazon.com/lake-formation/latest/dg/registration-role.html
 data "aws_iam_policy_document" "lake_formation_objects" {
   statement {
@@ -43,7 +43,7 @@ module "lake_formation_role" {
 
   account_id   = var.account_id
   boundary_arn = local.boundary_arns["service"]
-  description  = "Reads gold of ${local.prefix} for whom Lake Formation grants it"
+  description  = "Reads gold of ${local.prefix} for roles that have a Lake Formation grant"
   name         = local.role_names["lake-formation"]
 
   policies = {
@@ -51,7 +51,7 @@ module "lake_formation_role" {
     use-keys = data.aws_iam_policy_document.lake_formation_keys.json
   }
 
-  # It names no resource but itself: the account and region are all there is to pin.
+  # Lake Formation sends no resource ARN but its own: only account and region can be pinned.
   # https://docs.aws.amazon.com/lake-formation/latest/dg/cross-service-confused-deputy-prevention.html
   trust = {
     service = {
@@ -72,7 +72,7 @@ module "governance" {
   deployers        = { for arn in var.operators.deploy : basename(arn) => arn if !strcontains(arn, "*") }
   filtered_readers = { for persona, arn in local.governed_people : "people-${persona}" => arn if persona == "analyst" }
 
-  # A filter is of a table that is there: of those made here, once they are.
+  # A filter needs an existing table: so those created here come first.
   tables = { for name, table in var.lake_formation.tables : try(module.delta_table[name].name, name) => table }
 
   locations = {

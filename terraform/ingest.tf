@@ -1,5 +1,5 @@
-# What arrives as a stream: its records wait in Firehose, under a key of their own, and are delivered into raw-data by a
-# role that does nothing else.
+# Streaming input: Firehose buffers records, encrypted under a key of their own, and delivers them into raw-data with a role
+# that does nothing else.
 
 # https://docs.aws.amazon.com/firehose/latest/dev/controlling-access.html#using-iam-s3
 data "aws_iam_policy_document" "ingest_objects" {
@@ -15,7 +15,7 @@ data "aws_iam_policy_document" "ingest_objects" {
     resources = [local.bucket_arns["raw-data"]]
   }
 
-  # The listing of uploads knows no s3:prefix: under that condition it would never be allowed.
+  # ListBucketMultipartUploads does not support s3:prefix: with that condition it would never be allowed.
   statement {
     sid       = "ListUploads"
     actions   = ["s3:ListBucketMultipartUploads"]
@@ -88,13 +88,13 @@ module "ingest_role" {
   )
 }
 
-# What waits is nobody's to read: Firehose alone uses the key, under the grant that whoever makes the stream gives it.
+# No principal may read buffered records: only Firehose uses the key, under the grant that the creator of the stream gives it.
 module "stream_key" {
   source = "./modules/key"
 
   account_id           = var.account_id
   deletion_window_days = var.retention.key_window_days
-  description          = "Encrypts the records that wait in the streams of ${local.prefix}, and the streams' logs"
+  description          = "Encrypts the records buffered in the streams of ${local.prefix}, and the streams' logs"
   name                 = "${local.prefix}-stream"
   principals           = var.operators.deploy
   via_services         = ["firehose"]
@@ -115,7 +115,7 @@ module "stream_key" {
   }
 }
 
-# Parquet goes beside the folder that the table's job reads, which takes lines alone.
+# Parquet goes into a separate folder: the table's job reads lines of JSON only.
 module "stream" {
   source   = "./modules/stream"
   for_each = local.stream_tables

@@ -1,5 +1,5 @@
-# Every name and ARN of the kit, built from the inputs alone. Policies name principals and resources by these, so
-# that what they say is known at plan and no policy waits for another's resource.
+# Every name and ARN of the kit, built from the inputs alone. Policies name principals and resources by these, so that they
+# are known at plan and no policy depends on another's resource.
 
 data "aws_partition" "current" {}
 
@@ -8,7 +8,7 @@ locals {
   dns_suffix = data.aws_partition.current.dns_suffix
   prefix     = "${var.name}-${var.environment}"
 
-  # Buckets by short name. A bucket's name is unique in the world: the account id makes it so.
+  # Buckets by short name. Bucket names are globally unique: the account ID makes them so.
   bucket_names = {
     for short in [
       "access-logs",
@@ -23,7 +23,7 @@ locals {
   }
   bucket_arns = { for short, name in local.bucket_names : short => "arn:${local.partition}:s3:::${name}" }
 
-  # What may hold recorded objects, and what of it does.
+  # Buckets that may hold recorded objects, and the prefixes that are recorded.
   lake              = toset(["analytics", "processed", "raw-data"])
   recorded_prefixes = { for short in local.lake : short => lookup(var.recorded_prefixes, short, []) }
 
@@ -77,13 +77,13 @@ locals {
     short => "arn:${local.partition}:logs:${var.region}:${var.account_id}:log-group:${name}"
   }
 
-  # Of the functions' own metrics: an account may hold several deployments.
+  # Namespace of the functions' own metrics: an account may have several deployments.
   metrics_namespace = "Custody/${local.prefix}"
 
   trail_name = local.prefix
   trail_arn  = "arn:${local.partition}:cloudtrail:${var.region}:${var.account_id}:trail/${local.trail_name}"
 
-  # The trail by which EventBridge hears of management writes.
+  # The trail through which EventBridge receives management write events.
   management_trail_arn = var.management_trail_arn == null ? local.trail_arn : var.management_trail_arn
 
   workgroup_name = local.prefix

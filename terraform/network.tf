@@ -1,5 +1,5 @@
-# Where functions and jobs run: on AWS's own network, or in one of ours without a way to the internet. Off by default: they
-# take no connection and call AWS services alone, over TLS and under their roles, and endpoints cost more than all else here.
+# Where functions and jobs run: on AWS's own network, or in a VPC without internet access. Off by default: they accept no
+# connections and call only AWS services, over TLS and with their roles, and endpoints cost more than everything else here.
 
 locals {
   network_name = local.prefix
@@ -32,7 +32,7 @@ locals {
   }
 }
 
-# Each function's interfaces in the network are Lambda's to make, in the function's role; its code has no use for that.
+# Lambda creates each function's network interfaces with the function's role; the function's code must not do so.
 # https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html
 data "aws_iam_policy_document" "function_network" {
   for_each = var.network == null ? {} : local.function_arns
@@ -51,7 +51,7 @@ data "aws_iam_policy_document" "function_network" {
     ]
   }
 
-  # To describe has no resource.
+  # Describe actions have no resource-level permissions.
   statement {
     sid       = "LambdaFindsInterfaces"
     actions   = ["ec2:DescribeNetworkInterfaces", "ec2:DescribeSubnets"]
@@ -80,7 +80,7 @@ data "aws_iam_policy_document" "function_network" {
 }
 
 locals {
-  # What a function's role has besides, by function; nothing without a network.
+  # Additional policies of each function's role; none without a network.
   function_network_policies = {
     for short in keys(local.function_arns) : short => {
       for name, document in { make-interfaces = data.aws_iam_policy_document.function_network } : name => document[short].json if var.network != null
@@ -88,13 +88,13 @@ locals {
   }
 }
 
-# A job runs in one subnet at a time: that of the first of its connections whose zone is well and has addresses left.
+# A job runs in one subnet at a time: that of its first connection whose zone is healthy and has free addresses.
 # https://docs.aws.amazon.com/glue/latest/dg/start-connecting.html
 resource "aws_glue_connection" "jobs" {
   for_each = local.connection_names
 
   name            = each.value
-  description     = "The network that the jobs of ${local.prefix} run in, in ${each.key}"
+  description     = "Network of the jobs of ${local.prefix} in ${each.key}"
   connection_type = "NETWORK"
 
   physical_connection_requirements {
@@ -108,8 +108,8 @@ locals {
   connection_names = { for az in try(var.network.azs, []) : az => "${local.prefix}-jobs-${az}" }
 }
 
-# A job's interfaces are Glue's to make, in the job's role. Unlike Lambda, Glue gives no condition by which the job's own code
-# could be refused the same; the network has no way out for it all the same.
+# Glue creates a job's network interfaces with the job's role. Unlike Lambda, Glue offers no condition key to deny the same to
+# the job's own code; the network still has no internet access.
 # https://docs.aws.amazon.com/glue/latest/dg/getting-started-min-privs-job.html
 # https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AWSGlueServiceRole.html
 data "aws_iam_policy_document" "job_network" {
@@ -135,7 +135,7 @@ data "aws_iam_policy_document" "job_network" {
       values   = ["aws-glue-service-resource"]
     }
 
-    # Without it, a call that names no tag would pass: one that takes all of them off.
+    # Without it, a call that names no tag would be allowed, and it would remove all of them.
     condition {
       test     = "Null"
       variable = "aws:TagKeys"
@@ -143,7 +143,7 @@ data "aws_iam_policy_document" "job_network" {
     }
   }
 
-  # To describe has no resource.
+  # Describe actions have no resource-level permissions.
   statement {
     sid = "GlueFindsNetworks"
     actions = [
@@ -172,7 +172,7 @@ module "network_key" {
 
   account_id           = var.account_id
   deletion_window_days = var.retention.key_window_days
-  description          = "Encrypts the log of connections of ${local.prefix}"
+  description          = "Encrypts the VPC flow log of ${local.prefix}"
   name                 = "${local.prefix}-network"
 
   users = {
@@ -202,12 +202,12 @@ module "flow_logs_role" {
 
   account_id   = var.account_id
   boundary_arn = local.boundary_arns["service"]
-  description  = "Writes the connections in the network of ${local.prefix} to their log group"
+  description  = "Writes the VPC flow log of ${local.prefix} to its log group"
   name         = local.role_names["flow-logs"]
 
   policies = { write-log = data.aws_iam_policy_document.flow_logs.json }
 
-  # A flow log's id is random, and begins so.
+  # A flow log's id is random, after this prefix.
   trust = {
     service = {
       match       = "like"

@@ -1,5 +1,5 @@
 output "account_id" {
-  description = "Account everything is in."
+  description = "ID of the AWS account."
   value       = var.account_id
 }
 
@@ -24,7 +24,7 @@ output "jobs" {
 }
 
 output "keys" {
-  description = "Key ARNs by short name. signing is the key that signs now."
+  description = "Key ARNs by short name. signing is the current signing key."
   value = {
     alerts     = module.alerts.key_arn
     data       = module.data_key.arn
@@ -36,7 +36,7 @@ output "keys" {
 }
 
 output "management_trail_arn" {
-  description = "ARN of the trail that logs the account's management writes: trail_arn, unless another one does."
+  description = "ARN of the trail that logs the account's management write events: trail_arn, unless another trail does."
   value       = local.management_trail_arn
 }
 
@@ -54,12 +54,12 @@ output "recorded_prefixes" {
 }
 
 output "region" {
-  description = "Region everything is in."
+  description = "AWS Region of the deployment."
   value       = var.region
 }
 
 output "roles" {
-  description = "Role ARNs by short name; those of people as people-<persona>, where there are any."
+  description = "Role ARNs by short name; those of people as people-<persona>, if there are any."
   value = {
     for short, arn in local.role_arns : short => arn
     if !startswith(short, "people-") || contains(keys(module.people_role), trimprefix(short, "people-"))
@@ -82,7 +82,7 @@ output "trail_arn" {
 }
 
 output "watermark_minutes" {
-  description = "Minutes until what is missing is a finding."
+  description = "Minutes until a missing receipt or trail event is a finding."
   value       = var.watermark_minutes
 }
 

@@ -1,4 +1,4 @@
-# The people: what each may do, and, in accounts without Identity Center, the roles they assume.
+# The personas: what each may do, and, in accounts without Identity Center, the roles they assume.
 
 data "aws_iam_policy_document" "people_producer" {
   statement {
@@ -7,23 +7,23 @@ data "aws_iam_policy_document" "people_producer" {
     resources = ["${local.bucket_arns["raw-data"]}/incoming/*"]
   }
 
-  # What custody upload asks before it says that an earlier run has put a version there. Tags tell that it exists, and
-  # nothing of what it holds; its id is told to whoever wrote it.
+  # custody upload asks for a version's tags before it says that an earlier run has uploaded it. Tags show that the version
+  # exists, and nothing of its content; S3 returns the version id only to its writer.
   statement {
     sid       = "SeeThatOwnVersionsExist"
     actions   = ["s3:GetObjectVersionTagging"]
     resources = ["${local.bucket_arns["raw-data"]}/incoming/*"]
   }
 
-  # It takes no right to a key: what waits is encrypted by Firehose, under its own grant.
+  # No permission on a key is needed: Firehose encrypts buffered records under its own grant.
   statement {
     sid       = "SendRecords"
     actions   = ["firehose:PutRecord", "firehose:PutRecordBatch"]
     resources = values(local.stream_arns)
   }
 
-  # What custody upload --wait compares. A receipt's key ends in the version id, which S3 tells to whoever wrote that
-  # version, and to nobody else who may not list: of others' files this opens no receipt.
+  # What custody upload --wait compares. A receipt's key ends in the version id, which S3 returns only to the version's writer
+  # and to those who may list: so this gives no access to receipts of other producers' files.
   statement {
     sid       = "ReadReceiptsOfOwnFiles"
     actions   = ["s3:GetObject"]
@@ -32,7 +32,7 @@ data "aws_iam_policy_document" "people_producer" {
 }
 
 data "aws_iam_policy_document" "people_producer_keys" {
-  # A multipart upload decrypts its own parts; what was dropped is not read back, for want of s3:GetObject.
+  # A multipart upload decrypts its own parts; uploaded files cannot be read back without s3:GetObject.
   statement {
     sid       = "EncryptFiles"
     actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
@@ -66,7 +66,7 @@ data "aws_iam_policy_document" "people_data_engineer" {
     resources = [for short in ["analytics", "processed"] : local.bucket_arns[short]]
   }
 
-  # What is withheld is released or given up by a decision, which is evidence like any object (custody.gate.decisions).
+  # Withheld objects are released or dismissed by a decision, which is evidence like any object (custody.gate.decisions).
   statement {
     sid       = "DecideAboutWithheldObjects"
     actions   = ["s3:PutObject"]
@@ -79,7 +79,7 @@ data "aws_iam_policy_document" "people_data_engineer" {
     resources = values(local.job_arns)
   }
 
-  # Not glue:StartJobRun, by which a caller chooses the code that runs in the job's name.
+  # Not glue:StartJobRun: its caller chooses the code that runs with the job's role.
   statement {
     sid       = "AskGateToStartJobs"
     actions   = ["lambda:InvokeFunction"]
@@ -99,9 +99,9 @@ data "aws_iam_policy_document" "people_data_engineer" {
   }
 }
 
-# Gold, and that only as Athena reads it for the one who asks.
+# Gold only, and only through Athena.
 data "aws_iam_policy_document" "people_analyst" {
-  # Where Lake Formation decides, it reads for him, through a filter of rows and columns.
+  # If Lake Formation is used, it reads for the analyst, through a filter of rows and columns.
   dynamic "statement" {
     for_each = var.lake_formation == null ? ["objects"] : []
 
@@ -131,7 +131,7 @@ data "aws_iam_policy_document" "people_analyst" {
   }
 }
 
-# Of analysts and data engineers alike.
+# For analysts and data engineers.
 data "aws_iam_policy_document" "people_reader_keys" {
   statement {
     sid       = "DecryptTablesAndEncryptResults"
@@ -140,7 +140,7 @@ data "aws_iam_policy_document" "people_reader_keys" {
   }
 }
 
-# What custody ledger, show, verify, report and doctor ask.
+# What custody ledger, show, verify, report and doctor read.
 data "aws_iam_policy_document" "people_auditor" {
   statement {
     sid     = "ReadRecordedObjects"
@@ -188,7 +188,7 @@ data "aws_iam_policy_document" "people_auditor_stages" {
     resources = values(local.job_arns)
   }
 
-  # The list of event sources is the account's: the action has no resource.
+  # ListEventSourceMappings has no resource-level permissions: it lists those of the account.
   statement {
     sid       = "ExamineEventSources"
     actions   = ["lambda:ListEventSourceMappings"]
@@ -277,7 +277,7 @@ data "aws_iam_policy_document" "people_security_admin" {
     resources = [local.workgroup_arn]
   }
 
-  # A concurrency of 0 stops a function; its events wait in the queue.
+  # A reserved concurrency of 0 stops a function; its events wait in the queue.
   statement {
     sid       = "ReadAndStopFunctions"
     actions   = ["lambda:GetFunctionConcurrency", "lambda:GetFunctionConfiguration", "lambda:GetPolicy", "lambda:PutFunctionConcurrency"]
@@ -286,7 +286,7 @@ data "aws_iam_policy_document" "people_security_admin" {
 }
 
 data "aws_iam_policy_document" "people_security_admin_keys" {
-  # Enabling a key again is not here: who stops something is not the one to say that it is safe.
+  # Enabling a key again is not allowed here: whoever stops something must not also declare it safe.
   statement {
     sid     = "ReadAndDisableKeys"
     actions = ["kms:DescribeKey", "kms:DisableKey", "kms:GetKeyPolicy", "kms:GetKeyRotationStatus", "kms:GetPublicKey", "kms:ListGrants"]
@@ -344,7 +344,7 @@ data "aws_iam_policy_document" "people_break_glass" {
 }
 
 data "aws_iam_policy_document" "people_break_glass_keys" {
-  # A key whose deletion is cancelled is disabled until somebody enables it.
+  # A key whose deletion is cancelled stays disabled until it is enabled.
   statement {
     sid     = "SaveKeys"
     actions = ["kms:CancelKeyDeletion", "kms:DescribeKey", "kms:EnableKey"]
@@ -368,7 +368,7 @@ data "aws_iam_policy_document" "people_break_glass_keys" {
 }
 
 locals {
-  # What each persona may do: policy documents by name. Roles and permission sets are made of the same ones.
+  # What each persona may do: policy documents by name, used for both roles and permission sets.
   people_policies = {
     analyst = {
       query     = data.aws_iam_policy_document.people_query.json
@@ -401,16 +401,16 @@ locals {
   }
 
   people_descriptions = {
-    analyst        = "Asks the gold tables of ${local.prefix}"
+    analyst        = "Queries the gold tables of ${local.prefix}"
     auditor        = "Checks the evidence of ${local.prefix}"
-    break-glass    = "Mends ${local.prefix} in an emergency; its use alarms"
+    break-glass    = "Repairs ${local.prefix} in an emergency; its use raises an alarm"
     data-engineer  = "Reads the tables of ${local.prefix} and runs its jobs"
-    producer       = "Drops files into ${local.prefix}, and sends its streams records"
-    security-admin = "Reads the settings of ${local.prefix} and stops what is amiss"
+    producer       = "Uploads files and sends stream records to ${local.prefix}"
+    security-admin = "Reads the settings of ${local.prefix} and stops functions and keys in an incident"
   }
 }
 
-# For accounts without Identity Center, which otherwise makes the roles from permission sets.
+# For accounts without Identity Center, which would create the roles from permission sets.
 module "people_role" {
   source   = "./modules/role"
   for_each = var.identity_center == null ? var.people : {}
@@ -424,7 +424,7 @@ module "people_role" {
 
   trust = {
     people = {
-      # Who breaks the glass has just been asked for the second factor.
+      # Break-glass requires a recent MFA sign-in.
       mfa_max_age_seconds = each.key == "break-glass" ? 900 : 3600
       principals          = each.value.principals
     }

@@ -1,11 +1,11 @@
-# The evidence: the bucket of receipts, the keys that sign them, and the function that alone does so.
+# The evidence: the bucket of receipts, the keys that sign them, and the only function that signs.
 
 module "provenance_key" {
   source = "./modules/key"
 
   account_id           = var.account_id
   deletion_window_days = var.retention.key_window_days
-  description          = "Encrypts the receipts of ${local.prefix} and all that recorder and gate work with"
+  description          = "Encrypts the receipts of ${local.prefix}, and the settings, queues and logs of recorder and gate"
   name                 = "${local.prefix}-provenance"
   principals           = local.bucket_people["provenance"]
   via_services         = ["lambda", "s3", "sqs"]
@@ -38,7 +38,7 @@ module "provenance_key" {
   }
 }
 
-# Only the key that signs now can sign: a retired one verifies what it has signed.
+# Only the current signing key can sign: a retired key only verifies what it has signed.
 module "signing_key" {
   source   = "./modules/key"
   for_each = var.signing_keys
@@ -72,7 +72,7 @@ data "aws_kms_public_key" "signing" {
 }
 
 locals {
-  # What verifiers trust: which key signed what, and when it could.
+  # What verifiers trust: the public keys, and the period in which each could sign.
   key_registry = jsonencode({
     keys = [
       for label, key in var.signing_keys : {
@@ -86,8 +86,8 @@ locals {
     ]
   })
 
-  # The registry outlives the receipts: a key may sign for ten years after the last change here, and the last receipt is
-  # kept for evidence_days more.
+  # The registry must outlive the receipts: a key may sign for ten years after the last change here, and the last receipt is
+  # kept for evidence_days after that.
   key_registry_times = flatten([for key in values(var.signing_keys) : [for time in values(key) : time if time != null]])
   key_registry_until = timeadd(
     reverse(sort(local.key_registry_times))[0], "${24 * (3653 + var.retention.evidence_days)}h"
@@ -105,7 +105,7 @@ module "provenance" {
   object_lock       = { days = var.retention.evidence_days, mode = var.retention.evidence_mode }
   principals        = local.bucket_principals["provenance"]
 
-  # The log's checkpoint is replaced, by the one writer who has read it; all else is new.
+  # Only the log's checkpoint is replaced, by the one writer, who has read it; everything else is created once.
   sole_writers = {
     "keys/"       = { principals = var.operators.deploy, writes = "freely" }
     "log/"        = { principals = [local.role_arns["sealer"]], writes = "checked" }
@@ -152,7 +152,7 @@ data "aws_iam_policy_document" "recorder_objects" {
     ])
   }
 
-  # Without it, S3 answers 403 for a version that is gone, and gone looks like forbidden.
+  # Without it, S3 returns 403 instead of 404 for a version that no longer exists.
   statement {
     sid       = "TellAbsentFromDenied"
     actions   = ["s3:ListBucket", "s3:ListBucketVersions"]
@@ -165,7 +165,7 @@ data "aws_iam_policy_document" "recorder_objects" {
     resources = ["${local.bucket_arns["provenance"]}/provenance/*"]
   }
 
-  # Where something lies in a receipt's place already, the recorder looks whether that is the receipt.
+  # If there is already an object under a receipt's key, the recorder checks whether it is the receipt.
   statement {
     sid       = "ReadReceipts"
     actions   = ["s3:GetObject"]
@@ -234,11 +234,11 @@ module "recorder" {
     POWERTOOLS_SERVICE_NAME      = "recorder"
     PROVENANCE_BUCKET            = local.bucket_names["provenance"]
     SIGNING_KEY_ID               = module.signing_key[var.signing_key].arn
-    SIGNING_KEY_VALID_FROM       = var.signing_keys[var.signing_key].valid_from # before it, nothing is signed
+    SIGNING_KEY_VALID_FROM       = var.signing_keys[var.signing_key].valid_from # nothing is signed before this time
   }
 
   queue = {
-    # Half the watermark: early enough to mend it before receipts are missed.
+    # Half the watermark: early enough to repair it before missing receipts become findings.
     age_seconds       = max(60, 30 * var.watermark_minutes)
     batch_size        = var.recorder.batch_size
     event_bucket_arns = [for short in local.lake : local.bucket_arns[short]]
@@ -247,7 +247,7 @@ module "recorder" {
   }
 }
 
-# The one writer of the sealed log over the receipts.
+# The only writer of the sealed log of receipts.
 data "aws_iam_policy_document" "sealer_objects" {
   statement {
     sid       = "ReadReceipts"
@@ -261,8 +261,8 @@ data "aws_iam_policy_document" "sealer_objects" {
     resources = [for prefix in ["log/", "segments/"] : "${local.bucket_arns["provenance"]}/${prefix}*"]
   }
 
-  # It lists receipts, and must hear that a tile is not there yet, not that it is forbidden. That cannot be tied to a
-  # prefix: a GetObject names none.
+  # It lists receipts, and needs 404, not 403, for a tile that does not exist yet. It cannot be limited to a prefix: GetObject
+  # has no s3:prefix.
   statement {
     sid       = "ListAndTellAbsentFromDenied"
     actions   = ["s3:ListBucket"]

@@ -4,7 +4,7 @@ provider "aws" {
 
   skip_credentials_validation = var.skip_account_checks
   skip_metadata_api_check     = var.skip_account_checks
-  skip_region_validation      = true # AWS opens regions that this provider has not heard of
+  skip_region_validation      = true # AWS opens regions that this version of the provider does not know
   skip_requesting_account_id  = var.skip_account_checks
 
   default_tags {

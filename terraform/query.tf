@@ -1,10 +1,10 @@
-# How auditors ask: the tables and views over trail and receipts, and the one workgroup that queries them.
+# Queries: the tables and views over trail and receipts, and the workgroup that queries them.
 
 locals {
   sql_path = "${path.root}/../sql"
 
   trail_regions = setunion([var.region, "us-east-1"], var.trail_regions)
-  # The trail is no older than the first key that signs.
+  # The trail is not older than the first signing key.
   trail_since = substr(sort([for key in values(var.signing_keys) : key.valid_from])[0], 0, 10)
 
   # The first comment of a report is the question it answers.
@@ -24,7 +24,7 @@ module "catalog" {
 
   database           = var.lake_formation == null ? local.database_name : module.governance[0].database
   people_role_prefix = "${local.prefix}-people-"
-  description        = "The chain of custody of ${local.prefix}: trail, receipts and the ledger that pairs them"
+  description        = "The chain of custody of ${local.prefix}: trail, receipts and the ledger that joins them"
   recorded_prefixes  = { for short, prefixes in local.recorded_prefixes : local.bucket_names[short] => prefixes if length(prefixes) > 0 }
   sql_path           = local.sql_path
   watermark_minutes  = var.watermark_minutes
@@ -75,8 +75,8 @@ module "workgroup" {
   scan_limit_bytes = var.query.scan_limit_bytes
 }
 
-# To ask through the workgroup: the tables' descriptions, and the results, which only Athena itself writes and reads for
-# the one who asks. Nobody lists queries: another's results are found by no one who does not know their id.
+# To query through the workgroup: the tables' metadata, and the results, which only Athena writes and reads for the caller.
+# Nobody may list queries: another user's results can be found only by their id.
 # https://docs.aws.amazon.com/athena/latest/ug/workgroups-iam-policy.html
 data "aws_iam_policy_document" "query" {
   source_policy_documents = local.governed_reading
@@ -129,7 +129,7 @@ data "aws_iam_policy_document" "query" {
   }
 }
 
-# People find the saved queries besides, and see by which names tables can be asked for.
+# People may also list saved queries and browse the names of tables.
 # https://docs.aws.amazon.com/athena/latest/ug/datacatalogs-example-policies.html
 data "aws_iam_policy_document" "people_query" {
   source_policy_documents = [data.aws_iam_policy_document.query.json]
@@ -151,7 +151,7 @@ data "aws_iam_policy_document" "people_query" {
     resources = ["arn:${local.partition}:athena:${var.region}:${var.account_id}:datacatalog/AwsDataCatalog"]
   }
 
-  # Athena lists databases in the name of whoever asks.
+  # Athena lists databases with the caller's permissions.
   statement {
     sid       = "ListDatabases"
     actions   = ["glue:GetDatabases"]

@@ -1,20 +1,20 @@
-# The data: where objects arrive (raw-data) and what is made of them (processed, analytics); and two buckets that all
-# others need, for code and for access logs.
+# The data: where objects arrive (raw-data) and what is made from them (processed, analytics); and the buckets for code and
+# for access logs.
 
 locals {
-  # What the data key encrypts: what is worth reading, what is asked about it, and the code that works on it.
+  # What the data key encrypts: the data, the results of queries about it, and the code that processes it.
   data_buckets = setunion(local.lake, ["artifacts", "athena-results"])
 
   lake_sole_writers = {
     analytics = {}
     processed = {
-      # What a job may read is the gate's to say.
+      # The gate decides what a job may read.
       "manifests/" = { principals = [local.role_arns["gate"]], writes = "once" }
-      # What becomes of withheld objects is the data engineers'. Where there are none it is nobody's: the gate's own
-      # policies do not let it.
+      # Data engineers decide about withheld objects. If there is no such persona, nobody can: the gate's own policies do not
+      # allow it to write here.
       "decisions/" = { principals = [lookup(local.persona_arns, "data-engineer", local.role_arns["gate"])], writes = "once" }
     }
-    # What lies there came through a stream, or it would pass for it.
+    # Only Firehose writes here, so that no other object can pass for a stream delivery.
     raw-data = {
       for prefix in local.stream_prefixes : prefix => { principals = [local.role_arns["ingest"]], writes = "freely" }
     }
@@ -26,7 +26,7 @@ module "data_key" {
 
   account_id           = var.account_id
   deletion_window_days = var.retention.key_window_days
-  description          = "Encrypts the objects of ${local.prefix}, the results of queries, the code and the logs of the jobs"
+  description          = "Encrypts the objects of ${local.prefix}, query results, code and the jobs' logs"
   name                 = "${local.prefix}-data"
   principals           = setunion([for short in local.data_buckets : local.bucket_people[short]]...)
   via_services         = ["s3"]
@@ -94,7 +94,7 @@ module "artifacts" {
   name              = local.bucket_names["artifacts"]
   principals        = local.bucket_principals["artifacts"]
 
-  # Code comes from a deployment alone, whatever else a role that reads it may come to do.
+  # Only a deployment writes code, whatever other permissions a role that reads it may get.
   sole_writers = {
     for prefix in ["functions/", "glue/"] : prefix => { principals = var.operators.deploy, writes = "freely" }
   }

@@ -1,8 +1,8 @@
-# The tables that the jobs make, as the catalogue knows them: their columns are the contracts' (glue/quality), and those
-# that the jobs add.
+# The tables that the jobs write, for the Data Catalog: their columns are those of the contracts (glue/quality) and those that
+# the jobs add.
 
 locals {
-  # A contract's types, to what Hive calls them.
+  # A contract's types as Hive types.
   column_types = {
     boolean   = "boolean"
     date      = "date"
@@ -12,16 +12,16 @@ locals {
     timestamp = "timestamp"
   }
 
-  # Where a row comes from, in each table that is made of raw objects.
+  # Where a row comes from, in each table that is made from raw objects.
   source_columns = [
-    { name = "source_bucket", type = "string", comment = "Bucket of the object the row came from." },
-    { name = "source_key", type = "string", comment = "Key of the object the row came from." },
-    { name = "source_version_id", type = "string", comment = "Version of the object the row came from." },
+    { name = "source_bucket", type = "string", comment = "Bucket of the object that the row came from." },
+    { name = "source_key", type = "string", comment = "Key of the object that the row came from." },
+    { name = "source_version_id", type = "string", comment = "Version of the object that the row came from." },
     { name = "source_row", type = "bigint", comment = "The row's number in the object, from 1." },
   ]
   added_columns = {
-    extra        = { name = "extra", type = "string", comment = "JSON of the fields that the contract does not know." }
-    manifest_id  = { name = "manifest_id", type = "string", comment = "SHA-256 of the manifest that brought the row." }
+    extra        = { name = "extra", type = "string", comment = "JSON of the fields that are not in the contract." }
+    manifest_id  = { name = "manifest_id", type = "string", comment = "SHA-256 of the manifest that delivered the row." }
     reason       = { name = "reason", type = "string", comment = "Every rule the row breaks." }
     source_order = { name = "source_order", type = "string", comment = "The row's place in the order of deliveries." }
     unreadable   = { name = "unreadable", type = "string", comment = "What was there instead of a record, its first 1,000 characters." }
@@ -51,7 +51,7 @@ locals {
         )
       } if can(contract.source)
     },
-    # Its quarantine: the fields as they were delivered.
+    # Quarantine: the fields as they were delivered.
     {
       for table, contract in local.contracts : "${table}_rejected" => {
         bucket      = "processed"

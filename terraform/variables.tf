@@ -1,11 +1,11 @@
 variable "account_id" {
   type        = string
   nullable    = false
-  description = "Account everything is deployed into, 12 digits. Other accounts are refused."
+  description = "ID of the AWS account to deploy into, 12 digits. Terraform refuses any other account."
 
   validation {
     condition     = can(regex("^[0-9]{12}$", var.account_id))
-    error_message = "account_id must be 12 digits, not ${jsonencode(var.account_id)}: put your account's number into env/${var.environment}.tfvars (aws sts get-caller-identity shows it)."
+    error_message = "account_id must be 12 digits, not ${jsonencode(var.account_id)}: write your account ID into env/${var.environment}.tfvars (aws sts get-caller-identity shows it)."
   }
 }
 
@@ -13,7 +13,7 @@ variable "alert_emails" {
   type        = set(string)
   nullable    = false
   default     = []
-  description = "Addresses that get the alarms. Each must confirm the subscription once."
+  description = "E-mail addresses that receive the alarms. Each must confirm its subscription once."
 
   validation {
     condition     = alltrue([for email in var.alert_emails : can(regex("^[^@\\s<>]+@[^@\\s<>]+\\.[^@\\s<>]+$", email))])
@@ -41,7 +41,7 @@ variable "etl" {
   })
   nullable    = false
   default     = {}
-  description = "Every how many minutes the gate looks for new verified versions; and what each run of a job gets: workers, the driver among them, of a type, and the minutes after which it is ended."
+  description = "How often, in minutes, the gate looks for new verified versions; and for each job run: the number of workers (including the driver), the worker type and the timeout in minutes."
 
   validation {
     condition     = var.etl.schedule_minutes >= 1 && var.etl.schedule_minutes <= 1440 && floor(var.etl.schedule_minutes) == var.etl.schedule_minutes
@@ -50,7 +50,7 @@ variable "etl" {
 
   validation {
     condition     = var.etl.timeout_minutes >= 5 && var.etl.timeout_minutes <= 2880
-    error_message = "etl.timeout_minutes must be 5 to 2880: a run that takes two days will not end."
+    error_message = "etl.timeout_minutes must be 5 to 2880: a run that takes more than two days is stuck."
   }
 
   validation {
@@ -60,7 +60,7 @@ variable "etl" {
 
   validation {
     condition     = var.etl.workers >= 2 && var.etl.workers <= 299
-    error_message = "etl.workers must be 2 to 299: one of them is the driver, and G.1X has 299 at most."
+    error_message = "etl.workers must be 2 to 299: one of them is the driver, and G.1X allows 299 at most."
   }
 }
 
@@ -68,11 +68,11 @@ variable "force_destroy" {
   type        = bool
   nullable    = false
   default     = false
-  description = "Whether terraform destroy may empty buckets first, governed evidence included. For environments that hold nothing of worth."
+  description = "Whether terraform destroy may empty buckets first, including evidence under GOVERNANCE mode. Only for environments without valuable data."
 
   validation {
     condition     = !(var.force_destroy && var.retention.evidence_mode == "COMPLIANCE")
-    error_message = "force_destroy cannot go with retention.evidence_mode COMPLIANCE, under which nothing can be deleted: set force_destroy to false."
+    error_message = "force_destroy cannot be true with retention.evidence_mode COMPLIANCE, in which nothing can be deleted: set it to false."
   }
 }
 
@@ -89,18 +89,18 @@ variable "identity_center" {
     }))
   })
   default     = null
-  description = "For accounts that people enter through IAM Identity Center: its instance (looked up if null), and by persona the groups that are it and how many hours a session lasts. Its permission sets then make the roles of people, and people stays empty."
+  description = "For accounts whose users sign in through IAM Identity Center: its instance (looked up if null), and for each persona the groups that have it and the session duration in hours. Its permission sets then create the roles of people; leave people empty."
 
   validation {
     condition     = var.identity_center == null || length(var.people) == 0
-    error_message = "identity_center and people exclude each other: whoever comes in through Identity Center needs no role to assume."
+    error_message = "identity_center and people exclude each other: users of Identity Center need no role to assume. Set only one of them."
   }
 
   validation {
     condition = var.identity_center == null ? true : length(setsubtract(
       keys(var.identity_center.personas), ["analyst", "auditor", "break-glass", "data-engineer", "producer", "security-admin"]
     )) == 0
-    error_message = "identity_center.personas knows analyst, auditor, break-glass, data-engineer, producer and security-admin only: remove the others."
+    error_message = "identity_center.personas may have only analyst, auditor, break-glass, data-engineer, producer and security-admin: remove the others."
   }
 
   validation {
@@ -119,19 +119,19 @@ variable "lake_formation" {
     })), {})
   })
   default     = null
-  description = "For accounts in which Lake Formation decides who reads which tables: the roles (ARNs) that administer it, and apply changes of this; with identity_center, the roles it made, by persona; and the tables that analysts read, without the columns excluded and only the rows for which the condition holds (null: all)."
+  description = "For accounts in which Lake Formation controls access to tables: ARNs of the roles that administer it and apply changes to this variable; with identity_center, the roles that it created, by persona; and the tables that analysts read, without the excluded columns and with only the rows that match the filter (null: all rows)."
 
   validation {
     condition = var.lake_formation == null ? true : length(var.lake_formation.administrators) > 0 && alltrue([
       for arn in setunion(var.lake_formation.administrators, values(var.lake_formation.people)) :
       can(regex("^arn:[a-z-]+:iam::[0-9]{12}:role/[^*?<>]+$", arn))
     ])
-    error_message = "lake_formation needs at least one administrator, and roles by their whole ARN: Lake Formation grants to no pattern."
+    error_message = "lake_formation needs at least one administrator, and full role ARNs: Lake Formation does not grant to patterns."
   }
 
   validation {
     condition     = try(length(var.lake_formation.people), 0) == 0 || var.identity_center != null
-    error_message = "lake_formation.people is for roles that Identity Center made: without identity_center, the kit grants to those it makes."
+    error_message = "lake_formation.people is for roles that Identity Center created: without identity_center, leave it empty, since the kit grants to the roles it creates."
   }
 }
 
@@ -139,22 +139,22 @@ variable "log_auditor_reads" {
   type        = bool
   nullable    = false
   default     = true
-  description = "Whether the trail logs what the auditor function reads of the evidence, itself and through Athena, which reads in its name. False leaves out its reads of the provenance bucket, and nothing else: neither what it reads of the data, nor what it writes, nor what anybody else does."
+  description = "Whether the trail logs the auditor function's reads of the evidence, both its own and those of Athena with its role. False leaves out only its reads of the provenance bucket: its reads of data, its writes and everything that others do are still logged."
 }
 
 variable "management_trail_arn" {
   type        = string
   default     = null
-  description = "ARN of the trail that logs the account's management writes instead of this deployment's, such as the organization's: a second copy of them is billed. What alarms when a trail is stopped, a bucket of evidence opened or a key disabled hears of it from there, and custody doctor looks whether it does log them. Null: the deployment's own trail logs them."
+  description = "ARN of another trail, such as the organization's, that already logs the account's management write events: AWS bills a second copy of them. The alarms for a stopped trail, an opened evidence bucket or a disabled key then depend on it, and custody doctor checks that it logs these events. Null: the deployment's own trail logs them."
 
   validation {
     condition     = var.management_trail_arn == null ? true : can(regex("^arn:[a-z-]+:cloudtrail:[a-z0-9-]+:[0-9]{12}:trail/[A-Za-z0-9][A-Za-z0-9._-]{1,126}[A-Za-z0-9]$", var.management_trail_arn))
-    error_message = "management_trail_arn must be the whole ARN of a trail, arn:aws:cloudtrail:<region>:<account>:trail/<name> (aws cloudtrail describe-trails shows it), or be left out."
+    error_message = "management_trail_arn must be the full ARN of a trail, arn:aws:cloudtrail:<region>:<account>:trail/<name> (aws cloudtrail describe-trails shows it), or be left out."
   }
 
   validation {
     condition     = var.management_trail_arn == null ? true : !endswith(var.management_trail_arn, ":${var.account_id}:trail/${var.name}-${var.environment}")
-    error_message = "management_trail_arn names this deployment's own trail, which would then not log management writes, and nor would another: leave it out."
+    error_message = "management_trail_arn names this deployment's own trail, so no trail would log management write events: leave it out."
   }
 }
 
@@ -162,11 +162,11 @@ variable "name" {
   type        = string
   nullable    = false
   default     = "custody"
-  description = "Name of this deployment. The first part of every name."
+  description = "Name of the deployment. The first part of every name."
 
   validation {
     condition     = can(regex("^[a-z][a-z0-9]{2,19}$", var.name))
-    error_message = "name must be 3 to 20 lower-case letters and digits and start with a letter, such as custody. It takes no hyphen: custody-dev-*, the names of custody in dev, would also be those of a deployment called custody-dev, and each would reach into the other."
+    error_message = "name must be 3 to 20 lower-case letters and digits and start with a letter, such as custody. A hyphen is not allowed: the pattern custody-dev-* of custody in dev would also match the names of a deployment called custody-dev, and each could access the other."
   }
 }
 
@@ -178,7 +178,7 @@ variable "network" {
     services            = optional(set(string), ["glue", "kms", "logs", "sns", "sqs"])
   })
   default     = null
-  description = "A network without a way to the internet, in which functions and jobs then run: availability zones (add new ones at the end), private addresses, buckets of AWS itself that are read, and services that are reached, each by an endpoint that is billed by the hour and zone. Null: none; functions call AWS services over TLS all the same."
+  description = "A VPC without internet access, in which functions and jobs then run: Availability Zones (add new ones at the end), private address range, buckets owned by AWS that are read, and AWS services that are called, each through an endpoint that is billed per hour and zone. Null: no VPC; functions and jobs still call AWS services over TLS."
 
   validation {
     condition     = var.network == null ? true : alltrue([for az in var.network.azs : startswith(az, var.region)])
@@ -187,7 +187,7 @@ variable "network" {
 
   validation {
     condition     = var.network == null ? true : length(setsubtract(["glue", "kms", "logs", "sns", "sqs"], var.network.services)) == 0
-    error_message = "network.services must have glue, kms, logs, sns and sqs: without these the recorder records nothing, and the gate starts nothing and tells nobody."
+    error_message = "network.services must have glue, kms, logs, sns and sqs: without them the recorder cannot record, and the gate can neither start jobs nor send messages."
   }
 }
 
@@ -197,11 +197,11 @@ variable "operators" {
     deploy = set(string)
   })
   nullable    = false
-  description = "ARNs of roles and users, besides the kit's own, that touch objects. deploy: who plans and applies this, and so puts code and key registry. data: who reads and writes all objects, of data and of logs, and takes messages from the queues; leave it empty where they are worth anything. A role of Identity Center is given by its beginning, …:role/aws-reserved/sso.amazonaws.com/*AWSReservedSSO_<set>_*."
+  description = "ARNs of roles and users, besides the kit's own, that may access objects. deploy: those that plan and apply this, and so write code and the key registry. data: those that read and write all objects, data and logs, and receive messages from the queues; leave it empty if the data is valuable. Give a role of Identity Center as a pattern, …:role/aws-reserved/sso.amazonaws.com/*AWSReservedSSO_<set>_*."
 
   validation {
     condition     = length(var.operators.deploy) > 0
-    error_message = "operators.deploy must name who applies this (aws sts get-caller-identity shows it; of a session, its role): the buckets refuse everybody else, and the next plan could not read them."
+    error_message = "operators.deploy must name the role or user that applies this (aws sts get-caller-identity shows it; for a session, name its role): the buckets deny all others, and the next plan could not read them."
   }
 
   validation {
@@ -210,7 +210,7 @@ variable "operators" {
       can(regex("^arn:[a-z-]+:iam::[0-9]{12}:(role|user)/[^*?<>]+$", arn))
       || can(regex("^arn:[a-z-]+:iam::[0-9]{12}:role/aws-reserved/sso\\.amazonaws\\.com/\\*AWSReservedSSO_[^*?<>]+_\\*$", arn))
     ])
-    error_message = "operators must be whole ARNs of roles or users, or of permission sets (…:role/aws-reserved/sso.amazonaws.com/*AWSReservedSSO_<set>_*): replace the placeholders in env/${var.environment}.tfvars."
+    error_message = "operators must be full ARNs of roles or users, or patterns of permission sets (…:role/aws-reserved/sso.amazonaws.com/*AWSReservedSSO_<set>_*): replace the placeholders in env/${var.environment}.tfvars."
   }
 }
 
@@ -221,11 +221,11 @@ variable "people" {
   }))
   nullable    = false
   default     = {}
-  description = "Who may assume which of the people's roles (analyst, auditor, break-glass, data-engineer, producer, security-admin), by ARN of IAM user, signed in with MFA; and how many hours a session lasts. A persona that is left out has no role."
+  description = "For each persona (analyst, auditor, break-glass, data-engineer, producer, security-admin), the ARNs of the IAM users that may assume its role with MFA, and the session duration in hours. A persona that is left out has no role."
 
   validation {
     condition     = length(setsubtract(keys(var.people), ["analyst", "auditor", "break-glass", "data-engineer", "producer", "security-admin"])) == 0
-    error_message = "people knows analyst, auditor, break-glass, data-engineer, producer and security-admin only: remove the others."
+    error_message = "people may have only analyst, auditor, break-glass, data-engineer, producer and security-admin: remove the others."
   }
 
   validation {
@@ -235,14 +235,14 @@ variable "people" {
         [for arn in persona.principals : can(regex("^arn:[a-z-]+:iam::[0-9]{12}:user/[^*?<>]+$", arn))],
       ]
     ]))
-    error_message = "people must name, by persona, at least one user by its whole ARN: an account or a wildcard would leave it to others who comes in, and a role has neither MFA nor a name of its own."
+    error_message = "Each persona in people needs at least one full user ARN: an account or a wildcard would let others decide who has access, and a role has neither MFA nor a user name."
   }
 
   validation {
     condition = alltrue([
       for persona in values(var.people) : persona.session_hours >= 1 && persona.session_hours <= 12 && floor(persona.session_hours) == persona.session_hours
     ])
-    error_message = "session_hours in people must be a whole number of 1 to 12: IAM takes nothing else."
+    error_message = "session_hours in people must be a whole number of 1 to 12: IAM accepts no other value."
   }
 
   validation {
@@ -257,13 +257,13 @@ variable "permissions_boundaries" {
     service = string
   })
   default     = null
-  description = "ARNs of the permissions boundaries that terraform/bootstrap made. Null: they are made here, which only somebody may apply who can make policies."
+  description = "ARNs of the permissions boundaries that terraform/bootstrap created. Null: they are created here, which requires permission to create policies."
 
   validation {
     condition = var.permissions_boundaries == null ? true : alltrue([
       for arn in values(var.permissions_boundaries) : can(regex("^arn:[a-z-]+:iam::[0-9]{12}:policy/[^*?]+$", arn))
     ])
-    error_message = "permissions_boundaries must be whole ARNs of the account's own managed policies: take them from the output of terraform/bootstrap."
+    error_message = "permissions_boundaries must be full ARNs of the account's own managed policies: take them from the output of terraform/bootstrap."
   }
 }
 
@@ -274,7 +274,7 @@ variable "query" {
   })
   nullable    = false
   default     = {}
-  description = "Limits of the Athena workgroup: days that query results are kept, and bytes one query may scan (default 100 GiB)."
+  description = "Limits of the Athena workgroup: days that query results are kept, and bytes that one query may scan (default 100 GiB)."
 
   validation {
     condition     = var.query.result_days >= 1 && floor(var.query.result_days) == var.query.result_days
@@ -283,7 +283,7 @@ variable "query" {
 
   validation {
     condition     = var.query.scan_limit_bytes >= 10485760 && floor(var.query.scan_limit_bytes) == var.query.scan_limit_bytes
-    error_message = "query.scan_limit_bytes must be a whole number of at least 10485760 (10 MB): Athena takes no lower limit."
+    error_message = "query.scan_limit_bytes must be a whole number of at least 10485760 (10 MB): Athena accepts no lower limit."
   }
 }
 
@@ -299,19 +299,19 @@ variable "recorded_prefixes" {
 
   validation {
     condition     = length(setsubtract(keys(var.recorded_prefixes), ["analytics", "processed", "raw-data"])) == 0
-    error_message = "recorded_prefixes knows the buckets raw-data, processed and analytics only: remove the others."
+    error_message = "recorded_prefixes may have only the buckets raw-data, processed and analytics: remove the others."
   }
 
   validation {
     condition     = alltrue([for prefixes in values(var.recorded_prefixes) : length(prefixes) > 0])
-    error_message = "recorded_prefixes needs at least one prefix a bucket: write [\"\"] for the whole bucket, or leave the bucket out."
+    error_message = "recorded_prefixes needs at least one prefix for each bucket: write [\"\"] for the whole bucket, or leave the bucket out."
   }
 
   validation {
     condition = alltrue([
       for prefix in flatten(values(var.recorded_prefixes)) : prefix == "" || can(regex("^[A-Za-z0-9!_.*'()=-][A-Za-z0-9!_.*'()=/-]*/$", prefix))
     ])
-    error_message = "A prefix in recorded_prefixes must be empty or a folder such as incoming/: no slash in front, one at the end, and only letters, digits and !_.*'()=- between."
+    error_message = "A prefix in recorded_prefixes must be empty or a folder such as incoming/: no slash at the start, one at the end, and only letters, digits and !_.*'()=- between slashes."
   }
 
   validation {
@@ -333,7 +333,7 @@ variable "recorder" {
   })
   nullable    = false
   default     = {}
-  description = "Size of the recorder function. 1769 MB is one whole vCPU; hashing a large object takes the time it takes, hence the longest timeout Lambda has."
+  description = "Size of the recorder function. 1769 MB is one full vCPU; the default timeout is Lambda's maximum, since hashing a large object takes long."
 
   validation {
     condition     = var.recorder.batch_size >= 1 && var.recorder.batch_size <= 10
@@ -342,7 +342,7 @@ variable "recorder" {
 
   validation {
     condition     = var.recorder.max_concurrency >= 2 && var.recorder.max_concurrency <= 1000
-    error_message = "recorder.max_concurrency must be 2 to 1000: an SQS event source takes nothing else."
+    error_message = "recorder.max_concurrency must be 2 to 1000: an SQS event source accepts no other value."
   }
 
   validation {
@@ -359,7 +359,7 @@ variable "recorder" {
 variable "region" {
   type        = string
   nullable    = false
-  description = "Region everything is deployed into."
+  description = "AWS Region to deploy into."
 
   validation {
     condition     = can(regex("^[a-z]{2,8}(-[a-z0-9]+)+-[0-9]{1,2}$", var.region))
@@ -377,7 +377,7 @@ variable "retention" {
   })
   nullable    = false
   default     = {}
-  description = "How long what is kept. evidence: receipts and trail logs, under Object Lock in mode GOVERNANCE (an administrator can lift it) or COMPLIANCE (nobody can); key_window: between scheduling a key's deletion and the deletion; log: log groups and access logs; noncurrent: superseded versions of data, which cannot be verified once they are gone."
+  description = "Retention periods. evidence: receipts and trail logs, under Object Lock in mode GOVERNANCE (an administrator can bypass it) or COMPLIANCE (nobody can); key_window: the waiting period before a key is deleted; log: log groups and access logs; noncurrent: noncurrent versions of data, which cannot be verified once they are deleted."
 
   validation {
     condition     = contains(["GOVERNANCE", "COMPLIANCE"], var.retention.evidence_mode)
@@ -391,12 +391,12 @@ variable "retention" {
 
   validation {
     condition     = var.retention.key_window_days >= 7 && var.retention.key_window_days <= 30
-    error_message = "retention.key_window_days must be 7 to 30: KMS takes nothing else."
+    error_message = "retention.key_window_days must be 7 to 30: KMS accepts no other waiting period."
   }
 
   validation {
     condition     = contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.retention.log_days)
-    error_message = "retention.log_days must be a retention CloudWatch Logs knows, such as 30, 90, 180, 365, 731 or 3653."
+    error_message = "retention.log_days must be a retention that CloudWatch Logs offers, such as 30, 90, 180, 365, 731 or 3653."
   }
 
   validation {
@@ -419,7 +419,7 @@ variable "signing_key" {
     condition = try(
       var.signing_keys[var.signing_key].revoked_at == null && var.signing_keys[var.signing_key].valid_until == null, true
     )
-    error_message = "signing_key names a key that is revoked or has an end: what it signs would not hold. Add a new label to signing_keys and name that."
+    error_message = "signing_key names a key that is revoked or has a valid_until: its signatures would not be valid. Add a new label to signing_keys and name that."
   }
 }
 
@@ -430,7 +430,7 @@ variable "signing_keys" {
     revoked_at  = optional(string)
   }))
   nullable    = false
-  description = "Receipt keys by label, with the times (RFC 3339, UTC, Z) between which their signatures hold. To rotate: add a label, name it in signing_key, and give the old one valid_until. Never remove one: its receipts could not be verified any more."
+  description = "Signing keys by label, with the times (RFC 3339, UTC, Z) between which their signatures are valid. To rotate: add a label, name it in signing_key, and give the old one valid_until. Never remove one: its receipts could no longer be verified."
 
   validation {
     condition     = alltrue([for label in keys(var.signing_keys) : can(regex("^[a-z0-9][a-z0-9-]{0,19}$", label))])
@@ -453,26 +453,26 @@ variable "signing_keys" {
     error_message = "In signing_keys, valid_until must be later than valid_from."
   }
 
-  # The registry keeps what it was once told: a date that is put right later is a finding for ever.
+  # The registry keeps every date it was given: correcting one later leaves a permanent finding.
   validation {
     condition = alltrue([
       for key in values(var.signing_keys) : try(timecmp(key.valid_from, plantimestamp()) <= 0, true)
     ])
-    error_message = "In signing_keys, valid_from must not lie in the future: what the key signs until then would never hold, and no later date could mend it. Give a new key the present day, such as ${formatdate("YYYY-MM-DD", plantimestamp())}T00:00:00Z."
+    error_message = "In signing_keys, valid_from must not be in the future: receipts signed before it would never be valid, and no later change could repair them. Give a new key today's date, such as ${formatdate("YYYY-MM-DD", plantimestamp())}T00:00:00Z."
   }
 
   validation {
     condition = alltrue([
       for key in values(var.signing_keys) : key.revoked_at == null ? true : try(timecmp(key.revoked_at, plantimestamp()) <= 0, true)
     ])
-    error_message = "In signing_keys, revoked_at must not lie in the future: a revocation holds from a time that has passed. A key that is to end later has a valid_until."
+    error_message = "In signing_keys, revoked_at must not be in the future: a revocation takes effect at a time that has passed. To end a key later, set valid_until."
   }
 
   validation {
     condition = alltrue([
       for key in values(var.signing_keys) : key.revoked_at == null ? true : try(timecmp(key.valid_from, key.revoked_at) <= 0, true)
     ])
-    error_message = "In signing_keys, revoked_at must not be before valid_from: a key of which nothing holds is revoked as of its valid_from."
+    error_message = "In signing_keys, revoked_at must not be before valid_from: to invalidate all signatures of a key, set it to valid_from."
   }
 }
 
@@ -480,7 +480,7 @@ variable "skip_account_checks" {
   type        = bool
   nullable    = false
   default     = false
-  description = "Whether to plan without asking AWS who we are, as an environment without an account must. The check that the account is account_id goes with it."
+  description = "Whether to plan without asking AWS for the caller's identity, for environments without an account. This also skips the check that the account is account_id."
 }
 
 variable "stream" {
@@ -494,21 +494,21 @@ variable "stream" {
   })
   nullable    = false
   default     = {}
-  description = "The stream of viewing events: it delivers an object when so many MiB have come or so many seconds after the first record, and alarms when a record has waited for freshness_seconds. parquet: delivered as Parquet by the columns of a Glue table of the kit's database, under incoming/stream/<table>-parquet/, for readers other than the kit's jobs, which take lines of JSON alone."
+  description = "The stream of viewing events: it delivers an object after buffering_mib of records, or buffering_seconds after the first record, and an alarm tells when a record has waited for freshness_seconds. parquet: convert to Parquet with the columns of a Glue table of the kit's database, under incoming/stream/<table>-parquet/, for readers other than the kit's jobs, which read only lines of JSON."
 
   validation {
     condition     = var.stream.buffering_mib >= (var.stream.parquet == null ? 1 : 64) && var.stream.buffering_mib <= 128 && floor(var.stream.buffering_mib) == var.stream.buffering_mib
-    error_message = "stream.buffering_mib must be a whole number of 1 to 128, of 64 to 128 for Parquet: Firehose takes nothing else."
+    error_message = "stream.buffering_mib must be a whole number of 1 to 128, of 64 to 128 for Parquet: Firehose accepts no other value."
   }
 
   validation {
     condition     = var.stream.buffering_seconds >= 0 && var.stream.buffering_seconds <= 900 && floor(var.stream.buffering_seconds) == var.stream.buffering_seconds
-    error_message = "stream.buffering_seconds must be a whole number of 0 to 900: Firehose takes nothing else."
+    error_message = "stream.buffering_seconds must be a whole number of 0 to 900: Firehose accepts no other value."
   }
 
   validation {
     condition     = var.stream.freshness_seconds > var.stream.buffering_seconds
-    error_message = "stream.freshness_seconds must be more than stream.buffering_seconds: so long a record waits in any case."
+    error_message = "stream.freshness_seconds must be more than stream.buffering_seconds: records may always wait that long."
   }
 }
 
@@ -516,39 +516,39 @@ variable "tags" {
   type        = map(string)
   nullable    = false
   default     = {}
-  description = "Tags for everything, besides project, environment and managed_by: at most seven, which every service takes."
+  description = "Tags for all resources, in addition to project, environment and managed_by: at most seven, so that every service accepts them."
 
-  # IAM takes Environment and environment for one key.
+  # IAM treats Environment and environment as the same key.
   # https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html#id_tags_rules
   validation {
     condition     = length(setintersection([for key in keys(var.tags) : lower(key)], ["project", "environment", "managed_by"])) == 0
-    error_message = "The tags project, environment and managed_by are the kit's own, in capitals too, which IAM does not tell apart: choose other names."
+    error_message = "The tags project, environment and managed_by are reserved for the kit, in upper case too: IAM tag keys are not case-sensitive. Choose other names."
   }
 
   validation {
     condition     = length(distinct([for key in keys(var.tags) : lower(key)])) == length(var.tags)
-    error_message = "Two keys in tags differ in capitals alone, which IAM takes for one key: keep one of them."
+    error_message = "Two keys in tags differ only in case, and IAM treats them as the same key: keep one of them."
   }
 
   validation {
     condition     = alltrue([for key in keys(var.tags) : !startswith(lower(key), "aws:")])
-    error_message = "A key in tags must not begin with aws: in any spelling, which AWS keeps for itself."
+    error_message = "A key in tags must not begin with aws: in upper or lower case: AWS reserves this prefix."
   }
 
   validation {
     condition     = alltrue([for key in keys(var.tags) : can(regex("^[\\p{L}\\p{N} _.:/=+@-]{1,128}$", key))])
-    error_message = "A key in tags must be 1 to 128 letters, digits, spaces and _ . : / = + - @: IAM takes no other."
+    error_message = "A key in tags must be 1 to 128 letters, digits, spaces and _ . : / = + - @: IAM accepts no others."
   }
 
   validation {
     condition     = alltrue([for value in values(var.tags) : value == null ? false : can(regex("^[\\p{L}\\p{N} _.:/=+@-]{0,256}$", value))])
-    error_message = "A value in tags must be at most 256 letters, digits, spaces and _ . : / = + - @: IAM takes no other."
+    error_message = "A value in tags must be at most 256 letters, digits, spaces and _ . : / = + - @: IAM accepts no others."
   }
 
   # https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-tagging.html
   validation {
     condition     = length(var.tags) <= 7
-    error_message = "tags must be at most 7: the kit adds three, and an object in S3 takes ten."
+    error_message = "tags must have at most 7 entries: the kit adds three, and an S3 object can have ten."
   }
 }
 
@@ -556,7 +556,7 @@ variable "trail_regions" {
   type        = set(string)
   nullable    = false
   default     = []
-  description = "Regions whose trail logs the tables read, besides the region itself and us-east-1 (global services)."
+  description = "Regions whose trail logs the tables read, in addition to the deployment's region and us-east-1 (global services)."
 
   validation {
     condition     = alltrue([for region in var.trail_regions : can(regex("^[a-z]{2,8}(-[a-z0-9]+)+-[0-9]{1,2}$", region))])
@@ -573,7 +573,7 @@ variable "warehouse" {
     rotation_days = optional(number, 30)
   })
   default     = null
-  description = "The account by which data is loaded into a warehouse: its name; the API that sets and tries its password, by ARN with stage and as an https URL (src/custody/rotation/account_api.py says what it answers); the roles that read the password; and the days after which it is renewed. Null: there is none, and no secret."
+  description = "The account with which data is loaded into a warehouse: its name; the API that sets and tests its password, by ARN with stage and as an https URL (src/custody/rotation/account_api.py describes it); the roles that read the password; and the rotation period in days. Null: no such account and no secret."
 
   validation {
     condition     = var.warehouse == null ? true : can(regex("^[A-Za-z0-9_.-]{1,64}$", var.warehouse.account))
@@ -587,7 +587,7 @@ variable "warehouse" {
 
   validation {
     condition     = var.warehouse == null ? true : can(regex("^https://[A-Za-z0-9.-]+(:[0-9]+)?(/[A-Za-z0-9_./-]*)?$", var.warehouse.endpoint))
-    error_message = "warehouse.endpoint must be an https URL of host and path: a password goes there."
+    error_message = "warehouse.endpoint must be an https URL of host and path: the password is sent there."
   }
 }
 
@@ -595,7 +595,7 @@ variable "watermark_minutes" {
   type        = number
   nullable    = false
   default     = 60
-  description = "Minutes until a missing receipt or trail event is a finding and not just late. CloudTrail delivers within minutes but promises nothing."
+  description = "Minutes until a missing receipt or trail event is a finding and not just late. CloudTrail usually delivers within minutes, but does not guarantee it."
 
   validation {
     condition     = var.watermark_minutes >= 0 && var.watermark_minutes <= 1440 && floor(var.watermark_minutes) == var.watermark_minutes

@@ -1,5 +1,5 @@
-# The account by which data is loaded into a warehouse elsewhere: its password lies in Secrets Manager, where the rotator
-# makes it and renews it. Nobody ever knows it.
+# The account with which data is loaded into an external warehouse: its password is in Secrets Manager, where the rotator
+# creates and rotates it. No person ever knows it.
 
 locals {
   warehouse_secret_name = "${local.prefix}-warehouse"
@@ -15,7 +15,7 @@ data "aws_iam_policy_document" "rotator_secret" {
     resources = [local.warehouse_secret_arn]
   }
 
-  # What it made and nobody has yet; and the current version, whose other fields go into the next one. Not the one before.
+  # The pending version that it created; and the current version, whose other fields are copied into it. Not the previous one.
   statement {
     sid       = "ReadCurrentAndPendingVersion"
     actions   = ["secretsmanager:GetSecretValue"]
@@ -83,7 +83,7 @@ module "rotator_role" {
 
   account_id   = var.account_id
   boundary_arn = local.boundary_arns["service"]
-  description  = "Renews the password of the account that loads the warehouse of ${local.prefix}"
+  description  = "Rotates the password of the account that loads the warehouse of ${local.prefix}"
   name         = local.role_names["rotator"]
   trust        = { service = { name = "lambda.amazonaws.com", source_arns = [local.function_arns["rotator"]] } }
 
@@ -95,7 +95,7 @@ module "rotator_role" {
   })
 }
 
-# What the rotator works with, apart from the secret: its settings and its log hold none.
+# For the rotator's settings and log, apart from the secret: they contain no secret.
 module "rotator_key" {
   source = "./modules/key"
   count  = var.warehouse == null ? 0 : 1
@@ -129,7 +129,7 @@ module "warehouse_secret" {
 
   account_id       = var.account_id
   deployers        = var.operators.deploy
-  description      = "Opens the account ${var.warehouse.account}, which loads the warehouse of ${local.prefix}"
+  description      = "Password of the account ${var.warehouse.account}, which loads the warehouse of ${local.prefix}"
   name             = local.warehouse_secret_name
   readers          = var.warehouse.readers
   recovery_days    = var.retention.key_window_days

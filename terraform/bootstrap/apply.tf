@@ -1,5 +1,5 @@
-# What an apply changes, beside what it reads: the kit's resources, by their names. Taking an environment down, ending
-# its trail and scheduling a key's deletion are not here: those are an administrator's.
+# What an apply changes, in addition to what it reads: the kit's resources, by their names. Destroying an environment,
+# stopping its trail and scheduling a key's deletion are not allowed here: an administrator does those.
 
 data "aws_iam_policy_document" "write_state" {
   statement {
@@ -9,7 +9,7 @@ data "aws_iam_policy_document" "write_state" {
   }
 }
 
-# aws_s3_bucket and what hangs on it, aws_s3_object.
+# aws_s3_bucket and its configuration resources, aws_s3_object.
 data "aws_iam_policy_document" "change_storage" {
   statement {
     sid = "ChangeBuckets"
@@ -31,14 +31,14 @@ data "aws_iam_policy_document" "change_storage" {
     resources = [local.kit.buckets]
   }
 
-  # The registry names its own date to keep until, hence the retention.
+  # The registry object sets its own retain-until date, hence the retention.
   statement {
     sid       = "PlaceObjects"
     actions   = ["s3:PutObject", "s3:PutObjectRetention", "s3:PutObjectTagging"]
     resources = [local.kit.code, local.kit.registry]
   }
 
-  # The provider deletes every version of code that is replaced. The registry is evidence and stays.
+  # The provider deletes every version of replaced code. The registry is evidence and is not deleted.
   statement {
     sid       = "RemoveOldCode"
     actions   = ["s3:DeleteObject", "s3:DeleteObjectVersion"]
@@ -72,7 +72,7 @@ data "aws_iam_policy_document" "change_storage" {
 
 # aws_kms_key, aws_kms_alias.
 data "aws_iam_policy_document" "change_keys" {
-  # CreateKey has no resource form. A key is born with the kit's tags, or it is not made.
+  # CreateKey does not support resource-level permissions. A key is created only with the kit's tags.
   statement {
     sid       = "CreateKeys"
     actions   = ["kms:CreateKey"]
@@ -105,7 +105,7 @@ data "aws_iam_policy_document" "change_keys" {
     }
   }
 
-  # A new key has neither tag nor alias yet, and neither has to be taken from anybody who does.
+  # A new key has no tag and no alias yet. A key that has either may belong to somebody else, and is not tagged.
   # https://docs.aws.amazon.com/kms/latest/developerguide/tag-permissions.html
   statement {
     sid       = "TagNewKeys"
@@ -139,7 +139,7 @@ data "aws_iam_policy_document" "change_keys" {
     }
   }
 
-  # An alias is changed by who may change both it and its key.
+  # Changing an alias requires permission on both the alias and its key.
   statement {
     sid       = "NameKeys"
     actions   = ["kms:CreateAlias", "kms:DeleteAlias", "kms:UpdateAlias"]
@@ -159,9 +159,9 @@ locals {
   ]
 }
 
-# aws_iam_role, aws_iam_role_policy, and the taking away of others.
+# aws_iam_role, aws_iam_role_policy, and the removal of any other policies.
 data "aws_iam_policy_document" "change_roles" {
-  # Nobody makes or strengthens a role that is not under one of the kit's boundaries, nor takes a role from under it.
+  # A role can be created or changed only with one of the kit's boundaries, and its boundary cannot be removed.
   # https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html
   statement {
     sid = "ChangeRolesWithinTheirBoundary"
@@ -181,7 +181,7 @@ data "aws_iam_policy_document" "change_roles" {
     }
   }
 
-  # IAM knows no condition on the boundary for these; what a role may do is not theirs.
+  # These actions have no condition key for the boundary; they do not change a role's permissions.
   statement {
     sid = "ChangeWhatRolesAreCalled"
     actions = [
@@ -227,7 +227,7 @@ data "aws_iam_policy_document" "change_functions" {
     resources = [local.kit.functions, local.kit.mappings]
   }
 
-  # A mapping's id is random, and CreateEventSourceMapping has no resource form: its function says whose it is.
+  # A mapping's id is random, and CreateEventSourceMapping has no resource-level permissions: the function's ARN limits it.
   statement {
     sid       = "ConnectFunctions"
     actions   = ["lambda:CreateEventSourceMapping", "lambda:DeleteEventSourceMapping", "lambda:UpdateEventSourceMapping"]
@@ -240,7 +240,7 @@ data "aws_iam_policy_document" "change_functions" {
     }
   }
 
-  # A function's environment is encrypted for it under a grant of whoever makes the function.
+  # A function's environment is encrypted under a KMS grant that the creator of the function gives to Lambda.
   # https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars-encryption.html
   statement {
     sid       = "EncryptFunctionSettings"
@@ -287,7 +287,7 @@ data "aws_iam_policy_document" "change_streams" {
     resources = [local.kit.streams]
   }
 
-  # Firehose encrypts what waits under a grant of whoever makes the stream.
+  # Firehose encrypts buffered records under a KMS grant that the creator of the stream gives to it.
   # https://docs.aws.amazon.com/firehose/latest/APIReference/API_DeliveryStreamEncryptionConfigurationInput.html
   statement {
     sid       = "LetFirehoseEncrypt"
@@ -351,7 +351,7 @@ data "aws_iam_policy_document" "change_queries" {
     resources = [local.kit.jobs, local.kit.rulesets]
   }
 
-  # A security configuration is no resource for IAM.
+  # Security configurations do not support resource-level permissions.
   statement {
     sid       = "ChangeSecurityOfJobs"
     actions   = ["glue:CreateSecurityConfiguration", "glue:DeleteSecurityConfiguration"]
@@ -377,7 +377,7 @@ data "aws_iam_policy_document" "change_queries" {
 # aws_cloudtrail, aws_cloudwatch_event_rule and _target, aws_cloudwatch_metric_alarm, aws_cloudwatch_log_group and
 # _metric_filter, aws_sns_topic, aws_sns_topic_subscription.
 data "aws_iam_policy_document" "change_watch" {
-  # It starts the trail and sets what it logs; it can neither stop nor delete it.
+  # Allows starting the trail and setting what it logs, not stopping or deleting it.
   statement {
     sid = "ChangeTrail"
     actions = [
@@ -437,7 +437,7 @@ data "aws_iam_policy_document" "change_watch" {
     resources = [local.kit.topics]
   }
 
-  # Addresses come; who leaves uses the link in his mail, for sns:Unsubscribe would reach every topic of the account.
+  # Addresses are only added; to unsubscribe, use the link in the e-mail: sns:Unsubscribe would apply to every topic of the account.
   statement {
     sid       = "SubscribeAddresses"
     actions   = ["sns:Subscribe"]

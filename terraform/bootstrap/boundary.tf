@@ -1,5 +1,5 @@
-# What roles may do at most. The root's roles carry the first two, by the ARNs that its inputs name; the CI roles carry
-# the third, and so does nobody who could change any of them.
+# The permissions boundaries. The root's roles have the first two, by the ARNs given in its inputs; the CI roles have the
+# third. No role that has one of them can change it.
 
 module "boundary" {
   source   = "../modules/boundary"

@@ -1,5 +1,5 @@
-# Who plans and who applies: workflows of one repository, each in an environment of its own, by GitHub's tokens. There
-# is no long-lived key. https://docs.github.com/actions/security-for-github-actions/security-hardening-your-deployments
+# The roles that plan and apply: assumed by workflows of one repository, each in an environment of its own, with GitHub's OIDC
+# tokens. There is no long-lived key. https://docs.github.com/actions/security-for-github-actions/security-hardening-your-deployments
 
 resource "aws_iam_openid_connect_provider" "github" {
   count = var.github.provider_arn == null ? 1 : 0
@@ -8,7 +8,7 @@ resource "aws_iam_openid_connect_provider" "github" {
   client_id_list = ["sts.amazonaws.com"]
 }
 
-# By name: a role may trust a provider that is yet to come, and what it trusts is known at plan.
+# Built from its name: a role may trust a provider that does not exist yet, and the trust policy is known at plan.
 locals {
   provider_arn = (
     var.github.provider_arn != null ? var.github.provider_arn : "${local.iam}:oidc-provider/token.actions.githubusercontent.com"
@@ -21,7 +21,7 @@ module "plan_role" {
   account_id          = var.account_id
   boundary_arn        = module.boundary["ci"].arn
   managed_policy_arns = { read = local.read_policy_arn, read-parts = local.more_policy_arns["read-parts"] }
-  description         = "Plans ${local.prefix}: reads what is deployed, and holds the lock of its state"
+  description         = "Plans ${local.prefix}: reads the deployed resources and locks the state"
   name                = local.role_names["plan"]
 
   policies = {

@@ -10,7 +10,7 @@ locals {
   bucket_names = { for short in ["state", "state-logs"] : short => "${local.prefix}-${short}-${var.account_id}" }
   bucket_arns  = { for short, name in local.bucket_names : short => "arn:${local.partition}:s3:::${name}" }
 
-  # The root's state, its lock, and the state of what is made here.
+  # The root's state, its lock file, and the state of this configuration.
   state_key   = "${var.name}/${var.environment}/terraform.tfstate"
   state_arn   = "${local.bucket_arns["state"]}/${local.state_key}"
   lock_arn    = "${local.state_arn}.tflock"
@@ -20,7 +20,7 @@ locals {
   role_names = { for short in ["apply", "plan"] : short => "${local.prefix}-${short}" }
   role_arns  = { for short, name in local.role_names : short => "${local.iam}:role/${name}" }
 
-  # What the kit's resources of each service are called: the root's names begin with the prefix.
+  # ARN patterns of the kit's resources by service: the root's names begin with the prefix.
   kit = {
     alarms      = "arn:${local.partition}:cloudwatch:${var.region}:${var.account_id}:alarm:${local.prefix}-*"
     aliases     = "arn:${local.partition}:kms:${var.region}:${var.account_id}:alias/${local.prefix}-*"
@@ -56,12 +56,12 @@ locals {
   }
   database = replace("${var.name}_${var.environment}", "-", "_")
 
-  # What networks are made of, by type. Ids are random.
+  # The resources of a network, by type. Ids are random.
   network = {
     for type in ["route-table", "security-group", "security-group-rule", "subnet", "vpc", "vpc-endpoint", "vpc-flow-log"] :
     type => "arn:${local.partition}:ec2:${var.region}:${var.account_id}:${type}/*"
   }
 
-  # A key's id is random: those of the kit are told by their tags, and so is what a network is made of.
+  # A key's id is random: the kit's keys are identified by their tags, and so are the resources of a network.
   kit_tags = { project = var.name, environment = var.environment, managed_by = "terraform" }
 }

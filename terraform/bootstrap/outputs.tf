@@ -1,5 +1,5 @@
 output "backend" {
-  description = "What env/<environment>.s3.tfbackend holds: paste it."
+  description = "Content of env/<environment>.s3.tfbackend: paste it there."
   value       = <<-EOT
     bucket       = "${module.state.name}"
     key          = "${local.state_key}"
@@ -11,12 +11,12 @@ output "backend" {
 }
 
 output "boundaries" {
-  description = "ARNs of the permissions boundaries by whose they are: ci, people, service."
+  description = "ARNs of the permissions boundaries by purpose: ci, people, service."
   value       = { for purpose, boundary in module.boundary : purpose => boundary.arn }
 }
 
 output "github" {
-  description = "What the repository's environments need, by environment's name: the role that their workflows assume."
+  description = "Variables of the repository's GitHub environments, by environment: the ARN of the role that its workflows assume."
   value = {
     (var.environment)         = module.apply_role.ready_arn
     "${var.environment}-plan" = module.plan_role.ready_arn
@@ -29,7 +29,7 @@ output "roles" {
 }
 
 output "variables" {
-  description = "What env/<environment>.tfvars holds besides: paste it."
+  description = "Variables that env/<environment>.tfvars needs in addition: paste them there."
   value       = <<-EOT
     permissions_boundaries = {
       people  = "${module.boundary["people"].arn}"

@@ -1,7 +1,7 @@
-# What a plan reads and an apply changes of the parts that an environment may do without: a network and a secret. In policies
-# of their own, for IAM takes no more in those of read.tf and apply.tf.
+# What a plan reads and an apply changes of the optional parts of an environment: network and secret. In separate policies,
+# because those of read.tf and apply.tf have reached IAM's size limit.
 
-# aws_vpc and what is in it, aws_flow_log. To describe has no resource, but for a VPC's attributes.
+# aws_vpc and the resources in it, aws_flow_log. Describe actions have no resource-level permissions, except for a VPC's attributes.
 data "aws_iam_policy_document" "read_parts" {
   statement {
     sid = "DescribeNetworks"
@@ -26,7 +26,7 @@ data "aws_iam_policy_document" "read_parts" {
     resources = [local.network["vpc"]]
   }
 
-  # aws_secretsmanager_secret and _rotation. What is in it is no business of a plan.
+  # aws_secretsmanager_secret and _rotation. A plan does not read the secret's value.
   statement {
     sid       = "ReadSecretSettings"
     actions   = ["secretsmanager:DescribeSecret", "secretsmanager:GetResourcePolicy"]
@@ -41,8 +41,8 @@ data "aws_iam_policy_document" "read_parts" {
   }
 }
 
-# aws_vpc and what is in it, aws_flow_log. The same as CreateKeys and ChangeKeys in apply.tf: ids are random, so a network is the kit's by its tags. Whatever is made
-# bears them from the first, and is made in a network that does.
+# aws_vpc and the resources in it, aws_flow_log. As with CreateKeys and ChangeKeys in apply.tf, ids are random, so the kit's
+# networks are identified by tags. Resources are created with these tags, and only in a network that has them.
 # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/supported-iam-actions-tagging.html
 data "aws_iam_policy_document" "change_networks" {
   dynamic "statement" {
@@ -68,7 +68,7 @@ data "aws_iam_policy_document" "change_networks" {
         }
       }
 
-      # An endpoint leads to services of AWS, never to somebody's.
+      # An endpoint connects to AWS services only, never to a third party's service.
       # https://docs.aws.amazon.com/vpc/latest/privatelink/security_iam_id-based-policy-examples.html
       dynamic "condition" {
         for_each = try([statement.value.owner], [])
@@ -143,14 +143,14 @@ data "aws_iam_policy_document" "change_networks" {
     }
   }
 
-  # By which jobs run in a network: aws_glue_connection.
+  # aws_glue_connection, through which jobs run in a network.
   statement {
     sid       = "ChangeConnections"
     actions   = ["glue:CreateConnection", "glue:DeleteConnection", "glue:TagResource", "glue:UntagResource", "glue:UpdateConnection"]
     resources = [local.kit.catalog, local.kit.connections]
   }
 
-  # A VPC comes with a group that nobody made, and so without tags.
+  # A VPC's default security group is created by AWS, and so without tags.
   statement {
     sid       = "TagDefaultGroups"
     actions   = ["ec2:CreateTags"]
@@ -195,7 +195,7 @@ data "aws_iam_policy_document" "change_secrets" {
     resources = [local.kit.secrets]
   }
 
-  # It has the first version made, and whoever switches rotation on must be allowed to call the function.
+  # Enabling rotation creates the first version of the secret, and requires permission to invoke the function.
   # https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotating-secrets-required-permissions-function.html
   statement {
     sid       = "StartRotation"
@@ -212,12 +212,12 @@ data "aws_iam_policy_document" "change_parts" {
   ]
 }
 
-# Managed policies, with change_watch of apply.tf: for all of it there is no room inline.
+# Managed policies, including change_watch of apply.tf: inline policies have no room for all of it.
 resource "aws_iam_policy" "more" {
   for_each = {
-    change-parts = { description = "What an apply changes of networks, secrets and streams of ${local.prefix}", policy = data.aws_iam_policy_document.change_parts.json }
-    change-watch = { description = "What an apply changes of what watches ${local.prefix}", policy = data.aws_iam_policy_document.change_watch.json }
-    read-parts   = { description = "What a plan reads of networks and secrets of ${local.prefix}", policy = data.aws_iam_policy_document.read_parts.json }
+    change-parts = { description = "Lets an apply change networks, secrets and streams of ${local.prefix}", policy = data.aws_iam_policy_document.change_parts.json }
+    change-watch = { description = "Lets an apply change the trail, alarms, rules and logs of ${local.prefix}", policy = data.aws_iam_policy_document.change_watch.json }
+    read-parts   = { description = "Lets a plan read networks and secrets of ${local.prefix}", policy = data.aws_iam_policy_document.read_parts.json }
   }
 
   name        = "${local.prefix}-ci-${each.key}"
@@ -227,12 +227,12 @@ resource "aws_iam_policy" "more" {
   lifecycle {
     precondition {
       condition     = length(replace(each.value.policy, "/\\s/", "")) <= 6144
-      error_message = "The policy ${each.key} of the workflows must not exceed 6144 characters, white space not counted: IAM takes no more. Shorten the name."
+      error_message = "The policy ${each.key} of the workflows must not exceed 6144 characters, not counting white space: this is IAM's limit. Shorten the name."
     }
   }
 }
 
-# By name, which is known at plan, and after the policies all the same.
+# Built from names, which are known at plan; the reference keeps the order.
 locals {
   more_policy_arns = { for short, policy in aws_iam_policy.more : short => "${local.iam}:policy/${policy.name}" }
 }

@@ -4,10 +4,10 @@ provider "aws" {
 
   skip_credentials_validation = var.skip_account_checks
   skip_metadata_api_check     = var.skip_account_checks
-  skip_region_validation      = true # AWS opens regions that this provider has not heard of
+  skip_region_validation      = true # AWS opens regions that this version of the provider does not know
   skip_requesting_account_id  = var.skip_account_checks
 
-  # managed_by is what keeps the CI roles off these: they administer the keys that carry the kit's own tag.
+  # This managed_by keeps the CI roles away from these resources: they administer only keys with the kit's own tag.
   default_tags {
     tags = merge(var.tags, {
       project     = var.name

@@ -1,9 +1,9 @@
-# What a plan reads, which both roles may: for each type of resource in the root, the calls that the provider makes to
-# refresh it. They were taken from the provider's own log of a plan; tests/plan/test_ci_roles.py holds the list by type.
+# What a plan reads; both roles may do so. For each resource type in the root, these are the calls that the provider makes to
+# refresh it. They were taken from the provider's log of a plan; tests/plan/test_ci_roles.py has the list by type.
 # https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
 
 data "aws_iam_policy_document" "read" {
-  # aws_s3_bucket and what hangs on it. The provider asks whether a bucket is there by HeadBucket, which is s3:ListBucket.
+  # aws_s3_bucket and its configuration resources. The provider checks that a bucket exists with HeadBucket, which needs s3:ListBucket.
   statement {
     sid = "ReadBucketSettings"
     actions = [
@@ -28,16 +28,16 @@ data "aws_iam_policy_document" "read" {
     resources = [local.kit.buckets]
   }
 
-  # aws_s3_object: code and the key registry, which Terraform itself keeps. No other object. Of its lock S3 tells nobody who
-  # may not ask for the retention.
+  # aws_s3_object: code and the key registry, which Terraform manages. No other object. Reading its Object Lock settings
+  # requires s3:GetObjectRetention.
   statement {
     sid       = "ReadPlacedObjects"
     actions   = ["s3:GetObject", "s3:GetObjectRetention", "s3:GetObjectTagging"]
     resources = [local.kit.code, local.kit.registry]
   }
 
-  # aws_s3_object again: HeadObject answers with the checksum only to those who may decrypt. The encryption context is
-  # the bucket (it has a bucket key), so this opens nothing but objects of these two.
+  # aws_s3_object again: HeadObject returns the checksum only to callers that may decrypt. The encryption context is the
+  # bucket (it has an S3 Bucket Key), so this allows decrypting objects of these two buckets only.
   # https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html
   statement {
     sid       = "DecryptPlacedObjects"
@@ -57,7 +57,7 @@ data "aws_iam_policy_document" "read" {
     }
   }
 
-  # aws_lambda_function: without it GetFunction leaves the environment out, and every plan would set it anew.
+  # aws_lambda_function: without it, GetFunction omits the environment, and every plan would set it again.
   # https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars-encryption.html
   statement {
     sid       = "DecryptFunctionSettings"
@@ -100,7 +100,7 @@ data "aws_iam_policy_document" "read" {
     }
   }
 
-  # aws_iam_role, its policies, and that it has no others.
+  # aws_iam_role, its policies, and the check that it has no others.
   statement {
     sid       = "ReadRoles"
     actions   = ["iam:GetRole", "iam:GetRolePolicy", "iam:ListAttachedRolePolicies", "iam:ListRolePolicies"]
@@ -174,8 +174,8 @@ data "aws_iam_policy_document" "read" {
     resources = [local.kit.catalog, local.kit.database, local.kit.jobs, local.kit.rulesets, local.kit.tables, local.kit.workgroup]
   }
 
-  # aws_kms_alias, aws_cloudwatch_log_group, aws_cloudtrail, aws_glue_security_configuration, aws_sns_topic_subscription; and aws_lakeformation_*, where
-  # the root has them. AWS has no form of these that names a resource.
+  # aws_kms_alias, aws_cloudwatch_log_group, aws_cloudtrail, aws_glue_security_configuration, aws_sns_topic_subscription; and
+  # aws_lakeformation_*, if the root has them. These actions have no resource-level permissions.
   statement {
     sid = "ListWhatHasNoName"
     actions = [
@@ -193,7 +193,7 @@ data "aws_iam_policy_document" "read" {
     resources = ["*"]
   }
 
-  # aws_ssoadmin_*, where the root has them: the instance and its ids are the organization's, and random.
+  # aws_ssoadmin_*, if the root has them: the instance belongs to the organization, and the ids are random.
   statement {
     sid = "ReadPermissionSets"
     actions = [
@@ -215,21 +215,21 @@ data "aws_iam_policy_document" "read" {
   }
 }
 
-# A managed policy: beside what an apply changes there is no room for it inline.
+# A managed policy: there is no room for it among the inline policies of the apply role.
 resource "aws_iam_policy" "read" {
   name        = "${local.prefix}-ci-read"
-  description = "What a plan of ${local.prefix} reads"
+  description = "Lets a plan read the resources of ${local.prefix}"
   policy      = data.aws_iam_policy_document.read.json
 
   lifecycle {
     precondition {
       condition     = length(replace(data.aws_iam_policy_document.read.json, "/\\s/", "")) <= 6144
-      error_message = "What a plan reads must not exceed 6144 characters, white space not counted: IAM takes no more. Shorten the name."
+      error_message = "The policy read must not exceed 6144 characters, not counting white space: this is IAM's limit. Shorten the name."
     }
   }
 }
 
-# By name, which is known at plan, and after the policy all the same.
+# Built from the name, which is known at plan; the reference keeps the order.
 locals {
   read_policy_arn = "${local.iam}:policy/${aws_iam_policy.read.name}"
 }
@@ -248,7 +248,7 @@ data "aws_iam_policy_document" "read_state" {
     resources = [local.state_arn]
   }
 
-  # A plan locks the state like an apply: an object is created and, at the end, deleted.
+  # A plan locks the state as an apply does: it creates a lock file, and deletes it at the end.
   statement {
     sid       = "HoldLock"
     actions   = ["s3:DeleteObject", "s3:GetObject", "s3:PutObject"]

@@ -1,4 +1,4 @@
-# Where Terraform keeps its state: what the root deployed, and what is made here.
+# Where Terraform stores its state: that of the root and that of this configuration.
 
 module "state_key" {
   source = "../modules/key"
@@ -8,7 +8,7 @@ module "state_key" {
   description          = "Encrypts the Terraform state of ${local.prefix}"
   name                 = "${local.prefix}-state"
 
-  # Directly or not at all: no service uses it for others.
+  # Used directly by these roles only: no AWS service uses it for others.
   users = {
     AdministratorsKeepState = {
       principals = var.administrators

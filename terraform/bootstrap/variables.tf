@@ -1,31 +1,31 @@
 variable "account_id" {
   type        = string
   nullable    = false
-  description = "Account everything is deployed into, 12 digits. Other accounts are refused."
+  description = "ID of the AWS account to deploy into, 12 digits. Terraform refuses any other account."
 
   validation {
     condition     = can(regex("^[0-9]{12}$", var.account_id))
-    error_message = "account_id must be 12 digits, not ${jsonencode(var.account_id)}: put your account's number into bootstrap/env/${var.environment}.tfvars (aws sts get-caller-identity shows it)."
+    error_message = "account_id must be 12 digits, not ${jsonencode(var.account_id)}: write your account ID into bootstrap/env/${var.environment}.tfvars (aws sts get-caller-identity shows it)."
   }
 }
 
 variable "administrators" {
   type        = set(string)
   nullable    = false
-  description = "Roles, by ARN, that run this and so keep its state: they alone read and write objects of the state bucket besides the CI roles."
+  description = "ARNs of the roles that apply this configuration. Only they and the CI roles read and write objects in the state bucket."
 
   validation {
     condition = length(var.administrators) > 0 && alltrue([
       for arn in var.administrators : can(regex("^arn:[a-z-]+:iam::[0-9]{12}:role/[^*?]+$", arn))
     ])
-    error_message = "administrators must be at least one role's whole ARN: without one, nobody could change what is made here. With IAM Identity Center it is that of the role AWSReservedSSO_… in this account."
+    error_message = "administrators must have at least one full role ARN: without one, nobody could change what this configuration creates. With IAM Identity Center, use the ARN of the role AWSReservedSSO_… in this account."
   }
 }
 
 variable "environment" {
   type        = string
   nullable    = false
-  description = "Environment, such as dev or prod. Part of every name, and of the names of the environments on GitHub."
+  description = "Environment, such as dev or prod. Part of every name, and of the names of the GitHub environments."
 
   validation {
     condition     = can(regex("^[a-z][a-z0-9]{1,9}$", var.environment))
@@ -39,7 +39,7 @@ variable "github" {
     provider_arn = optional(string)
   })
   nullable    = false
-  description = "Repository (owner/name) whose workflows plan and apply, and the ARN of the account's OIDC provider for GitHub if it has one already. An account has one only: null makes it."
+  description = "Repository (owner/name) whose workflows plan and apply, and the ARN of the account's OIDC provider for GitHub if there is one already. An account can have only one: null creates it."
 
   validation {
     condition     = can(regex("^[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9._-]+$", var.github.repository))
@@ -58,18 +58,18 @@ variable "name" {
   type        = string
   nullable    = false
   default     = "custody"
-  description = "Name of the deployment. The first part of every name; the same as in the root."
+  description = "Name of the deployment, the same as in the root. The first part of every name."
 
   validation {
     condition     = can(regex("^[a-z][a-z0-9]{2,19}$", var.name))
-    error_message = "name must be 3 to 20 lower-case letters and digits and start with a letter, such as custody. It takes no hyphen: custody-dev-*, the names of custody in dev, would also be those of a deployment called custody-dev, and each would reach into the other."
+    error_message = "name must be 3 to 20 lower-case letters and digits and start with a letter, such as custody. A hyphen is not allowed: the pattern custody-dev-* of custody in dev would also match the names of a deployment called custody-dev, and each could access the other."
   }
 }
 
 variable "region" {
   type        = string
   nullable    = false
-  description = "Region everything is deployed into."
+  description = "AWS Region to deploy into."
 
   validation {
     condition     = can(regex("^[a-z]{2,8}(-[a-z0-9]+)+-[0-9]{1,2}$", var.region))
@@ -85,18 +85,18 @@ variable "retention" {
   })
   nullable    = false
   default     = {}
-  description = "How long what is kept. key_window: between scheduling the key's deletion and the deletion; log: access logs of the state bucket; state: superseded versions of the state."
+  description = "Retention periods. key_window: the waiting period before the key is deleted; log: access logs of the state bucket; state: noncurrent versions of the state."
 
   validation {
     condition     = var.retention.key_window_days >= 7 && var.retention.key_window_days <= 30
-    error_message = "retention.key_window_days must be 7 to 30: KMS takes nothing else."
+    error_message = "retention.key_window_days must be 7 to 30: KMS accepts no other waiting period."
   }
 
   validation {
     condition = alltrue([
       for days in [var.retention.log_days, var.retention.state_days] : days >= 30 && floor(days) == days
     ])
-    error_message = "retention.log_days and retention.state_days must be whole numbers of at least 30: a wrong apply is not always seen at once."
+    error_message = "retention.log_days and retention.state_days must be whole numbers of at least 30: a wrong apply may be noticed late."
   }
 }
 
@@ -104,45 +104,45 @@ variable "skip_account_checks" {
   type        = bool
   nullable    = false
   default     = false
-  description = "Whether to plan without asking AWS who we are, as a test without an account must. The check that the account is account_id goes with it."
+  description = "Whether to plan without asking AWS for the caller's identity, for tests without an account. This also skips the check that the account is account_id."
 }
 
 variable "tags" {
   type        = map(string)
   nullable    = false
   default     = {}
-  description = "Tags for everything, besides project, environment and managed_by: at most seven, which every service takes."
+  description = "Tags for all resources, in addition to project, environment and managed_by: at most seven, so that every service accepts them."
 
-  # IAM takes Environment and environment for one key.
+  # IAM treats Environment and environment as the same key.
   # https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html#id_tags_rules
   validation {
     condition     = length(setintersection([for key in keys(var.tags) : lower(key)], ["project", "environment", "managed_by"])) == 0
-    error_message = "The tags project, environment and managed_by are the kit's own, in capitals too, which IAM does not tell apart: choose other names."
+    error_message = "The tags project, environment and managed_by are reserved for the kit, in upper case too: IAM tag keys are not case-sensitive. Choose other names."
   }
 
   validation {
     condition     = length(distinct([for key in keys(var.tags) : lower(key)])) == length(var.tags)
-    error_message = "Two keys in tags differ in capitals alone, which IAM takes for one key: keep one of them."
+    error_message = "Two keys in tags differ only in case, and IAM treats them as the same key: keep one of them."
   }
 
   validation {
     condition     = alltrue([for key in keys(var.tags) : !startswith(lower(key), "aws:")])
-    error_message = "A key in tags must not begin with aws: in any spelling, which AWS keeps for itself."
+    error_message = "A key in tags must not begin with aws: in upper or lower case: AWS reserves this prefix."
   }
 
   validation {
     condition     = alltrue([for key in keys(var.tags) : can(regex("^[\\p{L}\\p{N} _.:/=+@-]{1,128}$", key))])
-    error_message = "A key in tags must be 1 to 128 letters, digits, spaces and _ . : / = + - @: IAM takes no other."
+    error_message = "A key in tags must be 1 to 128 letters, digits, spaces and _ . : / = + - @: IAM accepts no others."
   }
 
   validation {
     condition     = alltrue([for value in values(var.tags) : value == null ? false : can(regex("^[\\p{L}\\p{N} _.:/=+@-]{0,256}$", value))])
-    error_message = "A value in tags must be at most 256 letters, digits, spaces and _ . : / = + - @: IAM takes no other."
+    error_message = "A value in tags must be at most 256 letters, digits, spaces and _ . : / = + - @: IAM accepts no others."
   }
 
   # https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-tagging.html
   validation {
     condition     = length(var.tags) <= 7
-    error_message = "tags must be at most 7: the kit adds three, and an object in S3 takes ten."
+    error_message = "tags must have at most 7 entries: the kit adds three, and an S3 object can have ten."
   }
 }

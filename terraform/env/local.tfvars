@@ -1,11 +1,11 @@
-# The pipeline on one machine: no account, nothing of worth in it.
+# The pipeline on one machine: no account, no valuable data.
 account_id          = "123456789012"
 environment         = "local"
 force_destroy       = true
 region              = "us-east-1"
 skip_account_checks = true
 
-# One person is everybody here.
+# One user has every persona here.
 operators = {
   data   = ["arn:aws:iam::123456789012:user/operator"]
   deploy = ["arn:aws:iam::123456789012:user/operator"]
@@ -32,5 +32,5 @@ signing_keys = {
   a = { valid_from = "2025-01-01T00:00:00Z" }
 }
 
-# Trail and receipts come within seconds here.
+# Trail files and receipts arrive within seconds here.
 watermark_minutes = 1

@@ -1,16 +1,16 @@
-# Replace everything in angle brackets; a plan refuses what is left of it.
+# Replace everything in angle brackets; a plan fails while any is left.
 account_id   = "<your-account-id>"
 alert_emails = ["<your-address>"]
 environment  = "prod"
 region       = "<your-region>"
 
-# Who runs Terraform. The output variables of terraform/bootstrap has this and permissions_boundaries, to paste here.
+# The role that runs Terraform. Paste this and permissions_boundaries from the output variables of terraform/bootstrap.
 operators = {
   deploy = ["<arn-of-your-plan-role>", "<arn-of-your-apply-role>"]
 }
 
-# Which IAM users may be whom, signed in with MFA; or leave people out and say identity_center. A persona that is not
-# named has no role.
+# Which IAM users may assume which persona's role, with MFA; or leave people out and set identity_center. A persona that is
+# left out has no role.
 people = {
   auditor     = { principals = ["<arn-of-an-iam-user>"], session_hours = 8 }
   break-glass = { principals = ["<arn-of-an-iam-user>"] }
@@ -25,7 +25,7 @@ retention = {
   noncurrent_days = 2557
 }
 
-# Times between which a key's signatures hold. valid_from: today, before the first receipt.
+# Period in which a key's signatures are valid. valid_from: today, before the first receipt.
 signing_key = "a"
 signing_keys = {
   a = { valid_from = "<today>T00:00:00Z" }

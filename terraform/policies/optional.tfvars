@@ -1,4 +1,4 @@
-# The parts that are off in every environment, switched on for the scan and the access matrix: nothing is deployed by this.
+# The parts that are off in every environment, enabled for the scan and the access matrix: this file deploys nothing.
 account_id  = "123456789012"
 environment = "optional"
 region      = "us-east-1"

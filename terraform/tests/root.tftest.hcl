@@ -115,7 +115,7 @@ run "refuses_the_placeholders" {
   expect_failures = [var.account_id, var.alert_emails, var.operators, var.people, var.region, var.signing_keys]
 }
 
-# A run costs a plan: each of the following refuses as much at once as it can, one wrong thing a variable.
+# A run takes a whole plan: each of the following tests as many refusals as possible at once, one wrong value per variable.
 
 run "refuses_what_is_not_there" {
   command = plan
@@ -306,7 +306,7 @@ run "refuses_to_empty_what_nobody_can_and_to_sign_with_a_revoked_key" {
   expect_failures = [var.force_destroy, var.identity_center, var.signing_key]
 }
 
-# Of two deployments custody in dev and custody-dev in prod, the names of the second would begin as those of the first.
+# With deployments custody in dev and custody-dev in prod, the names of the second would begin like those of the first.
 run "refuses_a_name_that_begins_as_anothers_and_tags_that_iam_takes_for_one" {
   command = plan
   variables {
@@ -378,7 +378,7 @@ run "leaves_management_writes_to_the_trail_that_is_named" {
   }
 }
 
-# By whole names, so that no deployment whose name begins alike is reached.
+# By full names, so that no deployment with the same name prefix can be accessed.
 run "names_jobs_whole" {
   command = plan
 

@@ -1,4 +1,4 @@
-# Replace everything in angle brackets; a plan refuses what is left of it.
+# Replace everything in angle brackets; a plan fails while any is left.
 account_id     = "<your-account-id>"
 administrators = ["<arn-of-the-role-you-run-this-as>"]
 environment    = "dev"

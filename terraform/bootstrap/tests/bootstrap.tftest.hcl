@@ -1,4 +1,4 @@
-# The real provider: it renders policies without asking anybody, so that their size and words are those of AWS.
+# The real provider: it renders policies without calling AWS, so that their size and content are as on AWS.
 provider "aws" {
   region                      = "eu-central-1"
   access_key                  = "none"
@@ -143,7 +143,7 @@ run "applies_within_the_kit_and_its_boundaries" {
     error_message = "An apply neither ends the evidence nor makes itself stronger."
   }
 
-  # A key is the kit's by its tags. A foreign one is not made so by giving it the tags.
+  # The kit's keys are identified by their tags. A foreign key must not be taken over by tagging it.
   assert {
     condition = toset([
       for s in data.aws_iam_policy_document.change_keys.statement :
@@ -157,7 +157,7 @@ run "applies_within_the_kit_and_its_boundaries" {
     error_message = "Keys are changed by their tags, and tagged while nobody's."
   }
 
-  # So is what a network is made of; and an endpoint leads to AWS.
+  # So are the resources of a network; and an endpoint connects to AWS only.
   assert {
     condition = {
       for s in data.aws_iam_policy_document.change_networks.statement :
@@ -188,7 +188,7 @@ run "applies_within_the_kit_and_its_boundaries" {
   }
 }
 
-# IAM takes 6144 characters of a managed policy and 10240 of a role's inline policies: both are checked at plan.
+# IAM's limits are 6144 characters for a managed policy and 10240 for a role's inline policies: both are checked at plan.
 run "fits_the_longest_names" {
   command = plan
   variables {
@@ -202,7 +202,7 @@ run "fits_the_longest_names" {
     error_message = "What workflows may do has room in managed policies."
   }
 
-  # What reads the state names its key, and a plan does not know how long that is: it has no more than 900 characters.
+  # The policy that reads the state names its key, whose length a plan does not know: the rest must leave room for it.
   assert {
     condition = sum([
       for document in [
@@ -215,7 +215,7 @@ run "fits_the_longest_names" {
   }
 }
 
-# A run costs seconds: each of the following refuses as much at once as it can, one wrong thing a variable.
+# A run takes seconds: each of the following tests as many refusals as possible at once, one wrong value per variable.
 
 run "refuses_what_is_not_there" {
   command = plan

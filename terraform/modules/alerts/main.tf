@@ -7,7 +7,7 @@ locals {
   here = "${data.aws_region.current.name}:${var.account_id}"
   arn  = "arn:${data.aws_partition.current.partition}:sns:${local.here}:${local.name}"
 
-  # Service → what of ours it publishes for.
+  # Service → the resources of this deployment that it publishes for.
   publishers = {
     CloudWatchAlarmsPublish = {
       service    = "cloudwatch.amazonaws.com"
@@ -20,7 +20,7 @@ locals {
   }
 }
 
-# A key of our own: the key policy of aws/sns lets neither service in, and its alarms would vanish without a word.
+# A customer managed key: the key policy of aws/sns allows neither service, and alarms would be lost without an error.
 # https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html
 module "key" {
   source = "../key"
@@ -96,7 +96,7 @@ data "aws_iam_policy_document" "this" {
     }
   }
 
-  # Whatever their own policies say. The services are those above, each for what is ours.
+  # Whatever their own policies allow. The services are those above, each for resources of this deployment.
   statement {
     sid       = "NobodyElsePublishes"
     effect    = "Deny"

@@ -4,7 +4,7 @@ output "key_arn" {
 }
 
 output "topic_arn" {
-  description = "ARN of the topic, once alarms and rules may publish to it."
+  description = "ARN of the topic, available once alarms and rules may publish to it."
   value       = local.arn
   depends_on  = [aws_sns_topic.this]
 }

@@ -1,7 +1,7 @@
 variable "account_id" {
   type        = string
   nullable    = false
-  description = "Account whose alarms and rules may publish, 12 digits."
+  description = "ID of the account whose alarms and rules may publish, 12 digits."
 
   validation {
     condition     = can(regex("^[0-9]{12}$", var.account_id))
@@ -13,7 +13,7 @@ variable "emails" {
   type        = set(string)
   nullable    = false
   default     = []
-  description = "Addresses that get what is published. Each must confirm the subscription once."
+  description = "E-mail addresses that receive the messages. Each must confirm its subscription once."
 
   validation {
     condition     = alltrue([for email in var.emails : can(regex("^[^@\\s<>]+@[^@\\s<>]+\\.[^@\\s<>]+$", email))])
@@ -25,11 +25,11 @@ variable "key_window_days" {
   type        = number
   nullable    = false
   default     = 30
-  description = "Days between scheduling the deletion of the topic's key and the deletion."
+  description = "Waiting period in days before the topic's key is deleted."
 
   validation {
     condition     = var.key_window_days >= 7 && var.key_window_days <= 30
-    error_message = "key_window_days must be 7 to 30: KMS takes nothing else."
+    error_message = "key_window_days must be 7 to 30: KMS accepts no other waiting period."
   }
 }
 
@@ -40,7 +40,7 @@ variable "prefix" {
 
   validation {
     condition     = can(regex("^[a-z][a-z0-9]*-[a-z][a-z0-9]*$", var.prefix))
-    error_message = "prefix must be <name>-<environment>, each in lower-case letters and digits, such as custody-dev: with another hyphen, custody-dev-* would also be what the deployment custody-dev-prod calls its own."
+    error_message = "prefix must be <name>-<environment>, each in lower-case letters and digits, such as custody-dev: with another hyphen, the pattern custody-dev-* would also match the names of a deployment custody-dev-prod."
   }
 }
 
@@ -48,10 +48,10 @@ variable "publishers" {
   type        = set(string)
   nullable    = false
   default     = []
-  description = "ARNs of the roles that publish, besides the alarms and rules. Nobody else does."
+  description = "ARNs of the roles that may publish, in addition to the alarms and rules. All others are denied."
 
   validation {
     condition     = alltrue([for arn in var.publishers : can(regex("^arn:[a-z-]+:iam::[0-9]{12}:role/[^*?]+$", arn))])
-    error_message = "publishers must be whole ARNs of roles."
+    error_message = "publishers must be full ARNs of roles."
   }
 }

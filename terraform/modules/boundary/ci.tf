@@ -1,7 +1,7 @@
-# Whoever deploys the kit makes and changes what bears its names, and roles only with a boundary of the kit. Of objects
-# he reaches code, the key registry and Terraform's state; at Identity Center and Lake Formation he looks. He signs nothing,
-# and cannot loosen what caps him. IAM takes 6144 characters: hence no region in it, and few names of actions. What his own
-# policies say (terraform/bootstrap) is narrower, and named whole.
+# The CI roles create and change resources with the kit's names, and roles only with one of the kit's boundaries. Of objects,
+# they can access code, the key registry and Terraform's state; Identity Center and Lake Formation are read-only. They cannot
+# sign, and cannot loosen their own boundary. A policy has at most 6144 characters: hence no region, and wildcards in actions.
+# Their own policies (terraform/bootstrap) are narrower and name each action.
 
 locals {
   environment = regex("^(.*)-([a-z0-9]+)$", var.prefix)
@@ -10,8 +10,8 @@ locals {
 data "aws_iam_policy_document" "ci" {
   count = var.purpose == "ci" ? 1 : 0
 
-  # Each action reaches its own kind of resource, whatever else stands here. What a network is made of has random ids: it is
-  # the kit's by its tags, as his own policies say.
+  # Each action applies only to its own resource type, whatever else is listed. The resources of a network have random ids:
+  # the roles' own policies identify them by the kit's tags.
   statement {
     sid = "ThingsOfTheKit"
     actions = [
@@ -74,7 +74,7 @@ data "aws_iam_policy_document" "ci" {
     ])
   }
 
-  # These have no resource to name, or ids of the organization's.
+  # These have no resource-level permissions, or ids that belong to the organization.
   statement {
     sid = "WhatHasNoName"
     actions = [
@@ -96,7 +96,7 @@ data "aws_iam_policy_document" "ci" {
     resources = ["*"]
   }
 
-  # An event source has an id of its own: it is the kit's by its function.
+  # An event source mapping has a random id: it is identified by its function.
   statement {
     sid       = "EventSources"
     actions   = ["lambda:*EventSourceMapping"]
@@ -115,8 +115,8 @@ data "aws_iam_policy_document" "ci" {
     resources = ["${local.here["lambda"]}:event-source-mapping:*"]
   }
 
-  # A key has no name before it exists, and an id that nobody knows: it is the kit's by its tags, from the first. One
-  # with an alias is somebody's already, and is not taken from him by a tag.
+  # A key has no name before it exists, and its id is random: the kit's keys are identified by tags from their creation. A key
+  # with an alias already belongs to somebody, and must not be taken over by tagging it.
   statement {
     sid       = "KeysAreMadeForTheKit"
     actions   = ["kms:CreateKey", "kms:TagResource"]
@@ -196,7 +196,7 @@ data "aws_iam_policy_document" "ci" {
     }
   }
 
-  # Nor is a boundary taken off, or one's own role changed.
+  # No boundary can be removed, and the roles cannot change themselves.
   statement {
     sid     = "NobodyLoosensWhatCapsHim"
     effect  = "Deny"
@@ -235,7 +235,7 @@ data "aws_iam_policy_document" "ci" {
     resources = ["*"]
   }
 
-  # What keeps the state, and the state of what is made here, is an administrator's.
+  # The resources that store the state are an administrator's.
   statement {
     sid     = "NobodyChangesBootstrap"
     effect  = "Deny"

@@ -1,5 +1,5 @@
-# What a role may do at most, whatever its own policies come to say. A boundary gives nothing: it caps. It speaks of
-# the kit's names alone, and what it denies no resource's policy can give either.
+# The maximum permissions of a role, whatever its own policies say. A boundary grants nothing: it limits. It allows only
+# resources with the kit's names, and its denies also override resource-based policies.
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html
 
 data "aws_partition" "current" {}
@@ -41,15 +41,15 @@ locals {
 }
 
 resource "aws_iam_policy" "this" {
-  # checkov:skip=CKV_AWS_355:A boundary gives nothing. What CI's lets a role look at has no room to be named one by one; the roles' own policies do that
+  # checkov:skip=CKV_AWS_355:A boundary grants nothing. The CI boundary has no room to name each resource that may be read; the roles' own policies do that
   name        = "${var.prefix}-${var.purpose}-boundary"
-  description = "What ${var.purpose} roles of ${var.prefix} may do at most"
+  description = "Maximum permissions of ${var.purpose} roles of ${var.prefix}"
   policy      = one(local.documents[var.purpose]).json
 
   lifecycle {
     precondition {
       condition     = length(replace(one(local.documents[var.purpose]).json, "/\\s/", "")) <= 6144
-      error_message = "The boundary must not exceed 6144 characters, white space not counted: IAM takes no more. Shorten the prefix."
+      error_message = "The boundary must not exceed 6144 characters, not counting white space: this is IAM's limit. Shorten the prefix."
     }
   }
 }

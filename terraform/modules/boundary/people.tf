@@ -124,7 +124,7 @@ data "aws_iam_policy_document" "people" {
     resources = ["${local.here["lambda"]}:function:${var.prefix}-*"]
   }
 
-  # Who would have a job run asks the gate, which hands it verified versions alone.
+  # People start jobs only through the gate, which gives them verified versions only.
   statement {
     sid       = "GateOfTheKit"
     actions   = ["lambda:InvokeFunction"]
@@ -137,14 +137,14 @@ data "aws_iam_policy_document" "people" {
     resources = ["${local.here["firehose"]}:deliverystream/${var.prefix}-*"]
   }
 
-  # The list of event sources is the account's: the action has no resource.
+  # ListEventSourceMappings has no resource-level permissions: it lists those of the account.
   statement {
     sid       = "ListOfEventSources"
     actions   = ["lambda:ListEventSourceMappings"]
     resources = ["*"]
   }
 
-  # Nothing is granted here: Lake Formation, where it governs, decides what this reads. The action has no resource.
+  # Lake Formation's own grants decide what this reads, if it is used. The action has no resource-level permissions.
   statement {
     sid       = "DataThatLakeFormationGrants"
     actions   = ["lakeformation:GetDataAccess"]
@@ -157,7 +157,7 @@ data "aws_iam_policy_document" "people" {
     resources = ["${local.here["cloudtrail"]}:trail/${var.prefix}"]
   }
 
-  # Management events may be logged by another trail, such as the organization's, which is another account's.
+  # Management events may be logged by another trail, such as the organization's, which is in another account.
   statement {
     sid       = "TrailsLookedUp"
     actions   = ["cloudtrail:GetEventSelectors", "cloudtrail:GetTrail", "cloudtrail:GetTrailStatus"]

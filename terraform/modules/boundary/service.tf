@@ -49,7 +49,7 @@ data "aws_iam_policy_document" "service" {
     ]
   }
 
-  # Glue sets its log groups' key in the job's name.
+  # Glue sets the key of its log groups with the job's role.
   statement {
     sid       = "LogsOfJobs"
     actions   = ["logs:AssociateKmsKey", "logs:CreateLogGroup"]
@@ -102,14 +102,14 @@ data "aws_iam_policy_document" "service" {
     resources = ["${local.here["cloudtrail"]}:trail/${var.prefix}"]
   }
 
-  # The public keys of CloudTrail's digests belong to no trail: the action has no resource.
+  # ListPublicKeys does not support resource-level permissions: the public keys belong to no trail.
   statement {
     sid       = "PublicKeysOfDigests"
     actions   = ["cloudtrail:ListPublicKeys"]
     resources = ["*"]
   }
 
-  # Lambda and Glue attach what runs in a network to it in the role's name. Its ids, and those of interfaces, are random.
+  # Lambda and Glue attach functions and jobs to a network with the function's or job's role. All ids are random.
   # https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html
   statement {
     sid = "InterfacesInNetworksOfTheAccount"
@@ -123,7 +123,7 @@ data "aws_iam_policy_document" "service" {
     resources = [for type in ["network-interface", "security-group", "subnet", "vpc"] : "${local.here["ec2"]}:${type}/*"]
   }
 
-  # Glue marks as its own what it made, and nothing else.
+  # Glue tags only the interfaces that it has created.
   # https://docs.aws.amazon.com/aws-managed-policy/latest/reference/AWSGlueServiceRole.html
   statement {
     sid       = "InterfacesOfGlueMarked"
@@ -137,7 +137,7 @@ data "aws_iam_policy_document" "service" {
     }
   }
 
-  # To describe has no resource.
+  # Describe actions have no resource-level permissions.
   statement {
     sid = "NetworksDescribed"
     actions = [
@@ -174,7 +174,7 @@ data "aws_iam_policy_document" "service" {
     resources = ["${local.here["execute-api"]}:*"]
   }
 
-  # Nothing is granted here: Lake Formation, where it governs, decides what this reads. The action has no resource.
+  # Lake Formation's own grants decide what this reads, if it is used. The action has no resource-level permissions.
   statement {
     sid       = "DataThatLakeFormationGrants"
     actions   = ["lakeformation:GetDataAccess"]

@@ -3,10 +3,10 @@ data "aws_partition" "current" {}
 locals {
   arn = "arn:${data.aws_partition.current.partition}:s3:::${var.name}"
 
-  # Whether there is a key, in words that a plan knows: the key's ARN it does not.
+  # Whether there is a key, derived from a value known at plan: the key's ARN is not.
   has_key = var.access_log_bucket != null
 
-  # By the word for the prefix in a statement's id: provenance/ → Provenance.
+  # By the prefix as part of a statement id: provenance/ → Provenance.
   sole_writers = {
     for prefix, writers in var.sole_writers :
     replace(title(replace(prefix, "/[^a-z0-9]+/", " ")), " ", "") => merge(writers, { prefix = prefix })
@@ -14,9 +14,9 @@ locals {
 }
 
 resource "aws_s3_bucket" "this" {
-  # checkov:skip=CKV2_AWS_62:Who must hear of a bucket's objects is the caller's to say; what is recorded has its listener
-  # checkov:skip=CKV_AWS_145:S3 delivers access logs under its own encryption only; every other bucket must have a key, or the plan is refused
-  # checkov:skip=CKV_AWS_144:Versioning and Object Lock keep what is stored; a second region is a decision of its own, about where data may lie
+  # checkov:skip=CKV2_AWS_62:The caller decides which buckets send notifications; recorded buckets do
+  # checkov:skip=CKV_AWS_145:S3 delivers access logs with SSE-S3 only; every other bucket must have a key, or the plan fails
+  # checkov:skip=CKV_AWS_144:Versioning and Object Lock keep what is stored; a second region is a separate decision about data residency
   bucket              = var.name
   force_destroy       = var.force_destroy
   object_lock_enabled = var.object_lock != null
@@ -142,7 +142,7 @@ resource "aws_s3_object" "this" {
   object_lock_mode              = try(var.object_lock.mode, null)
   object_lock_retain_until_date = each.value.retain_until
 
-  # Not before it is encrypted with the key and kept under the lock.
+  # Only once encryption and Object Lock are configured.
   depends_on = [
     aws_s3_bucket_object_lock_configuration.this,
     aws_s3_bucket_server_side_encryption_configuration.this,

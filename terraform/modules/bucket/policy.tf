@@ -1,5 +1,5 @@
-# It gives nothing to our own: their policies do. It says who and what is refused, whatever other policies come to say;
-# only services that deliver here are let in by it (policy_documents).
+# The bucket policy grants nothing to the kit's roles: their own policies do. It denies, whatever other policies allow; its
+# only grants are to services that deliver here (policy_documents).
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/amazon-s3-policy-keys.html
 data "aws_iam_policy_document" "this" {
   source_policy_documents = var.policy_documents
@@ -22,8 +22,8 @@ data "aws_iam_policy_document" "this" {
     }
   }
 
-  # Every operation on an object. Services deliver on statements of their own, each tied to what it acts for. Whoever does
-  # not sign his request is let in by nothing.
+  # Every operation on an object. Services deliver by statements of their own, each limited to the resource it acts for. No
+  # statement allows anonymous requests.
   # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html#condition-keys-principalisawsservice
   statement {
     sid       = "NobodyElseTouchesObjects"
@@ -53,9 +53,9 @@ data "aws_iam_policy_document" "this" {
     }
   }
 
-  # Who names an encryption must name ours. Who names none gets ours by the bucket's default: most writers, and every
-  # part of a multipart upload. A negated operator holds for an absent key too, with or without …IfExists, so it is
-  # the Null condition that lets those through.
+  # A request that names an encryption must name the bucket's. A request that names none gets it by default: most writers, and
+  # every part of a multipart upload. A negated operator also matches an absent key, with or without …IfExists, so the Null
+  # condition is what allows those requests.
   dynamic "statement" {
     for_each = local.has_key ? {
       NobodyWithAnotherEncryption = { variable = "s3:x-amz-server-side-encryption", value = "aws:kms" }
@@ -105,8 +105,8 @@ data "aws_iam_policy_document" "this" {
     }
   }
 
-  # UpdateObjectEncryption puts a stored version under another key: it takes s3:PutObject besides, and names the key in every
-  # request. Evidence stays as it was stored; so does what is under S3's own encryption, for every key is another one there.
+  # UpdateObjectEncryption re-encrypts a stored version under another key: it also requires s3:PutObject, and every request names
+  # the key. Evidence must stay as it was stored; so must objects under SSE-S3, for which every KMS key is another key.
   # https://docs.aws.amazon.com/AmazonS3/latest/userguide/update-sse-encryption.html
   statement {
     sid       = "NobodyReencrypts"
@@ -130,8 +130,8 @@ data "aws_iam_policy_document" "this" {
     }
   }
 
-  # What is stored can be read at once, and survives the loss of a zone: in an archive an object waits for its restoration, and
-  # whatever reads it waits too. Copies and uploads in parts name their class as they begin, under the same action.
+  # Objects must be readable at once and survive the loss of a zone: an archived object must be restored before it can be read.
+  # Copies and multipart uploads name their storage class when they start, under the same action.
   # https://docs.aws.amazon.com/AmazonS3/latest/userguide/storage-class-intro.html
   statement {
     sid       = "NobodyIntoAnArchive"
@@ -157,8 +157,8 @@ data "aws_iam_policy_document" "this" {
     }
   }
 
-  # Nor an administrator. What is left to him, because Terraform needs it, is to change this policy, the lock's default for
-  # what comes later, and the lifecycle, which takes no version under its lock: each is an alarm (modules/trail).
+  # Not even an administrator. Terraform must be able to change this policy, the default retention for later objects, and the
+  # lifecycle, which deletes no locked version; each such change raises an alarm (modules/trail).
   dynamic "statement" {
     for_each = var.object_lock == null ? [] : [var.object_lock]
 
@@ -175,7 +175,7 @@ data "aws_iam_policy_document" "this" {
     }
   }
 
-  # An upload that names a retention gets that one, and not the bucket's default.
+  # An upload that names a retention gets that one instead of the bucket's default.
   # https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock-managing.html
   dynamic "statement" {
     for_each = var.object_lock == null ? [] : [var.object_lock]
@@ -221,8 +221,8 @@ data "aws_iam_policy_document" "this" {
     }
   }
 
-  # Once: only if there is nothing yet (If-None-Match). Checked: only if there is nothing yet, or what the writer has seen
-  # (If-Match), so that of two writers one finds out.
+  # Once: only if the object does not exist yet (If-None-Match). Checked: only if it does not exist yet, or is the one that the
+  # writer has read (If-Match), so that of two concurrent writers one fails.
   # https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes-enforce.html
   dynamic "statement" {
     for_each = { for word, writers in local.sole_writers : word => writers if writers.writes != "freely" }

@@ -1,29 +1,29 @@
 variable "access_log_bucket" {
   type        = string
   default     = null
-  description = "Name of the bucket that takes this bucket's access logs. Null only for that bucket itself."
+  description = "Name of the bucket for this bucket's access logs. Null only for that bucket itself."
 }
 
 variable "force_destroy" {
   type        = bool
   nullable    = false
   default     = false
-  description = "Whether destroying the bucket may delete what is in it, governed evidence included."
+  description = "Whether destroying the bucket may delete its objects, including evidence under GOVERNANCE mode."
 
   validation {
     condition     = !(var.force_destroy && try(var.object_lock.mode, null) == "COMPLIANCE")
-    error_message = "force_destroy cannot go with an object_lock in mode COMPLIANCE: nothing in such a bucket can be deleted."
+    error_message = "force_destroy cannot be true with object_lock in mode COMPLIANCE: nothing in such a bucket can be deleted."
   }
 }
 
 variable "key_arn" {
   type        = string
   default     = null
-  description = "ARN of the KMS key that encrypts the bucket. Null for the access-log bucket only: S3 delivers those logs to no bucket with a KMS key of ours."
+  description = "ARN of the KMS key that encrypts the bucket. Null for the access-log bucket only: S3 does not deliver access logs to a bucket encrypted with SSE-KMS."
 
   validation {
     condition     = (var.key_arn == null) == (var.access_log_bucket == null)
-    error_message = "key_arn and access_log_bucket go together: only the access-log bucket itself has neither."
+    error_message = "Set both key_arn and access_log_bucket, or neither: only the access-log bucket itself has neither."
   }
 }
 
@@ -33,7 +33,7 @@ variable "lifecycle_days" {
     expiration = optional(number)
   })
   nullable    = false
-  description = "Days after which superseded versions go, and, if given, after which objects do."
+  description = "Days after which noncurrent versions are deleted, and, if given, days after which objects expire."
 
   validation {
     condition = alltrue([
@@ -44,7 +44,7 @@ variable "lifecycle_days" {
 
   validation {
     condition     = var.object_lock == null ? true : var.lifecycle_days.noncurrent >= var.object_lock.days && var.lifecycle_days.expiration == null
-    error_message = "lifecycle_days must not reach under object_lock: noncurrent no shorter than its days, and no expiration, which would hide evidence."
+    error_message = "With object_lock, lifecycle_days.noncurrent must be at least its days, and there must be no expiration, which would hide evidence."
   }
 }
 
@@ -55,7 +55,7 @@ variable "name" {
 
   validation {
     condition     = can(regex("^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$", var.name))
-    error_message = "name must be 3 to 63 lower-case letters, digits and hyphens (no dots: TLS could not be checked)."
+    error_message = "name must be 3 to 63 lower-case letters, digits and hyphens (no dots: TLS certificates would not match)."
   }
 }
 
@@ -66,7 +66,7 @@ variable "notifications" {
   }))
   nullable    = false
   default     = {}
-  description = "Queues that hear of every object created under a prefix, by notification id. A bucket has one set of these: everything that listens is named here."
+  description = "Queues notified of every object created under a prefix, by notification id. A bucket has one notification configuration: name all queues here."
 
   validation {
     condition     = alltrue([for id in keys(var.notifications) : can(regex("^[a-z0-9-]{1,255}$", id))])
@@ -80,7 +80,7 @@ variable "object_lock" {
     mode = string
   })
   default     = null
-  description = "Retention of every object version, for evidence: mode GOVERNANCE or COMPLIANCE. With it, the bucket's policy denies everybody to delete, to shorten and to bypass."
+  description = "Default retention of every object version, for evidence: mode GOVERNANCE or COMPLIANCE. With it, the bucket policy denies everybody to delete, to shorten retention and to bypass it."
 
   validation {
     condition     = var.object_lock == null ? true : contains(["GOVERNANCE", "COMPLIANCE"], var.object_lock.mode) && var.object_lock.days >= 1
@@ -96,11 +96,11 @@ variable "objects" {
   }))
   nullable    = false
   default     = {}
-  description = "Small texts that Terraform keeps in the bucket, by key; under object_lock with the time until which each version is kept. They are put before the policy and go after it, so that it may deny their deletion."
+  description = "Small texts that Terraform manages in the bucket, by key; with object_lock, retain_until is the time until which each version is kept. They are created before the policy and destroyed after it, so that it may deny their deletion."
 
   validation {
     condition     = alltrue([for object in values(var.objects) : (object.retain_until != null) == (var.object_lock != null)])
-    error_message = "objects need retain_until under object_lock, and only there: what the lock's default would set, Terraform would take for a change made behind its back."
+    error_message = "objects need retain_until with object_lock, and only then: Terraform would report the default retention as drift."
   }
 }
 
@@ -108,7 +108,7 @@ variable "policy_documents" {
   type        = list(string)
   nullable    = false
   default     = []
-  description = "Further statements, as JSON of aws_iam_policy_document: what services deliver here."
+  description = "Additional statements, as JSON of aws_iam_policy_document: those that let services deliver here."
 
   validation {
     condition     = alltrue([for json in var.policy_documents : can(jsondecode(json).Statement)])
@@ -119,7 +119,7 @@ variable "policy_documents" {
 variable "principals" {
   type        = set(string)
   nullable    = false
-  description = "ARNs of the roles and users that touch objects here; all others are refused, whatever their own policies say, and everybody if there are none. A role of Identity Center, whose name ends at random, is given by its beginning. Services come with policy_documents."
+  description = "ARNs of the roles and users that may access objects here; all others are denied, whatever their own policies say, and everybody if the list is empty. Give a role of Identity Center, whose name has a random suffix, as a pattern. Services get access by policy_documents."
 
   validation {
     condition = alltrue([
@@ -127,7 +127,7 @@ variable "principals" {
       can(regex("^arn:[a-z-]+:iam::[0-9]{12}:(role|user)/[^*?]+$", arn))
       || can(regex("^arn:[a-z-]+:iam::[0-9]{12}:role/aws-reserved/sso\\.amazonaws\\.com/\\*AWSReservedSSO_[^*?]+_\\*$", arn))
     ])
-    error_message = "principals must be whole ARNs of roles or users, or of permission sets, …:role/aws-reserved/sso.amazonaws.com/*AWSReservedSSO_<set>_*."
+    error_message = "principals must be full ARNs of roles or users, or patterns of permission sets, …:role/aws-reserved/sso.amazonaws.com/*AWSReservedSSO_<set>_*."
   }
 }
 
@@ -138,7 +138,7 @@ variable "sole_writers" {
   }))
   nullable    = false
   default     = {}
-  description = "Who alone creates objects under a prefix, by ARN, and how: once (each object is created and never again), checked (it is replaced only by who names the ETag he has seen) or freely."
+  description = "The only principals (ARNs) that create objects under a prefix, and how they write: once (an object is created and never replaced), checked (an object is replaced only by a writer that names the ETag it has read) or freely."
 
   validation {
     condition     = alltrue([for prefix in keys(var.sole_writers) : can(regex("^[a-z][a-z0-9/-]*/$", prefix))])
@@ -150,7 +150,7 @@ variable "sole_writers" {
       for writers in values(var.sole_writers) :
       length(writers.principals) > 0 && length(setsubtract(writers.principals, var.principals)) == 0
     ])
-    error_message = "The principals of sole_writers must be at least one a prefix, and among the bucket's principals: the policy would refuse others anyway."
+    error_message = "Each prefix in sole_writers needs at least one principal, and all must be among the bucket's principals: the policy denies others anyway."
   }
 
   validation {

@@ -1,4 +1,4 @@
-# The tables and views, made from the SQL files: nothing about a column is written here.
+# The tables and views, created from the SQL files: columns are defined only there.
 
 resource "aws_glue_catalog_database" "this" {
   name        = var.database
@@ -46,12 +46,12 @@ resource "aws_glue_catalog_table" "table" {
   lifecycle {
     precondition {
       condition     = length(each.value.columns) > 0
-      error_message = "No columns were found in tables/${each.key}.sql: write one column a line, indented by four spaces, after CREATE EXTERNAL TABLE ${each.key} (."
+      error_message = "No columns were found in tables/${each.key}.sql: write one column per line, indented by four spaces, after CREATE EXTERNAL TABLE ${each.key} (."
     }
   }
 }
 
-# No API of Athena's makes a view: it is a Glue table whose text is the statement and its columns in JSON, as Athena
+# Athena has no API to create a view: a view is a Glue table whose text is the statement and its columns in JSON, as Athena
 # itself writes it. https://docs.aws.amazon.com/athena/latest/ug/views.html
 resource "aws_glue_catalog_table" "view" {
   for_each = local.views
@@ -79,7 +79,7 @@ resource "aws_glue_catalog_table" "view" {
       }
     }
 
-    # Nothing reads it, but there must be one, and an empty one would be planned anew for ever.
+    # Nothing reads it, but it is required, and an empty one would show up as a change in every plan.
     ser_de_info {
       name                  = "-"
       serialization_library = "-"
@@ -89,7 +89,7 @@ resource "aws_glue_catalog_table" "view" {
   lifecycle {
     precondition {
       condition     = length(each.value.columns) > 0
-      error_message = "No columns were found in views/${each.key}.sql: write a line '-- @column <name> <type>' for each."
+      error_message = "No columns were found in views/${each.key}.sql: write a line '-- @column <name> <type>' for each column."
     }
   }
 }

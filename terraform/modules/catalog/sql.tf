@@ -1,8 +1,8 @@
-# What the SQL files say, read by their fixed format: the first comment is the question that is answered; a table has
-# one column a line, indented by four spaces, its nested fields by more; a view has a line
-# "-- @column <name> <type>" for each column.
+# The SQL files are parsed by their fixed format: the first comment is the question that the file answers; a table has one
+# column per line, indented by four spaces, its nested fields by more; a view has a line "-- @column <name> <type>" for each
+# column.
 locals {
-  # As SQL: 'text', with each quote in it doubled.
+  # As SQL literals: 'text', with each quote in it doubled.
   bucket_literals = { for bucket in keys(merge(var.layers, var.recorded_prefixes)) : bucket => "'${replace(bucket, "'", "''")}'" }
 
   placeholders = {
@@ -36,7 +36,7 @@ locals {
     trimsuffix(basename(file), ".sql") => templatefile("${var.sql_path}/${file}", local.placeholders)
   }
 
-  # What a table's statement has in brackets after these words, with the lines of a column's nested fields joined.
+  # The lists in brackets after these words of a table's statement, with the lines of a column's nested fields joined.
   table_lists = {
     for name, text in local.table_texts : name => {
       for list, words in {
@@ -79,7 +79,7 @@ locals {
     }
   }
 
-  # A type as the views' headers name it, to what the Glue catalogue and what the view's own text calls it.
+  # A type in the views' headers, and its names in the Glue Data Catalog and in the view's own text.
   types = {
     bigint    = { hive = "bigint", presto = "bigint" }
     boolean   = { hive = "boolean", presto = "boolean" }

@@ -5,7 +5,7 @@ variable "database" {
 
   validation {
     condition     = can(regex("^[a-z][a-z0-9_]*$", var.database))
-    error_message = "database must be lower-case letters, digits and underscores: Athena would need quotes around anything else."
+    error_message = "database must be lower-case letters, digits and underscores: Athena would require quotes around other names."
   }
 }
 
@@ -23,11 +23,11 @@ variable "description" {
 variable "layers" {
   type        = map(string)
   nullable    = false
-  description = "What a bucket is, by its name: bronze, silver or gold (the lake), provenance (the evidence) or audit_log. Others are unknown."
+  description = "Layer of each bucket, by bucket name: bronze, silver or gold (the lake), provenance (the evidence) or audit_log. Other buckets are unknown."
 
   validation {
     condition     = length(var.layers) > 0 && alltrue([for layer in values(var.layers) : contains(["audit_log", "bronze", "gold", "provenance", "silver"], layer)])
-    error_message = "layers must give at least one bucket a layer: bronze, silver, gold, provenance or audit_log."
+    error_message = "layers must have at least one bucket, with one of the layers bronze, silver, gold, provenance or audit_log."
   }
 
   validation {
@@ -39,7 +39,7 @@ variable "layers" {
 variable "people_role_prefix" {
   type        = string
   nullable    = false
-  description = "What the names of the roles begin with that people assume, besides those of Identity Center: a session of theirs bears the name of a person."
+  description = "Prefix of the names of roles that people assume, apart from those of Identity Center: their session names are names of persons."
 
   validation {
     condition     = can(regex("^[a-z][a-z0-9-]*-$", var.people_role_prefix))
@@ -53,16 +53,16 @@ variable "receipts" {
     recorder_role_arn = string
   })
   nullable    = false
-  description = "Where receipts lie (name of the bucket; they are under provenance/), and the role that alone puts them there."
+  description = "Where receipts are stored (bucket name; they are under provenance/), and the only role that writes them."
 
   validation {
     condition     = can(regex("^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$", var.receipts.bucket)) && lookup(var.layers, var.receipts.bucket, "") == "provenance"
-    error_message = "receipts.bucket must be the name of a bucket that layers calls provenance."
+    error_message = "receipts.bucket must be the name of a bucket whose layer in layers is provenance."
   }
 
   validation {
     condition     = can(regex("^arn:[a-z-]+:iam::[0-9]{12}:role/[^*']+$", var.receipts.recorder_role_arn))
-    error_message = "receipts.recorder_role_arn must be the whole ARN of a role."
+    error_message = "receipts.recorder_role_arn must be the full ARN of a role."
   }
 }
 
@@ -73,19 +73,19 @@ variable "recorded_prefixes" {
 
   validation {
     condition     = alltrue([for bucket in keys(var.recorded_prefixes) : contains(["bronze", "gold", "silver"], lookup(var.layers, bucket, ""))])
-    error_message = "The keys of recorded_prefixes must be names of buckets that layers calls bronze, silver or gold."
+    error_message = "The keys of recorded_prefixes must be names of buckets whose layer in layers is bronze, silver or gold."
   }
 
   validation {
     condition     = alltrue([for prefixes in values(var.recorded_prefixes) : length(prefixes) > 0])
-    error_message = "recorded_prefixes needs at least one prefix a bucket: write [\"\"] for the whole bucket, or leave the bucket out."
+    error_message = "recorded_prefixes needs at least one prefix for each bucket: write [\"\"] for the whole bucket, or leave the bucket out."
   }
 }
 
 variable "sql_path" {
   type        = string
   nullable    = false
-  description = "Folder of the SQL: tables/<name>.sql and views/<name>.sql."
+  description = "Folder of the SQL files: tables/<name>.sql and views/<name>.sql."
 
   validation {
     condition     = length(fileset(var.sql_path, "tables/*.sql")) > 0 && length(fileset(var.sql_path, "views/*.sql")) > 0
@@ -101,11 +101,11 @@ variable "trail_log" {
     since    = string
   })
   nullable    = false
-  description = "Where the trail's files lie (bucket, under AWSLogs/<account>/CloudTrail/<region>/<day>/), for which accounts and regions, and since which day (YYYY-MM-DD). Others are not read."
+  description = "Where the trail's log files are (bucket, under AWSLogs/<account>/CloudTrail/<region>/<day>/), for which accounts and regions, and since which day (YYYY-MM-DD). Others are not read."
 
   validation {
     condition     = length(var.trail_log.accounts) > 0 && alltrue([for account in var.trail_log.accounts : can(regex("^[0-9]{12}$", account))])
-    error_message = "trail_log.accounts must hold at least one account of 12 digits."
+    error_message = "trail_log.accounts must have at least one account ID of 12 digits."
   }
 
   validation {
@@ -115,7 +115,7 @@ variable "trail_log" {
 
   validation {
     condition     = length(var.trail_log.regions) > 0 && alltrue([for region in var.trail_log.regions : can(regex("^[a-z]{2,8}(-[a-z0-9]+)+-[0-9]{1,2}$", region))])
-    error_message = "trail_log.regions must hold at least one name of a region, such as eu-central-1."
+    error_message = "trail_log.regions must have at least one AWS Region, such as eu-central-1."
   }
 
   validation {
@@ -127,7 +127,7 @@ variable "trail_log" {
 variable "watermark_minutes" {
   type        = number
   nullable    = false
-  description = "Minutes until a missing receipt or trail event counts as missing and not as late."
+  description = "Minutes until a receipt or trail event counts as missing and not just late."
 
   validation {
     condition     = var.watermark_minutes >= 0 && var.watermark_minutes <= 1440 && floor(var.watermark_minutes) == var.watermark_minutes

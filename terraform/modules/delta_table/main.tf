@@ -1,5 +1,5 @@
-# The description of a table that Spark made and makes: Athena reads the schema from the table's own log, where it lies,
-# and everything else that asks the catalogue (Lake Formation, SHOW, people) reads it here. The two must be the same.
+# The catalog entry of a Delta table that Spark writes: Athena reads the schema from the table's own log at its location;
+# everything else (Lake Formation, SHOW, people) reads it here. The two must be the same.
 # https://docs.aws.amazon.com/athena/latest/ug/delta-lake-tables-syncing-metadata.html
 resource "aws_glue_catalog_table" "this" {
   database_name = var.database
@@ -13,7 +13,7 @@ resource "aws_glue_catalog_table" "this" {
     table_type                   = "DELTA"
   }
 
-  # The days a table is partitioned by are columns like the others: the log, and not the catalogue, knows its partitions.
+  # Partition columns are columns like the others: the partitions are in the table's log, not in the catalog.
   storage_descriptor {
     location      = var.location
     input_format  = "org.apache.hadoop.mapred.SequenceFileInputFormat"

@@ -5,11 +5,11 @@ variable "columns" {
     type    = string
   }))
   nullable    = false
-  description = "The table's columns, in the order in which its log has them: name, type as Hive calls it, and meaning."
+  description = "The table's columns, in the order of its log: name, Hive type, and meaning."
 
   validation {
     condition     = length(var.columns) > 0 && length(distinct([for column in var.columns : column.name])) == length(var.columns)
-    error_message = "columns must name at least one column, and none twice."
+    error_message = "columns must have at least one column, and no name twice."
   }
 
   validation {
@@ -26,7 +26,7 @@ variable "columns" {
 
   validation {
     condition     = alltrue([for column in var.columns : can(regex("^[ -~]{1,255}$", column.comment))])
-    error_message = "A column's comment must be one line of 1 to 255 ASCII characters: Glue takes no more."
+    error_message = "A column's comment must be one line of 1 to 255 ASCII characters: Glue accepts no other."
   }
 }
 
@@ -37,7 +37,7 @@ variable "database" {
 
   validation {
     condition     = can(regex("^[a-z][a-z0-9_]*$", var.database))
-    error_message = "database must be lower-case letters, digits and underscores: Athena would need quotes around anything else."
+    error_message = "database must be lower-case letters, digits and underscores: Athena would require quotes around other names."
   }
 }
 
@@ -55,11 +55,11 @@ variable "description" {
 variable "location" {
   type        = string
   nullable    = false
-  description = "Where the table lies, without a slash at the end."
+  description = "S3 location of the table, without a slash at the end."
 
   validation {
     condition     = can(regex("^s3://[a-z0-9][a-z0-9-]{1,61}[a-z0-9]/[^ ]*[^/ ]$", var.location))
-    error_message = "location must be a folder of a bucket, such as s3://custody-dev-processed-123456789012/tables/customers."
+    error_message = "location must be a folder in a bucket, such as s3://custody-dev-processed-123456789012/tables/customers."
   }
 }
 
@@ -70,6 +70,6 @@ variable "name" {
 
   validation {
     condition     = can(regex("^[a-z][a-z0-9_]{0,254}$", var.name))
-    error_message = "name must be lower-case letters, digits and underscores: Athena would need quotes around anything else."
+    error_message = "name must be lower-case letters, digits and underscores: Athena would require quotes around other names."
   }
 }

@@ -1,5 +1,5 @@
 locals {
-  # What a rule calls for is tried three times: a call that comes too early, and holds at the second try, is no trouble.
+  # Lambda retries asynchronous invocations twice: an invocation that succeeds on a retry is no reason for an alarm.
   # https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
   is_tried_again = length(var.rules) > 0
 
@@ -7,8 +7,8 @@ locals {
     errors = {
       description = (
         local.is_tried_again
-        ? "${var.name} failed three times at an event, and gave it up. A message holds the event and the error."
-        : "Calls of ${var.name} failed as a whole: crashed, or ran out of time or memory."
+        ? "${var.name} failed three times on an event, and Lambda dropped it. A message to this topic has the event and the error."
+        : "Invocations of ${var.name} failed: it crashed, or ran out of time or memory."
       )
       namespace  = "AWS/Lambda"
       metric     = local.is_tried_again ? "AsyncEventsDropped" : "Errors"
@@ -17,7 +17,7 @@ locals {
       above      = 0
     }
     throttles = {
-      description = "Calls of ${var.name} were refused: the account's concurrency is used up."
+      description = "Invocations of ${var.name} were throttled: the account's concurrency is used up."
       namespace   = "AWS/Lambda"
       metric      = "Throttles"
       dimensions  = { FunctionName = var.name }
@@ -28,7 +28,7 @@ locals {
 
   alarms_of_queue = var.queue == null ? {} : {
     dead-letters = {
-      description = "Events that could not be handled wait in ${local.dead_letter_name}. They are not lost: mend the cause, then redrive them."
+      description = "Events that could not be processed are in the dead-letter queue ${local.dead_letter_name}. They are not lost: fix the cause, then redrive them."
       namespace   = "AWS/SQS"
       metric      = "ApproximateNumberOfMessagesVisible"
       dimensions  = { QueueName = local.dead_letter_name }
@@ -36,7 +36,7 @@ locals {
       above       = 0
     }
     backlog = {
-      description = "Events have waited in ${var.name} for over ${var.queue.age_seconds} s."
+      description = "Messages have waited in the queue ${var.name} for over ${var.queue.age_seconds} s."
       namespace   = "AWS/SQS"
       metric      = "ApproximateAgeOfOldestMessage"
       dimensions  = { QueueName = var.name }
@@ -47,7 +47,7 @@ locals {
 
   alarms_of_rules = {
     for name in keys(var.rules) : "${name}-undelivered" => {
-      description = "Events of the rule ${var.name}-${name} do not reach ${var.name}: EventBridge may not call it."
+      description = "Events of the rule ${var.name}-${name} do not reach ${var.name}: EventBridge may not invoke it."
       namespace   = "AWS/Events"
       metric      = "FailedInvocations"
       dimensions  = { RuleName = "${var.name}-${name}" }
@@ -56,7 +56,7 @@ locals {
     }
   }
 
-  # The most often that a rule calls the function, in minutes; null if none does so by the clock.
+  # The shortest schedule by which a rule calls the function, in minutes; null if there is no schedule.
   every_minutes = try(min([for rule in var.rules : rule.every_minutes if rule.every_minutes != null]...), null)
 }
 
@@ -78,12 +78,12 @@ resource "aws_cloudwatch_metric_alarm" "this" {
   ok_actions          = [var.topic_arn]
 }
 
-# A function that is not called fails in nothing. Where nobody calls, there is no metric either.
+# A function that is not invoked reports no errors, and without invocations there is no metric either.
 resource "aws_cloudwatch_metric_alarm" "silent" {
   count = local.every_minutes == null ? 0 : 1
 
   alarm_name          = "${var.name}-silent"
-  alarm_description   = "${var.name} is called every ${local.every_minutes} minutes, and three times nobody did."
+  alarm_description   = "${var.name} should be invoked every ${local.every_minutes} minutes, and was not for three periods in a row."
   namespace           = "AWS/Lambda"
   metric_name         = "Invocations"
   dimensions          = { FunctionName = var.name }

@@ -21,11 +21,11 @@ resource "aws_cloudwatch_log_group" "this" {
 }
 
 resource "aws_lambda_function" "this" {
-  # checkov:skip=CKV_AWS_50:Traces would take object keys to a service without our key; logs and metrics say what happened
-  # checkov:skip=CKV_AWS_115:The event source bounds concurrency, and rules call seldom; a reservation cannot be had in accounts with Lambda's first quota of 10
-  # checkov:skip=CKV_AWS_116:The queue has a dead-letter queue, and what rules call has its destination for failures, which tells the error too; this setting is the older form of that
-  # checkov:skip=CKV_AWS_117:Whether it runs in a network is the deployer's (vpc): it calls AWS services alone, over TLS, and takes no connection
-  # checkov:skip=CKV_AWS_272:The zip is pinned by its SHA-256, which every receipt names; AWS Signer would vouch for less
+  # checkov:skip=CKV_AWS_50:Traces would send object keys to a service that does not use our key; logs and metrics say what happened
+  # checkov:skip=CKV_AWS_115:The event source limits concurrency, and rules call rarely; accounts with Lambda's initial quota of 10 cannot reserve concurrency
+  # checkov:skip=CKV_AWS_116:The queue has a dead-letter queue, and functions called by rules have an on-failure destination, which includes the error; this setting is the older form of it
+  # checkov:skip=CKV_AWS_117:The deployer decides whether it runs in a VPC (vpc): it calls only AWS services, over TLS, and accepts no connections
+  # checkov:skip=CKV_AWS_272:The zip is pinned by its SHA-256, which every receipt names; AWS Signer would prove less
   function_name    = var.name
   role             = var.role_arn
   architectures    = ["arm64"]
@@ -51,6 +51,6 @@ resource "aws_lambda_function" "this" {
     }
   }
 
-  # Or Lambda makes the log group itself, without key and retention.
+  # Otherwise Lambda creates the log group itself, without key and retention.
   depends_on = [aws_cloudwatch_log_group.this]
 }

@@ -9,12 +9,12 @@ output "dead_letter_queue_url" {
 }
 
 output "queue_arn" {
-  description = "ARN of the queue, once buckets may notify it; null without one."
+  description = "ARN of the queue, available once buckets may notify it; null without a queue."
   value       = lookup(local.queue_arns, var.name, null)
   depends_on  = [aws_sqs_queue.this]
 }
 
 output "queue_url" {
-  description = "URL of the queue; null without one."
+  description = "URL of the queue; null without a queue."
   value       = one(aws_sqs_queue.this[*].url)
 }

@@ -11,10 +11,10 @@ locals {
     if var.queue != null
   }
 
-  # As long as SQS keeps anything: a message must not end unread.
+  # The maximum of SQS: a message must not expire unread.
   message_retention_seconds = 1209600
 
-  # S3 sends 64 KiB at most. The largest that this provider knows; SQS's own default is a MiB since August 2025.
+  # S3 sends 64 KiB at most. This is the largest value that this provider accepts; SQS's own default has been 1 MiB since August 2025.
   max_message_bytes = 262144
 }
 
@@ -42,7 +42,7 @@ resource "aws_sqs_queue" "this" {
   message_retention_seconds = local.message_retention_seconds
   policy                    = data.aws_iam_policy_document.queue_with_refusals[0].json
 
-  # https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html: six times the function's.
+  # https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html: six times the function's timeout.
   visibility_timeout_seconds = 6 * var.size.timeout_seconds
 
   redrive_policy = jsonencode({
@@ -80,7 +80,7 @@ data "aws_iam_policy_document" "queue" {
     }
   }
 
-  # Besides the services above.
+  # In addition to the services above.
   statement {
     sid       = "NobodyElseSends"
     effect    = "Deny"
@@ -111,14 +111,14 @@ data "aws_iam_policy_document" "queue" {
 }
 
 locals {
-  # Who takes messages out of each queue; nobody else does, whatever their own policies say.
+  # The principals that receive messages from each queue; all others are denied, whatever their own policies say.
   takers = var.queue == null ? {} : {
     (var.name)               = setunion([var.role_arn], var.queue.operators)
     (local.dead_letter_name) = var.queue.operators
   }
 }
 
-# What is in a queue is evidence until it is recorded. To look at a queue's attributes is nobody's secret.
+# Messages are evidence until they are recorded. A queue's attributes are not secret.
 data "aws_iam_policy_document" "refusals" {
   for_each = local.queue_arns
 
@@ -199,7 +199,7 @@ resource "aws_lambda_event_source_mapping" "this" {
   depends_on = [aws_sqs_queue.this]
 }
 
-# Deployments from when every function had a queue keep it.
+# Keeps the queues of deployments from when every function had one.
 moved {
   from = aws_sqs_queue.dead_letter
   to   = aws_sqs_queue.dead_letter[0]

@@ -1,9 +1,9 @@
-# Calls by rules of EventBridge: on a schedule, or when something has happened.
+# Invocations by EventBridge rules: on a schedule, or for events.
 
 locals {
   here = "${data.aws_region.current.name}:${var.account_id}"
 
-  # From its name: known at plan.
+  # Built from its name, so that it is known at plan.
   arn = "arn:${data.aws_partition.current.partition}:lambda:${local.here}:function:${var.name}"
   rule_arns = {
     for name in keys(var.rules) : name => "arn:${data.aws_partition.current.partition}:events:${local.here}:rule/${var.name}-${name}"
@@ -17,7 +17,7 @@ resource "aws_cloudwatch_event_rule" "this" {
   description   = each.value.description
   event_pattern = each.value.event_pattern
 
-  # A rate of 1 is singular, or EventBridge refuses it.
+  # EventBridge requires the singular unit for a rate of 1.
   schedule_expression = (
     each.value.every_minutes == null ? null : "rate(${each.value.every_minutes} ${each.value.every_minutes == 1 ? "minute" : "minutes"})"
   )
@@ -31,7 +31,7 @@ resource "aws_cloudwatch_event_target" "this" {
   arn       = local.arn
   input     = each.value.input
 
-  # Before, EventBridge would be refused.
+  # Before that, EventBridge would be denied.
   depends_on = [aws_lambda_permission.rule]
 }
 
@@ -49,8 +49,8 @@ resource "aws_lambda_permission" "rule" {
   depends_on = [aws_lambda_function.this]
 }
 
-# Nobody waits for the answer of such a call. What fails three times, or waits for six hours, goes to the topic with the
-# event and the error in it: the event can be put to the function again by hand.
+# These invocations are asynchronous. An event that fails three times, or is older than six hours, is sent to the topic with
+# the error: it can then be sent to the function again by hand.
 # https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
 resource "aws_lambda_function_event_invoke_config" "this" {
   count = length(var.rules) > 0 ? 1 : 0

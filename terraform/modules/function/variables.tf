@@ -1,7 +1,7 @@
 variable "account_id" {
   type        = string
   nullable    = false
-  description = "Account of the function, 12 digits."
+  description = "Account ID of the function, 12 digits."
 
   validation {
     condition     = can(regex("^[0-9]{12}$", var.account_id))
@@ -16,7 +16,7 @@ variable "code" {
     zip_path = string
   })
   nullable    = false
-  description = "The built zip, the handler in it, and the bucket it is put into, under functions/<name>/<sha256>.zip."
+  description = "The built zip, its handler, and the bucket that it is uploaded to, under functions/<name>/<sha256>.zip."
 
   validation {
     condition     = fileexists(var.code.zip_path)
@@ -33,7 +33,7 @@ variable "environment" {
   type        = map(string)
   nullable    = false
   default     = {}
-  description = "Environment of the function. CODE_SHA256, the SHA-256 of the zip, comes with it. No secrets: whoever may read the function reads these."
+  description = "Environment variables of the function. CODE_SHA256, the SHA-256 of the zip, is added. No secrets: whoever may read the function's configuration can read them."
 
   validation {
     condition     = !contains(keys(var.environment), "CODE_SHA256")
@@ -44,19 +44,19 @@ variable "environment" {
 variable "key_arn" {
   type        = string
   nullable    = false
-  description = "ARN of the key that encrypts environment, log group and queue."
+  description = "ARN of the key that encrypts environment variables, log group and queue."
 }
 
 variable "log_retention_days" {
   type        = number
   nullable    = false
-  description = "Days the function's log is kept."
+  description = "Days that the function's log is kept."
 }
 
 variable "name" {
   type        = string
   nullable    = false
-  description = "Name of the function, of its queue, whose dead-letter queue is <name>-dlq, and the beginning of its rules' names."
+  description = "Name of the function and of its queue (the dead-letter queue is <name>-dlq), and prefix of its rules' names."
 
   validation {
     condition     = can(regex("^[a-z][a-z0-9-]{0,63}$", var.name))
@@ -73,7 +73,7 @@ variable "queue" {
     operators         = optional(set(string), [])
   })
   default     = null
-  description = "For a function that works off a queue: ARNs of the buckets whose notifications it takes, messages a call takes, calls at once, and the age at which a waiting message is trouble. operators: ARNs of roles and users that may, if a policy gives it to them, put messages into the queue and take them out of both queues, to mend what went wrong; nobody else but the function and the services that send."
+  description = "For a function that processes a queue: ARNs of the buckets that send notifications, messages per invocation, concurrent invocations, and the age at which a waiting message raises an alarm. operators: ARNs of roles and users that may, if their policies allow it, send messages to the queue and receive them from both queues, for repairs; apart from them, only the function and the sending services may."
 
   validation {
     condition     = var.queue == null ? true : var.queue.age_seconds >= 60
@@ -82,19 +82,19 @@ variable "queue" {
 
   validation {
     condition     = var.queue == null ? true : var.queue.batch_size >= 1 && var.queue.batch_size <= 10
-    error_message = "queue.batch_size must be 1 to 10: more needs a batching window, and with it a delay."
+    error_message = "queue.batch_size must be 1 to 10: more would need a batching window, which adds delay."
   }
 
   validation {
     condition = var.queue == null ? true : length(var.queue.event_bucket_arns) > 0 && alltrue([
       for arn in var.queue.event_bucket_arns : can(regex("^arn:[a-z-]+:s3:::[a-z0-9-]+$", arn))
     ])
-    error_message = "queue.event_bucket_arns must name at least one bucket by its whole ARN."
+    error_message = "queue.event_bucket_arns must have at least one full bucket ARN."
   }
 
   validation {
     condition     = var.queue == null ? true : var.queue.max_concurrency >= 2 && var.queue.max_concurrency <= 1000
-    error_message = "queue.max_concurrency must be 2 to 1000: an SQS event source takes nothing else."
+    error_message = "queue.max_concurrency must be 2 to 1000: an SQS event source accepts no other value."
   }
 
   validation {
@@ -103,18 +103,18 @@ variable "queue" {
       can(regex("^arn:[a-z-]+:iam::[0-9]{12}:(role|user)/[^*?]+$", arn))
       || can(regex("^arn:[a-z-]+:iam::[0-9]{12}:role/aws-reserved/sso\\.amazonaws\\.com/\\*AWSReservedSSO_[^*?]+_\\*$", arn))
     ])
-    error_message = "queue.operators must be whole ARNs of roles or users, or of permission sets (…:role/aws-reserved/sso.amazonaws.com/*AWSReservedSSO_<set>_*)."
+    error_message = "queue.operators must be full ARNs of roles or users, or patterns of permission sets (…:role/aws-reserved/sso.amazonaws.com/*AWSReservedSSO_<set>_*)."
   }
 }
 
 variable "role_arn" {
   type        = string
   nullable    = false
-  description = "ARN of the role the function runs as. It must be able to consume the queue already, and with rules to publish to the topic."
+  description = "ARN of the function's execution role. It must already be allowed to consume the queue and, with rules, to publish to the topic."
 
   validation {
     condition     = can(regex("^arn:[a-z-]+:iam::[0-9]{12}:role/.+$", var.role_arn))
-    error_message = "role_arn must be a role's whole ARN."
+    error_message = "role_arn must be a full role ARN."
   }
 }
 
@@ -127,16 +127,16 @@ variable "rules" {
   }))
   nullable    = false
   default     = {}
-  description = "For a function that EventBridge calls: by name (the rule is <name>-<its name>), what for, and either the events that match a pattern (JSON) or every so many minutes; with input (JSON) instead of the event."
+  description = "For a function that EventBridge invokes: rules by name (the rule is called <function name>-<name>), each with a description, either an event pattern (JSON) or a schedule in minutes, and optionally an input (JSON) instead of the event."
 
   validation {
     condition     = alltrue([for name in keys(var.rules) : can(regex("^[a-z][a-z0-9-]*$", name)) && length("${var.name}-${name}") <= 64])
-    error_message = "A name in rules must be lower-case letters, digits and hyphens, and with the function's name no longer than 64: EventBridge takes nothing longer."
+    error_message = "A name in rules must be lower-case letters, digits and hyphens, and not exceed 64 characters together with the function's name: this is EventBridge's limit."
   }
 
   validation {
     condition     = alltrue([for rule in values(var.rules) : (rule.event_pattern == null) != (rule.every_minutes == null)])
-    error_message = "A rule needs exactly one of event_pattern and every_minutes: what happens by the clock and what by events are two rules."
+    error_message = "A rule needs exactly one of event_pattern and every_minutes: use two rules for a schedule and for events."
   }
 
   validation {
@@ -149,7 +149,7 @@ variable "rules" {
       for rule in values(var.rules) :
       rule.every_minutes == null ? true : rule.every_minutes >= 1 && rule.every_minutes <= 1440 && floor(rule.every_minutes) == rule.every_minutes
     ])
-    error_message = "every_minutes in rules must be a whole number of 1 to 1440: a function that is called less often than daily cannot be missed."
+    error_message = "every_minutes in rules must be a whole number of 1 to 1440: no alarm could watch a function that runs less often than daily."
   }
 }
 
@@ -159,18 +159,18 @@ variable "size" {
     timeout_seconds = number
   })
   nullable    = false
-  description = "Memory and time of a call."
+  description = "Memory and timeout of the function."
 
   validation {
     condition     = var.size.timeout_seconds >= 1 && var.size.timeout_seconds <= 900
-    error_message = "size.timeout_seconds must be 1 to 900: Lambda takes nothing else."
+    error_message = "size.timeout_seconds must be 1 to 900: Lambda accepts no other timeout."
   }
 }
 
 variable "topic_arn" {
   type        = string
   nullable    = false
-  description = "ARN of the topic that hears of trouble, and gets the events of rules that could not be handled."
+  description = "ARN of the topic for alarms, which also receives events of rules that could not be processed."
 }
 
 variable "vpc" {
@@ -179,7 +179,7 @@ variable "vpc" {
     subnet_ids         = set(string)
   })
   default     = null
-  description = "Where the function runs: ids of subnets and of security groups that let it reach S3, SQS and KMS. The role must be able to make network interfaces. Null: outside any network of ours."
+  description = "Ids of the subnets and security groups in which the function runs; they must let it reach S3, SQS and KMS. The role must be allowed to create network interfaces. Null: not in a VPC."
 
   validation {
     condition     = var.vpc == null ? true : length(var.vpc.security_group_ids) > 0 && length(var.vpc.subnet_ids) > 0

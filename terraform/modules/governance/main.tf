@@ -1,8 +1,8 @@
-# Who reads which rows and columns, decided by Lake Formation and no longer by IAM alone.
+# Access to rows and columns, controlled by Lake Formation and no longer by IAM alone.
 # https://docs.aws.amazon.com/lake-formation/latest/dg/change-settings.html
 
-# No default permissions: a database or table made from now on is open to nobody whom no grant names. The defaults name
-# IAMAllowedPrincipals, which is whoever IAM lets in.
+# No default permissions: a new database or table needs a grant. The defaults name IAMAllowedPrincipals, which is everybody
+# whom IAM allows.
 resource "aws_lakeformation_data_lake_settings" "this" {
   admins = var.administrators
 }
@@ -16,7 +16,7 @@ resource "aws_lakeformation_resource" "this" {
   depends_on = [aws_lakeformation_data_lake_settings.this]
 }
 
-# Whoever deploys makes the database and its tables where their objects lie, and reads none of them.
+# Deployers create the database and its tables at their locations, and cannot read them.
 resource "aws_lakeformation_permissions" "deploy_database" {
   for_each = var.deployers
 
@@ -60,7 +60,7 @@ resource "aws_lakeformation_permissions" "deploy_to" {
   }
 }
 
-# Whoever reads a table sees its database.
+# A reader of a table needs DESCRIBE on its database.
 resource "aws_lakeformation_permissions" "database" {
   for_each = merge(var.filtered_readers, var.readers, var.writers)
 
@@ -158,7 +158,7 @@ resource "aws_lakeformation_permissions" "read_filtered" {
   depends_on = [aws_lakeformation_data_cells_filter.this]
 }
 
-# Lake Formation hands the engine credentials for the rows and columns granted. The action has no resource form.
+# Lake Formation gives the engine temporary credentials for the granted data. The action has no resource-level permissions.
 data "aws_iam_policy_document" "reader" {
   statement {
     sid       = "ReadWhatLakeFormationGrants"

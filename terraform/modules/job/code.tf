@@ -1,4 +1,4 @@
-# What the jobs run, each under its own digest, so that a deployment never changes the code of a run.
+# The jobs' code, each file under its own digest, so that a deployment never changes the code of a running job.
 
 locals {
   scripts          = toset([for job in var.jobs : job.script])
@@ -8,11 +8,11 @@ locals {
   contracts        = { for file in fileset("${var.code.folder}/quality", "*.yaml") : trimsuffix(file, ".yaml") => "${var.code.folder}/quality/${file}" }
   contracts_prefix = "glue/quality"
 
-  # What stands in the lineage for a job's code: sha256sum <wheel> <script> | cut -d' ' -f1 | sha256sum
+  # The digest of a job's code in the lineage: sha256sum <wheel> <script> | cut -d' ' -f1 | sha256sum
   code_sha256 = { for script, digest in local.script_sha256 : script => sha256("${local.wheel_sha256}\n${digest}\n") }
 }
 
-# pip goes by a wheel's name, so it keeps its own.
+# pip parses the name of a wheel, so it is kept.
 resource "aws_s3_object" "wheel" {
   bucket             = var.code.bucket
   key                = "glue/${local.wheel_sha256}/${local.wheel}"
@@ -37,7 +37,7 @@ resource "aws_s3_object" "script" {
   }
 }
 
-# As JSON: there is no reader of YAML on Glue.
+# As JSON: Glue has no YAML parser.
 resource "aws_s3_object" "contract" {
   for_each = local.contracts
 

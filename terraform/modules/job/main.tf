@@ -1,4 +1,4 @@
-# One for all: what the jobs write, their logs, and bookmarks, of which they have none.
+# One for all jobs: it encrypts what they write, their logs, and bookmarks, which they do not use.
 # https://docs.aws.amazon.com/glue/latest/dg/encryption-security-configuration.html
 resource "aws_glue_security_configuration" "this" {
   name = "${var.prefix}-jobs"
@@ -21,7 +21,7 @@ resource "aws_glue_security_configuration" "this" {
   }
 }
 
-# Glue would make them itself, without retention. Their names are Glue's, for jobs under a security configuration.
+# Otherwise Glue creates them itself, without retention. Glue sets the names for jobs with a security configuration.
 # https://docs.aws.amazon.com/glue/latest/dg/monitor-continuous-logging.html
 resource "aws_cloudwatch_log_group" "this" {
   for_each = toset(["error", "output"])
@@ -45,10 +45,10 @@ resource "aws_glue_job" "this" {
   timeout                = var.size.timeout_minutes
   security_configuration = aws_glue_security_configuration.this.name
 
-  # Who starts a job starts it again: after a failure there may be something else to do first.
+  # Glue does not retry; the gate starts a job again: after a failure there may be something else to do first.
   max_retries = 0
 
-  # A table has one writer.
+  # A table has only one writer.
   execution_property {
     max_concurrent_runs = 1
   }
@@ -66,7 +66,7 @@ resource "aws_glue_job" "this" {
     "--job-bookmark-option" = "job-bookmark-disable"
     "--job-language"        = "python"
 
-    # The wheel alone: what it asks for is on Glue, and from an index would come what nobody has reviewed.
+    # Only the wheel: its dependencies are part of Glue, and packages from an index would not be reviewed.
     "--additional-python-modules"       = "s3://${aws_s3_object.wheel.bucket}/${aws_s3_object.wheel.key}"
     "--python-modules-installer-option" = "--no-deps --no-index"
 
@@ -79,13 +79,13 @@ resource "aws_glue_job" "this" {
     ])
   })
 
-  # Or Glue makes them itself.
+  # Otherwise Glue creates them itself.
   depends_on = [aws_cloudwatch_log_group.this]
 }
 
 resource "aws_cloudwatch_event_rule" "failed" {
   name        = "${var.prefix}-job-failed"
-  description = "A job of ${var.prefix} did not end well"
+  description = "A job of ${var.prefix} did not succeed"
 
   # https://docs.aws.amazon.com/glue/latest/dg/automating-awsglue-with-cloudwatch-events.html
   event_pattern = jsonencode({
@@ -98,7 +98,7 @@ resource "aws_cloudwatch_event_rule" "failed" {
   })
 }
 
-# As JSON, in which a message may hold quotes and line ends.
+# As JSON, because a message may contain quotes and line breaks.
 resource "aws_cloudwatch_event_target" "failed" {
   rule      = aws_cloudwatch_event_rule.failed.name
   target_id = "alerts"
@@ -111,6 +111,6 @@ resource "aws_cloudwatch_event_target" "failed" {
       run     = "$.detail.jobRunId"
       state   = "$.detail.state"
     }
-    input_template = "{\"what\": \"A job of ${var.prefix} did not end well\", \"job\": <job>, \"state\": <state>, \"message\": <message>, \"run\": <run>}"
+    input_template = "{\"what\": \"A job of ${var.prefix} did not succeed\", \"job\": <job>, \"state\": <state>, \"message\": <message>, \"run\": <run>}"
   }
 }

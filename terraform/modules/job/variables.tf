@@ -5,7 +5,7 @@ variable "code" {
     wheel_folder = string
   })
   nullable    = false
-  description = "The folder of the jobs' scripts, whose quality/ holds the contracts; that of the one built wheel; and the bucket both are put into, under glue/."
+  description = "The folder of the jobs' scripts, with the contracts in its quality/; the folder of the one built wheel; and the bucket that all are uploaded to, under glue/."
 
   validation {
     condition     = length(fileset(var.code.wheel_folder, "*.whl")) == 1
@@ -17,7 +17,7 @@ variable "connections" {
   type        = set(string)
   nullable    = false
   default     = []
-  description = "Names of Glue connections: the network that the jobs run in. None: Glue's own."
+  description = "Names of the Glue connections of the network that the jobs run in. Empty: Glue's own network."
 }
 
 variable "jobs" {
@@ -27,7 +27,7 @@ variable "jobs" {
     script      = string
   }))
   nullable    = false
-  description = "The jobs by short name (their name is <prefix>-<short>): script in the folder, and its parameters, without dashes. contracts, the folder of the contracts in S3, and code_sha256, the digest of wheel and script, come with them. No secrets: whoever may read a job reads these."
+  description = "The jobs by short name (the full name is <prefix>-<short name>): script in the folder, and its arguments, without dashes. contracts, the folder of the contracts in S3, and code_sha256, the digest of wheel and script, are added. No secrets: whoever may read a job's definition can read them."
 
   validation {
     condition     = length(var.jobs) > 0 && alltrue([for short in keys(var.jobs) : can(regex("^[a-z][a-z0-9]*(-[a-z0-9]+)*$", short))])
@@ -45,20 +45,20 @@ variable "jobs" {
         for name in keys(job.arguments) : can(regex("^[a-z][a-z0-9_]*$", name)) && !contains(["code_sha256", "contracts"], name)
       ])
     ])
-    error_message = "A parameter in jobs is named without dashes, such as tables. code_sha256 and contracts are set from the code: leave them out."
+    error_message = "An argument in jobs must be named without dashes, such as tables. code_sha256 and contracts are set from the code: leave them out."
   }
 }
 
 variable "key_arn" {
   type        = string
   nullable    = false
-  description = "ARN of the key that encrypts what the jobs write, and their logs."
+  description = "ARN of the key that encrypts the jobs' output and logs."
 }
 
 variable "log_retention_days" {
   type        = number
   nullable    = false
-  description = "Days the jobs' logs are kept."
+  description = "Days that the jobs' logs are kept."
 }
 
 variable "prefix" {
@@ -75,11 +75,11 @@ variable "prefix" {
 variable "role_arn" {
   type        = string
   nullable    = false
-  description = "ARN of the role the jobs run as."
+  description = "ARN of the jobs' role."
 
   validation {
     condition     = can(regex("^arn:[a-z-]+:iam::[0-9]{12}:role/.+$", var.role_arn))
-    error_message = "role_arn must be a role's whole ARN."
+    error_message = "role_arn must be a full role ARN."
   }
 }
 
@@ -90,11 +90,11 @@ variable "size" {
     workers         = number
   })
   nullable    = false
-  description = "What each run gets: workers, the driver among them, of a type; and the minutes after which it is ended."
+  description = "Size of each run: number of workers (including the driver), worker type, and timeout in minutes."
 
   validation {
     condition     = var.size.timeout_minutes >= 1 && var.size.timeout_minutes <= 10080
-    error_message = "size.timeout_minutes must be 1 to 10080: Glue ends a run after seven days."
+    error_message = "size.timeout_minutes must be 1 to 10080: Glue stops a run after seven days."
   }
 
   validation {
@@ -111,5 +111,5 @@ variable "size" {
 variable "topic_arn" {
   type        = string
   nullable    = false
-  description = "ARN of the topic that hears of a run that did not end well. Its policy must let the rule <prefix>-job-failed publish."
+  description = "ARN of the topic that is notified of runs that did not succeed. Its policy must let the rule <prefix>-job-failed publish."
 }

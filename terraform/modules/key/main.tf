@@ -9,8 +9,8 @@ locals {
     for service in var.via_services :
     service => "${service}.${data.aws_region.current.name}.${data.aws_partition.current.dns_suffix}"
   }
-  # Services that use the key under a grant of whoever makes a resource of theirs: Lambda for a function's environment,
-  # Firehose for what waits in a stream. Firehose never uses it in anybody's own name.
+  # Services that use the key under a grant given by the creator of their resource: Lambda for a function's environment,
+  # Firehose for buffered records. Firehose never uses it with the caller's own permissions.
   via_grants = { for service in ["firehose", "lambda"] : service => local.via[service] if contains(var.via_services, service) }
   via_uses   = [for service, name in local.via : name if service != "firehose"]
 }
@@ -21,8 +21,8 @@ data "aws_iam_policy_document" "this" {
   # checkov:skip=CKV_AWS_111:A key policy applies to its own key; the resource has no other form there
   # checkov:skip=CKV_AWS_356:A key policy applies to its own key; the resource has no other form there
 
-  # Administration stays with the account, or the key could be lost for ever. It is no use of the key: neither
-  # encryption nor signing is here, nor kms:CreateGrant, by which an administrator could give himself either.
+  # The account administers the key, so that it cannot become unmanageable. Administration does not include using the key: no
+  # encryption, no signing, and no kms:CreateGrant, with which an administrator could get either.
   statement {
     sid = "AccountAdministers"
     actions = [
@@ -152,7 +152,7 @@ data "aws_iam_policy_document" "this" {
         }
       }
 
-      # A role of a key that has via_services uses it through these and not by itself.
+      # With via_services, a role uses the key only through these services and not directly.
       dynamic "condition" {
         for_each = length(local.via) > 0 && anytrue([for principal in statement.value.principals : startswith(principal, "arn:")]) ? [values(local.via)] : []
 

@@ -1,7 +1,7 @@
 variable "account_id" {
   type        = string
   nullable    = false
-  description = "Account that owns the key, 12 digits."
+  description = "ID of the account that owns the key, 12 digits."
 
   validation {
     condition     = can(regex("^[0-9]{12}$", var.account_id))
@@ -13,11 +13,11 @@ variable "deletion_window_days" {
   type        = number
   nullable    = false
   default     = 30
-  description = "Days between scheduling the key's deletion and the deletion."
+  description = "Waiting period in days before the key is deleted."
 
   validation {
     condition     = var.deletion_window_days >= 7 && var.deletion_window_days <= 30
-    error_message = "deletion_window_days must be 7 to 30: KMS takes nothing else."
+    error_message = "deletion_window_days must be 7 to 30: KMS accepts no other waiting period."
   }
 }
 
@@ -47,7 +47,7 @@ variable "principals" {
   type        = set(string)
   nullable    = false
   default     = []
-  description = "ARNs of the roles and users of the account that may encrypt and decrypt through via_services if an IAM policy gives it to them. A role of Identity Center, whose name ends at random, is given by its beginning."
+  description = "ARNs of the roles and users of the account that may encrypt and decrypt through via_services if an IAM policy allows it. Give a role of Identity Center, whose name has a random suffix, as a pattern."
 
   validation {
     condition = alltrue([
@@ -55,12 +55,12 @@ variable "principals" {
       can(regex("^arn:[a-z-]+:iam::[0-9]{12}:(role|user)/[^*?]+$", arn))
       || can(regex("^arn:[a-z-]+:iam::[0-9]{12}:role/aws-reserved/sso\\.amazonaws\\.com/\\*AWSReservedSSO_[^*?]+_\\*$", arn))
     ])
-    error_message = "A principal must be a role's or user's whole ARN, or that of a permission set, …:role/aws-reserved/sso.amazonaws.com/*AWSReservedSSO_<set>_*: whole accounts and wildcards use no key."
+    error_message = "A principal must be the full ARN of a role or user, or the pattern of a permission set, …:role/aws-reserved/sso.amazonaws.com/*AWSReservedSSO_<set>_*: whole accounts and other wildcards are not allowed."
   }
 
   validation {
     condition     = length(var.principals) == 0 || length(var.via_services) > 0
-    error_message = "principals use a key through via_services: name these, or leave principals empty."
+    error_message = "principals use a key only through via_services: name at least one service, or leave principals empty."
   }
 }
 
@@ -68,7 +68,7 @@ variable "purpose" {
   type        = string
   nullable    = false
   default     = "encrypt"
-  description = "encrypt: a symmetric key, rotated every year. sign: an ECC P-256 key that signs and verifies; KMS does not rotate those."
+  description = "encrypt: a symmetric key, rotated every year. sign: an ECC P-256 key that signs and verifies; KMS does not rotate such keys."
 
   validation {
     condition     = contains(["encrypt", "sign"], var.purpose)
@@ -88,11 +88,11 @@ variable "users" {
   }))
   nullable    = false
   default     = {}
-  description = "Who may use the key, by statement id: ARNs of roles or names of services, what they may do, and when. A service must be pinned to the resource it acts for; a role goes through via_services, if there are any."
+  description = "Who may use the key, by statement id: ARNs of roles or names of services, the actions, and conditions. A service must be limited to the resource it acts for; roles use the key through via_services, if there are any."
 
   validation {
     condition     = alltrue([for sid in keys(var.users) : can(regex("^[A-Z][A-Za-z0-9]+$", sid))])
-    error_message = "A statement id in users must be letters and digits and say the intent, such as RecorderSigns."
+    error_message = "A statement id in users must be letters and digits and describe the intent, such as RecorderSigns."
   }
 
   validation {
@@ -100,21 +100,21 @@ variable "users" {
       for principal in flatten([for user in values(var.users) : tolist(user.principals)]) :
       can(regex("^arn:[a-z-]+:iam::[0-9]{12}:role/[^*]+$", principal)) || can(regex("^[a-z0-9-]+(\\.[a-z0-9-]+)+$", principal))
     ])
-    error_message = "A principal in users must be a role's ARN or a service such as s3.amazonaws.com: whole accounts and wildcards use no key."
+    error_message = "A principal in users must be a role's ARN or a service such as s3.amazonaws.com: whole accounts and wildcards are not allowed."
   }
 
   validation {
     condition = alltrue([
       for user in values(var.users) : length(distinct([for principal in user.principals : startswith(principal, "arn:")])) == 1
     ])
-    error_message = "A statement in users must be of roles or of services: what holds for the ones does not for the others."
+    error_message = "A statement in users must name either roles or services: they have different conditions. Write two statements."
   }
 
   validation {
     condition = alltrue([
       for user in values(var.users) : length(user.conditions) > 0 || alltrue([for principal in user.principals : startswith(principal, "arn:")])
     ])
-    error_message = "A service in users needs a condition, such as aws:SourceArn or kms:EncryptionContext:…: without one it uses the key for anybody."
+    error_message = "A service in users needs a condition, such as aws:SourceArn or kms:EncryptionContext:…: without one, the service could use the key for anybody."
   }
 
   validation {
@@ -127,7 +127,7 @@ variable "users" {
         action
       )
     ])
-    error_message = "An action in users must be a use of such a key: kms:Sign, kms:Verify, kms:GetPublicKey to sign; kms:Decrypt, kms:DescribeKey, kms:Encrypt, kms:GenerateDataKey, kms:GenerateDataKey*, kms:ReEncrypt* to encrypt. Administration is the account's."
+    error_message = "An action in users must be a cryptographic use that fits the key's purpose: kms:Sign, kms:Verify, kms:GetPublicKey for sign; kms:Decrypt, kms:DescribeKey, kms:Encrypt, kms:GenerateDataKey, kms:GenerateDataKey*, kms:ReEncrypt* for encrypt. Administration is left to the account."
   }
 }
 
@@ -135,15 +135,15 @@ variable "via_services" {
   type        = set(string)
   nullable    = false
   default     = []
-  description = "Services, such as s3, through which roles and principals encrypt and decrypt; to lambda and firehose principals may give grants, for resources of theirs. Nobody uses the key directly."
+  description = "Services, such as s3, through which roles and principals encrypt and decrypt; principals may also create grants for lambda and firehose, for resources of these services. Nobody uses the key directly."
 
   validation {
     condition     = var.purpose == "encrypt" || length(var.via_services) == 0
-    error_message = "A key that signs is used by its users only: leave via_services empty."
+    error_message = "A signing key is used only by its users: leave via_services empty."
   }
 
   validation {
     condition     = alltrue([for service in var.via_services : contains(["athena", "firehose", "lambda", "s3", "secretsmanager", "sns", "sqs"], service)])
-    error_message = "via_services knows athena, firehose, lambda, s3, secretsmanager, sns and sqs."
+    error_message = "via_services may have only athena, firehose, lambda, s3, secretsmanager, sns and sqs."
   }
 }

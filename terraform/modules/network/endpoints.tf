@@ -1,9 +1,9 @@
-# The ways to AWS. An endpoint's policy gives nothing: it says what may go through at most, so that nobody who has taken
-# over a job carries data into an account of his own.
+# VPC endpoints for AWS services. An endpoint policy grants nothing: it limits what may pass, so that an attacker who controls a
+# job cannot copy data into another account.
 # https://docs.aws.amazon.com/vpc/latest/privatelink/vpc-endpoints-access.html
 
 locals {
-  # What jobs and functions ask of each service, of resources of the account if not said otherwise.
+  # What jobs and functions call of each service, on resources of the account unless stated otherwise.
   interfaces = {
     athena = {
       actions = ["athena:GetQueryExecution", "athena:GetQueryResults", "athena:GetWorkGroup", "athena:StartQueryExecution", "athena:StopQueryExecution"]
@@ -14,7 +14,7 @@ locals {
     }
     kms  = { actions = ["kms:Decrypt", "kms:GenerateDataKey", "kms:Sign", "kms:Verify"] }
     logs = { actions = ["logs:CreateLogStream", "logs:PutLogEvents"] }
-    # Neither metrics nor a caller's identity are resources.
+    # Metrics and the caller's identity have no resource-level permissions.
     monitoring     = { actions = ["cloudwatch:PutMetricData"], resources = ["*"] }
     secretsmanager = { actions = ["secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue", "secretsmanager:UpdateSecretVersionStage"] }
     sns            = { actions = ["sns:Publish"] }
@@ -24,7 +24,7 @@ locals {
 }
 
 data "aws_iam_policy_document" "s3" {
-  # A gateway endpoint takes no account as a principal: the condition is what names it.
+  # A gateway endpoint policy accepts no account as principal: the condition names it instead.
   statement {
     sid = "OurPrincipalsOnOurBuckets"
     actions = [
@@ -51,7 +51,7 @@ data "aws_iam_policy_document" "s3" {
       values   = [var.account_id]
     }
 
-    # A bucket's name may end as ours does and be somebody else's.
+    # A bucket of another account may have a name with the same ending.
     condition {
       test     = "StringEquals"
       variable = "aws:ResourceAccount"

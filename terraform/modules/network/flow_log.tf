@@ -1,4 +1,4 @@
-# Who called whom, refused calls too.
+# All connections in the network, rejected ones too.
 
 resource "aws_cloudwatch_log_group" "flow" {
   name              = "/aws/vpc/${var.name}"

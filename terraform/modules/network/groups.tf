@@ -1,7 +1,7 @@
-# Who may call whom. Workloads open connections and take none, but from each other; endpoints take calls and open none.
+# Security groups. Workloads open connections and accept them only from each other; endpoints accept connections and open none.
 
 resource "aws_security_group" "workloads" {
-  # checkov:skip=CKV2_AWS_5:Jobs and functions are put into it by whoever uses this module
+  # checkov:skip=CKV2_AWS_5:The caller of this module attaches jobs and functions to it
   name        = "${var.name}-workloads"
   description = "Jobs and functions: they reach each other, the endpoints and S3"
   vpc_id      = aws_vpc.this.id
@@ -20,9 +20,9 @@ resource "aws_security_group" "endpoints" {
 # The workers of a Glue job talk to each other on any port.
 # https://docs.aws.amazon.com/glue/latest/dg/setup-vpc-for-glue-access.html
 resource "aws_vpc_security_group_ingress_rule" "workers" {
-  # checkov:skip=CKV_AWS_24:Only what is in the same group comes in; no address does
-  # checkov:skip=CKV_AWS_25:Only what is in the same group comes in; no address does
-  # checkov:skip=CKV_AWS_260:Only what is in the same group comes in; no address does
+  # checkov:skip=CKV_AWS_24:Only members of the same group may connect; no address range may
+  # checkov:skip=CKV_AWS_25:Only members of the same group may connect; no address range may
+  # checkov:skip=CKV_AWS_260:Only members of the same group may connect; no address range may
   security_group_id            = aws_security_group.workloads.id
   description                  = "Workers of a job, from each other"
   referenced_security_group_id = aws_security_group.workloads.id

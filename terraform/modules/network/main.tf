@@ -1,5 +1,5 @@
-# Addresses in which jobs and functions run, and no way out of them but to the services named here: there is neither an
-# internet gateway nor a NAT gateway, and so no route to the internet.
+# The VPC in which jobs and functions run. It reaches only the services named here: there is neither an internet gateway nor a
+# NAT gateway, and so no route to the internet.
 
 data "aws_partition" "current" {}
 
@@ -9,7 +9,7 @@ locals {
   partition = data.aws_partition.current.partition
   region    = data.aws_region.current.name
 
-  # A subnet's range is the place of its zone in the list: /20 of a /16, and as much smaller as the whole is.
+  # A subnet's range depends on the position of its zone in the list: a /20 of a /16, and correspondingly smaller otherwise.
   subnets = { for index, az in var.azs : az => cidrsubnet(var.cidr, 4, index) }
 }
 
@@ -21,7 +21,7 @@ resource "aws_vpc" "this" {
   tags = { Name = var.name }
 }
 
-# Whatever is put into the VPC without a group of its own, and so into this one, reaches nothing and is not reached.
+# Resources without a security group of their own get this default group, which allows no traffic.
 resource "aws_default_security_group" "this" {
   vpc_id  = aws_vpc.this.id
   ingress = []
@@ -41,7 +41,7 @@ resource "aws_subnet" "this" {
   tags = { Name = "${var.name}-${each.key}" }
 }
 
-# Without routes of ours: the way within the VPC is always there, that to S3 comes with its endpoint.
+# No routes are defined here: the local route always exists, and the endpoint adds the route to S3.
 resource "aws_route_table" "this" {
   vpc_id = aws_vpc.this.id
 

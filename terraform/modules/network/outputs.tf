@@ -1,10 +1,10 @@
 output "endpoint_ids" {
-  description = "Ids of the endpoints by service; s3 is the gateway's."
+  description = "Ids of the endpoints by service; s3 is the gateway endpoint."
   value       = merge({ s3 = aws_vpc_endpoint.s3.id }, { for service, endpoint in aws_vpc_endpoint.interface : service => endpoint.id })
 }
 
 output "security_group_id" {
-  description = "Id of the security group that jobs and functions are put into, once it lets them reach the services."
+  description = "Id of the security group for jobs and functions, available once it allows them to reach the services."
   value       = aws_security_group.workloads.id
 
   depends_on = [
@@ -18,7 +18,7 @@ output "security_group_id" {
 }
 
 output "subnet_ids" {
-  description = "Ids of the subnets by availability zone, once they have their way to S3."
+  description = "Ids of the subnets by Availability Zone, available once they have their route to S3."
   value       = { for az, subnet in aws_subnet.this : az => subnet.id }
   depends_on  = [aws_route_table_association.this]
 }

@@ -32,7 +32,7 @@ data "aws_iam_policy_document" "trust" {
     }
   }
 
-  # A session bears the name of its user, or the trail would tell who it was by a name he chose.
+  # The session name must be the user name: otherwise the trail would show a name that the user chose freely.
   # https://docs.aws.amazon.com/IAM/latest/UserGuide/id_credentials_mfa_configure-api-require.html
   # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_iam-condition-keys.html#ck_rolesessionname
   dynamic "statement" {
@@ -118,7 +118,7 @@ resource "aws_iam_role_policy_attachment" "this" {
   policy_arn = each.value
 }
 
-# What is not written here is taken away again, whoever added it.
+# Terraform removes every policy that is not defined here.
 resource "aws_iam_role_policies_exclusive" "this" {
   role_name    = aws_iam_role.this.name
   policy_names = [for policy in aws_iam_role_policy.this : policy.name]

@@ -1,7 +1,7 @@
 variable "account_id" {
   type        = string
   nullable    = false
-  description = "Account of the role, 12 digits. A service must act for it."
+  description = "Account ID of the role, 12 digits. A service must act for this account."
 
   validation {
     condition     = can(regex("^[0-9]{12}$", var.account_id))
@@ -12,11 +12,11 @@ variable "account_id" {
 variable "boundary_arn" {
   type        = string
   nullable    = false
-  description = "ARN of the permissions boundary: a managed policy of the account that says what the role may do at most."
+  description = "ARN of the permissions boundary: a managed policy of the account that limits what the role may do."
 
   validation {
     condition     = can(regex("^arn:[a-z-]+:iam::[0-9]{12}:policy/[^*?]+$", var.boundary_arn))
-    error_message = "boundary_arn must be the whole ARN of a managed policy of an account: pass the arn of modules/boundary. AWS's own policies are no boundary."
+    error_message = "boundary_arn must be the full ARN of a managed policy of an account: pass the output arn of modules/boundary. Policies managed by AWS are not allowed as a boundary."
   }
 }
 
@@ -35,11 +35,11 @@ variable "managed_policy_arns" {
   type        = map(string)
   nullable    = false
   default     = {}
-  description = "ARNs of managed policies of the account, by a label, for what inline policies have no room for. No others stay attached."
+  description = "ARNs of customer managed policies, by label, for what does not fit into inline policies. All others are detached."
 
   validation {
     condition     = alltrue([for arn in values(var.managed_policy_arns) : can(regex("^arn:[a-z-]+:iam::[0-9]{12}:policy/[^*?]+$", arn))])
-    error_message = "managed_policy_arns must be whole ARNs of the account's own managed policies: those of AWS give more than the kit needs, and change."
+    error_message = "managed_policy_arns must be full ARNs of the account's own managed policies: those of AWS grant more than the kit needs, and change."
   }
 }
 
@@ -57,11 +57,11 @@ variable "name" {
 variable "policies" {
   type        = map(string)
   nullable    = false
-  description = "Inline policies by name, as JSON of aws_iam_policy_document. One for each thing the role does."
+  description = "Inline policies by name, as JSON of aws_iam_policy_document. One for each task of the role."
 
   validation {
     condition     = length(var.policies) > 0 && alltrue([for name in keys(var.policies) : can(regex("^[a-z][a-z0-9-]*$", name))])
-    error_message = "policies must hold at least one policy, under a name such as read-objects: a role that may do nothing is not needed."
+    error_message = "policies must have at least one policy, under a name such as read-objects: a role without permissions is not needed."
   }
 
   validation {
@@ -71,7 +71,7 @@ variable "policies" {
 
   validation {
     condition     = sum([for json in concat(values(var.policies), [""]) : length(replace(json, "/\\s/", ""))]) <= 10240
-    error_message = "policies must not exceed 10240 characters in all, white space not counted: IAM takes no more inline. Split the role."
+    error_message = "policies must not exceed 10240 characters in total, not counting white space: this is IAM's limit for inline policies. Split the role."
   }
 }
 
@@ -79,11 +79,11 @@ variable "session_hours" {
   type        = number
   nullable    = false
   default     = 1
-  description = "Hours that a session of the role lasts at most."
+  description = "Maximum session duration of the role, in hours."
 
   validation {
     condition     = var.session_hours >= 1 && var.session_hours <= 12 && floor(var.session_hours) == var.session_hours
-    error_message = "session_hours must be a whole number of 1 to 12: IAM takes nothing else."
+    error_message = "session_hours must be a whole number of 1 to 12: IAM accepts no other value."
   }
 }
 
@@ -105,11 +105,11 @@ variable "trust" {
     }))
   })
   nullable    = false
-  description = "Who assumes the role; one of the three. service: a service principal, for the resources in source_arns alone (match like: those whose names begin so). people: IAM users (ARNs), signed in with MFA no longer ago than that, each under his own name. github: workflows of a repository (owner/name) that run in one of the environments, by the account's OIDC provider."
+  description = "Who may assume the role; set one of the three. service: a service principal, only for the resources in source_arns (match like: patterns). people: IAM users (ARNs) whose MFA sign-in is not older than mfa_max_age_seconds, with their user name as session name. github: workflows of a repository (owner/name) that run in one of the environments, through the account's OIDC provider."
 
   validation {
     condition     = length([for kind in [var.trust.github, var.trust.people, var.trust.service] : kind if kind != null]) == 1
-    error_message = "trust must be exactly one of github, people and service: a role of two kinds of principals is two roles."
+    error_message = "trust must be exactly one of github, people and service: use two roles for two kinds of principals."
   }
 
   validation {
@@ -126,17 +126,17 @@ variable "trust" {
     condition = var.trust.service == null ? true : length(var.trust.service.source_arns) > 0 && alltrue([
       for arn in var.trust.service.source_arns :
       can(regex(var.trust.service.match == "like" ? "^arn:[^*?]+[:/][a-z][a-z0-9-]*(-\\*)?$" : "^arn:[^*?]+$", arn))
-      # Lake Formation acts for no resource: it names itself, in the account and region.
+      # Lake Formation sends no resource ARN but its own, with account and region.
       || (var.trust.service.name == "lakeformation.amazonaws.com" && can(regex("^arn:[a-z-]+:lakeformation:[a-z0-9-]+:[0-9]{12}:\\*$", arn)))
     ])
-    error_message = "trust.service.source_arns must name at least one resource by its whole ARN, or with match like by the beginning of its name (…:job/custody-dev-*): without it, any resource of the service could use the role."
+    error_message = "trust.service.source_arns must have at least one full resource ARN, or with match like an ARN pattern (…:job/custody-dev-*): without it, any resource of the service could use the role."
   }
 
   validation {
     condition = var.trust.people == null ? true : length(var.trust.people.principals) > 0 && alltrue([
       for arn in var.trust.people.principals : can(regex("^arn:[a-z-]+:iam::[0-9]{12}:user/[^*?]+$", arn))
     ])
-    error_message = "trust.people.principals must be at least one user's whole ARN: an account or a wildcard would leave it to others who comes in, and a role has neither MFA nor a name of its own."
+    error_message = "trust.people.principals must have at least one full user ARN: an account or a wildcard would let others decide who has access, and a role has neither MFA nor a user name."
   }
 
   validation {
@@ -158,6 +158,6 @@ variable "trust" {
     condition = var.trust.github == null ? true : length(var.trust.github.environments) > 0 && alltrue([
       for environment in var.trust.github.environments : can(regex("^[A-Za-z0-9_-]+$", environment))
     ])
-    error_message = "trust.github.environments must name at least one environment of the repository, without a wildcard: its protection rules say who deploys."
+    error_message = "trust.github.environments must name at least one environment of the repository, without a wildcard: the environment's protection rules control who deploys."
   }
 }

@@ -1,12 +1,11 @@
-# A secret that nobody wrote and hardly anybody reads: its value is made and renewed by its rotator, and Terraform, its
-# state and its plans never see it.
+# A secret whose value only its rotator creates and rotates: it never appears in Terraform's plans or state.
 
 data "aws_partition" "current" {}
 
 data "aws_region" "current" {}
 
 locals {
-  # Secrets Manager ends the name in an ARN with six characters at random.
+  # Secrets Manager adds six random characters to the name in the ARN.
   arn_pattern = "arn:${data.aws_partition.current.partition}:secretsmanager:${data.aws_region.current.name}:${var.account_id}:secret:${var.name}-??????"
 }
 
@@ -43,7 +42,7 @@ resource "aws_secretsmanager_secret" "this" {
   recovery_window_in_days = var.recovery_days
 }
 
-# It gives nothing: the roles' own policies do. It refuses everybody else, whatever theirs say.
+# The resource policy grants nothing: the roles' own policies do. It denies all others, whatever their policies say.
 # https://docs.aws.amazon.com/secretsmanager/latest/userguide/auth-and-access_resource-policies.html
 data "aws_iam_policy_document" "this" {
   statement {
@@ -82,7 +81,7 @@ data "aws_iam_policy_document" "this" {
     }
   }
 
-  # It changes description and key; and could a value, which whoever may change this policy could too.
+  # UpdateSecret changes description and key, and could change the value too; but so could anyone who may change this policy.
   statement {
     sid       = "NobodyElseDescribesAnew"
     effect    = "Deny"
@@ -101,7 +100,7 @@ data "aws_iam_policy_document" "this" {
     }
   }
 
-  # A copy in another region would be under another key and policy.
+  # A replica in another Region would have another key and policy.
   statement {
     sid       = "NobodyCopies"
     effect    = "Deny"

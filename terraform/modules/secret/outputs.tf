@@ -1,5 +1,5 @@
 output "arn" {
-  description = "ARN of the secret, which ends at random. It has a value once its first rotation is done, seconds later."
+  description = "ARN of the secret, which has a random suffix. The secret has a value once its first rotation is done, within seconds."
   value       = aws_secretsmanager_secret.this.arn
   depends_on  = [aws_secretsmanager_secret_rotation.this]
 }

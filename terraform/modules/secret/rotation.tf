@@ -1,12 +1,12 @@
-# Who makes the value and renews it. A rotation begins the moment it is configured, and hands out the very first version
-# untried: so the rotator first makes one that holds no password.
+# The rotator creates and rotates the value. Rotation starts as soon as it is configured, and makes the first version current
+# without testing it: so the rotator first creates a version without a password.
 # https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotating-secrets.html
 
 locals {
   function_arn = "arn:${data.aws_partition.current.partition}:lambda:${data.aws_region.current.name}:${var.account_id}:function:${var.rotator.name}"
 }
 
-# Secrets Manager calls it one step after the other. Where one fails it tries again by itself, and the current value holds.
+# Secrets Manager invokes it for one step after the other. If a step fails, it retries, and the current value stays valid.
 module "rotator" {
   source = "../function"
 
@@ -41,7 +41,7 @@ resource "aws_lambda_invocation" "first_version" {
 }
 
 resource "aws_secretsmanager_secret_rotation" "this" {
-  # checkov:skip=CKV_AWS_304:rotation_days takes 1 to 90 only; in the code alone the check cannot see what it is
+  # checkov:skip=CKV_AWS_304:rotation_days is limited to 1 to 90; the check cannot see the value of a variable
   secret_id           = aws_secretsmanager_secret.this.id
   rotation_lambda_arn = local.function_arn
 

@@ -1,7 +1,7 @@
 variable "account_id" {
   type        = string
   nullable    = false
-  description = "Account of the secret, 12 digits."
+  description = "Account ID of the secret, 12 digits."
 
   validation {
     condition     = can(regex("^[0-9]{12}$", var.account_id))
@@ -12,7 +12,7 @@ variable "account_id" {
 variable "deployers" {
   type        = set(string)
   nullable    = false
-  description = "ARNs of roles and users that apply this, and so change the secret's description. They read no value. A role of Identity Center is given by its beginning."
+  description = "ARNs of roles and users that apply this, and so may change the secret's description. They cannot read its value. Give a role of Identity Center as a pattern."
 
   validation {
     condition = length(var.deployers) > 0 && alltrue([
@@ -20,18 +20,18 @@ variable "deployers" {
       can(regex("^arn:[a-z-]+:iam::[0-9]{12}:(role|user)/[^*?]+$", arn))
       || can(regex("^arn:[a-z-]+:iam::[0-9]{12}:role/aws-reserved/sso\\.amazonaws\\.com/\\*AWSReservedSSO_[^*?]+_\\*$", arn))
     ])
-    error_message = "deployers must be at least one role or user by its whole ARN, or a permission set (…:role/aws-reserved/sso.amazonaws.com/*AWSReservedSSO_<set>_*)."
+    error_message = "deployers must have at least one full ARN of a role or user, or the pattern of a permission set (…:role/aws-reserved/sso.amazonaws.com/*AWSReservedSSO_<set>_*)."
   }
 }
 
 variable "description" {
   type        = string
   nullable    = false
-  description = "What the secret opens, in one line."
+  description = "What the secret is for, in one line."
 
   validation {
     condition     = length(var.description) > 0
-    error_message = "description must say what the secret opens."
+    error_message = "description must say what the secret is for."
   }
 }
 
@@ -42,18 +42,18 @@ variable "name" {
 
   validation {
     condition     = can(regex("^[a-z][a-z0-9-]{0,99}$", var.name)) && !can(regex("-[A-Za-z0-9]{6}$", var.name))
-    error_message = "name must be at most 100 lower-case letters, digits and hyphens, start with a letter, and not end in a hyphen and six characters: Secrets Manager ends ARNs so, and would take one for the other."
+    error_message = "name must be at most 100 lower-case letters, digits and hyphens, start with a letter, and not end in a hyphen and six characters: secret ARNs end like this, so Secrets Manager could confuse the name with an ARN."
   }
 }
 
 variable "readers" {
   type        = set(string)
   nullable    = false
-  description = "ARNs of the roles that may read the value, if a policy gives it to them. Nobody else, administrators included."
+  description = "ARNs of the roles that may read the value if a policy allows it. All others are denied, administrators included."
 
   validation {
     condition     = alltrue([for arn in var.readers : can(regex("^arn:[a-z-]+:iam::[0-9]{12}:role/[^*?]+$", arn))])
-    error_message = "readers must be whole ARNs of roles: what reads a secret is a service, not a person."
+    error_message = "readers must be full ARNs of roles: services read the secret, not people."
   }
 }
 
@@ -61,11 +61,11 @@ variable "recovery_days" {
   type        = number
   nullable    = false
   default     = 30
-  description = "Days between the deletion of the secret, or of its key, and its end."
+  description = "Recovery window of the secret and waiting period of its key, in days, before they are deleted."
 
   validation {
     condition     = var.recovery_days >= 7 && var.recovery_days <= 30
-    error_message = "recovery_days must be 7 to 30: Secrets Manager and KMS take nothing else."
+    error_message = "recovery_days must be 7 to 30: Secrets Manager and KMS accept no other value."
   }
 }
 
@@ -73,7 +73,7 @@ variable "rotation_days" {
   type        = number
   nullable    = false
   default     = 30
-  description = "Days after which the value is renewed."
+  description = "Rotation period of the value, in days."
 
   validation {
     condition     = var.rotation_days >= 1 && var.rotation_days <= 90 && floor(var.rotation_days) == var.rotation_days
@@ -100,7 +100,7 @@ variable "rotator" {
     }))
   })
   nullable    = false
-  description = "The function that renews the value: its built zip and handler; its environment, in which no secret is; the key of environment and log; its name; its role, once it may do its work; the topic that hears if a step fails; and where it runs."
+  description = "The function that rotates the value: its built zip and handler; its environment variables, without secrets; the key that encrypts environment and log; its name; its role, with its policies attached; the topic for failed steps; and its VPC settings."
 
   validation {
     condition     = fileexists(var.rotator.code.zip_path)
@@ -119,17 +119,17 @@ variable "rotator" {
 
   validation {
     condition     = !anytrue([for name in keys(var.rotator.environment) : can(regex("(?i)password|secret|token|credential", name))])
-    error_message = "rotator.environment must hold no secret: whoever may read the function reads its environment."
+    error_message = "rotator.environment must not contain a secret: whoever may read the function's configuration can read its environment."
   }
 }
 
 variable "rotator_role_arn" {
   type        = string
   nullable    = false
-  description = "ARN of the rotator's role, once a policy may name it: it alone renews the value."
+  description = "ARN of the rotator's role, available once a policy may name it: only this role rotates the value."
 
   validation {
     condition     = can(regex("^arn:[a-z-]+:iam::[0-9]{12}:role/[^*?]+$", var.rotator_role_arn))
-    error_message = "rotator_role_arn must be a role's whole ARN."
+    error_message = "rotator_role_arn must be a full role ARN."
   }
 }

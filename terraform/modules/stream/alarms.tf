@@ -2,28 +2,28 @@
 locals {
   alarms = {
     stale = {
-      description = "Records have waited in ${var.name} for over ${var.alarms.freshness_seconds} s. Firehose tries for a day, then they are lost: its log says what is in the way."
+      description = "Records have waited in ${var.name} for over ${var.alarms.freshness_seconds} s. Firehose retries for 24 hours, then they are lost: its log says what prevents the delivery."
       metric      = "DeliveryToS3.DataFreshness"
       statistic   = "Maximum"
       comparison  = "GreaterThanThreshold"
       threshold   = var.alarms.freshness_seconds
     }
     failures = {
-      description = "Deliveries of ${var.name} failed. Firehose tries for a day, then they are lost: its log says what is in the way."
+      description = "Deliveries of ${var.name} failed. Firehose retries for 24 hours, then the records are lost: its log says what prevents the delivery."
       metric      = "DeliveryToS3.Success"
       statistic   = "Average"
       comparison  = "LessThanThreshold"
       threshold   = 1
     }
     throttles = {
-      description = "Records for ${var.name} were refused: more come than the stream may take. Whoever sends them must send them again."
+      description = "Records for ${var.name} were throttled: more arrive than the stream's quota allows. The sender must send them again."
       metric      = "ThrottledRecords"
       statistic   = "Sum"
       comparison  = "GreaterThanThreshold"
       threshold   = 0
     }
     key-denied = {
-      description = "${var.name} may not use its key: it takes no records and delivers none."
+      description = "${var.name} may not use its KMS key: it neither accepts nor delivers records."
       metric      = "KMSKeyAccessDenied"
       statistic   = "Sum"
       comparison  = "GreaterThanThreshold"

@@ -1,7 +1,7 @@
 data "aws_region" "current" {}
 
 locals {
-  # Folders by the hour, in UTC, in which the oldest record of an object arrived.
+  # Folders by the hour (UTC) in which an object's oldest record arrived.
   # https://docs.aws.amazon.com/firehose/latest/dev/s3-prefixes.html
   hour = "!{timestamp:yyyy/MM/dd/HH}/"
 }
@@ -12,7 +12,7 @@ resource "aws_cloudwatch_log_group" "this" {
   retention_in_days = var.log_retention_days
 }
 
-# Firehose writes into a log stream that is there, and makes none.
+# Firehose writes only into an existing log stream.
 resource "aws_cloudwatch_log_stream" "this" {
   name           = "DestinationDelivery"
   log_group_name = aws_cloudwatch_log_group.this.name
@@ -22,7 +22,7 @@ resource "aws_kinesis_firehose_delivery_stream" "this" {
   name        = var.name
   destination = "extended_s3"
 
-  # What waits to be delivered. The key's policy must let whoever applies this give Firehose a grant.
+  # Encryption of buffered records. The key policy must let the role that applies this give Firehose a grant.
   # https://docs.aws.amazon.com/firehose/latest/dev/encryption.html
   server_side_encryption {
     enabled  = true
@@ -38,8 +38,8 @@ resource "aws_kinesis_firehose_delivery_stream" "this" {
     buffering_size      = var.buffering.mib
     buffering_interval  = var.buffering.seconds
 
-    # No kms_key_arn: objects are encrypted as the bucket says. Lines stay lines, which jobs read from any place on;
-    # Parquet is compressed within.
+    # No kms_key_arn: the bucket's default encryption applies. Lines are not compressed, so that jobs can split an object; Parquet
+    # is compressed internally.
     compression_format = "UNCOMPRESSED"
 
     cloudwatch_logging_options {
@@ -48,7 +48,7 @@ resource "aws_kinesis_firehose_delivery_stream" "this" {
       log_stream_name = aws_cloudwatch_log_stream.this.name
     }
 
-    # One record a line, whether or not who sent it ended it with one.
+    # One record per line, whether or not the sender added a line break.
     dynamic "processing_configuration" {
       for_each = var.parquet == null ? ["lines"] : []
 

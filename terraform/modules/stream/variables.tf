@@ -4,18 +4,18 @@ variable "alarms" {
     topic_arn         = string
   })
   nullable    = false
-  description = "Topic that hears of trouble, and the age at which a record that is not delivered is trouble."
+  description = "Topic for alarms, and the age at which an undelivered record raises one."
 
   validation {
     condition     = var.alarms.freshness_seconds > var.buffering.seconds
-    error_message = "alarms.freshness_seconds must be more than buffering.seconds: so long a record waits in any case."
+    error_message = "alarms.freshness_seconds must be more than buffering.seconds: records may always wait that long."
   }
 }
 
 variable "bucket_arn" {
   type        = string
   nullable    = false
-  description = "ARN of the bucket that is delivered into, which says by which key objects are encrypted."
+  description = "ARN of the destination bucket. Its default encryption decides which key encrypts the objects."
 
   validation {
     condition     = can(regex("^arn:[a-z-]+:s3:::[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$", var.bucket_arn))
@@ -29,40 +29,40 @@ variable "buffering" {
     seconds = number
   })
   nullable    = false
-  description = "An object is delivered when so many MiB have come, or so many seconds after its first record, whichever is first."
+  description = "Buffering hints: an object is delivered after mib MiB of records, or seconds after its first record, whichever is first."
 
   validation {
     condition     = var.buffering.mib >= (var.parquet == null ? 1 : 64) && var.buffering.mib <= 128 && floor(var.buffering.mib) == var.buffering.mib
-    error_message = "buffering.mib must be a whole number of 1 to 128, of 64 to 128 for Parquet: Firehose takes nothing else."
+    error_message = "buffering.mib must be a whole number of 1 to 128, of 64 to 128 for Parquet: Firehose accepts no other value."
   }
 
   validation {
     condition     = var.buffering.seconds >= 0 && var.buffering.seconds <= 900 && floor(var.buffering.seconds) == var.buffering.seconds
-    error_message = "buffering.seconds must be a whole number of 0 to 900: Firehose takes nothing else."
+    error_message = "buffering.seconds must be a whole number of 0 to 900: Firehose accepts no other value."
   }
 }
 
 variable "error_prefix" {
   type        = string
   nullable    = false
-  description = "Folder of what cannot be converted, by kind of error and hour. It must lie outside of prefix."
+  description = "Folder for records that cannot be converted, by error type and hour. It must be outside of prefix."
 
   validation {
     condition     = can(regex("^[A-Za-z0-9_.=-][A-Za-z0-9_.=/-]*/$", var.error_prefix)) && !startswith(var.error_prefix, var.prefix)
-    error_message = "error_prefix must be a folder such as errors/stream/events/, of letters, digits and _.=-, and not below prefix: what failed is no data."
+    error_message = "error_prefix must be a folder such as errors/stream/events/, of letters, digits and _.=-, and not below prefix: failed records are not data."
   }
 }
 
 variable "key_arn" {
   type        = string
   nullable    = false
-  description = "ARN of the KMS key that encrypts what waits, and the log. Whoever applies this gives Firehose a grant of it."
+  description = "ARN of the KMS key that encrypts buffered records and the log. The role that applies this gives Firehose a grant for it."
 }
 
 variable "log_retention_days" {
   type        = number
   nullable    = false
-  description = "Days the log of deliveries that failed is kept."
+  description = "Days that the log of failed deliveries is kept."
 }
 
 variable "name" {
@@ -82,7 +82,7 @@ variable "parquet" {
     table    = string
   })
   default     = null
-  description = "For deliveries in Parquet, the Glue table whose columns the fields of the records are; role_arn must be allowed glue:GetTable, glue:GetTableVersion and glue:GetTableVersions of it. Null: lines, as they were sent."
+  description = "For delivery as Parquet: the Glue table whose columns define the schema; role_arn must be allowed glue:GetTable, glue:GetTableVersion and glue:GetTableVersions on it. Null: lines, as they were sent."
 
   validation {
     condition     = var.parquet == null ? true : alltrue([for name in values(var.parquet) : can(regex("^[a-z0-9_]{1,255}$", name))])
@@ -93,7 +93,7 @@ variable "parquet" {
 variable "prefix" {
   type        = string
   nullable    = false
-  description = "Folder that is delivered into, by hour (yyyy/MM/dd/HH, UTC)."
+  description = "Destination folder; objects are delivered into subfolders by hour (yyyy/MM/dd/HH, UTC)."
 
   validation {
     condition     = can(regex("^[A-Za-z0-9_.=-][A-Za-z0-9_.=/-]*/$", var.prefix))
@@ -104,5 +104,5 @@ variable "prefix" {
 variable "role_arn" {
   type        = string
   nullable    = false
-  description = "ARN of the role by which Firehose delivers."
+  description = "ARN of the role with which Firehose delivers."
 }

@@ -1,11 +1,11 @@
-# Who stops the trail, changes what it logs, opens a bucket of evidence, disables a key or breaks the glass is heard at once.
-# EventBridge hears of such calls from a trail that logs management writes: this one, unless another does (management_events).
+# Alarms for stopping the trail, changing what it logs, opening an evidence bucket, disabling a key and using break-glass.
+# EventBridge receives such calls from a trail that logs management write events: this one, unless another does (management_events).
 # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-service-event-cloudtrail.html
 locals {
-  # A pattern has 2048 characters, and keys grow in number: a rule holds 15 of them.
+  # An event pattern has at most 2048 characters, and the number of keys grows: a rule has at most 15 of them.
   watched_keys = {
     for number, arns in chunklist(var.guarded.key_arns, 15) : number == 0 ? "key-changed" : "key-changed-${number + 1}" => {
-      description = "A key of ${var.name} was disabled, or is to be deleted, or its policy was changed"
+      description = "A key of ${var.name} was disabled or scheduled for deletion, or its policy was changed"
       pattern = {
         source = ["aws.kms"]
         detail = {
@@ -29,7 +29,7 @@ locals {
       }
     }
     evidence-bucket-changed = {
-      description = "A bucket of evidence of ${var.name} was opened, deleted or changed"
+      description = "An evidence bucket of ${var.name} was opened, deleted or changed"
       pattern = {
         source = ["aws.s3"]
         detail = {
@@ -55,8 +55,8 @@ locals {
       }
     }
     emergency-role-assumed = {
-      description = "Somebody broke the glass: the emergency role of ${var.name} was assumed"
-      # AssumeRole reads, in the words of CloudTrail, and rules do not hear of what reads unless they ask to.
+      description = "The emergency role (break-glass) of ${var.name} was assumed"
+      # CloudTrail classifies AssumeRole as a read event, and rules receive read events only in this state.
       state = "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
       pattern = {
         source = ["aws.sts"]
@@ -87,8 +87,8 @@ resource "aws_cloudwatch_event_target" "this" {
   arn       = var.topic_arn
 }
 
-# And whatever the emergency role then does: what it reads and writes is in the trail's own log, whether or not any trail
-# logs management events. One alarm for a use, however many calls it makes.
+# Every use of the emergency role: its reads and writes are in this trail's own log, whether or not any trail logs management
+# events. One alarm for each use, however many calls are made.
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntax.html
 resource "aws_cloudwatch_log_metric_filter" "emergency_role" {
   name           = "${var.name}-emergency-role-used"
@@ -104,7 +104,7 @@ resource "aws_cloudwatch_log_metric_filter" "emergency_role" {
 
 resource "aws_cloudwatch_metric_alarm" "emergency_role" {
   alarm_name          = "${var.name}-emergency-role-used"
-  alarm_description   = "The emergency role of ${var.name} is being used: the trail says by whom and for what."
+  alarm_description   = "The emergency role of ${var.name} is being used: the trail shows who called what."
   namespace           = aws_cloudwatch_log_metric_filter.emergency_role.metric_transformation[0].namespace
   metric_name         = aws_cloudwatch_log_metric_filter.emergency_role.metric_transformation[0].name
   statistic           = "Sum"

@@ -9,9 +9,9 @@ locals {
     local.log_group_name,
   ])
 
-  # Reads and writes alike, of everybody, unless somebody's reads of evidence are left out (apart): by the name of the selector,
-  # the buckets whose objects it is about, the only value of readOnly it takes, if any, and the beginnings of the sessions
-  # that it leaves out.
+  # Reads and writes of all principals, unless some readers of evidence are left out (apart). For each selector name: the buckets
+  # whose objects it covers, the only value of readOnly that it selects, if any, and the prefixes of the session ARNs that it
+  # leaves out.
   # https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_AdvancedFieldSelector.html
   apart         = length(var.unlogged_readers) > 0
   evidence_arns = [for arn in var.data_bucket_arns : arn if contains(var.guarded.buckets, element(split(":::", arn), 1))]
@@ -36,8 +36,8 @@ resource "aws_cloudwatch_log_group" "this" {
 
 # https://docs.aws.amazon.com/awscloudtrail/latest/userguide/logging-data-events-with-cloudtrail.html
 resource "aws_cloudtrail" "this" {
-  # checkov:skip=CKV2_AWS_10:It is, by an ARN made of names, in which the scanner sees no connection
-  # checkov:skip=CKV_AWS_252:This topic would hear of every log file; that the trail is stopped or changed reaches the alerts topic
+  # checkov:skip=CKV2_AWS_10:It is integrated, by an ARN built from names, which the scanner cannot resolve
+  # checkov:skip=CKV_AWS_252:This topic would get a message for every log file; stopping or changing the trail alarms through the alerts topic
   name                          = var.name
   s3_bucket_name                = var.bucket
   kms_key_id                    = var.key_arn
@@ -47,7 +47,7 @@ resource "aws_cloudtrail" "this" {
   include_global_service_events = true
   is_multi_region_trail         = true
 
-  # The bucket of the trail itself is not among them: each delivery would be an event to deliver.
+  # The trail's own bucket is not among them: each delivery would cause another event to deliver.
   dynamic "advanced_event_selector" {
     for_each = local.object_selectors
 
@@ -89,7 +89,7 @@ resource "aws_cloudtrail" "this" {
     }
   }
 
-  # By their beginning: a version or an alias of a function is called by a longer ARN.
+  # By prefix: the ARN of a version or an alias of a function is longer.
   dynamic "advanced_event_selector" {
     for_each = length(var.function_arns) > 0 ? ["Invocations of functions"] : []
 

@@ -1,5 +1,5 @@
 output "arn" {
-  description = "ARN of the trail, once it logs."
+  description = "ARN of the trail, available once it is logging."
   value = join(":", [
     "arn", data.aws_partition.current.partition, "cloudtrail", data.aws_region.current.name, var.account_id,
     "trail/${var.name}",

@@ -1,7 +1,7 @@
 variable "account_id" {
   type        = string
   nullable    = false
-  description = "Account of the trail, 12 digits."
+  description = "Account ID of the trail, 12 digits."
 
   validation {
     condition     = can(regex("^[0-9]{12}$", var.account_id))
@@ -12,7 +12,7 @@ variable "account_id" {
 variable "bucket" {
   type        = string
   nullable    = false
-  description = "Name of the bucket that takes the log files, whose policy lets this trail write."
+  description = "Name of the bucket for the log files, whose policy allows this trail to write."
 
   validation {
     condition     = can(regex("^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$", var.bucket))
@@ -23,18 +23,18 @@ variable "bucket" {
 variable "data_bucket_arns" {
   type        = set(string)
   nullable    = false
-  description = "ARNs of the buckets whose objects' reads and writes are logged."
+  description = "ARNs of the buckets for whose objects reads and writes are logged."
 
   validation {
     condition = length(var.data_bucket_arns) > 0 && alltrue([
       for arn in var.data_bucket_arns : can(regex("^arn:[a-z-]+:s3:::[a-z0-9][a-z0-9-]+[a-z0-9]$", arn))
     ])
-    error_message = "data_bucket_arns must name at least one bucket, each by its whole ARN: a trail that logs no object proves nothing."
+    error_message = "data_bucket_arns must have at least one bucket, each by its full ARN: a trail without data events proves nothing."
   }
 
   validation {
     condition     = !contains([for arn in var.data_bucket_arns : element(split(":::", arn), 1)], var.bucket)
-    error_message = "data_bucket_arns must not hold the trail's own bucket: it would log its own deliveries for ever."
+    error_message = "data_bucket_arns must not include the trail's own bucket: it would log its own deliveries without end."
   }
 }
 
@@ -46,7 +46,7 @@ variable "function_arns" {
 
   validation {
     condition     = alltrue([for arn in var.function_arns : can(regex("^arn:[a-z-]+:lambda:[a-z0-9-]+:[0-9]{12}:function:[A-Za-z0-9_-]+$", arn))])
-    error_message = "function_arns must be whole ARNs of functions, without version or alias: their invocations are logged too."
+    error_message = "function_arns must be full ARNs of functions, without version or alias: invocations of those are logged too."
   }
 }
 
@@ -57,7 +57,7 @@ variable "guarded" {
     key_arns           = optional(list(string), [])
   })
   nullable    = false
-  description = "What nobody touches unheard. buckets: names of further buckets of evidence, besides the trail's own, that are opened or changed; emergency_role_arn: the role for emergencies, whose every use alarms, one of Identity Center given by its beginning; key_arns: keys that are disabled, doomed or put under another policy."
+  description = "Resources with alarms on changes. buckets: names of evidence buckets, in addition to the trail's own, whose opening or change raises an alarm; emergency_role_arn: the emergency role, whose every use raises an alarm (give a role of Identity Center as a pattern); key_arns: keys for which disabling, scheduled deletion and a new policy raise an alarm."
 
   validation {
     condition     = alltrue([for name in var.guarded.buckets : can(regex("^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$", name))])
@@ -66,7 +66,7 @@ variable "guarded" {
 
   validation {
     condition     = can(regex("^arn:[a-z-]+:iam::[0-9]{12}:role/([^*?\"]+|aws-reserved/sso\\.amazonaws\\.com/\\*AWSReservedSSO_[^*?\"]+_\\*)$", var.guarded.emergency_role_arn))
-    error_message = "guarded.emergency_role_arn must be a role's whole ARN, or that of a permission set, …:role/aws-reserved/sso.amazonaws.com/*AWSReservedSSO_<set>_*."
+    error_message = "guarded.emergency_role_arn must be a full role ARN, or the pattern of a permission set, …:role/aws-reserved/sso.amazonaws.com/*AWSReservedSSO_<set>_*."
   }
 }
 
@@ -79,11 +79,11 @@ variable "key_arn" {
 variable "log_retention_days" {
   type        = number
   nullable    = false
-  description = "Days that the log group keeps events. The files in the bucket stay."
+  description = "Days that the log group keeps events. The log files in the bucket are not affected."
 
   validation {
     condition     = contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.log_retention_days)
-    error_message = "log_retention_days must be a retention CloudWatch Logs knows, such as 30, 90, 180, 365, 731 or 3653."
+    error_message = "log_retention_days must be a retention that CloudWatch Logs offers, such as 30, 90, 180, 365, 731 or 3653."
   }
 }
 
@@ -94,7 +94,7 @@ variable "logs_role_arn" {
 
   validation {
     condition     = can(regex("^arn:[a-z-]+:iam::[0-9]{12}:role/[^*]+$", var.logs_role_arn))
-    error_message = "logs_role_arn must be the whole ARN of a role."
+    error_message = "logs_role_arn must be the full ARN of a role."
   }
 }
 
@@ -102,7 +102,7 @@ variable "management_events" {
   type        = bool
   nullable    = false
   default     = true
-  description = "Whether to log management writes too. The alarms of this module need a trail that does: make it false only where another trail, such as the organization's, logs them (a second copy is billed)."
+  description = "Whether to log management write events too. The alarms of this module need a trail that does: set it to false only if another trail, such as the organization's, logs them (AWS bills a second copy)."
 }
 
 variable "name" {
@@ -119,11 +119,11 @@ variable "name" {
 variable "topic_arn" {
   type        = string
   nullable    = false
-  description = "ARN of the topic that hears when the trail or its bucket is changed."
+  description = "ARN of the topic for alarms, such as a change of the trail or its bucket."
 
   validation {
     condition     = can(regex("^arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:[^*]+$", var.topic_arn))
-    error_message = "topic_arn must be the whole ARN of an SNS topic."
+    error_message = "topic_arn must be the full ARN of an SNS topic."
   }
 }
 
@@ -131,15 +131,15 @@ variable "unlogged_readers" {
   type        = set(string)
   nullable    = false
   default     = []
-  description = "ARNs of roles whose reads of objects in guarded.buckets are not logged. What they write there, and whatever they do in the other buckets, is."
+  description = "ARNs of roles whose reads of objects in guarded.buckets are not logged. Their writes there and all their access to other buckets are logged."
 
   validation {
     condition     = alltrue([for arn in var.unlogged_readers : can(regex("^arn:[a-z-]+:iam::[0-9]{12}:role/[a-z][a-z0-9-]{0,63}$", arn))])
-    error_message = "unlogged_readers must be whole ARNs of roles, without a path: a pattern would leave out whoever makes a role to fit it."
+    error_message = "unlogged_readers must be full ARNs of roles, without a path: with a pattern, anybody could create a matching role whose reads are not logged."
   }
 
   validation {
     condition     = !contains(var.unlogged_readers, var.guarded.emergency_role_arn)
-    error_message = "unlogged_readers must not hold guarded.emergency_role_arn: its every use is logged and alarms."
+    error_message = "unlogged_readers must not include guarded.emergency_role_arn: every use of it is logged and raises an alarm."
   }
 }

@@ -1,4 +1,4 @@
-# People who sign in through IAM Identity Center: a permission set for each persona, given to groups.
+# People who sign in through IAM Identity Center: a permission set for each persona, assigned to groups.
 # https://docs.aws.amazon.com/singlesignon/latest/userguide/permissionsetsconcept.html
 
 data "aws_partition" "current" {}
@@ -34,7 +34,7 @@ data "aws_identitystore_group" "this" {
   }
 }
 
-# A permission set has one inline policy: the persona's, all of them.
+# A permission set has only one inline policy, so all of the persona's policies are merged.
 data "aws_iam_policy_document" "this" {
   for_each = var.personas
 
@@ -72,7 +72,7 @@ resource "aws_ssoadmin_permissions_boundary_attachment" "this" {
   }
 }
 
-# Nobody gets a set before it has its policy and its boundary.
+# A permission set is assigned only once it has its policy and its boundary.
 resource "aws_ssoadmin_account_assignment" "this" {
   for_each = local.assignments
 

@@ -1,7 +1,7 @@
 variable "account_id" {
   type        = string
   nullable    = false
-  description = "Account that the permission sets are assigned in, 12 digits."
+  description = "ID of the account in which the permission sets are assigned, 12 digits."
 
   validation {
     condition     = can(regex("^[0-9]{12}$", var.account_id))
@@ -12,7 +12,7 @@ variable "account_id" {
 variable "boundary_name" {
   type        = string
   nullable    = false
-  description = "Name of the permissions boundary of people: a managed policy of the account, without a path."
+  description = "Name of the permissions boundary for people: a managed policy of the account, without a path."
 
   validation {
     condition     = can(regex("^[A-Za-z0-9+=,.@_-]{1,128}$", var.boundary_name))
@@ -26,16 +26,16 @@ variable "instance" {
     identity_store_id = string
   })
   default     = null
-  description = "Instance of IAM Identity Center and the identity store that holds its groups. Null: they are looked up, which the organization's management account or a delegated administrator may do."
+  description = "Instance of IAM Identity Center and the identity store with its groups. Null: they are looked up, which only the organization's management account or a delegated administrator may do."
 
   validation {
     condition     = var.instance == null ? true : can(regex("^arn:[a-z-]+:sso:::instance/ssoins-[a-z0-9]+$", var.instance.arn))
-    error_message = "instance.arn must be an instance's ARN, such as arn:aws:sso:::instance/ssoins-1234567890abcdef (aws sso-admin list-instances shows it)."
+    error_message = "instance.arn must be the ARN of an instance, such as arn:aws:sso:::instance/ssoins-1234567890abcdef (aws sso-admin list-instances shows it)."
   }
 
   validation {
     condition     = var.instance == null ? true : can(regex("^d-[a-z0-9]{10}$", var.instance.identity_store_id))
-    error_message = "instance.identity_store_id must be an identity store's id, such as d-1234567890 (aws sso-admin list-instances shows it)."
+    error_message = "instance.identity_store_id must be the id of an identity store, such as d-1234567890 (aws sso-admin list-instances shows it)."
   }
 }
 
@@ -48,21 +48,21 @@ variable "personas" {
     session_hours = number
   }))
   nullable    = false
-  description = "Who people are, by persona: what each is for, the groups it is given to (by id, or by display name, which is looked up), its policies as JSON of aws_iam_policy_document by name, and how long a session lasts."
+  description = "The personas by name: description, the groups that have it (by id, or by display name, which is looked up), policies by name as JSON of aws_iam_policy_document, and session duration."
 
   validation {
     condition     = length(var.personas) > 0 && alltrue([for name in keys(var.personas) : can(regex("^[a-z][a-z-]*$", name))])
-    error_message = "personas must hold at least one, under a name in lower-case letters and hyphens such as data-engineer."
+    error_message = "personas must have at least one entry, with a name of lower-case letters and hyphens such as data-engineer."
   }
 
   validation {
     condition     = alltrue([for name in keys(var.personas) : length("${var.prefix}-${name}") <= 32])
-    error_message = "The prefix and a persona's name must not exceed 32 characters together: the name of a permission set has no more. Shorten the prefix."
+    error_message = "The prefix and a persona's name must not exceed 32 characters together, the limit for the name of a permission set. Shorten the prefix."
   }
 
   validation {
     condition     = alltrue([for persona in values(var.personas) : length(persona.group_ids) + length(persona.group_names) > 0])
-    error_message = "Each persona needs a group: a permission set that nobody has is not needed."
+    error_message = "Each persona needs a group: a permission set without a group is not needed."
   }
 
   validation {
@@ -70,7 +70,7 @@ variable "personas" {
       for id in flatten([for persona in values(var.personas) : tolist(persona.group_ids)]) :
       can(regex("^([0-9a-f]{10}-)?[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$", id))
     ])
-    error_message = "A group id in personas must be a group's id in the identity store, a UUID; names go into group_names."
+    error_message = "A group id in personas must be the UUID of a group in the identity store; names go into group_names."
   }
 
   validation {
@@ -85,7 +85,7 @@ variable "personas" {
 
   validation {
     condition     = alltrue([for persona in values(var.personas) : persona.session_hours >= 1 && persona.session_hours <= 12 && floor(persona.session_hours) == persona.session_hours])
-    error_message = "A persona's session_hours must be a whole number of 1 to 12: Identity Center takes nothing else."
+    error_message = "A persona's session_hours must be a whole number of 1 to 12: Identity Center accepts no other value."
   }
 }
 
@@ -96,6 +96,6 @@ variable "prefix" {
 
   validation {
     condition     = can(regex("^[a-z][a-z0-9]*-[a-z][a-z0-9]*$", var.prefix))
-    error_message = "prefix must be <name>-<environment>, each in lower-case letters and digits, such as custody-dev: with another hyphen, custody-dev-* would also be what the deployment custody-dev-prod calls its own."
+    error_message = "prefix must be <name>-<environment>, each in lower-case letters and digits, such as custody-dev: with another hyphen, the pattern custody-dev-* would also match the names of a deployment custody-dev-prod."
   }
 }

@@ -3,7 +3,7 @@ resource "aws_athena_workgroup" "this" {
   description   = var.description
   force_destroy = var.force_destroy
 
-  # Enforced: what a client sets for itself (another place, no encryption) does not count.
+  # Enforced: client-side settings (another output location, no encryption) are ignored.
   configuration {
     enforce_workgroup_configuration    = true
     publish_cloudwatch_metrics_enabled = true

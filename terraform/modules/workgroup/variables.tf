@@ -1,7 +1,7 @@
 variable "account_id" {
   type        = string
   nullable    = false
-  description = "Account that must own the result bucket, 12 digits."
+  description = "ID of the account that must own the result bucket, 12 digits."
 
   validation {
     condition     = can(regex("^[0-9]{12}$", var.account_id))
@@ -12,11 +12,11 @@ variable "account_id" {
 variable "database" {
   type        = string
   nullable    = false
-  description = "Name of the Glue database that the saved queries ask."
+  description = "Name of the Glue database of the saved queries."
 
   validation {
     condition     = can(regex("^[a-z][a-z0-9_]*$", var.database))
-    error_message = "database must be lower-case letters, digits and underscores: Athena would need quotes around anything else."
+    error_message = "database must be lower-case letters, digits and underscores: Athena would require quotes around other names."
   }
 }
 
@@ -35,7 +35,7 @@ variable "force_destroy" {
   type        = bool
   nullable    = false
   default     = false
-  description = "Whether destroying the workgroup may delete its saved queries and its history."
+  description = "Whether destroying the workgroup may delete its saved queries and query history."
 }
 
 variable "key_arn" {
@@ -62,7 +62,7 @@ variable "queries" {
   }))
   nullable    = false
   default     = {}
-  description = "Saved queries by name: the question each answers, and the statement."
+  description = "Saved queries by name: the question that each answers, and the statement."
 
   validation {
     condition     = alltrue([for name in keys(var.queries) : can(regex("^[a-z][a-z0-9_]{0,127}$", name))])
@@ -76,14 +76,14 @@ variable "queries" {
 
   validation {
     condition     = alltrue([for query in values(var.queries) : length(query.sql) > 0 && length(query.sql) <= 262144])
-    error_message = "A saved query's statement must have 1 to 262144 characters: Athena takes no more."
+    error_message = "A saved query's statement must have 1 to 262144 characters: this is Athena's limit."
   }
 }
 
 variable "result_bucket" {
   type        = string
   nullable    = false
-  description = "Name of the bucket that takes the results, under results/."
+  description = "Name of the bucket for the results, under results/."
 
   validation {
     condition     = can(regex("^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$", var.result_bucket))
@@ -94,10 +94,10 @@ variable "result_bucket" {
 variable "scan_limit_bytes" {
   type        = number
   nullable    = false
-  description = "Bytes that one query may scan before Athena ends it."
+  description = "Bytes that one query may scan before Athena cancels it."
 
   validation {
     condition     = var.scan_limit_bytes >= 10485760 && floor(var.scan_limit_bytes) == var.scan_limit_bytes
-    error_message = "scan_limit_bytes must be a whole number of at least 10485760 (10 MB): Athena takes no lower limit."
+    error_message = "scan_limit_bytes must be a whole number of at least 10485760 (10 MB): Athena accepts no lower limit."
   }
 }

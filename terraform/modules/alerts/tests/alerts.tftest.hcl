@@ -62,7 +62,7 @@ run "refuses_what_is_not_there" {
   expect_failures = [var.account_id, var.emails, var.key_window_days, var.prefix, var.publishers]
 }
 
-# custody-dev-* would be what the deployment custody-dev-prod calls its own.
+# custody-dev-* would also match the names of a deployment custody-dev-prod.
 run "refuses_a_prefix_that_begins_as_anothers" {
   command = plan
   variables {

@@ -1,4 +1,4 @@
-# The real provider: it renders policies without asking anybody, so that their size and words are those of AWS.
+# The real provider: it renders policies without calling AWS, so that their size and content are as on AWS.
 provider "aws" {
   region                      = "eu-central-1"
   access_key                  = "none"
@@ -243,7 +243,7 @@ run "ci_is_capped" {
   }
 }
 
-# custody-dev-* would be what the deployment custody-dev-prod calls its own.
+# custody-dev-* would also match the names of a deployment custody-dev-prod.
 run "refuses_a_prefix_that_begins_as_anothers" {
   command = plan
   variables {

@@ -256,7 +256,7 @@ run "takes_access_logs" {
   }
 }
 
-# A run costs seconds: each of the following refuses as much at once as it can, one wrong thing a variable.
+# A run takes seconds: each of the following tests as many refusals as possible at once, one wrong value per variable.
 
 run "refuses_what_is_not_there" {
   command = plan

@@ -149,7 +149,7 @@ run "refuses_files_it_finds_no_columns_in" {
   expect_failures = [aws_glue_catalog_table.table, aws_glue_catalog_table.view]
 }
 
-# A run costs seconds: each of the following refuses as much at once as it can, one wrong thing a variable.
+# A run takes seconds: each of the following tests as many refusals as possible at once, one wrong value per variable.
 
 run "refuses_what_is_not_there" {
   command = plan

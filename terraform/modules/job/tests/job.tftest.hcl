@@ -96,7 +96,7 @@ run "runs_reviewed_code_once_at_a_time_encrypts_and_tells_what_failed" {
   }
 }
 
-# A run costs seconds: each of the following refuses as much at once as it can, one wrong thing a variable.
+# A run takes seconds: each of the following tests as many refusals as possible at once, one wrong value per variable.
 
 run "refuses_a_wheel_that_is_not_built_and_what_is_not_there" {
   command = plan

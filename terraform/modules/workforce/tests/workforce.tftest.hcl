@@ -96,7 +96,7 @@ run "looks_up_the_instance_where_none_is_given" {
   }
 }
 
-# A run costs seconds: each of the following refuses as much at once as it can, one wrong thing a variable.
+# A run takes seconds: each of the following tests as many refusals as possible at once, one wrong value per variable.
 
 run "refuses_what_is_not_there" {
   command = plan
@@ -176,7 +176,7 @@ run "refuses_a_name_that_is_too_long" {
   expect_failures = [var.personas]
 }
 
-# custody-dev-* would be what the deployment custody-dev-prod calls its own.
+# custody-dev-* would also match the names of a deployment custody-dev-prod.
 run "refuses_a_prefix_that_begins_as_anothers" {
   command = plan
   variables {
