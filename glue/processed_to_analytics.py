@@ -4,10 +4,10 @@
     --analytics s3://…       the folder of gold tables
     --contracts s3://…       the folder of contracts, <table>.json
     --code_sha256 …          the digest of the wheel and of this script, for the lineage
-    --days 2026-01-15,…      optional: make these days anew, instead of those that changed
-    --events_version N       make them from these versions of silver (the gate names those whose lineage
-    --customers_version N    counts); without them, from the newest
-    --JOB_RUN_ID …           Glue gives it
+    --days 2026-01-15,…      optional: make these days again, instead of the days that changed
+    --events_version N       make them from these silver versions (the gate names those with accepted
+    --customers_version N    lineage); without them, from the newest
+    --JOB_RUN_ID …           set by Glue
 
 It ends with status 1 and one sentence, which Glue shows as the run's error, if something could not be
 published.
@@ -40,7 +40,7 @@ TABLES = ("daily_engagement", "customer_value")
 
 
 def say(step: str) -> None:
-    """Tell a step to whoever reads the run's log."""
+    """Write a step to the run's log."""
     print(f"{JOB}: {step}", file=sys.stderr, flush=True)
 
 
@@ -49,7 +49,7 @@ def run(
 ) -> list[dict[str, Any]]:
     """Run the job; return the lineage documents. Raises ``CustodyError``.
 
-    ``session`` is called for the engine once parameters and contracts are found right.
+    ``session`` is called for the engine only after parameters and contracts have been checked.
     """
     parameters = Parameters(arguments)
     store = S3Store(s3)
@@ -59,7 +59,7 @@ def run(
     contracts = {name: parse_contract(store.read(f"{folder}/{name}.json")) for name in TABLES}
     events, customers = parameters.number("events_version"), parameters.number("customers_version")
     if (events is None) != (customers is None):
-        raise UsageError("--events_version and --customers_version are given together or not at all.")
+        raise UsageError("Give both --events_version and --customers_version, or neither.")
     versions = None if events is None or customers is None else (events, customers)
     request = Request(parameters.days("days"), versions)
     spark = session()
@@ -69,7 +69,7 @@ def run(
 
 
 def main() -> None:
-    """Run as Glue runs it."""
+    """Run the job the way Glue does."""
     try:
         documents = run(sys.argv[1:], SparkSession.builder.getOrCreate, boto3.client("s3"))
     except CustodyError as error:

@@ -4,8 +4,8 @@
     --contracts s3://…             the folder of contracts, <table>.json
     --tables s3://…                the folder of silver tables
     --code_sha256 …                the digest of the wheel and of this script, for the lineage
-    --disregard …                  lineage documents that no run wrote, by name (the gate found them)
-    --JOB_RUN_ID …                 Glue gives it
+    --disregard …                  lineage documents that no run wrote, by name (found by the gate)
+    --JOB_RUN_ID …                 set by Glue
 
 It ends with status 1 and one sentence, which Glue shows as the run's error, if nothing could be published.
 """
@@ -36,7 +36,7 @@ JOB = "raw_to_processed"
 
 
 def say(step: str) -> None:
-    """Tell a step to whoever reads the run's log."""
+    """Write a step to the run's log."""
     print(f"{JOB}: {step}", file=sys.stderr, flush=True)
 
 
@@ -45,7 +45,7 @@ def run(
 ) -> dict[str, Any]:
     """Run the job; return the lineage document. Raises ``CustodyError``.
 
-    ``session`` is called for the engine once parameters, manifest and contract are found right.
+    ``session`` is called for the engine only after parameters, manifest and contract have been checked.
     """
     parameters = Parameters(arguments)
     store, tables = S3Store(s3), parameters.folder("tables")
@@ -63,7 +63,7 @@ def run(
 
 
 def main() -> None:
-    """Run as Glue runs it."""
+    """Run the job the way Glue does."""
     try:
         document = run(sys.argv[1:], SparkSession.builder.getOrCreate, boto3.client("s3"))
     except CustodyError as error:

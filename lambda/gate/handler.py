@@ -1,7 +1,8 @@
 """AWS Lambda function ``gate``: wiring only; what it does is in ``custody.gate.gate``.
 
-Its environment is read once, when the function starts. An event that fails raises: AWS Lambda then calls
-again for what called asynchronously (the schedule, a job's end), and tells whoever waits for the answer.
+Its environment is read once, when the function starts. An event that fails raises an exception: AWS Lambda
+then retries asynchronous invocations (the schedule, the end of a job), and returns the error to a synchronous
+caller.
 """
 
 from __future__ import annotations
@@ -80,5 +81,5 @@ gate = Gate(
 @logger.inject_lambda_context
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
-    """Answer one call: what it may ask for is in ``custody.gate.requests``, the answer in ``Gate.run``."""
+    """Handle one invocation: ``custody.gate.requests`` has the events, ``Gate.run`` the answer."""
     return gate.run(event, lambda: context.get_remaining_time_in_millis() / 1000)

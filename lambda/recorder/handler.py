@@ -1,7 +1,7 @@
 """AWS Lambda function ``recorder``: wiring only; what it does is in ``custody.recorder.recorder``.
 
-Its environment is read once, when the function starts. A message that fails is reported alone, so that Amazon
-SQS delivers it again without the rest of its batch.
+Its environment is read once, when the function starts. Each failed message is reported separately (partial
+batch response), so that Amazon SQS delivers it again without the rest of its batch.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 MESSAGES_AT_ONCE = 10
-"""A whole batch: most of a receipt's time is spent waiting for Amazon S3 and AWS KMS."""
+"""As many as a batch has: most of the time is spent waiting for Amazon S3 and AWS KMS."""
 
 
 def _setting(name: str) -> str:
@@ -56,7 +56,7 @@ recorder = Recorder(
             read_timeout=30,
             retries={"mode": "standard", "total_max_attempts": 4},
             tcp_keepalive=True,
-            # What is read is hashed anyway; botocore's own check would go over every byte a second time.
+            # The recorder hashes every byte; botocore's own check would do so a second time.
             response_checksum_validation="when_required",
         ),
     ),
@@ -87,9 +87,9 @@ recorder = Recorder(
 @logger.inject_lambda_context
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, list[dict[str, str]]]:
-    """Record what a batch of SQS messages names; the answer lists the messages that failed.
+    """Record the object versions in a batch of SQS messages; the answer lists the failed messages.
 
-    The answer's form: AWS Lambda Developer Guide, "Implementing partial batch responses".
+    Format of the answer: AWS Lambda Developer Guide, "Implementing partial batch responses".
     """
     messages = event["Records"]
     with ThreadPoolExecutor(MESSAGES_AT_ONCE) as pool:
@@ -97,7 +97,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, list[dic
     failed = []
     for message, end in zip(messages, ends, strict=True):
         if error := end.exception():
-            # Amazon SQS is told which message failed, but not what was wrong with it.
+            # The answer to Amazon SQS has only the ids of failed messages, not the reasons.
             logger.error("MessageFailed", extra={"message_id": message["messageId"]}, exc_info=error)
             _hide(message)
             failed.append({"itemIdentifier": message["messageId"]})
@@ -113,13 +113,13 @@ def _hide(message: dict[str, Any]) -> None:
             int(message["attributes"]["ApproximateReceiveCount"]),
         )
     except (BotoCoreError, ClientError):
-        # It comes again all the same, when the queue's own timeout ends.
+        # The message is still delivered again, when the queue's own timeout ends.
         logger.exception("MessageNotHidden", extra={"message_id": message["messageId"]})
 
 
 @lru_cache(maxsize=1)
 def _sqs() -> SQSClient:
-    """Made when first needed: most functions never see a message fail."""
+    """Created when first needed: most functions never have a failed message."""
     return boto3.client(
         "sqs",
         config=Config(

@@ -1,7 +1,7 @@
 """AWS Lambda function ``rotator``: wiring only; what it does is in ``custody.rotation.rotation``.
 
-AWS Secrets Manager calls it, step by step. Before that, whoever switches a secret's rotation on calls it once
-with the step ``firstVersion``. Neither its log nor its answer holds anything of a secret's value.
+AWS Secrets Manager invokes it for each step. Before a secret's rotation is enabled, Terraform invokes it once
+with the step ``firstVersion``. Neither its log nor its answer contains any part of a secret's value.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ logger = Logger(service=_setting("POWERTOOLS_SERVICE_NAME"), serialize_stacktrac
 session = boto3.Session()
 credentials = session.get_credentials()
 if credentials is None:
-    raise UsageError("The function has no credentials.", "Run it as a role.")
+    raise UsageError("The function has no AWS credentials.", "Run it with an execution role.")
 rotator = Rotator(
     secrets=session.client(
         "secretsmanager",
@@ -53,9 +53,9 @@ rotator = Rotator(
 
 @logger.inject_lambda_context
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, str]:
-    """Do one step of a rotation; the answer says what came of it.
+    """Do one step of a rotation; the answer has the result.
 
-    The event's form: AWS Secrets Manager User Guide, "Lambda rotation functions".
+    Format of the event: AWS Secrets Manager User Guide, "Lambda rotation functions".
     """
     step, secret_id = event["Step"], event["SecretId"]
     if step == FIRST_VERSION:

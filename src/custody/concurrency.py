@@ -1,4 +1,4 @@
-"""Many small requests at once, with only some under way and none of their answers kept."""
+"""Many small concurrent requests: only a bounded number in flight, and no results kept."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ _Result = TypeVar("_Result")
 def map_concurrently(
     function: Callable[[_Item], _Result], items: Iterable[_Item], workers: int
 ) -> Iterator[_Result]:
-    """Yield the results of ``function`` over ``items`` as they come, from ``workers`` threads.
+    """Yield the results of ``function`` for ``items`` as they complete, from ``workers`` threads.
 
-    ``items`` is read in the caller's thread, and never more than ``4 * workers`` ahead of the results. An
-    error of ``function`` is raised here, and what is not begun by then never is.
+    ``items`` is read in the caller's thread, at most ``4 * workers`` ahead of the results. An exception of
+    ``function`` is raised here, and items not started by then are not processed.
     """
     with ThreadPoolExecutor(workers, thread_name_prefix="side") as pool:
         under_way: set[Future[_Result]] = set()
@@ -54,11 +54,11 @@ def map_in_processes(
     processes: int,
     workers: int,
 ) -> Iterator[_Result]:
-    """As ``map_concurrently``, but from so many ``processes`` with ``workers`` threads in each.
+    """Like ``map_concurrently``, but with this number of ``processes`` and ``workers`` threads in each.
 
-    ``make`` is called once in each process, for the function to call there. It, the items and the results are
-    pickled. The processes end with the iterator, with an interrupt and with this process, however it ends,
-    whatever they are at then. Raises what ``make`` or the function raises, and ``CannotCheckError`` if a
+    ``make`` is called once in each process and returns the function to call there. ``make``, the items and
+    the results are pickled. The processes are ended with the iterator, by an interrupt and with this process,
+    even in the middle of an item. Raises what ``make`` or the function raises, and ``CannotCheckError`` if a
     process ends before its work is done.
     """
     source = iter(items)
@@ -83,14 +83,14 @@ def map_in_processes(
                         yield result
         except (EOFError, ConnectionError) as error:
             raise CannotCheckError(
-                "A process that was to check a part of it ended before it was done.",
-                "Was it killed, or is there too little memory? Run it again.",
+                "A worker process ended before it had finished its checks.",
+                "It may have been killed, or run out of memory. Run the command again.",
             ) from error
 
 
 @dataclass(frozen=True, slots=True)
 class _Failure:
-    """An error of ``make`` or of the function, on its way to the process that asked."""
+    """An exception of ``make`` or of the function, sent to the calling process."""
 
     error: Exception
 
@@ -99,7 +99,7 @@ class _Failure:
 def _serving(
     count: int, make: Callable[[], Callable[[Any], Any]], workers: int
 ) -> Iterator[list[Connection]]:
-    """Processes that each answer what comes over a connection; at the end they are ended."""
+    """Worker processes, each with a connection; they are ended at the end."""
     context = multiprocessing.get_context("spawn")
     running: list[tuple[Connection, SpawnProcess]] = []
     try:
@@ -120,7 +120,7 @@ def _serving(
 
 @contextmanager
 def _interrupts_held_back() -> Iterator[None]:
-    """Hold SIGINT back: a process that is started meanwhile never gets it, for its parent ends it."""
+    """Block SIGINT: processes started meanwhile ignore it, since their parent ends them."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -129,7 +129,7 @@ def _interrupts_held_back() -> Iterator[None]:
 
 
 def _serve(connection: Connection, make: Callable[[], Callable[[Any], Any]], workers: int) -> None:
-    """Answer until the other side of the connection is closed, which it is at the latest when it ends."""
+    """Answer until the other side of the connection is closed, at the latest when that process ends."""
     answers: SimpleQueue[Any] = SimpleQueue()
     Thread(target=_send, args=(connection, answers), daemon=True).start()
     function = _or_failure(make)()
@@ -145,21 +145,21 @@ def _serve(connection: Connection, make: Callable[[], Callable[[Any], Any]], wor
             for item in connection.recv():
                 pool.submit(answer, item)
     finally:
-        os._exit(1)  # not after what is under way: nobody waits for it
+        os._exit(1)  # without waiting for items in progress: nobody needs them
 
 
 def _or_failure(function: Callable[..., Any]) -> Callable[..., Any]:
     def call(*arguments: Any) -> Any:
         try:
             return function(*arguments)
-        except Exception as error:  # noqa: BLE001 - it is raised by who asked
+        except Exception as error:  # noqa: BLE001 - it is raised in the calling process
             return _Failure(_portable(error))
 
     return call
 
 
 def _send(connection: Connection, answers: SimpleQueue[Any]) -> None:
-    """Send answers as they come, those that came meanwhile together."""
+    """Send answers as they complete, those that completed meanwhile together."""
     try:
         while True:
             together = [answers.get()]
@@ -169,13 +169,13 @@ def _send(connection: Connection, answers: SimpleQueue[Any]) -> None:
             except Empty:
                 connection.send(together)
     finally:
-        os._exit(1)  # an answer that cannot be sent must not be waited for
+        os._exit(1)  # the other side must not wait for an answer that cannot be sent
 
 
 def _portable(error: Exception) -> Exception:
-    """The error, or if it cannot be pickled one of the same words."""
+    """The exception, or if it cannot be pickled one with the same message."""
     try:
-        pickle.loads(pickle.dumps(error))  # noqa: S301 - our own
-    except Exception:  # noqa: BLE001 - whatever its own pickling raises
+        pickle.loads(pickle.dumps(error))  # noqa: S301 - pickled by this package
+    except Exception:  # noqa: BLE001 - its own pickling may raise anything
         return CannotCheckError(f"{type(error).__name__}: {error}")
     return error

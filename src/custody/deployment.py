@@ -1,4 +1,4 @@
-"""What a deployment consists of: the outputs of Terraform, as ``make apply`` leaves them in a file."""
+"""A deployment's resources: the outputs of Terraform, as ``make apply`` writes them to a file."""
 
 from __future__ import annotations
 
@@ -32,20 +32,20 @@ class Deployment:
     recorded_prefixes: dict[str, list[str]]
     """Bucket name → key prefixes whose objects are recorded (``""``: the whole bucket)."""
     unfinished_apply: str | None = None
-    """When the last apply or destroy began, if it has not succeeded (RFC 3339)."""
+    """When the last apply or destroy started, if it has not succeeded (RFC 3339)."""
     management_trail_arn: str = ""
-    """The trail that logs the account's management writes; empty, as in a file of before: ``trail_arn``."""
+    """The trail that logs the account's management write events; empty, as in older files: ``trail_arn``."""
 
     def is_recorded(self, bucket: str, key: str) -> bool:
-        """Whether an object at this place must have a receipt."""
+        """Whether an object with this key must have a receipt."""
         return any(key.startswith(prefix) for prefix in self.recorded_prefixes.get(bucket, ()))
 
 
 def load_deployment(path: Path) -> Deployment:
     """Read the outputs file.
 
-    Raises ``UsageError`` if the file is absent, is not JSON, lacks an output this version needs, or has one
-    of another type.
+    Raises ``UsageError`` if the file is missing, is not JSON, lacks an output that this version needs, or has
+    one of the wrong type.
     """
     try:
         document: Any = json.loads(path.read_bytes())
@@ -58,7 +58,7 @@ def load_deployment(path: Path) -> Deployment:
             f"The deployment file {path} cannot be read: {error}.", "Run make apply again."
         ) from error
     if not isinstance(document, dict):
-        raise UsageError(f"The deployment file {path} holds no JSON object.", "Run make apply again.")
+        raise UsageError(f"The deployment file {path} is not a JSON object.", "Run make apply again.")
     kinds = {
         field.name: str(field.type)
         for field in fields(Deployment)
@@ -70,17 +70,19 @@ def load_deployment(path: Path) -> Deployment:
     for name, kind in kinds.items():
         is_one, words = _ARN if name.endswith("_arn") else _KINDS[kind]
         if not is_one(document[name]):
-            raise UsageError(f"In the deployment file {path}, {name} is no {words}.", "Run make apply again.")
+            raise UsageError(
+                f"In the deployment file {path}, {name} is not a {words}.", "Run make apply again."
+            )
         if kind == "dict[str, str]":
             document[name] = _Names(document[name])
     return Deployment(**{name: document[name] for name in kinds})
 
 
 class _Names(dict[str, str]):
-    """Names of resources by short name; asked for one that is not there, it says so."""
+    """Names of resources by short name; a missing name raises ``UsageError``."""
 
     def __missing__(self, short: str) -> str:
-        raise UsageError(f"The deployment file names no {visible(short)}.", "Run make apply again.")
+        raise UsageError(f"The deployment file has no {visible(short)}.", "Run make apply again.")
 
 
 def _is_name(value: object) -> bool:

@@ -1,8 +1,8 @@
-"""JSON documents whose every byte counts: read strictly, and only once.
+"""JSON documents that are evidence: read strictly, and in one place only.
 
-Messages, envelopes, receipts and the key registry all come through here, so that no two readers can take
-the same bytes for different things: UTF-8 only, no name twice in an object, no ``NaN``, no number too large
-for a double, no lone surrogates (RFC 8259 sections 4, 6, 8.1 and 8.2 leave each of these to the reader).
+Messages, envelopes, receipts and the key registry are all read here, so that no two readers can interpret
+the same bytes differently: UTF-8 only, no duplicate names in an object, no ``NaN``, no number too large for
+a double, no lone surrogates (RFC 8259 sections 4, 6, 8.1 and 8.2 leave each of these to the reader).
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from custody.errors import EvidenceError
 from custody.times import parse_time
 
 MAX_NATURAL = 2**63 - 1
-"""What a signed integer of 64 bits holds; databases, Delta tables and other readers of JSON hold no more."""
+"""The largest signed 64-bit integer: the limit of databases, Delta tables and other readers of JSON."""
 
 
 def parse_object(data: bytes | str, what: str, max_bytes: int) -> dict[str, Any]:
     """Read one JSON object of at most ``max_bytes``.
 
-    Raises ``EvidenceError``, which names the document by ``what``.
+    Raises ``EvidenceError``, which calls the document ``what``.
     """
     try:
         raw = data.encode() if isinstance(data, str) else data
@@ -42,10 +42,10 @@ def parse_object(data: bytes | str, what: str, max_bytes: int) -> dict[str, Any]
 
 
 class Fields:
-    """The named fields of one JSON object, each read with the type it must have.
+    """The named fields of one JSON object, each read with its required type.
 
-    Every method raises ``EvidenceError`` naming the document and the field. Fields nobody asks for are
-    ignored, as in-toto and DSSE both require of a reader.
+    Every method raises ``EvidenceError`` naming the document and the field. Unknown fields are ignored, as
+    in-toto and DSSE both require of a reader.
     """
 
     def __init__(self, document: object, what: str) -> None:
@@ -55,25 +55,25 @@ class Fields:
         self._what = what
 
     def text(self, name: str) -> str:
-        """A string; present, UTF-8 encodable."""
+        """A required string that can be encoded as UTF-8."""
         value = self._document.get(name)
         if not isinstance(value, str):
             raise self._error(name, "is not a string")
         try:
             value.encode()
         except UnicodeEncodeError as error:
-            raise self._error(name, "holds half a character (a lone surrogate)") from error
+            raise self._error(name, "contains a lone surrogate") from error
         return value
 
     def words(self, name: str) -> str:
-        """A string that is not empty."""
+        """A required string that is not empty."""
         value = self.text(name)
         if not value:
             raise self._error(name, "is empty")
         return value
 
     def optional_text(self, name: str) -> str | None:
-        """A string, or ``None`` where the field is ``null`` or absent."""
+        """A string, or ``None`` if the field is ``null`` or absent."""
         return None if self._document.get(name) is None else self.text(name)
 
     def natural(self, name: str, most: int = MAX_NATURAL) -> int:
@@ -93,10 +93,10 @@ class Fields:
         try:
             return parse_time(value)
         except EvidenceError as error:
-            raise self._error(name, f"is no time: {error}") from error
+            raise self._error(name, f"is not a time: {error}") from error
 
     def optional_time(self, name: str) -> datetime | None:
-        """As ``time``, or ``None`` where the field is ``null`` or absent."""
+        """Like ``time``, or ``None`` if the field is ``null`` or absent."""
         return None if self._document.get(name) is None else self.time(name)
 
     def sha256(self, name: str) -> str:
@@ -111,7 +111,7 @@ class Fields:
         return Fields(self._document.get(name), f"{self._what}'s {name}")
 
     def optional_object(self, name: str) -> Fields:
-        """A nested object; one without fields where it is ``null`` or absent."""
+        """A nested object; one without fields if it is ``null`` or absent."""
         return Fields({}, self._what) if self._document.get(name) is None else self.object(name)
 
     def objects(self, name: str) -> list[Fields]:
@@ -133,14 +133,14 @@ def is_sha256(text: str) -> bool:
 def _unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     document = dict(pairs)
     if len(document) != len(pairs):
-        raise ValueError("a name stands twice in one object")
+        raise ValueError("a name is used twice in one object")
     return document
 
 
 def _finite(text: str) -> float:
     number = float(text)
     if math.isinf(number):
-        raise ValueError(f"{text[:40]} is too large a number")
+        raise ValueError(f"the number {text[:40]} is too large")
     return number
 
 

@@ -1,8 +1,8 @@
-"""The one family of errors this package raises on purpose.
+"""The errors that this package raises on purpose.
 
-Every error carries one clear sentence for a person and the exit code of the command line:
-``UsageError`` 2 (wrong use or configuration), ``CannotCheckError`` 3 (the answer could not be had),
-``EvidenceError`` 1 (evidence that does not say what it must).
+Every error has one clear sentence for a person and the exit code of the command line:
+``UsageError`` 2 (wrong use or configuration), ``CannotCheckError`` 3 (there could be no answer),
+``EvidenceError`` 1 (evidence is malformed or not valid).
 """
 
 from __future__ import annotations
@@ -34,20 +34,20 @@ class UsageError(CustodyError):
 
 
 class CannotCheckError(CustodyError):
-    """A service, a file or a permission needed for the answer was not there."""
+    """A service, a file or a permission needed for the answer was not available."""
 
     exit_code = 3
 
 
 class EvidenceError(CustodyError):
-    """Evidence (a receipt, a signature, a key registry, a trail file) is malformed or does not hold."""
+    """Evidence (a receipt, a signature, a key registry, a trail file) is malformed or not valid."""
 
     exit_code = 1
 
 
 def describe_defect(error: Exception) -> str:
-    """A sentence for an exception that nobody foresaw, where it concerns one subject of many.
+    """A sentence for an unexpected exception that concerns one subject of many.
 
-    It is a defect of ours and no answer: the subject counts as not checked, and the others are.
+    It is a defect of this program: the subject counts as not checked, and the others are still checked.
     """
     return f"custody failed on it ({type(error).__name__}: {error}). This is a defect: please report it."

@@ -1,8 +1,8 @@
 """The command line ``custody``.
 
 Exit status: 0 all holds, 1 findings, 2 wrong use or configuration, 3 could not check, 130 interrupted,
-141 the reader of our output went away. Whatever goes wrong is one sentence on stderr. What nobody foresaw is
-a defect of this program: the sentence says so, and where its traceback is kept.
+141 the reader of the output closed it. Every error is one sentence on stderr. An unexpected exception is a
+defect of this program: the sentence says so, and names the file with the traceback.
 """
 
 from __future__ import annotations
@@ -31,7 +31,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit status; no exception leaves this function."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     if not _streams_are_ready():
-        _complain("Standard output is closed, and the answer goes there. Open it, or send it to a file.")
+        _complain(
+            "Standard output is closed, so the answer cannot be written. Open it, or redirect it to a file."
+        )
         return EXIT_USAGE
     try:
         status = _run(arguments or ["--help"])
@@ -66,18 +68,18 @@ def _run(arguments: list[str]) -> int:
         return error.exit_code
     except OSError as error:
         if error.filename is None:
-            raise  # of a stream: the root handler tells which
+            raise  # of a stream: the root handler says which
         _complain(f"{error.filename} cannot be read or written: {error.strerror}.")
         return EXIT_CANNOT_CHECK
-    except Exception as error:  # noqa: BLE001 - nothing is swallowed: whatever it is, it is told, and is no 0
+    except Exception as error:  # noqa: BLE001 - nothing is swallowed: it is reported, and the exit status is not 0
         _complain(_service_error(error) or _defect(error))
         return EXIT_CANNOT_CHECK
 
 
 def _streams_are_ready() -> bool:
-    """See that what cannot be encoded is escaped, and that stderr is something; False if stdout is closed."""
+    """Escape what cannot be encoded, and make sure that there is a stderr; False if stdout is closed."""
     if sys.stderr is None:
-        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - as long as we run
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - open until the program ends
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
@@ -85,7 +87,7 @@ def _streams_are_ready() -> bool:
 
 
 def _let_go_of_stdout() -> None:
-    """Have what stdout still buffers go nowhere: Python flushes it once more at exit.
+    """Discard what stdout still buffers: Python flushes it once more at exit.
 
     https://docs.python.org/3/library/signal.html#note-on-sigpipe
     """
@@ -93,7 +95,7 @@ def _let_go_of_stdout() -> None:
 
 
 def _service_error(error: Exception) -> str | None:
-    """Return the sentence for an error of AWS or of the way there, or None for an error of our own."""
+    """Return the sentence for an error of AWS or of the connection to it, or None for any other error."""
     from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
     from botocore.parsers import ResponseParserError
 
@@ -104,16 +106,16 @@ def _service_error(error: Exception) -> str | None:
         code, words = details.get("Code", "an error"), details.get("Message", "")
         return f"AWS refused {error.operation_name}: {code}. {words} See custody doctor."
     if isinstance(error, BotoCoreError):
-        return f"AWS could not be asked: {error} See custody doctor."
+        return f"AWS could not be reached: {error} See custody doctor."
     if isinstance(error, ResponseParserError):
         return (
-            "What answered is not AWS, or not this service: its answer cannot be read. See AWS_ENDPOINT_URL."
+            "The endpoint is not AWS, or not this service: its answer cannot be read. Check AWS_ENDPOINT_URL."
         )
     return None
 
 
 def _defect(error: Exception) -> str:
-    """Return the sentence for an error that nobody foresaw; its traceback goes into a file of its own."""
+    """Return the sentence for an unexpected exception; its traceback is written to a file."""
     words = f"This is a defect of custody: {type(error).__name__}: {error}. Nothing more was checked."
     try:
         with tempfile.NamedTemporaryFile(
@@ -129,4 +131,4 @@ def _complain(sentence: str) -> None:
     try:
         print(f"custody: {visible(sentence)}", file=sys.stderr)
     except OSError:
-        return  # there is nobody to tell; the exit status stays
+        return  # nobody can read the message; the exit status stays

@@ -1,6 +1,6 @@
-"""The commands: what each takes, and how its answer is written. What they do is in the library.
+"""The commands: their arguments, and how answers are written. The library does the work.
 
-Each imports what it needs when it runs, so that ``custody --help`` does not wait for boto3.
+Each command imports what it needs when it runs, so that ``custody --help`` does not load boto3.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ SampleOption = Annotated[
     float,
     typer.Option(
         metavar="P",
-        help="Read the bytes of this share of the objects only, 0.01 for a hundredth. The default is all.",
+        help="Read the bytes of only this share of the objects, such as 0.01. The default is all.",
         show_default=False,
     ),
 ]
@@ -48,7 +48,8 @@ def _say_version(wanted: bool) -> None:
 @app.callback()
 def root(
     version: Annotated[
-        bool, typer.Option("--version", help="Say the version and end.", callback=_say_version, is_eager=True)
+        bool,
+        typer.Option("--version", help="Show the version and exit.", callback=_say_version, is_eager=True),
     ] = False,
 ) -> None:
     """Who put this object here, is it still the same, and what proves it."""
@@ -61,17 +62,19 @@ def ledger(
     ] = None,
     since: Annotated[
         str | None,
-        typer.Option(metavar="T", help="Only from then on: 2026-01-15, 2026-01-15T09:30:00Z, 90m, 24h, 7d."),
+        typer.Option(
+            metavar="T", help="Only since this time: 2026-01-15, 2026-01-15T09:30:00Z, 90m, 24h, 7d."
+        ),
     ] = None,
-    status: Annotated[LedgerStatus | None, typer.Option(help="Only rows of this status.")] = None,
+    status: Annotated[LedgerStatus | None, typer.Option(help="Only rows with this status.")] = None,
     *,
     output: FormatOption = Format.TABLE,
     deployment: DeploymentOption,
 ) -> int:
     """Show the chain of custody as a table.
 
-    A row is an object version written: by whom, when, from where, and whether it is proven (CloudTrail logged
-    the write, and its receipt agrees). Newest first.
+    Each row is one write of an object version: by whom, when, from where, and whether it is proven
+    (CloudTrail logged the write, and its receipt agrees). Newest first.
     """
     from custody.cli.tables import print_ledger
     from custody.ledger.ledger import ledger_rows, parse_key, parse_since
@@ -79,7 +82,7 @@ def ledger(
     run = Run(deployment, output)
     bucket, object_key, version_id = (None, None, None) if key is None else parse_key(key)
     from_time = None if since is None else parse_since(since, datetime.now(UTC))
-    with run.progress("Asking Athena for the ledger") as tell:
+    with run.progress("Querying the ledger with Athena") as tell:
         rows = ledger_rows(
             run.athena(tell),
             bucket=bucket,
@@ -113,7 +116,7 @@ def show(
 
     run = Run(deployment, output)
     location = parse_s3_uri(uri)
-    with run.progress("Looking at the object") as tell:
+    with run.progress("Reading the object") as tell:
         story = gather_story(
             run.s3, run.athena(tell), run.deployment, location, now=datetime.now(UTC), on_progress=tell
         )
@@ -130,8 +133,8 @@ def lineage(
         str,
         typer.Argument(
             metavar="TARGET",
-            help="A table or a version of it: customer_value, daily_engagement@12. Or s3:// of a raw object, "
-            "perhaps with ?versionId=ID, of a table's folder, or of a file in it.",
+            help="A table or a version of it: customer_value, daily_engagement@12. Or the s3:// URI of a raw "
+            "object (optionally with ?versionId=ID), of a table's folder, or of a file in it.",
         ),
     ],
     *,
@@ -140,8 +143,8 @@ def lineage(
 ) -> int:
     """Show what a table was made from, or what was made from an object.
 
-    Walks from a table's version through manifests to the raw object versions, or from an object to every
-    version of a table that its rows went into. Exit status 1 if a lineage document is missing on the way.
+    Goes from a table's version through manifests to the raw object versions, or from an object to every
+    table version that its rows went into. Exit status 1 if a lineage document is missing on the way.
     """
     from custody.cli.tables import print_lineage
     from custody.lineage.graph import Graph
@@ -150,7 +153,7 @@ def lineage(
 
     run = Run(deployment, output)
     with Graph() as graph:
-        with run.progress("Looking for lineage") as tell:
+        with run.progress("Reading lineage") as tell:
             found = walk(Library(run.s3, run.deployment, tell=tell), graph, target)
         if output is Format.JSON:
             run.stream_document(
@@ -180,10 +183,10 @@ def verify(
     output: FormatOption = Format.TABLE,
     deployment: DeploymentOption,
 ) -> int:
-    """Check every claim about every object, one line a finding.
+    """Check every claim about every object, with one line for each finding.
 
-    Reads the objects, their receipts, the public keys and CloudTrail's files themselves, and asks no service
-    of ours. Exit status 1 if anything does not hold.
+    Reads the objects, their receipts, the public keys and CloudTrail's files directly, and uses neither
+    Athena nor KMS. Exit status 1 if there are findings.
     """
     from custody.cli.tables import print_verification
     from custody.evidence.objects import parse_s3_uri
@@ -215,7 +218,7 @@ def upload(
         str | None,
         typer.Option(
             metavar="S3_URI",
-            help="Where to: s3://bucket/prefix/, or s3://bucket/key for one file. The default is the "
+            help="Destination: s3://bucket/prefix/, or s3://bucket/key for one file. The default is the "
             "recorded prefix of the raw-data bucket.",
         ),
     ] = None,
@@ -227,18 +230,18 @@ def upload(
     ] = 120,
     replace: Annotated[
         bool,
-        typer.Option("--replace", help="Put a new version where an object exists; the other one is kept."),
+        typer.Option("--replace", help="Upload a new version if an object exists; the old one is kept."),
     ] = False,
     *,
     output: FormatOption = Format.TABLE,
     deployment: DeploymentOption,
 ) -> int:
-    """Put files where they are recorded, and say the SHA-256 of each.
+    """Upload files to a recorded prefix, and show the SHA-256 of each.
 
-    A file keeps its name, those in a folder their names relative to it. Amazon S3 checks the SHA-256 of what
-    it receives. An object that exists is not replaced. Interrupted, the same command goes on where it was.
-    With --wait the recorder's receipt must repeat the file's SHA-256: the proof that what landed is what was
-    on the disk (its signature is checked by custody verify).
+    A file keeps its name; files in a folder keep their names relative to it. Amazon S3 checks the SHA-256 of
+    what it receives. An existing object is not replaced. After an interruption, the same command resumes the
+    upload. With --wait, the recorder's receipt must have the file's SHA-256, which proves that the stored
+    object is the file on the disk (custody verify checks the receipt's signature).
     """
     from custody.cli.upload import run_upload
 
@@ -259,7 +262,7 @@ def record(
 ) -> int:
     """Have one object version recorded, and wait for its receipt.
 
-    Asks the recorder through its queue; only the recorder signs. One that has its receipt is left alone.
+    Sends a request to the recorder's queue; only the recorder signs. Does nothing if there is a receipt.
     """
     from custody.evidence.objects import parse_s3_uri
     from custody.recorder.backfill import (
@@ -273,19 +276,19 @@ def record(
     run = Run(deployment, output)
     location = parse_s3_uri(uri)
     started = time.monotonic()
-    with run.progress("Looking at the object") as tell:
+    with run.progress("Reading the object") as tell:
         version = find_version(run.s3, run.deployment, location)
         state = receipt_states(run.s3, run.deployment, [version])[version]
         if state is ReceiptState.HIDDEN:
             raise EvidenceError(
-                f"The receipt of {version.uri} lies under a delete marker: a new one would cover that up.",
+                f"The receipt of {version.uri} is hidden by a delete marker: a new one would cover that up.",
                 "Run custody verify, and find out who deleted it.",
             )
         if state is ReceiptState.MISSING:
             tell("Waiting for the receipt")
             sqs = run.client("sqs")
             if request_receipts(sqs, run.deployment, [version], requested_at=datetime.now(UTC)):
-                raise CannotCheckError("Amazon SQS did not take the request.", "Run custody doctor.")
+                raise CannotCheckError("Amazon SQS did not accept the request.", "Run custody doctor.")
             await_receipt(run.s3, run.deployment, version, timeout_seconds=timeout)
     seconds = time.monotonic() - started
     receipt = f"s3://{run.deployment.buckets['provenance']}/{version.receipt_key}"
@@ -295,7 +298,7 @@ def record(
     else:
         run.answer(
             f"{version.uri}\n"
-            + ("had its receipt already" if already else f"was recorded in {seconds:.1f} seconds")
+            + ("already had its receipt" if already else f"was recorded in {seconds:.1f} seconds")
             + f": {receipt}"
         )
     return 0
@@ -308,10 +311,10 @@ def backfill(
     output: FormatOption = Format.TABLE,
     deployment: DeploymentOption,
 ) -> int:
-    """Have every object version recorded that has no receipt.
+    """Have every object version without a receipt recorded.
 
-    Asks the recorder through its queue and does not wait for it. It can be stopped and run again: what has
-    its receipt by then is left alone.
+    Sends requests to the recorder's queue and does not wait for the receipts. It can be stopped and run
+    again: versions that have a receipt by then are skipped.
     """
     from custody.cli.tables import plural, print_backfill
     from custody.evidence.objects import parse_s3_uri
@@ -342,16 +345,16 @@ def backfill(
 @app.command()
 def report(
     path: Annotated[
-        Path, typer.Option("--output", "-o", metavar="PATH", help="Where to write the page.")
+        Path, typer.Option("--output", "-o", metavar="PATH", help="File to write the page to.")
     ] = Path("report.html"),
     sample: SampleOption = 1.0,
     *,
     output: FormatOption = Format.TABLE,
     deployment: DeploymentOption,
 ) -> int:
-    """Write the page to show, with the ledger, a verification and its findings.
+    """Write a report page with the ledger, a verification and its findings.
 
-    One HTML file that runs no script and loads nothing: to keep, to send, to print. Exit status 1 if it has
+    One HTML file without scripts or external resources, to keep, send or print. Exit status 1 if there are
     findings.
     """
     from custody.cli.report import run_report
@@ -365,9 +368,9 @@ def doctor(
     output: FormatOption = Format.TABLE,
     deployment: DeploymentOption,
 ) -> int:
-    """Say which stage is broken, and what to do about it.
+    """Show which stage is broken, and what to do about it.
 
-    Exit status 1 if a stage is broken, 3 if one could not be asked.
+    Exit status 1 if a stage is broken, 3 if one could not be checked.
     """
     from custody.cli.tables import print_checks
     from custody.doctor.doctor import Clients, examine, exit_code

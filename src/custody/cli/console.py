@@ -1,4 +1,4 @@
-"""Consoles: text for people, as it is, to a terminal, a file or a pipe."""
+"""Consoles: plain text for people, on a terminal, in a file or through a pipe."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import IO
 from rich.console import Console
 
 PIPE_WIDTH = 200
-"""Columns of a table that goes into a file or a pipe, where no terminal says how many there are."""
+"""Width in columns of a table written to a file or a pipe, where no terminal gives a width."""
 
 
 class _Console(Console):
-    """A console that leaves it to the root handler what happens when the reader of our output goes away."""
+    """A console that leaves a closed output pipe to the root handler."""
 
     def on_broken_pipe(self) -> None:
         raise BrokenPipeError
 
 
 def text_console(stream: IO[str]) -> Console:
-    """Return a console that takes text as it is: no markup, no emoji codes, nothing highlighted by guess."""
+    """Return a console that prints text unchanged: no markup, no emoji codes, no automatic highlighting."""
     console = _Console(file=stream, markup=False, emoji=False, highlight=False)
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = PIPE_WIDTH

@@ -1,4 +1,4 @@
-"""What every command takes: ``--format`` and ``--deployment``, and what they give."""
+"""Options of every command: ``--format`` and ``--deployment``."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Format(StrEnum):
 
 
 def default_deployment() -> Path:
-    """Where ``make apply`` leaves the outputs of the environment that ``ENV`` names."""
+    """The file to which ``make apply`` writes the outputs of the environment ``ENV``."""
     return Path("build", os.environ.get("ENV") or "local", "deployment.json")
 
 
@@ -61,24 +61,24 @@ DeploymentOption = Annotated[
 
 @dataclass(frozen=True)
 class Run:
-    """One run of a command: the deployment it asks, the clients it asks with, where its words go."""
+    """One run of a command: its deployment, its clients and its output streams."""
 
     deployment_path: Path
     format: Format
 
     @cached_property
     def out(self) -> Console:
-        """Where the answer goes."""
+        """Console for the answer: stdout."""
         return _console(sys.stdout)
 
     @cached_property
     def err(self) -> Console:
-        """Where the words beside it go."""
+        """Console for messages: stderr."""
         return _console(sys.stderr)
 
     @cached_property
     def deployment(self) -> Deployment:
-        """The deployment; raises ``UsageError`` if there is none to read."""
+        """The deployment; raises ``UsageError`` if it cannot be read."""
         return load_deployment(self.deployment_path)
 
     @cached_property
@@ -87,7 +87,7 @@ class Run:
         return _session(self.deployment.region)
 
     def client(self, service: str) -> Any:
-        """Return a client: quick to notice an endpoint that is not there, patient with throttling.
+        """Return a client with short connection timeouts and many retries for throttling.
 
         Raises ``UsageError`` if the environment's or the profile's configuration of AWS cannot be used.
         """
@@ -95,9 +95,9 @@ class Run:
 
     @property
     def processes(self) -> Processes | None:
-        """One process a processor to verify with, each with the credentials of the same profile.
+        """Processes to verify with, one for each processor, all with the credentials of the same profile.
 
-        None where those are had for a code that a person types in, who is asked once and no more.
+        None if the profile requires an MFA code, which the user should type in only once.
         """
         profiles = self.session._session.full_config.get("profiles", {}).values()
         if any("mfa_serial" in profile for profile in profiles):
@@ -120,7 +120,7 @@ class Run:
 
     @contextmanager
     def progress(self, words: str) -> Iterator[Callable[[str], None]]:
-        """Show on stderr that work goes on, with the words last given; on a terminal only."""
+        """Show progress on stderr with the latest message; on a terminal only."""
         if not self.err.is_terminal:
             yield lambda words: None
             return
@@ -128,12 +128,12 @@ class Run:
             yield lambda words: status.update(visible(words))
 
     def answer(self, words: str) -> None:
-        """Give the answer for people, line by line: on stdout."""
+        """Print a line of the answer for people on stdout."""
         for line in words.splitlines():
             self.out.print(visible(line), soft_wrap=True)
 
     def say(self, words: str, style: str = "") -> None:
-        """Tell a person something, beside the answer: on stderr."""
+        """Print a message for people on stderr."""
         self.err.print(visible(words), style=style, soft_wrap=True)
 
     def write_json(self, document: Any) -> None:
@@ -141,9 +141,9 @@ class Run:
         sys.stdout.write(json.dumps(document, indent=2) + "\n")
 
     def stream_json(self, name: str, items: Iterable[Mapping[str, Any]]) -> int:
-        """Write ``{name: [items…], "count": n}``, one item a line, none kept in memory; return how many.
+        """Write ``{name: [items…], "count": n}``, one item per line, none kept in memory; return how many.
 
-        If the items stop with an error the document stays open, so that a part never passes for the whole.
+        If the items end with an error the document stays incomplete, so that it cannot be taken for complete.
         """
         sys.stdout.write(f'{{"{name}": [')
         count = 0
@@ -154,9 +154,9 @@ class Run:
         return count
 
     def stream_document(self, parts: Mapping[str, str | Iterable[Any]]) -> None:
-        """Write one document of texts and lists, one item of a list a line, none kept in memory.
+        """Write one document of texts and lists, one list item per line, none kept in memory.
 
-        If the items stop with an error the document stays open, as in ``stream_json``.
+        If the items end with an error the document stays incomplete, as in ``stream_json``.
         """
         for number, (name, part) in enumerate(parts.items()):
             sys.stdout.write((",\n" if number else "{") + json.dumps(name) + ": ")
@@ -171,9 +171,9 @@ class Run:
 
 
 VERIFY_WORKERS = 16
-"""How many requests verification has under way at once: as many connections must be kept."""
+"""Concurrent requests of a verification, and so the size of the connection pool."""
 VERIFY_PROCESSES = 8
-"""So many processes ask as much of Amazon S3 as it gives of one prefix: 5,500 GETs a second (User Guide,
+"""More processes would exceed the request rate of Amazon S3 for one prefix: 5,500 GETs a second (User Guide,
 "Best practices design patterns")."""
 
 
@@ -196,26 +196,26 @@ def _client(session: Session, service: str) -> Any:
         connect_timeout=5,
         max_pool_connections=VERIFY_WORKERS,
         retries={"mode": "standard", "total_max_attempts": 5},
-        response_checksum_validation="when_required",  # we hash everything ourselves
-        # botocore's own is put together anew for each request, a tenth of what a small one costs
+        response_checksum_validation="when_required",  # verification hashes every byte itself
+        # botocore builds its own for each request, a tenth of the cost of a small one
         user_agent=f"custody/{__version__} Botocore/{botocore.__version__}",
     )
     try:
         return session.client(service, config=config)  # type: ignore[call-overload]
-    except ValueError as error:  # an endpoint that is no URL, a number that is none
+    except ValueError as error:  # an invalid endpoint URL or number
         raise UsageError(
-            f"The configuration of AWS cannot be used: {error}.",
-            "Look at AWS_ENDPOINT_URL and the other AWS_… variables, and at the profile.",
+            f"The AWS configuration is not valid: {error}.",
+            "Check AWS_ENDPOINT_URL and the other AWS_… variables, and the profile.",
         ) from error
 
 
 def s3_client(region: str) -> S3Client:
-    """Return such a client for Amazon S3 as ``Run.s3``, in any process."""
+    """Return a client for Amazon S3 like ``Run.s3``, in any process."""
     return cast("S3Client", _client(_session(region), "s3"))
 
 
 def verify_processes(region: str) -> Processes:
-    """Return one process a processor, up to ``VERIFY_PROCESSES``."""
+    """Return one process for each processor, at most ``VERIFY_PROCESSES``."""
     from custody.verify.verify import Processes
 
     return Processes(partial(s3_client, region), min(os.cpu_count() or 1, VERIFY_PROCESSES))
@@ -228,5 +228,5 @@ def _console(stream: IO[str]) -> Console:
 
 
 def describe_progress(stage: str, done: int, total: int | None) -> str:
-    """Say in a few words how far a stage of a verification has come."""
+    """Describe the progress of a verification's stage in a few words."""
     return f"{stage}: {done:,}" + ("" if total is None else f" of {total:,}")

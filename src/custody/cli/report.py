@@ -1,4 +1,4 @@
-"""What ``custody report`` does: verify, ask, write one file whole or not at all."""
+"""``custody report``: verify, query, and write one file atomically."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from custody.errors import UsageError
 from custody.report import Lap, gather_lineage, gather_report, render_report
 from custody.verify.verify import verify
 
-_ELSEWHERE = "Write elsewhere with -o."
+_ELSEWHERE = "Choose another file with -o."
 
 
 def run_report(run: Run, path: Path, sample: float) -> int:
-    """Write the page to ``path``, say what it holds, and return the verification's exit status.
+    """Write the page to ``path``, print a summary, and return the verification's exit status.
 
-    Raises ``UsageError`` before anything is asked if nothing can be written there.
+    Raises ``UsageError`` before any request if the file cannot be written.
     """
     with _writing(path) as page:
         now = datetime.now(UTC)
@@ -39,7 +39,7 @@ def run_report(run: Run, path: Path, sample: float) -> int:
                 processes=run.processes,
             )
             verified = time.monotonic()
-            tell("Asking Athena for the ledger")
+            tell("Querying the ledger with Athena")
             data = gather_report(run.athena(tell), run.deployment, verification, generated_at=now)
             answered = time.monotonic()
             data = replace(data, lineage=gather_lineage(run.s3, run.deployment, tell=tell))
@@ -65,21 +65,21 @@ def run_report(run: Run, path: Path, sample: float) -> int:
 
 @contextmanager
 def _writing(path: Path) -> Iterator[IO[str]]:
-    """Give a file that takes the place of ``path`` once it is whole; until then what was there stays.
+    """Give a file that replaces ``path`` once it is complete; until then the old file stays.
 
-    What is no regular file (a pipe, ``/dev/stdout``) is written into. Raises ``UsageError`` if nothing can be
-    written there, at once where that can be seen, and else in the end.
+    Anything but a regular file (a pipe, ``/dev/stdout``) is written directly. Raises ``UsageError`` if it
+    cannot be written: at once if that is known, otherwise at the end.
     """
     try:
         if path.is_dir():
             raise UsageError(f"{path} is a directory.", "Name a file in it with -o.")
         if path.exists() and not os.access(path, os.W_OK):
-            raise UsageError(f"{path} may not be written.", _ELSEWHERE)
+            raise UsageError(f"You may not write to {path}.", _ELSEWHERE)
         if path.exists() and not path.is_file():
             with path.open("w", encoding="utf-8") as special:
                 yield special
             return
-        target = path.resolve()  # a link stays a link
+        target = path.resolve()  # a symbolic link stays a link
         with NamedTemporaryFile(
             "w", encoding="utf-8", dir=target.parent, prefix=f".{target.name[:100]}-", delete=False
         ) as page:
@@ -98,7 +98,7 @@ def _writing(path: Path) -> Iterator[IO[str]]:
 
 
 def _mode(target: Path) -> int:
-    """The permissions of the file that is replaced, or what a new one gets."""
+    """The permissions of the replaced file, or those of a new file."""
     if target.exists():
         return target.stat().st_mode & 0o777
     mask = os.umask(0)

@@ -57,22 +57,22 @@ _TONES = {
     Tone.WAIT: ("!", "yellow"),
     Tone.PLAIN: ("·", "dim"),
 }
-"""A mark beside each sentence, so that colour is never the only sign."""
+"""A mark before each sentence, so that it is understood without colour."""
 
 _BLOCK_ROWS = 500
-"""A table is laid out in memory: a ledger of any length is printed in blocks, each with the same widths."""
+"""Rows of a block: tables are laid out in memory, so a long ledger is printed in blocks of the same widths."""
 
 
 _WIDE = 120
-"""From this width on, a row has room for where the write came from and its digest's beginning."""
+"""From this width, a row has room for the source IP address and the first characters of the digest."""
 _VERY_WIDE = 160
-"""From this width on, a line of lineage has room for an object's whole version id."""
+"""From this width, a line of lineage has room for an object's full version id."""
 _FROM_WIDTH = 15
-"""An IPv4 address; a longer one is shortened (``custody show`` and JSON have it whole)."""
+"""Room for an IPv4 address; a longer one is shortened (``custody show`` and JSON show it in full)."""
 
 
 def _ledger_widths(width: int) -> dict[str, int]:
-    """The ledger's columns and their widths: who and object share what the others leave."""
+    """The ledger's columns and their widths: who and object share the remaining width."""
     fixed = {"time": 20, "status": 13, "layer": 10}
     more = {"from": _FROM_WIDTH, "sha-256": 12} if width >= _WIDE else {}
     columns = len(fixed) + len(more) + 2
@@ -82,7 +82,7 @@ def _ledger_widths(width: int) -> dict[str, int]:
 
 
 def print_ledger(run: Run, rows: Iterable[LedgerRow]) -> None:
-    """Print the ledger as it streams in, then how many rows of each status there were."""
+    """Print the ledger as its rows arrive, then the number of rows by status."""
     counts: Counter[str] = Counter()
     widths = _ledger_widths(run.out.width)
     remaining = iter(rows)
@@ -104,7 +104,7 @@ def print_ledger(run: Run, rows: Iterable[LedgerRow]) -> None:
             table.add_row(*(cells[name] for name in widths))
         run.out.print(table)
     if not counts:
-        run.say("No row of the ledger answers to that.")
+        run.say("The ledger has no matching rows.")
         return
     run.say(
         f"{plural(counts.total(), 'row')}: "
@@ -122,7 +122,7 @@ _LINEAGE_WORDS = {
 
 
 def _lineage_widths(width: int) -> dict[str, int]:
-    """The columns of lineage and their widths; a wide table has room for an object's whole version id."""
+    """The columns of lineage and their widths; a wide table has room for an object's full version id."""
     fixed = {"layer": 8, "version": 36 if width >= _VERY_WIDE else 14, "sha-256": 12}
     more = {"rows": 11, "run": 14, "committed": 20} if width >= _WIDE else {}
     columns = len(fixed) + len(more) + 1
@@ -131,7 +131,7 @@ def _lineage_widths(width: int) -> dict[str, int]:
 
 
 def print_lineage(run: Run, found: Walk) -> None:
-    """Print a line a node, from gold to raw; then how many of each there were, and what is to be known."""
+    """Print one line per node, from gold to raw; then the number of each kind, and remarks."""
     run.out.print(Text(visible(found.start), style="bold"), soft_wrap=True)
     widths = _lineage_widths(run.out.width)
     nodes = found.graph.nodes()
@@ -159,7 +159,7 @@ def print_lineage(run: Run, found: Walk) -> None:
 
 
 def _lineage_cells(node: dict[str, Any]) -> dict[str, str]:
-    """A node of lineage as cells, each safe to look at."""
+    """A node of lineage as cells, each safe to print."""
     kind = Kind(node["kind"])
     what, version, sha256 = node.get("uri", ""), "", node.get("sha256", "")
     if kind is Kind.OBJECT:
@@ -181,7 +181,7 @@ def _lineage_cells(node: dict[str, Any]) -> dict[str, str]:
 
 
 def print_verification(run: Run, verification: VerificationReport) -> None:
-    """Print a line a claim, then a line a finding."""
+    """Print one line per claim, then one line per finding."""
     table = _table("claim", "checked", "held", "failed", "pending")
     for column in table.columns[1:]:
         column.justify = "right"
@@ -205,9 +205,9 @@ def print_verification(run: Run, verification: VerificationReport) -> None:
         run.say(f"Could not be checked: {more:,} more.", style="yellow")
     if verification.other_records:
         kinds = ", ".join(f"{kind} {count:,}" for kind, count in sorted(verification.other_records.items()))
-        run.say(f"Records of the trail that witness no single write, by category: {kinds}.")
+        run.say(f"Trail records that do not describe a single write, by category: {kinds}.")
     if verification.sample < 1:
-        run.say(f"A sample of {verification.sample:.4g}, drawn by the seed {verification.seed}.")
+        run.say(f"A sample of {verification.sample:.4g}, drawn with the seed {verification.seed}.")
     run.say(
         f"{plural(len(verification.findings), 'finding')}."
         if verification.findings
@@ -219,7 +219,7 @@ def print_verification(run: Run, verification: VerificationReport) -> None:
 
 
 def print_checks(run: Run, checks: Sequence[Check]) -> None:
-    """Print a line a stage, with the remedy under each that is not well."""
+    """Print one line per stage, with the remedy under each that is not healthy."""
     width = max(len(check.stage) for check in checks)
     for check in checks:
         run.out.print(
@@ -238,19 +238,19 @@ def print_checks(run: Run, checks: Sequence[Check]) -> None:
     elif unknown:
         run.say(f"Could not be checked: {', '.join(unknown)}.", style="yellow")
     else:
-        run.say("Every stage is well.", style="bold green")
+        run.say("Every stage is healthy.", style="bold green")
 
 
 def print_backfill(run: Run, counts: BackfillCounts) -> None:
-    """Print what a backfill saw and did."""
+    """Print the counts of a backfill."""
     lines = {
         "listed": "versions listed",
-        "recorded": "had their receipt already",
+        "recorded": "already had their receipt",
         "sent": "sent to the recorder",
-        "failed": "not taken by the queue: run it again",
-        "hidden": "have a receipt under a delete marker: run custody verify",
-        "outside": "lie where nothing is recorded",
-        "unversioned": "were written before versioning was on: write them again",
+        "failed": "not accepted by the queue: run it again",
+        "hidden": "have a receipt hidden by a delete marker: run custody verify",
+        "outside": "are outside the recorded prefixes",
+        "unversioned": "were written before versioning was enabled: write them again",
     }
     for name, count in counts.to_dict().items():
         if count or name in ("listed", "sent"):
@@ -258,7 +258,7 @@ def print_backfill(run: Run, counts: BackfillCounts) -> None:
 
 
 def print_story(run: Run, story: Story) -> None:
-    """Tell an object's story: a paragraph a version, then who was let through to it."""
+    """Print an object's story: one paragraph per version, then who accessed it."""
     run.out.print(Text(visible(story.key), style="bold"), soft_wrap=True)
     run.out.print(f"in {visible(story.bucket)}", soft_wrap=True)
     for version in story.versions:
@@ -267,14 +267,14 @@ def print_story(run: Run, story: Story) -> None:
             Stored.CURRENT: "current version",
             Stored.EARLIER: "earlier version",
             Stored.DELETE_MARKER: "delete marker",
-            Stored.GONE: "version that is gone",
+            Stored.GONE: "deleted version",
         }[version.stored]
         run.out.print(Text(f"{stored} {visible(version.version.version_id)}", style="bold"), soft_wrap=True)
         for sentence in tell_version(version, is_recorded=story.is_recorded):
             _print_sentence(run, sentence)
     if story.unassigned:
         run.out.print()
-        run.out.print(Text("writes of which nobody knows the version", style="bold"))
+        run.out.print(Text("writes with unknown version", style="bold"))
         for row in story.unassigned:
             _print_sentence(run, tell_witness(row))
     if (way := tell_lineage(story, run.deployment)) is not None:

@@ -1,4 +1,4 @@
-"""What ``custody upload`` does, and how its answer is written."""
+"""``custody upload``: the upload and how its answer is written."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def run_upload(
     replace: bool,
     receipt_timeout_seconds: float | None,
 ) -> int:
-    """Upload, print what became of each file, and return the exit status."""
+    """Upload, print the outcome for each file, and return the exit status."""
     destination = default_destination(run.deployment) if to is None else parse_s3_uri(to)
     files = plan_upload(run.deployment, paths, destination)
     started = time.monotonic()
@@ -63,7 +63,7 @@ def run_upload(
                 on_progress=on_progress,
             )
     except KeyboardInterrupt:
-        run.say("What has arrived is kept. Run the same command again to go on.")
+        run.say("Uploaded parts are kept. Run the same command again to resume.")
         raise
     if run.format is Format.JSON:
         counts = Counter(each.outcome for each in uploaded)
@@ -80,7 +80,7 @@ def run_upload(
 
 
 def _state_folder() -> Path:
-    """Where states are kept: XDG Base Directory Specification 0.8, which has relative paths ignored."""
+    """Folder of upload states: XDG Base Directory Specification 0.8, by which relative paths are ignored."""
     home = Path(os.environ.get("XDG_STATE_HOME", ""))
     return (home if home.is_absolute() else Path.home() / ".local" / "state") / "custody" / "uploads"
 
@@ -98,13 +98,13 @@ def _rate(progress: Progress, seconds: float) -> str:
 
 
 def _print(run: Run, uploaded: Sequence[UploadedFile], progress: Progress, seconds: float) -> None:
-    """Print a line a file, as ``sha256sum`` does, with what there is to say of it below."""
+    """Print one line per file, as ``sha256sum`` does, with remarks below."""
     for each in uploaded:
         name = each.version.uri if each.version else each.file.uri
         run.out.print(
             Text.assemble(
                 (f"{each.outcome.replace('_', ' '):<11}", _STYLES[each.outcome]),
-                f"{each.sha256 or 'not read to its end':<64}  {visible(name)}",
+                f"{each.sha256 or 'not fully read':<64}  {visible(name)}",
             ),
             soft_wrap=True,
         )

@@ -1,4 +1,4 @@
-"""Which stage of the pipeline is broken: each asked for itself, in the order an object passes them."""
+"""Which stage of the pipeline is broken: each is checked separately, in the order an object passes them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 class State(StrEnum):
-    """How a stage is."""
+    """The state of a stage."""
 
     OK = "ok"
     BROKEN = "broken"
@@ -41,7 +41,7 @@ class State(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One stage, how it is, and what to do about it (empty if it is well)."""
+    """One stage, its state, and what to do about it (empty if it is healthy)."""
 
     stage: str
     state: State
@@ -49,21 +49,21 @@ class Check:
     remedy: str = ""
 
     def to_dict(self) -> dict[str, str]:
-        """The check as it stands in a JSON document."""
+        """The check for a JSON document."""
         return {name: str(value) for name, value in asdict(self).items()}
 
 
 class StsClient(Protocol):
-    """What is needed of AWS STS."""
+    """The part of the AWS STS client that is used."""
 
     def get_caller_identity(self) -> dict[str, str]:
-        """Who we are."""
+        """The caller's identity."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Clients:
-    """The services a pipeline consists of."""
+    """Clients of the services of the pipeline."""
 
     sts: StsClient
     s3: S3Client
@@ -76,19 +76,19 @@ class Clients:
 
 
 class _BrokenError(Exception):
-    """A stage is not as it must be; the first argument says how, the second what to do."""
+    """A stage is broken; the first argument says what is wrong, the second what to do."""
 
 
 def exit_code(checks: list[Check]) -> int:
-    """1 if a stage is broken, 3 if one could not be asked, else 0."""
+    """1 if a stage is broken, 3 if one could not be checked, else 0."""
     states = {check.state for check in checks}
     return 1 if State.BROKEN in states else 3 if State.UNKNOWN in states else 0
 
 
 def examine(clients: Clients, athena: Athena, deployment: Deployment, now: datetime) -> Iterator[Check]:
-    """Check every stage, each as soon as the one before is done.
+    """Check the stages one after the other.
 
-    If AWS itself does not answer, or not for this account, the other stages are ``unknown`` and not asked.
+    If AWS does not answer, or the account is another one, the other stages are ``unknown`` and not checked.
     """
     examination = _Examination(clients, athena, deployment, now)
     first, *others = examination.stages()
@@ -98,7 +98,7 @@ def examine(clients: Clients, athena: Athena, deployment: Deployment, now: datet
         if answer.state is State.OK:
             yield _ask(stage, ask)
         else:
-            yield Check(stage, State.UNKNOWN, f"Not asked: {first[0]} come first.")
+            yield Check(stage, State.UNKNOWN, f"Not checked: {first[0]} must be right first.")
 
 
 _ABSENT = {
@@ -112,9 +112,9 @@ _ABSENT = {
     "QueueDoesNotExist",
     "TrailNotFoundException",
     "ObjectLockConfigurationNotFoundError",
-    "InvalidRequestException",  # what Amazon Athena says of a workgroup that does not exist
+    "InvalidRequestException",  # Amazon Athena's error for a workgroup that does not exist
 }
-"""Error codes that say that something which must exist does not."""
+"""Error codes for a required resource that does not exist."""
 
 _APPLY = "Run make apply."
 
@@ -135,7 +135,7 @@ def _ask(stage: str, ask: Callable[[], str]) -> Check:
         if details.get("Code") in _ABSENT:
             state, remedy = State.BROKEN, _APPLY
         else:
-            state, remedy = State.UNKNOWN, "Ask with credentials that may read the configuration."
+            state, remedy = State.UNKNOWN, "Use credentials that may read the configuration."
         return Check(stage, state, words, remedy)
     except BotoCoreError as error:
         return Check(stage, State.UNKNOWN, str(error), "Check the network, the endpoint and the credentials.")
@@ -143,7 +143,7 @@ def _ask(stage: str, ask: Callable[[], str]) -> Check:
 
 @dataclass(frozen=True, slots=True)
 class _Examination:
-    """The questions. Each returns what is well in a few words, or raises."""
+    """The checks. Each returns a short description of the healthy state, or raises."""
 
     clients: Clients
     athena: Athena
@@ -176,18 +176,18 @@ class _Examination:
         identity = self.clients.sts.get_caller_identity()
         if identity["Account"] != self.deployment.account_id:
             raise _BrokenError(
-                f"These are credentials of account {identity['Account']}, the deployment is in "
+                f"The credentials are for account {identity['Account']}, but the deployment is in "
                 f"{self.deployment.account_id}.",
-                "Sign in to the deployment's account, or name its file with --deployment.",
+                "Sign in to the deployment's account, or name the right deployment file with --deployment.",
             )
         return identity["Arn"]
 
     def last_apply(self) -> str:
         if self.deployment.unfinished_apply is not None:
             raise _BrokenError(
-                f"The apply or destroy of {self.deployment.unfinished_apply} did not succeed: what is "
-                "deployed may not be what the deployment file says.",
-                "Run make plan apply, and read what it says.",
+                f"The apply or destroy of {self.deployment.unfinished_apply} did not succeed: the "
+                "deployed resources may differ from the deployment file.",
+                "Run make plan apply, and read its output.",
             )
         return "the last apply succeeded"
 
@@ -195,8 +195,8 @@ class _Examination:
         for bucket in self.deployment.buckets.values():
             versioning = self.clients.s3.get_bucket_versioning(Bucket=bucket)
             if versioning.get("Status") != "Enabled":
-                raise _BrokenError(f"{bucket} does not keep versions.", _APPLY)
-        return f"{len(self.deployment.buckets)} exist and keep versions"
+                raise _BrokenError(f"Versioning is not enabled on {bucket}.", _APPLY)
+        return f"{len(self.deployment.buckets)} exist, with versioning enabled"
 
     def object_lock(self) -> str:
         locked = [self.deployment.buckets[short] for short in ("provenance", "cloudtrail-log")]
@@ -217,8 +217,8 @@ class _Examination:
                 if any(event.startswith("s3:ObjectCreated:") for event in target["Events"])
             }
             if queue_arn not in targets:
-                raise _BrokenError(f"{bucket} does not tell the recorder's queue about new objects.", _APPLY)
-        return f"{len(self.deployment.recorded_prefixes)} buckets tell the recorder's queue"
+                raise _BrokenError(f"{bucket} does not notify the recorder's queue of new objects.", _APPLY)
+        return f"{len(self.deployment.recorded_prefixes)} buckets notify the recorder's queue"
 
     def queue(self) -> str:
         attributes = self.clients.sqs.get_queue_attributes(
@@ -240,7 +240,7 @@ class _Examination:
         if depth:
             raise _BrokenError(
                 f"{depth} message{'' if depth == 1 else 's'} could not be recorded.",
-                "Read the recorder's log for the reason, mend it, then redrive the dead-letter queue.",
+                "Read the reason in the recorder's log, fix it, then redrive the dead-letter queue.",
             )
         return "none"
 
@@ -260,17 +260,17 @@ class _Examination:
                 withheld.append(f"{len(versions)} of {table}")
         if withheld:
             raise _BrokenError(
-                f"Object versions are withheld, and no job reads them: {', '.join(withheld)}.",
+                f"Object versions are withheld from the jobs: {', '.join(withheld)}.",
                 f"The newest report below s3://{bucket}/manifests/<table>/_withheld/ names them.",
             )
-        return f"{state}; of {len(folders)} tables it withholds nothing"
+        return f"{state}; nothing is withheld from {len(folders)} tables"
 
     def jobs(self) -> str:
         said, failed = [], []
         for short, name in sorted(self.deployment.jobs.items()):
             run = next(iter(Job(self.clients.glue, name).attempts()), None)
             if run is None:
-                said.append(f"{short} never ran yet")
+                said.append(f"{short} has not run yet")
                 continue
             when = format_time((run.ended_at or run.started_at).replace(microsecond=0))
             said.append(f"{short} {run.state} {when}")
@@ -279,8 +279,8 @@ class _Examination:
         if failed:
             raise _BrokenError(
                 "; ".join(failed),
-                "The logs of the jobs have the rest, in the run's stream. The gate tries it again later, "
-                "and at once if it is called for the table.",
+                "See the run's log stream in the jobs' logs. The gate retries later, or at once if it is "
+                "invoked for the table.",
             )
         return "; ".join(said) or "none"
 
@@ -304,14 +304,14 @@ class _Examination:
         mappings = self.clients.functions.list_event_source_mappings(
             EventSourceArn=self._queue_arn("recorder")
         )["EventSourceMappings"]
-        # a mapping may be of a version or an alias of the function: its ARN with a qualifier
+        # a mapping may belong to a version or an alias of the function: its ARN with a qualifier
         states = [each["State"] for each in mappings if f"{each['FunctionArn']}:".startswith(f"{recorder}:")]
         if not states:
-            raise _BrokenError("Nothing hands the queue's messages to the recorder.", _APPLY)
+            raise _BrokenError("The recorder has no event source mapping for its queue.", _APPLY)
         state = states[0]
         if state not in ("Enabled", "Enabling", "Updating", "Creating"):
             raise _BrokenError(
-                f"The recorder does not read its queue: the event source is {state}.",
+                f"The recorder does not read its queue: the event source mapping is {state}.",
                 "Enable the event source mapping, or run make apply.",
             )
         return f"the recorder reads its queue ({state.lower()})"
@@ -321,8 +321,8 @@ class _Examination:
         state = metadata.get("KeyState", "unknown")
         if state != "Enabled" or metadata.get("KeyUsage") != "SIGN_VERIFY":
             raise _BrokenError(
-                f"The key is {state} and for {metadata.get('KeyUsage')}.",
-                "Enable it (aws kms enable-key) unless it was disabled on purpose; receipts wait meanwhile.",
+                f"The key is {state}, with key usage {metadata.get('KeyUsage')}.",
+                "Enable it (aws kms enable-key) unless it was disabled on purpose; receipts wait until then.",
             )
         return "enabled, signs"
 
@@ -334,11 +334,12 @@ class _Examination:
         key = ring.keys.get(self.deployment.keys["signing"])
         if key is None:
             raise _BrokenError(
-                "The signing key is not in the key registry: nothing it signs verifies.", _APPLY
+                "The signing key is not in the key registry: its signatures cannot be verified.", _APPLY
             )
         if self.now < key.valid_from or (key.valid_until is not None and self.now >= key.valid_until):
             raise _BrokenError(
-                "The signing key is not valid now by the key registry.", "Rotate: add a key to signing_keys."
+                "The signing key is not valid now according to the key registry.",
+                "Rotate: add a key to signing_keys.",
             )
         if key.revoked_at is not None and self.now >= key.revoked_at:
             raise _BrokenError("The signing key is revoked.", "Rotate: add a key to signing_keys.")
@@ -348,15 +349,15 @@ class _Examination:
         status = self.clients.cloudtrail.get_trail_status(Name=self.deployment.trail_arn)
         if not status["IsLogging"]:
             raise _BrokenError(
-                "The trail is not logging: nobody witnesses writes.",
-                "Find out who stopped it (CloudTrail: StopLogging), then aws cloudtrail start-logging.",
+                "The trail is not logging: writes leave no evidence in CloudTrail.",
+                "Find out who stopped it (CloudTrail: StopLogging), then run aws cloudtrail start-logging.",
             )
         if failure := status.get("LatestDeliveryError") or status.get("LatestDigestDeliveryError"):
             raise _BrokenError(
-                f"CloudTrail cannot deliver: {failure}.", "Check the log bucket's and key's policy."
+                f"CloudTrail cannot deliver: {failure}.", "Check the policies of the log bucket and its key."
             )
         delivered = status.get("LatestDeliveryTime")
-        return f"logging; last delivered {format_time(delivered) if delivered else 'never yet'}"
+        return f"logging; last delivery {format_time(delivered) if delivered else 'not yet'}"
 
     def management_events(self) -> str:
         own = self.deployment.trail_arn
@@ -365,23 +366,23 @@ class _Examination:
         remedy = (
             "Find out who changed it (CloudTrail: PutEventSelectors, StopLogging), then run make apply."
             if arn == own
-            else "Have it log them again; or leave management_trail_arn out and run make apply: then the "
-            "deployment's own trail does."
+            else "Let it log them again; or leave management_trail_arn out and run make apply, so that the "
+            "deployment's own trail logs them."
         )
-        deaf = "nothing hears of a stopped trail, an opened bucket of evidence or a disabled key"
+        deaf = "no alarm for a stopped trail, an opened evidence bucket or a disabled key can work"
         try:
             trail = self.clients.cloudtrail.get_trail(Name=arn)["Trail"]
         except self.clients.cloudtrail.exceptions.TrailNotFoundException as error:
-            raise _BrokenError(f"{whose} is not there: {deaf}.", remedy) from error
+            raise _BrokenError(f"{whose} does not exist: {deaf}.", remedy) from error
         home = arn.split(":")[3]
         if not trail.get("IsMultiRegionTrail") and home != self.deployment.region:
-            raise _BrokenError(f"{whose} logs {home} alone: {deaf}.", remedy)
+            raise _BrokenError(f"{whose} logs only {home}: {deaf}.", remedy)
         if not self.clients.cloudtrail.get_trail_status(Name=arn)["IsLogging"]:
             raise _BrokenError(f"{whose} is not logging: {deaf}.", remedy)
         unlogged = unlogged_management_writes(self.clients.cloudtrail.get_event_selectors(TrailName=arn))
         if unlogged:
             raise _BrokenError(f"{whose} does not log {unlogged}: {deaf}.", remedy)
-        return f"{'this trail' if arn == own else arn} logs management writes"
+        return f"{'this trail' if arn == own else arn} logs management write events"
 
     def workgroup(self) -> str:
         workgroup = self.clients.athena.get_work_group(WorkGroup=self.deployment.workgroup)["WorkGroup"]
@@ -400,7 +401,7 @@ class _Examination:
         return "answers; attempts were denied in the last hour" if found else "answers"
 
     def _queue_arn(self, short: str) -> str:
-        """Build the ARN from the URL, as both hold region, account and name."""
+        """Build the ARN from the URL: both have region, account and name."""
         name = self.deployment.queues[short].rpartition("/")[2]
         partition = self.deployment.trail_arn.split(":")[1]
         return f"arn:{partition}:sqs:{self.deployment.region}:{self.deployment.account_id}:{name}"
