@@ -40,18 +40,6 @@ ADMINISTRATOR_ACCESS = NamedPolicy("AdministratorAccess", EVERYTHING)
 _SERVICES = {"logs": "logs.{region}.{dns_suffix}", "logging": "logging.s3.{dns_suffix}"}
 """Services whose principal is not simply their name (https://docs.aws.amazon.com/general/latest/gr/rande.html)."""
 
-_DATA_TYPES = {
-    "aws_athena_workgroup": "workgroup",
-    "aws_cloudtrail": "trail",
-    "aws_cloudwatch_log_group": "log-group",
-    "aws_glue_catalog_database": "database",
-    "aws_kms_key": "key",
-    "aws_s3_bucket": "bucket",
-    "aws_secretsmanager_secret": "secret",
-    "aws_sns_topic": "topic",
-    "aws_sqs_queue": "queue",
-}
-
 
 @dataclass(frozen=True)
 class Principal:
@@ -203,18 +191,6 @@ class World:
             and resource.values["restrict_public_buckets"]
             for resource in self._resources
         )
-
-    def data_resources(self) -> dict[str, str]:
-        """Return what holds data or evidence, or guards it: ARNs by what to call them.
-
-        Of what is beside the state, what it lacks and a plan can name.
-        """
-        found: dict[str, str] = {}
-        for resource in self._resources:
-            if resource.type in _DATA_TYPES and resource.values.get("arn"):
-                arn = str(resource.values["arn"]).removesuffix(":*")
-                found.setdefault(f"{_DATA_TYPES[resource.type]} {self.short(arn)}", arn)
-        return found
 
     def short(self, arn: str) -> str:
         """Return what to call an ARN for a person: its name without the prefix and the account."""

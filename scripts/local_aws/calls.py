@@ -33,7 +33,6 @@ class S3Call:
 
     method: str
     source_ip: str
-    host: str = ""
     bucket: str = ""
     key: str = ""
     query: Mapping[str, str] = field(default_factory=dict)

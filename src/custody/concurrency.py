@@ -32,7 +32,7 @@ def map_concurrently(
     ``items`` is read in the caller's thread, at most ``4 * workers`` ahead of the results. An exception of
     ``function`` is raised here, and items not started by then are not processed.
     """
-    with ThreadPoolExecutor(workers, thread_name_prefix="side") as pool:
+    with ThreadPoolExecutor(workers, thread_name_prefix="concurrent") as pool:
         under_way: set[Future[_Result]] = set()
         try:
             for item in items:
@@ -139,7 +139,7 @@ def _serve(connection: Connection, make: Callable[[], Callable[[Any], Any]], wor
     def answer(item: Any) -> None:
         answers.put(function if isinstance(function, _Failure) else function(item))
 
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="side")
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="concurrent")
     try:
         while True:
             for item in connection.recv():

@@ -71,7 +71,7 @@ def load_deployment(path: Path) -> Deployment:
         is_one, words = _ARN if name.endswith("_arn") else _KINDS[kind]
         if not is_one(document[name]):
             raise UsageError(
-                f"In the deployment file {path}, {name} is not a {words}.", "Run make apply again."
+                f"In the deployment file {path}, {name} is not {words}.", "Run make apply again."
             )
         if kind == "dict[str, str]":
             document[name] = _Names(document[name])
@@ -103,19 +103,19 @@ def _are_prefixes(value: object) -> bool:
 
 
 def _is_minutes(value: object) -> bool:
-    return type(value) is int and 0 < value <= _MAX_MINUTES
+    return type(value) is int and 0 <= value <= _MAX_MINUTES
 
 
 def _is_arn(value: object) -> bool:
     return _is_name(value) and str(value).startswith("arn:") and str(value).count(":") >= 5
 
 
-_MAX_MINUTES = 366 * 24 * 60
+_MAX_MINUTES = 24 * 60
 _KINDS: dict[str, tuple[Callable[[object], bool], str]] = {
-    "str": (_is_name, "text"),
-    "str | None": (_is_name, "text"),
-    "int": (_is_minutes, "whole number of minutes, 1 to a year"),
-    "dict[str, str]": (_are_names, "map of names"),
-    "dict[str, list[str]]": (_are_prefixes, "map of lists of prefixes"),
+    "str": (_is_name, "a text"),
+    "str | None": (_is_name, "a text"),
+    "int": (_is_minutes, "a whole number of minutes, 0 to 1440"),
+    "dict[str, str]": (_are_names, "a map of names"),
+    "dict[str, list[str]]": (_are_prefixes, "a map of lists of prefixes"),
 }
-_ARN = (_is_arn, "ARN")
+_ARN = (_is_arn, "an ARN")

@@ -1,4 +1,4 @@
-"""What verification says: named claims, and a finding for each one that does not hold."""
+"""The results of verification: named claims, and a finding for each one that does not hold."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Claim(StrEnum):
 
 
 class Status(StrEnum):
-    """How a claim does not hold."""
+    """In which way a claim does not hold."""
 
     FAILED = "failed"
     MISSING = "missing"
@@ -25,7 +25,7 @@ class Status(StrEnum):
 
 
 class Severity(StrEnum):
-    """How much it matters: ``critical`` is evidence of tampering, ``high`` is evidence that is not there."""
+    """``critical`` is evidence of tampering, ``high`` is missing evidence."""
 
     CRITICAL = "critical"
     HIGH = "high"
@@ -35,7 +35,7 @@ class Severity(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One claim that does not hold for one subject (an object version's URI), and why, in plain words."""
+    """One claim that does not hold for one subject (an object version's URI), and why, in a sentence."""
 
     claim: Claim
     status: Status
@@ -44,5 +44,5 @@ class Finding:
     severity: Severity
 
     def to_dict(self) -> dict[str, str]:
-        """The finding as it stands in a JSON document."""
+        """The finding for a JSON document."""
         return {name: str(value) for name, value in asdict(self).items()}

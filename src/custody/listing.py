@@ -1,4 +1,4 @@
-"""Listing the versions of a bucket's objects, in the order Amazon S3 keeps them."""
+"""Listing the versions of a bucket's objects."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import ListObjectVersionsRequestTypeDef
 
-LANES = 8
-"""How many pages are asked for at once: enough that reading them is what takes the time."""
-PAGES_BEFORE_LANES = 20
-"""So many pages are listed one after the other, before it is worth the requests to part the rest."""
+CONCURRENT_PAGES = 8
+"""Concurrent requests for pages: enough that reading them takes most of the time."""
+PAGES_BEFORE_SPLIT = 20
+"""This many pages are listed one after the other before the rest is split, which takes extra requests."""
 
 LONGEST_UPLOAD = timedelta(days=7)
-"""How long an upload in parts may take: then the buckets' lifecycle rule ends it."""
+"""How long a multipart upload may take: then the buckets' lifecycle rule aborts it."""
 
 _DEEPEST = 8
 _ETAG_OF_PARTS = re.compile(r'"[0-9a-f]{32}-[0-9]+"')
@@ -35,7 +35,7 @@ _ISO_8601 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z", re.ASCII)
 
 @dataclass(frozen=True, slots=True)
 class VersionEntry:
-    """One object version, or one delete marker, as a listing gives it."""
+    """One object version or delete marker in a listing."""
 
     key: str
     version_id: str
@@ -43,77 +43,77 @@ class VersionEntry:
     is_delete_marker: bool
     size_bytes: int = 0
     etag: str = ""
-    """With its quotes, as a GET gives it; none of a delete marker."""
+    """With quotes, as in a GET response; empty for a delete marker."""
     storage_class: str = ""
-    """As a listing gives it; empty where it gives none."""
+    """As in the listing; empty if it has none."""
 
     @property
     def latest_creation(self) -> datetime:
-        """The latest time at which it can have come to be, by what the listing says.
+        """The latest time at which it can have been created, according to the listing.
 
-        That is ``last_modified``; but of an object uploaded in parts this is when the upload began (Amazon S3
-        User Guide, "System-defined object metadata"), and it may have been completed days later. Its ETag
-        tells such an object ("Checking object integrity": the number of parts follows a hyphen).
+        That is ``last_modified``; but for a multipart upload this is when the upload was initiated (Amazon S3
+        User Guide, "System-defined object metadata"), and it may have been completed days later. The ETag
+        shows such an object ("Checking object integrity": the number of parts follows a hyphen).
         """
         in_parts = _ETAG_OF_PARTS.fullmatch(self.etag) is not None
         return self.last_modified + LONGEST_UPLOAD if in_parts else self.last_modified
 
 
 def list_versions(s3: S3Client, bucket: str, prefix: str) -> Iterator[VersionEntry]:
-    """Every version under ``prefix``, a page in memory at a time.
+    """Every version under ``prefix``, with one page in memory.
 
     Versions of one key come newest first; its delete markers come among them or, since a page lists them
-    apart, a little before or after.
+    separately, a little before or after.
     """
-    lane: _Lane | None = _Lane(bucket, prefix)
-    while lane is not None:
-        entries, lane = lane.fetch(s3)
+    rest: _Range | None = _Range(bucket, prefix)
+    while rest is not None:
+        entries, rest = rest.fetch(s3)
         yield from entries
 
 
-def list_versions_in_lanes(s3: S3Client, bucket: str, prefix: str) -> Iterator[VersionEntry]:
-    """Every version under ``prefix`` once; where there are many, several pages at once.
+def list_versions_concurrently(s3: S3Client, bucket: str, prefix: str) -> Iterator[VersionEntry]:
+    """Every version under ``prefix`` once; if there are many, with several concurrent requests for pages.
 
-    Keys come in no order, but versions of one key as ``list_versions`` gives them: they are in one lane.
+    Keys come in no order, but versions of one key as in ``list_versions``: they are in one range.
 
-    Amazon S3 takes far longer to give a page than it takes to read one, and each page says where the next
-    begins. So the keys are parted where folders begin; where there are none it is one lane as before.
+    Amazon S3 takes far longer to return a page than it takes to read one, and only a page says where the next
+    begins. So the keys are split at folders; without folders there is only one range.
     """
-    lane: _Lane | None = _Lane(bucket, prefix)
-    for _ in range(PAGES_BEFORE_LANES):
-        if lane is None:
+    rest: _Range | None = _Range(bucket, prefix)
+    for _ in range(PAGES_BEFORE_SPLIT):
+        if rest is None:
             return
-        entries, lane = lane.fetch(s3)
+        entries, rest = rest.fetch(s3)
         yield from entries
-    if lane is None:
+    if rest is None:
         return
-    pool = ThreadPoolExecutor(LANES, thread_name_prefix="list")
+    pool = ThreadPoolExecutor(CONCURRENT_PAGES, thread_name_prefix="list")
     try:
-        pages = {pool.submit(part.fetch, s3) for part in lane.parted(_folders(s3, bucket, prefix))}
+        pages = {pool.submit(part.fetch, s3) for part in rest.split(_folders(s3, bucket, prefix))}
         while pages:
             done, pages = wait(pages, return_when=FIRST_COMPLETED)
             for page in done:
-                entries, rest = page.result()
-                if rest is not None:
-                    pages.add(pool.submit(rest.fetch, s3))
+                entries, more = page.result()
+                if more is not None:
+                    pages.add(pool.submit(more.fetch, s3))
                 yield from entries
     finally:
         pool.shutdown(cancel_futures=True)
 
 
 @dataclass(frozen=True, slots=True)
-class _Lane:
-    """The versions after one place and up to a key, which are still to be listed."""
+class _Range:
+    """A range of versions still to be listed: after a position and up to a key."""
 
     bucket: str
     prefix: str
     after_key: str = ""
     after_version: str = ""
     until: str | None = None
-    """The last key of the lane; ``None`` if it goes to the end."""
+    """The last key of the range; ``None`` if it goes to the end."""
 
-    def fetch(self, s3: S3Client) -> tuple[list[VersionEntry], _Lane | None]:
-        """One page, and the lane after it if there is more."""
+    def fetch(self, s3: S3Client) -> tuple[list[VersionEntry], _Range | None]:
+        """One page, and the rest of the range if there is more."""
         request: ListObjectVersionsRequestTypeDef = {"Bucket": self.bucket, "Prefix": self.prefix}
         if self.after_key:
             request["KeyMarker"] = self.after_key
@@ -142,21 +142,21 @@ class _Lane:
         after = {"after_key": page["NextKeyMarker"], "after_version": page["NextVersionIdMarker"]}
         return within, replace(self, **after)
 
-    def parted(self, keys: Iterable[str]) -> list[_Lane]:
-        """The same lane in ``LANES`` parts or fewer, parted at some of these keys."""
+    def split(self, keys: Iterable[str]) -> list[_Range]:
+        """The same range in at most ``CONCURRENT_PAGES`` parts, split at some of these keys."""
         inside = sorted(key for key in keys if key > self.after_key)
-        count = min(LANES - 1, len(inside))
+        count = min(CONCURRENT_PAGES - 1, len(inside))
         ends = [inside[len(inside) * number // (count + 1)] for number in range(1, count + 1)]
         starts = [replace(self, after_key=end, after_version="") for end in ends]
-        return [replace(lane, until=end) for lane, end in zip([self, *starts], [*ends, None], strict=True)]
+        return [replace(part, until=end) for part, end in zip([self, *starts], [*ends, None], strict=True)]
 
 
 def _folders(s3: S3Client, bucket: str, prefix: str) -> list[str]:
-    """Folders under ``prefix``, as deep as it takes to find enough; some may be missing: they are a hint."""
+    """Folders under ``prefix``, as deep as needed to find enough; a hint only, so some may be missing."""
     found: list[str] = []
     level = [prefix]
     for _ in range(_DEEPEST):
-        if not level or len(found) >= LANES:
+        if not level or len(found) >= CONCURRENT_PAGES:
             break
         found = level
         pages = [s3.list_object_versions(Bucket=bucket, Prefix=each, Delimiter="/") for each in level]
@@ -165,10 +165,10 @@ def _folders(s3: S3Client, bucket: str, prefix: str) -> list[str]:
 
 
 def read_times_fast(session: Session) -> None:
-    """Have the clients of a session read the times of Amazon S3's answers by ``datetime`` itself.
+    """Let the clients of a session parse times in Amazon S3's responses with ``datetime``.
 
-    That is those of listings (ISO 8601) and of headers (RFC 9110 section 5.6.7). botocore's own way takes
-    twice as long as all else that is done with a listing (65% of 51 microseconds a version).
+    That is times in listings (ISO 8601) and in headers (RFC 9110 section 5.6.7). botocore's own parser takes
+    twice as long as everything else done with a listing (65% of 51 microseconds per version).
     """
     session.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=parse_aws_time)
 

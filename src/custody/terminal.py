@@ -1,8 +1,8 @@
-"""Text from outside (keys, user agents, error messages) made safe to look at.
+"""Text from outside (keys, user agents, error messages) made safe to display.
 
-An object's key may hold any Unicode: escape sequences that rewrite a terminal, bidirectional overrides that
-show another name than the one stored (Unicode TR36, "Bidirectional Text Spoofing"), line breaks that forge a
-row, characters that show as nothing. People must see what is stored, so all of it is shown as an escape.
+An object's key may contain any Unicode: escape sequences that control a terminal, bidirectional overrides
+that display another name than the stored one (Unicode TR36, "Bidirectional Text Spoofing"), line breaks that
+fake a row, invisible characters. People must see what is stored, so all of these are shown as escapes.
 """
 
 from __future__ import annotations
@@ -12,18 +12,18 @@ import re
 _UNSEEN = (
     "\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180d\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef"
 )
-"""Characters that count as printable, yet show as nothing: Default_Ignorable_Code_Point (UAX #44) less what
-``str.isprintable`` already refuses, and the blank Braille pattern."""
+"""Characters that count as printable but are invisible: Default_Ignorable_Code_Point (UAX #44) without those
+that ``str.isprintable`` already rejects, and the blank Braille pattern."""
 
 _UNSEEN_CHARACTER = re.compile(f"[{_UNSEEN}]")
 
 
 def visible(text: str) -> str:
-    r"""Return ``text`` on one line, with nothing in it that a terminal or a page would act on or hide.
+    r"""Return ``text`` on one line, without anything that a terminal or a page would interpret or hide.
 
     Every character that is not printable (controls, ESC, line and paragraph separators, bidirectional and
-    other format characters, surrogates, odd spaces) or that shows as nothing becomes ``\xNN``, ``\uNNNN`` or
-    ``\UNNNNNNNN``; a backslash is doubled, so that two different texts never look the same.
+    other format characters, surrogates, special spaces) or that is invisible becomes ``\xNN``, ``\uNNNN`` or
+    ``\UNNNNNNNN``; a backslash is doubled, so that different texts always look different.
     """
     if text.isascii() and text.isprintable() and "\\" not in text:
         return text
@@ -31,7 +31,7 @@ def visible(text: str) -> str:
 
 
 def shorten(text: str, limit: int) -> str:
-    """Cut ``visible`` text to ``limit`` characters; its middle goes (``…``), for keys differ at the ends."""
+    """Cut ``visible`` text to ``limit`` characters in the middle (``…``), since keys differ at the ends."""
     if len(text) <= limit:
         return text
     head = (limit - 1) // 2
@@ -40,7 +40,7 @@ def shorten(text: str, limit: int) -> str:
 
 
 def beginning(text: str, limit: int) -> str:
-    """Cut ``visible`` text to ``limit`` characters from its end (``…``): user agents begin with the tool."""
+    """Cut ``visible`` text to ``limit`` characters at the end (``…``): user agents begin with the tool."""
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 

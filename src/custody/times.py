@@ -1,4 +1,4 @@
-"""UTC times as they stand in evidence: RFC 3339 (section 5.6) with the zone always ``Z``."""
+"""UTC times in evidence: RFC 3339 (section 5.6), always with the zone ``Z``."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ _MICROSECOND = timedelta(microseconds=1)
 def format_time(moment: datetime) -> str:
     """Write an aware time as RFC 3339 in UTC, to the millisecond if it has a fraction of a second.
 
-    Fractions are cut, never rounded up: evidence must not claim a later time than it was.
-    Raises ``ValueError`` for a naive time, which names no moment.
+    Fractions are cut, never rounded up: evidence must not claim a later time.
+    Raises ``ValueError`` for a naive time, which is ambiguous.
     """
     if moment.tzinfo is None:
         raise ValueError("a time in evidence needs a zone")
@@ -29,7 +29,7 @@ def format_time(moment: datetime) -> str:
 def parse_time(text: str) -> datetime:
     """Read an RFC 3339 time, any offset, as an aware UTC time (digits past the microsecond are cut).
 
-    Raises ``EvidenceError`` if the text is no such time. A leap second (``:60``) is read as the second
+    Raises ``EvidenceError`` if the text is not such a time. A leap second (``:60``) is read as the second
     that follows it, since Python's clock has none.
     """
     match = _RFC3339.fullmatch(text)
@@ -49,10 +49,10 @@ def parse_time(text: str) -> datetime:
 
 
 def to_microseconds(moment: datetime) -> int:
-    """An aware time as microseconds since 1970: exact, as a ``timestamp()`` in floating point is not."""
+    """An aware time as microseconds since 1970: exact, unlike a floating-point ``timestamp()``."""
     return (moment - _EPOCH) // _MICROSECOND
 
 
 def from_microseconds(count: int) -> datetime:
-    """The aware UTC time that ``to_microseconds`` gave the number of."""
+    """The inverse of ``to_microseconds``."""
     return _EPOCH + count * _MICROSECOND

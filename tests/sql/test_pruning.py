@@ -62,4 +62,4 @@ def test_the_bytes_are_counted(full: Warehouse) -> None:
     (read,) = [len(body) for (_, key), body in full.store.objects.items() if "/2026/03/20/" in key]
 
     assert full.run(sql).scanned_bytes == read
-    assert full.run(sql).scanned_files == 1
+    assert len(full.run(sql).scanned) == 1

@@ -55,7 +55,7 @@ def test_the_trail_of_management_events_is_read_and_may_be_missing(tmp_path: Pat
     assert load(tmp_path, json.dumps(OUTPUTS)).management_trail_arn == ""
     other = {"management_trail_arn": "arn:aws:cloudtrail:us-east-1:210987654321:trail/organization"}
     assert load(tmp_path, json.dumps(OUTPUTS | other)).management_trail_arn == other["management_trail_arn"]
-    with pytest.raises(UsageError, match="management_trail_arn is no ARN"):
+    with pytest.raises(UsageError, match="management_trail_arn is not an ARN"):
         load(tmp_path, json.dumps(OUTPUTS | {"management_trail_arn": "organization"}))
 
 
@@ -100,7 +100,7 @@ WRONG = [
         for value in (None, True, 1.5, -1, [], [1], {"a": 1}, {"a": [1]}, "\n")
     ),
     ("watermark_minutes", "60"),
-    ("watermark_minutes", 10**30),
+    ("watermark_minutes", 1441),
     ("trail_arn", "custody"),
     ("account_id", 123456789012),
     ("recorded_prefixes", {"raw": "incoming/"}),
@@ -109,15 +109,20 @@ WRONG = [
 ]
 
 
+@pytest.mark.parametrize("minutes", [0, 1440])
+def test_every_watermark_that_terraform_accepts_is_read(tmp_path: Path, minutes: int) -> None:
+    assert load(tmp_path, json.dumps(OUTPUTS | {"watermark_minutes": minutes})).watermark_minutes == minutes
+
+
 @pytest.mark.parametrize(("name", "value"), WRONG)
 def test_an_output_of_another_type_is_named(tmp_path: Path, name: str, value: object) -> None:
-    with pytest.raises(UsageError, match=rf"{name} is no .*make apply"):
+    with pytest.raises(UsageError, match=rf"{name} is not .*make apply"):
         load(tmp_path, json.dumps(OUTPUTS | {name: value}))
 
 
 @pytest.mark.parametrize("name", ["buckets", "keys", "functions", "queues", "jobs", "streams"])
 def test_a_resource_that_is_not_named_is_said_when_it_is_asked_for(tmp_path: Path, name: str) -> None:
     names = getattr(load(tmp_path, json.dumps(OUTPUTS | {name: {}})), name)
-    with pytest.raises(UsageError, match=r"names no raw-data\..*make apply"):
+    with pytest.raises(UsageError, match=r"has no raw-data\..*make apply"):
         names["raw-data"]
     assert names.get("raw-data") is None

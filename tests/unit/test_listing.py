@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from custody import listing
-from custody.listing import list_versions, list_versions_in_lanes, read_times_fast
+from custody.listing import list_versions, list_versions_concurrently, read_times_fast
 from tests.support.evidence import REGION, World, worlds
 from tests.unit.gate_world import S3, CrashError, GateWorld, Lifeline
 
@@ -66,15 +66,15 @@ KEYS = st.lists(
 @example(
     keys=[f"{folder}/{name}" for folder in "abcdef" for name in ("", "1", "2")],
     deleted=set(),
-    lanes=4,
+    pages=4,
     before=0,
 )
-@given(keys=KEYS, deleted=st.sets(st.integers(0, 29)), lanes=st.integers(1, 5), before=st.integers(0, 3))
-def test_lanes_list_each_version_once(
-    keys: list[str], deleted: set[int], lanes: int, before: int, monkeypatch: pytest.MonkeyPatch
+@given(keys=KEYS, deleted=st.sets(st.integers(0, 29)), pages=st.integers(1, 5), before=st.integers(0, 3))
+def test_a_concurrent_listing_has_each_version_once(
+    keys: list[str], deleted: set[int], pages: int, before: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(listing, "LANES", lanes)
-    monkeypatch.setattr(listing, "PAGES_BEFORE_LANES", before)
+    monkeypatch.setattr(listing, "CONCURRENT_PAGES", pages)
+    monkeypatch.setattr(listing, "PAGES_BEFORE_SPLIT", before)
     world = GateWorld()
     for number, key in enumerate(keys):
         world.put("raw", f"incoming/{key}", None if number in deleted else b"x")
@@ -84,21 +84,21 @@ def test_lanes_list_each_version_once(
     def order(entry: listing.VersionEntry) -> str:
         return entry.version_id
 
-    in_lanes = sorted(list_versions_in_lanes(s3, "raw", "incoming/"), key=order)
-    assert in_lanes == sorted(list_versions(s3, "raw", "incoming/"), key=order)
-    assert len(in_lanes) == len(keys)
+    concurrent = sorted(list_versions_concurrently(s3, "raw", "incoming/"), key=order)
+    assert concurrent == sorted(list_versions(s3, "raw", "incoming/"), key=order)
+    assert len(concurrent) == len(keys)
 
     def versions_of(listed: list[listing.VersionEntry], key: str) -> list[str]:
         return [entry.version_id for entry in listed if entry.key == key and not entry.is_delete_marker]
 
-    parted = list(list_versions_in_lanes(s3, "raw", "incoming/"))
+    parted = list(list_versions_concurrently(s3, "raw", "incoming/"))
     whole = list(list_versions(s3, "raw", "incoming/"))
     for entry in whole:
         assert versions_of(parted, entry.key) == versions_of(whole, entry.key)  # newest first
 
 
-def test_many_versions_are_listed_in_lanes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listing, "PAGES_BEFORE_LANES", 2)
+def test_many_versions_are_listed_concurrently(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listing, "PAGES_BEFORE_SPLIT", 2)
     world = GateWorld()
     for month in range(1, 13):
         for day in range(1, 11):
@@ -112,19 +112,19 @@ def test_many_versions_are_listed_in_lanes(monkeypatch: pytest.MonkeyPatch) -> N
             return super().list_object_versions(**asked)
 
     s3: Any = Seen(world, Lifeline())
-    assert len(list(list_versions_in_lanes(s3, "raw", "incoming/"))) == 120
-    assert len(markers) == listing.LANES  # each begins at a place of its own
+    assert len(list(list_versions_concurrently(s3, "raw", "incoming/"))) == 120
+    assert len(markers) == listing.CONCURRENT_PAGES  # each begins at another key
     assert markers == sorted(set(markers))
 
 
-def test_lanes_end_when_one_fails(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(listing, "PAGES_BEFORE_LANES", 1)
+def test_a_concurrent_listing_ends_when_one_page_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listing, "PAGES_BEFORE_SPLIT", 1)
     world = GateWorld()
     for number in range(100):
         world.put("raw", f"incoming/{number % 10}/{number}", b"x")
     s3: Any = S3(world, Lifeline(20))
     with pytest.raises(CrashError):
-        list(list_versions_in_lanes(s3, "raw", "incoming/"))
+        list(list_versions_concurrently(s3, "raw", "incoming/"))
 
 
 @given(moment=st.datetimes(timezones=st.just(UTC)).filter(lambda moment: moment.year >= 1000))

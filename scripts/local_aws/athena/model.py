@@ -55,11 +55,6 @@ class Result:
     scanned_bytes: int = 0
     scanned: frozenset[str] = frozenset()
 
-    @property
-    def scanned_files(self) -> int:
-        """How many objects the statement read."""
-        return len(self.scanned)
-
 
 class QueryError(Exception):
     """A statement that failed, with the code and the words of Athena's ``StateChangeReason``."""
@@ -85,11 +80,6 @@ class Cancellation:
         self._lock = Lock()
         self._cancelled = False
         self._interrupt: Callable[[], None] | None = None
-
-    @property
-    def cancelled(self) -> bool:
-        """Whether the statement was told to stop."""
-        return self._cancelled
 
     def cancel(self) -> None:
         """Tell the statement to stop."""

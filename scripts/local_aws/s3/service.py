@@ -101,7 +101,7 @@ class S3Service:
 
 def _serve(call: S3Call, environ: Mapping[str, Any]) -> Answer:
     read = wire.read(environ)
-    call.host, call.bucket, call.key = read.headers.get("host", ""), read.bucket, read.key
+    call.bucket, call.key = read.bucket, read.key
     call.query, call.headers = read.query(), {**read.headers, **read.hoisted_headers()}
     call.operation = classify(call.method, call.bucket, call.key, call.query, call.headers)
     call.bytes_in = _length(call.headers)
@@ -134,7 +134,8 @@ def _serve(call: S3Call, environ: Mapping[str, Any]) -> Answer:
         return answer
     stored = {name.lower(): value for name, value in answer[1].items()}
     kept = {name: value for name, value in stored.items() if name.startswith("x-amz-") or name == "etag"}
-    status, of_form, body = forms.answer(prepared.form, f"http://{call.host}", call.bucket, stored["etag"])
+    endpoint = f"http://{read.headers.get('host', '')}"
+    status, of_form, body = forms.answer(prepared.form, endpoint, call.bucket, stored["etag"])
     return status, {**kept, **of_form}, body
 
 

@@ -60,7 +60,7 @@ _TONES = {
 """A mark before each sentence, so that it is understood without colour."""
 
 _BLOCK_ROWS = 500
-"""Rows of a block: tables are laid out in memory, so a long ledger is printed in blocks of the same widths."""
+"""Tables are laid out in memory: a long ledger is printed in blocks of so many rows, with the same widths."""
 
 
 _WIDE = 120

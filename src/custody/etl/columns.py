@@ -1,9 +1,9 @@
-r"""The records of an object as columns: what ``records`` defines, a block of plain lines at a time.
+r"""The records of an object as columns: same result as ``records``, but for a block of plain lines at once.
 
-A line is plain if nothing in it needs thought. Of JSON: an object without a backslash, whose values are
-texts, numbers and the like, or objects and arrays of such. Of CSV: no quotes, and as many fields as the
-header. Plain lines are cut into their fields by Arrow and NumPy, all of a block together; these let go of the
-interpreter, so that tasks run side by side. Every other line is read by ``records``, by itself.
+A line is plain if it needs no special handling. JSON: an object without a backslash, whose values are
+scalars, or objects and arrays of scalars. CSV: no quotes, and as many fields as the header. Arrow and NumPy
+split all plain lines of a block into fields at once; they release the GIL, so that tasks run concurrently.
+Every other line is read by ``records``, one at a time.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     Mask = NDArray[np.bool_]
 
 _MAX_PLAIN_FIELDS = 200
-"""A regular expression of more fields than that would be a large one."""
+"""More fields would make the regular expression too large."""
 _NOT_ASCII = (
     r"[\xc2-\xdf][\x80-\xbf]|\xe0[\xa0-\xbf][\x80-\xbf]|[\xe1-\xec\xee\xef][\x80-\xbf]{2}|\xed[\x80-\x9f][\x80-\xbf]"
     r"|\xf0[\x90-\xbf][\x80-\xbf]{2}|[\xf1-\xf3][\x80-\xbf]{3}|\xf4[\x80-\x8f][\x80-\xbf]{2}"
@@ -59,9 +59,9 @@ _CSV_TEXT = rf"(?:[\x01-\x09\x0b\x0c\x0e-\x21\x23-\x2b\x2d-\x7f]|{_NOT_ASCII})*"
 
 @dataclass
 class Tally:
-    """How many bytes of an object were read as records; complete once its records are used up.
+    """How many bytes of an object were read as records; complete once all its records were yielded.
 
-    Blank lines and the header count as read; a record with a ``problem`` does not, however long it is.
+    Blank lines and the header count as read; a record with a ``problem`` does not.
     """
 
     read_bytes: int = 0
@@ -72,15 +72,15 @@ def read_columns(
 ) -> Iterator[pa.RecordBatch]:
     """Yield the records of one object, in no particular order.
 
-    Columns: ``source_row``, ``text_<column>`` for each of the contract's, ``extra``, ``problem`` and
-    ``unreadable``, as a ``Record`` has them.
+    Columns: ``source_row``, ``text_<column>`` for each column of the contract, ``extra``, ``problem`` and
+    ``unreadable``, as in a ``Record``.
     """
     blocks = map(_Block, read_blocks(chunks))
     return (_csv if contract.raw().format == "csv" else _json)(blocks, contract, tally or Tally())
 
 
 class _Block:
-    """Some whole lines of an object."""
+    """Some complete lines of an object."""
 
     def __init__(self, data: bytes) -> None:
         ends = np.flatnonzero(np.frombuffer(data, np.uint8) == ord("\n")) + 1
@@ -89,33 +89,33 @@ class _Block:
         self._data = data
         self._begins = np.concatenate(([0], ends)).astype(np.int32)
         self.size = len(ends)
-        """How many lines there are."""
+        """The number of lines."""
         self.numbers: Places = np.zeros(self.size, np.intp)
-        """For each line the number of its record, if it is to be read with the others; else 0."""
+        """For each line its record number if it is read together with the others; else 0."""
 
     def line(self, place: int) -> bytes:
-        """One line, cut if it is too long."""
+        """One line, truncated if it is too long."""
         return cut(self._data[self._begins[place] : self._begins[place + 1]])
 
     def length(self, begin: int, end: int) -> int:
-        """How many bytes the lines from one to before another have."""
+        """The number of bytes of a range of lines, the last one excluded."""
         return int(self._begins[end] - self._begins[begin])
 
     def match(self, pattern: str) -> Mask:
-        """For each line, whether it is of the pattern, and ends, and is not too long."""
+        """For each line, whether it matches the pattern, has a line end, and is not too long."""
         found: Mask = pc.match_substring_regex(self._lines(), rf"\A{pattern}\r?\n\z").to_numpy(
             zero_copy_only=False
         )
         return found & (np.diff(self._begins) <= MAX_RECORD_BYTES)
 
     def may_be_empty(self) -> Mask:
-        """For each line, whether it begins with a comma or a space: it may hold nothing but such."""
+        """For each line, whether it begins with a comma or a space: it may have only empty fields."""
         firsts = np.frombuffer(self._data, np.uint8)[self._begins[:-1]]
         found: Mask = np.isin(firsts, np.frombuffer(b", \t", np.uint8))
         return found
 
     def numbered(self) -> _Lines:
-        """The lines that have numbers, one after the other."""
+        """The numbered lines, in order."""
         lines = self._lines().filter(pa.array(self.numbers > 0))
         _, offsets, text = lines.buffers()
         begins = np.frombuffer(offsets, np.int32)[: len(lines) + 1].astype(np.intp)
@@ -128,7 +128,7 @@ class _Block:
 
 
 class _Lines(NamedTuple):
-    """Lines of a text, and where each begins, and ends without its line end."""
+    """Lines of a text, with the start of each, and its end without the line end."""
 
     text: pa.Buffer
     bytes_: NDArray[np.uint8]
@@ -146,7 +146,7 @@ class _Pieces:
         self._with_gaps = pa.Array.from_buffers(pa.string(), 2 * len(begins), buffers)
 
     def take(self, which: Places, missing: Mask | None = None) -> pa.StringArray:
-        """The pieces of these numbers, and nothing where one is missing."""
+        """The pieces with these numbers, and null for a missing one."""
         return self._with_gaps.take(pa.array(2 * which, mask=missing))
 
 
@@ -156,7 +156,7 @@ def _batch(
     texts: Iterable[pa.Array],
     *more: Sequence[str | None],
 ) -> pa.RecordBatch:
-    """Make a batch of columns; ``more`` are ``extra``, ``problem``, ``unreadable``, or the first of them."""
+    """Make a batch of columns; ``more`` has ``extra``, ``problem``, ``unreadable``, or only the first."""
     columns = [*(pa.array(column, pa.string()) for column in more)]
     nothing = pa.nulls(len(numbers), pa.string())
     names = [f"text_{column.name}" for column in contract.columns]
@@ -167,7 +167,7 @@ def _batch(
 
 
 def as_batch(records: Sequence[Record], contract: Contract) -> pa.RecordBatch:
-    """Make a batch of records, of which there must be one."""
+    """Make a batch of records; there must be at least one."""
     numbers, values, *more = zip(*records, strict=True)
     return _batch(
         contract, numbers, (pa.array(column, pa.string()) for column in zip(*values, strict=True)), *more
@@ -195,10 +195,10 @@ class _Fields(NamedTuple):
     """The fields of plain lines of JSON, in order."""
 
     row: Places
-    """Which line each is in."""
+    """The line of each field."""
     names: pa.StringArray
     begins: Places
-    """Where each begins, with its name."""
+    """The start of each field, including its name."""
     value_begins: Places
     ends: Places
 
@@ -225,12 +225,12 @@ def _json_fields(lines: _Lines) -> _Fields:
 
 
 def _top_level(bytes_: NDArray[np.uint8], quotes: Places) -> Places:
-    """The quotes but those within an object that is itself within the line's."""
+    """The quotes, except those in objects nested in the line's own object."""
     opening, closing = (np.flatnonzero(bytes_ == ord(brace)) for brace in "{}")
-    opening = opening[bytes_[opening - 1] != ord("\n")]  # not the lines' own
+    opening = opening[bytes_[opening - 1] != ord("\n")]  # without the lines' own objects
     closing = closing[bytes_[closing + 1] > ord("\r")]
     first, after = (np.searchsorted(quotes, braces) for braces in (opening, closing))
-    first, after = first[first % 2 == 0], after[after % 2 == 0]  # not those within texts
+    first, after = first[first % 2 == 0], after[after % 2 == 0]  # without those within strings
     depth = np.zeros(len(quotes) + 1, np.int8)
     depth[first[first < after]] = 1
     depth[after[first < after]] = -1
@@ -239,7 +239,7 @@ def _top_level(bytes_: NDArray[np.uint8], quotes: Places) -> Places:
 
 
 def _json_batch(lines: _Lines, numbers: Places, contract: Contract) -> tuple[pa.RecordBatch, Mask]:
-    """The records of plain lines; and which of them are right: the others' lines are not plain after all."""
+    """The records of plain lines, and which of them are right: the others' lines are not plain after all."""
     names = [name for column in contract.columns for name in (column.name, *column.aliases)]
     fields = _json_fields(lines)
     name = pc.index_in(fields.names, value_set=pa.array(names)).fill_null(-1).to_numpy()
@@ -278,18 +278,18 @@ def _json_batch(lines: _Lines, numbers: Places, contract: Contract) -> tuple[pa.
 
 
 class _Cursor:
-    """The lines of an object, for ``CsvRecords`` one by one; or as many plain ones as there are, at once."""
+    """The lines of an object: one by one for ``CsvRecords``, or all the next plain lines at once."""
 
     def __init__(self, blocks: Iterable[_Block]) -> None:
         self._blocks = iter(blocks)
         self._block = _Block(b"")
         self._place = 0
         self._odd: Places | None = None
-        """Which lines of the block are not plain; found when first asked for."""
+        """Which lines of the block are not plain; computed when first needed."""
         self.behind: list[_Block] = []
-        """The blocks behind the cursor; the lines that were passed by have numbers."""
+        """The blocks behind the cursor; skipped lines are numbered."""
         self.bytes_ = 0
-        """How many bytes of lines were given or passed by."""
+        """The number of bytes of lines yielded or skipped."""
 
     def __iter__(self) -> Iterator[bytes]:
         return self
@@ -305,7 +305,7 @@ class _Cursor:
         return line
 
     def pass_plain(self, pattern: str, number: int) -> int:
-        """Pass by the plain lines that come next in the block, giving them numbers from this; how many."""
+        """Skip the next plain lines of the block and number them from here; return how many."""
         if self._odd is None:
             plain = self._block.match(pattern) & ~self._block.may_be_empty()
             self._odd = np.append(np.flatnonzero(~plain), self._block.size)
@@ -338,7 +338,7 @@ def _csv(blocks: Iterable[_Block], contract: Contract, tally: Tally) -> Iterator
 
 
 def _csv_behind(lines: _Cursor, reader: CsvRecords, contract: Contract) -> Iterator[pa.RecordBatch]:
-    """Yield the lines that were passed by in the blocks behind the cursor."""
+    """Yield the skipped lines in the blocks behind the cursor."""
     for block in lines.behind:
         if block.numbers.any():
             yield _csv_batch(block.numbered(), block.numbers[block.numbers > 0], reader, contract)

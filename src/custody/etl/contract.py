@@ -1,9 +1,9 @@
-"""What a table must be: its columns, the rules each row is held to, the thresholds each object is held to.
+"""A table's contract: its columns, the rules for each row, and the thresholds for each object.
 
-A contract is data, one YAML file a table (``glue/quality/<table>.yaml``), or the same as JSON where there is
-no PyYAML, as on Glue. It is read strictly: a name
-nobody knows, a rule that does not fit its column's type or a threshold out of range is an error that names
-its place. Patterns are kept to what Java's, Rust's and DQDL's regular expressions read alike.
+A contract is data, one YAML file per table (``glue/quality/<table>.yaml``), or the same as JSON where there
+is no PyYAML, as on Glue. It is read strictly: an unknown name, a rule that does not fit its column's type or
+a threshold out of range is an error that names its place. Patterns are limited to what the regular
+expressions of Java, Rust and DQDL all interpret in the same way.
 """
 
 from __future__ import annotations
@@ -28,16 +28,17 @@ CheckKind = Literal["row_count", "rejected_ratio", "completeness"]
 RESERVED = frozenset(
     {"extra", "reason", "problem", "unreadable", "manifest_id", "object_rows", "read_bytes", "refused"}
 )
-"""Names that the tables have besides the contract's; so are all that begin with ``source_`` or ``text_``."""
+"""Reserved names of columns that the jobs add; names that begin with ``source_`` or ``text_`` are reserved
+too."""
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 MAX_DAYS = 36_525
-"""Of a bound on how far from its delivery a time may be: a hundred years."""
+"""The maximum for bounds on the days between a time and its delivery: a hundred years."""
 _ORDERED = frozenset({"integer", "decimal", "date"})
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column: what it means, and what its value must be for the row to be valid."""
+    """One column: its meaning, and the rules that its value must meet for the row to be valid."""
 
     name: str
     type: ColumnType
@@ -45,28 +46,28 @@ class Column:
     required: bool = False
     pii: bool = False
     aliases: tuple[str, ...] = ()
-    """Other names that the field had or has in deliveries."""
+    """Other names of the field in deliveries."""
     pattern: str | None = None
-    """A regular expression for the whole of a string."""
+    """A regular expression that must match the whole string."""
     allowed: tuple[str, ...] = ()
     minimum: str | None = None
     maximum: str | None = None
     max_length: int | None = None
     not_before: str | None = None
-    """Another column of type date that this one must not be earlier than, where both are there."""
+    """Another date column that this one must not be earlier than, if both have values."""
     spellings: tuple[tuple[str, str], ...] = ()
-    """Texts, in lower case, and the allowed value that each stands for, whatever case it comes in."""
+    """Alternative texts in lower case, and the allowed value of each; case is ignored."""
     max_days_before_delivery: int | None = None
-    """A date or time must not be longer ago than so many days (UTC) before its object was delivered."""
+    """A date or time must not be more than this many days (UTC) before the delivery of its object."""
     max_days_after_delivery: int | None = None
-    """Nor lie so many days after it."""
+    """Nor this many days after it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """A threshold that each object is held to by itself: one that does not meet it is withheld whole.
+    """A threshold for each object: an object that does not meet it is withheld as a whole.
 
-    Of a table made from other tables: the table is not published.
+    For a table made from other tables: the table is not published.
     """
 
     kind: CheckKind
@@ -82,14 +83,15 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """What raw objects hold the table's rows, and in what form."""
+    """Which raw objects have the table's rows, and their format."""
 
     prefix: str
     format: Format
     wins: Wins
-    """Which of several rows with one key stays: of the first delivery, or of the latest."""
+    """Which of several rows with the same key is kept: that of the first delivery, or of the latest."""
     unknown_columns: Unknown
-    """Fields the contract does not know: kept as JSON in the column ``extra``, or their rows rejected."""
+    """Fields that are not in the contract: kept as JSON in the column ``extra``, or their rows are
+    rejected."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,26 +104,26 @@ class Contract:
     columns: tuple[Column, ...]
     checks: tuple[Check, ...]
     sha256: str
-    """Of the document it was read from, in UTF-8."""
+    """SHA-256 of the document it was read from, in UTF-8."""
     source: Source | None = None
-    """Where its rows come from; ``None`` for a table made from other tables."""
+    """The source of its rows; ``None`` for a table made from other tables."""
     day: tuple[str, str] | None = None
-    """The column the table is partitioned by, and the timestamp whose UTC day it is."""
+    """The partition column, and the timestamp of which it is the UTC day."""
 
     @property
     def rejected_table(self) -> str:
-        """The name of the table that holds the rows that were rejected."""
+        """The name of the table with the rejected rows."""
         return f"{self.table}_rejected"
 
     def raw(self) -> Source:
-        """Where the rows come from. Raises ``UsageError`` for a table that has no raw objects."""
+        """The source of the rows. Raises ``UsageError`` for a table that has no raw objects."""
         if self.source is None:
             raise UsageError(f"The table {self.table} is made from other tables; it has no raw objects.")
         return self.source
 
 
 class _Mapping:
-    """One mapping of the document; each field is taken out once, and what is left over is an error."""
+    """One mapping of the document; each field is taken out once, and remaining fields are an error."""
 
     def __init__(self, value: object, where: str) -> None:
         if not isinstance(value, Mapping) or not all(isinstance(name, str) for name in value):
@@ -156,11 +158,11 @@ class _Mapping:
 
     def end(self) -> None:
         for name in self._left:
-            raise self.error(name, "is not known")
+            raise self.error(name, "is unknown")
 
 
 def parse_contract(text: str | bytes) -> Contract:
-    """Read one contract. Raises ``UsageError`` naming the first thing that is wrong."""
+    """Read one contract. Raises ``UsageError`` naming the first error."""
     fields = _Mapping(_load(text), "document")
     table = _name(fields, fields.take("table", str), "table")
     listed = fields.take("columns", list)
@@ -176,10 +178,12 @@ def parse_contract(text: str | bytes) -> Contract:
         raise fields.error("key", "is not a list of columns of the table")
     for column in columns:
         if column.name in key and not column.required:
-            raise fields.error("key", f"holds {column.name}, which is not required")
+            raise fields.error("key", f"has {column.name}, which is not required")
         other = column.not_before and by_name.get(column.not_before)
         if column.not_before and not (other and other.type == column.type == "date"):
-            raise fields.error("columns", f"has {column.name}.not_before, which names no other date")
+            raise fields.error(
+                "columns", f"has {column.name}.not_before, which is not the name of another date column"
+            )
     checks = tuple(
         _check(_Mapping(item, f"checks[{index}]"), by_name)
         for index, item in enumerate(fields.take("checks", list, []))
@@ -213,9 +217,7 @@ def _load(text: str | bytes) -> object:
 
 def _name(fields: _Mapping, name: str, field: str) -> str:
     if not _NAME.fullmatch(name) or name in RESERVED or name.startswith(("source_", "text_")):
-        raise fields.error(
-            field, f"is {name!r}, which is no name for it (lower case, a-z, 0-9 and _, not taken)"
-        )
+        raise fields.error(field, f"is {name!r}, which is not a valid name (a-z, 0-9 and _, not reserved)")
     return name
 
 
@@ -228,7 +230,7 @@ def _day(fields: _Mapping, columns: Mapping[str, Column]) -> tuple[str, str] | N
     day.end()
     column = columns.get(of)
     if name in columns or column is None or column.type != "timestamp" or not column.required:
-        raise fields.error("day", "is not a new column, made of a required timestamp")
+        raise fields.error("day", "is not a new column, derived from a required timestamp")
     return name, of
 
 
@@ -270,23 +272,23 @@ def _column(fields: _Mapping) -> Column:
     if any(bound is not None and not 0 <= bound <= MAX_DAYS for bound in bounds):
         raise fields.error("max_days_…_delivery", f"is not a number of days from 0 to {MAX_DAYS}")
     if column.type not in {"date", "timestamp"} and any(bound is not None for bound in bounds):
-        raise fields.error("type", "is neither date nor timestamp, which max_days_…_delivery are for")
+        raise fields.error("type", "is not a date or timestamp, but has max_days_…_delivery")
     if not {value for _, value in column.spellings} <= set(column.allowed):
-        raise fields.error("spellings", "stands for a value that is not in allowed")
+        raise fields.error("spellings", "maps to a value that is not in allowed")
     if column.type != "string" and (column.pattern or column.allowed or column.max_length):
-        raise fields.error("type", "is not string, which pattern, allowed and max_length are for")
+        raise fields.error("type", "is not a string, but has pattern, allowed or max_length")
     if any('"' in value or "\\" in value for value in column.allowed):
-        raise fields.error("allowed", "holds a quote or a backslash")
+        raise fields.error("allowed", "contains a quote or a backslash")
     if column.pattern is not None:
         _portable(fields, column.pattern)
     for field, bound in (("minimum", column.minimum), ("maximum", column.maximum)):
         if bound is not None and not _is_bound(column.type, bound):
-            raise fields.error(field, f"is {bound!r}, which is no {column.type} to compare with")
+            raise fields.error(field, f"is {bound!r}, which is not a valid {column.type}")
     return column
 
 
 def _spellings(fields: _Mapping) -> tuple[tuple[str, str], ...]:
-    """Each text and the value it stands for; the document lists the texts by value."""
+    """Each alternative text and its value; the document lists the texts by value."""
     by_value = fields.take("spellings", dict, {})
     found: dict[str, str] = {}
     for value, texts in by_value.items():
@@ -294,19 +296,21 @@ def _spellings(fields: _Mapping) -> tuple[tuple[str, str], ...]:
             raise fields.error("spellings", "does not list texts by value (quote NO, ON and numbers)")
         for text in texts:
             if not isinstance(text, str) or not text or text.lower() in found:
-                raise fields.error("spellings", f"holds {text!r}, which is no text, or stands there twice")
+                raise fields.error("spellings", f"has {text!r}, which is not a text, or is there twice")
             found[text.lower()] = value
     return tuple(sorted(found.items()))
 
 
 def _portable(fields: _Mapping, pattern: str) -> None:
-    """Raise ``UsageError`` for a pattern that some engine might read differently."""
+    """Raise ``UsageError`` for a pattern that engines might interpret differently."""
     try:
         re.compile(pattern)
     except re.error as error:
-        raise fields.error("pattern", f"is no regular expression: {error}") from error
+        raise fields.error("pattern", f"is not a regular expression: {error}") from error
     if re.search(r'[\\"$]|(?<!\[)\^|\(\?|&&|\[\[|[*+?}][+?]', pattern) or not pattern.isascii():
-        raise fields.error("pattern", r'holds one of \ " ^ $ (? && [[ *? *+, which engines read differently')
+        raise fields.error(
+            "pattern", r'contains one of \ " ^ $ (? && [[ *? *+, which engines interpret differently'
+        )
 
 
 def _is_bound(kind: ColumnType, bound: str) -> bool:
@@ -331,10 +335,10 @@ def _check(fields: _Mapping, columns: Mapping[str, Column]) -> Check:
     try:
         bound = Decimal(text)
     except InvalidOperation as error:
-        raise fields.error(bound_name, f"is {text!r}, which is no number") from error
+        raise fields.error(bound_name, f"is {text!r}, which is not a number") from error
     whole = kind == "row_count" and bound >= 0 and bound == int(bound)
     if not whole and not (kind != "row_count" and 0 <= bound <= 1):
         raise fields.error(bound_name, "is out of range (rows: whole; ratios and completeness: 0 to 1)")
     if column is not None and column not in columns:
-        raise fields.error("column", f"is {column!r}, which the table has not")
+        raise fields.error("column", f"is {column!r}, which is not a column of the table")
     return Check(kind, bound, column)

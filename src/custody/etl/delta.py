@@ -1,6 +1,6 @@
-"""One Delta table: what of Delta both Spark and pysail can do, each write one atomic commit.
+"""One Delta table: the subset of Delta that both Spark and pysail support; each write is one atomic commit.
 
-One writer a table: the version after a write is the newest in the log.
+A table has only one writer: so the version after a write is the newest in the log.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ _SOURCE = "custody_merge_source"
 
 
 def configure(spark: SparkSession) -> None:
-    """Set what every run relies on: UTC, casts that give NULL, timestamps as Athena and others read them.
+    """Set what every run relies on: UTC, casts that return NULL, timestamps that Athena and others can read.
 
-    And logs of tables that are never cleaned up: lineage names old versions, and the job may not delete.
+    And no clean-up of table logs: lineage names old versions, and the job may not delete.
     """
     spark.conf.set("spark.sql.session.timeZone", "UTC")
     spark.conf.set("spark.sql.ansi.enabled", "false")
@@ -32,15 +32,15 @@ def configure(spark: SparkSession) -> None:
 
 
 def describe_commits(spark: SparkSession, facts: Mapping[str, str]) -> None:
-    """Have the commits that follow carry ``facts`` as their user metadata, on an engine that keeps any.
+    """Set ``facts`` as the user metadata of the commits that follow, on an engine that supports it.
 
-    Spark does, pysail does not; nothing relies on it.
+    Spark does, pysail does not; nothing depends on it.
     """
     spark.conf.set("spark.databricks.delta.commitInfo.userMetadata", json.dumps(facts, sort_keys=True))
 
 
 class DeltaTable:
-    """A Delta table at ``<tables>/<name>``, whether it is there yet or not."""
+    """A Delta table at ``<tables>/<name>``, which may not exist yet."""
 
     def __init__(self, spark: SparkSession, store: Store, tables: str, name: str) -> None:
         self._spark = spark
@@ -49,21 +49,21 @@ class DeltaTable:
         self.uri = table_uri(tables, name)
 
     def version(self) -> int | None:
-        """The newest version, or ``None`` if the table is not there."""
+        """The newest version, or ``None`` if the table does not exist."""
         matches = (_COMMIT.fullmatch(name) for name in self._store.names(f"{self.uri}/_delta_log/"))
         return max((int(match[1]) for match in matches if match), default=None)
 
     def frame(self, version: int | None = None) -> DataFrame:
-        """The table's rows, of the newest version or the one given."""
+        """The table's rows, of the newest version or the given one."""
         reader = self._spark.read.format("delta")
         if version is not None:
             reader = reader.option("versionAsOf", version)
         return reader.load(self.uri)
 
     def ensure(self, like: DataFrame, partition: str | None) -> None:
-        """See that the table is there, and has every column of ``like``; new ones are added at its end.
+        """Create the table if it does not exist, and add missing columns of ``like`` at its end.
 
-        Raises ``UsageError`` if a column has another type: that is a new table's business, not a run's.
+        Raises ``UsageError`` if a column has another type: that requires a new table.
         """
         wanted = {field.name: field.dataType.simpleString() for field in like.schema.fields}
         nothing = self._spark.createDataFrame(
@@ -77,17 +77,17 @@ class DeltaTable:
         for name, kind in wanted.items():
             if there.get(name, kind) != kind:
                 raise UsageError(
-                    f"The column {name} of {self.uri} is of type {there[name]}, the contract says {kind}.",
-                    "Give the column another name, or make a new table.",
+                    f"The column {name} of {self.uri} has the type {there[name]}, the contract says {kind}.",
+                    "Give the column another name, or create a new table.",
                 )
         if not there.keys() >= wanted.keys():
             nothing.write.format("delta").mode("append").option("mergeSchema", "true").save(self.uri)
 
     def merge(self, rows: DataFrame, key: tuple[str, ...], newer: str, within: str | None = None) -> None:
-        """Insert each row, or let it replace its key's if ``t.source_order <newer> s.source_order``.
+        """Insert each row, or replace the row of its key if ``t.source_order <newer> s.source_order``.
 
-        ``rows`` has one row a key. Merging the same rows again changes nothing. ``within`` is a condition on
-        a column of the key that holds for all ``rows``, as on the partition: the engine looks nowhere else.
+        ``rows`` has one row per key. Merging the same rows again changes nothing. ``within`` is a condition
+        on a key column that all ``rows`` meet, such as on the partition: the engine reads only matching rows.
         """
         if newer not in {"<", ">"}:
             raise ValueError(newer)
@@ -105,13 +105,15 @@ class DeltaTable:
             self._spark.catalog.dropTempView(_SOURCE)
 
     def touch(self) -> None:
-        """Commit a version with the same rows. Raises ``CannotCheckError`` if the engine does not."""
+        """Commit a version with the same rows. Raises ``CannotCheckError`` if the engine commits none."""
         before = self.version()
         self.replace(self.frame())
         if self.version() == before:
-            raise CannotCheckError(f"The engine committed no new version of {self.uri}.", "Run it again.")
+            raise CannotCheckError(
+                f"The engine committed no new version of {self.uri}.", "Run the job again."
+            )
 
     def replace(self, rows: DataFrame, where: str | None = None) -> None:
-        """Put ``rows`` in the place of those for which the SQL condition ``where`` holds, or of all."""
+        """Replace the rows that match the SQL condition ``where``, or all rows, by ``rows``."""
         writer = rows.write.format("delta").mode("overwrite")
         (writer.option("replaceWhere", where) if where else writer).save(self.uri)

@@ -1,9 +1,9 @@
 """A contract as a ruleset of AWS Glue Data Quality, for the managed evaluation of the published table.
 
 Source: "Data Quality Definition Language (DQDL) reference" in the AWS Glue User Guide,
-https://docs.aws.amazon.com/glue/latest/dg/dqdl.html. ``ColumnValues`` fails on NULL, hence a ``where`` on
-what may be absent; ``between`` excludes its ends, hence two rules for a range. The ratio of rejected
-rows is an object's, and how far a time is from its delivery a row's: they have no rule here.
+https://docs.aws.amazon.com/glue/latest/dg/dqdl.html. ``ColumnValues`` fails on NULL, hence a ``where`` for
+optional columns; ``between`` excludes its ends, hence two rules for a range. The ratio of rejected rows
+belongs to an object and the distance from the delivery to a row: they have no rule here.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from custody.etl.contract import Column, Contract
 
 
 def render_dqdl(contract: Contract) -> str:
-    """Return the ruleset, one rule a line. The same contract gives the same text."""
+    """Return the ruleset, one rule per line. The same contract gives the same text."""
     key = " ".join(f'"{name}"' for name in contract.key)
     rules = [f"IsPrimaryKey {key}"]
     for column in contract.columns:

@@ -1,9 +1,9 @@
-r"""From text to typed, valid, single rows: DataFrame functions without a side effect, alike on every engine.
+r"""From text to typed, valid, unique rows: pure DataFrame functions with the same result on every engine.
 
-What engines might read differently is settled by a regular expression before it is cast: Java's and Rust's
-agree on ASCII classes and on ``\A … \z``. All times are in UTC; the session's time zone must be UTC.
+What engines might interpret differently is checked by a regular expression before a cast: Java and Rust agree
+on ASCII classes and on ``\A … \z``. All times are in UTC; the session's time zone must be UTC.
 
-Joins have the side with few columns on the left: pysail holds that one in memory, whichever is larger.
+Joins have the side with few columns on the left: pysail keeps that side in memory, whichever is larger.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from functools import reduce
 from operator import and_
 
 from pyspark.sql import Column, DataFrame
-from pyspark.sql import functions as F  # noqa: N812 - the name all Spark code uses
+from pyspark.sql import functions as F  # noqa: N812 - the usual name in Spark code
 
 from custody.etl import contract as rules
 from custody.etl.contract import Contract
@@ -35,24 +35,25 @@ _CLOCK = "(?:[01][0-9]|2[0-3]):[0-5][0-9]"
 _PLAIN_TIMESTAMP = (
     rf"\A{_DAY}[T ]{_CLOCK}:[0-5][0-9](?:\.[0-9]{{1,6}})?(?:Z|[+-](?:0[0-9]|1[0-7]):[0-5][0-9])\z"
 )
-"""As nearly all are: engines read it as it is, and alike."""
+"""The usual format, which all engines cast in the same way."""
 _TIMESTAMP = rf"\A{_DAY}[Tt ]{_CLOCK}:(?:[0-5][0-9]|60)(?:\.[0-9]+)?(?:[Zz]|[+-]{_CLOCK})\z"
 _MICROSECONDS = 1_000_000
 _EPOCH_SECONDS = r"\A[0-9]{9,10}(?:\.[0-9]{1,6})?\z"
 _EPOCH_MILLISECONDS = r"\A[0-9]{12,13}\z"
 SOURCE = ("source_bucket", "source_key", "source_version_id", "source_row", "source_order")
-"""Where a row comes from, and its place in the order by which one of several rows with one key stays."""
+"""The origin of a row, and its position in the order that decides which of several rows with one key is
+kept."""
 VERSION = SOURCE[:3]
-"""Which object version a row comes from."""
+"""The object version that a row comes from."""
 
 
 def typed(records: DataFrame, contract: Contract) -> DataFrame:
-    """Read the text of each column by its type, and say what is wrong with the row.
+    """Read the text of each column by its type, and find what is wrong with the row.
 
-    Adds a column of its type for each of the contract's (NULL where there is none or it cannot be read),
-    the day column, ``source_order``, and ``reason``: NULL for a valid row, else ``column:problem`` for
-    every rule that is broken, separated by ``; ``. What is read from text has its whitespace collapsed and
-    trimmed. The text as it was is kept for rejected rows alone.
+    Adds a typed column for each column of the contract (NULL if there is no value or it cannot be read), the
+    day column, ``source_order``, and ``reason``: NULL for a valid row, else ``column:problem`` for every
+    broken rule, separated by ``; ``. Whitespace in values is collapsed and trimmed. The original text is kept
+    only for rejected rows.
     """
     frame = records.withColumn(
         "source_order",
@@ -97,10 +98,10 @@ def _emptied(value: Column) -> Column:
 
 
 def _spelled(text: Column, column: rules.Column) -> Column:
-    """The allowed value that the text stands for; the text itself if it stands for none.
+    """The allowed value of an alternative text; any other text unchanged.
 
-    One text holds all spellings, between characters that no cleaned text holds: an engine takes seconds to
-    plan as many branches.
+    All spellings are in one string, between characters that no cleaned text contains: an engine would take
+    seconds to plan that many branches.
     """
     if not column.spellings:
         return text
@@ -111,7 +112,7 @@ def _spelled(text: Column, column: rules.Column) -> Column:
 
 
 def read(text: Column, kind: rules.ColumnType) -> Column:
-    """One text as a value of the type; NULL where it is none. Years are 1900 to 2099.
+    """One text as a value of the type; NULL if it is not one. Years are 1900 to 2099.
 
     Integers have at most 18 digits. Decimals have at most two places (more only if they are zero). A
     timestamp is RFC 3339 by the rules of ``custody.times.parse_time`` (a space may stand for the T), or
@@ -136,9 +137,9 @@ def read(text: Column, kind: rules.ColumnType) -> Column:
 
 
 def _rfc3339(text: Column) -> Column:
-    """A time in any form of RFC 3339: what is past the microsecond is cut, ``:60`` is the second after.
+    """A time in any form of RFC 3339: digits past the microsecond are cut, ``:60`` is the next second.
 
-    Engines differ in what they cast of these, hence the arithmetic.
+    Engines differ in which of these they can cast, hence the arithmetic.
     """
     is_leap = F.substring(text, 17, 3) == ":60"
     local = F.concat(
@@ -160,12 +161,12 @@ def _rfc3339(text: Column) -> Column:
 
 
 def _only(text: Column, pattern: str) -> Column:
-    """The text where it matches, else NULL: a guard in front of a cast."""
+    """The text if it matches, else NULL: a guard before a cast."""
     return F.when(text.rlike(pattern), text)
 
 
 def _problems(column: rules.Column) -> list[Column]:
-    """For each rule of one column: its name where the row breaks it, else NULL."""
+    """For each rule of one column: its name if the row breaks it, else NULL."""
     text, value = F.col(f"clean_{column.name}"), F.col(column.name)
     broken: list[tuple[str, Column]] = []
     if column.required:
@@ -195,21 +196,21 @@ def _problems(column: rules.Column) -> list[Column]:
 
 
 def without(rows: DataFrame, versions: DataFrame) -> DataFrame:
-    """The rows but those of these object versions, of which there are few."""
+    """The rows except those of these (few) object versions."""
     return rows.join(versions, [*VERSION], "left_anti")
 
 
 def silver_columns(contract: Contract) -> list[str]:
-    """The columns of the published table but ``manifest_id``, in order."""
+    """The columns of the published table except ``manifest_id``, in order."""
     day = [contract.day[0]] if contract.day else []
     return [*day, *(column.name for column in contract.columns), "extra", *SOURCE]
 
 
 def winners(rows: DataFrame, contract: Contract) -> DataFrame:
-    """Of the valid rows, the one row of each key that stays, by ``source_order``: the first or the latest.
+    """The one valid row of each key that is kept, by ``source_order``: the first or the latest.
 
-    No two rows share a ``source_order``, and it depends on the deliveries alone: not on the order in which
-    they are processed, nor on how often.
+    No two rows have the same ``source_order``, and it depends only on the deliveries: not on the order in
+    which they are processed, nor on how often.
     """
     valid = rows.where(F.col("reason").isNull() & (F.col("source_row") > 0)).select(*silver_columns(contract))
     place = F.min("source_order") if contract.raw().wins == "first" else F.max("source_order")
@@ -218,10 +219,10 @@ def winners(rows: DataFrame, contract: Contract) -> DataFrame:
 
 
 def judged(batch: DataFrame, table: DataFrame, contract: Contract, manifest_id: str) -> DataFrame:
-    """A batch's winners with ``manifest_id``, and ``stands``: whether the row is there after the merge.
+    """A batch's winners with ``manifest_id``, and ``stands``: whether the table has the row after the merge.
 
-    A winner stands if the table has no row of its key, or one that loses against it; or if it is there
-    already, put there by a run of the same manifest that did not come to its end.
+    A winner stands if the table has no row of its key, or one that loses against it; or if a run of the same
+    manifest that did not finish has already written it.
     """
     there = table.select(
         *(F.col(name).alias(f"there_{name}") for name in contract.key),
@@ -240,7 +241,7 @@ def judged(batch: DataFrame, table: DataFrame, contract: Contract, manifest_id: 
 
 
 def rejected(rows: DataFrame, contract: Contract, manifest_id: str) -> DataFrame:
-    """The rejected rows: where each comes from, why, and its fields as they were delivered, all text."""
+    """The rejected rows: origin, reason, and the fields as delivered, all text."""
     return rows.where(F.col("reason").isNotNull()).select(
         "source_bucket",
         "source_key",

@@ -1,6 +1,6 @@
-"""From silver to gold: DataFrame functions without a side effect, the same on every engine.
+"""From silver to gold: pure DataFrame functions with the same result on every engine.
 
-Each is a function of its inputs' rows alone: from the same versions of the silver tables come the same rows.
+The result depends only on the input rows: the same versions of the silver tables give the same rows.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from pyspark.sql import functions as F  # noqa: N812
 
 
 def daily_engagement(events: DataFrame) -> DataFrame:
-    """What was watched, by ``event_date``, ``country`` and ``device``; of the events' rows, and no others."""
+    """What was watched, by ``event_date``, ``country`` and ``device``; only from rows of the events."""
     return events.groupBy("event_date", "country", "device").agg(
         F.countDistinct("customer_id").alias("viewers"),
         F.countDistinct("title_id").alias("titles"),
@@ -22,7 +22,7 @@ def daily_engagement(events: DataFrame) -> DataFrame:
 
 
 def customer_value(customers: DataFrame, events: DataFrame) -> DataFrame:
-    """What each customer spent and watched; one row a customer, with or without events."""
+    """What each customer spent and watched; one row per customer, with or without events."""
     viewer = F.col("customer_id").alias("viewer")
     watched = events.groupBy(viewer).agg(
         F.sum("watched_seconds").cast("bigint").alias("watched_seconds"),
@@ -58,6 +58,6 @@ def customer_value(customers: DataFrame, events: DataFrame) -> DataFrame:
 
 
 def _distinct(events: DataFrame, name: str, count: str) -> DataFrame:
-    """How many different values each viewer has; in two steps, so that no engine keeps a set for each."""
+    """The number of distinct values for each viewer; in two steps, so that no engine keeps a set for each."""
     pairs = events.select("customer_id", name).distinct()
     return pairs.groupBy(F.col("customer_id").alias(f"viewer_{count}")).agg(F.count(F.lit(1)).alias(count))

@@ -1,9 +1,9 @@
 """Processed to analytics: the days that changed, each gold table in one commit, with its lineage.
 
-A run reads the silver tables at the versions that their newest lineage documents name, so that what it
-makes can be walked back to raw objects. Which days changed since stands in the documents of the silver runs
-that the newest gold document does not cover yet. Making a day anew replaces its rows by those that the same
-versions always give; so a run that did not come to its end is simply run again.
+A run reads the silver tables at the versions named by their newest lineage documents, so that its output can
+be traced back to raw objects. The documents of the silver runs that the newest gold document does not cover
+yet say which days have changed. Making a day again replaces its rows, and the same versions always give the
+same rows: so a run that did not finish is simply run again.
 """
 
 from __future__ import annotations
@@ -34,20 +34,20 @@ EVENTS, CUSTOMERS = "viewing_events", "customers"
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What to make anew. Without days: those that changed. Without versions: from the newest silver."""
+    """What to make again. Without days: those that changed. Without versions: from the newest silver."""
 
     days: Collection[date] = ()
     versions: tuple[int, int] | None = None
-    """Versions of ``viewing_events`` and ``customers`` to make them from, as a document names them."""
+    """The input versions of ``viewing_events`` and ``customers``, as a document names them."""
 
 
 def processed_to_analytics(
     processed: Lake, analytics: Lake, contracts: dict[str, Contract], request: Request, run: Run
 ) -> list[dict[str, Any]]:
-    """Bring both gold tables up to date; return the lineage documents of what was published, perhaps none.
+    """Update both gold tables; return the lineage documents of what was published, possibly none.
 
-    Raises ``UsageError`` if there is no silver to read, ``QualityError`` if a row breaks the table's
-    contract; the table in question is not published then.
+    Raises ``UsageError`` if there is no silver table to read, ``QualityError`` if a row breaks the table's
+    contract; that table is then not published.
     """
     events, events_runs = _input(processed, EVENTS, request.versions and request.versions[0])
     customers, _ = _input(processed, CUSTOMERS, request.versions and request.versions[1])
@@ -61,7 +61,7 @@ def processed_to_analytics(
     else:
         days, covers = _changed_days(processed, events_runs, covered), events["delta_version"]
     if days:
-        analytics.say(f"{engagement.name}: making {len(days)} days anew")
+        analytics.say(f"{engagement.name}: making {len(days)} days again")
         rows = daily_engagement(event_rows.where(F.col("event_date").isin(days)))
         where = f"event_date IN ({', '.join(repr(day.isoformat()) for day in days)})"
         facts = {"days": [day.isoformat() for day in days], "covers": covers}
@@ -79,7 +79,7 @@ def processed_to_analytics(
 
     sources = [customers, events]
     if (request.versions and request.days) or _newest(analytics, value).get("inputs") != sources:
-        analytics.say(f"{value.name}: making it anew")
+        analytics.say(f"{value.name}: making it again")
         rows = customer_value(processed.table(CUSTOMERS).frame(customers["delta_version"]), event_rows)
         documents += _publish(
             analytics,
@@ -110,7 +110,7 @@ def _input(lake: Lake, name: str, version: int | None) -> tuple[dict[str, Any], 
 
 
 def _newest(lake: Lake, table: DeltaTable) -> dict[str, Any]:
-    """A gold table's newest document, or an empty one; its OpenLineage event is completed on the way."""
+    """A gold table's newest document, or an empty one; its OpenLineage event is written if it is missing."""
     runs = published(lake.store, table.uri)
     if not runs:
         return {}
@@ -127,7 +127,7 @@ def _changed_days(processed: Lake, events_runs: list[Published], covered: int) -
             try:
                 days.update(map(date.fromisoformat, read_lineage(processed.store, item)["days"]))
             except (EvidenceError, KeyError, TypeError, ValueError):
-                processed.say(f"{item.uri} is no lineage document of a run: passing it over")
+                processed.say(f"{item.uri} is not a lineage document of a run: skipping it")
     return sorted(days)
 
 
@@ -143,7 +143,7 @@ def _publish(
     where: str | None,
     partition: str | None,
 ) -> list[dict[str, Any]]:
-    """Check the rows, put them in their place in one commit, and write the lineage."""
+    """Check the rows, write them in one commit, and write the lineage."""
     rows = lake.stage(
         rows.select(
             *(F.col(item.name).cast(SPARK_TYPES[item.type]).alias(item.name) for item in contract.columns)
@@ -156,8 +156,8 @@ def _publish(
     written = table.frame().where(where) if where else table.frame()
     if (found := written.count()) != count:
         raise CannotCheckError(
-            f"{table.uri} holds {found} rows where {count} were made.",
-            "Its lineage is not written. Run it again.",
+            f"{table.uri} has {found} rows, but {count} were made.",
+            "Its lineage is not written. Run the job again.",
         )
     version = table.version() or 0
     document = {
@@ -174,7 +174,7 @@ def _publish(
 
 
 def _checked(rows: DataFrame, contract: Contract) -> int:
-    """How many rows there are. Raises ``QualityError`` if they break the contract."""
+    """The number of rows. Raises ``QualityError`` if they break the contract."""
     broken = {}
     for column in contract.columns:
         value = F.col(column.name)

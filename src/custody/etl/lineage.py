@@ -1,10 +1,10 @@
-"""What a run leaves beside the table it committed: the lineage document, and the same as OpenLineage.
+"""What a run writes next to the table it committed: the lineage document, and the same as OpenLineage.
 
-``<table>/_lineage/<Delta version, 20 digits>-<id>.json`` is written once, after the commit, and says that
-the run is over: a run whose document is there does nothing. ``id`` is the manifest's digest for a silver
-table, and that of the inputs for a gold one. The document names every input by version and hash, so that
-whoever holds the table can walk back to the raw objects. It lies in a recorded prefix: the recorder's
-receipt signs it.
+``<table>/_lineage/<Delta version, 20 digits>-<id>.json`` is written once, after the commit, and means that
+the run is complete: a run whose document exists does nothing. ``id`` is the manifest's digest for a silver
+table, and the digest of the inputs for a gold table. The document names every input by version and hash, so
+that the table can be traced back to the raw objects. It is in a recorded prefix: a receipt of the recorder
+signs it.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _PRODUCER = "urn:custody:etl"
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Who runs: the job, its run's id as Glue gives it, and the digest of the code."""
+    """The identity of a run: the job, Glue's run id, and the digest of the code."""
 
     job: str
     run_id: str
@@ -49,13 +49,13 @@ class Run:
             raise UsageError(f"The digest of the code, {self.code_sha256[:80]!r}, is not a SHA-256.")
 
     def facts(self) -> dict[str, str]:
-        """Who runs, for a commit's metadata."""
+        """The identity of the run, for a commit's metadata."""
         return {"job": self.job, "run_id": self.run_id, "code_sha256": self.code_sha256}
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Published:
-    """One lineage document beside a table."""
+    """One lineage document of a table."""
 
     delta_version: int
     id: str
@@ -63,7 +63,7 @@ class Published:
 
 
 def published(store: Store, table: str) -> list[Published]:
-    """The lineage documents beside the table at the URI ``table``, by version."""
+    """The lineage documents of the table at the URI ``table``, by version."""
     found = []
     for name in store.names(f"{table}/_lineage/"):
         if match := _NAME.fullmatch(name):
@@ -72,7 +72,7 @@ def published(store: Store, table: str) -> list[Published]:
 
 
 def read_lineage(store: Store, document: Published) -> dict[str, Any]:
-    """Read one document. Raises ``EvidenceError`` if it is none."""
+    """Read one document. Raises ``EvidenceError`` if it is not one."""
     return parse_object(store.read(document.uri), f"lineage document {document.uri}", MAX_LINEAGE_BYTES)
 
 
@@ -81,7 +81,7 @@ def publish(
 ) -> dict[str, Any]:
     """Write the lineage of one committed run, then its OpenLineage event; return the document.
 
-    ``facts`` holds ``inputs`` and ``outputs`` and whatever else the job has to say.
+    ``facts`` has ``inputs``, ``outputs`` and any other fields of the job.
     """
     document = {
         "type": LINEAGE_TYPE,
@@ -99,7 +99,7 @@ def publish(
 
 
 def complete(store: Store, document: Published, content: Mapping[str, Any]) -> None:
-    """Write the OpenLineage event of a document, if a run that did not come to its end has not."""
+    """Write the OpenLineage event of a document, if it is missing because the run did not finish."""
     table = document.uri.split("/_lineage/")[0]
     name = f"{document.delta_version:020d}-{document.id}.json"
     store.create(f"{table}/_openlineage/{name}", _bytes(open_lineage(content)))
@@ -108,8 +108,8 @@ def complete(store: Store, document: Published, content: Mapping[str, Any]) -> N
 def open_lineage(document: Mapping[str, Any]) -> dict[str, Any]:
     """The document as an OpenLineage RunEvent (https://openlineage.io/docs/spec/object-model), COMPLETE.
 
-    OpenLineage wants a UUID for the run: that of the job's run id and the document's id (RFC 9562, version
-    5).
+    OpenLineage requires a UUID for the run: it is derived from the job's run id and the document's id (RFC
+    9562, version 5).
     """
     return {
         "eventType": "COMPLETE",
@@ -136,7 +136,7 @@ def open_lineage(document: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _dataset(item: Mapping[str, Any]) -> dict[str, Any]:
-    """A dataset as OpenLineage names those of Amazon S3: ``s3://bucket`` and the path."""
+    """A dataset with OpenLineage's names for Amazon S3: ``s3://bucket`` and the path."""
     if "table" in item:
         scheme, _, path = item["table"].partition("://")
         bucket, _, name = path.partition("/")

@@ -1,7 +1,7 @@
-"""The manifest: which object versions a run processes, and what their bytes must hash to.
+"""The manifest: which object versions a run processes, and the hashes that their bytes must have.
 
 The gate writes it once, after it has verified each version's receipt; the job reads exactly what it names.
-Its identity is the SHA-256 of its bytes, so that a manifest that was changed is another one.
+Its identity is the SHA-256 of its bytes, so that a changed manifest is another manifest.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ MAX_MANIFEST_BYTES = 64 * 1024 * 1024
 _DAY = re.compile(r"(?<![0-9])([0-9]{4})([-/])(0[1-9]|1[0-2])\2(0[1-9]|[12][0-9]|3[01])(?![0-9])")
 
 _LAST = datetime.max.replace(tzinfo=UTC) - timedelta(days=1)
-"""The last moment that has a day after it."""
+"""The last time that has a day after it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One object version, as its receipt has it."""
+    """One object version, with the facts of its receipt."""
 
     version: ObjectVersion
     sha256: str
@@ -39,13 +39,13 @@ class Entry:
 
     @property
     def rank(self) -> str:
-        """A text that orders deliveries: the day the data are of, then when they came, then who they are.
+        """A text that orders deliveries: by the day of the data, then by arrival, then by identity.
 
         The day is the last one in the key (``…/2026-01-15.csv``, or ``…/2026/01/15/…`` as Firehose writes
-        it), else the day of delivery. Hence an old day's file that is delivered again does not overrule a
-        newer day's, while a correction of the same day does. Data are not of a day after the one that
-        follows their delivery anywhere: such a day is no day, or a key such as ``9999-12-31.csv`` would
-        overrule all that is to come. No two versions share a rank, whatever order they come in.
+        it), else the day of delivery. So an old day's file that is delivered again does not override a newer
+        day's, while a correction of the same day does. A day later than the day after the delivery is
+        ignored, or a key such as ``9999-12-31.csv`` would override everything that follows. No two versions
+        have the same rank, in whatever order they arrive.
         """
         days = _DAY.findall(self.version.key)
         latest = (min(self.last_modified.astimezone(UTC), _LAST) + timedelta(days=1)).date().isoformat()
@@ -54,7 +54,7 @@ class Entry:
 
     @property
     def arrival_rank(self) -> str:
-        """The same by when they came alone: nobody can say later that what he sends was first."""
+        """The same by arrival only: a sender cannot claim later that his data were first."""
         modified = format_time(self.last_modified)
         identity = f"{self.version.bucket}\n{self.version.key}\n{self.version.version_id}".encode()
         if "." not in modified:
@@ -63,7 +63,7 @@ class Entry:
 
 
 class UnfitError(Exception):
-    """An object version is not what its entry says; the text is what there is instead."""
+    """An object version does not match its entry; the text says what was found instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ def write_manifest(table: str, entries: Iterable[Entry], created_at: datetime) -
 
 
 def parse_manifest(data: bytes) -> Manifest:
-    """Read a manifest. Raises ``EvidenceError`` naming the first thing that is wrong."""
+    """Read a manifest. Raises ``EvidenceError`` naming the first error."""
     fields = Fields(parse_object(data, "manifest", MAX_MANIFEST_BYTES), "manifest")
     if (kind := fields.text("type")) != MANIFEST_TYPE:
         raise EvidenceError(f"The manifest's type is {kind[:80]!r}, not {MANIFEST_TYPE}.")

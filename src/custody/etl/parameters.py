@@ -1,7 +1,7 @@
-"""The parameters of a job, as Glue gives them: ``--name value`` among parameters of Glue's own.
+"""The arguments of a job, as Glue passes them: ``--name value``, together with Glue's own arguments.
 
-AWS's ``getResolvedOptions`` is not used: its licence forbids shipping it, and it takes a missing parameter
-for a crash.
+AWS's ``getResolvedOptions`` is not used: its licence forbids redistribution, and a missing parameter makes
+it exit with a traceback.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from custody.errors import UsageError
 
 
 class Parameters:
-    """What follows a script's name on its command line.
+    """The arguments of a script's command line.
 
     Every method raises ``UsageError`` naming the parameter.
     """
@@ -31,10 +31,11 @@ class Parameters:
                 name = None
 
     def text(self, name: str) -> str:
-        """A value that must be there."""
+        """A required value."""
         if not (value := self._values.get(name, "")):
             raise UsageError(
-                f"The job has no parameter --{name}.", "Give it as a default argument or to the run."
+                f"The job has no parameter --{name}.",
+                "Set it as a default argument of the job or as an argument of the run.",
             )
         return value
 
@@ -46,7 +47,7 @@ class Parameters:
         return value
 
     def number(self, name: str) -> int | None:
-        """A whole number of zero or more, or ``None`` where there is none."""
+        """A whole number of zero or more, or ``None`` if the parameter is absent."""
         value = self._values.get(name)
         if value is None:
             return None
@@ -55,15 +56,15 @@ class Parameters:
         return int(value)
 
     def names(self, name: str) -> tuple[str, ...]:
-        """Names separated by commas; none where the parameter is absent."""
+        """Names separated by commas; none if the parameter is absent."""
         return tuple(filter(None, self._values.get(name, "").split(",")))
 
     def days(self, name: str) -> tuple[date, ...]:
-        """Days as ``2026-01-15,2026-01-16``; none where the parameter is absent."""
+        """Days such as ``2026-01-15,2026-01-16``; none if the parameter is absent."""
         value = self._values.get(name)
         if value is None:
             return ()
         try:
             return tuple(date.fromisoformat(day) for day in value.split(","))
         except ValueError as error:
-            raise UsageError(f"--{name} is {value!r}, not days as 2026-01-15,2026-01-16.") from error
+            raise UsageError(f"--{name} is {value!r}, not days such as 2026-01-15,2026-01-16.") from error

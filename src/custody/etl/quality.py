@@ -1,4 +1,4 @@
-"""The thresholds of a contract, held against what was measured before anything is published."""
+"""The thresholds of a contract, compared with measured values before anything is published."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class QualityError(CustodyError):
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What became of a run's rows. Each row is one of the three."""
+    """The outcome of a run's rows. Each row is one of the three."""
 
     rows: int
     valid: int
@@ -39,16 +39,16 @@ class Counts:
 def failures(
     contract: Contract, counts: Counts, present: Mapping[str, int], unread_share: Decimal = Decimal(0)
 ) -> list[str]:
-    """Name each threshold that is not met, and by how much.
+    """Name each threshold that is not met, with the measured value.
 
-    ``present`` has, for each column of a completeness check, how many of the valid rows have a value.
-    ``unread_share`` is the share of an object's bytes that could not be read as rows. A line that is no row
-    may be a thousand: so the rejected ratio is the larger of that share and the rejected rows' share.
+    ``present`` has, for each column of a completeness check, the number of valid rows with a value.
+    ``unread_share`` is the share of an object's bytes that could not be read as rows. An unreadable line may
+    contain a thousand rows: so the rejected ratio is the larger of that share and the share of rejected rows.
     """
     return [
-        f"{check.sentence} is wanted, {measured.quantize(Decimal('0.0001')):f} found"
+        f"{check.sentence} is required, found {measured.quantize(Decimal('0.0001')):f}"
         if check.kind != "row_count"
-        else f"{check.sentence} is wanted, {measured:f} found"
+        else f"{check.sentence} is required, found {measured:f}"
         for check in contract.checks
         if not _meets(check, measured := _measure(check, counts, present, unread_share))
     ]

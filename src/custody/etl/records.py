@@ -1,16 +1,16 @@
-"""A raw object's bytes, in chunks of any size, as numbered records of text. Permissive: nothing is dropped.
+"""A raw object's bytes, in chunks of any size, as numbered records of text. Nothing is dropped.
 
-Whatever cannot be read as a record comes out as one all the same, with its number and the problem, so that
-it can be put into quarantine and counted. Values stay text; what they mean is decided by the contract's
-types (``frames``). A JSON number keeps its digits as they stand, ``true`` and ``false`` become those words,
-and a nested value its JSON. An empty field is an absent one; so are empty fields behind the last that has a
-name, and a row of nothing but such is no record. What the contract does not know keeps its types.
+Input that cannot be read as a record becomes a record with its number and the problem, so that it can be
+counted and put into quarantine. Values stay text; the contract's types decide what they mean (``frames``). A
+JSON number keeps its digits, ``true`` and ``false`` become those words, and a nested value becomes its JSON.
+An empty field counts as absent; so do empty fields after the last one with a name, and a row with only empty
+fields is not a record. Fields that are not in the contract keep their types.
 
-Memory is bounded whatever the object: a record has at most 64 KiB and 100 lines. A quote that is never closed
-costs its own line alone.
+Memory is bounded for any object: a record has at most 64 KiB and 100 lines. A quote that is never closed
+affects only its own line.
 
-This is the definition. What jobs run is ``columns``: it comes out the same, and leaves to this module the
-lines that are not plain.
+This is the reference implementation. Jobs run ``columns``, which gives the same result and uses this module
+only for lines that are not plain.
 """
 
 from __future__ import annotations
@@ -26,31 +26,32 @@ from custody.etl.contract import Contract
 MAX_RECORD_BYTES = 64 * 1024
 MAX_RECORD_LINES = 100
 MAX_UNREADABLE_CHARACTERS = 1_000
-"""As much of an unreadable record as is kept for the person who looks into it."""
+"""How much of an unreadable record is kept for the person who examines it."""
 _BOM = b"\xef\xbb\xbf"
 BLOCK_BYTES = 2 * 1024 * 1024
 """Thousands of lines, which still fit into a processor's cache."""
 _CUT_BYTES = MAX_RECORD_BYTES + 1
-"""What is kept of a line that is too long: enough to see that it is."""
+"""How much of a too long line is kept: enough to see that it is too long."""
 
 
 class Record(NamedTuple):
     """One record: ``values`` in the order of the contract's columns, or a ``problem``."""
 
     number: int
-    """CSV: of the record below the header. JSON lines: of the line. From 1; blank lines are no records."""
+    """From 1. CSV: the number of the record after the header; JSON lines: of the line. Blank lines are not
+    records."""
     values: Sequence[str | None]
     extra: str | None = None
-    """The fields that the contract does not know, as a JSON object."""
+    """The fields that are not in the contract, as a JSON object."""
     problem: str | None = None
     unreadable: str | None = None
-    """What was there instead of a record, cut to 1,000 characters."""
+    """What was found instead of a record, cut to 1,000 characters."""
 
 
 def read_blocks(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield the bytes of an object, some mebibytes of whole lines at a time, without a byte-order mark.
+    """Yield the bytes of an object in blocks of complete lines, some MiB each, without a byte-order mark.
 
-    A line that is longer than that is not given whole.
+    A line that is longer than a block is truncated.
     """
     mark, rest = _BOM, b""
     for chunk in chunks:
@@ -66,18 +67,18 @@ def read_blocks(chunks: Iterable[bytes]) -> Iterator[bytes]:
 
 
 def cut(line: bytes) -> bytes:
-    """A line, or so much of it that it shows to be too long; with its end, if it has one."""
+    """A line, truncated if it is too long; with its line end, if it has one."""
     return line if len(line) <= _CUT_BYTES else line[:_CUT_BYTES] + (b"\n" if line.endswith(b"\n") else b"")
 
 
 def _unreadable(number: int, width: int, problem: str, text: str) -> Record:
-    """A record that cannot be read; halves of characters in ``text`` are shown as escapes."""
+    """A record that cannot be read; lone surrogates in ``text`` are shown as escapes."""
     shown = text.rstrip("\r\n")[:MAX_UNREADABLE_CHARACTERS].encode("utf-8", "backslashreplace").decode()
     return Record(number, (None,) * width, problem=problem, unreadable=shown)
 
 
 def _half_character(text: str) -> bool:
-    """Whether there is a lone surrogate: JSON can escape one, and bad UTF-8 is read as some."""
+    """Whether there is a lone surrogate: JSON can escape one, and invalid UTF-8 is read as surrogates."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -132,7 +133,7 @@ def _document(line: bytes) -> tuple[str | None, dict[str, Any]]:
 
 
 class _TwiceError(ValueError):
-    """A name stands twice in one object, and readers differ on which one counts."""
+    """A name is used twice in one object, and readers differ on which one counts."""
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -147,7 +148,7 @@ def _no_constant(name: str) -> Any:
 
 
 _NUMBER_MARK = "\udfff"
-"""In front of the digits of a number, which stay as they stand: no text holds half a character."""
+"""Marks the digits of a number, which are kept unchanged: no text contains a lone surrogate."""
 _MARKED = re.compile(f'"{_NUMBER_MARK}([^"]*)"')
 _HALF_CHARACTER = re.compile(rb"\\u[dD][89a-fA-F]")
 _DECODER = json.JSONDecoder(
@@ -159,7 +160,7 @@ _DECODER = json.JSONDecoder(
 
 
 def _has_half_character(line: bytes) -> bool:
-    """Whether a line of valid JSON has escapes of halves of characters that are not each other's."""
+    """Whether a line of valid JSON has escapes of surrogates that are not pairs."""
     return _half_character(_ENCODE(json.loads(line, parse_int=str, parse_float=str)))
 
 
@@ -169,7 +170,7 @@ def _plain(value: Any) -> str:
 
 
 def json_objects(fields: Iterable[bytes]) -> list[str | None]:
-    """Objects of these fields, valid JSON, as ``extra`` has them; ``None`` where a name is there twice."""
+    """Objects of these fields, valid JSON, as in ``extra``; ``None`` if a name is used twice."""
     objects = [b"{%s}" % part for part in fields]
     try:
         return [_json_text(document) for document in _DECODER.decode(f"[{b','.join(objects).decode()}]")]
@@ -182,16 +183,16 @@ _ENCODE = json.JSONEncoder(ensure_ascii=False, sort_keys=True).encode
 
 
 def _json_text(value: object) -> str:
-    """A value as JSON; of numbers the digits that were there."""
+    """A value as JSON; numbers keep their original digits."""
     return _MARKED.sub(r"\1", _ENCODE(value))
 
 
 class _UnclosedError(Exception):
-    """The record under way has grown over its limits: a quote that is not closed."""
+    """The current record exceeds its limits: a quote is not closed."""
 
 
 class _Text:
-    """The lines of an object as text, for ``csv.reader``; those of the record under way can be given back."""
+    """The lines of an object as text, for ``csv.reader``; those of the current record can be given back."""
 
     def __init__(self, lines: Iterable[bytes]) -> None:
         self._next: Callable[[], bytes] = iter(lines).__next__
@@ -200,7 +201,7 @@ class _Text:
         self.taken: list[bytes] = []
         self._size = 0
         self.last_size = 0
-        """How many bytes the last record had."""
+        """The number of bytes of the last record."""
 
     def __iter__(self) -> _Text:
         return self
@@ -214,12 +215,12 @@ class _Text:
         return line.decode("utf-8", "surrogateescape")
 
     def done(self) -> None:
-        """The record under way is complete."""
+        """The current record is complete."""
         self.taken.clear()
         self.last_size, self._size = self._size, 0
 
     def give_back(self) -> str:
-        """Give back all lines of the record under way but the first; return that one."""
+        """Give back all lines of the current record except the first, and return the first."""
         first, *rest = self.taken
         self.again.extend(reversed(rest))
         self._size = len(first)
@@ -228,7 +229,7 @@ class _Text:
 
 
 def _rows(text: _Text) -> Iterator[tuple[list[str] | None, str]]:
-    """Yield each record's fields, or ``None`` and the line that is none."""
+    """Yield each record's fields, or ``None`` and the line that is not a record."""
     while True:
         reader = csv.reader(text, strict=True)
         try:
@@ -243,9 +244,10 @@ def _rows(text: _Text) -> Iterator[tuple[list[str] | None, str]]:
 
 
 class CsvRecords:
-    """The records of an object of CSV, one after the other.
+    """The records of a CSV object, one after the other.
 
-    Where ``at_line`` holds, its lines may be read elsewhere: whole records that are counted in ``number``.
+    If ``at_line`` is true, its lines may be read elsewhere: complete records, which are counted in
+    ``number``.
     """
 
     def __init__(self, lines: Iterable[bytes], contract: Contract) -> None:
@@ -254,20 +256,21 @@ class CsvRecords:
         self._width = len(contract.columns)
         header, self._bad_header = next(self._rows, (None, ""))
         self.width = len(header or ())
-        """How many fields the header has, those without a name at its end too."""
+        """The number of fields of the header, including fields without a name at its end."""
         self.header = _cut_end(header or [], 0)
         self.number = 0
-        """How many records were read."""
+        """The number of records read."""
         places = _places([name.strip() for name in self.header], contract) if header else None
         self.unread_bytes = 0
-        """How many bytes were no record."""
+        """The number of bytes that were not a record."""
         self.places = places
-        """Where each column is, by the contract's name for it; ``None`` without a header of this table."""
+        """The position of each column by its name in the contract; ``None`` without a header of this
+        table."""
         names = [column.name for column in contract.columns]
         self.at = [(places or {}).get(name) for name in names]
-        """Where each column of the contract is."""
+        """The position of each column of the contract."""
         self.others = [(name, place) for name, place in (places or {}).items() if name not in names]
-        """Where the columns are that the contract does not know."""
+        """The positions of the columns that are not in the contract."""
 
     @property
     def at_line(self) -> bool:
@@ -311,18 +314,18 @@ def _cut_end(row: list[str], width: int) -> list[str]:
 
 
 def _is_cr(line: str) -> str | None:
-    """The problem of a line within which there is a carriage return: that its lines end in CR alone."""
+    """The problem of a line that contains a carriage return: lines of the object end in CR only."""
     return "cr_line_end" if "\r" in line.rstrip("\r\n") else None
 
 
 def extra_text(fields: Mapping[str, str | None]) -> str | None:
-    """The fields of CSV that the contract does not know and that are not empty, as JSON."""
+    """The non-empty CSV fields that are not in the contract, as JSON."""
     there = {name: text for name, text in fields.items() if text}
     return _json_text(there) if there else None
 
 
 def _places(header: list[str], contract: Contract) -> dict[str, int] | None:
-    """Where each column is, by the contract's name for it; ``None`` if this is no header of the table."""
+    """The position of each column by its name in the contract; ``None`` if this is not the table's header."""
     known = {name: column.name for column in contract.columns for name in (column.name, *column.aliases)}
     places = {known.get(name, name): place for place, name in enumerate(header)}
     key = known.keys() & contract.key

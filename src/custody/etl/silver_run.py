@@ -1,19 +1,20 @@
 """Raw to processed: one manifest into its silver table, exactly once.
 
-The steps, in this order: read and check; merge into the table; put the rejected rows in their place; write
-the lineage document. The document is what says that the manifest is done. Until it is there every step can
-be taken again, and comes out the same: rows are merged by a rule that depends on the deliveries alone,
-rejected rows replace those of the same manifest, and nobody else writes these tables. So a crash between
-two steps loses nothing and doubles nothing, and no document speaks of what was not committed.
+The steps, in this order: read and check; merge into the table; write the rejected rows; write the lineage
+document. The document means that the manifest is done. Until it exists, every step can be repeated with the
+same result: rows are merged by a rule that depends only on the deliveries, rejected rows replace those of
+the same manifest, and nobody else writes these tables. So a crash between two steps neither loses nor
+duplicates anything, and no document describes anything that was not committed.
 
-An object is published or withheld whole. One that does not meet the contract's thresholds is withheld: the
-document names it with the reason, its rejected rows go into quarantine, where they say why, and none of its
-rows into the table. The gate reports it until it is replaced or released by a decision (``custody.gate``).
+An object is published or withheld as a whole. If it does not meet the contract's thresholds it is withheld:
+the document names it with the reason, its rejected rows go into quarantine with their reasons, and none of
+its rows into the table. The gate reports it until it is replaced or a decision is made (``custody.gate``).
 
-An object version that is gone, or whose bytes are not the manifest's, is refused: none of its rows is used,
-the document names it, and the run, having published all others, ends with an error that does.
+An object version that no longer exists, or whose bytes do not match the manifest, is refused: none of its
+rows is used, the document names it, and the run, having published all others, ends with an error that names
+it.
 
-Another run would find the same of both; so the manifest is done.
+Another run would have the same result in both cases; so the manifest is done.
 """
 
 from __future__ import annotations
@@ -43,44 +44,45 @@ if TYPE_CHECKING:
 
 Say = Callable[[str], None]
 Stage = Callable[["DataFrame"], "DataFrame"]
-"""Keeps a DataFrame's rows while the run lasts, so that they are not made again for each use of them."""
+"""Keeps a DataFrame's rows during the run, so that they are not computed again for each use."""
 NEWER = {"first": ">", "latest": "<"}
 _NAMED = 3
-"""How many refused objects an error names, and how many reasons for rejection a withheld one."""
+"""How many refused objects an error names, and how many reasons for rejection are given for a withheld
+object."""
 _REASONS = 100_000
-"""How many reasons for rejection are looked at, the commonest first."""
+"""How many reasons for rejection are examined, the most common first."""
 
 
 def persist(frame: DataFrame) -> DataFrame:
-    """Keep rows where Spark keeps them: in its executors' memory and on their disks."""
+    """Keep rows in the memory and on the disks of Spark's executors."""
     return frame.persist()
 
 
 class _Arrived(NamedTuple):
-    """What the engine has of one object version."""
+    """What the engine read of one object version."""
 
     told: int | None = None
-    """How many records the reader says there are; ``None`` if it has said nothing."""
+    """The number of records that the reader reports; ``None`` if it has not reported."""
     read_bytes: int | None = None
-    """How many bytes it read as records."""
+    """The number of bytes read as records."""
     rows: int = 0
     rejected: int = 0
     refused: str | None = None
-    """What there is instead of the manifest's bytes."""
+    """What was found instead of the manifest's bytes."""
     present: tuple[int, ...] = ()
-    """For each column that a check is about, how many of the rows that are not rejected have a value."""
+    """For each column with a check, the number of rows not rejected that have a value."""
 
 
 @dataclass(frozen=True, slots=True)
 class Lake:
-    """Where a run works: the engine, the small objects, and the folder of tables."""
+    """The environment of a run: the engine, the store of small objects, and the folder of tables."""
 
     spark: SparkSession
     store: Store
     tables: str
     stage: Stage = persist
     say: Say = lambda _: None
-    """Told each step before it is taken."""
+    """Called with a message before each step."""
 
     def table(self, name: str) -> DeltaTable:
         """A table of this lake."""
@@ -97,20 +99,20 @@ def raw_to_processed(
     run: Run,
     disregard: Collection[str] = (),
 ) -> dict[str, Any]:
-    """Process one manifest; return its lineage document, the one there is if it was processed before.
+    """Process one manifest; return its lineage document, the existing one if it was processed before.
 
-    ``disregard`` names documents beside the table that no run of a job wrote, as the gate found: they say
-    nothing of the manifest.
+    ``disregard`` names documents of the table that no run of a job wrote, as found by the gate: they are
+    ignored.
 
     Raises ``UsageError`` if manifest, contract and table do not fit; nothing is published then. Raises
-    ``EvidenceError`` naming the refused object versions if there are any, each time; everything else is
-    published then.
+    ``EvidenceError`` naming the refused object versions if there are any, in every run; everything else is
+    published.
     """
     _assert_belongs(manifest, contract)
     silver, quarantine = lake.table(contract.table), lake.table(contract.rejected_table)
     runs = _believed(lake, published(lake.store, silver.uri), silver.version(), disregard)
     if done := [item for item in runs if item.id == manifest.sha256]:
-        lake.say(f"{contract.table}: this manifest is processed already")
+        lake.say(f"{contract.table}: this manifest has already been processed")
         document = read_lineage(lake.store, done[0])
         complete(lake.store, done[0], document)
         _assert_none_refused(document)
@@ -158,7 +160,7 @@ def raw_to_processed(
     _assert_published(quarantine, quarantined, manifest.sha256)
 
     while f"{silver.version() or 0:020d}-{manifest.sha256}.json" in disregard:
-        silver.touch()  # so that the document has a place of its own
+        silver.touch()  # so that the document has a version of its own
     lake.say(f"{contract.table}: writing the lineage")
     facts = {
         "manifest": {"uri": manifest_uri, "sha256": manifest.sha256},
@@ -183,7 +185,7 @@ def raw_to_processed(
 def _believed(
     lake: Lake, documents: list[Published], newest: int | None, disregard: Collection[str]
 ) -> list[Published]:
-    """The documents but those to disregard, and those of versions that are not there."""
+    """The documents except those to disregard and those of versions that do not exist."""
     believed = [
         item
         for item in documents
@@ -208,7 +210,7 @@ def _assert_belongs(manifest: Manifest, contract: Contract) -> None:
 
 
 def _within(rows: DataFrame, contract: Contract) -> str | None:
-    """The days of the valid rows, as a SQL condition; ``None`` for a table without days, and for no rows."""
+    """The days of the valid rows, as a SQL condition; ``None`` for a table without days, or without rows."""
     if contract.day is None:
         return None
     name = contract.day[0]
@@ -224,7 +226,7 @@ def _checked_columns(contract: Contract) -> list[str]:
 def _measure_objects(
     rows: DataFrame, manifest: Manifest, contract: Contract
 ) -> dict[ObjectVersion, _Arrived]:
-    """What arrived of each of the manifest's object versions, in one pass."""
+    """What was read of each object version of the manifest, in one pass."""
     is_record = F.col("source_row") > 0
     is_valid = is_record & F.col("reason").isNull()
     measured = rows.groupBy(*VERSION).agg(
@@ -261,7 +263,7 @@ def _object(entry: Entry) -> dict[str, str]:
 def _withhold(
     rows: DataFrame, manifest: Manifest, arrived: dict[ObjectVersion, _Arrived], contract: Contract
 ) -> list[dict[str, Any]]:
-    """The object versions that do not meet a threshold, and no decision releases, for the document."""
+    """The object versions that do not meet a threshold and that no decision releases, for the document."""
     found = {}
     for entry in manifest.entries:
         what = arrived[entry.version]
@@ -287,7 +289,7 @@ def _withhold(
 
 
 def _without(lake: Lake, rows: DataFrame, withheld: list[dict[str, Any]], contract: Contract) -> DataFrame:
-    """The rows but those of what is withheld."""
+    """The rows except those of withheld objects."""
     if not withheld:
         return rows
     lake.say(f"{contract.table}: withholding {len(withheld)} object versions")
@@ -297,11 +299,11 @@ def _without(lake: Lake, rows: DataFrame, withheld: list[dict[str, Any]], contra
 
 
 def _undo(lake: Lake, runs: list[Published], manifest: Manifest, contract: Contract) -> set[str]:
-    """Take back what a run of this manifest merged before it was cut off: then, all may have been fit.
+    """Undo what an interrupted run of this manifest merged: at that time, all objects may have been valid.
 
-    The rows it replaced come back from the newest documented version that has none of its own. Returns the
-    days of what any version since the manifest has of it, not only the newest: gold may have been made from
-    one, and a run that took all of it back may have been cut off before it could say so.
+    The replaced rows are restored from the newest documented version without rows of the manifest. Returns
+    the days of its rows in any version since, not only in the newest: gold may have been made from one of
+    them, and a run that undid everything may have been interrupted before it wrote its document.
     """
     silver, ours = lake.table(contract.table), F.col("manifest_id") == manifest.sha256
     days: set[str] = set()
@@ -328,7 +330,7 @@ def _last_before(manifest: Manifest, runs: list[Published], store: Store) -> int
         try:
             committed_at = parse_time(read_lineage(store, item)["committed_at"])
         except (EvidenceError, KeyError, TypeError):
-            continue  # no run of a job wrote it
+            continue  # not written by a run of a job
         if committed_at < manifest.created_at:
             return item.delta_version
     return 0
@@ -345,13 +347,13 @@ def _assert_none_refused(document: dict[str, Any]) -> None:
         more = f"; and {len(refused) - _NAMED} more" if len(refused) > _NAMED else ""
         raise EvidenceError(
             f"{len(refused)} of {total} object versions of the manifest are "
-            f"not what it says, and nothing of them was used: {'; '.join(refused[:_NAMED])}{more}.",
-            "All others are published. Find out who changed them; deliver what is still wanted anew.",
+            f"not what it says, and none of their rows were used: {'; '.join(refused[:_NAMED])}{more}.",
+            "All others are published. Find out who changed them; upload again what is still needed.",
         )
 
 
 def _measure_standing(stand: DataFrame, contract: Contract) -> tuple[dict[ObjectVersion, int], list[str]]:
-    """Rows by object version; the days that change."""
+    """Rows by object version, and the days that change."""
     day = [contract.day[0]] if contract.day else []
     measured = stand.groupBy(*VERSION, *day).agg(F.count(F.lit(1)).alias("count")).collect()
     rows: Counter[ObjectVersion] = Counter()
@@ -362,7 +364,7 @@ def _measure_standing(stand: DataFrame, contract: Contract) -> tuple[dict[Object
 
 
 def _assert_all_judged(rows: DataFrame, verdict: DataFrame, contract: Contract) -> None:
-    """Raise ``CannotCheckError`` unless exactly one row of each key that is valid was judged."""
+    """Raise ``CannotCheckError`` unless exactly one row was judged for each valid key."""
     keys = (
         rows.where(F.col("reason").isNull() & (F.col("source_row") > 0))
         .select(*contract.key)
@@ -371,18 +373,18 @@ def _assert_all_judged(rows: DataFrame, verdict: DataFrame, contract: Contract) 
     )
     if (found := verdict.count()) != keys:
         raise CannotCheckError(
-            f"The delivery has {keys} different keys, the engine judged {found}.",
+            f"The delivery has {keys} distinct keys, but the engine judged {found}.",
             "Nothing was published; run the job again.",
         )
 
 
 def _input(entry: Entry, arrived: _Arrived, standing: dict[ObjectVersion, int]) -> dict[str, Any]:
-    """One object version and what became of its rows. Raises ``CannotCheckError`` if the engine lost any."""
+    """One object version and the outcome of its rows. Raises ``CannotCheckError`` if the engine lost any."""
     version = entry.version
     told, rows, rejected = arrived.told, arrived.rows, arrived.rejected
     if told != rows:
         raise CannotCheckError(
-            f"{version.uri} has {'an unknown number of' if told is None else told} rows, {rows} arrived.",
+            f"{version.uri} has {'an unknown number of' if told is None else told} rows, but {rows} arrived.",
             "Nothing was published; run the job again.",
         )
     valid = standing.get(version, 0)
@@ -400,23 +402,23 @@ def _total(inputs: list[dict[str, Any]]) -> Counts:
 
 
 def _worst(rows: DataFrame) -> dict[ObjectVersion, str]:
-    """The commonest reasons for rejection by object version, as a sentence."""
+    """The most common reasons for rejection by object version, as a sentence."""
     reasons = rows.where(F.col("reason").isNotNull()).groupBy(*VERSION, "reason").count()
     top = reasons.orderBy(F.col("count").desc(), "reason", *VERSION).limit(_REASONS).collect()
     by_version: dict[ObjectVersion, list[str]] = {}
     for row in top:
         by_version.setdefault(ObjectVersion(*row[:3]), []).append(f"{row[3]} ({row[4]})")
     return {
-        version: f" Most were rejected for: {', '.join(found[:_NAMED])}."
+        version: f" Most common reasons for rejection: {', '.join(found[:_NAMED])}."
         for version, found in by_version.items()
     }
 
 
 def _assert_published(table: DeltaTable, wanted: int, manifest_id: str) -> None:
-    """Raise ``CannotCheckError`` if the table does not hold as many rows of the manifest as were counted."""
+    """Raise ``CannotCheckError`` if the table does not have as many rows of the manifest as were counted."""
     found = table.frame().where(F.col("manifest_id") == manifest_id).count()
     if found != wanted:
         raise CannotCheckError(
-            f"{table.uri} holds {found} rows of the manifest {manifest_id}, {wanted} were counted.",
-            "Its lineage is not written. Run the job again; if it repeats, restore the version before.",
+            f"{table.uri} has {found} rows of the manifest {manifest_id}, but {wanted} were counted.",
+            "Its lineage is not written. Run the job again; if it repeats, restore the previous version.",
         )

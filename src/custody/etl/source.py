@@ -1,10 +1,9 @@
-"""The records of a manifest's object versions as a DataFrame; each row knows its version and its number.
+"""The records of a manifest's object versions as a DataFrame; each row has its object version and its number.
 
-Spark's readers know neither versions of objects nor the number of a row, and engines differ in what else they
-offer (pysail has no ``input_file_name()``). So the engine's tasks read the versions themselves, each as a
-stream, hash what they read, and compare. After a version's records comes one row that says how many there
-were, so that a lost row shows, and whether the bytes were those of the manifest: only then is any of its rows
-to be used.
+Spark's readers support neither object versions nor row numbers, and engines differ in what else they offer
+(pysail has no ``input_file_name()``). So the engine's tasks read the versions themselves, each as a stream,
+hash the bytes, and compare. After a version's records there is one row with the number of records, so that a
+lost row is noticed, and with the result of the comparison: only if the bytes match may its rows be used.
 """
 
 from __future__ import annotations
@@ -25,12 +24,12 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
 OpenVersion = Callable[[ObjectVersion], Reader]
-"""Gives the stored bytes of one object version; ``UnfitError`` if it is gone.
+"""Gives the stored bytes of one object version; ``UnfitError`` if it no longer exists.
 
-It travels to the engine's workers, hence is picklable.
+It is sent to the engine's workers, and so must be picklable.
 """
 BATCH_ROWS = 16_384
-"""Each batch costs an engine something, however small: pysail compiles each regular expression for it."""
+"""Each batch has a fixed cost: pysail compiles each regular expression for it."""
 
 _SOURCE = ("source_bucket", "source_key", "source_version_id")
 _TEXTS = ", ".join(f"{name} string" for name in (*_SOURCE, "source_rank"))
@@ -40,14 +39,14 @@ _ENTRY = f"{_TEXTS}, sha256 string, size_bytes bigint"
 def read_manifest(
     spark: SparkSession, manifest: Manifest, contract: Contract, open_version: OpenVersion
 ) -> DataFrame:
-    """The records of all entries, lazily: reading happens in the engine's tasks.
+    """The records of all entries, read lazily in the engine's tasks.
 
-    There are as many as ``spark.sql.shuffle.partitions`` says, or one for each entry if these are fewer.
+    The number of tasks is ``spark.sql.shuffle.partitions``, or the number of entries if that is lower.
 
     Columns: ``source_bucket source_key source_version_id source_rank``; ``source_row`` (the record's
-    number, 0 in the row that ends an object), ``object_rows`` (the number of records, in that row alone),
-    ``read_bytes`` (in that row alone: how many of the object's bytes were read as records),
-    ``refused`` (in that row alone: what there is instead of the manifest's bytes, else NULL),
+    number, 0 in the last row of an object), ``object_rows`` (the number of records, only in the last row),
+    ``read_bytes`` (only in the last row: how many of the object's bytes were read as records),
+    ``refused`` (only in the last row: what was found instead of the manifest's bytes, else NULL),
     ``text_<column>`` for each column of the contract, ``extra``, ``problem``, ``unreadable``: all text.
     """
     latest = contract.raw().wins == "latest"
@@ -76,8 +75,8 @@ def read_manifest(
 
 
 def _joined(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-    """Yield the same rows, in another order, in batches of ``BATCH_ROWS`` or more; the last may have less."""
-    import pyarrow as pa  # noqa: PLC0415 - the rest of the package must do without
+    """Yield the same rows, in another order, in batches of at least ``BATCH_ROWS``, except the last."""
+    import pyarrow as pa  # noqa: PLC0415 - not available to the rest of the package
 
     waiting: list[pa.RecordBatch] = []
     for batch in batches:
@@ -95,8 +94,8 @@ def _joined(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
 def _batches(
     item: Mapping[str, Any], contract: Contract, open_version: OpenVersion
 ) -> Iterator[pa.RecordBatch]:
-    """Yield one version's records in batches, then the row that ends it."""
-    import pyarrow as pa  # noqa: PLC0415 - the rest of the package must do without
+    """Yield one version's records in batches, then its last row."""
+    import pyarrow as pa  # noqa: PLC0415 - not available to the rest of the package
 
     from custody.etl.columns import Tally, as_batch, read_columns  # noqa: PLC0415 - likewise
 
@@ -130,7 +129,7 @@ def _batches(
 def _checked(
     version: ObjectVersion, sha256: str, size_bytes: int, open_version: OpenVersion
 ) -> Iterator[bytes]:
-    """Yield a version's bytes. Raises ``UnfitError`` at their end if they are not the manifest's."""
+    """Yield a version's bytes. Raises ``UnfitError`` at the end if they do not match the manifest."""
     reader = open_version(version)
     digest, size = hashlib.sha256(), 0
     while chunk := reader.read(CHUNK_BYTES):
@@ -139,5 +138,5 @@ def _checked(
         yield chunk
     if digest.hexdigest() != sha256 or size != size_bytes:
         raise UnfitError(
-            f"holds {size} bytes with SHA-256 {digest.hexdigest()}, not {size_bytes} bytes with {sha256}"
+            f"has {size} bytes with SHA-256 {digest.hexdigest()}, not {size_bytes} bytes with {sha256}"
         )

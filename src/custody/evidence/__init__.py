@@ -1,1 +1,1 @@
-"""Evidence: what an object version is, its receipt, and who signed it."""
+"""Evidence: the identity of an object version, its receipt, and its signature."""

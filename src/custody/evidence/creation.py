@@ -1,4 +1,4 @@
-"""Objects that are written once: created where there is none, and never replaced."""
+"""Objects that are written once: created if they do not exist, and never replaced."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 CONFLICT_ATTEMPTS = 3
-"""How often an object is put when another conditional write of the same key is under way."""
+"""Attempts to put an object while another conditional write of the same key is in progress."""
 
 
 def create_object(s3: S3Client, bucket: str, key: str, body: bytes, content_type: str) -> str | None:
-    """Create an object, whole or not at all; its version id, or ``None`` if there is one already.
+    """Create an object atomically; return its version id, or ``None`` if the object already exists.
 
     Source: Amazon S3 User Guide, "How to prevent object overwrites with conditional writes": 412 when the key
-    exists, 409 when another write of it is under way, which is to be tried again. Raises botocore's
+    exists, 409 when another write of it is in progress, after which to retry. Raises botocore's
     ``ClientError`` if Amazon S3 refuses.
     """
     for attempts_left in reversed(range(CONFLICT_ATTEMPTS)):

@@ -1,9 +1,9 @@
-"""DSSE envelopes, written: the bytes a signature covers, and the JSON that carries both.
+"""Writing DSSE envelopes: the bytes that a signature covers, and the JSON with payload and signature.
 
 Standard: DSSE v1.0.0, protocol.md and envelope.md (https://github.com/secure-systems-lab/dsse). The recorder
-needs these functions and nothing more, so it does without securesystemslib and its cold start; readers
-(``custody.evidence.envelope``) use securesystemslib, so that what is signed here is checked by another's
-encoding.
+needs only these functions, and avoids the cold start of securesystemslib; readers
+(``custody.evidence.envelope``) use securesystemslib, so that an independent implementation checks what is
+signed here.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 CONTENT_TYPE = "application/vnd.dsse.envelope.v1+json"
 MAX_ENVELOPE_BYTES = 64 * 1024
-"""No receipt comes near it: the longest key, escaped wherever a receipt repeats it, takes about 20 KB."""
+"""Far above any receipt: with the longest key, escaped wherever the receipt repeats it, it has about 20
+KB."""
 
 
 def pae(payload: bytes, payload_type: str) -> bytes:
@@ -30,7 +31,7 @@ def pae(payload: bytes, payload_type: str) -> bytes:
 
 
 def sign_envelope(payload: bytes, payload_type: str, signer: Signer) -> bytes:
-    """Sign ``payload`` as it is and return the envelope's bytes: JSON on one line, without a space in it."""
+    """Sign ``payload`` unchanged and return the envelope's bytes: JSON on one line, without spaces."""
     signature = signer.sign(pae(payload, payload_type))
     envelope = {
         "payload": b64encode(payload).decode(),
@@ -41,9 +42,9 @@ def sign_envelope(payload: bytes, payload_type: str, signer: Signer) -> bytes:
 
 
 def read_payload(data: bytes, payload_type: str) -> bytes:
-    """The payload of an envelope as ``sign_envelope`` writes them; its signatures are not looked at.
+    """The payload of an envelope as written by ``sign_envelope``; its signatures are not checked.
 
-    Raises ``EvidenceError`` if it is none, or has a payload of another type.
+    Raises ``EvidenceError`` if it is not an envelope, or its payload has another type.
     """
     fields = Fields(parse_object(data, "envelope", MAX_ENVELOPE_BYTES), "envelope")
     if (kind := fields.text("payloadType")) != payload_type:

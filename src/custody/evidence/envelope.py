@@ -1,8 +1,8 @@
-"""DSSE envelopes, read: strictly, for an envelope is evidence.
+"""Reading DSSE envelopes: strictly, since an envelope is evidence.
 
 Standard: DSSE v1.0.0, protocol.md and envelope.md (https://github.com/secure-systems-lab/dsse). The data
-model and its encoding are securesystemslib's; what that leaves open is closed here, so that no two different
-texts count as the same envelope's payload or signature.
+model and its encoding are those of securesystemslib; the checks here are stricter, so that no two different
+texts are accepted as the same payload or signature.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from custody.evidence.hashing import Reader, ShortStreamError
 
 
 def read_envelope(body: Reader, length: int) -> bytes:
-    """An envelope's bytes out of a stream of ``length``; of one that is too long only enough to see that.
+    """Read an envelope's bytes from a stream of ``length``; if it is too long, only enough to detect that.
 
-    Raises ``ShortStreamError`` if the stream ends before.
+    Raises ``ShortStreamError`` if the stream ends early.
     """
     wanted = min(length, MAX_ENVELOPE_BYTES + 1)
     data = body.read(MAX_ENVELOPE_BYTES + 1)
@@ -33,8 +33,8 @@ def parse_envelope(data: bytes) -> Envelope:
     """Read an envelope; its ``payload`` is exactly the bytes to verify, its signatures are hexadecimal.
 
     Base64 may be standard or URL-safe (protocol.md: "verifiers MUST accept either"), padded and canonical
-    (RFC 4648 section 3.5): a changed character is never the same value. At least one signature, each with a
-    key id of its own. Unknown fields are ignored. Raises ``EvidenceError``.
+    (RFC 4648 section 3.5): a changed character always changes the value. At least one signature, each with a
+    different key id. Unknown fields are ignored. Raises ``EvidenceError``.
     """
     document = parse_object(data, "envelope", MAX_ENVELOPE_BYTES)
     fields = Fields(document, "envelope")

@@ -1,4 +1,4 @@
-"""Reading one object version from Amazon S3, and telling apart what may go wrong."""
+"""Reading one object version from Amazon S3, and distinguishing the errors."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
 _Result = TypeVar("_Result")
 
 Reader: TypeAlias = "S3Client | DirectReader"
-"""What object versions are read through."""
+"""A client or reader for object versions."""
 
 READ_ATTEMPTS = 3
-"""How often an object is read from its start when its bytes stop before their end."""
+"""Attempts to read an object from its start when its stream ends early."""
 
 _GONE_CODES = frozenset(
     {"NoSuchKey", "NoSuchVersion", "MethodNotAllowed", "InvalidArgument", "KeyTooLongError"}
 )
-"""Amazon S3's answers to a GET of a version that is not there, is a delete marker or can be none."""
+"""Amazon S3's errors for a GET of a version that does not exist, is a delete marker or has an invalid id."""
 _WHOLE_SERVICE_CODES = frozenset(
     {"ExpiredToken", "InvalidAccessKeyId", "InvalidToken", "RequestTimeTooSkewed", "SignatureDoesNotMatch"}
 )
-"""Answers that say nothing about the object asked for: every other request will end the same."""
+"""Errors that are not about the object: every other request would fail in the same way."""
 
 
 class GoneError(Exception):
@@ -40,11 +40,11 @@ class GoneError(Exception):
 
 
 class UnreadableError(Exception):
-    """Amazon S3 did not give a version that may well be there."""
+    """Amazon S3 did not return a version that may exist."""
 
 
 def require_usable(error: ClientError) -> None:
-    """Raise ``CannotCheckError`` if an answer of Amazon S3 says that no other request will end better."""
+    """Raise ``CannotCheckError`` if an error of Amazon S3 means that every other request would fail too."""
     if error.response["Error"].get("Code", "") in _WHOLE_SERVICE_CODES:
         raise CannotCheckError(f"Amazon S3 cannot be used: {error}.") from error
 
@@ -52,7 +52,7 @@ def require_usable(error: ClientError) -> None:
 def fetch(
     s3: Reader, version: ObjectVersion, consume: Callable[[GetObjectOutputTypeDef], _Result]
 ) -> _Result:
-    """GET one version and read it, from its start again if its bytes stop before their end.
+    """GET one version and read it; start again if its stream ends early.
 
     A version without an id is the current one. Raises ``GoneError``, ``UnreadableError``, and, if Amazon S3
     as a whole cannot be used, ``CannotCheckError`` or botocore's ``BotoCoreError``.
@@ -69,7 +69,7 @@ def fetch(
                 raise GoneError(code) from error
             raise UnreadableError(f"Amazon S3 refuses {version.uri}: {error}") from error
         except ParamValidationError as error:
-            raise GoneError("no object version can have such a name") from error
+            raise GoneError("no object version can have this name") from error
         except (HTTPClientError, IncompleteReadError, ShortStreamError) as error:
             if attempt == READ_ATTEMPTS:
                 raise UnreadableError(f"{version.uri} could not be read: {error}") from error
@@ -84,7 +84,7 @@ def _get(s3: Reader, version: ObjectVersion) -> GetObjectOutputTypeDef:
 
 
 def fetch_bytes(s3: Reader, version: ObjectVersion, max_bytes: int) -> bytes:
-    """The bytes of one version; of one that is longer only one byte more, enough to see that."""
+    """The bytes of one version; if it is too long, one byte more than the limit, to detect that."""
 
     def whole(found: GetObjectOutputTypeDef) -> bytes:
         data = found["Body"].read(max_bytes + 1)

@@ -1,4 +1,4 @@
-"""SHA-256 of a stream, in constant memory, with the reading and the hashing side by side."""
+"""SHA-256 of a stream, in constant memory, reading and hashing concurrently."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
 CHUNK_BYTES = 1024 * 1024
-"""Large enough that a chunk costs nothing but its bytes, small enough to stay in a processor's cache."""
+"""Large enough that the cost per chunk is negligible, small enough for a processor's cache."""
 CHUNKS_AHEAD = 4
-"""How many chunks may wait to be hashed: all the memory this takes."""
+"""How many chunks may wait to be hashed, which bounds memory."""
 
 
 class Reader(Protocol):
-    """Anything that gives its bytes in turn, as botocore's ``StreamingBody`` does."""
+    """A readable stream, such as botocore's ``StreamingBody``."""
 
     def read(self, amt: int, /) -> bytes:
-        """At most ``amt`` next bytes; ``b""`` only at the end."""
+        """The next bytes, at most ``amt``; ``b""`` only at the end."""
         ...
 
 
 class ShortStreamError(Exception):
-    """The stream held another number of bytes than its sender had said."""
+    """The stream had another number of bytes than announced."""
 
 
 def hash_stream(reader: Reader, expected_bytes: int | None = None) -> tuple[str, int]:
     """Read ``reader`` to its end: its SHA-256 in lower-case hexadecimal, and its size in bytes.
 
-    ``hashlib`` lets go of the interpreter while it hashes, so one thread beside the reader keeps both at
-    work; a stream of a single chunk is hashed without one. Whatever ``reader`` raises is raised here, after
-    the thread has ended. ``ShortStreamError`` if the size is not ``expected_bytes``.
+    ``hashlib`` releases the GIL while it hashes, so a second thread hashes while the first one reads; a
+    stream of a single chunk is hashed without it. Exceptions of ``reader`` are raised here, after the thread
+    has ended. ``ShortStreamError`` if the size is not ``expected_bytes``.
     """
     digest = hashlib.sha256()
     chunk = reader.read(CHUNK_BYTES)

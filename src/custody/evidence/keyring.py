@@ -1,6 +1,6 @@
-"""The key registry for a verifier, who checks signatures by its public keys alone.
+"""The key registry for a verifier, which checks signatures with its public keys only.
 
-It needs ``cryptography``, which the functions do without.
+It needs ``cryptography``, which the Lambda functions do not have.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from custody.evidence.registry import KeyRing, RegisteredKey
 
 
 class PublicKeyCheck:
-    """Checks signatures by the public keys that stand in the registry."""
+    """Checks signatures with the public keys in the registry."""
 
     def require_readable(self, key: RegisteredKey) -> None:
-        """Raise ``EvidenceError`` unless the public key is one on the curve P-256."""
+        """Raise ``EvidenceError`` unless the public key is on the curve P-256."""
         _load_public_key(key.public_key)
 
     def is_signed(self, key: RegisteredKey, signature: bytes, message: bytes) -> bool:

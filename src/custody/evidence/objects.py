@@ -1,4 +1,4 @@
-"""The identity of an object, everywhere in this kit: bucket + key + versionId; and where its receipt lies."""
+"""The identity of an object, everywhere in this kit: bucket + key + versionId; and the key of its receipt."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from custody.errors import UsageError
 
 RECEIPT_PREFIX = "provenance/"
 LONG_RECEIPT_PREFIX = f"{RECEIPT_PREFIX}_long/"
-"""Where the receipts lie whose plain keys would be too long; no bucket's name holds an underscore."""
+"""Prefix for receipts whose plain keys would be too long; a bucket name cannot contain an underscore."""
 MAX_KEY_BYTES = 1024
 """Amazon S3 refuses longer object keys (UTF-8 bytes): Amazon S3 User Guide, "Naming Amazon S3 objects"."""
 
@@ -25,10 +25,10 @@ class ObjectVersion:
 
     @property
     def uri(self) -> str:
-        """The URI that names this version: ``s3://bucket/key?versionId=…``, with the key percent-encoded.
+        """The URI of this version: ``s3://bucket/key?versionId=…``, with the key percent-encoded.
 
-        Only ``%``, ``?``, ``#`` and what is not printable ASCII are encoded, so that usual keys read as they
-        are; ``parse_s3_uri`` gives the same version back.
+        Only ``%``, ``?``, ``#`` and non-printable or non-ASCII characters are encoded, so that usual keys
+        stay readable; ``parse_s3_uri`` returns the same version.
         """
         return f"s3://{self.bucket}/{quote_key(self.key)}?versionId={quote(self.version_id, safe='')}"
 
@@ -36,9 +36,9 @@ class ObjectVersion:
     def receipt_key(self) -> str:
         """The key of this version's receipt in the provenance bucket.
 
-        ``provenance/<bucket>/<key>/<versionId>.json``, or where that is over 1,024 bytes
-        ``provenance/_long/<sha256>.json`` over the three names joined by newlines (a bucket's name and a
-        version id hold none, so no two versions share it).
+        ``provenance/<bucket>/<key>/<versionId>.json``, or if that is over 1,024 bytes
+        ``provenance/_long/<sha256>.json``, the hash of the three names joined by newlines (bucket names and
+        version ids contain none, so no two versions have the same key).
         """
         plain = f"{RECEIPT_PREFIX}{self.bucket}/{self.key}/{self.version_id}.json"
         if len(plain.encode()) <= MAX_KEY_BYTES:
@@ -48,10 +48,10 @@ class ObjectVersion:
 
 
 def parse_receipt_key(receipt_key: str) -> ObjectVersion | None:
-    """The object version that a receipt's key stands for.
+    """The object version of a receipt's key.
 
-    ``None`` for a key under ``provenance/_long/``, which only the receipt itself can resolve, and for a key
-    that is no receipt's.
+    ``None`` for a key under ``provenance/_long/``, for which the receipt must be read, and for a key that is
+    not a receipt's.
     """
     bucket, _, rest = receipt_key.removeprefix(RECEIPT_PREFIX).partition("/")
     key, _, name = rest.rpartition("/")
@@ -61,7 +61,7 @@ def parse_receipt_key(receipt_key: str) -> ObjectVersion | None:
 
 @dataclass(frozen=True, slots=True)
 class S3Location:
-    """What an ``s3://`` URI names: a bucket, a key or key prefix (may be empty), perhaps a version."""
+    """The parts of an ``s3://`` URI: a bucket, a key or key prefix (may be empty), optionally a version."""
 
     bucket: str
     key: str
@@ -69,7 +69,7 @@ class S3Location:
 
 
 def quote_key(key: str) -> str:
-    """Percent-encode in ``key`` only what would not survive in an ``s3://`` URI or on a terminal."""
+    """Percent-encode only the characters of ``key`` that are unsafe in an ``s3://`` URI or on a terminal."""
     return quote(key, safe="".join(chr(c) for c in range(0x20, 0x7F) if chr(c) not in "%?#"))
 
 
@@ -84,7 +84,7 @@ def parse_s3_uri(text: str) -> S3Location:
         )
     try:
         text.encode()
-    except UnicodeEncodeError as error:  # an argument that was not UTF-8
+    except UnicodeEncodeError as error:  # a command-line argument that is not UTF-8
         raise UsageError(f"{text[:200]!r} is not UTF-8.") from error
     path, _, query = text[len("s3://") :].partition("?")
     bucket, _, key = path.partition("/")
@@ -94,12 +94,12 @@ def parse_s3_uri(text: str) -> S3Location:
     for name, value in parse_qsl(query, keep_blank_values=True):
         if name != "versionId" or not value:
             raise UsageError(
-                f"{text[:200]!r} has a query other than ?versionId=ID.", "Write a '?' within a key as %3F."
+                f"{text[:200]!r} has a query other than ?versionId=ID.", "Write a '?' in a key as %3F."
             )
         version_id = value
     try:
         return S3Location(bucket, unquote(key, errors="strict"), version_id)
     except UnicodeDecodeError as error:
         raise UsageError(
-            f"{text[:200]!r} is not UTF-8 once decoded.", "Write a '%' within a key as %25."
+            f"{text[:200]!r} is not UTF-8 once decoded.", "Write a '%' in a key as %25."
         ) from error

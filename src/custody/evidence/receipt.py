@@ -1,8 +1,8 @@
 """The receipt of one object version: an in-toto Statement v1 with our own predicate.
 
-Standard: https://github.com/in-toto/attestation/tree/main/spec/v1 (statement.md). As it demands of a reader,
-fields that are not known are ignored: a later recorder may say more. What is known must be there and must be
-well formed, and the parts that say the same thing must agree.
+Standard: https://github.com/in-toto/attestation/tree/main/spec/v1 (statement.md). As it requires of a
+reader, unknown fields are ignored: a later recorder may add some. Known fields must be present and well
+formed, and fields with the same meaning must agree.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ class Receipt:
 
     event: ObjectCreated
     sha256: str
-    """Of the stored bytes, in lower-case hexadecimal."""
+    """SHA-256 of the stored bytes, in lower-case hexadecimal."""
     size_bytes: int
     etag: str
-    """As Amazon S3 gave it, with its quotes; no hash of the content."""
+    """As returned by Amazon S3, with quotes; not a hash of the content."""
     last_modified: datetime
     content_type: str | None
     recorded_at: datetime
@@ -54,7 +54,7 @@ class Receipt:
 
     @property
     def version(self) -> ObjectVersion:
-        """The object version this is the receipt of."""
+        """The object version of this receipt."""
         return self.event.version
 
     def to_statement(self) -> bytes:
@@ -135,5 +135,5 @@ def parse_statement(payload: bytes) -> Receipt:
 
 
 def _subject_name(version: ObjectVersion) -> str:
-    """For people and other tools, hence with the plain key; the identity is in the predicate."""
+    """For people and other tools, and so with the plain key; the identity is in the predicate."""
     return f"s3://{version.bucket}/{version.key}"

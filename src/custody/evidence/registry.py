@@ -1,11 +1,11 @@
-"""The key registry: which public keys receipts may be signed with, and in which times.
+"""The key registry: the public keys with which receipts may be signed, and when.
 
-``keys/registry.json`` in the provenance bucket; Object Lock keeps every version of it. Its history may only
-grow: a version that drops a key, or changes more of one than to end it, is evidence of tampering. One date
-may be corrected: a ``valid_from`` that has not come yet, for until then nothing holds that the key signed.
+``keys/registry.json`` in the provenance bucket; Object Lock keeps every version of it. A new version may only
+add keys or end them: a version that removes a key, or changes anything else of one, is evidence of tampering.
+One date may be corrected: a ``valid_from`` in the future, since no signature of the key is valid before it.
 
-The rules are here, for whoever checks signatures by whatever means: ``custody.evidence.keyring`` by the
-public keys themselves, the gate through AWS KMS.
+The rules are here, for both ways to check signatures: ``custody.evidence.keyring`` with the public keys, the
+gate through AWS KMS.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ MAX_REGISTRY_BYTES = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class RegisteredKey:
-    """One public key and when it counts. Times are aware UTC; ``None`` is open."""
+    """One public key and its period of validity. Times are aware UTC; ``None`` is open."""
 
     key_id: str
     public_key: str
@@ -44,11 +44,11 @@ class SignatureCheck(Protocol):
     """A means of checking signatures made with registered keys."""
 
     def require_readable(self, key: RegisteredKey) -> None:
-        """Raise ``EvidenceError`` if the registered public key is none that this means can use."""
+        """Raise ``EvidenceError`` if the registered public key cannot be used."""
         ...
 
     def is_signed(self, key: RegisteredKey, signature: bytes, message: bytes) -> bool:
-        """Whether ``signature`` (DER) is that of SHA-256 of ``message``, made with this key."""
+        """Whether ``signature`` (DER) is a signature of ``message`` (SHA-256) with this key."""
         ...
 
 
@@ -57,22 +57,22 @@ class NotRegisteredError(EvidenceError):
 
 
 class WrongSignatureError(EvidenceError):
-    """A signature was not made over these bytes with the key it names."""
+    """A signature does not verify for these bytes with the key it names."""
 
 
 class NotInForceError(EvidenceError):
-    """A receipt was made at a time at which its key did not count."""
+    """A receipt was made at a time when its key was not valid."""
 
 
 @dataclass(frozen=True, slots=True)
 class KeyRing:
-    """The keys of a registry by key id, and the means of checking what they signed."""
+    """The keys of a registry by key id, and a way to check their signatures."""
 
     keys: Mapping[str, RegisteredKey]
     check: SignatureCheck
 
     def verify(self, envelope: Envelope) -> None:
-        """Check that each signature of ``envelope`` is made with a registered key.
+        """Check that each signature of ``envelope`` was made with a registered key.
 
         Raises ``NotRegisteredError`` or ``WrongSignatureError`` for the first one that is not.
         """
@@ -87,7 +87,7 @@ class KeyRing:
                 raise WrongSignatureError(f"The signature does not verify with the key {key.key_id}.")
 
     def require_in_force(self, envelope: Envelope, recorded_at: datetime, stored_at: datetime) -> None:
-        """Check that each signature's key, where registered, was in force when the receipt was recorded.
+        """Check that each signature's key, if registered, was valid when the receipt was recorded.
 
         That is, ``valid_from <= recorded_at < valid_until``, and neither ``recorded_at`` nor ``stored_at``
         (when Amazon S3 stored the envelope) is at or after ``revoked_at``. Raises ``NotInForceError``.
@@ -98,14 +98,14 @@ class KeyRing:
 
 
 class CurrentKeyRing:
-    """A key ring that is read again when a signature names a key it does not know.
+    """A key ring that is read again when a signature names an unknown key.
 
     A key is registered before it signs. So a key that was registered after the registry was read, and has
-    signed since, is no stranger's: a rotation during a run is no finding. May be used from several threads.
+    signed since, is legitimate: a rotation during a run is not a finding. May be used from several threads.
     """
 
     _MOST_STRANGERS = 100
-    """So many keys that were asked for in vain are enough to know that somebody makes them up."""
+    """After this many unknown keys the registry is not read again: somebody is inventing them."""
 
     def __init__(self, read: Callable[[], KeyRing]) -> None:
         self._read = read
@@ -114,7 +114,7 @@ class CurrentKeyRing:
         self._lock = Lock()
 
     def verify(self, envelope: Envelope) -> None:
-        """As ``KeyRing.verify``; raises what reading the registry raises besides."""
+        """Like ``KeyRing.verify``; also raises what reading the registry raises."""
         if envelope.signatures.keys() - self._ring.keys.keys():
             self._ask_for(envelope.signatures.keys())
         self._ring.verify(envelope)
@@ -159,9 +159,9 @@ def read_history(
 ) -> tuple[KeyRing, list[str]]:
     """Read every version of the registry, oldest first, as (version id, when it was stored, bytes).
 
-    Gives the ring to verify with and what is wrong with the history, in plain words. The ring takes each key
-    as it was first registered (or its date corrected before it had come) and each end as soon as it was ever
-    written, so that tampering with a later version can neither swap a key nor bring one back to life.
+    Returns the key ring and the problems of the history, in sentences. The ring has each key as it was first
+    registered (or as its future date was corrected) and each end from the first version that has it, so that
+    tampering with a later version can neither replace a key nor make an ended one valid again.
     """
     known: dict[str, RegisteredKey] = {}
     problems: list[str] = []
@@ -172,7 +172,7 @@ def read_history(
             problems.append(f"Version {version_id}: {error.message}")
             continue
         problems += [
-            f"Version {version_id} drops the key {key_id}." for key_id in known.keys() - current.keys()
+            f"Version {version_id} removes the key {key_id}." for key_id in known.keys() - current.keys()
         ]
         for key_id, key in current.items():
             before = known.setdefault(key_id, key)

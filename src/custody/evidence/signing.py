@@ -1,4 +1,4 @@
-"""Who signs, and whom to ask: AWS KMS with an ECC NIST P-256 key, which no one can take out of it."""
+"""Signing and checking with AWS KMS: an ECC NIST P-256 key, whose private key never leaves KMS."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ class Signer(Protocol):
 class KmsSigner:
     """Signs with a key in AWS KMS.
 
-    ``key_id`` is the key's ARN, never an alias: it goes into the envelope, and an alias may point elsewhere
-    tomorrow. The digest is sent rather than the message, which AWS KMS limits to 4,096 bytes
-    (AWS KMS API Reference, "Sign").
+    ``key_id`` is the key's ARN, never an alias: it goes into the envelope, and an alias may later point to
+    another key. The digest is sent instead of the message, which AWS KMS limits to 4,096 bytes (AWS KMS API
+    Reference, "Sign").
     """
 
     def __init__(self, kms: KMSClient, key_id: str) -> None:
@@ -62,18 +62,18 @@ class KmsSigner:
 
 
 class UnusableKeyError(EvidenceError):
-    """AWS KMS has the key no more, or not in a state in which it answers."""
+    """AWS KMS no longer has the key, or it is in an unusable state."""
 
 
 class KmsSignatureCheck:
-    """Has AWS KMS check signatures: for functions, which cannot do so themselves.
+    """Checks signatures with AWS KMS: for Lambda functions, which cannot do so themselves.
 
-    The key that AWS KMS keeps under the registered id counts. That it is the registered public key is for a
-    verifier to check, who asks nobody.
+    It uses the key with the registered id in AWS KMS. That this is the registered public key is checked by
+    ``custody verify``, which does not use AWS KMS.
     """
 
     _LONGEST_SIGNATURE = 72
-    """Bytes of an ECDSA signature over P-256 in DER (RFC 3279 section 2.2.3), at most."""
+    """Maximum bytes of an ECDSA signature over P-256 in DER (RFC 3279 section 2.2.3)."""
     _UNUSABLE = frozenset(
         {
             "DisabledException",
@@ -110,6 +110,8 @@ class KmsSignatureCheck:
             if code == "KMSInvalidSignatureException":
                 return False
             if code in self._UNUSABLE:
-                raise UnusableKeyError(f"AWS KMS cannot check with the key {key.key_id}: {code}.") from error
+                raise UnusableKeyError(
+                    f"AWS KMS cannot check signatures with the key {key.key_id}: {code}."
+                ) from error
             raise
         return answer["SignatureValid"] and answer["KeyId"] == key.key_id

@@ -1,1 +1,1 @@
-"""The gate: jobs get object versions whose receipts hold, and no others."""
+"""The gate: jobs get only object versions with valid receipts."""

@@ -1,13 +1,13 @@
-"""What people decided about object versions that a job withheld: to release them, or to give them up.
+"""Decisions of people about object versions that a job withheld: to release or to dismiss them.
 
-A decision is an object ``decisions/<table>/<any name>.json`` in the processed bucket. Data engineers alone
-may create one, and nobody replaces one; the recorder signs it, and its receipt names who wrote it. It holds
+A decision is an object ``decisions/<table>/<any name>.json`` in the processed bucket. Only data engineers may
+create one, and nobody may replace one; the recorder signs it, and its receipt names the writer. Its content:
 
     {"type": "urn:custody:decision:v1", "table": …, "action": "release" or "dismiss", "reason": …,
      "versions": [{"bucket", "key", "version_id"}, …]}
 
-What is released is handed out once more, in a manifest that names the decision; thresholds do not withhold
-it then. What is dismissed is withheld no longer: something else replaced it, or nobody wants it.
+A released version is handed out once more, in a manifest that names the decision; thresholds do not withhold
+it then. A dismissed version is no longer withheld: something else replaced it, or it is not needed.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ class Decisions:
     """The decisions about one table."""
 
     released: list[tuple[ObjectVersion, str]] = field(default_factory=list)
-    """Each version that was released, and the decision's URI."""
+    """Each released version, with the decision's URI."""
     dismissed: set[ObjectVersion] = field(default_factory=set)
     refused: list[str] = field(default_factory=list)
-    """A sentence each of those that do not count."""
+    """A sentence for each decision that is refused."""
 
 
 def read_decisions(
@@ -44,7 +44,7 @@ def read_decisions(
     table: str,
     may_decide: Callable[[str | None], bool],
 ) -> Decisions:
-    """Read the decisions of these names, in their order; one without a receipt yet waits."""
+    """Read the decisions with these names, in their order; one without a receipt yet is left for later."""
     found = Decisions()
     for name in sorted(names):
         key = f"decisions/{table}/{name}"
@@ -70,8 +70,8 @@ def read_decisions(
 def may_decide(principal: str | None, deciders: Collection[str], others: Collection[str]) -> bool:
     """Whether a principal may decide: a session of the deciders' roles.
 
-    Where their ids are not known (AWS IAM Identity Center makes those roles), any session with a name that is
-    not of the kit's ``others``: then it is the bucket's policy that says who creates decisions.
+    If their ids are not known (AWS IAM Identity Center creates those roles), any session except those of the
+    kit's ``others``: then the bucket policy controls who creates decisions.
     """
     if deciders:
         return is_session_of(principal, deciders)

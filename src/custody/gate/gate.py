@@ -1,9 +1,9 @@
-"""The gate: jobs get object versions whose receipts hold, and no others.
+"""The gate: jobs get only object versions with valid receipts.
 
-``Gate.run`` answers one call. For each silver table it hands out what is new and proven in a manifest, tells
-what it withholds, and starts the table's job with the oldest manifest that is not done. Gold is started when
-silver has moved on, of the newest versions whose lineage documents count (``custody.gate.lineages``). Every
-step can be taken again, and by two gates at once.
+``Gate.run`` handles one invocation. For each silver table it writes a manifest of new verified versions,
+reports what it withholds, and starts the table's job with the oldest manifest that is not done. It starts the
+gold job when there is newer silver, with the newest versions whose lineage documents are accepted
+(``custody.gate.lineages``). Every step can be repeated, and by two concurrent gates.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from custody.gate.requests import LookAtTables, RemakeDays, SilverDone, SilverTa
 from custody.gate.table import Arrivals, Before, Examination
 from custody.gate.withheld import SnsClient, WithheldReports, WithheldVersions
 from custody.gate.writers import NotRecordedError, Writers, is_session_of
-from custody.listing import list_versions_in_lanes
+from custody.listing import list_versions_concurrently
 
 if TYPE_CHECKING:
     from aws_lambda_powertools import Logger, Metrics
@@ -46,18 +46,18 @@ if TYPE_CHECKING:
 
 GOLD = "gold"
 LAST_GOLD_TABLE = "customer_value"
-"""The gold table that is made of all silver tables, after the others: gold is as new as this one."""
+"""The gold table that is made last, from all silver tables: it shows how new gold is."""
 GOLD_ARGUMENTS = {"viewing_events": "--events_version", "customers": "--customers_version"}
-"""What tells the gold job which version of a silver table to read: one that counts, and no newer."""
+"""Argument of the gold job with the version of a silver table to read: the newest one that is accepted."""
 _RESERVE_SECONDS = 30
-"""Of a call's time, what is kept for the steps after checking; a tenth of a short call's."""
+"""Time of an invocation reserved for the steps after checking; a tenth for a short timeout."""
 
 Answer = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Names of the deployment."""
+    """Names of the deployment's resources."""
 
     provenance_bucket: str
     raw_bucket: str
@@ -68,11 +68,12 @@ class Settings:
     gold_job: str
     silver: Mapping[str, SilverTable]
     etl_role_id: str
-    """Of the role that runs the jobs, as AWS IAM gives it (``AROA…``): who writes lineage documents."""
+    """Unique id (``AROA…``) of the jobs' role, which writes lineage documents."""
     gate_role_id: str
-    """Of the gate's own role: who writes summaries."""
+    """Unique id of the gate's own role, which writes summaries."""
     decider_role_ids: frozenset[str] = frozenset()
-    """Of the roles that decide about what is withheld; none where AWS IAM Identity Center makes them."""
+    """Unique ids of the roles that decide about withheld objects; none if AWS IAM Identity Center creates
+    them."""
 
     @property
     def processed_tables(self) -> str:
@@ -86,7 +87,7 @@ class Settings:
 
 
 class Gate:
-    """Answers calls. One instance serves any number, one after the other."""
+    """Handles invocations. One instance handles any number, one after the other."""
 
     def __init__(
         self,
@@ -109,21 +110,21 @@ class Gate:
         self._metrics = metrics
         self._clock = clock
         self._known_lineages: dict[str, Made] = {}
-        """Documents that count, as calls before read them."""
+        """Accepted documents that earlier invocations read."""
 
     def run(self, event: object, remaining_seconds: Callable[[], float]) -> Answer:
-        """Do what the event asks for; the answer as a JSON document.
+        """Do what the event requests; return the answer as a JSON document.
 
         ``{"tables": {table: {"manifest", "entries", "bytes", "withheld", "pending", "handed_over",
-        "job_run_id", "state"}}, "gold": {"job_run_id", "state"}}``, each where it was asked for. ``manifest``
-        is the first that this call wrote, ``handed_over`` the one it started the job with, each a URI or
-        ``None``; entries and bytes are of all that it wrote. ``state`` is ``started``, ``running`` or
+        "job_run_id", "state"}}, "gold": {"job_run_id", "state"}}``, as far as requested. ``manifest`` is the
+        first that this invocation wrote, ``handed_over`` the one it started the job with, each a URI or
+        ``None``; entries and bytes are totals of all that it wrote. ``state`` is ``started``, ``running`` or
         ``idle``.
 
-        A part that fails keeps the others from nothing; then ``CannotCheckError`` says what failed. Raises
-        ``UsageError`` for an event that asks for nothing.
+        If a part fails, the others are still done; then ``CannotCheckError`` says what failed. Raises
+        ``UsageError`` for an invalid event.
         """
-        self._count("JobsStarted", 0)  # so that each call has metrics
+        self._count("JobsStarted", 0)  # so that each invocation has metrics
         request = parse_event(event, self._settings.silver)
         call = self._call()
         work: list[tuple[str, Callable[[], Answer]]] = []
@@ -131,7 +132,7 @@ class Gate:
             case LookAtTables(names, by_schedule):
                 total = remaining_seconds()
                 for position, name in enumerate(names, 1):
-                    # each table has its share of the time, whatever those before it took
+                    # each table has its share of the time, however long the others took
                     floor = total * (1 - position / len(names)) + min(_RESERVE_SECONDS, total / 10)
                     time = _Time(remaining_seconds, floor)
                     work.append((name, partial(self._look, name, call, time.is_left)))
@@ -177,7 +178,7 @@ class Gate:
         return _Call(receipts, writers, lineages)
 
     def _look(self, name: str, call: _Call, has_time: Callable[[], bool]) -> Answer:
-        """Check what arrived for one table, hand out what holds, tell what is withheld."""
+        """Check one table's arrivals, hand out the verified versions, and report the withheld ones."""
         settings, now = self._settings, self._clock()
         prefix = settings.silver[name].prefix
         chain = self._chain(name, call)
@@ -194,7 +195,7 @@ class Gate:
         }
         before = Before(known, by_job, released)
         examination = Examination(chain, call.receipts, before, has_time, now)
-        arrivals = examination.run(list_versions_in_lanes(self._s3, settings.raw_bucket, prefix))
+        arrivals = examination.run(list_versions_concurrently(self._s3, settings.raw_bucket, prefix))
         self._tell(name, arrivals, known, reports)
         self._refuse([*chain.doubted, *decisions.refused])
         chain.fold(progress.done)
@@ -212,7 +213,7 @@ class Gate:
         source = Source(name, settings.raw_bucket, settings.silver[name].prefix)
 
         def own(key: str) -> bytes:
-            """An object that a gate wrote."""
+            """Read an object that a gate wrote."""
             role_ids = {settings.gate_role_id}
             found = call.writers.read(
                 settings.processed_bucket,
@@ -227,7 +228,7 @@ class Gate:
         return chain
 
     def _progress(self, name: str, chain: Chain, call: _Call) -> _Progress:
-        """Which manifests are done, by documents that count, and what the runs said of them."""
+        """Which manifests are done according to accepted documents, and what the runs withheld."""
         table = table_uri(self._settings.processed_tables, name)
         waiting = {manifest.sha256: chain.uri(manifest) for manifest in chain.waiting(())}
         documents = [document for document in call.lineages.listed(table) if document.id in waiting]
@@ -237,7 +238,9 @@ class Gate:
             if made is None:
                 settling.add(document.id)
             elif made.manifest_uri != waiting[document.id]:
-                call.lineages.refused[document.uri] = f"{document.uri} is of another manifest than it names."
+                call.lineages.refused[document.uri] = (
+                    f"{document.uri} belongs to another manifest than it names."
+                )
             else:
                 done.add(document.id)
                 withheld += made.withheld
@@ -271,18 +274,18 @@ class Gate:
             return WithheldVersions()
 
     def _refuse(self, sentences: Iterable[str]) -> None:
-        """Tell of documents that do not count."""
+        """Report refused documents."""
         for sentence in sentences:
             self._logger.warning("DocumentRefused", extra={"reason": sentence})
             self._count("DocumentsRefused", 1)
 
     def _hand_over(self, name: str, call: _Call, by_schedule: bool) -> Answer:
-        """Start the job with the oldest manifest that is not done, unless it runs."""
+        """Start the job with the oldest manifest that is not done, unless it is running."""
         job = Job(self._glue, self._settings.silver[name].job)
         attempts = job.attempts()
         if (run := running(attempts)) is not None:
             return {"handed_over": None, "job_run_id": run.run_id, "state": "running"}
-        # read after the runs, so that what a run did that ended meanwhile is seen
+        # read after the runs, so that documents of runs that ended meanwhile are included
         chain = self._chain(name, call)
         progress = self._progress(name, chain, call)
         for manifest in chain.waiting(progress.done | progress.settling):
@@ -317,7 +320,7 @@ class Gate:
         reports.tell(self._sns, self._settings.topic_arn, arrivals.withheld, known, self._clock())
 
     def _follow(self, call: _Call, *, by_schedule: bool) -> Answer:
-        """Start the gold job if silver has moved on."""
+        """Start the gold job if there is newer silver."""
         settings = self._settings
         idle = {"job_run_id": None, "state": "idle"}
         try:
@@ -325,7 +328,7 @@ class Gate:
             gold = call.lineages.newest(f"{settings.analytics_tables}/{LAST_GOLD_TABLE}")
         except NotRecordedError as error:
             if not by_schedule:
-                raise  # so that AWS Lambda calls again
+                raise  # so that AWS Lambda retries
             self._logger.info("GoldWaits", extra={"reason": error.message})
             return idle
         if silver is None or not is_gold_behind(gold, [made for each in silver.values() for made in each]):
@@ -340,15 +343,15 @@ class Gate:
         return self._start(job, _versions(silver))
 
     def _remake(self, call: _Call, days: tuple[date, ...]) -> Answer:
-        """Start the gold job for days that somebody names."""
+        """Start the gold job for the days named in the event."""
         silver = self._silver(call)
         if silver is None:
-            raise UsageError("Gold cannot be made: a silver table has no lineage document that counts.")
+            raise UsageError("Gold cannot be made: a silver table has no accepted lineage document.")
         arguments = {"--days": ",".join(day.isoformat() for day in days), **_versions(silver)}
         return self._start(Job(self._glue, self._settings.gold_job), arguments)
 
     def _silver(self, call: _Call) -> dict[str, list[Made]] | None:
-        """What the newest documents of each silver table say; ``None`` while one of them has none."""
+        """The newest documents of each silver table; ``None`` while a table has none."""
         found = {}
         for name in self._settings.silver:
             found[name] = call.lineages.newest(table_uri(self._settings.processed_tables, name))
@@ -357,7 +360,7 @@ class Gate:
         return found
 
     def _knows_run(self, run_id: str, manifest_uri: str | None) -> bool:
-        """Whether AWS Glue knows a run by this id, with this manifest."""
+        """Whether AWS Glue has a run with this id and this manifest."""
         jobs = [table.job for table in self._settings.silver.values()]
         for name in jobs if manifest_uri else [self._settings.gold_job]:
             for attempt in Job(self._glue, name).attempts():
@@ -371,7 +374,7 @@ class Gate:
 
 @dataclass(frozen=True, slots=True)
 class _Call:
-    """What one call of the gate reads evidence with."""
+    """What one invocation uses to read evidence."""
 
     receipts: ReceiptGate
     writers: Writers
@@ -380,16 +383,16 @@ class _Call:
 
 @dataclass(frozen=True, slots=True)
 class _Progress:
-    """What has become of a table's manifests."""
+    """The state of a table's manifests."""
 
     done: frozenset[str]
-    """The digests of those that are done."""
+    """The digests of manifests that are done."""
     settling: frozenset[str]
-    """The digests of those whose document waits for its receipt."""
+    """The digests of manifests whose document has no receipt yet."""
     withheld: list[Withheld]
     """What their runs withheld."""
     disregard: dict[str, list[str]]
-    """By digest, the names of documents that do not count."""
+    """By digest, the names of refused documents."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -402,10 +405,10 @@ class _Time:
 
 
 def _given(arguments: Mapping[str, str]) -> Callable[[Attempt], bool]:
-    """Whether a run was given these arguments."""
+    """Whether a run has these arguments."""
     return lambda attempt: all(attempt.arguments.get(name) == value for name, value in arguments.items())
 
 
 def _versions(silver: Mapping[str, list[Made]]) -> dict[str, str]:
-    """The versions of silver to make gold from, as arguments of the job."""
+    """The silver versions to make gold from, as arguments of the job."""
     return {GOLD_ARGUMENTS[name]: str(made[0].version.version) for name, made in silver.items()}

@@ -1,9 +1,9 @@
-"""The jobs that the gate starts: whether one runs, what it tried before, and what it is to try next.
+"""The jobs that the gate starts: whether one is running, its earlier runs, and when to retry.
 
-A manifest whose run failed is tried again by itself, unchanged: what stopped it may be gone. Later manifests
-are not kept back by it, since silver comes out the same in whatever order they are processed. A run that
-fails costs money and an alarm, so the pauses grow: ten minutes, then twice as long each time, at most a day.
-Whoever has mended the cause calls the gate for the table, and does not wait.
+A manifest whose run failed is retried by itself, unchanged: the cause may have gone away. It does not hold up
+later manifests, since silver is the same in whatever order they are processed. A failed run costs money and
+an alarm, so the delays grow: ten minutes, then twice as long each time, at most a day. After fixing the
+cause, invoke the gate for the table to retry at once.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ FIRST_PAUSE = timedelta(minutes=10)
 LONGEST_PAUSE = timedelta(days=1)
 _ENDED = frozenset({"SUCCEEDED", "FAILED", "ERROR", "TIMEOUT", "STOPPED", "EXPIRED"})
 _RUNS = 200
-"""The runs that AWS Glue is asked for: its newest, and the most it gives at once."""
+"""How many of the newest runs are requested: the maximum of AWS Glue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +35,11 @@ class Attempt:
     ended_at: datetime | None
     arguments: Mapping[str, str]
     message: str = ""
-    """What went wrong, as the run or AWS Glue says it."""
+    """The error message of the run or of AWS Glue."""
 
     @property
     def is_over(self) -> bool:
-        """Whether the run has ended, well or not."""
+        """Whether the run has ended, successfully or not."""
         return self.state in _ENDED
 
 
@@ -67,7 +67,7 @@ class Job:
         return sorted(found, key=lambda attempt: attempt.started_at, reverse=True)
 
     def start(self, arguments: Mapping[str, str]) -> str | None:
-        """Start a run; its id, or ``None`` if one is running: no job of ours runs twice at once."""
+        """Start a run; return its id, or ``None`` if one is running: a job has at most one concurrent run."""
         try:
             return self._glue.start_job_run(JobName=self.name, Arguments=arguments)["JobRunId"]
         except ClientError as error:
@@ -82,7 +82,7 @@ def running(attempts: Iterable[Attempt]) -> Attempt | None:
 
 
 def is_due(attempts: Iterable[Attempt], concerns: Callable[[Attempt], bool], now: datetime) -> bool:
-    """Whether it is time to try once more what these ended runs, as far as they concern it, did not do."""
+    """Whether it is time to retry after these ended runs, of which only the relevant ones count."""
     failed = [attempt for attempt in attempts if attempt.is_over and concerns(attempt)]
     if not failed:
         return True

@@ -1,9 +1,9 @@
-"""Lineage documents that count: well formed, where they say, and written by a job's run.
+"""Accepted lineage documents: well formed, in the right place, and written by a job run.
 
-Whoever can write below ``_lineage/`` can put a document there, and the recorder signs it as it signs
-anything. What counts is who wrote it: the role of the jobs, as the document's receipt says. A receipt that
-was asked for later (``custody backfill``) names nobody; then AWS Glue must know the run that the document
-names. Whatever else lies there is refused: it starts nothing, and ends nothing.
+Anyone with write access below ``_lineage/`` can put a document there, and the recorder signs it like any
+object. So the writer must be the role of the jobs, according to the document's receipt. A receipt that was
+requested later (``custody backfill``) names no writer; then AWS Glue must have the run that the document
+names. All other documents are refused and have no effect.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ if TYPE_CHECKING:
 
 _READERS = 8
 KnowsRun = Callable[[str, str | None], bool]
-"""Whether AWS Glue knows a run by this id, and that it was given this manifest if it was given one."""
+"""Whether AWS Glue has a run with this id, and with this manifest if one is given."""
 
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """What the gate keeps of a document that counts."""
+    """What the gate keeps of an accepted document."""
 
     version: TableVersion
     manifest_uri: str | None
@@ -44,7 +44,7 @@ class Made:
 
 
 class Lineages:
-    """Reads the documents of one call of the gate. ``known`` are those that earlier calls read, by URI."""
+    """Reads the documents in one invocation. ``known`` has those that earlier invocations read, by URI."""
 
     def __init__(
         self, s3: S3Client, writers: Writers, role_id: str, known: dict[str, Made], knows_run: KnowsRun
@@ -55,22 +55,22 @@ class Lineages:
         self._known = known
         self._knows_run = knows_run
         self.refused: dict[str, str] = {}
-        """By URI, a sentence each of documents that do not count."""
+        """By URI, a sentence for each refused document."""
 
     def listed(self, table: str) -> list[Published]:
-        """The documents beside a table, whether they count or not."""
+        """The documents of a table, accepted or not."""
         return published(S3Store(self._s3), table)
 
     def read(self, documents: Iterable[Published]) -> list[tuple[Published, Made | None]]:
-        """What each of these says that counts; ``None`` of one that waits for its receipt."""
+        """The content of each of these that is accepted; ``None`` for one that has no receipt yet."""
         read = map_concurrently(self._try, list(documents), _READERS)
         return [(document, made) for document, made, counts in read if counts]
 
     def newest(self, table: str) -> list[Made]:
-        """What the documents of the newest version of a table say; none while it has none that counts.
+        """The documents of the newest version of a table; none while it has no accepted document.
 
-        Runs that changed nothing may share a version, hence there may be several. Raises ``NotRecordedError``
-        if one of them waits for its receipt.
+        There may be several, since runs that changed nothing may have the same version. Raises
+        ``NotRecordedError`` if one of them has no receipt yet.
         """
         documents = reversed(self.listed(table))
         for _, group in groupby(documents, key=lambda document: document.delta_version):
@@ -78,7 +78,7 @@ class Lineages:
             for document, made in found:
                 if made is None:
                     raise NotRecordedError(
-                        f"{document.uri} has no receipt yet.", "Call the gate again in a minute."
+                        f"{document.uri} has no receipt yet.", "Invoke the gate again in a minute."
                     )
             if found:
                 return [made for _, made in found if made is not None]
@@ -99,7 +99,7 @@ class Lineages:
         where = parse_s3_uri(document.uri)
         place = parse_place(where.bucket, where.key)
         if place is None:
-            raise EvidenceError(f"{document.uri} is no place of a lineage document.")
+            raise EvidenceError(f"{document.uri} is not a place for a lineage document.")
         found = self._writers.read(
             where.bucket,
             where.key,
@@ -111,7 +111,9 @@ class Lineages:
         except EvidenceError as error:
             raise EvidenceError(f"{document.uri}: {error.message}") from error
         if found.principal is None and not self._knows_run(lineage.run_id, lineage.manifest_uri):
-            raise EvidenceError(f"{document.uri}: its receipt names nobody, and no run of a job is known.")
+            raise EvidenceError(
+                f"{document.uri}: its receipt names no writer, and AWS Glue has no such job run."
+            )
         return Made(
             place.made,
             lineage.manifest_uri,
@@ -126,7 +128,7 @@ class Lineages:
 
 
 def is_gold_behind(gold: Iterable[Made], silver: Iterable[Made]) -> bool:
-    """Whether no document of gold's newest version is of these versions of silver."""
+    """Whether no document of gold's newest version names these versions of silver."""
     wanted = {made.version for made in silver}
     return not any(wanted <= made.tables for made in gold)
 
@@ -134,7 +136,7 @@ def is_gold_behind(gold: Iterable[Made], silver: Iterable[Made]) -> bool:
 def is_resolved(
     withheld: Withheld, released: dict[ObjectVersion, str], dismissed: set[ObjectVersion]
 ) -> bool:
-    """Whether somebody decided about what a job withheld; no decision makes other bytes the right ones."""
+    """Whether there is a decision about a withheld object; a decision cannot accept changed bytes."""
     if withheld.version in dismissed:
         return True
     return withheld.reason == Reason.CONTRACT and withheld.version in released

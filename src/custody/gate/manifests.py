@@ -1,14 +1,14 @@
-"""What was handed out: the manifests of one table, one after the other, each written once.
+"""The manifests of one table: numbered, each written once.
 
-``manifests/<table>/<number, 10 digits>.json`` in the processed bucket, from 1 and without a gap. A manifest
-is created only by a gate that has read all before it, and only where none has that number; of two gates one
-loses, reads what the other wrote, and takes those versions out of its own. Hence each version is in exactly
-one manifest, wherever a gate stops; and in one more for each decision that releases it.
+``manifests/<table>/<number, 10 digits>.json`` in the processed bucket, from 1 and without a gap. A gate
+creates a manifest only after reading all before it, and only if the number is not taken; of two concurrent
+gates one fails, reads what the other wrote, and removes those versions from its own. So each version is in
+exactly one manifest, wherever a gate stops; and in one more for each decision that releases it.
 
-So that ten million versions stay one read, ``_seen/<number>.bin`` takes the place of the manifests up to that
-number: a line of JSON, then the first 16 bytes of the SHA-256 of each version's identity, sorted. It is a
-summary: a gate that stops before it is written reads the manifests. So does one that finds a summary that the
-gate's role has not written, by its receipt, or that is not what its place says.
+So that ten million versions need only one read, ``_seen/<number>.bin`` replaces the manifests up to that
+number: a line of JSON, then the first 16 bytes of the SHA-256 of each version's identity, sorted. It is only
+a summary: without it, or if its receipt does not name the gate's role as the writer, or if it does not match
+its key, a gate reads the manifests instead.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ if TYPE_CHECKING:
 SEEN_TYPE = "urn:custody:seen:v1"
 FOLD_VERSIONS = 100_000
 FOLD_MANIFESTS = 100
-"""A summary is written when so much would have to be read beside the last one."""
+"""A summary is written when this much must be read in addition to the last one."""
 MAX_SUMMARY_BYTES = 2 * 1024**3
-"""Of some hundred million versions: more does not fit into a function's memory."""
+"""Enough for some hundred million versions: more does not fit into a function's memory."""
 _DIGEST_BYTES = 16
 _MAX_HEADER_BYTES = 16 * 1024 * 1024
 _READERS = 8
@@ -47,7 +47,7 @@ _SUMMARY = re.compile(r"[0-9]{10}\.bin")
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """Where the versions of a table come from, and which table that is."""
+    """A table and the location of its raw objects."""
 
     table: str
     bucket: str
@@ -60,12 +60,12 @@ class Handed:
 
     number: int
     version_id: str
-    """Of the manifest's own object."""
+    """Version id of the manifest's object."""
     sha256: str
 
 
 class Digests(Sequence[bytes]):
-    """Sorted digests, one after the other in the same bytes."""
+    """Sorted digests, stored contiguously in bytes."""
 
     def __init__(self, data: bytes) -> None:
         self._data = data
@@ -91,7 +91,7 @@ class Digests(Sequence[bytes]):
         return index < len(self) and self[index] == digest
 
     def merged(self, more: Iterable[bytes]) -> bytes:
-        """The bytes with ``more`` in their places."""
+        """The bytes with ``more`` merged in."""
         view, start = memoryview(self._data), 0
         pieces: list[memoryview | bytes] = []
         for digest in sorted(more):
@@ -102,14 +102,14 @@ class Digests(Sequence[bytes]):
 
 
 class Chain:
-    """The manifests of one table, as far as they were read."""
+    """The manifests of one table, as far as they have been read."""
 
     def __init__(self, s3: S3Client, bucket: str, source: Source, own: Callable[[str], bytes]) -> None:
-        """``own`` reads an object of the bucket that the gate itself wrote, or raises ``CustodyError``."""
+        """``own`` reads an object that the gate wrote into the bucket, or raises ``CustodyError``."""
         self._s3 = s3
         self._own = own
         self.doubted: list[str] = []
-        """A sentence each of summaries that do not count."""
+        """A sentence for each refused summary."""
         self._bucket = bucket
         self.source = source
         self.folder = f"manifests/{source.table}/"
@@ -117,13 +117,13 @@ class Chain:
         self._folded_through = 0
         self._recent: set[bytes] = set()
         self._manifests: list[Handed] = []
-        """Those that were not done at the last summary, then all after it."""
+        """Those that were not done at the last summary, then all later ones."""
         self._last = 0
 
     def read(self) -> None:
-        """Read what was handed out until now.
+        """Read the manifests written so far.
 
-        Raises ``EvidenceError`` if something lies there that no gate wrote so.
+        Raises ``EvidenceError`` for an object that no gate would have written.
         """
         names = (name for name in self._names("_seen/") if _SUMMARY.fullmatch(name))
         for number in sorted((int(name.removesuffix(".bin")) for name in names), reverse=True):
@@ -140,7 +140,7 @@ class Chain:
         return self._holds(_digest(version))
 
     def is_released(self, version: ObjectVersion, decision: str) -> bool:
-        """Whether it was handed out for this decision."""
+        """Whether a version was already handed out for this decision."""
         return self._holds(_digest(version, decision))
 
     def _holds(self, digest: bytes) -> bool:
@@ -151,11 +151,11 @@ class Chain:
         return [manifest for manifest in self._manifests if manifest.sha256 not in done]
 
     def uri(self, manifest: Handed) -> str:
-        """The URI of exactly these bytes."""
+        """The URI of exactly this version."""
         return ObjectVersion(self._bucket, self._key(manifest.number), manifest.version_id).uri
 
     def append(self, entries: Iterable[Entry], now: datetime) -> tuple[Handed, list[Entry]] | None:
-        """Write a manifest of those entries that are in none, and return what it holds.
+        """Write a manifest of those entries that are not in one yet, and return it.
 
         ``None`` if another gate has handed out all of them meanwhile.
         """
@@ -171,13 +171,13 @@ class Chain:
             self._read_on()
             if self._last < number:
                 raise CannotCheckError(
-                    f"s3://{self._bucket}/{self._key(number)} is there and is not listed.",
-                    "Call the gate again.",
+                    f"s3://{self._bucket}/{self._key(number)} exists, but is not listed.",
+                    "Invoke the gate again.",
                 )
         return None
 
     def fold(self, done: Collection[str]) -> None:
-        """Write a summary of what was read, if reading on without it would take long."""
+        """Write a summary if reading without it would take long."""
         fresh = self._last - self._folded_through
         if len(self._recent) < FOLD_VERSIONS and fresh < FOLD_MANIFESTS:
             return
@@ -203,9 +203,9 @@ class Chain:
         digests = data[end + 1 :]
         said = (header.text("type"), header.text("table"), header.natural("through"))
         if said != (SEEN_TYPE, self.source.table, number):
-            raise EvidenceError(f"The {subject} is not what its place says: {said}.")
+            raise EvidenceError(f"The {subject} does not match its key: {said}.")
         if len(digests) != header.natural("versions") * _DIGEST_BYTES:
-            raise EvidenceError(f"The {subject} does not hold as many versions as it says.")
+            raise EvidenceError(f"The {subject} does not have as many versions as it says.")
         waiting = [
             Handed(item.natural("number"), item.words("version_id"), item.sha256("sha256"))
             for item in header.objects("waiting")
@@ -219,7 +219,7 @@ class Chain:
         for number, name in enumerate(self._names("", after=f"{self._last:010d}.json"), self._last + 1):
             if name != f"{number:010d}.json":
                 place = f"s3://{self._bucket}/{self.folder}"
-                raise EvidenceError(f"{place} holds {name[:80]!r} where {number:010d}.json should be.")
+                raise EvidenceError(f"{place} has {name[:80]!r} where {number:010d}.json should be.")
             numbers.append(number)
         with ThreadPoolExecutor(_READERS) as pool:
             for manifest, entries in pool.map(self._read_manifest, numbers):
@@ -230,10 +230,12 @@ class Chain:
         data, version_id = self._get(key)
         manifest = parse_manifest(data)
         if manifest.table != self.source.table:
-            raise EvidenceError(f"s3://{self._bucket}/{key} is a manifest of {manifest.table[:80]!r}.")
+            raise EvidenceError(f"s3://{self._bucket}/{key} is a manifest for {manifest.table[:80]!r}.")
         for version in (entry.version for entry in manifest.entries):
             if version.bucket != self.source.bucket or not version.key.startswith(self.source.prefix):
-                raise EvidenceError(f"s3://{self._bucket}/{key} names {version.uri}, no object of its table.")
+                raise EvidenceError(
+                    f"s3://{self._bucket}/{key} names {version.uri}, which is not an object of its table."
+                )
         return Handed(number, version_id, manifest.sha256), manifest.entries
 
     def _register(self, manifest: Handed, entries: Iterable[Entry]) -> None:
@@ -249,7 +251,7 @@ class Chain:
         return found["Body"].read(), found["VersionId"]
 
     def _names(self, folder: str, after: str = "") -> Iterator[str]:
-        """The names directly below a folder of the table's, after the name ``after``."""
+        """The names directly below a folder of the table, after the name ``after``."""
         start = self.folder + folder
         pages = self._s3.get_paginator("list_objects_v2").paginate(
             Bucket=self._bucket, Prefix=start, Delimiter="/", StartAfter=start + after
@@ -264,7 +266,7 @@ def _digest_of(entry: Entry) -> bytes:
 
 
 def _digest(version: ObjectVersion, decision: str | None = None) -> bytes:
-    """The first bytes of the SHA-256 over the names joined by newlines (only a key can hold one)."""
+    """The first bytes of the SHA-256 over the names joined by newlines (only a key can contain one)."""
     identity = f"{version.bucket}\n{version.key}\n{version.version_id}"
     if decision is not None:
         identity += f"\n{decision}"

@@ -1,9 +1,9 @@
-"""Whether one object version may be processed: its receipt, read and compared with what Amazon S3 lists.
+"""Whether one object version may be processed: its receipt is read and compared with Amazon S3's listing.
 
-The newest version of the receipt is read, the one that a GET gives. Another below it does not matter here:
-what counts is that a key in force signed exactly these words about exactly this version, and the job compares
-the bytes. That there is one receipt and no more is the claim ``receipt.unique`` of ``custody verify``; asking
-it of each version would cost a LIST for each, twelve times the price of the GET.
+The latest version of the receipt is read, as returned by a GET. Older versions do not matter here: a valid
+key must have signed exactly this content about exactly this object version, and the job compares the bytes.
+That there is only one receipt is the claim ``receipt.unique`` of ``custody verify``; checking it here would
+need a LIST for each version, at twelve times the price of the GET.
 """
 
 from __future__ import annotations
@@ -57,9 +57,9 @@ class Reason(StrEnum):
     ETAG = "differs from its receipt: etag"
     LAST_MODIFIED = "differs from its receipt: last modified"
     CONTRACT = "does not meet its contract"
-    """Said by the job: it read the object and published nothing of it."""
+    """Reported by the job: it read the object and published none of its rows."""
     OTHER_BYTES = "not the bytes of its receipt"
-    """Said by the job, which hashed what it read, or found it gone."""
+    """Reported by the job, which hashed the bytes, or did not find the object."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,14 +68,14 @@ class Withheld:
 
     version: ObjectVersion
     reason: str
-    """One of ``Reason``, or in a report one that another version of this code gave."""
+    """One of ``Reason``, or in a report a reason of another version of this code."""
     detail: str = ""
-    """What was found, in a sentence; words of a receipt stand in it quoted and cut."""
+    """What was found, in a sentence; text of a receipt is quoted and cut."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pending:
-    """An object version whose receipt may still come."""
+    """An object version whose receipt may still arrive."""
 
     version: ObjectVersion
 
@@ -94,7 +94,7 @@ _REASONS: tuple[tuple[type[EvidenceError], Reason], ...] = (
 
 
 class ReceiptGate:
-    """Checks object versions by their receipts, any number side by side."""
+    """Checks object versions by their receipts; may be used concurrently."""
 
     def __init__(
         self,
@@ -110,10 +110,10 @@ class ReceiptGate:
         self._settled_before = now - watermark
 
     def check(self, bucket: str, listed: VersionEntry) -> Entry | Withheld | Pending:
-        """Check one version of ``bucket``: an entry for a manifest, if all holds. Raises as ``receipt``."""
+        """Check one version of ``bucket`` and return an entry for a manifest. Raises like ``receipt``."""
         version = ObjectVersion(bucket, listed.key, listed.version_id)
         if listed.storage_class in ARCHIVES:
-            detail = f"Its storage class is {listed.storage_class}: no job can read it. Deliver it anew."
+            detail = f"Its storage class is {listed.storage_class}: no job can read it. Upload it again."
             return Withheld(version, Reason.ARCHIVED, detail)
         found = self.receipt(bucket, listed)
         if isinstance(found, Withheld | Pending):
@@ -121,10 +121,10 @@ class ReceiptGate:
         return Entry(version, found.sha256, found.size_bytes, found.last_modified)
 
     def receipt(self, bucket: str, listed: VersionEntry) -> Receipt | Withheld | Pending:
-        """The receipt of one version of ``bucket``, if all of it holds.
+        """The receipt of one version of ``bucket``, if it is valid.
 
-        Raises botocore's exceptions or ``ShortStreamError`` where a service refuses or does not answer: that
-        says nothing about the version.
+        Raises botocore's exceptions or ``ShortStreamError`` if a service denies or does not answer: this says
+        nothing about the version.
         """
         version = ObjectVersion(bucket, listed.key, listed.version_id)
         try:
@@ -147,7 +147,7 @@ class ReceiptGate:
         return _compare(version, listed, receipt)
 
     def _read(self, data: bytes, stored_at: datetime, listed: VersionEntry) -> Receipt:
-        """The receipt, once its signature holds and its time can be. Raises ``EvidenceError``."""
+        """The receipt, if its signature is valid and its time is possible. Raises ``EvidenceError``."""
         envelope = parse_envelope(data)
         if envelope.payload_type != PAYLOAD_TYPE:
             raise EvidenceError(f"The payload's type is {envelope.payload_type[:80]!r}, not {PAYLOAD_TYPE}.")

@@ -1,4 +1,4 @@
-"""What a call of the gate may ask for, read strictly."""
+"""The events of the gate, read strictly."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MAX_DAYS = 366
 
 @dataclass(frozen=True, slots=True)
 class SilverTable:
-    """A silver table: the job that alone writes it, and the prefix of the raw objects it is made of."""
+    """A silver table: the only job that writes it, and the prefix of its raw objects."""
 
     job: str
     prefix: str
@@ -24,23 +24,23 @@ class SilverTable:
 
 @dataclass(frozen=True, slots=True)
 class LookAtTables:
-    """Check what arrived for these tables."""
+    """Check the arrived objects of these tables."""
 
     tables: tuple[str, ...]
     by_schedule: bool
-    """For all tables and gold too, and pausing before what failed is tried again."""
+    """For all tables and gold, with a delay before a failed run is retried."""
 
 
 @dataclass(frozen=True, slots=True)
 class RemakeDays:
-    """Make these days of gold anew."""
+    """Make these days of gold again."""
 
     days: tuple[date, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class SilverDone:
-    """The job of this table ended well."""
+    """The job of this table succeeded."""
 
     table: str
 
@@ -54,13 +54,13 @@ def parse_silver_tables(text: str) -> dict[str, SilverTable]:
 
 
 def parse_event(event: object, silver: Mapping[str, SilverTable]) -> LookAtTables | RemakeDays | SilverDone:
-    """What a call asks for. Raises ``UsageError``."""
+    """Parse an event. Raises ``UsageError``."""
     match event:
         case {"detail-type": "Glue Job State Change", "detail": {"jobName": str(job), "state": "SUCCEEDED"}}:
             for name, table in silver.items():
                 if table.job == job:
                     return SilverDone(name)
-            raise UsageError(f"The job {job[:80]!r} makes no silver table.")
+            raise UsageError(f"The job {job[:80]!r} does not make a silver table.")
         case {"table": str(name), **others} if not others:
             if name not in silver:
                 raise UsageError(
@@ -73,15 +73,15 @@ def parse_event(event: object, silver: Mapping[str, SilverTable]) -> LookAtTable
             return LookAtTables(tuple(silver), by_schedule=True)
         case _:
             raise UsageError(
-                f"The gate does not know what {json.dumps(event)[:200]} asks for.",
-                'Call it with {}, {"table": "…"} or {"days": ["2026-01-15"]}.',
+                f"The gate does not know the event {json.dumps(event)[:200]}.",
+                'Invoke it with {}, {"table": "…"} or {"days": ["2026-01-15"]}.',
             )
 
 
 def _parse_days(days: list[Any]) -> tuple[date, ...]:
     remedy = 'Write {"days": ["2026-01-15"]}.'
     if not 0 < len(days) <= MAX_DAYS:
-        raise UsageError(f"A call names 1 to {MAX_DAYS} days, not {len(days)}.", remedy)
+        raise UsageError(f"An event must name 1 to {MAX_DAYS} days, not {len(days)}.", remedy)
     return tuple(sorted({_parse_day(day, remedy) for day in days}))
 
 

@@ -1,7 +1,7 @@
-"""One table's arrivals: which object versions are new, which may be processed, what is withheld.
+"""One table's arrivals: which object versions are new, which may be processed, and which are withheld.
 
-All that is new is looked at first, however much is withheld. What was withheld before is checked again after
-it, a bounded number in each call; of those that a call does not come to, it says what was said before.
+New versions are checked first, however many are withheld. Versions withheld before are checked again after
+that, a bounded number in each invocation; the others keep their earlier result.
 """
 
 from __future__ import annotations
@@ -26,13 +26,14 @@ from custody.listing import VersionEntry
 
 MAX_ENTRIES = 10_000
 MAX_BYTES = 20 * 1000**3
-"""What a manifest may hold, and so a run of the job has to do. A single larger object is a manifest."""
+"""Maximum size of a manifest, and so of the work of a job run. A larger object is a manifest by itself."""
 MAX_AGAIN = 20_000
-"""So many of those withheld before are checked again in one call: drawn at random, if there are more."""
+"""This many versions withheld before are checked again in one invocation: drawn at random if there are
+more."""
 MAX_ERRORS = 100
-"""After so many versions that could not be checked, the others of the call are not tried."""
+"""After this many versions that could not be checked, the invocation stops checking."""
 CHECKS_AT_ONCE = 32
-"""Most of a check's time is spent waiting for Amazon S3 and AWS KMS."""
+"""Most of the time of a check is spent waiting for Amazon S3 and AWS KMS."""
 _LOOK_AT_CLOCK_EVERY = 1000
 
 _Unchecked = BotoCoreError | ClientError | ShortStreamError
@@ -40,47 +41,47 @@ _Unchecked = BotoCoreError | ClientError | ShortStreamError
 
 @dataclass
 class Arrivals:
-    """What became of the versions that were in no manifest, and of those that a job withheld."""
+    """The results for versions that were in no manifest, and for those that a job withheld."""
 
     manifests: list[Handed] = field(default_factory=list)
-    """Those that were written."""
+    """The manifests that were written."""
     verified: int = 0
     size_bytes: int = 0
     pending: int = 0
     withheld: WithheldVersions = field(default_factory=WithheldVersions)
     cut_short: bool = False
-    """Whether time ended, or too much failed, before all that is new was looked at."""
+    """Whether the time ran out, or too much failed, before all new versions were checked."""
     errors: list[str] = field(default_factory=list)
-    """A sentence each of versions that could not be checked."""
+    """A sentence for each version that could not be checked."""
 
     def require_whole(self) -> None:
-        """Raise ``CannotCheckError`` if something was not looked at and will not be next time either."""
+        """Raise ``CannotCheckError`` if something was not checked and will not be next time either."""
         if self.errors:
             raise CannotCheckError(
                 f"{len(self.errors)} object versions could not be checked; the first: {self.errors[0]}"
             )
         if self.cut_short and self.verified < MAX_ENTRIES:
             raise CannotCheckError(
-                "Listing and checking the object versions did not come to their end in time.",
+                "Listing and checking the object versions did not finish in time.",
                 "Give the function more time or memory, or archive old objects.",
             )
 
 
 @dataclass(frozen=True, slots=True)
 class Before:
-    """What was said before of versions that are not new."""
+    """Earlier results for versions that are not new."""
 
     known: WithheldVersions
-    """What was withheld."""
+    """Versions that were withheld."""
     by_job: Mapping[ObjectVersion, Withheld]
-    """What jobs withheld, and nobody has decided about: it is withheld until another version of its key is
-    handed out later, or it is no more."""
+    """What jobs withheld without a decision since: it stays withheld until a later version of its key is
+    handed out, or it no longer exists."""
     released: Mapping[ObjectVersion, str]
-    """What is handed out once more, and the URI of the decision that says so."""
+    """Versions to hand out once more, with the URI of the decision."""
 
 
 class Examination:
-    """Checks what one listing gives, and hands out what holds."""
+    """Checks the versions of one listing, and hands out the verified ones."""
 
     def __init__(
         self,
@@ -103,12 +104,12 @@ class Examination:
         self._of_known = 0
         self._keys = {version.key for version in before.by_job}
         self._beside: dict[str, list[VersionEntry]] = {}
-        """The versions of keys of which a job withheld one."""
+        """The versions of those keys of which a job withheld one."""
 
     def run(self, listing: Iterable[VersionEntry]) -> Arrivals:
         """Go through the listing once.
 
-        A version that cannot be checked keeps none of the others back. Raises botocore's exceptions if the
+        A version that cannot be checked does not hold up the others. Raises botocore's exceptions if the
         listing itself fails or a manifest cannot be written.
         """
         arrivals = self._arrivals
@@ -127,7 +128,7 @@ class Examination:
         return arrivals
 
     def _new(self, listing: Iterable[VersionEntry]) -> Iterator[VersionEntry]:
-        """What is to be handed out and no manifest holds; what was withheld before is put aside."""
+        """Versions to hand out that are in no manifest; those withheld before are put aside."""
         for number, listed in enumerate(listing):
             if number % _LOOK_AT_CLOCK_EVERY == 0 and not self._goes_on():
                 self._arrivals.cut_short = True
@@ -147,19 +148,19 @@ class Examination:
                 yield listed
 
     def _put_aside(self, version: ObjectVersion, listed: VersionEntry) -> None:
-        """Keep it for later if it is one of those drawn (reservoir sampling); else what was said of it."""
+        """Keep it for later if it is drawn (reservoir sampling); otherwise keep its earlier result."""
         self._of_known += 1
         if len(self._again) < MAX_AGAIN:
             self._again.append(listed)
             return
-        place = random.randrange(self._of_known)  # noqa: S311 - no secret
+        place = random.randrange(self._of_known)  # noqa: S311 - not a secret
         if place < MAX_AGAIN:
             out, self._again[place] = self._again[place], listed
             version = ObjectVersion(self._bucket, out.key, out.version_id)
         self._arrivals.withheld.keep_one(version, self._known)
 
     def _is_alone(self, version: ObjectVersion) -> bool:
-        """Whether it is there, and no later version of its key was handed out."""
+        """Whether it exists, and no later version of its key was handed out."""
         beside = self._beside.get(version.key, ())
         mine = [entry.last_modified for entry in beside if entry.version_id == version.version_id]
         return bool(mine) and not any(
@@ -200,7 +201,7 @@ class Examination:
                 arrivals.size_bytes += sum(entry.size_bytes for entry in held)
 
     def _check_one(self, listed: VersionEntry) -> Entry | Withheld | Pending | _Unchecked | None:
-        """The verdict; ``None`` if there is no time left for it."""
+        """The result; ``None`` if there is no time left for it."""
         if not self._goes_on():
             return None
         try:
@@ -219,7 +220,7 @@ class Examination:
 
 
 def _bounded(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
-    """The entries in groups that a manifest may hold."""
+    """The entries in groups of a manifest's size."""
     group: list[Entry] = []
     size = 0
     for entry in entries:

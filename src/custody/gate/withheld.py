@@ -1,7 +1,7 @@
-"""What is withheld, told once: a message when the set of withheld versions changes, and then a report of it.
+"""Reports of withheld versions: a message when the set of withheld versions changes, and then a report.
 
-The message goes out first. A gate that stops between the two sends it again; one that wrote the report first
-might never send it.
+The message is sent first. A gate that stops between the two sends it again; if the report were written first,
+the message might never be sent.
 """
 
 from __future__ import annotations
@@ -30,16 +30,17 @@ WITHHELD_TYPE = "urn:custody:withheld:v1"
 NAMED = 20
 """How many versions a message names."""
 MAX_NAMED = 20_000
-"""How many versions a report names; of the others it keeps 16 bytes each, so that they are not new again."""
+"""How many versions a report names; of the others it keeps 16 bytes each, so that they do not count as
+new."""
 _DIGEST_BYTES = 16
 _MAX_REPORT_BYTES = 512 * 1024 * 1024
 _REPORT = re.compile(r"[0-9]{10}\.json")
 _OLD_FOLDER, _OLD_NAME = "_left/", "left"
-"""What the folder and the list were called before; a report there is read until there is a newer one."""
+"""Former names of the folder and the list; a report there is read until there is a newer one."""
 
 
 class SnsClient(Protocol):
-    """What is needed of Amazon SNS."""
+    """The part of the Amazon SNS client that is used."""
 
     def publish(self, *, TopicArn: str, Subject: str, Message: str) -> Any:  # noqa: N803 - the service's names
         """Send a message to a topic."""
@@ -48,7 +49,7 @@ class SnsClient(Protocol):
 
 @dataclass
 class WithheldVersions:
-    """Versions that are withheld: up to ``MAX_NAMED`` with their reasons, of the others a digest each."""
+    """Withheld versions: up to ``MAX_NAMED`` with their reasons, and a digest of each of the others."""
 
     named: dict[ObjectVersion, Withheld] = field(default_factory=dict)
     others: set[bytes] = field(default_factory=set)
@@ -60,7 +61,7 @@ class WithheldVersions:
         return version in self.named or (bool(self.others) and _digest(version) in self.others)
 
     def add(self, withheld: Withheld) -> None:
-        """Add a version, or what is now said of it."""
+        """Add a version, or update its reason."""
         if withheld.version in self.named or len(self.named) < MAX_NAMED:
             self.named[withheld.version] = withheld
             self.others.discard(_digest(withheld.version))
@@ -68,21 +69,21 @@ class WithheldVersions:
             self.others.add(_digest(withheld.version))
 
     def keep_one(self, version: ObjectVersion, before: WithheldVersions) -> None:
-        """Add a version as it was before."""
+        """Add a version with its earlier reason."""
         if (withheld := before.named.get(version)) is not None:
             self.add(withheld)
         elif version not in self.named:
             self.others.add(_digest(version))
 
     def keep(self, before: WithheldVersions, is_kept: Callable[[ObjectVersion], bool]) -> None:
-        """Add what was there before and is kept, unless something is said of it now."""
+        """Add earlier versions that are kept, unless they have a new reason."""
         for version, withheld in before.named.items():
             if version not in self and is_kept(version):
                 self.add(withheld)
         self.others |= before.others - {_digest(version) for version in self.named}
 
     def is_told_as(self, before: WithheldVersions) -> bool:
-        """Whether they are the same versions, for the same reasons as far as both say."""
+        """Whether they are the same versions, for the same reasons as far as both name them."""
         said, said_before = _reasons(self), _reasons(before)
         both = said.keys() & said_before.keys()
         return self.digests() == before.digests() and all(
@@ -105,9 +106,9 @@ class WithheldReports:
         self._table = table
 
     def last(self) -> tuple[int, WithheldVersions]:
-        """The newest report's number, and what it says; 0 and nothing if there is no report.
+        """The newest report's number and content; 0 and an empty set if there is no report.
 
-        Raises ``EvidenceError`` if it cannot be read. Objects with other names are no reports.
+        Raises ``EvidenceError`` if it cannot be read. Objects with other names are not reports.
         """
         number, key = self._newest()
         return (number, self._read(key, number)) if key else (0, WithheldVersions())
@@ -130,7 +131,7 @@ class WithheldReports:
         document = parse_object(data, subject, _MAX_REPORT_BYTES)
         report = Fields(document, subject)
         if report.natural("number") != number:
-            raise EvidenceError(f"The {subject} says that it has another number.")
+            raise EvidenceError(f"The {subject} has another number in its content.")
         found = WithheldVersions()
         for item in report.objects("withheld" if "withheld" in document else _OLD_NAME):
             version = ObjectVersion(item.words("bucket"), item.words("key"), item.words("version_id"))
@@ -150,7 +151,7 @@ class WithheldReports:
         before: WithheldVersions,
         now: datetime,
     ) -> None:
-        """Send a message, then write a report, if ``withheld`` is not what the newest report has."""
+        """Send a message, then write a report, if ``withheld`` differs from the newest report."""
         number, newest = self._newest()
         if newest and withheld.is_told_as(before):
             return
@@ -184,14 +185,14 @@ class WithheldReports:
         """Subject (at most 100 characters, Amazon SNS API Reference, "Publish") and text of the message."""
         if not len(withheld):
             return (
-                "custody: the gate withholds nothing any more",
-                f"Every object version of the table {self._table} that was withheld has been let through, "
-                "decided upon, replaced, or is no more.",
+                "custody: the gate no longer withholds any object versions",
+                f"Every object version of the table {self._table} that was withheld has been handed out, "
+                "decided upon, replaced or deleted.",
             )
         news = len(withheld.digests() - before.digests())
         lines = [
-            f"The gate withholds {_versions(len(withheld))} of the table {self._table}: nothing of them is "
-            "in it. "
+            f"The gate withholds {_versions(len(withheld))} of the table {self._table}: their rows are not "
+            "in the table. "
             f"New since the last report: {news}.",
             "",
         ]
@@ -201,10 +202,10 @@ class WithheldReports:
             lines.append(f"and {len(withheld) - NAMED} more")
         lines += [
             "",
-            f"All of them, with what was found: the newest report below s3://{self._bucket}/{self._folder}",
-            "What to do: custody verify on one of them says what is wrong with its evidence; custody "
-            "backfill records what has no receipt. What does not meet its contract is delivered anew, or "
-            "decided upon.",
+            f"The newest report lists all of them with details, below s3://{self._bucket}/{self._folder}",
+            "What to do: custody verify on one of them shows what is wrong with its evidence; custody "
+            "backfill records versions without a receipt. If one does not meet its contract, upload it "
+            "again corrected, or decide upon it.",
         ]
         subject = f"custody: the gate withholds {_versions(len(withheld))} of {self._table}"
         return subject[:100], "\n".join(lines)

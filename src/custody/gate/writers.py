@@ -1,8 +1,8 @@
-"""Whether a document in one of our own buckets counts: its receipt holds, and its writer's role wrote it.
+"""Whether a document in a bucket of the kit is accepted: its receipt is valid, and the right role wrote it.
 
-The recorder signs whatever lands. So the receipt of a lineage document, of a summary or of a decision shows
-that nobody changed it since, and names in ``principal_id`` who wrote it; the trail says the same. A document
-of another principal is refused: it starts nothing and ends nothing, and is counted until somebody removes it.
+The recorder signs every object. So the receipt of a lineage document, of a summary or of a decision shows
+that nobody has changed it since, and names the writer in ``principal_id``; so does the trail. A document of
+another principal is refused: it has no effect, and is counted until somebody removes it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 _ASSUMED_ROLE = "AWS:"
-"""How Amazon S3 begins the principal of a notification: ``AWS:<id of the role>:<name of the session>``."""
+"""Start of the principal in a notification of Amazon S3: ``AWS:<id of the role>:<name of the session>``."""
 
 
 class NotRecordedError(CannotCheckError):
@@ -31,21 +31,21 @@ class NotRecordedError(CannotCheckError):
 
 
 class NotItsWriterError(EvidenceError):
-    """A document's receipt holds, and names somebody who does not write such documents."""
+    """A document's receipt is valid, but names a principal that may not write such documents."""
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A document that counts."""
+    """An accepted document."""
 
     version: ObjectVersion
     body: bytes
     principal: str | None
-    """Who wrote it, as the receipt says; ``None`` if the receipt was asked for later."""
+    """The writer according to the receipt; ``None`` if the receipt was requested later."""
 
 
 class Writers:
-    """Reads documents that one of some roles must have written; ids of roles as AWS IAM gives them."""
+    """Reads documents that one of certain roles must have written, given by unique role ids."""
 
     def __init__(self, s3: S3Client, receipts: ReceiptGate) -> None:
         self._s3 = s3
@@ -56,8 +56,8 @@ class Writers:
     ) -> Document:
         """Read the newest version of a document.
 
-        Raises ``NotRecordedError`` if its receipt may still come, ``EvidenceError`` if its receipt does not
-        hold, is of other bytes or names another writer, and what ``ReceiptGate`` and Amazon S3 raise.
+        Raises ``NotRecordedError`` if its receipt may still arrive, ``EvidenceError`` if its receipt is not
+        valid, is for other bytes or names another writer, and what ``ReceiptGate`` and Amazon S3 raise.
         """
         found = self._s3.get_object(Bucket=bucket, Key=key)
         version = ObjectVersion(bucket, key, found["VersionId"])
@@ -71,7 +71,7 @@ class Writers:
                     f"{version.uri} has no receipt yet.", "Call the gate again in a minute."
                 )
             case Withheld(_, reason, detail):
-                raise EvidenceError(f"{version.uri} does not hold: {reason}. {detail}".rstrip())
+                raise EvidenceError(f"{version.uri} is not valid: {reason}. {detail}".rstrip())
             case receipt:
                 sha256 = hashlib.sha256(body).hexdigest()
                 if receipt.sha256 != sha256:
@@ -81,7 +81,7 @@ class Writers:
                 principal = receipt.event.principal_id
                 if not is_writer(principal):
                     raise NotItsWriterError(
-                        f"{version.uri} was written by {str(principal)[:200]!r}, who may not."
+                        f"{version.uri} was written by {str(principal)[:200]!r}, who is not allowed to."
                     )
                 return Document(version, body, principal)
 
@@ -93,5 +93,5 @@ def is_session_of(principal: str | None, role_ids: Collection[str]) -> bool:
 
 
 def is_gone(error: ClientError) -> bool:
-    """Whether there is no such object (any more)."""
+    """Whether the object does not exist (any more)."""
     return error.response["Error"].get("Code") in {"NoSuchKey", "404"}

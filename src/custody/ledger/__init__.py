@@ -1,1 +1,1 @@
-"""The ledger as Amazon Athena answers it, and an object's story."""
+"""The ledger, queried with Amazon Athena, and an object's story."""

@@ -1,8 +1,8 @@
-"""Questions to Amazon Athena: start, wait, stream typed rows.
+"""Queries to Amazon Athena: start, wait, stream typed rows.
 
-A value that comes from a user is never part of the SQL text. It travels as an execution parameter, which
-Athena puts in as a *literal*: strings must come quoted, other types as a cast of a quoted string (Athena User
-Guide, "Use parameterized queries"). ``literals`` is the one place that writes them.
+A value from a user is never part of the SQL text. It is an execution parameter, which Athena inserts as a
+*literal*: strings must be quoted, other types are casts of quoted strings (Athena User Guide, "Use
+parameterized queries"). Only ``literals`` writes them.
 """
 
 from __future__ import annotations
@@ -32,25 +32,25 @@ MAX_LITERAL_CHARACTERS = 1024
 """Athena refuses a longer execution parameter (API Reference, StartQueryExecution)."""
 
 MAX_REASON_CHARACTERS = 500
-"""A reason may quote the data that Athena stumbled over, however long."""
+"""A reason may quote the data that caused the error, of any length."""
 
 PAGE_ROWS = 1000
-"""What GetQueryResults returns at most at a time (API Reference)."""
+"""The maximum of rows that GetQueryResults returns (API Reference)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """One condition of a WHERE clause: SQL with placeholders, and the literals that go there, in order."""
+    """One condition of a WHERE clause: SQL with placeholders, and their literals, in order."""
 
     sql: str
     parameters: tuple[str, ...]
 
 
 def literals(value: str | date | datetime) -> tuple[str, ...]:
-    """Write a value as Athena literals; a string too long for one parameter comes as several, to be joined.
+    """Write a value as Athena literals; a string too long for one parameter is split, to be concatenated.
 
     Quotes in a string are doubled and nothing else is special in an Athena string literal (Athena User Guide,
-    "SELECT", escaping single quotes). Times must be aware and are written in UTC, as the views keep them.
+    "SELECT", escaping single quotes). Times must be aware and are written in UTC, as in the views.
     """
     if isinstance(value, datetime):
         if value.tzinfo is None:
@@ -72,7 +72,7 @@ def literals(value: str | date | datetime) -> tuple[str, ...]:
 
 
 def compare(column: str, operator: str, value: str | date | datetime) -> Filter:
-    """Return the condition ``column operator value``; ``column`` and ``operator`` are the program's own."""
+    """Return the condition ``column operator value``; only ``value`` may come from a user."""
     parameters = literals(value)
     return Filter(f"{column} {operator} {' || '.join('?' * len(parameters))}", parameters)
 
@@ -88,7 +88,7 @@ def where(filters: Sequence[Filter]) -> Filter:
 class Athena:
     """Runs queries in one workgroup and database.
 
-    ``on_progress`` gets a few words at each poll; ``sleep`` and ``clock`` are there for tests of time.
+    ``on_progress`` is called with a message at each poll; ``sleep`` and ``clock`` can be replaced in tests.
     """
 
     def __init__(
@@ -113,9 +113,9 @@ class Athena:
     def query(self, sql: str, parameters: Sequence[str] = ()) -> Iterator[Row]:
         """Run ``sql``, wait for it, and return its rows one by one, a page in memory at a time.
 
-        The query has succeeded by the time this returns; only the pages come later. Raises
+        The query has succeeded when this returns; only the pages are read later. Raises
         ``CannotCheckError`` with Athena's own reason when it fails, is cancelled or takes too long. A query
-        that nobody waits for any longer, for whatever reason, is stopped: it would go on costing.
+        is stopped when the wait ends for any reason, so that it causes no further cost.
         """
         request_parameters = {"ExecutionParameters": list(parameters)} if parameters else {}
         execution_id = self._client.start_query_execution(
@@ -134,12 +134,12 @@ class Athena:
             raise CannotCheckError(
                 f"Athena ended query {execution_id} as {status['State']}: "
                 f"{beginning(reason, MAX_REASON_CHARACTERS).rstrip('.')}.",
-                f"aws athena get-query-execution --query-execution-id {execution_id} says more.",
+                f"See aws athena get-query-execution --query-execution-id {execution_id}.",
             )
         return self._rows(execution_id)
 
     def _await(self, execution_id: str) -> QueryExecutionStatusTypeDef:
-        """Poll until the query has ended, however it did."""
+        """Poll until the query has ended in any state."""
         deadline = self._clock() + self._timeout_seconds
         pause = 0.1
         while True:
@@ -150,7 +150,7 @@ class Athena:
             if self._clock() > deadline:
                 raise CannotCheckError(
                     f"Athena did not answer query {execution_id} in {self._timeout_seconds:.0f} seconds.",
-                    "Ask about less with --since, or try again.",
+                    "Limit the query with --since, or try again.",
                 )
             self._on_progress(_progress_words(execution))
             self._sleep(pause)
@@ -198,7 +198,7 @@ def _read_boolean(text: str) -> bool:
 
 
 def _read_timestamp(text: str) -> datetime:
-    """Read ``2026-01-15 09:30:00.000``, which is UTC by the views' contract; a zone may say so after it."""
+    """Read ``2026-01-15 09:30:00.000``, which is UTC by the views' contract; a zone may follow."""
     return datetime.fromisoformat(text.removesuffix(" UTC")).replace(tzinfo=UTC)
 
 

@@ -1,4 +1,4 @@
-"""The chain of custody as Athena knows it: rows of ``provenance_ledger`` and ``object_access``."""
+"""The chain of custody from Athena: rows of ``provenance_ledger`` and ``object_access``."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from custody.times import format_time, parse_time
 _T = TypeVar("_T")
 
 DENIED = "AccessDenied"
-"""CloudTrail's error code for a call to Amazon S3 that a policy refused."""
+"""CloudTrail's error code for a call to Amazon S3 that was denied."""
 
 
 class LedgerStatus(StrEnum):
-    """What is known of one write; the names are a contract."""
+    """What is known about one write; the names are a contract."""
 
     VERIFIED = "verified"
     LATE = "late"
@@ -34,7 +34,7 @@ class LedgerStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class LedgerRow:
-    """One object version written: the columns of ``provenance_ledger``, and in what its sides contradict."""
+    """One written object version: the columns of ``provenance_ledger``, and the contradicting fields."""
 
     event_date: date | None
     event_time: datetime | None
@@ -57,40 +57,41 @@ class LedgerRow:
     match_basis: str
     status: str
     contradicts: str | None = None
-    """What trail and receipt tell differently, such as ``principal_id, source_ip``; empty if nothing is."""
+    """Fields in which trail and receipt differ, such as ``principal_id, source_ip``; empty if there are
+    none."""
 
     @property
     def time(self) -> datetime | None:
-        """When it was written, or when it was recorded where nobody saw it written."""
+        """When it was written, or when it was recorded if there is no trail event."""
         return self.event_time or self.recorded_at
 
     @property
     def who(self) -> str:
-        """The best name there is for the one who wrote, or an empty text."""
+        """The best available name of the writer, or an empty text."""
         return self.user_name or self.user_arn or self.principal_id or self.invoked_by or ""
 
     @property
     def uri(self) -> str:
-        """The URI of the version (or of the object, if no side knows the version)."""
+        """The URI of the version (or of the object, if the version is unknown)."""
         uri = ObjectVersion(self.bucket_name, self.object_key, self.version_id or "").uri
         return uri if self.version_id else uri.partition("?")[0]
 
     def to_dict(self) -> dict[str, Any]:
-        """The row as it stands in a JSON document: times as RFC 3339."""
+        """The row for a JSON document: times as RFC 3339."""
         return {name: plain(value) for name, value in asdict(self).items()}
 
     @classmethod
     def from_row(cls, row: Row) -> Self:
         """Read a row of the view.
 
-        Raises ``CannotCheckError`` if the view lacks a column: it is then not of this version.
+        Raises ``CannotCheckError`` if the view lacks a column, and so is of another version of the kit.
         """
         return cls(**_columns(cls, row))
 
 
 @dataclass(frozen=True, slots=True)
 class AccessRow:
-    """One access, in those columns of ``object_access`` that say who, what, how and with what answer."""
+    """One access, with the columns of ``object_access`` for caller, object, request and result."""
 
     event_time: datetime | None
     event_name: str | None
@@ -109,17 +110,17 @@ class AccessRow:
     error_code: str | None
     user_account_id: str | None = None
     caller: str | None = None
-    """A text for everybody, strangers too: no two of them have the same."""
+    """A text for every caller, external ones too: different callers have different texts."""
     deletion: str | None = None
     """``marker_set``, ``version_destroyed``, ``marker_removed``, ``batch``; ``None``: nothing was deleted."""
 
     @property
     def who(self) -> str:
-        """The one who asked, or an empty text."""
+        """The caller, or an empty text."""
         return self.caller or ""
 
     def to_dict(self) -> dict[str, Any]:
-        """The row as it stands in a JSON document: times as RFC 3339."""
+        """The row for a JSON document: times as RFC 3339."""
         return {name: plain(value) for name, value in asdict(self).items()}
 
     @classmethod
@@ -142,7 +143,7 @@ def ledger_rows(
     status: LedgerStatus | None = None,
     limit: int | None = None,
 ) -> Iterator[LedgerRow]:
-    """Stream rows of the ledger, newest first, a page in memory at a time."""
+    """Stream rows of the ledger, newest first, with one page in memory."""
     filters = _place(bucket, key, version_id)
     if since is not None:
         filters += _since("coalesce(event_time, recorded_at)", since)
@@ -150,7 +151,7 @@ def ledger_rows(
         filters.append(compare("status", "=", status.value))
     clause = where(filters)
     rows = athena.query(
-        f"SELECT {_LEDGER_COLUMNS} FROM ledger_evidence {clause.sql} "  # noqa: S608  # no user's text in it
+        f"SELECT {_LEDGER_COLUMNS} FROM ledger_evidence {clause.sql} "  # noqa: S608  # contains no user input
         "ORDER BY coalesce(event_time, recorded_at) DESC, bucket_name, object_key, version_id"
         f"{_limit(limit)}",
         clause.parameters,
@@ -167,7 +168,7 @@ def denied_rows(
         filters += _since("event_time", since)
     clause = where(filters)
     rows = athena.query(
-        f"SELECT {_ACCESS_COLUMNS} FROM object_access {clause.sql} "  # noqa: S608  # no user's text in it
+        f"SELECT {_ACCESS_COLUMNS} FROM object_access {clause.sql} "  # noqa: S608  # contains no user input
         f"ORDER BY event_time DESC, request_id{_limit(limit)}",
         clause.parameters,
     )
@@ -176,7 +177,7 @@ def denied_rows(
 
 @dataclass(frozen=True, slots=True)
 class LedgerCount:
-    """How many writes of a layer have a status, and the time between the first and the last of them."""
+    """The number of writes of a layer with a status, and the times of the first and the last of them."""
 
     layer: str
     status: str
@@ -206,7 +207,7 @@ def ledger_counts(athena: Athena) -> list[LedgerCount]:
 
 @dataclass(frozen=True, slots=True)
 class TimelineCount:
-    """How many writes of a layer and status fall into the unit of time that begins at ``start``."""
+    """The number of writes of a layer and status in the unit of time that begins at ``start``."""
 
     start: datetime
     layer: str
@@ -224,7 +225,7 @@ class TimeUnit(StrEnum):
 
     @property
     def length(self) -> timedelta:
-        """How long one unit is."""
+        """The length of one unit."""
         return timedelta(seconds={"second": 1, "minute": 60, "hour": 3600, "day": 86400}[self.value])
 
 
@@ -248,7 +249,7 @@ def ledger_timeline(athena: Athena, unit: TimeUnit) -> list[TimelineCount]:
 
 @dataclass(frozen=True, slots=True)
 class AccessCount:
-    """How many accesses of one kind there were; ``error_code`` is None for those let through."""
+    """The number of accesses of one kind; ``error_code`` is None for allowed ones."""
 
     access: str
     error_code: str | None
@@ -256,7 +257,7 @@ class AccessCount:
 
 
 def access_counts(athena: Athena) -> list[AccessCount]:
-    """Count all accesses by what was asked and how it was answered."""
+    """Count all accesses by kind and error code."""
     rows = athena.query(
         "SELECT access, error_code, count(*) AS row_count FROM object_access "
         "GROUP BY access, error_code ORDER BY access, error_code"
@@ -273,7 +274,7 @@ def access_counts(athena: Athena) -> list[AccessCount]:
 
 @dataclass(frozen=True, slots=True)
 class AccessSummary:
-    """How often somebody was let through to do one kind of thing in one layer, and when last."""
+    """How often a caller had one kind of access in one layer, and when last."""
 
     who: str
     access: str
@@ -282,12 +283,12 @@ class AccessSummary:
     last: datetime | None
 
     def to_dict(self) -> dict[str, Any]:
-        """The summary as it stands in a JSON document."""
+        """The summary for a JSON document."""
         return {name: plain(value) for name, value in asdict(self).items()}
 
 
 BATCH_DELETION = "batch deletion"
-"""The access in an object's summary that counts the calls of ``DeleteObjects`` in its bucket."""
+"""The kind of access that counts calls of ``DeleteObjects`` in the object's bucket."""
 
 _BATCH = "(object_key IS NULL AND event_name = 'DeleteObjects')"
 
@@ -295,10 +296,10 @@ _BATCH = "(object_key IS NULL AND event_name = 'DeleteObjects')"
 def access_summary(
     athena: Athena, *, bucket: str | None = None, key: str | None = None, limit: int | None = None
 ) -> list[AccessSummary]:
-    """Sum up who was let through to do what, of all objects or of one, most often first.
+    """Count the allowed accesses by caller and kind, for all objects or one, most frequent first.
 
-    CloudTrail does not say which keys a call of ``DeleteObjects`` named. An object's summary counts those in
-    its bucket, which may have been of it, before all else as ``BATCH_DELETION``.
+    CloudTrail does not log the keys in a ``DeleteObjects`` call. An object's summary counts those calls in
+    its bucket, which may have included it, first, as ``BATCH_DELETION``.
     """
     filters = [*_place(bucket, None, None), Filter("error_code IS NULL", ())]
     access, order = "access", ""
@@ -309,7 +310,7 @@ def access_summary(
         order = f"max(CASE WHEN {_BATCH} THEN 1 ELSE 0 END) DESC, "
     clause = where(filters)
     rows = athena.query(
-        f"SELECT coalesce(caller, '') AS who, {access} AS access, layer, "  # noqa: S608  # no user's text in it
+        f"SELECT coalesce(caller, '') AS who, {access} AS access, layer, "  # noqa: S608  # contains no user input
         "count(*) AS row_count, max(event_time) AS last_time "
         f"FROM object_access {clause.sql} "
         f"GROUP BY 1, 2, 3 ORDER BY {order}4 DESC, 1, 2, 3{_limit(limit)}",
@@ -337,7 +338,7 @@ def parse_since(text: str, now: datetime) -> datetime:
         try:
             return now - timedelta(**{unit: int(match[1])})
         except OverflowError as error:
-            raise UsageError(f"--since {text} is before all time.") from error
+            raise UsageError(f"--since {text} is too long ago.") from error
     try:
         if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text, re.ASCII):
             return datetime.fromisoformat(text).replace(tzinfo=UTC)
@@ -355,12 +356,12 @@ def parse_key(text: str) -> tuple[str | None, str, str | None]:
         return None, text, None
     location = parse_s3_uri(text)
     if not location.key:
-        raise UsageError(f"{text[:200]!r} names a bucket and no object.", "Write s3://bucket/key.")
+        raise UsageError(f"{text[:200]!r} names a bucket but no object.", "Write s3://bucket/key.")
     return location.bucket, location.key, location.version_id
 
 
 def plain(value: Value) -> str | int | float | bool | None:
-    """Return a value as JSON has it: times as RFC 3339, dates as ISO 8601."""
+    """Return a value for JSON: times as RFC 3339, dates as ISO 8601."""
     if isinstance(value, datetime):
         return format_time(value)
     if value is None or isinstance(value, str | bool | int | float):
@@ -374,9 +375,9 @@ def _place(bucket: str | None, key: str | None, version_id: str | None) -> list[
 
 
 def _since(time_column: str, since: datetime) -> list[Filter]:
-    """Filter by time, and by the day of delivery too, so that older partitions are not read.
+    """Filter by time, and also by the day of delivery, so that older partitions are not read.
 
-    An event is never delivered before it happens, so no row of the time asked for has an earlier day.
+    An event is never delivered before it happens, so no matching row has an earlier day of delivery.
     """
     return [
         compare("event_date", ">=", since.astimezone(UTC).date()),

@@ -1,6 +1,6 @@
-"""One object's story: each version, who wrote it, its receipt, its witnesses, and what is missing.
+"""One object's story: each version, its writer, its receipt, its trail event, and what is missing.
 
-``gather_story`` collects the facts, ``tell_version`` puts those of one version into words.
+``gather_story`` collects the facts, ``tell_version`` puts those of one version into sentences.
 """
 
 from __future__ import annotations
@@ -39,22 +39,22 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 MAX_VERIFIED = 10
-"""How many versions of one object are verified for its story; an older one is if it is asked for by name."""
+"""How many versions of one object are verified for its story; an older one only if it is named."""
 
 
 class Stored(StrEnum):
-    """What the bucket has of a version."""
+    """The state of a version in the bucket."""
 
     CURRENT = "current"
     EARLIER = "earlier"
     DELETE_MARKER = "delete_marker"
     GONE = "gone"
-    """Not there any more, but known from a receipt or the trail."""
+    """No longer there, but known from a receipt or the trail."""
 
 
 @dataclass(frozen=True, slots=True)
 class VersionStory:
-    """What is known of one version."""
+    """What is known about one version."""
 
     version: ObjectVersion
     stored: Stored
@@ -62,10 +62,10 @@ class VersionStory:
     last_modified: datetime | None
     receipt: Receipt | None
     receipt_problem: str
-    """Why there is no receipt to read; empty if there is one."""
+    """Why no receipt could be read; empty if it was read."""
     ledger: tuple[LedgerRow, ...]
     verification: VerificationReport | None
-    """None where nothing is recorded, and for older versions than are verified."""
+    """None outside recorded prefixes, and for older versions, which are not verified."""
 
     @property
     def findings(self) -> tuple[Finding, ...]:
@@ -73,7 +73,7 @@ class VersionStory:
         return self.verification.findings if self.verification else ()
 
     def to_dict(self) -> dict[str, Any]:
-        """The version as it stands in a JSON document."""
+        """The version for a JSON document."""
         return {
             "uri": self.version.uri,
             "version_id": self.version.version_id,
@@ -89,14 +89,14 @@ class VersionStory:
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """What is known of one object: its versions, newest first, and who was let through to it."""
+    """What is known about one object: its versions, newest first, and who accessed it."""
 
     bucket: str
     key: str
     is_recorded: bool
     versions: tuple[VersionStory, ...]
     unassigned: tuple[LedgerRow, ...]
-    """Writes of which nobody knows the version."""
+    """Writes with unknown version."""
     accesses: tuple[AccessSummary, ...]
 
     @property
@@ -128,7 +128,7 @@ class Tone(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """One sentence of a story, under a word that says what it is about. It may quote text from outside."""
+    """One sentence of a story, with a topic. It may quote text from outside."""
 
     about: str
     words: str
@@ -153,13 +153,13 @@ def gather_story(
     now: datetime,
     on_progress: Callable[[str], None] = lambda words: None,
 ) -> Story:
-    """Collect what storage, receipts, trail and verification know of an object, or of one version of it.
+    """Collect what storage, receipts, trail and verification say about an object, or one version of it.
 
-    Raises ``UsageError`` if none of them knows it.
+    Raises ``UsageError`` if it is unknown to all of them.
     """
     if not location.key:
-        raise UsageError("That names a bucket and no object.", "Write s3://bucket/key.")
-    on_progress("Looking at the versions")
+        raise UsageError("The URI names a bucket but no object.", "Write s3://bucket/key.")
+    on_progress("Listing the versions")
     entries = {entry.version_id: entry for entry in _stored_versions(s3, location)}
     for version_id in _receipted_versions(s3, deployment, location):
         entries.setdefault(version_id, _Entry(version_id, Stored.GONE))
@@ -173,7 +173,9 @@ def gather_story(
         entries = {key: entry for key, entry in entries.items() if key == location.version_id}
     if not entries and "" not in rows:
         name = f"s3://{location.bucket}/{quote_key(location.key)}"
-        raise UsageError(f"Neither storage nor receipts nor the ledger know {name}.", "See custody ledger.")
+        raise UsageError(
+            f"{name} is not in the bucket, in the receipts or in the ledger.", "See custody ledger."
+        )
 
     is_recorded = deployment.is_recorded(location.bucket, location.key)
     to_verify = [entry for entry in entries.values() if entry.stored is not Stored.DELETE_MARKER]
@@ -198,7 +200,7 @@ def gather_story(
                 verification=verification,
             )
         )
-    on_progress("Asking Athena who read it")
+    on_progress("Querying accesses with Athena")
     return Story(
         bucket=location.bucket,
         key=location.key,
@@ -210,13 +212,13 @@ def gather_story(
 
 
 def tell_version(story: VersionStory, *, is_recorded: bool) -> list[Sentence]:
-    """Put one version into sentences, in the order in which things happened to it."""
+    """Describe one version in sentences, in chronological order."""
     if story.stored is Stored.DELETE_MARKER:
         time = _time(story.last_modified)
-        return [Sentence("deleted", f"A delete marker since {time}: the object looks deleted.", Tone.WAIT)]
+        return [Sentence("deleted", f"A delete marker since {time}: the object appears deleted.", Tone.WAIT)]
     sentences = [_tell_written(story)]
     if not is_recorded:
-        sentences.append(Sentence("recorded", "No: nothing is recorded where it lies.", Tone.WAIT))
+        sentences.append(Sentence("recorded", "No: it is outside the recorded prefixes.", Tone.WAIT))
     else:
         sentences += _tell_receipt(story)
     sentences += [tell_witness(row) for row in story.ledger]
@@ -230,8 +232,8 @@ def _tell_written(story: VersionStory) -> Sentence:
     seen = next((row for row in story.ledger if row.event_time is not None), None)
     if seen is None:
         time = story.last_modified or (story.receipt.last_modified if story.receipt else None)
-        return Sentence("written", f"{_time(time)}; who wrote it, the trail does not say (yet).", Tone.WAIT)
-    words = f"{_time(seen.event_time)} by {seen.who or 'somebody unknown'}"
+        return Sentence("written", f"{_time(time)}; the trail does not say by whom (yet).", Tone.WAIT)
+    words = f"{_time(seen.event_time)} by {seen.who or 'an unknown caller'}"
     if seen.source_ip:
         words += f" from {seen.source_ip}"
     if seen.user_agent:
@@ -248,25 +250,28 @@ def _tell_receipt(story: VersionStory) -> Iterator[Sentence]:
         "recorded",
         f"{_time(receipt.recorded_at)} by {receipt.recorder.function} {receipt.recorder.version} "
         f"(code {receipt.recorder.code_sha256[:12]}…)"
-        + (", asked for afterwards." if receipt.event.request_id is None else "."),
+        + (", requested afterwards." if receipt.event.request_id is None else "."),
     )
     yield Sentence("sha-256", receipt.sha256)
-    yield Sentence("size", f"{receipt.size_bytes:,} bytes, {receipt.content_type or 'of no stated type'}.")
+    yield Sentence("size", f"{receipt.size_bytes:,} bytes, {receipt.content_type or 'no content type'}.")
 
 
 _WITNESS: dict[str, tuple[str, Tone]] = {
     LedgerStatus.VERIFIED: ("The trail and the receipt agree.", Tone.GOOD),
     LedgerStatus.LATE: ("The trail and the receipt agree, but it was recorded late.", Tone.WAIT),
-    LedgerStatus.PENDING: ("One side is still to come; it is young enough.", Tone.WAIT),
+    LedgerStatus.PENDING: ("One side is not there yet; it may still arrive in time.", Tone.WAIT),
     LedgerStatus.MISMATCH: ("The trail and the receipt contradict each other.", Tone.BAD),
-    LedgerStatus.UNPROVENANCED: ("The trail saw the write, but there is no receipt.", Tone.BAD),
-    LedgerStatus.UNWITNESSED: ("There is a receipt, but the trail saw no such write.", Tone.BAD),
-    LedgerStatus.UNTRACKED: ("The trail saw the write; nothing is recorded there.", Tone.WAIT),
+    LedgerStatus.UNPROVENANCED: ("The trail has the write, but there is no receipt.", Tone.BAD),
+    LedgerStatus.UNWITNESSED: ("There is a receipt, but the trail has no such write.", Tone.BAD),
+    LedgerStatus.UNTRACKED: (
+        "The trail has the write; the object is outside the recorded prefixes.",
+        Tone.WAIT,
+    ),
 }
 
 
 def tell_witness(row: LedgerRow) -> Sentence:
-    """Put into a sentence what the ledger says of one write."""
+    """Describe one write in the ledger in a sentence."""
     words, tone = _WITNESS.get(row.status, ("", Tone.PLAIN))
     request = f" Request {row.request_id}." if row.request_id else ""
     joined = f" Joined by {row.match_basis.replace('_', ' ')}." if row.match_basis != "none" else ""
@@ -275,34 +280,34 @@ def tell_witness(row: LedgerRow) -> Sentence:
 
 
 def tell_access(access: AccessSummary) -> Sentence:
-    """Put into a sentence how often somebody did one thing."""
-    times = f"{access.rows:,} time{'' if access.rows == 1 else 's'} by {access.who or 'somebody unknown'}"
+    """Describe one kind of access in a sentence."""
+    times = f"{access.rows:,} time{'' if access.rows == 1 else 's'} by {access.who or 'an unknown caller'}"
     last = f", last {_time(access.last)}" if access.last else ""
     if access.access == BATCH_DELETION:
-        unsaid = " in its bucket: the trail does not say of which keys, this one may be among them"
+        unsaid = " in its bucket: the trail does not log the keys, this one may be among them"
         return Sentence(access.access, f"{times}{last},{unsaid}.", Tone.WAIT)
     return Sentence(access.access, times + last)
 
 
 def tell_lineage(story: Story, deployment: Deployment) -> Sentence | None:
-    """Put into a sentence how to learn what an object was made from, or what of it; ``None`` if neither."""
+    """Say which command shows an object's lineage; ``None`` if it can have none."""
     if not story.is_recorded:
         return None
     command = f"custody lineage {shlex.quote(f's3://{story.bucket}/{quote_key(story.key)}')}"
     if story.bucket == deployment.buckets["raw-data"]:
-        return Sentence("lineage", f"{command} tells what was made from it.")
+        return Sentence("lineage", f"{command} shows what was made from it.")
     folder, _, rest = story.key.removeprefix(TABLES).partition("/")
     if story.key.startswith(TABLES) and rest:
-        return Sentence("lineage", f"Part of the table {folder}: {command} tells what it was made from.")
+        return Sentence("lineage", f"Part of the table {folder}: {command} shows what it was made from.")
     return None
 
 
 _HOLDS = {
     Claim.OBJECT_HASH: "The bytes stored today hash to the SHA-256 in the receipt.",
-    Claim.RECEIPT_SIGNATURE: "The receipt's signature holds, by a key of the registry.",
+    Claim.RECEIPT_SIGNATURE: "The receipt's signature is valid, with a key of the registry.",
     Claim.RECEIPT_UNIQUE: "There is one receipt, and it was never replaced or hidden.",
     Claim.TRAIL_EVENT: "CloudTrail's own files have the write.",
-    Claim.LINEAGE_INPUTS: "What it says it was made from was there, verified, and has its receipts.",
+    Claim.LINEAGE_INPUTS: "The inputs that it names were verified and have their receipts.",
 }
 
 
@@ -316,13 +321,13 @@ def _tell_verification(verification: VerificationReport | None) -> Iterator[Sent
         if not findings and count.passed:
             yield Sentence(claim.value, _HOLDS[claim], Tone.GOOD)
         elif not findings and count.pending:
-            yield Sentence(claim.value, "Too young to say.", Tone.WAIT)
+            yield Sentence(claim.value, "Too recent to decide.", Tone.WAIT)
     for words in verification.unchecked:
         yield Sentence("unchecked", words, Tone.WAIT)
 
 
 def _stored_versions(s3: S3Client, location: S3Location) -> Iterator[_Entry]:
-    """List the versions of exactly this key, newest first; a listing begins with the shortest key."""
+    """List the versions of exactly this key, newest first; the shortest key is listed first."""
     pages = s3.get_paginator("list_object_versions").paginate(Bucket=location.bucket, Prefix=location.key)
     for page in pages:
         found = [
@@ -347,12 +352,12 @@ def _stored_versions(s3: S3Client, location: S3Location) -> Iterator[_Entry]:
 
 
 def _recency(entry: _Entry) -> tuple[bool, float]:
-    """Of two versions stored within a second (as finely as Amazon S3 says it), the latest is the newer."""
+    """Of two versions with the same time (Amazon S3 gives whole seconds), the latest is the newer one."""
     return entry.is_latest, entry.last_modified.timestamp() if entry.last_modified else 0.0
 
 
 def _receipted_versions(s3: S3Client, deployment: Deployment, location: S3Location) -> Iterator[str]:
-    """List the version ids of this key that have a receipt in the plain place."""
+    """List the version ids of this key that have a receipt under the plain key."""
     prefix = f"{RECEIPT_PREFIX}{location.bucket}/{location.key}/"
     pages = s3.get_paginator("list_objects_v2").paginate(
         Bucket=deployment.buckets["provenance"], Prefix=prefix, Delimiter="/"

@@ -1,4 +1,4 @@
-"""A lineage document, read strictly: what one version of a table was made from.
+"""Reading lineage documents strictly: what one version of a table was made from.
 
 ``custody.etl.lineage`` writes it, at ``tables/<name>/_lineage/<Delta version, 20 digits>-<id>.json``. That of
 a silver table names a manifest, which is its ``id``, and the manifest's object versions; that of a gold table
@@ -17,9 +17,9 @@ from custody.etl.lineage import LINEAGE_TYPE, MAX_LINEAGE_BYTES
 from custody.evidence.objects import ObjectVersion, parse_s3_uri, quote_key
 
 TABLES = "tables/"
-"""Where tables lie in the buckets of processed and analytics data."""
+"""The prefix of tables in the buckets of processed and analytics data."""
 REJECTED = "_rejected"
-"""What the name of a quarantine ends in; its lineage stands in the documents of the table it belongs to."""
+"""Suffix of the name of a quarantine; its lineage is in the documents of the table that it belongs to."""
 
 _PLACE = re.compile(r"(tables/[^/]+)/_lineage/([0-9]{20})-([0-9a-f]{64})\.json", re.DOTALL)
 _COMMIT = re.compile(r"(tables/[^/]+)/_delta_log/([0-9]{20})\.json", re.DOTALL)
@@ -45,7 +45,7 @@ class TableVersion:
 
 @dataclass(frozen=True, slots=True, order=True)
 class Place:
-    """Where a document lies: the version of a table it is of, and its id."""
+    """The place of a document: the table version it belongs to, and its id."""
 
     made: TableVersion
     id: str
@@ -68,7 +68,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class ObjectInput:
-    """An object version that was read, and what became of its rows, by name of the count."""
+    """An object version that was read, and the counts of its rows by name."""
 
     version: ObjectVersion
     sha256: str
@@ -78,18 +78,18 @@ class ObjectInput:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """An object version that the manifest names and the run did not use: refused, or withheld."""
+    """An object version of the manifest that the run did not use: refused, or withheld."""
 
     version: ObjectVersion
     sha256: str
     reason: str
     withheld: bool = False
-    """Whether it is the object that did not meet the contract; else its bytes were not the manifest's."""
+    """True if the object did not meet the contract; otherwise its bytes did not match the manifest."""
 
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """A version of a table that the run made; ``rows`` of it are the run's."""
+    """A version of a table that the run made; ``rows`` is the number of rows of the run."""
 
     made: TableVersion
     rows: int
@@ -97,7 +97,7 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class Lineage:
-    """What one document says."""
+    """The content of one document."""
 
     place: Place
     job: str
@@ -106,15 +106,15 @@ class Lineage:
     started_at: datetime
     committed_at: datetime
     manifest_uri: str | None
-    """Of a silver table's document; its digest is the document's id."""
+    """Only for a silver table; its digest is the document's id."""
     objects: tuple[ObjectInput, ...]
     refused: tuple[Refusal, ...]
     tables: tuple[TableVersion, ...]
     outputs: tuple[Output, ...]
     """The table itself first, then the quarantine."""
     keeps: bool
-    """Whether rows of the version before stand in this one too: silver is merged, and a gold run that names
-    days replaces only those. Otherwise the run replaced the whole table."""
+    """Whether rows of the previous version are kept: silver is merged, and a gold run with days replaces only
+    those. Otherwise the run replaced the whole table."""
 
 
 def table_uri(bucket: str, folder: str) -> str:
@@ -123,7 +123,7 @@ def table_uri(bucket: str, folder: str) -> str:
 
 
 def parse_place(bucket: str, key: str) -> Place | None:
-    """What a document's key says; ``None`` for the key of anything else."""
+    """The place given by a document's key; ``None`` for any other key."""
     match = _PLACE.fullmatch(key)
     if match is None or int(match[2]) > MAX_NATURAL:
         return None
@@ -131,7 +131,7 @@ def parse_place(bucket: str, key: str) -> Place | None:
 
 
 def parse_commit(bucket: str, key: str) -> TableVersion | None:
-    """The version of a table that a file of its log commits; ``None`` for the key of anything else."""
+    """The version of a table that a file of its log commits; ``None`` for any other key."""
     match = _COMMIT.fullmatch(key)
     if match is None or int(match[2]) > MAX_NATURAL:
         return None
@@ -139,16 +139,16 @@ def parse_commit(bucket: str, key: str) -> TableVersion | None:
 
 
 def parse_lineage(data: bytes, place: Place) -> Lineage:
-    """Read the document that lies at ``place``.
+    """Read the document at ``place``.
 
-    Raises ``EvidenceError`` naming the first thing that is wrong: with its form, or with where it lies.
+    Raises ``EvidenceError`` naming the first error, in its form or its place.
     """
     document = parse_object(data, "lineage document", MAX_LINEAGE_BYTES)
     fields = Fields(document, "lineage document")
     if (kind := fields.text("type")) != LINEAGE_TYPE:
         raise EvidenceError(f"The lineage document's type is {kind[:80]!r}, not {LINEAGE_TYPE}.")
     if (identity := fields.sha256("id")) != place.id:
-        raise EvidenceError(f"The lineage document's id is {identity}, its name says {place.id}.")
+        raise EvidenceError(f"The lineage document's id is {identity}, but its key says {place.id}.")
     outputs = tuple(Output(_table_version(item), item.natural("rows")) for item in fields.objects("outputs"))
     if not outputs or outputs[0].made != place.made:
         said = str(outputs[0].made)[:300] if outputs else "nothing"
@@ -164,7 +164,7 @@ def parse_lineage(data: bytes, place: Place) -> Lineage:
         manifest = fields.object("manifest")
         manifest_uri = manifest.words("uri")
         if (digest := manifest.sha256("sha256")) != place.id:
-            raise EvidenceError(f"The lineage document's manifest is {digest}, its name says {place.id}.")
+            raise EvidenceError(f"The lineage document's manifest is {digest}, but its key says {place.id}.")
         objects = tuple(_object_input(item) for item in fields.objects("inputs"))
         refused = tuple(
             Refusal(_object_version(item), item.sha256("sha256"), item.text("reason"), name == "withheld")
@@ -212,7 +212,11 @@ def _table_version(item: Fields) -> TableVersion:
     try:
         place = parse_s3_uri(uri)
     except UsageError as error:
-        raise EvidenceError(f"The lineage document names a table that is none: {error.message}") from error
+        raise EvidenceError(
+            f"The lineage document names something that is not a table: {error.message}"
+        ) from error
     if not _TABLE.fullmatch(place.key) or place.version_id is not None:
-        raise EvidenceError(f"The lineage document names a table at {uri[:300]!r}, which is no place of one.")
+        raise EvidenceError(
+            f"The lineage document names a table at {uri[:300]!r}, which is not a place for one."
+        )
     return TableVersion(table_uri(place.bucket, place.key), item.natural("delta_version"))

@@ -1,8 +1,8 @@
-"""Lineage as nodes and edges, kept on disk: a table may stand on millions of object versions.
+"""Lineage as nodes and edges, kept on disk: a table may be made from millions of object versions.
 
-A node is ``{"id", "kind", …facts}``. Edges point from what was used to what was made of it, so that whatever
-can be reached along them from an object version was made from it, and whatever leads to a table's version is
-what that was made from.
+A node is ``{"id", "kind", …facts}``. Edges point from an input to what was made from it: so everything
+reachable from an object version was made from it, and everything that leads to a table's version is its
+origin.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any, Self
 
 
 class Kind(StrEnum):
-    """What a node is, from the end of the way to its beginning."""
+    """The kinds of nodes, from the last to the first."""
 
     GOLD = "gold"
     SILVER = "silver"
@@ -26,14 +26,14 @@ class Kind(StrEnum):
 
 
 class Link(StrEnum):
-    """How one node came into another."""
+    """The kinds of edges."""
 
     NAMED = "named"
     """A manifest names an object version."""
     PROCESSED = "processed"
     """A run processed a manifest into a version of a table."""
     KEPT = "kept"
-    """A version of a table keeps rows of the one before."""
+    """A version of a table keeps rows of the previous one."""
     READ = "read"
     """A run read a version of another table."""
 
@@ -50,7 +50,7 @@ BEGIN;
 
 
 class Graph:
-    """A graph in a nameless file that goes with it. A context manager; for one thread only."""
+    """A graph in a temporary file, deleted at the end. A context manager; for one thread only."""
 
     def __init__(self) -> None:
         self._database = sqlite3.connect("", isolation_level=None)
@@ -65,7 +65,7 @@ class Graph:
         self._database.close()
 
     def add(self, identity: str, kind: Kind, **facts: Any) -> None:
-        """Add a node; one that is there already stays as it is, unless this one tells of more ``rows``."""
+        """Add a node; an existing one is kept, unless this one has more ``rows``."""
         self._database.execute(
             "INSERT INTO nodes VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET facts = excluded.facts"
             " WHERE json_extract(excluded.facts, '$.rows') > coalesce(json_extract(facts, '$.rows'), -1)",
@@ -73,20 +73,20 @@ class Graph:
         )
 
     def link(self, source: str, target: str, kind: Link, **facts: Any) -> None:
-        """Add an edge between two nodes; one that is there already stays as it is."""
+        """Add an edge between two nodes; an existing one is kept."""
         self._database.execute(
             "INSERT OR IGNORE INTO edges VALUES (?, ?, ?, ?)", (source, target, kind.value, json.dumps(facts))
         )
 
     def count(self, kind: Kind) -> int:
-        """How many nodes of a kind there are."""
+        """The number of nodes of a kind."""
         (count,) = self._database.execute(
             "SELECT count(*) FROM nodes WHERE kind = ?", (kind.value,)
         ).fetchone()
         return int(count)
 
     def nodes(self, *kinds: Kind) -> Iterator[dict[str, Any]]:
-        """The nodes of these kinds or of all: kind by kind as ``Kind`` has them, newest versions first."""
+        """The nodes of these kinds, or all: in the order of ``Kind``, newest versions first."""
         for kind in kinds or Kind:
             for identity, facts in self._database.execute(
                 "SELECT id, facts FROM nodes WHERE kind = ? ORDER BY"
@@ -96,7 +96,7 @@ class Graph:
                 yield {"id": identity, "kind": kind.value, **json.loads(facts)}
 
     def edges(self, *links: Link) -> Iterator[dict[str, Any]]:
-        """The edges of these kinds or of all: ``{"from", "to", "kind", …facts}``."""
+        """The edges of these kinds, or all: ``{"from", "to", "kind", …facts}``."""
         kinds = json.dumps([link.value for link in links or Link])
         for source, target, kind, facts in self._database.execute(
             "SELECT source, target, kind, facts FROM edges"
@@ -106,7 +106,7 @@ class Graph:
             yield {"from": source, "to": target, "kind": kind, **json.loads(facts)}
 
     def objects_of(self, table: str, limit: int) -> tuple[int, list[dict[str, Any]]]:
-        """How many object versions went into a table by its manifests, and those of the newest runs."""
+        """The number of object versions in a table's manifests, and those of the newest runs."""
         self._database.execute("CREATE INDEX IF NOT EXISTS edges_by_target ON edges (target)")
         found = (
             "FROM nodes v JOIN edges p ON p.target = v.id JOIN edges o ON o.target = p.source"

@@ -1,4 +1,4 @@
-"""The tables of a deployment and their lineage documents: listed once each, read side by side."""
+"""The tables of a deployment and their lineage documents: each listed once, read concurrently."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 GRACE = timedelta(minutes=1)
-"""Amazon S3 gives times by the second, and not all from one clock."""
+"""Tolerance for times of Amazon S3: whole seconds, from several clocks."""
 
 _BATCH = 64
 _TELL_EVERY = 100
@@ -43,7 +43,7 @@ _TELL_EVERY = 100
 
 @dataclass(frozen=True, slots=True)
 class Stored:
-    """A lineage document as the listing has it: the first version under its key, for it is written once."""
+    """A lineage document in the listing: the first version of its key, since it is written once."""
 
     place: Place
     version_id: str
@@ -52,7 +52,7 @@ class Stored:
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """A lineage document as it was read; ``lineage`` is ``None`` if it is none, for the reason given."""
+    """A lineage document after reading; ``lineage`` is ``None`` if it is not valid, with the reason."""
 
     place: Place
     sha256: str
@@ -61,7 +61,7 @@ class Read:
 
 
 class Library:
-    """The tables of one deployment. ``tell`` is given a few words from time to time."""
+    """The tables of one deployment. ``tell`` is called with progress messages."""
 
     def __init__(
         self,
@@ -76,7 +76,7 @@ class Library:
             deployment.buckets[short] for short in ("raw-data", "processed", "analytics")
         )
         self.hidden: list[str] = []
-        """Documents that lie under a delete marker, a sentence each; they are read all the same."""
+        """A sentence for each document that is hidden by a delete marker; it is read nevertheless."""
         self._tell = tell
         self._workers = workers
         self._documents: dict[str, list[Stored]] = {}
@@ -101,7 +101,7 @@ class Library:
             for entry in list_versions(self.s3, folder.bucket, f"{folder.key}/_lineage/"):
                 place = parse_place(folder.bucket, entry.key)
                 if place is not None and entry.is_delete_marker:
-                    self.hidden.append(f"{place.uri} was deleted: a delete marker lies over it.")
+                    self.hidden.append(f"{place.uri} was deleted: it is hidden by a delete marker.")
                 elif place is not None:
                     found[place] = Stored(
                         place, entry.version_id, entry.last_modified
@@ -116,7 +116,7 @@ class Library:
         return self._versions[table]
 
     def before(self, made: TableVersion) -> TableVersion | None:
-        """The newest version before this one that has a document."""
+        """The newest earlier version that has a document."""
         versions = self.versions(made.table)
         index = bisect_left(versions, made.version)
         return TableVersion(made.table, versions[index - 1]) if index else None
@@ -126,7 +126,7 @@ class Library:
         return Kind.SILVER if parse_s3_uri(table).bucket == self.processed else Kind.GOLD
 
     def listed(self, bucket: str, prefix: str, after: str = "") -> Iterator[tuple[str, datetime]]:
-        """Keys below a prefix that come after a key, in order, with the times they were stored."""
+        """Keys below a prefix after a given key, in order, with the times they were stored."""
         pages = self.s3.get_paginator("list_objects_v2").paginate(
             Bucket=bucket, Prefix=prefix, StartAfter=after
         )
@@ -135,7 +135,7 @@ class Library:
                 yield entry["Key"], entry["LastModified"]
 
     def read(self, documents: Sequence[Stored]) -> Iterator[Read]:
-        """Read documents, in whatever order they come."""
+        """Read documents, in any order."""
         for number, found in enumerate(map_concurrently(self._read, documents, self._workers), start=1):
             if number % _TELL_EVERY == 0:
                 self._tell(
@@ -152,17 +152,17 @@ class Library:
             sha256 = hashlib.sha256(data).hexdigest()
             return Read(place, sha256, parse_lineage(data, place))
         except EvidenceError as error:
-            problem = f"is no lineage document: {error.message}"
+            problem = f"is not a lineage document: {error.message}"
         except (GoneError, UnreadableError) as error:
             problem = f"could not be read: {error}"
         except (BotoCoreError, ClientError, CustodyError):
             raise
-        except Exception as error:  # noqa: BLE001 - it is told, and one document ends no walk
+        except Exception as error:  # noqa: BLE001 - it is reported, and one document must not end the walk
             problem = f"could not be read: {describe_defect(error)}"
         return Read(place, sha256, None, f"{place.uri} {problem}")
 
     def history(self, made: TableVersion) -> Iterator[Read]:
-        """The documents a version of a table stands on, newest first, up to one that replaced everything."""
+        """The documents on which a table version depends, newest first, up to one that replaced everything."""
         documents = [item for item in self.documents(made.table) if item.place.made.version <= made.version]
         documents.reverse()
         start, size = 0, 1
@@ -176,7 +176,7 @@ class Library:
             start, size = start + size, _BATCH
 
     def commit_of(self, table: str, key: str) -> int | None:
-        """The version of a table whose commit adds the file at ``key``; ``None`` if none does."""
+        """The version of a table whose commit adds the file at ``key``; ``None`` if there is none."""
         folder = parse_s3_uri(table)
         stored = [at for found, at in self.listed(folder.bucket, key) if found == key]
         not_before = stored[0] - GRACE if stored else None
@@ -202,7 +202,7 @@ class Library:
         try:
             data = fetch(self.s3, ObjectVersion(bucket, key, ""), lambda found: found["Body"].read())
         except (GoneError, UnreadableError):
-            return None  # vacuumed, or not ours to read: another commit may add it all the same
+            return None  # vacuumed, or access denied: another commit may add it
         for line in data.splitlines():
             try:
                 added = json.loads(line)["add"]["path"]

@@ -1,4 +1,4 @@
-"""What a person names a version of a table by."""
+"""The ways to name a version of a table."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _IN_TABLE = re.compile(r"(tables/[^/]+)/?(.*)", re.DOTALL)
 
 
 def of_name(library: Library, target: str) -> tuple[TableVersion, TableVersion]:
-    """The version of a table that ``name`` or ``name@version`` names, and the one whose document tells of it.
+    """The version of a table that ``name`` or ``name@version`` names, and the one whose document covers it.
 
     The two differ for a quarantine. Without a version it is the newest with a document. Raises ``UsageError``
     if there is none.
@@ -29,14 +29,14 @@ def of_name(library: Library, target: str) -> tuple[TableVersion, TableVersion]:
 
 
 def of_location(library: Library, location: S3Location) -> tuple[TableVersion, TableVersion]:
-    """As ``of_name``, for a table's folder or anything in it: a document, a file of the log, a data file.
+    """Like ``of_name``, for a table's folder or anything in it: a document, a file of the log, a data file.
 
     Raises ``EvidenceError`` if no document covers the version that a file belongs to.
     """
     bucket, key = location.bucket, location.key
     if bucket not in {library.processed, library.analytics}:
         raise UsageError(
-            f"{bucket} is not a bucket of this deployment's lake.",
+            f"{bucket} is not a data bucket of this deployment.",
             f"Those are {library.raw}, {library.processed} and {library.analytics}.",
         )
     match = _IN_TABLE.fullmatch(key)
@@ -49,7 +49,9 @@ def of_location(library: Library, location: S3Location) -> tuple[TableVersion, T
     commit = parse_commit(bucket, key)
     version = library.commit_of(table, key) if commit is None else commit.version
     if version is None:
-        raise UsageError(f"No commit of {table} adds the file {match[2]!r}.", "It is no data of that table.")
+        raise UsageError(
+            f"No commit of {table} adds the file {match[2]!r}.", "It is not a data file of that table."
+        )
     return _version(library, table, version, covering=True)
 
 
@@ -74,7 +76,7 @@ def _version(
         if not after:
             raise EvidenceError(
                 f"No lineage document covers {TableVersion(table, version)}.",
-                "The run that wrote it did not come to its end, or no job wrote it: see custody verify.",
+                "The run that wrote it did not finish, or it was not written by a job: see custody verify.",
             )
         version = min(after)
     elif version not in pairs:
@@ -91,6 +93,6 @@ def _tables(library: Library) -> list[str]:
 
 
 def _what_there_is(library: Library) -> str:
-    """The remedy for a table that is not there."""
+    """The remedy for a table that does not exist."""
     names = sorted(TableVersion(uri, 0).name for uri in _tables(library))
     return f"There are: {', '.join(names)}." if names else "There are no tables yet: no job has run."

@@ -1,18 +1,18 @@
-"""Walking lineage: from a table's version back to object versions, from an object version forth to tables.
+"""Following lineage: from a table's version back to object versions, or from an object version to tables.
 
 What a version of a table was made from:
 
 - The inputs that its lineage document names. For a silver table those are the object versions of a manifest,
   for a gold table versions of silver tables.
-- Where the run kept rows of the version before, everything that version was made from: silver tables are
-  merged, so a version of one stands on all documents up to it; a gold run that names days replaces those days
-  alone. A gold run that names none replaces the whole table, and stands on its own inputs.
+- If the run kept rows of the previous version, everything that version was made from: silver tables are
+  merged, so a version depends on all documents up to it; a gold run that names days replaces only those days.
+  A gold run that names none replaces the whole table, and depends only on its own inputs.
 
-A run that found nothing new may have left its document at the version that was there.
+A run without new data may have written its document for the existing version.
 
-An object version that a run refused is no input. Both directions follow the same edges, so a table's version
-is found from an object version exactly if the object version is found from it. Nothing is checked here
-against receipts: that is ``custody verify``, claim ``lineage.inputs``.
+An object version that a run refused is not an input. Both directions follow the same edges, so a table's
+version is found from an object version exactly if the object version is found from it. Receipts are not
+checked here, but by ``custody verify``, claim ``lineage.inputs``.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ if TYPE_CHECKING:
 
 @dataclass
 class Walk:
-    """What was found on the way from ``start``. ``graph`` goes with whoever made it."""
+    """What was found from ``start``. The caller owns ``graph``."""
 
     graph: Graph
     start: str = ""
     missing: list[str] = field(default_factory=list)
-    """What should be there and is not, or cannot be read: a sentence each."""
+    """A sentence for everything that should be there and is missing or unreadable."""
     notes: list[str] = field(default_factory=list)
-    """What else is to be known: a sentence each."""
+    """Remarks, a sentence each."""
 
     @property
     def exit_code(self) -> int:
@@ -53,11 +53,11 @@ class Walk:
 
 
 def walk(library: Library, graph: Graph, target: str) -> Walk:
-    """Walk from ``target``: forth from an object of raw data, back from whatever is a table's.
+    """Follow lineage from ``target``: forward from an object of raw data, back from a table.
 
     ``target`` is ``s3://…`` of a raw object, with a version or for all of them; of a table's folder or of
     anything in it (its lineage document, a file of its log, a data file); or a table's name, with or without
-    ``@version``. Without a version it is the newest that has a document.
+    ``@version``. The default version is the newest that has a document.
 
     Raises ``UsageError`` if there is no such object, table or version, ``EvidenceError`` if no document
     covers the version that a file belongs to.
@@ -85,7 +85,7 @@ def walk(library: Library, graph: Graph, target: str) -> Walk:
 
 
 def newest_versions(library: Library, bucket: str) -> list[TableVersion]:
-    """The newest version with a document of each table of a bucket that has one."""
+    """The newest version with a document for each table of a bucket that has one."""
     return [
         TableVersion(table, versions[-1])
         for table in library.tables(bucket)
@@ -94,7 +94,7 @@ def newest_versions(library: Library, bucket: str) -> list[TableVersion]:
 
 
 def back(library: Library, found: Walk, targets: Iterable[TableVersion]) -> None:
-    """Walk from versions of tables, each of which has a document, back to all they were made from."""
+    """Go from versions of tables, each with a document, back to everything they were made from."""
     needed: dict[str, int] = {}
     for made in targets:
         if library.kind(made.table) is Kind.SILVER:
@@ -108,7 +108,7 @@ def back(library: Library, found: Walk, targets: Iterable[TableVersion]) -> None
             for source in read.lineage.tables:
                 if library.kind(source.table) is not Kind.SILVER:
                     found.missing.append(
-                        f"{read.place.uri} names {source}, which is no table of processed data."
+                        f"{read.place.uri} names {source}, which is not a table of processed data."
                     )
                     continue
                 _add_source(library, found, source, read.place.made)
@@ -128,9 +128,9 @@ def back(library: Library, found: Walk, targets: Iterable[TableVersion]) -> None
 
 
 def _forth(library: Library, found: Walk, location: S3Location) -> None:
-    """Walk from an object's versions to every version of a table that was made from one of them."""
+    """Go from an object's versions to every version of a table that was made from one of them."""
     if not location.key:
-        raise UsageError("That names a bucket and no object.", "Write s3://bucket/key.")
+        raise UsageError("The URI names a bucket but no object.", "Write s3://bucket/key.")
     stored = _stored_versions(library.s3, location)
     since = min((entry.last_modified for entry in stored), default=None)
     found.start = f"s3://{location.bucket}/{quote_key(location.key)}"
@@ -166,7 +166,7 @@ def _forth(library: Library, found: Walk, location: S3Location) -> None:
 
 
 def _forth_to_silver(library: Library, found: Walk, reads: list[Read], first: int) -> None:
-    """Add the versions of a silver table from the first on that names a wanted object, and quarantines."""
+    """Add the versions of a silver table from the first that names a wanted object, and quarantines."""
     older: Lineage | None = None
     for read in reads:
         if read.place.made.version < first:
@@ -183,7 +183,7 @@ def _forth_to_silver(library: Library, found: Walk, reads: list[Read], first: in
 def _forth_to_gold(
     library: Library, found: Walk, table: str, since: datetime | None, first: dict[str, int]
 ) -> None:
-    """Add the versions of a gold table that were made from silver tables, from these versions of them on."""
+    """Add the versions of a gold table that were made from these or later versions of silver tables."""
     made_from: int | None = None
     for read in _read_since(library, found, table, since, lambda _: False):
         sources = [
@@ -209,7 +209,7 @@ def _read_since(
     since: datetime | None,
     is_wanted: Callable[[ObjectVersion], bool],
 ) -> list[Read]:
-    """The table's documents stored since then, by version, each with those of its objects that are wanted.
+    """The table's documents stored since then, by version, each with its wanted objects.
 
     A document is stored after the objects that it names.
     """
@@ -229,18 +229,18 @@ def _read_since(
 
 
 def _stored_versions(s3: S3Client, location: S3Location) -> list[VersionEntry]:
-    """The versions of an object that Amazon S3 has, or the one asked for."""
+    """The versions of an object in Amazon S3, or the requested one."""
     stored = []
     for entry in list_versions(s3, location.bucket, location.key):
         if entry.key != location.key:
-            break  # A listing begins with the shortest key.
+            break  # The shortest key is listed first.
         if not entry.is_delete_marker and location.version_id in {None, entry.version_id}:
             stored.append(entry)
     return stored
 
 
 def _add_version(library: Library, found: Walk, read: Read, oldest: int = -1) -> None:
-    """Add the version a document is of, and that it keeps rows of the one before unless that is too old."""
+    """Add a document's version, and that it keeps rows of the previous one unless that is too old."""
     made, lineage = read.place.made, read.lineage
     facts = {
         "table": made.table,
@@ -263,7 +263,7 @@ def _add_version(library: Library, found: Walk, read: Read, oldest: int = -1) ->
 
 
 def _add_source(library: Library, found: Walk, source: TableVersion, made: TableVersion) -> None:
-    """Add that a gold version was made from a silver one; a silver one without a document is missing."""
+    """Add that a gold version was made from a silver one; report a silver one without a document."""
     before = library.before(TableVersion(source.table, source.version + 1))
     if before != source:
         sentence = f"{source} has no lineage document, and {made} was made from it."
@@ -309,7 +309,7 @@ def _add_inputs(graph: Graph, lineage: Lineage) -> None:
 
 
 def _link_quarantines(graph: Graph, older: Lineage, newer: Lineage) -> None:
-    """Add that a quarantine keeps the rows that it had."""
+    """Add that a quarantine keeps its earlier rows."""
     for before, after in zip(older.outputs[1:], newer.outputs[1:], strict=False):
         if before.made < after.made and before.made.table == after.made.table:
             graph.link(str(before.made), str(after.made), Link.KEPT)

@@ -1,7 +1,7 @@
-"""Receipts for objects that have none: which lack one, asking the recorder for it, waiting until it is there.
+"""Receipts for objects without one: find them, send requests to the recorder, wait for the receipt.
 
-Nothing here signs. A request goes into the recorder's own queue and ends as a receipt like any other, or in
-the dead-letter queue; asked for twice, a receipt is still made once.
+Nothing here signs. A request is a message in the recorder's queue and ends as a receipt like any other, or in
+the dead-letter queue; if it is requested twice, a receipt is still made once.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs.type_defs import SendMessageBatchRequestEntryTypeDef
 
 BATCH_MESSAGES = 10
-"""What SendMessageBatch takes at most (Amazon SQS API Reference)."""
+"""The maximum for SendMessageBatch (Amazon SQS API Reference)."""
 
 SEND_ATTEMPTS = 5
-"""How often a message that Amazon SQS did not take for a reason of its own is sent."""
+"""Attempts to send a message that Amazon SQS rejects because of an error on its side."""
 
 
 class ReceiptState(StrEnum):
@@ -39,34 +39,34 @@ class ReceiptState(StrEnum):
     PRESENT = "present"
     MISSING = "missing"
     HIDDEN = "hidden"
-    """There is one under a delete marker: somebody meant it not to be seen. A new one would cover that up."""
+    """It is hidden by a delete marker: somebody wanted to hide it. A new one would cover that up."""
 
 
 @dataclass(slots=True)
 class BackfillCounts:
-    """What a backfill saw and did, in object versions."""
+    """The counts of a backfill, in object versions."""
 
     listed: int = 0
     recorded: int = 0
-    """Had a receipt already."""
+    """Already had a receipt."""
     sent: int = 0
-    """Handed to the recorder."""
+    """Sent to the recorder."""
     failed: int = 0
-    """Amazon SQS did not take the request: run it again."""
+    """Not accepted by Amazon SQS: run it again."""
     hidden: int = 0
-    """Have a receipt under a delete marker: a finding."""
+    """Have a receipt hidden by a delete marker: a finding."""
     outside: int = 0
-    """Lie where nothing is recorded."""
+    """Outside the recorded prefixes."""
     unversioned: int = 0
-    """Written before versioning was on: nothing names exactly these bytes, so no receipt can."""
+    """Written before versioning was enabled: they have no version id that a receipt could name."""
 
     def to_dict(self) -> dict[str, int]:
-        """The counts as they stand in a JSON document."""
+        """The counts for a JSON document."""
         return asdict(self)
 
     @property
     def exit_code(self) -> int:
-        """1 if receipts are hidden, 3 if requests were not taken, else 0."""
+        """1 if receipts are hidden, 3 if requests were not accepted, else 0."""
         return EvidenceError.exit_code if self.hidden else CannotCheckError.exit_code if self.failed else 0
 
 
@@ -80,11 +80,11 @@ def backfill(
     on_progress: Callable[[BackfillCounts], None] = lambda counts: None,
     sleep: Callable[[float], None] = time.sleep,
 ) -> BackfillCounts:
-    """Ask for a receipt for every object version under ``scope`` that must have one and has none.
+    """Request a receipt for every object version under ``scope`` that must have one and has none.
 
-    A page of the listing is in memory at a time. It can be stopped and started again: what has its receipt by
-    then is left alone, and what is still in the queue is recorded once all the same.
-    Raises ``UsageError`` if nothing under ``scope`` is ever recorded.
+    Only one page of the listing is in memory. It can be stopped and started again: versions that have a
+    receipt by then are skipped, and those still in the queue are nevertheless recorded once. Raises
+    ``UsageError`` if nothing under ``scope`` is recorded.
     """
     _require_recorded_scope(deployment, scope)
     counts = BackfillCounts()
@@ -115,7 +115,7 @@ def backfill(
 def receipt_states(
     s3: S3Client, deployment: Deployment, versions: Collection[ObjectVersion]
 ) -> dict[ObjectVersion, ReceiptState]:
-    """Look up the receipts of object versions of one bucket that lie near each other in a listing.
+    """Look up the receipts of object versions of one bucket that are close together in a listing.
 
     Receipts sort almost as their objects do, so a page of objects costs about one page of receipts.
     """
@@ -140,10 +140,10 @@ def request_receipts(
     requested_at: datetime,
     sleep: Callable[[float], None] = time.sleep,
 ) -> list[ObjectVersion]:
-    """Ask the recorder for the receipts of up to ten object versions; return those it could not be asked for.
+    """Request the receipts of up to ten object versions; return those for which the request failed.
 
-    Amazon SQS takes or refuses each message of a batch by itself: what it refused for a reason of its own is
-    sent again, a little later each time; what it says is our fault is not.
+    Amazon SQS accepts or rejects each message of a batch separately: messages rejected because of an error on
+    its side are sent again with growing delays; those with a sender fault are not.
     """
     waiting: dict[str, ObjectVersion] = {str(index): version for index, version in enumerate(versions)}
     refused: list[ObjectVersion] = []
@@ -164,12 +164,12 @@ def request_receipts(
 
 
 def find_version(s3: S3Client, deployment: Deployment, location: S3Location) -> ObjectVersion:
-    """Return the object version that ``location`` names, the current one if it names none.
+    """Return the object version that ``location`` names, or the current one.
 
-    Raises ``UsageError`` if there is no such version or it is none that is recorded.
+    Raises ``UsageError`` if there is no such version or it is not recorded.
     """
     if not location.key:
-        raise UsageError("That names a bucket and no object.", "Use custody backfill for many objects.")
+        raise UsageError("The URI names a bucket but no object.", "Use custody backfill for many objects.")
     name = f"s3://{location.bucket}/{quote_key(location.key)}"
     try:
         if location.version_id is None:
@@ -186,10 +186,10 @@ def find_version(s3: S3Client, deployment: Deployment, location: S3Location) -> 
     version = ObjectVersion(location.bucket, location.key, head.get("VersionId", "null"))
     if not may_have_receipt(deployment, version):
         raise UsageError(
-            f"{name} lies where nothing is recorded.", "Add its prefix to recorded_prefixes and apply."
+            f"{name} is outside the recorded prefixes.", "Add its prefix to recorded_prefixes and apply."
         )
     if version.version_id == "null":
-        raise UsageError(f"{name} has no version id.", "Write it again: versioning is on now.")
+        raise UsageError(f"{name} has no version id.", "Write it again: versioning is enabled now.")
     return version
 
 
@@ -202,12 +202,12 @@ def await_receipt(
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
 ) -> None:
-    """Return once the receipt is there; raises ``CannotCheckError`` if it does not come in time."""
+    """Return once the receipt is there; raises ``CannotCheckError`` if it does not arrive in time."""
     deadline = clock() + timeout_seconds
     while receipt_states(s3, deployment, [version])[version] is not ReceiptState.PRESENT:
         if clock() > deadline:
             raise CannotCheckError(
-                f"No receipt came within {timeout_seconds:.0f} s. The request stays in the queue.",
+                f"No receipt within {timeout_seconds:.0f} s. The request stays in the queue.",
                 "Run custody doctor to see which stage is broken.",
             )
         sleep(1)
@@ -224,7 +224,7 @@ def _version_pages(s3: S3Client, scope: S3Location) -> Iterator[list[ObjectVersi
 
 def _listed_receipts(s3: S3Client, bucket: str, first: str, last: str) -> Iterator[tuple[str, ReceiptState]]:
     """List the receipts with keys from ``first`` to ``last``; Amazon S3 lists in the order of UTF-8 bytes."""
-    # a listing starts after its marker, and any beginning of a key comes before the key
+    # a listing starts after its marker, and any prefix of a key sorts before the key
     marker: dict[str, str] = {"KeyMarker": first[:-1]}
     while marker["KeyMarker"] <= last:
         page = s3.list_object_versions(Bucket=bucket, Prefix=RECEIPT_PREFIX, **marker)  # type: ignore[arg-type]
@@ -241,7 +241,7 @@ def _listed_receipts(s3: S3Client, bucket: str, first: str, last: str) -> Iterat
 
 
 def may_have_receipt(deployment: Deployment, version: ObjectVersion) -> bool:
-    """Whether the recorder makes receipts for this place; it never does for the provenance bucket."""
+    """Whether the recorder makes receipts for this key; it never does for the provenance bucket."""
     is_provenance = version.bucket == deployment.buckets["provenance"]
     return deployment.is_recorded(version.bucket, version.key) and not is_provenance
 

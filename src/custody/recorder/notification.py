@@ -1,7 +1,7 @@
-"""What Amazon S3 and ``custody record``/``backfill`` put into the recorder's queue.
+"""The messages that Amazon S3 and ``custody record``/``backfill`` send to the recorder's queue.
 
-Source: Amazon S3 User Guide, "Event message structure". The schema's minor version has grown from 2.1 to 2.6
-and will grow on; what is read here is in all of them.
+Source: Amazon S3 User Guide, "Event message structure". The minor version of the schema has increased from
+2.1 to 2.6 and will increase further; all of them have the fields that are read here.
 """
 
 from __future__ import annotations
@@ -21,22 +21,22 @@ from custody.times import format_time
 BACKFILL_SOURCE = "custody:backfill"
 BACKFILL_NAME = "Backfill"
 MAX_MESSAGE_BYTES = 1024 * 1024
-"""The largest message Amazon SQS carries (Amazon SQS Developer Guide, "Message quotas")."""
+"""The largest message of Amazon SQS (Amazon SQS Developer Guide, "Message quotas")."""
 
 _EVENT_VERSION = re.compile(r"2\.\d+", re.ASCII)
 
 
 class MalformedMessageError(CustodyError):
-    """A message names no object version for certain; it belongs in the dead-letter queue."""
+    """A message does not reliably name an object version; it belongs in the dead-letter queue."""
 
 
 class SkipReason(StrEnum):
-    """Why something in the queue needs no receipt. Nothing is skipped for any other reason."""
+    """Why a message needs no receipt. Nothing is skipped for any other reason."""
 
     TEST_EVENT = "test_event"
     """Amazon S3 sends ``s3:TestEvent`` when a notification is configured."""
     RECEIPT = "receipt"
-    """An object of the provenance bucket: a receipt for a receipt would go on for ever."""
+    """An object of the provenance bucket: receipts for receipts would never end."""
     NOT_CREATED = "not_created"
     """An event that creates no object version."""
     DELETE_MARKER = "delete_marker"
@@ -45,13 +45,13 @@ class SkipReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ObjectCreated:
-    """One object version that came to be, as its notification told it; ``None`` is what it did not tell."""
+    """One new object version according to its notification; ``None`` for missing fields."""
 
     version: ObjectVersion
     name: str
     """``ObjectCreated:Put`` and so on; ``Backfill`` for our own messages."""
     time: datetime
-    """When the write happened; for a backfill, when it was asked for."""
+    """When the write happened; for a backfill, when it was requested."""
     request_id: str | None = None
     principal_id: str | None = None
     source_ip: str | None = None
@@ -73,10 +73,10 @@ class Skipped:
 
 
 def parse_message(body: str) -> list[ObjectCreated | Skipped]:
-    """Read the body of one SQS message: every record in it, in its order.
+    """Read the body of one SQS message: every record in it, in order.
 
-    Raises ``MalformedMessageError`` if anything in it cannot be read for certain: then nothing of the
-    message is used, for what is lost in it cannot be told.
+    Raises ``MalformedMessageError`` if any part of it cannot be read reliably: then nothing of the message is
+    used, since it is unknown what was lost.
     """
     try:
         document = parse_object(body, "message", MAX_MESSAGE_BYTES)
@@ -92,9 +92,9 @@ def parse_message(body: str) -> list[ObjectCreated | Skipped]:
 
 
 def backfill_message(version: ObjectVersion, requested_at: datetime) -> str:
-    """The body of a message that asks the recorder for the receipt of an object version that has none.
+    """The body of a message that requests the receipt of an object version without one.
 
-    It is shaped as Amazon S3 shapes its own, but claims nothing about who wrote the object: no request id,
+    It has the format of Amazon S3's own messages, but says nothing about who wrote the object: no request id,
     principal, address or sequencer.
     """
     record = {
@@ -149,7 +149,7 @@ def _parse_record(record: Fields) -> ObjectCreated | Skipped:
 
 
 def _decode_key(encoded: str) -> str:
-    """Amazon S3 encodes the keys in notifications as forms are (a space as ``+``), and so do we."""
+    """Amazon S3 URL-encodes keys in notifications like form data (a space as ``+``), and so does this kit."""
     try:
         key = unquote_plus(encoded, errors="strict")
         length = len(key.encode())
@@ -157,6 +157,6 @@ def _decode_key(encoded: str) -> str:
         raise EvidenceError(f"The message's key {encoded[:80]!r} is not UTF-8 once decoded.") from error
     if length > MAX_KEY_BYTES:
         raise EvidenceError(
-            f"The message's key is {length} bytes long; Amazon S3 has none over {MAX_KEY_BYTES}."
+            f"The message's key is {length} bytes long; Amazon S3 allows at most {MAX_KEY_BYTES}."
         )
     return key

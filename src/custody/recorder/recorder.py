@@ -1,8 +1,9 @@
-"""The recorder: one signed receipt for each object version that comes to be.
+"""The recorder: one signed receipt for each new object version.
 
-Every event ends in one of three ways. A receipt is there (now, or already before), the event is skipped for
-a named reason, or an exception leaves ``process``: then the queue delivers the message again and in the end
-puts it where an alarm looks. Doing an event twice does no harm, since a receipt is only ever created.
+Every event ends in one of three ways. There is a receipt (new, or existing), the event is skipped for a named
+reason, or ``process`` raises an exception: then the queue delivers the message again, and finally moves it to
+the dead-letter queue, which has an alarm. Processing an event twice is harmless, since a receipt is created
+only once.
 """
 
 from __future__ import annotations
@@ -45,19 +46,19 @@ class ObjectGoneError(CustodyError):
 
 
 class StreamBrokenError(CustodyError):
-    """The object's bytes stopped before their end."""
+    """The object's stream ended early."""
 
 
 class WrongVersionError(CustodyError):
-    """Amazon S3 answered with another version than the one asked for."""
+    """Amazon S3 returned another version than the requested one."""
 
 
 class KeyNotInForceError(CustodyError):
-    """The signing key is not valid yet: what it signed now would never verify."""
+    """The signing key is not valid yet: receipts signed now would never be valid."""
 
 
 class PlaceTakenError(CustodyError):
-    """Something else lies where the receipt belongs, and nothing there is ever replaced."""
+    """There is another object under the receipt's key, and nothing there is ever replaced."""
 
 
 class Result(StrEnum):
@@ -69,7 +70,7 @@ class Result(StrEnum):
 
 
 class Failure(StrEnum):
-    """Why an event did not end; the value is the name of its metric."""
+    """Why an event failed; the value is the name of its metric."""
 
     MALFORMED = "FailedMalformed"
     OBJECT_GONE = "FailedObjectGone"
@@ -84,13 +85,13 @@ class Failure(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """The end of one event that did not fail."""
+    """The outcome of one event that did not fail."""
 
     result: Result
     subject: str
     """The object version's URI."""
     size_bytes: int = 0
-    """How many bytes were hashed for it."""
+    """The number of bytes hashed for it."""
     reason: SkipReason | None = None
     """Why it was skipped."""
 
@@ -114,7 +115,7 @@ _ARCHIVED_CODE = "InvalidObjectState"
 
 
 class Recorder:
-    """Records object versions. One instance serves any number of messages, also at once."""
+    """Records object versions. One instance handles any number of messages, also concurrently."""
 
     def __init__(
         self,
@@ -137,12 +138,12 @@ class Recorder:
         self._key_valid_from = key_valid_from
         self._clock = clock
         self._counting = Lock()
-        """Powertools' metrics are not safe to add to from several threads."""
+        """Powertools' metrics are not thread-safe."""
 
     def process(self, body: str) -> list[Outcome]:
-        """Bring every event of one message to its end.
+        """Process every event of one message.
 
-        One event that fails keeps none of the others back; all that failed are then raised as an
+        If one event fails, the others are still processed; all failures are then raised as an
         ``ExceptionGroup``, so that the message is delivered again. A message that cannot be read raises
         ``MalformedMessageError``.
         """
@@ -174,12 +175,12 @@ class Recorder:
         return self.record(event)
 
     def record(self, event: ObjectCreated) -> Outcome:
-        """Hash one object version and write its receipt, unless there is one.
+        """Hash one object version and write its receipt, unless it has one.
 
         Raises ``ObjectGoneError``, ``StreamBrokenError``, ``WrongVersionError``, ``KeyNotInForceError``,
-        ``PlaceTakenError``, or botocore's exceptions where Amazon S3 or AWS KMS refuse or cannot be reached.
+        ``PlaceTakenError``, or botocore's exceptions if Amazon S3 or AWS KMS deny or cannot be reached.
         """
-        self._require_key_in_force(self._clock())  # before an object is read that may be large
+        self._require_key_in_force(self._clock())  # before reading an object, which may be large
         version = event.version
         try:
             found = self._s3.get_object(Bucket=version.bucket, Key=version.key, VersionId=version.version_id)
@@ -191,7 +192,7 @@ class Recorder:
             raise
         sha256, size_bytes = _hash(found, version.uri)
         if (answered := found.get("VersionId")) != version.version_id:
-            raise WrongVersionError(f"Amazon S3 gave version {answered} for {version.uri}.")
+            raise WrongVersionError(f"Amazon S3 returned version {answered} for {version.uri}.")
         recorded_at = self._clock()
         self._require_key_in_force(recorded_at)
         receipt = Receipt(
@@ -226,7 +227,7 @@ class Recorder:
             )
 
     def _require_receipt(self, version: ObjectVersion, sha256: str) -> None:
-        """See that what lies in a receipt's place says what the receipt would; its signature is not checked.
+        """Check that the existing object under a receipt's key is the receipt; its signature is not checked.
 
         Raises ``PlaceTakenError`` if it does not.
         """
@@ -242,8 +243,8 @@ class Recorder:
                 return
             why = f"It is of {receipt.version.uri} with SHA-256 {receipt.sha256}."
         raise PlaceTakenError(
-            f"What lies in the place of the receipt of {version.uri} is no receipt of it. {why}",
-            "Somebody else than the recorder wrote there: see CloudTrail.",
+            f"The object under the key of the receipt of {version.uri} is not its receipt. {why}",
+            "It was not written by the recorder: see CloudTrail.",
         )
 
     def _count(self, outcome: Outcome) -> None:
@@ -273,7 +274,7 @@ _FAILURES: tuple[tuple[type[Exception], Failure], ...] = (
 
 
 def classify(error: Exception) -> Failure:
-    """Which failure an exception of ``Recorder.process`` is counted as."""
+    """The failure that an exception of ``Recorder.process`` is counted as."""
     for kind, failure in _FAILURES:
         if isinstance(error, kind):
             return failure
@@ -293,14 +294,14 @@ def _hash(found: GetObjectOutputTypeDef, subject: str) -> tuple[str, int]:
         try:
             return hash_stream(body, found["ContentLength"])
         except (HTTPClientError, IncompleteReadError, ShortStreamError) as error:
-            raise StreamBrokenError(f"The bytes of {subject} stopped before their end: {error}") from error
+            raise StreamBrokenError(f"The stream of {subject} ended early: {error}") from error
 
 
 def _code(error: ClientError) -> str:
-    """The error's code; Amazon S3 passes those of AWS KMS on as ``KMS.…``."""
+    """The error code; Amazon S3 returns those of AWS KMS as ``KMS.…``."""
     return error.response["Error"].get("Code", "").removeprefix("KMS.")
 
 
 def _is_delete_marker(error: ClientError) -> bool:
-    """A GET that names a delete marker's version is answered 405 (Amazon S3 API Reference, GetObject)."""
+    """A GET for a delete marker's version returns 405 (Amazon S3 API Reference, GetObject)."""
     return error.response["ResponseMetadata"]["HTTPStatusCode"] == 405

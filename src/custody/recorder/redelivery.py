@@ -1,9 +1,9 @@
-"""When a message that a function failed comes again.
+"""When a failed message is delivered again.
 
-AWS Lambda wants a queue's visibility timeout to be six times the function's (AWS Lambda Developer Guide,
-"Using Lambda with Amazon SQS"): 90 minutes for the longest there is. A message that failed stays hidden that
-long unless somebody says otherwise, and one throttled call would make a receipt late. So the function says
-otherwise: soon after the first failure, later after each further one.
+AWS recommends a visibility timeout of six times the function's timeout (AWS Lambda Developer Guide, "Using
+Lambda with Amazon SQS"): 90 minutes for the longest timeout. A failed message stays hidden that long by
+default, so one throttled call would make a receipt late. So the function sets a shorter timeout for failed
+messages, which grows with each failure.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ LONGEST_DELAY_SECONDS = 900
 
 
 def delay_seconds(receive_count: int) -> int:
-    """How long to hide a message that was received so often and failed: 15 s, then 1, 4 and 15 minutes."""
+    """How long to hide a failed message, by the number of receives: 15 s, then 1, 4 and 15 minutes."""
     return min(FIRST_DELAY_SECONDS << 2 * (receive_count - 1), LONGEST_DELAY_SECONDS)
 
 
 def hide_for_delay(sqs: SQSClient, queue_arn: str, receipt_handle: str, receive_count: int) -> None:
-    """Set the time after which a message that failed is delivered again.
+    """Set the time after which a failed message is delivered again.
 
-    Raises botocore's ``ClientError`` if Amazon SQS refuses; the message then comes when the queue's own
-    timeout ends.
+    Raises botocore's ``ClientError`` if Amazon SQS denies it; the message is then delivered when the queue's
+    own timeout ends.
     """
     *_, account_id, name = queue_arn.split(":")
     sqs.change_message_visibility(

@@ -1,4 +1,4 @@
-"""The page to show: one self-contained HTML file that an auditor can read, print and keep."""
+"""The report page: one self-contained HTML file that an auditor can read, print and keep."""
 
 from __future__ import annotations
 

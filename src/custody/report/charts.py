@@ -1,4 +1,4 @@
-"""Geometry of the report's pictures: numbers in, positions out. The template draws them."""
+"""Geometry of the report's charts: from numbers to positions. The template draws them."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from datetime import UTC, datetime, timedelta
 from custody.ledger.ledger import LedgerStatus, TimelineCount, TimeUnit
 
 LAYERS = ("bronze", "silver", "gold", "provenance", "audit_log", "unknown")
-"""The layers of the ledger, in the order in which data passes them."""
+"""The layers of the ledger, in the order of the data flow."""
 
 STATUSES = tuple(status.value for status in LedgerStatus)
 
 WIDTH = 1000
-"""Width of every picture in its own units; the page scales it."""
+"""Width of every chart in its own units; the page scales it."""
 
 _MAX_BINS = 60
 _LANE_HEIGHT = 64
@@ -54,7 +54,7 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """The timeline of one layer; ``base`` is the line its blocks stand on."""
+    """The timeline of one layer; ``base`` is its baseline."""
 
     layer: str
     total: int
@@ -72,7 +72,7 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """Writes over time, a lane a layer."""
+    """Writes over time, one lane per layer."""
 
     height: float
     axis: float
@@ -83,14 +83,14 @@ class Timeline:
 
 
 def order(names: Iterable[str], known: Sequence[str]) -> list[str]:
-    """Sort names in the known order, any others behind them."""
+    """Sort names in the known order, any others after them."""
     return sorted(names, key=lambda name: (known.index(name) if name in known else len(known), name))
 
 
 def stacked(counts: Mapping[str, int], width: float = WIDTH) -> tuple[Segment, ...]:
-    """Lay counts side by side over ``width``, in the order given; none of a count that is not zero vanishes.
+    """Lay out counts over ``width``, in the given order; every count above zero is visible.
 
-    The least a segment gets is half a hundredth of the width, taken from the others in proportion.
+    The minimum width of a segment is 0.5%, taken from the others in proportion.
     """
     present = {name: count for name, count in counts.items() if count > 0}
     total = sum(present.values())
@@ -105,12 +105,12 @@ def stacked(counts: Mapping[str, int], width: float = WIDTH) -> tuple[Segment, .
 
 
 def choose_unit(span: timedelta) -> TimeUnit:
-    """Return the smallest unit of which ``span`` holds no more than 600."""
+    """Return the smallest unit of which ``span`` has at most 600."""
     return next((unit for unit in TimeUnit if span <= 600 * unit.length), TimeUnit.DAY)
 
 
 def timeline(counts: Sequence[TimelineCount], unit: TimeUnit) -> Timeline | None:
-    """Lay out writes over time in at most 60 bins of a round length; None if there is nothing to show."""
+    """Lay out writes over time in at most 60 bins of a round length; None if there are no writes."""
     if not counts:
         return None
     step, bins = _bins(counts, unit)
@@ -153,7 +153,7 @@ def timeline(counts: Sequence[TimelineCount], unit: TimeUnit) -> Timeline | None
 
 
 def _bins(counts: Sequence[TimelineCount], unit: TimeUnit) -> tuple[int, dict[int, dict[str, Counter[str]]]]:
-    """Gather counts into bins; return their length in seconds, and start (epoch seconds) → layer → status."""
+    """Sum up counts in bins; return their length in seconds, and start (epoch seconds) → layer → status."""
     length = int(unit.length.total_seconds())
     starts = [int(count.start.timestamp()) for count in counts]
     units = (max(starts) - min(starts)) // length + 1

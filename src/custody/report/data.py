@@ -1,4 +1,4 @@
-"""What the report says, as data: gathered once, rendered by a pure function."""
+"""The report's content as data: gathered once, rendered by a pure function."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from custody.report.lineage import GoldLineage
 from custody.verify.verify import VerificationReport
 
 NOT_PROVEN = (LedgerStatus.MISMATCH, LedgerStatus.UNPROVENANCED, LedgerStatus.UNWITNESSED)
-"""The statuses of a write that the kit is there to prove and cannot."""
+"""The statuses of a write that should be proven but is not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Lap:
 
 @dataclass(frozen=True, slots=True)
 class ReportData:
-    """Everything the page shows. The same data always give the same page."""
+    """Everything on the page. The same data always give the same page."""
 
     generated_at: datetime
     deployment: Deployment
@@ -51,19 +51,19 @@ class ReportData:
     denied: tuple[AccessRow, ...]
     """The newest denied attempts, newest first."""
     accesses: tuple[AccessSummary, ...]
-    """Who was let through to do what, most often first."""
+    """Allowed accesses by caller and kind, most frequent first."""
     laps: tuple[Lap, ...]
     lineage: GoldLineage | None = None
     """Where the gold tables come from; ``None`` if there are none."""
 
     @property
     def total_rows(self) -> int:
-        """How many writes the whole ledger has."""
+        """The number of writes in the whole ledger."""
         return sum(count.rows for count in self.counts)
 
     @property
     def by_status(self) -> dict[str, int]:
-        """Status → writes, each status of the contract present, others behind."""
+        """Status → writes, with every status of the contract, others after them."""
         counts: Counter[str] = Counter({status.value: 0 for status in LedgerStatus})
         for count in self.counts:
             counts[count.status] += count.rows
@@ -79,23 +79,23 @@ class ReportData:
 
     @property
     def by_severity(self) -> dict[Severity, int]:
-        """Severity → findings, worst first, without those of which there are none."""
+        """Severity → findings, worst first, without severities that have none."""
         counts = Counter(finding.severity for finding in self.verification.findings)
         return {severity: counts[severity] for severity in Severity if counts[severity]}
 
     @property
     def by_subject(self) -> dict[str, int]:
-        """Object version's URI → findings. A write can be verified and its bytes be others today."""
+        """Object version's URI → findings. A write can be verified although its bytes have changed since."""
         return dict(Counter(finding.subject for finding in self.verification.findings))
 
     @property
     def not_proven(self) -> int:
-        """How many writes should be proven and are not."""
+        """The number of writes that should be proven and are not."""
         return sum(self.by_status[status] for status in NOT_PROVEN)
 
     @property
     def denied_total(self) -> int:
-        """How many attempts were denied, in all."""
+        """The total number of denied attempts."""
         return sum(count.rows for count in self.access_counts if count.error_code == DENIED)
 
     @property
@@ -109,7 +109,7 @@ class ReportData:
 
     @property
     def checked(self) -> int:
-        """How many checks verification made, over all claims."""
+        """The number of checks of the verification, over all claims."""
         return sum(count.checked for count in self.verification.claims.values())
 
     @property

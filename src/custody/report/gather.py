@@ -1,4 +1,4 @@
-"""Collect what the report says: the ledger's answers beside a verification."""
+"""Collect the report's content: queries of the ledger and a verification."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from custody.verify.verify import VerificationReport
 LEDGER_ROWS = 500
 DENIED_ROWS = 100
 ACCESS_ROWS = 100
-"""What a page that people read can hold; the page says how many there are beyond."""
+"""Maximum rows on a page for people; the page gives the number of others."""
 
 
 def gather_report(
@@ -31,7 +31,7 @@ def gather_report(
     *,
     generated_at: datetime,
 ) -> ReportData:
-    """Ask Athena for everything on the page but how long things took.
+    """Query everything on the page with Athena, except the durations.
 
     Raises ``CannotCheckError`` if it does not answer.
     """

@@ -1,4 +1,4 @@
-"""What the gold tables were made from: gathered from the lineage documents, and laid out as a picture."""
+"""What the gold tables were made from: collected from the lineage documents, and laid out as a chart."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 SHOWN_OBJECTS = 5
-"""How many object versions the picture has of each silver table; it says how many more there are."""
+"""Number of object versions shown for each silver table; the chart gives the number of others."""
 
 WIDTH = 1000
 _RAW, _SILVER, _GOLD = (8, 350), (448, 210), (762, 230)
@@ -44,15 +44,15 @@ class RawObject:
 
 @dataclass(frozen=True, slots=True)
 class SilverTable:
-    """A silver table as far as gold tables stand on it."""
+    """A silver table, up to the version that gold tables were made from."""
 
     name: str
     version: int
     documents: int
-    """How many runs it was made by, up to that version."""
+    """The number of runs up to that version."""
     objects: int
     newest: tuple[RawObject, ...]
-    """Of the newest runs; at most ``SHOWN_OBJECTS``."""
+    """Those of the newest runs; at most ``SHOWN_OBJECTS``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +62,9 @@ class GoldTable:
     name: str
     version: int
     rows: int | None
-    """What its last run wrote; ``None`` if its document cannot be read."""
+    """Rows written by its last run; ``None`` if its document cannot be read."""
     sources: tuple[tuple[str, int], ...]
-    """Silver tables, each with the newest version that it stands on."""
+    """Silver tables, each with the newest version that it was made from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +140,7 @@ class Words:
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A box; ``title`` is all that there is to say of it."""
+    """A box; ``title`` has all its details."""
 
     x: float
     y: float
@@ -152,7 +152,7 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Arrow:
-    """A line from one box to another: the ``d`` of a path, and a word on it."""
+    """A line from one box to another: the ``d`` of a path, and its label."""
 
     path: str
     label: Words | None
@@ -160,7 +160,7 @@ class Arrow:
 
 @dataclass(frozen=True, slots=True)
 class LineagePicture:
-    """The picture, in units of which its width has ``WIDTH``."""
+    """The chart, in units of which its width is ``WIDTH``."""
 
     height: float
     headings: tuple[Words, ...]
@@ -251,7 +251,7 @@ def _describe(lineage: GoldLineage) -> str:
 
 
 def _fit(text: str, cells: int) -> str:
-    """As much of a name as fits, in columns of a terminal: some characters take two."""
+    """As much of a name as fits, counted in terminal columns: some characters take two."""
     shown, limit = visible(text), cells
     while cell_len(fitting := shorten(shown, limit)) > cells:
         limit -= 1

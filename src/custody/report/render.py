@@ -1,4 +1,4 @@
-"""From data to the page. Pure: no clock, no service, no chance."""
+"""From data to the page. Pure: no clock, no service, no randomness."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ from custody.terminal import beginning, visible
 
 STATUS_MEANINGS = {
     LedgerStatus.VERIFIED: "CloudTrail logged the write, and a receipt of the same version agrees with it. "
-    "Whether its bytes are still the same, the checks above say.",
+    "The checks above say whether its bytes are still the same.",
     LedgerStatus.LATE: "As verified, but the receipt was made later than the watermark allows.",
-    LedgerStatus.PENDING: "One side is not there yet, and is young enough that it may still come.",
+    LedgerStatus.PENDING: "One side is not there yet, but may still arrive in time.",
     LedgerStatus.MISMATCH: "Log and receipt contradict each other, or only key and time agree: no proof.",
     LedgerStatus.UNPROVENANCED: "CloudTrail logged the write, and there is no receipt for it.",
     LedgerStatus.UNWITNESSED: "There is a receipt, and CloudTrail logged no such write.",
-    LedgerStatus.UNTRACKED: "Written where nothing is recorded: nobody hashed it.",
+    LedgerStatus.UNTRACKED: "Written outside the recorded prefixes: it was not hashed.",
 }
 
 CLAIM_MEANINGS = {
     Claim.OBJECT_HASH: "The bytes stored today hash to the SHA-256 in the receipt.",
-    Claim.RECEIPT_SIGNATURE: "The receipt is signed, by a key valid then, and speaks of this object.",
+    Claim.RECEIPT_SIGNATURE: "The receipt is signed with a key valid at that time, and is for this object.",
     Claim.RECEIPT_UNIQUE: "There is exactly one receipt for the version; it was never replaced or hidden.",
-    Claim.TRAIL_EVENT: "CloudTrail witnessed the write of every receipt, and every write has its receipt.",
-    Claim.LINEAGE_INPUTS: "A table's version says what it was made from, and that had its receipt by then.",
+    Claim.TRAIL_EVENT: "CloudTrail logged the write for every receipt, and every write has its receipt.",
+    Claim.LINEAGE_INPUTS: "A table's version names its inputs, and each had its receipt before it was read.",
 }
 
 LAYER_MEANINGS = {
-    "bronze": "raw data, as producers drop it",
+    "bronze": "raw data, as uploaded by producers",
     "silver": "processed data, cleaned by the pipeline",
     "gold": "analytics data, what analysts query",
     "provenance": "the evidence itself",
@@ -47,9 +47,9 @@ LAYER_MEANINGS = {
 
 
 def render_report(data: ReportData) -> str:
-    """Return the page as HTML: no scripts, nothing loaded, style allowed by its own hash only.
+    """Return the page as HTML: no scripts, no external resources, style allowed only by its hash.
 
-    Every text from outside is autoescaped, and what would not show on paper is written as an escape.
+    Text from outside is autoescaped, and invisible characters are written as escapes.
     """
     environment = _environment()
     style = environment.get_template("report.css").render()
@@ -91,7 +91,7 @@ def _moment(time: datetime | None) -> str:
 
 
 def _brief(text: str) -> str:
-    """User agents say much that nobody reads."""
+    """User agents are long; only the beginning is useful."""
     return beginning(visible(text), 32)
 
 
@@ -105,7 +105,7 @@ def _plural(value: int, one: str, many: str | None = None) -> str:
 
 
 def _duration(seconds: float) -> str:
-    """How long, in the units that matter: ``0.4 s``, ``12 s``, ``3 min 20 s``, ``2 h 5 min``, ``4 d 1 h``."""
+    """A duration in suitable units: ``0.4 s``, ``12 s``, ``3 min 20 s``, ``2 h 5 min``, ``4 d 1 h``."""
     if seconds < 10:
         return f"{seconds:.1f} s"
     whole = round(seconds)

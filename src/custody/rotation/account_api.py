@@ -1,13 +1,12 @@
-"""An account whose password is set through an HTTPS API that AWS IAM guards.
+"""An account whose password is set through an HTTPS API with AWS IAM authorisation.
 
-The API stands in front of the database or warehouse that has the account, as one of Amazon API Gateway with
-IAM authorisation does. Its caller is a role, not a password: the first password needs none before it, a
-rotation that broke off anywhere is mended by doing it again, and no driver of a database goes into the
-function. It is two calls, both with ``{"password": "…"}`` as JSON, signed with Signature Version 4 for
-``execute-api``:
+The API is in front of the database or warehouse with the account, for example in Amazon API Gateway. Callers
+authenticate with a role, not with a password: so the first password can be set without an earlier one, an
+interrupted rotation is repaired by repeating it, and the function needs no database driver. There are two
+calls, both with ``{"password": "…"}`` as JSON, signed with Signature Version 4 for ``execute-api``:
 
-``PUT  <endpoint>/accounts/<name>/password``  sets it, answers 200 or 204
-``POST <endpoint>/accounts/<name>/sign-in``   tries it, answers 200 and ``{"opens": true}`` or ``false``
+``PUT  <endpoint>/accounts/<name>/password``  sets it, returns 200 or 204
+``POST <endpoint>/accounts/<name>/sign-in``   tests it, returns 200 and ``{"opens": true}`` or ``false``
 """
 
 from __future__ import annotations
@@ -34,9 +33,9 @@ _ANSWER_BYTES = 65536
 class ApiAccount:
     """One account behind such an API.
 
-    ``endpoint`` is an https URL without query, ``region`` that of the API. ``context`` says whose
-    certificates are believed: those of the machine, if it is left out. Redirections are not followed.
-    Raises ``UsageError`` for an endpoint of another form.
+    ``endpoint`` is an https URL without query, ``region`` that of the API. ``context`` has the trusted
+    certificates; the default is those of the machine. Redirects are not followed. Raises ``UsageError`` for
+    any other endpoint.
     """
 
     def __init__(
@@ -55,7 +54,7 @@ class ApiAccount:
                 "Set it to one such as https://accounts.example.org/v1.",
             )
         if not name:
-            raise UsageError("The account has no name.", "Set it to the name that it signs in by.")
+            raise UsageError("The account has no name.", "Set it to the account's user name.")
         self._name = name
         self._host, self._port = url.hostname, url.port or 443
         self._url = f"{url.scheme}://{url.netloc}"
@@ -65,21 +64,21 @@ class ApiAccount:
 
     @property
     def name(self) -> str:
-        """The name the account signs in by."""
+        """The account's user name."""
         return self._name
 
     def set_password(self, password: str) -> None:
-        """Make this the account's password. Raises ``RotationError`` if the API does not say that it did."""
+        """Make this the account's password. Raises ``RotationError`` unless the API confirms it."""
         self._call("PUT", "password", password, {200, 204})
 
     def check(self, password: str) -> bool:
-        """Whether the account opens with it. Raises ``RotationError`` if the API does not say."""
+        """Whether sign-in works with it. Raises ``RotationError`` if the API gives no clear answer."""
         try:
             opens = json.loads(self._call("POST", "sign-in", password, {200}))["opens"]
         except (ValueError, KeyError, TypeError):
-            raise RotationError("The account's API does not say whether the account opens.") from None
+            raise RotationError("The account's API does not say whether sign-in works.") from None
         if not isinstance(opens, bool):
-            raise RotationError("The account's API does not say whether the account opens.")
+            raise RotationError("The account's API does not say whether sign-in works.")
         return opens
 
     def _call(self, method: str, action: str, password: str, expected: set[int]) -> bytes:
@@ -97,9 +96,11 @@ class ApiAccount:
         except OSError as error:
             raise RotationError(f"The account's API at {self._host} does not answer: {error}.") from error
         except HTTPException as error:
-            # Without its words, which may be the answer's, and that may repeat what it was told.
+            # Without its message, which may quote the answer, and so the password.
             kind = type(error).__name__
-            raise RotationError(f"The account's API at {self._host} answers no HTTP: {kind}.") from None
+            raise RotationError(
+                f"The account's API at {self._host} does not answer with HTTP: {kind}."
+            ) from None
         finally:
             connection.close()
         if response.status not in expected:

@@ -1,12 +1,13 @@
-"""Rotates the password of an account that a secret holds, in the four steps of AWS Secrets Manager.
+"""Rotates an account's password, which is in a secret, in the four steps of AWS Secrets Manager.
 
-Secrets Manager calls a function four times for a new version of the secret, named by a token: make its value
-(``createSecret``), give it to the account (``setSecret``), try it (``testSecret``), and let everybody have it
-(``finishSecret``). It calls again what failed or was never answered, so each step may be repeated, and a step
-that was done does nothing more. AWS Secrets Manager User Guide, "Lambda rotation functions".
+Secrets Manager invokes a function four times for a new version of the secret, named by a token: create its
+value (``createSecret``), set it in the account (``setSecret``), test it (``testSecret``), and make it current
+(``finishSecret``). It retries steps that failed or were not answered, so each step may be repeated, and
+repeating a finished step changes nothing. AWS Secrets Manager User Guide, "Lambda rotation functions".
 
-A value is one JSON object, ``{"username", "password"}``, and whatever else somebody added to it. The password
-is made here and goes to Secrets Manager and to the account; it is in no exception, no log and no answer.
+A value is one JSON object, ``{"username", "password"}``, with any other fields that were added to it. The
+password is generated here and sent only to Secrets Manager and to the account; it is in no exception, log or
+answer.
 """
 
 from __future__ import annotations
@@ -30,31 +31,31 @@ _KINDS = (string.ascii_lowercase, string.ascii_uppercase, string.digits, _SYMBOL
 
 
 class RotationError(CustodyError):
-    """A step cannot be done; Secrets Manager tries it again, and the function's alarm tells of it."""
+    """A step failed; Secrets Manager retries it, and the function's error raises an alarm."""
 
 
 class Account(Protocol):
-    """An account with one password, somewhere else."""
+    """An account with one password in another system."""
 
     @property
     def name(self) -> str:
-        """The name it signs in by."""
+        """Its user name."""
         ...
 
     def set_password(self, password: str) -> None:
-        """Make this its password, whatever it was before; the same one again changes nothing.
+        """Make this its password; setting the same one again changes nothing.
 
-        Raises ``RotationError`` if that is refused or not answered.
+        Raises ``RotationError`` if this is refused or not answered.
         """
         ...
 
     def check(self, password: str) -> bool:
-        """Whether the account opens with this password. Raises ``RotationError`` if that is not answered."""
+        """Whether sign-in works with this password. Raises ``RotationError`` if this is not answered."""
         ...
 
 
 class Done(StrEnum):
-    """What came of a step."""
+    """The result of a step."""
 
     MADE = "made"
     SET = "set"
@@ -64,9 +65,9 @@ class Done(StrEnum):
 
 
 def new_password() -> str:
-    """A password of ``PASSWORD_LENGTH`` characters, 240 bits at random, with some of every kind.
+    """A random password of ``PASSWORD_LENGTH`` characters, 240 bits, with characters of every kind.
 
-    Its symbols mean nothing to shells, URLs, JSON and SQL.
+    Its symbols have no special meaning in shells, URLs, JSON and SQL.
     """
     while True:
         password = "".join(random.choice("".join(_KINDS)) for _ in range(PASSWORD_LENGTH))
@@ -75,7 +76,7 @@ def new_password() -> str:
 
 
 class Rotator:
-    """Does the steps for one account. ``secrets`` is boto3's client of AWS Secrets Manager."""
+    """Does the steps for one account. ``secrets`` is boto3's client for AWS Secrets Manager."""
 
     def __init__(
         self, *, secrets: Any, account: Account, make_password: Callable[[], str] = new_password
@@ -85,10 +86,10 @@ class Rotator:
         self._make_password = make_password
 
     def begin(self, secret_id: str) -> Done:
-        """Give a secret its first version, without a password: before its rotation is switched on.
+        """Create a secret's first version, without a password, before rotation is enabled.
 
-        Secrets Manager hands out the very first version at once, whatever its stage ("PutSecretValue"); with
-        a password in it, that would be one the account does not have yet.
+        Secrets Manager makes the very first version current at once, whatever its stage ("PutSecretValue");
+        a password in it would be one that the account does not have yet.
         """
         if self._versions_by_stage(self._describe(secret_id)).get(CURRENT):
             return Done.ALREADY
@@ -103,7 +104,7 @@ class Rotator:
         """Do the step ``name`` for the version ``token``.
 
         Raises ``RotationError`` for an unknown step, a secret that is not being rotated, a version that is
-        not the pending one, and an account that does not do its part; ``ClientError`` for the rest.
+        not the pending one, and an account that fails; ``ClientError`` for the rest.
         """
         steps = {
             "createSecret": self._create,
@@ -115,7 +116,7 @@ class Rotator:
             raise RotationError(f"There is no step {name!r} in a rotation.")
         description = self._describe(secret_id)
         if not description.get("RotationEnabled"):
-            raise RotationError("The secret's rotation is not switched on.")
+            raise RotationError("Rotation is not enabled for the secret.")
         stages = description.get("VersionIdsToStages", {}).get(token)
         if stages is None:
             raise RotationError(f"The secret has no version {token}.")
@@ -126,13 +127,13 @@ class Rotator:
         current = self._versions_by_stage(description).get(CURRENT)
         if current is None:
             raise RotationError(
-                "The secret has no current version, so that the pending one would be handed out untried.",
-                "Call the function with the step firstVersion.",
+                "The secret has no current version, so the pending one would become current without a test.",
+                "Invoke the function with the step firstVersion.",
             )
         return steps[name](secret_id, token, current)
 
     def _create(self, secret_id: str, token: str, current: str) -> Done:
-        """Make the value: the current one, whatever else it holds, with another password."""
+        """Create the value: the current one, with all its other fields, and a new password."""
         if self._has_value(secret_id, token):
             return Done.ALREADY
         value = self._fields(secret_id, current, CURRENT)
@@ -145,7 +146,7 @@ class Rotator:
                 VersionStages=[PENDING],
             )
         except ClientError as error:
-            # The same step, called twice at once: the other's value stands.
+            # The same step, invoked twice concurrently: the other value is kept.
             if error.response["Error"]["Code"] == "ResourceExistsException":
                 return Done.ALREADY
             raise
@@ -157,7 +158,7 @@ class Rotator:
 
     def _test(self, secret_id: str, token: str, _: str) -> Done:
         if not self._account.check(self._pending_password(secret_id, token)):
-            raise RotationError("The account does not open with the pending password.")
+            raise RotationError("Sign-in with the pending password does not work.")
         return Done.TESTED
 
     def _finish(self, secret_id: str, token: str, current: str) -> Done:
@@ -188,16 +189,16 @@ class Rotator:
         return answer.get("SecretString")
 
     def _fields(self, secret_id: str, version: str, stage: str) -> dict[str, Any]:
-        """The value of a version: one JSON object. Raises ``RotationError`` if it is something else."""
+        """The value of a version: one JSON object. Raises ``RotationError`` for anything else."""
         try:
             fields = json.loads(self._value(secret_id, version, stage))
         except (ValueError, TypeError, RecursionError):
             fields = None
         if not isinstance(fields, dict):
-            # Not with its cause, which may quote the value.
+            # Without the cause, which may quote the value.
             raise RotationError(
                 f"The version {stage} is not a JSON object with username and password.",
-                "Put one in its place; fields beside those two are kept.",
+                "Replace it with one; other fields are kept.",
             )
         return fields
 
@@ -207,5 +208,5 @@ class Rotator:
         if not isinstance(password, str):
             raise RotationError("The pending version is not a JSON object with username and password.")
         if fields.get("username") != self._account.name:
-            raise RotationError("The pending version is of another account.")
+            raise RotationError("The pending version is for another account.")
         return password

@@ -1,9 +1,9 @@
-"""CloudTrail's log files: which object writes they witness.
+"""CloudTrail's log files: the object writes in them.
 
-Sources: AWS CloudTrail User Guide, "CloudTrail record contents" and "Finding your CloudTrail log files". Of a
-record only what every schema version has is read, and only of writes to Amazon S3 that succeeded; everything
-else in a record varies by caller and is not looked at. Records of other categories than management and data
-events (Insights, network activity, aggregated records) witness no single write: they are counted.
+Sources: AWS CloudTrail User Guide, "CloudTrail record contents" and "Finding your CloudTrail log files". Only
+fields that all schema versions have are read, and only for successful writes to Amazon S3; other fields vary
+by caller and are ignored. Records of categories other than management and data events (Insights, network
+activity, aggregated records) do not describe a single write: they are only counted.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ if TYPE_CHECKING:
 
 WRITES = frozenset({"PutObject", "CopyObject", "CompleteMultipartUpload", "PostObject"})
 MAX_LOG_FILE_BYTES = 1024**3
-"""CloudTrail's files are some megabytes; one that unpacks to more than this is not CloudTrail's."""
+"""CloudTrail's files have some megabytes; one that decompresses to more than this is not CloudTrail's."""
 MAX_UNREADABLE = 100
-"""How many records that cannot be read are told of one by one, in each file."""
+"""How many unreadable records of a file are reported individually."""
 
 _CATEGORIES = frozenset({"Management", "Data", None})
-"""What is read; records of schema versions before 1.07 name no category."""
+"""Categories that are read; records of schema versions before 1.07 have no category."""
 
 
 @dataclass(frozen=True, slots=True)
 class TrailWrite:
-    """One successful write of an object, as CloudTrail witnessed it."""
+    """One successful write of an object in the trail."""
 
     event_id: str
     event_name: str
@@ -52,19 +52,19 @@ class TrailWrite:
 
 @dataclass(slots=True)
 class LogContents:
-    """What one log file holds."""
+    """The contents of one log file."""
 
     writes: list[TrailWrite] = field(default_factory=list)
-    """In the file's order, duplicates and all."""
+    """In the file's order, including duplicates."""
     unreadable: list[str] = field(default_factory=list)
-    """Records that cannot be read, a sentence each; the last may stand for many."""
+    """A sentence for each unreadable record; the last may stand for many."""
     others: Counter[str] = field(default_factory=Counter)
-    """How many records of categories that are not read there are, by category."""
+    """The number of records of other categories, by category."""
 
 
 @dataclass(frozen=True, slots=True)
 class LogFile:
-    """One log file: the first version that was stored under its key, since CloudTrail writes each once."""
+    """One log file: the first version of its key, since CloudTrail writes each file once."""
 
     key: str
     version_id: str
@@ -109,9 +109,9 @@ _RESPONSE = msgspec.json.Decoder(_Response | None)
 
 
 def parse_log_file(data: bytes) -> LogContents:
-    """What one gzipped log file holds.
+    """Read one gzipped log file.
 
-    A record that cannot be read costs none of the others. Raises ``EvidenceError`` if it is no log file.
+    An unreadable record does not affect the others. Raises ``EvidenceError`` if it is not a log file.
     """
     text = _unpack(data)
     contents = LogContents()
@@ -131,7 +131,7 @@ def parse_log_file(data: bytes) -> LogContents:
 def list_log_files(
     s3: S3Client, bucket: str, account_id: str, first_day: date | None, last_day: date
 ) -> Iterator[LogFile]:
-    """Every log file of one account, of all regions, delivered in these days (UTC; ``None``: from the first).
+    """Every log file of one account, all regions, delivered on these days (UTC; ``None``: from the first).
 
     Files that were overwritten or deleted later are still listed, by their first version.
     """
@@ -159,30 +159,30 @@ def _unpack(data: bytes) -> bytes:
     except IsalError as error:  # type: ignore[misc]  # the stub declares the class as an instance
         raise EvidenceError(f"The log file is not gzip: {error}.") from error
     if unpacker.unconsumed_tail:
-        raise EvidenceError(f"The log file unpacks to over {MAX_LOG_FILE_BYTES} bytes.")
+        raise EvidenceError(f"The log file decompresses to over {MAX_LOG_FILE_BYTES} bytes.")
     if not unpacker.eof or unpacker.unused_data:
-        raise EvidenceError("The log file is not one whole gzip member.")
+        raise EvidenceError("The log file is not one complete gzip member.")
     return text
 
 
 def _records(text: bytes) -> Iterator[_Record | EvidenceError]:
-    """The records of a file, or for each why it is none: all at once where all are in order."""
+    """The records of a file, or for each the reason why it is not one: all at once if all are valid."""
     try:
         try:
-            text.decode()  # msgspec does not look at the bytes that it skips
+            text.decode()  # msgspec does not validate the bytes that it skips
             yield from _LOG_FILE.decode(text).Records
-        except ValueError:  # msgspec's errors are of this kind
+        except ValueError:  # msgspec's errors are of this type
             yield from map(_record, _one_by_one(text))
     except (ValueError, RecursionError) as error:
-        raise EvidenceError(f"The log file does not hold CloudTrail's records: {error}.") from error
+        raise EvidenceError(f"The log file does not contain CloudTrail records: {error}.") from error
 
 
 def _one_by_one(text: bytes) -> list[Any]:
-    """The records of a file in which something is wrong, which stays within its record."""
+    """The records of a file with errors, so that an error affects only its record."""
     document = json.loads(text.decode(errors="surrogateescape"), parse_int=float)
     records = document.get("Records") if isinstance(document, dict) else None
     if not isinstance(records, list):
-        raise ValueError("it has no list of them")  # noqa: TRY004 - one kind of error for its caller
+        raise ValueError("it has no list of records")  # noqa: TRY004 - one type of error for the caller
     return records
 
 
@@ -194,13 +194,13 @@ def _record(record: Any) -> _Record | EvidenceError:
 
 
 def _read(record: _Record | EvidenceError, contents: LogContents) -> None:
-    """Put a record where it belongs. Raises ``EvidenceError`` if it cannot be read."""
+    """Classify a record. Raises ``EvidenceError`` if it cannot be read."""
     if isinstance(record, EvidenceError):
         raise record
     if record.eventCategory not in _CATEGORIES:
         contents.others[str(record.eventCategory)[:80]] += 1
     elif record.eventName is None or record.eventSource is None:
-        raise EvidenceError(f"{_name(record)} does not say what was done in which service.")
+        raise EvidenceError(f"{_name(record)} does not name the service and the action.")
     elif record.eventName in WRITES and record.errorCode is None and record.eventSource == "s3.amazonaws.com":
         contents.writes.append(_write(record))
 

@@ -1,4 +1,4 @@
-"""Whether a trail logs management writes, by its event selectors, basic or advanced.
+"""Whether a trail logs management write events, according to its event selectors, basic or advanced.
 
 Source: AWS CloudTrail API Reference, ``GetEventSelectors``, ``EventSelector`` and ``AdvancedEventSelector``.
 """
@@ -10,10 +10,10 @@ from typing import Any
 
 
 def unlogged_management_writes(selectors: Mapping[str, Any]) -> str:
-    """Return which management writes a trail does not log, in words; empty if it logs them all.
+    """Describe the management write events that a trail does not log; empty if it logs them all.
 
-    selectors: the answer to ``GetEventSelectors``. One that names no selector is of a trail as it was
-    created, which logs every management event (``CreateTrail``).
+    selectors: the answer to ``GetEventSelectors``. If it has no selector, the trail is as created, and logs
+    every management event (``CreateTrail``).
     """
     basic, advanced = selectors.get("EventSelectors") or [], selectors.get("AdvancedEventSelectors") or []
     if not basic and not advanced:
@@ -23,18 +23,18 @@ def unlogged_management_writes(selectors: Mapping[str, Any]) -> str:
     if not logging:
         return "management writes"
     nowhere = frozenset.intersection(*logging)
-    return f"management writes of {', '.join(sorted(nowhere))}" if nowhere else ""
+    return f"management write events of {', '.join(sorted(nowhere))}" if nowhere else ""
 
 
 def _left_out_by_basic(selector: Mapping[str, Any]) -> frozenset[str] | None:
-    """Return the services whose management writes it leaves out; None if it logs no management writes."""
+    """Return the services whose management write events it leaves out; None if it logs no such events."""
     if not selector.get("IncludeManagementEvents", True) or selector.get("ReadWriteType") == "ReadOnly":
         return None
     return frozenset(selector.get("ExcludeManagementEventSources") or ())
 
 
 def _left_out_by_advanced(selector: Mapping[str, Any]) -> frozenset[str] | None:
-    """Return the same; a selector that narrows by what is not known here counts as none."""
+    """Return the same; a selector with an unknown field counts as none."""
     fields = {field["Field"]: field for field in selector.get("FieldSelectors", ())}
     if _only(fields.get("eventCategory"), "Equals") != {"Management"}:
         return None

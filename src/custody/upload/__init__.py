@@ -1,1 +1,1 @@
-"""Files into the pipeline, so that what was hashed is what lands."""
+"""Upload files into the pipeline, so that the stored bytes are those that were hashed."""

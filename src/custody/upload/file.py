@@ -1,4 +1,4 @@
-"""A file as an upload reads it: hashed in turn, sent in parts, and seen to be the same all the while."""
+"""A file during its upload: hashed in order, sent in parts, and checked not to change meanwhile."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from typing import Self
 
 PART_BYTES = 8 * 1024 * 1024
-"""The size of a part, and of the largest file sent whole; grows with the file."""
+"""The minimum part size, and the largest file sent in one request; parts are larger for large files."""
 MAX_PARTS = 10_000
 """Amazon S3 User Guide, "Amazon S3 multipart upload limits"."""
 _MIB = 1024 * 1024
 
 
 class Digest(Protocol):
-    """What hashes, as ``hashlib``'s do."""
+    """A hash object, such as those of ``hashlib``."""
 
     def update(self, data: bytes, /) -> None:
         """Take more bytes."""
@@ -32,34 +32,33 @@ class Digest(Protocol):
 
 
 class FileChangedError(Exception):
-    """The file is not what it was when its upload began."""
+    """The file has changed since its upload began."""
 
 
 class NotSentError(BaseException):
-    """A part's bytes are not to be had any more: the upload was interrupted, or the file is shorter by now.
+    """A part's bytes are no longer available: the upload was interrupted, or the file is shorter now.
 
-    No ``Exception``, since botocore takes one that comes out of a body for a broken connection, and tries
-    again.
+    Not an ``Exception``, since botocore treats exceptions from a body as a broken connection, and retries.
     """
 
 
 def part_bytes_of(size_bytes: int) -> int:
-    """How many bytes a part of such a file holds: 8 MiB, or so many MiB that 10,000 parts are enough."""
+    """The part size for a file: 8 MiB, or as many MiB as needed for at most 10,000 parts."""
     return max(PART_BYTES, -(-size_bytes // (MAX_PARTS * _MIB)) * _MIB)
 
 
 def parts_of(size_bytes: int) -> int:
-    """How many parts such a file has; a file of one is sent whole."""
+    """The number of parts of a file; with only one, it is sent in a single request."""
     return max(1, -(-size_bytes // part_bytes_of(size_bytes)))
 
 
 class OpenFile:
-    """The regular file that was planned, open; its identity is that of the moment it was opened."""
+    """The planned regular file, open; its identity is taken when it is opened."""
 
     def __init__(self, file: PlannedFile) -> None:
-        """Raise ``OSError`` if it cannot be opened, ``FileChangedError`` if its path leads elsewhere now."""
+        """Raise ``OSError`` if it cannot be opened, ``FileChangedError`` if its path has changed."""
         self._path = file.path
-        # were a pipe in its place by now, opening it would wait for a writer
+        # if it has been replaced by a pipe, opening it must not wait for a writer
         flags = os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOFOLLOW
         try:
             self._descriptor = os.open(file.path, flags)
@@ -69,7 +68,7 @@ class OpenFile:
             raise
         found = os.fstat(self._descriptor)
         self.identity = FileIdentity.of(found)
-        # A link in place of a folder on the way leads to another file.
+        # If a folder of the path was replaced by a link, this is another file.
         if (found.st_dev, found.st_ino) != (file.device, file.inode) or not stat.S_ISREG(found.st_mode):
             os.close(self._descriptor)
             raise FileChangedError
@@ -83,11 +82,11 @@ class OpenFile:
         os.close(self._descriptor)
 
     def read(self, begin: int, size_bytes: int) -> bytes:
-        """At most so many bytes from there on; ``b""`` only at the end."""
+        """At most so many bytes from an offset; ``b""`` only at the end."""
         return os.pread(self._descriptor, size_bytes, begin)
 
     def hash_part(self, begin: int, size_bytes: int, *digests: Digest) -> None:
-        """Give the bytes of a part to the digests. Raises ``FileChangedError`` if the file ends before."""
+        """Add the bytes of a part to the digests. Raises ``FileChangedError`` if the file ends early."""
         end = begin + size_bytes
         while begin < end:
             chunk = self.read(begin, min(CHUNK_BYTES, end - begin))
@@ -98,7 +97,7 @@ class OpenFile:
             begin += len(chunk)
 
     def require_unchanged(self) -> None:
-        """Raise ``FileChangedError`` unless its path still leads to this file, with its size and time."""
+        """Raise ``FileChangedError`` unless its path still leads to this file, unchanged in size and time."""
         try:
             found = self._path.lstat()
         except OSError as error:
@@ -108,7 +107,7 @@ class OpenFile:
 
 
 class FilePart:
-    """The bytes of a part as a body that botocore sends, and sends again; none are kept in memory."""
+    """The bytes of a part as a body that botocore can send and resend; none are kept in memory."""
 
     def __init__(self, file: OpenFile, begin: int, size_bytes: int, stop: Event) -> None:
         self._file = file
@@ -131,7 +130,7 @@ class FilePart:
         return self._position
 
     def read(self, size: int | None = -1) -> bytes:
-        """At most so many next bytes. Raises ``NotSentError`` if they must not be sent, or are not there."""
+        """The next bytes, at most this many. Raises ``NotSentError`` if they must not be sent or are missing."""
         left = self._size_bytes - self._position
         wanted = left if size is None or size < 0 else min(size, left)
         if wanted <= 0:

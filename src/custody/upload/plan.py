@@ -1,4 +1,4 @@
-"""Which files an upload puts where: all are looked at, and refused if need be, before a byte is sent."""
+"""Which files are uploaded to which keys: all are checked before any byte is sent."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from custody.evidence.objects import MAX_KEY_BYTES, ObjectVersion, S3Location, q
 from custody.recorder.backfill import may_have_receipt
 
 MAX_OBJECT_BYTES = 5 * 1024**4
-"""What one object may hold: Amazon S3 User Guide, "Amazon S3 multipart upload limits"."""
+"""Maximum size of an object: Amazon S3 User Guide, "Amazon S3 multipart upload limits"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,10 +25,10 @@ class PlannedFile:
     bucket: str
     key: str
     size_bytes: int
-    """When it was looked at; what is sent is told by what is read."""
+    """The size when it was planned; the size sent is that of the bytes read."""
     device: int
     inode: int
-    """Which file was looked at: no other one is sent in its place."""
+    """The identity of the planned file: no other file is sent in its place."""
 
     @property
     def uri(self) -> str:
@@ -37,7 +37,7 @@ class PlannedFile:
 
 
 def default_destination(deployment: Deployment) -> S3Location:
-    """Where files go if nobody says: the recorded prefix of the raw-data bucket.
+    """The default destination: the recorded prefix of the raw-data bucket.
 
     Raises ``UsageError`` if it has none, or several.
     """
@@ -52,25 +52,25 @@ def default_destination(deployment: Deployment) -> S3Location:
 
 
 def plan_upload(deployment: Deployment, paths: Sequence[Path], destination: S3Location) -> list[PlannedFile]:
-    """Say for every file under ``paths`` which object it becomes.
+    """Plan for every file under ``paths`` which object it becomes.
 
-    A file keeps its name, the files of a folder keep their names relative to it; they go under a destination
-    that ends in ``/``. Any other destination is the whole key of one file. A path that is a symbolic link is
-    resolved here, once, and stands for what it leads to now; a link within a folder is refused, since it may
-    lead anywhere. Nothing follows a link after that.
+    A file keeps its name, the files of a folder keep their names relative to it, below a destination that
+    ends in ``/``. Any other destination is the full key of one file. A path that is a symbolic link is
+    resolved here, once; a link within a folder is refused, since it may lead anywhere. After that, no link is
+    followed.
 
-    Raises ``UsageError`` for the first thing that cannot become a recorded object.
+    Raises ``UsageError`` for the first file that cannot become a recorded object.
     """
     if destination.version_id is not None:
         raise UsageError(
-            "A destination with a version id cannot be written.",
-            "Leave ?versionId=… away: S3 gives a new one.",
+            "The destination must not have a version id.",
+            "Leave out ?versionId=…: S3 assigns a new one.",
         )
     named_whole = bool(destination.key) and not destination.key.endswith("/")
     if named_whole and (len(paths) != 1 or paths[0].is_dir()):
         raise UsageError(
-            "That destination names one object, and there may be more than one file.",
-            "End it with / to put files below it.",
+            "The destination is the key of one object, but there may be more than one file.",
+            "End it with / to upload files below it.",
         )
     planned: dict[str, PlannedFile] = {}
     for path in paths:
@@ -87,11 +87,11 @@ def plan_upload(deployment: Deployment, paths: Sequence[Path], destination: S3Lo
 
 
 def _files(path: Path) -> Iterator[tuple[Path, str]]:
-    """Every file that ``path`` stands for, with its name relative to it, in the order of their names."""
+    """Every file of ``path``, with its name relative to it, sorted by name."""
     try:
         real = path.resolve(strict=True)
-    except (OSError, RuntimeError) as error:  # RuntimeError: of links that lead to each other, before 3.13
-        reason = getattr(error, "strerror", None) or "its links lead nowhere"
+    except (OSError, RuntimeError) as error:  # RuntimeError: of a loop of links, before Python 3.13
+        reason = getattr(error, "strerror", None) or "its links form a loop"
         raise UsageError(f"{path} cannot be read: {reason}.", "Nothing was sent.") from error
     if not real.is_dir():
         yield real, path.name
@@ -107,14 +107,14 @@ def _files(path: Path) -> Iterator[tuple[Path, str]]:
             empty = False
             yield file, file.relative_to(real).as_posix()
     if empty:
-        raise UsageError(f"There are no files in {path}.", "Name a file, or a folder that holds some.")
+        raise UsageError(f"There are no files in {path}.", "Name a file, or a folder with files.")
 
 
 def _refuse_link(path: Path) -> None:
     if path.is_symlink():
         raise UsageError(
-            f"{path} is a symbolic link, and what it leads to may not be meant.",
-            "Name it as a path of its own, or put the file in its place.",
+            f"{path} is a symbolic link in a folder, and may lead to an unintended file.",
+            "Name it as a separate path, or replace it by the file.",
         )
 
 
@@ -129,22 +129,22 @@ def _plan_file(deployment: Deployment, file: Path, bucket: str, key: str) -> Pla
         raise UsageError(f"{file} cannot be read: {error.strerror}.", "Nothing was sent.") from error
     if not stat.S_ISREG(found.st_mode):
         raise UsageError(
-            f"{file} is no file: a pipe, a socket and a device have no end that could be hashed.",
-            "Write what it gives into a file first.",
+            f"{file} is not a regular file: a pipe, a socket or a device cannot be hashed.",
+            "Write its data into a file first.",
         )
     if found.st_size > MAX_OBJECT_BYTES:
-        raise UsageError(f"{file} is larger than 5 TiB, the most an object holds.", "Split it.")
+        raise UsageError(f"{file} is larger than 5 TiB, the maximum size of an object.", "Split it.")
     try:
         length = len(key.encode())
     except UnicodeEncodeError as error:
         raise UsageError(
             f"{file} would have a key that is not UTF-8, as an object's key must be.",
-            "Rename it, or give its whole key with --to s3://bucket/key.",
+            "Rename it, or give its full key with --to s3://bucket/key.",
         ) from error
     planned = PlannedFile(file, bucket, key, found.st_size, found.st_dev, found.st_ino)
     if length > MAX_KEY_BYTES:
         raise UsageError(
-            f"{file} would have a key of {length:,} bytes; Amazon S3 takes {MAX_KEY_BYTES:,}.",
+            f"{file} would have a key of {length:,} bytes; Amazon S3 allows {MAX_KEY_BYTES:,}.",
             "Shorten the names, or the prefix.",
         )
     if not {".", ".."}.isdisjoint(key.split("/")):
@@ -154,7 +154,7 @@ def _plan_file(deployment: Deployment, file: Path, bucket: str, key: str) -> Pla
         )
     if not may_have_receipt(deployment, ObjectVersion(bucket, key, "")):
         raise UsageError(
-            f"{planned.uri} lies where nothing is recorded: the ledger would call it untracked.",
+            f"{planned.uri} is outside the recorded prefixes: the ledger would call it untracked.",
             f"Upload below {', '.join(_recorded(deployment))}.",
         )
     return planned

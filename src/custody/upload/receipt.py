@@ -1,4 +1,4 @@
-"""Waiting for an uploaded object's receipt: the recorder's word for what has landed, beside what was sent."""
+"""Waiting for an uploaded object's receipt, to compare what was stored with what was sent."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 LONGEST_PAUSE_SECONDS = 15.0
-"""Between two looks. Whoever may not list the bucket is refused what is not there yet, and CloudTrail logs
-each refusal: few looks, few lines that read like somebody trying doors."""
+"""Seconds between attempts. Without permission to list the bucket, a missing receipt gives AccessDenied, and
+CloudTrail logs each: few attempts keep the trail free of lines that look like an attack."""
 
 _ABSENT = {"NoSuchKey", "404"}
 _DENIED = {"AccessDenied", "403"}
 
 
 class NoReceiptError(CannotCheckError):
-    """There is no receipt to be seen."""
+    """There is no receipt, or it may not be read."""
 
 
 def read_receipt(s3: S3Client, provenance_bucket: str, version: ObjectVersion) -> Receipt:
-    """The receipt of an object version, as its bytes say; its signature is ``custody verify``'s to check.
+    """The receipt of an object version; its signature is not checked here, but by ``custody verify``.
 
-    Raises ``NoReceiptError`` if Amazon S3 gives none, ``EvidenceError`` for one that is malformed or another
-    version's, and botocore's errors for anything else.
+    Raises ``NoReceiptError`` if Amazon S3 returns none, ``EvidenceError`` if it is malformed or for another
+    version, and botocore's errors for anything else.
     """
     try:
         body = s3.get_object(Bucket=provenance_bucket, Key=version.receipt_key)["Body"]
@@ -44,7 +44,7 @@ def read_receipt(s3: S3Client, provenance_bucket: str, version: ObjectVersion) -
             raise NoReceiptError("There is no receipt.") from error
         if code in _DENIED:
             raise NoReceiptError(
-                "Amazon S3 refuses the receipt: it is not there yet, or you may not read it."
+                "Amazon S3 denies access to the receipt: it is not there yet, or you may not read it."
             ) from error
         raise
     with closing(body):
@@ -53,7 +53,7 @@ def read_receipt(s3: S3Client, provenance_bucket: str, version: ObjectVersion) -
         raise EvidenceError(f"The payload's type is {envelope.payload_type[:80]!r}, not {PAYLOAD_TYPE}.")
     receipt = parse_statement(envelope.payload)
     if receipt.version != version:
-        raise EvidenceError(f"What lies in the receipt's place is the receipt of {receipt.version.uri}.")
+        raise EvidenceError(f"The object under the receipt's key is the receipt of {receipt.version.uri}.")
     return receipt
 
 
@@ -66,9 +66,9 @@ def await_receipt_of(
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
 ) -> Receipt:
-    """Return the receipt once it is there, looking ever less often.
+    """Return the receipt once it is there, with growing delays between attempts.
 
-    Raises ``NoReceiptError`` if it does not come in time, and whatever else ``read_receipt`` raises.
+    Raises ``NoReceiptError`` if it does not arrive in time, and what ``read_receipt`` raises.
     """
     deadline = clock() + timeout_seconds
     pause = 1.0
@@ -80,7 +80,7 @@ def await_receipt_of(
             if left <= 0:
                 raise NoReceiptError(
                     f"No receipt within {timeout_seconds:.0f} s. {error.message}",
-                    "Run custody doctor, or have somebody who may read receipts ask custody show.",
+                    "Run custody doctor, or have somebody who may read receipts run custody show.",
                 ) from error
         sleep(min(pause, left))
         pause = min(2 * pause, LONGEST_PAUSE_SECONDS)

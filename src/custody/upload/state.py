@@ -1,7 +1,7 @@
-"""What an upload remembers of itself, so that the same command goes on where it was interrupted.
+"""The saved state of an upload, so that the same command resumes after an interruption.
 
-One small file a file uploaded, readable by its owner alone, replaced as a whole. It is a hint and no
-evidence: what Amazon S3 really has is asked of Amazon S3, and one that cannot be read is as good as none.
+One small file for each uploaded file, readable only by its owner, replaced atomically. It is a hint and not
+evidence: Amazon S3 is asked what it really has, and an unreadable state is ignored.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from custody.errors import EvidenceError, UsageError
 from custody.upload.plan import PlannedFile
 
 KEEP_SECONDS = 7 * 24 * 3600
-"""As long as the buckets keep the parts of an upload that was not completed (their lifecycle rule)."""
+"""As long as the buckets keep the parts of an incomplete upload (their lifecycle rule)."""
 
 MAX_STATE_BYTES = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class FileIdentity:
-    """What tells that a file is still the same one, unchanged, as far as its file system can tell."""
+    """What identifies an unchanged file, as far as its file system can tell."""
 
     size_bytes: int
     mtime_ns: int
@@ -34,36 +34,36 @@ class FileIdentity:
 
     @classmethod
     def of(cls, found: os.stat_result) -> FileIdentity:
-        """The identity of the file that was looked at."""
+        """The identity from a stat result."""
         return cls(found.st_size, found.st_mtime_ns, found.st_ino, found.st_dev)
 
 
 @dataclass(frozen=True, slots=True)
 class UploadState:
-    """How far the upload of one file has come."""
+    """The progress of one file's upload."""
 
     identity: FileIdentity
-    """The file's, when its upload began."""
+    """The file's identity when its upload began."""
     upload_id: str | None = None
-    """The multipart upload that its parts are sent to."""
+    """The id of its multipart upload."""
     part_bytes: int | None = None
-    """What each part of it holds but the last."""
+    """The size of its parts, except the last."""
     version_id: str | None = None
-    """The object version that the file has become."""
+    """The version id of the uploaded object."""
     sha256: str | None = None
-    """Of that version."""
+    """SHA-256 of that version."""
 
 
 class UploadStates:
-    """The states of uploads, in a folder of their own."""
+    """The states of uploads, in their own folder."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
     def open(self, now: float) -> None:
-        """Make the folder, and drop what is older than Amazon S3's own memory (``now`` as of ``time.time``).
+        """Create the folder, and delete states of uploads that have been aborted (``now`` as of ``time.time``).
 
-        Raises ``UsageError`` if nothing can be kept there.
+        Raises ``UsageError`` if nothing can be stored there.
         """
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -74,7 +74,7 @@ class UploadStates:
             raise self._unusable(error) from error
 
     def load(self, file: PlannedFile) -> UploadState | None:
-        """What an earlier run left of this file's upload to this place; ``None`` if nothing of use."""
+        """The state of an earlier upload of this file to this key; ``None`` if there is no usable one."""
         try:
             fields = Fields(
                 parse_object(self._path(file).read_bytes(), "state", MAX_STATE_BYTES), "state of the upload"
@@ -82,7 +82,7 @@ class UploadStates:
             identity = fields.object("identity")
             return UploadState(
                 identity=FileIdentity(
-                    # a file system's own numbers take up to 64 bits
+                    # numbers of a file system have up to 64 bits
                     *(identity.natural(name, 2**64 - 1) for name in FileIdentity.__dataclass_fields__)
                 ),
                 upload_id=fields.optional_text("upload_id"),
@@ -94,16 +94,18 @@ class UploadStates:
             return None
 
     def save(self, file: PlannedFile, state: UploadState) -> None:
-        """Keep the state in the place of the one before. Raises ``UsageError`` if it cannot be kept."""
+        """Replace the saved state. Raises ``UsageError`` if it cannot be stored."""
         try:
-            with tempfile.NamedTemporaryFile("w", dir=self._folder, delete=False) as written:  # made 0600
+            with tempfile.NamedTemporaryFile(
+                "w", dir=self._folder, delete=False
+            ) as written:  # created with mode 0600
                 json.dump(asdict(state), written)
             Path(written.name).replace(self._path(file))
         except OSError as error:
             raise self._unusable(error) from error
 
     def forget(self, file: PlannedFile) -> None:
-        """Drop the state of a file, if there is one. Raises ``UsageError`` if that cannot be done."""
+        """Delete the state of a file, if there is one. Raises ``UsageError`` if that fails."""
         try:
             self._path(file).unlink(missing_ok=True)
         except OSError as error:
@@ -111,8 +113,8 @@ class UploadStates:
 
     def _unusable(self, error: OSError) -> UsageError:
         return UsageError(
-            f"What an upload must remember cannot be kept in {self._folder}: {error.strerror}.",
-            "Set XDG_STATE_HOME to a folder you may write.",
+            f"The state of the upload cannot be stored in {self._folder}: {error.strerror}.",
+            "Set XDG_STATE_HOME to a folder in which you may write.",
         )
 
     def _path(self, file: PlannedFile) -> Path:

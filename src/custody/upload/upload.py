@@ -1,9 +1,9 @@
-"""Putting files into the lake: each becomes one new object version, whose every byte Amazon S3 has checked.
+"""Uploading files into the lake: each becomes one new object version, whose bytes Amazon S3 has checked.
 
-What is hashed is what lands. Each part goes with the SHA-256 of the bytes that were read, and Amazon S3
-refuses other bytes; the same reading makes the SHA-256 of the whole file, which its receipt must repeat.
-Nothing is overwritten: an object that exists stays as it is unless a new version is asked for. An upload that
-is interrupted goes on where it was when it is run again.
+The stored bytes are those that were hashed. Each part is sent with the SHA-256 of the bytes that were read,
+and Amazon S3 rejects other bytes; the same read computes the SHA-256 of the whole file, which its receipt
+must repeat. Nothing is overwritten: an existing object is kept unless a new version is requested. An
+interrupted upload resumes when it is run again.
 
 Source: Amazon S3 User Guide, "Checking object integrity for data uploads", "Uploading and copying objects
 using multipart upload" and "How to prevent object overwrites with conditional writes".
@@ -39,40 +39,40 @@ if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef
 
 WORKERS = 8
-"""How many parts, or files of one part, are sent at once."""
+"""How many parts, or files of one part, are sent concurrently."""
 _AHEAD = 2 * WORKERS
-"""How many are hashed and not yet there: far enough to keep the workers busy, near enough that their bytes
-are still in the system's cache when they are sent."""
+"""How many are hashed but not yet uploaded: enough to keep the workers busy, few enough that their bytes are
+still in the system's cache when they are sent."""
 
 _CONFLICTS = {
-    "PreconditionFailed": "An object of this key exists.",
-    "ConditionalRequestConflict": "Somebody else is writing an object of this key.",
+    "PreconditionFailed": "An object with this key exists.",
+    "ConditionalRequestConflict": "Somebody else is writing an object with this key.",
 }
-"""How Amazon S3 refuses a conditional write."""
+"""Error codes of a failed conditional write."""
 _OTHER_BYTES = {"BadDigest", "XAmzContentChecksumMismatch", "XAmzContentSHA256Mismatch"}
-"""How Amazon S3 refuses bytes that do not have the SHA-256 they were sent with."""
+"""Error codes for bytes that do not match their SHA-256."""
 _UNSEEN = {"AccessDenied", "MethodNotAllowed", "NoSuchKey", "NoSuchVersion"}
-"""How Amazon S3 says that a version is not there, or not for the caller to see."""
-_AGAIN = "Run the same command again to go on."
+"""Error codes for a version that does not exist, or that the caller may not see."""
+_AGAIN = "Run the same command again to resume."
 
 
 class Outcome(StrEnum):
-    """What became of a file."""
+    """The outcome for a file."""
 
     UPLOADED = "uploaded"
-    """It is there; where that was asked for, its receipt says the same."""
+    """It is uploaded, and its receipt agrees, if that was requested."""
     EXISTS = "exists"
-    """Refused: there is an object already."""
+    """Refused: the object already exists."""
     CHANGED = "changed"
     """Refused: the file changed while it was read."""
     DIFFERS = "differs"
-    """Its receipt says something else than what was sent: evidence of tampering on the way."""
+    """Its receipt differs from what was sent: evidence of tampering in transit."""
     UNRECORDED = "unrecorded"
-    """It is there, but no receipt was to be seen in time."""
+    """It is uploaded, but no receipt could be read in time."""
     FAILED = "failed"
     """It could not be read or sent."""
     NOT_TRIED = "not_tried"
-    """An earlier one had failed."""
+    """Not tried: an earlier file failed."""
 
 
 _REFUSED = {Outcome.EXISTS, Outcome.CHANGED, Outcome.DIFFERS}
@@ -80,23 +80,23 @@ _REFUSED = {Outcome.EXISTS, Outcome.CHANGED, Outcome.DIFFERS}
 
 @dataclass(frozen=True, slots=True)
 class UploadedFile:
-    """What became of one file, and why."""
+    """The outcome for one file, and the reason."""
 
     file: PlannedFile
     outcome: Outcome
     detail: str = ""
     sha256: str | None = None
-    """Of the file, as far as it was read to its end."""
+    """SHA-256 of the file, if it was read to its end."""
     version: ObjectVersion | None = None
-    """What it has become."""
+    """Version id of the uploaded object."""
     parts: int = 0
     parts_sent: int = 0
-    """By this run; an earlier one has sent the others."""
+    """Bytes sent by this run; an earlier run has sent the others."""
     receipt_key: str | None = None
-    """Of the receipt that agrees, where it was waited for."""
+    """Version id of the agreeing receipt, if it was waited for."""
 
     def to_dict(self) -> dict[str, Any]:
-        """The file as it stands in a JSON document."""
+        """The file for a JSON document."""
         return {
             "path": str(self.file.path),
             "object": self.version.uri if self.version else self.file.uri,
@@ -115,20 +115,20 @@ class UploadedFile:
 
 @dataclass(slots=True)
 class Progress:
-    """How far an upload has come."""
+    """The progress of an upload."""
 
     files: int
     size_bytes: int
     files_done: int = 0
     bytes_done: int = 0
-    """Done with, whoever sent them."""
+    """Bytes uploaded by this or an earlier run."""
     bytes_sent: int = 0
-    """By this run."""
+    """Bytes sent by this run."""
     receipts: int = 0
 
 
 def exit_code(uploaded: Sequence[UploadedFile]) -> int:
-    """1 if a file was refused or does not hold, 3 if one could not be sent or has no receipt, else 0."""
+    """1 if a file was refused or differs, 3 if one could not be sent or has no receipt, else 0."""
     outcomes = {each.outcome for each in uploaded}
     return 1 if outcomes & _REFUSED else 0 if outcomes <= {Outcome.UPLOADED} else 3
 
@@ -145,13 +145,12 @@ def upload_files(
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
 ) -> list[UploadedFile]:
-    """Upload every file and say what became of each, in their order.
+    """Upload every file and yield the outcome for each, in their order.
 
-    ``replacing`` puts a new version where an object exists. With ``receipt_timeout_seconds`` each file's
-    receipt is waited for that long, and compared. After an error of Amazon S3 no other file is tried.
-    Whatever interrupts it (``KeyboardInterrupt``) leaves what is there, and ``states``, so that the same call
-    goes on.
-    Raises ``UsageError`` if ``states`` cannot be kept, and botocore's ``NoCredentialsError``.
+    ``replacing`` uploads a new version if an object exists. With ``receipt_timeout_seconds`` it waits that
+    long for each file's receipt, and compares it. After an error of Amazon S3 no other file is tried. An
+    interruption (``KeyboardInterrupt``) keeps what is uploaded, and ``states``, so that the same call
+    resumes. Raises ``UsageError`` if ``states`` cannot be stored, and botocore's ``NoCredentialsError``.
     """
     states.open(time.time())
     progress = Progress(len(files), sum(file.size_bytes for file in files))
@@ -175,7 +174,7 @@ def upload_files(
             )
             uploaded[index] = answer = _compare_receipt(each, await_receipt)
             if answer.outcome is Outcome.UNRECORDED:
-                patience = 0  # one look at each of the others: what is broken for one is broken for them
+                patience = 0  # one attempt for each of the others: what is broken for one is broken for them
             progress.receipts += answer.receipt_key is not None
             on_progress(progress)
     if exit_code(uploaded) == 0:
@@ -185,7 +184,7 @@ def upload_files(
 
 
 def _compare_receipt(uploaded: UploadedFile, await_receipt: Callable[[], Receipt]) -> UploadedFile:
-    """Hold an uploaded file's receipt against what was read from the disk."""
+    """Compare an uploaded file's receipt with what was read from the disk."""
     try:
         receipt = await_receipt()
     except EvidenceError as error:
@@ -193,7 +192,7 @@ def _compare_receipt(uploaded: UploadedFile, await_receipt: Callable[[], Receipt
     except NoReceiptError as error:
         return replace(uploaded, outcome=Outcome.UNRECORDED, detail=str(error))
     except (BotoCoreError, ClientError) as error:
-        return replace(uploaded, outcome=Outcome.UNRECORDED, detail=f"Its receipt was not given: {error}")
+        return replace(uploaded, outcome=Outcome.UNRECORDED, detail=f"Its receipt could not be read: {error}")
     size_bytes = uploaded.file.size_bytes
     if (receipt.sha256, receipt.size_bytes) != (uploaded.sha256, size_bytes):
         detail = (
@@ -206,7 +205,7 @@ def _compare_receipt(uploaded: UploadedFile, await_receipt: Callable[[], Receipt
 
 @dataclass(frozen=True, slots=True)
 class _Multipart:
-    """A multipart upload, and the parts that Amazon S3 has of it."""
+    """A multipart upload, and the parts that Amazon S3 already has."""
 
     upload_id: str
     part_bytes: int
@@ -214,7 +213,7 @@ class _Multipart:
 
 
 class _Uploader:
-    """One run: its pool, and what it has come to."""
+    """One run: its pool and its progress."""
 
     def __init__(
         self,
@@ -236,7 +235,7 @@ class _Uploader:
         self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="upload")
 
     def upload(self, files: Sequence[PlannedFile]) -> list[UploadedFile]:
-        """Files of one part side by side; the parts of a larger one side by side, and nothing beside it."""
+        """Files of one part are sent concurrently; a larger file alone, with its parts sent concurrently."""
         uploaded = [UploadedFile(file, Outcome.NOT_TRIED) for file in files]
         under_way: deque[tuple[int, Future[UploadedFile]]] = deque()
         failed = False
@@ -300,13 +299,14 @@ class _Uploader:
             return self._send_in_parts(file, opened, state)
         except ClientError as error:
             if _code(error) in _OTHER_BYTES:
-                opened.require_unchanged()  # if it has changed, that is why
+                opened.require_unchanged()  # a change of the file explains the error
             raise
 
     def _already_there(self, file: PlannedFile, opened: OpenFile, state: UploadState) -> UploadedFile | None:
-        """What an earlier run put there, if it is this content and Amazon S3 says that it is there still.
+        """The version that an earlier run uploaded, if it has this content and still exists.
 
-        Whoever writes may not read. The tags of a version tell that it exists, and nothing of what it holds.
+        A writer may have no read permission. A version's tags show that it exists, and nothing of its
+        content.
         """
         digest = hashlib.sha256()
         opened.hash_part(0, file.size_bytes, digest)
@@ -320,7 +320,7 @@ class _Uploader:
             if _code(error) in _UNSEEN:
                 return None
             raise
-        detail = "An earlier run, which was interrupted, has put it there."
+        detail = "An earlier, interrupted run has uploaded it."
         return UploadedFile(file, Outcome.UPLOADED, detail, state.sha256, version, parts_of(file.size_bytes))
 
     def _send_whole(self, file: PlannedFile, opened: OpenFile) -> UploadedFile:
@@ -368,7 +368,7 @@ class _Uploader:
                 **self._condition,
             )
         except ClientError as error:
-            # Its parts stay: with a new version asked for, none is sent again.
+            # Its parts are kept: if a new version is then requested, none is sent again.
             if _code(error) in _CONFLICTS:
                 return self._refused(sent, error)
             raise
@@ -377,7 +377,7 @@ class _Uploader:
     def _resume(
         self, file: PlannedFile, opened: OpenFile, state: UploadState | None, part_bytes: int
     ) -> _Multipart | None:
-        """The upload that an earlier run began, if it is of this very file and Amazon S3 still has it."""
+        """The upload that an earlier run began, if it is for the same file and still exists."""
         if state is None or state.upload_id is None:
             return None
         if (state.identity, state.part_bytes) != (opened.identity, part_bytes):
@@ -404,7 +404,7 @@ class _Uploader:
     def _send_parts(
         self, file: PlannedFile, opened: OpenFile, upload: _Multipart
     ) -> tuple[list[CompletedPartTypeDef], UploadedFile]:
-        """Hash the file in turn, and send those of its parts that Amazon S3 does not have."""
+        """Hash the file in order, and send those of its parts that Amazon S3 does not have."""
         parts: list[CompletedPartTypeDef] = []
         under_way: deque[tuple[CompletedPartTypeDef, int, Future[str]]] = deque()
         whole = hashlib.sha256()
@@ -442,7 +442,7 @@ class _Uploader:
             while under_way:
                 settle()
         except BaseException:
-            # Nobody may read the file, nor add a part, once this is left.
+            # After this, nothing may read the file or add a part.
             stop.set()
             futures = [future for *_, future in under_way]
             for future in futures:
@@ -472,21 +472,22 @@ class _Uploader:
         )["ETag"]
 
     def _landed(self, sent: UploadedFile, opened: OpenFile, version_id: str | None) -> UploadedFile:
-        """Remember the version at once: should the run end here, the next one must not find it in its way."""
+        """Save the version at once: if the run ends here, the next one must recognise it."""
         file = sent.file
         if version_id is None:
             raise CannotCheckError(
-                f"{file.bucket} keeps no versions: nothing names what was written.", "Run custody doctor."
+                f"Versioning is not enabled on {file.bucket}, so the object has no version id.",
+                "Run custody doctor.",
             )
         self._states.save(file, UploadState(opened.identity, version_id=version_id, sha256=sent.sha256))
         return replace(sent, version=ObjectVersion(file.bucket, file.key, version_id))
 
     def _refused(self, sent: UploadedFile, error: ClientError) -> UploadedFile:
-        """Say that there is an object already, and whether it is the same, as far as the writer may see."""
+        """Report that the object exists, and whether it is the same, as far as the writer may read it."""
         words = [_CONFLICTS[_code(error)], self._compare_existing(sent)]
         if error.response["ResponseMetadata"].get("RetryAttempts", 0):
-            words.append("An answer of Amazon S3 was lost before: this very run may have put it there.")
-        words.append("To put a new version (the other one is kept), use --replace.")
+            words.append("A response of Amazon S3 was lost before: this run itself may have uploaded it.")
+        words.append("To upload a new version (the old one is kept), use --replace.")
         return replace(sent, outcome=Outcome.EXISTS, detail=" ".join(words))
 
     def _compare_existing(self, sent: UploadedFile) -> str:
@@ -495,15 +496,17 @@ class _Uploader:
             head = self._s3.head_object(Bucket=file.bucket, Key=file.key)
             version = ObjectVersion(file.bucket, file.key, head.get("VersionId", "null"))
             if head["ContentLength"] != file.size_bytes:
-                return f"It has other content: {head['ContentLength']} bytes, this file {file.size_bytes}."
+                return (
+                    f"It has other content: {head['ContentLength']} bytes, this file has {file.size_bytes}."
+                )
             receipt = read_receipt(self._s3, self._deployment.buckets["provenance"], version)
         except (ClientError, NoReceiptError):
-            return "Whether it has the same content is not for you to see, or not yet."
+            return "You may not see whether it has the same content, or not yet."
         except EvidenceError as error:
-            return f"Its receipt does not hold: {error.message}"
+            return f"Its receipt is not valid: {error.message}"
         if receipt.sha256 == sent.sha256:
-            return f"It has the same content, by the receipt of version {version.version_id}."
-        return f"It has other content, by the receipt of version {version.version_id}."
+            return f"It has the same content, according to the receipt of version {version.version_id}."
+        return f"It has other content, according to the receipt of version {version.version_id}."
 
     def _abort(self, file: PlannedFile, upload_id: str) -> None:
         try:

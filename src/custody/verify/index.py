@@ -1,12 +1,12 @@
-"""What verification has seen, on disk rather than in memory: a temporary SQLite database.
+"""The data of a verification, on disk instead of in memory: a temporary SQLite database.
 
-Object versions, receipts and trail writes number in the millions, and each side must find what the others
-lack. SQLite keeps them in a nameless file that goes with the process (under ``SQLITE_TMPDIR`` or ``TMPDIR``);
-memory stays at its cache however many there are. Measured with a million object versions, each with receipt
-and trail write: about 70 MiB of memory and 1.3 GB of disk.
+There may be millions of object versions, receipts and trail writes, which must be compared with each other.
+SQLite keeps them in a temporary file that is deleted with the process (under ``SQLITE_TMPDIR`` or
+``TMPDIR``); memory is bounded by its cache. Measured with a million object versions, each with receipt and
+trail write: about 70 MiB of memory and 1.3 GB of disk.
 
-All three are known by the receipt's key: an object version has one, and no two share one. Of tables it holds
-the lineage documents, the tables' versions that these name, and the commits of the logs.
+All three are identified by the receipt's key, which is unique for each object version. For tables it has the
+lineage documents, the tables' versions that these name, and the commits of the logs.
 """
 
 from __future__ import annotations
@@ -69,21 +69,21 @@ _ROWS_AT_ONCE = 1000
 
 @dataclass(frozen=True, slots=True)
 class StoredReceipt:
-    """A receipt as the bucket's listing gives it."""
+    """A receipt in the bucket's listing."""
 
     receipt_key: str
     version_id: str
-    """Of the oldest version: the recorder creates a receipt once, whatever came later is not its own."""
+    """Of the oldest version: the recorder creates a receipt once, so later versions are not its own."""
     stored_at: datetime
     object_uri: str | None
-    """The object version it belongs to, if that is there."""
+    """The object version it belongs to, if that exists."""
     witnessed: bool
     """Whether the trail has a write of that version."""
 
 
 @dataclass(frozen=True, slots=True)
 class KnownReceipt:
-    """What a receipt says whose signature holds, and when Amazon S3 stored it."""
+    """Facts of a receipt with a valid signature, and when Amazon S3 stored it."""
 
     sha256: str
     recorded_at: datetime
@@ -92,7 +92,7 @@ class KnownReceipt:
 
 @dataclass(frozen=True, slots=True)
 class StoredDocument:
-    """A lineage document as the bucket's listing gives it."""
+    """A lineage document in the bucket's listing."""
 
     version: ObjectVersion
     made: TableVersion
@@ -102,7 +102,7 @@ class StoredDocument:
 
 @dataclass(frozen=True, slots=True)
 class UncoveredCommits:
-    """Commits of a table that are newer than whatever its lineage tells of."""
+    """Commits of a table that are newer than its lineage."""
 
     first: TableVersion
     count: int
@@ -112,37 +112,37 @@ class UncoveredCommits:
 
 @dataclass(frozen=True, slots=True)
 class ReceiptCount:
-    """How many versions and delete markers there are of the receipt of one object version."""
+    """The number of versions and delete markers of the receipt of one object version."""
 
     uri: str
     since: datetime
-    """When the object version came to be, at the latest: by the listing, or by the trail's event."""
+    """The latest time at which the object version was created: by the listing, or by the trail's event."""
     versions: int
     markers: int
 
 
 @dataclass(frozen=True, slots=True)
 class Witness:
-    """What the trail says of one object version."""
+    """What the trail says about one object version."""
 
     uri: str
     since: datetime
-    """When it came to be, at the latest: by the listing, or since its receipt was stored."""
+    """The latest time at which it was created: by the listing, or by when its receipt was stored."""
     by_version: bool
     """A write of this version is in the trail."""
     by_request: bool | None
-    """The request the receipt names is in the trail and wrote this version (``False``: another one)."""
+    """The receipt's request is in the trail and wrote this version (``False``: another one)."""
 
 
 @dataclass(frozen=True, slots=True)
 class LoneWrite:
-    """A write in the trail that left neither an object version nor a receipt."""
+    """A write in the trail without an object version and without a receipt."""
 
     uri: str
     name: str
     since: datetime
     version_known: bool
-    """Its event tells which version it wrote."""
+    """Its event names the version."""
 
 
 class Index:
@@ -161,9 +161,10 @@ class Index:
         self._database.close()
 
     def add_object(self, version: ObjectVersion, earliest: datetime, latest: datetime) -> None:
-        """An object version that is there, or that a receipt tells of, and when it came to be.
+        """Add an object version that exists, or that a receipt names, with its time of creation.
 
-        When an upload in parts was completed the listing does not tell; trail or receipt narrow it down.
+        The listing does not have the time at which a multipart upload was completed; trail or receipt narrow
+        it down.
         """
         self._database.execute(
             "INSERT OR IGNORE INTO objects VALUES (?, ?, ?, ?, ?)",
@@ -177,7 +178,7 @@ class Index:
         )
 
     def add_receipt(self, entry: VersionEntry) -> None:
-        """One version of a receipt, or a delete marker over it; newest first, as listed."""
+        """Add one version of a receipt, or a delete marker over it; newest first, as listed."""
         if entry.is_delete_marker:
             self._database.execute(
                 "INSERT INTO receipts VALUES (?, NULL, NULL, 0, 1, NULL, NULL, NULL)"
@@ -192,7 +193,7 @@ class Index:
             )
 
     def add_write(self, write: TrailWrite, *, must_match: bool) -> None:
-        """One write of the trail; told twice it counts once. ``must_match`` if it is a finding when alone."""
+        """Add one write of the trail; duplicates count once. ``must_match``: without a match it is a finding."""
         version = ObjectVersion(write.bucket, write.key, write.version_id or "")
         self._database.execute(
             "INSERT OR IGNORE INTO writes VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
@@ -211,14 +212,14 @@ class Index:
     def note_receipt(
         self, receipt_key: str, *, request_id: str | None, sha256: str, recorded_at: datetime
     ) -> None:
-        """What a receipt says whose signature holds."""
+        """Note the facts of a receipt with a valid signature."""
         self._database.execute(
             "UPDATE receipts SET request_id = ?, sha256 = ?, recorded = ? WHERE receipt_key = ?",
             (request_id, sha256, to_microseconds(recorded_at), receipt_key),
         )
 
     def known_receipt(self, receipt_key: str) -> KnownReceipt | None:
-        """What a receipt says, if it was read and its signature holds."""
+        """The facts of a receipt, if it was read and its signature is valid."""
         row = self._database.execute(
             "SELECT sha256, recorded, stored FROM receipts WHERE receipt_key = ? AND sha256 IS NOT NULL",
             (receipt_key,),
@@ -230,16 +231,16 @@ class Index:
         )
 
     def forget_receipt(self, receipt_key: str) -> None:
-        """Leave a receipt out of every comparison."""
+        """Exclude a receipt from every comparison."""
         self._database.execute("DELETE FROM receipts WHERE receipt_key = ?", (receipt_key,))
 
     def count_receipts(self) -> int:
-        """How many receipts there are to read."""
+        """The number of receipts to read."""
         (count,) = self._database.execute("SELECT count(*) FROM receipts WHERE versions > 0").fetchone()
         return int(count)
 
     def receipts(self) -> Iterator[StoredReceipt]:
-        """Every receipt of which there is a version, in the order of the keys; may be added to meanwhile."""
+        """Every receipt with a version, in the order of the keys; the index may be changed meanwhile."""
         self._database.execute(_WRITES_BY_VERSION)
         last = ""
         while rows := self._database.execute(
@@ -254,7 +255,7 @@ class Index:
             last = rows[-1][0]
 
     def receipt_counts(self) -> Iterator[ReceiptCount]:
-        """For every object version, how often its receipt is there."""
+        """For every object version, the number of versions and delete markers of its receipt."""
         self._database.execute(_WRITES_BY_VERSION)
         for uri, since, versions, markers in self._database.execute(
             "SELECT uri, max(earliest, min(latest, coalesce((SELECT min(since) FROM writes w"
@@ -264,7 +265,7 @@ class Index:
             yield ReceiptCount(uri, from_microseconds(since), versions, markers)
 
     def stray_receipts(self) -> Iterator[tuple[str, int, int]]:
-        """Receipts more or less than once there that belong to no known object version.
+        """Receipts without a known object version that do not have exactly one version.
 
         As (receipt's key, versions, delete markers).
         """
@@ -274,7 +275,7 @@ class Index:
         )
 
     def witnesses(self) -> Iterator[Witness]:
-        """For every object version, what the trail says of it."""
+        """For every object version, what the trail says about it."""
         self._database.execute(_WRITES_BY_VERSION)
         self._database.execute(_WRITES_BY_REQUEST)
         for uri, since, by_version, by_request in self._database.execute(
@@ -292,7 +293,7 @@ class Index:
             )
 
     def add_document(self, version: ObjectVersion, made: TableVersion, since: datetime) -> None:
-        """A lineage document that is there."""
+        """Add a lineage document."""
         self._database.execute(
             "INSERT OR IGNORE INTO documents VALUES (?, ?, ?, ?, ?, ?, 0)",
             (
@@ -307,27 +308,27 @@ class Index:
         self.cover(made)
 
     def note_rows(self, version: ObjectVersion, rows: int) -> None:
-        """How many rows of its version of the table a document claims for its run."""
+        """Note how many rows of its table version a document claims for its run."""
         self._database.execute(
             "UPDATE documents SET rows = ? WHERE (bucket, key, version_id) = (?, ?, ?)",
             (rows, version.bucket, version.key, version.version_id),
         )
 
     def add_commit(self, made: TableVersion, since: datetime) -> None:
-        """A commit in the log of a table."""
+        """Add a commit in the log of a table."""
         self._database.execute(
             "INSERT OR IGNORE INTO commits VALUES (?, ?, ?)",
             (made.table, made.version, to_microseconds(since)),
         )
 
     def add_source(self, source: TableVersion, document_uri: str) -> None:
-        """A version of a table that a document names as input."""
+        """Add a version of a table that a document names as input."""
         self._database.execute(
             "INSERT OR IGNORE INTO sources VALUES (?, ?, ?)", (source.table, source.version, document_uri)
         )
 
     def cover(self, made: TableVersion) -> None:
-        """Lineage tells of the table up to this version."""
+        """Note that lineage covers the table up to this version."""
         self._database.execute(
             "INSERT INTO covered VALUES (?, ?) ON CONFLICT DO UPDATE"
             " SET delta_version = max(delta_version, excluded.delta_version)",
@@ -335,12 +336,12 @@ class Index:
         )
 
     def count_documents(self) -> int:
-        """How many lineage documents there are."""
+        """The number of lineage documents."""
         (count,) = self._database.execute("SELECT count(*) FROM documents").fetchone()
         return int(count)
 
     def documents(self) -> Iterator[StoredDocument]:
-        """Every lineage document, in the order of the keys; may be noted of meanwhile."""
+        """Every lineage document, in the order of the keys; the index may be changed meanwhile."""
         last = ("", "", "")
         while rows := self._database.execute(
             "SELECT bucket, key, version_id, table_uri, delta_version, since FROM documents"
@@ -356,7 +357,7 @@ class Index:
             last = rows[-1][:3]
 
     def rival_documents(self) -> Iterator[tuple[ObjectVersion, TableVersion]]:
-        """Documents that claim rows of a version of a table of which another one claims rows too."""
+        """Documents that claim rows of a version of a table for which another document claims rows too."""
         self._database.execute(_DOCUMENTS_BY_TABLE)
         for bucket, key, version_id, table, delta_version in self._database.execute(
             "SELECT bucket, key, version_id, table_uri, delta_version FROM documents d WHERE rows > 0 AND"
@@ -379,7 +380,7 @@ class Index:
             )
 
     def undocumented_sources(self) -> Iterator[tuple[TableVersion, str]]:
-        """Inputs without a document of their own among those listed, each with the document that names it."""
+        """Inputs without a listed document of their own, each with the document that names it."""
         self._database.execute(_DOCUMENTS_BY_TABLE)
         for table, delta_version, document in self._database.execute(
             "SELECT table_uri, delta_version, document FROM sources s WHERE NOT EXISTS"
@@ -389,7 +390,7 @@ class Index:
             yield TableVersion(table, delta_version), document
 
     def committed_tables(self) -> Iterator[tuple[str, UncoveredCommits | None]]:
-        """Every table with a log, and what of it no lineage tells of."""
+        """Every table with a log, and its commits that lineage does not cover."""
         for table, first, count, since in self._database.execute(
             "SELECT table_uri, min(delta_version) FILTER (WHERE is_new), count(*) FILTER (WHERE is_new),"
             " min(since) FILTER (WHERE is_new) FROM"
@@ -404,7 +405,7 @@ class Index:
             )
 
     def lone_writes(self) -> Iterator[LoneWrite]:
-        """Every write that must match and for which there is neither an object version nor a receipt."""
+        """Every write that must match but has neither an object version nor a receipt."""
         self._database.execute(_RECEIPTS_BY_REQUEST)
         for uri, name, since, version_known in self._database.execute(
             "SELECT uri, name, since, receipt_key IS NOT NULL FROM writes w WHERE must_match"

@@ -1,14 +1,14 @@
-"""The claim ``lineage.inputs``: every version of a table says what it was made from, and that holds.
+"""The claim ``lineage.inputs``: every version of a table names its inputs, and they are verified.
 
-For each lineage document: it is one, and lies where it says. The manifest it names is there, unchanged, and
-names the same object versions with the same hashes. Each of those that was used has a receipt whose signature
-holds, with that hash, recorded before the document was committed: it was verified when it was read. (Whether
-its bytes are still the same is ``object.hash``.) Each table's version it names has a document too. No other
-document claims rows of the same version, and the version is in the table's log. For each table: its log is no
-newer than its lineage, or somebody other than a job wrote to it.
+For each lineage document: it is valid and in the right place. Its manifest exists, unchanged, and names the
+same object versions with the same hashes. Each of those that was used has a receipt with a valid signature
+and that hash, recorded before the document was committed: so it was verified when it was read. (Whether its
+bytes are still the same is ``object.hash``.) Each table version it names has a document too. No other
+document claims rows of the same version, and the version is in the table's log. For each table: its log is
+not newer than its lineage, otherwise something other than a job wrote to it.
 
-Of a sample's object versions, the same are looked at as by the other claims; documents and manifests are
-always read. Inputs that lie outside the scope have their receipts read for this alone.
+A sample has the same object versions as for the other claims; documents and manifests are always read. The
+receipts of inputs outside the scope are read only for this claim.
 """
 
 from __future__ import annotations
@@ -47,13 +47,13 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 MANIFESTS = "manifests/"
-"""Where the gate puts its manifests in the bucket of processed data."""
+"""The prefix of manifests in the bucket of processed data."""
 
 _CLAIM = Claim.LINEAGE_INPUTS
 
 
 class Tell(Protocol):
-    """Told how many of a stage are done, and of how many."""
+    """Progress callback: a stage's number done, and its total."""
 
     def __call__(self, stage: str, done: int, total: int | None = None, /) -> None:
         """``stage`` is a few words for a person."""
@@ -62,7 +62,7 @@ class Tell(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Document:
-    """A document as far as it and its manifest could be read."""
+    """A document with its manifest, as far as they could be read."""
 
     stored: StoredDocument
     lineage: Lineage | None = None
@@ -72,7 +72,7 @@ class _Document:
 
 @dataclass(frozen=True, slots=True)
 class _Question:
-    """An input whose receipt is not known yet."""
+    """An input whose receipt has not been read yet."""
 
     stored: StoredDocument
     committed_at: datetime
@@ -80,7 +80,7 @@ class _Question:
 
 
 class LineageVerification:
-    """Checks what the index has listed; receipts in scope have been checked by then."""
+    """Checks the documents in the index; receipts in scope must have been checked before."""
 
     def __init__(
         self,
@@ -111,7 +111,7 @@ class LineageVerification:
         self._unread: set[str] = set()
 
     def run(self) -> None:
-        """Judge every document and every table with a log that the index has."""
+        """Judge every document and every table with a log in the index."""
         for question, checked in map_concurrently(self._ask, self._questions(), self._workers):
             self._answer(question, checked)
         self._judge_sources()
@@ -120,7 +120,7 @@ class LineageVerification:
                 version.uri,
                 Status.UNEXPECTED,
                 Severity.CRITICAL,
-                f"Another document, too, has rows of {made} for its run's.",
+                f"Another document also claims rows of {made} for its run.",
             )
         for stored in self._index.uncommitted_documents():
             is_settled = stored.stored_at <= self._settled_before  # The log is listed before the documents.
@@ -158,7 +158,7 @@ class LineageVerification:
                     continue
                 version = item.version
                 if not self._deployment.is_recorded(version.bucket, version.key):
-                    detail = f"It names {version.uri} as input, and nothing is recorded there."
+                    detail = f"It names {version.uri} as input, which is outside the recorded prefixes."
                     self._find(uri, Status.MISSING, Severity.HIGH, detail)
                     continue
                 question = _Question(stored, lineage.committed_at, item)
@@ -189,16 +189,16 @@ class LineageVerification:
             findings = (_finding(uri, Status.FAILED, Severity.CRITICAL, error.message),)
         except (BotoCoreError, ClientError, CustodyError):
             raise
-        except Exception as error:  # noqa: BLE001 - it is told, and one document ends no run
+        except Exception as error:  # noqa: BLE001 - it is reported, and one document must not end the run
             unchecked = f"{uri}: {describe_defect(error)}"
         return _Document(stored, lineage, findings, unchecked)
 
     def _check_manifest(self, lineage: Lineage) -> None:
-        """Raise ``EvidenceError`` unless a silver table's manifest is what the document says of it."""
+        """Raise ``EvidenceError`` unless a silver table's manifest agrees with the document."""
         place, uri = lineage.place, lineage.manifest_uri
         if (uri is not None) != (place.bucket == self._processed):
             raise EvidenceError(
-                "Processed data are made from a manifest, analytics data from tables; it says else."
+                "Processed data must be made from a manifest, analytics data from tables; it says otherwise."
             )
         if uri is None:
             return
@@ -207,7 +207,7 @@ class LineageVerification:
         except UsageError as error:
             raise EvidenceError(f"It names no manifest: {error.message}") from error
         if location.bucket != self._processed or not location.key.startswith(MANIFESTS):
-            raise EvidenceError(f"Its manifest {uri[:300]} lies where the gate writes none.")
+            raise EvidenceError(f"Its manifest {uri[:300]} is not where the gate writes manifests.")
         version = ObjectVersion(location.bucket, location.key, location.version_id or "")
         data = fetch_bytes(self._s3, version, MAX_MANIFEST_BYTES)
         if (digest := hashlib.sha256(data).hexdigest()) != place.id:
@@ -220,23 +220,23 @@ class LineageVerification:
         told |= {(item.version, item.sha256) for item in lineage.refused}
         if different := {version for version, _ in wanted ^ told}:
             raise EvidenceError(
-                f"Its manifest {uri} and it do not name the same: they differ about {len(different)} object "
+                f"Its manifest {uri} does not name the same inputs: they differ in {len(different)} object "
                 f"versions, such as {min(different).uri}."
             )
 
     def _ask(self, question: _Question) -> tuple[_Question, CheckedReceipt | None]:
-        """Read the receipt of an input, its first version, in any thread; ``None`` if there is none."""
+        """Read the first version of an input's receipt, in any thread; ``None`` if there is none."""
         version = question.item.version
         first = None
         try:
             for entry in list_versions(self._s3, self._provenance, version.receipt_key):
                 if entry.key == version.receipt_key and not entry.is_delete_marker:
                     first = entry  # Newest first.
-        except ClientError as error:  # a document may name what Amazon S3 cannot list
+        except ClientError as error:  # a document may have a name that Amazon S3 cannot list
             require_usable(error)
             stored = StoredReceipt(version.receipt_key, "", question.stored.stored_at, version.uri, False)
             return question, CheckedReceipt(
-                stored, unchecked=f"The receipt of {version.uri} could not be looked for: {error}"
+                stored, unchecked=f"The receipt of {version.uri} could not be looked up: {error}"
             )
         if first is None:
             return question, None
@@ -253,7 +253,7 @@ class LineageVerification:
             self._leave(uri, checked.unchecked)
         elif checked.receipt is None or not checked.is_signed:
             problems = [finding.detail for verdict in checked.verdicts for finding in verdict.findings]
-            detail = f"The receipt of {used}, which it names as input, does not hold: {' '.join(problems)}"
+            detail = f"The receipt of {used}, which it names as input, is not valid: {' '.join(problems)}"
             self._find(uri, Status.FAILED, Severity.CRITICAL, detail)
         else:
             receipt = checked.receipt
@@ -262,7 +262,7 @@ class LineageVerification:
             )
 
     def _compare(self, question: _Question, receipt: KnownReceipt) -> None:
-        """Judge an input by what its receipt says."""
+        """Judge an input by the facts of its receipt."""
         item, uri = question.item, question.stored.version.uri
         if item.sha256 != receipt.sha256:
             detail = (
@@ -272,13 +272,13 @@ class LineageVerification:
         if receipt.recorded_at > question.committed_at or receipt.stored_at > question.stored.stored_at:
             detail = (
                 f"{item.version.uri} was recorded at {format_time(receipt.recorded_at)} (stored at "
-                f"{format_time(receipt.stored_at)}), after what was made from it was committed at "
+                f"{format_time(receipt.stored_at)}), after the output was committed at "
                 f"{format_time(question.committed_at)}: it was not verified when it was read."
             )
             self._find(uri, Status.FAILED, Severity.HIGH, detail)
 
     def _judge_sources(self) -> None:
-        """Find the inputs of gold tables that have no document, looking again where the listing had none."""
+        """Find inputs of gold tables without a document; those missing in the listing are looked up again."""
         pairs = map_concurrently(self._look_again, self._index.undocumented_sources(), self._workers)
         for source, document_uri, is_there in pairs:
             if not is_there:
@@ -286,7 +286,7 @@ class LineageVerification:
                 self._find(document_uri, Status.MISSING, Severity.HIGH, detail)
 
     def _look_again(self, pair: tuple[TableVersion, str]) -> tuple[TableVersion, str, bool]:
-        """Whether an input has a document after all: outside the scope, or written since; in any thread."""
+        """Whether an input has a document outside the scope, or written since; in any thread."""
         source, document_uri = pair
         folder = parse_s3_uri(source.table)
         if folder.bucket != self._processed:
@@ -300,7 +300,7 @@ class LineageVerification:
         return source, document_uri, any(place is not None for place in found)
 
     def _judge_log(self, table: str, uncovered: UncoveredCommits | None) -> None:
-        """Judge whether a table's lineage keeps up with its log."""
+        """Judge whether a table's lineage covers its log."""
         if uncovered is None:
             self._tally.judge(_CLAIM, table)
         elif uncovered.since > self._settled_before:
@@ -309,14 +309,14 @@ class LineageVerification:
             first = uncovered.first
             subject = f"{table}/_delta_log/{first.version:020d}.json"
             detail = (
-                f"Of {uncovered.count} versions of the table from {first} on, the first stored at "
-                f"{format_time(uncovered.since)}, no lineage document tells: somebody other than a job "
-                "wrote to the table, or a run did not come to its end."
+                f"No lineage document covers {uncovered.count} versions of the table from {first} on, the "
+                f"first stored at {format_time(uncovered.since)}: something other than a job wrote to the "
+                "table, or a run did not finish."
             )
             self._find(subject, Status.UNEXPECTED, Severity.HIGH, detail)
 
     def _is_whole(self, table: str) -> bool:
-        """Whether all of a table was listed, and of the table that its lineage lies at."""
+        """Whether the whole table was listed, and the whole table with its lineage."""
         if self._scope is None:
             return True
         folder = parse_s3_uri(table)
@@ -331,7 +331,7 @@ class LineageVerification:
         self._tally.judge(_CLAIM, subject, [_finding(subject, status, severity, detail)])
 
     def _leave(self, uri: str, sentence: str) -> None:
-        """Note that a document could not be checked to its end."""
+        """Note that a document could not be fully checked."""
         self._unread.add(uri)
         self._tally.leave(sentence)
 

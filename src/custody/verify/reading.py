@@ -1,7 +1,7 @@
-"""What a verification reads, wherever it does: receipts with their objects, trail files, the key registry.
+"""What a verification reads, in any process: receipts with their objects, trail files, the key registry.
 
-A job (``CheckReceipts``, ``ReadLogFiles``) holds no client, so that it can be sent to another process; with
-a reader it makes the function that reads there.
+A job (``CheckReceipts``, ``ReadLogFiles``) has no client, so that it can be sent to another process; called
+with a reader, it returns the function that reads there.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 WORTH_PROCESSES = 1000
-"""So many items are worth the second that a process takes to start."""
+"""From this many items it is worth the second that a process takes to start."""
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
@@ -38,10 +38,10 @@ _Result = TypeVar("_Result")
 
 @dataclass(frozen=True, slots=True)
 class Processes:
-    """Interpreters to read with beside this one, which is held to one processor.
+    """Processes to read with, since one interpreter uses only one processor.
 
-    ``client`` makes a client for Amazon S3 in each of them; it is pickled, so it is a function of a module,
-    or a ``functools.partial`` of one.
+    ``client`` creates a client for Amazon S3 in each of them; it is pickled, so it must be a function of a
+    module, or a ``functools.partial`` of one.
     """
 
     client: Callable[[], S3Client]
@@ -50,9 +50,9 @@ class Processes:
 
 @dataclass(frozen=True, slots=True)
 class Readers:
-    """Where jobs are done: by ``workers`` threads here, or in each of ``processes`` where there is much.
+    """Runs jobs: with ``workers`` threads here, or in each of ``processes`` if there are many items.
 
-    There objects are read by a ``DirectReader``.
+    Those processes read objects with a ``DirectReader``.
     """
 
     s3: S3Client
@@ -62,7 +62,7 @@ class Readers:
     def map(
         self, job: Callable[[Reader], Callable[[_Item], _Result]], items: Iterable[_Item]
     ) -> Iterator[_Result]:
-        """The results over items, as they come, of what ``job`` (which can be pickled) makes of a reader."""
+        """The results for items, as they complete, of the function that ``job`` (picklable) returns."""
         source = iter(items)
         processes = self.processes
         if processes is not None:
@@ -91,10 +91,10 @@ class RegistryReader:
     s3: S3Client
     provenance: str
     problems: list[str] = field(default_factory=list)
-    """What is wrong with the history, by the last reading."""
+    """Problems of the history, as of the last reading."""
 
     def __call__(self) -> KeyRing:
-        """The key ring as of now. Raises ``CannotCheckError`` if there is none that can be read."""
+        """The current key ring. Raises ``CannotCheckError`` if there is no readable one."""
         entries = [
             entry
             for entry in list_versions(self.s3, self.provenance, REGISTRY_KEY)
@@ -104,7 +104,7 @@ class RegistryReader:
         if not versions:
             raise CannotCheckError(
                 f"There is no key registry at s3://{self.provenance}/{REGISTRY_KEY}.",
-                "Terraform writes it: apply.",
+                "Terraform writes it: run make apply.",
             )
         ring, problems = read_history(
             (entry.version_id, entry.last_modified, self._read_version(entry.version_id))
@@ -131,7 +131,7 @@ class CheckReceipts:
     lake: frozenset[str]
 
     def __call__(self, s3: Reader) -> Callable[[StoredReceipt], tuple[CheckedReceipt, list[str]]]:
-        """What checks one; beside it, what is wrong with the registry's history."""
+        """The function that checks one receipt, and the problems of the registry's history."""
         client = s3.client if isinstance(s3, DirectReader) else s3
         registry = RegistryReader(client, self.provenance)
         checker = ReceiptChecker(s3, self.provenance, self.lake, CurrentKeyRing(registry))
@@ -141,7 +141,7 @@ class CheckReceipts:
                 return checker.check(stored), registry.problems
             except (BotoCoreError, ClientError, CustodyError):
                 raise
-            except Exception as error:  # noqa: BLE001 - it is told, and one receipt ends no run
+            except Exception as error:  # noqa: BLE001 - it is reported, and one receipt must not end the run
                 subject = describe_receipt_key(self.provenance, stored.receipt_key)
                 unchecked = f"{subject}: {describe_defect(error)}"
                 return CheckedReceipt(stored, unchecked=unchecked), registry.problems
@@ -151,21 +151,21 @@ class CheckReceipts:
 
 @dataclass(frozen=True, slots=True)
 class ReadLogFiles:
-    """Reads the trail's files, and of each the writes of objects in scope."""
+    """Reads the trail's files, and returns the writes of objects in scope."""
 
     bucket: str
     lake: frozenset[str]
     scope: S3Location | None
 
     def __call__(self, s3: Reader) -> Callable[[LogFile], tuple[ObjectVersion, LogContents | None, str]]:
-        """What reads one: which it is, what it holds, and if it could not be read a sentence instead."""
+        """Return the reader of one file: it returns file, contents and, if unreadable, a sentence."""
 
         def read(file: LogFile) -> tuple[ObjectVersion, LogContents | None, str]:
             version = ObjectVersion(self.bucket, file.key, file.version_id)
             try:
                 contents = parse_log_file(fetch_bytes(s3, version, MAX_LOG_FILE_BYTES))
                 contents.writes = [
-                    # no event is later than the file that tells of it
+                    # no event is later than its file
                     replace(write, event_time=min(write.event_time, file.stored_at))
                     for write in contents.writes
                     if self._concerns(write)
@@ -176,14 +176,14 @@ class ReadLogFiles:
                 return version, None, f"The trail's file {version.uri} could not be read: {error}"
             except (BotoCoreError, ClientError, CustodyError):
                 raise
-            except Exception as error:  # noqa: BLE001 - it is told, and one file ends no run
+            except Exception as error:  # noqa: BLE001 - it is reported, and one file must not end the run
                 return version, None, f"{version.uri}: {describe_defect(error)}"
             return version, contents, ""
 
         return read
 
     def _concerns(self, write: TrailWrite) -> bool:
-        """Whether a write is of an object in scope; one whose event names no version may be."""
+        """Whether a write may be of an object in scope, even if its event names no version."""
         if write.bucket not in self.lake:
             return False
         scope_version = self.scope.version_id if self.scope is not None else None

@@ -1,4 +1,4 @@
-"""One receipt and the object version it is of: every claim that the two can answer between themselves."""
+"""One receipt and its object version: every claim that can be checked with these two."""
 
 from __future__ import annotations
 
@@ -33,27 +33,27 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class CheckedReceipt:
-    """What one receipt showed."""
+    """The result for one receipt."""
 
     stored: StoredReceipt
     verdicts: tuple[Verdict, ...] = ()
     receipt: Receipt | None = None
-    """The receipt, where it can be read, signed or not."""
+    """The receipt, if it can be read, signed or not."""
     misplaced: bool = False
-    """It lies where another version's receipt belongs, or is of a bucket that is none of ours."""
+    """It is under another version's receipt key, or for a bucket outside the deployment."""
     unchecked: str = ""
-    """What Amazon S3 would not give; empty if it gave everything."""
+    """What Amazon S3 did not return; empty if it returned everything."""
 
     @property
     def is_signed(self) -> bool:
-        """Whether the receipt's claim ``receipt.signature`` was checked and holds."""
+        """Whether the claim ``receipt.signature`` was checked and holds."""
         return any(
             verdict.claim is Claim.RECEIPT_SIGNATURE and not verdict.findings for verdict in self.verdicts
         )
 
 
 class ReceiptChecker:
-    """Checks receipts of one provenance bucket, any number concurrently."""
+    """Checks receipts of one provenance bucket; may be used concurrently."""
 
     def __init__(
         self, s3: Reader, provenance_bucket: str, lake: Collection[str], ring: CurrentKeyRing
@@ -66,9 +66,9 @@ class ReceiptChecker:
     def check(self, stored: StoredReceipt) -> CheckedReceipt:
         """Read a receipt, check it, then read the object version it names and compare.
 
-        The object is read even if the signature does not hold, so that every claim that fails is told; but
-        never for a receipt that lies in the wrong place, or from a bucket that is not ours.
-        Raises ``CannotCheckError`` or botocore's ``BotoCoreError`` if Amazon S3 as a whole cannot be used.
+        The object is read even if the signature is not valid, so that every failed claim is reported; but
+        never for a receipt in the wrong place, or from a bucket outside the deployment. Raises
+        ``CannotCheckError`` or botocore's ``BotoCoreError`` if Amazon S3 as a whole cannot be used.
         """
         checked = self.read(stored)
         if checked.receipt is None or checked.misplaced:
@@ -79,7 +79,7 @@ class ReceiptChecker:
             return replace(checked, unchecked=str(error))
 
     def read(self, stored: StoredReceipt) -> CheckedReceipt:
-        """Read a receipt and check it, but not the object. Raises as ``check`` does."""
+        """Read a receipt and check it, but not the object. Raises like ``check``."""
         subject = stored.object_uri or describe_receipt_key(self._provenance_bucket, stored.receipt_key)
         location = ObjectVersion(self._provenance_bucket, stored.receipt_key, stored.version_id)
         try:
@@ -104,7 +104,7 @@ class ReceiptChecker:
         return CheckedReceipt(stored, (signature,), receipt, bool(misplacement))
 
     def _examine(self, stored: StoredReceipt, data: bytes) -> tuple[Receipt | None, list[str]]:
-        """The receipt as far as it can be read, and everything that is wrong with it."""
+        """The receipt, as far as it can be read, and all its problems."""
         try:
             envelope = parse_envelope(data)
         except EvidenceError as error:
@@ -129,15 +129,13 @@ class ReceiptChecker:
         if receipt is None:
             return ""
         if receipt.version.receipt_key != stored.receipt_key:
-            return f"It is the receipt of {receipt.version.uri}, which belongs elsewhere."
+            return f"It is the receipt of {receipt.version.uri}, which belongs under another key."
         if receipt.version.bucket not in self._lake:
-            return (
-                f"It is the receipt of an object in {receipt.version.bucket}, which is none of our buckets."
-            )
+            return f"It is the receipt of an object in {receipt.version.bucket}, not a bucket of this deployment."
         return ""
 
     def _compare(self, receipt: Receipt) -> Verdict:
-        """Whether the object version's bytes, and what Amazon S3 says of it, are those of the receipt."""
+        """Compare the object version's bytes, and what Amazon S3 says about it, with the receipt."""
         uri = receipt.version.uri
 
         def read(found: GetObjectOutputTypeDef) -> tuple[str, VersionEntry]:
@@ -150,7 +148,7 @@ class ReceiptChecker:
         try:
             sha256, stored = fetch(self._s3, receipt.version, read)
         except GoneError as error:
-            detail = f"The object version is not there ({error}), but its receipt is."
+            detail = f"The object version does not exist ({error}), but its receipt does."
             finding = Finding(Claim.OBJECT_HASH, Status.MISSING, uri, detail, Severity.HIGH)
             return Verdict(Claim.OBJECT_HASH, uri, (finding,))
         problems = [found.detail for found in compare_with_object(receipt, stored)]
@@ -170,12 +168,12 @@ class ReceiptChecker:
 
 
 def describe_receipt_key(provenance_bucket: str, receipt_key: str) -> str:
-    """The URI of the object version that a receipt's key stands for; the receipt's own if it tells none."""
+    """The URI of the object version of a receipt's key; the receipt's own if the key does not tell."""
     version = parse_receipt_key(receipt_key)
     return version.uri if version is not None else f"s3://{provenance_bucket}/{quote_key(receipt_key)}"
 
 
 def _vanished(subject: str) -> Verdict:
-    detail = "The receipt was there when the bucket was listed, and is gone now."
+    detail = "The receipt was there when the bucket was listed, and no longer exists."
     finding = Finding(Claim.RECEIPT_UNIQUE, Status.MISSING, subject, detail, Severity.CRITICAL)
     return Verdict(Claim.RECEIPT_UNIQUE, subject, (finding,))

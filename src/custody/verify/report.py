@@ -1,4 +1,4 @@
-"""What verification says in the end, and how it is told of meanwhile."""
+"""The report of a verification, and its progress."""
 
 from __future__ import annotations
 
@@ -11,30 +11,31 @@ from custody.findings import Claim, Finding
 
 @dataclass(frozen=True, slots=True)
 class ClaimCount:
-    """How many subjects a claim was checked for: ``checked = passed + failed + pending``."""
+    """The number of subjects a claim was checked for: ``checked = passed + failed + pending``."""
 
     checked: int
     passed: int
     failed: int
     pending: int
-    """Younger than the watermark with something not there yet; no finding."""
+    """Incomplete, but younger than the watermark; not a finding."""
 
 
 @dataclass(frozen=True, slots=True)
 class VerificationReport:
-    """What verification found."""
+    """The results of a verification."""
 
     claims: Mapping[Claim, ClaimCount]
     findings: tuple[Finding, ...]
     unchecked: tuple[str, ...]
-    """What could not be checked (an object Amazon S3 refused, say), a sentence each; the rest was checked."""
+    """A sentence for each subject that could not be checked (such as a denied object); the rest was
+    checked."""
     sample: float
     seed: str
-    """Draws the same sample again."""
+    """With it, the same sample can be drawn again."""
     unchecked_count: int = 0
-    """How many there are; ``unchecked`` has the first of them."""
+    """Their total number; ``unchecked`` has the first of them."""
     other_records: Mapping[str, int] = field(default_factory=dict)
-    """How many records of the trail are of categories that witness no write, by event category."""
+    """The number of trail records of categories without single writes, by event category."""
 
     @property
     def exit_code(self) -> int:
@@ -63,7 +64,7 @@ class VerificationReport:
 
 
 class Progress(Protocol):
-    """Told from time to time how far verification is; ``total`` is ``None`` while it is not known."""
+    """Progress callback; ``total`` is ``None`` while it is not known."""
 
     def __call__(self, stage: str, done: int, total: int | None, /) -> None:
         """``stage`` is a few words for a person: "objects listed", "trail files read", "receipts checked"."""

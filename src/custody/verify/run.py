@@ -1,4 +1,4 @@
-"""One run of verification: list and read everything into the index, check what has to be read, compare."""
+"""One run of verification: list everything into the index, read and check, then compare."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from custody.evidence.objects import (
 from custody.evidence.registry import REGISTRY_KEY, CurrentKeyRing
 from custody.findings import Claim, Finding, Severity, Status
 from custody.lineage.document import parse_commit, parse_place
-from custody.listing import list_versions, list_versions_in_lanes
+from custody.listing import list_versions, list_versions_concurrently
 from custody.times import format_time
 from custody.trail.log_files import (
     TrailWrite,
@@ -89,10 +89,10 @@ class Verification:
         self._unread_files = 0
 
     def run(self) -> VerificationReport:
-        """Check everything, and tell what was found.
+        """Check everything, and return the report.
 
-        What was found is told even if Amazon S3 fails meanwhile. Raises ``CannotCheckError`` or botocore's
-        ``BotoCoreError`` or ``ClientError`` if it fails before anything was.
+        Findings are reported even if Amazon S3 fails meanwhile. Raises ``CannotCheckError`` or botocore's
+        ``BotoCoreError`` or ``ClientError`` if it fails before there were any.
         """
         try:
             self._check_everything()
@@ -116,7 +116,7 @@ class Verification:
         )
 
     def _check_everything(self) -> None:
-        """List objects before receipts before the trail, so that what is written meanwhile is found."""
+        """List objects, then receipts, then the trail: evidence written meanwhile is still found."""
         ring = CurrentKeyRing(self._registry)
         first_day = self._list_objects()
         self._list_receipts()
@@ -139,7 +139,7 @@ class Verification:
             )
 
     def _judge_named_version(self) -> None:
-        """Find that the one version to be checked is nowhere."""
+        """Report that the one version to be checked does not exist."""
         scope = self._scope
         if scope is None or scope.version_id is None or not self._tally.is_empty or self._tally.pending:
             return
@@ -149,25 +149,27 @@ class Verification:
                 if entry.is_delete_marker:
                     self._tally.leave(f"{uri} is a delete marker: it has no bytes to check.")
                 return
-        detail = "There is no such object version, no receipt of it, and no event in the trail that wrote it."
+        detail = (
+            "There is no such object version, no receipt for it, and no event in the trail that wrote it."
+        )
         claim = Claim.OBJECT_HASH
         self._tally.judge(claim, uri, [Finding(claim, Status.MISSING, uri, detail, Severity.HIGH)])
 
     def _require_something_checked(self) -> None:
-        """Note that nothing was checked, and why: a run that checked nothing must not say that all holds."""
+        """Note that nothing was checked, and why: a run that checked nothing must not report success."""
         if not self._tally.is_empty or self._tally.unchecked_count:
             return
         if self._tally.pending:
-            why = "what there is, is younger than the watermark, and its receipts or events are not there yet"
+            why = "everything is younger than the watermark, and its receipts or events are not there yet"
         elif not self._recorded_prefixes():
             recorded = ", ".join(
                 f"s3://{bucket}/{quote_key(prefix)}"
                 for bucket, prefixes in sorted(self._deployment.recorded_prefixes.items())
                 for prefix in prefixes
             )
-            why = f"it lies where nothing is recorded; recorded are {recorded or 'no places at all'}"
+            why = f"it is outside the recorded prefixes; recorded are {recorded or 'none'}"
         else:
-            why = "there are no object versions there, no receipts of any, and no events that wrote one"
+            why = "there are no object versions, no receipts, and no events that wrote one"
         scope = self._scope
         where = "The deployment" if scope is None else f"s3://{scope.bucket}/{quote_key(scope.key)}"
         self._tally.leave(f"Nothing was checked. {where}: {why}.")
@@ -183,12 +185,12 @@ class Verification:
     def _list_objects(self) -> date | None:
         """Put the recorded object versions in scope into the index.
 
-        Gives the first day on which the trail can witness them, if it need not be read from its beginning.
+        Returns the first day of the trail that can have their events, if it need not be read from its start.
         """
         first_day = None
         listed = 0
         for bucket, prefix in self._recorded_prefixes():
-            for entry in list_versions_in_lanes(self._s3, bucket, prefix):
+            for entry in list_versions_concurrently(self._s3, bucket, prefix):
                 version = ObjectVersion(bucket, entry.key, entry.version_id)
                 if entry.is_delete_marker or not is_in_scope(version, self._scope):
                     continue
@@ -203,7 +205,7 @@ class Verification:
         return first_day
 
     def _note_table(self, version: ObjectVersion, stored_at: datetime) -> None:
-        """Put what tells of a table's versions into the index: lineage documents and commits."""
+        """Put lineage documents and commits into the index."""
         if version.bucket not in self._table_buckets:
             return
         if (place := parse_place(version.bucket, version.key)) is not None:
@@ -214,17 +216,17 @@ class Verification:
     def _list_receipts(self) -> None:
         listed = 0
         for prefix in self._receipt_prefixes():
-            for entry in list_versions_in_lanes(self._s3, self._provenance, prefix):
+            for entry in list_versions_concurrently(self._s3, self._provenance, prefix):
                 version = parse_receipt_key(entry.key)
                 if version is not None and not is_in_scope(version, self._scope):
-                    continue  # A key and a version id can run together into the prefix of another.
+                    continue  # A key and a version id together can be the prefix of another key.
                 self._index.add_receipt(entry)
                 listed += 1
                 self._tell("receipts listed", listed)
         self._progress("receipts listed", listed, listed)
 
     def _receipt_prefixes(self) -> list[str]:
-        """Where the receipts of the objects in scope lie; those with long keys lie together."""
+        """The prefixes of receipts of the objects in scope; those with long keys share one prefix."""
         scope = self._scope
         if scope is None:
             return [RECEIPT_PREFIX]
@@ -272,7 +274,7 @@ class Verification:
         self._progress("receipts checked", total, total)
 
     def _must_read(self, stored: StoredReceipt) -> bool:
-        """Whether a receipt is read: if it is drawn, or if the listings alone leave a question."""
+        """Whether a receipt must be read: if it is drawn, or if the listings leave a question open."""
         return stored.object_uri is None or not stored.witnessed or self._is_drawn(stored.receipt_key)
 
     def _is_drawn(self, receipt_key: str) -> bool:
@@ -317,7 +319,7 @@ class Verification:
         if checked.misplaced and receipt.version.bucket in self._lake:
             claim, subject = Claim.RECEIPT_UNIQUE, receipt.version.uri
             place = f"s3://{self._provenance}/{quote_key(stored.receipt_key)}"
-            detail = f"Another receipt of it lies at {place}."
+            detail = f"Another receipt for it is at {place}."
             self._tally.judge(
                 claim, subject, [Finding(claim, Status.UNEXPECTED, subject, detail, Severity.CRITICAL)]
             )
@@ -331,7 +333,7 @@ class Verification:
                 self._tally.judge(claim, count.uri, _uniqueness(count.uri, count.versions, count.markers))
         for receipt_key, versions, markers in self._index.stray_receipts():
             if not versions and receipt_key.startswith(LONG_RECEIPT_PREFIX) and self._scope is not None:
-                continue  # Nothing is left that could tell whose it was.
+                continue  # Nothing is left that shows whose it was.
             subject = describe_receipt_key(self._provenance, receipt_key)
             self._tally.judge(claim, subject, _uniqueness(subject, versions, markers))
 
@@ -339,7 +341,9 @@ class Verification:
         claim, unwitnessed = Claim.TRAIL_EVENT, 0
         for witness in self._index.witnesses():
             if witness.by_request is False:
-                detail = "The trail says that the request its receipt names wrote another object version."
+                detail = (
+                    "According to the trail, the request named in its receipt wrote another object version."
+                )
                 finding = Finding(claim, Status.FAILED, witness.uri, detail, Severity.CRITICAL)
                 self._tally.judge(claim, witness.uri, [finding])
             elif witness.by_request or witness.by_version:
@@ -349,7 +353,7 @@ class Verification:
             elif self._unread_files:
                 unwitnessed += 1
             else:
-                detail = "No event in the trail tells of this write."
+                detail = "The trail has no event of this write."
                 finding = Finding(claim, Status.MISSING, witness.uri, detail, Severity.HIGH)
                 self._tally.judge(claim, witness.uri, [finding])
         if unwitnessed:
@@ -359,8 +363,8 @@ class Verification:
             if self._is_young(write.since):
                 self._tally.wait(claim)
             else:
-                detail = f"The trail tells of a {write.name} at {format_time(write.since)}, but " + (
-                    "there is neither the object version nor a receipt of it."
+                detail = f"The trail has a {write.name} at {format_time(write.since)}, but " + (
+                    "there is neither the object version nor a receipt for it."
                     if write.version_known
                     else "not of which version, and no receipt names the request."
                 )
@@ -371,11 +375,11 @@ class Verification:
         """Whether a write without object and receipt is a finding here."""
         one_version = self._scope is not None and self._scope.version_id is not None
         if one_version and write.version_id is None:
-            return False  # It may well be of another version.
+            return False  # It may be of another version.
         return self._deployment.is_recorded(write.bucket, write.key)
 
     def _is_young(self, moment: datetime) -> bool:
-        """Whether what belongs to something of that time may still come."""
+        """Whether evidence for something of that time may still arrive."""
         return moment > self._settled_before
 
     def _tell(self, stage: str, done: int, total: int | None = None) -> None:
@@ -384,26 +388,26 @@ class Verification:
 
 
 def _uniqueness(uri: str, versions: int, markers: int) -> list[Finding]:
-    """What is wrong with an object version's receipt being there so often."""
+    """The problem with this number of versions of an object version's receipt."""
     claim = Claim.RECEIPT_UNIQUE
     findings = []
     if versions == 0 and markers == 0:
-        detail = "There is no receipt of this object version."
+        detail = "There is no receipt for this object version."
         findings.append(Finding(claim, Status.MISSING, uri, detail, Severity.HIGH))
     if versions == 0 and markers > 0:
-        detail = "The receipt is gone, and a delete marker is in its place."
+        detail = "The receipt no longer exists, and a delete marker is in its place."
         findings.append(Finding(claim, Status.MISSING, uri, detail, Severity.CRITICAL))
     if versions > 0 and markers > 0:
-        detail = "The receipt was deleted: a delete marker lies over it."
+        detail = "The receipt was deleted: it is hidden by a delete marker."
         findings.append(Finding(claim, Status.UNEXPECTED, uri, detail, Severity.CRITICAL))
     if versions > 1:
-        detail = f"There are {versions} versions of the receipt; it is written once."
+        detail = f"There are {versions} versions of the receipt; it must be written only once."
         findings.append(Finding(claim, Status.UNEXPECTED, uri, detail, Severity.CRITICAL))
     return findings
 
 
 def _narrow(bucket: str, prefixes: Sequence[str], scope: S3Location | None) -> list[str]:
-    """The prefixes of a bucket to list: those recorded, within ``scope``, none within another."""
+    """The prefixes of a bucket to list: those recorded, within ``scope``, without overlaps."""
     if scope is not None:
         if scope.bucket != bucket:
             return []

@@ -1,4 +1,4 @@
-"""What verification has found so far, claim by claim."""
+"""The results of verification so far, by claim."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from custody.findings import Claim, Finding
 from custody.verify.report import ClaimCount
 
 MAX_UNCHECKED = 1000
-"""So many subjects that could not be checked are told of one by one; the others are counted."""
+"""This many subjects that could not be checked are named; the others are only counted."""
 
 
 class Tally:
-    """Counts subjects claim by claim, and keeps what is found."""
+    """Counts subjects by claim, and keeps findings."""
 
     def __init__(self) -> None:
         self.findings: list[Finding] = []
         self.unchecked: list[str] = []
-        """A sentence each, of the first ``MAX_UNCHECKED``."""
+        """A sentence for each of the first ``MAX_UNCHECKED``."""
         self.unchecked_count = 0
         self._passed: Counter[Claim] = Counter()
         self._pending: Counter[Claim] = Counter()
         self._failed: dict[Claim, set[str]] = {claim: set() for claim in Claim}
 
     def judge(self, claim: Claim, subject: str, findings: Iterable[Finding] = ()) -> None:
-        """Count one subject: failed if there are findings, or were before; else passed."""
+        """Count one subject: failed if it has findings, now or before; otherwise passed."""
         found = list(findings)
         if found:
             self.findings += found
@@ -38,19 +38,19 @@ class Tally:
         self._pending[claim] += 1
 
     def leave(self, sentence: str, subjects: int = 1) -> None:
-        """Note what could not be checked."""
+        """Note a subject that could not be checked."""
         self.unchecked_count += subjects
         if len(self.unchecked) < MAX_UNCHECKED:
             self.unchecked.append(sentence)
 
     @property
     def is_empty(self) -> bool:
-        """Whether no claim was judged of any subject, one way or the other."""
+        """Whether no claim was judged for any subject."""
         return not self.findings and not self._passed.total()
 
     @property
     def pending(self) -> int:
-        """How many subjects wait, each counted for each claim."""
+        """How many subjects are pending, counted once for each claim."""
         return self._pending.total()
 
     def counts(self) -> dict[Claim, ClaimCount]:

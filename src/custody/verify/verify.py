@@ -1,7 +1,7 @@
 """Verification: every claim about every object, checked from bytes and public keys.
 
-No service of ours is asked: only Amazon S3 for listings and bytes. Every claim that does not hold is
-reported, never only the first.
+It uses only Amazon S3, for listings and bytes. Every claim that does not hold is reported, not only the
+first.
 """
 
 from __future__ import annotations
@@ -40,26 +40,25 @@ def verify(
 ) -> VerificationReport:
     """Check every claim for the recorded objects of a deployment, or for those in ``scope``.
 
-    ``scope`` is a bucket, a key prefix in one, or (with a version id) one object version.
-    ``now`` (aware) decides with the deployment's watermark what may still be pending.
-    ``sample`` (0..1] is the share of object versions whose bytes and receipts are read; listings and the
-    trail are always checked whole. Which ones is drawn by SHA-256 over ``seed`` and the version's identity:
-    ``seed`` is random unless given, so nobody who writes objects can know what will be left out, and stands
-    in the report, so that anybody can draw the same again.
-    ``workers`` requests run side by side: give ``s3`` a connection pool of that size
-    (``max_pool_connections``) and ``response_checksum_validation="when_required"``. Where there is much to
-    read, ``processes`` share it, each with as many requests and a client of its own made the same way.
+    ``scope`` is a bucket, a key prefix in one, or (with a version id) one object version. ``now`` (aware)
+    decides with the deployment's watermark what may still be pending. ``sample`` (0..1] is the share of
+    object versions whose bytes and receipts are read; listings and the trail are always fully checked. They
+    are drawn by SHA-256 over ``seed`` and the version's identity: ``seed`` is random unless given, so that
+    writers of objects cannot know what will be left out, and is in the report, so that anybody can draw the
+    same sample again. ``workers`` requests run concurrently: give ``s3`` a connection pool of that size
+    (``max_pool_connections``) and ``response_checksum_validation="when_required"``. If there is much to read,
+    ``processes`` share it, each with the same number of requests and its own client of the same kind.
 
-    Raises ``UsageError`` for a scope or sample that makes no sense, ``CannotCheckError`` if the listings, the
-    registry or Amazon S3 as a whole cannot be reached and nothing was found until then. What cannot be read
-    is in ``unchecked``; so is a sentence that says why, where there was nothing to check.
+    Raises ``UsageError`` for an invalid scope or sample, ``CannotCheckError`` if the listings, the registry
+    or Amazon S3 as a whole cannot be reached before there were findings. What cannot be read is in
+    ``unchecked``; if there was nothing to check, so is a sentence that says why.
     """
     if not 0 < sample <= 1:
-        raise UsageError(f"A sample of {sample} makes no sense.", "Give a share above 0 and up to 1.")
+        raise UsageError(f"A sample of {sample} is not possible.", "Give a share above 0 and up to 1.")
     lake = [deployment.buckets[short] for short in LAKE]
     if scope is not None and scope.bucket not in lake:
         raise UsageError(
-            f"{scope.bucket} is not a bucket of this deployment's lake.", f"Those are {', '.join(lake)}."
+            f"{scope.bucket} is not a data bucket of this deployment.", f"Those are {', '.join(lake)}."
         )
     try:
         with Index() as index:
@@ -77,8 +76,8 @@ def verify(
             )
             return verification.run()
     except (BotoCoreError, ClientError) as error:
-        raise CannotCheckError(f"Amazon S3 cannot be asked: {error}.") from error
+        raise CannotCheckError(f"Amazon S3 cannot be used: {error}.") from error
 
 
 def _no_progress(_stage: str, _done: int, _total: int | None) -> None:
-    """For callers that do not want to be told."""
+    """The default: no progress."""
