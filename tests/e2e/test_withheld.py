@@ -87,7 +87,7 @@ def test_a_data_engineers_decision_ends_what_is_withheld(pipeline: Pipeline, lak
     put = engineer.put_object(Bucket=bucket, Key=key, Body=body, IfNoneMatch="*")
     pipeline.await_receipts([ObjectVersion(bucket, key, put["VersionId"])])
     lake.process()
-    assert "has been let through, decided upon" in made.alerts()[-1]
+    assert "has been handed out, decided upon" in made.alerts()[-1]
 
 
 def test_a_run_that_is_stopped_is_made_good(pipeline: Pipeline, lake: Lake, made: Made) -> None:

@@ -70,5 +70,5 @@ def test_the_first_version_is_made_and_a_step_out_of_turn_refused() -> None:
     assert rotator.handler(event, Context()) == {"done": "made"}
     assert rotator.handler(event, Context()) == {"done": "already done"}
     assert json.loads(secrets.get_secret_value(SecretId=secret)["SecretString"]) == {"username": "loader"}
-    with pytest.raises(RotationError, match="not switched on"):
+    with pytest.raises(RotationError, match="not enabled"):
         rotator.handler({"Step": "setSecret", "SecretId": secret, "ClientRequestToken": "x" * 32}, Context())

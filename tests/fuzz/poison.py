@@ -55,7 +55,7 @@ RAW = {
     "not a number": b"NaN",
     "infinity": b"-Infinity",
     "not utf-8": b'"\xff\xfe"',
-    "half a character": b'"\\ud800"',
+    "a lone surrogate": b'"\\ud800"',
     "unended": b'"',
     "name twice": b'{"a":1,"a":2}',
 }

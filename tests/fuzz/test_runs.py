@@ -140,7 +140,7 @@ def test_lineage_documents_and_manifests(tampered: tuple[World, ObjectVersion]) 
     with Graph() as graph:
         found = walk(Library(world.s3, world.deployment), graph, "customers")
     assert found.exit_code == 1
-    assert any("is no lineage document" in sentence for sentence in found.missing)
+    assert any("is not a lineage document" in sentence for sentence in found.missing)
     page = gather_lineage(world.s3, world.deployment)
     assert page is not None
     assert page.missing

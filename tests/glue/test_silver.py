@@ -376,7 +376,7 @@ def test_an_object_that_misses_a_threshold_is_withheld_whole(lake: Lake, raw: Ra
         "size_bytes": bad.size_bytes,
         "rows": 2,
         "rejected": 1,
-        "reason": "rejected_ratio at most 0.20 is wanted, 0.5000 found. "
+        "reason": "rejected_ratio at most 0.20 is required, 0.5000 found. "
         "Most were rejected for: country:not_allowed (1).",
     }
     assert [item["key"] for item in document["inputs"]] == [good.version.key]
@@ -473,7 +473,7 @@ def test_whatever_else_lies_beside_it_the_good_object_is_published(
     document = process(lake, raw.entries, raw, rules)
     assert [(item["key"], item["valid"]) for item in document["inputs"]] == [(wanted.version.key, 20)]
     assert {item["key"] for item in document["withheld"]} == {entry.version.key for entry in names}
-    assert all(" is wanted, " in item["reason"] for item in document["withheld"])
+    assert all(" is required, " in item["reason"] for item in document["withheld"])
     assert lake.table(rules.table).frame().count() == 20
 
 

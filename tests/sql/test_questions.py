@@ -67,7 +67,7 @@ def test_an_objects_batch_deletions_are_counted_and_come_first(warehouse: Wareho
     assert (reads.access, reads.rows) == ("read", 3)
     words = tell_access(batch).words
     assert words.startswith("2 times by ada, last 2026-03-10 12:02:00 UTC")
-    assert "the trail does not say of which keys" in words
+    assert "the trail does not log the keys" in words
 
 
 def test_of_all_objects_a_batch_is_a_deletion(warehouse: Warehouse) -> None:

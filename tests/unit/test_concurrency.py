@@ -120,7 +120,7 @@ def test_an_error_of_its_maker_is_raised() -> None:
 
 
 def test_a_process_that_is_killed_is_told_and_none_is_left() -> None:
-    with pytest.raises(CannotCheckError, match="ended before it was done"):
+    with pytest.raises(CannotCheckError, match="ended before it had finished"):
         list(map_in_processes(dying, range(100), processes=2, workers=2))
     assert multiprocessing.active_children() == []
 

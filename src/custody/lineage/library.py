@@ -162,7 +162,7 @@ class Library:
         return Read(place, sha256, None, f"{place.uri} {problem}")
 
     def history(self, made: TableVersion) -> Iterator[Read]:
-        """The documents on which a table version depends, newest first, up to one that replaced everything."""
+        """The documents that a table version depends on, newest first, up to one that replaced all rows."""
         documents = [item for item in self.documents(made.table) if item.place.made.version <= made.version]
         documents.reverse()
         start, size = 0, 1

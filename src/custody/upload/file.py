@@ -130,7 +130,7 @@ class FilePart:
         return self._position
 
     def read(self, size: int | None = -1) -> bytes:
-        """The next bytes, at most this many. Raises ``NotSentError`` if they must not be sent or are missing."""
+        """The next bytes, at most this many. Raises ``NotSentError`` if they cannot be sent."""
         left = self._size_bytes - self._position
         wanted = left if size is None or size < 0 else min(size, left)
         if wanted <= 0:

@@ -61,7 +61,7 @@ class UploadStates:
         self._folder = folder
 
     def open(self, now: float) -> None:
-        """Create the folder, and delete states of uploads that have been aborted (``now`` as of ``time.time``).
+        """Create the folder, and delete states of aborted uploads (``now`` as of ``time.time``).
 
         Raises ``UsageError`` if nothing can be stored there.
         """

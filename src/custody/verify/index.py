@@ -193,7 +193,7 @@ class Index:
             )
 
     def add_write(self, write: TrailWrite, *, must_match: bool) -> None:
-        """Add one write of the trail; duplicates count once. ``must_match``: without a match it is a finding."""
+        """Add one write of the trail, once. ``must_match``: without a match it is a finding."""
         version = ObjectVersion(write.bucket, write.key, write.version_id or "")
         self._database.execute(
             "INSERT OR IGNORE INTO writes VALUES (?, ?, ?, ?, ?, ?, ?, ?)",

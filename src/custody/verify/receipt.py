@@ -131,7 +131,7 @@ class ReceiptChecker:
         if receipt.version.receipt_key != stored.receipt_key:
             return f"It is the receipt of {receipt.version.uri}, which belongs under another key."
         if receipt.version.bucket not in self._lake:
-            return f"It is the receipt of an object in {receipt.version.bucket}, not a bucket of this deployment."
+            return f"It is the receipt of an object in {receipt.version.bucket}, not one of this deployment."
         return ""
 
     def _compare(self, receipt: Receipt) -> Verdict:

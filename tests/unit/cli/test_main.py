@@ -146,7 +146,7 @@ def test_an_endpoint_that_is_not_there_is_3(
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
     assert main(["ledger"]) == 3
-    assert "could not be asked" in capsys.readouterr().err
+    assert "could not be reached" in capsys.readouterr().err
 
 
 def run(program: str, *, deployment: Path, **variables: str) -> subprocess.Popen[str]:

@@ -141,10 +141,10 @@ def test_an_interrupt_says_how_to_go_on(
     at_the_first_look(monkeypatch, lambda: signal.raise_signal(signal.SIGINT))
     status, out, err = run(capsys, tmp_path / "a.csv", "--wait")
     assert (status, out) == (130, "")
-    assert "Run the same command again to go on." in err
+    assert "Run the same command again to resume." in err
     status, out, err = run(capsys, tmp_path / "a.csv")
     assert status == 0
-    assert "An earlier run, which was interrupted, has put it there." in out
+    assert "An earlier, interrupted run has uploaded it." in out
     assert "0 bytes sent" in err
 
 

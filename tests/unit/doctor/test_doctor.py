@@ -189,10 +189,10 @@ def disable_workgroup(cloud: Cloud) -> None:
 @pytest.mark.parametrize(
     ("sabotage", "stage", "words"),
     [
-        (stop_versioning, "buckets", "does not keep versions"),
+        (stop_versioning, "buckets", "Versioning is not enabled"),
         (delete_bucket, "buckets", "NoSuchBucket"),
-        (forget_notification, "notifications", "does not tell"),
-        (notify_of_deletions_only, "notifications", "does not tell"),
+        (forget_notification, "notifications", "does not notify"),
+        (notify_of_deletions_only, "notifications", "does not notify"),
         (delete_queue, "queue", "NonExistentQueue"),
         (leave_dead_letter, "dead letters", "1 message could not be recorded"),
         (delete_function, "recorder", "ResourceNotFoundException"),
@@ -253,7 +253,7 @@ def test_a_query_that_failed_is_named_and_nobody_is_sent_in_circles(cloud: Cloud
 
 def test_an_apply_that_did_not_succeed_is_broken(cloud: Cloud) -> None:
     found = check(cloud, replace(cloud.deployment, unfinished_apply="2026-01-15T09:30:00Z"))["deployment"]
-    assert (found.state, found.remedy) == (State.BROKEN, "Run make plan apply, and read what it says.")
+    assert (found.state, found.remedy) == (State.BROKEN, "Run make plan apply, and read its output.")
     assert "The apply or destroy of 2026-01-15T09:30:00Z did not succeed" in found.detail
 
 
@@ -276,7 +276,7 @@ def test_another_trail_that_logs_management_writes_is_looked_up(cloud: Cloud) ->
     found = check(cloud, deployment)["management events"]
     assert (found.state, found.detail) == (
         State.OK,
-        f"{deployment.management_trail_arn} logs management writes",
+        f"{deployment.management_trail_arn} logs management write events",
     )
     cloud.client("cloudtrail").stop_logging(Name="account")
     found = check(cloud, deployment)["management events"]
@@ -304,11 +304,11 @@ def test_the_last_run_of_each_job_is_told(cloud: Cloud) -> None:
 
 def test_what_the_gate_leaves_no_more_is_well(cloud: Cloud) -> None:
     leave_version(cloud, count=0)
-    assert check(cloud)["gate"].detail == "custody-local-gate is active; of 1 tables it withholds nothing"
+    assert check(cloud)["gate"].detail == "custody-local-gate is active; nothing is withheld from 1 tables"
 
 
 def test_a_function_that_reads_no_queue_is_broken(cloud: Cloud) -> None:
-    assert "Nothing hands" in check(cloud)["event source"].detail
+    assert "no event source mapping" in check(cloud)["event source"].detail
     mapping = cloud.connect_recorder()
     cloud.client("lambda").update_event_source_mapping(UUID=mapping, Enabled=False)
     found = check(cloud)["event source"]

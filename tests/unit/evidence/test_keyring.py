@@ -140,7 +140,7 @@ def test_a_history_that_only_grows_is_sound(versions: list[list[dict[str, Any]]]
 @pytest.mark.parametrize(
     ("first", "then", "why"),
     [
-        ([SIGNER.registered(), OTHER.registered()], [OTHER.registered()], f"drops the key {KEY_ID}"),
+        ([SIGNER.registered(), OTHER.registered()], [OTHER.registered()], f"removes the key {KEY_ID}"),
         ([SIGNER.registered()], [LocalSigner().registered()], "replaces the public key"),
         ([SIGNER.registered()], [SIGNER.registered(valid_from=END)], "changes valid_from"),
         ([SIGNER.registered(valid_until=END)], [SIGNER.registered()], "changes valid_until"),

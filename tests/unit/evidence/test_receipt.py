@@ -70,7 +70,7 @@ def put(*path: str | int) -> Callable[[dict[str, Any], Any], None]:
         (["predicate"], None, "predicate"),
         (["predicate", "bucket"], "other", "not the object of its predicate"),
         (["predicate", "key"], "other", "not the object of its predicate"),
-        (["predicate", "key"], "\ud800", "half a character"),
+        (["predicate", "key"], "\ud800", "a lone surrogate"),
         (["predicate", "version_id"], "", "version_id is empty"),
         (["predicate", "size_bytes"], -1, "size_bytes"),
         (["predicate", "size_bytes"], 5.0, "size_bytes"),

@@ -120,7 +120,7 @@ def test_a_call_asks_for_one_thing(event: object, request_: object) -> None:
         ({"days": ["2026-02-30"]}, "is not a day"),
         ({"days": ["2026-01-15", 3]}, "3 is not a day"),
         ({"days": ["--extra-py-files"]}, "is not a day"),
-        (silver_done("gold"), "makes no silver table"),
+        (silver_done("gold"), "does not make a silver table"),
         (silver_done(state="FAILED"), "does not know"),
         (silver_done() | {"detail-type": "Other"}, "does not know"),
         (silver_done() | {"detail": None}, "does not know"),
@@ -323,7 +323,7 @@ def test_what_is_withheld_is_told_once(world: GateWorld, caplog: pytest.LogCaptu
     answer = world.call()["tables"]["customers"]
     assert (answer["entries"], answer["withheld"]) == (2, 0)
     assert world.report() == {}
-    assert "nothing any more" in world.messages[2][0]
+    assert "no longer withholds" in world.messages[2][0]
     assert sorted(world.handed_out()) == sorted([good, bad, young])
 
 
@@ -424,7 +424,7 @@ def test_a_call_without_time_says_that_the_listing_did_not_end(world: GateWorld)
         world.arrive(f"{CUSTOMERS}{number}")
     gate = world.gate()
     clock = iter([900.0])
-    with pytest.raises(CannotCheckError, match="did not come to their end in time"):
+    with pytest.raises(CannotCheckError, match="did not finish in time"):
         gate.run({"table": "customers"}, lambda: next(clock, 0.0))
     assert world.handed_out() == []
     world.call()
@@ -464,7 +464,7 @@ def test_what_was_not_checked_is_not_passed_over_in_silence(
         asked += 1
         return 0.0 if asked in {3, 4} else 900.0
 
-    with pytest.raises(CannotCheckError, match="did not come to their end in time"):
+    with pytest.raises(CannotCheckError, match="did not finish in time"):
         world.gate().run({"table": "customers"}, remaining)
     assert len(world.handed_out()) < 3
     world.call()
@@ -498,7 +498,7 @@ def test_what_a_call_did_not_come_to_is_withheld_as_before(world: GateWorld) -> 
     withheld = world.arrive(f"{CUSTOMERS}a", recorded=False)
     world.now += timedelta(hours=2)
     world.call()
-    with pytest.raises(CannotCheckError, match="did not come to their end in time"):
+    with pytest.raises(CannotCheckError, match="did not finish in time"):
         world.gate().run({"table": "customers"}, iter([900.0, *[0.0] * 1000]).__next__)
     assert world.report() == {withheld: Reason.NO_RECEIPT}
     assert len(world.messages) == 1
@@ -559,7 +559,7 @@ def test_reports_under_their_old_name_are_read_and_odd_objects_are_none(world: G
     world.put("processed", "manifests/customers/_withheld/zzz.json", b"{}")
     world.record(left)
     world.call()
-    assert "nothing any more" in world.messages[0][0]
+    assert "no longer withholds" in world.messages[0][0]
     assert ("processed", "manifests/customers/_withheld/0000000008.json") in world.objects
 
 
@@ -602,7 +602,7 @@ def test_what_the_job_withheld_is_told_until_a_newer_version_of_it_is_handed_out
     newer = world.arrive(bad.key)
     assert world.call({"table": "customers"})["tables"]["customers"]["withheld"] == 0
     assert world.handed_out() == [*sorted([bad, other]), newer]
-    assert "nothing any more" in world.messages[1][0]
+    assert "no longer withholds" in world.messages[1][0]
 
 
 def test_what_the_job_withheld_is_remembered_past_the_summary(
@@ -897,7 +897,7 @@ def test_gold_is_not_made_of_silver_whose_lineage_does_not_hold(
     for event in ({}, silver_done()):
         assert world.call(event)["gold"]["state"] == "idle"
         assert world.counted()["DocumentsRefused"] == 1
-    with pytest.raises(CannotCheckError, match="no lineage document that counts"):
+    with pytest.raises(CannotCheckError, match="no accepted lineage document"):
         world.call({"days": ["2026-01-15"]})
     assert why in caplog.text or any(why in str(line.__dict__.get("reason")) for line in caplog.records)
     assert world.runs == []
@@ -905,7 +905,7 @@ def test_gold_is_not_made_of_silver_whose_lineage_does_not_hold(
 
 def test_days_are_made_anew(world: GateWorld) -> None:
     event = {"days": ["2026-01-16", "2026-01-15"]}
-    with pytest.raises(CannotCheckError, match="no lineage document that counts"):
+    with pytest.raises(CannotCheckError, match="no accepted lineage document"):
         world.call(event)
     documents = silver_is_made(world)
     gold_is_made(world, 0, 0)

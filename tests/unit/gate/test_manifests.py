@@ -111,7 +111,7 @@ def test_a_number_that_is_taken_and_not_listed_ends_the_call(world: GateWorld) -
 
     blind: Any = Blind(world, Lifeline())
     one = Chain(blind, "processed", SOURCE, partial(own, world))
-    with pytest.raises(CannotCheckError, match="is there and is not listed"):
+    with pytest.raises(CannotCheckError, match="exists, but is not listed"):
         append(one, "b")
 
 
@@ -138,8 +138,8 @@ def good(**changes: Any) -> bytes:
         ("0000000001.json", b"{}", "not a string"),
         ("0000000001.json", b"not JSON", "strict JSON"),
         ("0000000001.json", write_manifest("orders", [entry("a")], START), "manifest of 'orders'"),
-        ("0000000001.json", good(bucket="other"), "no object of its table"),
-        ("0000000001.json", good(key="scratch/a"), "no object of its table"),
+        ("0000000001.json", good(bucket="other"), "not an object of its table"),
+        ("0000000001.json", good(key="scratch/a"), "not an object of its table"),
     ],
 )
 def test_what_no_gate_wrote_so_ends_the_call(
@@ -202,9 +202,9 @@ def test_a_summary_is_written_for_many_versions_too(
     [
         (lambda body: body, None),
         (lambda _: b"", "strict JSON"),
-        (lambda body: body.replace(b"seen:v1", b"seen:v2"), "not what its place says"),
-        (lambda body: body.replace(b"customers", b"orders"), "not what its place says"),
-        (lambda body: body.replace(b'"through":2', b'"through":1'), "not what its place says"),
+        (lambda body: body.replace(b"seen:v1", b"seen:v2"), "does not match its key"),
+        (lambda body: body.replace(b"customers", b"orders"), "does not match its key"),
+        (lambda body: body.replace(b'"through":2', b'"through":1'), "does not match its key"),
         (lambda body: body[:-1], "as many versions"),
         (lambda body: body + b"0" * 16, "as many versions"),
     ],

@@ -38,9 +38,9 @@ def ring_of(*signers: LocalSigner) -> KeyRing:
 @pytest.mark.parametrize(
     ("recorded_at", "why"),
     [
-        (START - timedelta(hours=2), "dated back"),
+        (START - timedelta(hours=2), "backdated"),
         (START + timedelta(days=300_000), "after Amazon S3 stored it"),
-        (START - timedelta(minutes=5), "before the object version came to be"),
+        (START - timedelta(minutes=5), "before the object version was created"),
     ],
 )
 def test_a_receipt_of_an_impossible_time_is_withheld(

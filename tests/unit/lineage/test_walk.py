@@ -280,8 +280,8 @@ def test_a_file_is_looked_for_by_its_time_and_its_encoded_name(s3: MemoryS3, lak
         ("{bucket}", "There is no table at"),
         ("{bucket}/manifests/customers/1.json", "There is no table at"),
         ("{bucket}/tables/none", "There is no table at"),
-        ("s3://elsewhere/tables/customers", "is not a bucket of this deployment's lake"),
-        ("s3://{raw}", "names a bucket and no object"),
+        ("s3://elsewhere/tables/customers", "is not a data bucket of this deployment"),
+        ("s3://{raw}", "names a bucket but no object"),
         ("s3://{raw}/incoming/none", "There is no object"),
         ("customer_value", "has no lineage document"),
     ],
@@ -345,7 +345,7 @@ def test_a_document_that_cannot_be_read_hides_no_other(s3: MemoryS3, history: La
     s3.replace(DEPLOYMENT.buckets["processed"], place, b"{")
     with walked(s3, "customers") as found:
         assert found.exit_code == 1
-        assert "is no lineage document" in found.missing[0]
+        assert "is not a lineage document" in found.missing[0]
         assert {node["delta_version"] for node in found.graph.nodes(Kind.SILVER)} == {2, 5}
 
 
@@ -361,7 +361,7 @@ def test_a_document_that_was_deleted_or_written_over_is_read_and_that_is_told(
     s3.put(bucket, newer, b"{}")
     for target in ("customers", *objects):
         with walked(s3, target) as found:
-            assert found.missing == [f"{documents[1]} was deleted: a delete marker lies over it."]
+            assert found.missing == [f"{documents[1]} was deleted: it is hidden by a delete marker."]
             assert ids(found, Kind.OBJECT) <= objects
             assert found.graph.count(Kind.SILVER) >= 1
 
@@ -370,7 +370,7 @@ def test_a_gold_table_made_from_no_silver_is_missing(s3: MemoryS3, history: Lake
     elsewhere = {"table": "s3://elsewhere/tables/customers", "delta_version": 1}
     history.gold("customer_value", 1, [], inputs=[elsewhere])
     with walked(s3, "customer_value") as found:
-        assert "which is no table of processed data" in found.missing[0]
+        assert "which is not a table of processed data" in found.missing[0]
 
 
 # Forth and back agree

@@ -90,9 +90,9 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
         plan_upload(DEPLOYMENT, [tmp_path / "none"], INCOMING)
     os.mkfifo(folder / "pipe")
     for path in (folder, folder / "pipe"):
-        with pytest.raises(UsageError, match="is no file"):
+        with pytest.raises(UsageError, match="is not a regular file"):
             plan_upload(DEPLOYMENT, [path], INCOMING)
-    with pytest.raises(UsageError, match="is no file"):
+    with pytest.raises(UsageError, match="is not a regular file"):
         plan_upload(DEPLOYMENT, [Path("/dev/null")], INCOMING)
 
 

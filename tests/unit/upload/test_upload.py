@@ -210,22 +210,22 @@ def test_an_object_that_exists_stays_as_it_is(desk: Desk) -> None:
 
     refused_one = only(desk.upload(path))
     assert refused_one.outcome is Outcome.EXISTS
-    assert "not for you to see, or not yet" in refused_one.detail
+    assert "You may not see" in refused_one.detail
     desk.cloud.record(first.version, path.read_bytes())
-    assert "It has the same content, by the receipt of version" in only(desk.upload(path)).detail
+    assert "It has the same content, according to the receipt of version" in only(desk.upload(path)).detail
     path.write_bytes(b"0123456789")
-    assert "It has other content, by the receipt of version" in only(desk.upload(path)).detail
+    assert "It has other content, according to the receipt of version" in only(desk.upload(path)).detail
     path.write_bytes(b"0123456789a")
     assert "It has other content: 10 bytes, this file 11." in only(desk.upload(path)).detail
     desk.s3.put_object(
         Bucket=desk.cloud.deployment.buckets["provenance"], Key=first.version.receipt_key, Body=b"{"
     )
     path.write_bytes(b"0123456789")
-    assert "Its receipt does not hold" in only(desk.upload(path)).detail
+    assert "Its receipt is not valid" in only(desk.upload(path)).detail
     with refused(desk.s3, "HeadObject", 403, "403"):
         last = desk.upload(path)
     assert "--replace" in only(last).detail
-    assert "you to see" in only(last).detail
+    assert "You may not see" in only(last).detail
     assert exit_code(last) == 1
     assert len(desk.versions()) == 1
 
@@ -459,7 +459,7 @@ def test_a_bucket_without_versions_is_an_error(desk: Desk) -> None:
     moto.s3.models.s3_backends[desk.cloud.deployment.account_id]["aws"].buckets[RAW].versioning_status = None
     uploaded = only(desk.upload(desk.file(10)))
     assert uploaded.outcome is Outcome.FAILED
-    assert "keeps no versions" in uploaded.detail
+    assert "Versioning is not enabled" in uploaded.detail
 
 
 # going on

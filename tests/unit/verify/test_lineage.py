@@ -317,7 +317,7 @@ def test_silver_without_a_manifest_and_gold_with_one(world: World, lake: Lake) -
     )
     lake.commit("daily_engagement", 1, "analytics")
     found = lineage_findings(check(world))
-    assert ["it says else" in finding.detail for finding in found] == [True, True]
+    assert ["it says otherwise" in finding.detail for finding in found] == [True, True]
 
 
 def test_a_manifest_of_another_table_or_another_place(world: World, lake: Lake) -> None:
@@ -326,8 +326,8 @@ def test_a_manifest_of_another_table_or_another_place(world: World, lake: Lake) 
     place = document_of(world, "customers", 1)
     for uri, says in [
         ("manifest.json", "It names no manifest"),
-        (f"s3://{world.raw}/manifests/x.json", "lies where the gate writes none"),
-        (f"s3://{place.bucket}/tables/x.json", "lies where the gate writes none"),
+        (f"s3://{world.raw}/manifests/x.json", "is not where the gate writes manifests"),
+        (f"s3://{place.bucket}/tables/x.json", "is not where the gate writes manifests"),
     ]:
         changed = document | {"manifest": document["manifest"] | {"uri": uri}}
         world.tamper(place, json.dumps(changed).encode())
@@ -372,7 +372,7 @@ def test_a_commit_that_no_document_tells_of(world: World, lake: Lake) -> None:
     (finding,) = lineage_findings(report)
     assert (finding.status, finding.severity) == (Status.UNEXPECTED, Severity.HIGH)
     assert finding.subject == f"{lake.uri('customers')}/_delta_log/{3:020d}.json"
-    assert "somebody other than a job wrote to the table" in finding.detail
+    assert "something other than a job wrote to the table" in finding.detail
     assert counted(report) == (DOCUMENTS + TABLES, DOCUMENTS + TABLES - 1, 1, 0)
 
 
