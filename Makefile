@@ -1,4 +1,4 @@
-# Custody. `make` alone lists the targets; each does all of its own set-up.
+# Custody. `make` without a target lists the targets; each does its own set-up.
 PYTHON ?= python3
 ENV ?= local
 RUN := .venv/bin/python -m
@@ -12,68 +12,68 @@ help: ## list the targets
 	@echo "make <target> [ENV=local|dev|prod] [PYTHON=python3.13]"
 	@grep -E '^[a-z-]+:.*## ' Makefile | awk -F ':.*## ' '{ printf "  %-12s %s\n", $$1, $$2 }'
 
-setup: ## set up everything here, by locked hashes (the other targets do it themselves)
+setup: ## install everything locally, checked by locked hashes (the other targets do it themselves)
 	@$(PYTHON) -m scripts.toolchain.setup
 
-demo: build ## the whole pipeline on this machine: deploy, drop, record, verify, tamper, report
+demo: build ## run the whole pipeline on this machine: deploy, upload, record, verify, tamper, report
 	@$(RUN) scripts.demo
 
-build: setup ## the wheel and the functions' zips
+build: setup ## build the wheel and the functions' zips
 	@$(RUN) scripts.build
 
-bootstrap: build ## once, by an administrator: what ENV=dev or prod stands on, state bucket and CI's roles
+bootstrap: build ## once, by an administrator: create what ENV=dev or prod requires, such as state bucket and CI roles
 	@$(RUN) scripts.bootstrap --env $(ENV)
 
-plan: build ## what an apply to ENV would change; local needs no server and no credentials
+plan: build ## show what an apply to ENV would change; local needs no server and no credentials
 	@$(RUN) scripts.terraform plan --env $(ENV)
 
-apply: build ## deploy: to local at once (after local-up), to dev and prod the plan made before
+apply: build ## deploy: to local directly (after local-up), to dev and prod the saved plan
 	@$(RUN) scripts.terraform apply --env $(ENV)
 
-destroy: build ## take everything in ENV down
+destroy: build ## destroy everything in ENV
 	@$(RUN) scripts.terraform destroy --env $(ENV)
 
-test: ## every test and every gate
+test: ## run every test and every gate
 	@$(PYTHON) -m scripts.toolchain.setup --checkov --simulator
 	@$(RUN) scripts.build
 	@$(RUN) scripts.gates test
 
-lint: ## the gates before a commit: ruff, mypy, terraform fmt, sqlfluff, secrets
+lint: ## run the gates before a commit: ruff, mypy, terraform fmt, sqlfluff, secrets
 	@$(PYTHON) -m scripts.toolchain.setup --checkov
 	@$(RUN) scripts.gates lint
 
-fmt: setup ## write the code as the gates want it
+fmt: setup ## format the code
 	@.venv/bin/ruff check --fix-only .
 	@.venv/bin/ruff format .
 	@$(RUN) scripts.toolchain.toolchain fmt -recursive terraform
 	@.venv/bin/sqlfluff fix --disable-progress-bar sql
 
-scan: ## what would be deployed, read by every scanner: build/scan/index.html
+scan: ## run every scanner on what would be deployed: build/scan/index.html
 	@$(PYTHON) -m scripts.toolchain.setup --checkov
 	@$(RUN) scripts.build
 	@$(RUN) scripts.scan
 
-access: ## who may do what in ENV: the access matrix as a grid, and every row that does not hold
+access: ## show who may do what in ENV: the access matrix as a grid, and every row that does not hold
 	@$(PYTHON) -m scripts.toolchain.setup --simulator
 	@$(RUN) scripts.build
 	@$(RUN) scripts.access --env $(ENV)
 
-review: build ## what a change does to access and data: BASE=<git ref>, or PLAN=<plan json> of a real environment
+review: build ## show how a change affects access and data: BASE=<git ref>, or PLAN=<plan json> of a real environment
 	@$(RUN) scripts.review $${BASE:+--base "$$BASE"} $${PLAN:+--plan "$$PLAN"}
 
 verify: setup ## check every claim about every object in ENV
 	@$(WITHIN) custody verify
 
-report: setup ## the page to show: build/<ENV>/report.html
+report: setup ## write the report page: build/<ENV>/report.html
 	@$(WITHIN) custody report -o build/$(ENV)/report.html
 
-doctor: setup ## which stage of ENV is broken, if one is
+doctor: setup ## show which stage of ENV is broken, if any
 	@$(WITHIN) custody doctor
 
-bench: build ## measure what must stay fast: build/bench.json
+bench: build ## run the benchmarks: build/bench.json
 	@$(RUN) scripts.bench
 
-docs: ## what is written from code and data: tables in the READMEs of terraform/, docs/access.md, docs/controls.md, docs/athena_functions.md
+docs: ## generate documentation: tables in the READMEs of terraform/, docs/access.md, docs/controls.md, docs/athena_functions.md
 	@$(PYTHON) -m scripts.toolchain.setup --checkov
 	@$(RUN) scripts.docs.module_tables
 	@$(RUN) scripts.access.page
@@ -81,10 +81,10 @@ docs: ## what is written from code and data: tables in the READMEs of terraform/
 	@$(RUN) scripts.docs.contracts
 	@$(RUN) scripts.docs.athena_functions
 
-local-up: build ## start AWS on this machine, and say how to point a terminal at it
+local-up: build ## start the local AWS, and show how to use it from a terminal
 	@$(RUN) scripts.local_aws up
 
-local-down: setup ## end it
+local-down: setup ## stop the local AWS
 	@$(RUN) scripts.local_aws down
 
 clean: ## remove everything these targets made, environments included

@@ -1,1 +1,1 @@
-"""What a person runs: set-up, builds, Terraform, the local AWS, the gates, the demonstration."""
+"""Commands: set-up, builds, Terraform, the local AWS, the gates, the demonstration."""

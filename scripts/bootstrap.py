@@ -1,4 +1,4 @@
-"""What an environment needs before it can be deployed: ``make bootstrap``, run by an administrator.
+"""Creates what an environment needs before it can be deployed: ``make bootstrap``, run by an administrator.
 
     python -m scripts.bootstrap --env dev|prod
 
@@ -28,7 +28,7 @@ _KEY = re.compile(r'^key\s*=\s*"(.*/)terraform\.tfstate"', re.MULTILINE)
 
 
 class Bootstrap(Terraform):
-    """Terraform for what one environment stands on.
+    """Terraform for the bootstrap of one environment.
 
     The arguments are those of ``Terraform``; ``source`` is the kit's, with ``bootstrap`` in it.
     """
@@ -56,7 +56,7 @@ class Bootstrap(Terraform):
         return (f"{self.env}.tfvars",)
 
     def _ready(self) -> Any:
-        """Make the working root anew and initialise; take the state to the bucket as soon as there is one."""
+        """Recreate the working root and initialise; move the state to the bucket as soon as there is one."""
         self._link()
         beside = {"path": str(self.first_state)}
         if placeholder(self._backend):
@@ -67,7 +67,7 @@ class Bootstrap(Terraform):
         self._initialised("local", beside)
         driver = self._initialised("s3", bucket, reconfigure=None, force_copy=IsFlagged)
         self.first_state.rename(self.first_state.with_suffix(".tfstate.moved"))
-        self._say(f"The state of bootstrap has moved into the bucket, as {self._own_key()}.")
+        self._say(f"The state of bootstrap has moved to the bucket, as {self._own_key()}.")
         return driver
 
     def _link(self) -> None:
@@ -80,8 +80,8 @@ class Bootstrap(Terraform):
         found = _KEY.search(self._backend.read_text())
         if found is None:
             raise ToolError(
-                f"{self._backend.name} must hold a key that ends in /terraform.tfstate:"
-                " bootstrap keeps its own state beside it."
+                f"{self._backend.name} must have a key that ends in /terraform.tfstate:"
+                " bootstrap stores its own state next to it."
             )
         return f"{found.group(1)}bootstrap.tfstate"
 
@@ -89,7 +89,7 @@ class Bootstrap(Terraform):
 def _run(bootstrap: Bootstrap) -> None:
     plan = bootstrap.plan()
     print(plan.summary())
-    print(f"The whole plan: {(bootstrap.work_dir / 'plan.txt').relative_to(REPO)}")
+    print(f"The full plan: {(bootstrap.work_dir / 'plan.txt').relative_to(REPO)}")
     if plan.has_changes:
         confirm(f"This changes who may deploy {bootstrap.env}.", bootstrap.env)
         outputs = bootstrap.apply()
@@ -99,7 +99,7 @@ def _run(bootstrap: Bootstrap) -> None:
 
 
 def what_is_next(env: str, outputs: Mapping[str, Any]) -> str:
-    """Say where which output goes: the kit's two files for the environment, and GitHub."""
+    """Say where to paste each output: the kit's two files for the environment, and GitHub."""
     roles = "\n".join(f"{environment}: {role}" for environment, role in outputs["github"].items())
     return (
         f"For terraform/env/{env}.s3.tfbackend:\n\n{outputs['backend']}\n"

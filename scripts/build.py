@@ -4,10 +4,10 @@
 
 ``build/dist/custody-<version>-py3-none-any.whl``, and ``build/lambda/<function>.zip`` for each
 ``lambda/<function>/handler.py``: our wheel, the locked dependencies (``requirements/lambda.txt``), the
-handler. A zip is a function of these inputs alone: entries sorted and stored as they are (compressed bytes
-would differ between zlibs), one fixed time and mode for all, no bytecode, nothing that an installer wrote.
-The same sources give the same SHA-256 in another folder, on another day and by another Python; that digest
-stands in every receipt the function makes.
+handler. A zip depends only on these inputs: entries sorted and stored uncompressed (compressed bytes would
+differ between zlib versions), a fixed time and mode for all, no bytecode, no files written by an installer.
+The same sources give the same SHA-256 in another folder, on another day and with another Python; that digest
+is in every receipt of the function.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 LAMBDA_PYTHON = "3.13"
 SIZE_LIMIT_BYTES = 3_000_000
 EPOCH = (1980, 1, 1, 0, 0, 0)
-"""The earliest time a zip can hold."""
+"""The earliest time that a zip can store."""
 FILE_ATTRIBUTES = 0o100644 << 16
 FOLDER_ATTRIBUTES = (0o040755 << 16) | 0x10
 SOURCE_DATE_EPOCH = "1580601600"
@@ -49,7 +49,7 @@ PRUNED = (
     "securesystemslib/_vendor/ed25519/test_",
     "securesystemslib/_vendor/test-",
 )
-"""What the dependencies bring that no function imports: 4.6 MB of 6.6 MB."""
+"""Parts of the dependencies that no function imports: 4.6 MB of 6.6 MB."""
 
 
 def build_wheel(project: Path, out: Path) -> Path:
@@ -74,7 +74,7 @@ def build_wheel(project: Path, out: Path) -> Path:
 
 
 def install_dependencies(folder: Path) -> None:
-    """Install what the lock for the functions names: pure Python alone, for the Python that Lambda runs."""
+    """Install the functions' locked dependencies: only pure Python, for Lambda's Python version."""
     pip_install(
         Path(sys.executable),
         *("--require-hashes", "--no-deps", "--no-compile", "--only-binary=:all:"),
@@ -84,12 +84,12 @@ def install_dependencies(folder: Path) -> None:
 
 
 def belongs(name: str) -> bool:
-    """Whether an installed file belongs into a zip: code, data and licences, not what the installer left."""
+    """Whether an installed file belongs into a zip: code, data and licences, not files of the installer."""
     path = PurePosixPath(name)
     if "__pycache__" in path.parts or path.suffix == ".pyc" or path.parts[0] == "bin":
         return False
     if path.suffix in {".so", ".pyd", ".dylib"}:
-        raise ToolError(f"{name} is no pure Python; requirements/lambda.in must not ask for it.")
+        raise ToolError(f"{name} is not pure Python: remove its package from requirements/lambda.in.")
     if name.startswith(PRUNED) or path.name == ".stamp":
         return False
     return not (path.parts[0].endswith(".dist-info") and path.name in _INSTALLED_BY)
@@ -112,7 +112,7 @@ def wheel_files(wheel: Path) -> dict[str, bytes]:
 
 
 def write_zip(path: Path, files: dict[str, bytes]) -> str:
-    """Write one deterministic zip, whole or not at all; return its SHA-256 in hex."""
+    """Write one deterministic zip atomically; return its SHA-256 in hex."""
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_suffix(".part")
     with zipfile.ZipFile(partial, "w") as archive:
@@ -126,7 +126,7 @@ def write_zip(path: Path, files: dict[str, bytes]) -> str:
 
 
 def _folders(names: Iterable[str]) -> set[str]:
-    """Return the folders these files lie in, each with its slash.
+    """Return the folders of these files, each with its slash.
 
     Without entries for them, Python before 3.13 finds no package in a zip that has no ``__init__.py``.
     """
@@ -139,9 +139,9 @@ def functions(project: Path) -> list[Path]:
 
 
 def build_zips(project: Path, out: Path, wheel: Path, dependencies: Path) -> dict[str, str]:
-    """Build every function's zip into ``out``, which then holds nothing else; return digests by function.
+    """Build every function's zip into ``out``, which then has nothing else; return digests by function.
 
-    Raises ``ToolError`` if a zip is over the limit, or if two of its parts hold the same file.
+    Raises ``ToolError`` if a zip is over the limit, or if two of its parts have the same file.
     """
     shared = _disjoint([files_of(dependencies), wheel_files(wheel)])
     for old in out.glob("*"):
@@ -153,7 +153,7 @@ def build_zips(project: Path, out: Path, wheel: Path, dependencies: Path) -> dic
         digests[folder.name] = write_zip(path, _disjoint([shared, own]))
         if path.stat().st_size > SIZE_LIMIT_BYTES:
             raise ToolError(
-                f"{path.name} has {path.stat().st_size:,} bytes; {SIZE_LIMIT_BYTES:,} are the limit."
+                f"{path.name} has {path.stat().st_size:,} bytes; the limit is {SIZE_LIMIT_BYTES:,}."
             )
     return digests
 
@@ -163,7 +163,7 @@ def _disjoint(parts: Iterable[dict[str, bytes]]) -> dict[str, bytes]:
     for part in parts:
         twice = sorted(whole.keys() & part.keys())
         if twice:
-            raise ToolError(f"{twice[0]} stands in two of the parts of a zip.")
+            raise ToolError(f"{twice[0]} is in two parts of a zip.")
         whole |= part
     return whole
 

@@ -2,9 +2,9 @@
 
     python -m scripts.gates [test|lint|scan|…]    # or one gate by its name, such as "ruff format"
 
-Every gate runs, even if one before it is red. What a red one printed is shown, with the command that mends it
-or shows it alone. At the end stands a line a gate, with its seconds. Exit status 0 if all are green, 1 if one
-is red, 2 if they could not be run, 130 on an interrupt; nothing is left running.
+Every gate runs, even if an earlier one fails. The output of a failed gate is shown, with the command that
+fixes it or reruns it. At the end there is one line per gate, with its duration. Exit status 0 if all pass, 1
+if one fails, 2 if they could not be run, 130 on an interrupt; nothing is left running.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ BIN = Path(sys.executable).parent
 
 @dataclass(frozen=True)
 class Gate:
-    """One check. ``run`` returns whether it is green; ``mend`` is what to do about a red one."""
+    """One check. ``run`` returns whether it passes; ``mend`` says how to fix a failure."""
 
     name: str
     run: Callable[[Runner], bool]
@@ -56,7 +56,7 @@ class Gate:
 
 @dataclass
 class Runner:
-    """Runs the commands of one gate and keeps what they print; ``live`` shows it at once instead."""
+    """Runs the commands of one gate and keeps their output; with ``live`` it is shown directly."""
 
     children: Children
     live: bool = False
@@ -67,7 +67,7 @@ class Runner:
     ) -> bool:
         """Run one command to its end, return whether its exit status is 0.
 
-        A gate that is live has the machine first: it takes the longest, the others fit beside it.
+        A live gate has priority: it takes the longest, and the others run beside it.
         """
         words = [*(() if self.live else ("nice",)), *(str(word) for word in command)]
         with self.children.started(words, cwd, environ or without_aws(os.environ), live=self.live) as process:
@@ -78,7 +78,7 @@ class Runner:
 
 
 class Children:
-    """The processes that run now, each with what it started itself in a group of its own."""
+    """The running processes, each in its own process group."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -89,7 +89,7 @@ class Children:
     def started(
         self, words: Sequence[str], cwd: Path, environ: Mapping[str, str], *, live: bool
     ) -> Iterator[subprocess.Popen[str]]:
-        """Start a process, and know it until it has ended. Raises ``ToolError`` once all were stopped."""
+        """Start a process, and track it until it has ended. Raises ``ToolError`` after all were stopped."""
         with self._lock:
             if self._stopped:
                 raise ToolError("Stopped.")
@@ -111,7 +111,7 @@ class Children:
                 self._running.discard(process)
 
     def stop(self) -> None:
-        """Ask every process to stop as Ctrl-C would, and in the end kill what is left of its group."""
+        """Interrupt every process like Ctrl-C, and finally kill what is left of its group."""
         with self._lock:
             self._stopped = True
             running = list(self._running)
@@ -130,14 +130,15 @@ def _signal(process: subprocess.Popen[str], number: signal.Signals) -> None:
 
 
 def command(*words: str | Path) -> Callable[[Runner], bool]:
-    """Return a gate's body that runs one command."""
+    """Return a gate that runs one command."""
     return lambda run: run(*words)
 
 
 def terraform_tests(run: Runner) -> bool:
     """``terraform validate`` and ``terraform test`` for the roots and for each module, in a copy of the code.
 
-    The copy keeps what ``init`` writes out of the repository; Terraform's own data is kept from run to run.
+    The copy keeps files written by ``init`` out of the repository; Terraform's own data is reused between
+    runs.
     """
     copy = WORK / "terraform"
     shutil.rmtree(copy, ignore_errors=True)
@@ -175,7 +176,7 @@ SECRETS = Gate(
     "by hand, as it says; again: make lint",
 )
 LINT = (
-    Gate("ruff", command(BIN / "ruff", "check", "."), "make fmt, and by hand what is left"),
+    Gate("ruff", command(BIN / "ruff", "check", "."), "make fmt, and the rest by hand"),
     Gate("ruff format", command(BIN / "ruff", "format", "--diff", "."), "make fmt"),
     Gate("mypy", command(BIN / "mypy"), "by hand; again: make lint"),
     Gate(
@@ -199,7 +200,7 @@ MUTATIONS = Gate(
 TERRAFORM = Gate(
     "terraform test", terraform_tests, "by hand; again: .venv/bin/python -m scripts.gates terraform"
 )
-# First, and beside the others: most of its time is the end-to-end tests waiting, so it takes more processes.
+# First, and beside the others: the end-to-end tests mostly wait, so it uses more processes.
 PYTEST = Gate(
     "pytest",
     command(BIN / "pytest", "-q", "-n", "3", "--dist", "loadgroup", "--no-loadscope-reorder"),
@@ -209,13 +210,13 @@ GATES: dict[str, tuple[Gate, ...]] = {
     "lint": LINT,
     "scan": (SCAN,),
     "terraform": (TERRAFORM,),
-    # The scan looks for secrets too.
+    # The scan searches for secrets too.
     "test": (PYTEST, MUTATIONS, TERRAFORM, SCAN, *(gate for gate in LINT if gate is not SECRETS)),
 }
 
 
 def chosen(name: str) -> tuple[Gate, ...]:
-    """Return the gates of that name: several (a key of ``GATES``), one, or none."""
+    """Return the gates with that name: several (a key of ``GATES``), one, or none."""
     return GATES.get(name) or tuple(gate for gate in (SECRETS, *GATES["test"]) if gate.name == name)
 
 
@@ -229,14 +230,14 @@ class Result:
     output: str
 
     def line(self) -> str:
-        """Say it in one line."""
+        """Format the result in one line."""
         mark = "green" if self.green else "RED  "
         remedy = "" if self.green else f"   mend: {self.gate.mend}"
         return f"{mark}  {self.seconds:6.1f} s  {self.gate.name}{remedy}"
 
 
 def run_gate(gate: Gate, children: Children) -> Result:
-    """Run one gate and say how it ended; what a red one printed is shown whole."""
+    """Run one gate and print its result; the full output of a failed one is shown."""
     start = time.monotonic()
     runner = Runner(children, live=gate is PYTEST)
     try:
@@ -251,7 +252,7 @@ def run_gate(gate: Gate, children: Children) -> Result:
 
 
 def run_gates(gates: Sequence[Gate]) -> list[Result]:
-    """Run all the gates, two at once; return how they ended, in their order."""
+    """Run all the gates, two at a time; return their results, in their order."""
     children = Children()
     pool = ThreadPoolExecutor(AT_ONCE)
     try:
@@ -264,7 +265,7 @@ def run_gates(gates: Sequence[Gate]) -> list[Result]:
 
 
 def main() -> int:
-    """Run the gates asked for; see the module's docstring for the exit status."""
+    """Run the requested gates; see the module's docstring for the exit status."""
     parser = argparse.ArgumentParser(prog="python -m scripts.gates")
     parser.add_argument("gates", nargs="?", default="test")
     options = parser.parse_args()
@@ -273,7 +274,7 @@ def main() -> int:
         known = sorted(GATES.keys() | {gate.name for gate in (SECRETS, *GATES["test"])})
         parser.error(f"there is no gate {options.gates!r}; there are {', '.join(known)}")
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    # Also where whoever started us ignores it, as a shell does in the background: children inherit that.
+    # Also if the caller ignores it, as a shell does for background jobs: children inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     start = time.monotonic()
     try:

@@ -2,12 +2,12 @@
 
     python -m scripts.terraform plan|apply|outputs|destroy --env local|dev|prod
 
-``outputs`` writes ``deployment.json`` from the state, for whoever did not apply here.
+``outputs`` writes ``deployment.json`` from the state, if the apply was done elsewhere.
 
 ``terraform/`` is never run in place. Each environment has a working root of symbolic links,
-``build/<env>/root``, made anew for every run, to which the one thing that differs is added: where the state
-lies. ``local`` talks to the AWS on this machine and nothing else, whatever credentials the caller has;
-``dev`` and ``prod`` take the caller's credentials as they are.
+``build/<env>/root``, recreated for every run, to which only the backend configuration is added. ``local``
+uses only the local AWS, whatever credentials the caller has; ``dev`` and ``prod`` use the caller's
+credentials.
 """
 
 from __future__ import annotations
@@ -64,11 +64,11 @@ _EXISTS = re.compile(r"already\s?exists|AlreadyOwnedByYou|ResourceConflictExcept
 _UNFINISHED = "unfinished_apply"
 _START_AGAIN = "Start again: make local-down local-up apply"
 _IMPORT = (
-    "Import it (https://developer.hashicorp.com/terraform/language/import), or delete it if it holds "
-    "nothing; then plan again."
+    "Import it (https://developer.hashicorp.com/terraform/language/import), or delete it if it is "
+    "empty; then plan again."
 )
 _NO_SERVER = "http://127.0.0.1:9"
-"""The discard port (RFC 863), where nobody listens: what must not be asked of AWS fails at once."""
+"""The discard port (RFC 863), where nothing listens: calls that must not reach AWS fail at once."""
 
 
 def placeholder(path: Path) -> tuple[int, str] | None:
@@ -116,7 +116,7 @@ class Plan:
         Additions are counted by module; what touches something that exists is named, with what changes in it.
         """
         if not self.has_changes:
-            return "No change: what is deployed is what the code says."
+            return "No changes: the deployment matches the code."
         kinds = Counter(_kind(change) for change in self.changes)
         counts = ", ".join(f"{kinds[kind]} to {kind}" for kind in ("add", "change", "replace", "destroy"))
         lines = [f"{counts}; {len(self.output_changes)} outputs change."]
@@ -292,10 +292,10 @@ class Terraform:
         """
         self.require_server()
         if not self.plan_path.is_file():
-            raise ToolError(f"There is no plan to apply. Make one and read it: make plan ENV={self.env}")
+            raise ToolError(f"There is no plan to apply. Create and review one: make plan ENV={self.env}")
         if self._plan_inputs.read_text() != _built_digest():
             raise ToolError(
-                f"What was built has changed since the plan. Make a new one: make plan ENV={self.env}"
+                f"The build has changed since the plan. Create a new plan: make plan ENV={self.env}"
             )
         if not self._is_laid_out():
             self._ready()  # the plan was made on another machine, or the folder was copied since
@@ -315,7 +315,7 @@ class Terraform:
     def destroy(self) -> None:
         """Destroy everything in the state. The caller has asked the person; this does not."""
         if self.is_local and self._aws is None:
-            self._forget("no AWS runs on this machine")
+            self._forget("the local AWS is not running")
             self._say("There is nothing to destroy.")
             return
         plan = self.plan(destroy=True)
@@ -333,7 +333,7 @@ class Terraform:
     def require_server(self) -> None:
         """Raise ``ToolError`` if this is ``local`` and no server runs."""
         if self.is_local and self._aws is None:
-            raise ToolError("There is no AWS on this machine to apply to. Run first: make local-up")
+            raise ToolError("The local AWS is not running. Run first: make local-up")
 
     @property
     def _written_state(self) -> Path:
@@ -356,7 +356,7 @@ class Terraform:
             if not path.is_file():
                 raise ToolError(f"{shown} is missing.")
             if found := placeholder(path):
-                raise ToolError(f"{shown}:{found[0]} still holds {found[1]}: fill it in first.")
+                raise ToolError(f"{shown}:{found[0]} still has {found[1]}: fill it in first.")
 
     def _to_fill_in(self) -> tuple[str, ...]:
         return f"{self.env}.tfvars", f"{self.env}.s3.tfbackend"
@@ -370,8 +370,8 @@ class Terraform:
             self._tie_state()
         if self._errored.exists():
             raise ToolError(
-                f"What the last apply did could not be saved and lies in {self._errored}. "
-                "Save it, then remove the file: .venv/bin/python -m scripts.toolchain.toolchain "
+                f"Terraform could not save the state of the last apply, and wrote it to {self._errored}. "
+                "Push it, then remove the file: .venv/bin/python -m scripts.toolchain.toolchain "
                 f"-chdir={shlex.quote(str(self._folder))} state push {self._errored.name}"
             )
         self._link()
@@ -427,18 +427,18 @@ class Terraform:
         tie = self.work_dir / "terraform.tfstate.instance"
         instance = instance_of(self._aws["AWS_ENDPOINT_URL"]) if self._aws else ""
         if not instance or not tie.is_file() or tie.read_text() != instance:
-            self._forget("the AWS on this machine that it described has ended")
+            self._forget("the local AWS that it described has stopped")
         tie.write_text(instance)
         if not self._take_state():
             raise ToolError(
-                f"The state of {self.env} is lost: the apply that wrote it was killed, and what it made is "
-                f"still there. {_START_AGAIN}"
+                f"The state of {self.env} is lost: the apply that wrote it was killed, and its resources "
+                f"still exist. {_START_AGAIN}"
             )
 
     def _forget(self, reason: str) -> None:
         stale = [path for path in self.work_dir.glob("terraform.tfstate*") if path.is_file()]
         if any(_resources_of(path) for path in stale if path in (self.state_path, self._written_state)):
-            self._say(f"The local state is dropped: {reason}.")
+            self._say(f"The local state is discarded: {reason}.")
         for path in [*stale, self.deployment_path, self._errored]:
             path.unlink(missing_ok=True)
 
@@ -532,14 +532,14 @@ class Terraform:
 
     def _how_it_failed(self, status: int, said: str) -> str:
         if status < 0:
-            words = "was killed; what it was doing at that moment may not be in the state."
+            words = "was killed; its last changes may not be in the state."
         elif self._errored.exists():
-            words = f"failed; what was done could not be saved in the state, and lies in {self._errored}."
+            words = f"failed; the state could not be saved, and was written to {self._errored}."
         else:
-            words = "failed; what was done so far is in the state."
+            words = "failed; the changes made so far are in the state."
         if _EXISTS.search(said):
             way_out = _START_AGAIN if self.is_local else _IMPORT
-            words += f" What exists and is not in the state was made by an apply that was killed. {way_out}"
+            words += f" Resources that exist but are not in the state come from an apply that was killed. {way_out}"
         return words
 
 
@@ -604,7 +604,7 @@ def _built_digest() -> str:
 def confirm(what: str, env: str) -> None:
     """Have the person type the environment's name; raises ``ToolError`` if it is not typed."""
     try:
-        typed = input(f"{what} Type {env} to go on: ")
+        typed = input(f"{what} Type {env} to continue: ")
     except EOFError:
         typed = ""
     if typed.strip() != env:
@@ -620,18 +620,18 @@ def _run(command: str, terraform: Terraform) -> bool:
         return False
     if command == "outputs":
         terraform.outputs()
-        print(f"{terraform.deployment_path.relative_to(REPO)} holds the outputs.")
+        print(f"{terraform.deployment_path.relative_to(REPO)} has the outputs.")
         return False
     if command == "apply":
         terraform.require_server()
     if command == "plan" or terraform.is_local:
         plan = terraform.plan()
         print(plan.summary())
-        print(f"The whole plan: {(terraform.work_dir / 'plan.txt').relative_to(REPO)}")
+        print(f"The full plan: {(terraform.work_dir / 'plan.txt').relative_to(REPO)}")
         if command == "plan":
             return plan.has_changes
     terraform.apply()
-    print(f"Deployed: {terraform.deployment_path.relative_to(REPO)} holds the outputs.")
+    print(f"Deployed: {terraform.deployment_path.relative_to(REPO)} has the outputs.")
     return False
 
 

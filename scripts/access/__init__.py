@@ -1,6 +1,6 @@
-"""The access matrix: who may do what, asked of the policies as they were applied.
+"""The access matrix: who may do what, evaluated with the applied policies.
 
-``matrix`` reads the rows, ``world`` finds what their short names stand for in a state, ``evaluate`` asks the
-``simulator`` on this machine or the one of an account (``aws_simulator``). ``grid`` and ``page`` show it all
-to a person.
+``matrix`` reads the rows, ``world`` resolves their short names in a state, ``evaluate`` uses the
+``simulator`` on this machine or that of an account (``aws_simulator``). ``grid`` and ``page`` show the
+results.
 """

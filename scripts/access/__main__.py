@@ -1,11 +1,11 @@
-"""Ask every row of the access matrix: ``make access``.
+"""Evaluate every row of the access matrix: ``make access``.
 
     python -m scripts.access [--env local|dev|prod]
 
-``local`` puts the rows to the policies of the Terraform as it is, applied to an AWS on this machine (once,
-then kept), by the simulator here. ``dev`` and ``prod`` put them to the policies in that environment's state,
-by IAM's own simulator, with the caller's credentials. Exit status 0 if every row holds, 1 if one does not,
-2 for wrong use or configuration, 3 if the rows could not be asked.
+``local`` evaluates the rows with the policies of the current Terraform, applied to a local AWS (once, then
+cached), by the simulator on this machine. ``dev`` and ``prod`` evaluate them with the policies in that
+environment's state, by IAM's own simulator, with the caller's credentials. Exit status 0 if every row holds,
+1 if one does not, 2 for wrong use or configuration, 3 if the rows could not be evaluated.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from scripts.terraform import LOCAL, SOURCE, Terraform
 from scripts.toolchain.toolchain import ToolError
 
 OF_THIS_MACHINE = ("operator", "github", "ci/", "state/")
-"""What begins so means somebody or something else in every other environment, or is not in its state."""
+"""Prefixes of names that differ in every other environment, or are not in its state."""
 
 
 def _say(text: str) -> None:
@@ -39,13 +39,13 @@ def _say(text: str) -> None:
 
 
 def on_this_machine(matrix: Matrix) -> list[Outcome]:
-    """Ask the policies of the Terraform as it is."""
+    """Evaluate with the policies of the current Terraform."""
     applied = applied_state(SOURCE, tree_key(), say=_say)
     return evaluate(matrix, World(applied, planned_workflows(_say), planned_parts(_say)))
 
 
 def on_an_account(matrix: Matrix, env: str) -> list[Outcome]:
-    """Ask the policies in an environment's state; say which rows cannot be asked there, and why."""
+    """Evaluate with the policies in an environment's state; say which rows are left out, and why."""
     world = World(Terraform(env, say=_say).show_json())
     iam = boto3.client("iam", config=Config(retries={"mode": "adaptive", "max_attempts": 10}))
     asked, reasons = [], []
@@ -72,8 +72,10 @@ def on_an_account(matrix: Matrix, env: str) -> list[Outcome]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Ask, show, and say by the status whether every row holds."""
-    parser = argparse.ArgumentParser(prog="python -m scripts.access", description="Ask the access matrix.")
+    """Evaluate and show all rows; the exit status says whether every row holds."""
+    parser = argparse.ArgumentParser(
+        prog="python -m scripts.access", description="Evaluate the access matrix."
+    )
     parser.add_argument("--env", default=LOCAL, help="local (default), dev or prod")
     options = parser.parse_args(arguments)
     try:
@@ -83,7 +85,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _say(str(error))
         return 2
     except (BotoCoreError, ClientError) as error:
-        _say(f"IAM's simulator cannot be asked: {error}")
+        _say(f"IAM's simulator cannot be used: {error}")
         return 3
     except KeyboardInterrupt:
         _say("Interrupted.")

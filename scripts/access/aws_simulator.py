@@ -1,6 +1,6 @@
-"""What IAM decides, asked of IAM itself: ``SimulateCustomPolicy``, with the caller's credentials.
+"""IAM's own simulator: ``SimulateCustomPolicy``, with the caller's credentials.
 
-It evaluates the policies handed to it and touches nothing. It knows less than the simulator here: no trust
+It evaluates the given policies and changes nothing. It supports less than the local simulator: no trust
 policies, no key policies, no services as callers. Rows that need one of these are left out, and counted.
 https://docs.aws.amazon.com/IAM/latest/APIReference/API_SimulateCustomPolicy.html
 """
@@ -16,7 +16,7 @@ from scripts.access.simulator import Answer, NamedPolicy, Request
 from scripts.toolchain.toolchain import ToolError
 
 _WITH_POLICY = ("s3:", "sns:", "sqs:")
-"""Whose resource policies it evaluates."""
+"""The services whose resource policies it evaluates."""
 _BOOLEAN = (
     "aws:multifactorauthpresent",
     "aws:principalisawsservice",
@@ -29,23 +29,23 @@ _ROLE_SESSION = re.compile(r"arn:([^:]+):sts::(\d+):assumed-role/([^/]+)/.*")
 
 
 def left_out(request: Request) -> str:
-    """Return why IAM's simulator cannot be asked this; empty if it can."""
+    """Return why IAM's simulator cannot evaluate this; empty if it can."""
     if request.action.startswith("sts:"):
         return "it evaluates no trust policies"
     if not request.principal.startswith("arn:"):
-        return "its caller is a user, group or role, never a service or nobody"
+        return "the caller must be a user, group or role, not a service or an anonymous caller"
     if request.resource_policy is not None and not request.action.startswith(_WITH_POLICY):
-        return "of resource policies it evaluates those of S3, SNS and SQS, so no key policies"
+        return "it evaluates resource policies of S3, SNS and SQS only, so no key policies"
     if request.resource_policy is None and request.resource_account not in request.principal:
-        return "what another account allows is not in this state"
+        return "the policies of another account are not in this state"
     return ""
 
 
 def parameters(requests: Sequence[Request]) -> dict[str, Any]:
-    """Return the parameters of one call for requests that differ in nothing but their action.
+    """Return the parameters of one call for requests that differ only in their action.
 
-    A role as caller is not supported with a resource policy, so a user of the same name stands for it, in the
-    policy and the context alike.
+    A role as caller is not supported with a resource policy, so a user with the same name replaces it, in
+    both the policy and the context.
     """
     request = requests[0]
     role, user = _stand_in(request)
@@ -69,7 +69,7 @@ def simulate_on_aws(
 ) -> list[Answer]:
     """Decide each request, in order; none may be ``left_out``. iam: a boto3 client.
 
-    Requests that differ in their action alone go in one call. Raises ``ToolError`` if an answer is missing.
+    Requests that differ only in their action share a call. Raises ``ToolError`` if an answer is missing.
     """
     groups: dict[str, list[Request]] = {}
     for request in requests:
@@ -92,7 +92,7 @@ def _all_but_action(request: Request) -> str:
 
 
 def _stand_in(request: Request) -> tuple[str, str]:
-    """Return a role's ARN and that of the user who stands for it; twice the caller's if it is no role."""
+    """Return a role's ARN and that of the user that replaces it; twice the caller's if it is not a role."""
     found = _ROLE_SESSION.fullmatch(request.principal)
     if found is None:
         return request.principal, request.principal
@@ -101,7 +101,7 @@ def _stand_in(request: Request) -> tuple[str, str]:
 
 
 def _named(policy: NamedPolicy, role: str, user: str) -> str:
-    """Return the policy as JSON, with the user where it names the role."""
+    """Return the policy as JSON, with the user in place of the role."""
     return json.dumps(policy.document).replace(json.dumps(role), json.dumps(user))
 
 

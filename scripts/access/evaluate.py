@@ -1,4 +1,4 @@
-"""Puts every row of the matrix to the policies of one state."""
+"""Evaluates every row of the matrix with the policies of one state."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from scripts.access.world import Principal, World
 
 @dataclass(frozen=True)
 class Outcome:
-    """A row, and what the policies make of it."""
+    """A row and its result."""
 
     row: Row
     answer: Answer
 
     @property
     def holds(self) -> bool:
-        """Whether it was decided, and as the row says."""
+        """Whether the result is conclusive and as the row says."""
         return self.answer.decision == self.row.effect
 
     def __str__(self) -> str:
@@ -33,9 +33,9 @@ _PAST = {"allow": "allowed", "deny": "denied"}
 
 
 def request_of(row: Row, world: World, ignored: frozenset[str] = frozenset()) -> Request:
-    """Return a row's question with all policies that have a say. Raises ``ToolError`` for an unknown name.
+    """Return a row's request with all policies that apply. Raises ``ToolError`` for an unknown name.
 
-    ignored: context keys that are not asked about.
+    ignored: context keys that may be left out.
     """
     context = {key: _filled(value, world) for key, value in row.context.items()}
     asked = call(world.principal(row.who), row.action, world.arn(row.resource), context, world)
@@ -43,9 +43,9 @@ def request_of(row: Row, world: World, ignored: frozenset[str] = frozenset()) ->
 
 
 def call(principal: Principal, action: str, resource: str, context: Context, world: World) -> Request:
-    """Return a call of an action on the resource of an ARN, with all policies that have a say.
+    """Return a call of an action on the resource with an ARN, with all policies that apply.
 
-    context: what is said of the call beside what AWS says of every call.
+    context: condition keys in addition to those that AWS sets for every call.
     """
     owner = world.owner(resource)
     whole: dict[str, str | list[str]] = {
@@ -69,7 +69,7 @@ def call(principal: Principal, action: str, resource: str, context: Context, wor
 
 
 def evaluate(matrix: Matrix, world: World) -> list[Outcome]:
-    """Ask every row. Raises ``ToolError`` if a row names something that is not there."""
+    """Evaluate every row. Raises ``ToolError`` if a row names something that does not exist."""
     ignored = frozenset(matrix.ignored_context)
     requests = [request_of(row, world, ignored) for row in matrix.rows]
     return [Outcome(row, answer) for row, answer in zip(matrix.rows, simulate(requests), strict=True)]
@@ -80,7 +80,7 @@ def _filled(value: str | list[str], world: World) -> str | list[str]:
 
 
 def _of_service(action: str, principal: Principal, arn: str, world: World) -> dict[str, str | list[str]]:
-    """Return the condition keys that the called service adds by itself.
+    """Return the condition keys that the called service adds itself.
 
     https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazons3.html, …/list_awskms.html
     """

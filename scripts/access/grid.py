@@ -1,4 +1,4 @@
-"""The matrix for a terminal: one line a principal, one column a subject, and every row that does not hold."""
+"""The matrix for a terminal: a line per principal, a column per subject, and every row that does not hold."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WIDTH = 160
 
 
 def show(outcomes: Sequence[Outcome], console: Console) -> None:
-    """Print the grid, then each row that does not hold with the statement that decided it, then the sum."""
+    """Print the grid, each row that does not hold with the statement that decided it, and the totals."""
     rows = [outcome.row for outcome in outcomes]
     broken = [outcome for outcome in outcomes if not outcome.holds]
     found = cells(rows, frozenset(outcome.row for outcome in broken))

@@ -1,4 +1,4 @@
-"""Reads the access matrix, ``tests/access/matrix.yaml``. The file's own head says how a row is written.
+"""Reads the access matrix, ``tests/access/matrix.yaml``. The head of the file describes how to write a row.
 
     topics:
       - title: Receipts are made by the recorder and by nobody else
@@ -8,8 +8,8 @@
             with: write-once
             why: who transforms data must not be able to attest to it
 
-A row is one question: who, what, on which resource, in which context. ``contexts`` names the contexts that
-rows share; ``ignored_context`` lists the context keys the simulator may leave out, each with its reason.
+A row is one question: who, what, on which resource, in which context. ``contexts`` defines contexts that rows
+share; ``ignored_context`` lists the context keys that the simulator may leave out, each with its reason.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Row:
     """One question and its answer.
 
     who, resource: short names (``role/etl``, ``raw-data/incoming/a.csv``). named: the contexts named in
-    ``with``, for a reader. context: all of it, still with ``{…}`` for what only a deployment knows.
+    ``with``, for a reader. context: the full context, still with placeholders ``{…}``.
     """
 
     effect: Effect
@@ -46,7 +46,7 @@ class Row:
     why: str
 
     def __str__(self) -> str:
-        """Say it as the file does."""
+        """Format the row as in the file."""
         named = f" ({', '.join(self.named)})" if self.named else ""
         return f"{self.effect} {self.who} {self.action} {self.resource}{named}"
 
@@ -74,7 +74,7 @@ class Matrix:
 
 
 def read_matrix(path: Path = MATRIX) -> Matrix:
-    """Read and check the file. Raises ``ToolError`` that names the row and what is wrong with it."""
+    """Read and check the file. Raises ``ToolError`` that names the row and its error."""
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError) as error:
@@ -99,13 +99,13 @@ def _row(entry: dict[str, Any], contexts: dict[str, dict[str, Any]], where: str)
     unknown = entry.keys() - {"allow", "deny", "with", "why"}
     if len(effects) != 1 or unknown:
         raise ToolError(
-            f"{where}: a row is one allow or deny, a why, and perhaps a with. This is not: {entry}"
+            f"{where}: a row needs one allow or deny, a why, and optionally a with. This is not one: {entry}"
         )
     (effect,) = effects
     words = str(entry[effect]).split()
     if len(words) != 3:
         raise ToolError(
-            f"{where}: a row says who, what and on which resource. This does not: {entry[effect]!r}"
+            f"{where}: a row must say who, what and on which resource. This does not: {entry[effect]!r}"
         )
     if not str(entry.get("why") or "").strip():
         raise ToolError(f"{where}: {entry[effect]!r} has no why.")
@@ -158,5 +158,5 @@ def _refuse_doubles(matrix: Matrix, path: Path) -> None:
         context = tuple(sorted((key, str(value)) for key, value in row.context.items()))
         question = (row.who, row.action, row.resource, context)
         if question in asked:
-            raise ToolError(f"{path} asks the same twice: {asked[question]}; {row}")
+            raise ToolError(f"{path} has the same question twice: {asked[question]}; {row}")
         asked[question] = row

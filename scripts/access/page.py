@@ -1,8 +1,8 @@
-"""The page of the access matrix, ``docs/access.md``: who may do what, and why, for whoever has no terminal.
+"""The page of the access matrix, ``docs/access.md``: who may do what, and why.
 
     python -m scripts.access.page [--check]
 
-Exit status 0, or with ``--check`` 1 if the page is not what the matrix says.
+Exit status 0, or with ``--check`` 1 if the page is out of date.
 """
 
 from __future__ import annotations
@@ -21,33 +21,33 @@ MEND = "make docs"
 
 _WHO = {
     "administrator": "a user of the account who is allowed everything (`*:*`) and has no boundary",
-    "anonymous": "a request that nobody signed",
+    "anonymous": "an unsigned request",
     "ci/apply": "a workflow that applies a reviewed plan",
-    "ci/plan": "a workflow that plans, and changes nothing",
+    "ci/plan": "a workflow that plans and changes nothing",
     "github": "a workflow on GitHub with its token, before it has a role",
     "operator": "the user that deploys",
     "outsider": "a user of another account who is allowed everything there",
-    "people/analyst": "asks questions of gold, through Athena alone",
+    "people/analyst": "queries gold, only through Athena",
     "people/auditor": "verifies: reads data, evidence and trail, and writes nothing",
-    "people/break-glass": "mends in an emergency, for an hour, with an alarm",
+    "people/break-glass": "repairs in an emergency, for an hour, with an alarm",
     "people/data-engineer": "runs the jobs and reads what they made",
-    "people/producer": "drops files into `incoming/`",
-    "people/security-admin": "reviews how things are set up; stops keys and functions",
+    "people/producer": "uploads files into `incoming/`",
+    "people/security-admin": "reviews settings; stops keys and functions",
     "role/auditor": "the scheduled checks",
     "role/etl": "the Glue jobs that make silver and gold",
-    "role/flow-logs": "VPC flow logs, writing who called whom",
-    "role/gate": "says which verified versions a job may read",
+    "role/flow-logs": "VPC flow logs, writing connections",
+    "role/gate": "decides which verified versions a job may read",
     "role/ingest": "Firehose, delivering the stream",
     "role/recorder": "hashes objects and signs their receipts",
-    "role/rotator": "makes and renews the warehouse's password",
+    "role/rotator": "creates and rotates the warehouse's password",
     "role/sealer": "writes the log of receipts and its segments",
     "role/trail-logs": "CloudTrail, copying events to its log group",
 }
-"""Who a principal is, in a line. A service of AWS needs none."""
+"""A short description of each principal. An AWS service needs none."""
 
 
 def page(matrix: Matrix) -> str:
-    """Return the page. Raises ``ToolError`` for a principal that it has no line for."""
+    """Return the page. Raises ``ToolError`` for a principal without a description."""
     rows = matrix.rows
     denials = sum(row.effect == "deny" for row in rows)
     found = cells(rows)
@@ -57,14 +57,14 @@ def page(matrix: Matrix) -> str:
             "",
             "<!-- Made by `make docs` from tests/access/matrix.yaml; change it there. -->",
             "",
-            f"{len(rows)} questions, {denials} of them denials. Each is put to every policy that has a say",
-            "in it (identity, boundary, resource, key, trust) as it was applied; a test fails if one is",
-            "answered otherwise. `make access` asks them all, `make access ENV=dev` asks IAM's simulator.",
+            f"{len(rows)} questions, {denials} of them denials. Each is evaluated with all policies that apply",
+            "(identity, boundary, resource, key, trust) as deployed; a test fails if a result differs.",
+            "`make access` evaluates them all, `make access ENV=dev` uses IAM's own simulator.",
             "",
             "## At a glance",
             "",
-            "**Capitals** are allowed, small letters denied; both where it depends on the part of the",
-            "resource or on the call. An empty cell is not asked about.",
+            "**Capitals** are allowed, small letters denied; both if it depends on the part of the",
+            "resource or on the call. An empty cell has no question.",
             "",
             " · ".join(f"**{letter}** {meaning}" for letter, meaning in KINDS.items()),
             "",
@@ -102,7 +102,7 @@ def _letters(cell: Cell | None) -> str:
 
 def _of(who: str, rows: Sequence[Row]) -> Iterable[str]:
     if not who.startswith("service/") and who not in _WHO:
-        raise ToolError(f"scripts/access/page.py does not say who {who} is.")
+        raise ToolError(f"scripts/access/page.py has no description of {who}.")
     yield f"## {who}"
     yield ""
     if who in _WHO:
@@ -120,22 +120,24 @@ def _of(who: str, rows: Sequence[Row]) -> Iterable[str]:
 
 
 def _anchor(heading: str) -> str:
-    """Return the anchor GitHub gives a heading."""
+    """Return GitHub's anchor for a heading."""
     return re.sub(r"[^a-z0-9 -]", "", heading.lower()).replace(" ", "-")
 
 
 def _text(text: str) -> str:
-    """Return text as a table's cell or a paragraph holds it; what stands in backticks stays as it is."""
+    """Escape text for a table's cell or a paragraph; text in backticks is unchanged."""
     parts = re.split(r"(`[^`]*`)", text)
     return "".join(part if part.startswith("`") else re.sub(r"([\\*_<>|])", r"\\\1", part) for part in parts)
 
 
 def main() -> int:
-    """Write the page, or say that it is not what the matrix says."""
+    """Write the page, or report that it is out of date."""
     parser = argparse.ArgumentParser(
         prog="python -m scripts.access.page", description="The matrix, as a page."
     )
-    parser.add_argument("--check", action="store_true", help="change nothing; status 1 if something would be")
+    parser.add_argument(
+        "--check", action="store_true", help="change nothing; exit with status 1 if something would change"
+    )
     options = parser.parse_args()
     try:
         text = page(read_matrix())
@@ -144,10 +146,10 @@ def main() -> int:
         return 2
     stale = not PAGE.is_file() or PAGE.read_text(encoding="utf-8") != text
     if stale and options.check:
-        print(f"{PAGE.relative_to(REPO)} is not what the matrix says. Run: {MEND}")
+        print(f"{PAGE.relative_to(REPO)} is out of date. Run: {MEND}")
     elif stale:
         PAGE.write_text(text, encoding="utf-8")
-        print(f"{PAGE.relative_to(REPO)} is written anew.")
+        print(f"{PAGE.relative_to(REPO)} has been updated.")
     return 1 if stale and options.check else 0
 
 

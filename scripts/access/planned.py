@@ -1,8 +1,8 @@
-"""What no environment's state holds, from plans for this machine: bootstrap, and the parts that are off.
+"""Resources that are in no environment's state, from plans: bootstrap, and the optional parts.
 
-Bootstrap is a root of its own: the roles by which workflows plan and apply. The parts are the kit with all
-of ``terraform/policies/optional.tfvars`` on, which no environment has. What AWS gives a random id is named as
-the plan's policies name it, so that both can be asked about as if they were applied.
+Bootstrap is a root of its own, with the roles that workflows use to plan and apply. The optional parts are
+the kit with ``terraform/policies/optional.tfvars``, which no environment has. Resources with random ids get
+the names that the plan's policies use, so that both can be evaluated as if they were applied.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from scripts.state.policies import Resource, partition, resources
 from scripts.terraform import LOCAL, SOURCE
 
 _OPTIONAL = SOURCE / "policies" / "optional.tfvars"
-# Both as terraform/env/local.tfvars, so that their names are those of the kit as applied here.
+# Both as in terraform/env/local.tfvars, so that their names are those of the kit as applied here.
 _PLACE = {"account": "123456789012", "region": "us-east-1"}
 _BOOTSTRAP = """\
 account_id     = "{account}"
@@ -33,11 +33,11 @@ _ARNS = {
     "aws_kms_key": "arn:{partition}:kms:{region}:{account}:key/{id}",
     "aws_secretsmanager_secret": "arn:{partition}:secretsmanager:{region}:{account}:secret:{name}-000000",
 }
-"""Of types whose ARN a plan does not know. AWS ends that of a secret in six characters at random."""
+"""ARNs of types whose ARN a plan does not know. AWS adds six random characters to that of a secret."""
 
 
 def planned_workflows(say: Callable[[str], None]) -> dict[str, Any]:
-    """Return ``terraform show -json`` of a plan of bootstrap, every policy known; kept until it changes.
+    """Return ``terraform show -json`` of a plan of bootstrap, with all policies known; it is cached.
 
     Raises ``ToolError`` if it cannot be planned.
     """
@@ -45,7 +45,7 @@ def planned_workflows(say: Callable[[str], None]) -> dict[str, Any]:
 
 
 def planned_parts(say: Callable[[str], None]) -> dict[str, Any]:
-    """Return the same of the kit with the parts on. Raises ``ToolError`` if it cannot be planned."""
+    """Return the same for the kit with the optional parts. Raises ``ToolError`` if it cannot be planned."""
     return _planned(say)["parts"]
 
 
@@ -66,7 +66,7 @@ def _planned(say: Callable[[str], None]) -> dict[str, dict[str, Any]]:
 
 
 def _name(plan: dict[str, Any]) -> None:
-    """Fill in the ARNs that a plan does not know; a key's as ``scripts/scan/known.py`` makes it."""
+    """Fill in the ARNs that a plan does not know; for a key as in ``scripts/scan/known.py``."""
     place = {**_PLACE, "partition": partition(plan)}
     found = resources(plan)
     keys = {

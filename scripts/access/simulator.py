@@ -1,8 +1,8 @@
-"""What IAM would decide, by ``@cloud-copilot/iam-simulate``: one Node.js process for all questions.
+"""IAM's decisions, simulated by ``@cloud-copilot/iam-simulate``: one Node.js process for all questions.
 
-How the policies of one request add up is AWS's policy evaluation logic
+Policies are combined by AWS's policy evaluation logic
 (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_evaluation-logic.html).
-``tests/access/test_simulator.py`` holds the simulator to answers that AWS documents.
+``tests/access/test_simulator.py`` tests the simulator with results that AWS documents.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 ANONYMOUS = "anonymous"
 _SCRIPT = Path(__file__).with_name("simulate.mjs")
 _LEFT_OUT = ("kms:encryptioncontext:", "token.actions.githubusercontent.com:")
-"""Families of condition keys, in lower case, that the simulator does not know and drops from a request."""
+"""Prefixes of condition keys, in lower case, that the simulator does not know and drops from a request."""
 _STAND_IN = "aws:RequestTag/"
-"""Before a name of those, it makes a key the simulator knows: in policies and context alike, so that values
-are compared as any other text's."""
+"""Prefix that turns such a key, in policies and in the context, into one that the simulator knows, so that
+values are compared like other text."""
 
 
 @dataclass(frozen=True)
 class NamedPolicy:
-    """A policy document, and what to call it when one of its statements decides."""
+    """A policy document, with its name for results."""
 
     name: str
     document: Mapping[str, Any]
@@ -38,7 +38,7 @@ class NamedPolicy:
 
 @dataclass(frozen=True)
 class Request:
-    """One call, and every policy that has a say in it.
+    """One call, and every policy that applies to it.
 
     principal: ARN of a user, role or session, a service's name (``s3.amazonaws.com``), an identity provider's
     ARN, or ``ANONYMOUS``. resource: an ARN, or ``*`` for an action without resource form. context: condition
@@ -58,9 +58,9 @@ class Request:
 
 @dataclass(frozen=True)
 class Answer:
-    """What was decided. ``decision`` is None if it could not be, and ``problem`` then says why.
+    """The result. ``decision`` is None if it is inconclusive, and ``problem`` then says why.
 
-    reasons: the statements that decided, or the kinds of policy in which nothing allows it.
+    reasons: the statements that decided, or the kinds of policy that do not allow it.
     """
 
     decision: Literal["allow", "deny"] | None
@@ -69,7 +69,7 @@ class Answer:
 
 
 def simulate(requests: Sequence[Request]) -> list[Answer]:
-    """Decide each request, in order. A context key that the simulator leaves out makes it inconclusive.
+    """Simulate each request, in order. A context key that the simulator leaves out makes it inconclusive.
 
     Raises ``ToolError`` if the simulator cannot be run.
     """
@@ -113,7 +113,7 @@ def _policy(policy: NamedPolicy) -> dict[str, Any]:
 
 
 def _stand_in(value: Any) -> Any:
-    """Return the same with every condition key of ``_LEFT_OUT`` under a name that the simulator knows."""
+    """Replace every condition key of ``_LEFT_OUT`` by a name that the simulator knows."""
     if isinstance(value, list):
         return [_stand_in(inner) for inner in value]
     if not isinstance(value, dict):

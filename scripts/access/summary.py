@@ -1,4 +1,4 @@
-"""Sums rows up: what they are about, what kind of access they speak of. The grid and the page share it."""
+"""Summarises rows by subject and kind of access, for the grid and the page."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ KINDS = {
     "C": "change settings or policies",
     "V": "view settings",
 }
-"""What a letter means: a capital for what is allowed, a small one for what is denied."""
+"""The meaning of each letter: capital if allowed, small if denied."""
 
 _ACTIONS = (
     ("S", r"kms:Sign"),
@@ -87,7 +87,7 @@ SUBJECTS = {
         "streams",
         "topic",
     ),
-    "Keys, and what acts": (
+    "Keys and services": (
         "key data",
         "key provenance",
         "key signing",
@@ -104,27 +104,27 @@ SUBJECTS = {
         "network",
     ),
 }
-"""What rows are about, in the grid's order, by the heading of its half."""
+"""The subjects of rows, in the grid's order, by the heading of its half."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """What the rows of one principal say of one subject: letters, and whether a row does not hold."""
+    """The rows of one principal and subject: letters, and whether a row does not hold."""
 
     letters: str
     broken: bool
 
 
 def kind_of(action: str) -> str:
-    """Return the letter of an action. Raises ``ToolError`` for one that no pattern knows."""
+    """Return the letter of an action. Raises ``ToolError`` for an unknown action."""
     for letter, pattern in _ACTIONS:
         if re.fullmatch(pattern, action):
             return letter
-    raise ToolError(f"scripts/access/summary.py does not say what kind of access {action} is.")
+    raise ToolError(f"scripts/access/summary.py has no kind of access for {action}.")
 
 
 def subject_of(row: Row) -> str:
-    """Return what a row is about, one of ``SUBJECTS``. Raises ``ToolError`` if it is none of them."""
+    """Return the subject of a row, one of ``SUBJECTS``. Raises ``ToolError`` if there is none."""
     kind, _, rest = row.resource.partition("/")
     if row.resource == "*" or row.resource.startswith("arn:"):
         subject = "jobs" if ":job/" in rest else _BY_SERVICE.get(row.action.partition(":")[0], "?")
@@ -134,19 +134,19 @@ def subject_of(row: Row) -> str:
     else:
         subject = _BY_KIND.get(kind, kind)
     if not any(subject in subjects for subjects in SUBJECTS.values()):
-        raise ToolError(f"scripts/access/summary.py does not say under which heading this belongs: {row}")
+        raise ToolError(f"scripts/access/summary.py has no subject for this row: {row}")
     return subject
 
 
 def principals(rows: Iterable[Row]) -> list[str]:
-    """Return who is asked about: roles, people, workflows, everybody else, and AWS's services last."""
+    """Return the principals of the rows: roles, people, workflows, others, and AWS services last."""
     found = dict.fromkeys(row.who for row in rows)
     order = ("role", "people", "ci", "", "service")
     return sorted(found, key=lambda who: order.index(group_of(who)))
 
 
 def group_of(who: str) -> str:
-    """Return the kind of a principal: ``role``, ``people``, ``ci``, ``service``, or nothing for the rest."""
+    """Return the kind of a principal: ``role``, ``people``, ``ci``, ``service``, or an empty text."""
     kind, slash, _ = who.partition("/")
     return kind if slash else ""
 
@@ -154,7 +154,7 @@ def group_of(who: str) -> str:
 def cells(rows: Iterable[Row], broken: frozenset[Row] = frozenset()) -> dict[tuple[str, str], Cell]:
     """Return the grid's cells by principal and subject.
 
-    A letter stands in capitals if some row of its kind is allowed, small if some is denied, both if both.
+    A letter is capital if some row of its kind is allowed, small if some is denied, or both.
     """
     found: dict[tuple[str, str], list[Row]] = {}
     for row in rows:

@@ -1,4 +1,4 @@
-"""What the short names of the matrix stand for, and which policies have a say, in one state.
+"""Resolves the short names of the matrix in one state, and finds the policies that apply.
 
 raw-data/incoming/a.csv   an object, by its bucket's short name; raw-data alone is the bucket
 key/signing               a key; queue, topic, role, function, table, job, stream and policy likewise
@@ -6,14 +6,14 @@ log-group/recorder/s      a stream of a log group, by default a function's; log-
 secret/warehouse          a secret, which ends in six characters at random
 database, workgroup, trail, catalog    there is one of each
 elsewhere/loot.csv        an object in a bucket of another account
-*                         for an action that has no resource form
+*                         for an action without resource-level permissions
 arn:…                     anything else, with {partition}, {region}, {account} and {prefix}
 
 role/etl, people/analyst, ci/plan     a session of that role
 operator                  the user that deploys; administrator: a user with ``*:*`` and no boundary
-outsider                  the same in another account; anonymous: nobody
+outsider                  the same in another account; anonymous: an unsigned caller
 github                    a workflow on GitHub with its token; the row's context says whose
-service/s3                an AWS service, acting for whatever the row's context says
+service/s3                an AWS service, acting for the resource in the row's context
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ EVERYTHING = {
 ADMINISTRATOR_ACCESS = NamedPolicy("AdministratorAccess", EVERYTHING)
 
 _SERVICES = {"logs": "logs.{region}.{dns_suffix}", "logging": "logging.s3.{dns_suffix}"}
-"""Services whose principal is not simply their name (https://docs.aws.amazon.com/general/latest/gr/rande.html)."""
+"""Services whose principal differs from their name (https://docs.aws.amazon.com/general/latest/gr/rande.html)."""
 
 
 @dataclass(frozen=True)
 class Principal:
-    """Who asks: as the simulator takes it, with the policies on its side and what AWS says of it."""
+    """The caller: its id for the simulator, its policies, and the condition keys that AWS sets for it."""
 
     id: str
     context: Mapping[str, str] = field(default_factory=dict)
@@ -52,14 +52,14 @@ class Principal:
 
 
 class AbsentError(ToolError):
-    """A name that nothing in this world bears."""
+    """A name that does not exist in this world."""
 
 
 class World:
     """The principals, resources and policies of one state.
 
     document: ``terraform show -json`` of a state. Raises ``ToolError`` if it is not one of this kit.
-    beside: plans or states of what else is asked about: of whatever two of them know, the first one's holds.
+    beside: more plans or states; if several have a resource, the first one counts.
     """
 
     def __init__(self, document: dict[str, Any], *beside: dict[str, Any]) -> None:
@@ -124,7 +124,7 @@ class World:
         return (arn.split(":")[4] if arn != "*" else "") or self.account
 
     def principal(self, short: str) -> Principal:
-        """Return who a short name stands for. Raises ``AbsentError`` if there is nobody."""
+        """Return the principal of a short name. Raises ``AbsentError`` if there is none."""
         kind, _, rest = short.partition("/")
         if short == ANONYMOUS:
             return Principal(ANONYMOUS)
@@ -150,7 +150,7 @@ class World:
 
     @cached_property
     def roles(self) -> dict[str, Role]:
-        """Every role, by name; one that is only planned with the ARN it will have."""
+        """Every role, by name; a planned one with its future ARN."""
         found: dict[str, Role] = {}
         for document in self._documents:
             found = {**roles(document), **found}
@@ -172,11 +172,11 @@ class World:
         return NamedPolicy(f"policy of {self.short(found[0].owner)}", document)
 
     def aliases(self, arn: str) -> list[str]:
-        """Return the aliases of a key; none if the ARN is no key's."""
+        """Return the aliases of a key; none if the ARN is not a key's."""
         return [self._aliases[arn]] if arn in self._aliases else []
 
     def tags(self, arn: str) -> dict[str, str]:
-        """Return the tags of a key; none if the ARN is no key's."""
+        """Return the tags of a key; none if the ARN is not a key's."""
         for resource in self._resources:
             if resource.type == "aws_kms_key" and resource.values.get("arn") == arn:
                 return dict(resource.values.get("tags_all") or {})
@@ -193,7 +193,7 @@ class World:
         )
 
     def short(self, arn: str) -> str:
-        """Return what to call an ARN for a person: its name without the prefix and the account."""
+        """Return a short name for an ARN: its name without the prefix and the account."""
         name = self._aliases.get(arn, arn).removeprefix("alias/").rpartition(":")[2]
         return name.replace(f"{self.prefix}-", "").removesuffix(f"-{self.account}")
 
@@ -263,7 +263,7 @@ class World:
             raise AbsentError(f"There is no resource {short!r}; there are {', '.join(sorted(known))}.")
         return known[name]
 
-    # What AWS itself says of who asks:
+    # The condition keys that AWS sets for a caller:
     # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
 
     def _user(self, name: str, account: str) -> Principal:
@@ -272,7 +272,7 @@ class World:
         return Principal(arn, context, (ADMINISTRATOR_ACCESS,))
 
     def session(self, name: str) -> Principal:
-        """Return a session of a role, by the role's whole name."""
+        """Return a session of a role, by the role's full name."""
         role = self.roles[name]
         account = role.arn.split(":")[4]
         return Principal(
@@ -328,18 +328,18 @@ def _boundary(role: Role) -> NamedPolicy | None:
     if role.boundary_arn is None:
         return None
     if role.boundary is None:
-        raise ToolError(f"The state does not hold {role.boundary_arn}, the boundary of {role.name}.")
+        raise ToolError(f"The state does not have {role.boundary_arn}, the boundary of {role.name}.")
     return NamedPolicy(role.boundary.name, _known(role.boundary))
 
 
 def _known(policy: Policy) -> dict[str, Any]:
     if policy.document is None:
-        raise ToolError(f"The state does not hold the policy of {policy.address}: it cannot be judged.")
+        raise ToolError(f"The state does not have the policy of {policy.address}: it cannot be evaluated.")
     return policy.document
 
 
 def _policy_places(arn: str) -> Iterator[str]:
-    """Yield the ARNs a resource's policy may stand at: its own, and for an object its bucket's."""
+    """Yield the ARNs that a resource's policy may have: its own, and for an object its bucket's."""
     yield arn
     if ":s3:::" in arn:
         yield arn.partition("/")[0]

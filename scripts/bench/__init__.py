@@ -1,1 +1,1 @@
-"""What must stay fast, measured."""
+"""Benchmarks of what must stay fast."""

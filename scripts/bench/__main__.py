@@ -1,10 +1,10 @@
-"""Measure what must stay fast, each against what the machine can do: ``make bench``.
+"""Benchmarks, each compared with a reference on the same machine: ``make bench``.
 
     python -m scripts.bench
 
 Writes ``build/bench.json``, rows of name, value, unit, reference and ratio, and prints them with their
-limits. Every reference is measured in the same run, its rounds between those of what is measured, so that a
-busy machine slows both. Exit status 1 if a limit is broken, 2 if it could not be measured.
+limits. Every reference is measured in the same run, in alternating rounds, so that a busy machine slows both.
+Exit status 1 if a limit is broken, 2 if it could not be measured.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Limit:
-    """What a ratio must keep to; either side may be open."""
+    """The limits of a ratio; either side may be open."""
 
     least: float = 0.0
     most: float = float("inf")
@@ -88,13 +88,13 @@ ZIP_LIMIT_BYTES = 3_000_000
 
 
 def row(name: str, value: float, unit: str, reference: float) -> Row:
-    """Return a row, to four significant digits and more than a limit needs."""
+    """Return a row, rounded to four significant digits."""
     return Row(name, round(value, 4), unit, round(reference, 4), round(value / reference, 4))
 
 
 @contextmanager
 def child(*arguments: str | Path, environ: dict[str, str] | None = None) -> Iterator[subprocess.Popen[str]]:
-    """Start a child of this benchmark, by a Python that sees nothing but what it is told."""
+    """Start a child process of this benchmark, with an isolated Python."""
     words = [sys.executable, "-I", "-S", "-B", str(CHILD), *(str(argument) for argument in arguments)]
     process = subprocess.Popen(
         words,
@@ -111,7 +111,7 @@ def child(*arguments: str | Path, environ: dict[str, str] | None = None) -> Iter
 
 
 def answer(process: subprocess.Popen[str]) -> Any:
-    """Return the next line a child prints, a JSON document. Raises ``ToolError`` if it ends instead."""
+    """Return the next line that a child prints, a JSON document. Raises ``ToolError`` if it ends instead."""
     line = process.stdout.readline() if process.stdout else ""
     if not line:
         raise ToolError(f"{' '.join(map(str, process.args))} ended with {process.wait()}.")  # type: ignore[arg-type]
@@ -119,7 +119,7 @@ def answer(process: subprocess.Popen[str]) -> Any:
 
 
 def openssl_sha256() -> float:
-    """Return how many bytes a second openssl hashes on one core here, in large blocks."""
+    """Return the bytes per second that openssl hashes on one core, in large blocks."""
     program = shutil.which("openssl")
     if program is None:
         raise ToolError("openssl is not on PATH; the speed of hashing is measured against it.")
@@ -130,11 +130,11 @@ def openssl_sha256() -> float:
         found = re.search(r"^sha256\s.*?([\d.]+)k\s*$", done.stdout, re.MULTILINE)
         if done.returncode == 0 and found:
             return float(found.group(1)) * 1000
-    raise ToolError(f"openssl speed sha256 says nothing that can be read: {done.stderr[-500:]}")
+    raise ToolError(f"The output of openssl speed sha256 cannot be read: {done.stderr[-500:]}")
 
 
 def bench_hash_stream() -> Row:
-    """Bytes a second of GET and hash, by boto3 from a server that does nothing but sendfile."""
+    """Bytes per second of GET and hash, with boto3 from a server that only uses sendfile."""
     block = os.urandom(1 << 23)
     path = WORK / "object.bin"
     with path.open("wb") as out:
@@ -166,7 +166,7 @@ def bench_hash_stream() -> Row:
 
 
 def function_environ(**more: str) -> dict[str, str]:
-    """Return the environment that the recorder is given, with names that stand for nothing."""
+    """Return the recorder's environment, with dummy names."""
     return {
         **operator_environment("http://127.0.0.1:9"),
         "AWS_LAMBDA_FUNCTION_NAME": "bench",
@@ -181,7 +181,7 @@ def function_environ(**more: str) -> dict[str, str]:
 
 
 def unpack(name: str, *, compiled: bool) -> Path:
-    """Unpack the recorder's zip as AWS Lambda does, with or without the bytecode a first import leaves."""
+    """Unpack the recorder's zip as AWS Lambda does, with or without the bytecode of a first import."""
     folder = WORK / name
     with zipfile.ZipFile(ZIP) as archive:
         archive.extractall(folder)
@@ -191,10 +191,10 @@ def unpack(name: str, *, compiled: bool) -> Path:
 
 
 def bench_imports() -> list[Row]:
-    """Processor seconds to import the recorder's handler, against boto3 with an S3 client alone.
+    """Processor seconds to import the recorder's handler, compared with boto3 and an S3 client only.
 
-    A fresh process each; medians. The first row has bytecode on both sides. The second, which has no limit,
-    is a start from the zip as it is, where the handler's side has none.
+    A new process each time; medians. The first row has bytecode on both sides. The second, without a limit,
+    is a start from the zip itself, in which the handler has none.
     """
     folders = {
         "reference": (unpack("compiled", compiled=True), "client"),
@@ -212,7 +212,7 @@ def bench_imports() -> list[Row]:
 
 
 def bench_receipts() -> Row:
-    """Receipts a second by the handler, against a bare GET and PUT for each, on the same local AWS."""
+    """Receipts per second of the handler, compared with a bare GET and PUT for each on the same local AWS."""
     with LocalAws(WORK / "aws") as aws:
         keys = aws.environ()
         options = {
@@ -238,10 +238,10 @@ def bench_receipts() -> Row:
 
 
 def bench_verify() -> Row:
-    """Small objects a second by ``custody verify``, against bare GETs of them and of their receipts.
+    """Small objects per second of ``custody verify``, compared with bare GETs of them and of their receipts.
 
-    By the clock, the best of each. Both read from a stand-in on the same machine that costs next to nothing;
-    the bare GETs are made by one process, with as many threads.
+    Wall-clock time, the best of each. Both read from a very cheap stand-in on the same machine; the bare GETs
+    are made by one process, with the same number of threads.
     """
     words = [sys.executable, "-m", "scripts.bench.store", str(VERIFY_OBJECTS)]
     environ = without_aws(os.environ)
@@ -285,13 +285,13 @@ def etl(*arguments: str | int | Path) -> dict[str, float]:
 
 
 def bench_etl() -> list[Row]:
-    """A million events and a hundred thousand customers, from raw to gold, against a tenth and bare pysail.
+    """A million events and 100,000 customers, from raw to gold, compared with a tenth and bare pysail.
 
-    Rows a second and growth are by processor seconds, the best of each; ``etl_seconds`` is by the clock and
-    with ``etl_peak_bytes`` the worst. The growth's reference is the time of a tenth of the data.
+    Rows per second and growth use processor seconds, the best of each; ``etl_seconds`` is wall-clock time
+    and, like ``etl_peak_bytes``, the worst. The growth's reference is the time for a tenth of the data.
 
-    On a quiet machine the rows a second are about two thirds of bare pysail's. The difference is the reader,
-    which needs 2 of 9 processor seconds: it finds a row's number and all that is wrong with it.
+    On an idle machine the rows per second are about two thirds of bare pysail's. The difference is the
+    reader, which needs 2 of 9 processor seconds: it finds the numbers and the errors of rows.
     """
     small, large = WORK / "etl" / "small", WORK / "etl" / "large"
     etl("data", small, ETL_EVENTS // 10, ETL_CUSTOMERS // 10)
@@ -326,7 +326,7 @@ def measure() -> list[Row]:
 
 
 def broken(rows: list[Row]) -> list[str]:
-    """Return the names of the rows that do not keep to their limit."""
+    """Return the names of the rows that break their limit."""
     return [
         found.name
         for found in rows
@@ -358,7 +358,7 @@ def main() -> int:
         return 2
     (BUILD / "bench.json").write_text(json.dumps([asdict(found) for found in rows], indent=2) + "\n")
     print(table(rows))
-    print("build/bench.json holds the same.")
+    print("The same data are in build/bench.json.")
     return 1 if broken(rows) else 0
 
 

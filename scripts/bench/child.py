@@ -1,8 +1,8 @@
-"""What a benchmark runs in a process of its own; started by path, with nothing of ours on ``sys.path``.
+"""A benchmark's child process; started by path, without this repository on ``sys.path``.
 
     child.py serve FILE                            one file over HTTP, by sendfile; prints the port
     child.py import client|handler ZIP RUNTIME     prints the processor seconds of the import
-    child.py receipts ZIP RUNTIME COUNT            rounds of seconds for COUNT receipts, until it is
+    child.py receipts ZIP RUNTIME COUNT            seconds per round of COUNT receipts, until it is
     ended
 
 ZIP is the folder that the function's zip was unpacked to, RUNTIME the one with boto3 as Lambda brings it.
@@ -56,7 +56,7 @@ def time_import(what: str) -> float:
 
 
 def notification(key: str, version_id: str) -> str:
-    """Return the message that Amazon S3 would put into the queue."""
+    """Return the message that Amazon S3 would send to the queue."""
     record = {
         "eventVersion": "2.6",
         "eventSource": "aws:s3",
@@ -74,7 +74,7 @@ def notification(key: str, version_id: str) -> str:
 
 
 class Context:
-    """What the handler reads of Lambda's context object."""
+    """The part of Lambda's context object that the handler reads."""
 
     function_name = "bench"
     memory_limit_in_mb = 512

@@ -1,12 +1,12 @@
-"""What the ETL is measured by; each measurement in a process of its own.
+"""Benchmarks of the ETL; each measurement in its own process.
 
     python -m scripts.bench.etl data FOLDER EVENTS CUSTOMERS   makes the generator's files, and clean ones
     python -m scripts.bench.etl kit FOLDER                     the kit's two jobs, on the generator's files
     python -m scripts.bench.etl bare FOLDER                    the same transforms on the clean files
 
-``bare`` is what the kit is compared with: the same typed reading, rules, choice of winners, merge, quarantine
-and gold, by the same engine, over the same number of rows. But the engine's own readers read them, from one
-clean file a table; and there are no manifest, hashes, rejected rows, counts, checks or lineage.
+``bare`` is the reference: the same typed reading, rules, choice of winners, merge, quarantine and gold, with
+the same engine and number of rows. But it uses the engine's own readers, with one clean file per table; and
+it has no manifest, hashes, rejected rows, counts, checks or lineage.
 
 Each prints a JSON document: ``rows``, ``seconds`` of the clock and ``cpu_seconds`` of the processors, both
 without the engine's start, and ``peak_bytes``.
@@ -162,7 +162,7 @@ def _clean(lake: Lake, rules: Contract, path: Path) -> DataFrame:
 
 
 def measure(prepare: Callable[[Path], Callable[[Lake], int]], data: Path) -> dict[str, float]:
-    """Run one of the two, in a folder that goes afterwards."""
+    """Run one of the two, in a temporary folder."""
     run = prepare(data)
     out = tempfile.mkdtemp(prefix="tables-", dir=data)
     try:

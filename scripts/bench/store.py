@@ -1,10 +1,10 @@
-"""A stand-in for Amazon S3 that costs next to nothing, full of recorded objects to verify.
+"""A very cheap stand-in for Amazon S3 with recorded objects to verify.
 
     python -m scripts.bench.store OBJECTS
 
-Prints one JSON document, ``{"endpoint", "deployment", "now"}``, and answers until it is ended. Everything is
-made before the first answer: small objects in folders, the receipt of each, trail files, the key registry.
-Of Amazon S3 it knows what a reader asks for: GetObject of a version, ListObjectVersions, ListObjectsV2.
+Prints one JSON document, ``{"endpoint", "deployment", "now"}``, and serves until it is ended. Everything is
+created first: small objects in folders, the receipt of each, trail files, the key registry. It supports only
+what a reader calls: GetObject of a version, ListObjectVersions, ListObjectsV2.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ PAGE = 1000
 
 @dataclass
 class Signer:
-    """Signs as the key in AWS KMS does."""
+    """Signs like the key in AWS KMS."""
 
     key: ec.EllipticCurvePrivateKey
     keyid: str = KEY_ID
@@ -59,7 +59,7 @@ class Signer:
 
 
 class Store:
-    """Object versions in memory, each with the whole answer to a GET of it."""
+    """Object versions in memory, each with its full GET response."""
 
     def __init__(self) -> None:
         self._answers: dict[tuple[str, str, str], bytes] = {}
@@ -83,7 +83,7 @@ class Store:
         return ObjectVersion(bucket, key, version_id)
 
     def close(self) -> None:
-        """Make it ready to be asked."""
+        """Prepare for requests."""
         self._keys = {bucket: sorted(entries) for bucket, entries in self._entries.items()}
 
     def answer(self, target: str) -> bytes:
@@ -138,7 +138,7 @@ def etag(data: bytes) -> str:
 
 
 def fill(store: Store, count: int) -> None:
-    """Put so many objects, each with its receipt and its event in the trail."""
+    """Put this many objects, each with its receipt and trail event."""
     signer = Signer(ec.generate_private_key(ec.SECP256R1()))
     public = signer.key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
     key: dict[str, Any] = {"key_id": KEY_ID, "algorithm": ALGORITHM, "public_key": public}
@@ -194,7 +194,7 @@ def _event(version: ObjectVersion, number: int) -> dict[str, Any]:
 
 
 def deployment() -> Deployment:
-    """The deployment whose objects these are."""
+    """The deployment of these objects."""
     return Deployment(
         buckets=BUCKETS,
         keys={"signing": KEY_ID},

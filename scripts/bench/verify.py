@@ -1,4 +1,4 @@
-"""One reading of everything in a stand-in for Amazon S3, timed: by verification, or by bare boto3.
+"""Read everything in a stand-in for Amazon S3 once, timed: by verification, or with bare boto3.
 
     python -m scripts.bench.verify kit|bare    what scripts.bench.store printed comes on standard input
 
@@ -24,7 +24,7 @@ from custody.verify.verify import verify
 
 
 def kit(deployment: Deployment, now: datetime) -> None:
-    """Verify, and see that all holds."""
+    """Verify, and check that there are no findings."""
     report = verify(
         s3_client(deployment.region),
         deployment,

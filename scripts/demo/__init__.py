@@ -1,1 +1,1 @@
-"""The demonstration, and the pipeline and data that it and the end-to-end tests act upon."""
+"""The demonstration, and the pipeline and data that it and the end-to-end tests use."""

@@ -1,10 +1,10 @@
 """The whole chain of custody on one machine: ``make demo``.
 
-Starts the local AWS, applies the Terraform with ``local.tfvars``, drops a data set, waits for the receipts
-and shows the ledger. Uploads files and sends a stream, has the gate and the jobs make tables of them, shows
-which rows were rejected and what a table was made from. Verifies, then tampers in three ways and shows each
-one caught. Ends with ``build/report.html`` and the time each step took. Exit status 0 only if everything held
-that should hold and everything was caught that should be caught; nothing is left running, however it ends.
+Starts the local AWS, applies the Terraform with ``local.tfvars``, uploads a data set, waits for the receipts
+and shows the ledger. Uploads files and sends a stream, lets the gate and the jobs make tables of them, shows
+which rows were rejected and what a table was made from. Verifies, then tampers in three ways and shows that
+each is detected. Ends with ``build/report.html`` and the duration of each step. Exit status 0 only if all
+claims held before the tampering and all tampering was detected; nothing is left running in any case.
 """
 
 from __future__ import annotations
@@ -41,23 +41,23 @@ WORK = BUILD / "demo"
 REPORT = BUILD / "report.html"
 CUSTOMERS, EVENTS, SEED = 500, 5_000, 1
 LOG_WIDTH = 140
-"""Columns where nobody's terminal says how many there are."""
+"""Width in columns where no terminal gives one."""
 
 
 class DemoError(Exception):
-    """The demonstration did not go as it must; the message says at which point."""
+    """The demonstration failed; the message says at which point."""
 
 
 @dataclass
 class Stopwatch:
-    """Announces each step on the console and keeps the seconds it took."""
+    """Announces each step on the console and keeps its duration."""
 
     console: Console
     laps: list[tuple[str, float]] = field(default_factory=list)
 
     @contextmanager
     def step(self, title: str) -> Iterator[None]:
-        """Announce ``title``; the lap is kept when its body ends well."""
+        """Announce ``title``; the duration is kept if the body succeeds."""
         self.console.print()
         self.console.rule(f"[bold]{len(self.laps) + 1}. {title}", align="left")
         start = time.monotonic()
@@ -77,13 +77,13 @@ class Stopwatch:
 
 @dataclass(frozen=True)
 class Demo:
-    """The steps that act on the deployed pipeline, told on the console."""
+    """The steps with the deployed pipeline, shown on the console."""
 
     pipeline: Pipeline
     console: Console
 
     def custody(self, *arguments: str, expect: int) -> None:
-        """Run the command line for the reader to see; ``DemoError`` if it ends with another status."""
+        """Run the command line visibly; ``DemoError`` if it ends with another status."""
         self.console.print(f"[dim]$ custody {escape(shlex.join(arguments))}[/dim]", soft_wrap=True)
         done = self.pipeline.custody(*arguments, capture=False, width=self.console.width)
         if done.returncode != expect:
@@ -118,7 +118,7 @@ class Demo:
         self._tell_delivery("a stream, by Firehose", stream)
 
     def make_tables(self, lake: Lake) -> None:
-        """Have the gate let through what is proven, and the jobs make silver and gold of it."""
+        """Let the gate hand out verified versions, and the jobs make silver and gold from them."""
         lake.process(on_state=lambda words: self.console.print(escape(words)))
         counts = Table("table", "rows", title="What is there now", title_justify="left")
         counts.columns[1].justify = "right"
@@ -130,7 +130,7 @@ class Demo:
             self._show_rejected(lake, table)
 
     def _show_rejected(self, lake: Lake, table: str) -> None:
-        """Show the reasons for which rows were rejected, each with a row to look at."""
+        """Show the reasons why rows were rejected, each with an example row."""
         shown = Table("reason", "rows", "such as row", "of", title=f"{table}: rejected", title_justify="left")
         shown.columns[1].justify = shown.columns[2].justify = "right"
         for row in lake.query(
@@ -144,11 +144,11 @@ class Demo:
     def _tell_delivery(self, how: str, delivery: Delivery) -> None:
         self.console.print(
             f"{how}: {delivery.rows:,} rows in {plural(len(delivery.versions), 'object version')}, "
-            f"{delivery.rejected.total()} of them unfit on purpose"
+            f"{delivery.rejected.total()} of them invalid on purpose"
         )
 
     def tamper(self, landed: list[Landed]) -> None:
-        """Change storage behind the API, as someone inside the provider could; each change must be caught."""
+        """Change storage behind the API, as an insider could; each change must be detected."""
         by_key = {entry.drop.key: entry.version for entry in landed}
         changed = by_key["incoming/accounts/2026-01-15.csv"]
         forged = by_key["incoming/events/2026-01-15.jsonl"]
@@ -189,7 +189,7 @@ class Demo:
         else:
             raise DemoError("A receipt could be deleted through the API: Object Lock is not in force.")
         self.console.print(
-            "[bold green]refused[/] to delete a receipt through the API: Object Lock holds it.\n"
+            "[bold green]refused[/] to delete a receipt through the API: Object Lock protects it.\n"
         )
 
     def _require_caught(self, what: str, claim: str, version: ObjectVersion) -> None:
@@ -216,7 +216,7 @@ class Demo:
 
 
 def run(console: Console) -> None:
-    """Run every step; raises at the first that does not go as it must."""
+    """Run every step; raises at the first failure."""
     watch = Stopwatch(console)
     shutil.rmtree(WORK, ignore_errors=True)
     WORK.mkdir(parents=True)
@@ -235,13 +235,13 @@ def run(console: Console) -> None:
         with watch.step("Hashed, signed, recorded"):
             demo.await_receipts([entry.version for entry in landed])
             pipeline.deliver_trail()
-        with watch.step("The ledger: who, what, when, where from, and is it proven"):
+        with watch.step("The ledger: who, what, when, from where, and whether it is proven"):
             demo.custody("ledger", expect=0)
             demo.custody("show", landed[0].version.uri, expect=0)
         lake = Lake(pipeline)
         with watch.step("A streaming service's files and events arrive"):
             demo.deliver(lake)
-        with watch.step("The gate lets through what is proven; the jobs make tables of it"):
+        with watch.step("The gate hands out verified versions; the jobs make tables from them"):
             demo.make_tables(lake)
         with watch.step("Where a table came from"):
             demo.custody("lineage", "customer_value", expect=0)
@@ -249,14 +249,16 @@ def run(console: Console) -> None:
         with watch.step("Verify: every object against its receipt, its signature, the trail and its inputs"):
             demo.custody("verify", expect=0)
             demo.custody("doctor", expect=0)
-        with watch.step("Tamper, and be caught"):
+        with watch.step("Tamper, and detect it"):
             demo.tamper(landed)
         with watch.step("The report"):
             pipeline.deliver_trail()
             demo.custody("report", "-o", str(REPORT), expect=1)
     console.print(watch.summary())
     where = REPORT.relative_to(Path.cwd()) if REPORT.is_relative_to(Path.cwd()) else REPORT
-    console.print(f"\n[bold green]All held, all caught.[/] The same story as a page: [bold]{where}[/]")
+    console.print(
+        f"\n[bold green]All claims held, all tampering was detected.[/] The report: [bold]{where}[/]"
+    )
 
 
 def _stop(*_: object) -> NoReturn:
@@ -264,7 +266,7 @@ def _stop(*_: object) -> NoReturn:
 
 
 def main() -> int:
-    """Run the demonstration: 0 all as it must be, 1 not, 130 interrupted."""
+    """Run the demonstration: 0 succeeded, 1 failed, 130 interrupted."""
     signal.signal(signal.SIGTERM, _stop)
     console = Console(highlight=False, width=None if sys.stdout.isatty() else LOG_WIDTH)
     try:

@@ -2,13 +2,12 @@
 
     python -m scripts.demo.generate --customers 100000 --events 1000000 --seed 1 -o build/data
 
-One seed, one data set, byte by byte. Besides the files it says what it made dirty (``truth.json``): for
-each file how many rows there are, and for each reason how many of them must be rejected. Rows are written
-as they are made; what is kept is a count a file.
+The same seed gives the same bytes. ``truth.json`` says what is dirty: for each file the number of rows, and
+for each reason how many of them must be rejected. Rows are written as they are generated; only the counts of
+each file are kept in memory.
 
-Customers come as daily drops, whole each day, then once more as they were (a re-delivery) and once
-corrected. Events come as a stream delivers them: in files by hour of arrival, some a day late, some twice,
-with fields that were renamed and fields that are new.
+Customers come as full daily files, then once more unchanged (a redelivery) and once corrected. Events come as
+a stream delivers them: in files by hour of arrival, some a day late, some twice, with renamed and new fields.
 """
 
 from __future__ import annotations
@@ -43,19 +42,19 @@ _INJECTIONS = (
     "${jndi:ldap://example.com/a}",
     "`` MERGE INTO t",
 )
-"""Strings that are text and must stay text: valid names, however they look."""
+"""Strings that are valid names and must stay text, however they look."""
 _TITLES = 400
 
 
 @dataclass(slots=True)
 class Truth:
-    """What a file holds: how many rows, and how many the ETL must reject for which reason."""
+    """The number of rows of a file, and how many the ETL must reject for which reason."""
 
     key: str
     rows: int = 0
     rejected: Counter[str] = field(default_factory=Counter)
     repeated: int = 0
-    """Valid rows that are another row of the same file once more."""
+    """Valid rows that repeat another row of the same file."""
     size_bytes: int = 0
 
     def as_document(self) -> dict[str, object]:
@@ -72,14 +71,14 @@ class Truth:
 
 Write = Callable[[bytes], object]
 File = tuple[Truth, Iterator[bytes]]
-"""A file: its truth, which is complete once its chunks are used up, and the chunks."""
+"""A file: its truth, complete once all chunks were consumed, and the chunks."""
 
 
 def customer_files(customers: int, seed: int, days: int = 2, dirt: float | None = 0.02) -> Iterator[File]:
-    """Yield the drops in the order of delivery: each day's, the first day's again, the last day's corrected.
+    """Yield the files in the order of delivery: each day's, the first day's again, the last day's corrected.
 
-    ``dirt`` is the share of dirty rows. The re-delivery is the same bytes under another key. With ``None``
-    all is clean: nothing that any reader of CSV might stumble over.
+    ``dirt`` is the share of dirty rows. The redelivery has the same bytes under another key. With ``None``
+    everything is clean for any CSV reader.
     """
     for day in range(days):
         yield _customer_file(customers, seed, day, f"{_day(day)}.csv", dirt)
@@ -103,7 +102,7 @@ def _customer_file(
 def _customer_lines(
     truth: Truth, customers: int, seed: int, day: int, dirt: float | None, *, corrected: bool
 ) -> Iterator[bytes]:
-    """The lines of one drop. Odd days come from Windows: with a byte-order mark and CRLF."""
+    """The lines of one file. Odd days come from Windows: with a byte-order mark and CRLF."""
     rng = random.Random(f"customers {seed} {day} {corrected}")  # noqa: S311 - data, not a secret
     windows = day % 2 == 1 and dirt is not None
     buffer = io.StringIO()
@@ -184,7 +183,7 @@ _CUSTOMER_FAULTS: tuple[tuple[Callable[[list[str]], None], str | None], ...] = (
     (_put(1, "  Anna \t Lena "), None),
     (_put(2, 'the "Great"'), None),
 )
-"""What is done to a row, and the reason the ETL must give; ``None`` for what is odd and valid."""
+"""Changes to a row, and the reason that the ETL must give; ``None`` if the row stays valid."""
 
 
 def event_files(
@@ -322,7 +321,7 @@ def _chunks(lines: Iterator[bytes], truth: Truth) -> Iterator[bytes]:
 def main() -> int:
     """Write the files and ``truth.json`` into a folder."""
     parser = argparse.ArgumentParser(
-        prog="python -m scripts.demo.generate", description="Make data, dirty on purpose."
+        prog="python -m scripts.demo.generate", description="Generate data, dirty on purpose."
     )
     parser.add_argument("--customers", type=int, default=1_000)
     parser.add_argument("--events", type=int, default=10_000)

@@ -1,4 +1,4 @@
-"""The way of data through a pipeline on this machine: files and a stream in, gate and jobs, tables out."""
+"""Data through a pipeline on this machine: from files and a stream, through gate and jobs, to tables."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from scripts.demo.generate import File, Truth, customer_files, event_files
 from scripts.demo.pipeline import POLL_SECONDS, Pipeline, PipelineError
 
 BATCH_RECORDS = 500
-"""What Firehose takes at once at most (API Reference, PutRecordBatch)."""
+"""The maximum for one call (API Reference, PutRecordBatch)."""
 UNDER_WAY = frozenset({"STARTING", "RUNNING", "STOPPING", "WAITING"})
 SILVER = ("customers", "viewing_events")
 GOLD = ("customer_value", "daily_engagement")
@@ -27,7 +27,7 @@ GOLD = ("customer_value", "daily_engagement")
 
 @dataclass
 class Delivery:
-    """What was delivered of one kind: how much, and how much of it the jobs must reject for which reason."""
+    """One kind of delivery: the number of rows, and how many the jobs must reject for which reason."""
 
     versions: list[ObjectVersion] = field(default_factory=list)
     rows: int = 0
@@ -41,7 +41,7 @@ class Delivery:
 
 @dataclass(frozen=True)
 class Lake:
-    """The lake of a deployed pipeline, and what producers and the schedule do to it."""
+    """The lake of a deployed pipeline, with the actions of producers and of the schedule."""
 
     pipeline: Pipeline
 
@@ -66,7 +66,7 @@ class Lake:
         return delivery
 
     def stream(self, events: int, customers: int, seed: int) -> Delivery:
-        """Send events as players do, and wait until Firehose has delivered them and they are recorded."""
+        """Send events, and wait until Firehose has delivered them and they are recorded."""
         delivery = Delivery()
         firehose = self.pipeline.client(
             "firehose", role_arn=self.pipeline.roles["people-producer"], session="players@example.com"
@@ -79,7 +79,7 @@ class Lake:
                 records = [{"Data": line} for line in lines[start : start + BATCH_RECORDS]]
                 answer = firehose.put_record_batch(DeliveryStreamName=name, Records=records)
                 if answer["FailedPutCount"]:
-                    raise PipelineError(f"Firehose did not take {answer['FailedPutCount']} records.")
+                    raise PipelineError(f"Firehose rejected {answer['FailedPutCount']} records.")
             delivery.add(truth)
         self.pipeline.aws.admin("firehose/flush")
         delivery.versions = [v for v in self._versions("incoming/stream/") if v not in before]
@@ -89,10 +89,10 @@ class Lake:
     def process(
         self, *, timeout_seconds: float = 900, on_state: Callable[[str], None] = lambda _: None
     ) -> list[dict[str, Any]]:
-        """Let the gate look, as its schedule does, until gold is made of the newest silver.
+        """Invoke the gate, as its schedule does, until gold is made from the newest silver.
 
-        Returns the runs that ended meanwhile, as Glue's GetJobRun has them. Raises ``PipelineError`` if one
-        of them failed, or if gold does not come in time.
+        Returns the runs that ended meanwhile, as in Glue's GetJobRun. Raises ``PipelineError`` if one of them
+        failed, or if gold is not ready in time.
         """
         there = self._runs()
         before = {run_id for run_id, run in there.items() if run["JobRunState"] not in UNDER_WAY}
@@ -110,11 +110,11 @@ class Lake:
             if self._gold_is_new():
                 return new
             if time.monotonic() > deadline:
-                raise PipelineError("Gold was not made of the newest silver in time.")
+                raise PipelineError("Gold was not made from the newest silver in time.")
             time.sleep(POLL_SECONDS)
 
     def gate(self, **event: Any) -> dict[str, Any]:
-        """Call the gate, as a data engineer may; its answer. Raises ``PipelineError`` if it fails."""
+        """Invoke the gate as a data engineer; return its answer. Raises ``PipelineError`` if it fails."""
         client = self.pipeline.client(
             "lambda", role_arn=self.pipeline.roles["people-data-engineer"], session="erin@example.com"
         )
@@ -127,7 +127,7 @@ class Lake:
         return document
 
     def query(self, sql: str) -> list[Row]:
-        """Ask Athena in the kit's workgroup. Raises ``PipelineError`` if it cannot answer."""
+        """Query Athena in the kit's workgroup. Raises ``PipelineError`` if the query fails."""
         deployment = self.pipeline.deployment
         athena = Athena(
             self.pipeline.client("athena"), workgroup=deployment.workgroup, database=deployment.database
@@ -186,7 +186,7 @@ class Lake:
     def _await_runs(
         self, deadline: float, told: set[tuple[str, str]], on_state: Callable[[str], None]
     ) -> dict[str, dict[str, Any]]:
-        """Wait until no run is under way, telling each new state; return all runs there were."""
+        """Wait until no run is in progress, reporting each new state; return all runs."""
         while True:
             runs = self._runs()
             for run_id, run in runs.items():
@@ -202,7 +202,7 @@ class Lake:
 
 
 def _write(folder: Path, files: Iterator[File]) -> Iterator[tuple[Truth, Path]]:
-    """Write the generator's files into a folder; yield each with what it holds."""
+    """Write the generator's files into a folder; yield each with its truth."""
     for truth, chunks in files:
         path = folder / truth.key
         path.parent.mkdir(parents=True, exist_ok=True)

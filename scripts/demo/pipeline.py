@@ -1,4 +1,4 @@
-"""A pipeline that is deployed on this machine: what the demonstration and the end-to-end tests act upon."""
+"""A pipeline deployed on this machine, for the demonstration and the end-to-end tests."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from scripts.toolchain.environment import without_aws
 
 POLL_SECONDS = 0.25
 PART_BYTES = 8 * 1024 * 1024
-"""What the SDKs upload in one piece."""
+"""The largest size that the SDKs upload in one request."""
 
 
 class PipelineError(Exception):
-    """Something that had to come did not come in time."""
+    """Something expected did not arrive in time."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class Landed:
 
 @dataclass(frozen=True)
 class Pipeline:
-    """The server, the Terraform that was applied to it, and the outputs of that."""
+    """The server, the Terraform that was applied to it, and its outputs."""
 
     aws: LocalAws
     terraform: Terraform
@@ -49,9 +49,9 @@ class Pipeline:
     """Role ARNs by short name."""
 
     def environ(self, *, role: str | None = None, session: str = "") -> dict[str, str]:
-        """Return the whole environment for a program that is to work on this deployment.
+        """Return the full environment for a program that uses this deployment.
 
-        It works as the operator, or as a session named ``session`` of the role of that short name.
+        It runs as the operator, or as a session named ``session`` of the role with that short name.
         """
         keys = {} if role is None else self._issue(self.roles[role], session)
         return {
@@ -90,7 +90,7 @@ class Pipeline:
         role: str | None = None,
         session: str = "",
     ) -> subprocess.CompletedProcess[str]:
-        """Run the command line as a user would; its output is captured, or goes where ours goes."""
+        """Run the command line as a user would; its output is captured, or goes to this process's output."""
         return subprocess.run(
             [sys.executable, "-m", "custody.cli", *arguments],
             env={**self.environ(role=role, session=session), "COLUMNS": str(width)},
@@ -100,9 +100,9 @@ class Pipeline:
         )
 
     def drop_sample(self, on_drop: Callable[[Drop], None] = lambda _: None) -> list[Landed]:
-        """Drop the sample data set, each object as a session of the one who drops it.
+        """Upload the sample data set, each object as a session of its producer.
 
-        Who may put is not therefore one who may read: the version is what the write itself answered.
+        A producer may have no read permission: the version is that of the write's own response.
         """
         clients: dict[str, Any] = {}
         landed = []
@@ -123,7 +123,7 @@ class Pipeline:
         timeout_seconds: float = 300,
         on_count: Callable[[int], None] = lambda _: None,
     ) -> None:
-        """Wait until every version has its receipt, telling how many have; else ``PipelineError``."""
+        """Wait until every version has its receipt, reporting how many have; else ``PipelineError``."""
         s3 = self.client("s3")
         wanted = {version.receipt_key for version in versions}
         deadline = time.monotonic() + timeout_seconds
@@ -136,11 +136,13 @@ class Pipeline:
             if not missing:
                 return
             if time.monotonic() > deadline:
-                raise PipelineError(f"{len(missing)} receipts did not come, among them {sorted(missing)[0]}.")
+                raise PipelineError(
+                    f"{len(missing)} receipts did not arrive, among them {sorted(missing)[0]}."
+                )
             time.sleep(POLL_SECONDS)
 
     def deliver_trail(self) -> None:
-        """Have CloudTrail deliver at once, with a digest; on AWS this takes minutes."""
+        """Let CloudTrail deliver at once, with a digest; on AWS this takes minutes."""
         self.aws.admin("trail/flush", digest=True)
 
     def receipt_version(self, version: ObjectVersion) -> str:
@@ -152,7 +154,7 @@ class Pipeline:
 
 
 def _put(s3: Any, bucket: str, drop: Drop) -> str:
-    """Put an object, in parts if it is large as any uploader would; return the version it became."""
+    """Put an object, in parts if it is large; return its version."""
     place = {"Bucket": bucket, "Key": drop.key}
     if len(drop.body) <= PART_BYTES:
         answer = s3.put_object(**place, Body=drop.body, ContentType=drop.content_type)
@@ -169,7 +171,7 @@ def _put(s3: Any, bucket: str, drop: Drop) -> str:
 
 
 def apply(aws: LocalAws, work_dir: Path, say: Callable[[str], None] = print) -> Pipeline:
-    """Deploy the kit to a server that runs."""
+    """Deploy the kit to a running server."""
     terraform = Terraform("local", work_dir=work_dir, environ=aws.environ(), say=say)
     say(terraform.plan().summary())
     outputs = terraform.apply()
@@ -178,6 +180,6 @@ def apply(aws: LocalAws, work_dir: Path, say: Callable[[str], None] = print) -> 
 
 @contextmanager
 def deployed(work_dir: Path, say: Callable[[str], None] = print) -> Iterator[Pipeline]:
-    """Start a server, deploy the kit to it, and end the server at the end."""
+    """Start a server, deploy the kit to it, and stop the server at the end."""
     with LocalAws(work_dir / "aws") as aws:
         yield apply(aws, work_dir, say)

@@ -1,7 +1,7 @@
-"""The data set that the demonstration and the end-to-end tests drop into the pipeline.
+"""The data set that the demonstration and the end-to-end tests upload.
 
-Small, made the same on every run, and of the shapes that break naive custody: an object over the multipart
-threshold, one that is overwritten, an empty one, and keys that need care in events, URIs and on a terminal.
+Small, the same in every run, and with the difficult cases: an object over the multipart threshold, one that
+is overwritten, an empty one, and keys that need care in events, URIs and on a terminal.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _COUNTRIES = ("NG", "SE", "FR", "RS", "TR", "SN", "HR", "JP", "ES", "IE")
 
 @dataclass(frozen=True, slots=True)
 class Drop:
-    """One upload: which producer drops what, under which key of the bucket for raw data."""
+    """One upload: its producer, content and key in the bucket for raw data."""
 
     who: str
     key: str
@@ -91,7 +91,7 @@ def viewing_events_jsonl(rows: int, seed: int) -> bytes:
 
 
 def drops() -> Iterator[Drop]:
-    """Yield the whole data set in the order in which it is dropped."""
+    """Yield the whole data set in the order of upload."""
     csv_type, lines_type = "text/csv", "application/x-ndjson"
     alice, bob = "alice@example.com", "bob@example.com"
     yield Drop(alice, "incoming/accounts/2026-01-15.csv", customers_csv(500, seed=1), csv_type)

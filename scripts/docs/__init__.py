@@ -1,1 +1,1 @@
-"""Documentation that is written from code and data."""
+"""Documentation generated from code and data."""

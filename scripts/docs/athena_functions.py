@@ -1,8 +1,8 @@
-"""What Athena's functions are worth on this machine: ``docs/athena_functions.md``, written from their list.
+"""Athena's functions on this machine: generates ``docs/athena_functions.md`` from their list.
 
     python -m scripts.docs.athena_functions [--check]
 
-Exit status 0, or with ``--check`` 1 if the page is not what the list says.
+Exit status 0, or with ``--check`` 1 if the page is out of date.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ OF_OTHER_ENGINES = (
     ),
     *("size", "str_to_date", "string_agg", "strptime", "strftime", "to_json", "unix_timestamp"),
 )
-"""Names that people bring along and that Athena has not either."""
+"""Names from other systems that Athena does not have either."""
 _TITLES = {
     "qdigest": "quantile digest",
     "tdigest": "T-digest",
@@ -56,32 +56,34 @@ _TITLES = {
 }
 _HEAD = """# Athena's functions on this machine
 
-The local AWS runs Athena's statements itself (`scripts/local_aws/athena`). A query that runs there gives the
-answer that it gives on an account, or it is refused: in Athena's words where Athena refuses it too, with
-`NOT_SUPPORTED` where only this machine cannot do it. This page lists the functions that AWS documents for
+The local AWS runs Athena's statements itself (`scripts/local_aws/athena`). A query either gives the same
+answer as in an AWS account, or fails: with Athena's own error if it fails in Athena too, or with
+`NOT_SUPPORTED` if only this machine does not support it. This page lists the functions that AWS documents for
 [Athena engine version 3](https://docs.aws.amazon.com/athena/latest/ug/functions-env3.html), which are
 Trino's.
 
 | on this machine | functions |
 |---|---|
-| run | {run} |
-| `NOT_SUPPORTED`: Athena has them, this machine has not | {lacked} |
+| supported | {run} |
+| `NOT_SUPPORTED`: supported by Athena, but not on this machine | {lacked} |
 
-Names that neither has are refused as Athena refuses them, `FUNCTION_NOT_FOUND: Function '…' not registered`:
+Names that neither has fail as in Athena, with `FUNCTION_NOT_FOUND: Function '…' not registered`:
 {others}.
 
-Refused here with `NOT_SUPPORTED`, too, whatever the function:
+Also `NOT_SUPPORTED` here, with any function:
 
 - the text of a `double` or a `real` (`cast(x as varchar)`): cast it to a decimal first, or use `format`;
 - fractions of a second past the third in a timestamp, and dates past the year 9999;
-- times of two zones in one column, and the local time of a zone that only a column's values name: as literals
-  zones are fine, and so is a column's time compared, subtracted or taken `AT TIME ZONE 'UTC'`;
-- `typeof` of a varchar that is no literal: its length is not known here;
-- patterns with constructs that Joni and Python's `regex` read in two ways;
-- paths of SQL/JSON beyond members, elements and wildcards, and the clauses of `json_value` and its kin.
+- times of two zones in one column, and the local time of a zone that is named only in a column's values:
+zones
+  in literals are supported, and so are comparing and subtracting a column's times and `AT TIME ZONE 'UTC'`;
+- `typeof` of a varchar that is not a literal: its length is not known here;
+- patterns with constructs that Joni and Python's `regex` interpret differently;
+- SQL/JSON paths beyond members, elements and wildcards, and the clauses of `json_value` and similar
+functions.
 
-`EXPLAIN` validates the statement and says what it reads; Athena's own plan is another text.
-`approx_distinct` and `approx_percentile` are exact here, as they are on an account of not too many values.
+`EXPLAIN` validates the statement and shows what it reads; Athena's own plan has another format.
+`approx_distinct` and `approx_percentile` are exact here, as they are in Athena for few values.
 """
 
 
@@ -121,13 +123,13 @@ def main() -> int:
     """Write the page, or check it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--check", action="store_true", help="write nothing, say whether the page is up to date"
+        "--check", action="store_true", help="write nothing; exit with status 1 if the page is out of date"
     )
     page = render()
     if parser.parse_args().check:
         if PAGE.read_text(encoding="utf-8") == page:
             return 0
-        print(f"{PAGE.relative_to(REPO)} is not what the list says. Run: make docs", file=sys.stderr)
+        print(f"{PAGE.relative_to(REPO)} is out of date. Run: make docs", file=sys.stderr)
         return 1
     PAGE.write_text(page, encoding="utf-8")
     return 0

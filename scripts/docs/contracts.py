@@ -1,10 +1,9 @@
-"""What is written from the contracts (``glue/quality/<table>.yaml``), so that nothing says a rule twice.
+"""Files generated from the contracts (``glue/quality/<table>.yaml``), so that each rule is defined only once.
 
     python -m scripts.docs.contracts [--check]
 
 The tables of ``docs/data_dictionary.md``, and beside each contract its ruleset of AWS Glue Data Quality,
-``<table>.dqdl``, which Terraform reads. Exit status 0, or with ``--check`` 1 if a file is not what the
-contracts say.
+``<table>.dqdl``, which Terraform reads. Exit status 0, or with ``--check`` 1 if a file is out of date.
 """
 
 from __future__ import annotations
@@ -31,7 +30,7 @@ def contracts() -> list[Contract]:
 
 
 def render() -> str:
-    """Return the document as the contracts want it."""
+    """Return the document generated from the contracts."""
     head, _, rest = DOCUMENT.read_text().partition(BEGIN)
     tail = rest.partition(END)[2]
     lines = [line for contract in contracts() for line in _table(contract)]
@@ -49,7 +48,7 @@ def _table(contract: Contract) -> Iterator[str]:
             "are kept in `extra`" if contract.source.unknown_columns == "keep" else "have their rows rejected"
         )
         yield f"From `raw-data`, `{contract.source.prefix}`, {contract.source.format}."
-        yield f"Of several rows with one key, that of {which} stays. Fields that are not listed {fields}."
+        yield f"Of several rows with one key, that of {which} is kept. Fields that are not listed {fields}."
     yield from ("", "| column | type | rules | personal | meaning |", "|---|---|---|---|---|")
     if contract.day:
         name, of = contract.day
@@ -94,7 +93,7 @@ def _rules(column: Column) -> str:
 
 
 def files() -> dict[Path, str]:
-    """Return each file that is written from the contracts, as they want it."""
+    """Return each generated file with its content."""
     rulesets = {CONTRACTS / f"{contract.table}.dqdl": render_dqdl(contract) for contract in contracts()}
     return {DOCUMENT: render()} | rulesets
 
@@ -108,7 +107,7 @@ def main() -> int:
         if path.is_file() and path.read_text() == wanted:
             continue
         if check:
-            print(f"{path} is not what its contract says. Mend it: make docs", file=sys.stderr)
+            print(f"{path} is out of date. Run: make docs", file=sys.stderr)
             status = 1
         else:
             path.write_text(wanted)

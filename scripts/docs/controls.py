@@ -1,12 +1,12 @@
-"""The map of controls, ``docs/controls.md``, written from ``docs/controls.yaml``; nothing in it may dangle.
+"""The map of controls, ``docs/controls.md``, generated from ``docs/controls.yaml``.
 
     python -m scripts.docs.controls [--check]
 
-A line of a framework names measures; a measure names its resources (or a file that is none of Terraform's),
-what proves it and where the evidence is. All of that must exist: resources in Terraform's source, tests,
-topics of the access matrix, gates, checks of the scanner, claims, commands, buckets, files. A check must
-judge a resource of its measure, and not be skipped there. Exit status 0, 1 if something dangles or, with
-``--check``, if the page is not what the data says, 2 if the data cannot be read.
+A line of a framework names measures; a measure names its resources (or a file outside Terraform), its proof
+and its evidence. All of these must exist: resources in Terraform's source, tests, topics of the access
+matrix, gates, checks of the scanner, claims, commands, buckets, files. A check must apply to a resource of
+its measure, and not be skipped there. Exit status 0, 1 if a reference does not exist or, with ``--check``, if
+the page is out of date, 2 if the data cannot be read.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _BLOCK = re.compile(r'^(resource|module) "(\w+)"(?: "(\w+)")? {\n(.*?)^}$', re.M
 
 
 class Measure(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Something the kit does: in words, by which resources, proved by what, with its evidence where."""
+    """Something the kit does: description, resources, proof, and place of its evidence."""
 
     title: str
     does: str
@@ -55,7 +55,7 @@ class Measure(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One line of a framework: its number, what it asks for, the measures that support it, what is left."""
+    """One line of a framework: its number, its requirement, the measures that support it, what is left to you."""
 
     line: str
     asks: str
@@ -64,7 +64,7 @@ class Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Framework(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One framework, in the edition the numbers are of."""
+    """One framework, in the edition of these numbers."""
 
     name: str
     edition: str
@@ -79,7 +79,7 @@ class Controls(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def read_controls(text: str) -> Controls:
-    """Return what a ``controls.yaml`` says. Raises ``ToolError`` naming the first thing that is wrong."""
+    """Return the content of a ``controls.yaml``. Raises ``ToolError`` naming the first error."""
     try:
         return msgspec.convert(yaml.safe_load(text), Controls)
     except (msgspec.ValidationError, yaml.YAMLError) as error:
@@ -88,7 +88,7 @@ def read_controls(text: str) -> Controls:
 
 @dataclass(frozen=True)
 class Project:
-    """What the map of controls may refer to, in one tree. ``scanner``: where checkov's own checks lie."""
+    """What the map of controls may refer to, in one tree. ``scanner``: the folder of checkov's own checks."""
 
     root: Path = REPO
     scanner: Path = field(default_factory=lambda: _scanner(REPO))
@@ -96,7 +96,7 @@ class Project:
     def block(self, address: str) -> str | None:
         """Return the text of a resource by its address in the root, or after ``bootstrap.`` in the bootstrap.
 
-        What ``for_each`` makes is one block, so addresses have no index. None if there is none.
+        A block with ``for_each`` has one address without an index. None if there is none.
         """
         folder, path = self.root / "terraform", address.split(".")
         if path[0] == "bootstrap":
@@ -117,7 +117,7 @@ class Project:
 
     @cached_property
     def checks(self) -> dict[str, str]:
-        """The scanner's own checks by id, each with the text of the files that hold it."""
+        """The scanner's own checks by id, each with the text of its files."""
         found: dict[str, str] = {}
         for path in sorted(self.scanner.rglob("*")):
             if path.suffix in {".py", ".yaml", ".json"}:
@@ -175,7 +175,7 @@ def _scanner(root: Path) -> Path:
 
 
 def dangling(controls: Controls, project: Project) -> Iterator[str]:
-    """Yield a sentence for everything that a measure or a line refers to and that is not there."""
+    """Yield a sentence for every reference of a measure or a line that does not exist."""
     for name, measure in controls.measures.items():
         files = [path for path in measure.resources if "/" in path or "." not in path]
         blocks = {address: project.block(address) for address in measure.resources if address not in files}
@@ -188,14 +188,14 @@ def dangling(controls: Controls, project: Project) -> Iterator[str]:
             if not _is_there(reference, project):
                 yield f"{name}: there is no {reference}."
         if not (measure.resources and measure.proof and measure.evidence):
-            yield f"{name}: without resource, proof and evidence it is no measure."
+            yield f"{name}: a measure needs resource, proof and evidence."
     for framework in controls.frameworks:
         for line in framework.lines:
             for measure_name in line.measures:
                 if measure_name not in controls.measures:
                     yield f"{framework.name} {line.line}: there is no measure {measure_name}."
             if not line.measures:
-                yield f"{framework.name} {line.line}: nothing supports it; leave it out."
+                yield f"{framework.name} {line.line}: nothing supports it: leave it out."
     used = {name for framework in controls.frameworks for line in framework.lines for name in line.measures}
     yield from (f"{name}: no line names it." for name in sorted(controls.measures.keys() - used))
 
@@ -206,7 +206,7 @@ def _proof(reference: str, blocks: dict[str, str | None], project: Project) -> I
         if text is None and reference not in project.own_checks:
             yield f"there is no check {reference}."
         elif text is not None and not any(_type(address) in text for address in blocks):
-            yield f"{reference} judges none of its resources."
+            yield f"{reference} applies to none of its resources."
         skipped = [
             address for address, block in blocks.items() if f"checkov:skip={reference}:" in (block or "")
         ]
@@ -257,7 +257,7 @@ def page(controls: Controls) -> str:
             )
             for line in framework.lines
         ]
-        parts.append(_table(("line", "asks for", "supported by", "left to you"), rows))
+        parts.append(_table(("line", "asks for", "supported by", "your responsibility"), rows))
     parts.append("## Measures\n")
     for name, measure in controls.measures.items():
         parts.append(f'<a id="{name}"></a>\n\n### {measure.title}\n\n{_one_line(measure.does)}\n')
@@ -273,21 +273,23 @@ def page(controls: Controls) -> str:
 _HEAD = """\
 # Controls
 
-<!-- Written by make docs from controls.yaml. -->
+<!-- Generated by make docs from controls.yaml. -->
 
 Which lines of SOC 2, HIPAA, GDPR and the CIS benchmark the kit supports: each line names measures, each
-measure its Terraform resources, what proves it, and where an auditor finds the evidence. **The kit makes
-nobody compliant.** It supports these lines for the data that it holds, and no others: policies, people,
-contracts, risk analyses, training and the rest of the account are yours. A line that nothing here proves is
+measure its Terraform resources, its proof, and where an auditor finds the evidence. **The kit alone does not
+make you compliant.** It supports these lines only for the data that it stores: policies, people, contracts,
+risk analyses, training and the rest of the account are your responsibility. Lines without a proof here are
 left out.
 
-- A proof that begins with `CKV` is a check of `make scan`, which has no failure. A file with a name beside it
-  is a test, and a gate a gate, of `make test`. A title beside access.md is a topic of the access matrix, each
-  of whose rows is a test. A word such as `object.hash` is a [claim](design.md#claims) of `custody verify`.
+- A proof that begins with `CKV` is a check of `make scan`, which has no failures. A file with a name is a
+test
+  of `make test`, and a gate is one of its gates. A title with access.md is a topic of the access matrix, each
+  of whose rows is a test. A name such as `object.hash` is a [claim](design.md#claims) of `custody verify`.
 - Resources are addresses in `terraform/`; those that begin with `bootstrap` are in `terraform/bootstrap/`.
-- `s3 provenance provenance/` is what lies under `provenance/` in the bucket with the short name provenance.
+- `s3 provenance provenance/` means the objects under `provenance/` in the bucket with the short name
+provenance.
 
-A test looks everything up that is named here.
+A test checks that everything named here exists.
 """
 
 
@@ -314,11 +316,13 @@ def _linked(reference: str) -> str:
 
 
 def main() -> int:
-    """Write the page, or say what is wrong with it."""
+    """Write the page, or report what is wrong with it."""
     parser = argparse.ArgumentParser(
         prog="python -m scripts.docs.controls", description="The map of controls."
     )
-    parser.add_argument("--check", action="store_true", help="change nothing; status 1 if something would be")
+    parser.add_argument(
+        "--check", action="store_true", help="change nothing; exit with status 1 if something would change"
+    )
     options = parser.parse_args()
     try:
         controls = read_controls(DATA.read_text())
@@ -334,10 +338,10 @@ def main() -> int:
     if PAGE.is_file() and PAGE.read_text() == text:
         return 0
     if options.check:
-        print(f"docs/controls.md is not what the data says. Run: {MEND}")
+        print(f"docs/controls.md is out of date. Run: {MEND}")
         return 1
     PAGE.write_text(text)
-    print("docs/controls.md is written anew.")
+    print("docs/controls.md has been updated.")
     return 0
 
 

@@ -1,9 +1,9 @@
-"""The tables of inputs and outputs in every Terraform module's README, written from the code.
+"""The tables of inputs and outputs in every Terraform module's README, generated from the code.
 
     python -m scripts.docs.module_tables [--check]
 
-They stand between the markers of terraform-docs and in its format (https://terraform-docs.io), so that the
-tool itself may take over. Exit status 0, or with ``--check`` 1 if a README is not what the code says.
+They are between the markers of terraform-docs and in its format (https://terraform-docs.io), so that the tool
+itself could be used instead. Exit status 0, or with ``--check`` 1 if a README is out of date.
 """
 
 from __future__ import annotations
@@ -26,31 +26,31 @@ MEND = "make docs"
 
 _BLOCK = re.compile(r'^(\w+) "([^"]+)" {\n(.*?)^}$', re.MULTILINE | re.DOTALL)
 _ATTRIBUTE = re.compile(r"^  (\w+) *= (.*(?:\n(?: {3,}|  [])}]|$).*)*)", re.MULTILINE)
-"""An attribute of a block and all lines of its value, in code as ``terraform fmt`` leaves it."""
+"""An attribute of a block and all lines of its value, in code formatted by ``terraform fmt``."""
 
 
 @dataclass(frozen=True)
 class Block:
-    """One ``variable`` or ``output``: its name, and the text of each attribute as the code has it."""
+    """One ``variable`` or ``output``: its name, and the source text of each attribute."""
 
     name: str
     attributes: dict[str, str]
 
     @property
     def description(self) -> str:
-        """What it is for, unquoted."""
+        """The description, unquoted."""
         return self.attributes.get("description", '""')[1:-1].replace('\\"', '"')
 
     @property
     def is_required(self) -> bool:
-        """Whether a caller must give it."""
+        """Whether a caller must set it."""
         return "default" not in self.attributes
 
 
 def read_blocks(path: Path, kind: str) -> list[Block]:
-    """Return the blocks of a kind in a file, in its order.
+    """Return the blocks of a kind in a file, in order.
 
-    Raises ``ToolError`` if a block lies outside what is read here: nothing is left out of a table.
+    Raises ``ToolError`` if a block cannot be parsed, so that nothing is missing in a table.
     """
     text = path.read_text()
     blocks = [
@@ -59,17 +59,17 @@ def read_blocks(path: Path, kind: str) -> list[Block]:
         if found == kind
     ]
     if len(blocks) != len(re.findall(rf"\b{kind}\s+\"", text)):
-        raise ToolError(f"{path} is not as terraform fmt leaves it. Run: make fmt")
+        raise ToolError(f"{path} is not formatted by terraform fmt. Run: make fmt")
     return blocks
 
 
 def module_folders(root: Path) -> list[Path]:
-    """Return the folders of the roots, the kit's and bootstrap's, and that of every module of ours."""
+    """Return the folders of both roots, the kit and bootstrap, and of every module."""
     return [root, root / "bootstrap", *sorted(path.parent for path in root.glob("modules/*/variables.tf"))]
 
 
 def tables(folder: Path) -> str:
-    """Return the tables of a module, markers included, as its README must have them."""
+    """Return the tables of a module for its README, markers included."""
     inputs = [
         f'| <a name="input_{block.name}"></a> [{block.name}](#input\\_{_escaped(block.name)}) '
         f"| {_cell(block.description)} | {_code(block.attributes.get('type', 'any'))} "
@@ -102,10 +102,10 @@ def tables(folder: Path) -> str:
 
 
 def rewritten(folder: Path) -> str:
-    """Return a module's README with the tables the code asks for; raises ``ToolError`` if it has no place."""
+    """Return a module's README with current tables; raises ``ToolError`` if it has no markers."""
     path = folder / "README.md"
     if not path.is_file():
-        raise ToolError(f"{path} is missing: say what the module is for, and show its use.")
+        raise ToolError(f"{path} is missing: describe the module, and show how to use it.")
     before, begin, rest = path.read_text().partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
@@ -122,7 +122,7 @@ def _cell(text: str) -> str:
 
 
 def _code(text: str) -> str:
-    """Return code as a table's cell holds it: on one line, or as terraform-docs sets several."""
+    """Return code for a table's cell: on one line, or several lines as in terraform-docs."""
     if "\n" not in text:
         return f"`{text}`"
     lines = [re.sub(r"^  ", "", line) for line in text.splitlines()]
@@ -137,11 +137,13 @@ def _stale(root: Path) -> Iterator[tuple[Path, str]]:
 
 
 def main() -> int:
-    """Write the tables, or say which are not what the code says."""
+    """Write the tables, or report which are out of date."""
     parser = argparse.ArgumentParser(
         prog="python -m scripts.docs.module_tables", description="Tables in the modules' READMEs."
     )
-    parser.add_argument("--check", action="store_true", help="change nothing; status 1 if something would be")
+    parser.add_argument(
+        "--check", action="store_true", help="change nothing; exit with status 1 if something would change"
+    )
     options = parser.parse_args()
     try:
         stale = list(_stale(REPO / "terraform"))
@@ -150,10 +152,10 @@ def main() -> int:
         return 2
     for path, text in stale:
         if options.check:
-            print(f"{path.relative_to(REPO)} is not what the code says. Run: {MEND}")
+            print(f"{path.relative_to(REPO)} is out of date. Run: {MEND}")
         else:
             path.write_text(text)
-            print(f"{path.relative_to(REPO)} is written anew.")
+            print(f"{path.relative_to(REPO)} has been updated.")
     return 1 if stale and options.check else 0
 
 

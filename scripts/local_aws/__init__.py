@@ -1,6 +1,6 @@
-"""AWS on one machine, as far as this kit needs it: moto, mended, and what moto lacks.
+"""AWS on one machine, as far as this kit needs it: moto with patches, and what moto lacks.
 
-Functions really run, queues really feed them, CloudTrail really writes signed logs, Athena really executes.
+Functions run, queues invoke them, CloudTrail writes signed logs, and Athena executes statements.
 """
 
 from scripts.local_aws.errors import LocalAwsError

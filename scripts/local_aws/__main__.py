@@ -12,20 +12,22 @@ from scripts.local_aws.server import serve
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run one command; the exit code is 2 if it could not be done, with the reason on standard error."""
+    """Run one command; the exit status is 2 if it fails, with the reason on standard error."""
     parser = argparse.ArgumentParser(prog="python -m scripts.local_aws", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     for name, text in {
-        "serve": "run it here until Ctrl-C",
+        "serve": "run it in the foreground until Ctrl-C",
         "up": "start it and leave it running",
-        "down": "end the one that up started",
+        "down": "stop the one that up started",
     }.items():
         command = commands.add_parser(name, help=text)
-        command.add_argument("--home", type=Path, default=Path("build/local/aws"), help="where it writes")
+        command.add_argument(
+            "--home", type=Path, default=Path("build/local/aws"), help="folder for its files"
+        )
         if name != "down":
             command.add_argument("--port", type=int, default=0, help="0: any free port")
         if name == "serve":
-            command.add_argument("--lifeline", action="store_true", help="end when standard input ends")
+            command.add_argument("--lifeline", action="store_true", help="stop when standard input ends")
     options = parser.parse_args(arguments)
     try:
         _run(options)
@@ -40,13 +42,13 @@ def _run(options: argparse.Namespace) -> None:
         serve(options.home, options.port, lifeline=options.lifeline)
     elif options.command == "up":
         announcement = up(options.home, options.port)
-        print("The local AWS runs. To use it from this terminal:", file=sys.stderr)
+        print("The local AWS is running. To use it from this terminal:", file=sys.stderr)
         for name, value in operator_environment(announcement["endpoint"]).items():
             print(f"export {name}={value}")
     elif down(options.home):
-        print("The local AWS has ended.", file=sys.stderr)
+        print("The local AWS has stopped.", file=sys.stderr)
     else:
-        print(f"No local AWS runs in {options.home}.", file=sys.stderr)
+        print(f"No local AWS is running in {options.home}.", file=sys.stderr)
 
 
 if __name__ == "__main__":

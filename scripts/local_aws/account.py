@@ -1,4 +1,4 @@
-"""The one account of the local AWS, its region, and the keys of the person who works in it."""
+"""The only account of the local AWS, its region, and the access key of its operator."""
 
 from __future__ import annotations
 
@@ -8,4 +8,4 @@ PARTITION = "aws"
 OPERATOR_NAME = "operator"
 OPERATOR_USER_ID = "AIDALOCALOPERATOR0000"
 OPERATOR_ACCESS_KEY = "AKIALOCALOPERATOR000"
-OPERATOR_SECRET_KEY = "local-operator-secret-access-key-0000000"  # noqa: S105 - opens nothing but the emulation
+OPERATOR_SECRET_KEY = "local-operator-secret-access-key-0000000"  # noqa: S105 - valid only in the emulation

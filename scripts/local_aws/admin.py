@@ -1,4 +1,4 @@
-"""What a test or the demonstration may do to the local AWS that no customer of AWS can (``/_local/``).
+"""Administrative actions of tests and the demonstration that AWS does not offer (``/_local/``).
 
 JSON in, JSON out, over POST. A wrong request is answered 400 with ``{"error": "…"}``.
 """

@@ -1,4 +1,4 @@
-"""The whole application: our own paths, S3 with its record, and moto for every other service."""
+"""The whole application: administrative paths, S3 with its trail, and moto for every other service."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class _Dispatcher(DomainDispatcherApplication):
 
 
 class Application:
-    """Routes a WSGI request to who answers it."""
+    """Routes a WSGI request to its handler."""
 
     def __init__(self, admin: Admin, observe: Observer) -> None:
         self._admin = admin
@@ -39,5 +39,5 @@ class Application:
         return answer
 
     def _backend(self, name: str) -> Any:
-        """Whatever moto would give to its S3 is a request to S3 like any other."""
+        """Requests that moto would route to its S3 are handled like any other S3 request."""
         return self._s3 if name in _S3_BACKENDS else create_backend_app(name)  # type: ignore[arg-type]

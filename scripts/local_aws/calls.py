@@ -1,7 +1,7 @@
-"""One call of Amazon S3 while it is served: who, what, and the identifiers its answer carries.
+"""One call of Amazon S3 while it is served: caller, operation, and the identifiers of its answer.
 
-The call in progress is found with ``current()`` by whatever serves it: the bucket policy, the event
-notification and the trail all have to tell the same story.
+``current()`` returns the call in progress, so that the bucket policy, the event notification and the trail
+all use the same facts.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _current: ContextVar[S3Call | None] = ContextVar("s3_call", default=None)
 class S3Call:
     """A request to S3 and, once served, its outcome. Header names are lower-case, keys are plain.
 
-    What is not known of it yet is empty; it is anonymous until its signature is found right.
+    Unknown fields are empty; it is anonymous until its signature has been verified.
     """
 
     method: str
@@ -42,7 +42,7 @@ class S3Call:
     """``AuthHeader``, ``QueryString`` or ``HtmlForm``."""
     operation: Operation | None = None
     checksum: Checksum | None = None
-    """What came with the payload, and is right."""
+    """The verified checksum of the payload."""
     bytes_in: int = 0
     received: datetime = field(default_factory=lambda: datetime.now(UTC))
     request_id: str = field(
@@ -79,7 +79,7 @@ def serving(call: S3Call) -> Iterator[None]:
 def is_s3(environ: Mapping[str, Any]) -> bool:
     """Whether a WSGI request is one to S3: by its signature's scope; unsigned, by being nothing else.
 
-    What this does not take and moto's own routing would give to S3 comes to S3 all the same.
+    Other requests that moto's own routing sends to S3 are handled as S3 requests too.
     """
     path = str(environ["PATH_INFO"])
     if "HTTP_AUTHORIZATION" in environ:

@@ -1,7 +1,7 @@
-"""Brings S3's event notifications to their queues, at least once and in no order, as S3 does.
+"""Delivers S3's event notifications to their queues, at least once and in any order, as S3 does.
 
-Without chaos an event is in its queue before the call that caused it is answered. With it each event comes
-several times, and events that fall within the same window change places.
+Without chaos, an event is in its queue before the call that caused it returns. With chaos, each event is
+delivered several times, and events within the same window are shuffled.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Delivery:
         _send(held)
 
     def send(self, queue_arn: str, document: dict[str, Any]) -> None:
-        """Bring one event to a queue; to one that does not exist it is lost, as S3 loses it."""
+        """Deliver one event to a queue; if the queue does not exist, the event is lost, as with S3."""
         letters = [_Letter(queue_arn, json.dumps(document))] * self._copies
         with self._lock:
             if self._shuffle is not None:
@@ -84,4 +84,4 @@ def _send(letters: list[_Letter]) -> None:
 
 
 DELIVERY = Delivery()
-"""The one way from S3 to the queues of this process."""
+"""The delivery from S3 to the queues of this process."""

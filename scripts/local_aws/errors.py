@@ -1,7 +1,7 @@
-"""The one error this package raises on purpose: a sentence for the person who started it."""
+"""The error that this package raises on purpose: a sentence for the user."""
 
 from __future__ import annotations
 
 
 class LocalAwsError(Exception):
-    """The local AWS cannot do what was asked; the text says why and what to do about it."""
+    """The local AWS cannot do this; the text says why and what to do."""

@@ -1,7 +1,7 @@
-"""EventBridge: brings events to the targets of the rules that match them, and fires schedules when told to.
+"""EventBridge: delivers events to the targets of matching rules, and fires schedules on request.
 
-Lambda functions and SNS topics are targets here, each only if its policy lets the rule call it; what moto
-brings elsewhere (queues, log groups, other buses) it brings still.
+It supports Lambda functions and SNS topics as targets, if their policy allows the rule; moto still delivers
+to other targets (queues, log groups, other buses).
 https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-targets.html
 """
 
@@ -51,7 +51,7 @@ class Events:
         self._failed: defaultdict[str, int] = defaultdict(int)
 
     def put(self, source: str, detail_type: str, detail: dict[str, Any]) -> None:
-        """Bring an event of a service of AWS to the default bus.
+        """Send an event of an AWS service to the default bus.
 
         CloudTrail's record of a call is an event too: its detail type ends in "via CloudTrail".
         """
@@ -60,15 +60,15 @@ class Events:
             self.offer(rule, event)
 
     def offer(self, rule: Rule, event: dict[str, Any]) -> None:
-        """Bring the event to the rule's targets if its state lets it hear it and its pattern matches."""
+        """Deliver the event to the rule's targets if the rule's state and pattern match it."""
         pattern = rule.event_pattern
         if _hears(rule, event) and pattern.get_pattern() and pattern.matches_event(event):  # type: ignore[arg-type]
             self._deliver(rule, event)
 
     def tick(self, name: str) -> int:
-        """Fire a rule's schedule; return how many targets it has.
+        """Fire a rule's schedule; return the number of its targets.
 
-        Raises ``LookupError`` for a rule that is not there, ``ValueError`` for one that would not fire.
+        Raises ``LookupError`` if the rule does not exist, ``ValueError`` if it would not fire.
         """
         rule = events_backends[ACCOUNT_ID][REGION].event_buses["default"].rules.get(name)
         if rule is None:
@@ -91,7 +91,7 @@ class Events:
             try:
                 self._call(rule, target, event)
                 failed = False
-            except Exception as error:  # noqa: BLE001 - one target's fault is not the next one's
+            except Exception as error:  # noqa: BLE001 - one target's error must not affect the next one
                 print(f"rule {rule.name}, target {target['Arn']}: {error}", file=sys.stderr)
                 failed = True
             with self._lock:
@@ -116,7 +116,7 @@ class Events:
 
 
 def install(events: Events) -> None:
-    """Serve PutEvents with ``events``; no event that a user puts comes from a service of AWS."""
+    """Serve PutEvents with ``events``; users cannot put events of an AWS service."""
     put = EventsBackend.put_events
 
     def put_events(self: EventsBackend, entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -125,7 +125,7 @@ def install(events: Events) -> None:
         return [_NOT_AUTHORIZED if _is_of_aws(entry) else next(answers) for entry in entries]
 
     def send_to_targets(self: Rule, original_event: Any, transform_input: bool = True) -> None:
-        del transform_input  # Targets say themselves what they are given.
+        del transform_input  # The target defines its input.
         event = original_event | {"time": _time(float(original_event["time"]))}
         event.pop("ingestion-time", None)
         events.offer(self, event)
@@ -135,7 +135,7 @@ def install(events: Events) -> None:
 
 
 def input_of(rule: Rule, target: dict[str, Any], event: dict[str, Any]) -> str:
-    """The text that a target is given. Raises ``ValueError`` if its transformer does not make JSON."""
+    """The input of a target. Raises ``ValueError`` if its transformer does not produce JSON."""
     if target.get("Input"):
         return str(target["Input"])
     if target.get("InputPath"):
@@ -146,9 +146,9 @@ def input_of(rule: Rule, target: dict[str, Any], event: dict[str, Any]) -> str:
 
 
 def _hears(rule: Rule, event: dict[str, Any]) -> bool:
-    """Whether a rule in its state is asked about an event: ENABLED does not hear of calls that read.
+    """Whether a rule's state matches an event: ENABLED does not receive read-only management events.
 
-    Management calls, as CloudTrail tells of them: "Receiving read-only management events from AWS services",
+    For management events from CloudTrail: "Receiving read-only management events from AWS services",
     https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-service-event-cloudtrail-management.html
     """
     detail = event["detail"]
@@ -177,7 +177,7 @@ def _transform(rule: Rule, transformer: dict[str, Any], event: dict[str, Any]) -
         try:
             json.loads(document)
         except ValueError as error:
-            raise ValueError(f"its input template makes no JSON: {document}") from error
+            raise ValueError(f"its input template does not produce JSON: {document}") from error
     return written
 
 
@@ -211,7 +211,7 @@ def _require(policy: dict[str, Any], action: str, resource: str, rule: Rule) -> 
 
 
 def _send_by_moto(rule: Rule, target: dict[str, Any], event: dict[str, Any]) -> None:
-    """Bring the event where moto can; its events have their time in seconds."""
+    """Deliver the event with moto, whose events have times in seconds."""
     seconds = datetime.fromisoformat(event["time"]).timestamp()
     alone: Any = copy.copy(rule)
     alone.targets = [target]

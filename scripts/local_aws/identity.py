@@ -1,4 +1,4 @@
-"""Who an access key was issued to, as IAM and STS of the emulation know it."""
+"""The owner of an access key, from IAM and STS of the emulation."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from scripts.local_aws.account import (
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """The identity behind a request, in the words of CloudTrail's ``userIdentity`` element."""
+    """The identity of a request, with the fields of CloudTrail's ``userIdentity`` element."""
 
     kind: str
     """``IAMUser``, ``AssumedRole``, ``AWSAccount`` (an anonymous caller) or ``AWSService``."""
@@ -70,12 +70,12 @@ class Credentials:
 
 
 def issued(access_key_id: str) -> Credentials | None:
-    """The credentials of an access key; ``None`` for one that nobody issued, or that is not active now."""
+    """The credentials of an access key; ``None`` for an unknown or inactive key."""
     return _session(access_key_id) if access_key_id.startswith("ASIA") else _user(access_key_id)
 
 
 def operator() -> Principal:
-    """The person who works with this local AWS: whoever acts where no request is."""
+    """The operator of this local AWS, who acts when there is no request."""
     credentials = _user(OPERATOR_ACCESS_KEY)
     return credentials.principal if credentials else ANONYMOUS
 

@@ -1,4 +1,4 @@
-"""Starts and ends the local AWS from another process."""
+"""Starts and stops the local AWS from another process."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ _STOP_SECONDS = 60.0
 class LocalAws:
     """The local AWS, for the length of a ``with`` block.
 
-    It ends with the block, and with this process however that ends. What it writes (log, function logs,
-    digest key) lies in ``home``; its state is in memory. ``port`` 0 takes a free one.
-    Entering raises ``LocalAwsError`` with a sentence that says why it cannot start.
+    It ends with the block, and with this process in any case. Its files (log, function logs, digest key) are
+    in ``home``; its state is in memory. ``port`` 0 takes a free one. Entering raises ``LocalAwsError`` with a
+    sentence that says why it cannot start.
     """
 
     def __init__(self, home: Path, port: int = 0) -> None:
@@ -55,16 +55,16 @@ class LocalAws:
             _end(process)
 
     def environ(self) -> dict[str, str]:
-        """What a process needs in its environment to reach this AWS as the operator, and no other."""
+        """The environment variables with which a process uses only this AWS, as the operator."""
         return operator_environment(self.endpoint)
 
     def admin(self, path: str, **body: Any) -> dict[str, Any]:
-        """Call ``/_local/<path>``. Raises ``LocalAwsError`` with what it says if it refuses."""
+        """Call ``/_local/<path>``. Raises ``LocalAwsError`` with the server's message if it fails."""
         return call_admin(self.endpoint, path, body)
 
 
 def operator_environment(endpoint: str) -> dict[str, str]:
-    """The environment of a person who works with the local AWS at ``endpoint``."""
+    """The environment variables for a user of the local AWS at ``endpoint``."""
     return {
         "AWS_ENDPOINT_URL": endpoint,
         "AWS_ACCESS_KEY_ID": OPERATOR_ACCESS_KEY,
@@ -96,14 +96,14 @@ def call_admin(endpoint: str, path: str, body: dict[str, Any]) -> dict[str, Any]
 
 
 def up(home: Path, port: int) -> dict[str, Any]:
-    """Start a local AWS that stays; return its announcement. Raises ``LocalAwsError``."""
+    """Start a local AWS that keeps running; return its announcement. Raises ``LocalAwsError``."""
     process, announcement = _start(home, port, lifeline=False)
     process.returncode = 0  # It is left running on purpose.
     return announcement
 
 
 def down(home: Path) -> bool:
-    """End the local AWS of this home; false if none runs."""
+    """Stop the local AWS of this home; false if none is running."""
     server = running_server(home)
     if server is None:
         return False
@@ -116,7 +116,7 @@ def down(home: Path) -> bool:
             if _has_ended(home):
                 return True
             time.sleep(0.05)
-    raise LocalAwsError(f"The local AWS of {home} (process {pid}) does not end.")
+    raise LocalAwsError(f"The local AWS of {home} (process {pid}) does not stop.")
 
 
 def _has_ended(home: Path) -> bool:

@@ -1,7 +1,7 @@
 """Evaluates a resource policy for one request.
 
-After "Policy evaluation logic" and "IAM JSON policy elements" (IAM User Guide). What a request does not tell
-(a condition key or operator not known here) makes a statement inconclusive: it is left out, and said so.
+Based on "Policy evaluation logic" and "IAM JSON policy elements" (IAM User Guide). An unsupported condition
+key or operator makes a statement inconclusive: it is left out, with a log message.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from scripts.local_aws.identity import Principal
 
 
 class Decision(Enum):
-    """What a policy says of a request: nothing, yes, or no whatever else says yes."""
+    """A policy's decision about a request: neutral, allow, or deny, which overrides any allow."""
 
     NEUTRAL = "neutral"
     ALLOW = "allow"

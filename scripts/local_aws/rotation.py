@@ -1,9 +1,9 @@
-"""Secrets Manager rotates: it calls the function, one step after the other, and leaves the rest to it.
+"""Rotation by Secrets Manager: it invokes the function, one step after the other.
 
-RotateSecret answers at once with the new version, which is pending and has no value. The four steps follow,
-in order, each when the one before has succeeded; if one fails the rotation is tried again, and then given up,
-its version still pending. The function alone makes a version the current one. moto calls all steps at once,
-with the secret's name in place of its ARN, and makes the new version current whatever they do.
+RotateSecret returns at once with the new version, which is pending and has no value. The four steps follow in
+order, each after the previous one has succeeded; if one fails, the rotation is retried and then given up,
+with its version still pending. Only the function makes a version current. moto invokes all steps at once,
+with the secret's name instead of its ARN, and makes the new version current in any case.
 https://docs.aws.amazon.com/secretsmanager/latest/userguide/rotate-secrets_lambda-functions.html
 """
 
@@ -24,7 +24,7 @@ from scripts.local_aws.functions.runtime import Functions, StoppedError
 STEPS = ("createSecret", "setSecret", "testSecret", "finishSecret")
 ATTEMPTS = 3
 RETRY_SECONDS = 1.0
-"""Secrets Manager waits for minutes before it tries a rotation again."""
+"""Secrets Manager waits minutes before it retries a rotation."""
 _CURRENT, _PENDING = "AWSCURRENT", "AWSPENDING"
 _SECONDS_A_DAY = 86400
 

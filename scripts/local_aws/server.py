@@ -1,4 +1,4 @@
-"""Runs the local AWS in this process until it is told, or left, to stop."""
+"""Runs the local AWS in this process until it is stopped."""
 
 from __future__ import annotations
 

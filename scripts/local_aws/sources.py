@@ -1,9 +1,9 @@
 """Event source mappings: what Lambda does between an SQS queue and a function.
 
-Each enabled mapping is polled, batches are gathered, the function is invoked, and what it handled is deleted.
-A message it did not handle comes back after ``REDELIVERY_SECONDS``: Lambda leaves it until the queue's
-visibility timeout ends, which is six times the function's timeout and too long to wait for on one machine.
-After the queue's ``maxReceiveCount`` it goes to the dead-letter queue.
+Each enabled mapping is polled, batches are collected, the function is invoked, and processed messages are
+deleted. A failed message is redelivered after ``REDELIVERY_SECONDS``: with Lambda this is the queue's
+visibility timeout, six times the function's timeout, which is too long to wait on one machine. After the
+queue's ``maxReceiveCount`` it goes to the dead-letter queue.
 https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
 """
 
@@ -97,7 +97,7 @@ class _Poller:
             outcome = self.functions.invoke(function, event)
         except StoppedError:
             return
-        except Exception as error:  # noqa: BLE001 - whatever it was, Lambda would try again
+        except Exception as error:  # noqa: BLE001 - Lambda retries after any error
             print(f"event source {self.mapping.uuid}: {type(error).__name__}: {error}", file=sys.stderr)
             _give_back(queue, batch)
             return

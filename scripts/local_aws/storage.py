@@ -1,6 +1,6 @@
-"""Storage behind the API of S3: what AWS's services write themselves, and what a tamperer changes.
+"""Storage behind the S3 API: for writes of AWS services, and for tampering.
 
-Nothing here passes a bucket policy, is logged by a trail, or causes a request.
+These changes bypass bucket policies and are not logged by a trail.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def put(
 def flip_byte(bucket_name: str, key_name: str, version_id: str | None, offset: int) -> None:
     """Change one stored byte of a version, and nothing that would show it: ETag, time and retention stay.
 
-    A checksum stored beside the bytes is made to fit them, as by who can write to the disks of S3.
+    A stored checksum is recomputed, as somebody with access to the disks of S3 could do.
     Raises ``LookupError`` if there is no such version, ``ValueError`` if it has no byte there.
     """
     key = _version(bucket_name, key_name, version_id)

@@ -1,7 +1,7 @@
-"""The HTTP front: a thread a connection, connections kept alive, loopback only.
+"""The HTTP server: one thread per connection, keep-alive connections, loopback only.
 
-Werkzeug's own development server closes every connection after one answer; the pipeline makes thousands of
-small calls, so this one keeps them, and drains what an application left unread of a request's body first.
+Werkzeug's own development server closes every connection after one response; the pipeline makes thousands of
+small calls, so this one keeps connections open, and first drains the unread rest of a request's body.
 """
 
 from __future__ import annotations
@@ -156,8 +156,8 @@ class Server(ThreadingMixIn, HTTPServer):
             super().__init__((LOOPBACK, port), Handler)
         except OSError as error:
             raise LocalAwsError(
-                f"Port {port} on {LOOPBACK} cannot be had ({error.strerror}): "
-                "stop what listens there, or choose another with --port."
+                f"Port {port} on {LOOPBACK} cannot be used ({error.strerror}): "
+                "stop the program that uses it, or choose another with --port."
             ) from error
 
     @property

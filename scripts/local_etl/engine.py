@@ -1,10 +1,10 @@
 """An engine for the ETL on one machine: pysail, a Spark Connect server without Java, in this process.
 
-It reads and writes Amazon S3 by the usual ``AWS_…`` variables, which must be set before it starts. It keeps
-no rows between two uses of a DataFrame (``persist`` does nothing there), so what Glue's Spark persists is
-staged here as Delta tables in a folder that goes when the session ends.
+It reads and writes Amazon S3 with the usual ``AWS_…`` variables, which must be set before it starts. It keeps
+no rows between two uses of a DataFrame (``persist`` does nothing), so rows that Glue's Spark persists are
+staged here as Delta tables in a folder that is deleted when the session ends.
 
-The local AWS runs jobs with it; what imports this module must not need the package ``custody``.
+The local AWS runs jobs with it; importing this module must not require the package ``custody``.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""What a change does to access and to data, in words: ``make review``."""
+"""The effects of a change on access and data, in words: ``make review``."""

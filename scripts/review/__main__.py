@@ -1,12 +1,11 @@
-"""Say what a change does to access and to data, and refuse what gets wider without an approval.
+"""Describe the effects of a change on access and data, and reject wider access without an approval.
 
     python -m scripts.review --base <git ref>     both sides applied to an AWS on this machine
-    python -m scripts.review --plan <plan json>   a real environment: what a plan finds, and would leave
+    python -m scripts.review --plan <plan json>   a real environment: state before and after a plan
 
 Markdown goes to standard output and ``build/review/review.md``, data to ``build/review/review.json``,
-progress to standard error. Exit status: 0 nothing gets wider, or only what is approved; 1 something does;
-2 wrong use (no such ref, not a plan, approvals that cannot be read); 3 it could not be checked; 130
-interrupted.
+progress to standard error. Exit status: 0 nothing gets wider, or only with approval; 1 something gets wider;
+2 wrong use (no such ref, not a plan, unreadable approvals); 3 it could not be checked; 130 interrupted.
 """
 
 from __future__ import annotations

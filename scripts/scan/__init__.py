@@ -1,1 +1,1 @@
-"""The scan of what may be deployed: Terraform's source and plan, every policy, the workflows, and secrets."""
+"""The scan of everything that may be deployed: Terraform source and plan, policies, workflows, secrets."""

@@ -1,10 +1,10 @@
-"""Scan what may be deployed: ``make scan``.
+"""Scan everything that may be deployed: ``make scan``.
 
     python -m scripts.scan [secrets|zizmor]
 
-Prints what is wrong, with what mends it, and a line a tool. The same goes to ``build/scan``: ``index.html``
-for a person, ``scan.sarif`` and ``junit.xml`` for programs; but not of one tool alone. Exit status: 0 all
-that was found is accepted, 1 findings, 2 wrong use, 3 something could not be scanned, 130 interrupted.
+Prints findings with their remedies, and one line per tool. A full scan also writes ``build/scan``:
+``index.html`` for people, ``scan.sarif`` and ``junit.xml`` for programs. Exit status: 0 all findings are
+accepted, 1 findings, 2 wrong use, 3 something could not be scanned, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def main() -> int:
     """Scan; see the module's docstring for the exit status."""
     parser = argparse.ArgumentParser(prog="python -m scripts.scan", description="Scan what may be deployed.")
     parser.add_argument(
-        "tool", nargs="?", choices=("secrets", "zizmor"), help="one that needs no plan, alone"
+        "tool", nargs="?", choices=("secrets", "zizmor"), help="only this tool, which needs no plan"
     )
     only = parser.parse_args().tool
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -110,9 +110,9 @@ def main() -> int:
         return 130
     found = sum(len(report.findings) for report in reports)
     if only is None:
-        print(f"\n{found} findings; the whole report: {(OUTPUT / 'index.html').relative_to(REPO)}")
+        print(f"\n{found} findings; the full report: {(OUTPUT / 'index.html').relative_to(REPO)}")
     if any(report.failure for report in reports):
-        print("Not everything was scanned: this is no result.")
+        print("Not everything was scanned, so there is no result.")
         return 3
     return 1 if found else 0
 

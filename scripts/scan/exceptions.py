@@ -1,9 +1,8 @@
-"""``terraform/policies/exceptions.yaml``: which findings stay, of all tools that have no comments for that.
+"""``terraform/policies/exceptions.yaml``: accepted findings, of the tools without inline comments for that.
 
 A list of ``{tool, finding, where, statement, value, reason}``. ``where`` is the policy's address or the
 file's path; ``statement`` (a Sid) and ``value`` (a secret's digest) narrow it and may be left out. In the
-first two, ``*`` is anything. Each must match something: one that matches nothing has outlived its reason, and
-is a finding.
+first two, ``*`` matches anything. Each must match a finding: one that matches nothing is itself a finding.
 """
 
 from __future__ import annotations
@@ -92,8 +91,8 @@ def divide(
             exemption.line,
             "stale-exception",
             exemption.where,
-            detail=f"nothing of {tool} is {exemption.finding} there any more",
-            title="An exception matches something",
+            detail=f"{tool} no longer finds {exemption.finding} there",
+            title="An exception must match a finding",
             mend="Remove the entry.",
         )
         for exemption in mine

@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 ZIZMOR = REPO / ".venv" / "bin" / "zizmor"
 MEND_POLICY = "Narrow the statement; or, if it must stay, say why in terraform/policies/exceptions.yaml."
 MEND_LEAK = (
-    "Revoke it, then remove it. If it opens nothing (an example of AWS's own, say), say so in"
+    "Revoke it, then remove it. If it is not a real secret (such as an example of AWS), say so in"
     " terraform/policies/exceptions.yaml, with its digest as value."
 )
-MEND_INLINE = "Mend it, or write an inline checkov:skip with its reason into the block."
+MEND_INLINE = "Fix it, or add an inline checkov:skip with its reason to the block."
 ITSELF = [
     "arn:aws:kms:us-east-1:123456789012:key/00000000-0000-4000-8000-000000000000",
     "arn:aws:kms:us-east-1:123456789012:alias/itself",
@@ -309,7 +309,7 @@ def _of_zizmor(scan: Scan, found: dict[str, Any]) -> Finding:
         where=route or path.name,
         detail=primary["symbolic"]["annotation"],
         title=found["desc"],
-        mend="Mend the workflow, or write # zizmor: ignore[rule] and the reason behind the line.",
+        mend="Fix the workflow, or add # zizmor: ignore[rule] and the reason at the end of the line.",
         link=found["url"],
     )
 

@@ -1,1 +1,1 @@
-"""What Terraform's JSON of a state or a plan says."""
+"""Reading Terraform's JSON of a state or a plan."""

@@ -1,7 +1,7 @@
-"""The state of the kit as applied to an AWS on this machine, kept by what decides it.
+"""The state of the kit as applied to a local AWS, cached by the digest of its inputs.
 
-Policies that name keys are known only after an apply. An apply takes minutes, so its state is kept under
-``build/applied``: whoever asks for the same again gets it at once.
+Policies that name keys are known only after an apply. An apply takes minutes, so its state is cached under
+``build/applied``.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def applied_state(source: Path, cache_key: str, *, say: Callable[[str], None]) -
     """
 
     def apply(work_dir: Path) -> dict[str, Any]:
-        say("Applying the Terraform to an AWS on this machine, once: this takes minutes.")
+        say("Applying the Terraform to a local AWS, once: this takes minutes.")
         return _apply(source, work_dir, say)
 
     return kept(cache_key, apply)

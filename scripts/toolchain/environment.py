@@ -66,7 +66,7 @@ def environ_of(env: str, environ: Mapping[str, str] = os.environ) -> dict[str, s
         return {**environ, **deployment}
     aws = local_environ()
     if aws is None:
-        raise ToolError("No AWS runs on this machine. Run first: make local-up apply")
+        raise ToolError("The local AWS is not running. Run first: make local-up apply")
     return {**without_aws(environ), **aws, **deployment}
 
 

@@ -72,7 +72,7 @@ def install(folder: Path, manifests: Sequence[Path]) -> None:
     """Install what the manifests lock into ``folder``, by hash, running no package's scripts."""
     node = on_path() or in_wheel()
     if node is None:
-        raise ToolError("Neither PATH nor the locked wheel has a Node.js that runs here.")
+        raise ToolError("Neither PATH nor the locked wheel has a Node.js that runs on this machine.")
     folder.mkdir(parents=True)
     for manifest in manifests:
         shutil.copy(manifest, folder)
@@ -89,8 +89,8 @@ def install(folder: Path, manifests: Sequence[Path]) -> None:
     if done.returncode != 0:
         tail = "\n".join(done.stdout.splitlines()[-15:])
         raise ToolError(
-            f"{' '.join(command)}\n{tail}\nThat failed. Packages come by npm's own configuration:"
-            " see that its registry can be reached (npm config get registry)."
+            f"{' '.join(command)}\n{tail}\nThat failed. Packages are downloaded with npm's own configuration:"
+            " check that its registry can be reached (npm config get registry)."
         )
 
 

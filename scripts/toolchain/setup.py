@@ -3,9 +3,9 @@
     python3 -m scripts.toolchain.setup [--checkov] [--simulator]
 
 Makes ``.venv`` (everything that runs here), ``build/runtime`` (boto3 as the Lambda runtime brings it),
-Terraform and its provider and, asked for, ``.venv-checkov`` and ``build/node`` (the policy simulator, with a
-Node.js of its own where ``PATH`` has none). Each carries a stamp of what it was made from,
-written last: what is up to date costs milliseconds, what was interrupted or is outdated is made anew.
+Terraform and its provider and, if requested, ``.venv-checkov`` and ``build/node`` (the policy simulator, with
+its own Node.js if ``PATH`` has none). Each has a stamp with the digest of its inputs, written last: an
+environment that is up to date is skipped, an interrupted or outdated one is recreated.
 """
 
 from __future__ import annotations
@@ -110,7 +110,7 @@ def pip_install(python: Path, *arguments: str | Path) -> None:
     """Run ``pip install`` by the given Python. Raises ``ToolError`` with what pip said."""
     _run(
         [python, "-m", "pip", "install", "--quiet", *arguments],
-        "Packages come by pip's own configuration: see that its index can be reached (pip config list).",
+        "Packages are downloaded with pip's own configuration: check that its index is reachable (pip config list).",
     )
 
 
@@ -124,7 +124,7 @@ def virtual_environment(*locks: Path, project: bool) -> Callable[[Path], None]:
     def recipe(folder: Path) -> None:
         _run(
             [sys.executable, "-m", "venv", folder],
-            "Is Python's venv module there? On Debian and Ubuntu: apt-get install python3-venv",
+            "Is Python's venv module installed? On Debian and Ubuntu: apt-get install python3-venv",
         )
         python = folder / "bin" / "python"
         for lock in locks:
@@ -184,7 +184,7 @@ def _provider(folder: Path) -> None:
         check=False,
     )
     if done.returncode != 0:
-        raise ToolError(f"{done.stdout}\nTerraform's provider could not be had.")
+        raise ToolError(f"{done.stdout}\nTerraform's provider could not be installed.")
     shutil.rmtree(folder / ".terraform")
 
 
@@ -263,7 +263,7 @@ def set_up(*, checkov: bool = False, simulator: bool = False) -> None:
 def main() -> int:
     """Set up; 0 done, 2 not."""
     parser = argparse.ArgumentParser(
-        prog="python3 -m scripts.toolchain.setup", description="Set up what this kit needs."
+        prog="python3 -m scripts.toolchain.setup", description="Install what this kit needs."
     )
     parser.add_argument(
         "--checkov", action="store_true", help="also the policy scanner, in its own environment"
@@ -278,7 +278,7 @@ def main() -> int:
         print(f"setup: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("\nsetup: interrupted; the next run makes anew what was not finished.", file=sys.stderr)
+        print("\nsetup: interrupted; the next run repeats what was not finished.", file=sys.stderr)
         return 130
     return 0
 

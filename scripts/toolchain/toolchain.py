@@ -117,7 +117,7 @@ def download_terraform(tools: Path = TOOLS, checksums: Path = CHECKSUMS, release
             bundle.extract("terraform", folder / "unpacked")
     except OSError as error:
         raise ToolError(
-            f"{url} cannot be fetched ({error}). Put terraform >= 1.11, < 2 on PATH, or mend the network."
+            f"{url} cannot be fetched ({error}). Put terraform >= 1.11, < 2 on PATH, or fix the network."
         ) from error
     finally:
         partial.unlink(missing_ok=True)
@@ -133,7 +133,7 @@ def terraform_program() -> Path:
     """Return the ``terraform`` to run; raises ``ToolError`` if set-up has not been run."""
     program = find_terraform()
     if program is None:
-        raise ToolError("There is no terraform >= 1.11, < 2 here. Run: make setup")
+        raise ToolError("There is no terraform >= 1.11, < 2. Run: make setup")
     return program
 
 
@@ -204,7 +204,7 @@ def find_provider_mirror(
     if named:
         place = Path(named).expanduser().absolute()
         if not _holds_provider(place, version):
-            raise ToolError(f"TF_PLUGIN_MIRROR={named} holds no {PROVIDER} {version} for {platform_name()}.")
+            raise ToolError(f"TF_PLUGIN_MIRROR={named} has no {PROVIDER} {version} for {platform_name()}.")
         return place
     candidates = mirror_places(environ) if places is None else places
     return next((place for place in candidates if _holds_provider(place, version)), None)

@@ -98,7 +98,7 @@ DOCUMENT = {
         ("natural", "text", "whole number"),
         ("natural", "absent", "whole number"),
         ("time", "offset", "written with Z"),
-        ("time", "day", "is no time"),
+        ("time", "day", "is not a time"),
         ("time", "null", "not a string"),
         ("optional_time", "text", "written with Z"),
         ("sha256", "capitals", "SHA-256"),

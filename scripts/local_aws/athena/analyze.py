@@ -1,13 +1,13 @@
 """From a statement's tree to the DuckDB query that gives Athena's answer.
 
-Names are resolved, types worked out and operators checked by Trino's rules, as Athena does before it runs
-anything: what Athena would refuse is refused here. Only nodes of the types named here are known.
+Names are resolved, types derived and operators checked by Trino's rules, as Athena does before it runs a
+statement: statements that fail in Athena fail here. Only nodes of the types named here are supported.
 
-No name or value of the statement reaches DuckDB as it stands: relations are ``t1``, ``t2``…, columns ``c0``,
-``c1``…, texts are literals escaped by ``quote_text``. https://trino.io/docs/current/sql/select.html
+No name or value of the statement is passed to DuckDB unchanged: relations are ``t1``, ``t2``…, columns
+``c0``, ``c1``…, texts are literals escaped by ``quote_text``. https://trino.io/docs/current/sql/select.html
 """
 
-# ruff: noqa: S608 - writing SQL is the purpose; the docstring says of what it is made
+# ruff: noqa: S608 - writing SQL is the purpose; the docstring says what it is made from
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from scripts.local_aws.athena.types import BIGINT, Type, common_type, quote_text
 
 @dataclass(frozen=True, slots=True)
 class _Relation:
-    """Something in FROM: its SQL, alias and all, and its columns."""
+    """A relation in FROM: its SQL with alias, and its columns."""
 
     sql: str
     fields: tuple[Field, ...]
@@ -39,7 +39,7 @@ def _parsed(view: str) -> object:
 
 
 class Analyzer(Expressions):
-    """Analyses one text; ``database`` is where its names of tables are looked up."""
+    """Analyses one text; ``database`` is the default for table names."""
 
     def __init__(self, statement: Statement, sql: str, database: str) -> None:
         super().__init__(statement, sql)
@@ -157,9 +157,9 @@ class Analyzer(Expressions):
     def _order(
         self, node: exp.Expr, items: Sequence[tuple[str | None, Typed]], scope: Scope, *, among: bool = False
     ) -> str:
-        """Write an ORDER BY; its names mean the query's own columns first, then those of its tables.
+        """Write an ORDER BY; names refer to the query's own columns first, then to those of its tables.
 
-        ``among``: it may only be by the query's own columns, as after DISTINCT.
+        ``among``: only the query's own columns are allowed, as after DISTINCT.
         """
         self.only(node, "expressions")
         own = tuple(Field(name.lower() if name else None, value) for name, value in items)
@@ -196,7 +196,7 @@ class Analyzer(Expressions):
         raise self.error(node, "SYNTAX_ERROR", f"mismatched input {node.name!r}. Expecting: <integer>")
 
     def _ordered(self, node: exp.Expr, rows: Rows, scope: Scope) -> Rows:
-        """Put the ORDER BY and LIMIT of ``node`` around rows whose own are done with."""
+        """Put the ORDER BY and LIMIT of ``node`` around rows that already have their own."""
         if not any(node.args.get(key) for key in ("order", "limit", "offset")):
             return rows
         alias = self.new_name()
@@ -343,7 +343,7 @@ class Analyzer(Expressions):
         default: tuple[str | None, str] | None = None,
         last: Sequence[str] = (),
     ) -> _Relation:
-        """Name a relation's columns by the alias of ``node``, or else by the ``default`` (database, table).
+        """Qualify a relation's columns with the alias of ``node``, or with the ``default`` (database, table).
 
         ``last`` are column names of the alias that sqlglot keeps apart from it.
         """
@@ -414,7 +414,7 @@ class Analyzer(Expressions):
         return converted(rows, stored_types, self.new_name()) or rows
 
     def _unnest(self, node: exp.Unnest, left: _Relation, scope: Scope) -> _Relation:
-        """Put the elements of arrays beside the columns of ``left``, in a way that lets filters through."""
+        """Add the elements of arrays to the columns of ``left``, so that filters can still be pushed down."""
         self.only(node, "expressions", "alias", "offset")
         sources: list[str] = []
         columns: list[Column] = []

@@ -1,7 +1,7 @@
 """Typed DuckDB expressions, and the casts between Athena's types, explicit and implied.
 
-DuckDB converts more, and more kindly, than Athena: what Athena refuses is refused here too, so that a
-statement that runs here runs there. https://trino.io/docs/current/functions/conversion.html
+DuckDB allows more conversions than Athena: those that Athena does not allow fail here too, so that a
+statement that runs here also runs in Athena. https://trino.io/docs/current/functions/conversion.html
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ _NESTED = ("array", "map", "row")
 class Typed:
     """A DuckDB expression and its Athena type.
 
-    ``text``: the text, of a literal. ``domain``: the values it can have, as texts (``None`` if not known).
-    ``instant``: of a time whose zone this engine cannot keep, the time in UTC, which it can; ``sql`` fails
-    where the zone is not UTC.
+    ``text``: the text of a literal. ``domain``: its possible values, as texts (``None`` if not known).
+    ``instant``: the time in UTC, for a time whose zone this engine cannot keep; ``sql`` fails if the zone is
+    not UTC.
     """
 
     sql: str
@@ -56,10 +56,10 @@ def cast_sql(sql: str, to: Type) -> str:
 
 
 def check(condition: str, sql: str, to: Type, complaint: str) -> str:
-    """Return ``sql`` where ``condition`` holds; where not, fail with ``complaint`` (an SQL text).
+    """Return ``sql`` if ``condition`` holds; otherwise fail with ``complaint`` (an SQL text).
 
-    What fails is a cast of the complaint, which DuckDB repeats: unlike ``error()`` it is not volatile and can
-    stand in ``TRY``. ``engine`` finds it again by its brackets.
+    It fails by a cast of the complaint, which DuckDB quotes: unlike ``error()`` it is not volatile and can be
+    used in ``TRY``. ``engine`` finds it by its brackets.
     """
     failure = native("failure", complaint)
     if to != VARCHAR:
@@ -73,9 +73,9 @@ def text(value: str) -> Typed:
 
 
 def coerce(value: Typed, to: Type) -> Typed | None:
-    """Convert as Athena does without being asked; ``None`` if it does not.
+    """Convert implicitly as Athena does; ``None`` if it does not.
 
-    Such a conversion cannot fail, and must be one that DuckDB knows not to, or filters stop at it.
+    Such a conversion cannot fail, and DuckDB must know that, or filters are not pushed down through it.
     """
     if value.type == to:
         return value
@@ -94,7 +94,7 @@ def coerce(value: Typed, to: Type) -> Typed | None:
 
 
 def in_zone(local_sql: str, zone: str) -> str:
-    """Return the moment at which it is this local time in a zone."""
+    """Return the instant of this local time in a zone."""
     minutes = fixed_minutes(zone)
     if minutes is None:
         return f"({local_sql} AT TIME ZONE {quote_text(zone)})"
@@ -106,7 +106,7 @@ def _minus(minutes: int) -> str:
 
 
 def local(value: Typed) -> str:
-    """Return a date or time as a DuckDB timestamp, of the zone that it has."""
+    """Return a date or time as a DuckDB timestamp in its own zone."""
     if value.type.name != "timestamp with time zone":
         return cast_sql(value.sql, TIMESTAMP)
     minutes = fixed_minutes(value.type.zone)
@@ -155,7 +155,7 @@ def zoned_literal(read: Zoned) -> Typed:
 
 
 def try_cast(value: Typed, to: Type) -> Typed:
-    """Return ``TRY_CAST(value AS to)``: NULL where the cast fails."""
+    """Return ``TRY_CAST(value AS to)``: NULL if the cast fails."""
     try:
         cast = explicit_cast(value, to)
     except QueryError as error:
@@ -291,7 +291,7 @@ _SIMPLE_MOMENT = r"\d{4}-\d{2}-\d{2} ([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,3})?
 
 
 def _from_varchar(sql: str, to: Type) -> str | None:
-    """Read a text; what DuckDB reads alike is left to it."""
+    """Read a text; DuckDB does it if its result is the same."""
     kind = "integer" if to.is_integer else to.name
     match kind:
         case "integer":
@@ -324,7 +324,7 @@ def _from_varchar(sql: str, to: Type) -> str | None:
 
 
 def _fast(sql: str, form: str, to: Type, exact: str) -> str:
-    """Return a cast of DuckDB's where the text has a form that it reads as Athena does, or else ``exact``."""
+    """Return DuckDB's cast if it reads the text's form like Athena, otherwise ``exact``."""
     simple = f"CASE WHEN regexp_full_match({sql}, {quote_text(form)}) THEN TRY_{cast_sql(sql, to)} END"
     return f"coalesce({simple}, {cast_sql(exact, to)})"
 

@@ -1,9 +1,9 @@
-"""Delta tables as Athena reads them natively: schema, partitions and files are those of the table's own log.
+"""Delta tables as Athena reads them natively: schema, partitions and files come from the table's own log.
 
-The catalogue says where the table lies, and no more counts: https://docs.aws.amazon.com/athena/latest/ug/delta-lake-tables.html
+Only the table's location in the catalog is used: https://docs.aws.amazon.com/athena/latest/ug/delta-lake-tables.html
 The log: https://github.com/delta-io/delta/blob/master/PROTOCOL.md
 
-What reads logs and files is imported with the first Delta table that is asked: it takes half a second.
+The readers of logs and files are imported with the first Delta table: this takes half a second.
 """
 
 # ruff: noqa: PLC0415 - as above
@@ -52,9 +52,9 @@ _TYPES = {
     "timestamp": TIMESTAMP_TZ,
     "timestamp_ntz": TIMESTAMP,
 }
-"""A timestamp is a moment, as in Trino's connector, from which Athena's comes."""
+"""A timestamp is an instant, as in Trino's connector, on which Athena's is based."""
 _FEATURES = {"timestampNtz"}
-"""What a table may ask of its readers here; Athena knows column mapping besides."""
+"""Reader features supported here; Athena also supports column mapping."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,14 +66,14 @@ class DeltaTable:
     columns: tuple[tuple[str, Type], ...]
     partition_columns: tuple[tuple[str, Type], ...]
     order: tuple[int, ...]
-    """The place of each column of the schema among ``columns``, then ``partition_columns``."""
+    """The index of each column of the schema in ``columns``, then ``partition_columns``."""
     files: Mapping[str, tuple[str | None, ...]] = field(compare=False)
     """By the key of each file of this version, the values of its partition."""
 
     def objects(self, store: Store) -> Iterator[tuple[tuple[str | None, ...], str, int, str]]:
         """Yield values of the partition, key, size and etag of each file.
 
-        Raises ``QueryError`` if one is gone.
+        Raises ``QueryError`` if one no longer exists.
         """
         listed = {key: (size, etag) for key, size, etag in store.list(self.bucket, self.prefix)}
         for key, values in self.files.items():
@@ -100,15 +100,15 @@ class DeltaTable:
 
 
 def is_delta(table: Mapping[str, Any]) -> bool:
-    """Whether a table of the catalogue is a Delta table: Athena's own property says so, or Spark's."""
+    """Whether a table of the catalog is a Delta table, by Athena's or Spark's property."""
     parameters = {name.lower(): value.lower() for name, value in (table.get("Parameters") or {}).items()}
     return "delta" in {parameters.get("table_type"), parameters.get("spark.sql.sources.provider")}
 
 
 def read_delta(table: Mapping[str, Any], bucket: str, prefix: str, store: Store) -> DeltaTable:
-    """Read the log of the table that lies below ``prefix``, which ends in ``/``.
+    """Read the log of the table below ``prefix``, which ends in ``/``.
 
-    Raises ``QueryError`` if there is none, or for what this engine has not.
+    Raises ``QueryError`` if there is none, or for unsupported features.
     """
     import pyarrow as pa
 
@@ -143,7 +143,7 @@ def read_delta(table: Mapping[str, Any], bucket: str, prefix: str, store: Store)
 
 
 def _read_log(name: str, bucket: str, prefix: str, store: Store) -> DeltaLog:
-    """Read the log from a copy of it: ``deltalake`` reads from folders, and the data is not asked for."""
+    """Read the log from a copy of it: ``deltalake`` reads from folders, and does not read the data."""
     from deltalake import DeltaTable as DeltaLog
     from deltalake.exceptions import DeltaError
 

@@ -1,4 +1,4 @@
-"""The engine: one Athena statement in, one result out. It reads, and only reads, what its catalogue names."""
+"""The engine: runs one Athena statement and returns its result. It only reads the tables of its catalog."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ __all__ = [
 
 
 class Engine:
-    """Runs statements over a catalogue and a store; safe to share between threads.
+    """Runs statements over a catalog and a store; thread-safe.
 
     It keeps the rows it has read; an object is read again only when its etag changes.
     """
@@ -70,7 +70,7 @@ class Engine:
         self.close()
 
     def close(self) -> None:
-        """Give back what the engine holds; no statement may run any more."""
+        """Release the engine's resources; no statement may run any more."""
         self._warehouse.close()
 
     def run(
@@ -83,7 +83,7 @@ class Engine:
     ) -> Result:
         """Run one statement.
 
-        ``database`` is where names without one are looked up ("" for none); ``parameters`` are the SQL
+        ``database`` is the default database ("" for none); ``parameters`` are the SQL
         constants for its ``?``; ``scan_limit`` is in bytes.
 
         Raises ``QueryError`` if it fails, ``ScanLimitExceededError`` if it would read more than the limit,
@@ -210,7 +210,7 @@ class _Names:
 
 
 def _domain(values: Iterable[str | None]) -> frozenset[str] | None:
-    """The values that a partition column has; not known if one of them is NULL."""
+    """The values of a partition column; not known if one of them is NULL."""
     found = frozenset(values)
     return None if None in found else frozenset(value for value in found if value is not None)
 
@@ -223,7 +223,7 @@ def _columns(rows: Rows) -> tuple[tuple[str, str], ...]:
 
 
 def _printable(rows: Rows) -> str:
-    """Return the query with the columns that DuckDB's client cannot hand over turned into ones it can."""
+    """Return the query, with columns that DuckDB's client cannot return converted to others."""
     kinds = [column.type for column in rows.columns]
     for kind in kinds:
         for inner in _within(kind)[1:]:
@@ -250,7 +250,7 @@ def _within(kind: Type) -> list[Type]:
 
 
 def _explanation(explained: Explain, rows: Rows, objects: Mapping[str, int]) -> Result:
-    """Say what a statement that Athena would take gives and reads; Athena's own plan is another text."""
+    """Describe the columns and the reads of a valid statement; Athena's own plan has another format."""
     if explained.validate:
         return Result((("Valid", "boolean"),), (("true",),))
     given = ", ".join(f"{name}:{kind}" for name, kind in _columns(rows))
@@ -283,7 +283,7 @@ _FAILURES = (
 
 
 def _query_error(error: duckdb.Error) -> QueryError:
-    """Put DuckDB's complaint in Athena's words, where they are known."""
+    """Translate DuckDB's error into Athena's, if it is known."""
     message = str(error).splitlines()[0]
     # DuckDB cuts long texts short with dots.
     own = re.search(rf"{OPEN}([A-Z_]+): (.*?)(?:{CLOSE}|\.\.\.\"|$)", str(error), re.DOTALL)

@@ -3,7 +3,7 @@
 https://trino.io/docs/current/functions.html and https://trino.io/docs/current/language/types.html
 """
 
-# ruff: noqa: S608 - writing SQL is the purpose; ``analyze`` says of what it is made
+# ruff: noqa: S608 - writing SQL is the purpose; ``analyze`` says what it is made from
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ from scripts.local_aws.athena.types import (
 
 _NOT_ONE_COLUMN = Typed("", UNKNOWN)
 _LISTED = ("boolean", "tinyint", "smallint", "integer", "bigint", "double", "varchar", "date", "timestamp")
-"""Types of which the values survive as texts, for lists of results."""
+"""Types whose values can be converted to text and back, for lists of results."""
 
 
 class Expressions(ABC):
@@ -91,7 +91,7 @@ class Expressions(ABC):
             raise self.error(node, error.code, error.message) from error
 
     def only(self, node: exp.Expr, *known: str) -> None:
-        """Refuse a node with a part that is not known here: what is not understood must not be ignored."""
+        """Reject a node with an unsupported part, so that nothing is ignored."""
         for name, value in node.args.items():
             if value not in (None, False, []) and name not in known:
                 raise self.error(node, "NOT_SUPPORTED", f"{name.strip('_')} in {type(node).__name__.lower()}")
@@ -209,7 +209,7 @@ class Expressions(ABC):
         return [converted for value in values if (converted := coerce(value, found))]
 
     def compare(self, node: exp.Expr, operator: str, left: Typed, right: Typed) -> Typed:
-        """Write a comparison; nothing but a type's own coercions makes two types comparable."""
+        """Write a comparison; two types are comparable only by coercion."""
         if left.type.name == right.type.name == "row":
             return self._compare_rows(node, operator, left, right)
         left, right = comparable(operator, left), comparable(operator, right)
@@ -623,7 +623,7 @@ _COMPARISONS: dict[type[exp.Expr], str] = {
     exp.NullSafeNEQ: "IS DISTINCT FROM",
 }
 _NUMBERS_ONLY = ("=", "<>", "<", ">", "<=", ">=")
-"""Comparisons that hold of no NaN; to DuckDB it is a number like another."""
+"""Comparisons that are false for NaN; DuckDB treats it like another number."""
 _ARITHMETIC: dict[type[exp.Expr], str] = {
     exp.Add: "+",
     exp.Sub: "-",
@@ -678,7 +678,7 @@ _NEVER_FAILING = (
     *(exp.Literal, exp.Boolean, exp.Null, exp.Paren, exp.Column, exp.Identifier, exp.Dot, *_COMPARISONS),
     *(exp.And, exp.Or, exp.Not, exp.Is, exp.Between, exp.In, exp.Like),
 )
-"""What DuckDB knows not to fail, or is no more than what it is made of."""
+"""Expressions that cannot fail for DuckDB, or that only combine their parts."""
 
 
 _DAYS, _HOURS = r"(?P<day>\d+)", r"(?P<hour>\d+)"
@@ -702,7 +702,7 @@ _INTERVALS: dict[str, tuple[str | None, Type]] = {
 
 
 def comparable(operator: str, value: Typed) -> Typed:
-    """Return a value as it is compared: a moment without its zone, a ``char`` without spaces at its end."""
+    """Return a value for comparison: an instant without its zone, a ``char`` without trailing spaces."""
     if value.type.name == "timestamp with time zone":
         return Typed(f"({instant(value)} AT TIME ZONE 'UTC')", TIMESTAMP_TZ)
     if value.type.name == "char":

@@ -1,4 +1,4 @@
-"""What the engine is given, a Glue catalogue and an object store, and what it gives back."""
+"""The engine's interfaces: a Glue catalog, an object store, and results."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Catalog(Protocol):
 
 @runtime_checkable
 class ListingCatalog(Catalog, Protocol):
-    """A catalogue that can also say what it holds, for ``SHOW``."""
+    """A catalog that can also list its contents, for ``SHOW``."""
 
     def databases(self) -> Iterable[str]:
         """Return the names of the databases."""
@@ -57,7 +57,7 @@ class Result:
 
 
 class QueryError(Exception):
-    """A statement that failed, with the code and the words of Athena's ``StateChangeReason``."""
+    """A statement failed, with the code and the message of Athena's ``StateChangeReason``."""
 
     def __init__(self, code: str, message: str) -> None:
         super().__init__(f"{code}: {message}")
@@ -70,7 +70,7 @@ class ScanLimitExceededError(Exception):
 
 
 class CancelledError(Exception):
-    """The statement was stopped before it was done."""
+    """The statement was stopped before it finished."""
 
 
 class Cancellation:
@@ -89,7 +89,7 @@ class Cancellation:
                 self._interrupt()
 
     def bind(self, interrupt: Callable[[], None] | None) -> None:
-        """Say how to interrupt what begins (``None``: nothing). Raises ``CancelledError`` if stopped."""
+        """Set how to interrupt the current step (``None``: nothing). Raises ``CancelledError`` if stopped."""
         with self._lock:
             if self._cancelled:
                 raise CancelledError

@@ -1,8 +1,8 @@
-"""From the text of a statement to a tree, with the parameters of its execution put in.
+"""Parses a statement into a tree, with its execution parameters inserted.
 
-sqlglot's Athena dialect does the parsing, with one change: no function is known to it, so that every call
-keeps the name it was written with and the function table (``functions``) alone decides what it means. sqlglot
-accepts more than Athena does; what the tree no longer shows is refused here, the rest by ``analyze``.
+It uses sqlglot's Athena dialect, with one change: no function is known to it, so that every call keeps its
+name and only the function table (``functions``) decides what it means. sqlglot accepts more than Athena does;
+forms that the tree does not show are rejected here, the others by ``analyze``.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ def parse(sql: str, parameters: Sequence[str] = ()) -> exp.Query | Show | Explai
         raise QueryError("SYNTAX_ERROR", "Only one sql statement is allowed.")
     first = tokens[0].text.upper() if tokens else "<EOF>"
     if first in _OTHER_STATEMENTS:
-        raise QueryError("NOT_SUPPORTED", f"{first}: this engine only reads")
+        raise QueryError("NOT_SUPPORTED", f"{first}: this engine only supports reads")
     if first not in ("SELECT", "WITH", "(", "VALUES"):
         raise QueryError("SYNTAX_ERROR", f"line 1:1: mismatched input '{first}'. Expecting: <query>")
     bound = _bind(tokens, parameters)

@@ -109,7 +109,7 @@ def read_view(table: Mapping[str, Any]) -> View:
 def read_table(table: Mapping[str, Any], now: datetime) -> StoredTable:
     """Read a Glue table of JSON objects. ``now`` is the end of date ranges up to ``NOW``.
 
-    Raises ``QueryError`` for a format or a projection that this engine has not.
+    Raises ``QueryError`` for an unsupported format or projection.
     """
     storage, name = table["StorageDescriptor"], table["Name"]
     serde = storage.get("SerdeInfo") or {}

@@ -1,9 +1,9 @@
-"""The tables' rows in DuckDB, loaded from the store as statements need them, partition by partition.
+"""The tables' rows in DuckDB, loaded from the store on demand, by partition.
 
 Two in-memory databases, neither of which can reach files or network: ``data`` holds the rows, one DuckDB
-table a partition; ``plans`` holds the same tables without rows. A statement is first planned there, each
-table being the UNION ALL of its partitions, the partition columns as constants, so that DuckDB's optimiser
-drops the partitions that its filters exclude; only what is left in the plan is read.
+table per partition; ``plans`` holds the same tables without rows. A statement is first planned there, with
+each table as the UNION ALL of its partitions and partition columns as constants, so that DuckDB's optimiser
+removes the partitions that the filters exclude; only the remaining partitions are read.
 """
 
 # ruff: noqa: S608 - writing SQL is the purpose: names are made here, types and texts are quoted
@@ -28,7 +28,7 @@ from scripts.local_aws.athena.types import TIMESTAMP_TZ, Type, duckdb_type, quot
 
 _BATCH_BYTES = 8_000_000
 _PLANNING = {"expression_rewriter", "filter_pullup", "filter_pushdown", "empty_result_pullup", "cte_inlining"}
-"""What it takes to see which partitions a filter excludes. The other optimisers cost time, and one,
+"""Optimisers that are needed to find the partitions that a filter excludes. The others cost time, and one,
 statistics_propagation, would drop partitions because their tables have no rows here."""
 
 
@@ -189,7 +189,7 @@ class Warehouse:
 
 
 def release_memory() -> None:
-    """Return to the operating system what ended statements worked in; the rows held here stay.
+    """Return memory of finished statements to the operating system; the loaded rows stay.
 
     DuckDB's allocator, one for the process, keeps freed pages for every thread that had some: hundreds of
     megabytes after a join. It returns them when a database closes, whichever that is.

@@ -1,6 +1,6 @@
-"""Firehose's operations on records: moto's, which write each call's at once, replaced by streams that buffer.
+"""Firehose's operations on records, with buffering streams; moto writes the records of each call at once.
 
-And the limits of a call, and the prefixes that are refused, as AWS has them.
+Also AWS's limits of a call, and its checks of prefixes.
 https://docs.aws.amazon.com/firehose/latest/APIReference/API_PutRecordBatch.html
 """
 

@@ -1,7 +1,7 @@
-"""Records wait in their stream's buffer, then are delivered as one object, by a session of the stream's role.
+"""Records are buffered in their stream, then delivered as one object, with a session of the stream's role.
 
-A buffer is full at the size, and due at the age of its first record, that the stream's hints say; nothing
-else has to come for it to be delivered. What cannot be is told to the stream's log and tried again.
+A buffer is delivered at the size, or at the age of its first record, given by the stream's buffering hints.
+Failed deliveries are logged to the stream's log and retried.
 https://docs.aws.amazon.com/firehose/latest/dev/basic-deliver.html
 """
 
@@ -29,7 +29,7 @@ from scripts.local_aws.identity import assume
 
 SESSION_NAME = "AWSFirehoseToS3"
 RETRY_SECONDS = 1.0
-"""Firehose tries again for a day, ever more seldom."""
+"""Firehose retries for a day, with growing delays."""
 _DEFAULT_MIB, _DEFAULT_SECONDS = 5, 300
 _MIB = 1024 * 1024
 

@@ -1,1 +1,1 @@
-"""Lambda functions that really run: the deployed zip, in a process of its own kept warm, as its role."""
+"""Lambda functions that really run: the deployed zip, in its own warm process, with its role."""

@@ -1,4 +1,4 @@
-"""Lambda's Invoke: moto's, which needs Docker, replaced by functions that run here.
+"""Lambda's Invoke, with functions that run here; moto's needs Docker.
 
 https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
 """

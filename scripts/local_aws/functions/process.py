@@ -23,7 +23,7 @@ LogSink = Callable[[list[str]], None]
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """What a process runs, with which environment and role, and where its calls of AWS are written down."""
+    """What a process runs: code, environment, role, and the file in which its AWS calls are recorded."""
 
     handler: str
     task_root: Path
@@ -43,7 +43,7 @@ class Outcome:
 
 
 class FunctionProcess:
-    """A process that serves one invocation at a time. It ends when this one does, however it does."""
+    """A process that serves one invocation at a time. It ends with this process in any case."""
 
     def __init__(self, code: Code, log: LogSink) -> None:
         self._log = log
@@ -82,7 +82,7 @@ class FunctionProcess:
         return self.failure is None and self._process.poll() is None
 
     def invoke(self, event: Any, request_id: str, arn: str, timeout_seconds: float) -> Outcome:
-        """Run the handler; a process that times out or dies is ended, and its outcome says so."""
+        """Run the handler; a process that times out or crashes is ended, and the outcome says so."""
         started = time.monotonic()
         request = {
             "event": event,
@@ -118,11 +118,11 @@ class FunctionProcess:
         return Outcome(str(cast("dict[str, Any]", answer)["payload"]), failed=False, log=lines)
 
     def kill(self) -> None:
-        """Stop the process in the midst of an invocation, which then fails; who invoked it calls ``end``."""
+        """Stop the process during an invocation, which then fails; its caller calls ``end``."""
         self._process.kill()
 
     def end(self) -> None:
-        """Stop the process at once, and let go of it."""
+        """Stop the process at once, and release it."""
         self._process.kill()
         self._process.wait()
         if self._answers >= 0:

@@ -1,4 +1,4 @@
-"""All functions of the account: which processes they have, how they are invoked, what they use.
+"""All functions of the account: their processes, invocations and resource use.
 
 Each function keeps up to two processes warm. A function whose code or configuration changed gets new ones.
 """
@@ -29,9 +29,9 @@ from scripts.local_aws.identity import assume
 MAX_PROCESSES = 2
 ASYNCHRONOUS_RETRIES = 2
 RETRY_SECONDS = 1.0
-"""Lambda waits one minute, then two, before it tries an asynchronous invocation again."""
+"""Lambda waits one minute, then two, before it retries an asynchronous invocation."""
 CALLS = "calls.jsonl"
-"""Beside a function's log, in the home: the calls of AWS it made."""
+"""The file of a function's AWS calls, next to its log."""
 _REPOSITORY_RUNTIME = Path(__file__).resolve().parents[3] / "build" / "runtime"
 
 
@@ -50,7 +50,7 @@ class _Pool:
 
 
 class StoppedError(Exception):
-    """The local AWS is ending: nothing is invoked any more."""
+    """The local AWS is stopping: nothing is invoked any more."""
 
 
 class Functions:
@@ -84,7 +84,7 @@ class Functions:
     def invoke_later(self, function: LambdaFunction, event: Any) -> str:
         """Run the handler soon, and twice more if it fails.
 
-        Then hand the event to its dead-letter queue, and the record of it to its destination on failure.
+        Then send the event to its dead-letter queue, and the invocation record to its on-failure destination.
         """
         request_id = str(uuid.uuid4())
         arguments = (function, event, request_id)
@@ -252,7 +252,7 @@ def _send(target: str, document: Any) -> None:
 def _record_of_failure(
     function: LambdaFunction, event: Any, request_id: str, invocations: int, outcome: Outcome
 ) -> dict[str, Any]:
-    """What a destination is told ("Capturing records of Lambda asynchronous invocations")."""
+    """The invocation record for a destination ("Capturing records of Lambda asynchronous invocations")."""
     return {
         "version": "1.0",
         "timestamp": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),

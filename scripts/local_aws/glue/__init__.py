@@ -1,1 +1,1 @@
-"""Glue jobs that really run: the uploaded script and wheels, in a process of their own, as the job's role."""
+"""Glue jobs that really run: the uploaded script and wheels, in their own process, with the job's role."""

@@ -1,4 +1,4 @@
-"""Glue's job runs: moto's, which end by themselves and run nothing, replaced by runs.
+"""Glue's job runs, which really run; moto's only change their state.
 
 https://docs.aws.amazon.com/glue/latest/dg/aws-glue-api-jobs-runs.html
 """

@@ -46,7 +46,7 @@ class Ending:
 
 
 class RunProcess:
-    """A process that runs one script. It ends when this one does, however it does, and all it started too."""
+    """A process that runs one script. It ends with this process in any case, with all its children."""
 
     def __init__(self, order: Order, environment: dict[str, str], log: LogSink) -> None:
         self._words, words_end = os.pipe()
@@ -70,7 +70,7 @@ class RunProcess:
             stdin.flush()
 
     def wait(self, seconds: float, on_running: Callable[[], None]) -> Ending:
-        """Wait until the run ends; end it after so many seconds. ``on_running`` is told when it runs."""
+        """Wait until the run ends; end it after the timeout. ``on_running`` is called when it starts."""
         deadline = time.monotonic() + seconds
         last: dict[str, Any] = {}
         buffer = b""
@@ -96,7 +96,7 @@ class RunProcess:
         self._kill()
 
     def _ending(self, last: dict[str, Any]) -> Ending:
-        """What the run's last word says; it has none if the process was ended, or ended itself."""
+        """The result in the run's last message; there is none if the process was killed or exited."""
         if "failure" in last:
             state = "SUCCEEDED" if last["failure"] is None else "FAILED"
             return Ending(state, last["failure"] or "", last["traceback"], int(last["peak"]))

@@ -1,6 +1,6 @@
-"""All job runs of the account: how they are started, what Glue says of them, what they leave behind.
+"""All job runs of the account: start, state and logs.
 
-A run is a process of its own; when it ends, EventBridge is told ("Glue Job State Change").
+A run is a process of its own; when it ends, an event is sent to EventBridge ("Glue Job State Change").
 https://docs.aws.amazon.com/glue/latest/dg/aws-glue-api-jobs-runs.html
 """
 
@@ -43,14 +43,14 @@ _SEVERITIES = {
     "TIMEOUT": ("WARN", "Job run timed out"),
     "STOPPED": ("INFO", "Job run stopped"),
 }
-"""By the state a run ends in: what the event about it says."""
+"""Message of the event, by the final state of the run."""
 
 OnEnd = Callable[["JobRun"], None]
 
 
 @dataclass(slots=True)
 class JobRun:
-    """One run. Whoever changes it holds the lock of ``Runs``."""
+    """One run. To change it, hold the lock of ``Runs``."""
 
     job: FakeJob
     job_run_id: str
@@ -194,7 +194,7 @@ class Runs:
             }
 
     def stop(self) -> None:
-        """End every run; nobody is told."""
+        """End every run, without an event."""
         with self._lock:
             self._stopped = True
             for history in self._histories.values():
@@ -205,7 +205,7 @@ class Runs:
     def _run(self, run: JobRun) -> None:
         try:
             ending = self._carry_out(run)
-        except Exception as error:  # noqa: BLE001 - whatever it was, the run has failed
+        except Exception as error:  # noqa: BLE001 - with any exception, the run has failed
             traceback.print_exc()
             ending = Ending("FAILED", f"{type(error).__name__}: {error}")
         for line in (ending.traceback or ending.message).splitlines():

@@ -1,4 +1,4 @@
-"""What moto 5.2.5 does unlike AWS, mended: one module a behaviour, each with the test that states it."""
+"""Fixes for differences between moto 5.2.5 and AWS: one module per behaviour, each with a test."""
 
 from __future__ import annotations
 

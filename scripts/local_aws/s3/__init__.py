@@ -1,1 +1,1 @@
-"""Amazon S3 in front of moto's: one reading of a request, its signer, its payload, and what S3 refuses."""
+"""Amazon S3 in front of moto's: parsing, signatures, payloads, and S3's checks of requests."""

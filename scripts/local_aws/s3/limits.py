@@ -1,4 +1,4 @@
-"""What S3 refuses of a request before it looks at what is stored.
+"""S3's checks of a request that do not depend on stored data.
 
 "Error responses" (Amazon S3 API Reference); "Creating object key names", "Working with object metadata" and
 "Amazon S3 multipart upload limits" (S3 User Guide).

@@ -1,4 +1,4 @@
-"""The payload of a request to S3: whole, as it was signed, and with the checksums that came with it.
+"""The payload of a request to S3: complete, as signed, and with its checksums.
 
 "Signature Calculations for the Authorization Header: Transferring Payload in Multiple Chunks (Chunked
 Upload)" and its page on trailing headers (Amazon S3 API Reference).

@@ -1,6 +1,6 @@
 """Serves S3 requests: moto's S3 behind the call's identity, payload, limits, policy, identifiers and record.
 
-moto's own routing is left out for S3: its patterns refuse a key with a newline, and every call pays for them.
+moto's own routing is not used for S3: its patterns reject a key with a newline, and slow down every call.
 """
 
 from __future__ import annotations

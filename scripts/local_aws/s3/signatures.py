@@ -1,4 +1,4 @@
-"""Who signed a request to S3: Signature Version 4 in a header, in a presigned URL, of a form.
+"""Verifies the signature of a request to S3: Signature Version 4 in a header, a presigned URL or a form.
 
 "Authenticating Requests (AWS Signature Version 4)" (Amazon S3 API Reference). Version 2 is refused, as by
 every bucket made since June 2020.

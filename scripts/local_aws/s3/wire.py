@@ -1,8 +1,8 @@
-"""One reading of a request to S3, and the same request as moto is given it.
+"""Parses a request to S3 once, and rewrites it for moto.
 
-Whoever decides about a call and whoever carries it out must mean the same bucket, key and parameters. So a
-request is read here once, and moto gets one that is written anew from this reading: path-style, each
-parameter once, nothing of a signature, the payload decoded.
+The code that decides about a call and the code that executes it must use the same bucket, key and parameters.
+So a request is parsed here once, and moto gets one rewritten from the result: path-style, each parameter
+once, without signature, with the payload decoded.
 """
 
 from __future__ import annotations

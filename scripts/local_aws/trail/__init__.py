@@ -1,1 +1,1 @@
-"""What CloudTrail does and moto does not: records of calls, log files, and signed digests of them."""
+"""CloudTrail functions that moto lacks: records of calls, log files, and signed digests."""

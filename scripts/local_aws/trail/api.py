@@ -1,4 +1,4 @@
-"""CloudTrail's ListPublicKeys, which moto lacks: who validates digests asks it for the keys of their time.
+"""CloudTrail's ListPublicKeys, which moto lacks: it is needed to validate digests.
 
 https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_ListPublicKeys.html
 """

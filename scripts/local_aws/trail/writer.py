@@ -1,4 +1,4 @@
-"""Logs calls for the trails that ask for them: log files within two seconds, digests by the hour.
+"""Logs calls for the trails that select them: log files within two seconds, digests every hour.
 
 Log files and digests are stored as CloudTrail stores them, and not through the API: no trail logs them.
 """
@@ -50,7 +50,7 @@ class _ChainState:
 
 
 class TrailWriter:
-    """Thread-safe. Delivers by itself from ``start`` to ``stop``, and whenever it is told to."""
+    """Thread-safe. Delivers automatically from ``start`` to ``stop``, and on request."""
 
     def __init__(self, home: Path) -> None:
         self.key: DigestKey = load_or_create(home)

@@ -21,7 +21,7 @@ def unlogged_management_writes(selectors: Mapping[str, Any]) -> str:
     left_out = [_left_out_by_basic(one) for one in basic] + [_left_out_by_advanced(one) for one in advanced]
     logging = [sources for sources in left_out if sources is not None]
     if not logging:
-        return "management writes"
+        return "management write events"
     nowhere = frozenset.intersection(*logging)
     return f"management write events of {', '.join(sorted(nowhere))}" if nowhere else ""
 

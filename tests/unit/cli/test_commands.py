@@ -146,7 +146,7 @@ def test_show_tells_the_story(cloud: Cloud, capsys: Capture) -> None:
     assert "✓ receipt.signature" in told.out
     assert r"with evil\x1b[0m\x0aagent" in told.out
     assert r"2 times by ana\u202e, last 2026-01-15 09:30:00 UTC" in told.out
-    assert f"custody lineage 's3://{RAW}/incoming/a b%3F.csv' tells what was made from it." in told.out
+    assert f"custody lineage 's3://{RAW}/incoming/a b%3F.csv' shows what was made from it." in told.out
 
     told = Told(capsys, "show", version.uri, "-f", "json")
     assert told.document["versions"][0]["stored"] == "current"

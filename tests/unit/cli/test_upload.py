@@ -53,7 +53,7 @@ def test_a_file_is_uploaded_and_its_digest_told(cloud: Cloud, capsys: Capture, t
     status, out, err = run(capsys, file)
     assert status == 1
     assert out.startswith("exists ")
-    assert f"{file}: An object of this key exists." in out
+    assert f"{file}: An object with this key exists." in out
     assert "1 exists. 8 bytes sent" in err
     assert run(capsys, file, "--replace")[0] == 0
 

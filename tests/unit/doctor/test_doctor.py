@@ -213,9 +213,9 @@ def disable_workgroup(cloud: Cloud) -> None:
         (lambda cloud: cloud.put_registry(revoked_at="2026-01-02T00:00:00Z"), "key registry", "revoked"),
         (stop_trail, "trail", "not logging"),
         (delete_trail, "trail", "TrailNotFoundException"),
-        (delete_trail, "management events", "is not there"),
+        (delete_trail, "management events", "does not exist"),
         (stop_trail, "management events", "is not logging"),
-        (log_no_management_writes, "management events", "does not log management writes: nothing hears of"),
+        (log_no_management_writes, "management events", "does not log management write events: no alarm"),
         (delete_gate, "gate", "ResourceNotFoundException"),
         (leave_version, "gate", "1 of customers"),
         (delete_job, "jobs", "EntityNotFoundException"),
@@ -288,13 +288,13 @@ def test_a_trail_of_another_region_alone_hears_nothing_here(cloud: Cloud) -> Non
     deployment = another_trail(cloud, "eu-west-1", everywhere=False)
     found = check(cloud, deployment)["management events"]
     assert found.state is State.BROKEN
-    assert "logs eu-west-1 alone" in found.detail or "is not there" in found.detail
+    assert "logs only eu-west-1" in found.detail or "does not exist" in found.detail
 
 
 def test_the_last_run_of_each_job_is_told(cloud: Cloud) -> None:
     assert (
         check(cloud)["jobs"].detail
-        == "processed-to-analytics never ran yet; raw-to-processed-customers never ran yet"
+        == "processed-to-analytics has not run yet; raw-to-processed-customers has not run yet"
     )
     run(cloud, "FAILED", "first")
     run(cloud, "RUNNING", "")

@@ -104,7 +104,7 @@ def test_a_call_asks_for_one_thing(event: object, request_: object) -> None:
 @pytest.mark.parametrize(
     ("event", "why"),
     [
-        (None, "does not know what null"),
+        (None, "does not know the event null"),
         ([], "does not know"),
         ("customers", "does not know"),
         ({"tables": ["customers"]}, "does not know"),

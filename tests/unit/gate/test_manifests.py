@@ -137,7 +137,7 @@ def good(**changes: Any) -> bytes:
         ("README", good(), "should be"),
         ("0000000001.json", b"{}", "not a string"),
         ("0000000001.json", b"not JSON", "strict JSON"),
-        ("0000000001.json", write_manifest("orders", [entry("a")], START), "manifest of 'orders'"),
+        ("0000000001.json", write_manifest("orders", [entry("a")], START), "manifest for 'orders'"),
         ("0000000001.json", good(bucket="other"), "not an object of its table"),
         ("0000000001.json", good(key="scratch/a"), "not an object of its table"),
     ],

@@ -125,12 +125,16 @@ def test_where_nothing_is_recorded_nothing_is_missed(cloud: Cloud) -> None:
     cloud.put("elsewhere/a.csv")
     story = gather(cloud, key="elsewhere/a.csv")
     assert story.exit_code == 0
-    assert "nothing is recorded" in told(story)["recorded"].words
+    assert "outside the recorded prefixes" in told(story)["recorded"].words
 
 
 @pytest.mark.parametrize(
     ("key", "version_id", "message"),
-    [("incoming/b", None, "know s3://"), (KEY, "another", "know s3://"), ("", None, "no object")],
+    [
+        ("incoming/b", None, "is not in the bucket"),
+        (KEY, "another", "is not in the bucket"),
+        ("", None, "no object"),
+    ],
 )
 def test_what_nobody_knows_is_wrong_use(cloud: Cloud, key: str, version_id: str | None, message: str) -> None:
     cloud.put(KEY)
@@ -141,11 +145,11 @@ def test_what_nobody_knows_is_wrong_use(cloud: Cloud, key: str, version_id: str 
 @pytest.mark.parametrize(
     ("short", "key", "words"),
     [
-        ("raw-data", "incoming/a.csv", "custody lineage s3://{bucket}/incoming/a.csv tells what was made"),
+        ("raw-data", "incoming/a.csv", "custody lineage s3://{bucket}/incoming/a.csv shows what was made"),
         (
             "raw-data",
             "incoming/a';x.csv",
-            "custody lineage 's3://{bucket}/incoming/a'\"'\"';x.csv' tells what",
+            "custody lineage 's3://{bucket}/incoming/a'\"'\"';x.csv' shows what",
         ),
         (
             "processed",

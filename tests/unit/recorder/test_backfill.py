@@ -208,7 +208,7 @@ def test_a_version_is_found_by_its_uri(cloud: Cloud) -> None:
         with pytest.raises(UsageError, match="no object version"):
             find_version(s3, cloud.deployment, location)
     cloud.put("elsewhere/a.csv")
-    with pytest.raises(UsageError, match="nothing is recorded"):
+    with pytest.raises(UsageError, match="outside the recorded prefixes"):
         find_version(s3, cloud.deployment, S3Location(RAW, "elsewhere/a.csv"))
     with pytest.raises(UsageError, match="no object"):
         find_version(s3, cloud.deployment, S3Location(RAW, ""))

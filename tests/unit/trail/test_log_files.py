@@ -203,7 +203,7 @@ def test_an_addendum_tells_of_the_event_it_adds_to() -> None:
 
 def test_a_file_that_unpacks_without_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trail, "MAX_LOG_FILE_BYTES", 1000)
-    with pytest.raises(EvidenceError, match="unpacks to over 1000 bytes"):
+    with pytest.raises(EvidenceError, match="decompresses to over 1000 bytes"):
         parse_log_file(gzip.compress(bytes(1001)))
 
 

@@ -42,23 +42,26 @@ def test_all_management_writes_are_logged(selectors: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("selectors", "unlogged"),
     [
-        (basic(IncludeManagementEvents=False), "management writes"),
-        (basic(ReadWriteType="ReadOnly"), "management writes"),
+        (basic(IncludeManagementEvents=False), "management write events"),
+        (basic(ReadWriteType="ReadOnly"), "management write events"),
         (
             basic(ExcludeManagementEventSources=["kms.amazonaws.com"]),
-            "management writes of kms.amazonaws.com",
+            "management write events of kms.amazonaws.com",
         ),
-        (advanced([{"Field": "eventCategory", "Equals": ["Data"]}]), "management writes"),
-        (advanced([MANAGEMENT, READS]), "management writes"),
-        (advanced([MANAGEMENT, WITHOUT_KMS]), "management writes of kms.amazonaws.com"),
+        (advanced([{"Field": "eventCategory", "Equals": ["Data"]}]), "management write events"),
+        (advanced([MANAGEMENT, READS]), "management write events"),
+        (advanced([MANAGEMENT, WITHOUT_KMS]), "management write events of kms.amazonaws.com"),
         (
             advanced([MANAGEMENT, {"Field": "eventSource", "Equals": ["sts.amazonaws.com"]}]),
-            "management writes",
+            "management write events",
         ),
-        (advanced([MANAGEMENT, {"Field": "eventName", "Equals": ["StopLogging"]}]), "management writes"),
+        (
+            advanced([MANAGEMENT, {"Field": "eventName", "Equals": ["StopLogging"]}]),
+            "management write events",
+        ),
         (
             advanced([{"Field": "eventCategory", "Equals": ["Management"], "NotEquals": ["Data"]}]),
-            "management writes",
+            "management write events",
         ),
     ],
 )

@@ -216,7 +216,7 @@ def test_an_object_that_exists_stays_as_it_is(desk: Desk) -> None:
     path.write_bytes(b"0123456789")
     assert "It has other content, according to the receipt of version" in only(desk.upload(path)).detail
     path.write_bytes(b"0123456789a")
-    assert "It has other content: 10 bytes, this file 11." in only(desk.upload(path)).detail
+    assert "It has other content: 10 bytes, this file has 11." in only(desk.upload(path)).detail
     desk.s3.put_object(
         Bucket=desk.cloud.deployment.buckets["provenance"], Key=first.version.receipt_key, Body=b"{"
     )

@@ -141,7 +141,7 @@ def test_a_refused_object_needs_no_receipt_and_must_be_in_the_manifest(world: Wo
     lake.silver("customers", 2, [], refused=[bad], named=[lake.raw("incoming/c/2")])
     status, _, detail = only(world)
     assert status is Status.FAILED
-    assert "do not name the same: they differ about 2 object versions" in detail
+    assert "does not name the same inputs: they differ in 2 object versions" in detail
 
 
 def test_progress_is_told(holding: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -193,7 +193,7 @@ def test_a_receipt_later_than_the_commit(world: World, lake: Lake, scope_of: Sco
     lake.silver("customers", 1, [entry], committed_at="2026-01-01T00:00:00Z")
     status, severity, detail = only(world, scope=scope_of(world))
     assert (status, severity) == (Status.FAILED, Severity.HIGH)
-    assert "after what was made from it was committed at 2026-01-01T00:00:00Z" in detail
+    assert "after the output was committed at 2026-01-01T00:00:00Z" in detail
 
 
 def test_a_receipt_stored_after_a_document_that_says_it_is_of_later(
@@ -217,7 +217,7 @@ def test_a_receipt_that_does_not_hold(world: World, lake: Lake, scope_of: ScopeO
     world.tamper(receipt, world.read(receipt.bucket, receipt.key).replace(b'"sig":"', b'"sig":"AA'))
     status, severity, detail = only(world, scope=scope_of(world))
     assert (status, severity) == (Status.FAILED, Severity.CRITICAL)
-    assert f"The receipt of {entry.version.uri}, which it names as input, does not hold: The" in detail
+    assert f"The receipt of {entry.version.uri}, which it names as input, is not valid: The" in detail
 
 
 def test_a_receipt_that_somebody_else_signed(world: World, lake: Lake, scope_of: ScopeOf) -> None:
@@ -227,7 +227,7 @@ def test_a_receipt_that_somebody_else_signed(world: World, lake: Lake, scope_of:
     lake.silver("customers", 1, [replace(lake.raw("incoming/c/2", b"x"), version=drop.version)])
     status, severity, detail = only(world, scope=scope_of(world))
     assert (status, severity) == (Status.FAILED, Severity.CRITICAL)
-    assert "does not hold: The signing key" in detail
+    assert "is not valid: The signing key" in detail
 
 
 def test_an_object_that_is_gone_since_is_no_matter_of_lineage(
@@ -358,7 +358,7 @@ def test_an_input_whose_document_is_deleted_has_none(world: World, lake: Lake) -
     world.s3.delete_object(Bucket=place.bucket, Key=place.key, VersionId=place.version_id)
     found = {finding.detail.partition(",")[0] for finding in lineage_findings(check(world))}
     assert f"It was made from {lake.uri('customers')}@2" in found
-    assert f"Of 1 versions of the table from {lake.uri('customers')}@2 on" in found
+    assert f"No lineage document covers 1 versions of the table from {lake.uri('customers')}@2 on" in found
 
 
 def test_a_commit_that_no_document_tells_of(world: World, lake: Lake) -> None:

@@ -739,7 +739,7 @@ def test_a_prefix_tells_of_the_receipts_in_it_and_no_others(world: World) -> Non
 
 
 def test_a_bucket_that_is_not_of_the_lake_is_wrong_use(world: World) -> None:
-    with pytest.raises(UsageError, match="not a bucket"):
+    with pytest.raises(UsageError, match="not a data bucket"):
         check(world, scope=S3Location(world.provenance, ""))
 
 
@@ -1083,7 +1083,7 @@ def test_a_mistyped_prefix_checks_nothing(world: World) -> None:
     sentence = nothing_checked(check(world, scope=S3Location(world.raw, "incoming/b")))
     assert f"s3://{world.raw}/incoming/b" in sentence
     sentence = nothing_checked(check(world, scope=S3Location(world.raw, "incomming/")))
-    assert "nothing is recorded" in sentence
+    assert "outside the recorded prefixes" in sentence
     assert f"s3://{world.raw}/incoming/" in sentence
 
 
@@ -1092,7 +1092,7 @@ def test_an_object_outside_the_recorded_prefixes_is_not_checked(world: World, ve
     world.drop("incoming/a", b"x")
     put = world.put("other/secret.csv", b"x").version
     scope = S3Location(world.raw, put.key, None if version_id is None else put.version_id)
-    assert "nothing is recorded" in nothing_checked(check(world, scope=scope))
+    assert "outside the recorded prefixes" in nothing_checked(check(world, scope=scope))
 
 
 def test_a_named_version_that_is_not_there_is_a_finding(world: World) -> None:

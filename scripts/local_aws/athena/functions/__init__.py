@@ -1,9 +1,9 @@
-"""The functions of Athena that this engine has, and what each means in DuckDB.
+"""The functions of Athena that this engine supports, translated to DuckDB.
 
-The tables are the allow-list: a function that is not in them does not run, whatever DuckDB makes of its name.
-Where DuckDB's function of the same name differs from Athena's, the entry restores Athena's meaning, in SQL or
-by a function of ``natives``. What Athena has and this engine has not is ``NOT_SUPPORTED``; what Athena has
-not either is not registered, in Athena's words. ``functions.tsv`` lists all of Athena's functions.
+The tables are the allow-list: a function that is not in them does not run, even if DuckDB has one of that
+name. If DuckDB's function differs from Athena's, the entry restores Athena's semantics, in SQL or by a
+function of ``natives``. A function that only Athena has is ``NOT_SUPPORTED``; any other unknown function
+fails with Athena's own error. ``functions.tsv`` lists all of Athena's functions.
 https://docs.aws.amazon.com/athena/latest/ug/functions-env3.html, https://trino.io/docs/current/functions.html
 """
 

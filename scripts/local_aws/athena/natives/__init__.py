@@ -1,7 +1,7 @@
-"""What DuckDB has not, or has otherwise: functions of Trino in Python, called from the SQL that runs here.
+"""Trino functions that DuckDB lacks or implements differently, in Python, called from SQL.
 
-Each module is a subject. A function takes and gives values, never NULL among its arguments, and fails with
-``QueryError`` in Trino's words; ``register`` makes known to a database what a statement calls by ``native``.
+There is one module per subject. A function is never called with NULL, and fails with ``QueryError`` and
+Trino's message; ``register`` registers the functions that a statement calls by ``native`` in a database.
 """
 
 from __future__ import annotations

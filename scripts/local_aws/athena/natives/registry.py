@@ -1,7 +1,7 @@
-"""The Python functions that a database knows, by name.
+"""The Python functions of a database, by name.
 
-What one of them does not support it says twice: it fails, and it notes that under the statement, which
-``TRY`` cannot undo. Else the statement would go on with a NULL where Athena has an answer.
+A function reports an unsupported case twice: it fails, and it records that for the statement, which ``TRY``
+cannot undo. Otherwise the statement would continue with NULL where Athena has a value.
 """
 
 from __future__ import annotations
