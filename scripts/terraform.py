@@ -539,7 +539,7 @@ class Terraform:
             words = "failed; the changes made so far are in the state."
         if _EXISTS.search(said):
             way_out = _START_AGAIN if self.is_local else _IMPORT
-            words += f" Resources that exist but are not in the state come from an apply that was killed. {way_out}"
+            words += f" Resources that are not in the state come from an apply that was killed. {way_out}"
         return words
 
 

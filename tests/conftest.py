@@ -1,6 +1,6 @@
-"""What holds for every test: no property fails because the machine was busy, and an interrupt interrupts.
+"""Settings of every test: no property fails on a busy machine, and an interrupt always works.
 
-A shell has what it starts in the background ignore interrupts, and so all that the tests start.
+A shell lets background processes ignore interrupts, and with them all that the tests start.
 """
 
 from __future__ import annotations

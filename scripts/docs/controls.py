@@ -55,7 +55,7 @@ class Measure(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Line(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One line of a framework: its number, its requirement, the measures that support it, what is left to you."""
+    """One line of a framework: number, requirement, measures that support it, what is left to you."""
 
     line: str
     asks: str

@@ -110,7 +110,7 @@ def pip_install(python: Path, *arguments: str | Path) -> None:
     """Run ``pip install`` by the given Python. Raises ``ToolError`` with what pip said."""
     _run(
         [python, "-m", "pip", "install", "--quiet", *arguments],
-        "Packages are downloaded with pip's own configuration: check that its index is reachable (pip config list).",
+        "pip uses its own configuration: check that its package index is reachable (pip config list).",
     )
 
 

@@ -1,4 +1,4 @@
-"""What IAM's own simulator is asked: calls its model accepts, and answers brought back to their rows."""
+"""IAM's own simulator: its model accepts the calls, and answers are assigned to their rows."""
 
 from __future__ import annotations
 
@@ -134,8 +134,8 @@ def test_requests_that_differ_in_their_action_share_a_call_and_pages_are_read(ia
     ("request_", "reason"),
     [
         (ask("sts:AssumeRole", resource=ROLE), "no trust policies"),
-        (ask(principal="s3.amazonaws.com"), "never a service or nobody"),
-        (ask(principal=ANONYMOUS), "never a service or nobody"),
+        (ask(principal="s3.amazonaws.com"), "not a service or an anonymous caller"),
+        (ask(principal=ANONYMOUS), "not a service or an anonymous caller"),
         (ask("kms:Decrypt", resource=f"arn:aws:kms:us-east-1:{HERE}:key/1"), "no key policies"),
         (ask("s3:PutObject", resource_account=THERE, resource_policy=None), "another account"),
         (ask(), ""),

@@ -1,4 +1,4 @@
-"""The matrix as a file: large enough, every row with its own reason, and nothing said twice."""
+"""The matrix as a file: large enough, every row with its own reason, and without duplicates."""
 
 from __future__ import annotations
 
@@ -59,8 +59,8 @@ def test_no_context_is_named_for_nobody(matrix: Matrix) -> None:
     ("rows", "message"),
     [
         ("  - deny: role/etl s3:GetObject raw-data/a\n", "has no why"),
-        ("  - deny: role/etl s3:GetObject\n    why: w\n", "a row says who, what and on which resource"),
-        ("  - forbid: role/etl s3:GetObject raw-data/a\n    why: w\n", "a row is one allow or deny"),
+        ("  - deny: role/etl s3:GetObject\n    why: w\n", "a row must say who, what and on which resource"),
+        ("  - forbid: role/etl s3:GetObject raw-data/a\n    why: w\n", "a row needs one allow or deny"),
         (
             "  - allow: role/etl s3:GetObject a\n    deny: role/etl s3:GetObject a\n    why: w\n",
             "one allow or deny",
@@ -76,7 +76,7 @@ def test_no_context_is_named_for_nobody(matrix: Matrix) -> None:
         (
             "  - deny: role/etl s3:GetObject raw-data/a\n    why: w\n"
             "  - allow: role/etl s3:GetObject raw-data/a\n    why: v\n",
-            "asks the same twice",
+            "has the same question twice",
         ),
     ],
 )

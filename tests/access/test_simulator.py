@@ -1,4 +1,4 @@
-"""The simulator held to answers that AWS documents: what the matrix says is worth as much as these."""
+"""The simulator gives the results that AWS documents: the matrix can only be as reliable as these."""
 
 from __future__ import annotations
 

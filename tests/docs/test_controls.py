@@ -1,4 +1,4 @@
-"""The map of controls is current, and what it names is there; whatever is not is found."""
+"""The map of controls is up to date, and everything that it names exists; missing references are found."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def test_lines_and_measures_that_miss_each_other_are_found(controls: Controls, p
     changed = Controls(spare, [msgspec.structs.replace(first, lines=lines), *others])
     assert list(dangling(changed, project)) == [
         f"SOC 2 {one.line}: there is no measure hope.",
-        f"SOC 2 {two.line}: nothing supports it; leave it out.",
+        f"SOC 2 {two.line}: nothing supports it: leave it out.",
         *(f"{name}: no line names it." for name in _unused(changed)),
     ]
 
@@ -167,7 +167,7 @@ def test_data_that_cannot_be_read_is_refused(old: str, new: str, words: str) -> 
     [
         ("{data}", "{page}", ["--check"], 0, ""),
         ("{data}", "old", ["--check"], 1, "is not what the data says. Run: make docs"),
-        ("{data}", "old", [], 0, "is written anew"),
+        ("{data}", "old", [], 0, "has been updated"),
         ("{dangling}", "{page}", [], 1, "trail: there is no claim trail.events."),
         ("measures: {}", "{page}", [], 2, "cannot be read"),
     ],

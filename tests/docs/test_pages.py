@@ -1,4 +1,4 @@
-"""The pages a person reads: their links lead somewhere, and what they name is there."""
+"""The documentation: its links work, and what it names exists."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def anchors(page: Path) -> set[str]:
 
 
 def dead_links(page: Path, text: str) -> Iterator[str]:
-    """The links of a page that lead nowhere; those to other sites are not followed."""
+    """The broken links of a page; links to other sites are not followed."""
     for link in _LINK.findall(_FENCE.sub("", text)):
         if re.match(r"[a-z]+:", link):
             continue

@@ -1,4 +1,4 @@
-"""The runbook has a section for whatever can fail, and its commands are such as the programs take."""
+"""The runbook has a section for everything that can fail, and its commands are valid."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ ANY_COMMAND = {"--cli-binary-format"}
 
 
 class Unreachable:
-    """An AWS STS that does not answer: no other stage is asked then, and each says so."""
+    """An AWS STS that does not answer: then no other stage is checked, and each says so."""
 
     def get_caller_identity(self) -> dict[str, str]:
         raise EndpointConnectionError(endpoint_url="https://sts")
@@ -47,7 +47,7 @@ def stages() -> list[str]:
 
 
 def gaps(text: str) -> Iterator[str]:
-    """What a runbook has no place for, and places for what there is not."""
+    """Missing sections of a runbook, and sections for things that do not exist."""
     for what, wanted, found in (
         ("claims", list(Claim), named(text, "Findings of `custody verify`")),
         ("stages", stages(), named(text, "Stages of `custody doctor`")),
@@ -81,7 +81,7 @@ def _aws(service: str) -> Any:
 
 
 def mistakes(words: list[str]) -> Iterator[str]:
-    """What a command says that its program does not know."""
+    """Words of a command that its program does not know."""
     options = {word.partition("=")[0] for word in words if word.startswith("-")}
     if words[0] == "aws":
         model = _aws(words[1])

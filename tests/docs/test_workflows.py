@@ -33,7 +33,7 @@ def oldest_python() -> str:
 
 
 def faults(text: str) -> Iterator[str]:
-    """What is wrong with a workflow, a sentence each."""
+    """A sentence for each problem of a workflow."""
     for action, comment in _USES.findall(text):
         if not _PINNED.fullmatch(action):
             yield f"{action} is not pinned to a commit"

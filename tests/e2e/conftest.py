@@ -32,7 +32,7 @@ def pipeline() -> Iterator[Pipeline]:
 
 @pytest.fixture(scope="session")
 def landed(pipeline: Pipeline) -> list[Landed]:
-    """The sample data set, dropped, recorded and delivered by the trail."""
+    """The sample data set, uploaded, recorded and delivered by the trail."""
     dropped = pipeline.drop_sample()
     pipeline.await_receipts([entry.version for entry in dropped])
     pipeline.deliver_trail()
@@ -41,17 +41,17 @@ def landed(pipeline: Pipeline) -> list[Landed]:
 
 @dataclass
 class Made:
-    """What became tables, what must not have, and what the alerts' topic said meanwhile."""
+    """The delivered data, objects that must not become rows, and the alerts so far."""
 
     customers: Delivery
     events: Delivery
     corrected: int
     """How many customers were corrected."""
     bereft: ObjectVersion
-    """Its receipt is gone; until ``pending_until`` (seconds since the epoch) it may be on its way."""
+    """Its receipt is deleted; until ``pending_until`` (seconds since the epoch) it counts as pending."""
     pending_until: float
     forged: ObjectVersion
-    """A byte of its receipt is another."""
+    """A byte of its receipt is changed."""
     documents: dict[str, list[dict[str, Any]]]
     """The lineage documents of the first run, by table."""
     _sqs: Any
@@ -70,7 +70,7 @@ class Made:
 
 
 def drop_customer(pipeline: Pipeline, key: str, customer_id: str) -> ObjectVersion:
-    """Drop a file of one customer under ``key``."""
+    """Upload a file of one customer under ``key``."""
     body = customers_csv(1, seed=1).replace(b"C00001", customer_id.encode())
     bucket = pipeline.deployment.buckets["raw-data"]
     answer = pipeline.client("s3").put_object(Bucket=bucket, Key=key, Body=body)
@@ -96,7 +96,7 @@ def lake(pipeline: Pipeline) -> Lake:
 
 @pytest.fixture(scope="session")
 def made(lake: Lake, landed: list[Landed], tmp_path_factory: pytest.TempPathFactory) -> Made:
-    """Customers and events, dirty as they come, made into silver and gold, past two objects without proof."""
+    """Customers and events, with dirty rows, made into silver and gold; two objects lack valid receipts."""
     pipeline = lake.pipeline
     sqs, sns = pipeline.client("sqs"), pipeline.client("sns")
     queue_url = sqs.create_queue(QueueName="heard-of-alerts")["QueueUrl"]

@@ -85,7 +85,7 @@ def data_resources(world: World, documents: list[State]) -> dict[str, str]:
 
 
 def unasked(matrix: Matrix, state: State, beside: list[State]) -> set[str]:
-    """What the matrix leaves out of a state.
+    """Roles and resources of a state that the matrix does not cover.
 
     Roles without an allowed and a denied row, or without both for their trust policy; resources without a
     row; buckets without a row that denies requests without TLS and one that denies the administrator.
@@ -158,7 +158,7 @@ def edit(
 
 
 def without(*sids: str) -> Callable[[list[Statement]], None]:
-    """Return a change that takes statements away; they must have been there."""
+    """Return a change that removes statements; they must exist."""
 
     def change(statements: list[Statement]) -> None:
         assert {statement["Sid"] for statement in statements} >= set(sids)

@@ -1,4 +1,4 @@
-"""The alarms of management calls, tried by CloudTrail's events: no trail of this machine logs such calls."""
+"""The alarms for management events, tested with CloudTrail's events: no local trail logs such calls."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ pytestmark = pytest.mark.xdist_group("pipeline")
 
 
 def test_whoever_assumes_the_emergency_role_is_heard(pipeline: Pipeline) -> None:
-    """And nobody who assumes another one."""
+    """And no role other than the emergency role."""
     sqs, sns = pipeline.client("sqs"), pipeline.client("sns")
     url = sqs.create_queue(QueueName="heard-of-emergency")["QueueUrl"]
     arn = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])["Attributes"]["QueueArn"]
@@ -36,7 +36,7 @@ def test_whoever_assumes_the_emergency_role_is_heard(pipeline: Pipeline) -> None
 
 
 def assumed(role_arn: str) -> dict[str, Any]:
-    """What of CloudTrail's record of AssumeRole rules ask for: a management event that reads."""
+    """The fields of CloudTrail's record of AssumeRole that rules match: a read-only management event."""
     return {
         "eventSource": "sts.amazonaws.com",
         "eventName": "AssumeRole",

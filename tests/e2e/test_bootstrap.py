@@ -1,7 +1,7 @@
-"""``make bootstrap`` on the local AWS: the bucket that keeps the state, and who may touch it.
+"""``make bootstrap`` on the local AWS: the bucket of the state, and who may access it.
 
 The provider waits most of a minute for a bucket's lifecycle, whatever the server does. The pipeline's own
-deployment does that; the copy of the code that is applied here goes without.
+deployment does that; the copy of the code that is applied here has no lifecycle.
 """
 
 from __future__ import annotations

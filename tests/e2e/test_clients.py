@@ -1,8 +1,8 @@
-"""Other people's clients of S3 and Athena: what works on AWS works here, and what AWS refuses is refused.
+"""Third-party clients of S3 and Athena: what works on AWS works here, and what AWS denies is denied.
 
-Each uploads as a producer under his own name; every upload gets its receipt and a ``verified`` row that says
-who. What each calls besides is read from the trail and put to the policies of the deployment, which the local
-AWS does not enforce: that is what ``docs/clients.md`` tells.
+Each uploads as a producer with its own name; every upload gets its receipt and a ``verified`` row with that
+name. All calls of a client are read from the trail and evaluated with the policies of the deployment, which
+the local AWS does not enforce: ``docs/clients.md`` has the results.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ ACTIONS = {
     "PutObject": {"s3:PutObject"},
     "UploadPart": {"s3:PutObject"},
 }
-"""What a call that the trail has takes of a policy."""
+"""The IAM action of an event in the trail."""
 PYTHON = (
     "boto3",
     "boto3[crt]",
@@ -147,7 +147,7 @@ class Uploads:
                 return [*_CURL, *fields, "-F", f"file=@{file}", form["url"]]
 
     def signer(self, client: str, version: str = "s3v4") -> Any:
-        """What signs for the client. boto3 signs URLs by version 2 in us-east-1 unless it is told not to."""
+        """The signing client. boto3 signs URLs with version 2 in us-east-1 by default."""
         environ = self.environ(client)
         return boto3.client(
             "s3",
@@ -241,7 +241,7 @@ def test_no_presigned_url_and_no_checksum_is_bent(uploads: Uploads) -> None:
 
 
 def calls_of(uploads: Uploads) -> dict[str, set[str]]:
-    """What the clients called, by the action that it takes of a policy, as the trail has it."""
+    """The calls of the clients in the trail, by IAM action."""
     s3, bucket = uploads.pipeline.client("s3"), uploads.pipeline.deployment.buckets["cloudtrail-log"]
     clients = {session_of(client): client for client in NAMES}
     calls: dict[str, set[str]] = {client: set() for client in NAMES}

@@ -1,4 +1,4 @@
-"""The data, end to end: uploaded and streamed, recorded, let through, made into tables, traced back."""
+"""The data, end to end: uploaded and streamed, recorded, handed out, made into tables, traced back."""
 
 from __future__ import annotations
 

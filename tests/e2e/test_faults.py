@@ -1,4 +1,4 @@
-"""Faults: duplicates, reordering, objects that are gone, messages that mean nothing, and sheer size."""
+"""Faults: duplicates, reordering, deleted objects, malformed messages, and large objects."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def recorder_name(pipeline: Pipeline) -> str:
 
 
 def await_idle(pipeline: Pipeline, timeout_seconds: float = 600) -> None:
-    """Wait until every event was handled: none is held back, none waits, none is in flight."""
+    """Wait until every event was processed: none is delayed, visible or in flight."""
     deadline = time.monotonic() + timeout_seconds
     while time.monotonic() < deadline:
         status = pipeline.aws.admin("status")

@@ -31,7 +31,7 @@ def state(pipeline: Pipeline) -> State:
 
 @pytest.fixture(scope="module")
 def uses(pipeline: Pipeline, landed: list[Landed], made: Made, state: State) -> set[Use]:
-    """What the data made functions and jobs do; beside it a second message, and an object that is gone."""
+    """What functions and jobs did for the data, for a duplicate message and for a deleted object."""
     assert landed
     assert made
     gone = ObjectVersion(pipeline.deployment.buckets["raw-data"], "incoming/gone.csv", "no-such-version")

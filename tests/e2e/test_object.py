@@ -1,4 +1,4 @@
-"""One object, end to end: dropped, hashed, signed, recorded, witnessed, joined, verified; tampered with."""
+"""One object, end to end: uploaded, hashed, signed, recorded, logged, joined, verified; tampered with."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def drop(pipeline: Pipeline, key: str, body: bytes, bucket: str = "raw-data") ->
 
 @dataclass
 class Bereft:
-    """An object whose receipt is gone; it may be on its way until a time, in seconds since the epoch."""
+    """An object without its receipt, and until when it counts as pending, in seconds since the epoch."""
 
     version: ObjectVersion
     pending_until: float

@@ -1,6 +1,7 @@
-"""What an environment may have besides, locally: people in Identity Center, Lake Formation, a network.
+"""Optional parts of an environment, locally: people in Identity Center, Lake Formation, a network.
 
-Each module is applied by itself, in a root made here: it does what it says, settles, and can be taken back.
+Each module is applied separately, in a root made here: it works, plans no further change, and can be
+destroyed.
 """
 
 from __future__ import annotations
@@ -100,7 +101,7 @@ resource "aws_glue_catalog_database" "this" {
 
 
 class Applied:
-    """The root above, applied; clients to look at what is there."""
+    """The root above, applied; with clients to examine it."""
 
     def __init__(self, folder: Path, environ: dict[str, str]) -> None:
         self._folder = folder

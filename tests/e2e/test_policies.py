@@ -1,4 +1,4 @@
-"""What the plan could not say yet: the policies that name keys, as applied, and whom the buckets refuse."""
+"""What a plan does not know: the policies that name keys, as applied, and whom the buckets deny."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def refused(pipeline: Pipeline, short: str, role_arn: str) -> bool:
 
 @pytest.mark.parametrize("short", PLACES)
 def test_a_bucket_refuses_whom_it_does_not_name(pipeline: Pipeline, short: str) -> None:
-    """Whatever their own policies say: here IAM's are not enforced, so that the bucket alone decides."""
+    """Whatever their own policies allow: IAM is not enforced here, so that only the bucket policy decides."""
     stranger = pipeline.client("iam").create_role(
         RoleName=f"stranger-to-{short}",
         AssumeRolePolicyDocument=json.dumps(

@@ -140,14 +140,14 @@ class Deployed:
         return dict(json.loads(answer["SecretString"]))
 
     def password(self) -> str:
-        """The current one, once a rotation has made it so."""
+        """The current version, once a rotation has made it current."""
         eventually(lambda: self.value().get("password") == self.accounts.passwords["loader"] is not None)
         return self.value()["password"]
 
 
 @pytest.fixture(scope="module")
 def deployed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployed]:
-    """Planned, and that plan applied: the first rotation follows by itself."""
+    """Planned, and the plan applied: the first rotation follows automatically."""
     folder = tmp_path_factory.mktemp("root")
     accounts_folder = tmp_path_factory.mktemp("accounts")
     with account_server(accounts_folder, None) as accounts, LocalAws(folder / "aws") as aws:

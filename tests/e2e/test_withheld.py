@@ -1,6 +1,6 @@
-"""What the gate leaves and the jobs refuse, end to end; and what becomes of it once it is mended.
+"""What the gate withholds and the jobs refuse, end to end; and how it is resolved.
 
-After the other tests of the data: what lost its receipt before them is past the watermark by now.
+It runs after the other tests of the data: the object whose receipt was deleted is past the watermark by then.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.xdist_group("pipeline")
 
 
 def test_what_is_not_proven_is_left_named_and_alarmed(pipeline: Pipeline, lake: Lake, made: Made) -> None:
-    """Without a receipt, with a changed one, and with bytes that changed after it: none is processed."""
+    """Without a receipt, with a changed one, and with bytes changed later: none is processed."""
     replaced = drop_customer(pipeline, "incoming/customers/2026-01-18.csv", "C77001")
     honest = drop_customer(pipeline, "incoming/customers/2026-01-19.csv", "C77002")
     pipeline.await_receipts([replaced, honest])
@@ -44,7 +44,7 @@ def test_what_is_not_proven_is_left_named_and_alarmed(pipeline: Pipeline, lake: 
 def test_what_is_proven_later_is_let_through_and_the_gate_says_so(
     pipeline: Pipeline, lake: Lake, made: Made
 ) -> None:
-    """After the test before: one object gets its receipt, the other is taken away."""
+    """After the previous test: one object gets its receipt, the other is deleted."""
     done = pipeline.custody("record", made.bereft.uri)
     assert done.returncode == 0, done.stderr
     pipeline.client("s3").delete_object(
@@ -56,7 +56,7 @@ def test_what_is_proven_later_is_let_through_and_the_gate_says_so(
         "FROM customers"
     )
     assert (row["later"], row["never"]) == (1, 0)
-    # What a job withheld stays told of until it is replaced or decided upon.
+    # What a job withheld is reported until it is replaced or decided upon.
     last = made.alerts()[-1]
     assert "withholds 1 object version of the table customers" in last
     assert "2026-01-18.csv" in last
@@ -65,7 +65,7 @@ def test_what_is_proven_later_is_let_through_and_the_gate_says_so(
 
 
 def test_a_data_engineers_decision_ends_what_is_withheld(pipeline: Pipeline, lake: Lake, made: Made) -> None:
-    """After the test before: the one object that a job withheld is given up, by a recorded decision."""
+    """After the previous test: the object that a job withheld is dismissed by a recorded decision."""
     refused = {
         (found["bucket"], found["key"], found["version_id"])
         for document in lake.documents("processed", "customers")

@@ -1,4 +1,4 @@
-"""The gate as AWS Lambda runs it: on S3, KMS, Glue and SNS as moto has them."""
+"""The gate as AWS Lambda runs it, with S3, KMS, Glue and SNS of moto."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ SETTINGS = {
 
 @dataclass
 class Context:
-    """What AWS Lambda tells a function of its call."""
+    """AWS Lambda's context object."""
 
     function_name: str = "custody-local-gate"
     memory_limit_in_mb: int = 1769
@@ -88,7 +88,7 @@ def world(new_world: Callable[[], World], monkeypatch: pytest.MonkeyPatch) -> Wo
 
 
 def start() -> Any:
-    """Start the function anew, as a cold start does."""
+    """Import the function again, like a cold start."""
     sys.modules.pop("gate.handler", None)
     return importlib.import_module("gate.handler")
 

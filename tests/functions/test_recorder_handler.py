@@ -33,7 +33,7 @@ SETTINGS = (
 
 @dataclass
 class Context:
-    """What AWS Lambda tells a function of its call."""
+    """AWS Lambda's context object."""
 
     function_name: str = "custody-local-recorder"
     memory_limit_in_mb: int = 1769
@@ -68,13 +68,13 @@ def _environment(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def start() -> Any:
-    """Start the function anew, as a cold start does."""
+    """Import the function again, like a cold start."""
     sys.modules.pop("recorder.handler", None)
     return importlib.import_module("recorder.handler")
 
 
 def call(*bodies: str) -> list[str]:
-    """The numbers of the messages that failed."""
+    """The numbers of the failed messages."""
     event = {
         "Records": [
             {
@@ -174,7 +174,7 @@ def test_what_was_wrong_with_a_message_is_logged(caplog: pytest.LogCaptureFixtur
 
 @pytest.fixture
 def hidden() -> Iterator[list[dict[str, Any]]]:
-    """What the function says to Amazon SQS of messages that failed."""
+    """What the function reports to Amazon SQS about failed messages."""
     said: list[dict[str, Any]] = []
     boto3.setup_default_session()
     assert boto3.DEFAULT_SESSION is not None

@@ -1,4 +1,4 @@
-"""The rotator as AWS Lambda starts it and as Secrets Manager calls it."""
+"""The rotator as AWS Lambda starts it and Secrets Manager invokes it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SETTINGS = {
 
 @dataclass
 class Context:
-    """What AWS Lambda tells a function of its call."""
+    """AWS Lambda's context object."""
 
     function_name: str = "custody-local-rotator"
     memory_limit_in_mb: int = 256
@@ -44,7 +44,7 @@ def _lambda(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def start() -> Any:
-    """Start the function anew, as a cold start does."""
+    """Import the function again, like a cold start."""
     sys.modules.pop("rotator.handler", None)
     return importlib.import_module("rotator.handler")
 

@@ -1,6 +1,6 @@
-"""Documents gone wrong, made from documents that are right: values replaced, and bytes changed by chance.
+"""Invalid documents, made from valid ones: values replaced, and bytes changed at random.
 
-What stands here is harmless to outside software: it is small, and no known attack on a reader.
+These are harmless to other software: they are small, and not a known attack on a reader.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ RAW = {
     "unended": b'"',
     "name twice": b'{"a":1,"a":2}',
 }
-"""Bytes that stand where a value would, and are no JSON, or none that everybody reads alike."""
+"""Bytes in place of a value that are not JSON, or that JSON readers interpret differently."""
 
 WHOLE = {
     "nothing": b"",
@@ -117,7 +117,7 @@ def documents(document: Any) -> Iterator[Any]:
 
 
 def texts(document: Any) -> Iterator[bytes]:
-    """The same as bytes, and with what is no JSON in the place of every value."""
+    """The same as bytes, also with invalid JSON in place of every value."""
     for wrong in documents(document):
         yield json.dumps(wrong).encode()
     for path in _places(document):
@@ -128,7 +128,7 @@ def texts(document: Any) -> Iterator[bytes]:
 
 
 def scrambled(data: bytes, count: int, seed: str) -> Iterator[bytes]:
-    """Bytes changed, left out, put in and doubled by chance, the same each time."""
+    """Bytes changed, removed, inserted and duplicated at random, the same each time."""
     chance = random.Random(seed)
     for _ in range(count):
         changed = bytearray(data)

@@ -1,7 +1,7 @@
-"""Whatever bytes a parser is given, it reads them or raises an error of ours, and nothing else.
+"""With any bytes, a parser either succeeds or raises an error of this package.
 
-What comes out is used as its callers use it: a value that breaks whoever takes it is as bad as an exception.
-Inputs that once broke a parser, and others of their kind, are kept in ``corpus/``.
+The result is used as its callers use it: a value that breaks a caller is as bad as an exception. Inputs that
+once broke a parser, and similar ones, are in ``corpus/``.
 """
 
 from __future__ import annotations
@@ -216,7 +216,7 @@ PARSERS = [
 
 
 def harmless(parser: Parser, data: bytes) -> None:
-    """Have the parser read, and see that nothing but an error of ours comes out."""
+    """Let the parser read, and check that it raises only errors of this package."""
     try:
         parser.read(data)
     except CustodyError as error:

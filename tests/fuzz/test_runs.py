@@ -1,4 +1,4 @@
-"""No run ends because of one subject: what is wrong elsewhere is found all the same."""
+"""No run ends because of one subject: problems elsewhere are still found."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def new_world() -> Iterator[Callable[[], World]]:
 
 @pytest.fixture
 def tampered(new_world: Callable[[], World]) -> tuple[World, ObjectVersion]:
-    """A world with one object that was tampered with: what must be found in spite of all else."""
+    """A world with one object that was tampered with, which must be found in any case."""
     world = new_world()
     world.drop("incoming/good.csv", b"good")
     version = world.drop("incoming/z-tampered.csv", b"good")

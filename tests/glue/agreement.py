@@ -1,4 +1,4 @@
-"""All that transforms make of one data set, as lines of text: what two engines must agree on.
+"""The results of all transforms for one data set, as lines of text: two engines must agree on them.
 
 Run as a program it does so on Spark, in a process of its own: PySpark cannot be Spark and Spark Connect
 in one.

@@ -1,4 +1,4 @@
-"""A lake in a folder: what the ETL's tests run on, besides an engine."""
+"""A lake in a folder, for tests of the ETL."""
 
 from __future__ import annotations
 

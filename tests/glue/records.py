@@ -1,4 +1,4 @@
-"""The records of a whole object, one after the other: what the batches of ``columns`` must agree with."""
+"""The records of a whole object, one by one: the batches of ``columns`` must agree with them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the kit is measured against does the same work."""
+"""The benchmark's reference does the same work as the kit."""
 
 from __future__ import annotations
 

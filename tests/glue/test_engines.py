@@ -1,4 +1,4 @@
-"""Spark, as Glue runs it, and pysail make the same of the same data, row for row."""
+"""Spark, as in Glue, and pysail give the same result for the same data, row by row."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ import sys
 
 
 def test_gate_and_command_line_need_neither_spark_nor_boto3() -> None:
-    """What reads manifests, contracts and lineage runs where there is no engine."""
+    """Reading manifests, contracts and lineage needs no engine."""
     code = (
         "import sys\n"
         "for name in ('pyspark', 'pyarrow', 'numpy', 'boto3', 'botocore', 'pysail', 'deltalake'):\n"

@@ -1,4 +1,4 @@
-"""The jobs as Glue starts them, on Amazon S3 as moto has it: parameters, versions, tables, lineage."""
+"""The jobs as Glue starts them, with moto's Amazon S3: parameters, versions, tables, lineage."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def rows(table: str) -> list[dict[str, Any]]:
 
 
 def test_from_raw_versions_to_gold(s3: S3Client, session: tuple[SparkSession, Stage]) -> None:
-    """An older version is read though a newer one is there; the lineage leads from gold to raw versions."""
+    """An older version is read although there is a newer one; the lineage leads from gold to raw versions."""
     key = "incoming/customers/a b%+ž/2026-01-15.csv"
     entry = put(s3, key, customers(customer(1, first="Recorded"))[0])
     put(s3, key, customers(customer(1, first="Newer"))[0])
@@ -169,7 +169,7 @@ def test_an_object_that_is_replaced_or_gone_is_not_processed(
 def test_what_amazon_s3_does_not_say_clearly_stops_the_run(
     s3: S3Client, session: tuple[SparkSession, Stage]
 ) -> None:
-    """A bucket that is not there, as access that is denied, says nothing of the version."""
+    """A missing bucket, like denied access, says nothing about the version."""
     entry = put(s3, "incoming/customers/2026-01-21.csv", customers(customer(11))[0])
     elsewhere = ObjectVersion("nowhere", entry.version.key, entry.version.version_id)
     manifest = gate(s3, "customers", dataclasses.replace(entry, version=elsewhere))

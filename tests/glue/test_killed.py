@@ -1,7 +1,7 @@
-"""Jobs that are killed, wherever they are: the next run comes out as if nothing had been.
+"""Jobs that are killed at any point: the next run has the same result as without the kill.
 
-The engine is in the process that is killed, so it may be in the middle of writing a table. What is killed is
-a fork of a process that has everything imported: starting one costs more than the job.
+The engine is in the killed process, so it may be in the middle of writing a table. The killed process is a
+fork of one that has everything imported: starting a new one takes longer than the job.
 """
 
 from __future__ import annotations
@@ -58,12 +58,12 @@ def say(step: str) -> None:
 
 
 def main() -> None:
-    """For each line ``<job> <folder>``, fork, say the process, its steps and its end."""
+    """For each line ``<job> <folder>``, fork, and report the process, its steps and its end."""
     raw = pickle.loads(Path(sys.argv[1]).read_bytes())  # noqa: S301 - written by the test
     child = None
     for line in sys.stdin:
         if line == GO:
-            continue  # nobody took it: who was to is dead
+            continue  # the reader is dead
         if child:
             os.waitpid(child, 0)
         job, folder = line.split()
@@ -73,7 +73,7 @@ def main() -> None:
             with pysail_session() as (spark, stage):
                 work(job, Lake(spark, FolderStore(), folder, stage, say), raw)
             os._exit(0)
-        end = os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)  # so its number stays its own
+        end = os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)  # so that its number is not reused
         assert end
         print(f"ended {end.si_status if end.si_code == os.CLD_EXITED else -end.si_status}", flush=True)
 
@@ -133,7 +133,7 @@ def forking(given: Path) -> Iterator[Jobs]:
 
 
 def facts(lake: Lake, job: str) -> list[object]:
-    """What must be the same: the rows of all tables, and what the documents say of rows."""
+    """What must be the same: the rows of all tables, and the row counts in the documents."""
     tables: list[object] = [rows(lake.table(name).frame()) for name in TABLES[job]]
     for name in (STREAM,) if job == "silver" else GOLD:
         table = lake.table(name)

@@ -1,4 +1,4 @@
-"""Raw to processed, on pysail: what becomes of every row, exactly once whatever happens on the way."""
+"""Raw to processed, on pysail: the result for every row, exactly once in all cases."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ MakeLake = Callable[..., Lake]
 
 
 class CrashError(Exception):
-    """The machine goes away."""
+    """The process ends here."""
 
 
 def crash_at(step: int) -> Callable[[str], None]:
@@ -219,7 +219,7 @@ def test_a_crash_at_any_step_loses_and_doubles_nothing(make_lake: MakeLake, raw:
 
 
 def assert_every_document_is_true(lake: Lake, number: int) -> None:
-    """One document a manifest, each with a version of its own that is there; and its OpenLineage event."""
+    """One document per manifest, each with its own existing version and OpenLineage event."""
     silver = lake.table("customers")
     found = published(lake.store, silver.uri)
     assert len({item.id for item in found}) == len({item.delta_version for item in found}) == number
@@ -256,7 +256,7 @@ def test_a_run_that_was_cut_off_before_openlineage_is_completed(lake: Lake, raw:
 
 
 def spoil(raw: Raw, entry: Entry) -> str:
-    """Put other rows in the place of a version's; return what is to be said of it."""
+    """Replace a version's rows; return the expected message."""
     body = b"".join(customers(customer(8), customer(9)))
     (raw.folder / entry.version.version_id).write_bytes(body)
     wanted = f"{entry.size_bytes} bytes with {entry.sha256}"
@@ -336,7 +336,7 @@ def test_what_was_merged_before_it_was_changed_is_taken_back(
 def test_days_that_are_taken_back_are_days_that_change(
     make_lake: MakeLake, raw: Raw, cut_off: tuple[int, ...], between: bool
 ) -> None:
-    """Gold may have been made from them meanwhile; also if a run that took them back was cut off itself."""
+    """Gold may have been made from them meanwhile; also if a run that undid them was interrupted itself."""
     lake = make_lake()
     earlier, good, other, later, even_later = (
         raw.put(f"{EVENTS}2026/01/1{day}/e", [event(f"day-{day}", f"2026-01-1{day}T10:00:00Z").encode()])
@@ -529,7 +529,7 @@ def test_a_country_is_read_by_any_of_its_spellings(lake: Lake, raw: Raw) -> None
 
 
 def test_a_forged_document_does_not_make_a_manifest_done(lake: Lake, raw: Raw) -> None:
-    """Wherever it lies, also where the run's own would: the gate names it, and the run disregards it."""
+    """At any key, also that of the run's own document: the gate names it, and the run disregards it."""
     first = raw.put(f"{CUSTOMERS}2026-01-12.csv", customers(customer(1)))
     version = process(lake, [first], raw, RULES)["outputs"][0]["delta_version"]
     entry = raw.put(f"{CUSTOMERS}2026-01-13.csv", customers(customer(2)))

@@ -1,4 +1,4 @@
-"""The jobs read times by the rules that evidence is read by: one text, one moment."""
+"""The jobs read times by the same rules as evidence: a text always means the same instant."""
 
 from __future__ import annotations
 

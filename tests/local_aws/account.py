@@ -1,4 +1,4 @@
-"""What the tests of the local AWS do with an account: clients, names, queues and their messages."""
+"""Helpers for tests of the local AWS: clients, names, queues and their messages."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ REGION = "us-east-1"
 _numbers = itertools.count(1)
 
 PATIENCE_SECONDS = 300.0
-"""How long what must come may take: long enough for a busy machine, as nothing waits longer than it must."""
+"""Timeout for expected events: long enough for a busy machine; tests wait only as long as necessary."""
 
 
 class Account:

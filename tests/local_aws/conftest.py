@@ -1,4 +1,4 @@
-"""Two servers for all these tests: the local AWS, and moto as it comes, to show that each patch is needed."""
+"""Two servers for all these tests: the local AWS, and unpatched moto, to show that each patch is needed."""
 
 from __future__ import annotations
 
@@ -59,6 +59,6 @@ def moto(moto_process: subprocess.Popen[str]) -> Account:
 
 @pytest.fixture
 def calm(server: LocalAws) -> Iterator[None]:
-    """Whatever chaos a test asks for ends with it."""
+    """Chaos that a test enables ends with the test."""
     yield
     server.admin("events", duplicate=1, shuffle=None)

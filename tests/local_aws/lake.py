@@ -1,4 +1,4 @@
-"""A catalogue and a store in memory, for tests of the engine alone."""
+"""A catalog and a store in memory, for tests of the engine only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Requests to S3 as a client without an SDK makes them, and as none should."""
+"""Requests to S3 without an SDK, both valid and invalid ones."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ class Answer:
 
     @property
     def code(self) -> str:
-        """The error's code; empty for an answer that is none."""
+        """The error code; empty for a successful response."""
         found = re.search(rb"<Code>(.*?)</Code>", self.body)
         return found[1].decode() if found else ""
 
 
 @dataclass
 class Client:
-    """Signs and sends; what a test wants otherwise it changes between the two."""
+    """Signs and sends requests; a test may change a request between the two."""
 
     account: Account
     access_key: str = OPERATOR_ACCESS_KEY

@@ -245,7 +245,7 @@ def test_a_result_is_read_back_as_it_was(cloud: Cloud, value: str | None) -> Non
 
 
 def test_a_deleted_result_is_gone(cloud: Cloud) -> None:
-    """Athena keeps none but the one in S3."""
+    """Athena stores results only in S3."""
     execution = cloud.run("SELECT a FROM t")
     query = execution["QueryExecutionId"]
     cloud.s3.delete_object(Bucket="results", Key=f"ruled/{query}.csv")
@@ -399,7 +399,7 @@ def test_a_prepared_statement_can_be_deleted(cloud: Cloud) -> None:
 
 
 def test_moto_alone_finds_nothing(moto: Account) -> None:
-    """Without the patch a statement about nothing succeeds, and nothing has rows."""
+    """Without the patch even invalid statements succeed, and no statement returns rows."""
     client = moto.client("athena")
     started = client.start_query_execution(QueryString="SELECT 1 FROM nowhere", WorkGroup="primary")
     query = started["QueryExecutionId"]

@@ -1,4 +1,4 @@
-"""Delta tables in the local Athena: what their log says is what a query sees."""
+"""Delta tables in the local Athena: a query sees the state of their log."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Athena's functions: each that this engine has is shown to run, each that it lacks says so."""
+"""Athena's functions: each supported one runs, and each unsupported one fails with that reason."""
 
 from __future__ import annotations
 

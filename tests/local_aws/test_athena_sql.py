@@ -1,4 +1,4 @@
-"""What a statement means: Athena's answer, where DuckDB alone has another, and what Athena refuses."""
+"""Semantics of statements: Athena's results where DuckDB's differ, and statements that fail in Athena."""
 
 # ruff: noqa: E501 - a statement stands on one line with its answer
 
@@ -346,7 +346,7 @@ def test_nothing_but_reading_of_tables(lake: Lake, sql: str) -> None:
 
 
 def test_the_databases_reach_no_file_whoever_asks(lake: Lake) -> None:
-    """What the analysis lets no statement say would fail all the same."""
+    """What the analysis rejects would fail anyway."""
     for database in (lake.engine._warehouse._data, lake.engine._warehouse._plans):
         for sql in ("SELECT * FROM read_text('/etc/passwd')", "COPY (SELECT 1) TO '/tmp/stolen'"):
             with pytest.raises(duckdb.PermissionException):

@@ -1,4 +1,4 @@
-"""What a table is: its rows, its partitions, what of it is read, and views."""
+"""Tables: rows, partitions, which objects are read, and views."""
 
 # ruff: noqa: E501 - a statement stands on one line with its answer
 

@@ -1,8 +1,8 @@
-"""Trino's answers at the edges: ``trino/<subject>.txt`` has a line for each, ``expression => value``.
+"""Trino's results for edge cases: ``trino/<subject>.txt`` has a line for each, ``expression => value``.
 
-``queries.rows`` has statements with their rows. ``NULL`` is NULL, and ``!`` stands before what the refusal
-says. The answers are those of Trino's source and documentation; of formats of dates and numbers those of
-Joda-Time and ``java.util.Formatter``.
+``queries.rows`` has statements with their rows. ``NULL`` is NULL, and ``!`` precedes an error message. The
+results are from Trino's source and documentation; formats of dates and numbers are those of Joda-Time and
+``java.util.Formatter``.
 """
 
 from __future__ import annotations

@@ -100,7 +100,7 @@ def put(account: Account, source: str, **detail: Any) -> dict[str, Any]:
 
 
 def one_rule_after_another(account: Account) -> None:
-    """Put an event for two rules, the first to a function, the second to a queue."""
+    """Send an event for two rules, the first with a function as target, the second with a queue."""
     source = account.name("source")
     url, queue = account.queue()
     function = account.function("def handler(event, context): ...")

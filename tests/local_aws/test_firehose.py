@@ -1,4 +1,4 @@
-"""Firehose as its clients see it: buffering, names, limits; what moto does instead is shown beside it."""
+"""Firehose for its clients: buffering, names, limits; with moto's behaviour for comparison."""
 
 from __future__ import annotations
 

@@ -36,7 +36,7 @@ def is_running(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    # A zombie has ended, though nobody has waited for it.
+    # A zombie has ended, although its parent has not waited for it.
     with contextlib.suppress(FileNotFoundError):
         return "\nState:\tZ" not in Path(f"/proc/{pid}/status").read_text()
     return Path("/proc").is_dir() is False
@@ -58,7 +58,7 @@ def parent(home: Path) -> Iterator[tuple[subprocess.Popen[str], str]]:
 
 
 def busy_function(endpoint: str, home: Path) -> int:
-    """The process of a function in the midst of an invocation."""
+    """The process of a function during an invocation."""
     account = Account(endpoint)
     name = account.function(SLEEP, timeout=600)
     account.client("lambda").invoke(FunctionName=name, InvocationType="Event", Payload=b"{}")
@@ -98,7 +98,7 @@ def test_a_killed_server_takes_its_functions_along(tmp_path: Path) -> None:
         worker = busy_function(aws.endpoint, tmp_path)
         os.kill(server["pid"], signal.SIGKILL)
         eventually(lambda: not is_running(worker) and running_server(tmp_path) is None)
-    # What the killed one left behind is no obstacle.
+    # Files of the killed one do not matter.
     with LocalAws(tmp_path) as aws:
         assert aws.admin("status")["functions"] == {}
 
@@ -176,11 +176,11 @@ def test_up_leaves_it_running_and_down_ends_it(tmp_path: Path) -> None:
         assert again.stderr.count("\n") == 1
     finally:
         ended = run(tmp_path, "down")
-    assert (ended.returncode, ended.stderr) == (0, "The local AWS has ended.\n")
+    assert (ended.returncode, ended.stderr) == (0, "The local AWS has stopped.\n")
     with pytest.raises(requests.ConnectionError):
         requests.post(f"{endpoint}/_local/status", timeout=PATIENCE_SECONDS)
     none = run(tmp_path, "down")
-    assert (none.returncode, none.stderr) == (0, f"No local AWS runs in {tmp_path}.\n")
+    assert (none.returncode, none.stderr) == (0, f"No local AWS is running in {tmp_path}.\n")
 
 
 def test_a_stale_announcement_is_not_believed(tmp_path: Path) -> None:

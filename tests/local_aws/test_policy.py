@@ -147,7 +147,7 @@ SSO = "arn:aws:iam::123456789012:role/aws-reserved/sso.amazonaws.com"
     ids=["named", "named by its beginning", "another permission set", "a stranger", "a service", "anonymous"],
 )
 def test_who_is_not_named_is_refused_but_for_services(context: dict[str, str], denied: bool) -> None:
-    """The deny that a bucket has for strangers. It lets the anonymous pass, whom no statement lets in."""
+    """A bucket's deny for other principals. It does not match anonymous callers, whom no statement allows."""
     statement = {
         "Effect": "Deny",
         "Principal": "*",

@@ -1,4 +1,4 @@
-"""What Secrets Manager does when a secret is rotated, with functions that really run."""
+"""Rotation by Secrets Manager, with functions that really run."""
 
 from __future__ import annotations
 

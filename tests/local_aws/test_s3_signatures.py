@@ -1,4 +1,4 @@
-"""Who signed: what a signature does not cover, or covers no more, is refused with S3's code."""
+"""Signatures: requests that a signature does not cover fail with S3's error code."""
 
 from __future__ import annotations
 

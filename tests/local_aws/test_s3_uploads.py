@@ -1,4 +1,4 @@
-"""Uploads: by which way, with which checksum, within which limits; what is refused leaves nothing."""
+"""Uploads: ways, checksums and limits; a refused upload stores nothing."""
 
 from __future__ import annotations
 
@@ -275,7 +275,7 @@ def test_s3_adds_a_checksum_of_its_own(client: Client, bucket: str) -> None:
 
 
 def upload(aws: Account, bucket: str, key: str, bodies: list[bytes], **options: Any) -> dict[str, Any]:
-    """Upload in parts, naming in the end what S3 said of each."""
+    """Upload in parts, and complete the upload with what S3 returned for each."""
     s3 = aws.client("s3")
     upload_id = s3.create_multipart_upload(Bucket=bucket, Key=key, **options)["UploadId"]
     place = {"Bucket": bucket, "Key": key, "UploadId": upload_id}
@@ -363,7 +363,7 @@ def test_an_upload_is_of_its_own_key(aws: Account, bucket: str) -> None:
         with pytest.raises(ClientError, match="NoSuchUpload"):
             call()
     answer = Client(aws).call("PUT", f"/{bucket}/open", b"x", uploadId=upload_id)
-    assert answer.code == "InvalidArgument"  # neither a part nor a whole
+    assert answer.code == "InvalidArgument"  # neither a part nor an object
     assert stored(aws, bucket) == []
 
 

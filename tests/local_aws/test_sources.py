@@ -11,7 +11,7 @@ import pytest
 from scripts.local_aws import LocalAws
 from tests.local_aws.account import Account, eventually
 
-# Keeps each batch it gets, says that messages with "bad" in them failed, and fails whole on "worse".
+# Keeps each batch it gets, reports messages with "bad" in them as failed, and fails completely on "worse".
 KEEP = """
 import json, os, uuid, boto3
 s3 = boto3.client("s3")
@@ -179,7 +179,7 @@ def test_events_come_twice_and_in_any_order(aws: Account, server: LocalAws) -> N
 
 @pytest.mark.usefixtures("calm")
 def test_a_burst_of_objects_is_handled_once_each(aws: Account, server: LocalAws) -> None:
-    """What the recorder does, in short: read, then create once."""
+    """The recorder in short: read, then create once."""
     code = """
 import json, os, boto3
 from urllib.parse import unquote_plus

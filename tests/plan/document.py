@@ -1,4 +1,4 @@
-"""The plan of ``local``, as what a reviewer asks of it: resources, policies, and what is not known yet."""
+"""The plan of ``local``, for reviewers: resources, policies, and unknown values."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ UNKNOWN = "(known after apply)"
 
 @dataclass(frozen=True)
 class Statement:
-    """One statement of a policy document. What the plan does not know yet stands as ``UNKNOWN``."""
+    """One statement of a policy document, with ``UNKNOWN`` for values that the plan does not know."""
 
     document: str
     sid: str
@@ -30,7 +30,7 @@ class Statement:
 
     @property
     def in_boundary(self) -> bool:
-        """Whether it caps what others give, and gives nothing."""
+        """Whether it is a boundary, which limits and grants nothing."""
         return self.document.startswith("module.boundary[")
 
     @property
@@ -136,10 +136,10 @@ def _expressions(module: dict[str, Any], prefix: str) -> Iterator[tuple[str, dic
 
 
 def _unknown_where_configured(unknown: Any, expression: Any) -> bool:
-    """Whether something unknown stands where the code has an expression.
+    """Whether an expression of the code is unknown.
 
-    A block of the code (a dict of expressions, or a list of such) is followed into; what only the provider
-    computes is not asked for.
+    Blocks of the code (a dict of expressions, or a list of such) are included; attributes that only the
+    provider computes are not.
     """
     if not unknown or expression is None:
         return False

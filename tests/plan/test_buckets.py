@@ -255,7 +255,7 @@ def test_every_bucket_refuses_whom_it_does_not_name(plan: PlanDocument, short: s
 def test_a_prefix_has_one_writer(
     plan: PlanDocument, short: str, prefix: str, writer: str, unless: set[str]
 ) -> None:
-    """Who writes there, and without which of the headers of a conditional write nobody does."""
+    """Who writes there, and which headers of a conditional write are required."""
     found = denials(plan, short)
     word = prefix.removesuffix("/").capitalize()
     others = found[f"NobodyElseCreatesUnder{word}"]

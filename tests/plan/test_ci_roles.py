@@ -1,8 +1,8 @@
 """The roles by which workflows plan and apply may do what the provider does for each resource in the plan.
 
 The calls are those in the provider's own log (``TF_LOG_PROVIDER=DEBUG``) of an apply, a plan that refreshes,
-and a destroy; what it does only when something changes is from its source. A type that is not here fails: say
-what the provider reads and changes of it, and let the roles.
+and a destroy; calls that it makes only on changes are from its source. A type that is missing here fails: add
+the calls that read and change it, and allow them to the roles.
 """
 
 from __future__ import annotations
@@ -406,7 +406,7 @@ def workflows() -> dict[str, Any]:
 
 
 def allowed(workflows: dict[str, Any], role: str) -> list[dict[str, Any]]:
-    """The statements by which a role is given something."""
+    """The statements that allow something to a role."""
     made = roles(workflows)[f"{PREFIX}-{role}"]
     return [
         statement
@@ -421,7 +421,7 @@ def listed(value: str | list[str]) -> list[str]:
 
 
 def gives(given: list[dict[str, Any]], action: str, arn: str) -> bool:
-    """Whether a statement names action and resource; under which conditions is the matrix's to say."""
+    """Whether a statement names action and resource; the access matrix tests the conditions."""
     return any(
         any(fnmatchcase(action, pattern) for pattern in listed(statement["Action"]))
         and any(fnmatchcase(arn, pattern) for pattern in listed(statement["Resource"]))
@@ -438,7 +438,7 @@ def filled(calls: Calls, change: dict[str, Any]) -> str:
 
 
 def missing(given: list[dict[str, Any]], plan: PlanDocument, *, changes: bool) -> set[str]:
-    """What the provider does to resources of the plan and nothing allows."""
+    """Calls of the provider on resources of the plan that nothing allows."""
     found = set()
     for change in plan.changes:
         if change["mode"] != "managed" or change["type"] in OF_BOOTSTRAP:

@@ -1,7 +1,8 @@
-"""Two deployments in one account, whose names begin alike, do not reach into each other.
+"""Two deployments in one account with similar names cannot access each other.
 
-A pattern of ours is laid on what a neighbour calls its own. A name holds no hyphen (``variables.tf``), or
-``custody-local-*`` would also be what the deployment ``custody-local`` in ``prod`` calls its own.
+The patterns of one deployment are matched with the names of the other. A name has no hyphen
+(``variables.tf``), or ``custody-local-*`` would also match the names of a deployment ``custody-local`` in
+``prod``.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ def strings(plan: PlanDocument) -> set[str]:
 
 
 def granting(document: dict[str, Any]) -> Iterator[str]:
-    """Yield every string of a policy by which it gives something, or excuses somebody from a refusal."""
+    """Yield every string of a policy with which it allows something, or exempts somebody from a deny."""
     for policy in policies(document):
         for statement in statements(policy.document):
             parts = {**statement, "Resource": None} if statement["Effect"] == "Deny" else statement
@@ -46,13 +47,13 @@ def _strings(value: Any) -> Iterator[str]:
 
 
 def called(text: str, prefix: str) -> str:
-    """What a deployment of this prefix calls a thing that matches a pattern of ours."""
+    """A name of a deployment with this prefix that matches one of our patterns."""
     own = text.replace(PREFIX, prefix).replace(PREFIX.replace("-", "_"), prefix.replace("-", "_"))
     return own.replace("*", "x").replace("?", "x")
 
 
 def reached(strings: Iterable[str], neighbour: str) -> Iterator[tuple[str, str]]:
-    """Yield each pattern that bears our name and matches something of the neighbour's, and what."""
+    """Yield each pattern with our name that matches a name of the neighbour, and that name."""
     ours = [text for text in strings if re.search("custody[-_]local", text)]
     theirs = sorted({called(text, neighbour) for text in ours})
     for text in ours:
@@ -73,7 +74,7 @@ def test_a_pattern_that_does_is_found(strings: set[str]) -> None:
 
 
 def test_a_name_that_could_be_another_deployments_is_refused(strings: set[str]) -> None:
-    """It would be reached; so neither the root nor bootstrap takes it, nor a module that makes patterns."""
+    """It would match; so neither the root nor bootstrap accepts it, nor a module that makes patterns."""
     assert list(reached(strings, BEGINS_ALIKE))
     name = re.compile(r'variable "name" \{.*?regex\("(.*?)", var\.name\)', re.DOTALL)
     for root in ("terraform", "terraform/bootstrap"):

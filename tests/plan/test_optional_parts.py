@@ -1,4 +1,4 @@
-"""The kit with all that is off by default, planned with every policy known."""
+"""The kit with all optional parts, planned with every policy known."""
 
 from __future__ import annotations
 
@@ -198,7 +198,7 @@ def test_an_endpoint_leads_to_this_account_alone(plans: dict[str, Plan]) -> None
 
 
 def uncapped(role: Role) -> set[str]:
-    """What a role's policies allow and its boundary does not, conditions left aside."""
+    """What a role's policies allow but its boundary does not, without conditions."""
     assert role.boundary is not None
     cap = [each for each in statements(role.boundary.document) if each["Effect"] == "Allow"]
     return {

@@ -1,4 +1,4 @@
-"""Who may do what, read from the plan: nobody has more than is written here."""
+"""Who may do what, read from the plan: nobody has more permissions than listed here."""
 
 from __future__ import annotations
 
@@ -118,13 +118,13 @@ def test_the_recorder_may_do_this_and_no_more(plan: PlanDocument) -> None:
             "logs:CreateLogStream",
             "logs:PutLogEvents",
         ],
-        # Which keys these are stands in the references below: their ids are random.
+        # Which keys these are is in the references below: their ids are random.
         UNKNOWN: ["kms:Decrypt", "kms:GenerateDataKey", "kms:Sign"],
     }
 
 
 def test_each_key_is_named_by_its_own_arn(plan: PlanDocument) -> None:
-    """What the plan cannot know yet stands in the code: which key it is that a statement names."""
+    """The plan does not know which key a statement names, but the code does."""
     named = {
         entry["name"]: {
             block["sid"]["constant_value"]: sorted(
@@ -216,7 +216,7 @@ def test_only_the_gate_starts_jobs(plan: PlanDocument) -> None:
 
 
 def test_who_may_call_the_gate_is_pinned(plan: PlanDocument) -> None:
-    """By EventBridge for its own rules, and by who has it in a policy: the data engineer."""
+    """By EventBridge for its own rules, and by the data engineer, whose policy allows it."""
     permissions = plan.resources("aws_lambda_permission").values()
     assert {(it["principal"], it["source_account"], it["source_arn"]) for it in permissions} == {
         (
@@ -235,7 +235,7 @@ def test_who_may_call_the_gate_is_pinned(plan: PlanDocument) -> None:
 
 
 def test_administering_a_key_is_not_using_it(plan: PlanDocument) -> None:
-    """Nor is kms:CreateGrant given but for a service: by a grant he could give himself the rest."""
+    """kms:CreateGrant is allowed only for services: with a grant, a principal could give itself the rest."""
     use = {
         "kms:Decrypt",
         "kms:Encrypt",

@@ -1,4 +1,4 @@
-"""What a plan with two signing keys says: one signs, the other is only remembered."""
+"""A plan with two signing keys: one signs, the other only stays in the registry."""
 
 from __future__ import annotations
 

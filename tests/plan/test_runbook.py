@@ -18,7 +18,7 @@ TEXT = PAGE.read_text(encoding="utf-8")
 
 
 def bells(plan: PlanDocument) -> set[str]:
-    """The names of all that rings, and of what makes it ring, without the deployment's."""
+    """The names of all alarms and rules, without the deployment's prefix."""
     alarms = plan.resources("aws_cloudwatch_metric_alarm").values()
     rules = plan.resources("aws_cloudwatch_event_rule").values()
     names = {alarm["alarm_name"] for alarm in alarms} | {rule["name"] for rule in rules}

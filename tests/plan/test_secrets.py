@@ -1,4 +1,4 @@
-"""A saved plan may be kept as it is: it holds no value that Terraform or its provider takes for a secret."""
+"""A saved plan may be stored: it has no value that Terraform or its provider marks as sensitive."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def secrets(document: dict[str, Any]) -> list[str]:
 
 
 def _has_secret(mark: Any, value: Any) -> bool:
-    """Whether a value, or a part of it, is there and marked."""
+    """Whether a value, or a part of it, is present and marked."""
     if isinstance(mark, dict):
         return any(_has_secret(each, (value or {}).get(name)) for name, each in mark.items())
     if isinstance(mark, list):

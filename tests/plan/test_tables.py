@@ -1,4 +1,4 @@
-"""The catalogue has the tables that the jobs make: their columns, as the contracts explain them."""
+"""The Data Catalog has the tables that the jobs make, with the columns of the contracts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the trail sees and what alarms: all functions, all keys, and management writes."""
+"""What the trail logs and what raises alarms: all functions, all keys, and management write events."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def values(document: dict[str, Any], kind: str) -> list[dict[str, Any]]:
 
 
 def selectors(trail: dict[str, Any]) -> dict[str, dict[str, list[str]]]:
-    """Of each selector by its name, what it says of each field, in whatever way."""
+    """The conditions of each selector on each field, by the selector's name."""
     return {
         selector["name"]: {
             field["field"]: [value for said in field.values() if isinstance(said, list) for value in said]

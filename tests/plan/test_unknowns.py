@@ -1,4 +1,4 @@
-"""A plan says everything but what only AWS can know: the ids of keys, and what is made of them."""
+"""A plan knows everything except what only AWS can know: the ids of keys, and values derived from them."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def test_something_unknown_is_found(plan: PlanDocument) -> None:
 
 
 def test_within_a_policy_only_keys_are_unknown(plan: PlanDocument) -> None:
-    """A statement that names a key still says all the rest."""
+    """In a statement that names a key, everything else is known."""
     unknown = {
         (statement.sid, part)
         for statement in plan.statements()

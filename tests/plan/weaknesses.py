@@ -1,4 +1,4 @@
-"""What no statement of ours may say."""
+"""What no statement of the kit may contain."""
 
 from __future__ import annotations
 
@@ -20,10 +20,11 @@ WITHOUT_RESOURCE = {
     "lakeformation:GetDataAccess",
     "lambda:ListEventSourceMappings",
 }
-"""Actions for which AWS has no resource to name."""
+"""Actions without resource-level permissions."""
 
 SOURCE = re.compile(r"aws:SourceArn|kms:EncryptionContext:.+")
-"""What names the resource for which a service acts. Its account alone lets any resource in it in."""
+"""Condition keys for the resource for which a service acts. Its account alone would allow any resource in
+it."""
 
 
 def weaknesses(statement: Statement) -> Iterator[str]:

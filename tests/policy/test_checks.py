@@ -1,4 +1,4 @@
-"""Every check of ours catches what it is for, and lets the sound thing pass."""
+"""Every custom check finds its problem, and accepts the correct configuration."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ SAYS = {
     ],
     "18_readable_at_once": ["storage classes from which they cannot be read at once"],
 }
-"""What the failing example is failed for, in the check's own words."""
+"""The check's message for the failing example."""
 
 
 def rule(check: str) -> str:

@@ -1,4 +1,4 @@
-"""An exception covers what it names, says why, and goes when it has nothing left to cover."""
+"""An exception covers what it names, has a reason, and is reported when it covers nothing."""
 
 from __future__ import annotations
 

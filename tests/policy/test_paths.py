@@ -1,4 +1,4 @@
-"""Where a folder lies changes nothing of what the scanners find in it."""
+"""The path of a folder does not change what the scanners find in it."""
 
 from __future__ import annotations
 

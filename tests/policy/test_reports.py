@@ -173,7 +173,7 @@ def test_what_could_not_be_run_is_no_green() -> None:
     broken = ToolReport("zizmor", "", "", None, 0, "", (), failure=f"no tool {HOSTILE}")
     assert not broken.green
     page = render_page([broken], NOW, "a8a12d7")
-    assert "this is no result" in page
+    assert "so there is no result" in page
     assert "Nothing found" not in page
     (suite,) = ET.fromstring(junit([broken])).findall("testsuite")  # noqa: S314 - our own
     assert (suite.get("tests"), suite.get("errors"), suite.get("failures")) == ("1", "1", "0")

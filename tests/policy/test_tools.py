@@ -1,4 +1,4 @@
-"""Each tool of the scan finds what is planted, and says so when it could not look."""
+"""Each tool of the scan finds planted problems, and reports if it could not run."""
 
 from __future__ import annotations
 

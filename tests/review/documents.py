@@ -1,4 +1,4 @@
-"""Documents in the shape of ``terraform show -json``, of as little as a test needs."""
+"""Minimal documents in the format of ``terraform show -json``, for tests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a change of policies is said to do: who may now do what, where, and what was before."""
+"""Findings for changed policies: who may now do what, on which resources, and what was before."""
 
 from __future__ import annotations
 

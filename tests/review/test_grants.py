@@ -1,4 +1,4 @@
-"""The comparison of statements, held against what policies decide for every request there is."""
+"""The comparison of statements agrees with the decisions of policies for every possible request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the code says has moved, as Terraform itself takes it: both are asked of the same code."""
+"""Moved resources, compared with Terraform's own result for the same code."""
 
 from __future__ import annotations
 

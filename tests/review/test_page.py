@@ -1,4 +1,4 @@
-"""The page of a review: the worst first, nothing in it that acts, never too long for a comment."""
+"""The page of a review: the worst first, no active content, never too long for a comment."""
 
 from __future__ import annotations
 

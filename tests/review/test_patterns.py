@@ -1,4 +1,4 @@
-"""Patterns compared as sets, against all the strings there are up to a length."""
+"""Patterns compared as sets, tested with all strings up to a length."""
 
 from __future__ import annotations
 

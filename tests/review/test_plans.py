@@ -1,4 +1,4 @@
-"""What an apply to this machine does not show is planned: bootstrap, and variables of real environments."""
+"""What a local apply does not show is planned: bootstrap, and variables of real environments."""
 
 from __future__ import annotations
 

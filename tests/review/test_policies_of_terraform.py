@@ -1,4 +1,4 @@
-"""Every policy in Terraform's JSON is found, with whose it is; what is not known is said to be."""
+"""Every policy in Terraform's JSON is found, with its owner; unknown ones are reported."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """Plausible pull requests on the kit itself: the verdict a security reviewer would give, in one finding.
 
-They are made of the plan of the kit with all its parts on, as the code would change it.
+They are made from the plan of the kit with all optional parts.
 """
 
 from __future__ import annotations

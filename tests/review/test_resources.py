@@ -1,4 +1,4 @@
-"""Changes of resources: evasions with their neighbours, what is safer, and what comes, goes and moves."""
+"""Changes of resources: weakenings and similar harmless changes, additions, deletions and moves."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The table of rules: whole over every argument the provider has of our types, and each row as it says."""
+"""The table of rules covers every argument of our resource types, and each row works as described."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_the_table_is_whole_over_what_the_tree_uses(schemas: Schemas) -> None:
 
 @pytest.mark.xdist_group("plan")
 def test_any_other_value_of_an_argument_without_a_row_is_wider(schemas: Schemas) -> None:
-    """Every leaf of every block: nothing is passed over for being deep, or of a form nobody expected."""
+    """Every leaf of every block, at any depth and in any form."""
     pairs: dict[str, list[tuple[Any, Any]]] = {
         "bool": [(True, False), (False, True)],
         "number": [(1, 0), (0, 1), (None, 1)],

@@ -1,4 +1,4 @@
-"""The plan that all these tests hold the SQL against, made once by the real Terraform."""
+"""The plan with which all these tests compare the SQL, made once by the real Terraform."""
 
 from __future__ import annotations
 

@@ -153,7 +153,7 @@ def put_object(
 
 
 def copy_object(bucket: str, key: str, source: str, at: datetime = NOON, **options: Any) -> Record:
-    """A write from another object (``source``: bucket/key), which stands among the resources as well."""
+    """A copy from another object (``source``: bucket/key), which is also in the resources."""
     options["parameters"] = {"x-amz-copy-source": source} | options.get("parameters", {})
     record = event("CopyObject", bucket, key, at, **_written("", options))
     record["resources"].insert(0, {"type": "AWS::S3::Object", "ARN": f"arn:aws:s3:::{source}"})
@@ -175,7 +175,7 @@ def get_object(bucket: str, key: str, at: datetime = NOON, **options: Any) -> Re
 
 
 def denied(record: Record) -> Record:
-    """The same call, refused."""
+    """The same call, denied."""
     return record | {"errorCode": "AccessDenied", "errorMessage": "Access Denied", "responseElements": None}
 
 
@@ -232,7 +232,7 @@ def receipt_of(record: Record, *, after: timedelta = timedelta(seconds=2)) -> Re
 
 
 def backfill_of(record: Record, *, after: timedelta) -> Receipt:
-    """The receipt for this write that was asked for so long after it: it names no request."""
+    """The receipt for this write, requested this long after it: it names no request."""
     receipt = receipt_of(record, after=after)
     asked = replace(
         receipt.event,
@@ -247,7 +247,7 @@ def backfill_of(record: Record, *, after: timedelta) -> Receipt:
 
 
 def with_event(receipt: Receipt, **changes: object) -> Receipt:
-    """The receipt, with what its notification told changed."""
+    """The receipt, with changed facts of its notification."""
     return replace(receipt, event=replace(receipt.event, **changes))  # type: ignore[arg-type]
 
 

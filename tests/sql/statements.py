@@ -1,4 +1,4 @@
-"""The SQL files, and what Terraform makes of them."""
+"""The SQL files, as written and as planned by Terraform."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def names(kind: str) -> list[str]:
 
 
 def source(kind: str, name: str) -> str:
-    """A statement as it is written, with its placeholders."""
+    """A statement as written, with its placeholders."""
     return (SQL / kind / f"{name}.sql").read_text()
 
 

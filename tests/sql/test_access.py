@@ -1,4 +1,4 @@
-"""The accesses: every call that is no row of the ledger."""
+"""The accesses: every call that is not a row of the ledger."""
 
 from __future__ import annotations
 

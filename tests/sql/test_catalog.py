@@ -1,4 +1,4 @@
-"""What Terraform plans for the catalogue is what the SQL files say."""
+"""Terraform plans the Data Catalog as defined in the SQL files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A mismatch: what the trail and the signed receipt say of one write cannot both be true, and in what."""
+"""A mismatch: trail and signed receipt contradict each other about one write, and in which fields."""
 
 from __future__ import annotations
 
@@ -275,7 +275,7 @@ Judgements = dict[str | None, tuple[str | None, str | None]]
 
 @pytest.fixture(scope="module")
 def judgements(planned_tables: dict[str, PlannedTable]) -> Judgements:
-    """What the ledger says of all of these, each a write of its own, by the name of the case."""
+    """The ledger's result for all of these, each a separate write, by the name of the case."""
     warehouse = Warehouse(planned_tables.values(), DATABASE)
     cases = [(name, *case[:2]) for group in (CONTRADICTIONS, AGREEMENTS) for name, case in group.items()]
     for name, write, change in cases:

@@ -1,4 +1,4 @@
-"""The flattened view: what a record says, in columns, whatever shape AWS gave it."""
+"""The flattened view: a record's content in columns, whatever its format."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The SQL uses only what means the same in Athena and in the engine that stands in for it here.
+"""The SQL uses only functions with the same meaning in Athena and in the local engine.
 
-Each name below is a function of Athena engine version 3 (Trino's "Functions and operators"), and no statement
-of ours comes near a case where DuckDB means something else by it. What is not below is not known to be safe.
+Each name below is a function of Athena engine version 3 (Trino's "Functions and operators"), and the kit's
+statements avoid the cases in which DuckDB's function differs. Other functions are not known to be safe.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ GRAMMAR = frozenset(
 
 @pytest.fixture(scope="session")
 def deployed(planned_tables: dict[str, PlannedTable], reports: dict[str, dict[str, Any]]) -> dict[str, str]:
-    """Every statement that somebody runs, as it is deployed, by name."""
+    """Every statement that is run, as deployed, by name."""
     views = {
         name: statements.view_document(planned_tables[name])["originalSql"]
         for name in statements.names("views")

@@ -1,4 +1,4 @@
-"""The ledger: one row per object version written, with what is proven of it."""
+"""The ledger: one row per object version written, with its proof."""
 
 from __future__ import annotations
 
@@ -409,7 +409,7 @@ def test_an_event_delivered_after_midnight_is_of_the_day_of_delivery(warehouse: 
 
 
 DELIVERIES = [(0,), (1,), (2,), (0, 0), (0, 1), (0, 2), (1, 2), (0, 1, 2), (0, 3), (0, 2, 30)]
-"""On which days after a write the trail tells of it."""
+"""On which days after a write the trail delivers it."""
 
 
 @pytest.mark.parametrize("at", [NOON.replace(hour=0), NOON.replace(hour=23, minute=59, second=59)])
@@ -482,7 +482,7 @@ def test_a_deleted_receipt_leaves_the_write_unprovenanced(warehouse: Warehouse) 
 
 @pytest.mark.parametrize("day", ["2026-03-09", "2026-03-10", "2026-03-11", "2026-03-12"])
 def test_a_day_asked_for_is_that_day_of_the_whole(warehouse: Warehouse, day: str) -> None:
-    """A filter on event_date changes no row, on whichever side of it the evidence lies."""
+    """A filter on event_date changes no row, on whichever side of it the evidence is."""
     for offset in range(-30, 31, 6):
         at = NOON.replace(hour=0) + timedelta(days=offset // 24, hours=offset % 24)
         proven, unproven, unseen, again = (put_object(RAW, f"incoming/{n}", at) for n in range(4))

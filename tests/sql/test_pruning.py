@@ -1,4 +1,4 @@
-"""A question about a day reads that day's log files, not all there are."""
+"""A query about a day reads only that day's log files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The questions that the command line asks, answered by the views."""
+"""The queries of the command line, answered by the views."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The receipts' view: what is in the envelopes, and that a broken one breaks nothing."""
+"""The view of receipts: the content of the envelopes, and that a broken one does not affect others."""
 
 from __future__ import annotations
 
@@ -187,7 +187,7 @@ def test_a_receipt_of_two_minds_is_none(warehouse: Warehouse, subject: object) -
 
 @pytest.mark.parametrize("letter", ["k", "ü", "😀"])
 def test_receipts_of_long_keys_are_read_where_they_lie(warehouse: Warehouse, letter: str) -> None:
-    """On both sides of the length at which the place is another."""
+    """On both sides of the length at which the receipt's key changes."""
     width = len(letter.encode())
     room = MAX_KEY_BYTES - len(f"provenance/{RAW}/incoming//EXAMPLE.1.json")
     keys = ["incoming/" + letter * (room // width + n) for n in range(-2, 3)] + ["incoming/" + "k" * 1000]

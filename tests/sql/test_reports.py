@@ -218,7 +218,7 @@ def test_mismatches(warehouse: Warehouse, reports: Reports) -> None:
 
 
 def test_evidence_writes(happened: Warehouse, reports: Reports) -> None:
-    """The recorder's second try at a receipt, refused because there is one, is no news; its deletion is."""
+    """The recorder's repeated attempt, denied because the receipt exists, is not reported; a deletion is."""
     rows = happened.rows(reports["evidence_writes"]["query"])
 
     assert picked(rows, "event_name", "caller", "object_key", "error_code") == [

@@ -1,4 +1,4 @@
-"""The local AWS gives back what the ledger's questions took: a server that stays up does not grow."""
+"""The local AWS releases the memory of the ledger's queries: a running server does not grow."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tests.sql.warehouse import PlannedCatalog, PlannedTable, Warehouse
 OBJECTS = 1_000
 EVENTS_AN_OBJECT = 20
 LIMIT_MB = 440
-"""It settles at 360; it kept 520 to 610 when nothing was given back."""
+"""It stabilises at 360; it was 520 to 610 when nothing was released."""
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads Linux's /proc")
 
@@ -81,7 +81,7 @@ def athena(
         table: dict[str, Any] = dict(catalog.get_table(DATABASE, name) or {})
         del table["DatabaseName"]
         storage = {each: value for each, value in table["StorageDescriptor"].items() if value is not None}
-        if not storage["SerdeInfo"]["SerializationLibrary"]:  # A view lies nowhere.
+        if not storage["SerdeInfo"]["SerializationLibrary"]:  # A view has no location.
             del storage["SerdeInfo"]
         glue.create_table(DatabaseName=DATABASE, TableInput={**table, "StorageDescriptor": storage})
     client.create_work_group(
@@ -102,5 +102,5 @@ def test_the_server_gives_back_what_the_ledgers_questions_took(server: LocalAws,
 
     announced = running_server(server.home)
     assert announced is not None
-    # The answer is there a moment before its memory is given back.
+    # The answer arrives shortly before its memory is released.
     assert eventually(lambda: resident_mb(announced["pid"]) < LIMIT_MB)

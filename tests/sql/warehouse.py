@@ -1,4 +1,4 @@
-"""Athena for the tests: the catalogue that Terraform plans, over objects held in memory."""
+"""Athena for the tests: the catalog that Terraform plans, over objects in memory."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class MemoryStore:
 
 
 class Warehouse:
-    """What is stored, and the one who asks."""
+    """The stored objects, and a client to query them."""
 
     def __init__(self, planned: Iterable[PlannedTable], database: str) -> None:
         self.store = MemoryStore()
@@ -119,7 +119,7 @@ class Warehouse:
         return row
 
     def athena(self) -> Athena:
-        """What the command line asks, answered by the same engine."""
+        """The command line's queries, answered by the same engine."""
         return _EngineAthena(self._engine, self._database)
 
     def days_read(self) -> set[str]:

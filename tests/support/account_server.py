@@ -26,12 +26,12 @@ from cryptography.x509.oid import NameOID
 
 @dataclass
 class AccountServer:
-    """Where it is, whom it believes, which accounts it has, and what it was asked."""
+    """Its address, access keys and accounts, and the requests it received."""
 
     endpoint: str
     certificate: Path
     secret_keys: dict[str, str] | None
-    """Secret access keys by access key id; ``None`` for whoever signs at all."""
+    """Secret access keys by access key id; ``None`` accepts any signature."""
     passwords: dict[str, str | None] = field(default_factory=dict)
     calls: list[str] = field(default_factory=list)
     answers: dict[str, tuple[int, bytes]] = field(default_factory=dict)
@@ -39,7 +39,7 @@ class AccountServer:
 
     @property
     def context(self) -> ssl.SSLContext:
-        """What believes its certificate."""
+        """A TLS context that trusts its certificate."""
         return ssl.create_default_context(cafile=str(self.certificate))
 
 

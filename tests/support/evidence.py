@@ -152,7 +152,7 @@ class Breaking(io.BytesIO):
 def answered(
     client: Any, operation: str, answer: Callable[[], dict[str, Any]], times: int | None = None, key: str = ""
 ) -> Iterator[list[str]]:
-    """Answer an operation of Amazon S3 in its stead, the first ``times`` or always.
+    """Answer an operation of Amazon S3 in its place, the first ``times`` or always.
 
     Only for URLs that end in ``key``. Gives the URLs that were answered.
     """
@@ -274,17 +274,17 @@ class World:
         self.s3.put_object(Bucket=self.provenance, Key=REGISTRY_KEY, Body=document.encode())
 
     def put(self, key: str, data: bytes, bucket: str | None = None) -> Drop:
-        """Put an object, and tell nobody."""
+        """Put an object, without a notification."""
         bucket = bucket or self.raw
         version_id = self.s3.put_object(Bucket=bucket, Key=key, Body=data)["VersionId"]
         return Drop(ObjectVersion(bucket, key, version_id), f"REQ{next(self._numbers):06d}")
 
     def record(self, drop: Drop) -> None:
-        """Let the recorder have the notification."""
+        """Send the notification to the recorder."""
         self.recorder.process(body(s3_record(drop.version, drop.request_id)))
 
     def witness(self, *drops: Drop, region: str = REGION, **changes: Any) -> str:
-        """Deliver one trail file that tells of the writes; its key."""
+        """Deliver one trail file with the writes; return its key."""
         records = [
             trail_record(drop.version, drop.request_id, f"event-{next(self._numbers)}", **changes)
             for drop in drops
@@ -300,7 +300,7 @@ class World:
         return key
 
     def drop(self, key: str, data: bytes, bucket: str | None = None) -> ObjectVersion:
-        """An object that went all the way: put, recorded, witnessed."""
+        """An object with all evidence: stored, recorded, logged."""
         drop = self.put(key, data, bucket)
         self.record(drop)
         self.witness(drop)
@@ -326,7 +326,7 @@ class World:
 
 @contextmanager
 def worlds() -> Iterator[Callable[[], World]]:
-    """Moto in this process, and as many worlds in it as are asked for, none sharing a bucket."""
+    """Moto in this process, with any number of worlds, none sharing a bucket."""
     numbers = itertools.count()
     with mock_aws():
         s3 = boto3.client(

@@ -1,7 +1,7 @@
-"""Tables as the jobs leave them, without the jobs: raw objects, manifests, commits and lineage documents.
+"""Tables as written by the jobs, without the jobs: raw objects, manifests, commits and lineage documents.
 
-The documents are written by the jobs' own code. ``Lake`` writes through whatever it is given; ``MemoryS3`` is
-as much of Amazon S3 as reading them takes, for tests that need many lakes.
+The documents are written by the jobs' own code. ``Lake`` writes to any given store; ``MemoryS3`` is the part
+of Amazon S3 that reading them needs, for tests that need many lakes.
 """
 
 from __future__ import annotations

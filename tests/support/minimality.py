@@ -1,8 +1,9 @@
-"""Least privilege from the other side: what a role's code calls, against what its role allows.
+"""Least privilege, verified with calls: what a role's code calls, compared with what its role allows.
 
-The local AWS writes down each call that functions and jobs make (``scripts/local_aws/functions/worker.py``,
+The local AWS records each call that functions and jobs make (``scripts/local_aws/functions/worker.py``,
 ``glue/runs.py``). A call its role does not allow is a finding; so is an allowed action that no call has used,
-unless ``unused.yaml`` lists it with a reason. An entry of that list that is of no use any more is one too.
+unless ``unused.yaml`` lists it with a reason. An entry of that list that is no longer needed is a finding
+too.
 """
 
 from __future__ import annotations
@@ -123,7 +124,7 @@ def use_of(recorded: Mapping[str, Any], world: World) -> Use:
 
 
 def findings(uses: Iterable[Use], unused: Iterable[Unused], world: World) -> list[str]:
-    """Return what is allowed and not used, used and not allowed, or listed in vain; one sentence each."""
+    """Return a sentence for each permission that is unused, missing, or listed needlessly."""
     used = set(uses)
     listed = list(unused)
     return [
@@ -139,7 +140,7 @@ def findings(uses: Iterable[Use], unused: Iterable[Unused], world: World) -> lis
 
 
 def _not_allowed(used: set[Use], world: World) -> Iterator[str]:
-    """Put uses to all the policies that have a say; of objects and listings, one for each top folder."""
+    """Evaluate uses with all policies that apply; for objects and listings, one for each top folder."""
     uses = list({_folder(use): use for use in sorted(used, reverse=True)}.values())
     names = {role.arn: name for name, role in world.roles.items()}
     requests = [

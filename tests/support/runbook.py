@@ -1,4 +1,4 @@
-"""The runbook as its sections: what each is of, and what it says."""
+"""The runbook's sections: subject and content of each."""
 
 from __future__ import annotations
 

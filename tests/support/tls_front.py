@@ -1,4 +1,4 @@
-"""TLS in front of a server of this machine, for clients that speak nothing else."""
+"""TLS in front of a local server, for clients that require it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _CHUNK_BYTES = 64 * 1024
 
 @contextmanager
 def tls_front(endpoint: str, folder: Path) -> Iterator[tuple[str, Path]]:
-    """The HTTPS endpoint that passes all bytes on to ``endpoint``, and the certificate to believe."""
+    """The HTTPS endpoint that forwards all bytes to ``endpoint``, and its CA certificate."""
     certificate, key = self_signed(folder)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate, key)

@@ -1,4 +1,4 @@
-"""What a module's README says is what its code says."""
+"""A module's README agrees with its code."""
 
 from __future__ import annotations
 

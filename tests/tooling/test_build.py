@@ -1,4 +1,4 @@
-"""The functions' zips: a function of their inputs alone, small, pure, and importable on their own."""
+"""The functions' zips: dependent only on their inputs, small, pure Python, and importable on their own."""
 
 from __future__ import annotations
 
@@ -143,7 +143,7 @@ def test_every_function_has_its_zip() -> None:
 
 
 def test_machine_code_is_refused() -> None:
-    with pytest.raises(ToolError, match="is no pure Python"):
+    with pytest.raises(ToolError, match="is not pure Python"):
         belongs("package/fast.cpython-313-aarch64-linux-gnu.so")
 
 

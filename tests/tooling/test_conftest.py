@@ -1,4 +1,4 @@
-"""No property turns red because the machine was busy."""
+"""No property fails because the machine was busy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The gates' runner: every gate runs, a red one is shown with its remedy, and nothing is left running."""
+"""The gates' runner: every gate runs, a failed one is shown with its remedy, and nothing is left running."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def test_a_gate_that_is_not_there_is_wrong_use() -> None:
 
 
 def test_tests_of_one_group_share_a_process(tmp_path: Path) -> None:
-    """What they share is deployed once; pytest-xdist has dropped its groups without a word before."""
+    """Shared fixtures are deployed once; pytest-xdist has silently ignored its groups before."""
     (tmp_path / "test_it.py").write_text(
         "import os, pathlib, pytest\n"
         "@pytest.mark.xdist_group('one')\n"

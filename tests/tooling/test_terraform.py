@@ -1,4 +1,4 @@
-"""The adapter around Terraform: whom it refuses, what it keeps, and that it leaves nothing behind."""
+"""The wrapper around Terraform: what it refuses, what it saves, and that it leaves nothing running."""
 
 from __future__ import annotations
 
@@ -186,7 +186,7 @@ def test_there_must_be_a_plan_to_apply(tmp_path: Path, aws: LocalAws) -> None:
 
 @pytest.fixture
 def small(tmp_path: Path) -> Path:
-    """A tree that deploys one output, in no time: without a provider, whose schema takes seconds to load."""
+    """A tree that deploys one output quickly: without a provider, whose schema takes seconds to load."""
     source = tmp_path / "tree" / "terraform"
     (source / "env").mkdir(parents=True)
     (source / "env" / "local.tfvars").touch()
@@ -226,7 +226,7 @@ class Steps:
     said: list[str]
 
     def second(self, script: str) -> None:
-        """Plan; the second resource is to be made anew, by a script of the shell."""
+        """Plan; the second resource must be replaced, by a shell script."""
         (self.source / "script.sh").write_text(script)
         (self.source / "main.tf").write_text(STEPS % hashlib.sha256(script.encode()).hexdigest())
         self.terraform.plan()
@@ -288,7 +288,7 @@ def test_what_a_killed_apply_had_done_is_in_the_state(steps: Steps) -> None:
 
 
 def test_a_state_that_was_never_written_whole_is_lost_in_one_sentence(tmp_path: Path, steps: Steps) -> None:
-    """As an apply leaves it that is killed before it is done with anything, or in the midst of writing."""
+    """As left by an apply that was killed before any change, or while writing."""
     steps.second("true")
     steps.terraform.apply()
     before = steps.terraform.state_path.read_bytes()
@@ -321,7 +321,7 @@ def test_a_torn_state_is_no_traceback(tmp_path: Path, aws: LocalAws, small: Path
 
 
 def test_an_empty_state_is_none(tmp_path: Path, aws: LocalAws, small: Path) -> None:
-    """As a plan leaves it that is killed."""
+    """As left by a plan that was killed."""
     terraform = Terraform("local", source=small, work_dir=tmp_path, environ=aws.environ())
     terraform.state_path.touch()
     (tmp_path / "terraform.tfstate.instance").write_text(aws.admin("status")["instance"])
@@ -343,7 +343,7 @@ def test_the_deployment_says_that_the_last_apply_did_not_succeed(steps: Steps) -
     steps.second("true")
     steps.terraform.apply()
     steps.second("exit 1")
-    with pytest.raises(TerraformError, match="what was done so far is in the state"):
+    with pytest.raises(TerraformError, match="the changes made so far are in the state"):
         steps.terraform.apply()
     steps.terraform.outputs()
     document = json.loads(path.read_bytes())
@@ -404,7 +404,7 @@ def test_that_a_plan_has_changes_is_a_failure_if_asked_for(
 
 
 def test_an_interrupt_leaves_no_terraform_behind(tmp_path: Path) -> None:
-    """A Terraform that takes its time: asked to stop as Ctrl-C would, once, and waited for."""
+    """A slow Terraform: it is interrupted once, like Ctrl-C, and waited for."""
     program = tmp_path / "terraform"
     program.write_text(
         "#!/bin/sh\n"

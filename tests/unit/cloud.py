@@ -1,4 +1,4 @@
-"""A deployment on moto, in this process: what the command line asks, with answers laid out for Athena."""
+"""A deployment on moto, in this process, for the command line, with prepared answers for Athena."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ class Cloud:
         return records
 
     def will_answer(self, columns: Mapping[str, str], rows: Iterable[Sequence[Cell]] = ()) -> None:
-        """Lay out Athena's answer to the next query that nobody has laid out one for."""
+        """Prepare Athena's answer to the next query without one."""
         data = [{"Data": [_cell(name) for name in columns]}]
         data += [{"Data": [_cell(value) for value in row]} for row in rows]
         common: dict[str, Any] = dict.fromkeys(("CatalogName", "SchemaName", "TableName"), "")
@@ -147,7 +147,7 @@ class Cloud:
         )
 
     def will_answer_rows(self, rows: Sequence[Any], row_class: type[LedgerRow | AccessRow]) -> None:
-        """Lay out an answer of dataclass rows."""
+        """Prepare an answer from dataclass rows."""
         kinds = {"event_date": "date", "size_bytes": "bigint", "leaf_index": "bigint"}
         kinds |= dict.fromkeys(("event_time", "recorded_at"), "timestamp")
         names = list(row_class.__dataclass_fields__)
@@ -244,7 +244,7 @@ def _deploy() -> Cloud:
     )
     cloud = Cloud(deployment, Signer(ec.generate_private_key(ec.SECP256R1()), key["Arn"]))
     cloud.put_registry()
-    cloud.messages()  # the test events that the notifications began with
+    cloud.messages()  # the test events of the notification configuration
     return cloud
 
 

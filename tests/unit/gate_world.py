@@ -1,6 +1,6 @@
-"""The services that the gate uses, in memory: small enough to stop a gate after any call, or let another in.
+"""The services that the gate uses, in memory: a gate can be stopped, or another one run, at any call.
 
-They answer as AWS does in what the gate asks of them, and know nothing of what a test expects.
+They answer the gate's calls like AWS, independently of what a test expects.
 """
 # ruff: noqa: N803 - the services' own names
 
@@ -272,7 +272,7 @@ class GateWorld:
     refused: dict[str, str] = field(default_factory=dict)
     """Keys that cannot be read, and the error's code."""
     records: bool = True
-    """Whether the recorder is up: what the gate writes has its receipt at once."""
+    """Whether the recorder runs: objects that the gate writes have their receipts at once."""
     metrics: Metrics = field(default_factory=lambda: Metrics(namespace="Custody", service="gate"))
     numbers: Iterator[int] = field(default_factory=itertools.count)
 
@@ -288,7 +288,7 @@ class GateWorld:
     def arrive(
         self, key: str, body: bytes = b"a,b\n1,2\n", *, recorded: bool = True, storage_class: str = "STANDARD"
     ) -> ObjectVersion:
-        """An object version in the raw bucket, with its receipt unless that is still to come."""
+        """Add an object version to the raw bucket, with its receipt unless that is pending."""
         stored = self.put("raw", key, body)
         stored.storage_class = storage_class
         version = ObjectVersion("raw", key, stored.version_id)
@@ -351,7 +351,7 @@ class GateWorld:
         )
 
     def finish(self, job: str, state: str = "SUCCEEDED", *, publishes: bool = True, **facts: Any) -> None:
-        """The job's run comes to its end, with its lineage document unless it published nothing."""
+        """End the job's run, with its lineage document unless it published nothing."""
         run = self.running(job)
         assert run is not None
         run |= {"JobRunState": state, "CompletedOn": self.now}
@@ -433,7 +433,7 @@ class GateWorld:
         return found
 
     def handed_out(self, table: str = "customers") -> list[ObjectVersion]:
-        """The versions in all manifests, one entry for each time that one stands in one."""
+        """The versions in all manifests, including repetitions."""
         return [entry.version for manifest in self.manifests(table) for entry in manifest.entries]
 
     def report(self, table: str = "customers") -> dict[ObjectVersion, str]:

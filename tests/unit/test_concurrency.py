@@ -1,4 +1,4 @@
-"""Work spread over processes: every item once, every error told, and nobody left behind."""
+"""Work spread over processes: every item once, every error raised, and no process left running."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ REPO = Path(__file__).resolve().parents[2]
 
 
 class UnportableError(Exception):
-    """Cannot be made again of its arguments, as pickling does."""
+    """Cannot be recreated from its arguments, as pickling does."""
 
     def __init__(self, one: str, other: str) -> None:
         super().__init__(f"{one} {other}")

@@ -1,4 +1,4 @@
-"""The deployment file: what Terraform left, or a clear word why not."""
+"""The deployment file: Terraform's outputs, or a clear error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""JSON documents whose every byte counts."""
+"""Strict reading of JSON documents."""
 
 from __future__ import annotations
 

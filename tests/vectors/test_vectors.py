@@ -1,4 +1,4 @@
-"""Published examples first: what the standards say must come out."""
+"""Published examples: the results that the standards require."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def test_keys_in_notifications_that_are_no_text(encoded: str) -> None:
 
 
 def test_receipt_is_the_statement_it_has_always_been() -> None:
-    """The golden receipt: receipts are kept for years, so what reads and writes them must not drift."""
+    """The golden receipt: receipts are kept for years, so their format must not change."""
     golden = (HERE / "receipt.json").read_bytes().rstrip(b"\n")
     receipt = Receipt(
         event=ObjectCreated(

@@ -1,7 +1,7 @@
 """Uploads a file as one client of S3 does it: ``upload.py CLIENT BUCKET KEY FILE [ENCRYPTION]``.
 
 Runs in the clients' own environment, as whom the environment variables say. Prints nothing if S3 took it;
-ends with another status if S3 refused.
+ends with another status if S3 refused it.
 """
 
 # ruff: noqa: PLC0415 - each client is imported by itself: together they take seconds
@@ -27,7 +27,7 @@ def boto3_put(bucket: str, key: str, file: str, encryption: str) -> None:
 
 
 def boto3_crt(bucket: str, key: str, file: str, encryption: str) -> None:
-    """What boto3[crt] transfers with; boto3 itself does not hand it the certificate to believe."""
+    """The transfer client of boto3[crt]; boto3 itself does not pass it the CA certificate."""
     import botocore.session
     from s3transfer import crt
 

@@ -1,4 +1,4 @@
-"""Settings that Terraform's provider reads back: what is lost shows as a plan that never settles."""
+"""Settings that Terraform's provider reads back: lost ones would appear as a change in every plan."""
 
 from __future__ import annotations
 

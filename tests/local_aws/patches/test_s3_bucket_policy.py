@@ -104,7 +104,7 @@ def test_one_role_alone_may_create_and_only_new_objects(aws: Account) -> None:
         writer.put_object(Bucket=bucket, Key="twice", Body=b"")
     with pytest.raises(ClientError, match="AccessDenied"):
         aws.client("s3").put_object(Bucket=bucket, Key="other", Body=b"", IfNoneMatch="*")
-    # A part is no creation; the completion of the upload is.
+    # Uploading a part creates no object; completing the upload does.
     upload = writer.create_multipart_upload(Bucket=bucket, Key="parts")["UploadId"]
     part = writer.upload_part(Bucket=bucket, Key="parts", UploadId=upload, PartNumber=1, Body=b"x")
     with pytest.raises(ClientError, match="AccessDenied"):

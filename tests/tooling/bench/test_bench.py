@@ -1,4 +1,4 @@
-"""The benchmark's own words; what it measures is asserted nowhere, since machines differ."""
+"""The benchmark's output; measured values are not asserted, since machines differ."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A kept state is taken again only for the same Terraform, SQL and zips."""
+"""A cached state is reused only for the same Terraform, SQL and zips."""
 
 from __future__ import annotations
 

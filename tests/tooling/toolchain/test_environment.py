@@ -1,4 +1,4 @@
-"""Whom a program that is run within an environment talks to."""
+"""The endpoint and credentials of a program that runs in an environment."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The locks: whole, hashed, from anywhere, and of one mind."""
+"""The lock files: complete, hashed, independent of the index, and consistent."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The simulator's Node.js: a fitting one from PATH, else the wheel's; packages by their locked hashes."""
+"""The simulator's Node.js: a suitable one from PATH, else the wheel's; packages by locked hashes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Set-up: what is up to date is left alone, what is not is made anew, an old Python gets a sentence."""
+"""Set-up: skips what is up to date, recreates the rest, and rejects an old Python with a message."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Terraform and its provider: which is taken, and what is refused."""
+"""Terraform and its provider: which ones are used, and which are refused."""
 
 from __future__ import annotations
 

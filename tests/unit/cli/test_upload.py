@@ -98,7 +98,7 @@ def test_as_json_it_is_one_document(cloud: Cloud, capsys: Capture, tmp_path: Pat
 
 
 def at_the_first_look(monkeypatch: pytest.MonkeyPatch, act: Callable[[], None]) -> None:
-    """Have something done where an upload first looks for a receipt, in the thread that looks."""
+    """Run something when an upload first looks for a receipt, in the same thread."""
     looks: list[object] = []
 
     def look(**_: object) -> None:
@@ -136,7 +136,7 @@ def test_the_receipt_is_waited_for_and_compared(
 def test_an_interrupt_says_how_to_go_on(
     cloud: Cloud, capsys: Capture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """At a place of our choice: one that comes while Python runs a callback of its own is lost there."""
+    """At a chosen place: an interrupt during one of Python's own callbacks is lost."""
     (tmp_path / "a.csv").write_bytes(DATA)
     at_the_first_look(monkeypatch, lambda: signal.raise_signal(signal.SIGINT))
     status, out, err = run(capsys, tmp_path / "a.csv", "--wait")

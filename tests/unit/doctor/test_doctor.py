@@ -137,7 +137,7 @@ def fail_job(cloud: Cloud, state: str = "FAILED") -> None:
 
 
 def run(cloud: Cloud, state: str, message: str) -> None:
-    """One more run of a job, in this state: moto knows of none that fails."""
+    """Add a job run with this state: moto has no failing runs."""
     name = cloud.deployment.jobs["raw-to-processed-customers"]
     cloud.client("glue").start_job_run(JobName=name)
     runs = glue_backends[cloud.deployment.account_id]["us-east-1"].jobs[name].job_runs

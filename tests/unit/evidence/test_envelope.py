@@ -1,4 +1,4 @@
-"""DSSE envelopes, written and read; the standard's own examples are in tests/vectors."""
+"""Writing and reading DSSE envelopes; the standard's own examples are in tests/vectors."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def test_what_could_be_read_two_ways_is_refused(changes: dict[str, object]) -> N
 
 
 def test_no_bit_of_an_envelope_may_change() -> None:
-    """Every single one: what is signed, what it says it is, and the text around it."""
+    """Every single byte: of the payload, its type, and the text around it."""
     data = sign_envelope(PAYLOAD, PAYLOAD_TYPE, SIGNER)
     ring = parse_registry(json.dumps({"keys": [SIGNER.registered()]}).encode())
     ring.verify(parse_envelope(data))

@@ -1,4 +1,4 @@
-"""SHA-256 of a stream: right, constant in memory, whole or not at all, and nothing left running."""
+"""SHA-256 of a stream: correct, constant in memory, complete or an error, and nothing left running."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_the_hash_is_that_of_the_bytes(size: int) -> None:
 
 
 class Pieces:
-    """A reader that gives what it has in pieces, as a socket does."""
+    """A reader that returns data in pieces, like a socket."""
 
     def __init__(self, *pieces: bytes) -> None:
         self._pieces = iter(pieces)
@@ -103,7 +103,7 @@ class Zeros:
 
 
 def test_memory_does_not_grow_with_the_object() -> None:
-    """The seed's function held the whole body."""
+    """The original function kept the whole body in memory."""
     tracemalloc.start()
     try:
         _, size = hash_stream(Zeros(256))

@@ -1,4 +1,4 @@
-"""The key registry: who may sign when, and that its history only grows."""
+"""The key registry: which key may sign when, and that keys are only added or ended."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def test_every_signature_of_an_envelope_must_hold() -> None:
         ({"valid_until": "2026-11-20T13:00:00Z"}, at(13), at(13), "ended"),
         ({"revoked_at": "2026-11-20T13:00:01Z"}, at(13), at(13), None),
         ({"revoked_at": "2026-11-20T13:00:00Z"}, at(13), at(12), "revoked"),
-        # Whoever took the key can write any time into a receipt, but not when Amazon S3 stored it.
+        # A thief of the key can write any time into a receipt, but not the time at which Amazon S3 stored it.
         ({"revoked_at": "2026-11-20T13:00:00Z"}, at(12), at(13), "revoked"),
         ({"revoked_at": "2026-11-20T13:00:00Z"}, at(12, 59), at(12, 59), None),
         # A key that was rotated, not revoked, keeps its receipts, whenever they are stored.
@@ -188,7 +188,7 @@ def test_the_earliest_end_that_was_ever_written_stands(first: str | None, then: 
 
 
 def test_a_date_that_has_not_come_may_be_corrected() -> None:
-    """Until then the key has signed nothing that holds."""
+    """Before that, none of the key's signatures are valid."""
     wrong, right = SIGNER.registered(valid_from=LATER), SIGNER.registered(valid_from=END)
     keys, problems = read_history([("v1", at(11), registry(wrong)), ("v2", at(12), registry(right))])
     assert problems == []

@@ -1,4 +1,4 @@
-"""The identity of an object, and where its receipt lies."""
+"""The identity of an object, and the key of its receipt."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a changed byte of a receipt does, and what it does not: docs/adr/0018."""
+"""The effects of a changed byte in a receipt: docs/adr/0018."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def other_half(signature: bytes) -> bytes:
     ids=["spaces", "order", "unknown field", "url-safe base64", "other half of the signature"],
 )
 def test_other_bytes_with_the_same_payload_hold(data: bytes) -> None:
-    """Known, and said: in the bucket they are a second version, which ``receipt.unique`` finds."""
+    """Known and documented: in the bucket they are a second version, which ``receipt.unique`` finds."""
     envelope = parse_envelope(data)
     RING.verify(envelope)
     assert envelope.payload == PAYLOAD

@@ -1,4 +1,4 @@
-"""Signing with AWS KMS: what is asked, and that the answer is the one asked for."""
+"""Signing with AWS KMS: the request, and that the answer matches it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a call of the gate does: to tables, to gold, to what it withholds, and when something fails."""
+"""An invocation of the gate: tables, gold, withheld versions, and failures."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def silver_is_made(world: GateWorld) -> dict[str, ObjectVersion]:
 
 
 def gold_is_made(world: GateWorld, *versions: int) -> None:
-    """Gold of silver at these versions."""
+    """Gold made from silver at these versions."""
     inputs = [
         {"table": f"s3://processed/tables/{name}", "delta_version": version}
         for name, version in zip(SETTINGS.silver, versions, strict=True)
@@ -189,7 +189,7 @@ def test_nothing_new_is_nothing_to_do(world: GateWorld) -> None:
     world.call()
     world.finish("silver-customers")
     world.counted()
-    world.refused[version.receipt_key] = "AccessDenied"  # it is not asked for again
+    world.refused[version.receipt_key] = "AccessDenied"  # it is not requested again
     assert world.call()["tables"]["customers"] == IDLE
     assert world.counted() == {
         "VersionsVerified": 0,
@@ -217,7 +217,7 @@ def test_while_the_job_runs_the_next_manifest_waits(world: GateWorld) -> None:
 
 
 def test_a_run_that_another_gate_started_just_now_is_a_run(world: GateWorld) -> None:
-    """Two gates at once: both see the job idle, AWS Glue lets one start it."""
+    """Two concurrent gates: both see the job idle, AWS Glue lets one start it."""
     world.arrive(f"{CUSTOMERS}a.csv")
     world.call()
     world.finish("silver-customers", "STOPPED", publishes=False)
@@ -236,7 +236,7 @@ def test_a_run_that_another_gate_started_just_now_is_a_run(world: GateWorld) -> 
 def test_a_manifest_that_is_not_done_is_tried_again_after_growing_pauses(
     world: GateWorld, state: str
 ) -> None:
-    """Whatever AWS Glue says of the run: without the lineage document the manifest is not done."""
+    """Whatever AWS Glue says about the run: without the lineage document the manifest is not done."""
     world.arrive(f"{CUSTOMERS}a.csv")
     tried = []
     for minutes in range(0, 26 * 60, 15):
@@ -454,7 +454,7 @@ def test_a_backlog_is_handed_out_as_far_as_time_allows(
 def test_what_was_not_checked_is_not_passed_over_in_silence(
     world: GateWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Time ends while one batch is checked; the listing then comes to its end all the same."""
+    """The time runs out while one batch is checked; the listing is still completed."""
     monkeypatch.setattr(gate_table, "MAX_ENTRIES", 2)
     versions = [world.arrive(f"{CUSTOMERS}{number}") for number in range(3)]
     asked = 0
@@ -474,7 +474,7 @@ def test_what_was_not_checked_is_not_passed_over_in_silence(
 def test_what_was_withheld_before_never_keeps_back_what_is_new(
     world: GateWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A call that ends for want of time says of them only what was said before."""
+    """An invocation that runs out of time keeps their earlier results."""
     withheld = [world.arrive(f"{CUSTOMERS}a{number}", recorded=False) for number in range(8)]
     world.now += timedelta(hours=2)
     world.call()
@@ -699,12 +699,12 @@ def forge(world: GateWorld, table: str, version: int, identity: str, body: bytes
 def test_a_forged_document_does_not_make_a_manifest_done(
     world: GateWorld, body: bytes | None, who: str | None
 ) -> None:
-    """The manifest is handed out all the same, and its run is told to disregard what was forged."""
+    """The manifest is still handed out, and its run is told to disregard the forged document."""
     world.arrive(f"{CUSTOMERS}a")
     world.call({"table": "customers"})
     world.finish("silver-customers", "FAILED", publishes=False)
     (manifest,) = world.manifests()
-    if body is None:  # all but its writer is as a job's
+    if body is None:  # everything except its writer is as for a job
         uri = world.runs[0]["Arguments"]["--manifest"]
         told = {"uri": uri, "sha256": manifest.sha256}
         copied = world.publish(
@@ -751,7 +751,7 @@ def test_while_its_document_waits_for_a_receipt_a_manifest_is_not_handed_out_aga
 
 
 def test_a_document_recorded_later_counts_if_glue_knows_the_run(world: GateWorld) -> None:
-    """A receipt that custody backfill asked for names nobody."""
+    """A receipt requested by custody backfill names no writer."""
     world.arrive(f"{CUSTOMERS}a")
     world.call({"table": "customers"})
     world.finish("silver-customers")
@@ -820,7 +820,7 @@ def test_gold_is_made_again_only_if_silver_has_moved_on(world: GateWorld) -> Non
     assert world.call(silver_done())["gold"]["state"] == "idle"
     assert world.call()["gold"]["state"] == "idle"
     world.publish("processed", "viewing_events", "ef" * 32)
-    # the schedule sees to what no event told, as when gold was running at that time
+    # the schedule handles what events missed, such as when gold was running
     assert world.call()["gold"]["state"] == "started"
     world.finish("gold")
     gold_is_made(world, 0, 1)
@@ -835,7 +835,7 @@ def test_an_odd_gold_document_means_that_gold_is_behind(world: GateWorld, inputs
 
 
 def test_runs_that_share_a_version_count_together(world: GateWorld) -> None:
-    """Of documents of one version none is the newest: gold is as new as any, and each must be recorded."""
+    """Documents of the same version are equally new: gold may be based on any, and each must be recorded."""
     silver_is_made(world)
     gold_is_made(world, 0, 0)
     key = next(key for bucket, key in world.objects if "customer_value" in key)
@@ -872,12 +872,12 @@ def test_a_gold_run_that_ended_well_ends_the_pauses(world: GateWorld) -> None:
 
 
 def forged(world: GateWorld, document: ObjectVersion) -> None:
-    """Another version on top, longer ago than a receipt takes."""
+    """A newer version, older than the time a receipt may take."""
     world.put("processed", document.key, b'{"forged": true}').last_modified -= timedelta(hours=2)
 
 
 def changed(world: GateWorld, document: ObjectVersion) -> None:
-    """Bytes changed behind Amazon S3's back; size and ETag answer as before."""
+    """Bytes changed behind Amazon S3's back; size and ETag stay the same."""
     world.record(document, sha256="00" * 32)
 
 
@@ -920,7 +920,7 @@ def test_days_are_made_anew(world: GateWorld) -> None:
 
 @pytest.mark.parametrize("after", [False, True])
 def test_a_gate_may_stop_anywhere(after: bool) -> None:
-    """After a crash at each call in turn, the next gate brings everything to its end."""
+    """After a crash at each call in turn, the next gate completes everything."""
     dies_at = 0
     while True:
         dies_at += 1

@@ -1,4 +1,4 @@
-"""What was handed out: in one manifest each, however many gates there are and wherever one stops."""
+"""Manifests: each version in exactly one, for any number of gates and wherever one stops."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def chain(world: GateWorld, lifeline: Lifeline | None = None) -> Chain:
 
 
 def own(world: GateWorld, key: str) -> bytes:
-    """An object as far as it is the gate's own: its receipt says so."""
+    """An object that is the gate's own according to its receipt."""
     stored = world.objects["processed", key][-1]
     version = ObjectVersion("processed", key, stored.version_id)
     receipt = world.objects["provenance", version.receipt_key][-1].body or b""
@@ -212,7 +212,7 @@ def test_a_summary_is_written_for_many_versions_too(
 def test_a_summary_that_is_not_what_its_place_says_is_passed_over(
     world: GateWorld, damage: Any, why: str | None
 ) -> None:
-    """The manifests are read in its place, so nothing is handed out twice, and nothing is kept back."""
+    """The manifests are read instead, so nothing is handed out twice, and nothing is omitted."""
     one = chain(world)
     append(one, "a")
     append(one, "b")
@@ -262,7 +262,8 @@ def test_what_a_decision_releases_is_handed_out_once_for_it(world: GateWorld) ->
 
 NAMES = [f"incoming/customers/{name}" for name in "abcdefg"]
 Interruption = tuple[int, bool, int | None]
-"""The call at which the outer gate dies, whether after it; and the one before which another gate runs."""
+"""The call at which the outer gate crashes, and whether after it; and the call before which another gate
+runs."""
 
 
 @settings(
@@ -311,7 +312,7 @@ def run(world: GateWorld, lifeline: Lifeline) -> None:
 
 
 def settle(world: GateWorld) -> None:
-    """Let gates and jobs come to rest, past the watermark."""
+    """Run gates and jobs until nothing changes, past the watermark."""
     world.now += timedelta(days=2)
     while True:
         if world.running("silver-customers"):

@@ -1,4 +1,4 @@
-"""The gate holds a receipt's time against Amazon S3's own, and learns of a new key during a call."""
+"""The gate compares a receipt's time with Amazon S3's, and reads a new key during an invocation."""
 
 from __future__ import annotations
 

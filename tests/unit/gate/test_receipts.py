@@ -1,4 +1,4 @@
-"""Each reason for which an object version is withheld, beside the version that is let through."""
+"""Each reason for which an object version is withheld, next to a version that is accepted."""
 
 from __future__ import annotations
 

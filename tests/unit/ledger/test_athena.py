@@ -58,7 +58,7 @@ def test_conditions_hold_placeholders_only() -> None:
 
 
 class Service:
-    """Athena with its answers laid out beforehand: botocore's stubber checks each request and answer."""
+    """Athena with prepared answers: botocore's stubber checks each request and answer."""
 
     def __init__(self) -> None:
         self.client = boto3.client(

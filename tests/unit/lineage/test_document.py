@@ -1,4 +1,4 @@
-"""A lineage document is read as its writer meant it, or not at all."""
+"""A lineage document is read exactly as written, or rejected."""
 
 from __future__ import annotations
 

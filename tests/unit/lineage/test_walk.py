@@ -1,4 +1,4 @@
-"""Lineage: from a table back to raw objects, from a raw object forth to tables, the same way both times."""
+"""Lineage: from a table back to raw objects and from a raw object to tables, by the same edges."""
 
 from __future__ import annotations
 
@@ -182,7 +182,7 @@ def test_an_object_that_is_gone_is_still_found_by_its_documents(s3: MemoryS3, la
 
 
 def test_two_documents_of_one_version_are_both_walked(s3: MemoryS3, lake: Lake) -> None:
-    """As a run leaves one that found nothing new, on an engine that makes no empty commits."""
+    """As left by a run without new data, on an engine that makes no empty commits."""
     entry, again = lake.raw("incoming/c/1"), lake.raw("incoming/c/2")
     lake.silver("customers", 1, [entry], rejected=0)
     outputs = [
@@ -373,7 +373,7 @@ def test_a_gold_table_made_from_no_silver_is_missing(s3: MemoryS3, history: Lake
         assert "which is not a table of processed data" in found.missing[0]
 
 
-# Forth and back agree
+# Both directions agree
 
 Step = tuple[str, int, int]
 STEPS = st.lists(
@@ -384,7 +384,7 @@ STEPS = st.lists(
 
 
 def made_of(steps: list[Step]) -> tuple[MemoryS3, dict[str, set[ObjectVersion]]]:
-    """A lake of runs, and the object versions whose rows each version of a table may hold, reckoned apart."""
+    """A lake of runs, and independently computed, the object versions in each version of a table."""
     s3 = MemoryS3()
     lake = Lake(DEPLOYMENT.buckets, s3.put)
     truth: dict[str, set[ObjectVersion]] = {}

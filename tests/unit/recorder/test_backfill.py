@@ -34,7 +34,7 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
 
 
 def run(cloud: Cloud, uri: str = f"s3://{RAW}/incoming/") -> BackfillCounts:
-    cloud.messages()  # what the uploads said by themselves
+    cloud.messages()  # the notifications of the uploads
     return backfill(
         cloud.client("s3"), cloud.client("sqs"), cloud.deployment, parse_s3_uri(uri), requested_at=NOW
     )
@@ -147,7 +147,7 @@ def test_receipts_are_found_across_pages_and_names_that_sort_apart(
 
 
 class Queue:
-    """Amazon SQS with its answers laid out; botocore's stubber checks each request."""
+    """Amazon SQS with prepared answers; botocore's stubber checks each request."""
 
     def __init__(self) -> None:
         self.client = boto3.client(
@@ -181,7 +181,7 @@ class Queue:
 
 def test_only_what_the_queue_did_not_take_is_sent_again(monkeypatch: pytest.MonkeyPatch) -> None:
     queue = Queue()
-    # moto is off here: a checksum of the body is not in a laid out answer
+    # moto is off here: a prepared answer has no checksum of the body
     queue.client.meta.events.unregister("after-call.sqs.SendMessageBatch")
     queue.expect([0, 1, 2], failed={1: False, 2: True})
     queue.expect([1], failed={1: False})

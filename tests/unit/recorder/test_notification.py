@@ -1,4 +1,4 @@
-"""What stands in the recorder's queue; the key encodings are in tests/vectors."""
+"""Messages in the recorder's queue; the key encodings are in tests/vectors."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ def test_an_event_is_read_as_the_notification_gave_it() -> None:
 
 
 def test_every_record_of_an_event_is_read() -> None:
-    """The seed's function read ``Records[0]`` and lost the rest."""
+    """The original function read ``Records[0]`` and lost the rest."""
     versions = [ObjectVersion("raw", f"incoming/{number}", f"v{number}") for number in range(5)]
     events = parse_message(body(*(s3_record(version) for version in versions)))
     assert [event.version for event in events if isinstance(event, ObjectCreated)] == versions
 
 
 def test_the_key_is_decoded() -> None:
-    """The seed's function asked for ``a+b.csv`` where the object is ``a b.csv``."""
+    """The original function requested ``a+b.csv`` where the object is ``a b.csv``."""
     (event,) = parse_message(body(s3_record(VERSION)))
     assert isinstance(event, ObjectCreated)
     assert event.version.key == "incoming/a b.csv"
@@ -54,7 +54,7 @@ def test_the_key_is_decoded() -> None:
 
 @pytest.mark.parametrize("version_id", [None, "", "null"])
 def test_an_event_without_a_version_is_an_error_and_no_guess(version_id: str | None) -> None:
-    """The seed's function took the newest version, whichever that was by then."""
+    """The original function took the latest version, whichever that was by then."""
     record = s3_record(VERSION)
     record["s3"]["object"]["versionId"] = version_id
     with pytest.raises(MalformedMessageError, match="names no version"):
@@ -188,7 +188,7 @@ def test_a_backfill_asks_for_the_version_and_claims_nothing(version: ObjectVersi
 
 
 def test_a_backfill_cannot_claim_who_wrote() -> None:
-    """Whoever may send to the queue may ask for receipts, but not put words into them."""
+    """A sender to the queue may request receipts, but not add content to them."""
     record = s3_record(VERSION, eventSource="custody:backfill", eventName="Backfill")
     (event,) = parse_message(body(record))
     assert isinstance(event, ObjectCreated)

@@ -1,4 +1,4 @@
-"""The recorder: a receipt for each object version, and a named end for every event."""
+"""The recorder: a receipt for each object version, and a named outcome for every event."""
 
 from __future__ import annotations
 
@@ -126,14 +126,14 @@ def test_the_bytes_are_hashed_as_they_are_stored(world: World) -> None:
 
 
 def test_every_record_of_a_message_gets_its_receipt(world: World) -> None:
-    """The seed's function recorded the first and lost the rest."""
+    """The original function recorded the first and lost the rest."""
     drops = [world.put(f"incoming/{number}", b"x") for number in range(5)]
     process(world, *drops)
     assert sorted(receipts(world)) == sorted(drop.version.receipt_key for drop in drops)
 
 
 def test_a_version_that_was_superseded_gets_the_receipt_of_its_own_bytes(world: World) -> None:
-    """The seed's function hashed whatever was newest by then, and kept one record for a key."""
+    """The original function hashed the latest version by then, and kept one record per key."""
     first, second = world.put("incoming/a", b"first"), world.put("incoming/a", b"second")
     process(world, first)
     process(world, second)
@@ -145,7 +145,7 @@ def test_a_version_that_was_superseded_gets_the_receipt_of_its_own_bytes(world: 
 
 
 def test_receipts_lie_where_those_who_write_objects_cannot_write(world: World) -> None:
-    """The seed's function wrote them into the raw bucket, where any producer could forge one."""
+    """The original function wrote them into the raw bucket, where any producer could forge one."""
     drop = world.put("incoming/a", b"x")
     process(world, drop)
     assert drop.version.receipt_key in receipts(world)
@@ -188,7 +188,7 @@ def test_the_put_is_conditional_and_checked(world: World) -> None:
     (params,) = asked
     assert params["IfNoneMatch"] == "*"
     assert params["ChecksumAlgorithm"] == "SHA256"
-    # How it is encrypted and how long it is locked is the bucket's to say.
+    # The bucket's defaults decide about encryption and retention.
     assert params.keys() == {"Bucket", "Key", "Body", "ContentType", "ChecksumAlgorithm", "IfNoneMatch"}
 
 
@@ -233,7 +233,7 @@ def test_a_key_that_reads_like_a_receipts_is_recorded_as_any_other(world: World)
 
 
 def envelope_of(world: World, drop: Drop, **predicate: Any) -> bytes:
-    """The receipt of an object version, with some words of it changed and signed by somebody."""
+    """The receipt of an object version, with some fields changed, signed by somebody."""
     process(world, drop)
     receipt = world.receipt_of(drop.version)
     payload = json.loads(parse_envelope(world.read(receipt.bucket, receipt.key)).payload)
@@ -335,7 +335,7 @@ def test_a_refusal_of_amazon_s3_fails_by_its_name(
         error = failure(world, drop)
     assert isinstance(error, ClientError)
     assert world.counted() == {metric: [1.0]}
-    # Delivered again once Amazon S3 is willing, the same message gets its receipt.
+    # Delivered again once Amazon S3 works, the same message gets its receipt.
     assert process(world, drop)[0].result is Result.RECORDED
 
 
@@ -417,7 +417,7 @@ def test_a_failing_event_keeps_none_of_the_others_back(world: World) -> None:
 
 
 def test_each_end_is_one_line_of_the_log(world: World) -> None:
-    """A key can hold what would forge a line; it is escaped."""
+    """A key can contain line breaks that would fake a log line; they are escaped."""
     log = io.StringIO()
     world.recorder = world.recorder_with(world.signer, Logger(service="ends", stream=log))
     good, gone = world.put('incoming/a"}\n{"level":"INFO', b"hello"), world.put("incoming/b", b"x")

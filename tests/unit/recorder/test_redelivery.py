@@ -1,4 +1,4 @@
-"""When a message that failed comes again."""
+"""When a failed message is delivered again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A ledger such as the demonstration leaves behind, with names that try to break out of the page."""
+"""A ledger as after the demonstration, with names that try to inject HTML."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ def gathered(s3: MemoryS3) -> GoldLineage | None:
 
 
 def sample_lineage() -> GoldLineage:
-    """Two gold tables over two silver ones, with names that try to break out of the page."""
+    """Two gold tables over two silver ones, with names that try to inject HTML."""
     objects = tuple(
         RawObject(key, f"v{n}", sha256(key.encode()).hexdigest()) for n, key in enumerate(HOSTILE)
     )

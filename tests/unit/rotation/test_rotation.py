@@ -1,4 +1,4 @@
-"""The four steps against moto's Secrets Manager and a real HTTPS server, whole and broken off anywhere."""
+"""The four steps with moto's Secrets Manager and a real HTTPS server, complete and interrupted anywhere."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class CrashError(Exception):
 
 
 class Crashing:
-    """What it wraps, but one call, counted through all that share ``count``, ends the process.
+    """A wrapper in which one call, counted over all that share ``count``, ends the process.
 
-    ``after``: once it has been done, so that nobody hears of it; else before.
+    ``after``: after the call was done, without its answer; otherwise before it.
     """
 
     def __init__(self, wrapped: Any, count: list[int], *, after: bool) -> None:
@@ -148,7 +148,7 @@ def test_a_step_that_was_done_does_nothing_more(world: World) -> None:
 
 
 def crash_and_repeat(world: World, number: int, *, after: bool) -> bool:
-    """A rotation whose ``number``-th call ends the process, then a whole one; whether there was a crash."""
+    """A rotation whose ``number``-th call ends the process, then a complete one; whether it crashed."""
     world.rotator.begin(world.secret)
     token = world.asked_to_rotate()
     made: list[str] = []
@@ -169,7 +169,7 @@ def crash_and_repeat(world: World, number: int, *, after: bool) -> bool:
             broken.step(step, world.secret, token)
     except CrashError:
         crashed = True
-        # Until everybody has the new password, it is not the current one.
+        # The new password is current only once everybody can read it.
         if "AWSCURRENT" not in world.stages()[token]:
             assert world.value() == {"username": "loader"}
     world.rotate(token)

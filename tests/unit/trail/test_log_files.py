@@ -1,4 +1,4 @@
-"""CloudTrail's log files, in the shapes they come in."""
+"""CloudTrail's log files, in all their formats."""
 
 from __future__ import annotations
 
@@ -209,7 +209,7 @@ def test_a_file_that_unpacks_without_end_is_refused(monkeypatch: pytest.MonkeyPa
 
 @given(st.data())
 def test_a_changed_byte_never_changes_what_is_read(data: st.DataObject) -> None:
-    """The checksum of gzip sees it; a header that nobody reads may change."""
+    """The checksum of gzip detects it; a header that is not read may change."""
     changed = bytearray(PACKED)
     changed[data.draw(st.integers(0, len(PACKED) - 1))] ^= data.draw(st.integers(1, 255))
     try:
@@ -258,7 +258,7 @@ def test_the_files_of_all_regions_and_days_are_listed(new_world: Callable[[], Wo
 
 
 def test_a_file_is_listed_as_it_was_first_written(new_world: Callable[[], World]) -> None:
-    """Who overwrites or deletes a log file under Object Lock does not get it out of the way."""
+    """Overwriting or deleting a log file under Object Lock does not remove it."""
     world = new_world()
     root = f"AWSLogs/{ACCOUNT}/CloudTrail/us-east-1/2026/11/20"
     first = {}

@@ -1,4 +1,4 @@
-"""What a trail logs of management writes, by the selectors that CloudTrail tells."""
+"""Which management write events a trail logs, according to its selectors."""
 
 from __future__ import annotations
 

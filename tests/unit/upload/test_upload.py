@@ -40,7 +40,7 @@ PART = 1024 * 1024
 
 @dataclass
 class Desk:
-    """A cloud, and a folder of files beside it that are uploaded."""
+    """A cloud, and a folder of files to upload."""
 
     cloud: Cloud
     folder: Path
@@ -96,7 +96,7 @@ def desk(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Desk]:
 def asked(
     s3: Any, before: Callable[[str, dict[str, Any]], None] = lambda operation, query: None
 ) -> Iterator[list[str]]:
-    """Give the operations that S3 is asked for, each after ``before`` has had its way with it."""
+    """Yield the operations sent to S3, each after ``before`` has been called with it."""
     operations: list[str] = []
 
     def note(model: Any, params: dict[str, Any], **_: Any) -> None:
@@ -200,7 +200,7 @@ def test_progress_counts_what_is_there_and_what_was_sent(desk: Desk) -> None:
     assert [each.bytes_done for each in seen] == sorted(each.bytes_done for each in seen)
 
 
-# what is there already
+# existing objects
 
 
 def test_an_object_that_exists_stays_as_it_is(desk: Desk) -> None:
@@ -267,7 +267,7 @@ def test_a_write_that_is_under_way_is_not_overtaken(desk: Desk) -> None:
     assert "Somebody else is writing" in uploaded.detail
 
 
-# what goes wrong on the way
+# errors during the upload
 
 
 def test_a_broken_connection_costs_only_what_had_not_arrived(desk: Desk) -> None:
@@ -551,7 +551,7 @@ def test_whatever_step_it_ends_at_the_next_run_brings_it_to_its_end(desk: Desk, 
             s3.meta.events.unregister("before-call.s3", before)
             s3.meta.events.unregister("after-call.s3", after)
         again = only(desk.upload(path))
-        # S3 had it, and nobody was left to hear so
+        # S3 had stored it, but the answer was lost
         lost = at in (["after PutObject"], ["after CompleteMultipartUpload"])
         lost_answers += lost
         assert again.outcome is (Outcome.EXISTS if lost else Outcome.UPLOADED)
@@ -628,7 +628,7 @@ def test_a_place_where_nothing_can_be_kept_is_refused(desk: Desk) -> None:
 def _upload_and_wait(
     desk: Desk, record: Callable[[ObjectVersion], None], name: str = "big.csv"
 ) -> UploadedFile:
-    """Upload a file, and have the recorder do its work after the second look."""
+    """Upload a file, and let the recorder run after the second attempt."""
     looks = []
 
     def sleep(seconds: float) -> None:
@@ -682,7 +682,7 @@ def test_a_receipt_that_does_not_come_is_said_with_what_may_be_why(desk: Desk) -
     assert "No receipt within 40 s. There is no receipt." in absent[0].detail
     assert exit_code(absent) == 3
     assert [round(pause) for pause in desk.pauses] == [1, 2, 4, 8, 15, 9]
-    # one look at each of the others
+    # one attempt for each of the others
     assert operations.count("GetObject") == len(desk.pauses) + 1 + 2
 
     with refused(desk.s3, "GetObject", 403, "AccessDenied"):

@@ -1,4 +1,4 @@
-"""The claim ``lineage.inputs``: whatever a document says that is not so is found, and nothing else is."""
+"""The claim ``lineage.inputs``: every false statement of a document is found, and nothing else."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def world(new_world: Callable[[], World]) -> World:
 
 @pytest.fixture
 def lake(world: World) -> Lake:
-    """Raw objects are recorded. The rest is not, nor is anything witnessed: other claims' findings abound."""
+    """Only raw objects are recorded, and nothing is in the trail: so other claims have many findings."""
 
     def put(bucket: str, key: str, body: bytes) -> ObjectVersion:
         drop = world.put(key, body, bucket)
@@ -49,7 +49,7 @@ def lake(world: World) -> Lake:
 
 @pytest.fixture(scope="module")
 def holding(new_world: Callable[[], World]) -> World:
-    """A world in which everything holds; to look at."""
+    """A world in which everything holds; read-only."""
     world = new_world()
     made(Lake(world.deployment.buckets, lambda bucket, key, body: world.drop(key, body, bucket)))
     world.drop("incoming/tables/x/_lineage/" + "0" * 20 + "-" + "a" * 64 + ".json", b"raw data, not lineage")
@@ -70,7 +70,7 @@ def lineage_findings(report: VerificationReport) -> list[Finding]:
 
 
 def only(world: World, **options: Any) -> tuple[Status, Severity, str]:
-    """The one finding about lineage, which is of the document of customers@1 unless its words say else."""
+    """The only finding about lineage, by default for the document of customers@1."""
     (finding,) = lineage_findings(check(world, **options))
     return finding.status, finding.severity, finding.detail
 
@@ -158,7 +158,7 @@ def test_progress_is_told(holding: World, monkeypatch: pytest.MonkeyPatch) -> No
 
 @pytest.fixture(params=["everything", "the document"])
 def scope_of(request: pytest.FixtureRequest) -> Callable[[World], S3Location | None]:
-    """A receipt that is in the scope is known; one that is not is read for the document."""
+    """A receipt in the scope has already been read; others are read for the document."""
 
     def scope(world: World) -> S3Location | None:
         if request.param == "everything":

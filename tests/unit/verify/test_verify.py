@@ -1,4 +1,4 @@
-"""Verification: whatever does not hold is found, by claim and object, and nothing else is."""
+"""Verification: everything that does not hold is found, by claim and object, and nothing else."""
 
 from __future__ import annotations
 
@@ -181,7 +181,7 @@ SOME = settings(max_examples=25)
 
 @pytest.fixture(scope="module")
 def kept(new_world: Callable[[], World]) -> tuple[World, ObjectVersion]:
-    """A world that the properties tamper with and mend again."""
+    """A world that the properties tamper with and restore."""
     world = new_world()
     world.drop("incoming/other", b"untouched")
     return world, world.drop("incoming/a b+c%é.csv", bytes(range(256)) * 4)
@@ -285,7 +285,7 @@ def test_an_object_that_stops_in_the_middle_is_read_again(world: World) -> None:
 
 
 def resign(world: World, version: ObjectVersion, **changes: Any) -> None:
-    """Put a receipt of other content in the place of the one that is there, properly signed."""
+    """Replace the receipt by one with other content, properly signed."""
     signer = changes.pop("signer", world.signer)
     payload_type = changes.pop("payload_type", PAYLOAD_TYPE)
     statement = json.loads(b64decode(envelope(world, version)["payload"]))
@@ -387,7 +387,7 @@ def test_a_receipt_that_was_deleted(world: World) -> None:
 
     receipt = world.receipt_of(version)
     world.s3.delete_object(Bucket=world.provenance, Key=receipt.key, VersionId=receipt.version_id)
-    # Even inside the watermark: a delete marker is no receipt that is still to come.
+    # Even inside the watermark: a delete marker is not a pending receipt.
     for later in (SETTLED, timedelta()):
         report = check(world, later)
         assert found(report) == {(UNIQUE, Status.MISSING, version.uri)}
@@ -395,7 +395,7 @@ def test_a_receipt_that_was_deleted(world: World) -> None:
 
 
 def test_a_receipt_written_over(world: World) -> None:
-    """What the recorder wrote first is still what counts, and the second is found."""
+    """The first receipt of the recorder still counts, and the second is found."""
     version = world.drop("incoming/a", b"x")
     world.s3.put_object(Bucket=world.provenance, Key=version.receipt_key, Body=b"forged")
     report = check(world)
@@ -427,7 +427,7 @@ def test_a_receipt_that_lies_elsewhere_too(world: World) -> None:
 
 
 def test_a_receipt_that_lies_in_anothers_place(world: World) -> None:
-    """A good receipt of one object does not stand for another."""
+    """A valid receipt of one object is not valid for another."""
     good, bad = world.drop("incoming/good", b"x"), world.put("incoming/bad", b"x")
     world.witness(bad)
     copy = world.read(world.provenance, good.receipt_key)
@@ -452,7 +452,7 @@ def test_what_is_no_receipt_but_lies_among_them(world: World) -> None:
 
 
 def test_a_receipt_of_somebody_elses_object(world: World) -> None:
-    """Signed or not, it makes nobody read from a bucket that is none of ours."""
+    """Signed or not, it does not cause a read from a bucket outside the deployment."""
     version = world.drop("incoming/a", b"x")
     foreign = ObjectVersion("somebody-elses", "incoming/a", version.version_id)
     statement = json.loads(b64decode(envelope(world, version)["payload"]))
@@ -548,7 +548,7 @@ def test_a_request_that_wrote_another_key_in_a_version_not_told(world: World) ->
 
 
 def test_a_write_of_which_nothing_is_left(world: World) -> None:
-    """Whoever removes an object and its receipt has not removed the trail."""
+    """Removing an object and its receipt does not remove the trail's event."""
     version = world.drop("incoming/a", b"x")
     receipt = world.receipt_of(version)
     for gone in (version, receipt):
@@ -655,7 +655,7 @@ def test_keys_and_versions_that_run_together_keep_apart(world: World) -> None:
 
 
 def test_receipts_with_long_keys_outside_a_prefix_are_left_out(world: World) -> None:
-    """They lie together, whatever they are of."""
+    """They share a prefix, for all objects."""
     world.drop("incoming/a", b"x")
     twice, marked = (world.drop(f"incoming/{name}" + "é" * 500, b"x") for name in "bc")
     world.s3.put_object(Bucket=world.provenance, Key=twice.receipt_key, Body=b"forged")
@@ -671,7 +671,7 @@ def test_receipts_with_long_keys_outside_a_prefix_are_left_out(world: World) -> 
 
 
 def test_one_version(world: World) -> None:
-    """Only what is asked for is read, found and counted."""
+    """Only objects in scope are read, found and counted."""
     versions = [world.drop("incoming/a", data) for data in (b"1", b"2")]
     other = world.drop("incoming/a/b", b"3")
     for version in (*versions, other):
@@ -726,7 +726,7 @@ def test_a_prefix(world: World, key: str, inside: set[str]) -> None:
 
 
 def test_a_prefix_tells_of_the_receipts_in_it_and_no_others(world: World) -> None:
-    """A receipt in the scope that names an object outside of it is wrong where it lies."""
+    """A receipt in the scope that names an object outside of it is in the wrong place."""
     outside = world.drop("incoming/b", b"x")
     copy = world.read(world.provenance, outside.receipt_key)
     inside = ObjectVersion(world.raw, "incoming/a", "v1")
@@ -913,7 +913,7 @@ def test_findings_come_in_a_fixed_order(world: World) -> None:
 
 
 def age(world: World, version: ObjectVersion, by: timedelta) -> None:
-    """Have Amazon S3 say that it stored the version so much earlier."""
+    """Let Amazon S3 report that it stored the version this much earlier."""
     kept = s3_backends[ACCOUNT]["aws"].buckets[version.bucket].keys.getlist(version.key)
     (stored,) = [entry for entry in kept if entry.version_id == version.version_id]
     stored.last_modified -= by
