@@ -1,8 +1,8 @@
--- What was deleted in the last 30 days, by whom, and is it gone or does it only look so (deletion)?
--- marker_set: the object looks deleted, every version of it is there, and version_id is the marker's.
--- version_destroyed: that version is gone for good. marker_removed: that marker is gone, and the object is back as it
--- was before it. batch: DeleteObjects, of which the trail says neither keys nor versions. NULL: the attempt failed, see
--- error_code. What lifecycle rules deleted is not in the trail.
+-- What was deleted in the last 30 days, by whom, and is it gone or only hidden (deletion)?
+-- marker_set: the object appears deleted, every version still exists, and version_id is the marker's.
+-- version_destroyed: that version is permanently deleted. marker_removed: that marker is deleted, and the object is
+-- back as before it. batch: DeleteObjects, for which the trail logs neither keys nor versions. NULL: the attempt
+-- failed, see error_code. Deletions by lifecycle rules are not in the trail.
 SELECT
     event_time,
     deletion,

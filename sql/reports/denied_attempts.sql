@@ -1,6 +1,6 @@
--- Who was refused in the last 30 days, at what, and how often?
--- caller tells everybody apart: (anonymous) signed nothing, and one of another account is there by ARN, or by account
--- and principal.
+-- Who was denied in the last 30 days, for what, and how often?
+-- caller distinguishes all callers: (anonymous) did not sign the request, and a caller of another account is given by
+-- ARN, or by account and principal.
 SELECT
     caller,
     user_type,

@@ -1,4 +1,4 @@
--- What was done to the evidence in the last 30 days, or tried, other than the recorder's putting receipts there?
+-- What was done or attempted with the evidence in the last 30 days, apart from the recorder's writing receipts?
 SELECT
     eventtime AS event_time,
     eventname AS event_name,

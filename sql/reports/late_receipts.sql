@@ -1,4 +1,4 @@
--- How long did receipts take on each day of the last 30?
+-- How long did receipts take on each of the last 30 days?
 SELECT
     event_date,
     count(*) AS receipts,

@@ -1,6 +1,6 @@
--- Which writes of the last 30 days do trail and receipt tell differently, and in what (contradicts)? Both sides' words.
--- The receipt is signed, the trail's records are as they were found: where the two differ in who or from where,
--- somebody may have rewritten the log. What each entry of contradicts means is said in sql/views/ledger_evidence.sql.
+-- For which writes of the last 30 days do trail and receipt differ, and where (contradicts)? With both sides' values.
+-- The receipt is signed, the trail's records are as found: if the two differ in caller or source, somebody may have
+-- changed the log. sql/views/ledger_evidence.sql explains each entry of contradicts.
 SELECT
     event_time,
     contradicts,

@@ -1,4 +1,4 @@
--- How many writes of each day of the last 30 have which status, layer by layer?
+-- How many writes of each of the last 30 days have which status, by layer?
 SELECT
     event_date,
     layer,

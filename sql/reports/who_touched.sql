@@ -1,7 +1,7 @@
 -- Who read, deleted or changed this object, or tried to, in the last 30 days? Put its bucket and key into asked.
--- what tells two kinds of rows apart. "this object" is one call that names it. "batch in its bucket" counts the calls
--- of DeleteObjects in its bucket by one caller, at the time of the last: the trail does not say which keys were in
--- them, so this object may have been, or not. What lifecycle rules deleted is in neither.
+-- what distinguishes two kinds of rows. "this object" is one call that names it. "batch in its bucket" counts the
+-- calls of DeleteObjects in its bucket by one caller, at the time of the last: the trail does not log their keys, so
+-- they may or may not include this object. Deletions by lifecycle rules are in neither.
 WITH asked (bucket_name, object_key) AS (
     VALUES (${raw_data_bucket}, 'incoming/customers.csv')
 ),

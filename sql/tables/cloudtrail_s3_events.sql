@@ -1,6 +1,6 @@
--- What did CloudTrail write down? One row per delivered record, as delivered: a record may be there twice.
--- The table AWS documents for CloudTrail, partitioned by the folders CloudTrail writes. Parts of a record whose
--- shape varies from call to call (requestparameters, responseelements, additionaleventdata, ...) are JSON texts.
+-- What did CloudTrail log? One row per delivered record, as delivered: a record may be there twice.
+-- The table that AWS documents for CloudTrail, partitioned by CloudTrail's folders. Parts of a record whose
+-- structure varies from call to call (requestparameters, responseelements, additionaleventdata, ...) are JSON texts.
 CREATE EXTERNAL TABLE cloudtrail_s3_events (
     eventversion STRING,
     useridentity STRUCT<

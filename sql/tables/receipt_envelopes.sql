@@ -1,6 +1,6 @@
--- What did the recorder sign? One row per receipt: the DSSE envelope as it lies in the provenance bucket.
--- A file that is no JSON gives a row of NULLs instead of failing every query; object_receipts leaves it out, and
--- `custody verify`, which reads the files themselves, names it.
+-- What did the recorder sign? One row per receipt: the DSSE envelope as stored in the provenance bucket.
+-- A file that is not JSON gives a row of NULLs instead of failing every query; object_receipts leaves it out, and
+-- `custody verify`, which reads the files directly, reports it.
 CREATE EXTERNAL TABLE receipt_envelopes (
     payloadtype STRING,
     payload STRING,

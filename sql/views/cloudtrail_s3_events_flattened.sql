@@ -1,24 +1,24 @@
--- Who asked S3 for what, when and from where? One row per event, with what lies nested in it as columns.
+-- Who called S3 for what, when and from where? One row per event, with its nested fields as columns.
 --
--- CloudTrail's log is shown as it was found: nothing here reads its digests, so a record that was changed in the bucket
--- is shown changed. provenance_ledger holds writes against the signed receipts.
--- What CloudTrail names keeps its name (eventtime, eventname, ...); what is taken from within has its own.
--- event_date is the day of delivery, not of the event: a function of the partition delivery_day alone, so that
--- a filter on it is decided partition by partition and a day's question reads that day's files. An event of
--- just before midnight is delivered on the next day.
+-- CloudTrail's log is shown as found: its digests are not read here, so a record that was changed in the bucket is
+-- shown changed. provenance_ledger compares writes with the signed receipts.
+-- CloudTrail's top-level fields keep their names (eventtime, eventname, ...); nested fields have new ones.
+-- event_date is the day of delivery, not of the event: it depends only on the partition delivery_day, so that a
+-- filter on it is decided for each partition and a query about a day reads only that day's files. An event just
+-- before midnight is delivered on the next day.
 -- Records of the categories Data and Management are events. Aggregated, network activity and Insights records are
--- none, and neither is an addendum that repeats an event with corrected fields (one whose reason is a late delivery
--- is the only record of its event). CloudTrail may deliver an event twice: records that say the same are one row a day
--- of delivery (the window is partitioned by that day, or no filter on it could pass), and provenance_ledger looks at
--- the neighbouring days as well. Records of one eventid that differ are as many rows, so that none hides another.
+-- not, and neither is an addendum that repeats an event with corrected fields (one whose reason is a late delivery
+-- is the only record of its event). CloudTrail may deliver an event twice: equal records are one row per day of
+-- delivery (the window is partitioned by that day, so that filters on it pass), and provenance_ledger also reads the
+-- neighbouring days. Different records with one eventid are separate rows, so that none hides another.
 -- in_ledger: the event is a row of provenance_ledger; all others are rows of object_access. The recorder's own
 -- receipts are evidence, not writes to be proven.
 --
--- user_name is the caller's own name in the account of this trail: of a person with a session of a role for people
--- (Identity Center's or the kit's) or with a federated session the session's, else of the user or role. A caller of
--- another account has none. caller is a text for everybody: the name, the ARN, or account and principal id.
+-- user_name is the caller's name in the account of this trail: the session name for people with a role session
+-- (Identity Center's or the kit's) or a federated session, else the name of the user or role. A caller of another
+-- account has none. caller is a text for every caller: the name, the ARN, or account and principal id.
 -- deletion: marker_set (the object looks deleted, all versions are there) | version_destroyed | marker_removed (the
--- object is back) | batch (DeleteObjects: its keys are not in the trail). It is NULL where nothing was deleted.
+-- object is back) | batch (DeleteObjects: its keys are not in the trail). It is NULL if nothing was deleted.
 --
 -- @column event_date date
 -- @column eventtime timestamp
@@ -207,7 +207,7 @@ SELECT
     user_account_id,
     on_behalf_of_user_id,
     identity_store_arn,
-    -- No name that AWS gives has brackets in it.
+    -- No name in AWS contains brackets.
     CASE
         WHEN user_account_id = 'ANONYMOUS_PRINCIPAL' THEN '(anonymous)'
         ELSE coalesce(

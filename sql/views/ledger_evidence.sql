@@ -1,45 +1,45 @@
--- What do trail and receipt say of each object version written, and in what do they contradict each other? One row per
--- version written, both sides in it. provenance_ledger is this view in fewer columns.
+-- What do trail and receipt say about each object version written, and where do they contradict each other? One row per
+-- version written, with both sides. provenance_ledger is this view with fewer columns.
 --
--- Pairing. Each side offers the identifiers it has; an equality join on bucket, key and identifier finds the
--- candidates (so it hashes, however many objects there are), and the best pairs are kept: request id, else version id,
--- else key_time, the nearest within five minutes where the event names no version and the two sides share no kind of
--- identifier. key_time is a guess and never a proof. Version ids and guesses pair one to one; a request id is that of
--- one write only, so two different records of one request are both held against its receipt.
+-- Pairing. Each side has its identifiers; an equality join on bucket, key and identifier finds the candidates (so it
+-- is a hash join for any number of objects), and the best pairs are kept: request id, else version id, else key_time,
+-- the nearest within five minutes if the event names no version and the two sides have no common kind of identifier.
+-- key_time is a guess and never a proof. Version ids and guesses pair one to one; a request id belongs to one write
+-- only, so two different records of one request are both compared with its receipt.
 --
 -- status
 --   verified      paired by request id or version id, nothing contradicts, recorded within the watermark
 --   late          the same, but recorded later than that
---   mismatch      the sides contradict each other, in what contradicts says
+--   mismatch      the sides contradict each other: see contradicts
 --   pending       one side is missing and the write is younger than the watermark
---   unprovenanced the trail has a write that has no receipt
---   unwitnessed   a receipt whose write the trail has not
---   untracked     a write where nothing is recorded
+--   unprovenanced the trail has a write without a receipt
+--   unwitnessed   a receipt without a write in the trail
+--   untracked     a write outside the recorded prefixes
 --
--- contradicts is a list, empty where nothing does. What one side does not say contradicts nothing.
---   key_time      nothing but key and time says that the two belong together
---   trail         the trail has records of this request that differ
+-- contradicts is a list, empty without contradictions. A value that is missing on one side is no contradiction.
+--   key_time      only key and time suggest that the two belong together
+--   trail         the trail has different records of this request
 --   request_id    two requests
 --   version_id    two versions
 --   event_name    another kind of write (ObjectCreated:Copy, PutObject)
---   principal_id  another principal. The receipt has it with AWS: before it. The two sides name the root user
---                 differently: he is held against users and roles alone. The session in the trail's ARN is compared as
---                 well; names of users and roles are the trail's word alone: receipts hold ids.
---   source_ip     two addresses. A service's name is none, and what came through a VPC endpoint is not compared.
---   size_bytes    less came in than was stored, or, by PutObject, more than the framing of chunks explains. Copies and
---                 uploads in parts do not say how much came in.
---   event_time    more than five minutes apart; last modified after the write, or a day before it (an upload in parts
---                 bears the time at which it began: it is judged by its completion); in the future, or after its own
+--   principal_id  another principal. The receipt has it with the prefix AWS:. The two sides name the root user
+--                 differently: it is compared with users and roles only. The session in the trail's ARN is compared
+--                 too; names of users and roles are only in the trail: receipts have ids.
+--   source_ip     two addresses. A service's name is not an address, and calls through a VPC endpoint are not compared.
+--   size_bytes    fewer bytes were received than stored, or, by PutObject, more than the framing of chunks explains.
+--                 Copies and multipart uploads do not say how many were received.
+--   event_time    more than five minutes apart; last modified after the write, or a day before it (a multipart upload
+--                 has the time at which it was initiated: its completion counts); in the future, or after its own
 --                 delivery
 --   recorded_at   recorded before the write, or in the future
 --
--- event_date is the day of delivery of the trail's event, or the day after the event if that is earlier (of a receipt
+-- event_date is the day of delivery of the trail's event, or the day after the event if that is earlier (for a receipt
 -- without an event: the day of the write). All rows are decided within it: every window is partitioned by it and every
--- join has it among its equalities where the other side is the trail, so a filter on it reaches each scan of the trail
--- as a condition on the partition alone, which Trino decides partition by partition. A day D costs the days D - 1 (was
--- it delivered before midnight already?), D, D + 1 and D + 2 (was the receipt's event delivered later?). What comes
--- more than two days after the event is not looked for there: it is a row of its own day if it has no receipt or
--- contradicts it, and none if it agrees, for the day of the write has a row then, verified or unwitnessed.
+-- join with the trail has it among its equalities, so a filter on it reaches each scan of the trail as a condition on
+-- the partition only, which Trino decides for each partition. A day D reads the days D - 1 (was it delivered before
+-- midnight already?), D, D + 1 and D + 2 (was the receipt's event delivered later?). What comes more than two days
+-- after the event is not looked up there: it is a row of its own day if it has no receipt or contradicts it, and no
+-- row if it agrees, since the day of the write has a row then, verified or unwitnessed.
 --
 -- @column event_date date
 -- @column event_time timestamp
@@ -103,8 +103,8 @@ WITH delivered AS (
     WHERE in_ledger
 ),
 
--- What a day knows: delivered on the day before (1), on the day itself (2), and, if it came two days after the event,
--- on the day after (3).
+-- Deliveries that a day includes: the day before (1), the day itself (2), and, if it came two days after the event,
+-- the day after (3).
 known AS (
     SELECT
         *,
@@ -147,7 +147,7 @@ first_deliveries AS (
     FROM known
 ),
 
--- Records of one request that differ are numbered, and known to differ.
+-- Different records of one request are numbered and marked as different.
 numbered AS (
     SELECT
         *,
@@ -174,7 +174,7 @@ identifiers (preference, match_basis) AS (
     VALUES (1, 'request_id'), (2, 'version_id'), (3, 'key_time')
 ),
 
--- One of a write's identifiers is always NULL, and a NULL meets nothing: every write keeps a row without a receipt.
+-- One of a write's identifiers is always NULL, which matches nothing: every write keeps a row without a receipt.
 identified_writes AS (
     SELECT
         writes.*,
@@ -250,8 +250,8 @@ candidates AS (
             )
 ),
 
--- Each receipt goes to one write, then each write takes one of the receipts that went to it. A write without
--- candidates is a partition of its own, or all of them would be sorted in one place.
+-- Each receipt is assigned to one write, then each write takes one of its receipts. A write without candidates is a
+-- partition of its own, so that not all of them are sorted in one place.
 chosen_by_receipt AS (
     SELECT
         *,
@@ -270,7 +270,7 @@ chosen_by_write AS (
             ORDER BY preference, distance_ms, receipt_uri
         ) AS write_choice,
         cast(current_timestamp AT TIME ZONE 'UTC' AS timestamp) AS asked_at,
-        -- The trail's address and the receipt's, each in full, or NULL where it is none.
+        -- The trail's address and the receipt's, each in full, or NULL if it is not an address.
         transform(
             CASE
                 WHEN vpcendpointid IS NULL AND lower(sourceipaddress) <> lower(receipt_source_ip)
@@ -380,7 +380,7 @@ judged_writes AS (
     WHERE write_choice = 1
 ),
 
--- What comes later than is looked for, and agrees, is another record of a write that has its row.
+-- A record that comes too late to be looked up, and agrees, belongs to a write that already has its row.
 paired_writes AS (
     SELECT * FROM judged_writes
     WHERE
@@ -406,7 +406,7 @@ taken_receipts AS (
 unpaired_receipts AS (
     SELECT
         receipts.*,
-        -- An upload in parts was completed after it began, and before its receipt was asked for.
+        -- A multipart upload was completed after it was initiated, and before its receipt was requested.
         CASE
             WHEN receipts.event_name = 'Backfill' AND regexp_like(receipts.etag, '-[0-9]+"?$') THEN receipts.recorded_at
             ELSE receipts.written_at
@@ -448,7 +448,7 @@ SELECT
     size_bytes,
     layer,
     user_arn,
-    -- A caller of another account, or of none, has no name here: what CloudTrail tells of him stands for it.
+    -- A caller of another account, or of none, has no name here: CloudTrail's identity is used instead.
     CASE WHEN user_type = 'AWSAccount' THEN caller ELSE user_name END AS user_name,
     principal_id,
     invoked_by,

@@ -1,12 +1,12 @@
--- Who read, listed, changed or deleted an object, or was refused? One row per event that is no row of
--- provenance_ledger: reads, deletions, changes of tags and locks, parts of uploads, writes in other buckets, the
--- recorder's receipts, and every attempt that failed (error_code).
+-- Who read, listed, changed or deleted an object, or was denied? One row per event that is not a row of
+-- provenance_ledger: reads, deletions, changes of tags and locks, uploaded parts, writes in other buckets, the
+-- recorder's receipts, and every failed attempt (error_code).
 --
 -- access: read | list | write | delete | change. deletion: marker_set | version_destroyed | marker_removed | batch, as
--- in cloudtrail_s3_events_flattened. A batch (DeleteObjects) has no object_key: the trail does not say what was in it.
+-- in cloudtrail_s3_events_flattened. A batch (DeleteObjects) has no object_key: the trail does not log its keys.
 -- Deletions by lifecycle rules are not in CloudTrail.
--- event_date is the day of delivery, as in cloudtrail_s3_events_flattened: a day's question reads that day's files,
--- and an event delivered once more on a later day is there on both (with one event_id).
+-- event_date is the day of delivery, as in cloudtrail_s3_events_flattened: a query about a day reads that day's files,
+-- and an event delivered again on a later day is on both days (with one event_id).
 --
 -- @column event_date date
 -- @column event_time timestamp

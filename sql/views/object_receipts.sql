@@ -1,10 +1,10 @@
 -- What do the receipts say? One row per receipt, decoded from the envelope's payload.
 --
--- A receipt bears a signature and lies in its place: under the key that bucket, key and version in it make, as
--- `custody.evidence.objects` makes it. Anything else below provenance/ is none. A view shows what is written, it
--- does not verify: whether the signature holds is checked by `custody verify`.
--- written_at is when the object version was written: the time of the S3 event, or of the version itself where the
--- receipt was asked for later (event_name Backfill), and event_date is its day.
+-- A receipt has a signature and the right key: the key derived from its bucket, key and version, as in
+-- `custody.evidence.objects`. Any other object below provenance/ is not a receipt. A view shows what is written, it
+-- does not verify: `custody verify` checks the signature.
+-- written_at is when the object version was written: the time of the S3 event, or of the version itself if the
+-- receipt was requested later (event_name Backfill), and event_date is its day.
 --
 -- @column event_date date
 -- @column bucket_name varchar

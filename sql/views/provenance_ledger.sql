@@ -1,8 +1,8 @@
 -- Who wrote each object version, and is it proven? One row per version written: the trail's event with its receipt,
--- and what is there on one side only.
+-- and what is only on one side.
 --
--- How the sides are paired, what the statuses mean and which day a row stands on is said in ledger_evidence, which has
--- the same rows with what each side says, and with the contradictions that make a mismatch.
+-- ledger_evidence describes how the sides are paired, what the statuses mean and which day a row belongs to. It has the
+-- same rows with the values of each side, and with the contradictions that make a mismatch.
 --
 -- @column event_date date
 -- @column event_time timestamp

@@ -121,5 +121,5 @@ def test_the_page_changes_with_a_row(tmp_path: Path, matrix: Matrix) -> None:
 
 def test_the_page_knows_everybody(tmp_path: Path) -> None:
     path = written(tmp_path, "  - deny: people/nobody s3:GetObject raw-data/a\n    why: w\n")
-    with pytest.raises(ToolError, match="does not say who people/nobody is"):
+    with pytest.raises(ToolError, match="has no description of people/nobody"):
         page.page(read_matrix(path))

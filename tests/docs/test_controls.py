@@ -53,7 +53,7 @@ def test_every_framework_and_measure_is_on_the_page(controls: Controls) -> None:
         assert f"\n## {framework.name}\n" in text
         assert all(f"\n| {line.line} | " in text for line in framework.lines)
     assert all(text.count(f'<a id="{name}"></a>') == 1 for name in controls.measures)
-    assert "The kit makes\nnobody compliant." in text
+    assert "The kit alone does not\nmake you compliant." in text
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_every_framework_and_measure_is_on_the_page(controls: Controls) -> None:
         ("proof", "access: Hope", "the access matrix has no topic 'Hope'"),
         ("proof", "CKV_AWS_99999", "no check CKV_AWS_99999"),
         ("proof", "CKV_CUSTODY_99999", "no check CKV_CUSTODY_99999"),
-        ("proof", "CKV_AWS_26", "CKV_AWS_26 judges none of its resources"),
+        ("proof", "CKV_AWS_26", "CKV_AWS_26 applies to none of its resources"),
         ("proof", "CKV_AWS_252", "CKV_AWS_252 is skipped for module.trail.aws_cloudtrail.this"),
         ("proof", "trail.digests", "no claim trail.digests"),
         ("proof", "gate of hope", "no gate of hope"),
@@ -106,7 +106,7 @@ def test_a_measure_that_nothing_stands_for_is_found(controls: Controls, project:
     (found,) = dangling(
         msgspec.structs.replace(controls, measures={**controls.measures, "ledger": changed}), project
     )
-    assert found == "ledger: without resource, proof and evidence it is no measure."
+    assert found == "ledger: a measure needs resource, proof and evidence."
 
 
 def test_lines_and_measures_that_miss_each_other_are_found(controls: Controls, project: Project) -> None:
@@ -166,7 +166,7 @@ def test_data_that_cannot_be_read_is_refused(old: str, new: str, words: str) -> 
     ("data", "shown", "words", "status", "said"),
     [
         ("{data}", "{page}", ["--check"], 0, ""),
-        ("{data}", "old", ["--check"], 1, "is not what the data says. Run: make docs"),
+        ("{data}", "old", ["--check"], 1, "is out of date. Run: make docs"),
         ("{data}", "old", [], 0, "has been updated"),
         ("{dangling}", "{page}", [], 1, "trail: there is no claim trail.events."),
         ("measures: {}", "{page}", [], 2, "cannot be read"),

@@ -134,7 +134,7 @@ def test_a_taken_port_is_a_sentence(tmp_path: Path) -> None:
         taken.listen()
         port = taken.getsockname()[1]
         with (
-            pytest.raises(LocalAwsError, match=f"^Port {port} on 127.0.0.1 cannot be had"),
+            pytest.raises(LocalAwsError, match=f"^Port {port} on 127.0.0.1 cannot be used"),
             LocalAws(tmp_path, port),
         ):
             pass

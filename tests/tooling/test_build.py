@@ -151,14 +151,14 @@ def test_two_parts_with_one_file_are_refused(tmp_path: Path) -> None:
     project, dependencies = clone(tmp_path)
     (dependencies / "custody").mkdir()
     (dependencies / "custody" / "__init__.py").touch()
-    with pytest.raises(ToolError, match=r"custody/__init__\.py stands in two"):
+    with pytest.raises(ToolError, match=r"custody/__init__\.py is in two"):
         build(tmp_path, project, dependencies)
 
 
 def test_a_zip_that_grows_too_large_is_refused(tmp_path: Path) -> None:
     project, dependencies = clone(tmp_path)
     (project / "lambda" / "recorder" / "data").write_bytes(bytes(SIZE_LIMIT_BYTES))
-    with pytest.raises(ToolError, match=r"recorder\.zip has .* 3,000,000 are the limit"):
+    with pytest.raises(ToolError, match=r"recorder\.zip has .* the limit is 3,000,000"):
         build(tmp_path, project, dependencies)
 
 

@@ -65,7 +65,7 @@ def test_a_plan_without_changes_says_so() -> None:
 @pytest.mark.parametrize("env", ["dev", "prod"])
 def test_a_real_environment_with_placeholders_is_refused(env: str) -> None:
     with pytest.raises(
-        ToolError, match=rf"terraform/env/{env}\.tfvars:\d+ still holds <[^>]+>: fill it in first"
+        ToolError, match=rf"terraform/env/{env}\.tfvars:\d+ still has <[^>]+>: fill it in first"
     ):
         Terraform(env)
 
@@ -157,7 +157,7 @@ def test_a_state_whose_server_is_gone_is_dropped_and_said(tmp_path: Path, aws: L
         .get("values")
         is None
     )
-    assert said == ["The local state is dropped: the AWS on this machine that it described has ended."]
+    assert said == ["The local state is discarded: the local AWS that it described has stopped."]
     assert not path.exists()
     assert not (tmp_path / "deployment.json").exists()
 
@@ -297,15 +297,13 @@ def test_a_state_that_was_never_written_whole_is_lost_in_one_sentence(tmp_path: 
         with pytest.raises(ToolError) as raised:
             steps.terraform.plan()
         assert str(raised.value) == (
-            "The state of local is lost: the apply that wrote it was killed, and what it made is still "
-            "there. Start again: make local-down local-up apply"
+            "The state of local is lost: the apply that wrote it was killed, and its resources still "
+            "exist. Start again: make local-down local-up apply"
         )
     assert steps.terraform.state_path.read_bytes() == before
     (tmp_path / "work" / "terraform.tfstate.instance").write_text("another instance")
     assert steps.terraform.plan().has_changes
-    assert steps.said[-1] == (
-        "The local state is dropped: the AWS on this machine that it described has ended."
-    )
+    assert steps.said[-1] == ("The local state is discarded: the local AWS that it described has stopped.")
 
 
 def test_a_torn_state_is_no_traceback(tmp_path: Path, aws: LocalAws, small: Path) -> None:
@@ -333,7 +331,7 @@ def test_what_could_not_be_saved_is_not_thrown_away(tmp_path: Path, aws: LocalAw
     terraform.plan()
     errored = tmp_path / "root" / "terraform" / "errored.tfstate"
     errored.write_text("{}")
-    with pytest.raises(ToolError, match=r"could not be saved.*state push errored\.tfstate"):
+    with pytest.raises(ToolError, match=r"could not save the state.*state push errored\.tfstate"):
         terraform.plan()
     assert errored.read_text() == "{}"
 

@@ -150,7 +150,7 @@ def test_the_mirror_that_is_named_is_the_only_one(tmp_path: Path) -> None:
     unpacked(tmp_path / "found", "5.100.0")
     environ = {"TF_PLUGIN_MIRROR": str(tmp_path / "named")}
     assert find_provider_mirror("5.100.0", environ, [tmp_path / "found"]) == tmp_path / "named"
-    with pytest.raises(ToolError, match=r"TF_PLUGIN_MIRROR=.* holds no .* 6\.0\.0"):
+    with pytest.raises(ToolError, match=r"TF_PLUGIN_MIRROR=.* has no .* 6\.0\.0"):
         find_provider_mirror("6.0.0", environ, [tmp_path / "found"])
 
 
