@@ -174,7 +174,7 @@ def test_a_key_without_the_kits_name_is_refused(
     assert moved
     other = shutil.copytree(source, tmp_path / "terraform")
     (other / "env" / "local.s3.tfbackend").write_text('bucket = "state"\nkey = "custody/state"\n')
-    with pytest.raises(ToolError, match=r"must hold a key that ends in /terraform\.tfstate"):
+    with pytest.raises(ToolError, match=r"must have a key that ends in /terraform\.tfstate"):
         Bootstrap("local", source=other, work_dir=tmp_path / "work", environ=administrator).plan()
 
 

@@ -1,4 +1,4 @@
-"""Reading past the client's own call gives what that call gives, for every key and every answer."""
+"""The direct reader gives the same results as the client's own call, for every key and every answer."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ KEYS = (
 
 
 class Counted:
-    """A bucket, its reader, and how many GETs went through the client's own call."""
+    """A bucket, its reader, and the number of GETs through the client's own call."""
 
     def __init__(self, aws: Account) -> None:
         self.s3, self.bucket, self.through_client = aws.client("s3"), aws.bucket(), 0

@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 class DirectReader:
     """Reads object versions over a client's own connections, with its credentials and signature version 4.
 
-    The client makes the first request to each bucket; its URL shows where further ones go. A request that is
-    not answered with 200 is made again through the client, which alone retries, follows redirects and raises
-    errors. The client chooses the endpoint, checks parameters and calls its event handlers for each request
-    anew: a GET of a small object through it takes about three times as much processor time.
+    The client makes the first request to each bucket; its URL shows the endpoint of further ones. A request
+    whose status is not 200 is repeated through the client, which retries, follows redirects and raises
+    errors. The client resolves the endpoint, checks parameters and calls its event handlers for each request:
+    a GET of a small object through it takes about three times as much processor time.
 
-    Safe to use from many threads.
+    Thread-safe.
     """
 
     def __init__(self, s3: S3Client) -> None:
@@ -45,7 +45,7 @@ class DirectReader:
         Key: str,  # noqa: N803
         VersionId: str,  # noqa: N803
     ) -> GetObjectOutputTypeDef:
-        """Do as the client's ``get_object``, but answer Body, ContentLength, ETag and LastModified alone."""
+        """Like the client's ``get_object``, but return only Body, ContentLength, ETag and LastModified."""
         target = percent_encode(Key, safe="/~") + "?" + percent_encode_sequence({"versionId": VersionId})
         if (place := self._places.get(Bucket)) is not None:
             try:
@@ -81,7 +81,7 @@ class DirectReader:
         return cast("GetObjectOutputTypeDef", answer)
 
     def _note_place(self, request: AWSPreparedRequest, **_: Any) -> None:
-        """Note where the client looks for a bucket's objects, if it asks there as ``_get`` would."""
+        """Note the URL of a bucket's objects, if the client requests them as ``_get`` would."""
         bucket, target = getattr(self._through_client, "asked", ("", ""))
         authorization = _text(request.headers.get("Authorization", ""))
         scope = authorization.removeprefix("AWS4-HMAC-SHA256 Credential=").partition(",")[0].split("/")
@@ -92,10 +92,10 @@ class DirectReader:
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where and how a bucket's objects are asked for."""
+    """How to request a bucket's objects."""
 
     url: str
-    """Of the bucket, with a slash at its end."""
+    """URL of the bucket, with a slash at its end."""
     region: str
     user_agent: str
 
