@@ -1,7 +1,7 @@
-"""Who may do more, and who less: every policy of one side against those of the other.
+"""Who may do more or less: compares every policy of one side with those of the other.
 
-A role's own policies count together, whatever they are called; a trust policy, a resource's policy and a
-permissions boundary each stand for themselves. A denial that goes or shrinks makes access wider.
+A role's own policies are compared together, whatever their names; a trust policy, a resource's policy and a
+permissions boundary are compared separately. Access gets wider if a deny is removed or covers less.
 """
 
 from __future__ import annotations
@@ -155,8 +155,8 @@ def _found(
 _VERBS = {
     ("wider", "Allow"): "may now",
     ("narrower", "Allow"): "may no longer",
-    ("wider", "Deny"): "is no longer refused",
-    ("narrower", "Deny"): "is now refused",
+    ("wider", "Deny"): "is no longer denied",
+    ("narrower", "Deny"): "is now denied",
 }
 
 
@@ -225,14 +225,14 @@ def _compared(direction: Direction, entry: Stated, others: list[Stated]) -> str:
         resources = codes(words.resource(other) for other in within)
         return f"; {when} only {codes(other.action for other in within)} on {resources}"
     if other_is_before:
-        return "; not allowed before" if grant.effect == "Allow" else "; not refused before"
+        return "; not allowed before" if grant.effect == "Allow" else "; not denied before"
     return ""
 
 
 def _roles_come_and_gone(before: Side, after: Side) -> Iterator[Finding]:
     for name in sorted(before.roles.keys() - after.roles.keys()):
         who, address = f"role {code(name)}", before.roles[name].trust.address
-        text = f"{who} is gone, with all that it might do"
+        text = f"{who} is gone, with all its permissions"
         yield Finding("narrower", "access", who, text, principal=name, address=address)
     for name in sorted(after.roles.keys() - before.roles.keys()):
         who, address = f"role {code(name)}", after.roles[name].trust.address
@@ -256,7 +256,7 @@ def _undecided(before: Side, after: Side) -> Iterator[Finding]:
     old, new = _made_elsewhere(before), _made_elsewhere(after)
     for owner, name in sorted(new.keys() - old.keys()):
         policy, who = new[owner, name], words.owner(new[owner, name])
-        text = f"{who} now has {code(name)}, which is made elsewhere: not compared"
+        text = f"{who} now has {code(name)}, which is managed elsewhere: not compared"
         yield Finding("wider", "unknown", who, text, policy=name, address=policy.address)
     for owner, name in sorted(old.keys() - new.keys()):
         policy, who = old[owner, name], words.owner(old[owner, name])
@@ -279,7 +279,7 @@ def _versions_changed(before: Side, after: Side) -> Iterator[Finding]:
         if was != now:
             policy = news[key]
             text = f"{_place(policy)} is of version {code(now)}, before {code(was)}: "
-            text += "`${…}` in it means another thing"
+            text += "`${…}` in it now has another meaning"
             yield Finding(
                 "wider", "access", words.owner(policy), text, policy=policy.name, address=policy.address
             )
@@ -306,7 +306,7 @@ def _boundaries_exchanged(before: Side, after: Side) -> Iterator[Finding]:
         had, has = (code(arn) if arn else "none" for arn in (old.boundary_arn, new.boundary_arn))
         text = f"{who} has the permissions boundary {has}, before {had}"
         if direction == "wider" and old.boundary_arn and new.boundary_arn:
-            text += ": it allows more, or is made elsewhere and was not compared"
+            text += ": it allows more, or is managed elsewhere and was not compared"
         address = new.trust.address
         yield Finding(direction, "access", who, text, policy="permissions boundary", address=address)
 

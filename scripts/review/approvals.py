@@ -1,4 +1,4 @@
-"""What may get wider, and who said so: ``terraform/access-approvals.yaml``.
+"""Approvals of wider access: ``terraform/access-approvals.yaml``.
 
 An entry approves either one finding by its ``finding`` id, or grants by ``principal``, ``actions`` and
 ``resources`` (patterns, as IAM has them). It says by whom, why, and until when (the last day, UTC).
@@ -84,7 +84,7 @@ class Judged:
 
 
 def judge(findings: Sequence[Finding], approvals: Iterable[Approval], today: date) -> Judged:
-    """Hold the findings against the approvals of which ``today`` is not after the last day."""
+    """Compare the findings with the approvals that have not expired ``today``."""
     every = tuple(approvals)
     in_force = [approval for approval in every if approval.until >= today]
     approved: dict[str, tuple[Approval, ...]] = {}
@@ -120,7 +120,7 @@ def judge(findings: Sequence[Finding], approvals: Iterable[Approval], today: dat
 def read_approvals(path: Path) -> list[Approval]:
     """Return the entries of the file; none if there is no file.
 
-    Raises ``ToolError`` with one sentence that names the entry if one is not as it has to be.
+    Raises ``ToolError`` with one sentence that names the entry if one is not valid.
     """
     if not path.is_file():
         return []
@@ -129,28 +129,28 @@ def read_approvals(path: Path) -> list[Approval]:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise ToolError(f"{path.name} is not YAML: {' '.join(str(error).split())}") from error
     if not isinstance(document, dict) or set(document) != {"approvals"}:
-        raise ToolError(f"{path.name} has to hold one key, approvals: a list.")
+        raise ToolError(f"{path.name} must have one key, approvals: a list.")
     entries = document["approvals"] or []
     if not isinstance(entries, list):
-        raise ToolError(f"{path.name}: approvals has to be a list.")
+        raise ToolError(f"{path.name}: approvals must be a list.")
     return [_approval(path.name, number, entry) for number, entry in enumerate(entries, 1)]
 
 
 def _approval(file: str, number: int, entry: Any) -> Approval:
     where = f"{file}: entry {number}"
     if not isinstance(entry, dict):
-        raise ToolError(f"{where} has to be a mapping.")
+        raise ToolError(f"{where} must be a mapping.")
     if unknown := sorted(str(name) for name in entry.keys() - _WHAT - _WHO):
-        raise ToolError(f"{where} has {', '.join(unknown)}, which means nothing here.")
+        raise ToolError(f"{where} has {', '.join(unknown)}, which is unknown.")
     if set(entry) & _WHAT not in ({"finding"}, {"principal", "actions", "resources"}):
-        raise ToolError(f"{where} has to name either a finding, or a principal with actions and resources.")
+        raise ToolError(f"{where} must name either a finding, or a principal with actions and resources.")
     for name in ("by", "why", *({"finding", "principal"} & entry.keys())):
         if not isinstance(entry.get(name), str) or not entry[name].strip():
-            raise ToolError(f"{where}: {name} has to be a text (in quotes if it is all digits).")
+            raise ToolError(f"{where}: {name} must be a text (in quotes if it is all digits).")
     if type(entry.get("until")) is not date:
-        raise ToolError(f"{where}: until has to be a date, such as 2027-01-31.")
+        raise ToolError(f"{where}: until must be a date, such as 2027-01-31.")
     for name in {"actions", "resources"} & entry.keys():
         if not isinstance(entry[name], list) or not all(isinstance(item, str) for item in entry[name]):
-            raise ToolError(f"{where}: {name} has to be a list of texts.")
+            raise ToolError(f"{where}: {name} must be a list of texts.")
         entry = {**entry, name: tuple(entry[name])}
     return Approval(number=number, **entry)

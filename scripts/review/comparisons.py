@@ -1,7 +1,7 @@
-"""In which ways a value can change, by the names that ``rules.yaml`` has for them.
+"""Kinds of changes of a value, by their names in ``rules.yaml``.
 
-Each comparison says whether a change is surely of its kind. What it cannot tell is not: the change then
-counts as wider.
+Each comparison says whether a change is certainly of its kind. If that cannot be decided it is not, and the
+change counts as wider.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""When one condition of a policy implies another.
+"""Whether one condition of a policy implies another.
 
 After "IAM JSON policy elements: Condition operators" and "… with multiple context keys or values" (IAM User
 Guide). A statement's conditions all have to hold; the values of one are alternatives, of a negated operator

@@ -1,6 +1,6 @@
-"""A statement in which some names of one list take the place of others: told by these names.
+"""Statements in which some names of one list replace others: reported by these names.
 
-Of a denial that excepts somebody else now, "anyone is no longer refused" would be true of nobody but him.
+If a deny now exempts somebody else, "anyone is no longer denied" would be true only of them.
 """
 
 from __future__ import annotations

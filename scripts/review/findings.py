@@ -1,4 +1,4 @@
-"""What a review finds: one change of access or protection, in words and in fields."""
+"""Findings of a review: one change of access or protection, in words and in fields."""
 
 from __future__ import annotations
 

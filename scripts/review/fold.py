@@ -1,4 +1,4 @@
-"""One finding for one change: what comes with it stands within, as its parts.
+"""One finding for one change, with its consequences as parts.
 
 A module, a role, a bucket or a person that is new brings many differences; so does a module that goes, or
 that the code has at another address. They are one change to whoever reviews it. An approval of the whole by
@@ -34,7 +34,7 @@ def folded(findings: Sequence[Finding], before: Side, after: Side) -> list[Findi
     destroying = [
         cause for cause, parts in found.items() if any(part.about == "destruction" for part in parts)
     ]
-    if len(destroying) == 1:  # what is not known until apply names what is then made anew
+    if len(destroying) == 1:  # what is not known until apply names what is then recreated
         for cause in [
             cause for cause, parts in found.items() if all(part.about == "unknown" for part in parts)
         ]:
@@ -79,9 +79,9 @@ def _said(cause: Cause, parts: Sequence[Finding]) -> tuple[str, str]:
             what = f"is {kind.split()[0]}"
         case "moved module":
             subject = f"module {code(names[1])}"
-            what = f"was {code(names[0])}, which no `moved` block says: destroyed and made anew"
+            what = f"was {code(names[0])}, without a `moved` block: destroyed and recreated"
         case "person":
-            subject, what = code(names[0]), "was named nowhere before"
+            subject, what = code(names[0]), "was not named before"
         case _:
             subject, what = names[1], names[2]
     return subject, f"{subject} {what}: {brings}"

@@ -1,4 +1,4 @@
-"""Policy statements taken apart into single grants and denials, and what of one side the other lacks.
+"""Policy statements split into single grants and denials, and those that the other side lacks.
 
 A grant is one principal, one action, one resource, each a pattern (or all but some patterns: ``NotAction``
 and its like), under conditions. It is kept on the other side if one grant there covers all four parts; one
@@ -26,7 +26,7 @@ class Region:
     negated: bool = False
 
     def __str__(self) -> str:
-        return f"everything but {', '.join(self.patterns)}" if self.negated else self.patterns[0]
+        return f"everything except {', '.join(self.patterns)}" if self.negated else self.patterns[0]
 
 
 @dataclass(frozen=True, order=True)

@@ -1,8 +1,8 @@
-"""What the code says has moved: its ``moved`` blocks, and ``removed`` ones that leave what there is alone.
+"""Moved resources: the code's ``moved`` blocks, and ``removed`` blocks that do not destroy.
 
 https://developer.hashicorp.com/terraform/language/modules/develop/refactoring. Of the language no more is
 read than where blocks begin and end; addresses in these blocks are constant. What is not understood here
-moves nothing, so that a review shows it as destroyed and made anew.
+moves nothing, so that a review shows it as destroyed and recreated.
 """
 
 from __future__ import annotations

@@ -90,14 +90,14 @@ def as_markdown(compared: Compared, judged: Judged, limit: int = LIMIT) -> str:
         page.section(title, [finding for finding in refused if finding.about == about])
     if refused:
         page.add(
-            "What is meant to be so needs an entry in `terraform/access-approvals.yaml`: by principal, "
+            "Intended changes need an entry in `terraform/access-approvals.yaml`: by principal, "
             "actions and resources, or by the `finding` in brackets. Its owners are in `CODEOWNERS`.",
             "",
         )
     wider = [finding for finding in judged.findings if finding.id in judged.approved]
     page.folded("Wider, and approved", wider, judged.approved)
     page.folded("Narrower or safer", [entry for entry in judged.findings if entry.direction == "narrower"])
-    for what, entries in (("expired", judged.expired), ("approves nothing here", judged.stale)):
+    for what, entries in (("expired", judged.expired), ("matches nothing here", judged.stale)):
         page.lines(
             f"- entry {entry.number} of `access-approvals.yaml` {what} (by {code(entry.by)}, until "
             f"{entry.until.isoformat()}): {code(entry.what)}"

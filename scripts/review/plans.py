@@ -1,4 +1,4 @@
-"""What no apply to this machine shows: bootstrap, and what the variables of real environments give.
+"""What a local apply does not show: bootstrap, and the effect of the variables of real environments.
 
 Both sides are planned with every policy known and examples for placeholders, without server and credentials.
 Only what differs is planned: an environment if its variables do, bootstrap also if its code does, then for
@@ -23,7 +23,7 @@ Pair = tuple[dict[str, Any], dict[str, Any]]
 def planned_pairs(base: Path, head: Path, work: Path) -> dict[str, Pair]:
     """Return the plans of two folders of Terraform where they differ, by the file of variables they are with.
 
-    A side that has no such file is empty. ``work`` is made anew and removed. Raises ``ToolError`` with
+    A side that has no such file is empty. ``work`` is recreated and removed. Raises ``ToolError`` with
     Terraform's words if a side cannot be planned.
     """
     wanted = sorted(

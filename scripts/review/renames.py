@@ -1,4 +1,4 @@
-"""A role that is renamed: told as that, and not as one role that goes and one that comes."""
+"""Renamed roles: reported as renamed, and not as one removed and one added role."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def without_renames(before: Side, after: Side) -> tuple[Side, list[Finding]]:
             "wider",
             "access",
             f"role {code(new)}",
-            f"role {code(new)} was called {code(old)}: it is made anew, and whatever named the old one "
-            "outside this code does not name it",
+            f"role {code(new)} was called {code(old)}: it is recreated, and references outside this "
+            "code still name the old one",
             principal=new,
             address=after.roles[new].trust.address,
         )

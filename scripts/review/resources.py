@@ -1,4 +1,4 @@
-"""What changes in resources, argument by argument, and what comes and goes, judged by ``rules.yaml``.
+"""Changes of resources by argument, additions and removals, judged by ``rules.yaml``.
 
 A resource is the same on both sides if it stands at the same address, or where the code says it moved to;
 else if AWS calls it the same, which Terraform would destroy and make anew.
@@ -186,8 +186,8 @@ class _Comparison:
             return "is replaced"
         if new.address != old.address:
             return (
-                f"is at {code(new.address)} now, before {code(old.address)}: destroyed and made anew, for no "
-                "`moved` block says that it is the same"
+                f"is at {code(new.address)} now, before {code(old.address)}: destroyed and "
+                "recreated, since no `moved` block says that it is the same"
             )
         return ""
 
@@ -223,14 +223,14 @@ class _Comparison:
                 yield f"{code(path)} is set"
         for path, allowed in presence.allowed.items():
             if not all(value in allowed for value in _values(resource, path) or [None]):
-                yield f"{code(path)} is none of {codes(json.dumps(value) for value in allowed)}"
+                yield f"{code(path)} is not one of {codes(json.dumps(value) for value in allowed)}"
         for path in presence.ours:
             if not all(self._is_ours(value) for value in _values(resource, path)):
-                yield f"{code(path)} is none of ours"
+                yield f"{code(path)} is not ours"
         for path in presence.from_nothing:
             value = set_alone(resource.values.get(path)) or None
             if value is not None and not rows[path].holds(Change(None, value, self._ours, resource.values)):
-                yield f"{code(path)} does something where nothing did"
+                yield f"{code(path)} has an effect that was not there before"
         missing = [kind for kind in presence.guards if not self._guarded(resource, kind)]
         if missing:
             yield f"without {codes(missing)}"

@@ -1,4 +1,4 @@
-"""What a change of a resource counts as: ``rules.yaml``, read.
+"""Reads ``rules.yaml``: how a change of a resource counts.
 
 Every change counts as wider until a row there says that it is safer, or harmless. The forms are described at
 the head of that file.
@@ -43,7 +43,7 @@ class Presence:
     """What it counts as that a resource is added, or gone: wider where one of these does not hold.
 
     allowed: values that these arguments have to have. ours: arguments that may name nothing but our own.
-    without: arguments that may not be set. guards: types of which there has to be one for the same bucket.
+    without: arguments that may not be set. guards: types of which there must be one for the same bucket.
     from_nothing: arguments whose row is asked as if they had not been set before. beside_new: what it counts
     as where that which it is a part of is added as well.
     """
@@ -119,7 +119,7 @@ def _type(kind: str, entry: Mapping[str, Any], common: Mapping[str, Any]) -> Typ
         "harmless",
     }
     if unknown := entry.keys() - known - {"wider", "filled", "computed"}:
-        raise ValueError(f"{kind}: {', '.join(sorted(unknown))} means nothing here")
+        raise ValueError(f"{kind}: {', '.join(sorted(unknown))} is unknown")
     of = [
         (parent, own, theirs)
         for parent, arguments in entry.get("of", {}).items()
@@ -170,7 +170,7 @@ def _row(
 def _presence(kind: str, entry: Mapping[str, Any]) -> Presence:
     known = {"counts", "why", "with", "ours", "without", "guards", "from nothing", "beside new"}
     if unknown := entry.keys() - known:
-        raise ValueError(f"{kind}: {', '.join(sorted(unknown))} means nothing here")
+        raise ValueError(f"{kind}: {', '.join(sorted(unknown))} is unknown")
     return Presence(
         counts=entry.get("counts", "wider"),
         why=entry.get("why", ""),

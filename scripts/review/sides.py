@@ -1,4 +1,4 @@
-"""The two sides of a review: documents of Terraform in which what has a random id has one name.
+"""The two sides of a review: Terraform documents in which random ids are replaced by names.
 
 What an apply draws anew (ids of keys, networks and functions, a key's public half) is called by the alias or
 address of the resource that has it, and so are all that name it. What is not of a resource here keeps its id.

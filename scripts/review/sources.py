@@ -1,4 +1,4 @@
-"""Where the two sides of a review come from: two trees applied to an AWS on this machine, or a plan."""
+"""The sources of a review's two sides: two trees applied to a local AWS, or a plan."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ LONGEST = 400
 
 
 class NotCheckedError(Exception):
-    """A side could not be had; the message says which and why."""
+    """A side could not be obtained; the message says which and why."""
 
 
 def commit_of(ref: str, tree: Path) -> str:

@@ -1,4 +1,4 @@
-"""What stands in policies, put into Markdown that shows it and does nothing else with it."""
+"""Text of policies as safe Markdown."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def principal(entry: Stated, accounts: Collection[str]) -> tuple[str, str]:
         held = policy.owner.startswith("arn:")
         return policy.owner, f"whoever has {code(policy.owner)}" if held else owner(policy)
     if region.negated:
-        return str(region), f"everyone but {codes(region.patterns)}"
+        return str(region), f"everyone except {codes(region.patterns)}"
     return _named(region.patterns[0], accounts)
 
 

@@ -1,4 +1,4 @@
-"""Every policy that Terraform's JSON speaks of, and whose it is.
+"""Every policy in Terraform's JSON, with its owner.
 
 It reads ``terraform show -json`` of a state, where everything is known, or of a plan, where a policy that
 names something AWS has yet to make is not. ``_HOLDERS`` says which resource types hold policies; of any other

@@ -112,8 +112,8 @@ HERE = "identity policy `objects`, statement `Read`"
         (
             {"Sid": "Not", "Effect": "Deny", "NotAction": "s3:GetObject", "Resource": "*"},
             {"Sid": "Not", "Effect": "Deny", "NotAction": ["s3:GetObject", "s3:PutObject"], "Resource": "*"},
-            "role `etl` is no longer refused `everything but s3:GetObject` on `*`: identity policy "
-            "`objects`, statement `Not`; now only `everything but s3:GetObject, s3:PutObject` on `*`",
+            "role `etl` is no longer denied `everything except s3:GetObject` on `*`: identity policy "
+            "`objects`, statement `Not`; now only `everything except s3:GetObject, s3:PutObject` on `*`",
         ),
         (
             {**READ, "Effect": "Deny", "Condition": {"ArnNotEquals": {"aws:PrincipalArn": "arn:a:b:c:d:x"}}},
@@ -122,7 +122,7 @@ HERE = "identity policy `objects`, statement `Read`"
                 "Effect": "Deny",
                 "Condition": {"ArnNotEquals": {"aws:PrincipalArn": ["arn:a:b:c:d:x", "arn:a:b:c:d:y"]}},
             },
-            "role `etl` is no longer refused `s3:GetObject` on `arn:aws:s3:::b/*` where `aws:PrincipalArn` "
+            "role `etl` is no longer denied `s3:GetObject` on `arn:aws:s3:::b/*` where `aws:PrincipalArn` "
             f"`ArnNotEquals` `arn:a:b:c:d:x`: {HERE}; now only where "
             "`aws:PrincipalArn` `ArnNotEquals` `arn:a:b:c:d:x`, `arn:a:b:c:d:y` (`arn:a:b:c:d:y` added)",
         ),
@@ -142,7 +142,7 @@ def test_denials_that_overlap_do_not_explain_each_other() -> None:
     deletes = statement("s3:DeleteObject", OBJECTS, "Deny", Sid="NobodyDeletes")
     (finding,) = changes([role("etl"), inline(tls)], [role("etl"), inline(tls, deletes)])
     assert finding.direction == "narrower"
-    assert finding.text.endswith("statement `NobodyDeletes`; not refused before")
+    assert finding.text.endswith("statement `NobodyDeletes`; not denied before")
 
 
 @pytest.mark.parametrize(
@@ -222,7 +222,7 @@ def test_a_new_role_is_told_and_its_boundary_missed() -> None:
     capped = said([cap(READ)], [role("etl", permissions_boundary=CAP), cap(READ)])
     assert all("no permissions boundary" not in text for _, _, text in capped)
     assert said([role("etl"), inline(READ)], []) == [
-        ("narrower", "access", "role `etl` is gone, with all that it might do")
+        ("narrower", "access", "role `etl` is gone, with all its permissions")
     ]
 
 
@@ -277,7 +277,7 @@ def test_a_boundary_counts_once_for_all_who_are_within() -> None:
         (CAP.replace("cap", "more"), CAP, "narrower"),
         (CAP, "arn:aws:iam::aws:policy/ReadOnlyAccess", "wider"),
     ],
-    ids=["gone", "new", "more", "less", "made elsewhere"],
+    ids=["gone", "new", "more", "less", "managed elsewhere"],
 )
 def test_another_boundary(before: str, after: str, direction: str) -> None:
     caps = [cap(READ), cap(READ, statement("s3:PutObject", OBJECTS), name="more")]
@@ -295,7 +295,7 @@ def test_a_policy_made_elsewhere_is_not_decided() -> None:
     )
     (given,) = changes([role("etl")], [role("etl"), admin])
     assert (given.direction, given.about) == ("wider", "unknown")
-    assert "`arn:aws:iam::aws:policy/AdministratorAccess`, which is made elsewhere" in given.text
+    assert "`arn:aws:iam::aws:policy/AdministratorAccess`, which is managed elsewhere" in given.text
     (taken,) = changes([role("etl"), admin], [role("etl")])
     assert taken.direction == "narrower"
     assert said([role("etl"), admin], [role("etl"), admin]) == []

@@ -70,7 +70,7 @@ def named(name: str, address: str, *, objects: str = "arn:aws:s3:::b/*") -> list
 def test_a_role_that_is_renamed_is_one_finding(address: str) -> None:
     (finding,) = differ(named("etl", "this"), named("jobs", address))
     assert finding.direction == "wider"
-    assert finding.text.startswith("role `jobs` was called `etl`: it is made anew")
+    assert finding.text.startswith("role `jobs` was called `etl`: it is recreated")
 
 
 def test_a_role_that_is_renamed_and_may_do_more_is_told_both() -> None:
@@ -177,8 +177,8 @@ def test_so_is_one_in_what_is_allowed(before: dict[str, Any], after: dict[str, A
 def test_more_than_names_is_told_as_before() -> None:
     found = differ(denial(arn("a")), denial(arn("c"), Resource="arn:aws:s3:::b/in/*"))
     assert {finding.direction: finding.text[:29] for finding in found} == {
-        "wider": "anyone is no longer refused `",
-        "narrower": "anyone is now refused `s3:*` ",
+        "wider": "anyone is no longer denied `",
+        "narrower": "anyone is now denied `s3:*` ",
     }
 
 
@@ -249,7 +249,7 @@ def test_a_person_who_gets_into_several_things_is_one_finding() -> None:
     (finding,) = differ(side("ada"), side("ada", "grace"))
     assert (finding.direction, finding.text) == (
         "wider",
-        "`grace` was named nowhere before: 3 differences, 3 of them wider",
+        "`grace` was not named before: 3 differences, 3 of them wider",
     )
 
 

@@ -80,7 +80,7 @@ def test_approvals_of_no_use_are_told() -> None:
     stale = Approval(2, "Ada", "x", TODAY, finding="0" * 12)
     late = Approval(3, "Ada", "x", date(2020, 1, 1), principal="a", actions=("b",), resources=("c",))
     text = page([], stale, late)
-    assert "- entry 2 of `access-approvals.yaml` approves nothing here (by `Ada`, until 2026-11-20)" in text
+    assert "- entry 2 of `access-approvals.yaml` matches nothing here (by `Ada`, until 2026-11-20)" in text
     assert "- entry 3 of `access-approvals.yaml` expired (by `Ada`, until 2020-01-01): `a: b on c`" in text
 
 

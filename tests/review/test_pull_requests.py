@@ -162,7 +162,7 @@ def moved(folder: Any, old: str, new: str) -> Moves:
     ("edit", "said"),
     [
         (alarm_deleted, r"cloudwatch metric alarm `\S+-recorder-throttles` is gone: "),
-        (role_renamed, r"role `\S+-etl-2` was called `\S+-etl`: it is made anew"),
+        (role_renamed, r"role `\S+-etl-2` was called `\S+-etl`: it is recreated"),
         (
             key_to_for_each,
             r"kms key `\S+` is at `module\.data_key\[\"a\"\]\.\S+` now, before `module\.data_key\.\S+`: ",

@@ -117,7 +117,7 @@ def test_approvals_that_cannot_be_read_are_wrong_use(
     (tmp_path / "terraform" / "access-approvals.yaml").write_text("approvals: [1]")
     plan = plan_file(tmp_path, state(), state())
     assert main(["--plan", str(plan)], tree=tmp_path, out=tmp_path / "out") == 2
-    assert capsys.readouterr().err == "access-approvals.yaml: entry 1 has to be a mapping.\n"
+    assert capsys.readouterr().err == "access-approvals.yaml: entry 1 must be a mapping.\n"
 
 
 def git(tree: Path, *words: str) -> str:
