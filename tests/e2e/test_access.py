@@ -342,7 +342,7 @@ def test_a_role_whose_boundary_is_not_in_the_state_is_not_judged(
     for resource in resources(elsewhere):
         if resource.type == "aws_iam_role":
             resource.values["permissions_boundary"] = "arn:aws:iam::123456789012:policy/elsewhere"
-    with pytest.raises(ToolError, match="The state does not hold arn:aws:iam::123456789012:policy/elsewhere"):
+    with pytest.raises(ToolError, match="The state does not have arn:aws:iam::123456789012:policy/elsewhere"):
         evaluate(matrix, World(elsewhere, *beside))
 
 

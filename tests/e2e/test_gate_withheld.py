@@ -1,6 +1,7 @@
 """What the gate withholds and the jobs refuse, end to end; and how it is resolved.
 
-It runs after the other tests of the data: the object whose receipt was deleted is past the watermark by then.
+It runs after test_etl.py, so that the object whose receipt was deleted is past the watermark, and before
+test_object.py, which needs a pipeline without withheld objects.
 """
 
 from __future__ import annotations
