@@ -16,7 +16,7 @@ run "logs_what_is_data_where_nobody_else_writes" {
 
   assert {
     condition     = [for s in data.aws_iam_policy_document.cloudtrail_log.statement : s.sid] == ["CloudTrailChecksBucket", "CloudTrailDeliversLogs", "NobodyElseDelivers"]
-    error_message = "The policy of the trail's bucket says who delivers there, and no more."
+    error_message = "The policy of the trail's bucket only allows delivery."
   }
 
   assert {
@@ -41,7 +41,7 @@ run "logs_what_is_data_where_nobody_else_writes" {
         c.variable == "s3:x-amz-acl" && c.values == tolist(["bucket-owner-full-control"])
       ])
     )
-    error_message = "CloudTrail delivers under this account's folder, and gives us what it delivers."
+    error_message = "CloudTrail delivers into this account's folder, with bucket-owner-full-control."
   }
 
   assert {

@@ -41,7 +41,7 @@ run "grants_to_the_roles_of_the_kit" {
 
   assert {
     condition     = data.aws_iam_policy_document.query.source_policy_documents == tolist([module.governance[0].reader_policy])
-    error_message = "Whoever reads tables asks Lake Formation for credentials."
+    error_message = "Readers of tables may get credentials from Lake Formation."
   }
 }
 
@@ -61,7 +61,7 @@ run "grants_to_the_roles_of_identity_center" {
 
   assert {
     condition     = local.governed_people == var.lake_formation.people
-    error_message = "Roles that Identity Center made are told."
+    error_message = "Roles that Identity Center created are given by the input."
   }
 }
 

@@ -28,7 +28,7 @@ run "names_everything_from_the_inputs" {
       "custody-test-processed-123456789012" = tolist([""])
       "custody-test-raw-data-123456789012"  = tolist(["incoming/"])
     }
-    error_message = "What is recorded is told by the buckets' names."
+    error_message = "The output has recorded prefixes by bucket name."
   }
 
   assert {
@@ -69,7 +69,7 @@ run "registers_every_key_the_retired_one_too" {
       ["ecdsa-sha2-nistp256", "2025-01-01T00:00:00Z", "2026-01-01T00:00:00Z", null],
       ["ecdsa-sha2-nistp256", "2026-01-01T00:00:00Z", null, null],
     ]
-    error_message = "The registry holds every key with the times between which its signatures hold."
+    error_message = "The registry holds every key with the times between which its signatures are valid."
   }
 
   assert {
@@ -77,7 +77,7 @@ run "registers_every_key_the_retired_one_too" {
       for key in jsondecode(local.key_registry).keys :
       startswith(key.key_id, "arn:aws:kms:") && startswith(key.public_key, "-----BEGIN PUBLIC KEY-----")
     ])
-    error_message = "The registry names a key by its ARN and holds its public half."
+    error_message = "The registry names a key by its ARN and has its public key."
   }
 
   assert {
@@ -352,7 +352,7 @@ run "takes_tags_in_every_script_and_a_new_region" {
 
   assert {
     condition     = output.region == "eusc-de-east-1" && startswith(output.trail_arn, "arn:aws:cloudtrail:eusc-de-east-1:")
-    error_message = "A region is what AWS calls one, whether or not there was one of its form."
+    error_message = "Names of AWS Regions are accepted in any of AWS's forms."
   }
 }
 
@@ -364,7 +364,7 @@ run "leaves_management_writes_to_the_trail_that_is_named" {
 
   assert {
     condition     = output.management_trail_arn == "arn:aws:cloudtrail:us-east-1:210987654321:trail/organization"
-    error_message = "custody doctor is told which trail to look up."
+    error_message = "The output tells custody doctor which trail to check."
   }
 
   assert {
@@ -374,7 +374,7 @@ run "leaves_management_writes_to_the_trail_that_is_named" {
         "arn:aws:cloudtrail:eu-central-1:123456789012:trail/custody-test",
         "arn:aws:cloudtrail:us-east-1:210987654321:trail/organization",
     ])]
-    error_message = "Whoever runs custody doctor may look up both."
+    error_message = "Auditors may look up both."
   }
 }
 

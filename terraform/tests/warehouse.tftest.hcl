@@ -18,7 +18,7 @@ run "is_off_by_default" {
 
   assert {
     condition     = length(module.warehouse_secret) == 0 && !contains(keys(output.roles), "rotator")
-    error_message = "Without a warehouse there is no secret, and nobody who rotates one."
+    error_message = "Without a warehouse there is no secret and no rotator."
   }
 }
 
@@ -58,7 +58,7 @@ run "lets_the_rotator_touch_one_secret_and_one_account" {
         stages    = ["AWSCURRENT"]
       }
     })
-    error_message = "It renews this secret, and reads of it what is pending."
+    error_message = "It rotates this secret, and reads its pending version."
   }
 
   assert {
@@ -71,7 +71,7 @@ run "lets_the_rotator_touch_one_secret_and_one_account" {
 
   assert {
     condition     = length(setsubtract(["execute-api", "secretsmanager"], keys(module.network[0].endpoint_ids))) == 0
-    error_message = "In a network, it reaches what it calls."
+    error_message = "In a network, it reaches the services it calls."
   }
 
   assert {

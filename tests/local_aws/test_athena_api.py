@@ -264,7 +264,7 @@ def test_a_deleted_result_is_gone(cloud: Cloud) -> None:
          "authorized to access requested resources"),
         ("SELECT no_such(a) FROM t", "FUNCTION_NOT_FOUND: line 1:8: Function 'no_such' not registered"),
         ("SELECT a FROM", "SYNTAX_ERROR: line 1:10: mismatched input 'FROM'"),
-        ("DROP TABLE t", "NOT_SUPPORTED: DROP: this engine only reads"),
+        ("DROP TABLE t", "NOT_SUPPORTED: DROP: this engine only supports reads"),
         ("COPY (SELECT 1) TO '/tmp/stolen'", "SYNTAX_ERROR: line 1:1: mismatched input 'COPY'. Expecting: <query>"),
     ],
 )  # fmt: skip

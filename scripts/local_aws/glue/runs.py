@@ -119,7 +119,7 @@ class _History:
 class Runs:
     """Runs jobs. Thread-safe. ``endpoint`` is the AWS they are given, ``home`` holds their logs.
 
-    ``on_end`` is told of each run that ended.
+    ``on_end`` is called with each run that ended.
     """
 
     def __init__(self, home: Path, endpoint: str, on_end: OnEnd) -> None:

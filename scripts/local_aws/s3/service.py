@@ -64,7 +64,7 @@ class _Prepared:
 
 
 class S3Service:
-    """A WSGI application for S3. ``observe`` is told of every call once its outcome is known."""
+    """A WSGI application for S3. ``observe`` is called with every call once its outcome is known."""
 
     def __init__(self, observe: Observer) -> None:
         self._observe = observe

@@ -79,14 +79,14 @@ run "plans_by_reading_alone" {
       for s in jsondecode(aws_iam_policy.read.policy).Statement : can(s.Condition.StringEquals["kms:ViaService"])
       if contains(flatten([s.Action]), "kms:Decrypt")
     ])
-    error_message = "A plan decrypts through a service alone."
+    error_message = "A plan decrypts only through a service."
   }
 
   assert {
     condition = toset(flatten([
       for s in jsondecode(aws_iam_policy.read.policy).Statement : s.Sid if s.Resource == "*"
     ])) == toset(["ListWhatHasNoName"])
-    error_message = "What has a name is read by its name."
+    error_message = "Named resources are read by their names."
   }
 }
 
@@ -154,7 +154,7 @@ run "applies_within_the_kit_and_its_boundaries" {
       "NameKeys: ",
       "TagNewKeys: Null aws:ResourceTag/environment, Null aws:ResourceTag/managed_by, Null aws:ResourceTag/project, Null kms:ResourceAliases, StringEquals aws:RequestTag/environment, StringEquals aws:RequestTag/managed_by, StringEquals aws:RequestTag/project",
     ])
-    error_message = "Keys are changed by their tags, and tagged while nobody's."
+    error_message = "Keys are changed by their tags, and tagged only while new."
   }
 
   # So are the resources of a network; and an endpoint connects to AWS only.
@@ -184,7 +184,7 @@ run "applies_within_the_kit_and_its_boundaries" {
 
   assert {
     condition     = toset(flatten([for s in data.aws_iam_policy_document.write_state.statement : tolist(s.resources)])) == toset(["arn:aws:s3:::custody-test-state-123456789012/custody/test/terraform.tfstate"])
-    error_message = "An apply writes one state, and not that of what is made here."
+    error_message = "An apply writes only the root's state, not that of bootstrap."
   }
 }
 
@@ -199,7 +199,7 @@ run "fits_the_longest_names" {
 
   assert {
     condition     = alltrue([for policy in concat([aws_iam_policy.read], values(aws_iam_policy.more)) : length(policy.policy) <= 6144])
-    error_message = "What workflows may do has room in managed policies."
+    error_message = "The workflows' permissions fit into managed policies."
   }
 
   # The policy that reads the state names its key, whose length a plan does not know: the rest must leave room for it.
@@ -211,7 +211,7 @@ run "fits_the_longest_names" {
         data.aws_iam_policy_document.change_storage, data.aws_iam_policy_document.write_state,
       ] : length(replace(document.json, "/\\s/", ""))
     ]) + 900 <= 10240
-    error_message = "What an apply changes has room in its role."
+    error_message = "The apply role's inline policies fit into IAM's limit."
   }
 }
 

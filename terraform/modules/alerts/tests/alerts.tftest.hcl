@@ -31,12 +31,12 @@ run "takes_alarms_and_rules_of_its_deployment_alone" {
         "ArnNotEquals aws:PrincipalArn"  = tolist(["arn:aws:iam::123456789012:role/custody-test-auditor"])
         "Bool aws:PrincipalIsAWSService" = tolist(["false"])
     }]
-    error_message = "Nobody else publishes, whatever his own policies say."
+    error_message = "Nobody else publishes, whatever their own policies say."
   }
 
   assert {
     condition     = aws_sns_topic.this.kms_master_key_id == output.key_arn
-    error_message = "The topic has a key of its own: the key aws/sns lets no alarm in."
+    error_message = "The topic has its own key: the key aws/sns allows no alarm."
   }
 
   assert {

@@ -20,7 +20,7 @@ run "services_are_capped" {
 
   assert {
     condition     = length(replace(aws_iam_policy.this.policy, "/\\s/", "")) <= 6144
-    error_message = "IAM takes 6144 characters; there are ${length(replace(aws_iam_policy.this.policy, "/\\s/", ""))}."
+    error_message = "IAM allows 6144 characters; there are ${length(replace(aws_iam_policy.this.policy, "/\\s/", ""))}."
   }
 
   assert {
@@ -41,7 +41,7 @@ run "services_are_capped" {
         || (resource == "*" && alltrue([for action in flatten([statement.Action]) : startswith(action, "ec2:Describe")]))
       ])
     ])
-    error_message = "What bears another name is out of reach, but for what has no name of its own."
+    error_message = "Resources with other names are out of reach, except those without a name of their own."
   }
 
   assert {
@@ -68,7 +68,7 @@ run "services_are_capped" {
       for statement in jsondecode(aws_iam_policy.this.policy).Statement : statement.Condition
       if contains(flatten([statement.Action]), "ec2:CreateTags")
     ] == [{ "ForAllValues:StringEquals" = { "aws:TagKeys" = "aws-glue-service-resource" } }]
-    error_message = "A service tags what Glue made for it, with Glue's own tag alone."
+    error_message = "A service tags only what Glue created for it, with Glue's own tag."
   }
 
   assert {
@@ -100,7 +100,7 @@ run "people_are_capped" {
 
   assert {
     condition     = length(replace(aws_iam_policy.this.policy, "/\\s/", "")) <= 6144
-    error_message = "IAM takes 6144 characters; there are ${length(replace(aws_iam_policy.this.policy, "/\\s/", ""))}."
+    error_message = "IAM allows 6144 characters; there are ${length(replace(aws_iam_policy.this.policy, "/\\s/", ""))}."
   }
 
   assert {
@@ -140,7 +140,7 @@ run "people_are_capped" {
       "arn:aws:cloudtrail:*:*:trail/*"                                                     = toset(["cloudtrail:GetEventSelectors", "cloudtrail:GetTrail", "cloudtrail:GetTrailStatus"])
       "arn:aws:cloudtrail:eu-central-1:123456789012:trail/custodyoftwentyletts-production" = toset(["cloudtrail:StartLogging"])
     }
-    error_message = "Of other trails a person sees what they log, and no more."
+    error_message = "People may only see what other trails log."
   }
 }
 
@@ -150,7 +150,7 @@ run "ci_is_capped" {
 
   assert {
     condition     = length(replace(aws_iam_policy.this.policy, "/\\s/", "")) <= 6144
-    error_message = "IAM takes 6144 characters; there are ${length(replace(aws_iam_policy.this.policy, "/\\s/", ""))}."
+    error_message = "IAM allows 6144 characters; there are ${length(replace(aws_iam_policy.this.policy, "/\\s/", ""))}."
   }
 
   assert {
@@ -177,7 +177,7 @@ run "ci_is_capped" {
         "s3:UpdateObject*",
         "secretsmanager:*SecretValue",
     ])]
-    error_message = "Nobody signs, reads by Lake Formation or out of a secret, re-encrypts, stops the trail or takes a boundary off."
+    error_message = "Nobody signs, reads by Lake Formation or out of a secret, re-encrypts, stops the trail or removes a boundary."
   }
 
   assert {
@@ -195,7 +195,7 @@ run "ci_is_capped" {
       ]) == toset([
       for end in ["", "-*", ":*"] : "arn:aws:logs:*:123456789012:log-group:/aws*/custodyoftwentyletts-production${end}"
     ])
-    error_message = "A log group is the kit's if its name is the prefix or goes on after a hyphen: custody-dev2 is another deployment."
+    error_message = "A log group belongs to the kit if its name is the prefix or continues with a hyphen: custody-dev2 is another deployment."
   }
 
   assert {

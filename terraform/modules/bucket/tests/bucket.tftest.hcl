@@ -50,7 +50,7 @@ run "is_hardened" {
       "NobodyWithoutTls", "NobodyElseTouchesObjects", "NobodyWithAnotherEncryption", "NobodyWithAnotherKey",
       "NobodyWithTheirOwnKey", "NobodyReencrypts", "NobodyIntoAnArchive",
     ]
-    error_message = "The policy denies all but TLS, the bucket's own encryption and what can be read at once, to everybody, and everything to strangers."
+    error_message = "The policy denies everybody requests without TLS, other encryption and archive classes, and denies other principals everything."
   }
 
   assert {
@@ -81,7 +81,7 @@ run "is_hardened" {
           "Null s3:x-amz-storage-class"            = toset(["false"])
         }
     }]
-    error_message = "A class is refused unless what is in it can be read at once and survives a zone; who names none gets STANDARD."
+    error_message = "Only storage classes that are readable at once and survive the loss of a zone are allowed; the default is STANDARD."
   }
 
   assert {
@@ -101,7 +101,7 @@ run "is_hardened" {
         resources  = toset(["arn:aws:s3:::custody-test-raw-data-123456789012/*"])
         conditions = { "ArnNotLike aws:PrincipalArn" = toset(var.principals), "Bool aws:PrincipalIsAWSService" = toset(["false"]) }
     }]
-    error_message = "Who is not named and no service touches no object, in whatever way."
+    error_message = "A principal that is not named and is no service cannot access any object."
   }
 
   assert {
@@ -165,7 +165,7 @@ run "keeps_evidence" {
       NobodyReencrypts                 = "Deny"
       NobodyShortensRetention          = "Deny"
     }
-    error_message = "Writers alone create, once where it is so; nobody deletes."
+    error_message = "Only the sole writers create, once if configured; nobody deletes."
   }
 
   assert {
@@ -188,7 +188,7 @@ run "keeps_evidence" {
       NobodyOverwritesUnderLog        = toset(["s3:if-match", "s3:if-none-match"])
       NobodyOverwritesUnderProvenance = toset(["s3:if-none-match"])
     }
-    error_message = "A receipt is refused unless it is new; of the log, also what replaces nothing that the writer has seen."
+    error_message = "A receipt must be new; an object of the log must be new or replace the one that the writer has read."
   }
 
   assert {
@@ -197,7 +197,7 @@ run "keeps_evidence" {
       && aws_s3_object.this["keys/registry.json"].object_lock_mode == "GOVERNANCE"
       && aws_s3_object.this["keys/registry.json"].object_lock_retain_until_date == "2040-01-01T00:00:00Z"
     )
-    error_message = "The bucket holds the objects of the input, under the lock."
+    error_message = "The bucket has the objects of the input, under Object Lock."
   }
 }
 
@@ -230,7 +230,7 @@ run "takes_access_logs" {
     condition = [
       for s in data.aws_iam_policy_document.this.statement : [for c in s.condition : c.variable] if s.sid == "NobodyElseTouchesObjects"
     ] == [["aws:PrincipalIsAWSService"]]
-    error_message = "Where nobody is named, services alone touch objects."
+    error_message = "If nobody is named, only services access objects."
   }
 
   assert {
@@ -242,7 +242,7 @@ run "takes_access_logs" {
     condition = (
       one(aws_s3_bucket_server_side_encryption_configuration.this.rule).apply_server_side_encryption_by_default[0].sse_algorithm == "AES256"
     )
-    error_message = "S3 delivers access logs under its own encryption only."
+    error_message = "S3 delivers access logs with SSE-S3 only."
   }
 
   assert {

@@ -122,7 +122,7 @@ run "makes_tables_and_views_of_the_sql" {
 
   assert {
     condition     = output.database == "custody_test" && aws_glue_catalog_database.this.name == "custody_test"
-    error_message = "The database's name is the one given."
+    error_message = "The database has the given name."
   }
 }
 

@@ -35,7 +35,7 @@ run "is_read_as_delta" {
       ["customer_id", "string", "The customer's number."],
       ["total_spent_usd", "decimal(18,2)", "Spent so far."],
     ]
-    error_message = "The columns are those given, in their order, with what they mean."
+    error_message = "The table has the given columns, in order, with their meaning."
   }
 
   assert {

@@ -25,7 +25,7 @@ variables {
 run "runs_its_zip_encrypts_loses_nothing_and_says_when_something_is_wrong" {
   assert {
     condition     = aws_s3_object.code.key == "functions/custody-test-recorder/${filesha256("./tests/code.zip")}.zip"
-    error_message = "The zip lies under its own digest."
+    error_message = "The key of the zip has its digest."
   }
 
   assert {
@@ -41,7 +41,7 @@ run "runs_its_zip_encrypts_loses_nothing_and_says_when_something_is_wrong" {
       CODE_SHA256       = filesha256("./tests/code.zip")
       PROVENANCE_BUCKET = "custody-test-provenance-123456789012"
     })
-    error_message = "The function is told the digest of its code, and what the input says."
+    error_message = "The function's environment has the digest of its code and the input."
   }
 
   assert {
@@ -79,7 +79,7 @@ run "runs_its_zip_encrypts_loses_nothing_and_says_when_something_is_wrong" {
       redrivePermission = "byQueue"
       sourceQueueArns   = ["arn:aws:sqs:eu-central-1:123456789012:custody-test-recorder"]
     }
-    error_message = "The dead-letter queue takes from this queue alone."
+    error_message = "Only this queue uses the dead-letter queue."
   }
 
   assert {
@@ -87,7 +87,7 @@ run "runs_its_zip_encrypts_loses_nothing_and_says_when_something_is_wrong" {
       aws_lambda_event_source_mapping.this[0].function_response_types == toset(["ReportBatchItemFailures"])
       && aws_lambda_event_source_mapping.this[0].scaling_config[0].maximum_concurrency == 5
     )
-    error_message = "Only what failed of a batch comes back, and no more calls run at once than asked for."
+    error_message = "Only failed messages of a batch are redelivered, and concurrency is limited."
   }
 
   assert {
@@ -127,7 +127,7 @@ run "runs_its_zip_encrypts_loses_nothing_and_says_when_something_is_wrong" {
         "Bool aws:PrincipalIsAWSService" = tolist(["false"])
       }
     }
-    error_message = "Besides, operators send, and nobody else."
+    error_message = "Apart from services, only operators send."
   }
 
   assert {
@@ -139,14 +139,14 @@ run "runs_its_zip_encrypts_loses_nothing_and_says_when_something_is_wrong" {
       custody-test-recorder     = ["arn:aws:iam::123456789012:role/custody-test-people-break-glass", "arn:aws:iam::123456789012:role/custody-test-recorder"]
       custody-test-recorder-dlq = ["arn:aws:iam::123456789012:role/custody-test-people-break-glass"]
     }
-    error_message = "The function and operators take from the queue, operators from the dead letters, and nobody else."
+    error_message = "Only the function and operators receive from the queue, and only operators from the dead-letter queue."
   }
 
   assert {
     condition = alltrue([
       for document in data.aws_iam_policy_document.refusals : [for s in document.statement : s.sid] == ["NobodyElseTakes", "NobodyThrowsAway", "NobodyWithoutTls"]
     ])
-    error_message = "Nobody purges a queue, and nobody comes without TLS."
+    error_message = "Nobody purges a queue, and requests without TLS are denied."
   }
   assert {
     condition     = toset(keys(aws_cloudwatch_metric_alarm.this)) == toset(["backlog", "dead-letters", "errors", "throttles"])
@@ -160,12 +160,12 @@ run "runs_its_zip_encrypts_loses_nothing_and_says_when_something_is_wrong" {
 
   assert {
     condition     = aws_cloudwatch_metric_alarm.this["errors"].metric_name == "Errors"
-    error_message = "What fails as a whole is trouble at once."
+    error_message = "A failed invocation raises an alarm at once."
   }
 
   assert {
     condition     = aws_cloudwatch_metric_alarm.this["backlog"].threshold == 1800
-    error_message = "The age that is trouble is the input's."
+    error_message = "The age that raises an alarm is the input's."
   }
 }
 
@@ -194,7 +194,7 @@ run "is_called_by_its_rules_alone_and_tells_when_it_is_not" {
 
   assert {
     condition     = { for name, target in aws_cloudwatch_event_target.this : name => coalesce(target.input, "the event") } == { done = "the event", schedule = "{}" }
-    error_message = "What is called by events gets the event."
+    error_message = "A function invoked for events gets the event."
   }
 
   assert {
@@ -204,7 +204,7 @@ run "is_called_by_its_rules_alone_and_tells_when_it_is_not" {
       done     = ["events.amazonaws.com", "123456789012", "arn:aws:events:eu-central-1:123456789012:rule/custody-test-gate-done"]
       schedule = ["events.amazonaws.com", "123456789012", "arn:aws:events:eu-central-1:123456789012:rule/custody-test-gate-schedule"]
     }
-    error_message = "EventBridge calls it for each rule of its own, and for no other."
+    error_message = "EventBridge may invoke it only for its own rules."
   }
 
   assert {
@@ -212,7 +212,7 @@ run "is_called_by_its_rules_alone_and_tells_when_it_is_not" {
       aws_lambda_function_event_invoke_config.this[0].maximum_retry_attempts == 2
       && aws_lambda_function_event_invoke_config.this[0].destination_config[0].on_failure[0].destination == var.topic_arn
     )
-    error_message = "What fails three times goes to the topic."
+    error_message = "An event that fails three times is sent to the topic."
   }
 
   assert {
@@ -222,7 +222,7 @@ run "is_called_by_its_rules_alone_and_tells_when_it_is_not" {
 
   assert {
     condition     = aws_cloudwatch_metric_alarm.this["errors"].metric_name == "AsyncEventsDropped"
-    error_message = "A call that holds at the second try is no trouble."
+    error_message = "An invocation that succeeds on a retry raises no alarm."
   }
 
   assert {
@@ -230,7 +230,7 @@ run "is_called_by_its_rules_alone_and_tells_when_it_is_not" {
       aws_cloudwatch_metric_alarm.silent[0].period == 900 && aws_cloudwatch_metric_alarm.silent[0].evaluation_periods == 3
       && aws_cloudwatch_metric_alarm.silent[0].treat_missing_data == "breaching"
     )
-    error_message = "It is trouble if nobody calls three times."
+    error_message = "Three missing invocations raise an alarm."
   }
 }
 
@@ -243,7 +243,7 @@ run "is_not_missed_if_only_events_call_it" {
 
   assert {
     condition     = length(aws_cloudwatch_metric_alarm.silent) == 0
-    error_message = "Nobody knows when events come."
+    error_message = "Without a schedule there is no such alarm."
   }
 
   assert {

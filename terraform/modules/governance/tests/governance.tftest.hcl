@@ -27,7 +27,7 @@ variables {
 run "opens_nothing_by_default" {
   assert {
     condition     = length(aws_lakeformation_data_lake_settings.this.create_database_default_permissions) == 0 && length(aws_lakeformation_data_lake_settings.this.create_table_default_permissions) == 0
-    error_message = "A new database or table is open to nobody: IAMAllowedPrincipals is gone from the defaults."
+    error_message = "A new database or table has no default permissions: IAMAllowedPrincipals is removed."
   }
 
   assert {
@@ -52,7 +52,7 @@ run "filters_rows_and_columns" {
       customers = tolist(["email", "first_name", "last_name"])
       orders    = tolist(["email"])
     } && aws_lakeformation_data_cells_filter.this["customers"].table_data[0].row_filter[0].filter_expression == "country = 'DE'"
-    error_message = "Columns that tell who somebody is are left out, and rows where a condition says so."
+    error_message = "Columns that identify a person are excluded, and rows are filtered by a condition."
   }
 
   assert {
@@ -87,7 +87,7 @@ run "grants_by_name" {
       for grant in concat(values(aws_lakeformation_permissions.read), values(aws_lakeformation_permissions.write), values(aws_lakeformation_permissions.deploy_tables)) :
       grant.principal if contains(grant.permissions, "SELECT") && grant.table[0].wildcard
     ] == ["arn:aws:iam::123456789012:role/custody-test-people-auditor", "arn:aws:iam::123456789012:role/custody-test-etl"]
-    error_message = "Whole tables are read by readers and writers, and neither by analysts nor by whoever deploys."
+    error_message = "Readers and writers read whole tables, analysts and deployers do not."
   }
 
   assert {
@@ -97,7 +97,7 @@ run "grants_by_name" {
 
   assert {
     condition     = aws_lakeformation_permissions.deploy_database["apply"].permissions == toset(["ALTER", "CREATE_TABLE", "DESCRIBE", "DROP"]) && aws_lakeformation_permissions.deploy_to["apply/gold"].permissions == toset(["DATA_LOCATION_ACCESS"])
-    error_message = "Whoever deploys makes tables where their objects lie."
+    error_message = "Deployers create tables at the locations."
   }
 
   assert {
@@ -107,14 +107,14 @@ run "grants_by_name" {
         aws_lakeformation_permissions.deploy_to, aws_lakeformation_permissions.read, aws_lakeformation_permissions.read_filtered, aws_lakeformation_permissions.write,
       ] : values(every)]) : try(length(grant.permissions_with_grant_option), 0) == 0
     ])
-    error_message = "Nobody passes on what he is granted."
+    error_message = "Nobody can grant permissions to others."
   }
 }
 
 run "asks_for_data_access" {
   assert {
     condition     = [for s in data.aws_iam_policy_document.reader.statement : tolist(s.actions)] == [tolist(["lakeformation:GetDataAccess"])]
-    error_message = "Whoever reads asks Lake Formation for credentials, and nothing else of it."
+    error_message = "Readers may only get credentials from Lake Formation."
   }
 }
 

@@ -42,7 +42,7 @@ run "runs_reviewed_code_once_at_a_time_encrypts_and_tells_what_failed" {
       "--python-modules-installer-option" = "--no-deps --no-index"
       "--tables"                          = "s3://custody-test-processed-123456789012/tables"
     })
-    error_message = "A job is told its code and its parameters, and takes nothing from an index."
+    error_message = "A job gets its code and its arguments, and installs nothing from an index."
   }
 
   # printf '%s\n' <wheel's digest> <script's digest> | sha256sum
@@ -61,7 +61,7 @@ run "runs_reviewed_code_once_at_a_time_encrypts_and_tells_what_failed" {
 
   assert {
     condition     = aws_glue_job.this["make-it"].execution_property[0].max_concurrent_runs == 1 && aws_glue_job.this["make-it"].max_retries == 0
-    error_message = "A table has one writer, and only who starts the job starts it again."
+    error_message = "A job has at most one concurrent run, and Glue does not retry it."
   }
 
   assert {
@@ -87,7 +87,7 @@ run "runs_reviewed_code_once_at_a_time_encrypts_and_tells_what_failed" {
       jobName = ["custody-test-make-it"]
       state   = ["ERROR", "FAILED", "STOPPED", "TIMEOUT"]
     }
-    error_message = "Every end of one of the jobs but success is told of."
+    error_message = "Every run of a job that does not succeed is reported."
   }
 
   assert {

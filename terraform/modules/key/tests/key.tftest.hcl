@@ -32,7 +32,7 @@ run "encrypts_and_rotates" {
 
   assert {
     condition     = [for s in data.aws_iam_policy_document.this.statement : s.sid] == ["AccountAdministers", "PrincipalsUseThroughServices", "RecorderReadsObjects"]
-    error_message = "The key's policy says who administers it and who uses it, and no more."
+    error_message = "The key policy allows only its administration and its uses."
   }
 
   assert {
@@ -40,12 +40,12 @@ run "encrypts_and_rotates" {
       data.aws_iam_policy_document.this.statement[0].actions,
       ["kms:*", "kms:CreateGrant", "kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey", "kms:Sign"],
     )) == 0
-    error_message = "Who administers a key must not be able to use it."
+    error_message = "An administrator of a key must not be able to use it."
   }
 
   assert {
     condition     = contains(data.aws_iam_policy_document.this.statement[0].actions, "kms:PutKeyPolicy")
-    error_message = "Without kms:PutKeyPolicy for the account, nobody could ever mend the key's policy."
+    error_message = "Without kms:PutKeyPolicy for the account, nobody could ever repair the key policy."
   }
 
   assert {
@@ -82,7 +82,7 @@ run "lets_lambda_have_grants_of_the_principals" {
     condition = [
       for s in data.aws_iam_policy_document.this.statement : toset([for c in s.condition : c.variable]) if s.sid == "PrincipalsGrantToLambda"
     ] == [toset(["aws:PrincipalArn", "kms:CallerAccount", "kms:GrantIsForAWSResource", "kms:ViaService"])]
-    error_message = "Lambda keeps an environment under a grant, of the principals alone."
+    error_message = "Only the principals give Lambda a grant to encrypt an environment."
   }
 }
 
@@ -105,7 +105,7 @@ run "lets_firehose_have_grants_and_nobody_use_the_key_through_it" {
         "kms:ViaService firehose.eu-central-1.amazonaws.com",
       ]
     }
-    error_message = "Whoever makes a stream lets Firehose encrypt what waits in it, and encrypts nothing himself."
+    error_message = "The creator of a stream lets Firehose encrypt buffered records, and cannot encrypt."
   }
 }
 
@@ -116,7 +116,7 @@ run "lets_nobody_of_the_account_in_who_is_not_named" {
 
   assert {
     condition     = [for s in data.aws_iam_policy_document.this.statement : s.sid] == ["AccountAdministers"]
-    error_message = "Without users and principals nobody uses the key."
+    error_message = "Without users and principals nobody can use the key."
   }
 }
 

@@ -50,7 +50,7 @@ run "closes_the_default_group_and_opens_no_more_than_the_ways_to_aws" {
       for rule in [aws_vpc_security_group_ingress_rule.workers, aws_vpc_security_group_egress_rule.workers] :
       rule.security_group_id == aws_security_group.workloads.id && rule.referenced_security_group_id == aws_security_group.workloads.id
     ])
-    error_message = "The workers of a job reach each other, and are reached by nobody else."
+    error_message = "The workers of a job reach each other, and nobody else reaches them."
   }
 
   assert {

@@ -52,7 +52,7 @@ run "trusts_the_service_for_its_resource_alone" {
 
   assert {
     condition     = aws_iam_role_policies_exclusive.this.policy_names == toset(["write-log"])
-    error_message = "Inline policies are those of the input alone."
+    error_message = "The role has only the inline policies of the input."
   }
 
   assert {
@@ -69,7 +69,7 @@ run "keeps_the_managed_policies_it_is_given_and_no_others" {
 
   assert {
     condition     = aws_iam_role_policy_attachments_exclusive.this.policy_arns == toset(values(var.managed_policy_arns))
-    error_message = "Managed policies are those of the input alone."
+    error_message = "The role has only the managed policies of the input."
   }
 }
 
@@ -92,7 +92,7 @@ run "trusts_resources_whose_names_begin_so" {
       "StringEquals aws:SourceAccount 123456789012",
       "ArnLike aws:SourceArn arn:aws:glue:eu-central-1:123456789012:job/custody-test-*",
     ])
-    error_message = "A job of ours, whichever, may use the role; nobody else's."
+    error_message = "Only jobs of this deployment may use the role."
   }
 }
 
@@ -142,7 +142,7 @@ run "trusts_people_who_signed_in_with_mfa" {
         identities = tolist(["AWS arn:aws:iam::123456789012:user/alice"])
         conditions = toset(["Bool aws:MultiFactorAuthPresent true", "NumericLessThan aws:MultiFactorAuthAge 3600", "StringEquals sts:RoleSessionName &{aws:username}"])
     }]
-    error_message = "The trust names who comes in, asks for MFA that is fresh, and for his own name."
+    error_message = "The trust policy names the users, and requires recent MFA and the user name as session name."
   }
 
   assert {

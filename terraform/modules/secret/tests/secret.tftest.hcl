@@ -40,7 +40,7 @@ run "is_under_its_own_key_and_refuses_everybody_who_is_not_named" {
       NobodyCopies            = {}
       NobodyWithoutTls        = { "Bool aws:SecureTransport" = ["false"] }
     })
-    error_message = "Readers and the rotator read, the rotator renews, who applies this describes, and nobody else."
+    error_message = "Readers and the rotator read, the rotator rotates, deployers change the description, and all others are denied."
   }
 
   assert {
@@ -49,7 +49,7 @@ run "is_under_its_own_key_and_refuses_everybody_who_is_not_named" {
       s.effect == "Deny" && tolist(s.resources) == tolist(["arn:aws:secretsmanager:eu-central-1:123456789012:secret:custody-test-warehouse-??????"])
       && alltrue([for p in s.principals : tolist(p.identifiers) == tolist(["*"])])
     ])
-    error_message = "The secret's policy refuses, and gives nobody anything."
+    error_message = "The secret's policy only denies."
   }
 
   assert {
@@ -80,7 +80,7 @@ run "is_renewed_by_its_rotator_on_a_schedule" {
       && aws_lambda_permission.rotate.principal == "secretsmanager.amazonaws.com" && aws_lambda_permission.rotate.source_account == "123456789012"
       && aws_lambda_permission.rotate.source_arn == "arn:aws:secretsmanager:eu-central-1:123456789012:secret:custody-test-warehouse-??????"
     )
-    error_message = "Secrets Manager calls the function for this secret alone."
+    error_message = "Secrets Manager invokes the function only for this secret."
   }
 }
 
@@ -92,7 +92,7 @@ run "renews_for_nobody_yet" {
 
   assert {
     condition     = flatten([for c in data.aws_iam_policy_document.this.statement[0].condition : tolist(c.values)]) == ["arn:aws:iam::123456789012:role/custody-test-rotator"]
-    error_message = "Without readers, the rotator alone reads it."
+    error_message = "Without readers, only the rotator reads it."
   }
 }
 

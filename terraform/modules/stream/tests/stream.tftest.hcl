@@ -23,7 +23,7 @@ run "delivers_lines_into_its_folder" {
       && aws_kinesis_firehose_delivery_stream.this.server_side_encryption[0].key_type == "CUSTOMER_MANAGED_CMK"
       && aws_kinesis_firehose_delivery_stream.this.server_side_encryption[0].key_arn == var.key_arn
     )
-    error_message = "What waits is encrypted by the key."
+    error_message = "Buffered records are encrypted with the key."
   }
 
   assert {
@@ -31,7 +31,7 @@ run "delivers_lines_into_its_folder" {
       aws_kinesis_firehose_delivery_stream.this.extended_s3_configuration[0].prefix == "incoming/stream/events/!{timestamp:yyyy/MM/dd/HH}/"
       && aws_kinesis_firehose_delivery_stream.this.extended_s3_configuration[0].error_output_prefix == "errors/stream/events/!{firehose:error-output-type}/!{timestamp:yyyy/MM/dd/HH}/"
     )
-    error_message = "Objects go into a folder an hour; what cannot be converted goes elsewhere."
+    error_message = "Objects go into a folder per hour; records that cannot be converted go elsewhere."
   }
 
   assert {
@@ -50,7 +50,7 @@ run "delivers_lines_into_its_folder" {
       && aws_cloudwatch_log_group.this.kms_key_id == var.key_arn
       && aws_cloudwatch_log_group.this.retention_in_days == 365
     )
-    error_message = "What fails is logged in a group of its own, encrypted and kept."
+    error_message = "Failures are logged in a log group of its own, encrypted and with retention."
   }
 
   assert {
@@ -62,7 +62,7 @@ run "delivers_lines_into_its_folder" {
       stale      = "DeliveryToS3.DataFreshness GreaterThanThreshold 1800"
       throttles  = "ThrottledRecords GreaterThanThreshold 0"
     }
-    error_message = "Alarms tell what waits too long, what fails and what is refused."
+    error_message = "There are alarms for delayed, failed and throttled records."
   }
 
   assert {

@@ -26,7 +26,7 @@ variables {
 run "logs_everywhere_and_proves_its_files" {
   assert {
     condition     = aws_cloudtrail.this.is_multi_region_trail && aws_cloudtrail.this.include_global_service_events
-    error_message = "A trail of one region misses what is done in the others."
+    error_message = "A single-region trail misses events of other regions."
   }
 
   assert {
@@ -51,7 +51,7 @@ run "logs_everywhere_and_proves_its_files" {
 
   assert {
     condition     = output.arn == "arn:aws:cloudtrail:eu-central-1:123456789012:trail/custody-test" && output.log_group == "/aws/cloudtrail/custody-test"
-    error_message = "What is told of the trail is made from its name."
+    error_message = "The outputs are built from the trail's name."
   }
 
   assert {
@@ -60,7 +60,7 @@ run "logs_everywhere_and_proves_its_files" {
       == ["Objects in the data buckets", "Invocations of functions", "Management writes"]
       && length(aws_cloudtrail.this.event_selector) == 0
     )
-    error_message = "By default objects, invocations and management writes are logged: without these, no alarm hears of a stopped trail."
+    error_message = "By default objects, invocations and management writes are logged: without these, no alarm is raised for a stopped trail."
   }
 
   assert {
@@ -87,7 +87,7 @@ run "logs_everywhere_and_proves_its_files" {
       "resources.type" = tolist(["AWS::Lambda::Function"])
       "resources.ARN"  = tolist(["arn:aws:lambda:eu-central-1:123456789012:function:custody-test-gate"])
     }
-    error_message = "Whoever has a function run is in the trail, by whatever version or alias he called it."
+    error_message = "Invocations of a function are in the trail, with any version or alias."
   }
 
   assert {
@@ -106,7 +106,7 @@ run "logs_everywhere_and_proves_its_files" {
         jsondecode(aws_cloudwatch_event_rule.this["key-changed"].event_pattern).detail.eventName,
       )) == 0
     )
-    error_message = "To disable a key of the deployment, to have it deleted or to say anew who uses it must alarm."
+    error_message = "Disabling a key of the deployment, scheduling its deletion or changing its policy must raise an alarm."
   }
 
   assert {
@@ -149,7 +149,7 @@ run "logs_everywhere_and_proves_its_files" {
       rule.name == "custody-test-${key}" && jsondecode(rule.event_pattern).detail-type == ["AWS API Call via CloudTrail"]
       && aws_cloudwatch_event_target.this[key].arn == var.topic_arn
     ])
-    error_message = "Every rule is named after the trail (the topic lets those publish) and tells the topic."
+    error_message = "Every rule is named after the trail (the topic allows those to publish) and publishes to the topic."
   }
 }
 
@@ -164,7 +164,7 @@ run "leaves_management_writes_to_another_trail" {
     condition = [for selector in aws_cloudtrail.this.advanced_event_selector : selector.name] == [
       "Objects in the data buckets", "Invocations of functions",
     ]
-    error_message = "What another trail logs is not billed twice."
+    error_message = "Events that another trail logs are not billed twice."
   }
 }
 
@@ -206,7 +206,7 @@ run "leaves_out_reads_of_evidence_by_a_role_and_nothing_else" {
         ])
       }
     }
-    error_message = "What the role reads of the data, what it writes, and what anybody else does is logged as ever."
+    error_message = "The role's reads of data, its writes, and everything that others do are still logged."
   }
 
   assert {
@@ -231,7 +231,7 @@ run "divides_many_keys_among_rules" {
       && toset(flatten([for name, rule in aws_cloudwatch_event_rule.this : jsondecode(rule.event_pattern).detail.resources.ARN if startswith(name, "key-")])) == toset(var.guarded.key_arns)
       && alltrue([for rule in aws_cloudwatch_event_rule.this : length(rule.event_pattern) <= 2048])
     )
-    error_message = "EventBridge takes 2048 characters a pattern, and every key is in one."
+    error_message = "EventBridge allows 2048 characters per pattern, and every key is in one."
   }
 }
 

@@ -19,7 +19,7 @@ variables {
 run "leaves_clients_no_choice" {
   assert {
     condition     = aws_athena_workgroup.this.configuration[0].enforce_workgroup_configuration
-    error_message = "What the workgroup says must win over what a client asks for."
+    error_message = "The workgroup's settings must override client-side settings."
   }
 
   assert {
@@ -64,7 +64,7 @@ run "leaves_clients_no_choice" {
 
   assert {
     condition     = output.name == "custody-test"
-    error_message = "The workgroup's name is the one given."
+    error_message = "The workgroup has the given name."
   }
 }
 
