@@ -176,7 +176,7 @@ def test_so_is_one_in_what_is_allowed(before: dict[str, Any], after: dict[str, A
 
 def test_more_than_names_is_told_as_before() -> None:
     found = differ(denial(arn("a")), denial(arn("c"), Resource="arn:aws:s3:::b/in/*"))
-    assert {finding.direction: finding.text[:29] for finding in found} == {
+    assert {finding.direction: finding.text[:28] for finding in found} == {
         "wider": "anyone is no longer denied `",
         "narrower": "anyone is now denied `s3:*` ",
     }
