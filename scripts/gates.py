@@ -25,15 +25,8 @@ from typing import TYPE_CHECKING
 
 from scripts.terraform import BESIDE, BUILT
 from scripts.toolchain.environment import without_aws
-from scripts.toolchain.toolchain import (
-    BUILD,
-    LOCK_FILE,
-    REPO,
-    ToolError,
-    lock_file,
-    terraform_environ,
-    terraform_program,
-)
+from scripts.toolchain.provider import served_provider
+from scripts.toolchain.toolchain import BUILD, REPO, ToolError, terraform_environ, terraform_program
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -137,8 +130,7 @@ def command(*words: str | Path) -> Callable[[Runner], bool]:
 def terraform_tests(run: Runner) -> bool:
     """``terraform validate`` and ``terraform test`` for the roots and for each module, in a copy of the code.
 
-    The copy keeps files written by ``init`` out of the repository; Terraform's own data is reused between
-    runs.
+    The copy keeps files written by ``init`` out of the repository.
     """
     copy = WORK / "terraform"
     shutil.rmtree(copy, ignore_errors=True)
@@ -148,22 +140,23 @@ def terraform_tests(run: Runner) -> bool:
         link.parent.mkdir(parents=True, exist_ok=True)
         link.unlink(missing_ok=True)
         link.symlink_to(target)
+    plain = terraform_environ(without_aws(os.environ)) | {"AWS_REGION": "us-east-1"}
     green = True
-    for folder in (copy, copy / "bootstrap", *sorted(path.parent for path in copy.glob("modules/*/tests"))):
-        own = Runner(run.children)
-        if not _terraform_test(own, folder):
-            green = False
-            run.output += [f"--- {Path('terraform') / folder.relative_to(copy)}\n", *own.output]
+    with served_provider(plain, WORK / "provider") as environ:
+        for folder in (
+            copy,
+            copy / "bootstrap",
+            *sorted(path.parent for path in copy.glob("modules/*/tests")),
+        ):
+            own = Runner(run.children)
+            if not _terraform_test(own, folder, environ):
+                green = False
+                run.output += [f"--- {Path('terraform') / folder.relative_to(copy)}\n", *own.output]
     return green
 
 
-def _terraform_test(run: Runner, folder: Path) -> bool:
+def _terraform_test(run: Runner, folder: Path, environ: Mapping[str, str]) -> bool:
     is_root = folder.parent.name != "modules"
-    environ = terraform_environ(without_aws(os.environ)) | {
-        "TF_DATA_DIR": str(WORK / "terraform-data" / folder.name),
-        "AWS_REGION": "us-east-1",
-    }
-    shutil.copy(lock_file(), folder / LOCK_FILE.name)
     terraform = terraform_program()
     validate = [("validate",)] if is_root else []  # which validates every module the root calls
     commands = [("init", "-backend=false", "-input=false"), *validate, ("test",)]

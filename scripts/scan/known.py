@@ -15,6 +15,7 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from scripts.scan.prune import prune
 from scripts.terraform import BESIDE, LOCAL, Terraform, TerraformError
 from scripts.toolchain.toolchain import ToolError
 
@@ -117,11 +118,13 @@ def _lay_out(tree: Tree, root: Path) -> tuple[str, dict[str, Any]]:
     shutil.copytree(tree.source, copy, ignore=ignored)
     (copy / "modules" / "key" / "known_override.tf").write_text(KEY_ARN)
     (copy / "modules" / "key" / "made.tf").write_text(_MADE)
+    (copy / tree.root / "providers.tf").unlink()
+    if tree.only:
+        prune(copy / tree.root, tree.only)
     if 'data "aws_kms_public_key" "signing"' in "".join(
         file.read_text() for file in (copy / tree.root).glob("*.tf")
     ):
         (copy / tree.root / "known_override.tf").write_text(_PUBLIC_KEY)
-    (copy / tree.root / "providers.tf").unlink()
     text = example_variables(tree.variables)
     region, environment = (
         re.findall(rf'^{name}\s*=\s*"([\w-]+)"', text, re.MULTILINE)[0] for name in ("region", "environment")

@@ -40,15 +40,8 @@ from scripts.scan.model import ScanError
 from scripts.scan.tools import Scan, rendered, secrets, workflows
 from scripts.terraform import BESIDE
 from scripts.toolchain.environment import without_aws
-from scripts.toolchain.toolchain import (
-    BUILD,
-    LOCK_FILE,
-    REPO,
-    ToolError,
-    lock_file,
-    terraform_environ,
-    terraform_program,
-)
+from scripts.toolchain.provider import served_provider
+from scripts.toolchain.toolchain import BUILD, REPO, ToolError, terraform_environ, terraform_program
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -162,16 +155,18 @@ class Trial:
             aside.shutdown(cancel_futures=True)
 
     def _copy(self, name: str, mutation: Mutation | None = None) -> Path:
-        """Return a copy of the Terraform in a tree of its own, weakened if asked."""
+        """Return a copy of the Terraform in a tree of its own; a weakened one shares the other files."""
         tree = self._work / "trees" / name
         shutil.copytree(
-            self._repo / "terraform",
+            self._sound if mutation else self._repo / "terraform",
             tree / "terraform",
             ignore=shutil.ignore_patterns(".terraform", "*.tfstate*", "policies"),
+            copy_function=os.link if mutation else shutil.copy,
         )
         for beside in BESIDE:
             (tree / beside).symlink_to(self._repo / beside)
         if mutation:
+            (tree / mutation.file).unlink()
             (tree / mutation.file).write_text(mutate(mutation, self._repo))
         return tree / "terraform"
 
@@ -227,14 +222,16 @@ class Trial:
         of_module = defaultdict(list)
         for mutation in mutations:
             of_module[mutation.folder.relative_to("terraform")].append(mutation)
-        for module, ones in of_module.items():
-            passed = _terraform_test(self._sound / module, self._work / "data")
-            for mutation in ones:
-                runs = _terraform_test(self._mutants[mutation.name] / module, self._work / "data")
-                if mutation.rule not in passed:
-                    yield mutation, f"there is no run {mutation.rule}"
-                else:
-                    yield mutation, _verdict(not passed[mutation.rule], not runs[mutation.rule])
+        plain = terraform_environ(without_aws(os.environ)) | {"AWS_REGION": "us-east-1"}
+        with served_provider(plain, self._work / "provider") as environ:
+            for module, ones in of_module.items():
+                passed = _terraform_test(self._sound / module, environ)
+                for mutation in ones:
+                    runs = _terraform_test(self._mutants[mutation.name] / module, environ)
+                    if mutation.rule not in passed:
+                        yield mutation, f"there is no run {mutation.rule}"
+                    else:
+                        yield mutation, _verdict(not passed[mutation.rule], not runs[mutation.rule])
 
     def _by_file(self, mutations: Iterable[Mutation]) -> Iterator[tuple[Mutation, str]]:
         """Ask the tools that read files as they are, in a repository that holds nothing but the one file."""
@@ -290,13 +287,8 @@ def _verdict(sound: bool, mutant: bool) -> str:
     return "" if mutant else "not caught"
 
 
-def _terraform_test(folder: Path, data: Path) -> dict[str, bool]:
+def _terraform_test(folder: Path, environ: Mapping[str, str]) -> dict[str, bool]:
     """Run ``terraform test`` in a folder; return the runs and whether they passed."""
-    environ = terraform_environ(without_aws(os.environ)) | {
-        "TF_DATA_DIR": str(data),
-        "AWS_REGION": "us-east-1",
-    }
-    shutil.copy(lock_file(), folder / LOCK_FILE.name)
     said = ""
     for words in (("init", "-backend=false", "-input=false"), ("test",)):
         command = [terraform_program(), *words, "-no-color"]

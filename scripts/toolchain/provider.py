@@ -1,0 +1,62 @@
+"""One process of the AWS provider for several runs of Terraform.
+
+Terraform starts the provider for each step of a command, and again for each run of ``terraform test``, which
+takes longer than most of those runs. A provider that serves a debugger stays, and Terraform attaches to it.
+It has one configuration at a time: it is for tests, which mock the provider or configure it all alike.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shutil
+import signal
+import subprocess
+from typing import TYPE_CHECKING
+
+from scripts.toolchain.toolchain import LOCK_FILE, ToolError, lock_file, terraform_program
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+VARIABLE = "TF_REATTACH_PROVIDERS"
+
+
+@contextlib.contextmanager
+def served_provider(environ: Mapping[str, str], work: Path) -> Iterator[dict[str, str]]:
+    """Start the locked provider; yield ``environ`` with what makes Terraform use it.
+
+    ``work`` is the folder of its own into which it is installed.
+    """
+    work.mkdir(parents=True, exist_ok=True)
+    shutil.copy(LOCK_FILE.with_name("versions.tf"), work)
+    shutil.copy(lock_file(), work / LOCK_FILE.name)
+    init = [str(terraform_program()), "init", "-backend=false", "-input=false", "-no-color"]
+    plain = {name: value for name, value in environ.items() if name not in {"TF_DATA_DIR", VARIABLE}}
+    done = subprocess.run(init, cwd=work, env=plain, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        raise ToolError(f"{done.stdout}{done.stderr}\nterraform init failed.")
+    (program,) = (work / ".terraform" / "providers").glob("*/*/*/*/*/terraform-provider-aws*")
+    with subprocess.Popen(
+        [program, "-debug"],
+        env=plain,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    ) as process:
+        try:
+            said = re.search(rf"{VARIABLE}='(.*)'", "".join(_until_served(process)))
+            if said is None:
+                raise ToolError(f"{program.name} does not serve a debugger.")
+            yield {**plain, VARIABLE: said.group(1)}
+        finally:
+            process.send_signal(signal.SIGINT)  # upon which it removes its socket
+
+
+def _until_served(process: subprocess.Popen[str]) -> Iterator[str]:
+    for line in process.stdout or ():
+        yield line
+        if VARIABLE in line and "=" in line:
+            return
