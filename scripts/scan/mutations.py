@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 FILE = REPO / "tests" / "policy" / "mutations.yaml"
 WORK = BUILD / "mutations"
 GATES = ("source", "plan", "policies", "review", "terraform test", "workflows", "secrets")
-AT_ONCE = 10
+AT_ONCE = 20
 """Trees that one run of Terraform plans. More would save little and need much memory."""
 
 
@@ -160,6 +160,7 @@ class Trial:
         shutil.copytree(
             self._sound if mutation else self._repo / "terraform",
             tree / "terraform",
+            symlinks=True,
             ignore=shutil.ignore_patterns(".terraform", "*.tfstate*", "policies"),
             copy_function=os.link if mutation else shutil.copy,
         )
@@ -222,6 +223,8 @@ class Trial:
         of_module = defaultdict(list)
         for mutation in mutations:
             of_module[mutation.folder.relative_to("terraform")].append(mutation)
+        if not of_module:
+            return
         plain = terraform_environ(without_aws(os.environ)) | {"AWS_REGION": "us-east-1"}
         with served_provider(plain, self._work / "provider") as environ:
             for module, ones in of_module.items():

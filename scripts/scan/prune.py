@@ -24,7 +24,7 @@ _REFERENCE = re.compile(r"(?<![\w.])(?:data\.)?\w+\.[\w-]+")
 def prune(folder: Path, addresses: Iterable[str]) -> None:
     """Keep of the ``.tf`` files in a folder the addresses, what they refer to, and every variable.
 
-    Raises ``ToolError`` if a file holds what is no block.
+    Raises ``ToolError`` if a file holds what is no block, or none holds an address.
     """
     always: list[str] = []
     parts: dict[str, str] = {}
@@ -44,6 +44,8 @@ def prune(folder: Path, addresses: Iterable[str]) -> None:
         path.unlink()
     needed: set[str] = set()
     found = set(addresses)
+    if missing := found - parts.keys():
+        raise ToolError(f"There is no {', '.join(sorted(missing))} to plan.")
     while found:
         needed |= found
         found = {name for address in found for name in _REFERENCE.findall(parts[address])}

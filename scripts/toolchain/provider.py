@@ -2,7 +2,8 @@
 
 Terraform starts the provider for each step of a command, and again for each run of ``terraform test``, which
 takes longer than most of those runs. A provider that serves a debugger stays, and Terraform attaches to it.
-It has one configuration at a time: it is for tests, which mock the provider or configure it all alike.
+It can be configured once, so it is for tests that mock the provider: they ask it for its schema and whether a
+resource is valid.
 """
 
 from __future__ import annotations

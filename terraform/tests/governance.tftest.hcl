@@ -84,6 +84,9 @@ run "leaves_tables_to_iam_unless_told" {
 
 run "refuses_patterns_and_roles_without_identity_center" {
   command = plan
+  module {
+    source = "./tests/inputs"
+  }
   variables {
     lake_formation = {
       administrators = ["arn:aws:iam::123456789012:role/admin*"]
@@ -95,6 +98,9 @@ run "refuses_patterns_and_roles_without_identity_center" {
 
 run "refuses_an_account_without_administrators" {
   command = plan
+  module {
+    source = "./tests/inputs"
+  }
   variables {
     lake_formation = { administrators = [] }
   }
@@ -103,6 +109,9 @@ run "refuses_an_account_without_administrators" {
 
 run "refuses_people_it_makes_itself" {
   command = plan
+  module {
+    source = "./tests/inputs"
+  }
   variables {
     lake_formation = {
       administrators = ["arn:aws:iam::123456789012:role/administrator"]

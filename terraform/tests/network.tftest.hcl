@@ -63,6 +63,9 @@ run "puts_functions_into_it" {
 
 run "refuses_zones_of_another_region" {
   command = plan
+  module {
+    source = "./tests/inputs"
+  }
   variables {
     network = { azs = ["us-east-1a", "us-east-1b"], cidr = "10.20.0.0/16" }
   }
@@ -71,6 +74,9 @@ run "refuses_zones_of_another_region" {
 
 run "refuses_no_way_to_sqs" {
   command = plan
+  module {
+    source = "./tests/inputs"
+  }
   variables {
     network = { azs = ["eu-central-1a", "eu-central-1b"], cidr = "10.20.0.0/16", services = ["glue", "kms", "logs", "sns"] }
   }

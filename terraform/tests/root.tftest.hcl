@@ -103,6 +103,9 @@ run "leaves_out_what_is_not_recorded" {
 
 run "refuses_the_placeholders" {
   command = plan
+  module {
+    source = "./tests/inputs"
+  }
   variables {
     account_id   = "<your-account-id>"
     alert_emails = ["<your-address>"]
@@ -119,6 +122,9 @@ run "refuses_the_placeholders" {
 
 run "refuses_what_is_not_there" {
   command = plan
+  module {
+    source = "./tests/inputs"
+  }
   variables {
     environment       = "Production!"
     etl               = { worker_type = "Standard" }
@@ -225,6 +231,9 @@ run "takes_the_boundaries_of_bootstrap" {
 
 run "refuses_too_little" {
   command = plan
+  module {
+    source = "./tests/inputs"
+  }
   variables {
     etl               = { workers = 1 }
     operators         = { deploy = [] }
@@ -244,6 +253,9 @@ run "refuses_too_little" {
 
 run "refuses_what_aws_does_not_take" {
   command = plan
+  module {
+    source = "./tests/inputs"
+  }
   variables {
     etl                    = { timeout_minutes = 10080 }
     operators              = { deploy = ["arn:aws:iam::123456789012:root"] }
@@ -265,6 +277,9 @@ run "refuses_what_aws_does_not_take" {
 
 run "refuses_half_a_folder_and_a_key_that_ends_before_it_begins" {
   command = plan
+  module {
+    source = "./tests/inputs"
+  }
   variables {
     etl               = { schedule_minutes = 0.5 }
     operators         = { data = ["arn:aws:iam::123456789012:role/*"], deploy = ["arn:aws:iam::123456789012:role/apply"] }
@@ -284,6 +299,9 @@ run "refuses_half_a_folder_and_a_key_that_ends_before_it_begins" {
 
 run "refuses_a_prefix_twice_and_to_sign_with_a_key_that_ends" {
   command = plan
+  module {
+    source = "./tests/inputs"
+  }
   variables {
     people            = { everybody = { principals = ["arn:aws:iam::123456789012:user/alice"] } }
     recorded_prefixes = { "raw-data" = ["incoming/", "incoming/"] }
@@ -295,6 +313,9 @@ run "refuses_a_prefix_twice_and_to_sign_with_a_key_that_ends" {
 
 run "refuses_to_empty_what_nobody_can_and_to_sign_with_a_revoked_key" {
   command = plan
+  module {
+    source = "./tests/inputs"
+  }
   variables {
     force_destroy   = true
     identity_center = { personas = {} }
@@ -309,6 +330,9 @@ run "refuses_to_empty_what_nobody_can_and_to_sign_with_a_revoked_key" {
 # With deployments custody in dev and custody-dev in prod, the names of the second would begin like those of the first.
 run "refuses_a_name_that_begins_as_anothers_and_tags_that_iam_takes_for_one" {
   command = plan
+  module {
+    source = "./tests/inputs"
+  }
   variables {
     name         = "custody-dev"
     signing_keys = { b = { valid_from = "9999-01-01T00:00:00Z" } }
@@ -319,6 +343,9 @@ run "refuses_a_name_that_begins_as_anothers_and_tags_that_iam_takes_for_one" {
 
 run "refuses_the_kits_own_tags_in_capitals_and_its_own_trail_instead_of_itself" {
   command = plan
+  module {
+    source = "./tests/inputs"
+  }
   variables {
     management_trail_arn = "arn:aws:cloudtrail:eu-central-1:123456789012:trail/custody-test"
     signing_keys = {
@@ -332,6 +359,9 @@ run "refuses_the_kits_own_tags_in_capitals_and_its_own_trail_instead_of_itself" 
 
 run "refuses_what_aws_keeps_and_a_key_revoked_before_it_began" {
   command = plan
+  module {
+    source = "./tests/inputs"
+  }
   variables {
     management_trail_arn = "arn:aws:cloudtrail:eu-central-1:123456789012:trail/*"
     signing_keys = {

@@ -82,6 +82,9 @@ run "lets_the_rotator_touch_one_secret_and_one_account" {
 
 run "refuses_an_account_with_a_slash" {
   command = plan
+  module {
+    source = "./tests/inputs"
+  }
   variables {
     warehouse = { account = "a/b", api_arn = "arn:aws:execute-api:eu-central-1:123456789012:a1b2c3d4e5/v1", endpoint = "https://a.example" }
   }
@@ -90,6 +93,9 @@ run "refuses_an_account_with_a_slash" {
 
 run "refuses_every_api" {
   command = plan
+  module {
+    source = "./tests/inputs"
+  }
   variables {
     warehouse = { account = "loader", api_arn = "arn:aws:execute-api:eu-central-1:123456789012:*", endpoint = "https://a.example" }
   }
@@ -98,6 +104,9 @@ run "refuses_every_api" {
 
 run "refuses_an_endpoint_without_tls" {
   command = plan
+  module {
+    source = "./tests/inputs"
+  }
   variables {
     warehouse = { account = "loader", api_arn = "arn:aws:execute-api:eu-central-1:123456789012:a1b2c3d4e5/v1", endpoint = "http://a.example" }
   }

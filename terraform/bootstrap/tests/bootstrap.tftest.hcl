@@ -219,6 +219,9 @@ run "fits_the_longest_names" {
 
 run "refuses_what_is_not_there" {
   command = plan
+  module {
+    source = "./tests/inputs"
+  }
   variables {
     account_id     = "<your-account-id>"
     administrators = []
@@ -234,6 +237,9 @@ run "refuses_what_is_not_there" {
 
 run "refuses_everybody" {
   command = plan
+  module {
+    source = "./tests/inputs"
+  }
   variables {
     administrators = ["arn:aws:iam::123456789012:root"]
     github         = { repository = "example/*" }
@@ -244,6 +250,9 @@ run "refuses_everybody" {
 
 run "refuses_the_provider_of_another_account" {
   command = plan
+  module {
+    source = "./tests/inputs"
+  }
   variables {
     github = {
       provider_arn = "arn:aws:iam::210987654321:oidc-provider/token.actions.githubusercontent.com"
@@ -255,6 +264,9 @@ run "refuses_the_provider_of_another_account" {
 
 run "refuses_an_environment_that_makes_no_name_and_a_name_that_begins_as_anothers" {
   command = plan
+  module {
+    source = "./tests/inputs"
+  }
   variables {
     environment = "Prod"
     name        = "custody-dev"
@@ -265,6 +277,9 @@ run "refuses_an_environment_that_makes_no_name_and_a_name_that_begins_as_another
 
 run "refuses_tags_that_iam_takes_for_one" {
   command = plan
+  module {
+    source = "./tests/inputs"
+  }
   variables {
     tags = { CostCenter = "1", costcenter = "2" }
   }
@@ -273,6 +288,9 @@ run "refuses_tags_that_iam_takes_for_one" {
 
 run "refuses_keys_of_tags_with_what_iam_does_not_take" {
   command = plan
+  module {
+    source = "./tests/inputs"
+  }
   variables {
     tags = { "cost;center" = "1" }
   }
@@ -281,6 +299,9 @@ run "refuses_keys_of_tags_with_what_iam_does_not_take" {
 
 run "refuses_keys_of_tags_that_are_too_long" {
   command = plan
+  module {
+    source = "./tests/inputs"
+  }
   variables {
     tags = { (join("", [for i in range(129) : "k"])) = "1" }
   }
@@ -289,6 +310,9 @@ run "refuses_keys_of_tags_that_are_too_long" {
 
 run "refuses_values_of_tags_with_what_iam_does_not_take" {
   command = plan
+  module {
+    source = "./tests/inputs"
+  }
   variables {
     tags = { owner = "R&D" }
   }
@@ -297,6 +321,9 @@ run "refuses_values_of_tags_with_what_iam_does_not_take" {
 
 run "refuses_more_tags_than_an_object_takes" {
   command = plan
+  module {
+    source = "./tests/inputs"
+  }
   variables {
     tags = { for i in range(8) : "tag${i}" => "" }
   }
