@@ -101,6 +101,9 @@ run "leaves_out_what_is_not_recorded" {
   }
 }
 
+# Refusals are tested on the variables alone (`inputs` links to them): as many as possible at once, one wrong value per
+# variable.
+
 run "refuses_the_placeholders" {
   command = plan
   module {
@@ -117,8 +120,6 @@ run "refuses_the_placeholders" {
   }
   expect_failures = [var.account_id, var.alert_emails, var.operators, var.people, var.region, var.signing_keys]
 }
-
-# A run takes a whole plan: each of the following tests as many refusals as possible at once, one wrong value per variable.
 
 run "refuses_what_is_not_there" {
   command = plan

@@ -215,7 +215,8 @@ run "fits_the_longest_names" {
   }
 }
 
-# A run takes seconds: each of the following tests as many refusals as possible at once, one wrong value per variable.
+# Refusals are tested on the variables alone (`inputs` links to them): as many as possible at once, one wrong value per
+# variable.
 
 run "refuses_what_is_not_there" {
   command = plan
