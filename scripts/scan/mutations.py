@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 FILE = REPO / "tests" / "policy" / "mutations.yaml"
 WORK = BUILD / "mutations"
 GATES = ("source", "plan", "policies", "review", "terraform test", "workflows", "secrets")
-AT_ONCE = 20
+AT_ONCE = 10
 """Trees that one run of Terraform plans. More would save little and need much memory."""
 
 
@@ -309,6 +309,7 @@ def main() -> int:
     """Run all mutations; see the module's docstring for the exit status."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     os.environ.setdefault("GOGC", "800")  # a provider's schema fills the heap: collect it less often
+    os.environ.setdefault("GOMEMLIMIT", "2GiB")  # but not so seldom that a batch fills the machine
     start = time.monotonic()
     try:
         mutations = read_mutations()
