@@ -12,10 +12,13 @@ import json
 import re
 import subprocess
 from base64 import b64encode
+from collections import Counter, defaultdict
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import boto3
@@ -38,7 +41,8 @@ pytestmark = pytest.mark.xdist_group("pipeline")
 
 HERE = Path(__file__).parent / "clients"
 PAGE = REPO / "docs" / "clients.md"
-SMALL, LARGE = b"customer_id\nC00001\n", b"0123456789abcde\n" * (640 * 1024)
+BODIES = {"small.csv": b"customer_id\nC00001\n", "large.csv": b"0123456789abcde\n" * (640 * 1024)}
+AT_ONCE = 4
 ACTIONS = {
     "AbortMultipartUpload": {"s3:AbortMultipartUpload"},
     "CompleteMultipartUpload": {"s3:PutObject"},
@@ -70,10 +74,18 @@ PYTHON = (
 CLI = ("aws s3 cp", "aws s3api put-object", "aws s3 sync")
 OTHER = ("curl, presigned URL", "curl, form", "JavaScript SDK v3")
 NAMES = (*PYTHON, *CLI, *OTHER)
+ENCRYPTING = [name for name in NAMES if name != "rclone, as it comes"]
+"""Those that can be told to encrypt otherwise than the bucket takes."""
+
+Done = subprocess.CompletedProcess[str]
 
 
 def session_of(client: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", client.lower()).strip("-")
+
+
+def key_of(client: str, name: str) -> str:
+    return f"incoming/clients/{session_of(client)}/{name}"
 
 
 @dataclass
@@ -83,8 +95,14 @@ class Uploads:
     pipeline: Pipeline
     tls: dict[str, str]
     folder: Path
-    bodies: dict[tuple[str, str], bytes] = field(default_factory=dict)
-    """By client and key."""
+    taken: dict[str, list[Done]] = field(default_factory=dict)
+    """How the uploads of ``BODIES`` ended, by client."""
+    refused: dict[str, Done] = field(default_factory=dict)
+    """How the upload of what the bucket refuses ended, by client."""
+    rows: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: defaultdict(list))
+    """The ledger's rows, by key."""
+    _boto3: Lock = field(default_factory=Lock)
+    """Its default session is for one thread at a time."""
 
     @property
     def bucket(self) -> str:
@@ -94,23 +112,22 @@ class Uploads:
         environ = self.pipeline.environ(role="people-producer", session=session_of(client))
         return {**environ, "CLIENTS": str(node.CLIENTS), **(self.tls if client == "boto3[crt]" else {})}
 
-    def upload(
-        self, client: str, key: str, body: bytes, encryption: str = ""
-    ) -> subprocess.CompletedProcess[str]:
-        """Have the client upload a file."""
-        file = self.folder / session_of(client) / Path(key).name
+    def upload_all(self, client: str) -> None:
+        """Have the client upload every file, and then one that the bucket refuses."""
+        self.taken[client] = [self._upload(client, name, body) for name, body in BODIES.items()]
+        if client in ENCRYPTING:
+            self.refused[client] = self._upload(client, "refused.csv", b"x", "AES256")
+
+    def _upload(self, client: str, name: str, body: bytes, encryption: str = "") -> Done:
+        file = self.folder / session_of(client) / name
         file.parent.mkdir(exist_ok=True)
         file.write_bytes(body)
-        return subprocess.run(
-            self._command(client, key, file, encryption),
-            env=self.environ(client),
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
+        with self._boto3:
+            command, environ = self._command(client, name, file, encryption), self.environ(client)
+        return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=300, check=False)
 
-    def _command(self, client: str, key: str, file: Path, encryption: str) -> list[str]:
+    def _command(self, client: str, name: str, file: Path, encryption: str) -> list[str]:
+        key = key_of(client, name)
         place = [self.bucket, key, str(file), *([encryption] if encryption else [])]
         if client in PYTHON:
             return [str(CLIENTS / "bin" / "python"), str(HERE / "upload.py"), client, *place]
@@ -165,19 +182,19 @@ _CURL = ["curl", "--silent", "--show-error", "--fail-with-body"]
 
 @pytest.fixture(scope="module")
 def uploads(pipeline: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Uploads]:
-    """Every client has uploaded a small file and a large one; receipts and trail are there."""
+    """Every client has uploaded, several at once; receipts, trail and the ledger's answer are there."""
     set_up_clients()
     folder = tmp_path_factory.mktemp("clients")
     with tls_front(pipeline.aws.endpoint, folder) as (endpoint, certificate):
         done = Uploads(pipeline, {"AWS_ENDPOINT_URL": endpoint, "AWS_CA_BUNDLE": str(certificate)}, folder)
-        for client in NAMES:
-            for name, body in (("small.csv", SMALL), ("large.csv", LARGE)):
-                key = f"incoming/clients/{session_of(client)}/{name}"
-                outcome = done.upload(client, key, body)
-                assert outcome.returncode == 0, (client, outcome.stdout + outcome.stderr)
-                done.bodies[client, key] = body
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            list(pool.map(done.upload_all, NAMES))
         pipeline.await_receipts(versions(done))
         pipeline.deliver_trail()
+        ledger = pipeline.custody("ledger", "--format", "json")
+        assert ledger.returncode == 0, ledger.stderr
+        for row in json.loads(ledger.stdout)["rows"]:
+            done.rows[row["object_key"]].append(row)
         yield done
 
 
@@ -192,25 +209,28 @@ def versions(uploads: Uploads) -> list[ObjectVersion]:
 
 @pytest.mark.parametrize("client", NAMES)
 def test_what_a_client_uploads_is_verified_and_says_who(uploads: Uploads, client: str) -> None:
-    for (name, key), body in uploads.bodies.items():
-        if name != client:
-            continue
+    for outcome in uploads.taken[client]:
+        assert outcome.returncode == 0, outcome.stdout + outcome.stderr
+    for name, body in BODIES.items():
+        key = key_of(client, name)
         got = uploads.pipeline.client("s3").get_object(Bucket=uploads.bucket, Key=key)
         assert got["Body"].read() == body
-        done = uploads.pipeline.custody("ledger", "--key", key, "--format", "json")
-        assert done.returncode == 0, done.stderr
-        (row,) = json.loads(done.stdout)["rows"]
+        (row,) = uploads.rows[key]
         assert (row["status"], row["user_name"]) == ("verified", session_of(client))
         assert (row["version_id"], row["size_bytes"]) == (got["VersionId"], len(body))
 
 
-@pytest.mark.parametrize("client", [name for name in NAMES if name != "rclone, as it comes"])
+@pytest.mark.parametrize("client", ENCRYPTING)
 def test_what_the_bucket_refuses_no_client_uploads(uploads: Uploads, client: str) -> None:
-    before = versions(uploads)
-    outcome = uploads.upload(client, f"incoming/clients/{session_of(client)}/refused.csv", b"x", "AES256")
+    outcome = uploads.refused[client]
     assert outcome.returncode != 0
     assert "AccessDenied" in outcome.stdout + outcome.stderr or "403" in outcome.stdout + outcome.stderr
-    assert versions(uploads) == before
+
+
+def test_what_is_refused_leaves_nothing(uploads: Uploads) -> None:
+    assert Counter(version.key for version in versions(uploads)) == Counter(
+        key_of(client, name) for client in NAMES for name in BODIES
+    )
 
 
 def test_no_presigned_url_and_no_checksum_is_bent(uploads: Uploads) -> None:
