@@ -1,15 +1,23 @@
 """Settings of every test: no property fails on a busy machine, and an interrupt always works.
 
 A shell lets background processes ignore interrupts, and with them all that the tests start.
+boto3 reads the model of each service once, instead of once per session: most of the time of many tests.
 """
 
 from __future__ import annotations
 
 import signal
 
+import botocore.session
+from botocore.loaders import create_loader
 from hypothesis import HealthCheck, settings
 
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("without a clock", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("without a clock")
+
+_models = create_loader()
+botocore.session.Session._register_data_loader = lambda session: session.register_component(
+    "data_loader", _models
+)
