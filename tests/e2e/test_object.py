@@ -16,8 +16,12 @@ import pytest
 
 from custody.evidence.objects import ObjectVersion
 from scripts.demo.pipeline import Landed, Pipeline
+from tests.e2e.conftest import tamper
 
 pytestmark = pytest.mark.xdist_group("pipeline")
+
+OBJECT_OFFSETS = (0, 7, 99)
+RECEIPT_OFFSETS = (0, 40, 300, -20)
 
 
 def ledger(pipeline: Pipeline, *arguments: str) -> list[dict[str, Any]]:
@@ -183,53 +187,63 @@ def test_awss_own_tool_accepts_the_trail(pipeline: Pipeline, landed: list[Landed
     assert "log files valid" in done.stdout
 
 
-def findings_of(pipeline: Pipeline, version: ObjectVersion) -> set[tuple[str, str, str]]:
-    done = pipeline.custody("verify", version.uri, "--format", "json")
+def findings_of(pipeline: Pipeline, scope: str) -> set[tuple[str, str, str]]:
+    done = pipeline.custody("verify", scope, "--format", "json")
     assert done.returncode == 1, done.stdout + done.stderr
     return {(f["claim"], f["status"], f["subject"]) for f in json.loads(done.stdout)["findings"]}
 
 
-@pytest.mark.parametrize("offset", [0, 7, 99])
-def test_a_changed_byte_of_an_object_is_found(pipeline: Pipeline, offset: int) -> None:
-    version = drop(pipeline, f"incoming/tamper/object-{offset}", bytes(range(100)))
-    pipeline.await_receipts([version])
-    pipeline.deliver_trail()
-    pipeline.aws.admin(
-        "tamper",
-        action="flip_byte",
-        bucket=version.bucket,
-        key=version.key,
-        version_id=version.version_id,
-        offset=offset,
-    )
-    assert findings_of(pipeline, version) == {("object.hash", "failed", version.uri)}
+@dataclass
+class Changed:
+    """Objects of which one stored byte has changed, and those of whose receipts one has; by its offset."""
+
+    objects: dict[int, ObjectVersion]
+    receipts: dict[int, ObjectVersion]
+    findings: set[tuple[str, str, str]]
+    """What verifying them all finds."""
 
 
-@pytest.mark.parametrize("offset", [0, 40, 300, -20])
-def test_a_changed_byte_of_a_receipt_is_found(pipeline: Pipeline, offset: int) -> None:
-    version = drop(pipeline, f"incoming/tamper/receipt-{offset}", b"x")
-    pipeline.await_receipts([version])
+@pytest.fixture(scope="module")
+def changed(pipeline: Pipeline) -> Changed:
+    folder = "incoming/changed"
+    objects = {at: drop(pipeline, f"{folder}/object-{at}", bytes(range(100))) for at in OBJECT_OFFSETS}
+    receipts = {at: drop(pipeline, f"{folder}/receipt-{at}", b"x") for at in RECEIPT_OFFSETS}
+    pipeline.await_receipts([*objects.values(), *receipts.values()])
     pipeline.deliver_trail()
-    size = len(
-        pipeline.client("s3")
-        .get_object(Bucket=pipeline.deployment.buckets["provenance"], Key=version.receipt_key)["Body"]
-        .read()
-    )
-    pipeline.aws.admin(
-        "tamper",
-        action="flip_byte",
-        bucket=pipeline.deployment.buckets["provenance"],
-        key=version.receipt_key,
-        version_id=pipeline.receipt_version(version),
-        offset=offset % size,
-    )
-    assert ("receipt.signature", "failed", version.uri) in findings_of(pipeline, version)
+    for offset, version in objects.items():
+        tamper(pipeline, version, "flip_byte", offset=offset)
+    for offset, version in receipts.items():
+        head = pipeline.client("s3").head_object(
+            Bucket=pipeline.deployment.buckets["provenance"], Key=version.receipt_key
+        )
+        receipt = ObjectVersion(
+            pipeline.deployment.buckets["provenance"], version.receipt_key, head["VersionId"]
+        )
+        tamper(pipeline, receipt, "flip_byte", offset=offset % head["ContentLength"])
+    scope = f"s3://{pipeline.deployment.buckets['raw-data']}/{folder}/"
+    return Changed(objects, receipts, findings_of(pipeline, scope))
+
+
+@pytest.mark.parametrize("offset", OBJECT_OFFSETS)
+def test_a_changed_byte_of_an_object_is_found(changed: Changed, offset: int) -> None:
+    uri = changed.objects[offset].uri
+    assert {found for found in changed.findings if found[2] == uri} == {("object.hash", "failed", uri)}
+
+
+@pytest.mark.parametrize("offset", RECEIPT_OFFSETS)
+def test_a_changed_byte_of_a_receipt_is_found(changed: Changed, offset: int) -> None:
+    assert ("receipt.signature", "failed", changed.receipts[offset].uri) in changed.findings
+
+
+def test_what_is_found_is_about_what_has_changed(changed: Changed) -> None:
+    versions = [*changed.objects.values(), *changed.receipts.values()]
+    assert {subject for _, _, subject in changed.findings} == {version.uri for version in versions}
 
 
 def test_a_deleted_receipt_is_found(pipeline: Pipeline, bereft: Bereft) -> None:
     version = bereft.version
     time.sleep(max(0.0, bereft.pending_until - time.time()))
-    assert ("receipt.unique", "missing", version.uri) in findings_of(pipeline, version)
+    assert ("receipt.unique", "missing", version.uri) in findings_of(pipeline, version.uri)
     (row,) = ledger(pipeline, "--key", version.key)
     assert row["status"] == "unprovenanced"
 

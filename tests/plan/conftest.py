@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from scripts.terraform import Terraform
 from tests.plan.document import PlanDocument
+from tests.support.plans import local_plan
 
 
 @pytest.fixture(scope="session")
-def plan(tmp_path_factory: pytest.TempPathFactory) -> PlanDocument:
-    terraform = Terraform("local", work_dir=tmp_path_factory.mktemp("plan"), say=lambda _: None)
-    return PlanDocument(terraform.plan().document)
+def plan() -> PlanDocument:
+    return PlanDocument(local_plan())

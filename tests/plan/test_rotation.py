@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from scripts.terraform import Terraform
 from tests.plan.document import PlanDocument
+from tests.support.plans import local_plan
 
 pytestmark = pytest.mark.xdist_group("plan")
 
@@ -19,11 +19,8 @@ ROTATED = {
 
 
 @pytest.fixture(scope="module")
-def rotated(tmp_path_factory: pytest.TempPathFactory) -> PlanDocument:
-    work_dir = tmp_path_factory.mktemp("rotated")
-    return PlanDocument(
-        Terraform("local", work_dir=work_dir, variables=ROTATED, say=lambda _: None).plan().document
-    )
+def rotated() -> PlanDocument:
+    return PlanDocument(local_plan(ROTATED))
 
 
 def test_a_retired_key_signs_no_more(rotated: PlanDocument) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from scripts.state.policies import Policy, key_names, policies, resources, roles, statements
-from scripts.terraform import Terraform
 from tests.review.documents import ACCOUNT, planned, policy, resource, role, state, statement
+from tests.support.plans import local_plan
 
 READ = policy(statement("s3:GetObject", "arn:aws:s3:::b/*"))
 WRITE = policy(statement("s3:PutObject", "arn:aws:s3:::b/*"))
@@ -206,8 +205,8 @@ def test_a_single_statement_may_stand_without_its_list() -> None:
 
 
 @pytest.mark.xdist_group("plan")
-def test_the_kit_s_own_plan_is_read_whole(tmp_path: Path) -> None:
-    document = Terraform("local", work_dir=tmp_path, say=lambda _: None).plan().document
+def test_the_kit_s_own_plan_is_read_whole() -> None:
+    document = local_plan()
     made = policies(document)
     names = {"aws_iam_role": "name", "aws_s3_bucket_policy": "bucket", "aws_kms_key": "description"}
     holders = {entry.address for entry in resources(document) if entry.type in names}

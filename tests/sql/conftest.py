@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from scripts.terraform import Terraform
 from tests.sql.warehouse import PlannedTable, Warehouse
+from tests.support.plans import local_plan
 
 DATABASE = "custody_local"
 
@@ -25,15 +25,10 @@ WATERMARK = timedelta(minutes=60)
 
 
 @pytest.fixture(scope="session")
-def planned(tmp_path_factory: pytest.TempPathFactory) -> list[dict[str, Any]]:
+def planned() -> list[dict[str, Any]]:
     """Every resource of the plan for local."""
-    plan = Terraform(
-        "local",
-        work_dir=tmp_path_factory.mktemp("plan"),
-        variables={"watermark_minutes": WATERMARK // timedelta(minutes=1)},
-        say=lambda _: None,
-    ).plan()
-    return list(_resources(plan.document["planned_values"]["root_module"]))
+    plan = local_plan({"watermark_minutes": WATERMARK // timedelta(minutes=1)})
+    return list(_resources(plan["planned_values"]["root_module"]))
 
 
 @pytest.fixture(scope="session")
