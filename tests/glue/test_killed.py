@@ -31,7 +31,7 @@ from scripts.local_etl.folder_store import FolderStore
 from tests.glue.local import CUSTOMERS, EVENTS, REPO, Raw, contract, process, rows, run
 
 SEED = 4
-KILLS = {"silver": 14, "gold": 6}
+KILLS = {"silver": 8, "gold": 4}
 STREAM, GOLD = "viewing_events", ("daily_engagement", "customer_value")
 GO = "go\n"
 TABLES = {"silver": (STREAM, f"{STREAM}_rejected"), "gold": GOLD}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,10 @@ QUEUE = Mutation(
 )
 
 
+HARMLESS = replace(KEY, name="key_absent", new="key = absent")
+LONGER = replace(QUEUE, name="queue_slow", new=QUEUE.old + "  delay_seconds = 1\n")
+
+
 @pytest.fixture
 def repo(tmp_path: Path) -> Path:
     """A small repository whose code is sound."""
@@ -45,16 +50,12 @@ def verdicts(repo: Path, *mutations: Mutation) -> dict[str, str]:
     return {mutation.name: why for mutation, why in Trial(mutations, repo, repo.parent / "work").run()}
 
 
-def test_what_a_gate_turns_red_for_is_caught(repo: Path) -> None:
-    assert verdicts(repo, KEY, QUEUE) == {"key_planted": "", "queue_unencrypted": ""}
-
-
-def test_what_no_gate_turns_red_for_is_missed(repo: Path) -> None:
-    harmless = Mutation(**{**vars(KEY), "new": "key = absent"})
-    longer = Mutation(**{**vars(QUEUE), "new": QUEUE.old + "  delay_seconds = 1\n"})
-    assert verdicts(repo, harmless, longer) == {
-        "key_planted": "not caught",
-        "queue_unencrypted": "not caught",
+def test_what_a_gate_turns_red_for_is_caught_and_what_none_does_is_missed(repo: Path) -> None:
+    assert verdicts(repo, KEY, QUEUE, HARMLESS, LONGER) == {
+        "key_planted": "",
+        "queue_unencrypted": "",
+        "key_absent": "not caught",
+        "queue_slow": "not caught",
     }
 
 
