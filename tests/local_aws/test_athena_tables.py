@@ -169,7 +169,7 @@ def test_without_such_a_filter_everything_is_read(days: Lake, sql: str) -> None:
 OPERATORS = ["=", "<>", "<", ">="]
 
 
-@settings(max_examples=60)
+@settings(max_examples=25)
 @given(st.data())
 def test_what_is_not_read_was_not_in_the_answer(data: st.DataObject) -> None:
     """The same filter, put where it cannot reach the partitions (behind OFFSET), has the same rows."""
