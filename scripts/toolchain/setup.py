@@ -118,7 +118,7 @@ def virtual_environment(*locks: Path, project: bool) -> Callable[[Path], None]:
     """Return a recipe: a virtual environment with the locked packages and, asked for, this project, editable.
 
     Packages without a wheel are built with the locked build tools, never in an environment that pip fetches
-    unlocked. What is imported is compiled then: most of it never is, and compiling is half of installing.
+    unlocked. Nothing is compiled: most modules are never imported, and Python compiles those that are.
     """
 
     def recipe(folder: Path) -> None:
