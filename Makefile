@@ -15,8 +15,8 @@ help: ## list the targets
 setup: ## install everything locally, checked by locked hashes (the other targets do it themselves)
 	@$(PYTHON) -m scripts.toolchain.setup
 
-demo: build ## run the whole pipeline on this machine: deploy, upload, record, verify, tamper, report
-	@$(RUN) scripts.demo
+demo: build ## the whole pipeline on this machine: deploy, drop, record, verify, tamper, report; DATASET=<folder> for yours
+	@$(RUN) scripts.demo $(if $(DATASET),"$(DATASET)")
 
 build: setup ## build the wheel and the functions' zips
 	@$(RUN) scripts.build
@@ -73,13 +73,18 @@ doctor: setup ## show which stage of ENV is broken, if any
 bench: build ## run the benchmarks: build/bench.json
 	@$(RUN) scripts.bench
 
-docs: ## generate documentation: tables in the READMEs of terraform/, docs/access.md, docs/controls.md, docs/athena_functions.md
+docs: ## what is written from code and data: READMEs of terraform/, docs/, dictionaries; DATASET=<folder>: its dictionary alone
+ifdef DATASET
+	@$(PYTHON) -m scripts.toolchain.setup
+	@$(RUN) scripts.docs.contracts "$(DATASET)"
+else
 	@$(PYTHON) -m scripts.toolchain.setup --checkov
 	@$(RUN) scripts.docs.module_tables
 	@$(RUN) scripts.access.page
 	@$(RUN) scripts.docs.controls
 	@$(RUN) scripts.docs.contracts
 	@$(RUN) scripts.docs.athena_functions
+endif
 
 local-up: build ## start the local AWS, and show how to use it from a terminal
 	@$(RUN) scripts.local_aws up

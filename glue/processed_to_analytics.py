@@ -1,16 +1,16 @@
-"""Glue job: the gold tables, from the silver tables' newest published versions. Wiring only.
+"""Glue job: one gold table, from silver tables' newest published versions. Wiring only.
 
+    --table …                the table
     --processed s3://…       the folder of silver tables
     --analytics s3://…       the folder of gold tables
     --contracts s3://…       the folder of contracts, <table>.json
     --code_sha256 …          the digest of the wheel and of this script, for the lineage
-    --days 2026-01-15,…      optional: make these days again, instead of the days that changed
-    --events_version N       make them from these silver versions (the gate names those with accepted
-    --customers_version N    lineage); without them, from the newest
-    --JOB_RUN_ID …           set by Glue
+    --days 2026-01-15,…      optional: make these days anew, instead of those that changed
+    --versions table@N,…     make it from these versions of its inputs (the gate names those whose lineage
+                             counts); without them, from the newest
+    --JOB_RUN_ID …           Glue gives it
 
-It ends with status 1 and one sentence, which Glue shows as the run's error, if something could not be
-published.
+It ends with status 1 and one sentence, which Glue shows as the run's error, if nothing could be published.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from pyspark.sql import SparkSession
 
-from custody.errors import CustodyError, UsageError
-from custody.etl.contract import parse_contract
+from custody.errors import CustodyError
+from custody.etl.contract import assert_inputs, parse_contract
 from custody.etl.delta import configure
 from custody.etl.gold_run import Request, processed_to_analytics
 from custody.etl.lineage import Run
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 JOB = "processed_to_analytics"
-TABLES = ("daily_engagement", "customer_value")
 
 
 def say(step: str) -> None:
@@ -46,8 +45,8 @@ def say(step: str) -> None:
 
 def run(
     arguments: Sequence[str], session: Callable[[], SparkSession], s3: S3Client, stage: Stage = persist
-) -> list[dict[str, Any]]:
-    """Run the job; return the lineage documents. Raises ``CustodyError``.
+) -> dict[str, Any] | None:
+    """Run the job; return the lineage document, if there was something to make. Raises ``CustodyError``.
 
     ``session`` is called for the engine only after parameters and contracts have been checked.
     """
@@ -56,25 +55,25 @@ def run(
     who = Run(JOB, parameters.text("JOB_RUN_ID"), parameters.text("code_sha256"), datetime.now(UTC))
     processed, analytics = parameters.folder("processed"), parameters.folder("analytics")
     folder = parameters.folder("contracts")
-    contracts = {name: parse_contract(store.read(f"{folder}/{name}.json")) for name in TABLES}
-    events, customers = parameters.number("events_version"), parameters.number("customers_version")
-    if (events is None) != (customers is None):
-        raise UsageError("Give both --events_version and --customers_version, or neither.")
-    versions = None if events is None or customers is None else (events, customers)
-    request = Request(parameters.days("days"), versions)
+    contract = parse_contract(store.read(f"{folder}/{parameters.text('table')}.json"))
+    inputs = [parse_contract(store.read(f"{folder}/{item.table}.json")) for item in contract.inputs]
+    assert_inputs(contract, {item.table: item for item in inputs})
+    request = Request(
+        parameters.days("days"), parameters.versions("versions", [item.table for item in inputs])
+    )
     spark = session()
     configure(spark)
     silver, gold = (Lake(spark, store, tables, stage, say) for tables in (processed, analytics))
-    return processed_to_analytics(silver, gold, contracts, request, who)
+    return processed_to_analytics(silver, gold, contract, request, who)
 
 
 def main() -> None:
     """Run the job the way Glue does."""
     try:
-        documents = run(sys.argv[1:], SparkSession.builder.getOrCreate, boto3.client("s3"))
+        document = run(sys.argv[1:], SparkSession.builder.getOrCreate, boto3.client("s3"))
     except CustodyError as error:
         sys.exit(f"{JOB}: {error}")
-    say(f"done: {len(documents)} tables published")
+    say(f"done: {document['counts'] if document else 'nothing is new'}")
 
 
 if __name__ == "__main__":

@@ -34,6 +34,7 @@ from typing import TYPE_CHECKING, Any
 import python_terraform
 from python_terraform import IsFlagged
 
+from scripts.datasets import check_datasets
 from scripts.local_aws.launch import operator_environment
 from scripts.toolchain.environment import instance_of, local_environ, without_aws
 from scripts.toolchain.toolchain import (
@@ -52,7 +53,7 @@ if TYPE_CHECKING:
 SOURCE = REPO / "terraform"
 BUILT = ("dist", "lambda")
 """The folders of ``build/`` with the wheel and the functions' zips, which it uploads."""
-BESIDE = ("glue", "sql")
+BESIDE = ("examples", "glue", "sql")
 """The folders beside ``terraform/`` whose files it reads."""
 LOCAL = "local"
 LOCAL_PARALLELISM = 30
@@ -109,6 +110,12 @@ class Plan:
     def has_changes(self) -> bool:
         """Whether applying this plan would do anything."""
         return bool(self.changes or self.output_changes)
+
+    @property
+    def datasets(self) -> list[str]:
+        """The data sets that it deploys, as the variables name them; none for another root."""
+        found: list[str] = self.document.get("variables", {}).get("datasets", {}).get("value", [])
+        return found
 
     def summary(self) -> str:
         """Say in a few lines what applying it would do.
@@ -280,10 +287,15 @@ class Terraform:
         if status not in (0, 2):
             raise TerraformError(f"{text}\n{errors}\nterraform plan failed.".strip())
         (self.work_dir / "plan.txt").write_text(text)
-        document = self._show(driver, str(self.plan_path))
-        (self.work_dir / "plan.json").write_text(json.dumps(document))
+        plan = Plan(self.plan_path, self._show(driver, str(self.plan_path)))
+        try:
+            check_datasets(plan.datasets)
+        except ToolError:
+            self.plan_path.unlink()
+            raise
+        (self.work_dir / "plan.json").write_text(json.dumps(plan.document))
         self._plan_inputs.write_text(_built_digest())
-        return Plan(self.plan_path, document)
+        return plan
 
     def apply(self) -> dict[str, Any]:
         """Apply the saved plan, whole and once; write ``deployment.json`` from the outputs and return it.

@@ -34,10 +34,10 @@ locals {
   # Watched even if the role does not exist, in case somebody creates one by hand.
   emergency_role_arn = local.all_persona_arns["break-glass"]
 
-  # The principals that access objects in each bucket; the bucket policy denies all others.
+  # Whoever touches objects of a bucket is here; a bucket refuses everybody else. Roles count where they are.
   bucket_users = {
     access-logs    = { roles = [], people = ["break-glass"], operators = ["data"] }
-    analytics      = { roles = setunion(["auditor", "etl", "gate", "recorder"], setintersection(local.service_roles, ["lake-formation"])), people = ["analyst", "auditor", "break-glass", "data-engineer"], operators = ["data"] }
+    analytics      = { roles = ["auditor", "etl", "gate", "lake-formation", "recorder"], people = ["analyst", "auditor", "break-glass", "data-engineer"], operators = ["data"] }
     artifacts      = { roles = ["etl"], people = [], operators = ["deploy"] }
     athena-results = { roles = ["auditor"], people = ["analyst", "auditor", "data-engineer"], operators = ["data"] }
     cloudtrail-log = { roles = ["auditor"], people = ["auditor", "break-glass"], operators = ["data"] }
@@ -55,6 +55,6 @@ locals {
   }
   bucket_principals = {
     for short, users in local.bucket_users :
-    short => setunion(local.bucket_people[short], [for role in users.roles : local.role_arns[role]])
+    short => setunion(local.bucket_people[short], [for role in users.roles : local.role_arns[role] if contains(local.service_roles, role)])
   }
 }

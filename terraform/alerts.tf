@@ -5,5 +5,5 @@ module "alerts" {
   emails          = var.alert_emails
   key_window_days = var.retention.key_window_days
   prefix          = local.prefix
-  publishers      = [module.auditor_role.arn, module.gate_role.arn]
+  publishers      = concat([module.auditor_role.arn], local.has_tables ? [module.gate_role[0].arn] : [])
 }

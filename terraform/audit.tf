@@ -4,8 +4,8 @@ locals {
   # All buckets except those that hold logs: logging the delivery of logs would never end.
   logged_buckets = toset(["analytics", "artifacts", "athena-results", "processed", "provenance", "raw-data"])
 
-  # The trail says who invoked a function.
-  logged_functions = concat(["gate", "recorder"], var.warehouse == null ? [] : ["rotator"])
+  # Who had a function run is the trail's to say.
+  logged_functions = concat(["recorder"], local.has_tables ? ["gate"] : [], var.warehouse == null ? [] : ["rotator"])
 }
 
 module "trail_key" {
@@ -175,7 +175,8 @@ module "trail" {
     buckets            = [local.bucket_names["provenance"]]
     emergency_role_arn = local.emergency_role_arn
     key_arns = concat(
-      [module.alerts.key_arn, module.data_key.arn, module.provenance_key.arn, module.stream_key.arn, module.trail_key.arn],
+      [module.alerts.key_arn, module.data_key.arn, module.provenance_key.arn, module.trail_key.arn],
+      local.has_streams ? [module.stream_key[0].arn] : [],
       [for key in module.signing_key : key.arn],
       module.network_key[*].arn,
       module.rotator_key[*].arn,

@@ -2,15 +2,11 @@
 # gate starts them.
 
 locals {
-  quality_folder = "${path.root}/../glue/quality"
+  # A silver table is made from what arrives under a prefix, a gold table from silver ones; each by a job of its own.
+  silver_jobs = { for table in keys(local.silver_tables) : table => "raw-to-processed-${replace(table, "_", "-")}" }
+  gold_jobs   = { for table in keys(local.gold_tables) : table => "processed-to-analytics-${replace(table, "_", "-")}" }
 
-  # Each silver table is made from the objects that arrive under one prefix, by its own job; one job makes gold from silver.
-  contracts     = { for file in fileset(local.quality_folder, "*.yaml") : trimsuffix(file, ".yaml") => yamldecode(file("${local.quality_folder}/${file}")) }
-  silver_tables = { for table, contract in local.contracts : table => contract.source.prefix if can(contract.source) }
-  silver_jobs   = { for table in keys(local.silver_tables) : table => "raw-to-processed-${replace(table, "_", "-")}" }
-  gold_job      = "processed-to-analytics"
-
-  job_names = { for short in concat(values(local.silver_jobs), [local.gold_job]) : short => "${local.prefix}-${short}" }
+  job_names = { for short in concat(values(local.silver_jobs), values(local.gold_jobs)) : short => "${local.prefix}-${short}" }
   job_arns = {
     for short, name in local.job_names : short => "arn:${local.partition}:glue:${var.region}:${var.account_id}:job/${name}"
   }
@@ -129,6 +125,7 @@ data "aws_iam_policy_document" "gate_keys" {
 
 module "gate_role" {
   source = "./modules/role"
+  count  = local.has_tables ? 1 : 0
 
   account_id   = var.account_id
   boundary_arn = local.boundary_arns["service"]
@@ -147,12 +144,13 @@ module "gate_role" {
 
 module "gate" {
   source = "./modules/function"
+  count  = local.has_tables ? 1 : 0
 
   account_id         = var.account_id
   key_arn            = module.provenance_key.arn
   log_retention_days = var.retention.log_days
   name               = local.function_names["gate"]
-  role_arn           = module.gate_role.ready_arn
+  role_arn           = module.gate_role[0].ready_arn
   topic_arn          = module.alerts.topic_arn
   vpc                = local.function_vpc
 
@@ -168,9 +166,8 @@ module "gate" {
   environment = {
     ANALYTICS_BUCKET             = local.bucket_names["analytics"]
     DECIDER_ROLE_IDS             = local.decider_role_ids
-    ETL_ROLE_ID                  = module.etl_role.id
-    GATE_ROLE_ID                 = module.gate_role.id
-    GOLD_JOB                     = local.job_names[local.gold_job]
+    ETL_ROLE_ID                  = module.etl_role[0].id
+    GATE_ROLE_ID                 = module.gate_role[0].id
     POWERTOOLS_LOG_LEVEL         = "INFO"
     POWERTOOLS_METRICS_NAMESPACE = local.metrics_namespace
     POWERTOOLS_SERVICE_NAME      = "gate"
@@ -180,6 +177,9 @@ module "gate" {
     TOPIC_ARN                    = local.topic_arn
     WATERMARK_MINUTES            = tostring(var.watermark_minutes)
 
+    GOLD_TABLES = jsonencode({
+      for table, inputs in local.gold_tables : table => { job = local.job_names[local.gold_jobs[table]], inputs = join(",", inputs) }
+    })
     SILVER_TABLES = jsonencode({
       for table, prefix in local.silver_tables : table => { job = local.job_names[local.silver_jobs[table]], prefix = prefix }
     })
@@ -193,7 +193,7 @@ module "gate" {
     }
     # A Glue conditional trigger waits only for jobs that were started by triggers.
     silver-done = {
-      description = "Starts the gold job once the output of a silver job is recorded"
+      description = "Starts the gold jobs once what a silver job has published is recorded"
       event_pattern = jsonencode({
         source      = ["aws.glue"]
         detail-type = ["Glue Job State Change"]
@@ -205,6 +205,8 @@ module "gate" {
 
 # The alarm stays on as long as there is such a version: the gate's own message names the new ones, once.
 resource "aws_cloudwatch_metric_alarm" "versions_withheld" {
+  count = local.has_tables ? 1 : 0
+
   alarm_name          = "${local.function_names["gate"]}-versions-withheld"
   alarm_description   = "Object versions of ${local.prefix} are withheld: they have no valid receipt, or do not meet their contract. The gate's messages and its log name them."
   namespace           = local.metrics_namespace
@@ -222,6 +224,8 @@ resource "aws_cloudwatch_metric_alarm" "versions_withheld" {
 
 # What the latest runs put into quarantine. The alarm is about one delivery, and clears by itself.
 resource "aws_cloudwatch_metric_alarm" "rows_rejected" {
+  count = local.has_tables ? 1 : 0
+
   alarm_name          = "${local.function_names["gate"]}-rows-rejected"
   alarm_description   = "Rows delivered to ${local.prefix} do not meet their contract. They are in quarantine, each with its reason: see the tables …_rejected."
   namespace           = local.metrics_namespace
@@ -239,6 +243,8 @@ resource "aws_cloudwatch_metric_alarm" "rows_rejected" {
 
 # A writer below _lineage/, _seen/ or decisions/ that is not the expected one has tried to mislead the gate.
 resource "aws_cloudwatch_metric_alarm" "documents_refused" {
+  count = local.has_tables ? 1 : 0
+
   alarm_name          = "${local.function_names["gate"]}-documents-refused"
   alarm_description   = "The gate of ${local.prefix} refuses lineage documents, summaries or decisions: their receipts are not valid, or name a writer that is not allowed. Its log names them."
   namespace           = local.metrics_namespace
@@ -322,6 +328,7 @@ data "aws_iam_policy_document" "etl_log" {
 
 module "etl_role" {
   source = "./modules/role"
+  count  = local.has_tables ? 1 : 0
 
   account_id   = var.account_id
   boundary_arn = local.boundary_arns["service"]
@@ -334,8 +341,8 @@ module "etl_role" {
       match = "like"
       name  = "glue.amazonaws.com"
       source_arns = [
-        local.job_arns[local.gold_job],
-        "arn:${local.partition}:glue:${var.region}:${var.account_id}:job/${local.prefix}-raw-to-processed-*",
+        for kind in ["processed-to-analytics", "raw-to-processed"] :
+        "arn:${local.partition}:glue:${var.region}:${var.account_id}:job/${local.prefix}-${kind}-*"
       ]
     }
   }
@@ -349,12 +356,13 @@ module "etl_role" {
 
 module "jobs" {
   source = "./modules/job"
+  count  = local.has_tables ? 1 : 0
 
   connections        = [for connection in aws_glue_connection.jobs : connection.name]
   key_arn            = module.data_key.arn
   log_retention_days = var.retention.log_days
   prefix             = local.prefix
-  role_arn           = module.etl_role.ready_arn
+  role_arn           = module.etl_role[0].ready_arn
   size               = var.etl
   topic_arn          = module.alerts.topic_arn
 
@@ -362,6 +370,12 @@ module "jobs" {
     bucket       = module.artifacts.name
     folder       = "${path.root}/../glue"
     wheel_folder = "${path.root}/../build/dist"
+  }
+
+  # A gold table's SELECT goes with its contract, and so into the digest that the lineage has of it.
+  contracts = {
+    for table, contract in local.contracts : table =>
+    jsonencode(merge(contract, [for sql in compact([lookup(local.selects, table, "")]) : { sql = sql }]...))
   }
 
   jobs = merge(
@@ -373,12 +387,13 @@ module "jobs" {
       }
     },
     {
-      (local.gold_job) = {
-        description = "Makes the gold tables from the silver ones"
+      for table, short in local.gold_jobs : short => {
+        description = "Makes the gold table ${table} from silver tables"
         script      = "processed_to_analytics.py"
         arguments = {
           analytics = "s3://${local.bucket_names["analytics"]}/tables"
           processed = "s3://${local.bucket_names["processed"]}/tables"
+          table     = table
         }
       }
     },
@@ -392,10 +407,31 @@ resource "aws_glue_data_quality_ruleset" "contract" {
 
   name        = "${local.prefix}-${replace(each.key, "_", "-")}"
   description = each.value.meaning
-  ruleset     = file("${local.quality_folder}/${each.key}.dqdl")
+  ruleset     = local.rulesets[each.key]
 
   target_table {
     database_name = local.database_name
     table_name    = module.delta_table[each.key].name
   }
+}
+
+# Each was there always, before there could be deployments without tables.
+moved {
+  from = module.gate_role
+  to   = module.gate_role[0]
+}
+
+moved {
+  from = module.gate
+  to   = module.gate[0]
+}
+
+moved {
+  from = module.etl_role
+  to   = module.etl_role[0]
+}
+
+moved {
+  from = module.jobs
+  to   = module.jobs[0]
 }

@@ -57,7 +57,7 @@ data "aws_iam_policy_document" "ingest_log" {
 
 # https://docs.aws.amazon.com/firehose/latest/dev/controlling-access.html#using-iam-glue
 data "aws_iam_policy_document" "ingest_schema" {
-  count = var.stream.parquet == null ? 0 : 1
+  count = var.stream.parquet == null || !local.has_streams ? 0 : 1
 
   statement {
     sid     = "ReadSchema"
@@ -71,6 +71,7 @@ data "aws_iam_policy_document" "ingest_schema" {
 
 module "ingest_role" {
   source = "./modules/role"
+  count  = local.has_streams ? 1 : 0
 
   account_id   = var.account_id
   boundary_arn = local.boundary_arns["service"]
@@ -91,6 +92,7 @@ module "ingest_role" {
 # No principal may read buffered records: only Firehose uses the key, under the grant that the creator of the stream gives it.
 module "stream_key" {
   source = "./modules/key"
+  count  = local.has_streams ? 1 : 0
 
   account_id           = var.account_id
   deletion_window_days = var.retention.key_window_days
@@ -124,10 +126,21 @@ module "stream" {
   bucket_arn         = module.lake["raw-data"].arn
   buffering          = { mib = var.stream.buffering_mib, seconds = var.stream.buffering_seconds }
   error_prefix       = "errors/stream/${each.value}/"
-  key_arn            = module.stream_key.arn
+  key_arn            = module.stream_key[0].arn
   log_retention_days = var.retention.log_days
   name               = local.stream_names[each.key]
   parquet            = var.stream.parquet == null ? null : { database = module.catalog.database, table = var.stream.parquet.table }
   prefix             = var.stream.parquet == null ? local.silver_tables[each.value] : "incoming/stream/${each.value}-parquet/"
-  role_arn           = module.ingest_role.ready_arn
+  role_arn           = module.ingest_role[0].ready_arn
+}
+
+# Each was there always, before there could be deployments without streams.
+moved {
+  from = module.ingest_role
+  to   = module.ingest_role[0]
+}
+
+moved {
+  from = module.stream_key
+  to   = module.stream_key[0]
 }

@@ -28,7 +28,9 @@ locals {
   recorded_prefixes = { for short in local.lake : short => lookup(var.recorded_prefixes, short, []) }
 
   service_roles = concat(
-    ["auditor", "etl", "gate", "ingest", "recorder", "sealer", "trail-logs"],
+    ["auditor", "recorder", "sealer", "trail-logs"],
+    local.has_tables ? ["etl", "gate"] : [],
+    local.has_streams ? ["ingest"] : [],
     var.lake_formation == null ? [] : ["lake-formation"],
     var.network == null ? [] : ["flow-logs"],
     var.warehouse == null ? [] : ["rotator"],
@@ -56,7 +58,7 @@ locals {
   topic_arn = "arn:${local.partition}:sns:${var.region}:${var.account_id}:${local.prefix}-alerts"
 
   # Streams by short name, and the table that each is for.
-  stream_tables = { viewing-events = "viewing_events" }
+  stream_tables = { for table in local.streamed_tables : replace(table, "_", "-") => table }
   stream_names  = { for short in keys(local.stream_tables) : short => "${local.prefix}-${short}" }
   stream_arns = {
     for short, name in local.stream_names :
@@ -66,7 +68,7 @@ locals {
   log_group_names = merge(
     { for short, name in local.function_names : short => "/aws/lambda/${name}" },
     { for short, name in local.stream_names : short => "/aws/kinesisfirehose/${name}" },
-    { for short in ["error", "output"] : "jobs-${short}" => "/aws-glue/jobs/${local.prefix}-jobs-role/${local.role_names["etl"]}/${short}" },
+    { for short in ["error", "output"] : "jobs-${short}" => "/aws-glue/jobs/${local.prefix}-jobs-role/${local.prefix}-etl/${short}" },
     {
       flow-logs = "/aws/vpc/${local.network_name}"
       trail     = "/aws/cloudtrail/${local.prefix}"

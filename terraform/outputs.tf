@@ -15,24 +15,26 @@ output "database" {
 
 output "functions" {
   description = "Function ARNs by short name."
-  value       = { gate = module.gate.arn, recorder = module.recorder.arn }
+  value       = merge({ recorder = module.recorder.arn }, local.has_tables ? { gate = module.gate[0].arn } : {})
 }
 
 output "jobs" {
   description = "Names of the Glue jobs by short name."
-  value       = module.jobs.names
+  value       = local.has_tables ? module.jobs[0].names : {}
 }
 
 output "keys" {
-  description = "Key ARNs by short name. signing is the current signing key."
-  value = {
-    alerts     = module.alerts.key_arn
-    data       = module.data_key.arn
-    provenance = module.provenance_key.arn
-    signing    = module.signing_key[var.signing_key].arn
-    stream     = module.stream_key.arn
-    trail      = module.trail_key.arn
-  }
+  description = "Key ARNs by short name. signing is the key that signs now."
+  value = merge(
+    {
+      alerts     = module.alerts.key_arn
+      data       = module.data_key.arn
+      provenance = module.provenance_key.arn
+      signing    = module.signing_key[var.signing_key].arn
+      trail      = module.trail_key.arn
+    },
+    local.has_streams ? { stream = module.stream_key[0].arn } : {},
+  )
 }
 
 output "management_trail_arn" {
@@ -69,6 +71,11 @@ output "roles" {
 output "streams" {
   description = "Names of the Firehose streams by short name."
   value       = { for short, stream in module.stream : short => stream.name }
+}
+
+output "tables" {
+  description = "The tables that jobs make, and for each the tables it is made from: none for one of raw objects."
+  value       = merge({ for table in keys(local.silver_tables) : table => [] }, local.gold_tables)
 }
 
 output "topic_arn" {

@@ -15,11 +15,15 @@ data "aws_iam_policy_document" "people_producer" {
     resources = ["${local.bucket_arns["raw-data"]}/incoming/*"]
   }
 
-  # No permission on a key is needed: Firehose encrypts buffered records under its own grant.
-  statement {
-    sid       = "SendRecords"
-    actions   = ["firehose:PutRecord", "firehose:PutRecordBatch"]
-    resources = values(local.stream_arns)
+  # It takes no right to a key: what waits is encrypted by Firehose, under its own grant.
+  dynamic "statement" {
+    for_each = local.has_streams ? ["streams"] : []
+
+    content {
+      sid       = "SendRecords"
+      actions   = ["firehose:PutRecord", "firehose:PutRecordBatch"]
+      resources = values(local.stream_arns)
+    }
   }
 
   # What custody upload --wait compares. A receipt's key ends in the version id, which S3 returns only to the version's writer
@@ -66,36 +70,56 @@ data "aws_iam_policy_document" "people_data_engineer" {
     resources = [for short in ["analytics", "processed"] : local.bucket_arns[short]]
   }
 
-  # Withheld objects are released or dismissed by a decision, which is evidence like any object (custody.gate.decisions).
-  statement {
-    sid       = "DecideAboutWithheldObjects"
-    actions   = ["s3:PutObject"]
-    resources = ["${local.bucket_arns["processed"]}/decisions/*"]
+  # What is withheld is released or given up by a decision, which is evidence like any object (custody.gate.decisions).
+  dynamic "statement" {
+    for_each = local.has_tables ? ["tables"] : []
+
+    content {
+      sid       = "DecideAboutWithheldObjects"
+      actions   = ["s3:PutObject"]
+      resources = ["${local.bucket_arns["processed"]}/decisions/*"]
+    }
   }
 
-  statement {
-    sid       = "WatchAndStopJobs"
-    actions   = ["glue:BatchStopJobRun", "glue:GetJob", "glue:GetJobRun", "glue:GetJobRuns"]
-    resources = values(local.job_arns)
+  dynamic "statement" {
+    for_each = local.has_tables ? ["tables"] : []
+
+    content {
+      sid       = "WatchAndStopJobs"
+      actions   = ["glue:BatchStopJobRun", "glue:GetJob", "glue:GetJobRun", "glue:GetJobRuns"]
+      resources = values(local.job_arns)
+    }
   }
 
-  # Not glue:StartJobRun: its caller chooses the code that runs with the job's role.
-  statement {
-    sid       = "AskGateToStartJobs"
-    actions   = ["lambda:InvokeFunction"]
-    resources = [local.function_arns["gate"]]
+  # Not glue:StartJobRun, by which a caller chooses the code that runs in the job's name.
+  dynamic "statement" {
+    for_each = local.has_tables ? ["tables"] : []
+
+    content {
+      sid       = "AskGateToStartJobs"
+      actions   = ["lambda:InvokeFunction"]
+      resources = [local.function_arns["gate"]]
+    }
   }
 
-  statement {
-    sid       = "ReadLogsOfJobs"
-    actions   = ["logs:DescribeLogStreams", "logs:FilterLogEvents", "logs:GetLogEvents"]
-    resources = [for short in ["jobs-error", "jobs-output"] : "${local.log_group_arns[short]}:*"]
+  dynamic "statement" {
+    for_each = local.has_tables ? ["tables"] : []
+
+    content {
+      sid       = "ReadLogsOfJobs"
+      actions   = ["logs:DescribeLogStreams", "logs:FilterLogEvents", "logs:GetLogEvents"]
+      resources = [for short in ["jobs-error", "jobs-output"] : "${local.log_group_arns[short]}:*"]
+    }
   }
 
-  statement {
-    sid       = "WatchStreams"
-    actions   = ["logs:DescribeLogStreams", "logs:FilterLogEvents", "logs:GetLogEvents"]
-    resources = [for short in keys(local.stream_names) : "${local.log_group_arns[short]}:*"]
+  dynamic "statement" {
+    for_each = local.has_streams ? ["streams"] : []
+
+    content {
+      sid       = "WatchStreams"
+      actions   = ["logs:DescribeLogStreams", "logs:FilterLogEvents", "logs:GetLogEvents"]
+      resources = [for short in keys(local.stream_names) : "${local.log_group_arns[short]}:*"]
+    }
   }
 }
 
@@ -179,13 +203,17 @@ data "aws_iam_policy_document" "people_auditor_stages" {
   statement {
     sid       = "ExamineFunctions"
     actions   = ["lambda:GetFunctionConfiguration"]
-    resources = [for short in ["gate", "recorder"] : local.function_arns[short]]
+    resources = [for short in concat(["recorder"], local.has_tables ? ["gate"] : []) : local.function_arns[short]]
   }
 
-  statement {
-    sid       = "ExamineJobs"
-    actions   = ["glue:GetJobRuns"]
-    resources = values(local.job_arns)
+  dynamic "statement" {
+    for_each = local.has_tables ? ["tables"] : []
+
+    content {
+      sid       = "ExamineJobs"
+      actions   = ["glue:GetJobRuns"]
+      resources = values(local.job_arns)
+    }
   }
 
   # ListEventSourceMappings has no resource-level permissions: it lists those of the account.
@@ -291,7 +319,8 @@ data "aws_iam_policy_document" "people_security_admin_keys" {
     sid     = "ReadAndDisableKeys"
     actions = ["kms:DescribeKey", "kms:DisableKey", "kms:GetKeyPolicy", "kms:GetKeyRotationStatus", "kms:GetPublicKey", "kms:ListGrants"]
     resources = concat(
-      [module.alerts.key_arn, module.data_key.arn, module.provenance_key.arn, module.stream_key.arn, module.trail_key.arn],
+      [module.alerts.key_arn, module.data_key.arn, module.provenance_key.arn, module.trail_key.arn],
+      local.has_streams ? [module.stream_key[0].arn] : [],
       [for key in module.signing_key : key.arn],
     )
   }
@@ -349,7 +378,8 @@ data "aws_iam_policy_document" "people_break_glass_keys" {
     sid     = "SaveKeys"
     actions = ["kms:CancelKeyDeletion", "kms:DescribeKey", "kms:EnableKey"]
     resources = concat(
-      [module.alerts.key_arn, module.data_key.arn, module.provenance_key.arn, module.stream_key.arn, module.trail_key.arn],
+      [module.alerts.key_arn, module.data_key.arn, module.provenance_key.arn, module.trail_key.arn],
+      local.has_streams ? [module.stream_key[0].arn] : [],
       [for key in module.signing_key : key.arn],
     )
   }

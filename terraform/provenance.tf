@@ -32,7 +32,7 @@ module "provenance_key" {
       actions    = ["kms:Decrypt", "kms:GenerateDataKey"]
     }
     GateAndAuditorRead = {
-      principals = [module.auditor_role.arn, module.gate_role.arn]
+      principals = concat([module.auditor_role.arn], local.has_tables ? [module.gate_role[0].arn] : [])
       actions    = ["kms:Decrypt"]
     }
   }
@@ -50,9 +50,9 @@ module "signing_key" {
   purpose              = "sign"
 
   users = merge(
-    {
+    !local.has_tables ? {} : {
       GateVerifies = {
-        principals = [module.gate_role.arn]
+        principals = [module.gate_role[0].arn]
         actions    = ["kms:Verify"]
       }
     },

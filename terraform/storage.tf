@@ -7,8 +7,8 @@ locals {
 
   lake_sole_writers = {
     analytics = {}
-    processed = {
-      # The gate decides what a job may read.
+    processed = !local.has_tables ? {} : {
+      # What a job may read is the gate's to say.
       "manifests/" = { principals = [local.role_arns["gate"]], writes = "once" }
       # Data engineers decide about withheld objects. If there is no such persona, nobody can: the gate's own policies do not
       # allow it to write here.
@@ -16,7 +16,7 @@ locals {
     }
     # Only Firehose writes here, so that no other object can pass for a stream delivery.
     raw-data = {
-      for prefix in local.stream_prefixes : prefix => { principals = [local.role_arns["ingest"]], writes = "freely" }
+      for prefix in local.stream_prefixes : prefix => { principals = [local.role_arns["ingest"]], writes = "freely" } if local.has_streams
     }
   }
 }
@@ -31,7 +31,7 @@ module "data_key" {
   principals           = setunion([for short in local.data_buckets : local.bucket_people[short]]...)
   via_services         = ["s3"]
 
-  users = merge(local.data_key_users, var.lake_formation == null ? {} : {
+  users = merge(local.data_key_users, local.data_key_table_users, var.lake_formation == null ? {} : {
     LakeFormationReadsGold = {
       principals = [module.lake_formation_role[0].arn]
       actions    = ["kms:Decrypt"]
@@ -45,22 +45,27 @@ locals {
       principals = [module.recorder_role.arn]
       actions    = ["kms:Decrypt"]
     }
-    EtlGateAndIngestWriteObjects = {
-      principals = [module.etl_role.arn, module.gate_role.arn, module.ingest_role.arn]
-      actions    = ["kms:Decrypt", "kms:GenerateDataKey"]
-    }
-    # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html
-    LogsEncryptJobLogs = {
-      principals = ["logs.${var.region}.${local.dns_suffix}"]
-      actions    = ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"]
-      conditions = [
-        { test = "ArnEquals", variable = "kms:EncryptionContext:aws:logs:arn", values = [for short in ["jobs-error", "jobs-output"] : local.log_group_arns[short]] },
-      ]
-    }
     AuditorReadsObjectsAndKeepsResults = {
       principals = [module.auditor_role.arn]
       actions    = ["kms:Decrypt", "kms:GenerateDataKey"]
     }
+  }
+  # Of those alone that work on tables.
+  data_key_table_users = {
+    for name, user in {
+      EtlGateAndIngestWriteObjects = {
+        principals = concat(local.has_tables ? [module.etl_role[0].arn, module.gate_role[0].arn] : [], local.has_streams ? [module.ingest_role[0].arn] : [])
+        actions    = ["kms:Decrypt", "kms:GenerateDataKey"]
+      }
+      # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html
+      LogsEncryptJobLogs = {
+        principals = ["logs.${var.region}.${local.dns_suffix}"]
+        actions    = ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"]
+        conditions = [
+          { test = "ArnEquals", variable = "kms:EncryptionContext:aws:logs:arn", values = [for short in ["jobs-error", "jobs-output"] : local.log_group_arns[short]] },
+        ]
+      }
+    } : name => user if local.has_tables
   }
 }
 

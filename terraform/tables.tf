@@ -1,5 +1,56 @@
-# The tables that the jobs write, for the Data Catalog: their columns are those of the contracts (glue/quality) and those that
-# the jobs add.
+# The tables that the jobs make, from the contracts of the data sets that are deployed: as the catalogue knows them, their
+# columns are the contracts', and those that the jobs add.
+
+locals {
+  # A relative folder is one of the repository.
+  dataset_folders = [for folder in var.datasets : "${startswith(folder, "/") ? "" : "${path.root}/../"}${folder}"]
+
+  # The contracts' files without their suffix, and the same by table.
+  contract_paths = flatten([
+    for folder in local.dataset_folders : [for file in fileset(folder, "{gold,silver}/*.yaml") : "${folder}/${trimsuffix(file, ".yaml")}"]
+  ])
+  contract_paths_by_table = { for path in local.contract_paths : basename(path) => path... }
+  contracts               = { for table, paths in local.contract_paths_by_table : table => yamldecode(file("${paths[0]}.yaml")) }
+
+  silver_tables   = { for table, contract in local.contracts : table => contract.source.prefix if can(contract.source) }
+  streamed_tables = [for table in keys(local.silver_tables) : table if try(local.contracts[table].source.from, "files") == "stream"]
+  gold_tables     = { for table, contract in local.contracts : table => [for input in contract.inputs : input.table] if !can(contract.source) }
+  selects         = { for table in keys(local.gold_tables) : table => file("${local.contract_paths_by_table[table][0]}.sql") }
+
+  # Without a table there is nothing to let through, to run, or to stream.
+  has_tables  = length(local.contracts) > 0
+  has_streams = length(local.streamed_tables) > 0
+}
+
+# A contract in the words of Glue Data Quality. ColumnValues fails on NULL, hence a where on what may be absent; between
+# excludes its ends, hence two rules for a range. The ratio of rejected rows is an object's, and how far a time is from its
+# delivery a row's: they have no rule here. https://docs.aws.amazon.com/glue/latest/dg/dqdl.html
+locals {
+  rulesets = {
+    for table, contract in local.contracts : table => "Rules = [\n${join(",\n", formatlist("    %s", concat(
+      ["IsPrimaryKey ${join(" ", formatlist("\"%s\"", contract.key))}"],
+      flatten([
+        for column in contract.columns : [
+          for where in [try(column.required, false) ? "" : " where \"${column.name} is not null\""] : concat(
+            where == "" ? ["IsComplete \"${column.name}\""] : [],
+            [for pattern in try([column.pattern], []) : "ColumnValues \"${column.name}\" matches \"^(${pattern})$\"${where}"],
+            [for allowed in try([column.allowed], []) : "ColumnValues \"${column.name}\" in [ ${join(", ", formatlist("\"%s\"", allowed))} ]${where}"],
+            [
+              for bound in concat([for minimum in try([column.minimum], []) : [">=", minimum]], [for maximum in try([column.maximum], []) : ["<=", maximum]]) :
+              "ColumnValues \"${column.name}\" ${bound[0]} ${column.type == "date" ? "\"${bound[1]}\"" : bound[1]}${where}"
+            ],
+            [for length in try([column.max_length], []) : "ColumnLength \"${column.name}\" <= ${length}${where}"],
+          )
+        ]
+      ]),
+      [
+        for check in try(contract.checks, []) :
+        check.kind == "row_count" ? "RowCount >= ${check.at_least}" : "Completeness \"${check.column}\" >= ${check.at_least}"
+        if check.kind != "rejected_ratio"
+      ],
+    )))}\n]\n"
+  }
+}
 
 locals {
   # A contract's types as Hive types.

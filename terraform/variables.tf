@@ -21,6 +21,38 @@ variable "alert_emails" {
   }
 }
 
+variable "datasets" {
+  type        = list(string)
+  nullable    = false
+  default     = ["examples/streaming"]
+  description = "The data sets that tables are made of: folders, each with a contract a table, silver/<table>.yaml and gold/<table>.yaml, and beside the latter its SELECT, gold/<table>.sql. A relative path is one of the repository, below examples/; an absolute one may lie anywhere. None: evidence alone, without a stream, job, gate or table."
+
+  validation {
+    condition     = alltrue([for folder in var.datasets : startswith(folder, "/") || can(regex("^examples/[A-Za-z0-9_-]", folder))]) && length(distinct(var.datasets)) == length(var.datasets)
+    error_message = "datasets must name folders, each once: by an absolute path, or by one below examples/ such as examples/streaming."
+  }
+
+  validation {
+    condition     = alltrue([for folder in var.datasets : length(fileset("${startswith(folder, "/") ? "" : "${path.root}/../"}${folder}", "silver/*.yaml")) > 0])
+    error_message = "A folder in datasets has no silver/<table>.yaml: a data set begins with a contract of what is delivered."
+  }
+
+  validation {
+    condition     = alltrue([for paths in values({ for file in flatten([for folder in var.datasets : [for file in fileset("${startswith(folder, "/") ? "" : "${path.root}/../"}${folder}", "{gold,silver}/*.yaml") : "${folder}/${file}"]]) : basename(file) => file... }) : length(paths) == 1])
+    error_message = "datasets has two contracts of one table: tables of one deployment have different names."
+  }
+
+  validation {
+    condition = alltrue(flatten([
+      for folder in var.datasets : [
+        for file in fileset("${startswith(folder, "/") ? "" : "${path.root}/../"}${folder}", "gold/*.yaml") :
+        length(fileset("${startswith(folder, "/") ? "" : "${path.root}/../"}${folder}", "${trimsuffix(file, ".yaml")}.sql")) == 1
+      ]
+    ]))
+    error_message = "A gold table in datasets has no SELECT: there is no gold/<table>.sql beside its contract."
+  }
+}
+
 variable "environment" {
   type        = string
   nullable    = false
@@ -494,7 +526,7 @@ variable "stream" {
   })
   nullable    = false
   default     = {}
-  description = "The stream of viewing events: it delivers an object after buffering_mib of records, or buffering_seconds after the first record, and an alarm tells when a record has waited for freshness_seconds. parquet: convert to Parquet with the columns of a Glue table of the kit's database, under incoming/stream/<table>-parquet/, for readers other than the kit's jobs, which read only lines of JSON."
+  description = "The streams: each delivers an object when so many MiB have come or so many seconds after the first record, and alarms when a record has waited for freshness_seconds. parquet: delivered as Parquet by the columns of a Glue table of the kit's database, under incoming/stream/<table>-parquet/, for readers other than the kit's jobs, which take lines of JSON alone."
 
   validation {
     condition     = var.stream.buffering_mib >= (var.stream.parquet == null ? 1 : 64) && var.stream.buffering_mib <= 128 && floor(var.stream.buffering_mib) == var.stream.buffering_mib
@@ -509,6 +541,11 @@ variable "stream" {
   validation {
     condition     = var.stream.freshness_seconds > var.stream.buffering_seconds
     error_message = "stream.freshness_seconds must be more than stream.buffering_seconds: records may always wait that long."
+  }
+
+  validation {
+    condition     = var.stream.parquet == null || length(local.streamed_tables) < 2
+    error_message = "stream.parquet is by the columns of one Glue table, and datasets has ${length(local.streamed_tables)} streams: leave it out."
   }
 }
 

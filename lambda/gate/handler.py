@@ -19,7 +19,7 @@ from botocore.config import Config
 from custody.errors import UsageError
 from custody.evidence.signing import KmsSignatureCheck
 from custody.gate.gate import Gate, Settings
-from custody.gate.requests import parse_silver_tables
+from custody.gate.requests import parse_gold_tables, parse_silver_tables
 from custody.gate.table import CHECKS_AT_ONCE
 from custody.listing import read_times_fast
 
@@ -63,8 +63,8 @@ gate = Gate(
         analytics_bucket=_setting("ANALYTICS_BUCKET"),
         topic_arn=_setting("TOPIC_ARN"),
         watermark=_minutes("WATERMARK_MINUTES"),
-        gold_job=_setting("GOLD_JOB"),
         silver=parse_silver_tables(_setting("SILVER_TABLES")),
+        gold=parse_gold_tables(_setting("GOLD_TABLES")),
         etl_role_id=_setting("ETL_ROLE_ID"),
         gate_role_id=_setting("GATE_ROLE_ID"),
         decider_role_ids=frozenset(_setting("DECIDER_ROLE_IDS").split(",")) - {"any"},

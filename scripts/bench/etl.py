@@ -1,8 +1,10 @@
 """Benchmarks of the ETL; each measurement in its own process.
 
-    python -m scripts.bench.etl data FOLDER EVENTS CUSTOMERS   makes the generator's files, and clean ones
-    python -m scripts.bench.etl kit FOLDER                     the kit's two jobs, on the generator's files
-    python -m scripts.bench.etl bare FOLDER                    the same transforms on the clean files
+    python -m scripts.bench.etl data FOLDER ROWS   makes the generator's files, and clean ones
+    python -m scripts.bench.etl kit FOLDER         the kit's jobs, on the generator's files
+    python -m scripts.bench.etl bare FOLDER        the same transforms on the clean files
+
+The data are those of ``examples/streaming``.
 
 ``bare`` is the reference: the same typed reading, rules, choice of winners, merge, quarantine and gold, with
 the same engine and number of rows. But it uses the engine's own readers, with one clean file per table; and
@@ -28,40 +30,39 @@ from typing import TYPE_CHECKING
 
 from pyspark.sql import functions as F  # noqa: N812
 
-from custody.etl.contract import Contract, parse_contract
+from custody.etl.contract import Contract
 from custody.etl.frames import SPARK_TYPES, judged, rejected, typed, winners
-from custody.etl.gold import customer_value, daily_engagement
+from custody.etl.gold import selected
 from custody.etl.gold_run import Request, processed_to_analytics
 from custody.etl.lineage import Run
 from custody.etl.manifest import Entry, Manifest, parse_manifest, write_manifest
 from custody.etl.silver_run import NEWER, Lake, raw_to_processed
 from custody.evidence.objects import ObjectVersion
-from scripts.demo.generate import customer_files, event_files
+from scripts.datasets import load_dataset
+from scripts.demo.dataset import load_generator
 from scripts.local_etl.engine import pysail_session
 from scripts.local_etl.folder_store import FolderStore, OpenFile
-from scripts.toolchain.toolchain import REPO
+from scripts.toolchain.toolchain import REPO, ToolError
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 SEED = 1
 BEGIN = datetime(2026, 1, 20, tzinfo=UTC)
-SILVER, GOLD = ("customers", "viewing_events"), ("daily_engagement", "customer_value")
+DATA_SET = load_dataset(REPO / "examples" / "streaming")
 
 
-def contract(table: str) -> Contract:
-    """Return a table's contract."""
-    return parse_contract((REPO / "glue" / "quality" / f"{table}.yaml").read_bytes())
+def make_data(folder: Path, rows: int) -> int:
+    """Write ``raw/`` as the generator makes it, and the same rows clean, a file a table; return the rows.
 
-
-def make_data(folder: Path, events: int, customers: int) -> int:
-    """Write ``raw/`` as the generator makes it, and the same rows clean, a file a table; return the rows."""
-    rows = 0
+    The largest table has about ``rows``.
+    """
+    generator = load_generator(DATA_SET.folder)
+    if generator is None:
+        raise ToolError(f"{DATA_SET.folder} has no generator.")
+    total = 0
     for dirt in (0.02, None):
-        for table, files in (
-            ("customers", customer_files(customers, SEED, dirt=dirt)),
-            ("viewing_events", event_files(events, SEED, customers, dirt=dirt)),
-        ):
+        for table, files in generator.deliveries(rows, SEED, dirt).items():
             for truth, chunks in files:
                 body = b"".join(chunks)
                 if dirt is not None:
@@ -69,13 +70,13 @@ def make_data(folder: Path, events: int, customers: int) -> int:
                     path.parent.mkdir(parents=True, exist_ok=True)
                     path.write_bytes(body)
                     continue
-                rows += truth.rows
+                total += truth.rows
                 path = folder / f"{table}.clean"
-                if table == "customers" and path.exists():
+                if DATA_SET.silver[table].raw().format == "csv" and path.exists():
                     body = body.partition(b"\n")[2]
                 with path.open("ab") as out:
                     out.write(body)
-    return rows
+    return total
 
 
 def gate(raw: Path, rules: Contract) -> Manifest:
@@ -92,7 +93,7 @@ def gate(raw: Path, rules: Contract) -> Manifest:
 def prepare_kit(data: Path) -> Callable[[Lake], int]:
     """Return what runs both jobs on a folder's raw files, and returns how many rows were read."""
     raw = data / "raw"
-    manifests = {table: gate(raw, contract(table)) for table in SILVER}
+    manifests = {table: gate(raw, rules) for table, rules in DATA_SET.silver.items()}
 
     def run(lake: Lake) -> int:
         rows = 0
@@ -101,14 +102,14 @@ def prepare_kit(data: Path) -> Callable[[Lake], int]:
                 lake,
                 manifest,
                 "manifest",
-                contract(table),
+                DATA_SET.silver[table],
                 open_version=OpenFile(str(raw)),
                 run=Run("raw_to_processed", "jr_1", "0" * 64, BEGIN),
             )
             rows += document["counts"]["rows"]
-        gold = {name: contract(name) for name in GOLD}
-        who = Run("processed_to_analytics", "jr_2", "0" * 64, BEGIN)
-        processed_to_analytics(lake, lake, gold, Request(), who)
+        for rules in DATA_SET.gold.values():
+            who = Run("processed_to_analytics", "jr_2", "0" * 64, BEGIN)
+            processed_to_analytics(lake, lake, rules, Request(), who)
         return rows
 
     return run
@@ -121,8 +122,7 @@ def prepare_bare(data: Path) -> Callable[[Lake], int]:
 
 def _run_bare(lake: Lake, data: Path) -> int:
     rows = 0
-    for table in SILVER:
-        rules = contract(table)
+    for table, rules in DATA_SET.silver.items():
         records = lake.stage(typed(_clean(lake, rules, data / f"{table}.clean"), rules))
         silver, quarantine = lake.table(table), lake.table(rules.rejected_table)
         best = winners(records, rules)
@@ -133,9 +133,11 @@ def _run_bare(lake: Lake, data: Path) -> int:
         quarantine.ensure(out, None)
         quarantine.replace(out)
         rows += int(records.count())
-    customers, events = (lake.table(name).frame() for name in SILVER)
-    for name, frame in zip(GOLD, (daily_engagement(events), customer_value(customers, events)), strict=True):
-        lake.table(name).replace(frame)
+    for name, rules in DATA_SET.gold.items():
+        with selected(
+            lake.spark, rules, {item.table: lake.table(item.table).frame() for item in rules.inputs}
+        ) as made:
+            lake.table(name).replace(made)
     return rows
 
 
@@ -152,7 +154,7 @@ def _clean(lake: Lake, rules: Contract, path: Path) -> DataFrame:
     nothing = F.lit(None).cast("string")
     return frame.select(
         F.lit("raw").alias("source_bucket"),
-        F.lit(f"{rules.raw().prefix}2026/01/15/00/viewing-events-1-2026-01-15-00.jsonl").alias("source_key"),
+        F.lit(f"{rules.raw().prefix}2026/01/15/00/records-1-2026-01-15-00.jsonl").alias("source_key"),
         F.lit("0" * 32).alias("source_version_id"),
         F.lit(rank).alias("source_rank"),
         (F.monotonically_increasing_id() + 1).alias("source_row"),
@@ -180,7 +182,7 @@ def main() -> None:
     """Run the one named on the command line."""
     what, folder, *numbers = sys.argv[1:]
     if what == "data":
-        answer: dict[str, float] = {"rows": make_data(Path(folder), int(numbers[0]), int(numbers[1]))}
+        answer: dict[str, float] = {"rows": make_data(Path(folder), int(numbers[0]))}
     else:
         answer = measure({"kit": prepare_kit, "bare": prepare_bare}[what], Path(folder))
     print(json.dumps(answer))

@@ -15,14 +15,12 @@ from custody.etl.lineage import published, read_lineage
 from custody.etl.store import S3Store
 from custody.evidence.objects import ObjectVersion
 from custody.ledger.athena import Athena, Row
-from scripts.demo.generate import File, Truth, customer_files, event_files
+from scripts.demo.dataset import File, Truth
 from scripts.demo.pipeline import POLL_SECONDS, Pipeline, PipelineError
 
 BATCH_RECORDS = 500
 """The maximum for one call (API Reference, PutRecordBatch)."""
 UNDER_WAY = frozenset({"STARTING", "RUNNING", "STOPPING", "WAITING"})
-SILVER = ("customers", "viewing_events")
-GOLD = ("customer_value", "daily_engagement")
 
 
 @dataclass
@@ -45,10 +43,25 @@ class Lake:
 
     pipeline: Pipeline
 
-    def upload(self, folder: Path, customers: int, seed: int) -> Delivery:
-        """Upload customers' files as a producer does, with ``custody upload``; wait for the receipts."""
+    @property
+    def silver(self) -> list[str]:
+        """The tables that are made of raw objects."""
+        return [table for table, inputs in self.pipeline.deployment.tables.items() if not inputs]
+
+    @property
+    def gold(self) -> dict[str, list[str]]:
+        """The tables that are made of others, and of which."""
+        return {table: inputs for table, inputs in self.pipeline.deployment.tables.items() if inputs}
+
+    def deliver(self, table: str, files: Iterator[File], folder: Path) -> Delivery:
+        """Deliver a table's files as its contract has it: upload them, or send their lines."""
+        streamed = _stream(table) in self.pipeline.deployment.streams
+        return self.stream(table, files) if streamed else self.upload(files, folder)
+
+    def upload(self, files: Iterator[File], folder: Path) -> Delivery:
+        """Upload files as a producer does, with ``custody upload``; wait for the receipts."""
         delivery = Delivery()
-        for truth, path in _write(folder, customer_files(customers, seed)):
+        for truth, path in _write(folder, files):
             delivery.add(truth)
             prefix = truth.key.removesuffix(path.name)
             done = self.pipeline.custody(
@@ -65,15 +78,15 @@ class Lake:
             ]
         return delivery
 
-    def stream(self, events: int, customers: int, seed: int) -> Delivery:
-        """Send events, and wait until Firehose has delivered them and they are recorded."""
+    def stream(self, table: str, files: Iterator[File]) -> Delivery:
+        """Send records as devices do, and wait until Firehose has delivered them and they are recorded."""
         delivery = Delivery()
         firehose = self.pipeline.client(
-            "firehose", role_arn=self.pipeline.roles["people-producer"], session="players@example.com"
+            "firehose", role_arn=self.pipeline.roles["people-producer"], session="devices@example.com"
         )
-        name = self.pipeline.deployment.streams["viewing-events"]
+        name = self.pipeline.deployment.streams[_stream(table)]
         before = set(self._versions("incoming/stream/"))
-        for truth, chunks in event_files(events, seed, customers):
+        for truth, chunks in files:
             lines = b"".join(chunks).splitlines()
             for start in range(0, len(lines), BATCH_RECORDS):
                 records = [{"Data": line} for line in lines[start : start + BATCH_RECORDS]]
@@ -149,10 +162,10 @@ class Lake:
     def _gold_is_new(self) -> bool:
         silver = {
             f"s3://{self._bucket('processed')}/tables/{table}": documents[-1]["delta_version"]
-            for table in SILVER
+            for table in self.silver
             if (documents := self.documents("processed", table))
         }
-        for table in GOLD:
+        for table in self.gold:
             documents = self.documents("analytics", table)
             inputs = documents[-1]["inputs"] if documents else []
             if not inputs or any(silver.get(found["table"]) != found["delta_version"] for found in inputs):
@@ -199,6 +212,11 @@ class Lake:
             if time.monotonic() > deadline:
                 raise PipelineError(f"{under_way[0]['JobName']} did not end in time.")
             time.sleep(POLL_SECONDS)
+
+
+def _stream(table: str) -> str:
+    """The short name of a table's stream."""
+    return table.replace("_", "-")
 
 
 def _write(folder: Path, files: Iterator[File]) -> Iterator[tuple[Truth, Path]]:

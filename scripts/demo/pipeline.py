@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +16,7 @@ import boto3
 
 from custody.deployment import Deployment, load_deployment
 from custody.evidence.objects import RECEIPT_PREFIX, ObjectVersion
+from scripts.datasets import folder_of
 from scripts.demo.sample_data import Drop, drops
 from scripts.local_aws import LocalAws
 from scripts.terraform import Terraform
@@ -47,6 +48,8 @@ class Pipeline:
     deployment: Deployment
     roles: dict[str, str]
     """Role ARNs by short name."""
+    datasets: list[Path]
+    """The folders of the data sets that are deployed."""
 
     def environ(self, *, role: str | None = None, session: str = "") -> dict[str, str]:
         """Return the full environment for a program that uses this deployment.
@@ -170,16 +173,27 @@ def _put(s3: Any, bucket: str, drop: Drop) -> str:
     return str(s3.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts})["VersionId"])
 
 
-def apply(aws: LocalAws, work_dir: Path, say: Callable[[str], None] = print) -> Pipeline:
-    """Deploy the kit to a running server."""
-    terraform = Terraform("local", work_dir=work_dir, environ=aws.environ(), say=say)
-    say(terraform.plan().summary())
+def apply(
+    aws: LocalAws,
+    work_dir: Path,
+    say: Callable[[str], None] = print,
+    variables: Mapping[str, object] | None = None,
+) -> Pipeline:
+    """Deploy the kit to a server that runs; ``variables`` go before ``local.tfvars``."""
+    terraform = Terraform("local", work_dir=work_dir, environ=aws.environ(), variables=variables, say=say)
+    plan = terraform.plan()
+    say(plan.summary())
     outputs = terraform.apply()
-    return Pipeline(aws, terraform, load_deployment(terraform.deployment_path), outputs["roles"])
+    deployment = load_deployment(terraform.deployment_path)
+    return Pipeline(aws, terraform, deployment, outputs["roles"], [*map(folder_of, plan.datasets)])
 
 
 @contextmanager
-def deployed(work_dir: Path, say: Callable[[str], None] = print) -> Iterator[Pipeline]:
-    """Start a server, deploy the kit to it, and stop the server at the end."""
+def deployed(
+    work_dir: Path,
+    say: Callable[[str], None] = print,
+    variables: Mapping[str, object] | None = None,
+) -> Iterator[Pipeline]:
+    """Start a server, deploy the kit to it, and end the server at the end."""
     with LocalAws(work_dir / "aws") as aws:
-        yield apply(aws, work_dir, say)
+        yield apply(aws, work_dir, say, variables)

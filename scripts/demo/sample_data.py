@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-CUSTOMER_COLUMNS = (
+ACCOUNT_COLUMNS = (
     "customer_id",
     "first_name",
     "last_name",
@@ -42,12 +42,12 @@ class Drop:
     content_type: str
 
 
-def customers_csv(rows: int, seed: int) -> bytes:
-    """Return a customers file: ISO dates, booleans TRUE/FALSE, ``rows`` lines below the header."""
+def accounts_csv(rows: int, seed: int) -> bytes:
+    """Return a file of accounts: ISO dates, booleans TRUE/FALSE, ``rows`` lines below the header."""
     rng = random.Random(seed)  # noqa: S311 - sample data, not a secret
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(CUSTOMER_COLUMNS)
+    writer.writerow(ACCOUNT_COLUMNS)
     for number in range(1, rows + 1):
         first, last = rng.choice(_FIRST), rng.choice(_LAST)
         signup = date(2024, 1, 1) + timedelta(days=rng.randrange(600))
@@ -70,7 +70,7 @@ def customers_csv(rows: int, seed: int) -> bytes:
     return out.getvalue().encode()
 
 
-def viewing_events_jsonl(rows: int, seed: int) -> bytes:
+def events_jsonl(rows: int, seed: int) -> bytes:
     """Return viewing events of a streaming service, one JSON object a line."""
     rng = random.Random(seed)  # noqa: S311 - sample data, not a secret
     lines = (
@@ -94,13 +94,13 @@ def drops() -> Iterator[Drop]:
     """Yield the whole data set in the order of upload."""
     csv_type, lines_type = "text/csv", "application/x-ndjson"
     alice, bob = "alice@example.com", "bob@example.com"
-    yield Drop(alice, "incoming/accounts/2026-01-15.csv", customers_csv(500, seed=1), csv_type)
-    events = viewing_events_jsonl(2000, 2)
+    yield Drop(alice, "incoming/accounts/2026-01-15.csv", accounts_csv(500, seed=1), csv_type)
+    events = events_jsonl(2000, 2)
     yield Drop(bob, "incoming/events/2026-01-15.jsonl", events, lines_type)
     video = random.Random(3).randbytes(MULTIPART_BYTES)  # noqa: S311 - sample data, not a secret
     yield Drop(bob, "incoming/media/trailer-t001.bin", video, "application/octet-stream")
     for edition in range(3):
-        body = customers_csv(50 + edition, seed=10 + edition)
+        body = accounts_csv(50 + edition, seed=10 + edition)
         yield Drop(alice, "incoming/accounts/corrections.csv", body, csv_type)
     for key in (
         "incoming/names/with space.csv",
@@ -109,5 +109,5 @@ def drops() -> Iterator[Drop]:
         "incoming/names/žluťoučký-naïve-漢字-🎬.csv",
         'incoming/names/it\'s "quoted" <b>&amp;.csv',
     ):
-        yield Drop(alice, key, customers_csv(5, seed=len(key)), csv_type)
+        yield Drop(alice, key, accounts_csv(5, seed=len(key)), csv_type)
     yield Drop(bob, "incoming/empty.csv", b"", csv_type)

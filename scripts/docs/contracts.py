@@ -1,9 +1,9 @@
-"""Files generated from the contracts (``glue/quality/<table>.yaml``), so that each rule is defined only once.
+"""What is written from the contracts of a data set, so that nothing says a rule twice.
 
-    python -m scripts.docs.contracts [--check]
+    python -m scripts.docs.contracts [--check] [DATASET]...
 
-The tables of ``docs/data_dictionary.md``, and beside each contract its ruleset of AWS Glue Data Quality,
-``<table>.dqdl``, which Terraform reads. Exit status 0, or with ``--check`` 1 if a file is out of date.
+The data set's dictionary, ``<data set>/dictionary.md``: of those that are named, or of every example. Exit
+status 0, or with ``--check`` 1 if a file is not what the contracts say.
 """
 
 from __future__ import annotations
@@ -13,28 +13,29 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from custody.etl.contract import Column, Contract, parse_contract
-from custody.etl.dqdl import render_dqdl
-from scripts.toolchain.toolchain import REPO
+from custody.etl.contract import Column, Contract
+from scripts.datasets import DataSet, load_dataset
+from scripts.toolchain.toolchain import REPO, ToolError
 
-DOCUMENT = REPO / "docs" / "data_dictionary.md"
-CONTRACTS = REPO / "glue" / "quality"
-BEGIN, END = "<!-- BEGIN_CONTRACTS -->", "<!-- END_CONTRACTS -->"
-TABLES = ("customers", "viewing_events", "daily_engagement", "customer_value")
+PAGE = "dictionary.md"
 _TYPES = {"integer": "bigint", "decimal": "decimal(18,2)"}
+_HEAD = """\
+# Dictionary of {name}
+
+Every table, column, type, meaning and rule; personal data is marked. This page is generated from the
+contracts beside it (`make docs`).
+"""
 
 
-def contracts() -> list[Contract]:
-    """The contracts of the kit's tables, silver first."""
-    return [parse_contract((CONTRACTS / f"{table}.yaml").read_text()) for table in TABLES]
+def examples() -> list[Path]:
+    """The folders of the data sets that come with the kit."""
+    return sorted(path.parent for path in (REPO / "examples").glob("*/silver"))
 
 
-def render() -> str:
-    """Return the document generated from the contracts."""
-    head, _, rest = DOCUMENT.read_text().partition(BEGIN)
-    tail = rest.partition(END)[2]
-    lines = [line for contract in contracts() for line in _table(contract)]
-    return head + "\n".join([BEGIN, *lines, END]) + tail
+def render(data_set: DataSet) -> str:
+    """Return the page as the contracts want it."""
+    lines = [line for contract in data_set.contracts.values() for line in _table(contract)]
+    return _HEAD.format(name=data_set.folder.name) + "\n".join(lines) + "\n"
 
 
 def _table(contract: Contract) -> Iterator[str]:
@@ -48,7 +49,10 @@ def _table(contract: Contract) -> Iterator[str]:
             "are kept in `extra`" if contract.source.unknown_columns == "keep" else "have their rows rejected"
         )
         yield f"From `raw-data`, `{contract.source.prefix}`, {contract.source.format}."
-        yield f"Of several rows with one key, that of {which} is kept. Fields that are not listed {fields}."
+        yield f"Of several rows with one key, that of {which} stays. Fields that are not listed {fields}."
+    else:
+        made_of = (f"`{item.table}`" + (f" by `{item.by}`" if item.by else "") for item in contract.inputs)
+        yield f"Made of {', '.join(made_of)}."
     yield from ("", "| column | type | rules | personal | meaning |", "|---|---|---|---|---|")
     if contract.day:
         name, of = contract.day
@@ -57,12 +61,13 @@ def _table(contract: Contract) -> Iterator[str]:
         kind = _TYPES.get(column.type, column.type)
         personal = "yes" if column.pii else ""
         yield f"| `{column.name}` | {kind} | {_rules(column)} | {personal} | {column.meaning} |"
-    yield ""
-    yield (
-        ("An object is published only if: " if contract.source else "Published only if: ")
-        + "; ".join(check.sentence for check in contract.checks)
-        + "."
-    )
+    if contract.checks:
+        yield ""
+        yield (
+            ("An object is published only if: " if contract.source else "Published only if: ")
+            + "; ".join(check.sentence for check in contract.checks)
+            + "."
+        )
 
 
 def _rules(column: Column) -> str:
@@ -92,22 +97,23 @@ def _rules(column: Column) -> str:
     return "; ".join(rules)
 
 
-def files() -> dict[Path, str]:
-    """Return each generated file with its content."""
-    rulesets = {CONTRACTS / f"{contract.table}.dqdl": render_dqdl(contract) for contract in contracts()}
-    return {DOCUMENT: render()} | rulesets
-
-
 def main() -> int:
-    """Write the files, or check them."""
+    """Write the pages, or check them."""
     parser = argparse.ArgumentParser(prog="python -m scripts.docs.contracts")
     parser.add_argument("--check", action="store_true", help="change nothing, say whether something would")
-    check, status = parser.parse_args().check, 0
-    for path, wanted in files().items():
+    parser.add_argument("datasets", nargs="*", help="the data sets, instead of every example")
+    options, status = parser.parse_args(), 0
+    for folder in [Path(name).absolute() for name in options.datasets] or examples():
+        try:
+            wanted = render(load_dataset(folder))
+        except ToolError as error:
+            print(error, file=sys.stderr)
+            return 2
+        path = folder / PAGE
         if path.is_file() and path.read_text() == wanted:
             continue
-        if check:
-            print(f"{path} is out of date. Run: make docs", file=sys.stderr)
+        if options.check:
+            print(f"{path} is not what its contract says. Mend it: make docs", file=sys.stderr)
             status = 1
         else:
             path.write_text(wanted)

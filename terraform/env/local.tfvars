@@ -5,7 +5,9 @@ force_destroy       = true
 region              = "us-east-1"
 skip_account_checks = true
 
-# One user has every persona here.
+datasets = ["examples/streaming"]
+
+# One person is everybody here.
 operators = {
   data   = ["arn:aws:iam::123456789012:user/operator"]
   deploy = ["arn:aws:iam::123456789012:user/operator"]

@@ -6,6 +6,7 @@ mock_provider "aws" {
 
 variables {
   account_id   = "123456789012"
+  datasets     = ["examples/sensors"]
   environment  = "test"
   operators    = { deploy = ["arn:aws:iam::123456789012:role/custody-test-apply"] }
   people       = { for persona in ["analyst", "auditor", "break-glass", "data-engineer", "producer"] : persona => { principals = ["arn:aws:iam::123456789012:user/alice"] } }
@@ -15,7 +16,7 @@ variables {
 
   lake_formation = {
     administrators = ["arn:aws:iam::123456789012:role/administrator"]
-    tables         = { customers = { excluded_columns = ["email"] } }
+    tables         = { devices = { excluded_columns = ["owner"] } }
   }
 }
 

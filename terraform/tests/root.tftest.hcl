@@ -4,6 +4,7 @@ mock_provider "aws" {
 
 variables {
   account_id  = "123456789012"
+  datasets    = ["examples/sensors"]
   environment = "test"
   operators   = { deploy = ["arn:aws:iam::123456789012:role/custody-test-apply"] }
   region      = "eu-central-1"
@@ -42,7 +43,7 @@ run "names_everything_from_the_inputs" {
   }
 
   assert {
-    condition     = output.streams == { viewing-events = "custody-test-viewing-events" }
+    condition     = output.streams == { readings = "custody-test-readings" }
     error_message = "Streams are named <name>-<environment>-<short>."
   }
 
@@ -52,12 +53,30 @@ run "names_everything_from_the_inputs" {
   }
 
   assert {
-    condition = output.jobs == {
-      processed-to-analytics          = "custody-test-processed-to-analytics"
-      raw-to-processed-customers      = "custody-test-raw-to-processed-customers"
-      raw-to-processed-viewing-events = "custody-test-raw-to-processed-viewing-events"
-    }
-    error_message = "There is a job for each silver table, and one for gold."
+    condition = output.jobs == tomap({
+      processed-to-analytics-daily-readings = "custody-test-processed-to-analytics-daily-readings"
+      processed-to-analytics-site-days      = "custody-test-processed-to-analytics-site-days"
+      raw-to-processed-devices              = "custody-test-raw-to-processed-devices"
+      raw-to-processed-readings             = "custody-test-raw-to-processed-readings"
+      raw-to-processed-sites                = "custody-test-raw-to-processed-sites"
+    })
+    error_message = "There is a job for each table."
+  }
+
+  assert {
+    condition = jsonencode(output.tables) == jsonencode({
+      daily_readings = ["readings"]
+      devices        = []
+      readings       = []
+      site_days      = ["readings", "devices", "sites"]
+      sites          = []
+    })
+    error_message = "Each table is told with what it is made from."
+  }
+
+  assert {
+    condition     = local.silver_tables["readings"] == "incoming/stream/readings/" && local.streamed_tables == ["readings"]
+    error_message = "A table's contract says what it is read from."
   }
 }
 
@@ -83,6 +102,24 @@ run "registers_every_key_the_retired_one_too" {
   assert {
     condition     = local.key_registry_until == "2037-01-01T00:00:00Z"
     error_message = "The registry is kept for ten years and the evidence's retention after the last change."
+  }
+}
+
+run "is_evidence_alone_without_a_data_set" {
+  command = plan
+
+  variables {
+    datasets = []
+  }
+
+  assert {
+    condition     = output.tables == {} && output.jobs == {} && output.streams == {} && keys(output.functions) == ["recorder"]
+    error_message = "Without a data set there is no table, job, stream or gate."
+  }
+
+  assert {
+    condition     = length([for short in ["etl", "gate", "ingest"] : short if contains(keys(output.roles), short)]) == 0
+    error_message = "Nor a role for any of them."
   }
 }
 
@@ -262,7 +299,7 @@ run "refuses_what_aws_does_not_take" {
     operators              = { deploy = ["arn:aws:iam::123456789012:root"] }
     people                 = { auditor = { principals = ["arn:aws:iam::123456789012:user/alice"], session_hours = 24 } }
     permissions_boundaries = { people = "arn:aws:iam::aws:policy/ReadOnlyAccess", service = "boundary" }
-    recorded_prefixes      = { "raw-data" = ["incoming/", "incoming/customers/"] }
+    recorded_prefixes      = { "raw-data" = ["incoming/", "incoming/devices/"] }
     recorder               = { timeout_seconds = 3600 }
     retention              = { log_days = 100 }
     signing_keys = {
@@ -417,7 +454,7 @@ run "names_jobs_whole" {
     condition = alltrue([
       for document in [data.aws_iam_policy_document.people_data_engineer, data.aws_iam_policy_document.people_auditor_stages, data.aws_iam_policy_document.gate_jobs] :
       [for s in document.statement : toset(s.resources) if contains(s.actions, "glue:GetJobRuns")] == [toset([
-        for short in ["processed-to-analytics", "raw-to-processed-customers", "raw-to-processed-viewing-events"] :
+        for short in keys(output.jobs) :
         "arn:aws:glue:eu-central-1:123456789012:job/custody-test-${short}"
       ])]
     ])

@@ -12,13 +12,15 @@ from typing import Any
 import pytest
 
 from custody.evidence.objects import ObjectVersion
-from scripts.demo.lake import GOLD, SILVER, Delivery, Lake
+from examples.streaming.generate import customer_files, event_files
+from scripts.demo.lake import Delivery, Lake
 from scripts.demo.pipeline import Landed, Pipeline, deployed
-from scripts.demo.sample_data import customers_csv
+from scripts.demo.sample_data import accounts_csv
 from scripts.state.applied import kept, tree_key
 from scripts.toolchain.toolchain import BUILD
 
 CUSTOMERS, EVENTS = 300, 2000
+SILVER, GOLD = ("customers", "viewing_events"), ("customer_value", "daily_engagement")
 
 
 @pytest.fixture(scope="session")
@@ -70,8 +72,8 @@ class Made:
 
 
 def drop_customer(pipeline: Pipeline, key: str, customer_id: str) -> ObjectVersion:
-    """Upload a file of one customer under ``key``."""
-    body = customers_csv(1, seed=1).replace(b"C00001", customer_id.encode())
+    """Drop a file of one customer under ``key``."""
+    body = accounts_csv(1, seed=1).replace(b"C00001", customer_id.encode())
     bucket = pipeline.deployment.buckets["raw-data"]
     answer = pipeline.client("s3").put_object(Bucket=bucket, Key=key, Body=body)
     return ObjectVersion(bucket, key, answer["VersionId"])
@@ -113,8 +115,8 @@ def made(lake: Lake, landed: list[Landed], tmp_path_factory: pytest.TempPathFact
             pipeline.deployment.buckets["provenance"], version.receipt_key, pipeline.receipt_version(version)
         )
         tamper(pipeline, receipt, action)
-    customers = lake.upload(tmp_path_factory.mktemp("customers"), CUSTOMERS, seed=1)
-    events = lake.stream(EVENTS, CUSTOMERS, seed=1)
+    customers = lake.upload(customer_files(CUSTOMERS, 1), tmp_path_factory.mktemp("customers"))
+    events = lake.stream("viewing_events", event_files(EVENTS, 1, CUSTOMERS))
     lake.process()
     documents = {
         table: lake.documents(bucket, table)

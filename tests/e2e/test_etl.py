@@ -8,9 +8,9 @@ from collections import Counter
 import pytest
 
 from custody.evidence.objects import ObjectVersion
-from scripts.demo.lake import GOLD, SILVER, Lake
+from scripts.demo.lake import Lake
 from scripts.demo.pipeline import Pipeline
-from tests.e2e.conftest import Made
+from tests.e2e.conftest import GOLD, SILVER, Made
 
 pytestmark = pytest.mark.xdist_group("pipeline")
 

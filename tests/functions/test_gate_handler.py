@@ -27,7 +27,6 @@ SILVER = {
 SETTINGS = {
     "AWS_DEFAULT_REGION": REGION,
     "ANALYTICS_BUCKET": "analytics",
-    "GOLD_JOB": "gold",
     "POWERTOOLS_METRICS_NAMESPACE": "Custody",
     "POWERTOOLS_SERVICE_NAME": "gate",
     "PROCESSED_BUCKET": "processed",
@@ -35,6 +34,7 @@ SETTINGS = {
     "RAW_BUCKET": "raw",
     "ETL_ROLE_ID": "AROAEXAMPLE",
     "GATE_ROLE_ID": "AROAGATE",
+    "GOLD_TABLES": json.dumps({"customer_value": {"job": "gold", "inputs": "customers,viewing_events"}}),
     "DECIDER_ROLE_IDS": "nobody",
     "SILVER_TABLES": json.dumps(SILVER),
     "TOPIC_ARN": "arn:aws:sns:us-east-1:123456789012:alerts",
@@ -192,8 +192,8 @@ def test_gold_is_made_of_lineage_that_is_recorded(world: World) -> None:
         world.record(document)
     world.metrics.clear_metrics()
     answer = start().handler(event, Context())
-    assert answer["gold"]["state"] == "started"
-    assert answer["gold"]["job_run_id"] in {run["Id"] for run in runs("gold")}
+    assert answer["gold"]["customer_value"]["state"] == "started"
+    assert answer["gold"]["customer_value"]["job_run_id"] in {run["Id"] for run in runs("gold")}
 
 
 def test_an_event_that_asks_for_nothing_is_refused(world: World) -> None:

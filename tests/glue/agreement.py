@@ -20,7 +20,7 @@ from pyspark.sql import functions as F  # noqa: N812
 
 from custody.etl.delta import configure
 from custody.etl.frames import SOURCE, VERSION, judged, read, rejected, typed, winners, without
-from custody.etl.gold import customer_value, daily_engagement
+from custody.etl.gold import selected
 from custody.etl.source import read_manifest
 from tests.glue.local import CUSTOMERS, EVENTS, Raw, contract, manifest, rows
 
@@ -54,8 +54,10 @@ def everything(spark: SparkSession, raw: Raw, texts: list[str]) -> Iterator[str]
         there = typed(read_manifest(spark, forged, rules, raw.open), rules).persist()
         refused = there.where(F.col("refused").isNotNull()).select(*VERSION)
         yield from _lines(f"{table} fit", without(there, refused).select(*SOURCE, "reason"))
-    yield from _lines("daily_engagement", daily_engagement(silver["viewing_events"]))
-    yield from _lines("customer_value", customer_value(silver["customers"], silver["viewing_events"]))
+    for table in ("daily_engagement", "customer_value"):
+        rules = contract(table)
+        with selected(spark, rules, {item.table: silver[item.table] for item in rules.inputs}) as made:
+            yield from _lines(table, made)
 
 
 def _shown(value: F.Column, kind: str) -> F.Column:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import yaml
+
 from custody.etl.contract import Contract, parse_contract
 from custody.etl.lineage import Run
 from custody.etl.manifest import Entry, Manifest, parse_manifest, write_manifest
 from custody.evidence.objects import ObjectVersion
-from scripts.demo.sample_data import CUSTOMER_COLUMNS
+from examples.streaming.generate import CUSTOMER_COLUMNS
+from scripts.datasets import contract_text
 from scripts.local_etl.folder_store import OpenFile
 
 if TYPE_CHECKING:
@@ -22,22 +26,32 @@ if TYPE_CHECKING:
     from custody.etl.silver_run import Lake
 
 REPO = Path(__file__).resolve().parents[2]
+DATA_SET = REPO / "examples" / "streaming"
 BUCKET = "raw"
 BEGIN = datetime(2026, 1, 20, tzinfo=UTC)
 CUSTOMERS, EVENTS = "incoming/customers/", "incoming/stream/viewing_events/"
 
 
+def contract_path(table: str) -> Path:
+    """Where a contract of the sample is."""
+    (path,) = DATA_SET.glob(f"*/{table}.yaml")
+    return path
+
+
 def contract(table: str) -> Contract:
-    return parse_contract((REPO / "glue" / "quality" / f"{table}.yaml").read_text())
+    return parse_contract(contract_text(contract_path(table)))
 
 
 def contract_with(table: str, *changes: tuple[str, str]) -> Contract:
     """The contract with some of its text replaced."""
-    text = (REPO / "glue" / "quality" / f"{table}.yaml").read_text()
+    path = contract_path(table)
+    text = path.read_text()
     for old, new in changes:
         assert old in text
         text = text.replace(old, new)
-    return parse_contract(text)
+    select = path.with_suffix(".sql")
+    document = yaml.safe_load(text) | ({"sql": select.read_text()} if select.exists() else {})
+    return parse_contract(json.dumps(document))
 
 
 @dataclass

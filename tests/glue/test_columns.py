@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from custody.etl import records
 from custody.etl.columns import read_columns
 from custody.etl.records import MAX_RECORD_BYTES, MAX_RECORD_LINES, Record
-from scripts.demo.generate import customer_files, event_files
+from examples.streaming.generate import customer_files, event_files
 from tests.glue.local import CUSTOMER_HEADER, contract, contract_with
 from tests.glue.records import read_records
 

@@ -3,9 +3,8 @@ from __future__ import annotations
 import pytest
 
 from custody.errors import UsageError
-from custody.etl.contract import parse_contract
-from custody.etl.dqdl import render_dqdl
-from tests.glue.local import REPO, contract
+from custody.etl.contract import Input, assert_inputs, parse_contract
+from tests.glue.local import DATA_SET, contract
 
 TABLES = ("customers", "viewing_events", "daily_engagement", "customer_value")
 SMALL = """
@@ -31,25 +30,7 @@ def test_contracts_of_the_kit(table: str) -> None:
 
 
 def test_every_file_is_a_contract_of_the_table_it_is_named_after() -> None:
-    assert sorted(path.stem for path in (REPO / "glue" / "quality").glob("*.yaml")) == sorted(TABLES)
-
-
-def test_as_dqdl() -> None:
-    assert render_dqdl(parse_contract(SMALL)) == (
-        "Rules = [\n"
-        '    IsPrimaryKey "id",\n'
-        '    IsComplete "id",\n'
-        '    ColumnValues "id" matches "^([A-Z]{3})$",\n'
-        '    ColumnValues "size" >= 1 where "size is not null",\n'
-        '    ColumnValues "size" <= 9 where "size is not null",\n'
-        '    ColumnValues "kind" in [ "a", "b" ] where "kind is not null",\n'
-        '    ColumnLength "kind" <= 1 where "kind is not null",\n'
-        '    IsComplete "made",\n'
-        '    ColumnValues "made" >= "2020-01-01",\n'
-        "    RowCount >= 10,\n"
-        '    Completeness "size" >= 0.5\n'
-        "]\n"
-    )
+    assert sorted(path.stem for path in DATA_SET.glob("*/*.yaml")) == sorted(TABLES)
 
 
 @pytest.mark.parametrize(
@@ -61,6 +42,12 @@ def test_as_dqdl() -> None:
         ("key: [id]", "key: [size]", "key holds size, which is not required"),
         ("format: csv", "format: xml", "source.format is 'xml', not one of csv, jsonl"),
         ("incoming/things/", "incoming/things", "source.prefix does not end in /"),
+        ("incoming/things/", "things/", "source.prefix does not begin with incoming/"),
+        ("incoming/things/", "incoming/stream/things/", "below incoming/stream/ if it is from a stream"),
+        ("source: {", "source: {from: stream, ", "below incoming/stream/ if it is from a stream"),
+        ("source: {", "source: {from: mail, ", "source.from is 'mail', not one of files, stream"),
+        ("key: [id]", "key: [id]\ninputs: [{table: other}]\nsql: SELECT 1", "stands beside source"),
+        ("key: [id]", "key: [id]\nsql: SELECT 1", "one of them is missing"),
         ("name: size", "name: source_row", "name is 'source_row', which is no name"),
         ("name: size", "name: id", "names a column (or an alias) twice"),
         ("type: integer", "type: float", "column size.type is 'float', not one of"),
@@ -98,3 +85,54 @@ def test_refused(old: str, new: str, sentence: str) -> None:
 def test_a_table_made_of_others_has_no_raw_objects() -> None:
     with pytest.raises(UsageError, match="made from other tables"):
         contract("customer_value").raw()
+
+
+GOLD = """
+table: days
+meaning: Days.
+key: [day]
+inputs: [{table: things, by: day}, {table: kinds}]
+sql: SELECT day, 1 AS n FROM things CROSS JOIN kinds
+columns:
+  - {name: day, type: date, required: true, meaning: The day.}
+  - {name: n, type: integer, meaning: A number.}
+"""
+
+
+def test_a_table_made_of_others_says_how() -> None:
+    rules = parse_contract(GOLD)
+    assert rules.inputs == (Input("things", "day"), Input("kinds"))
+    assert rules.by == "day"
+    assert str(rules.sql).startswith("SELECT")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "sentence"),
+    [
+        ("inputs: [{table: things, by: day}, {table: kinds}]\n", "", "one of them is missing"),
+        ("sql: SELECT day, 1 AS n FROM things CROSS JOIN kinds\n", "", "one of them is missing"),
+        ("{table: kinds}", "{table: things}", "inputs names a table twice"),
+        ("{table: kinds}", "{table: Kinds}", "inputs[1].table is 'Kinds', which is no name"),
+        ("by: day", "by: n", "inputs[0].by is 'n', which is no required date of this table"),
+        ("by: day", "by: other", "inputs[0].by is 'other', which is no required date"),
+        ("by: day", "for: day", "inputs[0].for is not known"),
+        ("integer, meaning", "integer, aliases: [m], meaning", "has n with what only a delivered column has"),
+    ],
+)
+def test_of_a_table_made_of_others_refused(old: str, new: str, sentence: str) -> None:
+    assert old in GOLD
+    with pytest.raises(UsageError) as caught:
+        parse_contract(GOLD.replace(old, new, 1))
+    assert sentence in str(caught.value)
+
+
+def test_inputs_are_silver_tables_that_are_there_by_their_own_day() -> None:
+    things = parse_contract(SMALL)
+    other = parse_contract(SMALL.replace("table: things", "table: kinds"))
+    rules = parse_contract(GOLD)
+    with pytest.raises(UsageError, match="names the input things, and there is no such table"):
+        assert_inputs(rules, {"kinds": other})
+    with pytest.raises(UsageError, match="by day, which is not the day of things"):
+        assert_inputs(rules, {"things": things, "kinds": other})
+    with pytest.raises(UsageError, match="names the input kinds, which is made from other tables"):
+        assert_inputs(parse_contract(GOLD.replace(", by: day", "")), {"things": things, "kinds": rules})

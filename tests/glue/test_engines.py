@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from scripts.demo.generate import customer_files, event_files
+from examples.streaming.generate import customer_files, event_files
 from tests.glue.agreement import everything
 from tests.glue.local import REPO, Raw, customer, customers
 

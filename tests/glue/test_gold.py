@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
 import pytest
 
+from custody.errors import UsageError
 from custody.etl.gold_run import Request, processed_to_analytics
 from custody.etl.lineage import published, read_lineage
 from custody.etl.quality import QualityError
 from custody.etl.silver_run import Lake
+from scripts.datasets import load_dataset
 from tests.glue.local import (
     CUSTOMERS,
     EVENTS,
+    REPO,
     Raw,
     contract,
     contract_with,
@@ -32,9 +36,12 @@ MakeLake = Callable[..., Lake]
 
 
 def make(silver: Lake, gold: Lake, request: Request | None = None) -> list[dict[str, Any]]:
-    return processed_to_analytics(
-        silver, gold, CONTRACTS, request or Request(), run("processed_to_analytics")
-    )
+    """Both tables; the documents of what was published."""
+    documents = [
+        processed_to_analytics(silver, gold, rules, request or Request(), run("processed_to_analytics"))
+        for rules in CONTRACTS.values()
+    ]
+    return [document for document in documents if document is not None]
 
 
 def deliver(lake: Lake, raw: Raw, day: str, *lines: str) -> None:
@@ -120,7 +127,10 @@ def test_a_day_made_anew_from_the_same_versions_has_identical_rows(
     deliver_customers(silver, raw, "2026-01-16", customer(1, spent="2000.00"))
     make(silver, gold)
     assert {name: rows(gold.table(name).frame()) for name in CONTRACTS} != tables
-    versions = (events_input["delta_version"], customers_input["delta_version"])
+    versions = {
+        "viewing_events": events_input["delta_version"],
+        "customers": customers_input["delta_version"],
+    }
     make(silver, gold, Request([date(2026, 1, 15)], versions))
     assert {name: rows(gold.table(name).frame()) for name in CONTRACTS} == tables
     engagement, value = make(silver, gold)
@@ -169,15 +179,132 @@ def test_a_crash_at_any_step_comes_out_the_same(silver: Lake, make_lake: MakeLak
 
 
 def test_rows_that_break_the_contract_are_not_published(silver: Lake, gold: Lake) -> None:
-    strict = CONTRACTS | {
-        "daily_engagement": contract_with(
-            "daily_engagement",
-            (
-                'viewers, type: integer, required: true, minimum: "1"',
-                'viewers, type: integer, required: true, minimum: "2"',
-            ),
-        )
-    }
+    strict = contract_with(
+        "daily_engagement",
+        (
+            'viewers, type: integer, required: true, minimum: "1"',
+            'viewers, type: integer, required: true, minimum: "2"',
+        ),
+    )
     with pytest.raises(QualityError, match=r"daily_engagement is not published: .*viewers:too_low \(1\)"):
         processed_to_analytics(silver, gold, strict, Request(), run())
     assert not published(gold.store, gold.table("daily_engagement").uri)
+
+
+def test_news_that_changes_no_day_is_taken_note_of_once(silver: Lake, gold: Lake, raw: Raw) -> None:
+    """Or the gate would have the same made for ever."""
+    make(silver, gold)
+    table = gold.table("daily_engagement")
+    before, version = rows(table.frame()), table.version()
+    deliver(silver, raw, "2026-01-17", event("one", "2026-01-15T10:00:00Z", watched=100))
+    silver.table("viewing_events").touch()
+    deliver(silver, raw, "2026-01-17", event("one", "2026-01-15T10:00:00Z", watched=100))
+    engagement, _ = make(silver, gold)
+    assert engagement["days"] == []
+    assert engagement["outputs"] == [{"table": table.uri, "delta_version": version, "rows": 0}]
+    assert make(silver, gold) == []
+    assert (rows(table.frame()), table.version()) == (before, version)
+    deliver(silver, raw, "2026-01-17", event("late", "2026-01-16T11:00:00Z"))
+    assert make(silver, gold)[0]["days"] == ["2026-01-16"]
+
+
+def test_silver_without_valid_rows_makes_an_empty_table(make_lake: MakeLake, gold: Lake, raw: Raw) -> None:
+    lake = make_lake("processed")
+    deliver(lake, raw, "2026-01-15")
+    engagement = processed_to_analytics(lake, gold, CONTRACTS["daily_engagement"], Request(), run())
+    assert engagement
+    assert engagement["outputs"][0]["rows"] == gold.table("daily_engagement").frame().count() == 0
+
+
+SENSORS = load_dataset(REPO / "examples" / "sensors")
+
+
+def measure(lake: Lake, raw: Raw, day: int, device: str, celsius: str) -> None:
+    line = f'{{"device_id":"{device}","measured_at":"2026-01-{day}T10:00:00Z","celsius":{celsius}}}\n'
+    put(lake, raw, "readings", f"2026/01/{day}/10/{len(raw.entries)}", line)
+
+
+def put(lake: Lake, raw: Raw, table: str, name: str, text: str) -> None:
+    rules = SENSORS.silver[table]
+    process(lake, [raw.put(f"{rules.raw().prefix}{name}", [text.encode()])], raw, rules)
+
+
+def make_site_days(silver: Lake, gold: Lake, request: Request | None = None) -> dict[str, Any] | None:
+    return processed_to_analytics(silver, gold, SENSORS.gold["site_days"], request or Request(), run())
+
+
+@pytest.fixture
+def measured(make_lake: MakeLake, raw: Raw) -> Lake:
+    lake = make_lake("processed")
+    put(lake, raw, "sites", "2026-01-15.csv", "site_id,site_name,warns_from\ns01,Roof,30\n")
+    put(lake, raw, "devices", "2026-01-15.csv", "device_id,site_id,installed_on\nd001,s01,2025-01-01\n")
+    measure(lake, raw, 19, "d001", "12.5")
+    measure(lake, raw, 20, "d001", "31")
+    return lake
+
+
+def site_days(gold: Lake) -> set[tuple[Any, ...]]:
+    found = (
+        gold.table("site_days").frame().select("reading_date", "site_name", "warmest", "too_warm").collect()
+    )
+    return {(row[0].day, row[1], str(row[2]), row[3]) for row in found}
+
+
+def test_a_table_of_three_by_the_day_of_one(measured: Lake, gold: Lake, raw: Raw) -> None:
+    """Of new readings, their days are made anew; of a new list of sites, all of the table is."""
+    first = make_site_days(measured, gold)
+    assert first
+    assert "days" not in first, "all of it"
+    assert site_days(gold) == {(19, "Roof", "12.50", False), (20, "Roof", "31.00", True)}
+    measure(measured, raw, 18, "d001", "40")
+    second = make_site_days(measured, gold)
+    assert second
+    assert second["days"] == ["2026-01-18"]
+    assert make_site_days(measured, gold) is None
+    put(measured, raw, "sites", "2026-01-16.csv", "site_id,site_name,warns_from\ns01,Attic,35\n")
+    third = make_site_days(measured, gold)
+    assert third
+    assert "days" not in third
+    assert site_days(gold) == {
+        (18, "Attic", "40.00", True),
+        (19, "Attic", "12.50", False),
+        (20, "Attic", "31.00", False),
+    }
+    assert make_site_days(measured, gold) is None
+
+
+def test_days_asked_for_do_not_hide_that_another_input_moved(measured: Lake, gold: Lake, raw: Raw) -> None:
+    make_site_days(measured, gold)
+    put(measured, raw, "sites", "2026-01-16.csv", "site_id,site_name,warns_from\ns01,Attic,35\n")
+    asked = make_site_days(measured, gold, Request([date(2026, 1, 20)]))
+    assert asked
+    assert asked["days"] == ["2026-01-20"]
+    assert {name for _, name, *_ in site_days(gold)} == {"Roof", "Attic"}
+    assert make_site_days(measured, gold)
+    assert {name for _, name, *_ in site_days(gold)} == {"Attic"}
+
+
+@pytest.mark.parametrize(
+    ("sql", "sentence"),
+    [
+        ("SELECT nothing FROM readings", "The SELECT of site_days cannot be run"),
+        ("SELECT FROM WHERE", "The SELECT of site_days cannot be run"),
+        ("SELECT reading_date FROM readings", "gives the columns reading_date; its contract has"),
+    ],
+)
+def test_a_select_that_does_not_fit_is_refused(measured: Lake, gold: Lake, sql: str, sentence: str) -> None:
+    rules = replace(SENSORS.gold["site_days"], sql=sql)
+    with pytest.raises(UsageError, match=sentence):
+        processed_to_analytics(measured, gold, rules, Request(), run())
+
+
+def test_a_row_of_another_day_than_asked_for_is_not_published(measured: Lake, gold: Lake, raw: Raw) -> None:
+    make_site_days(measured, gold)
+    measure(measured, raw, 18, "d001", "40")
+    moved = str(SENSORS.gold["site_days"].sql).replace(
+        "    readings.reading_date,\n    sites",
+        "    date_add(readings.reading_date, 1) AS reading_date,\n    sites",
+    )
+    rules = replace(SENSORS.gold["site_days"], sql=moved)
+    with pytest.raises(QualityError, match=r"reading_date:not_of_the_days_asked_for \(1\)"):
+        processed_to_analytics(measured, gold, rules, Request(), run())

@@ -10,7 +10,7 @@ def test_gate_and_command_line_need_neither_spark_nor_boto3() -> None:
         "import sys\n"
         "for name in ('pyspark', 'pyarrow', 'numpy', 'boto3', 'botocore', 'pysail', 'deltalake'):\n"
         "    sys.modules[name] = None\n"
-        "import custody.etl.contract, custody.etl.dqdl, custody.etl.lineage, custody.etl.manifest\n"
+        "import custody.etl.contract, custody.etl.lineage, custody.etl.manifest\n"
         "import custody.etl.parameters, custody.etl.quality, custody.etl.records, custody.etl.source\n"
         "import custody.etl.delta, custody.etl.store\n"
     )

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import deltalake
 import pytest
-import yaml
 from moto.server import ThreadedMotoServer
 from pyspark.errors import PySparkException
 
@@ -24,8 +23,9 @@ from custody.errors import EvidenceError
 from custody.etl.manifest import Entry, write_manifest
 from custody.etl.store import S3Store
 from custody.evidence.objects import ObjectVersion
+from scripts.datasets import contract_text
 from scripts.local_etl.engine import pysail_session
-from tests.glue.local import EVENTS, REPO, customer, customers, event
+from tests.glue.local import DATA_SET, EVENTS, customer, customers, event
 from tests.support.evidence import refused
 
 if TYPE_CHECKING:
@@ -66,8 +66,8 @@ def s3(aws: str) -> S3Client:
     for name in ("raw", "processed", "analytics", "artifacts"):
         s3.create_bucket(Bucket=name)
         s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
-    for path in (REPO / "glue" / "quality").glob("*.yaml"):
-        body = json.dumps(yaml.safe_load(path.read_text())).encode()
+    for path in DATA_SET.glob("*/*.yaml"):
+        body = contract_text(path).encode()
         s3.put_object(Bucket="artifacts", Key=f"glue/quality/{path.stem}.json", Body=body)
     return s3
 
@@ -104,6 +104,10 @@ GOLD_ARGUMENTS = [
 ]
 
 
+GOLD = ("daily_engagement", "customer_value")
+PINNED = {"daily_engagement": "viewing_events@1", "customer_value": "customers@1,viewing_events@1"}
+
+
 def rows(table: str) -> list[dict[str, Any]]:
     """A table as another reader of Delta sees it."""
     found: list[dict[str, Any]] = deltalake.DeltaTable(f"s3://{table}").to_pyarrow_table().to_pylist()
@@ -124,7 +128,12 @@ def test_from_raw_versions_to_gold(s3: S3Client, session: tuple[SparkSession, St
     assert documents[0]["manifest"]["uri"] == manifests[0]
     assert (documents[0]["run_id"], documents[0]["code"]["sha256"]) == ("jr_1", CODE)
 
-    engagement, value = processed_to_analytics.run(GOLD_ARGUMENTS, lambda: session[0], s3, session[1])
+    engagement, value = (
+        processed_to_analytics.run([*GOLD_ARGUMENTS, "--table", table], lambda: session[0], s3, session[1])
+        for table in GOLD
+    )
+    assert engagement
+    assert value
     (row,) = rows("analytics/tables/customer_value")
     assert (row["customer_id"], row["watched_seconds"], row["segment"]) == ("C00001", 60, "low")
     assert engagement["inputs"] == [{"table": "s3://processed/tables/viewing_events", "delta_version": 1}]
@@ -136,7 +145,14 @@ def test_from_raw_versions_to_gold(s3: S3Client, session: tuple[SparkSession, St
             assert document["outputs"][0]["delta_version"] <= source["delta_version"]
             walked |= {(raw["key"], raw["version_id"], raw["sha256"]) for raw in document["inputs"]}
     assert walked == {(e.version.key, e.version.version_id, e.sha256) for e in (entry, stream)}
-    assert processed_to_analytics.run(GOLD_ARGUMENTS, lambda: session[0], s3, session[1]) == []
+    for table in GOLD:
+        again = processed_to_analytics.run(
+            [*GOLD_ARGUMENTS, "--table", table, "--versions", PINNED[table]],
+            lambda: session[0],
+            s3,
+            session[1],
+        )
+        assert again is None
 
 
 def test_an_object_that_is_replaced_or_gone_is_not_processed(

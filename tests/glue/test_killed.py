@@ -25,7 +25,7 @@ import pytest
 from custody.etl.gold_run import Request, processed_to_analytics
 from custody.etl.lineage import published, read_lineage
 from custody.etl.silver_run import Lake
-from scripts.demo.generate import customer_files, event_files
+from examples.streaming.generate import customer_files, event_files
 from scripts.local_etl.engine import pysail_session
 from scripts.local_etl.folder_store import FolderStore
 from tests.glue.local import CUSTOMERS, EVENTS, REPO, Raw, contract, process, rows, run
@@ -47,8 +47,8 @@ def work(job: str, lake: Lake, raw: Raw) -> None:
             contract(STREAM),
         )
     else:
-        rules = {name: contract(name) for name in GOLD}
-        processed_to_analytics(lake, lake, rules, Request(), run("processed_to_analytics"))
+        for name in GOLD:
+            processed_to_analytics(lake, lake, contract(name), Request(), run("processed_to_analytics"))
 
 
 def say(step: str) -> None:

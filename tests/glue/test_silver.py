@@ -25,7 +25,7 @@ from custody.etl.manifest import Entry
 from custody.etl.silver_run import Lake
 from custody.etl.source import read_manifest
 from custody.lineage.document import Place, TableVersion, parse_lineage
-from scripts.demo.generate import customer_files, event_files
+from examples.streaming.generate import customer_files, event_files
 from tests.glue.local import (
     CUSTOMERS,
     EVENTS,

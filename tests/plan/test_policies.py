@@ -128,7 +128,9 @@ def test_each_key_is_named_by_its_own_arn(plan: PlanDocument) -> None:
     named = {
         entry["name"]: {
             block["sid"]["constant_value"]: sorted(
-                name for name in block["resources"]["references"] if re.search(r"\.(key_)?arn$", name)
+                name
+                for name in block["resources"]["references"]
+                if re.search(r"^module\..*\.(key_)?arn$", name)
             )
             or ["module.signing_key"]
             for block in entry["expressions"]["statement"]
@@ -141,7 +143,7 @@ def test_each_key_is_named_by_its_own_arn(plan: PlanDocument) -> None:
         "module.alerts.key_arn",
         "module.data_key.arn",
         "module.provenance_key.arn",
-        "module.stream_key.arn",
+        "module.stream_key[0].arn",
         "module.trail_key.arn",
     )
     every_key = [alerts, data, provenance, stream, trail]
@@ -269,7 +271,7 @@ SERVICES = {
     "etl": (
         "glue",
         "ArnLike",
-        f"arn:aws:glue:us-east-1:{ACCOUNT}:job/custody-local-processed-to-analytics",
+        f"arn:aws:glue:us-east-1:{ACCOUNT}:job/custody-local-processed-to-analytics-*",
         f"arn:aws:glue:us-east-1:{ACCOUNT}:job/custody-local-raw-to-processed-*",
     ),
     "gate": ("lambda", "ArnEquals", f"arn:aws:lambda:us-east-1:{ACCOUNT}:function:custody-local-gate"),

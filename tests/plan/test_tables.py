@@ -13,9 +13,9 @@ from custody.etl.frames import SPARK_TYPES, rejected, typed, winners
 from custody.etl.manifest import Entry
 from custody.etl.source import read_manifest
 from custody.evidence.objects import ObjectVersion
-from scripts.docs.contracts import contracts
+from scripts.datasets import load_dataset
 from scripts.local_etl.engine import pysail_session
-from tests.glue.local import BEGIN, OpenFile, manifest
+from tests.glue.local import BEGIN, DATA_SET, OpenFile, manifest
 from tests.plan.document import PlanDocument
 
 if TYPE_CHECKING:
@@ -23,9 +23,8 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.xdist_group("plan")
 
-CONTRACTS = {contract.table: contract for contract in contracts()}
-SILVER = [contract for contract in CONTRACTS.values() if contract.source]
-GOLD = [contract for contract in CONTRACTS.values() if not contract.source]
+DATA = load_dataset(DATA_SET)
+CONTRACTS, SILVER, GOLD = DATA.contracts, [*DATA.silver.values()], [*DATA.gold.values()]
 
 
 @pytest.fixture(scope="module")

@@ -227,7 +227,8 @@ def _deploy() -> Cloud:
             Code={"ZipFile": _empty_zip()},
         )["FunctionArn"]
     jobs = {
-        short: f"custody-local-{short}" for short in ("raw-to-processed-customers", "processed-to-analytics")
+        short: f"custody-local-{short}"
+        for short in ("raw-to-processed-customers", "processed-to-analytics-customer-value")
     }
     for name in jobs.values():
         _client("glue").create_job(Name=name, Role=role["Arn"], Command={"Name": "glueetl"})

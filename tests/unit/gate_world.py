@@ -27,7 +27,7 @@ from custody.evidence.objects import ObjectVersion, parse_s3_uri
 from custody.evidence.receipt import PAYLOAD_TYPE, Receipt
 from custody.evidence.registry import REGISTRY_KEY
 from custody.gate.gate import Gate, Settings
-from custody.gate.requests import SilverTable
+from custody.gate.requests import GoldTable, SilverTable
 from custody.recorder.notification import ObjectCreated
 from custody.times import format_time
 from tests.support.evidence import IDENTITY, LocalSigner
@@ -41,11 +41,11 @@ SETTINGS = Settings(
     analytics_bucket="analytics",
     topic_arn="arn:aws:sns:us-east-1:123456789012:alerts",
     watermark=timedelta(minutes=60),
-    gold_job="gold",
     silver={
         "customers": SilverTable("silver-customers", "incoming/customers/"),
         "viewing_events": SilverTable("silver-events", "incoming/stream/"),
     },
+    gold={"customer_value": GoldTable("gold", ("customers", "viewing_events"))},
     etl_role_id="AROAETL",
     gate_role_id="AROAGATE",
     decider_role_ids=frozenset({"AROAENGINEER"}),
@@ -266,6 +266,7 @@ class GateWorld:
     """What all processes share: objects, runs of jobs, messages, and the clock."""
 
     now: datetime = START
+    settings: Settings = SETTINGS
     objects: dict[tuple[str, str], list[Stored]] = field(default_factory=dict)
     runs: list[dict[str, Any]] = field(default_factory=list)
     messages: list[tuple[str, str]] = field(default_factory=list)
@@ -330,7 +331,7 @@ class GateWorld:
         s3: Any = S3(self, lifeline)
         glue: Any = Glue(self, lifeline)
         return Gate(
-            SETTINGS,
+            self.settings,
             s3=s3,
             glue=glue,
             sns=Sns(self, lifeline),

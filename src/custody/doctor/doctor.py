@@ -6,11 +6,13 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from custody.deployment import Deployment
+from custody.doctor.tables import Tables
 from custody.errors import CannotCheckError, EvidenceError
 from custody.evidence.keyring import parse_registry
 from custody.evidence.registry import MAX_REGISTRY_BYTES, REGISTRY_KEY
@@ -165,8 +167,8 @@ class _Examination:
             ("key registry", self.key_registry),
             ("trail", self.trail),
             ("management events", self.management_events),
-            ("gate", self.gate),
-            ("jobs", self.jobs),
+            *([("gate", self.gate), ("jobs", self.jobs)] if self.deployment.jobs else []),
+            *((f"table {name}", partial(self.table, name)) for name in self.deployment.tables),
             ("workgroup", self.workgroup),
             ("ledger", self.ledger),
             ("object access", self.object_access),
@@ -283,6 +285,14 @@ class _Examination:
                 "invoked for the table.",
             )
         return "; ".join(said) or "none"
+
+    def table(self, name: str) -> str:
+        try:
+            return Tables(self.clients.s3, self.deployment).tell(name)
+        except (KeyError, TypeError) as error:
+            raise EvidenceError(
+                f"A lineage document of {name} does not say what it must: {error!r}."
+            ) from error
 
     def _function(self, short: str) -> str:
         configuration = self.clients.functions.get_function_configuration(

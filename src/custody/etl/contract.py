@@ -1,9 +1,9 @@
 """A table's contract: its columns, the rules for each row, and the thresholds for each object.
 
-A contract is data, one YAML file per table (``glue/quality/<table>.yaml``), or the same as JSON where there
-is no PyYAML, as on Glue. It is read strictly: an unknown name, a rule that does not fit its column's type or
-a threshold out of range is an error that names its place. Patterns are limited to what the regular
-expressions of Java, Rust and DQDL all interpret in the same way.
+A contract is data, one YAML file a table (``<data set>/silver|gold/<table>.yaml``), or the same as JSON where
+there is no PyYAML, as on Glue. It is read strictly: a name
+nobody knows, a rule that does not fit its column's type or a threshold out of range is an error that names
+its place. Patterns are kept to what Java's, Rust's and DQDL's regular expressions read alike.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from custody.errors import UsageError
 
 ColumnType = Literal["string", "integer", "decimal", "date", "timestamp", "boolean"]
 Format = Literal["csv", "jsonl"]
+Arrives = Literal["files", "stream"]
 Wins = Literal["first", "latest"]
 Unknown = Literal["keep", "reject"]
 CheckKind = Literal["row_count", "rejected_ratio", "completeness"]
@@ -34,6 +35,10 @@ _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 MAX_DAYS = 36_525
 """The maximum for bounds on the days between a time and its delivery: a hundred years."""
 _ORDERED = frozenset({"integer", "decimal", "date"})
+ARRIVALS, STREAMS = "incoming/", "incoming/stream/"
+"""Where raw objects arrive, and where those do that a stream delivers."""
+_OF_DELIVERIES = ("aliases", "spellings", "max_days_before_delivery", "max_days_after_delivery")
+"""What only a column that is read from raw objects can have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +90,8 @@ class Check:
 class Source:
     """Which raw objects have the table's rows, and their format."""
 
+    arrives: Arrives
+    """As files that somebody drops, or as records of a stream."""
     prefix: str
     format: Format
     wins: Wins
@@ -92,6 +99,15 @@ class Source:
     unknown_columns: Unknown
     """Fields that are not in the contract: kept as JSON in the column ``extra``, or their rows are
     rejected."""
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """A silver table that a gold table is made of."""
+
+    table: str
+    by: str | None = None
+    """The day of both tables: of this one's, only those that changed are read and made anew. Else all is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +122,11 @@ class Contract:
     sha256: str
     """SHA-256 of the document it was read from, in UTF-8."""
     source: Source | None = None
-    """The source of its rows; ``None`` for a table made from other tables."""
+    """Where its rows come from; ``None`` for a table made from other tables."""
+    inputs: tuple[Input, ...] = ()
+    """The tables it is made from, for one that is."""
+    sql: str | None = None
+    """What makes its rows of them: one SELECT, in Spark SQL, over tables of their names."""
     day: tuple[str, str] | None = None
     """The partition column, and the timestamp of which it is the UTC day."""
 
@@ -114,6 +134,11 @@ class Contract:
     def rejected_table(self) -> str:
         """The name of the table with the rejected rows."""
         return f"{self.table}_rejected"
+
+    @property
+    def by(self) -> str | None:
+        """The day by which a table made from others is made; ``None`` for one that is always made whole."""
+        return next((item.by for item in self.inputs if item.by), None)
 
     def raw(self) -> Source:
         """The source of the rows. Raises ``UsageError`` for a table that has no raw objects."""
@@ -189,6 +214,10 @@ def parse_contract(text: str | bytes) -> Contract:
         for index, item in enumerate(fields.take("checks", list, []))
     )
     source = fields.take("source", dict, None)
+    inputs = tuple(
+        _input(_Mapping(item, f"inputs[{index}]"), by_name)
+        for index, item in enumerate(fields.take("inputs", list, []))
+    )
     contract = Contract(
         table=table,
         meaning=fields.take("meaning", str),
@@ -197,10 +226,27 @@ def parse_contract(text: str | bytes) -> Contract:
         checks=checks,
         sha256=hashlib.sha256(text.encode() if isinstance(text, str) else text).hexdigest(),
         source=None if source is None else _source(_Mapping(source, "source")),
+        inputs=inputs,
+        sql=fields.take("sql", str, None),
         day=day,
     )
     fields.end()
+    _assert_made_one_way(fields, contract)
     return contract
+
+
+def assert_inputs(contract: Contract, tables: Mapping[str, Contract]) -> None:
+    """Raise ``UsageError`` unless a table that is made from others can be made from these."""
+    for item in contract.inputs:
+        where = f"The contract of {contract.table} names the input {item.table}"
+        if (source := tables.get(item.table)) is None:
+            raise UsageError(
+                f"{where}, and there is no such table.", f"There are {', '.join(sorted(tables))}."
+            )
+        if source.source is None:
+            raise UsageError(f"{where}, which is made from other tables.", "An input is a silver table.")
+        if item.by is not None and (source.day is None or source.day[0] != item.by):
+            raise UsageError(f"{where} by {item.by}, which is not the day of {item.table}.")
 
 
 def _load(text: str | bytes) -> object:
@@ -234,8 +280,36 @@ def _day(fields: _Mapping, columns: Mapping[str, Column]) -> tuple[str, str] | N
     return name, of
 
 
+def _assert_made_one_way(fields: _Mapping, contract: Contract) -> None:
+    if contract.source is not None and contract.inputs:
+        raise fields.error("inputs", "stands beside source: a table is made of objects or of tables")
+    if bool(contract.inputs) != (contract.sql is not None):
+        raise fields.error("inputs", "and a SELECT go together, and one of them is missing")
+    if not contract.inputs:
+        return
+    if len({item.table for item in contract.inputs}) != len(contract.inputs):
+        raise fields.error("inputs", "names a table twice")
+    if len({item.by for item in contract.inputs if item.by}) > 1:
+        raise fields.error("inputs", "go by different days")
+    if contract.day is not None:
+        raise fields.error("day", "is for tables that are made of objects: name the day in inputs, as by")
+    for column in contract.columns:
+        if any(getattr(column, name) not in (None, ()) for name in _OF_DELIVERIES):
+            raise fields.error("columns", f"has {column.name} with what only a delivered column has")
+
+
+def _input(fields: _Mapping, columns: Mapping[str, Column]) -> Input:
+    found = Input(_name(fields, fields.take("table", str), "table"), fields.take("by", str, None))
+    fields.end()
+    day = columns.get(found.by) if found.by is not None else None
+    if found.by is not None and (day is None or day.type != "date" or not day.required):
+        raise fields.error("by", f"is {found.by!r}, which is no required date of this table")
+    return found
+
+
 def _source(fields: _Mapping) -> Source:
     source = Source(
+        arrives=fields.choice("from", Arrives, "files"),
         prefix=fields.take("prefix", str),
         format=fields.choice("format", Format),
         wins=fields.choice("wins", Wins),
@@ -243,6 +317,10 @@ def _source(fields: _Mapping) -> Source:
     )
     if not source.prefix.endswith("/"):
         raise fields.error("prefix", "does not end in /")
+    if not source.prefix.startswith(ARRIVALS):
+        raise fields.error("prefix", f"does not begin with {ARRIVALS}")
+    if source.prefix.startswith(STREAMS) != (source.arrives == "stream"):
+        raise fields.error("prefix", f"is below {STREAMS} if it is from a stream, and only then")
     fields.end()
     return source
 

@@ -1,16 +1,18 @@
-"""Processed to analytics: the days that changed, each gold table in one commit, with its lineage.
+"""Processed to analytics: one gold table, what of it changed, in one commit, with its lineage.
 
-A run reads the silver tables at the versions named by their newest lineage documents, so that its output can
-be traced back to raw objects. The documents of the silver runs that the newest gold document does not cover
-yet say which days have changed. Making a day again replaces its rows, and the same versions always give the
-same rows: so a run that did not finish is simply run again.
+A run reads the silver tables at versions that have lineage documents, so that what it makes can be walked
+back to raw objects. A table whose inputs go by a day is made anew for the days that changed since: these
+stand in the documents of the silver runs that the newest gold document does not cover yet. If another of its
+inputs moved, all of it is made anew, and so is always a table without inputs that go by a day. Making rows
+anew replaces them by those that the same versions always give; so a run that did not come to its end is
+simply run again.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -21,114 +23,166 @@ from custody.errors import CannotCheckError, EvidenceError, UsageError
 from custody.etl.contract import Contract
 from custody.etl.delta import DeltaTable, describe_commits
 from custody.etl.frames import SPARK_TYPES
-from custody.etl.gold import customer_value, daily_engagement
+from custody.etl.gold import selected
 from custody.etl.lineage import Published, Run, complete, publish, published, read_lineage
 from custody.etl.quality import Counts, QualityError, assert_quality
 from custody.etl.silver_run import Lake
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame
-
-EVENTS, CUSTOMERS = "viewing_events", "customers"
+    from pyspark.sql import Column, DataFrame
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What to make again. Without days: those that changed. Without versions: from the newest silver."""
+    """What to make anew. Without days: what changed. Without versions: from the newest silver."""
 
     days: Collection[date] = ()
-    versions: tuple[int, int] | None = None
-    """The input versions of ``viewing_events`` and ``customers``, as a document names them."""
+    versions: Mapping[str, int] | None = None
+    """By input, the version to make the table from, as a document names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """An input, at the version that is read."""
+
+    table: DeltaTable
+    by: str | None
+    version: int
+    runs: list[Published]
+    """The lineage documents up to that version."""
+
+    def as_document(self) -> dict[str, Any]:
+        return {"table": self.table.uri, "delta_version": self.version}
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What is to be made: these days, perhaps none, or all of the table."""
+
+    days: list[date] | None
+    facts: dict[str, Any]
+
+    def condition(self, by: str | None) -> str | None:
+        """The rows to replace, as a SQL condition; ``None`` for all."""
+        if self.days is None:
+            return None
+        return f"{by} IN ({', '.join(repr(day.isoformat()) for day in self.days)})"
 
 
 def processed_to_analytics(
-    processed: Lake, analytics: Lake, contracts: dict[str, Contract], request: Request, run: Run
-) -> list[dict[str, Any]]:
-    """Update both gold tables; return the lineage documents of what was published, possibly none.
+    processed: Lake, analytics: Lake, contract: Contract, request: Request, run: Run
+) -> dict[str, Any] | None:
+    """Bring a gold table up to date; return the lineage document of what was published, if anything was.
 
-    Raises ``UsageError`` if there is no silver table to read, ``QualityError`` if a row breaks the table's
-    contract; that table is then not published.
+    Raises ``UsageError`` if there is no silver to read or the SELECT does not fit, ``QualityError`` if a row
+    breaks the table's contract; nothing is published then.
     """
-    events, events_runs = _input(processed, EVENTS, request.versions and request.versions[0])
-    customers, _ = _input(processed, CUSTOMERS, request.versions and request.versions[1])
-    engagement, value = analytics.table("daily_engagement"), analytics.table("customer_value")
-    documents = []
-
-    event_rows = processed.table(EVENTS).frame(events["delta_version"])
-    covered = _newest(analytics, engagement).get("covers", -1)
-    if request.days:
-        days, covers = sorted(request.days), min(covered, events["delta_version"])
+    sources = [
+        _source(processed, item.table, item.by, (request.versions or {}).get(item.table))
+        for item in contract.inputs
+    ]
+    table = analytics.table(contract.table)
+    work = _work(processed, contract, sources, _newest(analytics, table), request)
+    if work is None:
+        return None
+    if work.days is None:
+        analytics.say(f"{table.name}: making it anew")
     else:
-        days, covers = _changed_days(processed, events_runs, covered), events["delta_version"]
-    if days:
-        analytics.say(f"{engagement.name}: making {len(days)} days again")
-        rows = daily_engagement(event_rows.where(F.col("event_date").isin(days)))
-        where = f"event_date IN ({', '.join(repr(day.isoformat()) for day in days)})"
-        facts = {"days": [day.isoformat() for day in days], "covers": covers}
-        documents += _publish(
-            analytics,
-            engagement,
-            rows,
-            contracts[engagement.name],
-            inputs=[events],
-            facts=facts,
-            run=run,
-            where=where,
-            partition="event_date",
-        )
-
-    sources = [customers, events]
-    if (request.versions and request.days) or _newest(analytics, value).get("inputs") != sources:
-        analytics.say(f"{value.name}: making it again")
-        rows = customer_value(processed.table(CUSTOMERS).frame(customers["delta_version"]), event_rows)
-        documents += _publish(
-            analytics,
-            value,
-            rows,
-            contracts[value.name],
-            inputs=sources,
-            facts={},
-            run=run,
-            where=None,
-            partition=None,
-        )
-    return documents
+        analytics.say(f"{table.name}: making {len(work.days)} days anew")
+    with selected(
+        analytics.spark, contract, {source.table.name: _rows(source, work) for source in sources}
+    ) as rows:
+        return _publish(analytics, table, rows, contract, sources=sources, work=work, run=run)
 
 
-def _input(lake: Lake, name: str, version: int | None) -> tuple[dict[str, Any], list[Published]]:
-    """A silver table at one version, as a document names it, and the lineage documents up to that version."""
+def _source(lake: Lake, name: str, by: str | None, version: int | None) -> _Source:
+    """A silver table at one version, or the newest, with the lineage documents up to that version."""
     table = lake.table(name)
-    runs = [item for item in published(lake.store, table.uri) if version in {None, item.delta_version}]
-    if not runs:
+    runs = published(lake.store, table.uri)
+    if not any(version in {None, item.delta_version} for item in runs):
         what = "no lineage document" if version is None else f"no lineage document of version {version}"
         raise UsageError(
             f"{table.uri} has {what}.", "Run raw_to_processed first, or name a version that has one."
         )
-    pinned = runs[-1].delta_version
-    upto = [item for item in published(lake.store, table.uri) if item.delta_version <= pinned]
-    return {"table": table.uri, "delta_version": pinned}, upto
+    pinned = runs[-1].delta_version if version is None else version
+    return _Source(table, by, pinned, [item for item in runs if item.delta_version <= pinned])
 
 
 def _newest(lake: Lake, table: DeltaTable) -> dict[str, Any]:
-    """A gold table's newest document, or an empty one; its OpenLineage event is written if it is missing."""
+    """A gold table's newest document, or an empty one; its OpenLineage event is completed on the way.
+
+    Runs that changed nothing share a version with the one before them.
+    """
     runs = published(lake.store, table.uri)
-    if not runs:
+    newest: dict[str, Any] = {}
+    for item in runs:
+        if item.delta_version == runs[-1].delta_version:
+            document = read_lineage(lake.store, item)
+            complete(lake.store, item, document)
+            newest = max(newest, document, key=lambda each: str(each.get("committed_at", "")))
+    return newest
+
+
+def _work(
+    processed: Lake, contract: Contract, sources: list[_Source], newest: dict[str, Any], request: Request
+) -> _Work | None:
+    """What is to be made; ``None`` if nothing moved."""
+    if contract.by is None:
+        inputs = [source.as_document() for source in sources]
+        if newest.get("inputs") == inputs and not (request.days and request.versions):
+            return None
+        return _Work(None, {})
+    covered, versions = _covered(newest), {source.table.uri: source.version for source in sources}
+    if request.days:
+        days = sorted(request.days)
+        least = {uri: min(covered.get(uri, -1), version) for uri, version in versions.items()}
+        return _Work(days, {"days": [day.isoformat() for day in days], "covers": _document(least)})
+    if covered == versions:
+        return None
+    facts = {"covers": _document(versions)}
+    if any(covered.get(source.table.uri) != source.version for source in sources if source.by is None):
+        return _Work(None, facts)
+    days = sorted(
+        {
+            day
+            for source in sources
+            if source.by
+            for day in _changed_days(processed, source, covered.get(source.table.uri, -1))
+        }
+    )
+    return _Work(days, {"days": [day.isoformat() for day in days], **facts})
+
+
+def _covered(document: dict[str, Any]) -> dict[str, int]:
+    """By input, the version that every day of the table is made from, or a newer one."""
+    covers = document.get("covers")
+    if not isinstance(covers, list):
         return {}
-    document = read_lineage(lake.store, runs[-1])
-    complete(lake.store, runs[-1], document)
-    return document
+    return {item["table"]: item["delta_version"] for item in covers}
 
 
-def _changed_days(processed: Lake, events_runs: list[Published], covered: int) -> list[date]:
-    """The days that silver runs changed after the version ``covered`` of the events."""
+def _document(versions: Mapping[str, int]) -> list[dict[str, Any]]:
+    return [{"table": uri, "delta_version": version} for uri, version in versions.items()]
+
+
+def _changed_days(processed: Lake, source: _Source, covered: int) -> set[date]:
+    """The days that silver runs changed after the version ``covered``."""
     days: set[date] = set()
-    for item in events_runs:
+    for item in source.runs:
         if item.delta_version > covered:
             try:
                 days.update(map(date.fromisoformat, read_lineage(processed.store, item)["days"]))
             except (EvidenceError, KeyError, TypeError, ValueError):
-                processed.say(f"{item.uri} is not a lineage document of a run: skipping it")
-    return sorted(days)
+                processed.say(f"{item.uri} is no lineage document of a run: passing it over")
+    return days
+
+
+def _rows(source: _Source, work: _Work) -> DataFrame:
+    """The rows of an input that the work is of."""
+    frame = source.table.frame(source.version)
+    if source.by is None or work.days is None:
+        return frame
+    return frame.where(F.col(source.by).isin(work.days)) if work.days else frame.limit(0)
 
 
 def _publish(
@@ -137,55 +191,47 @@ def _publish(
     rows: DataFrame,
     contract: Contract,
     *,
-    inputs: list[dict[str, Any]],
-    facts: dict[str, Any],
+    sources: list[_Source],
+    work: _Work,
     run: Run,
-    where: str | None,
-    partition: str | None,
-) -> list[dict[str, Any]]:
-    """Check the rows, write them in one commit, and write the lineage."""
-    rows = lake.stage(
-        rows.select(
-            *(F.col(item.name).cast(SPARK_TYPES[item.type]).alias(item.name) for item in contract.columns)
-        )
-    )
-    count = _checked(rows, contract)
-    describe_commits(lake.spark, run.facts() | {"inputs": json.dumps(inputs)})
-    table.ensure(rows, partition)
-    table.replace(rows, where)
-    written = table.frame().where(where) if where else table.frame()
-    if (found := written.count()) != count:
-        raise CannotCheckError(
-            f"{table.uri} has {found} rows, but {count} were made.",
-            "Its lineage is not written. Run the job again.",
-        )
+) -> dict[str, Any]:
+    """Check the rows, put them in their place in one commit, and write the lineage."""
+    inputs = [source.as_document() for source in sources]
+    if work.days == []:  # nothing to put anywhere: the document says up to where that is so
+        table.ensure(rows, contract.by)
+        count = 0
+    else:
+        rows = lake.stage(rows)
+        count = _checked(rows, contract, work.days)
+        describe_commits(lake.spark, run.facts() | {"inputs": json.dumps(inputs)})
+        table.ensure(rows, contract.by)
+        where = work.condition(contract.by)
+        table.replace(rows, where)
+        written = table.frame().where(where) if where else table.frame()
+        if (found := written.count()) != count:
+            raise CannotCheckError(
+                f"{table.uri} holds {found} rows where {count} were made.",
+                "Its lineage is not written. Run it again.",
+            )
     version = table.version() or 0
     document = {
         "contract_sha256": contract.sha256,
         "inputs": inputs,
         "outputs": [{"table": table.uri, "delta_version": version, "rows": count}],
         "counts": Counts(count, count).as_document(),
-        **facts,
+        **work.facts,
     }
-    made_from = json.dumps([inputs, facts], sort_keys=True).encode()
+    made_from = json.dumps([inputs, work.facts], sort_keys=True).encode()
     identity = hashlib.sha256(made_from).hexdigest()
     lake.say(f"{table.name}: writing the lineage of version {version}")
-    return [publish(lake.store, run, table.uri, version, identity=identity, facts=document)]
+    return publish(lake.store, run, table.uri, version, identity=identity, facts=document)
 
 
-def _checked(rows: DataFrame, contract: Contract) -> int:
-    """The number of rows. Raises ``QualityError`` if they break the contract."""
-    broken = {}
-    for column in contract.columns:
-        value = F.col(column.name)
-        if column.required:
-            broken[f"{column.name}:missing"] = value.isNull()
-        if column.minimum is not None:
-            broken[f"{column.name}:too_low"] = value < F.lit(column.minimum).cast(SPARK_TYPES[column.type])
-        if column.allowed:
-            broken[f"{column.name}:not_allowed"] = ~value.isin(list(column.allowed))
-        if column.not_before is not None:
-            broken[f"{column.name}:before_{column.not_before}"] = value < F.col(column.not_before)
+def _checked(rows: DataFrame, contract: Contract, days: list[date] | None) -> int:
+    """How many rows there are. Raises ``QualityError`` if they break the contract."""
+    broken = _broken(contract)
+    if days is not None:
+        broken[f"{contract.by}:not_of_the_days_asked_for"] = ~F.col(str(contract.by)).isin(days)
     measured = rows.agg(
         F.count(F.lit(1)), *(F.count(F.when(condition, F.lit(1))) for condition in broken.values())
     ).collect()[0]
@@ -194,5 +240,35 @@ def _checked(rows: DataFrame, contract: Contract) -> int:
         found.append(f"{' '.join(contract.key)}:not_unique ({keys})")
     if found:
         raise QualityError(f"{contract.table} is not published: rows break its contract: {', '.join(found)}.")
-    assert_quality(contract, Counts(measured[0], measured[0]), {})
+    assert_quality(contract, Counts(measured[0], measured[0]), _present(rows, contract))
     return int(measured[0])
+
+
+def _broken(contract: Contract) -> dict[str, Column]:
+    """By name, when a row breaks each of the contract's rules."""
+    broken = {}
+    for column in contract.columns:
+        value = F.col(column.name)
+        if column.required:
+            broken[f"{column.name}:missing"] = value.isNull()
+        if column.minimum is not None:
+            broken[f"{column.name}:too_low"] = value < F.lit(column.minimum).cast(SPARK_TYPES[column.type])
+        if column.maximum is not None:
+            broken[f"{column.name}:too_high"] = value > F.lit(column.maximum).cast(SPARK_TYPES[column.type])
+        if column.pattern is not None:
+            broken[f"{column.name}:malformed"] = ~value.rlike(rf"\A(?:{column.pattern})\z")
+        if column.allowed:
+            broken[f"{column.name}:not_allowed"] = ~value.isin(list(column.allowed))
+        if column.max_length is not None:
+            broken[f"{column.name}:too_long"] = F.length(value) > column.max_length
+        if column.not_before is not None:
+            broken[f"{column.name}:before_{column.not_before}"] = value < F.col(column.not_before)
+    return broken
+
+
+def _present(rows: DataFrame, contract: Contract) -> dict[str, int]:
+    """How many rows have a value in each column that a check is about."""
+    names = sorted({check.column for check in contract.checks if check.column})
+    if not names:
+        return {}
+    return dict(zip(names, rows.agg(*(F.count(name) for name in names)).collect()[0], strict=True))

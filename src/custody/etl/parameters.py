@@ -6,6 +6,7 @@ it exit with a traceback.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import date
 
@@ -46,14 +47,17 @@ class Parameters:
             raise UsageError(f"--{name} is {value!r}, not the URI of a folder, s3://bucket/prefix.")
         return value
 
-    def number(self, name: str) -> int | None:
-        """A whole number of zero or more, or ``None`` if the parameter is absent."""
+    def versions(self, name: str, tables: Sequence[str]) -> dict[str, int] | None:
+        """A version of each of these tables, as ``table@1,other@2``; ``None`` where it is absent."""
         value = self._values.get(name)
         if value is None:
             return None
-        if not (value.isascii() and value.isdigit()):
-            raise UsageError(f"--{name} is {value!r}, not a whole number.")
-        return int(value)
+        found = dict(re.findall(r"([a-z0-9_]+)@([0-9]{1,18})(?:,|\Z)", value))
+        if ",".join(f"{table}@{version}" for table, version in found.items()) != value or {*found} != {
+            *tables
+        }:
+            raise UsageError(f"--{name} is {value!r}, not a version each of {', '.join(tables)}, as table@1.")
+        return {table: int(version) for table, version in found.items()}
 
     def names(self, name: str) -> tuple[str, ...]:
         """Names separated by commas; none if the parameter is absent."""

@@ -1,9 +1,10 @@
 """The gate: jobs get only object versions with valid receipts.
 
-``Gate.run`` handles one invocation. For each silver table it writes a manifest of new verified versions,
-reports what it withholds, and starts the table's job with the oldest manifest that is not done. It starts the
-gold job when there is newer silver, with the newest versions whose lineage documents are accepted
-(``custody.gate.lineages``). Every step can be repeated, and by two concurrent gates.
+``Gate.run`` answers one call. For each silver table it hands out what is new and proven in a manifest, tells
+what it withholds, and starts the table's job with the oldest manifest that is not done. A gold table's job is
+started when one of its own inputs has moved on, of the newest versions whose lineage documents count
+(``custody.gate.lineages``); a silver table without any holds up what is made of it, and nothing else. Every
+step can be taken again, and by two gates at once.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ from custody.gate.jobs import Attempt, Job, is_due, running
 from custody.gate.lineages import Lineages, Made, is_gold_behind, is_resolved
 from custody.gate.manifests import MAX_SUMMARY_BYTES, Chain, Source
 from custody.gate.receipts import Reason, ReceiptGate, Withheld
-from custody.gate.requests import LookAtTables, RemakeDays, SilverDone, SilverTable, parse_event
+from custody.gate.requests import GoldTable, LookAtTables, RemakeDays, SilverDone, SilverTable, parse_event
 from custody.gate.table import Arrivals, Before, Examination
 from custody.gate.withheld import SnsClient, WithheldReports, WithheldVersions
 from custody.gate.writers import NotRecordedError, Writers, is_session_of
@@ -44,11 +45,6 @@ if TYPE_CHECKING:
     from mypy_boto3_glue import GlueClient
     from mypy_boto3_s3 import S3Client
 
-GOLD = "gold"
-LAST_GOLD_TABLE = "customer_value"
-"""The gold table that is made last, from all silver tables: it shows how new gold is."""
-GOLD_ARGUMENTS = {"viewing_events": "--events_version", "customers": "--customers_version"}
-"""Argument of the gold job with the version of a silver table to read: the newest one that is accepted."""
 _RESERVE_SECONDS = 30
 """Time of an invocation reserved for the steps after checking; a tenth for a short timeout."""
 
@@ -65,8 +61,8 @@ class Settings:
     analytics_bucket: str
     topic_arn: str
     watermark: timedelta
-    gold_job: str
     silver: Mapping[str, SilverTable]
+    gold: Mapping[str, GoldTable]
     etl_role_id: str
     """Unique id (``AROA…``) of the jobs' role, which writes lineage documents."""
     gate_role_id: str
@@ -116,10 +112,10 @@ class Gate:
         """Do what the event requests; return the answer as a JSON document.
 
         ``{"tables": {table: {"manifest", "entries", "bytes", "withheld", "pending", "handed_over",
-        "job_run_id", "state"}}, "gold": {"job_run_id", "state"}}``, as far as requested. ``manifest`` is the
-        first that this invocation wrote, ``handed_over`` the one it started the job with, each a URI or
-        ``None``; entries and bytes are totals of all that it wrote. ``state`` is ``started``, ``running`` or
-        ``idle``.
+        "job_run_id", "state"}}, "gold": {table: {"job_run_id", "state"}}}``, each that was asked for.
+        ``manifest`` is the first that this call wrote, ``handed_over`` the one it started the job with, each
+        a URI or ``None``; entries and bytes are of all that it wrote. ``state`` is ``started``, ``running``
+        or ``idle``.
 
         If a part fails, the others are still done; then ``CannotCheckError`` says what failed. Raises
         ``UsageError`` for an invalid event.
@@ -138,13 +134,19 @@ class Gate:
                     work.append((name, partial(self._look, name, call, time.is_left)))
                     work.append((name, partial(self._hand_over, name, call, by_schedule)))
                 if by_schedule:
-                    work.append((GOLD, partial(self._follow, call, by_schedule=True)))
+                    work += [
+                        (gold, partial(self._follow, gold, call, by_schedule=True)) for gold in self._gold()
+                    ]
             case RemakeDays(days):
-                work.append((GOLD, partial(self._remake, call, days)))
+                if not self._settings.gold:
+                    raise UsageError("There is no gold table.")
+                work += [(gold, partial(self._remake, gold, call, days)) for gold in self._gold()]
             case SilverDone(name):
                 # a backlog does not wait for the schedule
                 work.append((name, partial(self._hand_over, name, call, by_schedule=True)))
-                work.append((GOLD, partial(self._follow, call, by_schedule=False)))
+                work += [
+                    (gold, partial(self._follow, gold, call, by_schedule=False)) for gold in self._gold(name)
+                ]
         try:
             return self._do(work)
         finally:
@@ -161,8 +163,14 @@ class Gate:
                 failures.append(f"{name}: {error}")
         if failures:
             raise CannotCheckError(" ".join(dict.fromkeys(failures)))
-        gold = {GOLD: answers.pop(GOLD)} if GOLD in answers else {}
-        return {"tables": answers, **gold}
+        gold = {name: answers.pop(name) for name in self._gold() if name in answers}
+        return {"tables": answers} | ({"gold": gold} if gold else {})
+
+    def _gold(self, made_of: str | None = None) -> list[str]:
+        """The gold tables, or those that are made of a table."""
+        return [
+            name for name, table in self._settings.gold.items() if made_of is None or made_of in table.inputs
+        ]
 
     def _call(self) -> _Call:
         settings = self._settings
@@ -319,51 +327,56 @@ class Gate:
         self._count("VersionsWithheld", len(arrivals.withheld))
         reports.tell(self._sns, self._settings.topic_arn, arrivals.withheld, known, self._clock())
 
-    def _follow(self, call: _Call, *, by_schedule: bool) -> Answer:
-        """Start the gold job if there is newer silver."""
+    def _follow(self, name: str, call: _Call, *, by_schedule: bool) -> Answer:
+        """Start a gold table's job if one of its inputs has moved on."""
         settings = self._settings
         idle = {"job_run_id": None, "state": "idle"}
         try:
-            silver = self._silver(call)
-            gold = call.lineages.newest(f"{settings.analytics_tables}/{LAST_GOLD_TABLE}")
+            inputs = self._inputs(name, call)
+            gold = call.lineages.newest(table_uri(settings.analytics_tables, name))
         except NotRecordedError as error:
             if not by_schedule:
-                raise  # so that AWS Lambda retries
-            self._logger.info("GoldWaits", extra={"reason": error.message})
+                raise  # so that AWS Lambda calls again
+            self._logger.info("GoldWaits", extra={"table": name, "reason": error.message})
             return idle
-        if silver is None or not is_gold_behind(gold, [made for each in silver.values() for made in each]):
+        if absent := [each for each, made in inputs.items() if not made]:
+            self._logger.info(
+                "GoldWaits", extra={"table": name, "reason": f"No rows yet: {', '.join(absent)}."}
+            )
             return idle
-        job = Job(self._glue, settings.gold_job)
+        if not is_gold_behind(gold, [made for each in inputs.values() for made in each]):
+            return idle
+        job = Job(self._glue, settings.gold[name].job)
         attempts = job.attempts()
         if (run := running(attempts)) is not None:
             return {"job_run_id": run.run_id, "state": "running"}
         failed = list(takewhile(lambda attempt: attempt.state != "SUCCEEDED", attempts))
         if by_schedule and not is_due(failed, lambda _: True, self._clock()):
             return idle
-        return self._start(job, _versions(silver))
+        return self._start(job, _versions(inputs))
 
-    def _remake(self, call: _Call, days: tuple[date, ...]) -> Answer:
-        """Start the gold job for the days named in the event."""
-        silver = self._silver(call)
-        if silver is None:
-            raise UsageError("Gold cannot be made: a silver table has no accepted lineage document.")
-        arguments = {"--days": ",".join(day.isoformat() for day in days), **_versions(silver)}
-        return self._start(Job(self._glue, self._settings.gold_job), arguments)
+    def _remake(self, name: str, call: _Call, days: tuple[date, ...]) -> Answer:
+        """Start a gold table's job for days that somebody names."""
+        inputs = self._inputs(name, call)
+        if absent := [each for each, made in inputs.items() if not made]:
+            raise UsageError(
+                f"The table cannot be made: {', '.join(absent)} has no lineage document that counts."
+            )
+        arguments = {"--days": ",".join(day.isoformat() for day in days), **_versions(inputs)}
+        return self._start(Job(self._glue, self._settings.gold[name].job), arguments)
 
-    def _silver(self, call: _Call) -> dict[str, list[Made]] | None:
-        """The newest documents of each silver table; ``None`` while a table has none."""
-        found = {}
-        for name in self._settings.silver:
-            found[name] = call.lineages.newest(table_uri(self._settings.processed_tables, name))
-            if not found[name]:
-                return None
-        return found
+    def _inputs(self, name: str, call: _Call) -> dict[str, list[Made]]:
+        """What the newest documents of each input of a gold table say; nothing of one that has none."""
+        tables = self._settings.processed_tables
+        return {
+            each: call.lineages.newest(table_uri(tables, each)) for each in self._settings.gold[name].inputs
+        }
 
     def _knows_run(self, run_id: str, manifest_uri: str | None) -> bool:
-        """Whether AWS Glue has a run with this id and this manifest."""
-        jobs = [table.job for table in self._settings.silver.values()]
-        for name in jobs if manifest_uri else [self._settings.gold_job]:
-            for attempt in Job(self._glue, name).attempts():
+        """Whether AWS Glue knows a run by this id, with this manifest."""
+        tables = self._settings.silver if manifest_uri else self._settings.gold
+        for table in tables.values():
+            for attempt in Job(self._glue, table.job).attempts():
                 if attempt.run_id == run_id and attempt.arguments.get("--manifest") == manifest_uri:
                     return True
         return False
@@ -409,6 +422,7 @@ def _given(arguments: Mapping[str, str]) -> Callable[[Attempt], bool]:
     return lambda attempt: all(attempt.arguments.get(name) == value for name, value in arguments.items())
 
 
-def _versions(silver: Mapping[str, list[Made]]) -> dict[str, str]:
-    """The silver versions to make gold from, as arguments of the job."""
-    return {GOLD_ARGUMENTS[name]: str(made[0].version.version) for name, made in silver.items()}
+def _versions(inputs: Mapping[str, list[Made]]) -> dict[str, str]:
+    """The versions to make a gold table from, ones that count and no newer, as an argument of its job."""
+    versions = (f"{name}@{made[0].version.version}" for name, made in inputs.items())
+    return {"--versions": ",".join(versions)}

@@ -23,6 +23,14 @@ class SilverTable:
 
 
 @dataclass(frozen=True, slots=True)
+class GoldTable:
+    """A gold table: the job that alone writes it, and the silver tables it is made of."""
+
+    job: str
+    inputs: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class LookAtTables:
     """Check the arrived objects of these tables."""
 
@@ -51,6 +59,17 @@ def parse_silver_tables(text: str) -> dict[str, SilverTable]:
     document = parse_object(text, what, 64 * 1024)
     tables = {name: Fields(document, what).object(name) for name in document}
     return {name: SilverTable(table.words("job"), table.words("prefix")) for name, table in tables.items()}
+
+
+def parse_gold_tables(text: str) -> dict[str, GoldTable]:
+    """Read ``{"<table>": {"job": …, "inputs": "<table>,…"}, …}``. Raises ``EvidenceError``."""
+    what = "list of gold tables"
+    document = parse_object(text, what, 64 * 1024)
+    tables = {name: Fields(document, what).object(name) for name in document}
+    return {
+        name: GoldTable(table.words("job"), tuple(table.words("inputs").split(",")))
+        for name, table in tables.items()
+    }
 
 
 def parse_event(event: object, silver: Mapping[str, SilverTable]) -> LookAtTables | RemakeDays | SilverDone:

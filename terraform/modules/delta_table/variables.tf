@@ -59,7 +59,7 @@ variable "location" {
 
   validation {
     condition     = can(regex("^s3://[a-z0-9][a-z0-9-]{1,61}[a-z0-9]/[^ ]*[^/ ]$", var.location))
-    error_message = "location must be a folder in a bucket, such as s3://custody-dev-processed-123456789012/tables/customers."
+    error_message = "location must be a folder of a bucket, such as s3://custody-dev-processed-123456789012/tables/devices."
   }
 }
 

@@ -5,7 +5,6 @@ locals {
   wheel            = one(fileset(var.code.wheel_folder, "*.whl"))
   wheel_sha256     = filesha256("${var.code.wheel_folder}/${local.wheel}")
   script_sha256    = { for script in local.scripts : script => filesha256("${var.code.folder}/${script}") }
-  contracts        = { for file in fileset("${var.code.folder}/quality", "*.yaml") : trimsuffix(file, ".yaml") => "${var.code.folder}/quality/${file}" }
   contracts_prefix = "glue/quality"
 
   # The digest of a job's code in the lineage: sha256sum <wheel> <script> | cut -d' ' -f1 | sha256sum
@@ -37,13 +36,12 @@ resource "aws_s3_object" "script" {
   }
 }
 
-# As JSON: Glue has no YAML parser.
 resource "aws_s3_object" "contract" {
-  for_each = local.contracts
+  for_each = var.contracts
 
   bucket             = var.code.bucket
   key                = "${local.contracts_prefix}/${each.key}.json"
-  content            = jsonencode(yamldecode(file(each.value)))
+  content            = each.value
   content_type       = "application/json"
   checksum_algorithm = "SHA256"
 }

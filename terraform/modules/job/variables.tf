@@ -5,7 +5,7 @@ variable "code" {
     wheel_folder = string
   })
   nullable    = false
-  description = "The folder of the jobs' scripts, with the contracts in its quality/; the folder of the one built wheel; and the bucket that all are uploaded to, under glue/."
+  description = "The folder of the jobs' scripts; that of the one built wheel; and the bucket both are put into, under glue/."
 
   validation {
     condition     = length(fileset(var.code.wheel_folder, "*.whl")) == 1
@@ -18,6 +18,17 @@ variable "connections" {
   nullable    = false
   default     = []
   description = "Names of the Glue connections of the network that the jobs run in. Empty: Glue's own network."
+}
+
+variable "contracts" {
+  type        = map(string)
+  nullable    = false
+  description = "The contracts that the jobs go by, by table: JSON, for there is no reader of YAML on Glue."
+
+  validation {
+    condition     = alltrue([for contract in values(var.contracts) : can(keys(jsondecode(contract)))])
+    error_message = "A contract must be an object in JSON."
+  }
 }
 
 variable "jobs" {

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from scripts.demo import generate
-from scripts.demo.generate import customer_files, event_files
+from examples.streaming import generate
+from examples.streaming.generate import customer_files, event_files
 from tests.glue.local import contract
 from tests.glue.records import read_records
 

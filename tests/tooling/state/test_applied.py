@@ -29,7 +29,7 @@ def test_a_copy_elsewhere_is_the_same(tree: Path) -> None:
 @pytest.mark.parametrize(
     "file",
     [
-        "glue/quality/new.yaml",
+        "examples/streaming/silver/new.yaml",
         "sql/new.sql",
         "terraform/env/local.tfvars",
         "terraform/modules/key/main.tf",

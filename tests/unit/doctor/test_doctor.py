@@ -13,7 +13,9 @@ from moto.glue.models import glue_backends
 
 from custody.deployment import Deployment
 from custody.doctor.doctor import Check, Clients, State, _ask, examine, exit_code
+from custody.evidence.objects import ObjectVersion
 from custody.ledger.athena import Athena
+from tests.support.lake import Lake
 from tests.unit.cloud import QUEUE_ARN, Cloud, deployed
 from tests.unit.report.sample import RAW
 
@@ -61,7 +63,10 @@ def check(cloud: Cloud, deployment: Deployment | None = None) -> dict[str, Check
         clients.athena, workgroup=deployment.workgroup, database=deployment.database, sleep=lambda _: None
     )
     checks = list(examine(clients, athena, deployment, datetime.now(UTC)))
-    assert [each.stage for each in checks] == STAGES
+    stages = [each for each in STAGES if deployment.jobs or each not in {"gate", "jobs"}]
+    of_tables = [f"table {name}" for name in deployment.tables]
+    at = stages.index("workgroup")
+    assert [each.stage for each in checks] == stages[:at] + of_tables + stages[at:]
     return {each.stage: each for each in checks}
 
 
@@ -147,7 +152,7 @@ def run(cloud: Cloud, state: str, message: str) -> None:
 
 
 def delete_job(cloud: Cloud) -> None:
-    cloud.client("glue").delete_job(JobName=cloud.deployment.jobs["processed-to-analytics"])
+    cloud.client("glue").delete_job(JobName=cloud.deployment.jobs["processed-to-analytics-customer-value"])
 
 
 def disable_key(cloud: Cloud) -> None:
@@ -294,7 +299,7 @@ def test_a_trail_of_another_region_alone_hears_nothing_here(cloud: Cloud) -> Non
 def test_the_last_run_of_each_job_is_told(cloud: Cloud) -> None:
     assert (
         check(cloud)["jobs"].detail
-        == "processed-to-analytics has not run yet; raw-to-processed-customers has not run yet"
+        == "processed-to-analytics-customer-value never ran yet; raw-to-processed-customers never ran yet"
     )
     run(cloud, "FAILED", "first")
     run(cloud, "RUNNING", "")
@@ -331,3 +336,53 @@ def test_a_service_that_is_not_there_is_unknown(cloud: Cloud, monkeypatch: pytes
     checks = list(check(cloud).values())
     assert {each.state for each in checks} == {State.UNKNOWN}
     assert exit_code(checks) == 3
+
+
+def test_each_table_says_what_it_took_last_and_what_it_waits_for(cloud: Cloud) -> None:
+    tables = {"orders": [], "visits": [], "value": ["orders", "visits"]}
+    deployment = replace(cloud.deployment, tables=tables)
+    s3 = cloud.client("s3")
+
+    def put(bucket: str, key: str, body: bytes) -> ObjectVersion:
+        return ObjectVersion(bucket, key, s3.put_object(Bucket=bucket, Key=key, Body=body)["VersionId"])
+
+    def told() -> dict[str, str]:
+        found = check(cloud, deployment)
+        assert {found[f"table {name}"].state for name in tables} == {State.OK}
+        return {name: found[f"table {name}"].detail for name in tables}
+
+    lake = Lake(deployment.buckets, put)
+    nothing = "took nothing yet; waits for an object version that is delivered and proven"
+    assert told() == {
+        "orders": nothing,
+        "visits": nothing,
+        "value": "waits for orders, visits: no rows yet",
+    }
+    document = lake.silver("orders", 1, [lake.raw("incoming/orders/a"), lake.raw("incoming/orders/b")])
+    assert told() == {
+        "orders": f"took 2 object versions at {document['committed_at']}: 2 of 2 rows stand",
+        "visits": nothing,
+        "value": "waits for visits: no rows yet",
+    }
+    lake.silver("visits", 4, [lake.raw("incoming/visits/a")])
+    assert told()["value"] == "waits for its job: orders is at 1, visits is at 4"
+    made = lake.gold("value", 1, [("orders", 1), ("visits", 4)])
+    assert told()["value"] == f"was made of orders@1, visits@4 at {made['committed_at']}"
+    lake.silver("orders", 2, [lake.raw("incoming/orders/c")])
+    assert told()["value"].endswith("; waits for its job: orders is at 2")
+    put(deployment.buckets["processed"], "manifests/orders/0000000003.json", b"{}")
+    assert told()["orders"].endswith("; waits for its job: 1 manifest handed out and not done")
+
+
+def test_a_lineage_document_that_is_none_is_broken(cloud: Cloud) -> None:
+    deployment = replace(cloud.deployment, tables={"orders": []})
+    key = f"tables/orders/_lineage/{1:020d}-{'ab' * 32}.json"
+    for body in (b"", b"{}"):
+        cloud.client("s3").put_object(Bucket=deployment.buckets["processed"], Key=key, Body=body)
+        assert check(cloud, deployment)["table orders"].state is State.BROKEN
+
+
+def test_evidence_alone_has_neither_gate_nor_jobs(cloud: Cloud) -> None:
+    functions = {"recorder": cloud.deployment.functions["recorder"]}
+    deployment = replace(cloud.deployment, functions=functions, jobs={}, tables={})
+    assert not {"gate", "jobs"} & check(cloud, deployment).keys()

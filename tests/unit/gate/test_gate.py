@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -16,11 +17,13 @@ from custody.gate import withheld as gate_withheld
 from custody.gate.receipts import Reason
 from custody.gate.requests import (
     MAX_DAYS,
+    GoldTable,
     LookAtTables,
     RemakeDays,
     SilverDone,
     SilverTable,
     parse_event,
+    parse_gold_tables,
     parse_silver_tables,
 )
 from tests.unit.gate_world import (
@@ -46,7 +49,7 @@ IDLE = {
     "state": "idle",
 }
 QUARTER = timedelta(minutes=15)
-PINNED = {"--customers_version": "0", "--events_version": "0"}
+PINNED = {"--versions": "customers@0,viewing_events@0"}
 
 
 @pytest.fixture
@@ -137,8 +140,11 @@ def test_a_call_that_asks_for_nothing_is_told_so(world: GateWorld, event: object
 )
 def test_the_list_of_silver_tables_is_read_strictly(text: str) -> None:
     assert parse_silver_tables('{"a": {"job": "j", "prefix": "p/"}}') == {"a": SilverTable("j", "p/")}
+    assert parse_gold_tables('{"a": {"job": "j", "inputs": "b,c"}}') == {"a": GoldTable("j", ("b", "c"))}
     with pytest.raises(EvidenceError, match="silver tables"):
         parse_silver_tables(text)
+    with pytest.raises(EvidenceError, match="gold tables"):
+        parse_gold_tables(text.replace("prefix", "inputs"))
 
 
 def test_what_arrived_is_handed_to_the_job_of_its_table(world: GateWorld) -> None:
@@ -163,7 +169,7 @@ def test_what_arrived_is_handed_to_the_job_of_its_table(world: GateWorld) -> Non
         "job_run_id": run["Id"],
         "state": "started",
     }
-    assert answer["gold"] == {"job_run_id": None, "state": "idle"}
+    assert answer["gold"]["customer_value"] == {"job_run_id": None, "state": "idle"}
     assert (run["JobName"], run["Arguments"]) == ("silver-customers", {"--manifest": uri})
     assert other["JobName"] == "silver-events"
     assert world.counted() == {
@@ -768,19 +774,19 @@ def test_a_forged_document_of_silver_starts_nothing(world: GateWorld, version: i
     silver_is_made(world)
     gold_is_made(world, 0, 0)
     forge(world, "customers", version, "d" * 64, b'{"type":"urn:custody:lineage:v1","inputs":[]}', None)
-    assert world.call()["gold"]["state"] == "idle"
-    assert world.call(silver_done())["gold"]["state"] == "idle"
+    assert world.call()["gold"]["customer_value"]["state"] == "idle"
+    assert world.call(silver_done())["gold"]["customer_value"]["state"] == "idle"
     forge(world, "customers", 2, "e" * 64, b"{}", INSIDER)
     world.publish("processed", "viewing_events", "ef" * 32)
-    assert world.call()["gold"]["state"] == "started"
-    assert world.runs[0]["Arguments"] == PINNED | {"--events_version": "1"}
+    assert world.call()["gold"]["customer_value"]["state"] == "started"
+    assert world.runs[0]["Arguments"] == {"--versions": "customers@0,viewing_events@1"}
 
 
 def test_a_forged_document_of_gold_does_not_make_it_new(world: GateWorld) -> None:
     silver_is_made(world)
     tables = [{"table": f"s3://processed/tables/{name}", "delta_version": 0} for name in SETTINGS.silver]
     world.publish("analytics", "customer_value", "cd" * 32, inputs=tables, principal=INSIDER)
-    assert world.call()["gold"]["state"] == "started"
+    assert world.call()["gold"]["customer_value"]["state"] == "started"
 
 
 def test_each_table_has_its_share_of_the_time(world: GateWorld) -> None:
@@ -798,40 +804,86 @@ def test_gold_follows_when_silver_is_recorded(world: GateWorld) -> None:
     documents = silver_is_made(world)
     receipt = documents["customers"].receipt_key
     kept = world.objects.pop(("provenance", receipt))
-    with pytest.raises(CannotCheckError, match=r"gold: .* has no receipt yet"):
+    with pytest.raises(CannotCheckError, match=r"customer_value: .* has no receipt yet"):
         world.call(silver_done())
-    assert world.call()["gold"] == {"job_run_id": None, "state": "idle"}
+    assert world.call()["gold"]["customer_value"] == {"job_run_id": None, "state": "idle"}
     world.objects["provenance", receipt] = kept
-    assert world.call(silver_done())["gold"] == {"job_run_id": "jr_0", "state": "started"}
+    assert world.call(silver_done())["gold"]["customer_value"] == {"job_run_id": "jr_0", "state": "started"}
     assert world.runs[0] | {"JobName": "gold", "Arguments": PINNED} == world.runs[0]
-    assert world.call(silver_done())["gold"] == {"job_run_id": "jr_0", "state": "running"}
+    assert world.call(silver_done())["gold"]["customer_value"] == {"job_run_id": "jr_0", "state": "running"}
 
 
 def test_gold_waits_until_each_silver_table_is_there(world: GateWorld) -> None:
     world.publish("processed", "customers", "ab" * 32)
-    assert world.call(silver_done())["gold"]["state"] == "idle"
+    assert world.call(silver_done())["gold"]["customer_value"]["state"] == "idle"
     world.publish("processed", "viewing_events", "ab" * 32)
-    assert world.call(silver_done())["gold"]["state"] == "started"
+    assert world.call(silver_done())["gold"]["customer_value"]["state"] == "started"
+
+
+def test_a_table_without_rows_holds_up_only_what_is_made_of_it(world: GateWorld) -> None:
+    """Nor is anything made again for news of a table that it is not made of."""
+    world.settings = replace(
+        SETTINGS,
+        silver=SETTINGS.silver | {"orders": SilverTable("silver-orders", "incoming/orders/")},
+        gold=SETTINGS.gold
+        | {
+            "order_value": GoldTable("gold-orders", ("customers", "orders")),
+            "daily_engagement": GoldTable("gold-days", ("viewing_events",)),
+        },
+    )
+    world.publish("processed", "customers", "ab" * 32)
+    assert {name: found["state"] for name, found in world.call()["gold"].items()} == {
+        "customer_value": "idle",
+        "order_value": "idle",
+        "daily_engagement": "idle",
+    }
+    world.publish("processed", "viewing_events", "ab" * 32)
+    assert {name: found["state"] for name, found in world.call()["gold"].items()} == {
+        "customer_value": "started",
+        "order_value": "idle",
+        "daily_engagement": "started",
+    }
+    gold_is_made(world, 0, 0)
+    inputs = [{"table": "s3://processed/tables/viewing_events", "delta_version": 0}]
+    world.publish("analytics", "daily_engagement", "cd" * 32, inputs=inputs)
+    for job in ("gold", "gold-days"):
+        world.finish(job)
+    world.publish("processed", "customers", "ef" * 32)
+    assert {name: found["state"] for name, found in world.call()["gold"].items()} == {
+        "customer_value": "started",
+        "order_value": "idle",
+        "daily_engagement": "idle",
+    }
+    assert world.call(silver_done("silver-events"))["gold"].keys() == {"customer_value", "daily_engagement"}
+
+
+def test_a_deployment_may_have_no_gold(world: GateWorld) -> None:
+    world.settings = replace(SETTINGS, gold={})
+    world.publish("processed", "customers", "ab" * 32)
+    assert "gold" not in world.call()
+    assert "gold" not in world.call(silver_done())
+    with pytest.raises(UsageError, match="no gold table"):
+        world.call({"days": ["2026-01-15"]})
 
 
 def test_gold_is_made_again_only_if_silver_has_moved_on(world: GateWorld) -> None:
     silver_is_made(world)
     gold_is_made(world, 0, 0)
-    assert world.call(silver_done())["gold"]["state"] == "idle"
-    assert world.call()["gold"]["state"] == "idle"
+    assert world.call(silver_done())["gold"]["customer_value"]["state"] == "idle"
+    assert world.call()["gold"]["customer_value"]["state"] == "idle"
     world.publish("processed", "viewing_events", "ef" * 32)
-    # the schedule handles what events missed, such as when gold was running
-    assert world.call()["gold"]["state"] == "started"
+    # the schedule sees to what no event told, as when gold was running at that time
+    assert world.call()["gold"]["customer_value"]["state"] == "started"
     world.finish("gold")
     gold_is_made(world, 0, 1)
-    assert world.call()["gold"]["state"] == "idle"
+    assert world.call()["gold"]["customer_value"]["state"] == "idle"
 
 
 @pytest.mark.parametrize("inputs", [None, "x", [1], [{"table": "s3://processed/tables/customers"}]])
 def test_an_odd_gold_document_means_that_gold_is_behind(world: GateWorld, inputs: object) -> None:
     silver_is_made(world)
     world.publish("analytics", "customer_value", "cd" * 32, inputs=inputs)
-    assert world.call()["gold"]["state"] == "started"
+    assert world.call()["gold"]["customer_value"]["state"] == "started"
 
 
 def test_runs_that_share_a_version_count_together(world: GateWorld) -> None:
@@ -840,12 +892,12 @@ def test_runs_that_share_a_version_count_together(world: GateWorld) -> None:
     gold_is_made(world, 0, 0)
     key = next(key for bucket, key in world.objects if "customer_value" in key)
     world.put("analytics", key.replace("cd" * 32, "ff" * 32), json.dumps({"inputs": []}).encode())
-    assert world.call()["gold"]["state"] == "idle"
+    assert world.call()["gold"]["customer_value"]["state"] == "idle"
 
     world.publish("processed", "customers", "00" * 32)
     key = next(key for bucket, key in world.objects if key.endswith(f"1-{'00' * 32}.json"))
     world.put("processed", key.replace("00" * 32, "ff" * 32), b"{}")
-    assert world.call()["gold"]["state"] == "idle"
+    assert world.call()["gold"]["customer_value"]["state"] == "idle"
     with pytest.raises(CannotCheckError, match=r"f\.json has no receipt yet"):
         world.call(silver_done())
 
@@ -854,21 +906,23 @@ def test_gold_that_fails_is_tried_again_after_growing_pauses(world: GateWorld) -
     silver_is_made(world)
     tried = []
     for minutes in range(0, 4 * 60, 15):
-        if world.call()["gold"]["state"] == "started":
+        if world.call()["gold"]["customer_value"]["state"] == "started":
             tried.append(minutes)
             world.finish("gold", "FAILED")
         world.now += QUARTER
     assert tried == [0, 15, 45, 90, 180]
-    assert world.call(silver_done())["gold"]["state"] == "started"  # there is something new to try it with
+    assert (
+        world.call(silver_done())["gold"]["customer_value"]["state"] == "started"
+    )  # there is something new to try it with
 
 
 def test_a_gold_run_that_ended_well_ends_the_pauses(world: GateWorld) -> None:
     silver_is_made(world)
     for state in ("FAILED", "FAILED", "FAILED", "SUCCEEDED"):
-        assert world.call(silver_done())["gold"]["state"] == "started"
+        assert world.call(silver_done())["gold"]["customer_value"]["state"] == "started"
         world.now += timedelta(minutes=1)
         world.finish("gold", state)
-    assert world.call()["gold"]["state"] == "started"
+    assert world.call()["gold"]["customer_value"]["state"] == "started"
 
 
 def forged(world: GateWorld, document: ObjectVersion) -> None:
@@ -895,7 +949,7 @@ def test_gold_is_not_made_of_silver_whose_lineage_does_not_hold(
     documents = silver_is_made(world)
     damage(world, documents["customers"])
     for event in ({}, silver_done()):
-        assert world.call(event)["gold"]["state"] == "idle"
+        assert world.call(event)["gold"]["customer_value"]["state"] == "idle"
         assert world.counted()["DocumentsRefused"] == 1
     with pytest.raises(CannotCheckError, match="no accepted lineage document"):
         world.call({"days": ["2026-01-15"]})
@@ -909,9 +963,12 @@ def test_days_are_made_anew(world: GateWorld) -> None:
         world.call(event)
     documents = silver_is_made(world)
     gold_is_made(world, 0, 0)
-    assert world.call(event) == {"tables": {}, "gold": {"job_run_id": "jr_0", "state": "started"}}
+    assert world.call(event) == {
+        "tables": {},
+        "gold": {"customer_value": {"job_run_id": "jr_0", "state": "started"}},
+    }
     assert world.runs[0]["Arguments"] == {"--days": "2026-01-15,2026-01-16", **PINNED}
-    assert world.call(event)["gold"] == {"job_run_id": None, "state": "running"}
+    assert world.call(event)["gold"]["customer_value"] == {"job_run_id": None, "state": "running"}
     world.finish("gold")
     del world.objects["provenance", documents["customers"].receipt_key]
     with pytest.raises(CannotCheckError, match="has no receipt yet"):

@@ -5,8 +5,8 @@ mock_provider "aws" {
 variables {
   database    = "custody_test"
   description = "One row a customer."
-  location    = "s3://custody-test-processed-123456789012/tables/customers"
-  name        = "customers"
+  location    = "s3://custody-test-processed-123456789012/tables/devices"
+  name        = "devices"
 
   columns = [
     { name = "customer_id", type = "string", comment = "The customer's number." },
@@ -51,7 +51,7 @@ run "refuses_what_is_not_there" {
     columns     = [{ name = "Id", type = "int", comment = "" }]
     database    = "custody-test"
     description = ""
-    location    = "s3://custody-test-processed-123456789012/tables/customers/"
+    location    = "s3://custody-test-processed-123456789012/tables/devices/"
     name        = "Customers"
   }
 

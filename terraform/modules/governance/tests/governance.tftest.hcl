@@ -19,8 +19,8 @@ variables {
   }
 
   tables = {
-    customers = { excluded_columns = ["email", "first_name", "last_name"], row_filter = "country = 'DE'" }
-    orders    = { excluded_columns = ["email"] }
+    devices = { excluded_columns = ["email", "first_name", "last_name"], row_filter = "country = 'DE'" }
+    orders  = { excluded_columns = ["email"] }
   }
 }
 
@@ -49,14 +49,14 @@ run "opens_nothing_by_default" {
 run "filters_rows_and_columns" {
   assert {
     condition = { for table, filter in aws_lakeformation_data_cells_filter.this : table => filter.table_data[0].column_wildcard[0].excluded_column_names } == {
-      customers = tolist(["email", "first_name", "last_name"])
-      orders    = tolist(["email"])
-    } && aws_lakeformation_data_cells_filter.this["customers"].table_data[0].row_filter[0].filter_expression == "country = 'DE'"
-    error_message = "Columns that identify a person are excluded, and rows are filtered by a condition."
+      devices = tolist(["email", "first_name", "last_name"])
+      orders  = tolist(["email"])
+    } && aws_lakeformation_data_cells_filter.this["devices"].table_data[0].row_filter[0].filter_expression == "country = 'DE'"
+    error_message = "Columns that tell who somebody is are left out, and rows where a condition says so."
   }
 
   assert {
-    condition     = length(aws_lakeformation_data_cells_filter.this["customers"].table_data[0].row_filter[0].all_rows_wildcard) == 0 && length(aws_lakeformation_data_cells_filter.this["orders"].table_data[0].row_filter[0].all_rows_wildcard) == 1
+    condition     = length(aws_lakeformation_data_cells_filter.this["devices"].table_data[0].row_filter[0].all_rows_wildcard) == 0 && length(aws_lakeformation_data_cells_filter.this["orders"].table_data[0].row_filter[0].all_rows_wildcard) == 1
     error_message = "All rows only where no condition is given."
   }
 }
@@ -68,10 +68,10 @@ run "grants_by_name" {
       permissions = grant.permissions
       filter      = "${grant.data_cells_filter[0].database_name}.${grant.data_cells_filter[0].table_name}/${grant.data_cells_filter[0].name}"
       } } == {
-      "analyst/customers" = {
+      "analyst/devices" = {
         principal   = "arn:aws:iam::123456789012:role/custody-test-people-analyst"
         permissions = toset(["SELECT"])
-        filter      = "custody_test.customers/permitted"
+        filter      = "custody_test.devices/permitted"
       }
       "analyst/orders" = {
         principal   = "arn:aws:iam::123456789012:role/custody-test-people-analyst"
@@ -129,7 +129,7 @@ run "refuses_what_is_not_there" {
     deployers        = { apply = "apply" }
     filtered_readers = { analyst = "analyst" }
     locations        = {}
-    tables           = { customers = {} }
+    tables           = { devices = {} }
     writers          = { etl = "arn:aws:iam::123456789012:role/*" }
   }
   expect_failures = [
@@ -144,7 +144,7 @@ run "refuses_everybody" {
     administrators = ["arn:aws:iam::123456789012:root"]
     locations      = { gold = { arn = "custody-test-analytics", role_arn = "arn:aws:iam::123456789012:role/custody-test-lake-formation" } }
     readers        = { auditor = "arn:aws:iam::123456789012:root" }
-    tables         = { "customers;" = { excluded_columns = ["email"] } }
+    tables         = { "devices;" = { excluded_columns = ["email"] } }
   }
   expect_failures = [var.administrators, var.locations, var.readers, var.tables]
 }
@@ -153,7 +153,7 @@ run "refuses_a_filter_for_who_reads_all_and_a_condition_that_is_none" {
   command = plan
   variables {
     readers = { analyst = "arn:aws:iam::123456789012:role/custody-test-people-analyst" }
-    tables  = { customers = { row_filter = " " } }
+    tables  = { devices = { row_filter = " " } }
   }
   expect_failures = [var.readers, var.tables]
 }

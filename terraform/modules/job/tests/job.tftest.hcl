@@ -4,6 +4,7 @@ mock_provider "aws" {
 
 variables {
   code               = { bucket = "custody-test-artifacts-123456789012", folder = "./tests/glue", wheel_folder = "./tests/dist" }
+  contracts          = { it = "{\"table\": \"it\", \"meaning\": \"It.\"}" }
   key_arn            = "arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-4cde-8123-1234567890ab"
   log_retention_days = 90
   prefix             = "custody-test"

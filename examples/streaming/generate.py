@@ -1,6 +1,6 @@
-"""Make the streaming service's data, of any size, dirty on purpose: ``python -m scripts.demo.generate``.
+"""Make the streaming service's data, of any size, dirty on purpose.
 
-    python -m scripts.demo.generate --customers 100000 --events 1000000 --seed 1 -o build/data
+    python -m examples.streaming.generate --customers 100000 --events 1000000 --seed 1 -o build/data
 
 The same seed gives the same bytes. ``truth.json`` says what is dirty: for each file the number of rows, and
 for each reason how many of them must be rejected. Rows are written as they are generated; only the counts of
@@ -18,14 +18,24 @@ import io
 import json
 import random
 import sys
-from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
-from scripts.demo.sample_data import CUSTOMER_COLUMNS
+from scripts.demo.dataset import File, Truth
 
+CUSTOMER_COLUMNS = (
+    "customer_id",
+    "first_name",
+    "last_name",
+    "email",
+    "country",
+    "signup_date",
+    "last_login",
+    "total_orders",
+    "total_spent_usd",
+    "is_premium",
+)
 FIRST_DAY = date(2026, 1, 15)
 _FIRST = ("Amara", "Björn", "Chloé", "Dmitri", "Elif", "Fatou", "Goran", "Hana", "Inés", "Jun", "芽衣", "Zoë")
 _LAST = ("Okafor", "Svensson", "Lefèvre", "Ivanov", "Yılmaz", "Diallo", "Horvat", "Sato", "García", "O'Neil")
@@ -46,32 +56,13 @@ _INJECTIONS = (
 _TITLES = 400
 
 
-@dataclass(slots=True)
-class Truth:
-    """The number of rows of a file, and how many the ETL must reject for which reason."""
-
-    key: str
-    rows: int = 0
-    rejected: Counter[str] = field(default_factory=Counter)
-    repeated: int = 0
-    """Valid rows that repeat another row of the same file."""
-    size_bytes: int = 0
-
-    def as_document(self) -> dict[str, object]:
-        """The same for JSON."""
-        rejected = dict(sorted(self.rejected.items()))
-        return {
-            "key": self.key,
-            "rows": self.rows,
-            "rejected": rejected,
-            "repeated": self.repeated,
-            "size_bytes": self.size_bytes,
-        }
-
-
-Write = Callable[[bytes], object]
-File = tuple[Truth, Iterator[bytes]]
-"""A file: its truth, complete once all chunks were consumed, and the chunks."""
+def deliveries(rows: int, seed: int, dirt: float | None = 0.02) -> dict[str, Iterator[File]]:
+    """Yield so many events' files, and those of a tenth as many customers."""
+    customers = max(1, rows // 10)
+    return {
+        "customers": customer_files(customers, seed, dirt=dirt),
+        "viewing_events": event_files(rows, seed, customers, dirt=dirt),
+    }
 
 
 def customer_files(customers: int, seed: int, days: int = 2, dirt: float | None = 0.02) -> Iterator[File]:
@@ -321,7 +312,7 @@ def _chunks(lines: Iterator[bytes], truth: Truth) -> Iterator[bytes]:
 def main() -> int:
     """Write the files and ``truth.json`` into a folder."""
     parser = argparse.ArgumentParser(
-        prog="python -m scripts.demo.generate", description="Generate data, dirty on purpose."
+        prog="python -m examples.streaming.generate", description="Make data, dirty on purpose."
     )
     parser.add_argument("--customers", type=int, default=1_000)
     parser.add_argument("--events", type=int, default=10_000)

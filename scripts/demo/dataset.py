@@ -1,0 +1,69 @@
+"""What a data set brings to be shown with: ``<data set>/generate.py``, which makes files for its tables.
+
+It has one function, ``deliveries(rows, seed, dirt=0.02)``. That returns, by silver table, the files in the
+order in which they are delivered: of the largest table about so many rows, and the same each time for one
+seed. ``dirt`` is the share of rows that the contracts must reject; with ``None`` nothing is odd.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol, cast
+
+from scripts.toolchain.toolchain import ToolError
+
+GENERATOR = "generate.py"
+
+
+@dataclass(slots=True)
+class Truth:
+    """What a file holds: how many rows, and how many the ETL must reject for which reason."""
+
+    key: str
+    rows: int = 0
+    rejected: Counter[str] = field(default_factory=Counter)
+    repeated: int = 0
+    """Valid rows that are another row of the same file once more."""
+    size_bytes: int = 0
+
+    def as_document(self) -> dict[str, object]:
+        """The same for JSON."""
+        rejected = dict(sorted(self.rejected.items()))
+        return {
+            "key": self.key,
+            "rows": self.rows,
+            "rejected": rejected,
+            "repeated": self.repeated,
+            "size_bytes": self.size_bytes,
+        }
+
+
+File = tuple[Truth, Iterator[bytes]]
+"""A file: its truth, which is complete once its chunks are used up, and the chunks."""
+
+
+class Generator(Protocol):
+    """The module that makes a data set's files."""
+
+    def deliveries(self, rows: int, seed: int, dirt: float | None = 0.02) -> Mapping[str, Iterator[File]]:
+        """By silver table, its files."""
+        ...
+
+
+def load_generator(folder: Path) -> Generator | None:
+    """Load the generator of a data set; ``None`` if it has none. Raises ``ToolError`` if it is not one."""
+    path = folder / GENERATOR
+    if not path.is_file():
+        return None
+    spec = importlib.util.spec_from_file_location(f"generate_{folder.name}", path)
+    if spec is None or spec.loader is None:
+        raise ToolError(f"{path} cannot be loaded.")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    if not callable(getattr(module, "deliveries", None)):
+        raise ToolError(f"{path} has no function deliveries(rows, seed, dirt).")
+    return cast("Generator", module)

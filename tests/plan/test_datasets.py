@@ -1,0 +1,185 @@
+"""What is deployed of data sets: of the examples, of one that lies elsewhere, and of none."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from scripts.datasets import load_dataset
+from scripts.scan.known import Tree, known_plans
+from scripts.state.policies import Resource, policies, resources, roles, statements
+from scripts.terraform import SOURCE, Terraform
+from scripts.toolchain.toolchain import REPO, ToolError
+from tests.glue.test_contract import SMALL
+
+pytestmark = pytest.mark.xdist_group("plan")
+
+Plan = dict[str, Any]
+OF_TABLES = {
+    "aws_glue_job",
+    "aws_glue_data_quality_ruleset",
+    "aws_glue_security_configuration",
+    "aws_kinesis_firehose_delivery_stream",
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data set of one's own, outside of the repository."""
+    own = tmp_path_factory.mktemp("own data")
+    (own / "silver").mkdir()
+    (own / "silver" / "things.yaml").write_text(SMALL)
+    return own
+
+
+@pytest.fixture(scope="module")
+def plans(tmp_path_factory: pytest.TempPathFactory, folder: Path) -> dict[str, Plan]:
+    """``local`` with each of them; with every policy known where there is none, which takes longer."""
+    work = tmp_path_factory.mktemp("plans")
+    local, count = re.subn(
+        r"^datasets = .*$",
+        "datasets = []",
+        (SOURCE / "env" / "local.tfvars").read_text(),
+        flags=re.MULTILINE,
+    )
+    assert count == 1
+    (work / "none.tfvars").write_text(local)
+    named = {
+        "minimal": "examples/minimal",
+        "sensors": "examples/sensors",
+        "elsewhere": str(folder),
+    }
+    planned = known_plans([Tree("none", SOURCE, work / "none.tfvars")], work / "none", say=lambda _: None)
+    for name, path in named.items():
+        variables = {"datasets": [path]}
+        terraform = Terraform("local", work_dir=work / name, variables=variables, say=lambda _: None)
+        planned[name] = terraform.plan().document
+    return planned
+
+
+def of_type(plan: Plan, kind: str) -> list[Resource]:
+    return [resource for resource in resources(plan) if resource.type == kind]
+
+
+def tables(plan: Plan) -> set[str]:
+    found = of_type(plan, "aws_glue_catalog_table")
+    return {table.values["name"] for table in found if table.address.startswith("module.delta_table")}
+
+
+def test_without_a_data_set_there_is_evidence_alone(plans: dict[str, Plan]) -> None:
+    plan = plans["none"]
+    assert tables(plan) == set()
+    assert not [resource.address for resource in resources(plan) if resource.type in OF_TABLES]
+    functions = {function.values["function_name"] for function in of_type(plan, "aws_lambda_function")}
+    assert functions == {"custody-local-recorder"}
+    absent = {f"custody-local-{short}" for short in ("etl", "gate", "ingest")}
+    assert not absent & roles(plan).keys()
+    named = json.dumps([policy.document for policy in policies(plan)])
+    assert not [name for name in absent if f"role/{name}" in named]
+    given = json.dumps([policy.document for role in roles(plan).values() for policy in role.policies])
+    assert "glue:StartJobRun" not in given
+    assert "glue:GetJobRuns" not in given
+    assert "firehose:" not in given
+
+
+def test_no_policy_has_a_statement_about_nothing(plans: dict[str, Plan]) -> None:
+    """AWS takes no statement without a resource, but for a role's trust."""
+    for role in roles(plans["none"]).values():
+        for policy in role.policies:
+            for statement in statements(policy.document):
+                assert statement.get("Resource") or statement.get("NotResource"), (role, statement)
+
+
+def test_one_table_of_files_has_a_job_and_no_stream(plans: dict[str, Plan]) -> None:
+    plan = plans["minimal"]
+    assert tables(plan) == {"machines", "machines_rejected"}
+    assert [job.values["name"] for job in of_type(plan, "aws_glue_job")] == [
+        "custody-local-raw-to-processed-machines"
+    ]
+    assert of_type(plan, "aws_kinesis_firehose_delivery_stream") == []
+    assert "custody-local-ingest" not in roles(plan)
+
+
+def test_another_domain_has_all_of_it(plans: dict[str, Plan]) -> None:
+    plan, data_set = plans["sensors"], load_dataset(REPO / "examples" / "sensors")
+    rejected = {f"{table}_rejected" for table in data_set.silver}
+    assert tables(plan) == {*data_set.contracts, *rejected}
+    [stream] = of_type(plan, "aws_kinesis_firehose_delivery_stream")
+    assert stream.values["name"] == "custody-local-readings"
+    arguments = {job.values["name"]: job.values["default_arguments"] for job in of_type(plan, "aws_glue_job")}
+    assert arguments["custody-local-processed-to-analytics-site-days"]["--table"] == "site_days"
+    assert len(arguments) == len(data_set.contracts)
+    contracts = {
+        Path(stored.values["key"]).stem: json.loads(stored.values["content"])
+        for stored in of_type(plan, "aws_s3_object")
+        if stored.values["key"].startswith("glue/quality/")
+    }
+    assert contracts.keys() == data_set.contracts.keys()
+    for table, contract in data_set.gold.items():
+        assert contracts[table]["sql"] == contract.sql
+
+
+def test_a_ruleset_says_the_contract_in_dqdl(plans: dict[str, Plan]) -> None:
+    [ruleset] = of_type(plans["elsewhere"], "aws_glue_data_quality_ruleset")
+    assert ruleset.values["ruleset"] == (
+        "Rules = [\n"
+        '    IsPrimaryKey "id",\n'
+        '    IsComplete "id",\n'
+        '    ColumnValues "id" matches "^([A-Z]{3})$",\n'
+        '    ColumnValues "size" >= 1 where "size is not null",\n'
+        '    ColumnValues "size" <= 9 where "size is not null",\n'
+        '    ColumnValues "kind" in [ "a", "b" ] where "kind is not null",\n'
+        '    ColumnLength "kind" <= 1 where "kind is not null",\n'
+        '    IsComplete "made",\n'
+        '    ColumnValues "made" >= "2020-01-01",\n'
+        "    RowCount >= 10,\n"
+        '    Completeness "size" >= 0.5\n'
+        "]\n"
+    )
+
+
+GOLD = """\
+table: sizes
+meaning: Sizes.
+inputs: [{table: things}]
+key: [id]
+columns: [{name: id, type: string, required: true, meaning: Its name.}]
+"""
+
+
+def refused(datasets: dict[Path, dict[str, str]], work_dir: Path) -> str:
+    """What a plan says of folders with these files."""
+    for folder, files in datasets.items():
+        folder.mkdir()
+        for name, text in files.items():
+            (folder / name).parent.mkdir(exist_ok=True)
+            (folder / name).write_text(text)
+    variables = {"datasets": [str(folder) for folder in datasets]}
+    terraform = Terraform("local", work_dir=work_dir, variables=variables, say=lambda _: None)
+    with pytest.raises(ToolError) as caught:
+        terraform.plan()
+    return " ".join(str(caught.value).split())
+
+
+def test_a_plan_tells_what_is_missing(tmp_path: Path) -> None:
+    folders: dict[Path, dict[str, str]] = {
+        tmp_path / "empty": {},
+        tmp_path / "whole": {"silver/things.yaml": SMALL},
+        tmp_path / "other": {"silver/things.yaml": SMALL, "gold/sizes.yaml": GOLD},
+    }
+    said = refused(folders, tmp_path / "work")
+    assert "A folder in datasets has no silver/<table>.yaml" in said
+    assert "datasets has two contracts of one table" in said
+    assert "A gold table in datasets has no SELECT" in said
+
+
+def test_a_plan_tells_what_is_wrong_in_which_file(tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    files = {"silver/things.yaml": SMALL, "gold/sizes.yaml": GOLD, "gold/sizes.sql": "SELECT id FROM other"}
+    said = refused({own: files}, tmp_path / "work")
+    assert said == f"{own}/gold/sizes.sql: reads other, which the contract does not name in inputs."
+    assert not (tmp_path / "work" / "plan").exists(), "there is nothing to apply"
