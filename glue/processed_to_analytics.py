@@ -5,9 +5,9 @@
     --analytics s3://…       the folder of gold tables
     --contracts s3://…       the folder of contracts, <table>.json
     --code_sha256 …          the digest of the wheel and of this script, for the lineage
-    --days 2026-01-15,…      optional: make these days anew, instead of those that changed
-    --versions table@N,…     make it from these versions of its inputs (the gate names those whose lineage
-                             counts); without them, from the newest
+    --days 2026-01-15,…      optional: make these days again, instead of the days that changed
+    --versions table@N,…     make it from these versions of its inputs (the gate names those with accepted
+                             lineage); without them, from the newest
     --JOB_RUN_ID …           Glue gives it
 
 It ends with status 1 and one sentence, which Glue shows as the run's error, if nothing could be published.

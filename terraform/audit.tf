@@ -4,7 +4,7 @@ locals {
   # All buckets except those that hold logs: logging the delivery of logs would never end.
   logged_buckets = toset(["analytics", "artifacts", "athena-results", "processed", "provenance", "raw-data"])
 
-  # Who had a function run is the trail's to say.
+  # The trail says who invoked a function.
   logged_functions = concat(["recorder"], local.has_tables ? ["gate"] : [], var.warehouse == null ? [] : ["rotator"])
 }
 

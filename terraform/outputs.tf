@@ -24,7 +24,7 @@ output "jobs" {
 }
 
 output "keys" {
-  description = "Key ARNs by short name. signing is the key that signs now."
+  description = "Key ARNs by short name. signing is the current signing key."
   value = merge(
     {
       alerts     = module.alerts.key_arn

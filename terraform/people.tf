@@ -15,7 +15,7 @@ data "aws_iam_policy_document" "people_producer" {
     resources = ["${local.bucket_arns["raw-data"]}/incoming/*"]
   }
 
-  # It takes no right to a key: what waits is encrypted by Firehose, under its own grant.
+  # No permission on a key is needed: Firehose encrypts buffered records under its own grant.
   dynamic "statement" {
     for_each = local.has_streams ? ["streams"] : []
 
@@ -70,7 +70,7 @@ data "aws_iam_policy_document" "people_data_engineer" {
     resources = [for short in ["analytics", "processed"] : local.bucket_arns[short]]
   }
 
-  # What is withheld is released or given up by a decision, which is evidence like any object (custody.gate.decisions).
+  # Withheld objects are released or dismissed by a decision, which is evidence like any object (custody.gate.decisions).
   dynamic "statement" {
     for_each = local.has_tables ? ["tables"] : []
 
@@ -91,7 +91,7 @@ data "aws_iam_policy_document" "people_data_engineer" {
     }
   }
 
-  # Not glue:StartJobRun, by which a caller chooses the code that runs in the job's name.
+  # Not glue:StartJobRun: its caller chooses the code that runs with the job's role.
   dynamic "statement" {
     for_each = local.has_tables ? ["tables"] : []
 

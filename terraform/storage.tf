@@ -8,7 +8,7 @@ locals {
   lake_sole_writers = {
     analytics = {}
     processed = !local.has_tables ? {} : {
-      # What a job may read is the gate's to say.
+      # The gate decides what a job may read.
       "manifests/" = { principals = [local.role_arns["gate"]], writes = "once" }
       # Data engineers decide about withheld objects. If there is no such persona, nobody can: the gate's own policies do not
       # allow it to write here.

@@ -226,7 +226,7 @@ class Demo:
 
 
 def run(console: Console, datasets: Sequence[str]) -> None:
-    """Run every step; raises at the first that does not go as it must."""
+    """Run every step; raises at the first failure."""
     watch = Stopwatch(console)
     shutil.rmtree(WORK, ignore_errors=True)
     WORK.mkdir(parents=True)
@@ -279,7 +279,7 @@ def _stop(*_: object) -> NoReturn:
 
 
 def main() -> int:
-    """Run the demonstration: 0 all as it must be, 1 not, 130 interrupted."""
+    """Run the demonstration: 0 succeeded, 1 failed, 130 interrupted."""
     parser = argparse.ArgumentParser(prog="python -m scripts.demo", description="Show all of it, here.")
     parser.add_argument("datasets", nargs="*", help="folders to deploy instead of those of local.tfvars")
     options = parser.parse_args()

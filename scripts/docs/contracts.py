@@ -49,7 +49,7 @@ def _table(contract: Contract) -> Iterator[str]:
             "are kept in `extra`" if contract.source.unknown_columns == "keep" else "have their rows rejected"
         )
         yield f"From `raw-data`, `{contract.source.prefix}`, {contract.source.format}."
-        yield f"Of several rows with one key, that of {which} stays. Fields that are not listed {fields}."
+        yield f"Of several rows with one key, that of {which} is kept. Fields that are not listed {fields}."
     else:
         made_of = (f"`{item.table}`" + (f" by `{item.by}`" if item.by else "") for item in contract.inputs)
         yield f"Made of {', '.join(made_of)}."

@@ -34,9 +34,9 @@ class Deployment:
     unfinished_apply: str | None = None
     """When the last apply or destroy started, if it has not succeeded (RFC 3339)."""
     management_trail_arn: str = ""
-    """The trail that logs the account's management writes; empty, as in a file of before: ``trail_arn``."""
+    """The trail that logs the account's management write events; empty, as in older files: ``trail_arn``."""
     tables: dict[str, list[str]] = field(default_factory=dict)
-    """Table → the tables it is made from: none for one of raw objects. Not in a file of before."""
+    """Table → the tables it is made from, none for one made from raw objects; empty, as in older files."""
 
     def is_recorded(self, bucket: str, key: str) -> bool:
         """Whether an object with this key must have a receipt."""
@@ -115,10 +115,10 @@ def _is_arn(value: object) -> bool:
 
 _MAX_MINUTES = 24 * 60
 _KINDS: dict[str, tuple[Callable[[object], bool], str]] = {
-    "str": (_is_name, "text"),
-    "str | None": (_is_name, "text"),
-    "int": (_is_minutes, "whole number of minutes, 1 to a year"),
-    "dict[str, str]": (_are_names, "map of names"),
-    "dict[str, list[str]]": (_are_prefixes, "map of lists of texts"),
+    "str": (_is_name, "a text"),
+    "str | None": (_is_name, "a text"),
+    "int": (_is_minutes, "a whole number of minutes, 0 to 1440"),
+    "dict[str, str]": (_are_names, "a map of names"),
+    "dict[str, list[str]]": (_are_prefixes, "a map of lists of texts"),
 }
 _ARN = (_is_arn, "an ARN")

@@ -7,7 +7,7 @@ region       = "<your-region>"
 # The data sets that tables are made of. Yours may lie anywhere: name its folder, by an absolute path outside of this one.
 datasets = ["examples/streaming"]
 
-# Who runs Terraform. The output variables of terraform/bootstrap has this and permissions_boundaries, to paste here.
+# The role that runs Terraform. Paste this and permissions_boundaries from the output variables of terraform/bootstrap.
 operators = {
   deploy = ["<arn-of-your-plan-role>", "<arn-of-your-apply-role>"]
 }

@@ -7,7 +7,7 @@ skip_account_checks = true
 
 datasets = ["examples/streaming"]
 
-# One person is everybody here.
+# One user has every persona here.
 operators = {
   data   = ["arn:aws:iam::123456789012:user/operator"]
   deploy = ["arn:aws:iam::123456789012:user/operator"]

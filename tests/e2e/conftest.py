@@ -72,7 +72,7 @@ class Made:
 
 
 def drop_customer(pipeline: Pipeline, key: str, customer_id: str) -> ObjectVersion:
-    """Drop a file of one customer under ``key``."""
+    """Upload a file of one customer under ``key``."""
     body = accounts_csv(1, seed=1).replace(b"C00001", customer_id.encode())
     bucket = pipeline.deployment.buckets["raw-data"]
     answer = pipeline.client("s3").put_object(Bucket=bucket, Key=key, Body=body)

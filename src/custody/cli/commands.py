@@ -133,8 +133,8 @@ def lineage(
         str,
         typer.Argument(
             metavar="TARGET",
-            help="A table or a version of it: orders, orders@12. Or s3:// of a raw object, "
-            "perhaps with ?versionId=ID, of a table's folder, or of a file in it.",
+            help="A table or a version of it: orders, orders@12. Or the s3:// URI of a raw "
+            "object (optionally with ?versionId=ID), of a table's folder, or of a file in it.",
         ),
     ],
     *,

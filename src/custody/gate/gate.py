@@ -1,10 +1,10 @@
 """The gate: jobs get only object versions with valid receipts.
 
-``Gate.run`` answers one call. For each silver table it hands out what is new and proven in a manifest, tells
-what it withholds, and starts the table's job with the oldest manifest that is not done. A gold table's job is
-started when one of its own inputs has moved on, of the newest versions whose lineage documents count
-(``custody.gate.lineages``); a silver table without any holds up what is made of it, and nothing else. Every
-step can be taken again, and by two gates at once.
+``Gate.run`` handles one invocation. For each silver table it writes a manifest of new verified versions,
+reports what it withholds, and starts the table's job with the oldest manifest that is not done. It starts a
+gold table's job when one of the table's own inputs is newer, with the newest versions whose lineage documents
+are accepted (``custody.gate.lineages``); a silver table without rows holds up only what is made from it.
+Every step can be repeated, and by two gates at once.
 """
 
 from __future__ import annotations
@@ -336,7 +336,7 @@ class Gate:
             gold = call.lineages.newest(table_uri(settings.analytics_tables, name))
         except NotRecordedError as error:
             if not by_schedule:
-                raise  # so that AWS Lambda calls again
+                raise  # so that AWS Lambda retries
             self._logger.info("GoldWaits", extra={"table": name, "reason": error.message})
             return idle
         if absent := [each for each, made in inputs.items() if not made]:
