@@ -360,7 +360,7 @@ class Gate:
         inputs = self._inputs(name, call)
         if absent := [each for each, made in inputs.items() if not made]:
             raise UsageError(
-                f"The table cannot be made: {', '.join(absent)} has no lineage document that counts."
+                f"The table cannot be made: {', '.join(absent)} has no accepted lineage document."
             )
         arguments = {"--days": ",".join(day.isoformat() for day in days), **_versions(inputs)}
         return self._start(Job(self._glue, self._settings.gold[name].job), arguments)

@@ -872,7 +872,7 @@ def test_gold_is_made_again_only_if_silver_has_moved_on(world: GateWorld) -> Non
     assert world.call(silver_done())["gold"]["customer_value"]["state"] == "idle"
     assert world.call()["gold"]["customer_value"]["state"] == "idle"
     world.publish("processed", "viewing_events", "ef" * 32)
-    # the schedule sees to what no event told, as when gold was running at that time
+    # the schedule handles what events missed, such as when gold was running
     assert world.call()["gold"]["customer_value"]["state"] == "started"
     world.finish("gold")
     gold_is_made(world, 0, 1)
