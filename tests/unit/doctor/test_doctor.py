@@ -299,7 +299,7 @@ def test_a_trail_of_another_region_alone_hears_nothing_here(cloud: Cloud) -> Non
 def test_the_last_run_of_each_job_is_told(cloud: Cloud) -> None:
     assert (
         check(cloud)["jobs"].detail
-        == "processed-to-analytics-customer-value never ran yet; raw-to-processed-customers never ran yet"
+        == "processed-to-analytics-customer-value has not run yet; raw-to-processed-customers has not run yet"
     )
     run(cloud, "FAILED", "first")
     run(cloud, "RUNNING", "")
