@@ -73,8 +73,10 @@ def known_plans(
     shutil.rmtree(work, ignore_errors=True)
     root = work / "source" / "terraform"
     (root / "env").mkdir(parents=True)
-    for name in BESIDE:
-        (root.parent / name).symlink_to(trees[0].source.parent / name)
+    beside = [tree.source.parent / name for name in BESIDE for tree in trees]
+    for folder in beside:
+        if folder.exists() and not (root.parent / folder.name).exists():  # a tree of before may lack one
+            (root.parent / folder.name).symlink_to(folder)
     providers = dict(_lay_out(tree, root) for tree in trees)
     (root / "providers.tf.json").write_text(json.dumps({"provider": {"aws": list(providers.values())}}))
     (root / "env" / f"{LOCAL}.tfvars").touch()
