@@ -71,6 +71,11 @@ output "roles" {
 output "streams" {
   description = "Names of the Firehose streams by short name."
   value       = { for short, stream in module.stream : short => stream.name }
+
+  precondition {
+    condition     = var.stream.parquet == null || length(local.streamed_tables) < 2
+    error_message = "stream.parquet is by the columns of one Glue table, and datasets has ${length(local.streamed_tables)} streams: leave it out."
+  }
 }
 
 output "tables" {

@@ -542,11 +542,6 @@ variable "stream" {
     condition     = var.stream.freshness_seconds > var.stream.buffering_seconds
     error_message = "stream.freshness_seconds must be more than stream.buffering_seconds: records may always wait that long."
   }
-
-  validation {
-    condition     = var.stream.parquet == null || length(local.streamed_tables) < 2
-    error_message = "stream.parquet is by the columns of one Glue table, and datasets has ${length(local.streamed_tables)} streams: leave it out."
-  }
 }
 
 variable "tags" {
