@@ -175,7 +175,7 @@ def test_an_object_that_is_replaced_or_gone_is_not_processed(
         raw_to_processed.run(
             silver_arguments(gate(s3, "customers", *entries)), lambda: session[0], s3, session[1]
         )
-    for day, what in zip(days, ("holds", "is gone", "is gone"), strict=False):
+    for day, what in zip(days, ("has", "no longer exists", "no longer exists"), strict=False):
         assert re.search(rf"{day}\?versionId=[^ ;]+ {what}", str(caught.value))
     assert {row["customer_id"] for row in rows("processed/tables/customers")} & {
         f"C{number:05d}" for number in range(7, 11)

@@ -28,24 +28,24 @@ def test_thresholds_that_are_just_met() -> None:
 @pytest.mark.parametrize(
     ("counts", "present", "unread", "sentences"),
     [
-        (Counts(9, 9), (9, 9), "0", ["row_count at least 10 is wanted, 9 found"]),
-        (Counts(100, 89, 11), (89, 89), "0", ["rejected_ratio at most 0.10 is wanted, 0.1100 found"]),
-        (Counts(100, 99, 1), (99, 99), "0.6", ["rejected_ratio at most 0.10 is wanted, 0.6000 found"]),
+        (Counts(9, 9), (9, 9), "0", ["row_count at least 10 is required, found 9"]),
+        (Counts(100, 89, 11), (89, 89), "0", ["rejected_ratio at most 0.10 is required, found 0.1100"]),
+        (Counts(100, 99, 1), (99, 99), "0.6", ["rejected_ratio at most 0.10 is required, found 0.6000"]),
         (
             Counts(10**6, 0, 100_001),
             (0, 0),
             "0",
-            ["row_count at least 10 is wanted, 0 found"] * 1
-            + ["rejected_ratio at most 0.10 is wanted, 0.1000 found"],
+            ["row_count at least 10 is required, found 0"] * 1
+            + ["rejected_ratio at most 0.10 is required, found 0.1000"],
         ),
-        (Counts(100, 100), (79, 100), "0", ["completeness of email at least 0.80 is wanted, 0.7900 found"]),
+        (Counts(100, 100), (79, 100), "0", ["completeness of email at least 0.80 is required, found 0.7900"]),
         (
             Counts(100, 100),
             (0, 0),
             "0",
             [
-                "completeness of email at least 0.80 is wanted, 0.0000 found",
-                "completeness of last_login at least 0.5 is wanted, 0.0000 found",
+                "completeness of email at least 0.80 is required, found 0.0000",
+                "completeness of last_login at least 0.5 is required, found 0.0000",
             ],
         ),
     ],

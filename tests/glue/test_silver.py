@@ -260,7 +260,7 @@ def spoil(raw: Raw, entry: Entry) -> str:
     body = b"".join(customers(customer(8), customer(9)))
     (raw.folder / entry.version.version_id).write_bytes(body)
     wanted = f"{entry.size_bytes} bytes with {entry.sha256}"
-    return f"holds {len(body)} bytes with SHA-256 {hashlib.sha256(body).hexdigest()}, not {wanted}"
+    return f"has {len(body)} bytes with SHA-256 {hashlib.sha256(body).hexdigest()}, not {wanted}"
 
 
 def refused_by(lake: Lake, entries: list[Entry], raw: Raw) -> tuple[str, dict[str, Any]]:
@@ -279,13 +279,13 @@ def test_what_is_not_the_manifests_is_refused_by_name_and_the_rest_is_published(
     (raw.folder / gone.version.version_id).unlink()
     sentence, document = refused_by(lake, [good, changed, gone], raw)
     assert sentence == (
-        "2 of 3 object versions of the manifest are not what it says, and nothing of them was used: "
-        f"{changed.version.uri} {reason}; {gone.version.uri} is gone. All others are published. Find out who "
-        "changed them; deliver what is still wanted anew."
+        "2 of 3 object versions of the manifest are not what it says, and none of their rows were used: "
+        f"{changed.version.uri} {reason}; {gone.version.uri} no longer exists. All others are published. Find out who "
+        "changed them; upload again what is still needed."
     )
     assert [(item["key"], item["sha256"], item["reason"]) for item in document["refused"]] == [
         (changed.version.key, changed.sha256, reason),
-        (gone.version.key, gone.sha256, "is gone"),
+        (gone.version.key, gone.sha256, "no longer exists"),
     ]
     assert [item["key"] for item in document["inputs"]] == [good.version.key]
     assert document["counts"] == {"rows": 1, "valid": 1, "rejected": 0, "duplicates": 0}
@@ -376,8 +376,8 @@ def test_an_object_that_misses_a_threshold_is_withheld_whole(lake: Lake, raw: Ra
         "size_bytes": bad.size_bytes,
         "rows": 2,
         "rejected": 1,
-        "reason": "rejected_ratio at most 0.20 is required, 0.5000 found. "
-        "Most were rejected for: country:not_allowed (1).",
+        "reason": "rejected_ratio at most 0.20 is required, found 0.5000. "
+        "Most common reasons for rejection: country:not_allowed (1).",
     }
     assert [item["key"] for item in document["inputs"]] == [good.version.key]
     assert document["counts"] == {"rows": 20, "valid": 20, "rejected": 0, "duplicates": 0}
@@ -589,7 +589,7 @@ def test_a_column_of_another_type_is_refused(lake: Lake, raw: Raw) -> None:
     )
     later = raw.put(f"{CUSTOMERS}2026-01-13.csv", customers(customer(1)))
     with pytest.raises(
-        UsageError, match=r"column total_orders of .* is of type bigint, the contract says decimal"
+        UsageError, match=r"column total_orders of .* has the type bigint, the contract says decimal"
     ):
         process(lake, [later], raw, other)
 
