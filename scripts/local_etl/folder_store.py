@@ -54,4 +54,4 @@ class OpenFile:
         try:
             return Path(self.folder, name).open("rb")
         except FileNotFoundError as error:
-            raise UnfitError("is gone") from error
+            raise UnfitError("no longer exists") from error
