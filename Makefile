@@ -15,7 +15,7 @@ help: ## list the targets
 setup: ## install everything locally, checked by locked hashes (the other targets do it themselves)
 	@$(PYTHON) -m scripts.toolchain.setup
 
-demo: build ## the whole pipeline on this machine: deploy, drop, record, verify, tamper, report; DATASET=<folder> for yours
+demo: build ## run the whole pipeline on this machine: deploy, upload, record, verify, tamper, report; DATASET=<folder> for your data
 	@$(RUN) scripts.demo $(if $(DATASET),"$(DATASET)")
 
 build: setup ## build the wheel and the functions' zips
@@ -73,7 +73,7 @@ doctor: setup ## show which stage of ENV is broken, if any
 bench: build ## run the benchmarks: build/bench.json
 	@$(RUN) scripts.bench
 
-docs: ## what is written from code and data: READMEs of terraform/, docs/, dictionaries; DATASET=<folder>: its dictionary alone
+docs: ## generate documentation from code and data; DATASET=<folder>: only that data set's dictionary
 ifdef DATASET
 	@$(PYTHON) -m scripts.toolchain.setup
 	@$(RUN) scripts.docs.contracts "$(DATASET)"
