@@ -36,7 +36,11 @@ def test_make_writes_its_dictionary(tmp_path: Path) -> None:
     (commands,) = blocks("sh")
     assert "make docs DATASET=/data/machines" in commands
     shown = subprocess.run(
-        ["make", "-n", "docs", f"DATASET={own}"], cwd=REPO, capture_output=True, text=True, check=True
+        ["make", "-n", "--no-print-directory", "docs", f"DATASET={own}"],
+        cwd=REPO,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     recipe = shown.stdout.splitlines()[-1].replace('"', "").split()
     assert recipe[0].endswith("python")

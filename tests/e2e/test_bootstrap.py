@@ -191,6 +191,6 @@ def test_an_environment_with_placeholders_is_refused(
     monkeypatch.setattr("sys.argv", ["bootstrap", "--env", "dev"])
     assert main() == 2
     assert re.match(
-        r"terraform/bootstrap/env/dev\.tfvars:\d+ still holds <[^>]+>: fill it in first\.\n",
+        r"terraform/bootstrap/env/dev\.tfvars:\d+ still has <[^>]+>: fill it in first\.\n",
         capsys.readouterr().err,
     )

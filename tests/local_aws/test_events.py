@@ -352,7 +352,10 @@ def test_what_a_target_is_given(target: dict[str, Any], text: str) -> None:
     ("target", "error"),
     [
         ({"InputPath": "$..jobName"}, "is no JSON path"),
-        ({"InputTransformer": {"InputTemplate": "Job without quotes"}}, "makes no JSON: Job without quotes"),
+        (
+            {"InputTransformer": {"InputTemplate": "Job without quotes"}},
+            "does not produce JSON: Job without quotes",
+        ),
     ],
 )
 def test_what_no_target_can_be_given(target: dict[str, Any], error: str) -> None:

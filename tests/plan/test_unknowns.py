@@ -110,6 +110,7 @@ def test_all_other_outputs_are_known(plan: PlanDocument) -> None:
         "region",
         "roles",
         "streams",
+        "tables",
         "topic_arn",
         "trail_arn",
         "watermark_minutes",

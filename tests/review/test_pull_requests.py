@@ -83,7 +83,7 @@ def people(*names: str) -> Edit:
 
     def edit(plan: Plan) -> Plan:
         module = 'module.people_role["analyst"]'
-        copied(plan, "module.etl_role", module, ("-etl", "-people-analyst"))
+        copied(plan, "module.etl_role[0]", module, ("-etl", "-people-analyst"))
         (role,) = each(plan, "aws_iam_role", module)
         users = [f"arn:aws:iam::123456789012:user/{name}" for name in names]
         trust = {"Sid": "People", "Effect": "Allow", "Principal": {"AWS": users}, "Action": "sts:AssumeRole"}
@@ -124,7 +124,7 @@ def new_bucket(plan: Plan) -> Plan:
 
 
 def new_module(plan: Plan) -> Plan:
-    return copied(plan, "module.ingest_role", "module.helper_role", ("-ingest", "-helper"))
+    return copied(plan, "module.ingest_role[0]", "module.helper_role", ("-ingest", "-helper"))
 
 
 def role_renamed(plan: Plan) -> Plan:

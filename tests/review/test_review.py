@@ -13,6 +13,7 @@ import pytest
 
 from scripts.review.__main__ import main
 from scripts.state.applied import tree_key
+from scripts.terraform import BESIDE
 from scripts.toolchain.toolchain import REPO
 from tests.review.documents import planned, policy, resource, role, state, statement
 
@@ -172,7 +173,7 @@ def test_a_commit_that_gives_the_etl_role_the_receipts_is_refused_and_its_revers
 ) -> None:
     """Both sides really applied; the second review finds both states kept."""
     tree = tmp_path / "tree"
-    for folder in ("glue", "sql", "terraform"):
+    for folder in (*BESIDE, "terraform"):
         shutil.copytree(
             REPO / folder, tree / folder, ignore=shutil.ignore_patterns(".terraform", "*.tfstate*")
         )
