@@ -280,8 +280,8 @@ def test_what_is_not_the_manifests_is_refused_by_name_and_the_rest_is_published(
     sentence, document = refused_by(lake, [good, changed, gone], raw)
     assert sentence == (
         "2 of 3 object versions of the manifest are not what it says, and none of their rows were used: "
-        f"{changed.version.uri} {reason}; {gone.version.uri} no longer exists. All others are published. Find out "
-        "who changed them; upload again what is still needed."
+        f"{changed.version.uri} {reason}; {gone.version.uri} no longer exists. All others are published. "
+        "Find out who changed them; upload again what is still needed."
     )
     assert [(item["key"], item["sha256"], item["reason"]) for item in document["refused"]] == [
         (changed.version.key, changed.sha256, reason),
