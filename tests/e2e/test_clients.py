@@ -35,6 +35,7 @@ from scripts.toolchain import node
 from scripts.toolchain.setup import CLIENTS, set_up_clients
 from scripts.toolchain.toolchain import REPO
 from tests.e2e.conftest import Made
+from tests.support.aws_cli import AWS_CLI
 from tests.support.tls_front import tls_front
 
 pytestmark = pytest.mark.xdist_group("pipeline")
@@ -138,14 +139,14 @@ class Uploads:
                 assert found is not None
                 return [str(found.program), str(HERE / "upload.mjs"), *place]
             case "aws s3 cp":
-                return ["aws", "s3", "cp", "--no-progress", *sse, str(file), f"s3://{self.bucket}/{key}"]
+                return [*AWS_CLI, "s3", "cp", "--no-progress", *sse, str(file), f"s3://{self.bucket}/{key}"]
             case "aws s3 sync":
                 to = f"s3://{self.bucket}/{key.rpartition('/')[0]}/"
-                return ["aws", "s3", "sync", "--no-progress", *sse, str(file.parent), to]
+                return [*AWS_CLI, "s3", "sync", "--no-progress", *sse, str(file.parent), to]
             case "aws s3api put-object":
                 encrypted = ["--server-side-encryption", encryption] if encryption else []
                 where = ["--bucket", self.bucket, "--key", key, "--body", str(file)]
-                return ["aws", "s3api", "put-object", *where, *encrypted]
+                return [*AWS_CLI, "s3api", "put-object", *where, *encrypted]
             case "curl, presigned URL":
                 more = {"ServerSideEncryption": encryption} if encryption else {}
                 url = self.signer(client).generate_presigned_url(
@@ -247,7 +248,7 @@ def test_no_presigned_url_and_no_checksum_is_bent(uploads: Uploads) -> None:
     assert b"AWS4-HMAC-SHA256" in requests.put(old, data=b"x", timeout=30).content
     wrong = subprocess.run(
         [
-            *("aws", "s3api", "put-object", "--bucket", uploads.bucket, "--key", "incoming/clients/a"),
+            *(*AWS_CLI, "s3api", "put-object", "--bucket", uploads.bucket, "--key", "incoming/clients/a"),
             *("--checksum-sha256", b64encode(sha256(b"").digest()).decode()),
             *("--body", str(uploads.folder / "aws-s3-cp" / "small.csv")),
         ],

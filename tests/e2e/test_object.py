@@ -17,6 +17,7 @@ import pytest
 from custody.evidence.objects import ObjectVersion
 from scripts.demo.pipeline import Landed, Pipeline
 from tests.e2e.conftest import tamper
+from tests.support.aws_cli import AWS_CLI
 
 pytestmark = pytest.mark.xdist_group("pipeline")
 
@@ -172,7 +173,7 @@ def test_the_doctor_finds_every_stage_well(pipeline: Pipeline, landed: list[Land
 def test_awss_own_tool_accepts_the_trail(pipeline: Pipeline, landed: list[Landed]) -> None:
     done = subprocess.run(
         [
-            *("aws", "cloudtrail", "validate-logs", "--verbose"),
+            *(*AWS_CLI, "cloudtrail", "validate-logs", "--verbose"),
             *("--trail-arn", pipeline.deployment.trail_arn),
             *("--region", pipeline.deployment.region),
             *("--start-time", "2020-01-01T00:00:00Z"),

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import subprocess
-import sys
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -18,8 +17,8 @@ from botocore.exceptions import ClientError
 
 from scripts.local_aws import LocalAws
 from tests.local_aws.account import ACCOUNT, Account, eventually
+from tests.support.aws_cli import AWS_CLI
 
-AWS_CLI = Path(sys.executable).with_name("aws")
 FILE = re.compile(
     r"AWSLogs/123456789012/CloudTrail/us-east-1/\d{4}/\d\d/\d\d/"
     r"123456789012_CloudTrail_us-east-1_\d{8}T\d{4}Z_[0-9A-Za-z]{16}\.json\.gz"
@@ -390,7 +389,7 @@ def validate_logs(trail: Trail, server: LocalAws) -> subprocess.CompletedProcess
     since = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
     return subprocess.run(
         [
-            AWS_CLI,
+            *AWS_CLI,
             "cloudtrail",
             "validate-logs",
             "--trail-arn",

@@ -108,7 +108,7 @@ def s3cmd(bucket: str, key: str, file: str, encryption: str) -> None:
     command += [f"--access_token={os.environ['AWS_SESSION_TOKEN']}"]
     command += ["--server-side-encryption"] if encryption else []
     program = Path(sys.executable).with_name("s3cmd")
-    subprocess.run([program, *command, "put", file, f"s3://{bucket}/{key}"], check=True)
+    subprocess.run([sys.executable, program, *command, "put", file, f"s3://{bucket}/{key}"], check=True)
 
 
 def obstore(bucket: str, key: str, file: str, encryption: str) -> None:
