@@ -86,12 +86,16 @@ def check_datasets(names: Iterable[str]) -> None:
 def contract_text(path: Path) -> str:
     """A contract as the jobs get it: JSON, with the SELECT of a gold table in it."""
     try:
-        document = yaml.safe_load(path.read_text())
+        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except RecursionError as error:
+        raise ToolError(f"{path} is nested too deep.") from error
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise ToolError(f"{path} is not YAML: {' '.join(str(error).split())}.") from error
     if path.parent.name == GOLD and isinstance(document, dict):
         try:
-            document["sql"] = path.with_suffix(".sql").read_text()
+            document["sql"] = path.with_suffix(".sql").read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise ToolError(f"{path.with_suffix('.sql')} is not UTF-8: {error}.") from error
         except OSError as error:
             raise ToolError(
                 f"{path} has no SELECT beside it: {path.with_suffix('.sql')} is missing."
@@ -117,6 +121,9 @@ def _problems(contract: Contract) -> Iterator[str]:
     """What is wrong with a SELECT, sentence by sentence."""
     try:
         statements = sqlglot.parse(str(contract.sql), dialect="spark")
+    except RecursionError:
+        yield "is nested too deep."
+        return
     except sqlglot.errors.SqlglotError as error:
         found = getattr(error, "errors", None) or [{"description": str(error), "line": "?"}]
         yield f"is not Spark SQL: {found[0]['description']} (line {found[0]['line']})."

@@ -82,6 +82,29 @@ def test_what_is_wrong_is_named_with_its_file(
     assert str(own / Path(file).parent) in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("file", "content", "sentence"),
+    [
+        ("silver/sites.yaml", b"\xff", "sites.yaml is not YAML"),
+        ("silver/sites.yaml", b"[" * 2000, "sites.yaml is nested too deep"),
+        ("gold/site_days.sql", b"SELECT \xff", "site_days.sql is not UTF-8"),
+        (
+            "gold/site_days.sql",
+            b"SELECT " + b"(" * 3000 + b"1" + b")" * 3000,
+            "site_days.sql: is nested too deep",
+        ),
+        ("gold/site_days.sql", b"", "is not one SELECT"),
+    ],
+    ids=["yaml encoding", "yaml depth", "sql encoding", "sql depth", "empty"],
+)
+def test_what_cannot_be_read_is_named(file: str, content: bytes, sentence: str, tmp_path: Path) -> None:
+    own = Path(shutil.copytree(REPO / "examples" / "sensors", tmp_path / "own"))
+    (own / file).write_bytes(content)
+    with pytest.raises(ToolError) as caught:
+        load_dataset(own)
+    assert sentence in str(caught.value)
+
+
 def test_a_folder_is_no_data_set_without_a_silver_table(tmp_path: Path) -> None:
     with pytest.raises(ToolError, match=r"is no data set: it has no silver/<table>\.yaml"):
         load_dataset(tmp_path)
