@@ -289,7 +289,7 @@ class _Examination:
     def table(self, name: str) -> str:
         try:
             return Tables(self.clients.s3, self.deployment).tell(name)
-        except (KeyError, TypeError) as error:
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise EvidenceError(
                 f"A lineage document of {name} does not say what it must: {error!r}."
             ) from error

@@ -377,7 +377,8 @@ def test_each_table_says_what_it_took_last_and_what_it_waits_for(cloud: Cloud) -
 def test_a_lineage_document_that_is_none_is_broken(cloud: Cloud) -> None:
     deployment = replace(cloud.deployment, tables={"orders": []})
     key = f"tables/orders/_lineage/{1:020d}-{'ab' * 32}.json"
-    for body in (b"", b"{}"):
+    words = b'{"inputs": [], "committed_at": "", "counts": {"valid": "many", "rows": "more"}}'
+    for body in (b"", b"{}", words):
         cloud.client("s3").put_object(Bucket=deployment.buckets["processed"], Key=key, Body=body)
         assert check(cloud, deployment)["table orders"].state is State.BROKEN
 
