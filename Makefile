@@ -6,7 +6,7 @@ WITHIN = $(RUN) scripts.toolchain.environment --env $(ENV) --
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo build bootstrap plan apply destroy test lint fmt scan access review verify report doctor bench docs local-up local-down clean
+.PHONY: help setup demo build bootstrap plan apply destroy test lint fmt scan access review verify report doctor bench docs local-up env local-down clean
 
 help: ## list the targets
 	@echo "make <target> [ENV=local|dev|prod] [PYTHON=python3.13]"
@@ -86,8 +86,12 @@ else
 	@$(RUN) scripts.docs.athena_functions
 endif
 
-local-up: build ## start the local AWS, and show how to use it from a terminal
+local-up: build ## start the local AWS, unless it runs already, and print the variables that point clients at it
 	@$(RUN) scripts.local_aws up
+	@$(RUN) scripts.toolchain.environment
+
+env: setup ## print the variables that point a terminal at ENV, and nothing else: eval "$(make env)"
+	@$(RUN) scripts.toolchain.environment --env $(ENV)
 
 local-down: setup ## stop the local AWS
 	@$(RUN) scripts.local_aws down

@@ -7,7 +7,7 @@
 handler. A zip depends only on these inputs: entries sorted and stored uncompressed (compressed bytes would
 differ between zlib versions), a fixed time and mode for all, no bytecode, no files written by an installer.
 The same sources give the same SHA-256 in another folder, on another day and with another Python; that digest
-is in every receipt of the function.
+is in every receipt of the function. What has changed is said on stderr; nothing, if nothing has.
 """
 
 from __future__ import annotations
@@ -77,9 +77,9 @@ def install_dependencies(folder: Path) -> None:
     """Install the functions' locked dependencies: only pure Python, for Lambda's Python version."""
     pip_install(
         Path(sys.executable),
-        *("--require-hashes", "--no-deps", "--no-compile", "--only-binary=:all:"),
+        *("--no-compile", "--only-binary=:all:", "--target", folder),
         *("--platform", "any", "--implementation", "py", "--abi", "none", "--python-version", LAMBDA_PYTHON),
-        *("--target", folder, "--requirement", REQUIREMENTS / "lambda.txt"),
+        lock=REQUIREMENTS / "lambda.txt",
     )
 
 
@@ -168,8 +168,15 @@ def _disjoint(parts: Iterable[dict[str, bytes]]) -> dict[str, bytes]:
     return whole
 
 
+def _digests() -> dict[str, str]:
+    """Return the digests of the zips that are there, by function."""
+    zips = (BUILD / "lambda").glob("*.zip")
+    return {path.stem: hashlib.sha256(path.read_bytes()).hexdigest() for path in zips}
+
+
 def main() -> int:
     """Build everything; 0 done, 2 not."""
+    before = _digests()
     try:
         dependencies = BUILD / "lambda-dependencies"
         make(
@@ -181,8 +188,13 @@ def main() -> int:
         print(f"build: {error}", file=sys.stderr)
         return 2
     for name, digest in digests.items():
-        size = (BUILD / "lambda" / f"{name}.zip").stat().st_size
-        print(f"build: build/lambda/{name}.zip  {size:,} bytes  sha256 {digest}")
+        if digest != before.get(name):
+            size = (BUILD / "lambda" / f"{name}.zip").stat().st_size
+            print(
+                f"build: build/lambda/{name}.zip  {size:,} bytes  sha256 {digest}",
+                file=sys.stderr,
+                flush=True,
+            )
     return 0
 
 

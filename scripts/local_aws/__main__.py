@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 from scripts.local_aws.errors import LocalAwsError
-from scripts.local_aws.launch import down, operator_environment, up
-from scripts.local_aws.server import serve
+from scripts.local_aws.launch import down, up
+from scripts.local_aws.server import running_server, serve
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -17,7 +17,7 @@ def main(arguments: list[str] | None = None) -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     for name, text in {
         "serve": "run it in the foreground until Ctrl-C",
-        "up": "start it and leave it running",
+        "up": "start it, unless it runs already, and leave it running",
         "down": "stop the one that up started",
     }.items():
         command = commands.add_parser(name, help=text)
@@ -41,10 +41,11 @@ def _run(options: argparse.Namespace) -> None:
     if options.command == "serve":
         serve(options.home, options.port, lifeline=options.lifeline)
     elif options.command == "up":
-        announcement = up(options.home, options.port)
-        print("The local AWS is running. To use it from this terminal:", file=sys.stderr)
-        for name, value in operator_environment(announcement["endpoint"]).items():
-            print(f"export {name}={value}")
+        if running_server(options.home) is None:
+            up(options.home, options.port)
+            print("The local AWS is running.", file=sys.stderr)
+        else:
+            print("The local AWS runs already.", file=sys.stderr)
     elif down(options.home):
         print("The local AWS has stopped.", file=sys.stderr)
     else:

@@ -1,6 +1,7 @@
 """The variables that point a program at one environment.
 
     python -m scripts.toolchain.environment --env local -- custody verify
+    eval "$(python -m scripts.toolchain.environment --env local)"    # for this terminal: make env
 
 ``local`` is the AWS on this machine that ``make local-up`` started, with credentials that mean nothing
 elsewhere; ``dev`` and ``prod`` are the caller's own credentials. Either way ``CUSTODY_DEPLOYMENT`` names the
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
@@ -70,15 +72,28 @@ def environ_of(env: str, environ: Mapping[str, str] = os.environ) -> dict[str, s
     return {**without_aws(environ), **aws, **deployment}
 
 
+def shell_lines(env: str, environ: Mapping[str, str] = os.environ) -> list[str]:
+    """Return the lines with which a POSIX shell gets the variables of ``env``. Raises ``ToolError``."""
+    gone = sorted(environ.keys() - environ_of(env, environ).keys())
+    return [f"unset {' '.join(gone)}"] * bool(gone) + [
+        f"export {name}={shlex.quote(value)}" for name, value in environ_of(env, {}).items()
+    ]
+
+
 def main() -> NoReturn:
-    """Become the given command, in the environment's variables; 2 if they cannot be had."""
+    """Become the given command, in the environment's variables, or print them; 2 if they cannot be had."""
     parser = argparse.ArgumentParser(
         prog="python -m scripts.toolchain.environment", description="Run within an environment."
     )
     parser.add_argument("--env", default="local", help="local (default), dev or prod")
-    parser.add_argument("command", nargs="+", help="the command and its arguments, after --")
+    parser.add_argument(
+        "command", nargs="*", help="the command and its arguments, after --; without: print the variables"
+    )
     options = parser.parse_args()
     try:
+        if not options.command:
+            print("\n".join(shell_lines(options.env)))
+            sys.exit(0)
         environ = environ_of(options.env)
     except ToolError as error:
         print(error, file=sys.stderr)

@@ -5,7 +5,10 @@
 Makes ``.venv`` (everything that runs here), ``build/runtime`` (boto3 as the Lambda runtime brings it),
 Terraform and its provider and, if requested, ``.venv-checkov`` and ``build/node`` (the policy simulator, with
 its own Node.js if ``PATH`` has none). Each has a stamp with the digest of its inputs, written last: an
-environment that is up to date is skipped, an interrupted or outdated one is recreated.
+environment that is up to date is skipped, an interrupted or outdated one is recreated. A virtual environment
+keeps the Python that it was made with, whichever ``python3`` runs this, for as long as that one works.
+
+What is done, and how far it is, goes to stderr; if there is nothing to do, nothing is said.
 """
 
 from __future__ import annotations
@@ -23,6 +26,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import shutil
 import subprocess
 import time
@@ -49,18 +53,28 @@ from scripts.toolchain.toolchain import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    Recipe = Callable[[Path], None]
+    """Makes the folder."""
+
 REQUIREMENTS = REPO / "requirements"
 VENV = REPO / ".venv"
 CHECKOV = REPO / ".venv-checkov"
 RUNTIME = BUILD / "runtime"
 CLIENTS = BUILD / "clients"
-RECIPES = 1
+OLDEST = (3, 11)
+RECIPES = 2
 """Raised when a recipe below changes, so that what the old one made is made anew."""
+TELL_EVERY_SECONDS = 5.0
+
+
+def say(words: str) -> None:
+    """Tell the person at the terminal."""
+    print(f"setup: {words}", file=sys.stderr, flush=True)
 
 
 def stamp_of(*inputs: Path) -> str:
-    """Return the digest of what an environment is made from: inputs, recipe, interpreter, place."""
-    digest = hashlib.sha256(f"{RECIPES}\n{sys.version}\n{sys.base_prefix}\n{REPO}\n".encode())
+    """Return the digest of what an environment is made from: inputs, recipe, place."""
+    digest = hashlib.sha256(f"{RECIPES}\n{REPO}\n".encode())
     for path in inputs:
         content = _installed_from(path) if path.name == "pyproject.toml" else path.read_bytes()
         digest.update(hashlib.sha256(content).digest())
@@ -74,47 +88,97 @@ def _installed_from(pyproject: Path) -> bytes:
     return json.dumps(parts, sort_keys=True).encode()
 
 
-def make(folder: Path, what: str, inputs: Sequence[Path], recipe: Callable[[Path], None]) -> bool:
-    """Have ``folder`` made by ``recipe`` unless its stamp says it is up to date; return whether it was made.
+def make(folder: Path, what: str, inputs: Sequence[Path], recipe: Recipe) -> bool:
+    """Have ``folder`` made by ``recipe`` unless it is up to date; return whether it was made.
 
-    The folder is removed first, so that nothing of an older or an interrupted one stays.
+    It is up to date if its stamp says so and, if it is a virtual environment, its Python still works. The
+    folder is removed first, so that nothing of an older or an interrupted one stays.
     """
     stamp, wanted = folder / ".stamp", stamp_of(*inputs)
-    if stamp.is_file() and stamp.read_text() == wanted:
+    if stamp.is_file() and stamp.read_text() == wanted and _has_working_python(folder):
         return False
     start = time.monotonic()
-    print(f"setup: {what} …", flush=True)
+    say(f"{what} …")
     stamp.unlink(missing_ok=True)
     shutil.rmtree(folder, ignore_errors=True)
     folder.parent.mkdir(parents=True, exist_ok=True)
     recipe(folder)
     stamp.write_text(wanted)
-    print(f"setup: {what}: {time.monotonic() - start:.0f} s", flush=True)
+    say(f"{what}: {time.monotonic() - start:.0f} s")
     return True
 
 
-def _run(command: Sequence[str | Path], remedy: str) -> None:
+def _has_working_python(folder: Path) -> bool:
+    """Whether the Python of a virtual environment is there, finds its packages and is new enough.
+
+    A Python that an upgrade of the system replaced by its next release looks for packages elsewhere. True for
+    any other folder.
+    """
+    if not (folder / "pyvenv.cfg").is_file():
+        return True
+    probe = f"import pip, sys; sys.exit(sys.version_info < {OLDEST})"
+    try:
+        done = subprocess.run([folder / "bin" / "python", "-c", probe], capture_output=True, check=False)
+    except OSError:
+        return False
+    return done.returncode == 0
+
+
+def _run(
+    command: Sequence[str | Path], remedy: str, on_line: Callable[[str], None] = lambda line: None
+) -> None:
     """Run one command quietly; raises ``ToolError`` with the end of what it printed if it fails."""
     environ = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
     environ |= {"PIP_USER": "0", "PIP_NO_INPUT": "1", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
     words = [str(word) for word in command]
-    done = subprocess.run(
-        words, cwd=REPO, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
-    )
-    if done.returncode != 0:
-        tail = "\n".join(done.stdout.splitlines()[-15:])
+    said = []
+    with subprocess.Popen(
+        words, cwd=REPO, env=environ, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        for line in process.stdout or ():
+            said.append(line.rstrip())
+            on_line(line)
+    if process.returncode != 0:
+        tail = "\n".join(said[-15:])
         raise ToolError(f"{' '.join(words)}\n{tail}\nThat failed. {remedy}")
 
 
-def pip_install(python: Path, *arguments: str | Path) -> None:
-    """Run ``pip install`` by the given Python. Raises ``ToolError`` with what pip said."""
+def pip_install(python: Path, *arguments: str | Path, lock: Path | None = None) -> None:
+    """Run ``pip install`` by the given Python, of exactly what ``lock`` has if one is given.
+
+    Raises ``ToolError`` with what pip said.
+    """
+    locked = () if lock is None else ("--require-hashes", "-r", lock)
     _run(
-        [python, "-m", "pip", "install", "--quiet", *arguments],
+        [python, "-m", "pip", "install", "--no-deps", "--progress-bar=off", *arguments, *locked],
         "pip uses its own configuration: check that its package index is reachable (pip config list).",
+        _PipProgress(0 if lock is None else len(_LOCKED.findall(lock.read_text()))).line,
     )
 
 
-def virtual_environment(*locks: Path, project: bool) -> Callable[[Path], None]:
+_LOCKED = re.compile(r"^[\w.-]+ ?[=@]", re.MULTILINE | re.ASCII)
+
+
+class _PipProgress:
+    """Reads what pip prints, and says how many of the packages it has begun with."""
+
+    def __init__(self, total: int) -> None:
+        self._total = total
+        self._begun = 0
+        self._last = time.monotonic()
+
+    def line(self, text: str) -> None:
+        """Take one line of pip's output."""
+        if text.startswith(("Collecting ", "Processing ")):
+            self._begun += 1
+            if time.monotonic() - self._last >= TELL_EVERY_SECONDS:
+                self._last = time.monotonic()
+                say(f"  fetching package {self._begun} of {self._total}")
+        elif text.startswith("Installing collected packages") and self._total > 1:
+            say(f"  {self._total} packages fetched, installing")
+
+
+def virtual_environment(*locks: Path, project: bool) -> Recipe:
     """Return a recipe: a virtual environment with the locked packages and, asked for, this project, editable.
 
     Packages without a wheel are built with the locked build tools, never in an environment that pip fetches
@@ -122,36 +186,30 @@ def virtual_environment(*locks: Path, project: bool) -> Callable[[Path], None]:
     """
 
     def recipe(folder: Path) -> None:
+        # Not the Python of the environment that has just been removed, if that ran this.
         _run(
-            [sys.executable, "-m", "venv", folder],
+            [getattr(sys, "_base_executable", sys.executable), "-m", "venv", folder],
             "Is Python's venv module installed? On Debian and Ubuntu: apt-get install python3-venv",
         )
         python = folder / "bin" / "python"
         for lock in locks:
-            pip_install(
-                *(python, "--require-hashes", "--no-deps", "--no-build-isolation", "--no-compile"),
-                *("-r", lock),
-            )
+            pip_install(python, "--no-build-isolation", "--no-compile", lock=lock)
         if project:
-            pip_install(python, "--no-deps", "--no-build-isolation", "--editable", REPO)
+            pip_install(python, "--no-build-isolation", "--editable", REPO)
 
     return recipe
 
 
 def _lambda_runtime(folder: Path) -> None:
-    lock = REQUIREMENTS / "lambda-runtime.txt"
-    python = VENV / "bin" / "python"
-    pip_install(
-        python, "--require-hashes", "--no-deps", "--only-binary=:all:", "--target", folder, "-r", lock
-    )
+    _install_into(folder, REQUIREMENTS / "lambda-runtime.txt")
 
 
 def _node_wheel(folder: Path) -> None:
-    python = VENV / "bin" / "python"
-    lock = REQUIREMENTS / "node.txt"
-    pip_install(
-        python, "--require-hashes", "--no-deps", "--only-binary=:all:", "--target", folder, "-r", lock
-    )
+    _install_into(folder, REQUIREMENTS / "node.txt")
+
+
+def _install_into(folder: Path, lock: Path) -> None:
+    pip_install(VENV / "bin" / "python", "--only-binary=:all:", "--target", folder, lock=lock)
 
 
 def _simulator() -> None:
@@ -194,7 +252,7 @@ def _provider(folder: Path) -> None:
 def _terraform() -> None:
     """See that there is a Terraform, and its provider."""
     if find_terraform() is None:
-        print("setup: terraform, the pinned release …", flush=True)
+        say("terraform, the pinned release …")
         download_terraform()
     configuration = Path(terraform_environ()["TF_CLI_CONFIG_FILE"])
     mirrored = find_provider_mirror(locked_provider_version()) is not None
@@ -278,10 +336,10 @@ def main() -> int:
     try:
         set_up(checkov=options.checkov, simulator=options.simulator)
     except ToolError as error:
-        print(f"setup: {error}", file=sys.stderr)
+        say(str(error))
         return 2
     except KeyboardInterrupt:
-        print("\nsetup: interrupted; the next run repeats what was not finished.", file=sys.stderr)
+        say("interrupted; the next run repeats what was not finished.")
         return 130
     return 0
 

@@ -24,7 +24,7 @@ TARGETS = {
         "scan",
         "verify",
     ),
-    *("access", "review", "report", "doctor", "bench", "docs", "local-up", "local-down", "clean"),
+    *("access", "review", "report", "doctor", "bench", "docs", "local-up", "env", "local-down", "clean"),
 }
 
 

@@ -206,14 +206,20 @@ def print_verification(run: Run, verification: VerificationReport) -> None:
     if verification.other_records:
         kinds = ", ".join(f"{kind} {count:,}" for kind, count in sorted(verification.other_records.items()))
         run.say(f"Trail records that do not describe a single write, by category: {kinds}.")
-    if verification.sample < 1:
-        run.say(f"A sample of {verification.sample:.4g}, drawn with the seed {verification.seed}.")
-    run.say(
+    words = (
         f"{plural(len(verification.findings), 'finding')}."
         if verification.findings
         else "Not everything could be checked."
         if verification.unchecked
-        else "Every claim checked holds.",
+        else "Every claim checked holds."
+    )
+    if verification.sample < 1:
+        words += (
+            f" The bytes of {verification.receipts_read:,} of {plural(verification.receipts, 'object')} were "
+            f"looked at: a sample of {verification.sample:.4g}, drawn with the seed {verification.seed}."
+        )
+    run.say(
+        words,
         style="bold red" if verification.findings else "yellow" if verification.unchecked else "bold green",
     )
 

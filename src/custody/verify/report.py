@@ -34,6 +34,10 @@ class VerificationReport:
     """With it, the same sample can be drawn again."""
     unchecked_count: int = 0
     """Their total number; ``unchecked`` has the first of them."""
+    receipts: int = 0
+    """The number of receipts."""
+    receipts_read: int = 0
+    """How many of them were read, each with the bytes of its object: a sample is a share of ``receipts``."""
     other_records: Mapping[str, int] = field(default_factory=dict)
     """The number of trail records of categories without single writes, by event category."""
 
@@ -58,6 +62,8 @@ class VerificationReport:
             "unchecked": list(self.unchecked),
             "unchecked_count": self.unchecked_count,
             "other_records": dict(self.other_records),
+            "receipts": self.receipts,
+            "receipts_read": self.receipts_read,
             "sample": self.sample,
             "seed": self.seed,
         }

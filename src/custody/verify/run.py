@@ -87,6 +87,8 @@ class Verification:
         self._registry_problems: dict[str, None] = {}
         self._other_records: Counter[str] = Counter()
         self._unread_files = 0
+        self._receipts = 0
+        self._receipts_read = 0
 
     def run(self) -> VerificationReport:
         """Check everything, and return the report.
@@ -112,6 +114,8 @@ class Verification:
             sample=self._sample,
             seed=self._seed,
             unchecked_count=self._tally.unchecked_count,
+            receipts=self._receipts,
+            receipts_read=self._receipts_read,
             other_records=self._other_records,
         )
 
@@ -263,13 +267,14 @@ class Verification:
         self._progress("trail files read", done, done)
 
     def _check_receipts(self) -> None:
-        total = self._index.count_receipts()
+        total = self._receipts = self._index.count_receipts()
         chosen = (stored for stored in self._index.receipts() if self._must_read(stored))
 
         job = CheckReceipts(self._provenance, self._lake)
         for done, (checked, problems) in enumerate(self._readers.map(job, chosen), start=1):
             self._registry_problems |= dict.fromkeys(problems)
             self._take(checked)
+            self._receipts_read = done
             self._tell("receipts checked", done, total)
         self._progress("receipts checked", total, total)
 

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
 import subprocess
 import sys
+import venv
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -53,6 +57,66 @@ def test_what_was_interrupted_is_made_anew(tmp_path: Path) -> None:
     assert not (tmp_path / "env" / "half").exists()
 
 
+def test_another_python_does_not_throw_an_environment_away(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def recipe(folder: Path) -> None:
+        venv.create(folder, symlinks=True, with_pip=False)
+        (folder / "lib" / f"python3.{sys.version_info.minor}" / "site-packages" / "pip.py").touch()
+
+    env = tmp_path / "env"
+    assert make(env, "it", [], recipe)
+    monkeypatch.setattr(sys, "version", "3.99.0 (another)")
+    monkeypatch.setattr(sys, "base_prefix", "/elsewhere")
+    monkeypatch.setattr(sys, "executable", "/elsewhere/bin/python3")
+    assert not make(env, "it", [], recipe)
+    python = (env / "bin" / "python").resolve()
+    (env / "bin" / "python").unlink()
+    assert make(env, "it", [], recipe), "its Python is gone"
+    (env / "bin" / "python").unlink()
+    (env / "bin" / "python").write_text(f'#!/bin/sh\nexec {python} -S "$@"\n')
+    (env / "bin" / "python").chmod(0o755)
+    assert make(env, "it", [], recipe), "its Python does not find its packages"
+
+
+def test_it_says_how_far_it_is_and_nothing_once_it_is_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("scripts.toolchain.setup.TELL_EVERY_SECONDS", 0)
+    lock = tmp_path / "lock.txt"
+    lines = []
+    for name in ("one", "two"):
+        wheel = tmp_path / f"{name}-1.0-py3-none-any.whl"
+        with zipfile.ZipFile(wheel, "w") as archive:
+            info = f"{name}-1.0.dist-info"
+            archive.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+            archive.writestr(
+                f"{info}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+            )
+            archive.writestr(f"{info}/RECORD", "")
+        digest = hashlib.sha256(wheel.read_bytes()).hexdigest()
+        lines.append(f"{name}==1.0 \\\n    --hash=sha256:{digest}\n    # via it\n")
+    lock.write_text("".join(lines))
+
+    def recipe(folder: Path) -> None:
+        pip_install(
+            *(Path(sys.executable), "--no-index", "--find-links", tmp_path, "--target", folder), lock=lock
+        )
+
+    make(tmp_path / "env", "it", [lock], recipe)
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert re.sub(r"\d+ s$", "0 s", said.err, flags=re.MULTILINE).splitlines() == [
+        "setup: it …",
+        "setup:   fetching package 1 of 2",
+        "setup:   fetching package 2 of 2",
+        "setup:   2 packages fetched, installing",
+        "setup: it: 0 s",
+    ]
+    make(tmp_path / "env", "it", [lock], recipe)
+    assert capsys.readouterr() == ("", "")
+
+
 def test_the_settings_of_linters_do_not_outdate_an_installation(tmp_path: Path) -> None:
     project = tmp_path / "pyproject.toml"
     original = (REPO / "pyproject.toml").read_text()
@@ -70,9 +134,7 @@ def test_a_package_that_is_not_the_locked_one_is_refused(tmp_path: Path) -> None
     lock = tmp_path / "lock.txt"
     lock.write_text(f"thing @ {wheel.as_uri()} --hash=sha256:{'0' * 64}\n")
     with pytest.raises(ToolError, match="DO NOT MATCH THE HASHES"):
-        pip_install(
-            Path(sys.executable), "--require-hashes", "--no-deps", "--target", tmp_path / "t", "-r", lock
-        )
+        pip_install(Path(sys.executable), "--target", tmp_path / "t", lock=lock)
 
 
 def test_an_old_python_is_told_in_one_sentence() -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -124,6 +125,18 @@ def test_verify_says_each_finding_and_ends_with_1(cloud: Cloud, capsys: Capture)
     assert [finding["claim"] for finding in told.document["findings"]] == ["object.hash"]
     assert told.document["claims"]["receipt.signature"]["passed"] == 2
     assert told.err == ""
+
+
+def test_a_sample_says_in_its_last_line_what_it_looked_at(cloud: Cloud, capsys: Capture) -> None:
+    for number in range(4):
+        cloud.record(cloud.put(f"incoming/{number}"))
+    told = Told(capsys, "verify", "--sample", "1e-9")
+    assert told.status == 0
+    assert re.fullmatch(
+        r"Every claim checked holds\. The bytes of \d of 4 objects were looked at: "
+        r"a sample of 1e-09, drawn with the seed [0-9a-f]{32}\.",
+        told.err.splitlines()[-1],
+    )
 
 
 @pytest.mark.parametrize("scope", ["s3://another-bucket", "s3://", "bucket/key", f"s3://{RAW}/a?version=1"])

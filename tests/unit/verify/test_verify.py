@@ -141,6 +141,8 @@ def test_a_report_is_a_document(world: World) -> None:
         "unchecked": [],
         "unchecked_count": 0,
         "other_records": {},
+        "receipts": 1,
+        "receipts_read": 1,
         "sample": 1.0,
         "seed": "s",
     }
@@ -765,6 +767,7 @@ def test_a_sample_reads_some_and_can_be_drawn_again(world: World) -> None:
     assert 5 < len(subjects) < 35
     assert counts(first)[UNIQUE] == counts(first)[TRAIL] == (40, 40, 0, 0)
     assert counts(first)[HASH] == (len(subjects), 0, len(subjects), 0)
+    assert (first.receipts, first.receipts_read) == (40, len(subjects))
 
     again = check(world, sample=0.5, seed=first.seed)
     assert {finding.subject for finding in again.findings} == subjects
