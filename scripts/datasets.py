@@ -1,12 +1,14 @@
 """Data sets: folders of contracts and SELECTs, which an environment's tfvars names in ``datasets``.
 
 ``<data set>/silver/<table>.yaml`` is the contract of a table that is made of raw objects, and
-``<data set>/gold/<table>.yaml`` that of one made of silver tables, beside its SELECT, ``<table>.sql``.
-Terraform reads the same files. What it cannot see is told here, before anything is applied.
+``<data set>/gold/<table>.yaml`` that of one made of silver tables, beside its SELECT, ``<table>.sql``, or its
+function, ``<table>.py``. Terraform reads the same files. What it cannot see is told here, before anything is
+applied.
 """
 
 from __future__ import annotations
 
+import ast
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -17,10 +19,12 @@ import yaml
 from sqlglot import exp
 
 from custody.errors import UsageError
-from custody.etl.contract import Contract, assert_inputs, parse_contract
+from custody.etl.contract import FUNCTION, Contract, assert_inputs, parse_contract
 from scripts.toolchain.toolchain import REPO, ToolError
 
 SILVER, GOLD = "silver", "gold"
+_WAYS = {".sql": "sql", ".py": "python"}
+"""How a gold table is made: the suffix of the file beside its contract, and the field that the jobs get."""
 _CHANCE = (
     exp.CurrentDate,
     exp.CurrentTime,
@@ -34,11 +38,21 @@ _CHANCE_NAMES = frozenset(
     {"NOW", "CURRENT_TIMEZONE", "INPUT_FILE_NAME", "MONOTONICALLY_INCREASING_ID", "SHUFFLE"}
 )
 """What gives other rows each time."""
+_CHANCE_CALLS = _CHANCE_NAMES | {
+    "CURRENT_DATE",
+    "CURRENT_TIMESTAMP",
+    "RAND",
+    "RANDN",
+    "TODAY",
+    "UTCNOW",
+    "UUID",
+}
+_CHANCE_MODULES = frozenset({"random", "secrets", "uuid"})
 
 
 @dataclass(frozen=True, slots=True)
 class DataSet:
-    """The contracts of a data set, by table; those of gold tables hold their SELECT."""
+    """The contracts of a data set, by table; those of gold tables hold their SELECT or function."""
 
     folder: Path
     silver: dict[str, Contract]
@@ -67,13 +81,14 @@ def load_dataset(folder: Path) -> DataSet:
     if not silver:
         raise ToolError(f"{folder} is no data set: it has no {SILVER}/<table>.yaml.")
     for table, contract in gold.items():
-        path = folder / GOLD / f"{table}.sql"
+        path = folder / GOLD / f"{table}.yaml"
         try:
             assert_inputs(contract, found.contracts)
         except UsageError as error:
-            raise ToolError(f"{path.with_suffix('.yaml')}: {error}") from error
-        if problem := next(_problems(contract), None):
-            raise ToolError(f"{path}: {problem}")
+            raise ToolError(f"{path}: {error}") from error
+        suffix, problems = (".py", _of_function) if contract.sql is None else (".sql", _of_select)
+        if problem := next(problems(contract), None):
+            raise ToolError(f"{path.with_suffix(suffix)}: {problem}")
     return found
 
 
@@ -84,7 +99,7 @@ def check_datasets(names: Iterable[str]) -> None:
 
 
 def contract_text(path: Path) -> str:
-    """A contract as the jobs get it: JSON, with the SELECT of a gold table in it."""
+    """A contract as the jobs get it: JSON, with the SELECT or the function of a gold table in it."""
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
     except RecursionError as error:
@@ -92,14 +107,18 @@ def contract_text(path: Path) -> str:
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise ToolError(f"{path} is not YAML: {' '.join(str(error).split())}.") from error
     if path.parent.name == GOLD and isinstance(document, dict):
-        try:
-            document["sql"] = path.with_suffix(".sql").read_text(encoding="utf-8")
-        except UnicodeDecodeError as error:
-            raise ToolError(f"{path.with_suffix('.sql')} is not UTF-8: {error}.") from error
-        except OSError as error:
+        beside = [path.with_suffix(suffix) for suffix in _WAYS if path.with_suffix(suffix).exists()]
+        if len(beside) != 1:
             raise ToolError(
-                f"{path} has no SELECT beside it: {path.with_suffix('.sql')} is missing."
-            ) from error
+                f"{path} is made in {len(beside) or 'no'} ways: one file is to stand beside it, "
+                f"{path.stem}.sql with a SELECT, or {path.stem}.py with a function."
+            )
+        try:
+            document[_WAYS[beside[0].suffix]] = beside[0].read_text(encoding="utf-8")
+        except UnicodeDecodeError as error:
+            raise ToolError(f"{beside[0]} is not UTF-8: {error}.") from error
+        except OSError as error:
+            raise ToolError(f"{beside[0]} cannot be read: {error.strerror}.") from error
     return json.dumps(document, ensure_ascii=False, default=str)
 
 
@@ -117,7 +136,41 @@ def _contract(path: Path, text: str) -> Contract:
     return contract
 
 
-def _problems(contract: Contract) -> Iterator[str]:
+def _of_function(contract: Contract) -> Iterator[str]:
+    """What is wrong with a function, sentence by sentence; it is not run."""
+    try:
+        module = ast.parse(str(contract.python))
+    except (RecursionError, MemoryError):
+        yield "is nested too deep."
+        return
+    except (SyntaxError, ValueError) as error:
+        yield f"is not Python: {error}."
+        return
+    found = [item for item in module.body if isinstance(item, ast.FunctionDef) and item.name == FUNCTION]
+    if not found or not _takes_two(found[-1].args):
+        yield f"has no function {FUNCTION}(spark, inputs)."
+    for part in ast.walk(module):
+        if isinstance(part, ast.Import | ast.ImportFrom):
+            modules = [getattr(part, "module", None) or "", *(alias.name for alias in part.names)]
+            chance = _CHANCE_MODULES.intersection(name.partition(".")[0] for name in modules)
+        elif isinstance(part, ast.Call):
+            called = str(getattr(part.func, "attr", getattr(part.func, "id", "")))
+            chance = frozenset({called}) if called.upper() in _CHANCE_CALLS else frozenset()
+        else:
+            continue
+        for name in sorted(chance):
+            yield f"has {name} in line {part.lineno}: the same inputs would give other rows each time."
+
+
+def _takes_two(arguments: ast.arguments) -> bool:
+    """Whether a function can be called with two values."""
+    places = [*arguments.posonlyargs, *arguments.args]
+    needed = len(places) - len(arguments.defaults)
+    named = [default for default in arguments.kw_defaults if default is None]
+    return not named and needed <= 2 and (len(places) >= 2 or arguments.vararg is not None)
+
+
+def _of_select(contract: Contract) -> Iterator[str]:
     """What is wrong with a SELECT, sentence by sentence."""
     try:
         statements = sqlglot.parse(str(contract.sql), dialect="spark")

@@ -372,11 +372,8 @@ module "jobs" {
     wheel_folder = "${path.root}/../build/dist"
   }
 
-  # A gold table's SELECT goes with its contract, and so into the digest that the lineage has of it.
-  contracts = {
-    for table, contract in local.contracts : table =>
-    jsonencode(merge(contract, [for sql in compact([lookup(local.selects, table, "")]) : { sql = sql }]...))
-  }
+  # A gold table's SELECT or function goes with its contract, and so into the digest that the lineage has of it.
+  contracts = { for table, contract in local.contracts : table => jsonencode(merge(contract, lookup(local.makers, table, {}))) }
 
   jobs = merge(
     {

@@ -15,7 +15,14 @@ locals {
   silver_tables   = { for table, contract in local.contracts : table => contract.source.prefix if can(contract.source) }
   streamed_tables = [for table in keys(local.silver_tables) : table if try(local.contracts[table].source.from, "files") == "stream"]
   gold_tables     = { for table, contract in local.contracts : table => [for input in contract.inputs : input.table] if !can(contract.source) }
-  selects         = { for table in keys(local.gold_tables) : table => file("${local.contract_paths_by_table[table][0]}.sql") }
+
+  # What makes a gold table: the file beside its contract, by the field that the jobs get it in.
+  makers = {
+    for table in keys(local.gold_tables) : table => {
+      for field, path in { for field, suffix in { python = "py", sql = "sql" } : field => "${local.contract_paths_by_table[table][0]}.${suffix}" } :
+      field => file(path) if fileexists(path)
+    }
+  }
 
   # Without a table there is nothing to let through, to run, or to stream.
   has_tables  = length(local.contracts) > 0

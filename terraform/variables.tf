@@ -25,7 +25,7 @@ variable "datasets" {
   type        = list(string)
   nullable    = false
   default     = ["examples/streaming"]
-  description = "The data sets that tables are made of: folders, each with a contract a table, silver/<table>.yaml and gold/<table>.yaml, and beside the latter its SELECT, gold/<table>.sql. A relative path is one of the repository, below examples/; an absolute one may lie anywhere. None: evidence alone, without a stream, job, gate or table."
+  description = "The data sets that tables are made of: folders, each with a contract a table, silver/<table>.yaml and gold/<table>.yaml, and beside the latter its SELECT, gold/<table>.sql, or its Python function, gold/<table>.py. A relative path is one of the repository, below examples/; an absolute one may lie anywhere. None: evidence alone, without a stream, job, gate or table."
 
   validation {
     condition     = alltrue([for folder in var.datasets : startswith(folder, "/") || can(regex("^examples/[A-Za-z0-9_-]", folder))]) && length(distinct(var.datasets)) == length(var.datasets)
@@ -46,10 +46,10 @@ variable "datasets" {
     condition = alltrue(flatten([
       for folder in var.datasets : [
         for file in fileset("${startswith(folder, "/") ? "" : "${path.root}/../"}${folder}", "gold/*.yaml") :
-        length(fileset("${startswith(folder, "/") ? "" : "${path.root}/../"}${folder}", "${trimsuffix(file, ".yaml")}.sql")) == 1
+        length(fileset("${startswith(folder, "/") ? "" : "${path.root}/../"}${folder}", "${trimsuffix(file, ".yaml")}.{py,sql}")) == 1
       ]
     ]))
-    error_message = "A gold table in datasets has no SELECT: there is no gold/<table>.sql beside its contract."
+    error_message = "A gold table in datasets has no SELECT and no function, or both: one of gold/<table>.sql and gold/<table>.py is to stand beside its contract."
   }
 }
 

@@ -32,7 +32,7 @@ from pyspark.sql import functions as F  # noqa: N812
 
 from custody.etl.contract import Contract
 from custody.etl.frames import SPARK_TYPES, judged, rejected, typed, winners
-from custody.etl.gold import selected
+from custody.etl.gold import gold_rows
 from custody.etl.gold_run import Request, processed_to_analytics
 from custody.etl.lineage import Run
 from custody.etl.manifest import Entry, Manifest, parse_manifest, write_manifest
@@ -134,7 +134,7 @@ def _run_bare(lake: Lake, data: Path) -> int:
         quarantine.replace(out)
         rows += int(records.count())
     for name, rules in DATA_SET.gold.items():
-        with selected(
+        with gold_rows(
             lake.spark, rules, {item.table: lake.table(item.table).frame() for item in rules.inputs}
         ) as made:
             lake.table(name).replace(made)

@@ -20,7 +20,7 @@ from pyspark.sql import functions as F  # noqa: N812
 
 from custody.etl.delta import configure
 from custody.etl.frames import SOURCE, VERSION, judged, read, rejected, typed, winners, without
-from custody.etl.gold import selected
+from custody.etl.gold import gold_rows
 from custody.etl.source import read_manifest
 from tests.glue.local import CUSTOMERS, EVENTS, Raw, contract, manifest, rows
 
@@ -56,7 +56,7 @@ def everything(spark: SparkSession, raw: Raw, texts: list[str]) -> Iterator[str]
         yield from _lines(f"{table} fit", without(there, refused).select(*SOURCE, "reason"))
     for table in ("daily_engagement", "customer_value"):
         rules = contract(table)
-        with selected(spark, rules, {item.table: silver[item.table] for item in rules.inputs}) as made:
+        with gold_rows(spark, rules, {item.table: silver[item.table] for item in rules.inputs}) as made:
             yield from _lines(table, made)
 
 

@@ -113,6 +113,7 @@ def test_a_table_made_of_others_says_how() -> None:
         ("sql: SELECT day, 1 AS n FROM things CROSS JOIN kinds\n", "", "one of them is missing"),
         ("{table: kinds}", "{table: things}", "inputs names a table twice"),
         ("{table: kinds}", "{table: Kinds}", "inputs[1].table is 'Kinds', which is not a valid name"),
+        ("sql:", "python: a = 1\nsql:", "python stands beside sql"),
         ("by: day", "by: n", "inputs[0].by is 'n', which is no required date of this table"),
         ("by: day", "by: other", "inputs[0].by is 'other', which is no required date"),
         ("by: day", "for: day", "inputs[0].for is unknown"),

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from custody.errors import UsageError
+from custody.etl.contract import Contract
 from custody.etl.gold_run import Request, processed_to_analytics
 from custody.etl.lineage import published, read_lineage
 from custody.etl.quality import QualityError
@@ -296,6 +297,65 @@ def test_a_select_that_does_not_fit_is_refused(measured: Lake, gold: Lake, sql: 
     rules = replace(SENSORS.gold["site_days"], sql=sql)
     with pytest.raises(UsageError, match=sentence):
         processed_to_analytics(measured, gold, rules, Request(), run())
+
+
+PYTHON = """\
+from pyspark.sql import functions as F
+
+
+def rows(spark, inputs):
+    \"\"\"How warm it was at each site, by day.\"\"\"
+    warmth = F.max("celsius")
+    found = inputs["readings"].join(inputs["devices"], "device_id").join(inputs["sites"], "site_id")
+    return found.groupBy("reading_date", "site_id", "site_name", "warns_from").agg(
+        F.countDistinct("device_id").alias("devices"),
+        F.count("*").alias("readings"),
+        warmth.alias("warmest"),
+        (warmth >= F.col("warns_from")).alias("too_warm"),
+    ).drop("warns_from")
+"""
+
+
+def by_python(module: str) -> Contract:
+    return replace(SENSORS.gold["site_days"], sql=None, python=module)
+
+
+def test_a_function_makes_what_the_select_makes(measured: Lake, make_lake: MakeLake, raw: Raw) -> None:
+    by_sql, gold, rules = make_lake("select"), make_lake("function"), by_python(PYTHON)
+    for day in (17, 18):
+        measure(measured, raw, day, "d001", "40")
+        make_site_days(measured, by_sql)
+        document = processed_to_analytics(measured, gold, rules, Request(), run())
+        assert document
+        assert rows(gold.table("site_days").frame()) == rows(by_sql.table("site_days").frame())
+    assert document["days"] == ["2026-01-18"]
+    assert processed_to_analytics(measured, gold, rules, Request(), run()) is None
+
+
+UNFIT = [
+    ("def rows(", "def row(", r"site_days\.py has no function rows\(spark, inputs\)\."),
+    ("def rows(", "def rows(:", r"function of site_days fails in line 4 of site_days\.py: SyntaxError: "),
+    ('inputs["sites"]', 'inputs["place"]', r"fails in line 7 of site_days\.py: KeyError: 'place'"),
+    ('F.max("celsius")', "1 / 0", r"fails in line 6 of site_days\.py: ZeroDivisionError: division by zero"),
+    ('F.max("celsius")', "exit('\\x1b[2J')", r"line 6 of site_days\.py: SystemExit: \\x1b\[2J"),
+    ('F.max("celsius")', "1;return 7", r"The function of site_days returns int, not a DataFrame\."),
+    ('F.max("celsius")', 'F.max("kelvin")', r"The function of site_days fails.*: .*kelvin"),
+    (', "site_name"', "", r"The function of site_days gives the columns .*; its contract has "),
+    (
+        'inputs["readings"]',
+        'inputs["readings"].withColumn("celsius", F.udf(lambda it: 1 / 0, "double")("celsius"))',
+        r"fails in line 7 of site_days\.py: ZeroDivisionError: division by zero",
+    ),
+]
+
+
+def test_a_function_that_does_not_fit_is_told_in_one_sentence(measured: Lake, gold: Lake) -> None:
+    for old, new, sentence in UNFIT:
+        assert old in PYTHON
+        with pytest.raises(UsageError, match=sentence) as caught:
+            processed_to_analytics(measured, gold, by_python(PYTHON.replace(old, new, 1)), Request(), run())
+        assert "\n" not in str(caught.value)
+    assert not published(gold.store, gold.table("site_days").uri)
 
 
 def test_a_row_of_another_day_than_asked_for_is_not_published(measured: Lake, gold: Lake, raw: Raw) -> None:

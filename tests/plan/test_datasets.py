@@ -174,7 +174,7 @@ def test_a_plan_tells_what_is_missing(tmp_path: Path) -> None:
     said = refused(folders, tmp_path / "work")
     assert "A folder in datasets has no silver/<table>.yaml" in said
     assert "datasets has two contracts of one table" in said
-    assert "A gold table in datasets has no SELECT" in said
+    assert "A gold table in datasets has no SELECT and no function, or both" in said
 
 
 def test_a_plan_tells_what_is_wrong_in_which_file(tmp_path: Path) -> None:

@@ -82,6 +82,49 @@ def test_what_is_wrong_is_named_with_its_file(
     assert str(own / Path(file).parent) in str(caught.value)
 
 
+ROWS = "def rows(spark, inputs):\n    return inputs['readings']\n"
+
+
+@pytest.mark.parametrize(
+    ("module", "sentence"),
+    [
+        (ROWS, ""),
+        ("def rows(spark, inputs, *, day=None): ...", ""),
+        ("def rows(*both): ...", ""),
+        ("def row(spark, inputs): ...", "has no function rows(spark, inputs)"),
+        ("def rows(inputs): ...", "has no function rows(spark, inputs)"),
+        ("def rows(spark, inputs, day): ...", "has no function rows(spark, inputs)"),
+        ("def rows(spark, inputs, *, day): ...", "has no function rows(spark, inputs)"),
+        ("def rows(:", "is not Python: "),
+        ("\0", "is not Python: "),
+        ("(" * 3000, "is "),
+        (f"import random\n{ROWS}", "has random in line 1: the same inputs would give other rows each time"),
+        (f"from uuid import uuid4\n{ROWS}", "has uuid in line 1"),
+        (ROWS.replace("]", "].where(F.rand() > 0.5)"), "has rand in line 2"),
+    ],
+)
+def test_a_function_is_looked_at_before_it_runs(module: str, sentence: str, tmp_path: Path) -> None:
+    own = Path(shutil.copytree(REPO / "examples" / "sensors", tmp_path / "own"))
+    (own / "gold" / "site_days.sql").unlink()
+    (own / "gold" / "site_days.py").write_text(module)
+    if not sentence:
+        assert load_dataset(own).gold["site_days"].python == module
+        return
+    with pytest.raises(ToolError) as caught:
+        load_dataset(own)
+    assert f"{own}/gold/site_days.py: {sentence}" in str(caught.value)
+
+
+@pytest.mark.parametrize("beside", [[], ["sql", "py"]])
+def test_a_gold_table_is_made_in_one_way(beside: list[str], tmp_path: Path) -> None:
+    own = Path(shutil.copytree(REPO / "examples" / "sensors", tmp_path / "own"))
+    (own / "gold" / "site_days.sql").unlink()
+    for suffix in beside:
+        (own / "gold" / f"site_days.{suffix}").write_text(ROWS)
+    with pytest.raises(ToolError, match=rf"site_days\.yaml is made in {len(beside) or 'no'} ways"):
+        load_dataset(own)
+
+
 @pytest.mark.parametrize(
     ("file", "content", "sentence"),
     [

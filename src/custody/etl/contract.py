@@ -32,6 +32,8 @@ RESERVED = frozenset(
 """Reserved names of columns that the jobs add; names that begin with ``source_`` or ``text_`` are reserved
 too."""
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
+FUNCTION = "rows"
+"""The function of a gold table's Python module."""
 MAX_DAYS = 36_525
 """The maximum for bounds on the days between a time and its delivery: a hundred years."""
 _ORDERED = frozenset({"integer", "decimal", "date"})
@@ -127,6 +129,8 @@ class Contract:
     """The tables it is made from, for one that is."""
     sql: str | None = None
     """What makes its rows of them: one SELECT, in Spark SQL, over tables of their names."""
+    python: str | None = None
+    """Or a Python module with a function ``rows(spark, inputs)``, where SQL will not do."""
     day: tuple[str, str] | None = None
     """The partition column, and the timestamp of which it is the UTC day."""
 
@@ -228,6 +232,7 @@ def parse_contract(text: str | bytes) -> Contract:
         source=None if source is None else _source(_Mapping(source, "source")),
         inputs=inputs,
         sql=fields.take("sql", str, None),
+        python=fields.take("python", str, None),
         day=day,
     )
     fields.end()
@@ -283,8 +288,11 @@ def _day(fields: _Mapping, columns: Mapping[str, Column]) -> tuple[str, str] | N
 def _assert_made_one_way(fields: _Mapping, contract: Contract) -> None:
     if contract.source is not None and contract.inputs:
         raise fields.error("inputs", "stands beside source: a table is made of objects or of tables")
-    if bool(contract.inputs) != (contract.sql is not None):
-        raise fields.error("inputs", "and a SELECT go together, and one of them is missing")
+    ways = [way for way in (contract.sql, contract.python) if way is not None]
+    if len(ways) > 1:
+        raise fields.error("python", "stands beside sql: a table is made by a SELECT or by a function")
+    if bool(contract.inputs) != bool(ways):
+        raise fields.error("inputs", "and a SELECT or a function go together, and one of them is missing")
     if not contract.inputs:
         return
     if len({item.table for item in contract.inputs}) != len(contract.inputs):

@@ -23,7 +23,7 @@ from custody.errors import CannotCheckError, EvidenceError, UsageError
 from custody.etl.contract import Contract
 from custody.etl.delta import DeltaTable, describe_commits
 from custody.etl.frames import SPARK_TYPES
-from custody.etl.gold import selected
+from custody.etl.gold import gold_rows, one_sentence
 from custody.etl.lineage import Published, Run, complete, publish, published, read_lineage
 from custody.etl.quality import Counts, QualityError, assert_quality
 from custody.etl.silver_run import Lake
@@ -74,8 +74,8 @@ def processed_to_analytics(
 ) -> dict[str, Any] | None:
     """Bring a gold table up to date; return the lineage document of what was published, if anything was.
 
-    Raises ``UsageError`` if there is no silver to read or the SELECT does not fit, ``QualityError`` if a row
-    breaks the table's contract; nothing is published then.
+    Raises ``UsageError`` if there is no silver to read or the SELECT or function does not fit,
+    ``QualityError`` if a row breaks the table's contract; nothing is published then.
     """
     sources = [
         _source(processed, item.table, item.by, (request.versions or {}).get(item.table))
@@ -89,7 +89,7 @@ def processed_to_analytics(
         analytics.say(f"{table.name}: making it anew")
     else:
         analytics.say(f"{table.name}: making {len(work.days)} days anew")
-    with selected(
+    with gold_rows(
         analytics.spark, contract, {source.table.name: _rows(source, work) for source in sources}
     ) as rows:
         return _publish(analytics, table, rows, contract, sources=sources, work=work, run=run)
@@ -201,8 +201,9 @@ def _publish(
         table.ensure(rows, contract.by)
         count = 0
     else:
-        rows = lake.stage(rows)
-        count = _checked(rows, contract, work.days)
+        with one_sentence(contract):
+            rows = lake.stage(rows)
+            count = _checked(rows, contract, work.days)
         describe_commits(lake.spark, run.facts() | {"inputs": json.dumps(inputs)})
         table.ensure(rows, contract.by)
         where = work.condition(contract.by)
