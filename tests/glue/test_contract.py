@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from custody.errors import UsageError
-from custody.etl.contract import Input, assert_inputs, parse_contract
+from custody.etl.contract import ENCODINGS, Csv, Input, assert_inputs, parse_contract
 from tests.glue.local import DATA_SET, contract
 
 TABLES = ("customers", "viewing_events", "daily_engagement", "customer_value")
@@ -40,7 +40,21 @@ def test_every_file_is_a_contract_of_the_table_it_is_named_after() -> None:
         ("meaning: Things.", "meaning: Things.\nsurprise: 1", "document.surprise is unknown"),
         ("key: [id]", "key: [other]", "document.key is not a list of columns"),
         ("key: [id]", "key: [size]", "key has size, which is not required"),
-        ("format: csv", "format: xml", "source.format is 'xml', not one of csv, jsonl"),
+        ("format: csv", "format: xml", "source.format is 'xml', not one of csv, jsonl, json, parquet"),
+        ("format: csv", "format: json, csv: {header: false}", "source.csv is there, but the format is json"),
+        ("format: csv", "format: csv, csv: {escape: x}", "source.csv.escape is unknown"),
+        ("format: csv", "format: csv, csv: {delimiter: '||'}", "delimiter is '||', not one ASCII character"),
+        ("format: csv", "format: csv, csv: {delimiter: §}", "delimiter is '§', not one ASCII character"),
+        ("format: csv", "format: csv, csv: {delimiter: a}", "delimiter is 'a', not one ASCII character"),
+        ("format: csv", 'format: csv, csv: {quote: "\\n"}', "quote is '\\n', not one ASCII character"),
+        ("format: csv", "format: csv, csv: {delimiter: ';', quote: ;}", "quote is ';', like the delimiter"),
+        ("format: csv", "format: csv, csv: {header: 'no'}", "source.csv.header is not of type bool"),
+        ("format: csv", "format: csv, csv: {encoding: latin}", "csv.encoding is 'latin', not one of utf-8"),
+        ("format: csv", "format: csv, csv: {decimal_mark: ';'}", "is ';', neither a point nor a comma"),
+        ("format: csv", "format: csv, csv: {decimal_mark: ','}", "decimal_mark is ',', like the delimiter"),
+        ("format: csv", "format: csv, csv: {thousands_mark: .}", "thousands_mark is '.', like the decimal"),
+        ("format: csv", "format: csv, csv: {thousands_mark: x}", "thousands_mark is 'x', not a point"),
+        ("format: csv", "format: csv, csv: {thousands_mark: ',', quote: ''}", "and there is no quote"),
         ("incoming/things/", "incoming/things", "source.prefix does not end in /"),
         ("incoming/things/", "things/", "source.prefix does not begin with incoming/"),
         ("incoming/things/", "incoming/stream/things/", "below incoming/stream/ if it is from a stream"),
@@ -80,6 +94,17 @@ def test_refused(old: str, new: str, sentence: str) -> None:
     with pytest.raises(UsageError, match="contract") as caught:
         parse_contract(SMALL.replace(old, new, 1))
     assert sentence in str(caught.value)
+
+
+def test_the_dialect_of_csv() -> None:
+    assert parse_contract(SMALL).raw().csv == Csv()
+    dialect = (
+        "{delimiter: ';', quote: \"'\", header: false, encoding: cp932, decimal_mark: ',', thousands_mark: .}"
+    )
+    rules = parse_contract(SMALL.replace("format: csv", f"format: csv, csv: {dialect}"))
+    assert rules.raw().csv == Csv(";", "'", False, "cp932", ",", ".")
+    for encoding in ENCODINGS:
+        assert "a;1\r\n".encode(encoding).decode(encoding) == "a;1\r\n"
 
 
 def test_a_table_made_of_others_has_no_raw_objects() -> None:

@@ -20,7 +20,7 @@ from typing import Any, Literal, cast, get_args
 from custody.errors import UsageError
 
 ColumnType = Literal["string", "integer", "decimal", "date", "timestamp", "boolean"]
-Format = Literal["csv", "jsonl"]
+Format = Literal["csv", "jsonl", "json", "parquet"]
 Arrives = Literal["files", "stream"]
 Wins = Literal["first", "latest"]
 Unknown = Literal["keep", "reject"]
@@ -36,6 +36,25 @@ FUNCTION = "rows"
 """The function of a gold table's Python module."""
 MAX_DAYS = 36_525
 """The maximum for bounds on the days between a time and its delivery: a hundred years."""
+ENCODINGS = (
+    *(
+        "utf-8",
+        "utf-16",
+        "utf-16-le",
+        "utf-16-be",
+        "gb18030",
+        "big5",
+        "shift_jis",
+        "cp932",
+        "euc-jp",
+        "euc-kr",
+    ),
+    *(f"iso-8859-{part}" for part in (1, 2, 5, 7, 9, 15)),
+    *(f"windows-{page}" for page in range(1250, 1259)),
+    *("ibm437", "ibm850", "ibm852", "ibm866", "koi8-r", "macintosh"),
+)
+"""Of CSV; the names of Python's codecs."""
+_DECIMAL_MARKS, _THOUSANDS_MARKS = (".", ","), ("", ".", ",", "'", "_", " ", "\u2019", "\u00a0", "\u202f")
 _ORDERED = frozenset({"integer", "decimal", "date"})
 ARRIVALS, STREAMS = "incoming/", "incoming/stream/"
 """Where raw objects arrive, and where those do that a stream delivers."""
@@ -89,6 +108,21 @@ class Check:
 
 
 @dataclass(frozen=True, slots=True)
+class Csv:
+    """The dialect of a table's CSV objects. The marks of numbers are defaults for every other format."""
+
+    delimiter: str = ","
+    quote: str = '"'
+    """What a field may be put between, and doubled within it; ``""``: a quote is a character like others."""
+    header: bool = True
+    """The first record names the columns; without, they are those of the contract, in its order."""
+    encoding: str = "utf-8"
+    decimal_mark: str = "."
+    thousands_mark: str = ""
+    """What may stand between the digits before the decimal mark; ``""``: nothing."""
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
     """Which raw objects have the table's rows, and their format."""
 
@@ -101,6 +135,7 @@ class Source:
     unknown_columns: Unknown
     """Fields that are not in the contract: kept as JSON in the column ``extra``, or their rows are
     rejected."""
+    csv: Csv = Csv()
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,7 +357,10 @@ def _source(fields: _Mapping) -> Source:
         format=fields.choice("format", Format),
         wins=fields.choice("wins", Wins),
         unknown_columns=fields.choice("unknown_columns", Unknown),
+        csv=_csv(_Mapping(fields.take("csv", dict, {}), "source.csv")),
     )
+    if source.csv != Csv() and source.format != "csv":
+        raise fields.error("csv", f"is there, but the format is {source.format}")
     if not source.prefix.endswith("/"):
         raise fields.error("prefix", "does not end in /")
     if not source.prefix.startswith(ARRIVALS):
@@ -331,6 +369,43 @@ def _source(fields: _Mapping) -> Source:
         raise fields.error("prefix", f"is below {STREAMS} if it is from a stream, and only then")
     fields.end()
     return source
+
+
+def _csv(fields: _Mapping) -> Csv:
+    default = Csv()
+    csv = Csv(
+        delimiter=fields.take("delimiter", str, default.delimiter),
+        quote=fields.take("quote", str, default.quote),
+        header=fields.take("header", bool, default.header),
+        encoding=fields.take("encoding", str, default.encoding),
+        decimal_mark=fields.take("decimal_mark", str, default.decimal_mark),
+        thousands_mark=fields.take("thousands_mark", str, default.thousands_mark),
+    )
+    fields.end()
+    for name, mark in (("delimiter", csv.delimiter), ("quote", csv.quote or default.quote)):
+        if len(mark) != 1 or not mark.isascii() or mark.isalnum() or mark in "\0\r\n":
+            raise fields.error(
+                name, f"is {mark!r}, not one ASCII character other than letters, digits and line ends"
+            )
+    if csv.encoding not in ENCODINGS:
+        raise fields.error("encoding", f"is {csv.encoding!r}, not one of {', '.join(ENCODINGS)}")
+    if csv.decimal_mark not in _DECIMAL_MARKS:
+        raise fields.error("decimal_mark", f"is {csv.decimal_mark!r}, neither a point nor a comma")
+    if csv.thousands_mark not in _THOUSANDS_MARKS:
+        raise fields.error(
+            "thousands_mark", f"is {csv.thousands_mark!r}, not a point, comma, apostrophe, _ or space"
+        )
+    if csv.quote == csv.delimiter:
+        raise fields.error("quote", f"is {csv.quote!r}, like the delimiter")
+    if csv.decimal_mark == csv.delimiter:
+        raise fields.error("decimal_mark", f"is {csv.decimal_mark!r}, like the delimiter")
+    if csv.thousands_mark == csv.decimal_mark:
+        raise fields.error("thousands_mark", f"is {csv.thousands_mark!r}, like the decimal mark")
+    if csv.thousands_mark == csv.delimiter and not csv.quote:
+        raise fields.error(
+            "thousands_mark", f"is {csv.thousands_mark!r}, like the delimiter, and there is no quote"
+        )
+    return csv
 
 
 def _column(fields: _Mapping) -> Column:
