@@ -4,6 +4,9 @@ ENV ?= local
 RUN := .venv/bin/python -m
 WITHIN = $(RUN) scripts.toolchain.environment --env $(ENV) --
 
+# Whatever the caller's shell says: without its cache each of hundreds of processes compiles all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
 .PHONY: help setup demo build bootstrap plan apply destroy test lint fmt scan access review verify report doctor bench docs local-up env local-down clean
@@ -99,4 +102,4 @@ local-down: setup ## stop the local AWS
 clean: ## remove everything these targets made, environments included
 	@if [ -x .venv/bin/python ]; then $(RUN) scripts.local_aws down; fi
 	@rm -rf build .venv .venv-checkov .mypy_cache .ruff_cache .pytest_cache .hypothesis
-	@find lambda scripts src tests -type d -name __pycache__ -prune -exec rm -rf {} +
+	@find examples glue lambda scripts src tests -type d -name __pycache__ -prune -exec rm -rf {} +

@@ -42,3 +42,10 @@ def test_continuous_integration_runs_make_test() -> None:
     script = REPO / ".ci" / "run"
     assert os.access(script, os.X_OK)
     assert script.read_text().splitlines()[-1] == "exec make test"
+
+
+def test_compiled_modules_are_kept_even_if_the_shell_says_otherwise() -> None:
+    words = ["make", "--eval", "shown: ; @echo $${PYTHONDONTWRITEBYTECODE-kept}", "shown"]
+    environ = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
+    done = subprocess.run(words, cwd=REPO, env=environ, capture_output=True, text=True, check=True)
+    assert done.stdout == "kept\n"
