@@ -8,6 +8,7 @@ from typing import Any
 
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
 
+from scripts.local_aws import patches
 from scripts.local_aws.admin import ADMIN_PREFIX, Admin
 from scripts.local_aws.calls import is_s3
 from scripts.local_aws.s3.service import Observer, S3Service
@@ -40,4 +41,7 @@ class Application:
 
     def _backend(self, name: str) -> Any:
         """Requests that moto would route to its S3 are handled like any other S3 request."""
-        return self._s3 if name in _S3_BACKENDS else create_backend_app(name)  # type: ignore[arg-type]
+        if name in _S3_BACKENDS:
+            return self._s3
+        patches.at_first_use(name)
+        return create_backend_app(name)  # type: ignore[arg-type]
