@@ -68,6 +68,14 @@ output "roles" {
   }
 }
 
+output "sources" {
+  description = "For each table that jobs make from raw objects: their prefix in the raw-data bucket, and their format."
+  value = {
+    for table in keys(local.silver_tables) :
+    table => { format = local.contracts[table].source.format, prefix = local.contracts[table].source.prefix }
+  }
+}
+
 output "streams" {
   description = "Names of the Firehose streams by short name."
   value       = { for short, stream in module.stream : short => stream.name }

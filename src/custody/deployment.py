@@ -13,6 +13,14 @@ from custody.terminal import visible
 
 
 @dataclass(frozen=True, slots=True)
+class Source:
+    """Where the raw objects of a table arrive, in the raw-data bucket, and their format in its contract."""
+
+    prefix: str
+    format: str
+
+
+@dataclass(frozen=True, slots=True)
 class Deployment:
     """The names of one deployment's resources. Maps are by short name, as Terraform's outputs are."""
 
@@ -37,6 +45,8 @@ class Deployment:
     """The trail that logs the account's management write events; empty, as in older files: ``trail_arn``."""
     tables: dict[str, list[str]] = field(default_factory=dict)
     """Table → the tables it is made from, none for one made from raw objects; empty, as in older files."""
+    sources: dict[str, Source] = field(default_factory=dict)
+    """Table → where its raw objects arrive, if it is made from some; empty, as in older files."""
 
     def is_recorded(self, bucket: str, key: str) -> bool:
         """Whether an object with this key must have a receipt."""
@@ -78,6 +88,8 @@ def load_deployment(path: Path) -> Deployment:
             )
         if kind == "dict[str, str]":
             document[name] = _Names(document[name])
+        elif kind == "dict[str, Source]":
+            document[name] = {table: Source(**source) for table, source in document[name].items()}
     return Deployment(**{name: document[name] for name in kinds})
 
 
@@ -105,6 +117,17 @@ def _are_prefixes(value: object) -> bool:
     )
 
 
+def _are_sources(value: object) -> bool:
+    return isinstance(value, dict) and all(
+        _is_name(table)
+        and isinstance(source, dict)
+        and source.keys() == _SOURCE
+        and all(map(_is_name, source.values()))
+        and source["prefix"].endswith("/")
+        for table, source in value.items()
+    )
+
+
 def _is_minutes(value: object) -> bool:
     return type(value) is int and 0 <= value <= _MAX_MINUTES
 
@@ -114,11 +137,13 @@ def _is_arn(value: object) -> bool:
 
 
 _MAX_MINUTES = 24 * 60
+_SOURCE = {item.name for item in fields(Source)}
 _KINDS: dict[str, tuple[Callable[[object], bool], str]] = {
     "str": (_is_name, "a text"),
     "str | None": (_is_name, "a text"),
     "int": (_is_minutes, "a whole number of minutes, 0 to 1440"),
     "dict[str, str]": (_are_names, "a map of names"),
     "dict[str, list[str]]": (_are_prefixes, "a map of lists of texts"),
+    "dict[str, Source]": (_are_sources, "a map of prefixes that end in / and formats"),
 }
 _ARN = (_is_arn, "an ARN")

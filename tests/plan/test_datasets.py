@@ -102,6 +102,9 @@ def test_one_table_of_files_has_a_job_and_no_stream(plans: dict[str, Plan]) -> N
     ]
     assert of_type(plan, "aws_kinesis_firehose_delivery_stream") == []
     assert "custody-local-ingest" not in roles(plan)
+    assert plan["output_changes"]["sources"]["after"] == {
+        "machines": {"format": "csv", "prefix": "incoming/machines/"}
+    }
 
 
 def test_another_domain_has_all_of_it(plans: dict[str, Plan]) -> None:

@@ -109,6 +109,7 @@ def test_all_other_outputs_are_known(plan: PlanDocument) -> None:
         "recorded_prefixes",
         "region",
         "roles",
+        "sources",
         "streams",
         "tables",
         "topic_arn",

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from custody.deployment import Deployment, load_deployment
+from custody.deployment import Deployment, Source, load_deployment
 from custody.errors import UsageError
 
 OUTPUTS: dict[str, Any] = {
@@ -59,6 +59,16 @@ def test_the_trail_of_management_events_is_read_and_may_be_missing(tmp_path: Pat
         load(tmp_path, json.dumps(OUTPUTS | {"management_trail_arn": "organization"}))
 
 
+SOURCES = {"devices": {"prefix": "incoming/devices/", "format": "csv"}}
+
+
+def test_the_sources_of_tables_are_read_and_may_be_missing(tmp_path: Path) -> None:
+    assert load(tmp_path, json.dumps(OUTPUTS)).sources == {}
+    assert load(tmp_path, json.dumps(OUTPUTS | {"sources": SOURCES})).sources == {
+        "devices": Source("incoming/devices/", "csv")
+    }
+
+
 @pytest.mark.parametrize("content", ["", "{", "[]", "null", "\x00"])
 def test_what_is_no_outputs_file_is_wrong_use(tmp_path: Path, content: str) -> None:
     with pytest.raises(UsageError, match="deployment file"):
@@ -105,6 +115,19 @@ WRONG = [
     ("account_id", 123456789012),
     ("recorded_prefixes", {"raw": "incoming/"}),
     ("recorded_prefixes", {"raw": ["a\u0000"]}),
+    *(
+        ("sources", value)
+        for value in (
+            None,
+            [],
+            {"devices": "incoming/devices/"},
+            {"devices": {"prefix": "incoming/devices/"}},
+            {"devices": SOURCES["devices"] | {"more": "x"}},
+            {"devices": SOURCES["devices"] | {"prefix": "incoming/devices"}},
+            {"devices": SOURCES["devices"] | {"format": 1}},
+            {"\x1b": SOURCES["devices"]},
+        )
+    ),
     ("buckets", OUTPUTS["buckets"] | {"raw-data": ["raw"]}),
 ]
 

@@ -214,6 +214,11 @@ def verify(
 @app.command()
 def upload(
     paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Files, or folders of files.")],
+    *,
+    table: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="The table to upload to: its prefix is the destination."),
+    ] = None,
     to: Annotated[
         str | None,
         typer.Option(
@@ -222,6 +227,15 @@ def upload(
             "recorded prefix of the raw-data bucket.",
         ),
     ] = None,
+    no_table: Annotated[
+        bool, typer.Option("--no-table", help="Upload files that no table reads, without a question.")
+    ] = False,
+    everything: Annotated[
+        bool,
+        typer.Option(
+            "--all", help="Also upload hidden files and leftovers: .DS_Store, Thumbs.db, ~$data.xlsx."
+        ),
+    ] = False,
     wait: Annotated[
         bool, typer.Option("--wait", help="Wait for each file's receipt, and compare it with the file.")
     ] = False,
@@ -232,7 +246,6 @@ def upload(
         bool,
         typer.Option("--replace", help="Upload a new version if an object exists; the old one is kept."),
     ] = False,
-    *,
     output: FormatOption = Format.TABLE,
     deployment: DeploymentOption,
 ) -> int:
@@ -246,7 +259,14 @@ def upload(
     from custody.cli.upload import run_upload
 
     return run_upload(
-        Run(deployment, output), paths, to, replace=replace, receipt_timeout_seconds=timeout if wait else None
+        Run(deployment, output),
+        paths,
+        table=table,
+        to=to,
+        no_table=no_table,
+        everything=everything,
+        replace=replace,
+        receipt_timeout_seconds=timeout if wait else None,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections import Counter
 from pathlib import Path
@@ -12,9 +13,18 @@ from rich.filesize import decimal
 from rich.text import Text
 
 from custody.cli.options import Format, Run
-from custody.evidence.objects import parse_s3_uri
+from custody.deployment import Deployment
+from custody.errors import UsageError
+from custody.evidence.objects import S3Location, parse_s3_uri
 from custody.terminal import visible
-from custody.upload.plan import default_destination, plan_upload
+from custody.upload.plan import (
+    PlannedFile,
+    default_destination,
+    describe_left_out,
+    plan_upload,
+    table_destination,
+    tables_of_files,
+)
 from custody.upload.state import UploadStates
 from custody.upload.upload import Outcome, Progress, UploadedFile, exit_code, upload_files
 
@@ -35,14 +45,20 @@ _STYLES = {
 def run_upload(
     run: Run,
     paths: Sequence[Path],
-    to: str | None,
     *,
+    table: str | None,
+    to: str | None,
+    no_table: bool,
+    everything: bool,
     replace: bool,
     receipt_timeout_seconds: float | None,
 ) -> int:
     """Upload, print the outcome for each file, and return the exit status."""
-    destination = default_destination(run.deployment) if to is None else parse_s3_uri(to)
-    files = plan_upload(run.deployment, paths, destination)
+    plan = plan_upload(run.deployment, paths, _destination(run.deployment, table, to), everything=everything)
+    files = plan.files
+    if plan.left_out and run.format is Format.TABLE:
+        run.say(f"Left out: {describe_left_out(plan.left_out)}. --all uploads them too.")
+    _mean_it(run, files, no_table=no_table)
     started = time.monotonic()
     last = Progress(len(files), sum(file.size_bytes for file in files))
     try:
@@ -70,6 +86,7 @@ def run_upload(
         run.write_json(
             {
                 "files": [each.to_dict() for each in uploaded],
+                "left_out": plan.left_out,
                 "outcomes": {str(outcome): counts[outcome] for outcome in Outcome},
                 "bytes_sent": last.bytes_sent,
             }
@@ -77,6 +94,39 @@ def run_upload(
     else:
         _print(run, uploaded, last, time.monotonic() - started)
     return exit_code(uploaded)
+
+
+def _destination(deployment: Deployment, table: str | None, to: str | None) -> S3Location:
+    if table is None:
+        return default_destination(deployment) if to is None else parse_s3_uri(to)
+    if to is not None:
+        raise UsageError("A table has its destination.", "Leave out --table or --to.")
+    return table_destination(deployment, table)
+
+
+def _mean_it(run: Run, files: Sequence[PlannedFile], *, no_table: bool) -> None:
+    """Tell which files no table reads; raise ``UsageError`` unless they are meant to be uploaded.
+
+    A deployment without tables is asked nothing: there, files are evidence alone.
+    """
+    unread = [file for file in files if file.table is None]
+    if not run.deployment.sources or not unread:
+        return
+    others = f" and {len(unread) - 1:,} more of {_files(len(files))}" if len(unread) > 1 else ""
+    told = f"No table reads {unread[0].uri}{others}."
+    if no_table:
+        if run.format is Format.TABLE:
+            run.say(told)
+    elif sys.stdin is not None and sys.stdin.isatty() and run.err.is_terminal:
+        run.say(told)
+        run.err.print("Upload anyway? [y/N] ", end="")
+        if sys.stdin.readline().strip().casefold() not in {"y", "yes"}:
+            raise UsageError("Nothing was sent.", "Name a table with --table.")
+    else:
+        raise UsageError(
+            told,
+            f"Name a table with --table ({tables_of_files(run.deployment)}), or mean it with --no-table.",
+        )
 
 
 def _state_folder() -> Path:

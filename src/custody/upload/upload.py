@@ -102,6 +102,7 @@ class UploadedFile:
             "object": self.version.uri if self.version else self.file.uri,
             "bucket": self.file.bucket,
             "key": self.file.key,
+            "table": self.file.table,
             "version_id": self.version.version_id if self.version else None,
             "outcome": str(self.outcome),
             "detail": self.detail,

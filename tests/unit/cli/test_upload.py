@@ -1,9 +1,14 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
+import sys
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -11,6 +16,7 @@ import botocore.handlers
 import pytest
 
 from custody.cli import main
+from custody.deployment import Source
 from custody.evidence.objects import ObjectVersion, parse_s3_uri
 from scripts.local_aws.patches import s3_checksums
 from tests.unit.cloud import Cloud, deployed, write_deployment
@@ -31,6 +37,23 @@ def cloud(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Cloud]:
         monkeypatch.setenv("COLUMNS", "200")
         monkeypatch.chdir(tmp_path)
         yield cloud
+
+
+@pytest.fixture
+def with_tables(cloud: Cloud, tmp_path: Path) -> Cloud:
+    """A deployment with a table of files."""
+    cloud.deployment = replace(
+        cloud.deployment,
+        tables={"devices": []},
+        sources={"devices": Source("incoming/devices/", "csv")},
+    )
+    write_deployment(cloud, tmp_path)
+    return cloud
+
+
+def keys(cloud: Cloud) -> list[str]:
+    listed = cloud.client("s3").list_objects_v2(Bucket=RAW)
+    return [entry["Key"] for entry in listed.get("Contents", [])]
 
 
 def run(capsys: Capture, *arguments: str | Path) -> tuple[int, str, str]:
@@ -61,7 +84,7 @@ def test_a_file_is_uploaded_and_its_digest_told(cloud: Cloud, capsys: Capture, t
 def test_as_json_it_is_one_document(cloud: Cloud, capsys: Capture, tmp_path: Path) -> None:
     folder = tmp_path / "folder"
     folder.mkdir()
-    for name in ("a.csv", "naïve\n.csv"):
+    for name in ("a.csv", "naïve\n.csv", ".DS_Store"):
         (folder / name).write_bytes(DATA)
     cloud.put("incoming/a.csv")
     status, out, err = run(capsys, folder, "--format", "json")
@@ -77,6 +100,7 @@ def test_as_json_it_is_one_document(cloud: Cloud, capsys: Capture, tmp_path: Pat
         "failed": 0,
         "not_tried": 0,
     }
+    assert document["left_out"] == [str(folder / ".DS_Store")]
     assert document["bytes_sent"] == 16
     there = document["files"][1]
     location = parse_s3_uri(there.pop("object"))
@@ -85,6 +109,7 @@ def test_as_json_it_is_one_document(cloud: Cloud, capsys: Capture, tmp_path: Pat
     assert there == {
         "bucket": RAW,
         "key": "incoming/naïve\n.csv",
+        "table": None,
         "version_id": location.version_id,
         "path": str(folder / "naïve\n.csv"),
         "outcome": "uploaded",
@@ -177,6 +202,8 @@ def test_names_from_the_disk_are_shown_as_they_are(cloud: Cloud, capsys: Capture
         (["a.csv", "--to", f"s3://{RAW}/other/"], "untracked"),
         (["a.csv", "--to", f"s3://{RAW}/incoming/?versionId=v"], "version id"),
         (["a.csv", "--timeout", "-1"], "timeout"),
+        (["a.csv", "--table", "devices"], "no table devices"),
+        (["a.csv", "--table", "devices", "--to", f"s3://{RAW}/incoming/"], "Leave out --table or --to"),
         ([os.fsdecode(b"\xff.csv")], "not UTF-8"),
     ],
 )
@@ -202,3 +229,87 @@ def test_a_refusal_of_aws_says_what_and_how_to_go_on(cloud: Cloud, capsys: Captu
     assert "NoSuchBucket" in out
     assert "same command again" in out
     assert "1 failed" in err
+
+
+def test_a_table_is_uploaded_to_by_its_name(with_tables: Cloud, capsys: Capture, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes(DATA)
+    status, out, err = run(capsys, tmp_path / "a.csv", "--table", "devices", "--format", "json")
+    assert (status, err, keys(with_tables)) == (0, "", ["incoming/devices/a.csv"])
+    assert json.loads(out)["files"][0]["table"] == "devices"
+
+
+def test_what_no_table_reads_is_told_before_it_is_sent(
+    with_tables: Cloud, capsys: Capture, tmp_path: Path
+) -> None:
+    for name in ("devices/a.csv", "device/a.csv", "b.csv"):
+        (tmp_path / "drop" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "drop" / name).write_bytes(DATA)
+    for arguments in ((), ("--to", f"s3://{RAW}/incoming/"), ("--format", "json")):
+        status, out, err = run(capsys, tmp_path / "drop", *arguments)
+        assert (status, out, keys(with_tables)) == (2, "", [])
+        assert err == (
+            f"custody: No table reads s3://{RAW}/incoming/b.csv and 1 more of 3 files. "
+            "Name a table with --table (devices), or mean it with --no-table.\n"
+        )
+    status, _, err = run(capsys, tmp_path / "drop", "--no-table")
+    assert (status, len(keys(with_tables))) == (0, 3)
+    assert err.startswith(f"No table reads s3://{RAW}/incoming/b.csv and 1 more of 3 files.\n")
+
+
+@contextmanager
+def terminal(monkeypatch: pytest.MonkeyPatch, typed: bytes) -> Iterator[list[bytes]]:
+    """A terminal as stdin and stderr, on which somebody has typed; yields what is shown."""
+    ours, theirs = os.openpty()
+    shown: list[bytes] = []
+
+    def read() -> None:
+        with contextlib.suppress(OSError):  # at the end
+            while data := os.read(ours, 1024):
+                shown.append(data)
+
+    os.write(ours, typed)
+    reader = threading.Thread(target=read)
+    reader.start()
+    with monkeypatch.context() as patch:
+        for name, mode in (("stdin", "r"), ("stderr", "w")):
+            patch.setattr(sys, name, open(os.dup(theirs), mode, encoding="utf-8"))  # noqa: PTH123, SIM115
+        try:
+            yield shown
+        finally:
+            sys.stdin.close()
+            sys.stderr.close()
+    os.close(theirs)
+    reader.join()
+    os.close(ours)
+
+
+@pytest.mark.parametrize(
+    ("typed", "sent"), [(b"y\n", True), (b"Yes \n", True), (b"\n", False), (b"\x04", False)]
+)
+def test_on_a_terminal_it_is_asked(
+    with_tables: Cloud,
+    capsys: Capture,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    typed: bytes,
+    sent: bool,
+) -> None:
+    (tmp_path / "a.csv").write_bytes(DATA)
+    with terminal(monkeypatch, typed) as shown:
+        status = main(["upload", str(tmp_path / "a.csv")])
+    told = b"".join(shown).decode()
+    assert (status, keys(with_tables)) == ((0, ["incoming/a.csv"]) if sent else (2, []))
+    assert f"No table reads s3://{RAW}/incoming/a.csv." in told
+    assert "Upload anyway? [y/N]" in told
+    assert ("custody: Nothing was sent." in told) is not sent
+
+
+def test_what_is_left_out_is_said(cloud: Cloud, capsys: Capture, tmp_path: Path) -> None:
+    for name in ("a.csv", ".DS_Store", "\x1b[31m~"):
+        (tmp_path / name).write_bytes(DATA)
+    status, out, err = run(capsys, "a.csv", ".DS_Store", "\x1b[31m~")
+    assert (status, len(out.splitlines()), keys(cloud)) == (0, 1, ["incoming/a.csv"])
+    assert err.startswith(
+        r"Left out: 2 hidden or left behind by a program (.DS_Store, \x1b[31m~). --all uploads them too."
+    )
+    assert run(capsys, ".DS_Store", "--all")[0] == 0
