@@ -252,7 +252,8 @@ def upload(
     """Upload files to a recorded prefix, and show the SHA-256 of each.
 
     A file keeps its name; files in a folder keep their names relative to it. Amazon S3 checks the SHA-256 of
-    what it receives. An existing object is not replaced. After an interruption, the same command resumes the
+    what it receives. An existing object is not replaced: the same content is not sent again where S3 may be
+    asked first, other content is refused (status 1). After an interruption, the same command resumes the
     upload. With --wait, the recorder's receipt must have the file's SHA-256, which proves that the stored
     object is the file on the disk (custody verify checks the receipt's signature).
     """

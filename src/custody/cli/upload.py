@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 _STYLES = {
     Outcome.UPLOADED: "green",
+    Outcome.SAME: "green",
     Outcome.EXISTS: "yellow",
     Outcome.CHANGED: "yellow",
     Outcome.DIFFERS: "bold red",

@@ -1,7 +1,8 @@
-"""The saved state of an upload, so that the same command resumes after an interruption.
+"""The saved state of an upload: the same command resumes after an interruption, and sends nothing twice.
 
-One small file for each uploaded file, readable only by its owner, replaced atomically. It is a hint and not
-evidence: Amazon S3 is asked what it really has, and an unreadable state is ignored.
+One small file for each uploaded file, readable only by its owner, replaced atomically, and deleted a week
+after its last use. It is a hint and not evidence: Amazon S3 is asked what it really has, and an unreadable
+state is ignored.
 """
 
 from __future__ import annotations
@@ -10,8 +11,9 @@ import hashlib
 import json
 import os
 import tempfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from custody.documents import Fields, parse_object
 from custody.errors import EvidenceError, UsageError
@@ -52,6 +54,8 @@ class UploadState:
     """The version id of the uploaded object."""
     sha256: str | None = None
     """SHA-256 of that version."""
+    finished: bool = False
+    """Whether the run that uploaded it came to its end: a new version is then not one that it owes."""
 
 
 class UploadStates:
@@ -61,7 +65,7 @@ class UploadStates:
         self._folder = folder
 
     def open(self, now: float) -> None:
-        """Create the folder, and delete states of aborted uploads (``now`` as of ``time.time``).
+        """Create the folder, and delete what is older than a week (``now`` as of ``time.time``).
 
         Raises ``UsageError`` if nothing can be stored there.
         """
@@ -89,25 +93,46 @@ class UploadStates:
                 part_bytes=fields.natural("part_bytes") if fields.optional_text("upload_id") else None,
                 version_id=fields.optional_text("version_id"),
                 sha256=fields.optional_text("sha256"),
+                finished=fields.natural("finished", 1) == 1,
             )
         except (OSError, EvidenceError):
             return None
 
     def save(self, file: PlannedFile, state: UploadState) -> None:
         """Replace the saved state. Raises ``UsageError`` if it cannot be stored."""
-        try:
-            with tempfile.NamedTemporaryFile(
-                "w", dir=self._folder, delete=False
-            ) as written:  # created with mode 0600
-                json.dump(asdict(state), written)
-            Path(written.name).replace(self._path(file))
-        except OSError as error:
-            raise self._unusable(error) from error
+        self._write(self._path(file), asdict(state) | {"finished": int(state.finished)})
+
+    def finish(self, file: PlannedFile) -> None:
+        """Note that the run which uploaded the file has ended well. Raises ``UsageError`` if that fails."""
+        state = self.load(file)
+        if state is not None and state.version_id is not None:
+            self.save(file, replace(state, finished=True))
 
     def forget(self, file: PlannedFile) -> None:
         """Delete the state of a file, if there is one. Raises ``UsageError`` if that fails."""
         try:
             self._path(file).unlink(missing_ok=True)
+        except OSError as error:
+            raise self._unusable(error) from error
+
+    def may_look(self, bucket: str) -> bool:
+        """Whether to ask which objects a bucket holds: not if that was denied in the last week.
+
+        CloudTrail logs each denied attempt, and a producer has none to make.
+        """
+        return not self._denial(bucket).exists()
+
+    def note_denial(self, bucket: str) -> None:
+        """Note that it was denied. Raises ``UsageError`` if that cannot be stored."""
+        self._write(self._denial(bucket), {"bucket": bucket})
+
+    def _write(self, path: Path, document: dict[str, Any]) -> None:
+        try:
+            with tempfile.NamedTemporaryFile(
+                "w", dir=self._folder, delete=False
+            ) as written:  # created with mode 0600
+                json.dump(document, written)
+            Path(written.name).replace(path)
         except OSError as error:
             raise self._unusable(error) from error
 
@@ -118,5 +143,10 @@ class UploadStates:
         )
 
     def _path(self, file: PlannedFile) -> Path:
-        place = f"{file.bucket}\n{file.key}\n".encode() + os.fsencode(file.path.absolute())
+        return self._named(f"{file.bucket}\n{file.key}\n".encode() + os.fsencode(file.path.absolute()))
+
+    def _denial(self, bucket: str) -> Path:
+        return self._named(bucket.encode())
+
+    def _named(self, place: bytes) -> Path:
         return self._folder / f"{hashlib.sha256(place).hexdigest()}.json"

@@ -2,8 +2,8 @@
 
 The stored bytes are those that were hashed. Each part is sent with the SHA-256 of the bytes that were read,
 and Amazon S3 rejects other bytes; the same read computes the SHA-256 of the whole file, which its receipt
-must repeat. Nothing is overwritten: an existing object is kept unless a new version is requested. An
-interrupted upload resumes when it is run again.
+must repeat. Nothing is overwritten: an existing object is kept unless a new version is requested, and costs
+no bytes where Amazon S3 may be asked first. An interrupted upload resumes when it is run again.
 
 Source: Amazon S3 User Guide, "Checking object integrity for data uploads", "Uploading and copying objects
 using multipart upload" and "How to prevent object overwrites with conditional writes".
@@ -36,7 +36,7 @@ from custody.upload.state import UploadState, UploadStates
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-    from mypy_boto3_s3.type_defs import CompletedPartTypeDef
+    from mypy_boto3_s3.type_defs import CompletedPartTypeDef, HeadObjectOutputTypeDef
 
 WORKERS = 8
 """How many parts, or files of one part, are sent concurrently."""
@@ -44,8 +44,11 @@ _AHEAD = 2 * WORKERS
 """How many are hashed but not yet uploaded: enough to keep the workers busy, few enough that their bytes are
 still in the system's cache when they are sent."""
 
+_EXISTS = "An object with this key exists."
+_UNKNOWN = "You may not see whether it has the same content, or not yet."
+_REPLACE = "Nothing was overwritten: to upload a new version (the old one is kept), use --replace."
 _CONFLICTS = {
-    "PreconditionFailed": "An object with this key exists.",
+    "PreconditionFailed": _EXISTS,
     "ConditionalRequestConflict": "Somebody else is writing an object with this key.",
 }
 """Error codes of a failed conditional write."""
@@ -61,8 +64,10 @@ class Outcome(StrEnum):
 
     UPLOADED = "uploaded"
     """It is uploaded, and its receipt agrees, if that was requested."""
+    SAME = "same"
+    """An object with this key and content is there already; its receipt agrees, if that was requested."""
     EXISTS = "exists"
-    """Refused: the object already exists."""
+    """Refused: an object with this key has other content, or content that the caller may not compare."""
     CHANGED = "changed"
     """Refused: the file changed while it was read."""
     DIFFERS = "differs"
@@ -75,6 +80,8 @@ class Outcome(StrEnum):
     """Not tried: an earlier file failed."""
 
 
+_THERE = {Outcome.UPLOADED, Outcome.SAME}
+_ANSWERED = _THERE | {Outcome.EXISTS}
 _REFUSED = {Outcome.EXISTS, Outcome.CHANGED, Outcome.DIFFERS}
 
 
@@ -88,7 +95,7 @@ class UploadedFile:
     sha256: str | None = None
     """SHA-256 of the file, if it was read to its end."""
     version: ObjectVersion | None = None
-    """Version id of the uploaded object."""
+    """The version that has its content."""
     parts: int = 0
     parts_sent: int = 0
     """Bytes sent by this run; an earlier run has sent the others."""
@@ -131,7 +138,7 @@ class Progress:
 def exit_code(uploaded: Sequence[UploadedFile]) -> int:
     """1 if a file was refused or differs, 3 if one could not be sent or has no receipt, else 0."""
     outcomes = {each.outcome for each in uploaded}
-    return 1 if outcomes & _REFUSED else 0 if outcomes <= {Outcome.UPLOADED} else 3
+    return 1 if outcomes & _REFUSED else 0 if outcomes <= _THERE else 3
 
 
 def upload_files(
@@ -162,7 +169,7 @@ def upload_files(
     if receipt_timeout_seconds is not None:
         patience = receipt_timeout_seconds
         for index, each in enumerate(uploaded):
-            if each.outcome is not Outcome.UPLOADED or each.version is None:
+            if each.outcome not in _THERE or each.version is None:
                 continue
             await_receipt = partial(
                 await_receipt_of,
@@ -180,7 +187,7 @@ def upload_files(
             on_progress(progress)
     if exit_code(uploaded) == 0:
         for file in files:
-            states.forget(file)
+            states.finish(file)
     return uploaded
 
 
@@ -202,6 +209,24 @@ def _compare_receipt(uploaded: UploadedFile, await_receipt: Callable[[], Receipt
         )
         return replace(uploaded, outcome=Outcome.DIFFERS, detail=detail)
     return replace(uploaded, receipt_key=receipt.version.receipt_key)
+
+
+@dataclass(frozen=True, slots=True)
+class _Content:
+    """The digests of a file, and of its parts."""
+
+    whole: bytes
+    parts: Sequence[bytes]
+
+    def has(self, checksum: str | None) -> bool | None:
+        """Whether an object with this SHA-256, as Amazon S3 states it, has this content; ``None`` if unknown.
+
+        That of an object uploaded in parts is the digest of the parts' digests, and their number.
+        """
+        of_parts = f"{_base64(hashlib.sha256(b''.join(self.parts)).digest())}-{len(self.parts)}"
+        if checksum in {_base64(self.whole), of_parts}:
+            return True
+        return None if checksum is None or "-" in checksum else False
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,14 +254,20 @@ class _Uploader:
         self._s3 = s3
         self._deployment = deployment
         self._states = states
+        self._replacing = replacing
         self._condition: dict[str, Any] = {} if replacing else {"IfNoneMatch": "*"}
+        self._denied = False
+        """Whether the caller was denied to ask what is there."""
         self._progress = progress
         self._on_progress = on_progress
         self._stop = Event()
         self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="upload")
 
     def upload(self, files: Sequence[PlannedFile]) -> list[UploadedFile]:
-        """Files of one part are sent concurrently; a larger file alone, with its parts sent concurrently."""
+        """Files of one part are sent concurrently; a larger file alone, with its parts sent concurrently.
+
+        The first is sent alone too: what the caller is denied for it, need not be tried for the others.
+        """
         uploaded = [UploadedFile(file, Outcome.NOT_TRIED) for file in files]
         under_way: deque[tuple[int, Future[UploadedFile]]] = deque()
         failed = False
@@ -244,7 +275,7 @@ class _Uploader:
         def settle(index: int, result: UploadedFile) -> bool:
             uploaded[index] = result
             self._progress.files_done += 1
-            if parts_of(result.file.size_bytes) == 1:
+            if parts_of(result.file.size_bytes) == 1 or result.outcome is Outcome.SAME:
                 self._count(result.file.size_bytes, sent=result.parts_sent > 0)
             return result.outcome is Outcome.FAILED
 
@@ -252,7 +283,7 @@ class _Uploader:
             try:
                 for index, file in enumerate(files):
                     is_small = parts_of(file.size_bytes) == 1
-                    while under_way and (failed or not is_small or len(under_way) == _AHEAD):
+                    while under_way and (failed or not is_small or index == 1 or len(under_way) == _AHEAD):
                         first, future = under_way.popleft()
                         failed |= settle(first, future.result())
                     if failed:
@@ -267,17 +298,20 @@ class _Uploader:
                 self._stop.set()
                 self._pool.shutdown(wait=False, cancel_futures=True)
                 raise
+        if self._denied and any(each.outcome in _ANSWERED for each in uploaded):
+            self._states.note_denial(files[0].bucket)
         return uploaded
 
     def _upload(self, file: PlannedFile) -> UploadedFile:
         try:
-            with OpenFile(file) as opened:
-                return self._send(file, opened)
-        except (FileChangedError, NotSentError):
-            self._states.forget(file)
-            return UploadedFile(
-                file, Outcome.CHANGED, "It changed while it was read. Upload it when nobody writes to it."
-            )
+            try:
+                with OpenFile(file) as opened:
+                    return self._send(file, opened)
+            except (FileChangedError, NotSentError):
+                self._discard(file)
+                return UploadedFile(
+                    file, Outcome.CHANGED, "It changed while it was read. Upload it when nobody writes to it."
+                )
         except OSError as error:
             return UploadedFile(file, Outcome.FAILED, f"It cannot be read: {error.strerror}.")
         except CannotCheckError as error:
@@ -291,11 +325,14 @@ class _Uploader:
         if opened.identity.size_bytes != file.size_bytes:
             raise FileChangedError
         state = self._states.load(file)
-        parts = parts_of(file.size_bytes)
-        if state is not None and state.version_id and (there := self._already_there(file, opened, state)):
+        if (there := self._already_there(file, opened, state)) is not None:
+            if state is not None and state.upload_id:
+                self._discard(file)
             return there
         try:
-            if parts == 1:
+            if parts_of(file.size_bytes) == 1:
+                if state is not None and state.upload_id:
+                    self._discard(file)
                 return self._send_whole(file, opened)
             return self._send_in_parts(file, opened, state)
         except ClientError as error:
@@ -303,44 +340,97 @@ class _Uploader:
                 opened.require_unchanged()  # a change of the file explains the error
             raise
 
-    def _already_there(self, file: PlannedFile, opened: OpenFile, state: UploadState) -> UploadedFile | None:
+    def _already_there(
+        self, file: PlannedFile, opened: OpenFile, state: UploadState | None
+    ) -> UploadedFile | None:
+        """What is there of the file, as far as the caller may ask; ``None`` if the file is to be sent."""
+        if not self._replacing and self._may_look(file):
+            head = self._look(file)
+            if head is not None:
+                size_bytes = head["ContentLength"]
+                found = UploadedFile(file, Outcome.EXISTS, parts=parts_of(file.size_bytes))
+                if size_bytes != file.size_bytes:
+                    other = f"It has other content: {size_bytes} bytes, this file has {file.size_bytes}."
+                    return replace(found, detail=f"{_EXISTS} {other} {_REPLACE}")
+                content = _content(file, opened)
+                return self._compared(replace(found, sha256=content.whole.hex()), head, content)
+            if not self._denied:
+                return None
+        if state is None or state.version_id is None or (self._replacing and state.finished):
+            return None
+        return self._sent_before(file, opened, state, state.version_id)
+
+    def _may_look(self, file: PlannedFile) -> bool:
+        return not self._denied and self._states.may_look(file.bucket)
+
+    def _look(self, file: PlannedFile) -> HeadObjectOutputTypeDef | None:
+        """The object that is there, if there is one and the caller may read it."""
+        try:
+            return self._s3.head_object(Bucket=file.bucket, Key=file.key, ChecksumMode="ENABLED")
+        except ClientError as error:
+            if _code(error) not in {"403", "404"}:
+                raise
+            self._denied = _code(error) == "403"
+            return None
+
+    def _compared(
+        self, found: UploadedFile, head: HeadObjectOutputTypeDef, content: _Content
+    ) -> UploadedFile:
+        """Whether an object of the same size has the same content, as S3 or else its receipt says."""
+        file = found.file
+        version = ObjectVersion(file.bucket, file.key, head.get("VersionId", "null"))
+        same, source = content.has(head.get("ChecksumSHA256")), "its checksum"
+        if same is None:
+            try:
+                receipt = read_receipt(self._s3, self._deployment.buckets["provenance"], version)
+            except (ClientError, NoReceiptError):
+                return replace(found, detail=f"{_EXISTS} {_UNKNOWN} {_REPLACE}")
+            except EvidenceError as error:
+                detail = f"{_EXISTS} Its receipt is not valid: {error.message} {_REPLACE}"
+                return replace(found, detail=detail)
+            same, source = receipt.sha256 == content.whole.hex(), "its receipt"
+        if same:
+            detail = f"It is there already, with the same content, according to {source}."
+            return replace(found, outcome=Outcome.SAME, detail=detail, version=version)
+        return replace(found, detail=f"{_EXISTS} It has other content, according to {source}. {_REPLACE}")
+
+    def _sent_before(
+        self, file: PlannedFile, opened: OpenFile, state: UploadState, version_id: str
+    ) -> UploadedFile | None:
         """The version that an earlier run uploaded, if it has this content and still exists.
 
         A writer may have no read permission. A version's tags show that it exists, and nothing of its
         content.
         """
-        digest = hashlib.sha256()
-        opened.hash_part(0, file.size_bytes, digest)
-        opened.require_unchanged()
-        if digest.hexdigest() != state.sha256 or not state.version_id:
+        sha256 = _content(file, opened).whole.hex()
+        if sha256 != state.sha256:
             return None
-        version = ObjectVersion(file.bucket, file.key, state.version_id)
+        version = ObjectVersion(file.bucket, file.key, version_id)
         try:
             self._s3.get_object_tagging(Bucket=version.bucket, Key=version.key, VersionId=version.version_id)
         except ClientError as error:
             if _code(error) in _UNSEEN:
                 return None
             raise
-        detail = "An earlier, interrupted run has uploaded it."
-        return UploadedFile(file, Outcome.UPLOADED, detail, state.sha256, version, parts_of(file.size_bytes))
+        self._states.save(file, state)  # for another week
+        detail = "It is there already: an earlier run uploaded it."
+        return UploadedFile(file, Outcome.SAME, detail, sha256, version, parts_of(file.size_bytes))
 
     def _send_whole(self, file: PlannedFile, opened: OpenFile) -> UploadedFile:
-        digest = hashlib.sha256()
-        opened.hash_part(0, file.size_bytes, digest)
-        opened.require_unchanged()
-        sent = UploadedFile(file, Outcome.UPLOADED, sha256=digest.hexdigest(), parts=1, parts_sent=1)
+        content = _content(file, opened)
+        sent = UploadedFile(file, Outcome.UPLOADED, sha256=content.whole.hex(), parts=1, parts_sent=1)
         try:
             answer = self._s3.put_object(
                 Bucket=file.bucket,
                 Key=file.key,
                 Body=cast("IO[bytes]", FilePart(opened, 0, file.size_bytes, self._stop)),
                 ChecksumAlgorithm="SHA256",
-                ChecksumSHA256=_base64(digest.digest()),
+                ChecksumSHA256=_base64(content.whole),
                 **self._condition,
             )
         except ClientError as error:
             if _code(error) in _CONFLICTS:
-                return self._refused(sent, error)
+                return self._refused(sent, content, error)
             raise
         return self._landed(sent, opened, answer.get("VersionId"))
 
@@ -353,12 +443,8 @@ class _Uploader:
             )["UploadId"]
             upload = _Multipart(upload_id, part_bytes, {})
             self._states.save(file, UploadState(opened.identity, upload_id, part_bytes))
-        try:
-            parts, sent = self._send_parts(file, opened, upload)
-            opened.require_unchanged()
-        except (FileChangedError, NotSentError):
-            self._abort(file, upload.upload_id)
-            raise
+        parts, content, sent = self._send_parts(file, opened, upload)
+        opened.require_unchanged()
         try:
             answer = self._s3.complete_multipart_upload(
                 Bucket=file.bucket,
@@ -369,9 +455,9 @@ class _Uploader:
                 **self._condition,
             )
         except ClientError as error:
-            # Its parts are kept: if a new version is then requested, none is sent again.
             if _code(error) in _CONFLICTS:
-                return self._refused(sent, error)
+                self._discard(file)
+                return self._refused(sent, content, error)
             raise
         return self._landed(sent, opened, answer.get("VersionId"))
 
@@ -382,7 +468,7 @@ class _Uploader:
         if state is None or state.upload_id is None:
             return None
         if (state.identity, state.part_bytes) != (opened.identity, part_bytes):
-            self._abort(file, state.upload_id)
+            self._discard(file)
             return None
         there: dict[int, CompletedPartTypeDef] = {}
         pages = self._s3.get_paginator("list_parts").paginate(
@@ -404,11 +490,12 @@ class _Uploader:
 
     def _send_parts(
         self, file: PlannedFile, opened: OpenFile, upload: _Multipart
-    ) -> tuple[list[CompletedPartTypeDef], UploadedFile]:
+    ) -> tuple[list[CompletedPartTypeDef], _Content, UploadedFile]:
         """Hash the file in order, and send those of its parts that Amazon S3 does not have."""
         parts: list[CompletedPartTypeDef] = []
         under_way: deque[tuple[CompletedPartTypeDef, int, Future[str]]] = deque()
         whole = hashlib.sha256()
+        digests: list[bytes] = []
         parts_sent = 0
         stop = Event()
 
@@ -423,6 +510,7 @@ class _Uploader:
                 size_bytes = min(upload.part_bytes, file.size_bytes - begin)
                 digest = hashlib.sha256()
                 opened.hash_part(begin, size_bytes, whole, digest)
+                digests.append(digest.digest())
                 part: CompletedPartTypeDef = {
                     "PartNumber": number,
                     "ChecksumSHA256": _base64(digest.digest()),
@@ -457,7 +545,7 @@ class _Uploader:
             parts=len(parts),
             parts_sent=parts_sent,
         )
-        return parts, sent
+        return parts, _Content(whole.digest(), digests), sent
 
     def _send_part(
         self, file: PlannedFile, upload: _Multipart, part: CompletedPartTypeDef, body: FilePart
@@ -483,44 +571,52 @@ class _Uploader:
         self._states.save(file, UploadState(opened.identity, version_id=version_id, sha256=sent.sha256))
         return replace(sent, version=ObjectVersion(file.bucket, file.key, version_id))
 
-    def _refused(self, sent: UploadedFile, error: ClientError) -> UploadedFile:
+    def _refused(self, sent: UploadedFile, content: _Content, error: ClientError) -> UploadedFile:
         """Report that the object exists, and whether it is the same, as far as the writer may read it."""
-        words = [_CONFLICTS[_code(error)], self._compare_existing(sent)]
+        refused = replace(sent, outcome=Outcome.EXISTS)
+        if (
+            _code(error) == "PreconditionFailed"
+            and self._may_look(sent.file)
+            and (head := self._look(sent.file))
+        ):
+            return self._compared(refused, head, content)
+        words = [_CONFLICTS[_code(error)], _UNKNOWN]
         if error.response["ResponseMetadata"].get("RetryAttempts", 0):
             words.append("A response of Amazon S3 was lost before: this run itself may have uploaded it.")
-        words.append("To upload a new version (the old one is kept), use --replace.")
-        return replace(sent, outcome=Outcome.EXISTS, detail=" ".join(words))
+        return replace(refused, detail=" ".join([*words, _REPLACE]))
 
-    def _compare_existing(self, sent: UploadedFile) -> str:
-        file = sent.file
-        try:
-            head = self._s3.head_object(Bucket=file.bucket, Key=file.key)
-            version = ObjectVersion(file.bucket, file.key, head.get("VersionId", "null"))
-            if head["ContentLength"] != file.size_bytes:
-                return (
-                    f"It has other content: {head['ContentLength']} bytes, this file has {file.size_bytes}."
-                )
-            receipt = read_receipt(self._s3, self._deployment.buckets["provenance"], version)
-        except (ClientError, NoReceiptError):
-            return "You may not see whether it has the same content, or not yet."
-        except EvidenceError as error:
-            return f"Its receipt is not valid: {error.message}"
-        if receipt.sha256 == sent.sha256:
-            return f"It has the same content, according to the receipt of version {version.version_id}."
-        return f"It has other content, according to the receipt of version {version.version_id}."
-
-    def _abort(self, file: PlannedFile, upload_id: str) -> None:
-        try:
-            self._s3.abort_multipart_upload(Bucket=file.bucket, Key=file.key, UploadId=upload_id)
-        except ClientError as error:
-            if _code(error) != "NoSuchUpload":
-                raise
+    def _discard(self, file: PlannedFile) -> None:
+        """Forget what is known of a file, and abort the upload in parts that was begun for it."""
+        state = self._states.load(file)
+        if state is not None and state.upload_id:
+            try:
+                self._s3.abort_multipart_upload(Bucket=file.bucket, Key=file.key, UploadId=state.upload_id)
+            except ClientError as error:
+                if _code(error) != "NoSuchUpload":
+                    raise
+        self._states.forget(file)
 
     def _count(self, size_bytes: int, *, sent: bool) -> None:
         self._progress.bytes_done += size_bytes
         if sent:
             self._progress.bytes_sent += size_bytes
         self._on_progress(self._progress)
+
+
+def _content(file: PlannedFile, opened: OpenFile) -> _Content:
+    """Read a file to its end. Raises ``FileChangedError`` if it has changed."""
+    size_bytes, whole, parts = file.size_bytes, hashlib.sha256(), []
+    if parts_of(size_bytes) == 1:
+        opened.hash_part(0, size_bytes, whole)
+        parts.append(whole.digest())
+    else:
+        part_bytes = part_bytes_of(size_bytes)
+        for begin in range(0, size_bytes, part_bytes):
+            digest = hashlib.sha256()
+            opened.hash_part(begin, min(part_bytes, size_bytes - begin), whole, digest)
+            parts.append(digest.digest())
+    opened.require_unchanged()
+    return _Content(whole.digest(), parts)
 
 
 def _code(error: ClientError) -> str:

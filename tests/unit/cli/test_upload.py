@@ -74,10 +74,17 @@ def test_a_file_is_uploaded_and_its_digest_told(cloud: Cloud, capsys: Capture, t
     assert err.startswith("1 file: 1 uploaded. 8 bytes sent in ")
 
     status, out, err = run(capsys, file)
+    assert status == 0
+    assert out.startswith(f"same       {DIGEST}  {uri}\n")
+    assert f"{file}: It is there already, with the same content, according to its checksum." in out
+    assert "1 same. 0 bytes sent" in err
+
+    file.write_bytes(b"a,b\n1,3\n")
+    status, out, err = run(capsys, file)
     assert status == 1
     assert out.startswith("exists ")
-    assert f"{file}: An object with this key exists." in out
-    assert "1 exists. 8 bytes sent" in err
+    assert f"{file}: An object with this key exists. It has other content" in out
+    assert "1 exists. 0 bytes sent" in err
     assert run(capsys, file, "--replace")[0] == 0
 
 
@@ -86,13 +93,14 @@ def test_as_json_it_is_one_document(cloud: Cloud, capsys: Capture, tmp_path: Pat
     folder.mkdir()
     for name in ("a.csv", "naïve\n.csv", ".DS_Store"):
         (folder / name).write_bytes(DATA)
-    cloud.put("incoming/a.csv")
+    cloud.put("incoming/a.csv", b"other\n")
     status, out, err = run(capsys, folder, "--format", "json")
     document = json.loads(out)
     assert (status, err) == (1, "")
     assert [each["outcome"] for each in document["files"]] == ["exists", "uploaded"]
     assert document["outcomes"] == {
         "uploaded": 1,
+        "same": 0,
         "exists": 1,
         "changed": 0,
         "differs": 0,
@@ -101,7 +109,7 @@ def test_as_json_it_is_one_document(cloud: Cloud, capsys: Capture, tmp_path: Pat
         "not_tried": 0,
     }
     assert document["left_out"] == [str(folder / ".DS_Store")]
-    assert document["bytes_sent"] == 16
+    assert document["bytes_sent"] == 8
     there = document["files"][1]
     location = parse_s3_uri(there.pop("object"))
     assert (location.bucket, location.key) == (RAW, "incoming/naïve\n.csv")
@@ -169,7 +177,7 @@ def test_an_interrupt_says_how_to_go_on(
     assert "Run the same command again to resume." in err
     status, out, err = run(capsys, tmp_path / "a.csv")
     assert status == 0
-    assert "An earlier, interrupted run has uploaded it." in out
+    assert "It is there already, with the same content" in out
     assert "0 bytes sent" in err
 
 

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+import json
 import os
 import random
+import shutil
 import threading
 from base64 import b64encode
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import wait
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
@@ -40,11 +42,12 @@ PART = 1024 * 1024
 
 @dataclass
 class Desk:
-    """A cloud, and a folder of files to upload."""
+    """A cloud, a folder of files, and who uploads them: a producer, who may not read, unless ``reads``."""
 
     cloud: Cloud
     folder: Path
     states: Path
+    reads: bool = False
     pauses: list[float] = field(default_factory=list)
 
     @property
@@ -60,14 +63,15 @@ class Desk:
     def upload(self, *paths: Path, **options: Any) -> list[UploadedFile]:
         planned = plan_upload(self.cloud.deployment, paths, S3Location(RAW, "incoming/")).files
         now = iter(range(10_000))
-        return upload_files(
-            self.s3,
-            self.cloud.deployment,
-            planned,
-            UploadStates(self.states),
-            clock=lambda: next(now) / 10 + sum(self.pauses),
-            **{"sleep": self.pauses.append} | options,
-        )
+        with nullcontext() if self.reads else refused(self.s3, "HeadObject", 403, "403"):
+            return upload_files(
+                self.s3,
+                self.cloud.deployment,
+                planned,
+                UploadStates(self.states),
+                clock=lambda: next(now) / 10 + sum(self.pauses),
+                **{"sleep": self.pauses.append} | options,
+            )
 
     def versions(self, key: str = "incoming/big.csv") -> list[bytes]:
         """The contents of an object's versions, newest first."""
@@ -77,11 +81,16 @@ class Desk:
             for each in listed
         ]
 
+    def put_by_another(self, body: bytes) -> None:
+        checksum = b64encode(sha256(body).digest()).decode()
+        self.s3.put_object(Bucket=RAW, Key="incoming/big.csv", Body=body, ChecksumSHA256=checksum)
+
     def unfinished(self) -> int:
         return len(self.s3.list_multipart_uploads(Bucket=RAW).get("Uploads", []))
 
     def remembered(self) -> int:
-        return len(list(self.states.iterdir()))
+        """How many files' uploads have not come to their end."""
+        return [json.loads(path.read_bytes()).get("finished") for path in self.states.iterdir()].count(0)
 
 
 @pytest.fixture
@@ -203,46 +212,169 @@ def test_progress_counts_what_is_there_and_what_was_sent(desk: Desk) -> None:
 # existing objects
 
 
-def test_an_object_that_exists_stays_as_it_is(desk: Desk) -> None:
-    path = desk.file(10)
+@pytest.mark.parametrize("size_bytes", [0, 10, PART + 1, 3 * PART])
+def test_what_is_there_already_costs_no_bytes_where_s3_may_be_asked(desk: Desk, size_bytes: int) -> None:
+    desk.reads = True
+    path = desk.file(size_bytes)
     first = only(desk.upload(path))
-    assert first.version is not None
-
-    refused_one = only(desk.upload(path))
-    assert refused_one.outcome is Outcome.EXISTS
-    assert "You may not see" in refused_one.detail
-    desk.cloud.record(first.version, path.read_bytes())
-    assert "It has the same content, according to the receipt of version" in only(desk.upload(path)).detail
-    path.write_bytes(b"0123456789")
-    assert "It has other content, according to the receipt of version" in only(desk.upload(path)).detail
-    path.write_bytes(b"0123456789a")
-    assert "It has other content: 10 bytes, this file has 11." in only(desk.upload(path)).detail
-    desk.s3.put_object(
-        Bucket=desk.cloud.deployment.buckets["provenance"], Key=first.version.receipt_key, Body=b"{"
+    shutil.rmtree(desk.states)
+    with asked(desk.s3) as operations:
+        again = desk.upload(path)
+    assert operations == ["HeadObject"]
+    assert (only(again).outcome, only(again).version, only(again).sha256) == (
+        Outcome.SAME,
+        first.version,
+        sha256(path.read_bytes()).hexdigest(),
     )
-    path.write_bytes(b"0123456789")
-    assert "Its receipt is not valid" in only(desk.upload(path)).detail
-    with refused(desk.s3, "HeadObject", 403, "403"):
-        last = desk.upload(path)
-    assert "--replace" in only(last).detail
-    assert "You may not see" in only(last).detail
-    assert exit_code(last) == 1
-    assert len(desk.versions()) == 1
+    assert "with the same content, according to its checksum" in only(again).detail
+    assert exit_code(again) == 0
 
-    assert only(desk.upload(path, replacing=True)).outcome is Outcome.UPLOADED
+    path.write_bytes(b"x" * size_bytes + b"x")
+    with asked(desk.s3) as operations:
+        other = desk.upload(path)
+    assert operations == ["HeadObject"]
+    assert (only(other).outcome, only(other).sha256) == (Outcome.EXISTS, None)
+    assert f"other content: {size_bytes} bytes, this file has {size_bytes + 1}" in only(other).detail
+    assert exit_code(other) == 1
+    assert (len(desk.versions()), desk.unfinished()) == (1, 0)
+
+
+def test_other_content_of_the_same_size_is_told_by_what_can_be_read(desk: Desk) -> None:
+    desk.reads = True
+    path = desk.file(10)
+    version = only(desk.upload(path)).version
+    assert version is not None
+    path.write_bytes(b"0123456789")
+    other = desk.upload(path)
+    assert "other content, according to its checksum. Nothing was overwritten" in only(other).detail
+    assert exit_code(other) == 1
+
+    # Other tools store another checksum than SHA-256: then the receipt says it.
+    desk.s3.put_object(Bucket=RAW, Key="incoming/big.csv", Body=b"0123456789", ChecksumAlgorithm="CRC32")
+    [entry, _] = desk.s3.list_object_versions(Bucket=RAW)["Versions"]
+    version = ObjectVersion(RAW, entry["Key"], entry["VersionId"])
+    with asked(desk.s3) as operations:
+        unknown = desk.upload(path)
+    assert "You may not see" in only(unknown).detail
+    assert "--replace" in only(unknown).detail
+    assert (exit_code(unknown), operations) == (1, ["HeadObject", "GetObject"])
+    desk.cloud.record(version, b"0123456789")
+    assert (only(desk.upload(path)).outcome, only(desk.upload(path)).version) == (Outcome.SAME, version)
+    path.write_bytes(b"9876543210")
+    assert "other content, according to its receipt" in only(desk.upload(path)).detail
+    desk.s3.put_object(Bucket=desk.cloud.deployment.buckets["provenance"], Key=version.receipt_key, Body=b"{")
+    invalid = desk.upload(path)
+    assert "Its receipt is not valid" in only(invalid).detail
+    assert exit_code(invalid) == 1
     assert len(desk.versions()) == 2
 
 
-def test_of_a_large_file_that_exists_nothing_is_sent_twice(desk: Desk) -> None:
+@pytest.mark.parametrize("size_bytes", [10, 3 * PART])
+def test_a_producer_learns_of_an_object_by_the_refusal_and_leaves_no_open_upload(
+    desk: Desk, size_bytes: int
+) -> None:
     desk.cloud.put("incoming/big.csv")
-    path = desk.file()
-    assert only(desk.upload(path)).outcome is Outcome.EXISTS
-    with asked(desk.s3) as operations:
-        uploaded = only(desk.upload(path, replacing=True))
-    assert (uploaded.outcome, uploaded.parts, uploaded.parts_sent) == (Outcome.UPLOADED, 4, 0)
-    assert operations == ["ListParts", "CompleteMultipartUpload"]
+    path = desk.file(size_bytes)
+    refused_one = desk.upload(path)
+    assert only(refused_one).outcome is Outcome.EXISTS
+    assert "You may not see" in only(refused_one).detail
+    assert "--replace" in only(refused_one).detail
+    assert exit_code(refused_one) == 1
+    assert (len(desk.versions()), desk.unfinished(), desk.remembered()) == (1, 0, 0)
+    assert only(desk.upload(path, replacing=True)).outcome is Outcome.UPLOADED
     assert desk.versions()[0] == path.read_bytes()
     assert len(desk.versions()) == 2
+
+
+@pytest.mark.parametrize("size_bytes", [10, 3 * PART])
+def test_what_a_producer_uploaded_is_not_sent_again(desk: Desk, size_bytes: int) -> None:
+    path = desk.file(size_bytes)
+    first = only(desk.upload(path)).version
+    with asked(desk.s3) as operations:
+        again = desk.upload(path)
+    assert operations == ["GetObjectTagging"]
+    assert (only(again).outcome, only(again).version, exit_code(again)) == (Outcome.SAME, first, 0)
+    assert only(desk.upload(path, replacing=True)).version != first
+    assert len(desk.versions()) == 2
+
+
+def test_who_was_denied_does_not_ask_again_for_a_week(desk: Desk) -> None:
+    looks = 0
+
+    def count(**_: Any) -> None:
+        nonlocal looks
+        looks += 1
+
+    paths = [desk.file(10, f"{n}.csv") for n in range(5)]
+    desk.s3.meta.events.register_first("provide-client-params.s3.HeadObject", count)
+    try:
+        desk.upload(*paths)
+        assert looks == 1
+        desk.upload(*paths)
+        assert looks == 1
+        for state in desk.states.iterdir():
+            os.utime(state, (0, state.stat().st_mtime - KEEP_SECONDS - 60))
+        desk.upload(*paths)
+        assert looks == 2
+        # a denial of everything says nothing about reading
+        shutil.rmtree(desk.states)
+        with refused(desk.s3, "PutObject", 403, "ExpiredToken"):
+            desk.upload(paths[0])
+        desk.upload(*paths)
+        assert looks == 4
+    finally:
+        desk.s3.meta.events.unregister("provide-client-params.s3.HeadObject", count)
+
+
+@pytest.mark.parametrize("size_bytes", [10, 3 * PART])
+@pytest.mark.parametrize("same", [True, False])
+def test_an_object_that_comes_meanwhile_stays_as_it_is(desk: Desk, size_bytes: int, same: bool) -> None:
+    desk.reads = True
+    path = desk.file(size_bytes)
+    body = path.read_bytes() if same else b"x" * size_bytes
+
+    overtaken = []
+
+    def overtake(operation: str, _: dict[str, Any]) -> None:
+        if operation in {"PutObject", "CompleteMultipartUpload"} and not overtaken:
+            overtaken.append(operation)
+            desk.put_by_another(body)
+
+    with asked(desk.s3, overtake):
+        uploaded = desk.upload(path)
+    assert only(uploaded).outcome is (Outcome.SAME if same else Outcome.EXISTS)
+    assert desk.versions() == [body]
+    assert desk.unfinished() == 0
+
+
+def test_an_upload_that_was_begun_is_not_left_open_where_the_object_is_there_by_now(desk: Desk) -> None:
+    desk.reads = True
+    path = desk.file()
+    _interrupted(desk, path)
+    desk.put_by_another(path.read_bytes())
+    assert only(desk.upload(path)).outcome is Outcome.SAME
+    assert (desk.unfinished(), desk.remembered()) == (0, 0)
+
+
+@pytest.mark.parametrize("size_bytes", [0, 10, PART + 1])
+def test_an_upload_that_was_begun_is_not_left_open_where_the_file_is_another_by_now(
+    desk: Desk, size_bytes: int
+) -> None:
+    path = desk.file()
+    _interrupted(desk, path)
+    path.write_bytes(b"x" * size_bytes)
+    assert only(desk.upload(path)).outcome is Outcome.UPLOADED
+    assert (desk.unfinished(), desk.remembered()) == (0, 0)
+
+
+def test_an_upload_that_was_begun_is_not_left_open_where_the_file_grows_at_its_next_begin(desk: Desk) -> None:
+    path = desk.file()
+    _interrupted(desk, path)
+    planned = plan_upload(desk.cloud.deployment, [path], S3Location(RAW, "incoming/")).files
+    _append(path)
+    uploaded = upload_files(desk.s3, desk.cloud.deployment, planned, UploadStates(desk.states))
+    assert only(uploaded).outcome is Outcome.CHANGED
+    assert (desk.unfinished(), desk.remembered()) == (0, 0)
 
 
 def test_a_lost_answer_is_told_where_it_may_be_the_reason(desk: Desk) -> None:
@@ -325,7 +457,8 @@ def test_a_file_that_changed_since_it_was_put_is_not_taken_for_it(desk: Desk) ->
         desk.upload(*paths)
     _rewrite(paths[0])
     assert [each.outcome for each in desk.upload(*paths)] == [Outcome.EXISTS, Outcome.UPLOADED]
-    assert [each.outcome for each in desk.upload(*paths, replacing=True)] == [Outcome.UPLOADED] * 2
+    # a new version of what has other content alone: the run that uploaded the other has not come to its end
+    assert [each.outcome for each in desk.upload(*paths, replacing=True)] == [Outcome.UPLOADED, Outcome.SAME]
     assert desk.versions("incoming/a.csv")[0] == paths[0].read_bytes()
 
 
@@ -554,7 +687,8 @@ def test_whatever_step_it_ends_at_the_next_run_brings_it_to_its_end(desk: Desk, 
         # S3 had stored it, but the answer was lost
         lost = at in (["after PutObject"], ["after CompleteMultipartUpload"])
         lost_answers += lost
-        assert again.outcome is (Outcome.EXISTS if lost else Outcome.UPLOADED)
+        known = at == ["progress"] and not desk.unfinished() and again.parts_sent == 0
+        assert again.outcome is (Outcome.EXISTS if lost else Outcome.SAME if known else Outcome.UPLOADED)
         assert desk.versions(key) == [path.read_bytes()]
         steps += 1
     assert lost_answers == 1
@@ -629,6 +763,7 @@ def _upload_and_wait(
     desk: Desk, record: Callable[[ObjectVersion], None], name: str = "big.csv"
 ) -> UploadedFile:
     """Upload a file, and let the recorder run after the second attempt."""
+    desk.reads = True
     looks = []
 
     def sleep(seconds: float) -> None:
