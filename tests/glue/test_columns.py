@@ -5,12 +5,13 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from custody.etl import records
-from custody.etl.columns import read_columns
+from custody.etl.columns import Tally, read_columns
 from custody.etl.records import MAX_RECORD_BYTES, MAX_RECORD_LINES, Record
 from examples.streaming.generate import customer_files, event_files
 from tests.glue.local import CUSTOMER_HEADER, contract, contract_with
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
     from custody.etl.contract import Contract
 
 CUSTOMERS = contract("customers")
-EVENTS = contract_with("viewing_events", ("aliases: [timestamp]", "aliases: [timestamp, when, 'at (UTC)']"))
+ALIASED = ("aliases: [timestamp]", "aliases: [timestamp, when, 'at (UTC)']")
+EVENTS = contract_with("viewing_events", ALIASED)
+OBJECTS = contract_with("viewing_events", ALIASED, ("format: jsonl", "format: json"))
 
 pytestmark = pytest.mark.usefixtures("_small_blocks")
 
@@ -32,11 +35,11 @@ def _small_blocks(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(records, "BLOCK_BYTES", request.param)
 
 
-def read(chunks: Iterable[bytes], rules: Contract) -> list[Record]:
+def read(chunks: Iterable[bytes], rules: Contract, tally: Tally | None = None) -> list[Record]:
     """The records out of the batches, in the order of their numbers."""
     rows = [
         Record(row[0], list(row[1:-3]), *row[-3:])
-        for batch in read_columns(chunks, rules)
+        for batch in read_columns(chunks, rules, tally)
         for row in zip(*(column.to_pylist() for column in batch.columns), strict=True)
     ]
     return sorted(rows, key=lambda row: row.number)
@@ -44,7 +47,12 @@ def read(chunks: Iterable[bytes], rules: Contract) -> list[Record]:
 
 def assert_same(chunks: list[bytes], rules: Contract) -> None:
     wanted = [record._replace(values=list(record.values)) for record in read_records(chunks, rules)]
-    assert read(chunks, rules) == wanted
+    tally = Tally()
+    assert read(chunks, rules, tally) == wanted
+    if all(record.problem is None for record in wanted):
+        assert tally.read_bytes == sum(map(len, chunks))
+    else:
+        assert 0 <= tally.read_bytes <= sum(map(len, chunks))
 
 
 def cut(body: bytes, places: list[int]) -> list[bytes]:
@@ -173,16 +181,111 @@ HEADER = st.sampled_from(
 )
 
 
+DIALECTS = [
+    *(
+        '"",""',
+        "delimiter: ';'",
+        "delimiter: ':', quote: \"'\"",
+        "delimiter: ' '",
+        'delimiter: "\\t", quote: ""',
+    ),
+    *(
+        "delimiter: '|', header: false",
+        "encoding: windows-1252",
+        "encoding: utf-16-le",
+        "encoding: shift_jis",
+    ),
+]
+
+
+def with_dialect(dialect: str) -> Contract:
+    return contract_with("customers", ("format: csv", f"format: csv\n  csv: {{{dialect}}}"))
+
+
+IN_DIALECT = {dialect: with_dialect(dialect) for dialect in DIALECTS[1:]} | {DIALECTS[0]: CUSTOMERS}
+
+
 @EXAMPLES
-@given(MARK, HEADER, st.lists(st.tuples(CSV_LINE.map(b",".join), END).map(b"".join), max_size=9), PLACES)
-def test_csv(mark: bytes, header: bytes, lines: list[bytes], places: list[int]) -> None:
-    assert_same(cut(mark + header + b"".join(lines), places), CUSTOMERS)
+@given(
+    st.sampled_from(DIALECTS),
+    MARK,
+    HEADER,
+    st.lists(st.tuples(CSV_LINE.map(b",".join), END).map(b"".join), max_size=9),
+    PLACES,
+)
+def test_csv(dialect: str, mark: bytes, header: bytes, lines: list[bytes], places: list[int]) -> None:
+    rules = IN_DIALECT[dialect]
+    csv = rules.raw().csv
+    swapped = bytes.maketrans(f",{csv.delimiter}".encode(), f"{csv.delimiter},".encode())
+    body = mark + header + b"".join(lines)
+    assert_same(cut(body.translate(swapped), places), rules)
+    assert_same(
+        cut(body.translate(swapped).decode(errors="replace").encode(csv.encoding, "replace"), places), rules
+    )
+
+
+SEPARATOR = st.sampled_from(
+    [b"", b"", b",", b", ", b",\n", b"\n", b" ", b"[", b"]", b"[\n", b"\r\n", b",,", b"\t \n  "]
+)
+OTHERS = st.one_of(
+    st.sampled_from(
+        [b"null", b'"a,{b"', b"-1.5e3", b"[1,2]", b"[{}]", b"{", b'{"', b"}", b'"', b'{"a":{"b":1', b"\0"]
+    ),
+    st.binary(max_size=5),
+)
+BETWEEN = st.sampled_from(
+    [(b"", b"", b""), (b"[", b",", b"]"), (b"[\n", b",\n", b"\n]\n"), (b"", b"\n", b"\n")]
+)
+
+
+@EXAMPLES
+@given(
+    st.lists(
+        st.tuples(OBJECT | OTHERS | PLAIN_LINE.map(bytes.strip), SEPARATOR).map(b"".join), max_size=9
+    ).map(b"".join),
+    PLACES,
+)
+def test_json_objects(body: bytes, places: list[int]) -> None:
+    assert_same(cut(body, places), OBJECTS)
+
+
+@EXAMPLES
+@given(BETWEEN, st.lists(PLAIN_LINE.map(bytes.strip), max_size=8), st.integers(0, 500), PLACES)
+def test_plain_json_objects(
+    between: tuple[bytes, ...], objects: list[bytes], end: int, places: list[int]
+) -> None:
+    begin, separator, close = between
+    body = begin + separator.join(objects) + close
+    assert_same(cut(body, places), OBJECTS)
+    assert_same(cut(body[:end], places), OBJECTS)
+    assert len(read([body], OBJECTS)) == len(objects)
+
+
+@EXAMPLES
+@given(
+    st.sampled_from(["gzip", "zstd"]),
+    st.sampled_from([CUSTOMERS, EVENTS, OBJECTS]),
+    LINES,
+    st.integers(0, 200),
+    st.integers(0, 255),
+    PLACES,
+)
+def test_compressed(
+    codec: str, rules: Contract, lines: bytes, place: int, byte: int, places: list[int]
+) -> None:
+    body = CUSTOMER_HEADER.encode() + lines if rules is CUSTOMERS else lines
+    packed = pa.Codec(codec).compress(body).to_pybytes()
+    assert read([packed], rules) == read([body], rules)
+    changed = bytearray(packed)
+    changed[place % len(packed)] = byte
+    for stored in (packed + packed, packed[:place], bytes(changed), packed + lines):
+        assert_same(cut(stored, places), rules)
 
 
 @EXAMPLES
 @given(st.binary(max_size=300), PLACES)
 def test_any_bytes(body: bytes, places: list[int]) -> None:
-    for rules in (CUSTOMERS, EVENTS):
+    for rules in (CUSTOMERS, EVENTS, OBJECTS):
         assert_same(cut(body, places), rules)
     assert_same(cut(CUSTOMER_HEADER.encode() + body, places), CUSTOMERS)
 

@@ -13,6 +13,7 @@ from itertools import permutations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -430,7 +431,8 @@ FOREIGN_CUSTOMERS = {
     "semicolons": GOOD_CUSTOMERS.replace(b",", b";"),
     "UTF-16": GOOD_CUSTOMERS.decode().encode("utf-16"),
     "UTF-32": GOOD_CUSTOMERS.decode().encode("utf-32"),
-    "gzip": gzip.compress(GOOD_CUSTOMERS),
+    "gzip that breaks off": gzip.compress(GOOD_CUSTOMERS)[:-9],
+    "gzip with a wrong checksum": gzip.compress(GOOD_CUSTOMERS)[:-8] + bytes(8),
     "binary": bytes(range(256)) * 20,
     "zeros": bytes(5_000),
     "JSON": GOOD_EVENTS,
@@ -450,7 +452,7 @@ FOREIGN_EVENTS = {
     "other names": GOOD_EVENTS.replace(b"event_id", b"Event_ID"),
     "CSV": GOOD_CUSTOMERS,
     "UTF-16": GOOD_EVENTS.decode().encode("utf-16"),
-    "gzip": gzip.compress(GOOD_EVENTS),
+    "gzip that breaks off after a member": gzip.compress(GOOD_EVENTS) + gzip.compress(GOOD_EVENTS)[:12],
     "binary": bytes(range(256)) * 20,
     "of 1970": GOOD_EVENTS.replace(b"2026-01", b"1970-01"),
     "of 2050": GOOD_EVENTS.replace(b"2026-01", b"2050-01"),
@@ -475,6 +477,14 @@ def test_whatever_else_lies_beside_it_the_good_object_is_published(
     assert {item["key"] for item in document["withheld"]} == {entry.version.key for entry in names}
     assert all(" is required, " in item["reason"] for item in document["withheld"])
     assert lake.table(rules.table).frame().count() == 20
+
+
+def test_an_object_may_be_compressed(lake: Lake, raw: Raw) -> None:
+    packed = [gzip.compress(GOOD_EVENTS), pa.Codec("zstd").compress(GOOD_EVENTS).to_pybytes()]
+    entries = [raw.put(f"{EVENTS}2026/01/15/10/{n}", [body]) for n, body in enumerate([*packed, GOOD_EVENTS])]
+    document = process(lake, entries, raw, STREAM)
+    assert [(item["valid"], item["duplicates"]) for item in document["inputs"]] == [(20, 0), (0, 20), (0, 20)]
+    assert document["withheld"] == []
 
 
 def test_a_batch_delivered_again_is_harmless(lake: Lake, raw: Raw) -> None:

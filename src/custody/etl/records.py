@@ -19,15 +19,17 @@ import csv
 import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from custody.etl.contract import Contract
+from custody.etl.contract import Contract, Csv
+
+if TYPE_CHECKING:
+    from custody.etl.decoding import Decoded
 
 MAX_RECORD_BYTES = 64 * 1024
 MAX_RECORD_LINES = 100
 MAX_UNREADABLE_CHARACTERS = 1_000
 """How much of an unreadable record is kept for the person who examines it."""
-_BOM = b"\xef\xbb\xbf"
 BLOCK_BYTES = 2 * 1024 * 1024
 """Thousands of lines, which still fit into a processor's cache."""
 _CUT_BYTES = MAX_RECORD_BYTES + 1
@@ -38,8 +40,8 @@ class Record(NamedTuple):
     """One record: ``values`` in the order of the contract's columns, or a ``problem``."""
 
     number: int
-    """From 1. CSV: the number of the record after the header; JSON lines: of the line. Blank lines are not
-    records."""
+    """From 1. CSV: the number of the record, after the header if there is one; JSON lines: of the line. Blank
+    lines are not records."""
     values: Sequence[str | None]
     extra: str | None = None
     """The fields that are not in the contract, as a JSON object."""
@@ -48,22 +50,22 @@ class Record(NamedTuple):
     """What was found instead of a record, cut to 1,000 characters."""
 
 
-def read_blocks(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Yield the bytes of an object in blocks of complete lines, some MiB each, without a byte-order mark.
+def read_blocks(text: Decoded) -> Iterator[bytes]:
+    """Yield a text in blocks of complete lines, some MiB each.
 
-    A line that is longer than a block is truncated.
+    A line that is longer than a block is truncated. A line in which a broken object ends is left out.
     """
-    mark, rest = _BOM, b""
-    for chunk in chunks:
+    rest = b""
+    for chunk in text:
         rest += chunk
         if len(rest) < BLOCK_BYTES:
             continue
         if end := rest.rfind(b"\n") + 1:
-            yield rest[:end].removeprefix(mark)
-            mark, rest = b"", rest[end:]
+            yield rest[:end]
+            rest = rest[end:]
         else:
-            rest = rest[: len(_BOM) + _CUT_BYTES]
-    yield rest.removeprefix(mark)
+            rest = rest[:_CUT_BYTES]
+    yield rest if text.broken is None else rest[: rest.rfind(b"\n") + 1]
 
 
 def cut(line: bytes) -> bytes:
@@ -71,7 +73,12 @@ def cut(line: bytes) -> bytes:
     return line if len(line) <= _CUT_BYTES else line[:_CUT_BYTES] + (b"\n" if line.endswith(b"\n") else b"")
 
 
-def _unreadable(number: int, width: int, problem: str, text: str) -> Record:
+def not_encoded(encoding: str) -> str:
+    """The problem of bytes that are no text in this encoding: ``not_utf8``, ``not_windows1252``."""
+    return f"not_{encoding.replace('-', '')}"
+
+
+def unreadable(number: int, width: int, problem: str, text: str) -> Record:
     """A record that cannot be read; lone surrogates in ``text`` are shown as escapes."""
     shown = text.rstrip("\r\n")[:MAX_UNREADABLE_CHARACTERS].encode("utf-8", "backslashreplace").decode()
     return Record(number, (None,) * width, problem=problem, unreadable=shown)
@@ -97,7 +104,7 @@ def read_json(lines: Iterable[tuple[int, bytes]], contract: Contract) -> Iterato
             continue
         problem, document = _document(line)
         if problem is not None:
-            yield _unreadable(number, width, problem, line.decode("utf-8", "backslashreplace"))
+            yield unreadable(number, width, problem, line.decode("utf-8", "backslashreplace"))
             continue
         values: list[str | None] = [None] * width
         others: dict[str, Any] = {}
@@ -112,7 +119,7 @@ def read_json(lines: Iterable[tuple[int, bytes]], contract: Contract) -> Iterato
             if values[place] is None and value is not None and value != "":
                 values[place] = _plain(value)
         if b"\\u" in line and _HALF_CHARACTER.search(line) and _has_half_character(line):
-            yield _unreadable(number, width, "half_character", line.decode())
+            yield unreadable(number, width, "half_character", line.decode())
         else:
             yield Record(number, values, _json_text(others) if others else None)
 
@@ -228,10 +235,12 @@ class _Text:
         return first.decode("utf-8", "surrogateescape")
 
 
-def _rows(text: _Text) -> Iterator[tuple[list[str] | None, str]]:
+def _rows(text: _Text, dialect: Csv) -> Iterator[tuple[list[str] | None, str]]:
     """Yield each record's fields, or ``None`` and the line that is not a record."""
+    quote = dialect.quote or None
+    quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE
     while True:
-        reader = csv.reader(text, strict=True)
+        reader = csv.reader(text, strict=True, delimiter=dialect.delimiter, quotechar=quote, quoting=quoting)
         try:
             for row in reader:
                 text.done()
@@ -251,10 +260,14 @@ class CsvRecords:
     """
 
     def __init__(self, lines: Iterable[bytes], contract: Contract) -> None:
+        dialect = contract.raw().csv
+        names = [column.name for column in contract.columns]
         self._text = _Text(lines)
-        self._rows = _rows(self._text)
+        self._rows = _rows(self._text, dialect)
+        self._join = dialect.delimiter.join
+        self._not_text = not_encoded(dialect.encoding)
         self._width = len(contract.columns)
-        header, self._bad_header = next(self._rows, (None, ""))
+        header, self._bad_header = next(self._rows, (None, "")) if dialect.header else (names, "")
         self.width = len(header or ())
         """The number of fields of the header, including fields without a name at its end."""
         self.header = _cut_end(header or [], 0)
@@ -266,7 +279,6 @@ class CsvRecords:
         self.places = places
         """The position of each column by its name in the contract; ``None`` without a header of this
         table."""
-        names = [column.name for column in contract.columns]
         self.at = [(places or {}).get(name) for name in names]
         """The position of each column of the contract."""
         self.others = [(name, place) for name, place in (places or {}).items() if name not in names]
@@ -281,7 +293,7 @@ class CsvRecords:
         if self.places is None and (self.header or self._bad_header):
             self.number = 1
             problem = _is_cr(self._bad_header) or "no_header"
-            yield self._unreadable(problem, self._bad_header or ",".join(self.header))
+            yield self._unreadable(problem, self._bad_header or self._join(self.header))
         for fields, bad_line in self._rows:
             self.number += 1
             if fields is None:
@@ -289,20 +301,20 @@ class CsvRecords:
                 continue
             row = _cut_end(fields, len(self.header))
             if self.places is None:
-                yield self._unreadable("no_header", ",".join(row))
+                yield self._unreadable("no_header", self._join(row))
             elif len(row) != len(self.header):
-                yield self._unreadable("field_count", ",".join(fields))
+                yield self._unreadable("field_count", self._join(fields))
             elif not all(map(str.isascii, row)) and any(map(_half_character, row)):
-                yield self._unreadable("not_utf8", ",".join(row))
+                yield self._unreadable(self._not_text, self._join(row))
             elif sum(map(len, row)) > MAX_RECORD_BYTES:
-                yield self._unreadable("too_long", ",".join(row))
+                yield self._unreadable("too_long", self._join(row))
             else:
                 values = [None if place is None else row[place] or None for place in self.at]
                 yield Record(self.number, values, extra_text({name: row[at] for name, at in self.others}))
 
     def _unreadable(self, problem: str, text: str) -> Record:
         self.unread_bytes += self._text.last_size
-        return _unreadable(self.number, self._width, problem, text)
+        return unreadable(self.number, self._width, problem, text)
 
 
 def _cut_end(row: list[str], width: int) -> list[str]:
