@@ -10,6 +10,16 @@ locals {
   job_arns = {
     for short, name in local.job_names : short => "arn:${local.partition}:glue:${var.region}:${var.account_id}:job/${name}"
   }
+
+  # What the gate is told of the tables: packed, since a function's environment has 4 KB.
+  packed_tables = base64gzip(jsonencode({
+    gold = [
+      for table, inputs in local.gold_tables : { table = table, job = local.job_names[local.gold_jobs[table]], inputs = join(",", inputs) }
+    ]
+    silver = [
+      for table, prefix in local.silver_tables : { table = table, job = local.job_names[local.silver_jobs[table]], prefix = prefix }
+    ]
+  }))
 }
 
 locals {
@@ -174,15 +184,9 @@ module "gate" {
     PROCESSED_BUCKET             = local.bucket_names["processed"]
     PROVENANCE_BUCKET            = local.bucket_names["provenance"]
     RAW_BUCKET                   = local.bucket_names["raw-data"]
+    TABLES                       = local.packed_tables
     TOPIC_ARN                    = local.topic_arn
     WATERMARK_MINUTES            = tostring(var.watermark_minutes)
-
-    GOLD_TABLES = jsonencode({
-      for table, inputs in local.gold_tables : table => { job = local.job_names[local.gold_jobs[table]], inputs = join(",", inputs) }
-    })
-    SILVER_TABLES = jsonencode({
-      for table, prefix in local.silver_tables : table => { job = local.job_names[local.silver_jobs[table]], prefix = prefix }
-    })
   }
 
   rules = {
@@ -191,13 +195,14 @@ module "gate" {
       every_minutes = var.etl.schedule_minutes
       input         = jsonencode({})
     }
-    # A Glue conditional trigger waits only for jobs that were started by triggers.
+    # A Glue conditional trigger waits only for jobs that were started by triggers. A pattern (2048 characters) is too small to
+    # name every table's.
     silver-done = {
       description = "Starts the gold jobs once what a silver job has published is recorded"
       event_pattern = jsonencode({
         source      = ["aws.glue"]
         detail-type = ["Glue Job State Change"]
-        detail      = { jobName = [for short in values(local.silver_jobs) : local.job_names[short]], state = ["SUCCEEDED"] }
+        detail      = { jobName = [{ prefix = "${local.prefix}-raw-to-processed-" }], state = ["SUCCEEDED"] }
       })
     }
   }

@@ -89,6 +89,17 @@ output "streams" {
 output "tables" {
   description = "The tables that jobs make, and for each the tables it is made from: none for one of raw objects."
   value       = merge({ for table in keys(local.silver_tables) : table => [] }, local.gold_tables)
+
+  # The gate's environment (4 KB) has 1 KB of other settings, the policies of a role (10,240 characters) 5 KB of other statements,
+  # and the trust policy of the streams' role (2048 characters) some of its own.
+  precondition {
+    condition = (
+      length(local.packed_tables) <= 3000
+      && length(jsonencode(values(local.job_arns))) <= 5000
+      && length(jsonencode(values(local.stream_arns))) <= 1700
+    )
+    error_message = "datasets has ${length(local.contracts)} tables, which are too many for one deployment: it holds about 50, and 20 streams, fewer if their names are long. Deploy some of the data sets as another deployment."
+  }
 }
 
 output "topic_arn" {

@@ -19,7 +19,7 @@ from botocore.config import Config
 from custody.errors import UsageError
 from custody.evidence.signing import KmsSignatureCheck
 from custody.gate.gate import Gate, Settings
-from custody.gate.requests import parse_gold_tables, parse_silver_tables
+from custody.gate.requests import parse_tables
 from custody.gate.table import CHECKS_AT_ONCE
 from custody.listing import read_times_fast
 
@@ -55,6 +55,7 @@ _session = boto3.Session(botocore_session=_core)
 
 logger = Logger(service=_setting("POWERTOOLS_SERVICE_NAME"), serialize_stacktrace=False)
 metrics = Metrics(namespace=_setting("POWERTOOLS_METRICS_NAMESPACE"), service=logger.service)
+silver, gold = parse_tables(_setting("TABLES"))
 gate = Gate(
     Settings(
         provenance_bucket=_setting("PROVENANCE_BUCKET"),
@@ -63,8 +64,8 @@ gate = Gate(
         analytics_bucket=_setting("ANALYTICS_BUCKET"),
         topic_arn=_setting("TOPIC_ARN"),
         watermark=_minutes("WATERMARK_MINUTES"),
-        silver=parse_silver_tables(_setting("SILVER_TABLES")),
-        gold=parse_gold_tables(_setting("GOLD_TABLES")),
+        silver=silver,
+        gold=gold,
         etl_role_id=_setting("ETL_ROLE_ID"),
         gate_role_id=_setting("GATE_ROLE_ID"),
         decider_role_ids=frozenset(_setting("DECIDER_ROLE_IDS").split(",")) - {"any"},

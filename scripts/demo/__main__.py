@@ -1,6 +1,7 @@
 """The whole chain of custody on one machine: ``make demo``.
 
     python -m scripts.demo [DATASET]...     the data sets to deploy, instead of those of local.tfvars
+    python -m scripts.demo none             without one: evidence alone
 
 Starts the local AWS, applies the Terraform with ``local.tfvars``, drops some objects, waits for the receipts
 and shows the ledger. Delivers what the data sets' generators make (``scripts.demo.dataset``), as files and
@@ -34,7 +35,7 @@ from rich.table import Table
 from custody.cli.tables import plural
 from custody.evidence.objects import ObjectVersion
 from custody.terminal import visible
-from scripts.demo.dataset import GENERATOR, load_generator
+from scripts.demo.dataset import GENERATOR, SAMPLES, deliveries
 from scripts.demo.lake import Delivery, Lake
 from scripts.demo.pipeline import Landed, Pipeline, PipelineError, apply
 from scripts.demo.sample_data import Drop
@@ -117,10 +118,13 @@ class Demo:
         """Upload files and send records through streams, of all tables; whether there are any."""
         delivered = False
         for folder in self.pipeline.datasets:
-            if (generator := load_generator(folder)) is None:
-                self.console.print(f"{folder} has no {GENERATOR}: nothing is delivered to its tables.")
-                continue
-            for table, files in generator.deliveries(ROWS, SEED).items():
+            found = deliveries(folder, ROWS, SEED)
+            if not found:
+                words = (
+                    f"{folder} has neither {GENERATOR} nor {SAMPLES}/: nothing is delivered to its tables."
+                )
+                self.console.print(escape(words))
+            for table, files in found.items():
                 with self.console.status(f"{table} …"):
                     delivery = lake.deliver(table, files, WORK / "files" / table)
                 self._tell_delivery(table, delivery)
@@ -160,8 +164,8 @@ class Demo:
     def tamper(self, landed: list[Landed]) -> None:
         """Change storage behind the API, as an insider could; each change must be detected."""
         by_key = {entry.drop.key: entry.version for entry in landed}
-        changed = by_key["incoming/accounts/2026-01-15.csv"]
-        forged = by_key["incoming/events/2026-01-15.jsonl"]
+        changed = by_key["incoming/letters/2026-01-15.csv"]
+        forged = by_key["incoming/notes/2026-01-15.jsonl"]
         bereft = by_key["incoming/names/with space.csv"]
 
         self._require_lock(bereft)
@@ -225,8 +229,8 @@ class Demo:
             time.sleep(seconds)
 
 
-def run(console: Console, datasets: Sequence[str]) -> None:
-    """Run every step; raises at the first failure."""
+def run(console: Console, datasets: Sequence[str] | None) -> None:
+    """Run every step, with these data sets or those of local.tfvars; raises at the first failure."""
     watch = Stopwatch(console)
     shutil.rmtree(WORK, ignore_errors=True)
     WORK.mkdir(parents=True)
@@ -238,7 +242,7 @@ def run(console: Console, datasets: Sequence[str]) -> None:
         with watch.step("Start AWS on this machine"):
             aws = running.enter_context(LocalAws(WORK / "aws"))
         with watch.step("terraform apply"):
-            pipeline = apply(aws, WORK, say, {"datasets": [*datasets]} if datasets else None)
+            pipeline = apply(aws, WORK, say, None if datasets is None else {"datasets": [*datasets]})
         demo = Demo(pipeline, console)
         with watch.step("Drop some objects"):
             landed = demo.drop()
@@ -281,12 +285,15 @@ def _stop(*_: object) -> NoReturn:
 def main() -> int:
     """Run the demonstration: 0 succeeded, 1 failed, 130 interrupted."""
     parser = argparse.ArgumentParser(prog="python -m scripts.demo", description="Show all of it, here.")
-    parser.add_argument("datasets", nargs="*", help="folders to deploy instead of those of local.tfvars")
-    options = parser.parse_args()
+    parser.add_argument(
+        "datasets", nargs="*", help="folders to deploy instead of those of local.tfvars; none: evidence alone"
+    )
+    names = parser.parse_args().datasets
+    datasets = [] if names == ["none"] else [str(Path(name).absolute()) for name in names] or None
     signal.signal(signal.SIGTERM, _stop)
     console = Console(highlight=False, width=None if sys.stdout.isatty() else LOG_WIDTH)
     try:
-        run(console, [str(Path(name).absolute()) for name in options.datasets])
+        run(console, datasets)
     except KeyboardInterrupt:
         console.print("\nInterrupted; nothing is left running.")
         return 130

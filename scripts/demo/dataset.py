@@ -1,8 +1,9 @@
-"""What a data set brings to be shown with: ``<data set>/generate.py``, which makes files for its tables.
+"""What a data set brings to be shown with: a generator of files for its tables, or samples.
 
-It has one function, ``deliveries(rows, seed, dirt=0.02)``. That returns, by silver table, the files in the
-order in which they are delivered: of the largest table about so many rows, and the same each time for one
-seed. ``dirt`` is the share of rows that the contracts must reject; with ``None`` nothing is odd.
+The generator, ``<data set>/generate.py``, has one function, ``deliveries(rows, seed, dirt=0.02)``. That
+returns, by silver table, the files in the order in which they are delivered: of the largest table about so
+many rows, and the same each time for one seed. ``dirt`` is the share of rows that the contracts must reject;
+with ``None`` nothing is odd. Samples are files as they are, ``<data set>/samples/<table>/…``.
 """
 
 from __future__ import annotations
@@ -14,9 +15,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol, cast
 
+from custody.etl.columns import read_columns
+from custody.etl.contract import Contract
+from scripts.datasets import load_dataset
 from scripts.toolchain.toolchain import ToolError
 
-GENERATOR = "generate.py"
+GENERATOR, SAMPLES = "generate.py", "samples"
 
 
 @dataclass(slots=True)
@@ -67,3 +71,21 @@ def load_generator(folder: Path) -> Generator | None:
     if not callable(getattr(module, "deliveries", None)):
         raise ToolError(f"{path} has no function deliveries(rows, seed, dirt).")
     return cast("Generator", module)
+
+
+def deliveries(folder: Path, rows: int, seed: int) -> Mapping[str, Iterator[File]]:
+    """By silver table, the files that the generator makes; or the samples, if there is none."""
+    if generator := load_generator(folder):
+        return generator.deliveries(rows, seed)
+    found: dict[str, Iterator[File]] = {}
+    for table, contract in load_dataset(folder).silver.items():
+        paths = [path for path in sorted((folder / SAMPLES / table).glob("[!.]*")) if path.is_file()]
+        if paths:
+            found[table] = (_sample(path, contract) for path in paths)
+    return found
+
+
+def _sample(path: Path, contract: Contract) -> File:
+    body = path.read_bytes()
+    rows = sum(records.num_rows for records in read_columns(iter([body]), contract))
+    return Truth(f"{contract.raw().prefix}{path.name}", rows, size_bytes=len(body)), iter([body])

@@ -33,7 +33,7 @@ class PipelineError(Exception):
 
 @dataclass(frozen=True)
 class Landed:
-    """An object of the sample data set, and the version it became."""
+    """A sample object, and the version it became."""
 
     drop: Drop
     version: ObjectVersion
@@ -103,7 +103,7 @@ class Pipeline:
         )
 
     def drop_sample(self, on_drop: Callable[[Drop], None] = lambda _: None) -> list[Landed]:
-        """Upload the sample data set, each object as a session of its producer.
+        """Upload the sample objects, each as a session of its producer.
 
         A producer may have no read permission: the version is that of the write's own response.
         """

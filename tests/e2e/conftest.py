@@ -15,9 +15,9 @@ from custody.evidence.objects import ObjectVersion
 from examples.streaming.generate import customer_files, event_files
 from scripts.demo.lake import Delivery, Lake
 from scripts.demo.pipeline import Landed, Pipeline, deployed
-from scripts.demo.sample_data import accounts_csv
 from scripts.state.applied import kept, tree_key
 from scripts.toolchain.toolchain import BUILD
+from tests.glue.local import customer, customers
 
 CUSTOMERS, EVENTS = 300, 2000
 SILVER, GOLD = ("customers", "viewing_events"), ("customer_value", "daily_engagement")
@@ -34,7 +34,7 @@ def pipeline() -> Iterator[Pipeline]:
 
 @pytest.fixture(scope="session")
 def landed(pipeline: Pipeline) -> list[Landed]:
-    """The sample data set, uploaded, recorded and delivered by the trail."""
+    """The sample objects, uploaded, recorded and delivered by the trail."""
     dropped = pipeline.drop_sample()
     pipeline.await_receipts([entry.version for entry in dropped])
     pipeline.deliver_trail()
@@ -71,9 +71,9 @@ class Made:
         return self._told
 
 
-def drop_customer(pipeline: Pipeline, key: str, customer_id: str) -> ObjectVersion:
+def drop_customer(pipeline: Pipeline, key: str, number: int) -> ObjectVersion:
     """Upload a file of one customer under ``key``."""
-    body = accounts_csv(1, seed=1).replace(b"C00001", customer_id.encode())
+    body = b"".join(customers(customer(number)))
     bucket = pipeline.deployment.buckets["raw-data"]
     answer = pipeline.client("s3").put_object(Bucket=bucket, Key=key, Body=body)
     return ObjectVersion(bucket, key, answer["VersionId"])
@@ -106,8 +106,8 @@ def made(lake: Lake, landed: list[Landed], tmp_path_factory: pytest.TempPathFact
     sns.subscribe(
         TopicArn=pipeline.deployment.topic_arn, Protocol="sqs", Endpoint=queue["Attributes"]["QueueArn"]
     )
-    bereft = drop_customer(pipeline, "incoming/customers/without-receipt.csv", "C66001")
-    forged = drop_customer(pipeline, "incoming/customers/forged-receipt.csv", "C66002")
+    bereft = drop_customer(pipeline, "incoming/customers/without-receipt.csv", 66001)
+    forged = drop_customer(pipeline, "incoming/customers/forged-receipt.csv", 66002)
     pipeline.await_receipts([bereft, forged])
     pending_until = time.time() + 60 * pipeline.deployment.watermark_minutes + 1
     for version, action in ((bereft, "delete"), (forged, "flip_byte")):
@@ -115,7 +115,7 @@ def made(lake: Lake, landed: list[Landed], tmp_path_factory: pytest.TempPathFact
             pipeline.deployment.buckets["provenance"], version.receipt_key, pipeline.receipt_version(version)
         )
         tamper(pipeline, receipt, action)
-    customers = lake.upload(customer_files(CUSTOMERS, 1), tmp_path_factory.mktemp("customers"))
+    uploaded = lake.upload(customer_files(CUSTOMERS, 1), tmp_path_factory.mktemp("customers"))
     events = lake.stream("viewing_events", event_files(EVENTS, 1, CUSTOMERS))
     lake.process()
     documents = {
@@ -125,5 +125,5 @@ def made(lake: Lake, landed: list[Landed], tmp_path_factory: pytest.TempPathFact
     }
     corrected = max(1, CUSTOMERS // 50)
     return Made(
-        customers, events, corrected, bereft, pending_until, forged, documents, _sqs=sqs, _queue_url=queue_url
+        uploaded, events, corrected, bereft, pending_until, forged, documents, _sqs=sqs, _queue_url=queue_url
     )

@@ -21,8 +21,8 @@ pytestmark = pytest.mark.xdist_group("pipeline")
 
 def test_what_is_not_proven_is_left_named_and_alarmed(pipeline: Pipeline, lake: Lake, made: Made) -> None:
     """Without a receipt, with a changed one, and with bytes changed later: none is processed."""
-    replaced = drop_customer(pipeline, "incoming/customers/2026-01-18.csv", "C77001")
-    honest = drop_customer(pipeline, "incoming/customers/2026-01-19.csv", "C77002")
+    replaced = drop_customer(pipeline, "incoming/customers/2026-01-18.csv", 77001)
+    honest = drop_customer(pipeline, "incoming/customers/2026-01-19.csv", 77002)
     pipeline.await_receipts([replaced, honest])
     tamper(pipeline, replaced, "flip_byte", offset=150)
     time.sleep(max(0.0, made.pending_until - time.time()))
@@ -92,7 +92,7 @@ def test_a_data_engineers_decision_ends_what_is_withheld(pipeline: Pipeline, lak
 
 
 def test_a_run_that_is_stopped_is_made_good(pipeline: Pipeline, lake: Lake, made: Made) -> None:
-    version = drop_customer(pipeline, "incoming/customers/2026-01-20.csv", "C55001")
+    version = drop_customer(pipeline, "incoming/customers/2026-01-20.csv", 55001)
     pipeline.await_receipts([version])
     started = lake.gate(table="customers")["tables"]["customers"]
     job = pipeline.deployment.jobs["raw-to-processed-customers"]

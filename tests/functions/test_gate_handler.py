@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import importlib
 import json
 import subprocess
@@ -20,9 +22,12 @@ from scripts.local_aws.patches import kms_sign, s3_delete_markers, s3_list_versi
 from tests.support.evidence import REGION, World, worlds
 
 ROOT = Path(__file__).parents[2]
-SILVER = {
-    "customers": {"job": "silver-customers", "prefix": "incoming/customers/"},
-    "viewing_events": {"job": "silver-events", "prefix": "incoming/stream/"},
+TABLES = {
+    "silver": [
+        {"table": "customers", "job": "silver-customers", "prefix": "incoming/customers/"},
+        {"table": "viewing_events", "job": "silver-events", "prefix": "incoming/stream/"},
+    ],
+    "gold": [{"table": "customer_value", "job": "gold", "inputs": "customers,viewing_events"}],
 }
 SETTINGS = {
     "AWS_DEFAULT_REGION": REGION,
@@ -34,9 +39,8 @@ SETTINGS = {
     "RAW_BUCKET": "raw",
     "ETL_ROLE_ID": "AROAEXAMPLE",
     "GATE_ROLE_ID": "AROAGATE",
-    "GOLD_TABLES": json.dumps({"customer_value": {"job": "gold", "inputs": "customers,viewing_events"}}),
     "DECIDER_ROLE_IDS": "nobody",
-    "SILVER_TABLES": json.dumps(SILVER),
+    "TABLES": base64.b64encode(gzip.compress(json.dumps(TABLES).encode())).decode(),
     "TOPIC_ARN": "arn:aws:sns:us-east-1:123456789012:alerts",
     "WATERMARK_MINUTES": "60",
 }
@@ -163,7 +167,7 @@ def test_a_receipt_under_a_delete_marker(world: World) -> None:
 def test_gold_is_made_of_lineage_that_is_recorded(world: World) -> None:
     processed = world.deployment.buckets["processed"]
     documents = []
-    for name in SILVER:
+    for name in ("customers", "viewing_events"):
         uri = f"s3://{processed}/tables/{name}"
         document = {
             "type": "urn:custody:lineage:v1",
@@ -215,11 +219,11 @@ def test_a_setting_that_is_not_there_is_named(
 
 @pytest.mark.usefixtures("world")
 @pytest.mark.parametrize(
-    ("name", "value"), [("WATERMARK_MINUTES", "-1"), ("WATERMARK_MINUTES", "1h"), ("SILVER_TABLES", "[]")]
+    ("name", "value"), [("WATERMARK_MINUTES", "-1"), ("WATERMARK_MINUTES", "1h"), ("TABLES", "[]")]
 )
 def test_a_setting_that_is_wrong_is_named(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, value)
-    with pytest.raises((UsageError, EvidenceError), match=r"WATERMARK_MINUTES|silver tables"):
+    with pytest.raises((UsageError, EvidenceError), match=r"WATERMARK_MINUTES|list of tables"):
         start()
 
 

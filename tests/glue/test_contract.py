@@ -37,6 +37,7 @@ def test_every_file_is_a_contract_of_the_table_it_is_named_after() -> None:
     ("old", "new", "sentence"),
     [
         ("table: things", "table: 'x; drop'", "document.table is 'x; drop', which is not a valid name"),
+        ("table: things", "table: x_rejected", "so the quarantine of another table would be called"),
         ("meaning: Things.", "meaning: Things.\nsurprise: 1", "document.surprise is unknown"),
         ("key: [id]", "key: [other]", "document.key is not a list of columns"),
         ("key: [id]", "key: [size]", "key has size, which is not required"),

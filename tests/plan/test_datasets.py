@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from pathlib import Path
@@ -186,3 +187,11 @@ def test_a_plan_tells_what_is_wrong_in_which_file(tmp_path: Path) -> None:
     said = refused({own: files}, tmp_path / "work")
     assert said == f"{own}/gold/sizes.sql: reads other, which the contract does not name in inputs."
     assert not (tmp_path / "work" / "plan").exists(), "there is nothing to apply"
+
+
+def test_a_plan_tells_when_there_are_too_many_tables(tmp_path: Path) -> None:
+    """The longest names, in which nothing is alike."""
+    names = [f"t{hashlib.sha256(bytes([number])).hexdigest()[:62]}" for number in range(70)]
+    files = {f"silver/{name}.yaml": SMALL.replace("things", name) for name in names}
+    said = refused({tmp_path / "own": files}, tmp_path / "work")
+    assert "datasets has 70 tables, which are too many for one deployment" in said

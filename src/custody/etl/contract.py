@@ -31,6 +31,8 @@ RESERVED = frozenset(
 )
 """Reserved names of columns that the jobs add; names that begin with ``source_`` or ``text_`` are reserved
 too."""
+REJECTED = "_rejected"
+"""How the name of a quarantine ends, and no other table's."""
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 FUNCTION = "rows"
 """The function of a gold table's Python module."""
@@ -172,7 +174,7 @@ class Contract:
     @property
     def rejected_table(self) -> str:
         """The name of the table with the rejected rows."""
-        return f"{self.table}_rejected"
+        return f"{self.table}{REJECTED}"
 
     @property
     def by(self) -> str | None:
@@ -229,6 +231,8 @@ def parse_contract(text: str | bytes) -> Contract:
     """Read one contract. Raises ``UsageError`` naming the first error."""
     fields = _Mapping(_load(text), "document")
     table = _name(fields, fields.take("table", str), "table")
+    if table.endswith(REJECTED):
+        raise fields.error("table", f"is {table!r}: so the quarantine of another table would be called")
     listed = fields.take("columns", list)
     columns = tuple(_column(_Mapping(item, f"columns[{index}]")) for index, item in enumerate(listed))
     by_name = {column.name: column for column in columns}
@@ -301,8 +305,13 @@ def _load(text: str | bytes) -> object:
         raise UsageError(f"The contract is not YAML: {' '.join(str(error).split())}.") from error
 
 
+def is_name(name: str) -> bool:
+    """Whether a table or a column can have this name."""
+    return bool(_NAME.fullmatch(name)) and name not in RESERVED and not name.startswith(("source_", "text_"))
+
+
 def _name(fields: _Mapping, name: str, field: str) -> str:
-    if not _NAME.fullmatch(name) or name in RESERVED or name.startswith(("source_", "text_")):
+    if not is_name(name):
         raise fields.error(field, f"is {name!r}, which is not a valid name (a-z, 0-9 and _, not reserved)")
     return name
 

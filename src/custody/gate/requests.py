@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
 from custody.documents import Fields, parse_object
-from custody.errors import UsageError
+from custody.errors import EvidenceError, UsageError
 
 MAX_DAYS = 366
+_MAX_TABLES_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,23 +56,29 @@ class SilverDone:
     table: str
 
 
-def parse_silver_tables(text: str) -> dict[str, SilverTable]:
-    """Read ``{"<table>": {"job": …, "prefix": …}, …}``. Raises ``EvidenceError``."""
-    what = "list of silver tables"
-    document = parse_object(text, what, 64 * 1024)
-    tables = {name: Fields(document, what).object(name) for name in document}
-    return {name: SilverTable(table.words("job"), table.words("prefix")) for name, table in tables.items()}
+def parse_tables(text: str) -> tuple[dict[str, SilverTable], dict[str, GoldTable]]:
+    """Read the silver and the gold tables of a deployment. Raises ``EvidenceError``.
 
-
-def parse_gold_tables(text: str) -> dict[str, GoldTable]:
-    """Read ``{"<table>": {"job": …, "inputs": "<table>,…"}, …}``. Raises ``EvidenceError``."""
-    what = "list of gold tables"
-    document = parse_object(text, what, 64 * 1024)
-    tables = {name: Fields(document, what).object(name) for name in document}
-    return {
-        name: GoldTable(table.words("job"), tuple(table.words("inputs").split(",")))
-        for name, table in tables.items()
-    }
+    ``text`` is ``{"silver": [{"table", "job", "prefix"}, …], "gold": [{"table", "job", "inputs":
+    "<table>,…"}, …]}`` as Terraform's ``base64gzip`` packs it, since a function's environment has 4 KB.
+    """
+    what = "list of tables"
+    try:
+        gunzip = zlib.decompressobj(zlib.MAX_WBITS | 16)
+        document = gunzip.decompress(base64.b64decode(text, validate=True), _MAX_TABLES_BYTES)
+    except (ValueError, zlib.error) as error:
+        raise EvidenceError(f"The {what} is not packed with base64gzip: {error}.") from error
+    if not gunzip.eof:
+        raise EvidenceError(f"The {what} is cut off, or too long.")
+    fields = Fields(parse_object(document, what, _MAX_TABLES_BYTES), what)
+    silver, gold = fields.objects("silver"), fields.objects("gold")
+    return (
+        {item.words("table"): SilverTable(item.words("job"), item.words("prefix")) for item in silver},
+        {
+            item.words("table"): GoldTable(item.words("job"), tuple(item.words("inputs").split(",")))
+            for item in gold
+        },
+    )
 
 
 def parse_event(event: object, silver: Mapping[str, SilverTable]) -> LookAtTables | RemakeDays | SilverDone:

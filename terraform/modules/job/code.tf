@@ -7,6 +7,9 @@ locals {
   script_sha256    = { for script in local.scripts : script => filesha256("${var.code.folder}/${script}") }
   contracts_prefix = "glue/quality"
 
+  # How the names of the jobs of a script begin: an event pattern (2048 characters) is too small to name every job.
+  kinds = { for script in local.scripts : script => replace(trimsuffix(script, ".py"), "_", "-") }
+
   # The digest of a job's code in the lineage: sha256sum <wheel> <script> | cut -d' ' -f1 | sha256sum
   code_sha256 = { for script, digest in local.script_sha256 : script => sha256("${local.wheel_sha256}\n${digest}\n") }
 }

@@ -92,7 +92,7 @@ resource "aws_cloudwatch_event_rule" "failed" {
     source      = ["aws.glue"]
     detail-type = ["Glue Job State Change"]
     detail = {
-      jobName = [for job in aws_glue_job.this : job.name]
+      jobName = [for kind in values(local.kinds) : { prefix = "${var.prefix}-${kind}-" }]
       state   = ["ERROR", "FAILED", "STOPPED", "TIMEOUT"]
     }
   })

@@ -41,8 +41,13 @@ variable "jobs" {
   description = "The jobs by short name (the full name is <prefix>-<short name>): script in the folder, and its arguments, without dashes. contracts, the folder of the contracts in S3, and code_sha256, the digest of wheel and script, are added. No secrets: whoever may read a job's definition can read them."
 
   validation {
-    condition     = length(var.jobs) > 0 && alltrue([for short in keys(var.jobs) : can(regex("^[a-z][a-z0-9]*(-[a-z0-9]+)*$", short))])
-    error_message = "jobs needs at least one job, named by lower-case letters, digits and single hyphens."
+    condition     = length(var.jobs) > 0 && alltrue([for short in keys(var.jobs) : can(regex("^[a-z][a-z0-9-]*$", short))])
+    error_message = "jobs needs at least one job, named by lower-case letters, digits and hyphens."
+  }
+
+  validation {
+    condition     = alltrue([for short, job in var.jobs : startswith(short, "${replace(trimsuffix(job.script, ".py"), "_", "-")}-")])
+    error_message = "A job in jobs must be named after its script: make-it-now is a name for make_it.py."
   }
 
   validation {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
 import json
 from dataclasses import replace
 from datetime import date, timedelta
@@ -23,8 +25,7 @@ from custody.gate.requests import (
     SilverDone,
     SilverTable,
     parse_event,
-    parse_gold_tables,
-    parse_silver_tables,
+    parse_tables,
 )
 from tests.unit.gate_world import (
     ENGINEER,
@@ -135,16 +136,29 @@ def test_a_call_that_asks_for_nothing_is_told_so(world: GateWorld, event: object
     assert world.runs == []
 
 
-@pytest.mark.parametrize(
-    "text", ["", "[]", '{"a": 1}', '{"a": {"job": "j"}}', '{"a": {"job": "", "prefix": "p"}}']
-)
-def test_the_list_of_silver_tables_is_read_strictly(text: str) -> None:
-    assert parse_silver_tables('{"a": {"job": "j", "prefix": "p/"}}') == {"a": SilverTable("j", "p/")}
-    assert parse_gold_tables('{"a": {"job": "j", "inputs": "b,c"}}') == {"a": GoldTable("j", ("b", "c"))}
-    with pytest.raises(EvidenceError, match="silver tables"):
-        parse_silver_tables(text)
-    with pytest.raises(EvidenceError, match="gold tables"):
-        parse_gold_tables(text.replace("prefix", "inputs"))
+def packed(text: str) -> str:
+    return base64.b64encode(gzip.compress(text.encode())).decode()
+
+
+def test_the_list_of_tables_is_read_strictly() -> None:
+    text = (
+        '{"silver": [{"table": "a", "job": "j", "prefix": "p/"}], '
+        '"gold": [{"table": "b", "job": "k", "inputs": "a,c"}]}'
+    )
+    assert parse_tables(packed(text)) == ({"a": SilverTable("j", "p/")}, {"b": GoldTable("k", ("a", "c"))})
+    for old, new in (("silver", "iron"), ('"j"', '""'), ("prefix", "place"), ("inputs", "of"), ("}]}", "}]")):
+        with pytest.raises(EvidenceError, match="list of tables"):
+            parse_tables(packed(text.replace(old, new)))
+    for other in (
+        "",
+        "?",
+        text,
+        packed(text)[:-8],
+        base64.b64encode(text.encode()).decode(),
+        packed(" " * 2**21),
+    ):
+        with pytest.raises(EvidenceError, match="list of tables"):
+            parse_tables(other)
 
 
 def test_what_arrived_is_handed_to_the_job_of_its_table(world: GateWorld) -> None:

@@ -13,7 +13,7 @@ variables {
   topic_arn          = "arn:aws:sns:eu-central-1:123456789012:custody-test-alerts"
 
   jobs = {
-    make-it = { arguments = { tables = "s3://custody-test-processed-123456789012/tables" }, description = "Makes it", script = "it.py" }
+    it-now = { arguments = { tables = "s3://custody-test-processed-123456789012/tables" }, description = "Makes it", script = "it.py" }
   }
 }
 
@@ -32,7 +32,7 @@ run "runs_reviewed_code_once_at_a_time_encrypts_and_tells_what_failed" {
   }
 
   assert {
-    condition = aws_glue_job.this["make-it"].default_arguments == tomap({
+    condition = aws_glue_job.this["it-now"].default_arguments == tomap({
       "--additional-python-modules"       = "s3://custody-test-artifacts-123456789012/${aws_s3_object.wheel.key}"
       "--code_sha256"                     = output.code_sha256["it.py"]
       "--conf"                            = "spark.sql.extensions=io.delta.sql.DeltaSparkSessionExtension --conf spark.sql.catalog.spark_catalog=org.apache.spark.sql.delta.catalog.DeltaCatalog --conf spark.delta.logStore.class=org.apache.spark.sql.delta.storage.S3SingleDriverLogStore"
@@ -54,20 +54,20 @@ run "runs_reviewed_code_once_at_a_time_encrypts_and_tells_what_failed" {
 
   assert {
     condition = (
-      aws_glue_job.this["make-it"].command[0].script_location == "s3://custody-test-artifacts-123456789012/${aws_s3_object.script["it.py"].key}"
-      && aws_glue_job.this["make-it"].glue_version == "5.1" && aws_glue_job.this["make-it"].command[0].python_version == "3"
+      aws_glue_job.this["it-now"].command[0].script_location == "s3://custody-test-artifacts-123456789012/${aws_s3_object.script["it.py"].key}"
+      && aws_glue_job.this["it-now"].glue_version == "5.1" && aws_glue_job.this["it-now"].command[0].python_version == "3"
     )
     error_message = "The job runs that script on Glue 5.1."
   }
 
   assert {
-    condition     = aws_glue_job.this["make-it"].execution_property[0].max_concurrent_runs == 1 && aws_glue_job.this["make-it"].max_retries == 0
+    condition     = aws_glue_job.this["it-now"].execution_property[0].max_concurrent_runs == 1 && aws_glue_job.this["it-now"].max_retries == 0
     error_message = "A job has at most one concurrent run, and Glue does not retry it."
   }
 
   assert {
     condition = (
-      aws_glue_job.this["make-it"].security_configuration == "custody-test-jobs"
+      aws_glue_job.this["it-now"].security_configuration == "custody-test-jobs"
       && aws_glue_security_configuration.this.encryption_configuration[0].s3_encryption[0].s3_encryption_mode == "SSE-KMS"
       && aws_glue_security_configuration.this.encryption_configuration[0].cloudwatch_encryption[0].cloudwatch_encryption_mode == "SSE-KMS"
       && aws_glue_security_configuration.this.encryption_configuration[0].job_bookmarks_encryption[0].job_bookmarks_encryption_mode == "CSE-KMS"
@@ -85,14 +85,14 @@ run "runs_reviewed_code_once_at_a_time_encrypts_and_tells_what_failed" {
 
   assert {
     condition = jsondecode(aws_cloudwatch_event_rule.failed.event_pattern).detail == {
-      jobName = ["custody-test-make-it"]
+      jobName = [{ prefix = "custody-test-it-" }]
       state   = ["ERROR", "FAILED", "STOPPED", "TIMEOUT"]
     }
     error_message = "Every run of a job that does not succeed is reported."
   }
 
   assert {
-    condition     = output.names == { make-it = "custody-test-make-it" }
+    condition     = output.names == { it-now = "custody-test-it-now" }
     error_message = "Jobs are named after the prefix."
   }
 }
@@ -113,7 +113,7 @@ run "refuses_a_wheel_that_is_not_built_and_what_is_not_there" {
 run "refuses_the_parameters_that_are_the_modules_and_too_few_workers" {
   command = plan
   variables {
-    jobs = { make-it = { arguments = { code_sha256 = "0" }, description = "Makes it", script = "it.py" } }
+    jobs = { it-now = { arguments = { code_sha256 = "0" }, description = "Makes it", script = "it.py" } }
     size = { timeout_minutes = 60, worker_type = "G.1X", workers = 1 }
   }
   expect_failures = [var.jobs, var.size]
@@ -122,10 +122,18 @@ run "refuses_the_parameters_that_are_the_modules_and_too_few_workers" {
 run "refuses_a_script_that_is_not_there_and_other_workers" {
   command = plan
   variables {
-    jobs = { make-it = { arguments = {}, description = "Makes it", script = "that.py" } }
+    jobs = { that-now = { arguments = {}, description = "Makes it", script = "that.py" } }
     size = { timeout_minutes = 60, worker_type = "Z.2X", workers = 2 }
   }
   expect_failures = [var.jobs, var.size]
+}
+
+run "refuses_a_job_that_is_not_named_after_its_script" {
+  command = plan
+  variables {
+    jobs = { that = { arguments = {}, description = "Makes it", script = "it.py" } }
+  }
+  expect_failures = [var.jobs]
 }
 
 run "refuses_no_jobs" {
