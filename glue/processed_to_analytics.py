@@ -56,15 +56,15 @@ def run(
     processed, analytics = parameters.folder("processed"), parameters.folder("analytics")
     folder = parameters.folder("contracts")
     contract = parse_contract(store.read(f"{folder}/{parameters.text('table')}.json"))
-    inputs = [parse_contract(store.read(f"{folder}/{item.table}.json")) for item in contract.inputs]
-    assert_inputs(contract, {item.table: item for item in inputs})
-    request = Request(
-        parameters.days("days"), parameters.versions("versions", [item.table for item in inputs])
-    )
+    inputs = {
+        item.table: parse_contract(store.read(f"{folder}/{item.table}.json")) for item in contract.inputs
+    }
+    assert_inputs(contract, inputs)
+    request = Request(parameters.days("days"), parameters.versions("versions", [*inputs]))
     spark = session()
     configure(spark)
     silver, gold = (Lake(spark, store, tables, stage, say) for tables in (processed, analytics))
-    return processed_to_analytics(silver, gold, contract, request, who)
+    return processed_to_analytics(silver, gold, contract, request, who, inputs=inputs)
 
 
 def main() -> None:

@@ -36,6 +36,7 @@ from python_terraform import IsFlagged
 
 from scripts.datasets import check_datasets
 from scripts.local_aws.launch import operator_environment
+from scripts.state.contracts import contract_losses
 from scripts.toolchain.environment import instance_of, local_environ, without_aws
 from scripts.toolchain.toolchain import (
     BUILD,
@@ -290,6 +291,7 @@ class Terraform:
         plan = Plan(self.plan_path, self._show(driver, str(self.plan_path)))
         try:
             check_datasets(plan.datasets)
+            refuse_losses(plan.document)
         except ToolError:
             self.plan_path.unlink()
             raise
@@ -611,6 +613,15 @@ def _built_digest() -> str:
     for path in built_files():
         digest.update(path.name.encode() + hashlib.sha256(path.read_bytes()).digest())
     return digest.hexdigest()
+
+
+def refuse_losses(plan: dict[str, Any]) -> None:
+    """Raise ``ToolError`` if tables would lose data, with a sentence for each thing that would be lost."""
+    if found := contract_losses(plan.get("prior_state", {}), plan):
+        raise ToolError(
+            "\n".join(f"The contract of {table} changes. {sentence}" for table, sentence in found)
+            + "\nNothing is planned. If it is meant, give the table another name: the old one stays as it is."
+        )
 
 
 def confirm(what: str, env: str) -> None:

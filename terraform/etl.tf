@@ -385,7 +385,10 @@ module "jobs" {
       for table, short in local.silver_jobs : short => {
         description = "Makes the silver table ${table} from the versions that the gate has verified"
         script      = "raw_to_processed.py"
-        arguments   = { tables = "s3://${local.bucket_names["processed"]}/tables" }
+        arguments = {
+          contract_sha256 = sha256(jsonencode(local.contracts[table])) # for custody table reprocess
+          tables          = "s3://${local.bucket_names["processed"]}/tables"
+        }
       }
     },
     {

@@ -28,6 +28,7 @@ from scripts.review.renames import without_renames
 from scripts.review.resources import compare_resources
 from scripts.review.sides import Side, applied_sides, planned_sides
 from scripts.review.sources import NotCheckedError, commit_of, documents, read_plan
+from scripts.state.contracts import contract_losses
 from scripts.toolchain.toolchain import BUILD, REPO, ToolError
 
 
@@ -36,9 +37,13 @@ def compare(before: Side, after: Side, actions: dict[str, list[str]] | None = No
 
     actions: what a plan does, by address, if there is one.
     """
+    lost = [
+        Finding("wider", "destruction", f"table {table}", f"Its contract changes. {sentence}")
+        for table, sentence in contract_losses(before.document, after.document)
+    ]
     before, renamed = without_renames(before, after)
     findings = [*compare_access(before, after), *compare_resources(before, after, actions)]
-    return renamed + folded(findings, before, after)
+    return lost + renamed + folded(findings, before, after)
 
 
 def review_base(ref: str, tree: Path, out: Path) -> tuple[Compared, list[Finding]]:

@@ -76,6 +76,13 @@ class Fields:
         """A string, or ``None`` if the field is ``null`` or absent."""
         return None if self._document.get(name) is None else self.text(name)
 
+    def flag(self, name: str) -> bool:
+        """Whether the field is ``true``; it may be ``false`` or absent."""
+        value = self._document.get(name, False)
+        if not isinstance(value, bool):
+            raise self._error(name, "is neither true nor false")
+        return value
+
     def natural(self, name: str, most: int = MAX_NATURAL) -> int:
         """A whole number from zero to ``most``."""
         value = self._document.get(name)

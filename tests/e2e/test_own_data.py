@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from scripts.demo.dataset import load_generator
+from custody.evidence.objects import ObjectVersion, parse_s3_uri
+from examples.minimal.generate import HEADER
+from scripts.demo.dataset import Truth, load_generator
 from scripts.demo.lake import Lake
-from scripts.demo.pipeline import Pipeline, deployed
-from scripts.toolchain.toolchain import BUILD, REPO
+from scripts.demo.pipeline import POLL_SECONDS, Pipeline, deployed
+from scripts.toolchain.toolchain import BUILD, REPO, ToolError
 from tests.docs.test_own_data import own_data
 
 pytestmark = pytest.mark.xdist_group("own data")
@@ -66,8 +70,69 @@ def test_from_a_folder_to_gold_and_lineage(pipeline: Pipeline, tmp_path: Path) -
     assert "waits" not in told["table site_days"]
 
 
+def machines(name: str, *numbers: str) -> tuple[Truth, Iterator[bytes]]:
+    lines = [f"{number},Old hands,2025-01-01,1.50\n" for number in numbers]
+    return Truth(f"incoming/machines/{name}.csv"), iter(["".join((HEADER, *lines)).encode()])
+
+
+def test_a_contract_changes_and_what_it_is_about_is_judged_again(pipeline: Pipeline, tmp_path: Path) -> None:
+    """After the test before. Numbers that begin with x are rejected until the contract has them."""
+    lake, path = Lake(pipeline), pipeline.datasets[0] / "silver" / "machines.yaml"
+    some = machines("2026-01-17", "x99001", *(f"m{number}" for number in range(90_000, 90_040)))
+    lake.upload(iter([some, machines("2026-01-18", "x99002", "x99003")]), tmp_path)
+    lake.process()
+    while not lake.gate(table="machines")["tables"]["machines"]["withheld"]:
+        time.sleep(POLL_SECONDS)
+
+    text = path.read_text()
+    path.write_text(text.replace("key: [machine_id]", "key: [machine_id, installed_on]"))
+    with pytest.raises(ToolError, match="The key is machine_id and would become machine_id, installed_on"):
+        pipeline.terraform.plan()
+    path.write_text(
+        text.replace('"m[0-9]{3,6}"', '"[mx][0-9]{3,6}"').replace(
+            "{name: operator, ", "{name: run_by, aliases: [operator], "
+        )
+    )
+    pipeline.terraform.plan()
+    pipeline.terraform.apply()
+
+    def ask() -> dict[str, Any]:
+        done = pipeline.custody(
+            *("table", "reprocess", "machines", "--format", "json"),
+            role="people-data-engineer",
+            session="erin@example.com",
+        )
+        assert done.returncode == 0, done.stderr
+        answer: dict[str, Any] = json.loads(done.stdout)
+        return answer
+
+    asked = ask()
+    assert asked["withheld"] == 1
+    (uri,) = asked["decisions"]
+    decision = parse_s3_uri(uri)
+    head = pipeline.client("s3").head_object(Bucket=decision.bucket, Key=decision.key)
+    version = ObjectVersion(decision.bucket, decision.key, head["VersionId"])
+    pipeline.await_receipts([version])
+    lake.process()
+
+    document = lake.documents("processed", "machines")[-1]
+    assert {item["decision"] for item in document["inputs"]} == {version.uri}
+    assert (document["withheld"], document["counts"]["valid"]) == ([], 3)
+    found = lake.query("SELECT machine_id, run_by FROM machines WHERE machine_id LIKE 'x%' ORDER BY 1")
+    assert [row["machine_id"] for row in found] == ["x99001", "x99002", "x99003"]
+    (row,) = lake.query("SELECT count(*) AS n, count(run_by) AS run FROM machines")
+    assert row["n"] == row["run"]
+    (row,) = lake.query(
+        "SELECT count_if(machine_id LIKE 'x%') AS x, count(run_by) AS n FROM machines_rejected"
+    )
+    assert (row["x"], row["n"] == 0) == (0, False)
+    done = pipeline.custody("lineage", "machines", "--format", "json")
+    assert (done.returncode, version.uri in done.stdout) == (0, True), done.stderr
+    assert ask() == asked | {"withheld": 0, "rejected": 0, "decisions": []}
+
+
 def test_what_was_made_verifies(pipeline: Pipeline) -> None:
-    """After the test before."""
+    """After the tests before."""
     pipeline.deliver_trail()
     done = pipeline.custody("verify", "--format", "json")
     document = json.loads(done.stdout)

@@ -368,3 +368,46 @@ def test_a_row_of_another_day_than_asked_for_is_not_published(measured: Lake, go
     rules = replace(SENSORS.gold["site_days"], sql=moved)
     with pytest.raises(QualityError, match=r"reading_date:not_of_the_days_asked_for \(1\)"):
         processed_to_analytics(measured, gold, rules, Request(), run())
+
+
+def test_a_table_whose_contract_changed_is_made_anew_with_its_columns(silver: Lake, gold: Lake) -> None:
+    rules = CONTRACTS["daily_engagement"]
+    assert processed_to_analytics(silver, gold, rules, Request(), run())
+    kept = [column for column in rules.columns if column.name in {"event_date", "country", "device"}]
+    counted = replace(next(column for column in rules.columns if column.name == "viewers"), name="people")
+    newer = replace(
+        rules,
+        columns=(*kept, counted),
+        checks=(),
+        sql=f"SELECT event_date, country, device, viewers AS people FROM ({rules.sql})",
+        sha256="1" * 64,
+    )
+    document = processed_to_analytics(silver, gold, newer, Request(), run())
+    assert document
+    assert (document["counts"]["valid"], "days" in document) == (2, False)
+    found = gold.table("daily_engagement").frame()
+    assert {*found.columns} == {"event_date", "country", "device", "people"}
+    assert found.count() == 2
+    assert processed_to_analytics(silver, gold, newer, Request(), run()) is None
+
+
+def test_an_input_of_before_its_contract_changed_is_read_as_if_made_by_it(silver: Lake, gold: Lake) -> None:
+    """Its job may not have run since: the SELECT is of the contracts of today."""
+    renamed = contract_with(
+        "viewing_events",
+        ("  - name: watched_seconds\n", "  - name: seconds\n    aliases: [watched_seconds]\n"),
+        ("column: watched_seconds", "column: seconds"),
+        ("checks:", "  - {name: mood, type: string, meaning: New.}\nchecks:"),
+    )
+    rules = CONTRACTS["daily_engagement"]
+    sql = str(rules.sql).replace("watched_seconds)", "seconds) + count(mood)")
+    assert sql != rules.sql
+    newer = replace(rules, sql=sql, sha256="1" * 64)
+    document = processed_to_analytics(
+        silver, gold, newer, Request(), run(), inputs={"viewing_events": renamed}
+    )
+    assert document
+    assert {row[0] for row in gold.table("daily_engagement").frame().select("watched_seconds").collect()} == {
+        100,
+        110,
+    }

@@ -433,3 +433,30 @@ def test_a_stranger_s_topic_does_not_make_his_account_ours() -> None:
     assert [finding.direction for finding in found] == ["wider"]
     found = differ([*OURS, target], [*OURS, target, given])
     assert [finding.about for finding in found] == ["exposure"]
+
+
+def test_a_contract_by_which_a_table_would_lose_values_is_destruction() -> None:
+    columns = [
+        {"name": name, "type": "string", "required": True, "meaning": "Some."} for name in ("id", "more")
+    ]
+    source = {"prefix": "incoming/t/", "format": "csv", "wins": "latest", "unknown_columns": "keep"}
+    sides = [
+        state(
+            resource(
+                'aws_s3_object.contract["t"]',
+                content=json.dumps(
+                    {"table": "t", "meaning": "Some.", "key": ["id"], "source": source, "columns": kept}
+                ),
+            ),
+            module="module.jobs[0]",
+        )
+        for kept in (columns, columns[:1])
+    ]
+    lost = [
+        finding
+        for found in (compare(*applied_sides(*sides)), compare(*planned_sides(planned(*sides))))
+        for finding in found
+        if finding.about == "destruction"
+    ]
+    assert [(finding.direction, finding.subject) for finding in lost] == [("wider", "table t")] * 2
+    assert "The column more is gone" in lost[0].text

@@ -417,3 +417,35 @@ def doctor(
     else:
         print_checks(run, checks)
     return exit_code(checks)
+
+
+table = typer.Typer(help="What concerns one table.", rich_markup_mode=None)
+app.add_typer(table, name="table")
+
+
+@table.command("reprocess")
+def reprocess_table(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="A table that is made of raw objects.")],
+    *,
+    output: FormatOption = Format.TABLE,
+    deployment: DeploymentOption,
+) -> int:
+    """Have what was withheld or rejected judged again, after the table's contract changed.
+
+    Names the object versions that another contract withheld, or of which it rejected rows, in a decision,
+    which only data engineers may write. The gate hands them out again when it runs next: rows that are valid
+    now get into the table and leave the quarantine. Rows in the table stay as they are. To ask twice is to
+    ask once. Exit status 1 if a lineage document cannot be read.
+    """
+    from custody.cli.tables import print_asked
+    from custody.gate.reprocess import deployed_contract, reprocess
+
+    run = Run(deployment, output)
+    contract_sha256 = deployed_contract(run.client("glue"), run.deployment, name)
+    with run.progress("Reading lineage") as tell:
+        asked = reprocess(run.s3, run.deployment, name, contract_sha256, tell)
+    if output is Format.JSON:
+        run.write_json(asked.to_dict())
+    else:
+        print_asked(run, asked)
+    return asked.exit_code

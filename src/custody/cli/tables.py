@@ -30,6 +30,7 @@ from custody.terminal import shorten, visible
 from custody.times import format_time
 
 if TYPE_CHECKING:
+    from custody.gate.reprocess import Asked
     from custody.lineage.walk import Walk
     from custody.recorder.backfill import BackfillCounts
     from custody.verify.verify import VerificationReport
@@ -245,6 +246,26 @@ def print_checks(run: Run, checks: Sequence[Check]) -> None:
         run.say(f"Could not be checked: {', '.join(unknown)}.", style="yellow")
     else:
         run.say("Every stage is healthy.", style="bold green")
+
+
+def print_asked(run: Run, asked: Asked) -> None:
+    """Print what was asked to be judged again."""
+    for problem in asked.problems:
+        run.say(problem, style="yellow")
+    if asked.waiting:
+        run.answer(f"{plural(asked.waiting, 'object version')} asked for before, not judged yet.")
+    if not asked.decisions:
+        run.answer(
+            f"Nothing {'else ' if asked.waiting else ''}to do: its contract of today has judged everything "
+            f"that {asked.table} withholds or rejected."
+        )
+        return
+    run.answer(
+        f"To be judged again: {plural(asked.withheld, 'withheld object version')}, and "
+        f"{plural(asked.rejected, 'object version')} with rejected rows, by {asked.decisions[0]}"
+        + (f" and {len(asked.decisions) - 1} more" if len(asked.decisions) > 1 else "")
+    )
+    run.answer("The gate hands them out when it runs next, once the recorder has signed that.")
 
 
 def print_backfill(run: Run, counts: BackfillCounts) -> None:

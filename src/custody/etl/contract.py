@@ -177,6 +177,11 @@ class Contract:
         return f"{self.table}{REJECTED}"
 
     @property
+    def aliases(self) -> dict[str, tuple[str, ...]]:
+        """By column, its other names, which may be earlier ones."""
+        return {column.name: column.aliases for column in self.columns}
+
+    @property
     def by(self) -> str | None:
         """The day by which a table made from others is made; ``None`` for one that is always made whole."""
         return next((item.by for item in self.inputs if item.by), None)

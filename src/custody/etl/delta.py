@@ -7,14 +7,17 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
+from pyspark.sql import functions as F  # noqa: N812 - the usual name in Spark code
+
 from custody.errors import CannotCheckError, UsageError
+from custody.etl.change import sources, widens
 from custody.etl.store import Store, table_uri
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import DataFrame, DataFrameWriter, SparkSession
 
 _COMMIT = re.compile(r"([0-9]{20})\.json")
 _SOURCE = "custody_merge_source"
@@ -60,28 +63,59 @@ class DeltaTable:
             reader = reader.option("versionAsOf", version)
         return reader.load(self.uri)
 
-    def ensure(self, like: DataFrame, partition: str | None) -> None:
-        """Create the table if it does not exist, and add missing columns of ``like`` at its end.
+    def ensure(
+        self, like: DataFrame, partition: str | None, aliases: Mapping[str, Iterable[str]] | None = None
+    ) -> None:
+        """Create the table if it does not exist, or give it the columns of ``like``, with every value there.
 
-        Raises ``UsageError`` if a column has another type: that requires a new table.
+        Missing columns are added at its end, and are NULL. A column whose earlier name ``aliases`` has is
+        renamed, and one of an exact number may become wider: then the table is written anew, in one commit.
+        Raises ``UsageError`` if a column is gone, or has a type that does not hold its values: that requires
+        a new table.
         """
         wanted = {field.name: field.dataType.simpleString() for field in like.schema.fields}
         nothing = self._spark.createDataFrame(
             [], ", ".join(f"{name} {kind}" for name, kind in wanted.items())
         )
         if self.version() is None:
-            writer = nothing.write.format("delta")
-            (writer.partitionBy(partition) if partition else writer).save(self.uri)
+            self._writer(nothing, partition).save(self.uri)
             return
         there = {field.name: field.dataType.simpleString() for field in self.frame().schema.fields}
-        for name, kind in wanted.items():
-            if there.get(name, kind) != kind:
+        came_from = sources(there, wanted, aliases or {})
+        if gone := sorted(there.keys() - {*came_from.values()}):
+            raise UsageError(
+                f"The contract lacks the column {gone[0]} of {self.uri}, whose values would be lost.",
+                "Keep the column, or list its name in the aliases of the one that has its values now; "
+                "or give the table another name.",
+            )
+        kept = {name: source for name, source in came_from.items() if source is not None}
+        for name, source in kept.items():
+            if not widens(_of_contract(there[source]), wanted[name]) or self._overflows(source, wanted[name]):
                 raise UsageError(
-                    f"The column {name} of {self.uri} has the type {there[name]}, the contract says {kind}.",
+                    f"The column {name} of {self.uri} has the type {there[source]}, "
+                    f"the contract says {wanted[name]}.",
                     "Give the column another name, or create a new table.",
                 )
-        if not there.keys() >= wanted.keys():
+        if any(name != source or there[source] != wanted[name] for name, source in kept.items()):
+            self.make(conformed(self.frame(), wanted, aliases or {}), partition)
+        elif not there.keys() >= wanted.keys():
             nothing.write.format("delta").mode("append").option("mergeSchema", "true").save(self.uri)
+
+    def make(self, rows: DataFrame, partition: str | None) -> None:
+        """Replace all rows and columns, in one commit, or create the table."""
+        self._writer(rows, partition).mode("overwrite").option("overwriteSchema", "true").save(self.uri)
+
+    def _writer(self, rows: DataFrame, partition: str | None) -> DataFrameWriter:
+        writer = rows.write.format("delta")
+        return writer.partitionBy(partition) if partition else writer
+
+    def _overflows(self, column: str, kind: str) -> bool:
+        """Whether a number of 64 bits does not fit into a decimal that holds any of 18 digits."""
+        frame = self.frame()
+        if not kind.startswith("decimal") or frame.schema[column].dataType.simpleString() != "bigint":
+            return False
+        lost = F.col(column).isNotNull() & F.col(column).cast(kind).isNull()
+        return frame.where(lost).limit(1).count() > 0
 
     def merge(self, rows: DataFrame, key: tuple[str, ...], newer: str, within: str | None = None) -> None:
         """Insert each row, or replace the row of its key if ``t.source_order <newer> s.source_order``.
@@ -117,3 +151,24 @@ class DeltaTable:
         """Replace the rows that match the SQL condition ``where``, or all rows, by ``rows``."""
         writer = rows.write.format("delta").mode("overwrite")
         (writer.option("replaceWhere", where) if where else writer).save(self.uri)
+
+
+def conformed(frame: DataFrame, wanted: Mapping[str, str], aliases: Mapping[str, Iterable[str]]) -> DataFrame:
+    """A version of a table with the columns of a later one: those wanted, with their types, then all others.
+
+    A column has the values of its earlier name, if the frame has that one; one that is new has none.
+    """
+    there = {field.name: field.dataType.simpleString() for field in frame.schema.fields}
+    came_from = sources(there, wanted, aliases)
+    if all(name == source and there[name] == wanted[name] for name, source in came_from.items()):
+        return frame
+    columns = [
+        (F.lit(None) if source is None else F.col(source)).cast(wanted[name]).alias(name)
+        for name, source in came_from.items()
+    ]
+    return frame.select(*columns, *(name for name in there if name not in {*came_from.values()}))
+
+
+def _of_contract(kind: str) -> str:
+    """The type of a contract that is stored as this one: an ``integer`` has at most 18 digits."""
+    return "integer" if kind == "bigint" else kind

@@ -21,7 +21,7 @@ from pyspark.sql import functions as F  # noqa: N812
 
 from custody.errors import CannotCheckError, EvidenceError, UsageError
 from custody.etl.contract import Contract
-from custody.etl.delta import DeltaTable, describe_commits
+from custody.etl.delta import DeltaTable, conformed, describe_commits
 from custody.etl.frames import SPARK_TYPES
 from custody.etl.gold import gold_rows, one_sentence
 from custody.etl.lineage import Published, Run, complete, publish, published, read_lineage
@@ -70,9 +70,18 @@ class _Work:
 
 
 def processed_to_analytics(
-    processed: Lake, analytics: Lake, contract: Contract, request: Request, run: Run
+    processed: Lake,
+    analytics: Lake,
+    contract: Contract,
+    request: Request,
+    run: Run,
+    *,
+    inputs: Mapping[str, Contract] | None = None,
 ) -> dict[str, Any] | None:
     """Bring a gold table up to date; return the lineage document of what was published, if anything was.
+
+    ``inputs`` are the contracts of its inputs by table: versions from before they changed are read as if they
+    had been made by them. A table whose own contract changed is made anew.
 
     Raises ``UsageError`` if there is no silver to read or the SELECT or function does not fit,
     ``QualityError`` if a row breaks the table's contract; nothing is published then.
@@ -90,7 +99,9 @@ def processed_to_analytics(
     else:
         analytics.say(f"{table.name}: making {len(work.days)} days anew")
     with gold_rows(
-        analytics.spark, contract, {source.table.name: _rows(source, work) for source in sources}
+        analytics.spark,
+        contract,
+        {source.table.name: _rows(source, work, (inputs or {}).get(source.table.name)) for source in sources},
     ) as rows:
         return _publish(analytics, table, rows, contract, sources=sources, work=work, run=run)
 
@@ -127,20 +138,23 @@ def _work(
     processed: Lake, contract: Contract, sources: list[_Source], newest: dict[str, Any], request: Request
 ) -> _Work | None:
     """What is to be made; ``None`` if nothing moved."""
+    is_other = newest.get("contract_sha256", contract.sha256) != contract.sha256
     if contract.by is None:
         inputs = [source.as_document() for source in sources]
-        if newest.get("inputs") == inputs and not (request.days and request.versions):
+        if newest.get("inputs") == inputs and not is_other and not (request.days and request.versions):
             return None
         return _Work(None, {})
     covered, versions = _covered(newest), {source.table.uri: source.version for source in sources}
-    if request.days:
+    if request.days and not is_other:
         days = sorted(request.days)
         least = {uri: min(covered.get(uri, -1), version) for uri, version in versions.items()}
         return _Work(days, {"days": [day.isoformat() for day in days], "covers": _document(least)})
-    if covered == versions:
+    if covered == versions and not is_other:
         return None
     facts = {"covers": _document(versions)}
-    if any(covered.get(source.table.uri) != source.version for source in sources if source.by is None):
+    if is_other or any(
+        covered.get(source.table.uri) != source.version for source in sources if source.by is None
+    ):
         return _Work(None, facts)
     days = sorted(
         {
@@ -177,9 +191,12 @@ def _changed_days(processed: Lake, source: _Source, covered: int) -> set[date]:
     return days
 
 
-def _rows(source: _Source, work: _Work) -> DataFrame:
-    """The rows of an input that the work is of."""
+def _rows(source: _Source, work: _Work, contract: Contract | None) -> DataFrame:
+    """The rows of an input that the work is of, with the columns of its contract."""
     frame = source.table.frame(source.version)
+    if contract is not None:
+        wanted = {column.name: SPARK_TYPES[column.type] for column in contract.columns}
+        frame = conformed(frame, wanted, contract.aliases)
     if source.by is None or work.days is None:
         return frame
     return frame.where(F.col(source.by).isin(work.days)) if work.days else frame.limit(0)
@@ -205,9 +222,12 @@ def _publish(
             rows = lake.stage(rows)
             count = _checked(rows, contract, work.days)
         describe_commits(lake.spark, run.facts() | {"inputs": json.dumps(inputs)})
-        table.ensure(rows, contract.by)
         where = work.condition(contract.by)
-        table.replace(rows, where)
+        if where is None:
+            table.make(rows, contract.by)
+        else:
+            table.ensure(rows, contract.by)
+            table.replace(rows, where)
         written = table.frame().where(where) if where else table.frame()
         if (found := written.count()) != count:
             raise CannotCheckError(

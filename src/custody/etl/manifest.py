@@ -35,7 +35,10 @@ class Entry:
     size_bytes: int
     last_modified: datetime
     decision: str | None = None
-    """The URI of the decision that releases it: the thresholds do not withhold it again."""
+    """The URI of the decision for which it is handed out once more. What it delivered before stays, and the
+    thresholds do not withhold it,"""
+    is_withheld: bool = False
+    """unless it is withheld until now and the decision does not release it, but has it judged again."""
 
     @property
     def rank(self) -> str:
@@ -91,6 +94,7 @@ def write_manifest(table: str, entries: Iterable[Entry], created_at: datetime) -
                 "size_bytes": entry.size_bytes,
                 "last_modified": format_time(entry.last_modified),
                 **({} if entry.decision is None else {"decision": entry.decision}),
+                **({"withheld": True} if entry.is_withheld else {}),
             }
             for entry in sorted(entries, key=lambda entry: entry.version)
         ],
@@ -110,6 +114,7 @@ def parse_manifest(data: bytes) -> Manifest:
             size_bytes=item.natural("size_bytes"),
             last_modified=item.time("last_modified"),
             decision=item.optional_text("decision"),
+            is_withheld=item.flag("withheld"),
         )
         for item in fields.objects("entries")
     )

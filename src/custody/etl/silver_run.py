@@ -15,13 +15,17 @@ rows is used, the document names it, and the run, having published all others, e
 it.
 
 Another run would have the same result in both cases; so the manifest is done.
+
+An object version may be handed out once more, for a decision: to release it, or to judge it by a contract
+that changed since. Its rows that are in the table stay there as they were judged; every other row of it is
+judged by the contract of today, and those rejected replace those that were.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -29,7 +33,7 @@ from pyspark.sql import functions as F  # noqa: N812
 
 from custody.errors import CannotCheckError, EvidenceError, UsageError
 from custody.etl.contract import Contract
-from custody.etl.delta import DeltaTable, describe_commits
+from custody.etl.delta import DeltaTable, conformed, describe_commits
 from custody.etl.frames import VERSION, judged, rejected, typed, winners, without
 from custody.etl.lineage import Published, Run, complete, publish, published, read_lineage
 from custody.etl.manifest import Entry, Manifest
@@ -120,6 +124,8 @@ def raw_to_processed(
 
     lake.say(f"{contract.table}: reading {len(manifest.entries)} object versions")
     rows = lake.stage(typed(read_manifest(lake.spark, manifest, contract, open_version), contract))
+    if again := {entry.version for entry in manifest.entries if entry.decision}:
+        rows = lake.stage(_pardoned(lake, rows, silver, again, manifest.sha256))
     arrived = _measure_objects(rows, manifest, contract)
     refused = [_refusal(entry, why) for entry in manifest.entries if (why := arrived[entry.version].refused)]
     if refused:
@@ -127,9 +133,13 @@ def raw_to_processed(
         rows = without(rows, rows.where(F.col("refused").isNotNull()).select(*VERSION))
     withheld = _withhold(rows, manifest, arrived, contract)
     fit = _without(lake, rows, withheld, contract)
+    if again:
+        fit = fit.where(F.col("source_standing").isNull())
     best = winners(fit, contract)
     silver.ensure(
-        best.withColumn("manifest_id", F.lit(manifest.sha256)), contract.day[0] if contract.day else None
+        best.withColumn("manifest_id", F.lit(manifest.sha256)),
+        contract.day[0] if contract.day else None,
+        contract.aliases,
     )
     undone = _undo(lake, runs, manifest, contract) if refused or withheld else set()
     within = _within(fit, contract)
@@ -153,9 +163,8 @@ def raw_to_processed(
     lake.say(f"{contract.table}: merging {counts.valid} of {counts.rows} rows")
     silver.merge(stand, contract.key, NEWER[contract.raw().wins], within)
     lake.say(f"{quarantine.name}: {quarantined} rows")
-    out = rejected(rows, contract, manifest.sha256)
-    quarantine.ensure(out, None)
-    quarantine.replace(out, f"manifest_id = '{manifest.sha256}'")
+    again = {version for version in again if not arrived[version].refused}
+    _quarantine(lake, rejected(rows, contract, manifest.sha256), contract, again, manifest.sha256)
     _assert_published(silver, counts.valid, manifest.sha256)
     _assert_published(quarantine, quarantined, manifest.sha256)
 
@@ -267,7 +276,8 @@ def _withhold(
     found = {}
     for entry in manifest.entries:
         what = arrived[entry.version]
-        if what.refused or entry.decision or what.told != what.rows:
+        is_let_through = entry.decision is not None and not entry.is_withheld
+        if what.refused or is_let_through or what.told != what.rows:
             continue
         counts = Counts(what.rows, what.rows - what.rejected, what.rejected)
         unread = Decimal(entry.size_bytes - (what.read_bytes or 0)) / Decimal(max(entry.size_bytes, 1))
@@ -293,9 +303,46 @@ def _without(lake: Lake, rows: DataFrame, withheld: list[dict[str, Any]], contra
     if not withheld:
         return rows
     lake.say(f"{contract.table}: withholding {len(withheld)} object versions")
-    names = [(item["bucket"], item["key"], item["version_id"]) for item in withheld]
-    schema = ", ".join(f"{name} string" for name in VERSION)
-    return without(rows, lake.spark.createDataFrame(names, schema))
+    names = [ObjectVersion(item["bucket"], item["key"], item["version_id"]) for item in withheld]
+    return without(rows, _versions(lake, names))
+
+
+def _versions(lake: Lake, versions: Collection[ObjectVersion]) -> DataFrame:
+    return lake.spark.createDataFrame(
+        [astuple(version) for version in versions], ", ".join(f"{name} string" for name in VERSION)
+    )
+
+
+def _pardoned(
+    lake: Lake, rows: DataFrame, silver: DeltaTable, again: Collection[ObjectVersion], manifest_id: str
+) -> DataFrame:
+    """The rows with ``source_standing``, which those of these versions have that are in the table by now.
+
+    These are not rejected, whatever the contract says of them today; they count as duplicates of themselves.
+    """
+    if silver.version() is None:
+        return rows.withColumn("source_standing", F.lit(None).cast("string"))
+    there = silver.frame().where(F.col("manifest_id") != manifest_id).select(*VERSION, "source_order")
+    standing = there.join(_versions(lake, again), [*VERSION], "left_semi").select(
+        F.col("source_order").alias("source_standing")
+    )
+    stands = F.col("source_standing").isNotNull()
+    return standing.join(rows, F.col("source_standing") == F.col("source_order"), "right").withColumns(
+        {"reason": F.when(~stands, F.col("reason"))}
+    )
+
+
+def _quarantine(
+    lake: Lake, out: DataFrame, contract: Contract, again: Collection[ObjectVersion], manifest_id: str
+) -> None:
+    """Write the rejected rows, instead of those of the same manifest and of versions handed out again."""
+    quarantine = lake.table(contract.rejected_table)
+    quarantine.ensure(out, None, contract.aliases)
+    if again:
+        kept = quarantine.frame().where(F.col("manifest_id") != manifest_id)
+        quarantine.replace(without(kept, _versions(lake, again)).unionByName(out))
+    else:
+        quarantine.replace(out, f"manifest_id = '{manifest_id}'")
 
 
 def _undo(lake: Lake, runs: list[Published], manifest: Manifest, contract: Contract) -> set[str]:
@@ -317,7 +364,8 @@ def _undo(lake: Lake, runs: list[Published], manifest: Manifest, contract: Contr
     kept, then = now.where(~ours), now.limit(0)
     for item in reversed(runs):
         if not silver.frame(item.delta_version).where(ours).count():
-            then = silver.frame(item.delta_version)
+            columns = {field.name: field.dataType.simpleString() for field in now.schema.fields}
+            then = conformed(silver.frame(item.delta_version), columns, contract.aliases)
             break
     replaced = then.join(kept.select(*contract.key), [*contract.key], "left_anti")
     silver.replace(kept.unionByName(replaced, allowMissingColumns=True))

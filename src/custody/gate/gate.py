@@ -9,7 +9,7 @@ Every step can be repeated, and by two gates at once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
@@ -21,6 +21,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from custody.errors import CannotCheckError, CustodyError, EvidenceError, UsageError
 from custody.etl.store import S3Store, table_uri
 from custody.evidence.hashing import ShortStreamError
+from custody.evidence.objects import ObjectVersion
 from custody.evidence.registry import (
     MAX_REGISTRY_BYTES,
     REGISTRY_KEY,
@@ -194,14 +195,14 @@ class Gate:
         decisions = self._decisions(name, call)
         reports = WithheldReports(self._s3, settings.processed_bucket, chain.folder, name)
         known = self._reported(reports)
-        released = dict(decisions.released)
         by_job = {
             withheld.version: withheld
             for withheld in (*known.named.values(), *progress.withheld)
             if withheld.reason in {Reason.CONTRACT, Reason.OTHER_BYTES}
-            and not is_resolved(withheld, released, decisions.dismissed)
+            and withheld.version not in progress.published
+            and not is_resolved(withheld, decisions.released, decisions.dismissed)
         }
-        before = Before(known, by_job, released)
+        before = Before(known, by_job, decisions.again)
         examination = Examination(chain, call.receipts, before, has_time, now)
         arrivals = examination.run(list_versions_concurrently(self._s3, settings.raw_bucket, prefix))
         self._tell(name, arrivals, known, reports)
@@ -241,7 +242,8 @@ class Gate:
         waiting = {manifest.sha256: chain.uri(manifest) for manifest in chain.waiting(())}
         documents = [document for document in call.lineages.listed(table) if document.id in waiting]
         new = {document.uri for document in documents} - self._known_lineages.keys()
-        done, settling, withheld, rejected = set(), set(), list[Withheld](), 0
+        done, settling, rejected = set(), set(), 0
+        withheld, published = list[Withheld](), set[ObjectVersion]()
         for document, made in call.lineages.read(documents):
             if made is None:
                 settling.add(document.id)
@@ -252,6 +254,7 @@ class Gate:
             else:
                 done.add(document.id)
                 withheld += made.withheld
+                published |= made.published
                 recent = made.committed_at > self._clock() - self._settings.watermark
                 rejected += made.rows_rejected if recent and document.uri in new else 0
         disregard: dict[str, list[str]] = {}
@@ -259,7 +262,7 @@ class Gate:
             if document.uri in call.lineages.refused:
                 disregard.setdefault(document.id, []).append(document.uri.rpartition("/")[2])
         self._count("RowsRejected", rejected)
-        return _Progress(frozenset(done), frozenset(settling), withheld, disregard)
+        return _Progress(frozenset(done), frozenset(settling), withheld, published, disregard)
 
     def _decisions(self, name: str, call: _Call) -> Decisions:
         settings = self._settings
@@ -404,6 +407,8 @@ class _Progress:
     """The digests of manifests whose document has no receipt yet."""
     withheld: list[Withheld]
     """What their runs withheld."""
+    published: Collection[ObjectVersion]
+    """What they published of what was handed out once more."""
     disregard: dict[str, list[str]]
     """By digest, the names of refused documents."""
 

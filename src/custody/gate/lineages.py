@@ -8,7 +8,7 @@ names. All other documents are refused and have no effect.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import groupby
@@ -40,6 +40,8 @@ class Made:
     committed_at: datetime
     tables: frozenset[TableVersion]
     withheld: tuple[Withheld, ...]
+    published: frozenset[ObjectVersion]
+    """What it published of what was handed out once more."""
     rows_rejected: int
 
 
@@ -123,6 +125,7 @@ class Lineages:
                 Withheld(item.version, Reason.CONTRACT if item.withheld else Reason.OTHER_BYTES, item.reason)
                 for item in lineage.refused
             ),
+            frozenset(item.version for item in lineage.objects if item.decision is not None),
             sum(output.rows for output in lineage.outputs[1:]),
         )
 
@@ -134,7 +137,7 @@ def is_gold_behind(gold: Iterable[Made], silver: Iterable[Made]) -> bool:
 
 
 def is_resolved(
-    withheld: Withheld, released: dict[ObjectVersion, str], dismissed: set[ObjectVersion]
+    withheld: Withheld, released: Collection[ObjectVersion], dismissed: Collection[ObjectVersion]
 ) -> bool:
     """Whether there is a decision about a withheld object; a decision cannot accept changed bytes."""
     if withheld.version in dismissed:

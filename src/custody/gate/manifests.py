@@ -3,7 +3,7 @@
 ``manifests/<table>/<number, 10 digits>.json`` in the processed bucket, from 1 and without a gap. A gate
 creates a manifest only after reading all before it, and only if the number is not taken; of two concurrent
 gates one fails, reads what the other wrote, and removes those versions from its own. So each version is in
-exactly one manifest, wherever a gate stops; and in one more for each decision that releases it.
+exactly one manifest, wherever a gate stops; and in one more for each decision to hand it out again.
 
 So that ten million versions need only one read, ``_seen/<number>.bin`` replaces the manifests up to that
 number: a line of JSON, then the first 16 bytes of the SHA-256 of each version's identity, sorted. It is only
@@ -139,7 +139,7 @@ class Chain:
     def __contains__(self, version: ObjectVersion) -> bool:
         return self._holds(_digest(version))
 
-    def is_released(self, version: ObjectVersion, decision: str) -> bool:
+    def has_for(self, version: ObjectVersion, decision: str) -> bool:
         """Whether a version was already handed out for this decision."""
         return self._holds(_digest(version, decision))
 

@@ -7,9 +7,9 @@ that, a bounded number in each invocation; the others keep their earlier result.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from itertools import islice
 
@@ -19,6 +19,7 @@ from custody.errors import CannotCheckError
 from custody.etl.manifest import Entry
 from custody.evidence.hashing import ShortStreamError
 from custody.evidence.objects import ObjectVersion
+from custody.gate.decisions import Again
 from custody.gate.manifests import Chain, Handed
 from custody.gate.receipts import Pending, ReceiptGate, Withheld
 from custody.gate.withheld import WithheldVersions
@@ -76,8 +77,8 @@ class Before:
     by_job: Mapping[ObjectVersion, Withheld]
     """What jobs withheld without a decision since: it stays withheld until a later version of its key is
     handed out, or it no longer exists."""
-    released: Mapping[ObjectVersion, str]
-    """Versions to hand out once more, with the URI of the decision."""
+    again: Mapping[ObjectVersion, Sequence[Again]]
+    """Versions to hand out once more for each of these decisions."""
 
 
 class Examination:
@@ -96,7 +97,7 @@ class Examination:
         self._bucket = chain.source.bucket
         self._known = before.known
         self._by_job = before.by_job
-        self._released = before.released
+        self._decided = before.again
         self._has_time = has_time
         self._now = now
         self._arrivals = Arrivals()
@@ -139,13 +140,17 @@ class Examination:
             if listed.key in self._keys:
                 self._beside.setdefault(listed.key, []).append(listed)
             if version in self._chain:
-                decision = self._released.get(version)
-                if decision is not None and not self._chain.is_released(version, decision):
+                if self._due(version) is not None:
                     yield listed
             elif version in self._known:
                 self._put_aside(version, listed)
             else:
                 yield listed
+
+    def _due(self, version: ObjectVersion) -> Again | None:
+        """The first decision for which a version was not handed out yet."""
+        decided = self._decided.get(version, ())
+        return next((each for each in decided if not self._chain.has_for(version, each.decision)), None)
 
     def _put_aside(self, version: ObjectVersion, listed: VersionEntry) -> None:
         """Keep it for later if it is drawn (reservoir sampling); otherwise keep its earlier result."""
@@ -208,14 +213,8 @@ class Examination:
             found = self._receipts.check(self._bucket, listed)
         except (BotoCoreError, ClientError, ShortStreamError) as error:
             return error
-        if isinstance(found, Entry) and found.version in self._chain:
-            return Entry(
-                found.version,
-                found.sha256,
-                found.size_bytes,
-                found.last_modified,
-                self._released.get(found.version),
-            )
+        if isinstance(found, Entry) and (again := self._due(found.version)) and found.version in self._chain:
+            return replace(found, decision=again.decision, is_withheld=again.is_withheld)
         return found
 
 

@@ -74,6 +74,8 @@ class ObjectInput:
     sha256: str
     size_bytes: int
     counts: dict[str, int]
+    decision: str | None = None
+    """The URI of the decision for which it was handed out once more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,7 @@ class Refusal:
     reason: str
     withheld: bool = False
     """True if the object did not meet the contract; otherwise its bytes did not match the manifest."""
+    decision: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +106,8 @@ class Lineage:
     job: str
     run_id: str
     code_sha256: str
+    contract_sha256: str | None
+    """The digest of the contract that its rows were judged by, if the document says so."""
     started_at: datetime
     committed_at: datetime
     manifest_uri: str | None
@@ -167,7 +172,13 @@ def parse_lineage(data: bytes, place: Place) -> Lineage:
             raise EvidenceError(f"The lineage document's manifest is {digest}, but its key says {place.id}.")
         objects = tuple(_object_input(item) for item in fields.objects("inputs"))
         refused = tuple(
-            Refusal(_object_version(item), item.sha256("sha256"), item.text("reason"), name == "withheld")
+            Refusal(
+                _object_version(item),
+                item.sha256("sha256"),
+                item.text("reason"),
+                name == "withheld",
+                item.optional_text("decision"),
+            )
             for name in ("refused", "withheld")
             for item in (fields.objects(name) if document.get(name) is not None else ())
         )
@@ -183,6 +194,7 @@ def parse_lineage(data: bytes, place: Place) -> Lineage:
         job=fields.words("job"),
         run_id=fields.words("run_id"),
         code_sha256=fields.object("code").sha256("sha256"),
+        contract_sha256=fields.optional_text("contract_sha256"),
         started_at=fields.time("started_at"),
         committed_at=fields.time("committed_at"),
         manifest_uri=manifest_uri,
@@ -204,6 +216,7 @@ def _object_input(item: Fields) -> ObjectInput:
         item.sha256("sha256"),
         item.natural("size_bytes"),
         {name: item.natural(name) for name in _COUNTS},
+        item.optional_text("decision"),
     )
 
 

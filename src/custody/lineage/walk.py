@@ -292,7 +292,8 @@ def _add_inputs(graph: Graph, lineage: Lineage) -> None:
             sha256=item.sha256,
             size_bytes=item.size_bytes,
         )
-        graph.link(version.uri, manifest, Link.NAMED, **item.counts)
+        decided = {} if item.decision is None else {"decision": item.decision}
+        graph.link(version.uri, manifest, Link.NAMED, **item.counts, **decided)
     for output in lineage.outputs[1:]:
         graph.add(
             str(output.made),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -652,6 +652,62 @@ def test_a_decision_releases_what_the_job_withheld(world: GateWorld) -> None:
     assert world.call({"table": "customers"})["tables"]["customers"] == IDLE
 
 
+def again(decision: ObjectVersion, version: ObjectVersion) -> dict[str, Any]:
+    """The document's entry of a version that was handed out once more and published."""
+    counts = dict.fromkeys(("rows", "valid", "rejected", "duplicates"), 0)
+    return {**asdict(version), "sha256": "0" * 64, "size_bytes": 0, **counts, "decision": decision.uri}
+
+
+def test_what_is_to_be_judged_again_stays_withheld_until_it_is_published(
+    world: GateWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bad = world.arrive(f"{CUSTOMERS}a.csv")
+    job_withholds(world, bad)
+    world.call({"table": "customers"})
+    first = world.decide("reprocess", versions=[asdict(bad) | {"withheld": True}])
+    for name in ("first", "twice"):
+        answer = world.call({"table": "customers"})["tables"]["customers"]
+        assert (answer["entries"], answer["withheld"]) == (int(name == "first"), 1)
+    (entry,) = world.manifests()[1].entries
+    assert (entry.version, entry.decision, entry.is_withheld) == (bad, first.uri, True)
+    item = {**asdict(bad), "sha256": "0" * 64, "reason": "Still too few.", "decision": first.uri}
+    world.finish("silver-customers", inputs=[], withheld=[item])
+    assert world.call({"table": "customers"})["tables"]["customers"]["withheld"] == 1
+
+    second = world.decide("reprocess", name="0", versions=[asdict(bad) | {"withheld": True}])
+    assert world.call({"table": "customers"})["tables"]["customers"]["entries"] == 1
+    world.finish("silver-customers", inputs=[again(second, bad)])
+    assert world.call({"table": "customers"})["tables"]["customers"] == IDLE
+    assert world.report() == {}
+    monkeypatch.setattr(gate_manifests, "FOLD_MANIFESTS", 1)
+    for _ in range(2):
+        assert world.call({"table": "customers"})["tables"]["customers"] == IDLE
+
+
+def test_what_was_published_is_handed_out_again_past_the_thresholds(world: GateWorld) -> None:
+    some = world.arrive(f"{CUSTOMERS}a.csv")
+    world.call({"table": "customers"})
+    world.finish("silver-customers")
+    decisions = [
+        world.decide("reprocess", name=name, versions=[asdict(some) | {"withheld": False}]) for name in "ba"
+    ]
+    for _ in range(3):
+        world.call({"table": "customers"})
+        if world.running("silver-customers"):
+            world.finish("silver-customers", inputs=[again(decisions[0], some)])
+    found = [(entry.decision, entry.is_withheld) for each in world.manifests() for entry in each.entries]
+    assert found == [(None, False), (decisions[1].uri, False), (decisions[0].uri, False)]
+
+
+def test_what_was_dismissed_is_not_judged_again(world: GateWorld) -> None:
+    bad = world.arrive(f"{CUSTOMERS}a.csv")
+    job_withholds(world, bad)
+    world.decide("dismiss", bad, name="z")
+    world.decide("reprocess", versions=[asdict(bad) | {"withheld": True}])
+    assert world.call({"table": "customers"})["tables"]["customers"] == IDLE
+    assert world.handed_out() == [bad]
+
+
 def test_a_decision_gives_up_what_the_job_withheld_and_no_more(world: GateWorld) -> None:
     bad = world.arrive(f"{CUSTOMERS}a.csv")
     unproven = world.arrive(f"{CUSTOMERS}b.csv", recorded=False)
@@ -684,6 +740,7 @@ def test_no_decision_makes_other_bytes_the_right_ones(world: GateWorld) -> None:
         ({"action": "publish"}, ENGINEER),
         ({"reason": ""}, ENGINEER),
         ({"versions": [{}]}, ENGINEER),
+        ({"action": "reprocess", "versions": [{"withheld": 1}]}, ENGINEER),
     ],
 )
 def test_a_decision_that_does_not_count_changes_nothing_and_is_counted(

@@ -255,9 +255,9 @@ def test_what_a_decision_releases_is_handed_out_once_for_it(world: GateWorld) ->
     for decision, wanted in (("d1", True), ("d1", False), ("d2", True)):
         released = replace(entry("a"), decision=decision)
         assert (one.append([released], START) is not None) is wanted
-        assert one.is_released(released.version, decision)
+        assert one.has_for(released.version, decision)
         one = chain(world)
-    assert not one.is_released(entry("a").version, "d3")
+    assert not one.has_for(entry("a").version, "d3")
 
 
 NAMES = [f"incoming/customers/{name}" for name in "abcdefg"]
