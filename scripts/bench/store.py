@@ -204,7 +204,7 @@ def deployment() -> Deployment:
         streams={},
         workgroup="bench",
         database="bench",
-        trail_arn="",
+        trail_arn=f"arn:aws:cloudtrail:{REGION}:{ACCOUNT}:trail/bench",
         topic_arn="",
         account_id=ACCOUNT,
         region=REGION,
@@ -251,7 +251,7 @@ def main() -> None:
         told = {
             "endpoint": f"http://127.0.0.1:{listener.getsockname()[1]}",
             "deployment": asdict(deployment()),
-            "now": format_time(WRITTEN + timedelta(days=1)),
+            "now": format_time(WRITTEN + timedelta(hours=2)),  # of the trail, no digest is due
         }
         print(json.dumps(told), flush=True)
         serve(store, listener)

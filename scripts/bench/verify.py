@@ -20,6 +20,7 @@ from botocore.config import Config
 from custody.cli.options import VERIFY_WORKERS, s3_client, verify_processes
 from custody.concurrency import map_concurrently
 from custody.deployment import Deployment
+from custody.trail.public_keys import ListedKeys
 from custody.verify.verify import verify
 
 
@@ -28,6 +29,7 @@ def kit(deployment: Deployment, now: datetime) -> None:
     report = verify(
         s3_client(deployment.region),
         deployment,
+        digest_keys=ListedKeys(lambda region: boto3.client("cloudtrail", region_name=region)),
         now=now,
         workers=VERIFY_WORKERS,
         processes=verify_processes(deployment.region),

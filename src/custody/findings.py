@@ -13,6 +13,8 @@ class Claim(StrEnum):
     RECEIPT_SIGNATURE = "receipt.signature"
     RECEIPT_UNIQUE = "receipt.unique"
     TRAIL_EVENT = "trail.event"
+    TRAIL_DIGEST = "trail.digest"
+    TRAIL_COMPLETE = "trail.complete"
     LINEAGE_INPUTS = "lineage.inputs"
 
 

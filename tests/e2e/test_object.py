@@ -152,6 +152,8 @@ def test_all_of_it_verifies(pipeline: Pipeline, landed: list[Landed]) -> None:
         assert (done.returncode, document["findings"]) == (0, []), done.stderr
         of_tables = document["claims"].pop("lineage.inputs")
         assert of_tables["checked"] == 0
+        of_trail = [document["claims"].pop(name) for name in ("trail.digest", "trail.complete")]
+        assert all(claim["passed"] > 0 for claim in of_trail)
         assert all(claim["passed"] == claim["checked"] == count for claim in document["claims"].values()), (
             document
         )

@@ -21,6 +21,7 @@ from custody.report.lineage import gather_lineage
 from custody.verify.verify import VerificationReport, verify
 from tests.fuzz import poison
 from tests.fuzz.test_parsers import CORPUS, LINEAGE, STATEMENT
+from tests.support.digests import Keys
 from tests.support.evidence import LocalSigner, World, trail_record, worlds
 from tests.support.lake import Lake
 
@@ -44,7 +45,7 @@ def tampered(new_world: Callable[[], World]) -> tuple[World, ObjectVersion]:
 
 
 def check(world: World) -> VerificationReport:
-    return verify(world.s3, world.deployment, now=datetime.now(UTC) + SETTLED, workers=4)
+    return verify(world.s3, world.deployment, digest_keys=Keys(), now=datetime.now(UTC) + SETTLED, workers=4)
 
 
 def of(report: VerificationReport, claim: Claim) -> set[tuple[Status, str]]:

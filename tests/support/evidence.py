@@ -231,7 +231,7 @@ class World:
             streams={},
             workgroup="custody-local",
             database="custody_local",
-            trail_arn="",
+            trail_arn=f"arn:aws:cloudtrail:{REGION}:{ACCOUNT}:trail/custody-test",
             topic_arn="",
             account_id=ACCOUNT,
             region=REGION,

@@ -36,5 +36,7 @@ def test_the_names_of_the_claims_are_a_contract() -> None:
         "receipt.signature",
         "receipt.unique",
         "trail.event",
+        "trail.digest",
+        "trail.complete",
         "lineage.inputs",
     ]

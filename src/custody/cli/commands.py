@@ -118,7 +118,13 @@ def show(
     location = parse_s3_uri(uri)
     with run.progress("Reading the object") as tell:
         story = gather_story(
-            run.s3, run.athena(tell), run.deployment, location, now=datetime.now(UTC), on_progress=tell
+            run.s3,
+            run.athena(tell),
+            run.deployment,
+            location,
+            digest_keys=run.digest_keys,
+            now=datetime.now(UTC),
+            on_progress=tell,
         )
     if output is Format.JSON:
         run.write_json(story.to_dict())
@@ -198,6 +204,7 @@ def verify(
         verification = verify_objects(
             run.s3,
             run.deployment,
+            digest_keys=run.digest_keys,
             now=datetime.now(UTC),
             scope=scope,
             sample=sample,

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from rich.console import Console
 
+    from custody.trail.public_keys import DigestKeys
     from custody.verify.verify import Processes
 
 
@@ -92,6 +93,13 @@ class Run:
         Raises ``UsageError`` if the environment's or the profile's configuration of AWS cannot be used.
         """
         return _client(self.session, service)
+
+    @property
+    def digest_keys(self) -> DigestKeys:
+        """The public keys of CloudTrail's digest files."""
+        from custody.trail.public_keys import ListedKeys
+
+        return ListedKeys(lambda region: _client(self.session, "cloudtrail", region))
 
     @property
     def processes(self) -> Processes | None:
@@ -188,7 +196,7 @@ def _session(region: str) -> Session:
     return boto3.session.Session(botocore_session=core, region_name=region)
 
 
-def _client(session: Session, service: str) -> Any:
+def _client(session: Session, service: str, region: str | None = None) -> Any:
     import botocore
     from botocore.config import Config
 
@@ -201,7 +209,7 @@ def _client(session: Session, service: str) -> Any:
         user_agent=f"custody/{__version__} Botocore/{botocore.__version__}",
     )
     try:
-        return session.client(service, config=config)  # type: ignore[call-overload]
+        return session.client(service, region, config=config)  # type: ignore[call-overload]
     except ValueError as error:  # an invalid endpoint URL or number
         raise UsageError(
             f"The AWS configuration is not valid: {error}.",

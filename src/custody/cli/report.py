@@ -33,6 +33,7 @@ def run_report(run: Run, path: Path, sample: float) -> int:
             verification = verify(
                 run.s3,
                 run.deployment,
+                digest_keys=run.digest_keys,
                 now=now,
                 sample=sample,
                 progress=lambda stage, done, total: tell(describe_progress(stage, done, total)),

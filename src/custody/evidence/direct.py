@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef
 
+_METADATA = "x-amz-meta-"
+
 
 class DirectReader:
     """Reads object versions over a client's own connections, with its credentials and signature version 4.
@@ -45,7 +47,7 @@ class DirectReader:
         Key: str,  # noqa: N803
         VersionId: str,  # noqa: N803
     ) -> GetObjectOutputTypeDef:
-        """Like the client's ``get_object``, but return only Body, ContentLength, ETag and LastModified."""
+        """Like the client's ``get_object``: Body, ContentLength, ETag, LastModified and Metadata only."""
         target = percent_encode(Key, safe="/~") + "?" + percent_encode_sequence({"versionId": VersionId})
         if (place := self._places.get(Bucket)) is not None:
             try:
@@ -77,6 +79,11 @@ class DirectReader:
             "ContentLength": length,
             "ETag": headers["ETag"],
             "LastModified": parse_aws_time(headers["Last-Modified"]),
+            "Metadata": {
+                name.lower().removeprefix(_METADATA): value
+                for name, value in headers.items()
+                if name.lower().startswith(_METADATA)
+            },
         }
         return cast("GetObjectOutputTypeDef", answer)
 

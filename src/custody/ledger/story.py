@@ -38,6 +38,8 @@ from custody.verify.verify import VerificationReport, verify
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
+    from custody.trail.public_keys import DigestKeys
+
 MAX_VERIFIED = 10
 """How many versions of one object are verified for its story; an older one only if it is named."""
 
@@ -150,6 +152,7 @@ def gather_story(
     deployment: Deployment,
     location: S3Location,
     *,
+    digest_keys: DigestKeys,
     now: datetime,
     on_progress: Callable[[str], None] = lambda words: None,
 ) -> Story:
@@ -186,7 +189,7 @@ def gather_story(
         if is_recorded and entry in to_verify[:MAX_VERIFIED]:
             on_progress(f"Verifying version {entry.version_id}")
             scope = S3Location(version.bucket, version.key, version.version_id)
-            verification = verify(s3, deployment, now=now, scope=scope)
+            verification = verify(s3, deployment, digest_keys=digest_keys, now=now, scope=scope)
         receipt, problem = _read_receipt(s3, deployment, version)
         stories.append(
             VersionStory(
@@ -307,6 +310,8 @@ _HOLDS = {
     Claim.RECEIPT_SIGNATURE: "The receipt's signature is valid, with a key of the registry.",
     Claim.RECEIPT_UNIQUE: "There is one receipt, and it was never replaced or hidden.",
     Claim.TRAIL_EVENT: "CloudTrail's own files have the write.",
+    Claim.TRAIL_DIGEST: "Those files since then are as CloudTrail delivered and signed them.",
+    Claim.TRAIL_COMPLETE: "None of them is missing or was added.",
     Claim.LINEAGE_INPUTS: "The inputs that it names were verified and have their receipts.",
 }
 

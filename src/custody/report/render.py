@@ -33,6 +33,8 @@ CLAIM_MEANINGS = {
     Claim.RECEIPT_SIGNATURE: "The receipt is signed with a key valid at that time, and is for this object.",
     Claim.RECEIPT_UNIQUE: "There is exactly one receipt for the version; it was never replaced or hidden.",
     Claim.TRAIL_EVENT: "CloudTrail logged the write for every receipt, and every write has its receipt.",
+    Claim.TRAIL_DIGEST: "CloudTrail's log files are as it delivered them, by its signed digest files.",
+    Claim.TRAIL_COMPLETE: "No log file is missing in the digests, and no time is without a digest.",
     Claim.LINEAGE_INPUTS: "A table's version names its inputs, and each had its receipt before it was read.",
 }
 

@@ -1,4 +1,4 @@
-"""CloudTrail's log files: the object writes in them.
+"""CloudTrail's log files: where they are, and the object writes in them.
 
 Sources: AWS CloudTrail User Guide, "CloudTrail record contents" and "Finding your CloudTrail log files". Only
 fields that all schema versions have are read, and only for successful writes to Amazon S3; other fields vary
@@ -8,6 +8,7 @@ activity, aggregated records) do not describe a single write: they are only coun
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterator
@@ -60,11 +61,13 @@ class LogContents:
     """A sentence for each unreadable record; the last may stand for many."""
     others: Counter[str] = field(default_factory=Counter)
     """The number of records of other categories, by category."""
+    sha256: str | None = None
+    """Of the uncompressed content, as digest files have it; ``None`` if it cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
 class LogFile:
-    """One log file: the first version of its key, since CloudTrail writes each file once."""
+    """One log or digest file: the first version of its key, since CloudTrail writes each file once."""
 
     key: str
     version_id: str
@@ -113,8 +116,8 @@ def parse_log_file(data: bytes) -> LogContents:
 
     An unreadable record does not affect the others. Raises ``EvidenceError`` if it is not a log file.
     """
-    text = _unpack(data)
-    contents = LogContents()
+    text = decompress(data)
+    contents = LogContents(sha256=hashlib.sha256(text).hexdigest())
     unreadable = 0
     for record in _records(text):
         try:
@@ -129,13 +132,20 @@ def parse_log_file(data: bytes) -> LogContents:
 
 
 def list_log_files(
-    s3: S3Client, bucket: str, account_id: str, first_day: date | None, last_day: date
+    s3: S3Client,
+    bucket: str,
+    account_id: str,
+    first_day: date | None,
+    last_day: date,
+    *,
+    digests: bool = False,
 ) -> Iterator[LogFile]:
     """Every log file of one account, all regions, delivered on these days (UTC; ``None``: from the first).
 
-    Files that were overwritten or deleted later are still listed, by their first version.
+    With ``digests`` every digest file instead. Files that were overwritten or deleted later are still listed,
+    by their first version.
     """
-    root = f"AWSLogs/{account_id}/CloudTrail/"
+    root = f"AWSLogs/{account_id}/{'CloudTrail-Digest' if digests else 'CloudTrail'}/"
     first = f"{first_day:%Y/%m/%d}" if first_day else ""
     days = commonpath([first, f"{last_day:%Y/%m/%d}"])
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=root, Delimiter="/"):
@@ -152,16 +162,17 @@ def list_log_files(
                 yield oldest
 
 
-def _unpack(data: bytes) -> bytes:
+def decompress(data: bytes) -> bytes:
+    """The content of a log or digest file. Raises ``EvidenceError`` unless it is one gzip member."""
     unpacker = isal_zlib.decompressobj(wbits=isal_zlib.MAX_WBITS | 16)  # 16: with a gzip header
     try:
         text = unpacker.decompress(data, MAX_LOG_FILE_BYTES)
     except IsalError as error:  # type: ignore[misc]  # the stub declares the class as an instance
-        raise EvidenceError(f"The log file is not gzip: {error}.") from error
+        raise EvidenceError(f"The file is not gzip: {error}.") from error
     if unpacker.unconsumed_tail:
-        raise EvidenceError(f"The log file decompresses to over {MAX_LOG_FILE_BYTES} bytes.")
+        raise EvidenceError(f"The file decompresses to over {MAX_LOG_FILE_BYTES} bytes.")
     if not unpacker.eof or unpacker.unused_data:
-        raise EvidenceError("The log file is not one complete gzip member.")
+        raise EvidenceError("The file is not one complete gzip member.")
     return text
 
 

@@ -157,10 +157,10 @@ class ReadLogFiles:
     lake: frozenset[str]
     scope: S3Location | None
 
-    def __call__(self, s3: Reader) -> Callable[[LogFile], tuple[ObjectVersion, LogContents | None, str]]:
+    def __call__(self, s3: Reader) -> Callable[[LogFile], tuple[LogFile, LogContents | None, str]]:
         """Return the reader of one file: it returns file, contents and, if unreadable, a sentence."""
 
-        def read(file: LogFile) -> tuple[ObjectVersion, LogContents | None, str]:
+        def read(file: LogFile) -> tuple[LogFile, LogContents | None, str]:
             version = ObjectVersion(self.bucket, file.key, file.version_id)
             try:
                 contents = parse_log_file(fetch_bytes(s3, version, MAX_LOG_FILE_BYTES))
@@ -171,14 +171,14 @@ class ReadLogFiles:
                     if self._concerns(write)
                 ]
             except EvidenceError as error:
-                return version, LogContents(unreadable=[error.message]), ""
+                return file, LogContents(unreadable=[error.message]), ""
             except (GoneError, UnreadableError) as error:
-                return version, None, f"The trail's file {version.uri} could not be read: {error}"
+                return file, None, f"The trail's file {version.uri} could not be read: {error}"
             except (BotoCoreError, ClientError, CustodyError):
                 raise
             except Exception as error:  # noqa: BLE001 - it is reported, and one file must not end the run
-                return version, None, f"{version.uri}: {describe_defect(error)}"
-            return version, contents, ""
+                return file, None, f"{version.uri}: {describe_defect(error)}"
+            return file, contents, ""
 
         return read
 

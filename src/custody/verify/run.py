@@ -25,10 +25,9 @@ from custody.findings import Claim, Finding, Severity, Status
 from custody.lineage.document import parse_commit, parse_place
 from custody.listing import list_versions, list_versions_concurrently
 from custody.times import format_time
-from custody.trail.log_files import (
-    TrailWrite,
-    list_log_files,
-)
+from custody.trail.log_files import TrailWrite, list_log_files
+from custody.trail.public_keys import DigestKeys
+from custody.verify.digests import DigestVerification, TrailIndex
 from custody.verify.index import Index, StoredReceipt
 from custody.verify.lineage import LineageVerification
 from custody.verify.reading import (
@@ -60,6 +59,8 @@ class Verification:
         s3: S3Client,
         deployment: Deployment,
         index: Index,
+        trail: TrailIndex,
+        digest_keys: DigestKeys,
         scope: S3Location | None,
         sample: float,
         seed: str,
@@ -71,6 +72,8 @@ class Verification:
         self._s3 = s3
         self._deployment = deployment
         self._index = index
+        self._trail = trail
+        self._digest_keys = digest_keys
         self._scope = scope
         self._sample = sample
         self._seed = seed
@@ -125,6 +128,7 @@ class Verification:
         first_day = self._list_objects()
         self._list_receipts()
         self._read_trail(first_day)
+        self._check_digests(first_day)
         checker = ReceiptChecker(self._s3, self._provenance, self._lake, ring)
         self._check_receipts()
         self._check_lineage(checker)
@@ -245,7 +249,9 @@ class Verification:
 
         job = ReadLogFiles(bucket, self._lake, self._scope)
         claim, done = Claim.TRAIL_EVENT, 0
-        for version, contents, unchecked in self._readers.map(job, files):
+        for file, contents, unchecked in self._readers.map(job, files):
+            sha256 = None if contents is None else contents.sha256
+            self._trail.add_file(file, sha256, is_read=contents is not None)
             if contents is None:
                 self._unread_files += 1
                 self._tally.leave(unchecked)
@@ -254,17 +260,30 @@ class Verification:
                 self._index.add_write(write, must_match=self._must_match(write))
             self._other_records += contents.others
             if contents.unreadable:
+                uri = ObjectVersion(bucket, file.key, file.version_id).uri
                 self._tally.judge(
                     claim,
-                    version.uri,
+                    uri,
                     [
-                        Finding(claim, Status.FAILED, version.uri, problem, Severity.CRITICAL)
+                        Finding(claim, Status.FAILED, uri, problem, Severity.CRITICAL)
                         for problem in contents.unreadable
                     ],
                 )
             done += 1
             self._tell("trail files read", done)
         self._progress("trail files read", done, done)
+
+    def _check_digests(self, first_day: date | None) -> None:
+        DigestVerification(
+            readers=self._readers,
+            deployment=self._deployment,
+            keys=self._digest_keys,
+            index=self._trail,
+            tally=self._tally,
+            first_day=first_day,
+            now=self._now,
+            tell=self._tell,
+        ).run()
 
     def _check_receipts(self) -> None:
         total = self._receipts = self._index.count_receipts()

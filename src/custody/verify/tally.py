@@ -10,6 +10,7 @@ from custody.verify.report import ClaimCount
 
 MAX_UNCHECKED = 1000
 """This many subjects that could not be checked are named; the others are only counted."""
+_OF_OBJECTS = frozenset(Claim) - {Claim.TRAIL_DIGEST, Claim.TRAIL_COMPLETE}
 
 
 class Tally:
@@ -45,13 +46,13 @@ class Tally:
 
     @property
     def is_empty(self) -> bool:
-        """Whether no claim was judged for any subject."""
-        return not self.findings and not self._passed.total()
+        """Whether no claim about an object was judged, but at most claims about the trail as a whole."""
+        return not any(self._passed[claim] or self._failed[claim] for claim in _OF_OBJECTS)
 
     @property
     def pending(self) -> int:
-        """How many subjects are pending, counted once for each claim."""
-        return self._pending.total()
+        """How many objects are pending, counted once for each claim."""
+        return sum(self._pending[claim] for claim in _OF_OBJECTS)
 
     def counts(self) -> dict[Claim, ClaimCount]:
         """The counts of every claim."""

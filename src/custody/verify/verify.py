@@ -1,7 +1,7 @@
 """Verification: every claim about every object, checked from bytes and public keys.
 
-It uses only Amazon S3, for listings and bytes. Every claim that does not hold is reported, not only the
-first.
+It uses only Amazon S3, for listings and bytes, and CloudTrail's public keys. Every claim that does not hold
+is reported, not only the first.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from custody.deployment import Deployment
 from custody.errors import CannotCheckError, UsageError
 from custody.evidence.objects import S3Location
+from custody.trail.public_keys import DigestKeys
+from custody.verify.digests import TrailIndex
 from custody.verify.index import Index
 from custody.verify.reading import Processes
 from custody.verify.report import ClaimCount, Progress, VerificationReport
@@ -30,6 +32,7 @@ def verify(
     s3: S3Client,
     deployment: Deployment,
     *,
+    digest_keys: DigestKeys,
     now: datetime,
     scope: S3Location | None = None,
     sample: float = 1.0,
@@ -40,14 +43,15 @@ def verify(
 ) -> VerificationReport:
     """Check every claim for the recorded objects of a deployment, or for those in ``scope``.
 
-    ``scope`` is a bucket, a key prefix in one, or (with a version id) one object version. ``now`` (aware)
-    decides with the deployment's watermark what may still be pending. ``sample`` (0..1] is the share of
-    object versions whose bytes and receipts are read; listings and the trail are always fully checked. They
-    are drawn by SHA-256 over ``seed`` and the version's identity: ``seed`` is random unless given, so that
-    writers of objects cannot know what will be left out, and is in the report, so that anybody can draw the
-    same sample again. ``workers`` requests run concurrently: give ``s3`` a connection pool of that size
-    (``max_pool_connections``) and ``response_checksum_validation="when_required"``. If there is much to read,
-    ``processes`` share it, each with the same number of requests and its own client of the same kind.
+    ``digest_keys`` are CloudTrail's public keys. ``scope`` is a bucket, a key prefix in one, or (with a
+    version id) one object version. ``now`` (aware) decides with the deployment's watermark what may still be
+    pending. ``sample`` (0..1] is the share of object versions whose bytes and receipts are read; listings and
+    the trail are always fully checked. They are drawn by SHA-256 over ``seed`` and the version's identity:
+    ``seed`` is random unless given, so that writers of objects cannot know what will be left out, and is in
+    the report, so that anybody can draw the same sample again. ``workers`` requests run concurrently: give
+    ``s3`` a connection pool of that size (``max_pool_connections``) and
+    ``response_checksum_validation="when_required"``. If there is much to read, ``processes`` share it, each
+    with the same number of requests and its own client of the same kind.
 
     Raises ``UsageError`` for an invalid scope or sample, ``CannotCheckError`` if the listings, the registry
     or Amazon S3 as a whole cannot be reached before there were findings. What cannot be read is in
@@ -61,11 +65,13 @@ def verify(
             f"{scope.bucket} is not a data bucket of this deployment.", f"Those are {', '.join(lake)}."
         )
     try:
-        with Index() as index:
+        with Index() as index, TrailIndex() as trail:
             verification = Verification(
                 s3=s3,
                 deployment=deployment,
                 index=index,
+                trail=trail,
+                digest_keys=digest_keys,
                 scope=scope,
                 sample=sample,
                 seed=token_hex(16) if seed is None else seed,

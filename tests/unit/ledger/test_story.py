@@ -10,6 +10,7 @@ from custody.errors import UsageError
 from custody.evidence.objects import S3Location
 from custody.ledger.ledger import LedgerRow
 from custody.ledger.story import Sentence, Stored, Story, Tone, gather_story, tell_lineage, tell_version
+from tests.support.digests import Keys
 from tests.unit.cloud import Cloud, deployed
 from tests.unit.report.sample import DEPLOYMENT, RAW, START, ledger_row
 
@@ -34,6 +35,7 @@ def gather(
         cloud.athena(),
         cloud.deployment,
         S3Location(RAW, key, version_id),
+        digest_keys=Keys(),
         now=datetime.now(UTC),
     )
 

@@ -15,6 +15,7 @@ from custody.etl.manifest import Entry
 from custody.evidence.objects import ObjectVersion, S3Location
 from custody.findings import Claim, Finding, Severity, Status
 from custody.verify.verify import VerificationReport, verify
+from tests.support.digests import Keys
 from tests.support.evidence import ACCOUNT, LocalSigner, World, body, refused, s3_record, worlds
 from tests.support.lake import Lake
 
@@ -57,7 +58,9 @@ def holding(new_world: Callable[[], World]) -> World:
 
 
 def check(world: World, later: timedelta = SETTLED, **options: Any) -> VerificationReport:
-    return verify(world.s3, world.deployment, now=datetime.now(UTC) + later, workers=4, **options)
+    return verify(
+        world.s3, world.deployment, digest_keys=Keys(), now=datetime.now(UTC) + later, workers=4, **options
+    )
 
 
 def counted(report: VerificationReport) -> Checked:

@@ -16,6 +16,7 @@ from custody.findings import Claim, Status
 from custody.verify import reading
 from custody.verify.verify import Processes, verify
 from scripts.bench.store import BUCKETS, PREFIX, WRITTEN, Store, deployment, fill, serve
+from tests.support.digests import Keys
 
 OBJECTS = 60
 
@@ -60,7 +61,16 @@ def test_the_report_is_the_same(endpoint: str, sample: float, monkeypatch: pytes
 
     def check(processes: Processes | None) -> dict[str, Any]:
         now = WRITTEN + timedelta(days=1)
-        report = verify(s3, deployment(), now=now, sample=sample, seed="s", workers=4, processes=processes)
+        report = verify(
+            s3,
+            deployment(),
+            digest_keys=Keys(),
+            now=now,
+            sample=sample,
+            seed="s",
+            workers=4,
+            processes=processes,
+        )
         return report.to_dict()
 
     here = check(None)
@@ -84,5 +94,7 @@ def test_a_small_deployment_needs_no_other_process(endpoint: str) -> None:
         raise AssertionError
 
     now = WRITTEN + timedelta(days=1)
-    report = verify(client(endpoint), deployment(), now=now, workers=4, processes=Processes(never, 2))
+    report = verify(
+        client(endpoint), deployment(), digest_keys=Keys(), now=now, workers=4, processes=Processes(never, 2)
+    )
     assert report.findings

@@ -26,6 +26,7 @@ from custody.times import format_time
 from custody.verify import run as verify_run
 from custody.verify import tally as verify_tally
 from custody.verify.verify import VerificationReport, verify
+from tests.support.digests import Keys
 from tests.support.evidence import (
     ACCOUNT,
     IDENTITY,
@@ -44,7 +45,7 @@ from tests.support.evidence import (
     given as s3_gives,
 )
 
-HASH, SIGNATURE, UNIQUE, TRAIL, LINEAGE = Claim
+HASH, SIGNATURE, UNIQUE, TRAIL, DIGEST, COMPLETE, LINEAGE = Claim
 OF_OBJECTS = (HASH, SIGNATURE, UNIQUE, TRAIL)
 SETTLED = timedelta(hours=2)
 """Long after the watermark."""
@@ -62,7 +63,8 @@ def world(new_world: Callable[[], World]) -> World:
 
 
 def check(world: World, later: timedelta = SETTLED, **options: Any) -> VerificationReport:
-    return verify(world.s3, world.deployment, now=datetime.now(UTC) + later, workers=4, **options)
+    options = {"workers": 4, "digest_keys": Keys()} | options
+    return verify(world.s3, world.deployment, now=datetime.now(UTC) + later, **options)
 
 
 def found(report: VerificationReport) -> set[tuple[Claim, Status, str]]:
@@ -77,9 +79,12 @@ def counts(report: VerificationReport) -> dict[Claim, tuple[int, int, int, int]]
     }
 
 
-def all_passed(objects: int) -> dict[Claim, tuple[int, int, int, int]]:
-    """What is counted where every claim of so many objects holds, and there are no tables."""
-    return dict.fromkeys(OF_OBJECTS, (objects, objects, 0, 0)) | {LINEAGE: (0, 0, 0, 0)}
+def all_passed(objects: int, log_files: int | None = None) -> dict[Claim, tuple[int, int, int, int]]:
+    """What is counted where every claim of so many objects holds: no tables, and no digest is due."""
+    nothing = dict.fromkeys((DIGEST, LINEAGE), (0, 0, 0, 0))
+    of_objects = dict.fromkeys(OF_OBJECTS, (objects, objects, 0, 0))
+    log_files = objects if log_files is None else log_files
+    return of_objects | {COMPLETE: (log_files, 0, 0, log_files)} | nothing
 
 
 def envelope(world: World, version: ObjectVersion) -> dict[str, Any]:
@@ -136,6 +141,8 @@ def test_a_report_is_a_document(world: World) -> None:
             "receipt.signature": passed,
             "receipt.unique": passed,
             "trail.event": passed,
+            "trail.digest": dict.fromkeys(passed, 0),
+            "trail.complete": {"checked": 1, "passed": 0, "failed": 0, "pending": 1},
             "lineage.inputs": dict.fromkeys(passed, 0),
         },
         "unchecked": [],
@@ -484,7 +491,7 @@ def test_a_receipt_of_an_object_that_need_not_be_recorded_is_checked_all_the_sam
 def test_an_object_that_need_not_be_recorded_may_be_without(world: World) -> None:
     drop = world.put("scratch/a", b"x")
     world.witness(drop)
-    assert counts(check(world)) == all_passed(0)
+    assert counts(check(world)) == all_passed(0, log_files=1)
 
 
 def test_a_version_id_of_null_has_no_receipt(world: World) -> None:
@@ -653,7 +660,7 @@ def test_keys_and_versions_that_run_together_keep_apart(world: World) -> None:
         (S3Location(world.raw, f"incoming/{start}"), {inside, behind}),
         (S3Location(world.raw, "incoming", short.version_id), {short}),
     ]:
-        assert counts(check(world, scope=scope)) == all_passed(len(versions))
+        assert counts(check(world, scope=scope)) == all_passed(len(versions), log_files=3)
 
 
 def test_receipts_with_long_keys_outside_a_prefix_are_left_out(world: World) -> None:
@@ -878,7 +885,7 @@ def test_credentials_that_end_meanwhile_hide_no_finding(world: World) -> None:
     tampered, last = world.drop("incoming/a", b"x"), world.drop("incoming/b", b"x")
     world.tamper(tampered, b"y")
     with refused(world.s3, "GetObject", 403, "ExpiredToken", key=last.key):
-        report = verify(world.s3, world.deployment, now=datetime.now(UTC) + SETTLED, workers=1)
+        report = check(world, workers=1)
     assert found(report) == {(HASH, Status.FAILED, tampered.uri)}
     assert "ended before everything was checked" in report.unchecked[0]
 

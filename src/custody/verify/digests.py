@@ -1,0 +1,379 @@
+"""CloudTrail's digest files: the trail's log files are what CloudTrail delivered, and none is missing.
+
+``trail.digest``: each digest is signed by CloudTrail and follows the one before it, and each log file that
+one names still has the content that it names. ``trail.complete``: every log file is in a digest, no time is
+without one, and the newest is not older than it should be.
+
+A chain of digests does not show what came after its end: log files without a digest are pending until it is
+due.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from itertools import groupby
+from types import TracebackType
+from typing import TYPE_CHECKING, NamedTuple, Self
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from custody.deployment import Deployment
+from custody.errors import CannotCheckError, CustodyError, EvidenceError, describe_defect
+from custody.evidence.fetch import GoneError, Reader, UnreadableError, fetch
+from custody.evidence.objects import ObjectVersion, quote_key
+from custody.findings import Claim, Finding, Severity, Status
+from custody.times import format_time, from_microseconds, to_microseconds
+from custody.trail.digests import Digest, parse_chain, parse_digest
+from custody.trail.log_files import MAX_LOG_FILE_BYTES, LogFile, list_log_files
+from custody.trail.public_keys import DigestKeys
+from custody.verify.tally import Tally
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef
+
+    from custody.verify.reading import Readers
+
+DIGEST_DUE = timedelta(hours=3)
+"""A log file is in a digest this long after its delivery at the latest: CloudTrail delivers a digest every
+hour, of the log files of the hour before."""
+
+_SCHEMA = """
+PRAGMA journal_mode = OFF;
+PRAGMA synchronous = OFF;
+CREATE TABLE files (key TEXT PRIMARY KEY, stored INTEGER NOT NULL, sha256 TEXT, is_read INTEGER NOT NULL)
+    WITHOUT ROWID;
+CREATE TABLE digests (
+    key TEXT PRIMARY KEY, folder TEXT NOT NULL, late INTEGER NOT NULL, starts INTEGER NOT NULL,
+    ends INTEGER NOT NULL, sha256 TEXT NOT NULL, signature TEXT NOT NULL, before TEXT, before_sha256 TEXT,
+    before_signature TEXT
+) WITHOUT ROWID;
+CREATE INDEX digests_by_before ON digests (before);
+CREATE TABLE named (key TEXT, digest TEXT, sha256 TEXT NOT NULL, PRIMARY KEY (key, digest)) WITHOUT ROWID;
+BEGIN;
+"""
+_DAY = re.compile(r"/([0-9]{4}/[0-9]{2}/[0-9]{2})/")
+_LOG_FILE = re.compile(r"(AWSLogs/[0-9]{12}/)CloudTrail/([a-z0-9-]+)/[0-9]{4}/[0-9]{2}/[0-9]{2}/[^/]+")
+_DIGEST, _COMPLETE = Claim.TRAIL_DIGEST, Claim.TRAIL_COMPLETE
+
+
+class _Link(NamedTuple):
+    """A digest of CloudTrail, as it is linked with the one before it."""
+
+    key: str
+    folder: str
+    late: int
+    starts: int
+    ends: int
+    before: str | None
+    """The key of the digest before it, as this one says."""
+    is_there: int
+    """Whether that digest is there, and CloudTrail's."""
+    is_same: int
+    """Whether it is as this one says."""
+    is_named: int
+    """Whether a digest says that this one is before it."""
+
+
+class TrailIndex:
+    """The trail's log files and digests, in a temporary SQLite database. A context manager; one thread."""
+
+    def __init__(self) -> None:
+        self._database = sqlite3.connect("", isolation_level=None)
+        self._database.executescript(_SCHEMA)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._database.close()
+
+    def add_file(self, file: LogFile, sha256: str | None, *, is_read: bool) -> None:
+        """Add a log file of the listing with the hash of its content, if it could be read."""
+        self._database.execute(
+            "INSERT OR IGNORE INTO files VALUES (?, ?, ?, ?)",
+            (file.key, to_microseconds(file.stored_at), sha256, is_read),
+        )
+
+    def add_digest(self, digest: Digest, folder: str, *, late: bool) -> None:
+        """Add a digest that is CloudTrail's, and the log files that it names in its bucket."""
+        before = digest.previous
+        self._database.execute(
+            "INSERT INTO digests VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                digest.key,
+                folder,
+                late,
+                to_microseconds(digest.start),
+                to_microseconds(digest.end),
+                digest.sha256,
+                digest.signature,
+                before and before.key,
+                before and before.sha256,
+                before and before.signature,
+            ),
+        )
+        self._database.executemany(
+            "INSERT OR IGNORE INTO named VALUES (?, ?, ?)",
+            ((file.key, digest.key, file.sha256) for file in digest.files if file.bucket == digest.bucket),
+        )
+
+    def links(self) -> Iterator[_Link]:
+        """Every digest, chain by chain, in the order of their times."""
+        return map(
+            _Link._make,
+            self._database.execute(
+                "SELECT d.key, d.folder, d.late, d.starts, d.ends, d.before, p.key IS NOT NULL,"
+                " coalesce((p.sha256, p.signature) = (d.before_sha256, d.before_signature), 0),"
+                " EXISTS (SELECT 1 FROM digests n WHERE n.before = d.key)"
+                " FROM digests d LEFT JOIN digests p ON p.key = d.before"
+                " ORDER BY d.folder, d.late, d.ends, d.key"
+            ),
+        )
+
+    def named_files(self) -> Iterator[tuple[str, bool | None, bool]]:
+        """Every log file that a digest names, as (key, whether it was read, whether its content is that).
+
+        Whether it was read is ``None`` for a log file that is not there.
+        """
+        for key, is_read, is_same in self._database.execute(
+            "SELECT n.key, f.is_read, min(coalesce(n.sha256 = f.sha256, 0))"
+            " FROM named n LEFT JOIN files f USING (key) GROUP BY n.key"
+        ):
+            yield key, None if is_read is None else bool(is_read), bool(is_same)
+
+    def unnamed_files(self) -> Iterator[tuple[str, datetime]]:
+        """Every log file of the listing that no digest names, and when it was stored."""
+        for key, stored in self._database.execute(
+            "SELECT key, stored FROM files f WHERE NOT EXISTS (SELECT 1 FROM named n WHERE n.key = f.key)"
+        ):
+            yield key, from_microseconds(stored)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadDigests:
+    """Reads digest files."""
+
+    bucket: str
+
+    def __call__(self, s3: Reader) -> Callable[[LogFile], tuple[LogFile, Digest | str, bool]]:
+        """Return the reader of one file: it returns file, digest or sentence, and whether it was checked."""
+
+        def parse(found: GetObjectOutputTypeDef) -> Digest:
+            return parse_digest(found["Body"].read(MAX_LOG_FILE_BYTES), found["Metadata"])
+
+        def read(file: LogFile) -> tuple[LogFile, Digest | str, bool]:
+            version = ObjectVersion(self.bucket, file.key, file.version_id)
+            try:
+                return file, fetch(s3, version, parse), True
+            except EvidenceError as error:
+                return file, error.message, True
+            except (GoneError, UnreadableError) as error:
+                return file, f"The trail's digest {version.uri} could not be read: {error}", False
+            except (BotoCoreError, ClientError, CustodyError):
+                raise
+            except Exception as error:  # noqa: BLE001 - it is reported, and one file must not end the run
+                return file, f"{version.uri}: {describe_defect(error)}", False
+
+        return read
+
+
+class DigestVerification:
+    """Verifies the digests, and with them the log files in ``index``."""
+
+    def __init__(
+        self,
+        *,
+        readers: Readers,
+        deployment: Deployment,
+        keys: DigestKeys,
+        index: TrailIndex,
+        tally: Tally,
+        first_day: date | None,
+        now: datetime,
+        tell: Callable[[str, int], None],
+    ) -> None:
+        self._readers = readers
+        self._deployment = deployment
+        self._bucket = deployment.buckets["cloudtrail-log"]
+        *_, self._home, _, name = deployment.trail_arn.split(":", 5)
+        self._trail = name.removeprefix("trail/")
+        self._keys = keys
+        self._index = index
+        self._tally = tally
+        self._first_day = first_day
+        """Neither log files nor digests of earlier days were listed."""
+        self._now = now
+        self._due_before = now - DIGEST_DUE
+        self._tell = tell
+        self._unread = 0
+        self._set_aside: set[str] = set()
+        """Keys of files that are no digests of CloudTrail's, or could not be read."""
+
+    def run(self) -> None:
+        """Read every digest, then judge them and the log files."""
+        first, last, account_id = self._first_day, self._now.date(), self._deployment.account_id
+        files = list_log_files(self._readers.s3, self._bucket, account_id, first, last, digests=True)
+        for done, (file, digest, is_checked) in enumerate(
+            self._readers.map(ReadDigests(self._bucket), files), start=1
+        ):
+            try:
+                self._take(file, digest, is_checked=is_checked)
+            except CannotCheckError as error:
+                self._tally.leave(f"The trail's digests were not checked: {error}")
+                return
+            self._tell("trail digests read", done)
+        ends = {}
+        for (folder, late), links in groupby(self._index.links(), lambda link: (link.folder, link.late)):
+            end = self._judge_chain(list(links))
+            if not late:
+                ends[folder] = from_microseconds(end)
+        self._judge_named_files()
+        self._judge_unnamed_files(ends)
+
+    def _take(self, file: LogFile, digest: Digest | str, *, is_checked: bool) -> None:
+        """Check one digest by itself, and add it to the index if it is CloudTrail's.
+
+        Raises ``CannotCheckError`` if the public keys cannot be had.
+        """
+        chain = parse_chain(file.key)
+        self._set_aside.add(file.key)
+        if chain is None or (chain.trail, chain.home_region) != (self._trail, self._home):
+            what = "It is not a digest of the deployment's trail."
+            self._find(_COMPLETE, file.key, Status.UNEXPECTED, what)
+        elif not is_checked:
+            self._unread += 1
+            self._tally.leave(str(digest))
+        elif isinstance(digest, str):
+            self._find(_DIGEST, file.key, Status.FAILED, digest)
+        elif (digest.bucket, digest.key) != (self._bucket, file.key):
+            what = f"It is the digest s3://{digest.bucket}/{quote_key(digest.key)}, moved or copied here."
+            self._find(_DIGEST, file.key, Status.FAILED, what)
+        elif problem := self._signature_problem(digest, chain.region):
+            self._find(_DIGEST, file.key, Status.FAILED, problem)
+        else:
+            self._set_aside.remove(file.key)
+            self._index.add_digest(digest, chain.folder, late=chain.late)
+            if elsewhere := sum(item.bucket != self._bucket for item in digest.files):
+                what = f"{elsewhere:,} log files that {self._uri(file.key)} names are in another bucket."
+                self._tally.leave(what, elsewhere)
+
+    def _signature_problem(self, digest: Digest, region: str) -> str:
+        """What is wrong with its signature; empty if nothing is."""
+        key = self._keys.find(region, digest.fingerprint, digest.signed_about)
+        if key is None:
+            return f"It names a public key that CloudTrail does not list: {digest.fingerprint[:80]}."
+        return "" if digest.is_signed_by(key) else "Its signature is not valid: it was changed."
+
+    def _judge_chain(self, links: list[_Link]) -> int:
+        """Judge a chain's digests and the times between them; return the end of the newest."""
+        earlier: _Link | None = None
+        for link, after in zip(links, [*links[1:], None], strict=True):
+            problem = ""
+            if link.before is not None and link.is_there and not link.is_same:
+                problem = f"The digest before it, {quote_key(link.before)}, is not the one that it names."
+            elif after is not None and after.is_there and not link.is_named:
+                problem = "It is outside the chain: the digest after it names another one before it."
+            self._judge(_DIGEST, link.key, problem)
+            self._judge_time_before(link, earlier)
+            earlier = link
+        return links[-1].ends
+
+    def _judge_time_before(self, link: _Link, earlier: _Link | None) -> None:
+        """Report a missing digest before one, and a time without a digest."""
+        gap = ""
+        if earlier is not None and not link.late and link.starts > earlier.ends:
+            since, until = (format_time(from_microseconds(moment)) for moment in (earlier.ends, link.starts))
+            gap = f"No digest is of the time from {since} to {until}"
+        before = link.before
+        if before is not None and not link.is_there and before not in self._set_aside:
+            if self._is_listed_day(before):
+                what = f"It is gone, and the digest {quote_key(link.key)} names it. {gap and gap + '.'}"
+                self._find(_DIGEST, before, Status.MISSING, what.rstrip())
+        elif gap and earlier and not any(earlier.key < key < link.key for key in self._set_aside):
+            what = f"{gap}: the trail did not log or wrote no digests, or they were removed."
+            self._find(_COMPLETE, link.key, Status.MISSING, what, Severity.HIGH)
+
+    def _judge_named_files(self) -> None:
+        for key, is_read, is_same in self._index.named_files():
+            if is_read is not None:
+                self._judge(_COMPLETE, key)
+            if is_read is None and self._is_listed_day(key):
+                self._find(_DIGEST, key, Status.MISSING, "The log file is gone, and a digest names it.")
+            elif is_read:
+                problem = "" if is_same else "The log file does not have the content that its digest names."
+                self._judge(_DIGEST, key, problem)
+
+    def _judge_unnamed_files(self, ends: dict[str, datetime]) -> None:
+        """Judge the log files that no digest names; ``ends`` has the ends of the chains, by folder."""
+        after_end: Counter[str] = Counter()
+        unknown = 0
+        for key, stored in self._index.unnamed_files():
+            folder = _folder_of_digests(key)
+            if stored >= self._due_before:
+                self._tally.wait(_COMPLETE)
+            elif self._unread:
+                unknown += 1
+            elif folder is not None and stored >= ends.get(folder, stored):
+                after_end[folder] += 1
+            else:
+                self._find(_COMPLETE, key, Status.UNEXPECTED, "No digest names this log file.")
+        if unknown:
+            self._tally.leave(
+                f"{unknown:,} log files are in none of the digests that could be read.", unknown
+            )
+        for folder in sorted(ends.keys() | after_end.keys()):
+            self._judge_end(folder, ends.get(folder), after_end[folder])
+
+    def _judge_end(self, folder: str, end: datetime | None, log_files: int) -> None:
+        """Judge whether a region's newest digest is as new as it should be."""
+        problem = ""
+        if end is None or end < self._due_before:
+            since = "" if end is None else f" of the time since {format_time(end)}"
+            problem = (
+                f"There is no digest{since}, and {log_files:,} log files that one should name: the trail "
+                "does not log or writes no digests, or they were removed."
+            )
+        self._judge(_COMPLETE, folder, problem, Status.MISSING, Severity.HIGH)
+
+    def _is_listed_day(self, key: str) -> bool:
+        """Whether a file of this name would have been listed."""
+        found = _DAY.search(key)
+        return self._first_day is None or found is None or found[1] >= f"{self._first_day:%Y/%m/%d}"
+
+    def _uri(self, key: str) -> str:
+        return f"s3://{self._bucket}/{quote_key(key)}"
+
+    def _find(
+        self, claim: Claim, key: str, status: Status, detail: str, severity: Severity = Severity.CRITICAL
+    ) -> None:
+        subject = self._uri(key)
+        self._tally.judge(claim, subject, [Finding(claim, status, subject, detail, severity)])
+
+    def _judge(
+        self,
+        claim: Claim,
+        key: str,
+        problem: str = "",
+        status: Status = Status.FAILED,
+        severity: Severity = Severity.CRITICAL,
+    ) -> None:
+        """Count one subject: failed if there is a problem."""
+        if problem:
+            self._find(claim, key, status, problem, severity)
+        else:
+            self._tally.judge(claim, self._uri(key))
+
+
+def _folder_of_digests(key: str) -> str | None:
+    """The folder of the digests that name a log file; ``None`` if no log file has such a name."""
+    found = _LOG_FILE.fullmatch(key)
+    return None if found is None else f"{found[1]}CloudTrail-Digest/{found[2]}/"
