@@ -653,8 +653,9 @@ def _run(command: str, terraform: Terraform) -> bool:
         print(f"The full plan: {(terraform.work_dir / 'plan.txt').relative_to(REPO)}")
         if command == "plan":
             return plan.has_changes
-    terraform.apply()
+    outputs = terraform.apply()
     print(f"Deployed: {terraform.deployment_path.relative_to(REPO)} has the outputs.")
+    print(f"Its users read them from {outputs['deployment_uri']}")
     return False
 
 

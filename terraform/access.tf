@@ -38,7 +38,7 @@ locals {
   bucket_users = {
     access-logs    = { roles = [], people = ["break-glass"], operators = ["data"] }
     analytics      = { roles = ["auditor", "etl", "gate", "lake-formation", "recorder"], people = ["analyst", "auditor", "break-glass", "data-engineer"], operators = ["data"] }
-    artifacts      = { roles = ["etl"], people = [], operators = ["deploy"] }
+    artifacts      = { roles = ["etl"], people = ["analyst", "auditor", "data-engineer", "producer"], operators = ["deploy"] }
     athena-results = { roles = ["auditor"], people = ["analyst", "auditor", "data-engineer"], operators = ["data"] }
     cloudtrail-log = { roles = ["auditor"], people = ["auditor", "break-glass"], operators = ["data"] }
     processed      = { roles = ["auditor", "etl", "gate", "recorder"], people = ["auditor", "break-glass", "data-engineer"], operators = ["data"] }

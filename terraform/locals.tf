@@ -23,6 +23,9 @@ locals {
   }
   bucket_arns = { for short, name in local.bucket_names : short => "arn:${local.partition}:s3:::${name}" }
 
+  # In the artifacts bucket: what custody reads of this deployment.
+  deployment_key = "deployments/${local.prefix}.json"
+
   # Buckets that may hold recorded objects, and the prefixes that are recorded.
   lake              = toset(["analytics", "processed", "raw-data"])
   recorded_prefixes = { for short in local.lake : short => lookup(var.recorded_prefixes, short, []) }

@@ -1,63 +1,102 @@
+# What custody reads of a deployment: an output each, and all in one file for those who may not read the state.
+locals {
+  deployment = {
+    account_id = var.account_id
+    buckets    = local.bucket_names
+    database   = local.database_name
+    functions  = merge({ recorder = module.recorder.arn }, local.has_tables ? { gate = module.gate[0].arn } : {})
+    jobs       = local.has_tables ? module.jobs[0].names : {}
+    keys = merge(
+      {
+        alerts     = module.alerts.key_arn
+        data       = module.data_key.arn
+        provenance = module.provenance_key.arn
+        signing    = module.signing_key[var.signing_key].arn
+        trail      = module.trail_key.arn
+      },
+      local.has_streams ? { stream = module.stream_key[0].arn } : {},
+    )
+    management_trail_arn = local.management_trail_arn
+    queues = {
+      recorder       = module.recorder.queue_url
+      "recorder-dlq" = module.recorder.dead_letter_queue_url
+    }
+    recorded_prefixes = { for short, prefixes in local.recorded_prefixes : local.bucket_names[short] => prefixes if length(prefixes) > 0 }
+    region            = var.region
+    sources = {
+      for table in keys(local.silver_tables) :
+      table => { format = local.contracts[table].source.format, prefix = local.contracts[table].source.prefix }
+    }
+    streams           = { for short, stream in module.stream : short => stream.name }
+    tables            = merge({ for table in keys(local.silver_tables) : table => [] }, local.gold_tables)
+    topic_arn         = module.alerts.topic_arn
+    trail_arn         = local.trail_arn
+    watermark_minutes = var.watermark_minutes
+    workgroup         = local.workgroup_name
+  }
+}
+
+resource "aws_s3_object" "deployment" {
+  bucket             = module.artifacts.name
+  key                = local.deployment_key
+  content            = jsonencode(local.deployment)
+  content_type       = "application/json"
+  checksum_algorithm = "SHA256"
+}
+
 output "account_id" {
   description = "ID of the AWS account."
-  value       = var.account_id
+  value       = local.deployment.account_id
 }
 
 output "buckets" {
   description = "Bucket names by short name."
-  value       = local.bucket_names
+  value       = local.deployment.buckets
 }
 
 output "database" {
   description = "Name of the Glue database."
-  value       = local.database_name
+  value       = local.deployment.database
+}
+
+output "deployment_uri" {
+  description = "S3 URI of the file with what custody reads of the deployment, for its users: custody deployments add."
+  value       = "s3://${aws_s3_object.deployment.bucket}/${aws_s3_object.deployment.key}"
 }
 
 output "functions" {
   description = "Function ARNs by short name."
-  value       = merge({ recorder = module.recorder.arn }, local.has_tables ? { gate = module.gate[0].arn } : {})
+  value       = local.deployment.functions
 }
 
 output "jobs" {
   description = "Names of the Glue jobs by short name."
-  value       = local.has_tables ? module.jobs[0].names : {}
+  value       = local.deployment.jobs
 }
 
 output "keys" {
   description = "Key ARNs by short name. signing is the current signing key."
-  value = merge(
-    {
-      alerts     = module.alerts.key_arn
-      data       = module.data_key.arn
-      provenance = module.provenance_key.arn
-      signing    = module.signing_key[var.signing_key].arn
-      trail      = module.trail_key.arn
-    },
-    local.has_streams ? { stream = module.stream_key[0].arn } : {},
-  )
+  value       = local.deployment.keys
 }
 
 output "management_trail_arn" {
   description = "ARN of the trail that logs the account's management write events: trail_arn, unless another trail does."
-  value       = local.management_trail_arn
+  value       = local.deployment.management_trail_arn
 }
 
 output "queues" {
   description = "Queue URLs by short name."
-  value = {
-    recorder       = module.recorder.queue_url
-    "recorder-dlq" = module.recorder.dead_letter_queue_url
-  }
+  value       = local.deployment.queues
 }
 
 output "recorded_prefixes" {
   description = "What must have a receipt: key prefixes by bucket name."
-  value       = { for short, prefixes in local.recorded_prefixes : local.bucket_names[short] => prefixes if length(prefixes) > 0 }
+  value       = local.deployment.recorded_prefixes
 }
 
 output "region" {
   description = "AWS Region of the deployment."
-  value       = var.region
+  value       = local.deployment.region
 }
 
 output "roles" {
@@ -70,15 +109,12 @@ output "roles" {
 
 output "sources" {
   description = "For each table that jobs make from raw objects: their prefix in the raw-data bucket, and their format."
-  value = {
-    for table in keys(local.silver_tables) :
-    table => { format = local.contracts[table].source.format, prefix = local.contracts[table].source.prefix }
-  }
+  value       = local.deployment.sources
 }
 
 output "streams" {
   description = "Names of the Firehose streams by short name."
-  value       = { for short, stream in module.stream : short => stream.name }
+  value       = local.deployment.streams
 
   precondition {
     condition     = var.stream.parquet == null || length(local.streamed_tables) < 2
@@ -88,7 +124,7 @@ output "streams" {
 
 output "tables" {
   description = "The tables that jobs make, and for each the tables it is made from: none for one of raw objects."
-  value       = merge({ for table in keys(local.silver_tables) : table => [] }, local.gold_tables)
+  value       = local.deployment.tables
 
   # The gate's environment (4 KB) has 1 KB of other settings, the policies of a role (10,240 characters) 5 KB of other statements,
   # and the trust policy of the streams' role (2048 characters) some of its own.
@@ -104,20 +140,20 @@ output "tables" {
 
 output "topic_arn" {
   description = "ARN of the topic that alarms publish to."
-  value       = module.alerts.topic_arn
+  value       = local.deployment.topic_arn
 }
 
 output "trail_arn" {
   description = "ARN of the trail."
-  value       = local.trail_arn
+  value       = local.deployment.trail_arn
 }
 
 output "watermark_minutes" {
   description = "Minutes until a missing receipt or trail event is a finding."
-  value       = var.watermark_minutes
+  value       = local.deployment.watermark_minutes
 }
 
 output "workgroup" {
   description = "Name of the Athena workgroup."
-  value       = local.workgroup_name
+  value       = local.deployment.workgroup
 }

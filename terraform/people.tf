@@ -397,32 +397,45 @@ data "aws_iam_policy_document" "people_break_glass_keys" {
   }
 }
 
+# What custody --deployment s3://… reads.
+data "aws_iam_policy_document" "people_deployment" {
+  statement {
+    sid       = "FindDeployment"
+    actions   = ["s3:GetObject"]
+    resources = ["${local.bucket_arns["artifacts"]}/${local.deployment_key}"]
+  }
+}
+
 locals {
   # What each persona may do: policy documents by name, used for both roles and permission sets.
   people_policies = {
     analyst = {
-      query     = data.aws_iam_policy_document.people_query.json
-      read-gold = data.aws_iam_policy_document.people_analyst.json
-      use-keys  = data.aws_iam_policy_document.people_reader_keys.json
+      find-deployment = data.aws_iam_policy_document.people_deployment.json
+      query           = data.aws_iam_policy_document.people_query.json
+      read-gold       = data.aws_iam_policy_document.people_analyst.json
+      use-keys        = data.aws_iam_policy_document.people_reader_keys.json
     }
     auditor = {
-      examine       = data.aws_iam_policy_document.people_auditor_stages.json
-      query         = data.aws_iam_policy_document.people_query.json
-      read-evidence = data.aws_iam_policy_document.people_auditor.json
-      use-keys      = data.aws_iam_policy_document.people_auditor_keys.json
+      find-deployment = data.aws_iam_policy_document.people_deployment.json
+      examine         = data.aws_iam_policy_document.people_auditor_stages.json
+      query           = data.aws_iam_policy_document.people_query.json
+      read-evidence   = data.aws_iam_policy_document.people_auditor.json
+      use-keys        = data.aws_iam_policy_document.people_auditor_keys.json
     }
     break-glass = {
       mend     = data.aws_iam_policy_document.people_break_glass.json
       use-keys = data.aws_iam_policy_document.people_break_glass_keys.json
     }
     data-engineer = {
-      query        = data.aws_iam_policy_document.people_query.json
-      use-keys     = data.aws_iam_policy_document.people_reader_keys.json
-      work-on-lake = data.aws_iam_policy_document.people_data_engineer.json
+      find-deployment = data.aws_iam_policy_document.people_deployment.json
+      query           = data.aws_iam_policy_document.people_query.json
+      use-keys        = data.aws_iam_policy_document.people_reader_keys.json
+      work-on-lake    = data.aws_iam_policy_document.people_data_engineer.json
     }
     producer = {
-      drop-files = data.aws_iam_policy_document.people_producer.json
-      use-keys   = data.aws_iam_policy_document.people_producer_keys.json
+      find-deployment = data.aws_iam_policy_document.people_deployment.json
+      drop-files      = data.aws_iam_policy_document.people_producer.json
+      use-keys        = data.aws_iam_policy_document.people_producer_keys.json
     }
     security-admin = {
       read-and-contain = data.aws_iam_policy_document.people_security_admin.json

@@ -99,9 +99,10 @@ module "artifacts" {
   name              = local.bucket_names["artifacts"]
   principals        = local.bucket_principals["artifacts"]
 
-  # Only a deployment writes code, whatever other permissions a role that reads it may get.
+  # Only a deployment writes code, and what people take for the deployment, whatever other permissions a role that reads them
+  # may get.
   sole_writers = {
-    for prefix in ["functions/", "glue/"] : prefix => { principals = var.operators.deploy, writes = "freely" }
+    for prefix in ["deployments/", "functions/", "glue/"] : prefix => { principals = var.operators.deploy, writes = "freely" }
   }
 }
 

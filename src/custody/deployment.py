@@ -11,6 +11,8 @@ from typing import Any
 from custody.errors import UsageError
 from custody.terminal import visible
 
+_AGAIN = "Run make apply again."
+
 
 @dataclass(frozen=True, slots=True)
 class Source:
@@ -54,23 +56,29 @@ class Deployment:
 
 
 def load_deployment(path: Path) -> Deployment:
-    """Read the outputs file.
-
-    Raises ``UsageError`` if the file is missing, is not JSON, lacks an output that this version needs, or has
-    one of the wrong type.
-    """
+    """Read a deployment's file. Raises ``UsageError`` if it is missing, or as ``parse_deployment`` does."""
     try:
-        document: Any = json.loads(path.read_bytes())
+        return parse_deployment(path.read_bytes(), str(path))
     except FileNotFoundError as error:
         raise UsageError(
             f"There is no deployment file at {path}.", "Run make apply, or name one with --deployment."
         ) from error
-    except (OSError, ValueError, RecursionError) as error:
-        raise UsageError(
-            f"The deployment file {path} cannot be read: {error}.", "Run make apply again."
-        ) from error
+    except OSError as error:
+        raise UsageError(f"The deployment file {path} cannot be read: {error}.", _AGAIN) from error
+
+
+def parse_deployment(data: bytes, source: str) -> Deployment:
+    """Read the outputs of Terraform.
+
+    Raises ``UsageError``, which names ``source``, if they are not JSON, lack an output that this version
+    needs, or have one of the wrong type.
+    """
+    try:
+        document: Any = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"The deployment file {source} cannot be read: {error}.", _AGAIN) from error
     if not isinstance(document, dict):
-        raise UsageError(f"The deployment file {path} is not a JSON object.", "Run make apply again.")
+        raise UsageError(f"The deployment file {source} is not a JSON object.", _AGAIN)
     kinds = {
         item.name: str(item.type)
         for item in fields(Deployment)
@@ -79,13 +87,11 @@ def load_deployment(path: Path) -> Deployment:
     }
     missing = sorted(kinds.keys() - document.keys())
     if missing:
-        raise UsageError(f"The deployment file {path} lacks {', '.join(missing)}.", "Run make apply again.")
+        raise UsageError(f"The deployment file {source} lacks {', '.join(missing)}.", _AGAIN)
     for name, kind in kinds.items():
         is_one, words = _ARN if name.endswith("_arn") else _KINDS[kind]
         if not is_one(document[name]):
-            raise UsageError(
-                f"In the deployment file {path}, {name} is not {words}.", "Run make apply again."
-            )
+            raise UsageError(f"In the deployment file {source}, {name} is not {words}.", _AGAIN)
         if kind == "dict[str, str]":
             document[name] = _Names(document[name])
         elif kind == "dict[str, Source]":
@@ -97,7 +103,7 @@ class _Names(dict[str, str]):
     """Names of resources by short name; a missing name raises ``UsageError``."""
 
     def __missing__(self, short: str) -> str:
-        raise UsageError(f"The deployment file has no {visible(short)}.", "Run make apply again.")
+        raise UsageError(f"The deployment file has no {visible(short)}.", _AGAIN)
 
 
 def _is_name(value: object) -> bool:

@@ -144,6 +144,29 @@ def test_the_ledger_filters(pipeline: Pipeline, landed: list[Landed]) -> None:
     assert ledger(pipeline, "--key", "' OR 1=1 --") == []
 
 
+def test_a_producer_finds_the_deployment_by_its_uri(pipeline: Pipeline, landed: list[Landed]) -> None:
+    outputs = json.loads(pipeline.terraform.deployment_path.read_bytes())
+    uri = outputs["deployment_uri"]
+    place = dict(zip(("Bucket", "Key"), uri.removeprefix("s3://").split("/", 1), strict=True))
+    stored = json.load(pipeline.client("s3").get_object(**place)["Body"])
+    assert stored == {
+        name: value for name, value in outputs.items() if name not in {"deployment_uri", "roles"}
+    }
+    producer = {"role": "people-producer", "session": "ana"}
+    done = pipeline.custody("ledger", "--deployment", uri, "--limit", "1", "--format", "json", **producer)
+    assert (done.returncode, json.loads(done.stdout)["count"]) == (0, 1), done.stderr
+
+
+def test_reads_name_who_read(pipeline: Pipeline, landed: list[Landed]) -> None:
+    version = landed[0].version
+    eve = pipeline.client("s3", role_arn=pipeline.roles["people-auditor"], session="eve")
+    eve.get_object(Bucket=version.bucket, Key=version.key, VersionId=version.version_id)
+    pipeline.deliver_trail()
+    done = pipeline.custody("reads", "--by", "eve", "--of", version.uri, "--since", "1d", "--format", "json")
+    (row,) = json.loads(done.stdout)["rows"]
+    assert (row["user_name"], row["object_key"], row["error_code"]) == ("eve", version.key, None)
+
+
 def test_all_of_it_verifies(pipeline: Pipeline, landed: list[Landed]) -> None:
     folders = Counter("/".join(entry.version.uri.split("/")[:5]) for entry in landed)
     for folder, count in folders.items():

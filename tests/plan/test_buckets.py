@@ -200,7 +200,10 @@ PRINCIPALS = {
         *(role(short) for short in ("people-break-glass", "people-data-engineer", "recorder")),
         OPERATOR,
     ],
-    "artifacts": [role("etl"), OPERATOR],
+    "artifacts": [
+        *(role(short) for short in ("etl", "people-analyst", "people-auditor", "people-data-engineer")),
+        *(role("people-producer"), OPERATOR),
+    ],
     "athena-results": [
         *(role(short) for short in ("auditor", "people-analyst", "people-auditor", "people-data-engineer")),
         OPERATOR,
@@ -243,6 +246,7 @@ def test_every_bucket_refuses_whom_it_does_not_name(plan: PlanDocument, short: s
 @pytest.mark.parametrize(
     ("short", "prefix", "writer", "unless"),
     [
+        ("artifacts", "deployments/", OPERATOR, set()),
         ("artifacts", "functions/", OPERATOR, set()),
         ("artifacts", "glue/", OPERATOR, set()),
         ("processed", "manifests/", role("gate"), {"s3:if-none-match"}),

@@ -29,6 +29,8 @@ MADE_OF_KEYS = {
     r"module\.\w+_role(\[.*\])?\.aws_iam_role_policy\.this\[\"use-keys\"\]": {"policy"},
     r".*data\.aws_iam_policy_document\.this": {"statement"},
     r".*aws_s3_bucket_policy\.this": {"policy"},
+    # the deployment's file, which names the keys
+    r"aws_s3_object\.deployment": {"content"},
     # the public keys, and the registry of them
     r"data\.aws_kms_public_key\.signing\[.*\]": {"key_id"},
     r"module\.provenance\.aws_s3_object\.this\[\"keys/registry\.json\"\]": {"content"},
@@ -104,6 +106,7 @@ def test_all_other_outputs_are_known(plan: PlanDocument) -> None:
         "account_id",
         "buckets",
         "database",
+        "deployment_uri",
         "jobs",
         "management_trail_arn",
         "recorded_prefixes",

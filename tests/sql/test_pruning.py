@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from custody.ledger.ledger import Scope, ledger_rows, read_rows
 from tests.sql.conftest import DATABASE
 from tests.sql.evidence import NOON, RAW, get_object, put_object, receipt_of
 from tests.sql.warehouse import PlannedTable, Warehouse
@@ -50,6 +51,15 @@ def test_a_days_ledger_costs_that_day_and_its_neighbours(full: Warehouse, view: 
 
     assert row == {"event_date": ASKED, "status": "verified"}
     assert full.days_read() == {"2026-03-19", ASKED, "2026-03-21", "2026-03-22"}
+
+
+def test_a_period_of_the_command_line_costs_its_days_and_a_week(full: Warehouse) -> None:
+    start = datetime(2026, 3, 20, tzinfo=UTC)
+    period = Scope(start, start + timedelta(days=1))
+    assert len(list(ledger_rows(full.athena(), period))) == 1
+    assert full.days_read() == {f"2026-03-{day}" for day in range(19, 31)}
+    assert len(list(read_rows(full.athena(), period))) == 1
+    assert full.days_read() == {f"2026-03-{day}" for day in range(20, 29)}
 
 
 def test_without_a_day_everything_is_read(full: Warehouse) -> None:

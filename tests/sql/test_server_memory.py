@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from custody.ledger.athena import Athena
-from custody.ledger.ledger import TimeUnit, access_summary, ledger_counts, ledger_rows, ledger_timeline
+from custody.ledger.ledger import Scope, TimeUnit, access_summary, ledger_counts, ledger_rows, ledger_timeline
 from scripts.local_aws import LocalAws
 from scripts.local_aws.server import running_server
 from tests.local_aws.account import Account, eventually
@@ -97,7 +97,7 @@ def test_the_server_gives_back_what_the_ledgers_questions_took(server: LocalAws,
     assert sum(summary.rows for summary in access_summary(athena)) == OBJECTS
     assert sum(count.rows for count in ledger_counts(athena)) == written
     assert sum(count.rows for count in ledger_timeline(athena, TimeUnit.MINUTE)) == written
-    assert len(list(ledger_rows(athena, bucket=RAW, key="incoming/00007.csv"))) == EVENTS_AN_OBJECT - 1
+    assert len(list(ledger_rows(athena, Scope(bucket=RAW), key="incoming/00007.csv"))) == EVENTS_AN_OBJECT - 1
     assert sum(1 for _ in ledger_rows(athena)) == written
 
     announced = running_server(server.home)

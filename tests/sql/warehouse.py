@@ -6,7 +6,7 @@ import gzip
 import hashlib
 import itertools
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -101,9 +101,9 @@ class Warehouse:
         for receipt in receipts:
             self.store.objects[PROVENANCE, receipt.version.receipt_key] = envelope(receipt)
 
-    def run(self, sql: str) -> Result:
+    def run(self, sql: str, parameters: Sequence[str] = ()) -> Result:
         """Run one statement."""
-        result = self._engine.run(sql, self._database)
+        result = self._engine.run(sql, self._database, parameters)
         self._scanned = result.scanned
         return result
 
@@ -120,7 +120,7 @@ class Warehouse:
 
     def athena(self) -> Athena:
         """The command line's queries, answered by the same engine."""
-        return _EngineAthena(self._engine, self._database)
+        return _EngineAthena(self.run)
 
     def days_read(self) -> set[str]:
         """The days of delivery whose log files the last statement read."""
@@ -130,12 +130,11 @@ class Warehouse:
 class _EngineAthena(Athena):
     """Athena without a server between."""
 
-    def __init__(self, engine: Engine, database: str) -> None:
-        self._engine = engine
-        self._named = database
+    def __init__(self, run: Callable[[str, Sequence[str]], Result]) -> None:
+        self._run = run
 
     def query(self, sql: str, parameters: Sequence[str] = ()) -> Iterator[Row]:
-        result = self._engine.run(sql, self._named, parameters)
+        result = self._run(sql, parameters)
         for row in result.rows:
             yield {
                 name: _typed({"Name": name, "Type": kind}, cell)

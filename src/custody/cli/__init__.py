@@ -56,6 +56,8 @@ def _run(arguments: list[str]) -> int:
         from custody.cli.commands import app
 
         command = typer.main.get_command(app)
+        if "_CUSTODY_COMPLETE" in os.environ:  # a shell asks for completions, and the answer ends the program
+            command.main(arguments, "custody", standalone_mode=False)
         with command.make_context("custody", arguments) as context:
             return int(command.invoke(context) or 0)
     except typer.Exit as done:

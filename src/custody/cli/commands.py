@@ -6,6 +6,7 @@ Each command imports what it needs when it runs, so that ``custody --help`` does
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,9 +14,18 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from custody import __version__
-from custody.cli.options import DeploymentOption, Format, FormatOption, Run, describe_progress
-from custody.errors import CannotCheckError, EvidenceError
-from custody.ledger.ledger import LedgerStatus
+from custody.cli import deployments
+from custody.cli.options import (
+    DeploymentOption,
+    Format,
+    FormatOption,
+    ProfileOption,
+    RegionOption,
+    Run,
+    describe_progress,
+)
+from custody.errors import CannotCheckError, EvidenceError, UsageError
+from custody.ledger.ledger import Layer, LedgerStatus
 
 if TYPE_CHECKING:
     from custody.doctor.doctor import Check
@@ -24,7 +34,6 @@ if TYPE_CHECKING:
 app = typer.Typer(
     name="custody",
     epilog="Exit status: 0 all holds, 1 findings, 2 wrong use or configuration, 3 could not check.",
-    add_completion=False,
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
@@ -36,6 +45,21 @@ SampleOption = Annotated[
         help="Read the bytes of only this share of the objects, such as 0.01. The default is all.",
         show_default=False,
     ),
+]
+SinceOption = Annotated[
+    str | None,
+    typer.Option(metavar="T", help="Only since this time: 2026-01-15, 2026-01-15T09:30:00Z, 90m, 24h, 7d."),
+]
+UntilOption = Annotated[
+    str | None,
+    typer.Option(
+        metavar="T",
+        help="Only before this time; a day counts from its start. Events that CloudTrail delivered more than "
+        "7 days later are left out.",
+    ),
+]
+LimitOption = Annotated[
+    int | None, typer.Option(metavar="N", min=1, help="Only the newest N rows.", show_default=False)
 ]
 
 
@@ -57,19 +81,28 @@ def root(
 
 @app.command()
 def ledger(
+    *,
     key: Annotated[
         str | None, typer.Option(metavar="KEY", help="Only this object: its key, or its s3:// URI.")
     ] = None,
-    since: Annotated[
+    prefix: Annotated[
         str | None,
         typer.Option(
-            metavar="T", help="Only since this time: 2026-01-15, 2026-01-15T09:30:00Z, 90m, 24h, 7d."
+            metavar="PREFIX", help="Only keys that begin so, or an s3:// URI of a bucket or prefix."
         ),
     ] = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    user: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Only by this user: name, ARN or principal id.")
+    ] = None,
+    layer: Annotated[Layer | None, typer.Option(help="Only in this layer.")] = None,
     status: Annotated[LedgerStatus | None, typer.Option(help="Only rows with this status.")] = None,
-    *,
+    limit: LimitOption = None,
     output: FormatOption = Format.TABLE,
-    deployment: DeploymentOption,
+    deployment: DeploymentOption = None,
+    profile: ProfileOption = None,
+    region: RegionOption = None,
 ) -> int:
     """Show the chain of custody as a table.
 
@@ -77,24 +110,75 @@ def ledger(
     (CloudTrail logged the write, and its receipt agrees). Newest first.
     """
     from custody.cli.tables import print_ledger
-    from custody.ledger.ledger import ledger_rows, parse_key, parse_since
+    from custody.ledger.ledger import ledger_rows, parse_key, parse_scope
 
-    run = Run(deployment, output)
+    run = Run(deployment, output, profile, region)
     bucket, object_key, version_id = (None, None, None) if key is None else parse_key(key)
-    from_time = None if since is None else parse_since(since, datetime.now(UTC))
+    scope = parse_scope(since, until, prefix, datetime.now(UTC))
+    if bucket is not None and scope.bucket not in (None, bucket):
+        raise UsageError("--key and --prefix name different buckets.", "Leave one of them out.")
     with run.progress("Querying the ledger with Athena") as tell:
         rows = ledger_rows(
             run.athena(tell),
-            bucket=bucket,
+            scope if bucket is None else replace(scope, bucket=bucket),
             key=object_key,
             version_id=version_id,
-            since=from_time,
+            user=user,
+            layer=layer,
             status=status,
+            limit=limit,
         )
     if output is Format.JSON:
         run.stream_json("rows", (row.to_dict() for row in rows))
     else:
-        print_ledger(run, rows)
+        print_ledger(run, rows, limit)
+    return 0
+
+
+@app.command()
+def reads(
+    by: Annotated[
+        str | None, typer.Option(metavar="PERSON", help="Only by this caller: name, ARN or principal id.")
+    ] = None,
+    of: Annotated[
+        str | None,
+        typer.Option(metavar="S3_URI", help="Only of this: a bucket, a prefix or one object version."),
+    ] = None,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    limit: LimitOption = None,
+    *,
+    output: FormatOption = Format.TABLE,
+    deployment: DeploymentOption = None,
+    profile: ProfileOption = None,
+    region: RegionOption = None,
+) -> int:
+    """Show who read what, and who tried to.
+
+    Each row is one read of an object that CloudTrail logged, or an attempt that was denied or failed. Newest
+    first.
+    """
+    from custody.cli.tables import print_reads
+    from custody.evidence.objects import parse_s3_uri
+    from custody.ledger.ledger import parse_scope, read_rows
+
+    run = Run(deployment, output, profile, region)
+    place = None if of is None else parse_s3_uri(of)
+    scope = parse_scope(since, until, None, datetime.now(UTC))
+    if place is not None:
+        scope = replace(scope, bucket=place.bucket, prefix=place.key)
+    with run.progress("Querying the accesses with Athena") as tell:
+        rows = read_rows(
+            run.athena(tell),
+            scope,
+            version_id=None if place is None else place.version_id,
+            by=by,
+            limit=limit,
+        )
+    if output is Format.JSON:
+        run.stream_json("rows", (row.to_dict() for row in rows))
+    else:
+        print_reads(run, rows, limit)
     return 0
 
 
@@ -103,7 +187,9 @@ def show(
     uri: Annotated[str, typer.Argument(metavar="S3_URI", help="s3://bucket/key, or with ?versionId=ID.")],
     *,
     output: FormatOption = Format.TABLE,
-    deployment: DeploymentOption,
+    deployment: DeploymentOption = None,
+    profile: ProfileOption = None,
+    region: RegionOption = None,
 ) -> int:
     """Tell one object's story in plain language.
 
@@ -114,7 +200,7 @@ def show(
     from custody.evidence.objects import parse_s3_uri
     from custody.ledger.story import gather_story
 
-    run = Run(deployment, output)
+    run = Run(deployment, output, profile, region)
     location = parse_s3_uri(uri)
     with run.progress("Reading the object") as tell:
         story = gather_story(
@@ -145,7 +231,9 @@ def lineage(
     ],
     *,
     output: FormatOption = Format.TABLE,
-    deployment: DeploymentOption,
+    deployment: DeploymentOption = None,
+    profile: ProfileOption = None,
+    region: RegionOption = None,
 ) -> int:
     """Show what a table was made from, or what was made from an object.
 
@@ -157,7 +245,7 @@ def lineage(
     from custody.lineage.library import Library
     from custody.lineage.walk import walk
 
-    run = Run(deployment, output)
+    run = Run(deployment, output, profile, region)
     with Graph() as graph:
         with run.progress("Reading lineage") as tell:
             found = walk(Library(run.s3, run.deployment, tell=tell), graph, target)
@@ -187,7 +275,9 @@ def verify(
     sample: SampleOption = 1.0,
     *,
     output: FormatOption = Format.TABLE,
-    deployment: DeploymentOption,
+    deployment: DeploymentOption = None,
+    profile: ProfileOption = None,
+    region: RegionOption = None,
 ) -> int:
     """Check every claim about every object, with one line for each finding.
 
@@ -198,7 +288,7 @@ def verify(
     from custody.evidence.objects import parse_s3_uri
     from custody.verify.verify import verify as verify_objects
 
-    run = Run(deployment, output)
+    run = Run(deployment, output, profile, region)
     scope = None if uri is None else parse_s3_uri(uri)
     with run.progress("Verifying") as tell:
         verification = verify_objects(
@@ -254,7 +344,9 @@ def upload(
         typer.Option("--replace", help="Upload a new version if an object exists; the old one is kept."),
     ] = False,
     output: FormatOption = Format.TABLE,
-    deployment: DeploymentOption,
+    deployment: DeploymentOption = None,
+    profile: ProfileOption = None,
+    region: RegionOption = None,
 ) -> int:
     """Upload files to a recorded prefix, and show the SHA-256 of each.
 
@@ -267,7 +359,7 @@ def upload(
     from custody.cli.upload import run_upload
 
     return run_upload(
-        Run(deployment, output),
+        Run(deployment, output, profile, region),
         paths,
         table=table,
         to=to,
@@ -286,7 +378,9 @@ def record(
     ] = 120,
     *,
     output: FormatOption = Format.TABLE,
-    deployment: DeploymentOption,
+    deployment: DeploymentOption = None,
+    profile: ProfileOption = None,
+    region: RegionOption = None,
 ) -> int:
     """Have one object version recorded, and wait for its receipt.
 
@@ -301,7 +395,7 @@ def record(
         request_receipts,
     )
 
-    run = Run(deployment, output)
+    run = Run(deployment, output, profile, region)
     location = parse_s3_uri(uri)
     started = time.monotonic()
     with run.progress("Reading the object") as tell:
@@ -337,7 +431,9 @@ def backfill(
     uri: Annotated[str, typer.Argument(metavar="S3_URI", help="A bucket or a prefix: s3://bucket/prefix.")],
     *,
     output: FormatOption = Format.TABLE,
-    deployment: DeploymentOption,
+    deployment: DeploymentOption = None,
+    profile: ProfileOption = None,
+    region: RegionOption = None,
 ) -> int:
     """Have every object version without a receipt recorded.
 
@@ -348,7 +444,7 @@ def backfill(
     from custody.evidence.objects import parse_s3_uri
     from custody.recorder.backfill import backfill as backfill_objects
 
-    run = Run(deployment, output)
+    run = Run(deployment, output, profile, region)
     scope = parse_s3_uri(uri)
     with run.progress("Listing") as tell:
 
@@ -375,26 +471,40 @@ def report(
     path: Annotated[
         Path, typer.Option("--output", "-o", metavar="PATH", help="File to write the page to.")
     ] = Path("report.html"),
+    since: SinceOption = None,
+    until: UntilOption = None,
+    prefix: Annotated[
+        str | None,
+        typer.Option(metavar="S3_URI", help="Only this bucket or prefix, also in the verification."),
+    ] = None,
     sample: SampleOption = 1.0,
     *,
     output: FormatOption = Format.TABLE,
-    deployment: DeploymentOption,
+    deployment: DeploymentOption = None,
+    profile: ProfileOption = None,
+    region: RegionOption = None,
 ) -> int:
     """Write a report page with the ledger, a verification and its findings.
 
-    One HTML file without scripts or external resources, to keep, send or print. Exit status 1 if there are
-    findings.
+    One HTML file without scripts or external resources, to keep, send or print. --since and --until limit the
+    writes and accesses that it shows, not what is verified. Exit status 1 if there are findings.
     """
     from custody.cli.report import run_report
+    from custody.ledger.ledger import parse_scope
 
-    return run_report(Run(deployment, output), path, sample)
+    scope = parse_scope(since, until, prefix, datetime.now(UTC))
+    if prefix is not None and scope.bucket is None:
+        raise UsageError("--prefix of a report needs its bucket.", "Write s3://bucket/prefix.")
+    return run_report(Run(deployment, output, profile, region), path, sample, scope)
 
 
 @app.command()
 def doctor(
     *,
     output: FormatOption = Format.TABLE,
-    deployment: DeploymentOption,
+    deployment: DeploymentOption = None,
+    profile: ProfileOption = None,
+    region: RegionOption = None,
 ) -> int:
     """Show which stage is broken, and what to do about it.
 
@@ -403,7 +513,7 @@ def doctor(
     from custody.cli.tables import print_checks
     from custody.doctor.doctor import Clients, examine, exit_code
 
-    run = Run(deployment, output)
+    run = Run(deployment, output, profile, region)
     checks: list[Check] = []
     with run.progress("Examining") as tell:
         clients = Clients(
@@ -435,7 +545,9 @@ def reprocess_table(
     name: Annotated[str, typer.Argument(metavar="NAME", help="A table that is made of raw objects.")],
     *,
     output: FormatOption = Format.TABLE,
-    deployment: DeploymentOption,
+    deployment: DeploymentOption = None,
+    profile: ProfileOption = None,
+    region: RegionOption = None,
 ) -> int:
     """Have what was withheld or rejected judged again, after the table's contract changed.
 
@@ -447,7 +559,7 @@ def reprocess_table(
     from custody.cli.tables import print_asked
     from custody.gate.reprocess import deployed_contract, reprocess
 
-    run = Run(deployment, output)
+    run = Run(deployment, output, profile, region)
     contract_sha256 = deployed_contract(run.client("glue"), run.deployment, name)
     with run.progress("Reading lineage") as tell:
         asked = reprocess(run.s3, run.deployment, name, contract_sha256, tell)
@@ -456,3 +568,6 @@ def reprocess_table(
     else:
         print_asked(run, asked)
     return asked.exit_code
+
+
+app.add_typer(deployments.app, name="deployments", help="Keep a list of deployments to work with.")

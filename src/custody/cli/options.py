@@ -1,4 +1,4 @@
-"""Options of every command: ``--format`` and ``--deployment``."""
+"""Options of every command: ``--format``, ``--deployment``, ``--profile`` and ``--region``."""
 
 from __future__ import annotations
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from rich.console import Console
 
+    from custody.cli.places import Place
     from custody.trail.public_keys import DigestKeys
     from custody.verify.verify import Processes
 
@@ -39,23 +40,49 @@ class Format(StrEnum):
     JSON = "json"
 
 
-def default_deployment() -> Path:
-    """The file to which ``make apply`` writes the outputs of the environment ``ENV``."""
-    return Path("build", os.environ.get("ENV") or "local", "deployment.json")
-
-
 FormatOption = Annotated[
     Format, typer.Option("--format", "-f", help="table for people, json for one JSON document on stdout.")
 ]
+
+
+def _deployment_names() -> list[str]:
+    """What a shell completes ``--deployment`` with."""
+    from custody.cli.places import read_list
+
+    try:
+        return list(read_list())
+    except UsageError:
+        return []
+
+
 DeploymentOption = Annotated[
-    Path,
+    str | None,
     typer.Option(
         "--deployment",
-        metavar="PATH",
+        metavar="NAME|FILE|S3_URI",
         envvar="CUSTODY_DEPLOYMENT",
-        default_factory=default_deployment,
-        show_default="build/$ENV/deployment.json",
-        help="The outputs of make apply.",
+        autocompletion=_deployment_names,
+        show_default=False,
+        help="A deployment in the list (custody deployments list), or its file. The default is "
+        "build/$ENV/deployment.json, if it exists, else the only deployment in the list.",
+    ),
+]
+ProfileOption = Annotated[
+    str | None,
+    typer.Option(
+        "--profile",
+        metavar="PROFILE",
+        show_default=False,
+        help="AWS profile. The default is the list's for that deployment, else AWS's own (AWS_PROFILE).",
+    ),
+]
+RegionOption = Annotated[
+    str | None,
+    typer.Option(
+        "--region",
+        metavar="REGION",
+        show_default=False,
+        help="AWS Region of the requests. The default is the deployment's.",
     ),
 ]
 
@@ -64,8 +91,11 @@ DeploymentOption = Annotated[
 class Run:
     """One run of a command: its deployment, its clients and its output streams."""
 
-    deployment_path: Path
+    named: str | None
+    """The deployment's name, file or S3 URI."""
     format: Format
+    profile: str | None = None
+    region: str | None = None
 
     @cached_property
     def out(self) -> Console:
@@ -79,13 +109,32 @@ class Run:
 
     @cached_property
     def deployment(self) -> Deployment:
-        """The deployment; raises ``UsageError`` if it cannot be read."""
-        return load_deployment(self.deployment_path)
+        """The deployment; raises ``UsageError`` or ``CannotCheckError`` if its file cannot be read."""
+        from custody.cli.places import fetch_deployment
+
+        stored = self._place.in_s3
+        if stored is None:
+            return load_deployment(Path(self._place.location))
+        return fetch_deployment(_client(_session(self.region, self._profile), "s3"), stored)
+
+    @cached_property
+    def _place(self) -> Place:
+        from custody.cli.places import choose_place
+
+        return choose_place(self.named)
+
+    @property
+    def _profile(self) -> str | None:
+        return self.profile or self._place.profile
+
+    @property
+    def _own_region(self) -> str:
+        return self.region or self.deployment.region
 
     @cached_property
     def session(self) -> Session:
         """Credentials and region; the region is the deployment's, whatever the environment says."""
-        return _session(self.deployment.region)
+        return _session(self._own_region, self._profile)
 
     def client(self, service: str) -> Any:
         """Return a client with short connection timeouts and many retries for throttling.
@@ -110,7 +159,7 @@ class Run:
         profiles = self.session._session.full_config.get("profiles", {}).values()
         if any("mfa_serial" in profile for profile in profiles):
             return None
-        return verify_processes(self.deployment.region)
+        return verify_processes(self._own_region, self._profile)
 
     @cached_property
     def s3(self) -> S3Client:
@@ -178,6 +227,8 @@ class Run:
         sys.stdout.write("}\n")
 
 
+ANY_REGION = "us-east-1"
+"""Where Amazon S3 is asked for a deployment's file if nothing names a Region: it tells the bucket's."""
 VERIFY_WORKERS = 16
 """Concurrent requests of a verification, and so the size of the connection pool."""
 VERIFY_PROCESSES = 8
@@ -185,15 +236,25 @@ VERIFY_PROCESSES = 8
 "Best practices design patterns")."""
 
 
-def _session(region: str) -> Session:
+def _session(region: str | None, profile: str | None) -> Session:
+    """Return a session; without a region, in the profile's or the environment's.
+
+    Raises ``UsageError`` if there is no such profile.
+    """
     import boto3
     import botocore.session
+    from botocore.exceptions import ProfileNotFound
 
     from custody.listing import read_times_fast
 
-    core = botocore.session.get_session()
+    core = botocore.session.Session(profile=profile)
     read_times_fast(core)
-    return boto3.session.Session(botocore_session=core, region_name=region)
+    try:
+        core.get_scoped_config()
+    except ProfileNotFound as error:
+        raise UsageError(f"{error}.", "See aws configure list-profiles.") from error
+    own = core.get_config_variable("region") if region is None else region
+    return boto3.session.Session(botocore_session=core, region_name=own or ANY_REGION)
 
 
 def _client(session: Session, service: str, region: str | None = None) -> Any:
@@ -217,16 +278,16 @@ def _client(session: Session, service: str, region: str | None = None) -> Any:
         ) from error
 
 
-def s3_client(region: str) -> S3Client:
+def s3_client(region: str, profile: str | None = None) -> S3Client:
     """Return a client for Amazon S3 like ``Run.s3``, in any process."""
-    return cast("S3Client", _client(_session(region), "s3"))
+    return cast("S3Client", _client(_session(region, profile), "s3"))
 
 
-def verify_processes(region: str) -> Processes:
+def verify_processes(region: str, profile: str | None = None) -> Processes:
     """Return one process for each processor, at most ``VERIFY_PROCESSES``."""
     from custody.verify.verify import Processes
 
-    return Processes(partial(s3_client, region), min(os.cpu_count() or 1, VERIFY_PROCESSES))
+    return Processes(partial(s3_client, region, profile), min(os.cpu_count() or 1, VERIFY_PROCESSES))
 
 
 def _console(stream: IO[str]) -> Console:

@@ -15,13 +15,15 @@ from typing import IO
 from custody.cli.options import Format, Run, describe_progress
 from custody.cli.tables import plural
 from custody.errors import UsageError
+from custody.evidence.objects import S3Location
+from custody.ledger.ledger import Scope
 from custody.report import Lap, gather_lineage, gather_report, render_report
 from custody.verify.verify import verify
 
 _ELSEWHERE = "Choose another file with -o."
 
 
-def run_report(run: Run, path: Path, sample: float) -> int:
+def run_report(run: Run, path: Path, sample: float, scope: Scope) -> int:
     """Write the page to ``path``, print a summary, and return the verification's exit status.
 
     Raises ``UsageError`` before any request if the file cannot be written.
@@ -35,13 +37,16 @@ def run_report(run: Run, path: Path, sample: float) -> int:
                 run.deployment,
                 digest_keys=run.digest_keys,
                 now=now,
+                scope=None if scope.bucket is None else S3Location(scope.bucket, scope.prefix or "", None),
                 sample=sample,
                 progress=lambda stage, done, total: tell(describe_progress(stage, done, total)),
                 processes=run.processes,
             )
             verified = time.monotonic()
             tell("Querying the ledger with Athena")
-            data = gather_report(run.athena(tell), run.deployment, verification, generated_at=now)
+            data = gather_report(
+                run.athena(tell), run.deployment, verification, generated_at=now, scope=scope
+            )
             answered = time.monotonic()
             data = replace(data, lineage=gather_lineage(run.s3, run.deployment, tell=tell))
         laps = (Lap("Verification", verified - started), Lap("Athena's answers", answered - verified))

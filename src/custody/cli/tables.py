@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ from rich.text import Text
 from custody.cli.options import Run
 from custody.doctor.doctor import Check, State
 from custody.findings import Severity
-from custody.ledger.ledger import LedgerRow, LedgerStatus
+from custody.ledger.ledger import DENIED, AccessRow, LedgerRow, LedgerStatus
 from custody.ledger.story import (
     Sentence,
     Stored,
@@ -30,6 +30,7 @@ from custody.terminal import shorten, visible
 from custody.times import format_time
 
 if TYPE_CHECKING:
+    from custody.cli.places import Place
     from custody.gate.reprocess import Asked
     from custody.lineage.walk import Walk
     from custody.recorder.backfill import BackfillCounts
@@ -82,15 +83,13 @@ def _ledger_widths(width: int) -> dict[str, int]:
     return fixed | {"object": room - who, "who": who} | more
 
 
-def print_ledger(run: Run, rows: Iterable[LedgerRow]) -> None:
+def print_ledger(run: Run, rows: Iterable[LedgerRow], limit: int | None) -> None:
     """Print the ledger as its rows arrive, then the number of rows by status."""
     counts: Counter[str] = Counter()
     widths = _ledger_widths(run.out.width)
     remaining = iter(rows)
     while block := list(islice(remaining, _BLOCK_ROWS)):
-        table = Table(box=None, padding=(0, 2, 0, 0), show_header=not counts, header_style="bold")
-        for name, width in widths.items():
-            table.add_column(name, width=width, overflow="fold")
+        table = _fixed_table(widths, show_header=not counts)
         for row in block:
             counts[row.status] += 1
             cells: dict[str, str | Text] = {
@@ -107,10 +106,68 @@ def print_ledger(run: Run, rows: Iterable[LedgerRow]) -> None:
     if not counts:
         run.say("The ledger has no matching rows.")
         return
+    if run.out.width < _WIDE:
+        _say_left_out(run, "from, sha-256", _WIDE)
     run.say(
         f"{plural(counts.total(), 'row')}: "
         + ", ".join(f"{number:,} {status}" for status, number in counts.most_common())
+        + _limit_words(counts.total(), limit)
     )
+
+
+def print_reads(run: Run, rows: Iterable[AccessRow], limit: int | None) -> None:
+    """Print reads as their rows arrive, then how many were allowed and how many denied."""
+    counts: Counter[str] = Counter()
+    width = run.out.width
+    fixed = {"time": 20, "result": 13} | ({"from": _FROM_WIDTH} if width >= _WIDE else {})
+    room = max(width - sum(fixed.values()) - 2 * (len(fixed) + 2), 24)
+    widths = fixed | {"who": room * 4 // 10, "object": room - room * 4 // 10}
+    remaining = iter(rows)
+    while block := list(islice(remaining, _BLOCK_ROWS)):
+        table = _fixed_table(widths, show_header=not counts)
+        for row in block:
+            result = "read" if row.error_code is None else "denied" if row.error_code == DENIED else "failed"
+            counts[result] += 1
+            cells: dict[str, str | Text] = {
+                "time": format_time(row.event_time.replace(microsecond=0)) if row.event_time else "unknown",
+                "result": Text(
+                    result if result != "failed" else shorten(visible(row.error_code or ""), fixed["result"]),
+                    style={"denied": "bold red", "failed": "yellow"}.get(result, ""),
+                ),
+                "from": shorten(visible(row.source_ip or row.invoked_by or ""), _FROM_WIDTH),
+                "who": shorten(visible(row.who), widths["who"]),
+                "object": visible(f"{row.bucket_name or ''}/{row.object_key or ''}"),
+            }
+            table.add_row(*(cells[name] for name in widths))
+        run.out.print(table)
+    if not counts:
+        run.say("CloudTrail has no matching reads (yet).")
+        return
+    if width < _WIDE:
+        _say_left_out(run, "from", _WIDE)
+    run.say(
+        f"{plural(counts.total(), 'row')}: "
+        + ", ".join(f"{number:,} {result}" for result, number in counts.most_common())
+        + _limit_words(counts.total(), limit)
+    )
+
+
+def _fixed_table(widths: Mapping[str, int], *, show_header: bool) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), show_header=show_header, header_style="bold")
+    for name, width in widths.items():
+        table.add_column(name, width=width, overflow="fold")
+    return table
+
+
+def _say_left_out(run: Run, columns: str, width: int) -> None:
+    run.say(
+        f"Left out, the terminal being {run.out.width} columns wide: {columns}. They are shown from {width} "
+        "columns, and by --format json."
+    )
+
+
+def _limit_words(rows: int, limit: int | None) -> str:
+    return f" (the newest; there may be more than --limit {limit})" if rows == limit else ""
 
 
 _LINEAGE_WORDS = {
@@ -138,9 +195,7 @@ def print_lineage(run: Run, found: Walk) -> None:
     nodes = found.graph.nodes()
     is_first = True
     while block := list(islice(nodes, _BLOCK_ROWS)):
-        table = Table(box=None, padding=(0, 2, 0, 0), show_header=is_first, header_style="bold")
-        for name, width in widths.items():
-            table.add_column(name, width=width, overflow="fold")
+        table = _fixed_table(widths, show_header=is_first)
         for node in block:
             cells = _lineage_cells(node)
             table.add_row(
@@ -151,6 +206,8 @@ def print_lineage(run: Run, found: Walk) -> None:
             )
         run.out.print(table)
         is_first = False
+    if run.out.width < _WIDE:
+        _say_left_out(run, "rows, run, committed", _WIDE)
     counts = {words: found.graph.count(kind) for kind, words in _LINEAGE_WORDS.items()}
     run.say(", ".join(plural(count, words) for words, count in counts.items() if count) or "No table.")
     for words in found.missing:
@@ -266,6 +323,19 @@ def print_asked(run: Run, asked: Asked) -> None:
         + (f" and {len(asked.decisions) - 1} more" if len(asked.decisions) > 1 else "")
     )
     run.answer("The gate hands them out when it runs next, once the recorder has signed that.")
+
+
+def print_deployments(run: Run, places: Mapping[str, Place]) -> None:
+    """Print the list of deployments."""
+    if not places:
+        run.say("The list is empty. Add a deployment: custody deployments add s3://….")
+        return
+    table = _table("name", "profile", "location")
+    for column in table.columns:
+        column.overflow = "fold"
+    for name, place in places.items():
+        table.add_row(name, visible(place.profile or ""), visible(place.location))
+    run.out.print(table)
 
 
 def print_backfill(run: Run, counts: BackfillCounts) -> None:

@@ -19,7 +19,7 @@ from custody.evidence.registry import MAX_REGISTRY_BYTES, REGISTRY_KEY
 from custody.gate.jobs import Job
 from custody.gate.withheld import WithheldReports
 from custody.ledger.athena import Athena
-from custody.ledger.ledger import denied_rows, ledger_rows
+from custody.ledger.ledger import Scope, denied_rows, ledger_rows
 from custody.times import format_time
 from custody.trail.selectors import unlogged_management_writes
 
@@ -402,12 +402,12 @@ class _Examination:
 
     def ledger(self) -> str:
         since = self.now - timedelta(hours=1)
-        found = next(ledger_rows(self.athena, since=since, limit=1), None)
+        found = next(ledger_rows(self.athena, Scope(since), limit=1), None)
         return "answers" if found else "answers; no writes in the last hour"
 
     def object_access(self) -> str:
         since = self.now - timedelta(hours=1)
-        found = next(denied_rows(self.athena, since=since, limit=1), None)
+        found = next(denied_rows(self.athena, Scope(since), limit=1), None)
         return "answers; attempts were denied in the last hour" if found else "answers"
 
     def _queue_arn(self, short: str) -> str:

@@ -74,7 +74,24 @@ def literals(value: str | date | datetime) -> tuple[str, ...]:
 def compare(column: str, operator: str, value: str | date | datetime) -> Filter:
     """Return the condition ``column operator value``; only ``value`` may come from a user."""
     parameters = literals(value)
-    return Filter(f"{column} {operator} {' || '.join('?' * len(parameters))}", parameters)
+    return Filter(f"{column} {operator} {_placeholders(parameters)}", parameters)
+
+
+def starts_with(column: str, prefix: str) -> Filter:
+    """Return the condition that ``column`` begins with ``prefix``, which may come from a user."""
+    parameters = literals(prefix)
+    return Filter(f"starts_with({column}, {_placeholders(parameters)})", parameters)
+
+
+def any_of(columns: Sequence[str], value: str) -> Filter:
+    """Return the condition that one of the columns equals ``value``, which may come from a user."""
+    parts = [compare(column, "=", value) for column in columns]
+    parameters = tuple(parameter for part in parts for parameter in part.parameters)
+    return Filter(f"({' OR '.join(part.sql for part in parts)})", parameters)
+
+
+def _placeholders(parameters: Sequence[str]) -> str:
+    return " || ".join("?" * len(parameters))
 
 
 def where(filters: Sequence[Filter]) -> Filter:

@@ -11,7 +11,7 @@ from typing import Any, Self, TypeVar
 
 from custody.errors import CannotCheckError, EvidenceError, UsageError
 from custody.evidence.objects import ObjectVersion, parse_s3_uri
-from custody.ledger.athena import Athena, Filter, Row, Value, compare, where
+from custody.ledger.athena import Athena, Filter, Row, Value, any_of, compare, starts_with, where
 from custody.times import format_time, parse_time
 
 _T = TypeVar("_T")
@@ -30,6 +30,65 @@ class LedgerStatus(StrEnum):
     UNPROVENANCED = "unprovenanced"
     UNWITNESSED = "unwitnessed"
     UNTRACKED = "untracked"
+
+
+class Layer(StrEnum):
+    """Where an object is; the names are a contract."""
+
+    BRONZE = "bronze"
+    SILVER = "silver"
+    GOLD = "gold"
+    PROVENANCE = "provenance"
+    AUDIT_LOG = "audit_log"
+    UNKNOWN = "unknown"
+
+
+LATEST_DELIVERY = timedelta(days=7)
+"""What CloudTrail delivers later than this after an event is not looked for in a period that has an end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """A part of the ledger, and of the accesses: a period, and the place of the objects."""
+
+    since: datetime | None = None
+    until: datetime | None = None
+    """The period ends before it."""
+    bucket: str | None = None
+    prefix: str | None = None
+    """The beginning of the keys; what names no object is left out."""
+
+    def filters(self, time_column: str) -> list[Filter]:
+        """The conditions, those on the period by the day of delivery too: other days' files are not read.
+
+        An event is never delivered before it happens, so no matching row has an earlier day of delivery.
+        """
+        found = []
+        if self.since is not None:
+            found += [
+                compare("event_date", ">=", self.since.astimezone(UTC).date()),
+                compare(time_column, ">=", self.since),
+            ]
+        if self.until is not None:
+            found += [
+                compare("event_date", "<=", _last_delivery(self.until)),
+                compare(time_column, "<", self.until),
+            ]
+        if self.bucket is not None:
+            found.append(compare("bucket_name", "=", self.bucket))
+        if self.prefix:
+            found.append(starts_with("object_key", self.prefix))
+        return found
+
+
+EVERYTHING = Scope()
+
+
+def _last_delivery(until: datetime) -> date:
+    try:
+        return (until + LATEST_DELIVERY).astimezone(UTC).date()
+    except OverflowError:
+        return date.max
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,39 +192,66 @@ _LEDGER_COLUMNS = ", ".join(field.name for field in fields(LedgerRow))
 _ACCESS_COLUMNS = ", ".join(field.name for field in fields(AccessRow))
 
 
+_LEDGER_TIME = "coalesce(event_time, recorded_at)"
+
+
 def ledger_rows(
     athena: Athena,
+    scope: Scope = EVERYTHING,
     *,
-    bucket: str | None = None,
     key: str | None = None,
     version_id: str | None = None,
-    since: datetime | None = None,
+    user: str | None = None,
+    layer: Layer | None = None,
     status: LedgerStatus | None = None,
     limit: int | None = None,
 ) -> Iterator[LedgerRow]:
-    """Stream rows of the ledger, newest first, with one page in memory."""
-    filters = _place(bucket, key, version_id)
-    if since is not None:
-        filters += _since("coalesce(event_time, recorded_at)", since)
-    if status is not None:
-        filters.append(compare("status", "=", status.value))
+    """Stream rows of the ledger, newest first, with one page in memory.
+
+    ``user`` is a writer's name, ARN or principal id, whole, or the service that wrote for somebody.
+    """
+    wanted = {"object_key": key, "version_id": version_id, "layer": layer, "status": status}
+    filters = scope.filters(_LEDGER_TIME)
+    filters += [compare(column, "=", str(value)) for column, value in wanted.items() if value is not None]
+    if user is not None:
+        filters.append(any_of(("user_name", "user_arn", "principal_id", "invoked_by"), user))
     clause = where(filters)
     rows = athena.query(
         f"SELECT {_LEDGER_COLUMNS} FROM ledger_evidence {clause.sql} "  # noqa: S608  # contains no user input
-        "ORDER BY coalesce(event_time, recorded_at) DESC, bucket_name, object_key, version_id"
-        f"{_limit(limit)}",
+        f"ORDER BY {_LEDGER_TIME} DESC, bucket_name, object_key, version_id{_limit(limit)}",
         clause.parameters,
     )
     return (LedgerRow.from_row(row) for row in rows)
 
 
 def denied_rows(
-    athena: Athena, *, since: datetime | None = None, limit: int | None = None
+    athena: Athena, scope: Scope = EVERYTHING, *, limit: int | None = None
 ) -> Iterator[AccessRow]:
     """Stream the attempts that AWS denied, newest first."""
-    filters = [compare("error_code", "=", DENIED)]
-    if since is not None:
-        filters += _since("event_time", since)
+    return _access_rows(athena, [compare("error_code", "=", DENIED), *scope.filters("event_time")], limit)
+
+
+def read_rows(
+    athena: Athena,
+    scope: Scope = EVERYTHING,
+    *,
+    version_id: str | None = None,
+    by: str | None = None,
+    limit: int | None = None,
+) -> Iterator[AccessRow]:
+    """Stream who read what, newest first, with the attempts that failed (``error_code``).
+
+    ``by`` is a caller's name, ARN or principal id, whole, or the service that read for somebody.
+    """
+    filters = [compare("access", "=", "read"), *scope.filters("event_time")]
+    if version_id is not None:
+        filters.append(compare("version_id", "=", version_id))
+    if by is not None:
+        filters.append(any_of(("caller", "user_name", "user_arn", "principal_id", "invoked_by"), by))
+    return _access_rows(athena, filters, limit)
+
+
+def _access_rows(athena: Athena, filters: list[Filter], limit: int | None) -> Iterator[AccessRow]:
     clause = where(filters)
     rows = athena.query(
         f"SELECT {_ACCESS_COLUMNS} FROM object_access {clause.sql} "  # noqa: S608  # contains no user input
@@ -186,12 +272,14 @@ class LedgerCount:
     last: datetime | None
 
 
-def ledger_counts(athena: Athena) -> list[LedgerCount]:
-    """Count the whole ledger by layer and status."""
+def ledger_counts(athena: Athena, scope: Scope = EVERYTHING) -> list[LedgerCount]:
+    """Count the ledger by layer and status."""
+    clause = where(scope.filters(_LEDGER_TIME))
     rows = athena.query(
-        "SELECT layer, status, count(*) AS row_count, min(coalesce(event_time, recorded_at)) AS first_time, "
-        "max(coalesce(event_time, recorded_at)) AS last_time "
-        "FROM provenance_ledger GROUP BY layer, status ORDER BY layer, status"
+        f"SELECT layer, status, count(*) AS row_count, min({_LEDGER_TIME}) AS first_time, "  # noqa: S608
+        f"max({_LEDGER_TIME}) AS last_time "
+        f"FROM provenance_ledger {clause.sql} GROUP BY layer, status ORDER BY layer, status",
+        clause.parameters,
     )
     return [
         LedgerCount(
@@ -229,11 +317,14 @@ class TimeUnit(StrEnum):
         return timedelta(seconds={"second": 1, "minute": 60, "hour": 3600, "day": 86400}[self.value])
 
 
-def ledger_timeline(athena: Athena, unit: TimeUnit) -> list[TimelineCount]:
+def ledger_timeline(athena: Athena, unit: TimeUnit, scope: Scope = EVERYTHING) -> list[TimelineCount]:
     """Count the ledger by unit of time, layer and status, oldest first."""
+    clause = where(scope.filters(_LEDGER_TIME))
     rows = athena.query(
-        f"SELECT date_trunc('{unit.value}', coalesce(event_time, recorded_at)) AS start_time, "  # noqa: S608
-        "layer, status, count(*) AS row_count FROM provenance_ledger GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
+        f"SELECT date_trunc('{unit.value}', {_LEDGER_TIME}) AS start_time, "  # noqa: S608
+        "layer, status, count(*) AS row_count "
+        f"FROM provenance_ledger {clause.sql} GROUP BY 1, 2, 3 ORDER BY 1, 2, 3",
+        clause.parameters,
     )
     return [
         TimelineCount(
@@ -256,11 +347,13 @@ class AccessCount:
     rows: int
 
 
-def access_counts(athena: Athena) -> list[AccessCount]:
-    """Count all accesses by kind and error code."""
+def access_counts(athena: Athena, scope: Scope = EVERYTHING) -> list[AccessCount]:
+    """Count the accesses by kind and error code."""
+    clause = where(scope.filters("event_time"))
     rows = athena.query(
-        "SELECT access, error_code, count(*) AS row_count FROM object_access "
-        "GROUP BY access, error_code ORDER BY access, error_code"
+        f"SELECT access, error_code, count(*) AS row_count FROM object_access {clause.sql} "  # noqa: S608
+        "GROUP BY access, error_code ORDER BY access, error_code",
+        clause.parameters,
     )
     return [
         AccessCount(
@@ -294,14 +387,14 @@ _BATCH = "(object_key IS NULL AND event_name = 'DeleteObjects')"
 
 
 def access_summary(
-    athena: Athena, *, bucket: str | None = None, key: str | None = None, limit: int | None = None
+    athena: Athena, scope: Scope = EVERYTHING, *, key: str | None = None, limit: int | None = None
 ) -> list[AccessSummary]:
     """Count the allowed accesses by caller and kind, for all objects or one, most frequent first.
 
     CloudTrail does not log the keys in a ``DeleteObjects`` call. An object's summary counts those calls in
     its bucket, which may have included it, first, as ``BATCH_DELETION``.
     """
-    filters = [*_place(bucket, None, None), Filter("error_code IS NULL", ())]
+    filters = [*scope.filters("event_time"), Filter("error_code IS NULL", ())]
     access, order = "access", ""
     if key is not None:
         named = compare("object_key", "=", key)
@@ -328,26 +421,42 @@ def access_summary(
     ]
 
 
-def parse_since(text: str, now: datetime) -> datetime:
-    """Read ``--since``: an RFC 3339 time, a day (``2026-01-15``), or how long ago (``90m``, ``24h``, ``7d``).
+def parse_moment(option: str, text: str, now: datetime) -> datetime:
+    """Read a time: RFC 3339, a day (``2026-01-15``: its start), or how long ago (``90m``, ``24h``, ``7d``).
 
-    Raises ``UsageError`` for anything else.
+    Raises ``UsageError``, which names the ``option``, for anything else.
     """
     if match := re.fullmatch(r"(\d{1,6})([smhd])", text, re.ASCII):
         unit = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}[match[2]]
         try:
             return now - timedelta(**{unit: int(match[1])})
         except OverflowError as error:
-            raise UsageError(f"--since {text} is too long ago.") from error
+            raise UsageError(f"{option} {text} is too long ago.") from error
     try:
         if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text, re.ASCII):
             return datetime.fromisoformat(text).replace(tzinfo=UTC)
         return parse_time(text)
     except (ValueError, EvidenceError) as error:
         raise UsageError(
-            f"--since {text[:40]!r} is not a time.",
+            f"{option} {text[:40]!r} is not a time.",
             "Write 2026-01-15, 2026-01-15T09:30:00Z, 90m, 24h or 7d.",
         ) from error
+
+
+def parse_scope(since: str | None, until: str | None, prefix: str | None, now: datetime) -> Scope:
+    """Read ``--since``, ``--until`` and ``--prefix`` (of keys, or as ``s3://``). Raises ``UsageError``."""
+    start = None if since is None else parse_moment("--since", since, now)
+    end = None if until is None else parse_moment("--until", until, now)
+    if start is not None and end is not None and start >= end:
+        raise UsageError("--until is not after --since.", "A day counts from its start, in UTC.")
+    if prefix is None or not prefix.startswith("s3://"):
+        return Scope(start, end, prefix=prefix)
+    place = parse_s3_uri(prefix)
+    if place.version_id is not None:
+        raise UsageError(
+            "--prefix names one version, not the beginning of keys.", "Write s3://bucket/prefix."
+        )
+    return Scope(start, end, place.bucket, place.key)
 
 
 def parse_key(text: str) -> tuple[str | None, str, str | None]:
@@ -367,22 +476,6 @@ def plain(value: Value) -> str | int | float | bool | None:
     if value is None or isinstance(value, str | bool | int | float):
         return value
     return str(value)
-
-
-def _place(bucket: str | None, key: str | None, version_id: str | None) -> list[Filter]:
-    wanted = {"bucket_name": bucket, "object_key": key, "version_id": version_id}
-    return [compare(column, "=", value) for column, value in wanted.items() if value is not None]
-
-
-def _since(time_column: str, since: datetime) -> list[Filter]:
-    """Filter by time, and also by the day of delivery, so that older partitions are not read.
-
-    An event is never delivered before it happens, so no matching row has an earlier day of delivery.
-    """
-    return [
-        compare("event_date", ">=", since.astimezone(UTC).date()),
-        compare(time_column, ">=", since),
-    ]
 
 
 def _limit(limit: int | None) -> str:

@@ -27,6 +27,7 @@ from custody.ledger.ledger import (
     AccessSummary,
     LedgerRow,
     LedgerStatus,
+    Scope,
     access_summary,
     ledger_rows,
 )
@@ -167,7 +168,8 @@ def gather_story(
     for version_id in _receipted_versions(s3, deployment, location):
         entries.setdefault(version_id, _Entry(version_id, Stored.GONE))
     rows: dict[str, list[LedgerRow]] = {}
-    for row in ledger_rows(athena, bucket=location.bucket, key=location.key, version_id=location.version_id):
+    place = Scope(bucket=location.bucket)
+    for row in ledger_rows(athena, place, key=location.key, version_id=location.version_id):
         rows.setdefault(row.version_id or "", []).append(row)
     for version_id in rows:
         if version_id:
@@ -210,7 +212,7 @@ def gather_story(
         is_recorded=is_recorded,
         versions=tuple(stories),
         unassigned=tuple(rows.get("", ())),
-        accesses=tuple(access_summary(athena, bucket=location.bucket, key=location.key, limit=20)),
+        accesses=tuple(access_summary(athena, place, key=location.key, limit=20)),
     )
 
 

@@ -8,19 +8,23 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from custody.deployment import Deployment
+from custody.evidence.objects import quote_key
 from custody.findings import Severity
 from custody.ledger.ledger import (
     DENIED,
+    EVERYTHING,
     AccessCount,
     AccessRow,
     AccessSummary,
     LedgerCount,
     LedgerRow,
     LedgerStatus,
+    Scope,
     TimelineCount,
     TimeUnit,
 )
 from custody.report.lineage import GoldLineage
+from custody.times import format_time
 from custody.verify.verify import VerificationReport
 
 NOT_PROVEN = (LedgerStatus.MISMATCH, LedgerStatus.UNPROVENANCED, LedgerStatus.UNWITNESSED)
@@ -53,12 +57,29 @@ class ReportData:
     accesses: tuple[AccessSummary, ...]
     """Allowed accesses by caller and kind, most frequent first."""
     laps: tuple[Lap, ...]
+    scope: Scope = EVERYTHING
+    """Which part of the ledger and of the accesses the page shows."""
     lineage: GoldLineage | None = None
     """Where the gold tables come from; ``None`` if there are none."""
 
     @property
+    def scope_words(self) -> str:
+        """Which part of the ledger the page shows; empty for the whole."""
+        period = [
+            f"{word} {format_time(moment)}"
+            for word, moment in (("since", self.scope.since), ("before", self.scope.until))
+            if moment is not None
+        ]
+        place = (
+            []
+            if self.scope.bucket is None
+            else [f"in s3://{self.scope.bucket}/{quote_key(self.scope.prefix or '')}"]
+        )
+        return " and ".join([*period, *place])
+
+    @property
     def total_rows(self) -> int:
-        """The number of writes in the whole ledger."""
+        """The number of writes in the ledger, in its scope."""
         return sum(count.rows for count in self.counts)
 
     @property

@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 from custody.deployment import Deployment
 from custody.ledger.athena import Athena
 from custody.ledger.ledger import (
+    EVERYTHING,
+    Scope,
     access_counts,
     access_summary,
     denied_rows,
@@ -30,12 +32,13 @@ def gather_report(
     verification: VerificationReport,
     *,
     generated_at: datetime,
+    scope: Scope = EVERYTHING,
 ) -> ReportData:
-    """Query everything on the page with Athena, except the durations.
+    """Query everything on the page with Athena, except the durations; ``scope`` is that of the ledger.
 
     Raises ``CannotCheckError`` if it does not answer.
     """
-    counts = ledger_counts(athena)
+    counts = ledger_counts(athena, scope)
     firsts = [count.first for count in counts if count.first is not None]
     lasts = [count.last for count in counts if count.last is not None]
     unit = choose_unit(max(lasts) - min(firsts) if firsts and lasts else timedelta())
@@ -45,10 +48,11 @@ def gather_report(
         verification=verification,
         counts=tuple(counts),
         unit=unit,
-        timeline=tuple(ledger_timeline(athena, unit)),
-        rows=tuple(ledger_rows(athena, limit=LEDGER_ROWS)),
-        access_counts=tuple(access_counts(athena)),
-        denied=tuple(denied_rows(athena, limit=DENIED_ROWS)),
-        accesses=tuple(access_summary(athena, limit=ACCESS_ROWS)),
+        timeline=tuple(ledger_timeline(athena, unit, scope)),
+        rows=tuple(ledger_rows(athena, scope, limit=LEDGER_ROWS)),
+        access_counts=tuple(access_counts(athena, scope)),
+        denied=tuple(denied_rows(athena, scope, limit=DENIED_ROWS)),
+        accesses=tuple(access_summary(athena, scope, limit=ACCESS_ROWS)),
         laps=(),
+        scope=scope,
     )

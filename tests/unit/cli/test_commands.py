@@ -91,11 +91,73 @@ def test_ledger_asks_only_for_what_is_wanted(cloud: Cloud, capsys: Capture) -> N
     [(sql, parameters)] = cloud.asked()
     assert "DROP" not in sql
     assert parameters == [
-        "'incoming/''; DROP TABLE x; --'",
         "CAST('2026-01-15' AS DATE)",
         "CAST('2026-01-15 00:00:00.000' AS TIMESTAMP)",
+        "'incoming/''; DROP TABLE x; --'",
         "'verified'",
     ]
+
+
+def test_ledger_asks_by_user_place_and_period(cloud: Cloud, capsys: Capture) -> None:
+    cloud.will_answer_rows([ledger_row(n, f"incoming/{n}") for n in range(2)], LedgerRow)
+    place = ["--prefix", f"s3://{RAW}/incoming/", "--until", "2026-01-16", "--layer", "bronze"]
+    told = Told(capsys, "ledger", *place, "--user", "o'hara", "--limit", "2")
+    assert told.err == "2 rows: 2 verified (the newest; there may be more than --limit 2)\n"
+    [(sql, parameters)] = cloud.asked()
+    assert sql.endswith("LIMIT 2")
+    assert parameters == [
+        "CAST('2026-01-23' AS DATE)",
+        "CAST('2026-01-16 00:00:00.000' AS TIMESTAMP)",
+        f"'{RAW}'",
+        "'incoming/'",
+        "'bronze'",
+        *["'o''hara'"] * 4,
+    ]
+    assert Told(capsys, "ledger", "--key", "s3://other/k", "--prefix", f"s3://{RAW}/").status == 2
+    assert Told(capsys, "ledger", "--limit", "0").status == 2
+
+
+def test_a_narrow_terminal_says_what_it_leaves_out(
+    cloud: Cloud, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lake_of(cloud).silver("orders", 1, [lake_of(cloud).raw("incoming/1")])
+    for columns, said in (("80", True), ("120", False)):
+        monkeypatch.setenv("COLUMNS", columns)
+        cloud.will_answer_rows([ledger_row(1, "incoming/1")], LedgerRow)
+        ledger = Told(capsys, "ledger")
+        cloud.will_answer_rows([denied_row(1)], AccessRow)
+        reads, lineage = Told(capsys, "reads"), Told(capsys, "lineage", "orders")
+        for told, names in ((ledger, "from, sha-256"), (reads, "from"), (lineage, "rows, run, committed")):
+            words = f"Left out, the terminal being {columns} columns wide: {names}."
+            assert (words in told.err) is said
+            assert all(name in told.lines[0] + told.lines[1] for name in names.split(", ")) is not said
+
+
+def test_reads_tell_denied_ones_apart(cloud: Cloud, capsys: Capture) -> None:
+    rows = [
+        replace(denied_row(n), object_key=key, error_code=code, caller=f"\x1b{n}")
+        for n, (key, code) in enumerate(
+            [(HOSTILE[1], None), ("incoming/a", "AccessDenied"), ("incoming/b", "NoSuchKey\u202e")]
+        )
+    ]
+    for _ in range(2):
+        cloud.will_answer_rows(rows, AccessRow)
+    told = Told(capsys, "reads", "--by", "o'hara", "--of", f"s3://{RAW}/incoming/?versionId=v1")
+    assert told.status == 0
+    assert [line.split()[1] for line in told.lines[1:]][:1] == ["read"]
+    assert "denied" in told.out
+    assert "NoSuch…\\u202e" in told.out
+    assert "\x1b" not in told.out + told.err
+    assert told.err == "3 rows: 1 read, 1 denied, 1 failed\n"
+    [(sql, parameters)] = cloud.asked()
+    assert "o'hara" not in sql
+    assert parameters == ["'read'", f"'{RAW}'", "'incoming/'", "'v1'", *["'o''hara'"] * 5]
+
+    told = Told(capsys, "reads", "--format", "json")
+    assert told.document == {"rows": [row.to_dict() for row in rows], "count": 3}
+    told = Told(capsys, "reads")
+    assert (told.status, told.out, told.err) == (0, "", "CloudTrail has no matching reads (yet).\n")
+    assert Told(capsys, "reads", "--format", "json").document == {"rows": [], "count": 0}
 
 
 def test_a_long_ledger_is_printed_in_blocks_of_the_same_widths(cloud: Cloud, capsys: Capture) -> None:
@@ -256,6 +318,23 @@ def test_report_writes_the_page(cloud: Cloud, capsys: Capture, tmp_path: Path) -
     assert "date_trunc(&#39;minute&#39;" not in html
     assert any("date_trunc('minute'" in sql for sql, _ in cloud.asked())
     assert Told(capsys, "report", "-o", str(tmp_path / "no" / "where.html")).status == 2
+
+
+def test_a_report_is_of_a_period_and_a_place(cloud: Cloud, capsys: Capture, tmp_path: Path) -> None:
+    version = cloud.put("incoming/a/x.csv", b"changed")
+    cloud.record(version, b"as it was")
+    cloud.record(cloud.put("incoming/b/x.csv"))
+    page = tmp_path / "report.html"
+    period = ["--since", "2026-01-15", "--until", "2026-01-16"]
+    told = Told(capsys, "report", "-o", str(page), *period, "--prefix", f"s3://{RAW}/incoming/b/")
+    assert told.status == 0, "what is elsewhere is not verified"
+    assert "0 writes" in told.out
+    assert all(parameters[-1] == "'incoming/b/'" for _, parameters in cloud.asked())
+    assert all(sql.count("event_date <= ?") == 1 for sql, _ in cloud.asked())
+    shown = f"since 2026-01-15T00:00:00Z and before 2026-01-16T00:00:00Z and in s3://{RAW}/incoming/b/"
+    assert shown in page.read_text()
+    told = Told(capsys, "report", "-o", str(page), "--prefix", "incoming/")
+    assert (told.status, told.out) == (2, "")
 
 
 def test_doctor_names_the_broken_stage(cloud: Cloud, capsys: Capture) -> None:

@@ -11,15 +11,19 @@ from hypothesis import strategies as st
 from custody.errors import CannotCheckError, UsageError
 from custody.ledger.ledger import (
     AccessRow,
+    Layer,
     LedgerRow,
     LedgerStatus,
+    Scope,
     TimeUnit,
     access_summary,
     denied_rows,
     ledger_rows,
     ledger_timeline,
     parse_key,
-    parse_since,
+    parse_moment,
+    parse_scope,
+    read_rows,
 )
 from tests.unit.cloud import Cloud, deployed
 from tests.unit.report.sample import ledger_row
@@ -40,19 +44,27 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(bucket=st.text(), key=st.text(min_size=1), version_id=st.text(min_size=1))
 def test_no_text_from_outside_gets_into_the_sql(cloud: Cloud, bucket: str, key: str, version_id: str) -> None:
-    asked: dict[str, Any] = {"since": NOW, "status": LedgerStatus.VERIFIED, "limit": 7}
-    list(ledger_rows(cloud.athena(), bucket=bucket, key=key, version_id=version_id, **asked))
-    list(ledger_rows(cloud.athena(), bucket="b", key="k", version_id="v", **asked))
-    (hostile, parameters), (plain, _) = cloud.asked()[-2:]
-    assert hostile == plain
-    assert len(parameters) == hostile.count("?")
+    asked: dict[str, Any] = {"status": LedgerStatus.VERIFIED, "layer": Layer.GOLD, "limit": 7}
+    for text, other, id_ in ((bucket, key, version_id), ("b", "k", "v")):
+        scope = Scope(NOW, NOW + timedelta(days=1), text, other)
+        list(ledger_rows(cloud.athena(), scope, key=other, version_id=id_, user=other, **asked))
+        list(read_rows(cloud.athena(), scope, version_id=id_, by=other, limit=7))
+    *hostile, (ledger, _), (reads, _) = cloud.asked()[-4:]
+    assert [sql for sql, _ in hostile] == [ledger, reads]
+    assert all(len(parameters) == sql.count("?") for sql, parameters in hostile)
 
 
 def test_since_prunes_the_partitions_too(cloud: Cloud) -> None:
-    list(ledger_rows(cloud.athena(), since=NOW))
+    list(ledger_rows(cloud.athena(), Scope(NOW, NOW + timedelta(days=1))))
     [(sql, parameters)] = cloud.asked()
-    assert "WHERE event_date >= ? AND coalesce(event_time, recorded_at) >= ?" in sql
-    assert parameters == ["CAST('2026-01-15' AS DATE)", "CAST('2026-01-15 12:00:00.000' AS TIMESTAMP)"]
+    time = "coalesce(event_time, recorded_at)"
+    assert f"WHERE event_date >= ? AND {time} >= ? AND event_date <= ? AND {time} < ?" in sql
+    assert parameters == [
+        "CAST('2026-01-15' AS DATE)",
+        "CAST('2026-01-15 12:00:00.000' AS TIMESTAMP)",
+        "CAST('2026-01-23' AS DATE)",
+        "CAST('2026-01-16 12:00:00.000' AS TIMESTAMP)",
+    ]
     assert "ORDER BY coalesce(event_time, recorded_at) DESC" in sql
 
 
@@ -76,7 +88,7 @@ def test_a_view_without_a_column_is_named(cloud: Cloud) -> None:
 
 def test_denied_attempts_are_asked_by_code(cloud: Cloud) -> None:
     cloud.will_answer_rows([AccessRow(*[None] * len(AccessRow.__dataclass_fields__))], AccessRow)
-    [row] = denied_rows(cloud.athena(), since=NOW, limit=3)
+    [row] = denied_rows(cloud.athena(), Scope(NOW), limit=3)
     assert row.who == ""
     [(sql, parameters)] = cloud.asked()
     assert parameters[0] == "'AccessDenied'"
@@ -109,7 +121,7 @@ def test_a_timeline_leaves_out_what_has_no_time(cloud: Cloud) -> None:
     ],
 )
 def test_since_is_a_time_a_day_or_how_long_ago(text: str, expected: datetime) -> None:
-    assert parse_since(text, NOW) == expected
+    assert parse_moment("--since", text, NOW) == expected
 
 
 @pytest.mark.parametrize(
@@ -117,7 +129,26 @@ def test_since_is_a_time_a_day_or_how_long_ago(text: str, expected: datetime) ->
 )
 def test_since_refuses_anything_else(text: str) -> None:
     with pytest.raises(UsageError, match="--since"):
-        parse_since(text, NOW)
+        parse_moment("--since", text, NOW)
+
+
+def test_a_scope_is_a_period_and_a_place() -> None:
+    assert parse_scope(None, None, None, NOW) == Scope()
+    assert parse_scope("2026-01-10", "24h", "incoming/", NOW) == Scope(
+        datetime(2026, 1, 10, tzinfo=UTC), NOW - timedelta(days=1), prefix="incoming/"
+    )
+    assert parse_scope(None, "9999-12-31", "s3://b/a%3F", NOW).filters("t")[0].parameters == (
+        "CAST('9999-12-31' AS DATE)",
+    )
+    assert parse_scope(None, None, "s3://b/a%3F", NOW) == Scope(bucket="b", prefix="a?")
+    for since, until, prefix, words in (
+        ("2026-01-10", "2026-01-10", None, "--until is not after --since"),
+        (None, "later", None, "--until 'later' is not a time"),
+        (None, None, "s3://b/a?versionId=1", "one version"),
+        (None, None, "s3://", "names no bucket"),
+    ):
+        with pytest.raises(UsageError, match=words):
+            parse_scope(since, until, prefix, NOW)
 
 
 def test_key_is_a_key_or_a_uri() -> None:
