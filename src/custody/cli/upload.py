@@ -17,6 +17,7 @@ from custody.deployment import Deployment
 from custody.errors import UsageError
 from custody.evidence.objects import S3Location, parse_s3_uri
 from custody.terminal import visible
+from custody.upload.formats import assert_readable
 from custody.upload.plan import (
     PlannedFile,
     default_destination,
@@ -59,6 +60,7 @@ def run_upload(
     files = plan.files
     if plan.left_out and run.format is Format.TABLE:
         run.say(f"Left out: {describe_left_out(plan.left_out)}. --all uploads them too.")
+    assert_readable(run.deployment, files)
     _mean_it(run, files, no_table=no_table)
     started = time.monotonic()
     last = Progress(len(files), sum(file.size_bytes for file in files))
