@@ -310,7 +310,7 @@ def verify(
 
 @app.command()
 def upload(
-    paths: Annotated[list[Path], typer.Argument(metavar="PATH...", help="Files, or folders of files.")],
+    paths: Annotated[list[str], typer.Argument(metavar="PATH...", help="Files, or folders of files.")],
     *,
     table: Annotated[
         str | None,

@@ -46,7 +46,7 @@ _STYLES = {
 
 def run_upload(
     run: Run,
-    paths: Sequence[Path],
+    paths: Sequence[str],
     *,
     table: str | None,
     to: str | None,
@@ -56,7 +56,10 @@ def run_upload(
     receipt_timeout_seconds: float | None,
 ) -> int:
     """Upload, print the outcome for each file, and return the exit status."""
-    plan = plan_upload(run.deployment, paths, _destination(run.deployment, table, to), everything=everything)
+    if not all(paths):  # Path would make it the current folder
+        raise UsageError("A path is empty.", "Name a file or a folder; a dot is the current folder.")
+    destination = _destination(run.deployment, table, to)
+    plan = plan_upload(run.deployment, [Path(path) for path in paths], destination, everything=everything)
     files = plan.files
     if plan.left_out and run.format is Format.TABLE:
         run.say(f"Left out: {describe_left_out(plan.left_out)}. --all uploads them too.")
@@ -135,7 +138,15 @@ def _mean_it(run: Run, files: Sequence[PlannedFile], *, no_table: bool) -> None:
 def _state_folder() -> Path:
     """Folder of upload states: XDG Base Directory Specification 0.8, by which relative paths are ignored."""
     home = Path(os.environ.get("XDG_STATE_HOME", ""))
-    return (home if home.is_absolute() else Path.home() / ".local" / "state") / "custody" / "uploads"
+    if not home.is_absolute():
+        try:
+            home = Path.home() / ".local" / "state"
+        except RuntimeError as error:
+            raise UsageError(
+                "There is no home folder for the state of an upload.",
+                "Set XDG_STATE_HOME to a folder in which you may write.",
+            ) from error
+    return home / "custody" / "uploads"
 
 
 def _describe(progress: Progress, seconds: float) -> str:

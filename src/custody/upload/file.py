@@ -97,12 +97,15 @@ class OpenFile:
             begin += len(chunk)
 
     def require_unchanged(self) -> None:
-        """Raise ``FileChangedError`` unless its path still leads to this file, unchanged in size and time."""
+        """Raise ``FileChangedError`` unless its path still leads to this file, unchanged in size and time.
+
+        Nor may it have more than its size says, as a file of ``/proc`` has.
+        """
         try:
             found = self._path.lstat()
         except OSError as error:
             raise FileChangedError from error
-        if FileIdentity.of(found) != self.identity:
+        if FileIdentity.of(found) != self.identity or self.read(self.identity.size_bytes, 1):
             raise FileChangedError
 
 

@@ -7,6 +7,7 @@ state is ignored.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
@@ -72,8 +73,9 @@ class UploadStates:
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             for path in self._folder.iterdir():
-                if path.stat().st_mtime < now - KEEP_SECONDS:
-                    path.unlink(missing_ok=True)
+                with contextlib.suppress(FileNotFoundError):  # another run has replaced it
+                    if path.stat().st_mtime < now - KEEP_SECONDS:
+                        path.unlink()
         except OSError as error:
             raise self._unusable(error) from error
 

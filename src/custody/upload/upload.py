@@ -364,12 +364,13 @@ class _Uploader:
         return not self._denied and self._states.may_look(file.bucket)
 
     def _look(self, file: PlannedFile) -> HeadObjectOutputTypeDef | None:
-        """The object that is there, if there is one and the caller may read it."""
+        """The object that is there, if there is one and the caller may read it.
+
+        An error of this request has no words, only a status: those of the write that follows are told.
+        """
         try:
             return self._s3.head_object(Bucket=file.bucket, Key=file.key, ChecksumMode="ENABLED")
         except ClientError as error:
-            if _code(error) not in {"403", "404"}:
-                raise
             self._denied = _code(error) == "403"
             return None
 

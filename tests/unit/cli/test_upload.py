@@ -3,6 +3,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import pwd
 import signal
 import sys
 import threading
@@ -205,6 +206,7 @@ def test_names_from_the_disk_are_shown_as_they_are(cloud: Cloud, capsys: Capture
     [
         ([], "Missing argument"),
         (["none.csv"], "No such file"),
+        (["a.csv", ""], "path is empty"),
         (["empty"], "no files"),
         (["a.csv", "--to", "elsewhere"], "not an S3 URI"),
         (["a.csv", "--to", f"s3://{RAW}/other/"], "untracked"),
@@ -226,6 +228,21 @@ def test_wrong_use_is_refused_before_anything_is_sent(
     assert err.startswith("custody: ")
     assert words in err
     assert "Versions" not in cloud.client("s3").list_object_versions(Bucket=RAW)
+
+
+def test_without_a_home_folder_a_place_for_the_state_is_asked_for(
+    cloud: Cloud, capsys: Capture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def nobody(_: int) -> None:
+        raise KeyError
+
+    (tmp_path / "a.csv").write_bytes(DATA)
+    for name in ("HOME", "XDG_STATE_HOME"):
+        monkeypatch.delenv(name)
+    monkeypatch.setattr(pwd, "getpwuid", nobody)
+    status, out, err = run(capsys, "a.csv")
+    assert (status, out) == (2, "")
+    assert "Set XDG_STATE_HOME" in err
 
 
 def test_a_refusal_of_aws_says_what_and_how_to_go_on(cloud: Cloud, capsys: Capture, tmp_path: Path) -> None:

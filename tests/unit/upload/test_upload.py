@@ -392,6 +392,15 @@ def test_a_lost_answer_is_told_where_it_may_be_the_reason(desk: Desk) -> None:
         desk.s3.meta.events.unregister("needs-retry.s3.PutObject", lose)
 
 
+def test_what_is_wrong_with_the_credentials_is_told_by_the_request_that_says_it(desk: Desk) -> None:
+    desk.reads = True
+    path = desk.file(10)
+    with refused(desk.s3, "HeadObject", 400, "400"), refused(desk.s3, "PutObject", 400, "ExpiredToken"):
+        uploaded = desk.upload(path)
+    assert only(uploaded).outcome is Outcome.FAILED
+    assert "ExpiredToken" in only(uploaded).detail
+
+
 def test_a_write_that_is_under_way_is_not_overtaken(desk: Desk) -> None:
     with refused(desk.s3, "PutObject", 409, "ConditionalRequestConflict"):
         uploaded = only(desk.upload(desk.file(10)))
@@ -573,6 +582,11 @@ def test_bytes_that_change_between_hash_and_sending_do_not_land(
     assert desk.versions() == []
 
 
+def test_a_file_that_has_more_than_its_size_says_is_refused(desk: Desk) -> None:
+    assert only(desk.upload(Path("/proc/version"))).outcome is Outcome.CHANGED
+    assert desk.versions("incoming/version") == []
+
+
 def test_a_file_that_is_another_by_then_is_refused(desk: Desk) -> None:
     path = desk.file(10)
     planned = plan_upload(desk.cloud.deployment, [path], S3Location(RAW, "incoming/")).files
@@ -745,6 +759,12 @@ def test_what_is_remembered_is_its_owner_s_alone_and_not_for_ever(desk: Desk) ->
     state.write_text('{"identity": {"size_bytes": -1}}')
     assert only(desk.upload(path)).outcome is Outcome.UPLOADED
     assert desk.remembered() == 0
+
+
+def test_another_run_may_remove_what_is_remembered_meanwhile(desk: Desk) -> None:
+    desk.states.mkdir(parents=True)
+    (desk.states / "gone.json").symlink_to("nowhere")
+    assert only(desk.upload(desk.file(10))).outcome is Outcome.UPLOADED
 
 
 def test_a_place_where_nothing_can_be_kept_is_refused(desk: Desk) -> None:
