@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -207,6 +209,33 @@ def test_news_that_changes_no_day_is_taken_note_of_once(silver: Lake, gold: Lake
     assert (rows(table.frame()), table.version()) == (before, version)
     deliver(silver, raw, "2026-01-17", event("late", "2026-01-16T11:00:00Z"))
     assert make(silver, gold)[0]["days"] == ["2026-01-16"]
+
+
+MALFORMED: list[Callable[[dict[str, Any]], Any]] = [
+    lambda document: document | {"covers": "x"},
+    lambda document: document | {"covers": [{"table": document["covers"][0]["table"]}]},
+    lambda document: document | {"covers": [document["covers"][0], None]},
+    lambda document: document | {"covers": [document["covers"][0] | {"table": []}]},
+    lambda document: document | {"covers": [document["covers"][0] | {"delta_version": "1"}]},
+    lambda document: document | {"covers": [document["covers"][0] | {"delta_version": True}]},
+    lambda document: {"covers": document["covers"]},
+    lambda document: document | {"outputs": [None]},
+    lambda document: [document],
+]
+
+
+def test_a_newest_document_that_is_malformed_has_all_made_anew(silver: Lake, gold: Lake) -> None:
+    make(silver, gold)
+    table = gold.table("daily_engagement")
+    before = rows(table.frame())
+    for spoil in MALFORMED:
+        newest = published(gold.store, table.uri)[-1]
+        Path(newest.uri).write_text(json.dumps(spoil(read_lineage(gold.store, newest))), encoding="utf-8")
+        (engagement,) = make(silver, gold)
+        assert engagement["days"] == ["2026-01-15", "2026-01-16"]
+        assert engagement["covers"][0]["delta_version"] == silver.table("viewing_events").version()
+    assert rows(table.frame()) == before
+    assert make(silver, gold) == []
 
 
 def test_silver_without_valid_rows_makes_an_empty_table(make_lake: MakeLake, gold: Lake, raw: Raw) -> None:

@@ -122,14 +122,19 @@ def _source(lake: Lake, name: str, by: str | None, version: int | None) -> _Sour
 def _newest(lake: Lake, table: DeltaTable) -> dict[str, Any]:
     """A gold table's newest document, or an empty one; its OpenLineage event is completed on the way.
 
-    Runs that changed nothing share a version with the one before them.
+    Runs that changed nothing share a version with the one before them. What is no document of a run is passed
+    over: the table is made anew then.
     """
     runs = published(lake.store, table.uri)
     newest: dict[str, Any] = {}
     for item in runs:
         if item.delta_version == runs[-1].delta_version:
-            document = read_lineage(lake.store, item)
-            complete(lake.store, item, document)
+            try:
+                document = read_lineage(lake.store, item)
+                complete(lake.store, item, document)
+            except EvidenceError as error:
+                lake.say(f"{error} Passing it over")
+                continue
             newest = max(newest, document, key=lambda each: str(each.get("committed_at", "")))
     return newest
 
@@ -168,11 +173,15 @@ def _work(
 
 
 def _covered(document: dict[str, Any]) -> dict[str, int]:
-    """By input, the version that every day of the table is made from, or a newer one."""
-    covers = document.get("covers")
-    if not isinstance(covers, list):
+    """By input, the version that every day of the table is made from, or a newer one.
+
+    None, so that all is made anew, if the document does not say it of each, in so many words.
+    """
+    try:
+        covers = {item["table"]: item["delta_version"] for item in document["covers"]}
+    except (KeyError, TypeError):
         return {}
-    return {item["table"]: item["delta_version"] for item in covers}
+    return covers if all(type(version) is int for version in covers.values()) else {}
 
 
 def _document(versions: Mapping[str, int]) -> list[dict[str, Any]]:

@@ -19,7 +19,7 @@ from typing import Any
 
 from custody import __version__
 from custody.documents import is_sha256, parse_object
-from custody.errors import UsageError
+from custody.errors import EvidenceError, UsageError
 from custody.etl.store import Store
 from custody.times import format_time
 
@@ -99,10 +99,17 @@ def publish(
 
 
 def complete(store: Store, document: Published, content: Mapping[str, Any]) -> None:
-    """Write the OpenLineage event of a document, if it is missing because the run did not finish."""
+    """Write the OpenLineage event of a document, if it is missing because the run did not finish.
+
+    Raises ``EvidenceError`` if the document is not one of a run.
+    """
+    try:
+        event = _bytes(open_lineage(content))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise EvidenceError(f"{document.uri} is no lineage document of a run.") from error
     table = document.uri.split("/_lineage/")[0]
     name = f"{document.delta_version:020d}-{document.id}.json"
-    store.create(f"{table}/_openlineage/{name}", _bytes(open_lineage(content)))
+    store.create(f"{table}/_openlineage/{name}", event)
 
 
 def open_lineage(document: Mapping[str, Any]) -> dict[str, Any]:
