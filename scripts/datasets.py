@@ -93,9 +93,14 @@ def load_dataset(folder: Path) -> DataSet:
 
 
 def check_datasets(names: Iterable[str]) -> None:
-    """Raise ``ToolError`` if one of an environment's data sets is not right."""
+    """Raise ``ToolError`` if one of an environment's data sets is not right, or is named twice."""
+    seen: dict[Path, str] = {}
     for name in names:
-        load_dataset(folder_of(name))
+        folder = folder_of(name)
+        if (real := folder.resolve()) in seen:
+            raise ToolError(f"datasets names a folder twice, as {seen[real]} and {name}: name each once.")
+        seen[real] = name
+        load_dataset(folder)
 
 
 def contract_text(path: Path) -> str:

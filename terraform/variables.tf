@@ -28,8 +28,13 @@ variable "datasets" {
   description = "The data sets that tables are made of: folders, each with a contract a table, silver/<table>.yaml and gold/<table>.yaml, and beside the latter its SELECT, gold/<table>.sql, or its Python function, gold/<table>.py. A relative path is one of the repository, below examples/; an absolute one may lie anywhere. None: evidence alone, without a stream, job, gate or table."
 
   validation {
-    condition     = alltrue([for folder in var.datasets : startswith(folder, "/") || can(regex("^examples/[A-Za-z0-9_-]", folder))]) && length(distinct(var.datasets)) == length(var.datasets)
-    error_message = "datasets must name folders, each once: by an absolute path, or by one below examples/ such as examples/streaming."
+    condition     = alltrue([for folder in var.datasets : startswith(folder, "/") || can(regex("^examples/[A-Za-z0-9_-]", folder))])
+    error_message = "datasets must name folders by an absolute path, or by one below examples/ such as examples/streaming."
+  }
+
+  validation {
+    condition     = length(distinct([for folder in var.datasets : abspath(startswith(folder, "/") ? folder : "${path.root}/../${folder}")])) == length(var.datasets)
+    error_message = "datasets names a folder twice: name each once."
   }
 
   validation {
@@ -38,7 +43,7 @@ variable "datasets" {
   }
 
   validation {
-    condition     = alltrue([for paths in values({ for file in flatten([for folder in var.datasets : [for file in fileset("${startswith(folder, "/") ? "" : "${path.root}/../"}${folder}", "{gold,silver}/*.yaml") : "${folder}/${file}"]]) : basename(file) => file... }) : length(paths) == 1])
+    condition     = alltrue([for paths in values({ for file in flatten([for folder in distinct([for named in var.datasets : abspath(startswith(named, "/") ? named : "${path.root}/../${named}")]) : [for file in fileset(folder, "{gold,silver}/*.yaml") : "${folder}/${file}"]]) : basename(file) => file... }) : length(paths) == 1])
     error_message = "datasets has two contracts of one table: tables of one deployment have different names."
   }
 

@@ -158,7 +158,7 @@ columns: [{name: id, type: string, required: true, meaning: Its name.}]
 def refused(datasets: dict[Path, dict[str, str]], work_dir: Path) -> str:
     """What a plan says of folders with these files."""
     for folder, files in datasets.items():
-        folder.mkdir()
+        folder.mkdir(exist_ok=True)
         for name, text in files.items():
             (folder / name).parent.mkdir(exist_ok=True)
             (folder / name).write_text(text)
@@ -179,6 +179,13 @@ def test_a_plan_tells_what_is_missing(tmp_path: Path) -> None:
     assert "A folder in datasets has no silver/<table>.yaml" in said
     assert "datasets has two contracts of one table" in said
     assert "A gold table in datasets has no SELECT and no function, or both" in said
+
+
+def test_a_plan_tells_what_is_named_twice(tmp_path: Path) -> None:
+    own = tmp_path / "own"
+    said = refused({own: {"silver/things.yaml": SMALL}, own / ".." / "own": {}}, tmp_path / "work")
+    assert said.count("Error: ") == 1
+    assert "datasets names a folder twice: name each once." in said
 
 
 def test_a_plan_tells_what_is_wrong_in_which_file(tmp_path: Path) -> None:

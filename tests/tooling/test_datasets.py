@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.datasets import folder_of, load_dataset
+from scripts.datasets import check_datasets, folder_of, load_dataset
 from scripts.demo.dataset import load_generator
 from scripts.toolchain.toolchain import REPO, ToolError
 
@@ -20,6 +20,16 @@ def test_the_examples_are_right(name: str) -> None:
     data_set = load_dataset(folder_of(f"examples/{name}"))
     assert all(contract.source for contract in data_set.silver.values())
     assert all(contract.sql for contract in data_set.gold.values())
+
+
+def test_a_folder_that_is_named_twice_is_told_once(tmp_path: Path) -> None:
+    own = str(shutil.copytree(REPO / "examples" / "minimal", tmp_path / "own"))
+    (tmp_path / "link").symlink_to(own)
+    check_datasets([own, "examples/sensors"])
+    for other in (own, f"{own}/", str(tmp_path / "link")):
+        with pytest.raises(ToolError) as caught:
+            check_datasets([own, other])
+        assert str(caught.value) == f"datasets names a folder twice, as {own} and {other}: name each once."
 
 
 def test_no_code_knows_a_table_of_the_sample() -> None:
