@@ -49,7 +49,7 @@ fmt: setup ## format the code
 	@.venv/bin/ruff check --fix-only .
 	@.venv/bin/ruff format .
 	@$(RUN) scripts.toolchain.toolchain fmt -recursive terraform
-	@.venv/bin/sqlfluff fix --disable-progress-bar sql
+	@.venv/bin/sqlfluff fix --disable-progress-bar examples sql
 
 scan: ## run every scanner on what would be deployed: build/scan/index.html
 	@$(PYTHON) -m scripts.toolchain.setup --checkov

@@ -14,7 +14,12 @@ days AS (
     SELECT
         customer_id,
         count(*) AS active_days
-    FROM (SELECT DISTINCT customer_id, event_date FROM viewing_events) AS active
+    FROM (
+        SELECT DISTINCT
+            customer_id,
+            event_date
+        FROM viewing_events
+    ) AS active
     GROUP BY customer_id
 ),
 
@@ -22,7 +27,12 @@ played AS (
     SELECT
         customer_id,
         count(*) AS titles
-    FROM (SELECT DISTINCT customer_id, title_id FROM viewing_events) AS title
+    FROM (
+        SELECT DISTINCT
+            customer_id,
+            title_id
+        FROM viewing_events
+    ) AS title
     GROUP BY customer_id
 )
 
