@@ -10,16 +10,18 @@ from __future__ import annotations
 
 import ast
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 
 import sqlglot
 import yaml
 from sqlglot import exp
+from sqlglot.optimizer.scope import traverse_scope
 
 from custody.errors import UsageError
-from custody.etl.contract import FUNCTION, Contract, assert_inputs, parse_contract
+from custody.etl.contract import ADDED, FUNCTION, Contract, assert_inputs, parse_contract
 from scripts.toolchain.toolchain import REPO, ToolError
 
 SILVER, GOLD = "silver", "gold"
@@ -87,7 +89,7 @@ def load_dataset(folder: Path) -> DataSet:
         except UsageError as error:
             raise ToolError(f"{path}: {error}") from error
         suffix, problems = (".py", _of_function) if contract.sql is None else (".sql", _of_select)
-        if problem := next(problems(contract), None):
+        if problem := next(chain(problems(contract), _of_columns(contract, silver)), None):
             raise ToolError(f"{path.with_suffix(suffix)}: {problem}")
     return found
 
@@ -139,6 +141,39 @@ def _contract(path: Path, text: str) -> Contract:
             f"{path}: a contract with source belongs into {SILVER}/, one with inputs into {GOLD}/."
         )
     return contract
+
+
+def _of_columns(contract: Contract, silver: Mapping[str, Contract]) -> Iterator[str]:
+    """Columns that a SELECT reads of an input that has none of that name, such as one that was renamed.
+
+    Only where it is certain which table a column is of; the engine says the rest when the table is made.
+    """
+    if contract.sql is None:
+        return
+    try:
+        scopes = traverse_scope(sqlglot.parse_one(contract.sql, dialect="spark"))
+    except (sqlglot.errors.SqlglotError, RecursionError):
+        return
+    for scope in scopes:
+        inputs = {
+            alias.lower(): source.name
+            for alias, source in scope.sources.items()
+            if isinstance(source, exp.Table) and source.name in silver
+        }
+        is_plain = len(scope.sources) == 1 and not scope.is_subquery
+        if is_plain and not scope.expression.find(exp.Lateral, exp.Lambda, exp.Unnest):
+            inputs[""] = next(iter(inputs.values()), "")
+        named = {item.alias.lower() for item in scope.expression.find_all(exp.Alias)}
+        for column in scope.columns:
+            table = inputs.get(column.table.lower())
+            name = column.name.lower()
+            if table and name not in _columns(silver[table]) and (column.table or name not in named):
+                yield f"reads {column.sql(dialect='spark')}, and {table} has no such column."
+
+
+def _columns(silver: Contract) -> set[str]:
+    """The columns of a silver table."""
+    return {*((silver.day or ())[:1]), *(column.name for column in silver.columns), *ADDED}
 
 
 def _of_function(contract: Contract) -> Iterator[str]:

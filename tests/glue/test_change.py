@@ -238,6 +238,24 @@ def test_a_crash_at_any_step_of_judging_again_loses_and_doubles_nothing(
     )
 
 
+def test_a_run_that_is_interrupted_and_comes_to_its_end_under_another_contract(
+    make_lake: MakeLake, raw: Raw
+) -> None:
+    """What it had merged stays as it was judged, once, and is not rejected as well."""
+    entry = put(raw, "m1,5,1", "m2,900,1", "m3,9999,1")
+    for step in range(2, 6):
+        lake = make_lake(f"crash-{step}")
+        with pytest.raises(CrashError):
+            process(replace(lake, say=crash_at(step)), [entry], raw, machines())
+        document = process(lake, [entry], raw, machines({"hours": {"maximum": "10"}}))
+        is_merged = document["counts"]["valid"] == 2
+        assert table(lake, "machine_id") == ({("m1",), ("m2",)} if is_merged else {("m1",)})
+        assert [row[1] for row in rejected(lake)] == ([3] if is_merged else [2, 3])
+        if is_merged:
+            return
+    raise AssertionError
+
+
 # 200 changes, each of one to four of these: what it does to the contract, and whether it keeps what is there.
 
 EVERYTHING: dict[str, Any] = {

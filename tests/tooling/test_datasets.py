@@ -76,6 +76,13 @@ def test_no_code_knows_a_table_of_the_sample() -> None:
             "",
             "gives the columns reading_date, device_id",
         ),
+        ("gold/daily_readings.sql", "min(celsius)", "min(kelvin)", "reads kelvin, and readings has no such"),
+        (
+            "gold/site_days.sql",
+            "sites.warns_from AS",
+            "sites.limit AS",
+            "reads sites.limit, and sites has no such",
+        ),
         ("gold/daily_readings.sql", "-- What", "DROP TABLE readings; -- What", "is not one SELECT"),
     ],
 )

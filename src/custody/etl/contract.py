@@ -33,6 +33,16 @@ RESERVED = frozenset(
 too."""
 REJECTED = "_rejected"
 """How the name of a quarantine ends, and no other table's."""
+ADDED = (
+    "extra",
+    "source_bucket",
+    "source_key",
+    "source_version_id",
+    "source_row",
+    "source_order",
+    "manifest_id",
+)
+"""The columns that a silver table has beside those of its contract."""
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,62}")
 FUNCTION = "rows"
 """The function of a gold table's Python module."""

@@ -124,17 +124,15 @@ def raw_to_processed(
 
     lake.say(f"{contract.table}: reading {len(manifest.entries)} object versions")
     rows = lake.stage(typed(read_manifest(lake.spark, manifest, contract, open_version), contract))
-    if again := {entry.version for entry in manifest.entries if entry.decision}:
-        rows = lake.stage(_pardoned(lake, rows, silver, again, manifest.sha256))
+    again = {entry.version for entry in manifest.entries if entry.decision}
+    rows = _pardoned(lake, rows, silver, again, manifest.sha256)
     arrived = _measure_objects(rows, manifest, contract)
     refused = [_refusal(entry, why) for entry in manifest.entries if (why := arrived[entry.version].refused)]
     if refused:
         lake.say(f"{contract.table}: refusing {len(refused)} object versions")
         rows = without(rows, rows.where(F.col("refused").isNotNull()).select(*VERSION))
     withheld = _withhold(rows, manifest, arrived, contract)
-    fit = _without(lake, rows, withheld, contract)
-    if again:
-        fit = fit.where(F.col("source_standing").isNull())
+    fit = _without(lake, rows, withheld, contract).where(~F.col("source_stands"))
     best = winners(fit, contract)
     silver.ensure(
         best.withColumn("manifest_id", F.lit(manifest.sha256)),
@@ -316,19 +314,30 @@ def _versions(lake: Lake, versions: Collection[ObjectVersion]) -> DataFrame:
 def _pardoned(
     lake: Lake, rows: DataFrame, silver: DeltaTable, again: Collection[ObjectVersion], manifest_id: str
 ) -> DataFrame:
-    """The rows with ``source_standing``, which those of these versions have that are in the table by now.
+    """The rows with ``source_stands``: whether another manifest has put that row of ``again`` into the table.
 
-    These are not rejected, whatever the contract says of them today; they count as duplicates of themselves.
+    Those that are in the table, of an interrupted run of this manifest too, are not rejected, whatever the
+    contract says of them today. What stands counts as a duplicate of itself.
     """
+    nothing = rows.withColumn("source_stands", F.lit(False))
     if silver.version() is None:
-        return rows.withColumn("source_standing", F.lit(None).cast("string"))
-    there = silver.frame().where(F.col("manifest_id") != manifest_id).select(*VERSION, "source_order")
-    standing = there.join(_versions(lake, again), [*VERSION], "left_semi").select(
-        F.col("source_order").alias("source_standing")
-    )
-    stands = F.col("source_standing").isNotNull()
-    return standing.join(rows, F.col("source_standing") == F.col("source_order"), "right").withColumns(
-        {"reason": F.when(~stands, F.col("reason"))}
+        return nothing
+    ours = F.col("manifest_id") == manifest_id
+    there = silver.frame().where(ours)
+    if again:
+        others = silver.frame().where(~ours).join(_versions(lake, again), [*VERSION], "left_semi")
+        there = there.unionByName(others.select(*there.columns))
+    elif not there.limit(1).count():
+        return nothing
+    there = there.select(F.col("source_order").alias("source_there"), (~ours).alias("source_stands"))
+    stands = F.coalesce(F.col("source_stands"), F.lit(False))
+    return lake.stage(
+        there.join(rows, F.col("source_there") == F.col("source_order"), "right").withColumns(
+            {
+                "reason": F.when(F.col("source_there").isNull(), F.col("reason")),
+                "source_stands": stands,
+            }
+        )
     )
 
 
