@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from custody.etl import records
-from custody.etl.columns import Tally, read_columns
+from custody.etl.batches import Tally
+from custody.etl.columns import read_columns
 from custody.etl.records import MAX_RECORD_BYTES, MAX_RECORD_LINES, Record
 from examples.streaming.generate import customer_files, event_files
 from tests.glue.local import CUSTOMER_HEADER, contract, contract_with

@@ -10,17 +10,18 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from custody.etl.batches import Tally, as_batch, make_batch
 from custody.etl.contract import Contract, Csv
 from custody.etl.decoding import Decoded
 from custody.etl.objects import Piece, Pieces
+from custody.etl.parquet import read_parquet
 from custody.etl.records import (
     MAX_RECORD_BYTES,
     CsvRecords,
@@ -73,17 +74,6 @@ _WHITESPACE = (
 _WHITESPACE_BEGINS = b"\t\n\x0b\x0c\r\x1c\x1d\x1e\x1f \xc2\xe1\xe2\xe3"
 
 
-@dataclass
-class Tally:
-    """How many bytes of an object were read as records; complete once all its records were yielded.
-
-    Blank lines and the header count as read; a record with a ``problem`` does not, and nothing of a broken
-    object does. Of a compressed object these are stored bytes, in proportion.
-    """
-
-    read_bytes: int = 0
-
-
 def read_columns(
     chunks: Iterable[bytes], contract: Contract, tally: Tally | None = None
 ) -> Iterator[pa.RecordBatch]:
@@ -93,7 +83,7 @@ def read_columns(
     ``unreadable``, as in a ``Record``. An object that breaks off has a last record with the reason.
     """
     source = contract.raw()
-    text = Decoded(chunks, source.csv.encoding)
+    text = Decoded(chunks, None if source.format == "parquet" else source.csv.encoding)
     decoded, last = Tally(), 0
     for batch in _READERS[source.format](text, contract, decoded):
         if batch.num_rows:
@@ -219,30 +209,6 @@ class _Pieces:
     def take(self, which: Places, missing: Mask | None = None) -> pa.StringArray:
         """The pieces with these numbers, and null for a missing one."""
         return self._with_gaps.take(pa.array(2 * which, mask=missing))
-
-
-def _batch(
-    contract: Contract,
-    numbers: Sequence[int] | Places,
-    texts: Iterable[pa.Array],
-    *more: Sequence[str | None],
-) -> pa.RecordBatch:
-    """Make a batch of columns; ``more`` has ``extra``, ``problem``, ``unreadable``, or only the first."""
-    columns = [*(pa.array(column, pa.string()) for column in more)]
-    nothing = pa.nulls(len(numbers), pa.string())
-    names = [f"text_{column.name}" for column in contract.columns]
-    return pa.RecordBatch.from_arrays(
-        [pa.array(numbers, pa.int64()), *texts, *columns, *([nothing] * (3 - len(columns)))],
-        names=["source_row", *names, "extra", "problem", "unreadable"],
-    )
-
-
-def as_batch(records: Sequence[Record], contract: Contract) -> pa.RecordBatch:
-    """Make a batch of records; there must be at least one."""
-    numbers, values, *more = zip(*records, strict=True)
-    return _batch(
-        contract, numbers, (pa.array(column, pa.string()) for column in zip(*values, strict=True)), *more
-    )
 
 
 def _json_lines(text: Decoded, contract: Contract, tally: Tally) -> Iterator[pa.RecordBatch]:
@@ -391,7 +357,7 @@ def _json_batch(lines: _Lines, numbers: Places, contract: Contract) -> tuple[pa.
         extra[row] = text
         if text is None:
             fine[row] = False
-    return _batch(contract, numbers, texts, extra), fine
+    return make_batch(contract, numbers, texts, extra), fine
 
 
 class _Cursor:
@@ -485,11 +451,11 @@ def _csv_batch(lines: _Lines, numbers: Places, reader: CsvRecords, contract: Con
 
     texts = [column(place) for place in reader.at]
     if not reader.others:
-        return _batch(contract, numbers, texts)
+        return make_batch(contract, numbers, texts)
     names = [name for name, _ in reader.others]
     others = zip(*(column(place).to_pylist() for _, place in reader.others), strict=True)
     extra = [extra_text(dict(zip(names, values, strict=True))) for values in others]
-    return _batch(contract, numbers, texts, extra)
+    return make_batch(contract, numbers, texts, extra)
 
 
-_READERS = {"csv": _csv, "jsonl": _json_lines, "json": _json_objects}
+_READERS = {"csv": _csv, "jsonl": _json_lines, "json": _json_objects, "parquet": read_parquet}

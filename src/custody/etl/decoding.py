@@ -14,10 +14,10 @@ import pyarrow as pa
 
 from custody.etl.records import not_encoded
 
-MAX_EXPANSION = 200
+_MAX_EXPANSION = 200
 """How many times its stored size an object may have decompressed. Data of this kind shrink to a fifth to a
 fiftieth; an object made to be large would keep a job busy for days."""
-FREE_BYTES = 256 * 1024 * 1024
+_FREE_BYTES = 256 * 1024 * 1024
 """This much it may have in any case."""
 _PIECE_BYTES = 1024 * 1024
 _UTF_8 = "utf-8"
@@ -67,6 +67,12 @@ class Decoded:
             self.bytes_ += len(piece)
             yield piece
 
+    def has_expanded_to(self, size: int) -> bool:
+        """Whether this is too much for what is stored; then it is broken."""
+        if size > max(_FREE_BYTES, _MAX_EXPANSION * self.stored_bytes):
+            self.broken = Broken("too_large", f"It is more than {_MAX_EXPANSION} times what is stored.")
+        return self.broken is not None
+
     def drain(self) -> None:
         """Take what is left of the stored bytes, so that all of them are hashed and counted."""
         for _ in self._stored():
@@ -95,10 +101,7 @@ class Decoded:
             if not piece:
                 return
             size += len(piece)
-            if size > max(FREE_BYTES, MAX_EXPANSION * self.stored_bytes):
-                self.broken = Broken(
-                    "too_large", f"It is more than {MAX_EXPANSION} times as large decompressed."
-                )
+            if self.has_expanded_to(size):
                 return
             yield piece
 

@@ -97,7 +97,8 @@ def _batches(
     """Yield one version's records in batches, then its last row."""
     import pyarrow as pa  # noqa: PLC0415 - not available to the rest of the package
 
-    from custody.etl.columns import Tally, as_batch, read_columns  # noqa: PLC0415 - likewise
+    from custody.etl.batches import Tally, as_batch  # noqa: PLC0415 - likewise
+    from custody.etl.columns import read_columns  # noqa: PLC0415
 
     def batch(
         records: pa.RecordBatch,
