@@ -3,7 +3,7 @@
 Those are the versions whose newest lineage document goes by another contract than the jobs do now, and says
 that they were withheld or that rows of them were rejected. They are named in decisions
 (``custody.gate.decisions``), which the recorder signs like any object. A decision's name follows from its
-content: to ask twice is to ask once.
+content and from those documents: to ask twice is to ask once, until another contract judges them.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _SPARE_BYTES = 1024
 class _Last:
     """What the newest document says of a version."""
 
-    order: tuple[datetime, int]
+    order: tuple[datetime, int, str]
     contract_sha256: str | None
     is_withheld: bool
     has_rejected: bool
@@ -107,59 +107,82 @@ def reprocess(
     bucket = deployment.buckets["processed"]
     asked = Asked(table, contract_sha256)
     library = Library(s3, deployment, tell=tell)
-    found: dict[ObjectVersion, _Last] = {}
-    for read in library.read(library.documents(table_uri(bucket, f"tables/{table}"))):
-        if read.lineage is None:
-            asked.problems.append(read.problem)
-            continue
-        for version, last in _told(read.lineage):
-            if version not in found or found[version].order < last.order:
-                found[version] = last
-    reports = WithheldReports(s3, bucket, f"manifests/{table}/", table)
-    reported = reports.last()[1].named
-    wanted: dict[ObjectVersion, bool] = {}
-    for version, last in found.items():
-        if last.contract_sha256 == contract_sha256:
-            continue
-        if last.has_rejected:
-            wanted[version] = False
-        elif last.is_withheld and version in reported and reported[version].reason == Reason.CONTRACT:
-            wanted[version] = True
+    found, judged = _judgements(library, table_uri(bucket, f"tables/{table}"), asked.problems)
+    reported = WithheldReports(s3, bucket, f"manifests/{table}/", table).last()[1].named
+    is_reported = {version for version, withheld in reported.items() if withheld.reason == Reason.CONTRACT}
+    wanted = {
+        version: not last.has_rejected
+        for version, last in found.items()
+        if last.contract_sha256 != contract_sha256
+        and (last.has_rejected or (last.is_withheld and version in is_reported))
+    }
     folder = f"decisions/{table}/"
     stem = f"reprocess-{contract_sha256[:16]}-"
     store = S3Store(s3)
     for name in store.names(f"s3://{bucket}/{folder}"):
         if name.startswith(stem):
             uri = f"s3://{bucket}/{folder}{name}"
-            for version in parse_decision(store.read(uri), table, f"decision {uri}")[1]:
-                asked.waiting += wanted.pop(version, None) is not None
+            named = parse_decision(store.read(uri), table, f"decision {uri}")[1]
+            waiting = {version for version in named.keys() & wanted.keys() if (version, uri) not in judged}
+            asked.waiting += len(waiting)
+            wanted = {version: each for version, each in wanted.items() if version not in waiting}
     asked.withheld = sum(wanted.values())
     asked.rejected = len(wanted) - asked.withheld
-    for body in _decisions(table, contract_sha256, wanted):
-        key = f"{folder}{stem}{hashlib.sha256(body).hexdigest()[:16]}.json"
+    for versions, body in _decisions(table, contract_sha256, wanted):
+        digest = hashlib.sha256(body)
+        for version in versions:
+            digest.update(found[version].order[-1].encode())
+        key = f"{folder}{stem}{digest.hexdigest()[:16]}.json"
         create_object(s3, bucket, key, body, "application/json")
         asked.decisions.append(f"s3://{bucket}/{key}")
     return asked
 
 
-def _told(lineage: Lineage) -> Iterator[tuple[ObjectVersion, _Last]]:
+def _judgements(
+    library: Library, table: str, problems: list[str]
+) -> tuple[dict[ObjectVersion, _Last], set[tuple[ObjectVersion, str]]]:
+    """What is said last of each version that is not all right, and which were judged for which decision.
+
+    A sentence for each document that cannot be read is added to ``problems``.
+    """
+    found: dict[ObjectVersion, _Last] = {}
+    judged: set[tuple[ObjectVersion, str]] = set()
+    for read in library.read(library.documents(table)):
+        if read.lineage is None:
+            problems.append(read.problem)
+            continue
+        for version, last, decision in _told(read.lineage):
+            if version not in found or found[version].order < last.order:
+                found[version] = last
+            if decision is not None:
+                judged.add((version, decision.partition("?")[0]))
+    return found, judged
+
+
+def _told(lineage: Lineage) -> Iterator[tuple[ObjectVersion, _Last, str | None]]:
     """What a document says of versions of which not all rows were valid, or that were handed out again."""
-    order = (lineage.committed_at, lineage.place.made.version)
+    contract = lineage.contract_sha256
+    order = (lineage.committed_at, lineage.place.made.version, lineage.place.uri)
     for item in lineage.objects:
         if item.counts["rejected"] or item.decision is not None:
-            yield item.version, _Last(order, lineage.contract_sha256, False, item.counts["rejected"] > 0)
+            yield item.version, _Last(order, contract, False, item.counts["rejected"] > 0), item.decision
     for other in lineage.refused:
-        yield other.version, _Last(order, lineage.contract_sha256, other.withheld, False)
+        yield other.version, _Last(order, contract, other.withheld, False), other.decision
 
 
-def _decisions(table: str, contract_sha256: str, wanted: Mapping[ObjectVersion, bool]) -> Iterator[bytes]:
-    """The decisions, each no larger than one may be."""
+def _decisions(
+    table: str, contract_sha256: str, wanted: Mapping[ObjectVersion, bool]
+) -> Iterator[tuple[list[ObjectVersion], bytes]]:
+    """The decisions, each no larger than one may be, and the versions that it names."""
     items = (
-        json.dumps(
-            dict(zip(("bucket", "key", "version_id"), astuple(version), strict=True))
-            | {"withheld": is_withheld},
-            ensure_ascii=False,
-            separators=(",", ":"),
+        (
+            version,
+            json.dumps(
+                dict(zip(("bucket", "key", "version_id"), astuple(version), strict=True))
+                | {"withheld": is_withheld},
+                ensure_ascii=False,
+                separators=(",", ":"),
+            ),
         )
         for version, is_withheld in sorted(wanted.items())
     )
@@ -174,18 +197,21 @@ def _decisions(table: str, contract_sha256: str, wanted: Mapping[ObjectVersion, 
         separators=(",", ":"),
     )
     for group in _bounded(items, MAX_DECISION_BYTES - _SPARE_BYTES):
-        yield f'{head[:-1]},"versions":[{",".join(group)}]}}'.encode()
+        named = ",".join(text for _, text in group)
+        yield [version for version, _ in group], f'{head[:-1]},"versions":[{named}]}}'.encode()
 
 
-def _bounded(items: Iterable[str], max_bytes: int) -> Iterator[list[str]]:
-    group: list[str] = []
+def _bounded(
+    items: Iterable[tuple[ObjectVersion, str]], max_bytes: int
+) -> Iterator[list[tuple[ObjectVersion, str]]]:
+    group: list[tuple[ObjectVersion, str]] = []
     size = 0
-    for item in items:
-        length = len(item.encode()) + 1
+    for version, text in items:
+        length = len(text.encode()) + 1
         if group and size + length > max_bytes:
             yield group
             group, size = [], 0
-        group.append(item)
+        group.append((version, text))
         size += length
     if group:
         yield group

@@ -122,6 +122,21 @@ def test_what_another_contract_withheld_or_rejected_is_asked_for_once(cloud: Clo
     assert len(decisions(cloud)) == 2
 
 
+def test_a_contract_of_before_is_asked_for_again_when_it_is_back(cloud: Cloud, capsys: Capture) -> None:
+    lake = lake_of(cloud)
+    some = lake.raw("incoming/some")
+    ran(lake, 1, rejected=[some])
+    known: set[str] = set()
+    for number, contract in enumerate([TODAY, BEFORE, TODAY, BEFORE], 1):
+        goes_by(cloud, contract)
+        for written in (number, number):
+            assert Told(capsys, "table", "reprocess", "customers").status == 0
+            assert len(decisions(cloud)) == written
+        (newest,) = decisions(cloud).keys() - known
+        known.add(newest)
+        ran(lake, number + 1, rejected=[replace(some, decision=f"{newest}?versionId=v")], contract=contract)
+
+
 def test_many_versions_are_asked_for_in_decisions_of_a_size(
     cloud: Cloud, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
