@@ -31,13 +31,14 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F  # noqa: N812
 
 from custody.etl.contract import Contract
-from custody.etl.frames import SPARK_TYPES, judged, rejected, typed, winners
+from custody.etl.frames import judged
 from custody.etl.gold import gold_rows
 from custody.etl.gold_run import Request, processed_to_analytics
 from custody.etl.lineage import Run
 from custody.etl.manifest import Entry, Manifest, parse_manifest, write_manifest
 from custody.etl.silver_run import NEWER, Lake, raw_to_processed
 from custody.evidence.objects import ObjectVersion
+from scripts.bench.reference import rejected, typed, winners
 from scripts.datasets import load_dataset
 from scripts.demo.dataset import load_generator
 from scripts.local_etl.engine import pysail_session
@@ -146,7 +147,7 @@ def _clean(lake: Lake, rules: Contract, path: Path) -> DataFrame:
     if rules.raw().format == "csv":
         frame = lake.spark.read.option("header", value=True).csv(str(path))
     else:
-        types = {column.name: SPARK_TYPES[column.type] for column in rules.columns}
+        types = {column.name: column.kind.sql for column in rules.columns}
         types |= {name: "string" for name, kind in types.items() if kind == "timestamp"}
         schema = ", ".join(f"{name} {kind}" for name, kind in types.items())
         frame = lake.spark.read.schema(schema).json(str(path))

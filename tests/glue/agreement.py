@@ -1,4 +1,5 @@
-"""The results of all transforms for one data set, as lines of text: two engines must agree on them.
+"""The results of all transforms for one data set, as lines of text: two engines must agree on them, and with
+the benchmark's reference.
 
 Run as a program it does so on Spark, in a process of its own: PySpark cannot be Spark and Spark Connect
 in one.
@@ -15,52 +16,95 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 
+from custody.etl.columns import read_columns
 from custody.etl.delta import configure
-from custody.etl.frames import SOURCE, VERSION, judged, read, rejected, typed, winners, without
+from custody.etl.frames import SOURCE, judged, rejected, winners
 from custody.etl.gold import gold_rows
-from custody.etl.source import read_manifest
+from custody.etl.manifest import Entry
+from custody.etl.source import entries_frame, ranked, read_entries
+from custody.etl.values import read
+from scripts.bench import reference
 from tests.glue.local import CUSTOMERS, EVENTS, Raw, contract, manifest, rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pyspark.sql import DataFrame
+    from pyspark.sql import Column, DataFrame
+
+    from custody.etl.contract import Contract
 
 KINDS = ("string", "integer", "decimal", "date", "timestamp", "boolean")
+TABLES = (("customers", CUSTOMERS), ("viewing_events", EVENTS))
 
 
-def everything(spark: SparkSession, raw: Raw, texts: list[str]) -> Iterator[str]:
-    """Yield a line for each row of each frame: types read from ``texts``, silver, quarantine, gold."""
-    frame = spark.createDataFrame([(text,) for text in texts], "text string")
-    values = [_shown(read(F.col("text"), kind), kind).alias(kind) for kind in KINDS]
-    yield from _lines("read", frame.select("text", *values))
+def everything(spark: SparkSession, raw: Raw) -> Iterator[str]:
+    """Yield a line for each row of each frame: silver, quarantine, gold."""
     silver = {}
-    for table, prefix in (("customers", CUSTOMERS), ("viewing_events", EVENTS)):
+    for table, prefix in TABLES:
         rules = contract(table)
-        entries = [entry for entry in raw.entries if entry.version.key.startswith(prefix)]
-        older, newer = (
-            typed(read_manifest(spark, manifest(table, part), rules, raw.open), rules).persist()
-            for part in (entries[::2], entries[1::2])
-        )
-        yield from _lines(f"{table} rejected", rejected(older, rules, "1"))
-        there = winners(older, rules).withColumn("manifest_id", F.lit("1"))
-        verdict = judged(winners(newer, rules), there, rules, "2")
-        yield from _lines(f"{table} judged", verdict)
+        found = [entry for entry in raw.entries if entry.version.key.startswith(prefix)]
+        older, newer = (ranked(manifest(table, part), rules) for part in (found[::2], found[1::2]))
+        old_rows, new_rows = (read_entries(spark, part, rules, raw.open).persist() for part in (older, newer))
+        there = winners(old_rows, entries_frame(spark, older), rules).withColumn("manifest_id", F.lit("1"))
+        yield from _lines(f"{table} rejected", rejected(old_rows, entries_frame(spark, older), rules, "1"))
+        yield from _lines(f"{table} winners", there)
+        batch = winners(new_rows, entries_frame(spark, newer), rules)
+        yield from _lines(f"{table} judged", judged(batch, there, rules, "2"))
         silver[table] = there
-        forged = manifest(table, [replace(entries[0], sha256="0" * 64), entries[1]])
-        there = typed(read_manifest(spark, forged, rules, raw.open), rules).persist()
-        refused = there.where(F.col("refused").isNotNull()).select(*VERSION)
-        yield from _lines(f"{table} fit", without(there, refused).select(*SOURCE, "reason"))
+        forged = manifest(table, [replace(found[0], sha256="0" * 64), found[1]])
+        part = read_entries(spark, ranked(forged, rules), rules, raw.open)
+        yield from _lines(f"{table} forged", part.select("source_entry", "source_row", "refused", "reason"))
     for table in ("daily_engagement", "customer_value"):
         rules = contract(table)
         with gold_rows(spark, rules, {item.table: silver[item.table] for item in rules.inputs}) as made:
             yield from _lines(table, made)
 
 
-def _shown(value: F.Column, kind: str) -> F.Column:
+def by_reference(spark: SparkSession, raw: Raw, texts: list[str]) -> Iterator[str]:
+    """Yield the lines of silver and quarantine, and the values of ``texts``, as the reference makes them."""
+    frame = spark.createDataFrame([(text,) for text in texts], "text string")
+    values = [_shown(reference.read(F.col("text"), kind), kind).alias(kind) for kind in KINDS]
+    yield from _lines("read", frame.select("text", *values))
+    for table, prefix in TABLES:
+        rules = contract(table)
+        found = [entry for entry in raw.entries if entry.version.key.startswith(prefix)][::2]
+        there = reference.typed(as_texts(spark, raw, found, rules), rules).persist()
+        yield from _lines(f"{table} rejected", reference.rejected(there, rules, "1"))
+        kept = reference.winners(there, rules).withColumn("manifest_id", F.lit("1"))
+        yield from _lines(f"{table} winners", kept)
+
+
+def as_texts(spark: SparkSession, raw: Raw, entries: list[Entry], rules: Contract) -> DataFrame:
+    """The records of object versions as the reference reads them: rows of text."""
+    records = []
+    for rank, entry in ranked(manifest(rules.table, entries), rules):
+        body = (raw.folder / entry.version.version_id).read_bytes()
+        for batch in read_columns([body], rules):
+            columns = [column.to_pylist() for column in batch.columns]
+            origin = (entry.version.bucket, entry.version.key, entry.version.version_id, rank)
+            records += [(*origin, *row) for row in zip(*columns, strict=True)]
+    names = [*SOURCE[:3], "source_rank", "source_row", *(f"text_{column.name}" for column in rules.columns)]
+    kinds = ["bigint" if name == "source_row" else "string" for name in names]
+    schema = ", ".join(f"{name} {kind}" for name, kind in zip(names, kinds, strict=True))
+    return spark.createDataFrame(records, f"{schema}, extra string, problem string, unreadable string")
+
+
+def read_here(texts: list[str]) -> list[str]:
+    """The lines of the values of ``texts``, as the kit reads them in Arrow."""
+    values = {"text": pa.array(texts)}
+    for kind in KINDS:
+        found = read(values["text"], kind)
+        values[kind] = found.cast(pa.int64()) if kind == "timestamp" else found.cast(pa.string())
+    names = sorted(values)
+    found = zip(*(values[name].to_pylist() for name in names), strict=True)
+    return [json.dumps(["read", *row]) for row in sorted(tuple(map(repr, row)) for row in found)]
+
+
+def _shown(value: Column, kind: str) -> Column:
     return F.unix_micros(value) if kind == "timestamp" else value.cast("string")
 
 
@@ -82,7 +126,8 @@ def main() -> None:
         .getOrCreate()
     )
     configure(spark)
-    Path(sys.argv[2]).write_text("\n".join(everything(spark, raw, texts)))
+    lines = {"kit": [*everything(spark, raw)], "reference": [*by_reference(spark, raw, texts)]}
+    Path(sys.argv[2]).write_text(json.dumps(lines))
     spark.stop()
 
 

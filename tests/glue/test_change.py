@@ -18,13 +18,13 @@ from custody.errors import UsageError
 from custody.etl.change import losses, widens
 from custody.etl.contract import Contract, parse_contract
 from custody.etl.delta import conformed
-from custody.etl.frames import SPARK_TYPES
 from custody.etl.manifest import Entry
 from custody.etl.silver_run import Lake
 from tests.glue.local import Raw, process
 from tests.glue.test_silver import CrashError, crash_at
 
 MakeLake = Callable[..., Lake]
+KINDS = ["string", "integer", "decimal", "date", "timestamp", "boolean"]
 DECISION = "s3://processed/decisions/machines/again.json?versionId=v1"
 MACHINES: dict[str, Any] = {
     "table": "machines",
@@ -303,7 +303,7 @@ def gain(contract: dict[str, Any], dice: random.Random) -> bool:
         dice.randrange(len(contract["columns"])),
         {
             "name": name,
-            "type": dice.choice(list(SPARK_TYPES)),
+            "type": dice.choice(KINDS),
             "meaning": "New.",
             "required": dice.random() < 0.5,
         },
@@ -359,7 +359,7 @@ def retype(contract: dict[str, Any], dice: random.Random) -> bool:
         return True
     column = dice.choice(columns)
     kind = column["name"].removeprefix("a_")
-    column["type"] = dice.choice([other for other in SPARK_TYPES if other != kind])
+    column["type"] = dice.choice([other for other in KINDS if other != kind])
     return widens(kind, column["type"])
 
 
@@ -435,7 +435,7 @@ def test_200_changes_keep_every_valid_row_or_are_refused(make_lake: MakeLake, ra
             frames.append(
                 after.table("everything").frame().where(F.col("source_order") < raw.entries[-1].rank)
             )
-        wanted = {column.name: SPARK_TYPES[column.type] for column in new.columns}
+        wanted = {column.name: column.kind.sql for column in new.columns}
         for frame in frames:
             (row,) = conformed(frame, wanted, new.aliases).collect()
             for column in new.columns:

@@ -1,7 +1,8 @@
-"""Spark, as in Glue, and pysail give the same result for the same data, row by row."""
+"""Spark, as in Glue, pysail and the reference give the same result for the same data, row by row."""
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
 import re
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from examples.streaming.generate import customer_files, event_files
-from tests.glue.agreement import everything
+from tests.glue.agreement import by_reference, everything, read_here
 from tests.glue.local import REPO, Raw, customer, customers
 
 if TYPE_CHECKING:
@@ -160,9 +161,16 @@ def test_spark_and_pysail_agree(engine: tuple[SparkSession, Stage], data: Raw, t
     command = [sys.executable, "-m", "tests.glue.agreement", str(given), str(answer)]
     done = subprocess.run(command, cwd=REPO, env=environ, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
-    of_spark, of_pysail = answer.read_text().splitlines(), list(everything(engine[0], data, TEXTS))
-    assert set(of_pysail) - set(of_spark) == set()
+    of_spark = json.loads(answer.read_text())
+    of_pysail = {
+        "kit": [*everything(engine[0], data)],
+        "reference": [*by_reference(engine[0], data, TEXTS)],
+    }
+    assert set(of_pysail["kit"]) - set(of_spark["kit"]) == set()
     assert of_spark == of_pysail
-    kinds = {line.split('"')[1] for line in of_pysail}
-    assert len(kinds) == 9
-    assert len(of_pysail) > 1_000
+    kinds = {line.split('"')[1] for line in of_pysail["kit"]}
+    assert len(kinds) == 10
+    wanted = [line for line in of_pysail["reference"] if not line.startswith('["read"')]
+    assert set(wanted) - set(of_pysail["kit"]) == set()
+    assert len(wanted) > 1_000
+    assert read_here(TEXTS) == [line for line in of_pysail["reference"] if line.startswith('["read"')]

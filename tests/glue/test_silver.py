@@ -24,7 +24,7 @@ from custody.etl import source
 from custody.etl.lineage import published, read_lineage
 from custody.etl.manifest import Entry
 from custody.etl.silver_run import Lake
-from custody.etl.source import read_manifest
+from custody.etl.source import ranked, read_entries
 from custody.lineage.document import Place, TableVersion, parse_lineage
 from examples.streaming.generate import customer_files, event_files
 from tests.glue.local import (
@@ -637,7 +637,7 @@ def test_reads_with_as_many_tasks_as_the_engine_is_set_to(
     ]
     spark.conf.set(name, set_to)
     try:
-        records = read_manifest(spark, manifest("customers", entries), RULES, raw.open)
+        records = read_entries(spark, ranked(manifest("customers", entries), RULES), RULES, raw.open)
         found = records.select(F.spark_partition_id()).distinct().count()
         document = process(lake, entries, raw, RULES)
     finally:

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
 
-from hypothesis import HealthCheck, given, settings
+import pyarrow as pa
+from hypothesis import given
 from hypothesis import strategies as st
-from pyspark.sql import functions as F  # noqa: N812
 
 from custody.errors import EvidenceError
-from custody.etl.frames import read
+from custody.etl.values import read
 from custody.times import parse_time
-
-if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
-
-    from custody.etl.silver_run import Stage
 
 TWO = st.integers(0, 99).map("{:02d}".format)
 TIMES = st.tuples(
@@ -39,9 +33,7 @@ def moment(text: str) -> int | None:
     return (found.days * 86_400 + found.seconds) * 1_000_000 + found.microseconds
 
 
-@settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
-@given(st.lists(TIMES, max_size=60, unique=True))
-def test_a_time_is_read_as_in_evidence(engine: tuple[SparkSession, Stage], texts: list[str]) -> None:
-    frame = engine[0].createDataFrame([(text,) for text in texts], "text string")
-    found = frame.select("text", F.unix_micros(read(F.col("text"), "timestamp"))).collect()
-    assert {row[0]: row[1] for row in found} == {text: moment(text) for text in texts}
+@given(st.lists(TIMES, max_size=60))
+def test_a_time_is_read_as_in_evidence(texts: list[str]) -> None:
+    found = read(pa.array(texts, pa.string()), "timestamp").cast(pa.int64())
+    assert found.to_pylist() == [moment(text) for text in texts]

@@ -9,9 +9,9 @@ import pytest
 from pyspark.sql import functions as F  # noqa: N812
 
 from custody.etl.contract import Contract
-from custody.etl.frames import SPARK_TYPES, rejected, typed, winners
+from custody.etl.frames import rejected, winners
 from custody.etl.manifest import Entry
-from custody.etl.source import read_manifest
+from custody.etl.source import entries_frame, ranked, read_entries
 from custody.evidence.objects import ObjectVersion
 from scripts.datasets import load_dataset
 from scripts.local_etl.engine import pysail_session
@@ -50,26 +50,27 @@ def written(frame: DataFrame) -> list[tuple[str, str]]:
     return [(field.name, field.dataType.simpleString()) for field in frame.schema.fields]
 
 
-def rows(spark: SparkSession, contract: Contract) -> DataFrame:
-    """What a job makes of a manifest; nothing is read."""
+def made(spark: SparkSession, contract: Contract) -> tuple[DataFrame, DataFrame]:
+    """What a job makes of a manifest, and its entries; nothing is read."""
     entry = Entry(ObjectVersion("raw", contract.raw().prefix, "v1"), "0" * 64, 1, BEGIN)
-    return typed(read_manifest(spark, manifest(contract.table, [entry]), contract, OpenFile("")), contract)
+    entries = ranked(manifest(contract.table, [entry]), contract)
+    return read_entries(spark, entries, contract, OpenFile("")), entries_frame(spark, entries)
 
 
 @pytest.mark.parametrize("contract", SILVER, ids=lambda contract: contract.table)
 def test_silver_has_the_columns_the_job_writes(
     contract: Contract, tables: dict[str, dict[str, Any]], spark: SparkSession
 ) -> None:
-    made = rows(spark, contract)
-    silver = winners(made, contract).withColumn("manifest_id", F.lit("0"))
+    rows, entries = made(spark, contract)
+    silver = winners(rows, entries, contract).withColumn("manifest_id", F.lit("0"))
     assert described(tables[contract.table]) == written(silver)
-    assert described(tables[contract.rejected_table]) == written(rejected(made, contract, "0"))
+    assert described(tables[contract.rejected_table]) == written(rejected(rows, entries, contract, "0"))
 
 
 @pytest.mark.parametrize("contract", GOLD, ids=lambda contract: contract.table)
 def test_gold_has_the_columns_of_its_contract(contract: Contract, tables: dict[str, dict[str, Any]]) -> None:
     assert described(tables[contract.table]) == [
-        (column.name, SPARK_TYPES[column.type]) for column in contract.columns
+        (column.name, column.kind.sql) for column in contract.columns
     ]
 
 

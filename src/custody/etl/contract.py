@@ -18,8 +18,8 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Literal, cast, get_args
 
 from custody.errors import UsageError
+from custody.etl.types import Type, parse_type
 
-ColumnType = Literal["string", "integer", "decimal", "date", "timestamp", "boolean"]
 Format = Literal["csv", "jsonl", "json", "parquet"]
 Arrives = Literal["files", "stream"]
 Wins = Literal["first", "latest"]
@@ -67,6 +67,7 @@ ENCODINGS = (
 )
 """Of CSV; the names of Python's codecs."""
 _DECIMAL_MARKS, _THOUSANDS_MARKS = (".", ","), ("", ".", ",", "'", "_", " ", "\u2019", "\u00a0", "\u202f")
+_READ = ("string", "integer", "decimal", "date", "timestamp", "boolean")
 _ORDERED = frozenset({"integer", "decimal", "date"})
 ARRIVALS, STREAMS = "incoming/", "incoming/stream/"
 """Where raw objects arrive, and where those do that a stream delivers."""
@@ -79,7 +80,8 @@ class Column:
     """One column: its meaning, and the rules that its value must meet for the row to be valid."""
 
     name: str
-    type: ColumnType
+    type: str
+    """As the contract writes it."""
     meaning: str
     required: bool = False
     pii: bool = False
@@ -99,6 +101,11 @@ class Column:
     """A date or time must not be more than this many days (UTC) before the delivery of its object."""
     max_days_after_delivery: int | None = None
     """Nor this many days after it."""
+
+    @property
+    def kind(self) -> Type:
+        """The type."""
+        return parse_type(self.type)
 
 
 @dataclass(frozen=True, slots=True)
@@ -437,7 +444,7 @@ def _column(fields: _Mapping) -> Column:
     fields.where = f"column {name}"
     column = Column(
         name=name,
-        type=fields.choice("type", ColumnType),
+        type=_type(fields),
         meaning=fields.take("meaning", str),
         required=fields.take("required", bool, False),
         pii=fields.take("pii", bool, False),
@@ -472,6 +479,17 @@ def _column(fields: _Mapping) -> Column:
     return column
 
 
+def _type(fields: _Mapping) -> str:
+    text: str = fields.take("type", str)
+    if text not in _READ:
+        raise fields.error("type", f"is {text!r}, not one of {', '.join(_READ)}")
+    try:
+        parse_type(text)
+    except ValueError as error:
+        raise fields.error("type", f"is {text!r}, {error}") from error
+    return text
+
+
 def _spellings(fields: _Mapping) -> tuple[tuple[str, str], ...]:
     """Each alternative text and its value; the document lists the texts by value."""
     by_value = fields.take("spellings", dict, {})
@@ -498,7 +516,7 @@ def _portable(fields: _Mapping, pattern: str) -> None:
         )
 
 
-def _is_bound(kind: ColumnType, bound: str) -> bool:
+def _is_bound(kind: str, bound: str) -> bool:
     try:
         if kind == "date":
             date.fromisoformat(bound)

@@ -10,8 +10,6 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING
 
-from pyspark.sql import functions as F  # noqa: N812 - the usual name in Spark code
-
 from custody.errors import CannotCheckError, UsageError
 from custody.etl.change import sources, widens
 from custody.etl.store import Store, table_uri
@@ -114,7 +112,7 @@ class DeltaTable:
         frame = self.frame()
         if not kind.startswith("decimal") or frame.schema[column].dataType.simpleString() != "bigint":
             return False
-        lost = F.col(column).isNotNull() & F.col(column).cast(kind).isNull()
+        lost = f"`{column}` IS NOT NULL AND CAST(`{column}` AS {kind}) IS NULL"
         return frame.where(lost).limit(1).count() > 0
 
     def merge(self, rows: DataFrame, key: tuple[str, ...], newer: str, within: str | None = None) -> None:
@@ -163,10 +161,11 @@ def conformed(frame: DataFrame, wanted: Mapping[str, str], aliases: Mapping[str,
     if all(name == source and there[name] == wanted[name] for name, source in came_from.items()):
         return frame
     columns = [
-        (F.lit(None) if source is None else F.col(source)).cast(wanted[name]).alias(name)
+        f"CAST({'NULL' if source is None else f'`{source}`'} AS {wanted[name]}) AS `{name}`"
         for name, source in came_from.items()
     ]
-    return frame.select(*columns, *(name for name in there if name not in {*came_from.values()}))
+    others = [f"`{name}`" for name in there if name not in {*came_from.values()}]
+    return frame.selectExpr(*columns, *others)
 
 
 def _of_contract(kind: str) -> str:

@@ -20,7 +20,6 @@ from pyspark.sql import functions as F  # noqa: N812
 
 from custody.errors import UsageError
 from custody.etl.contract import FUNCTION, Contract
-from custody.etl.frames import SPARK_TYPES
 from custody.terminal import beginning, visible
 
 if TYPE_CHECKING:
@@ -51,7 +50,7 @@ def gold_rows(
                 f"its contract has {', '.join(wanted)}."
             )
         yield rows.select(
-            *(F.col(item.name).cast(SPARK_TYPES[item.type]).alias(item.name) for item in contract.columns)
+            *(F.col(item.name).cast(item.kind.sql).alias(item.name) for item in contract.columns)
         )
     finally:
         for name in inputs:

@@ -22,7 +22,6 @@ from pyspark.sql import functions as F  # noqa: N812
 from custody.errors import CannotCheckError, EvidenceError, UsageError
 from custody.etl.contract import Contract
 from custody.etl.delta import DeltaTable, conformed, describe_commits
-from custody.etl.frames import SPARK_TYPES
 from custody.etl.gold import gold_rows, one_sentence
 from custody.etl.lineage import Published, Run, complete, publish, published, read_lineage
 from custody.etl.quality import Counts, QualityError, assert_quality
@@ -204,7 +203,7 @@ def _rows(source: _Source, work: _Work, contract: Contract | None) -> DataFrame:
     """The rows of an input that the work is of, with the columns of its contract."""
     frame = source.table.frame(source.version)
     if contract is not None:
-        wanted = {column.name: SPARK_TYPES[column.type] for column in contract.columns}
+        wanted = {column.name: column.kind.sql for column in contract.columns}
         frame = conformed(frame, wanted, contract.aliases)
     if source.by is None or work.days is None:
         return frame
@@ -282,9 +281,9 @@ def _broken(contract: Contract) -> dict[str, Column]:
         if column.required:
             broken[f"{column.name}:missing"] = value.isNull()
         if column.minimum is not None:
-            broken[f"{column.name}:too_low"] = value < F.lit(column.minimum).cast(SPARK_TYPES[column.type])
+            broken[f"{column.name}:too_low"] = value < F.lit(column.minimum).cast(column.kind.sql)
         if column.maximum is not None:
-            broken[f"{column.name}:too_high"] = value > F.lit(column.maximum).cast(SPARK_TYPES[column.type])
+            broken[f"{column.name}:too_high"] = value > F.lit(column.maximum).cast(column.kind.sql)
         if column.pattern is not None:
             broken[f"{column.name}:malformed"] = ~value.rlike(rf"\A(?:{column.pattern})\z")
         if column.allowed:

@@ -24,7 +24,7 @@ judged by the contract of today, and those rejected replace those that were.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import astuple, dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -34,11 +34,11 @@ from pyspark.sql import functions as F  # noqa: N812
 from custody.errors import CannotCheckError, EvidenceError, UsageError
 from custody.etl.contract import Contract
 from custody.etl.delta import DeltaTable, conformed, describe_commits
-from custody.etl.frames import VERSION, judged, rejected, typed, winners, without
+from custody.etl.frames import SOURCE, VERSION, judged, rejected, source_order, valid, winners
 from custody.etl.lineage import Published, Run, complete, publish, published, read_lineage
 from custody.etl.manifest import Entry, Manifest
 from custody.etl.quality import Counts, failures
-from custody.etl.source import OpenVersion, read_manifest
+from custody.etl.source import OpenVersion, entries_frame, numbered, ranked, read_entries
 from custody.etl.store import Store
 from custody.evidence.objects import ObjectVersion
 from custody.times import parse_time
@@ -123,17 +123,20 @@ def raw_to_processed(
         return document
 
     lake.say(f"{contract.table}: reading {len(manifest.entries)} object versions")
-    rows = lake.stage(typed(read_manifest(lake.spark, manifest, contract, open_version), contract))
+    order = ranked(manifest, contract)
+    number, entries = numbered(order), entries_frame(lake.spark, order)
+    rows = lake.stage(read_entries(lake.spark, order, contract, open_version))
     again = {entry.version for entry in manifest.entries if entry.decision}
-    rows = _pardoned(lake, rows, silver, again, manifest.sha256)
-    arrived = _measure_objects(rows, manifest, contract)
+    rows = _pardoned(lake, rows, entries, _standing(lake, silver, manifest, again))
+    arrived = _measure_objects(rows, number, contract)
     refused = [_refusal(entry, why) for entry in manifest.entries if (why := arrived[entry.version].refused)]
     if refused:
         lake.say(f"{contract.table}: refusing {len(refused)} object versions")
-        rows = without(rows, rows.where(F.col("refused").isNotNull()).select(*VERSION))
-    withheld = _withhold(rows, manifest, arrived, contract)
-    fit = _without(lake, rows, withheld, contract).where(~F.col("source_stands"))
-    best = winners(fit, contract)
+        rows = _without(rows, refused, number)
+    if withheld := _withhold(rows, manifest, number, arrived, contract):
+        lake.say(f"{contract.table}: withholding {len(withheld)} object versions")
+    fit = _without(rows, withheld, number).where(~F.col("source_stands"))
+    best = winners(fit, entries, contract)
     silver.ensure(
         best.withColumn("manifest_id", F.lit(manifest.sha256)),
         contract.day[0] if contract.day else None,
@@ -162,7 +165,7 @@ def raw_to_processed(
     silver.merge(stand, contract.key, NEWER[contract.raw().wins], within)
     lake.say(f"{quarantine.name}: {quarantined} rows")
     again = {version for version in again if not arrived[version].refused}
-    _quarantine(lake, rejected(rows, contract, manifest.sha256), contract, again, manifest.sha256)
+    _quarantine(lake, rejected(rows, entries, contract, manifest.sha256), contract, again, manifest.sha256)
     _assert_published(silver, counts.valid, manifest.sha256)
     _assert_published(quarantine, quarantined, manifest.sha256)
 
@@ -231,12 +234,12 @@ def _checked_columns(contract: Contract) -> list[str]:
 
 
 def _measure_objects(
-    rows: DataFrame, manifest: Manifest, contract: Contract
+    rows: DataFrame, number: Mapping[ObjectVersion, int], contract: Contract
 ) -> dict[ObjectVersion, _Arrived]:
     """What was read of each object version of the manifest, in one pass."""
     is_record = F.col("source_row") > 0
     is_valid = is_record & F.col("reason").isNull()
-    measured = rows.groupBy(*VERSION).agg(
+    measured = rows.groupBy("source_entry").agg(
         F.sum("object_rows"),
         F.sum("read_bytes"),
         F.count(F.when(is_record, F.lit(1))),
@@ -244,11 +247,8 @@ def _measure_objects(
         F.max("refused"),
         *(F.count(F.when(is_valid, F.col(name))) for name in _checked_columns(contract)),
     )
-    arrived = {
-        ObjectVersion(*row[:3]): _Arrived(*row[3:8])._replace(present=tuple(row[8:]))
-        for row in measured.collect()
-    }
-    return {entry.version: arrived.get(entry.version, _Arrived()) for entry in manifest.entries}
+    arrived = {row[0]: _Arrived(*row[1:6])._replace(present=tuple(row[6:])) for row in measured.collect()}
+    return {version: arrived.get(place, _Arrived()) for version, place in number.items()}
 
 
 def _refusal(entry: Entry, reason: str) -> dict[str, str]:
@@ -268,7 +268,11 @@ def _object(entry: Entry) -> dict[str, str]:
 
 
 def _withhold(
-    rows: DataFrame, manifest: Manifest, arrived: dict[ObjectVersion, _Arrived], contract: Contract
+    rows: DataFrame,
+    manifest: Manifest,
+    number: Mapping[ObjectVersion, int],
+    arrived: dict[ObjectVersion, _Arrived],
+    contract: Contract,
 ) -> list[dict[str, Any]]:
     """The object versions that do not meet a threshold and that no decision releases, for the document."""
     found = {}
@@ -283,7 +287,7 @@ def _withhold(
             contract, counts, dict(zip(_checked_columns(contract), what.present, strict=True)), unread
         ):
             found[entry] = f"{'; '.join(broken)}."
-    worst = _worst(rows) if found else {}
+    worst = _worst(rows, number) if found else {}
     return [
         {
             **_object(entry),
@@ -296,13 +300,12 @@ def _withhold(
     ]
 
 
-def _without(lake: Lake, rows: DataFrame, withheld: list[dict[str, Any]], contract: Contract) -> DataFrame:
-    """The rows except those of withheld objects."""
-    if not withheld:
+def _without(rows: DataFrame, unused: list[dict[str, Any]], number: Mapping[ObjectVersion, int]) -> DataFrame:
+    """The rows except those of refused or withheld objects."""
+    if not unused:
         return rows
-    lake.say(f"{contract.table}: withholding {len(withheld)} object versions")
-    names = [ObjectVersion(item["bucket"], item["key"], item["version_id"]) for item in withheld]
-    return without(rows, _versions(lake, names))
+    numbers = [number[ObjectVersion(item["bucket"], item["key"], item["version_id"])] for item in unused]
+    return rows.where(~F.col("source_entry").isin(numbers))
 
 
 def _versions(lake: Lake, versions: Collection[ObjectVersion]) -> DataFrame:
@@ -311,31 +314,44 @@ def _versions(lake: Lake, versions: Collection[ObjectVersion]) -> DataFrame:
     )
 
 
-def _pardoned(
-    lake: Lake, rows: DataFrame, silver: DeltaTable, again: Collection[ObjectVersion], manifest_id: str
-) -> DataFrame:
-    """The rows with ``source_stands``: whether another manifest has put that row of ``again`` into the table.
+def _standing(
+    lake: Lake, silver: DeltaTable, manifest: Manifest, again: Collection[ObjectVersion]
+) -> DataFrame | None:
+    """The rows of the manifest that are in the table by now, if there are any.
 
-    Those that are in the table, of an interrupted run of this manifest too, are not rejected, whatever the
-    contract says of them today. What stands counts as a duplicate of itself.
+    They have ``source_stands``: true for those of ``again`` that other manifests put there, false for those
+    of an interrupted run of this one.
     """
-    nothing = rows.withColumn("source_stands", F.lit(False))
     if silver.version() is None:
-        return nothing
-    ours = F.col("manifest_id") == manifest_id
+        return None
+    ours = F.col("manifest_id") == manifest.sha256
     there = silver.frame().where(ours)
     if again:
         others = silver.frame().where(~ours).join(_versions(lake, again), [*VERSION], "left_semi")
         there = there.unionByName(others.select(*there.columns))
     elif not there.limit(1).count():
-        return nothing
-    there = there.select(F.col("source_order").alias("source_there"), (~ours).alias("source_stands"))
-    stands = F.coalesce(F.col("source_stands"), F.lit(False))
+        return None
+    return there.select(*SOURCE, (~ours).alias("source_stands"))
+
+
+def _pardoned(lake: Lake, rows: DataFrame, entries: DataFrame, there: DataFrame | None) -> DataFrame:
+    """The rows with ``source_stands``: whether another manifest has put it into the table before.
+
+    Those that are in the table, of an interrupted run of this manifest too, are not rejected, whatever the
+    contract says of them today. What stands counts as a duplicate of itself.
+    """
+    if there is None:
+        return rows.withColumn("source_stands", F.lit(False))
+    standing = (
+        entries.join(there, [*VERSION])
+        .where(F.col("source_order") == source_order())
+        .select("source_entry", "source_row", "source_stands")
+    )
     return lake.stage(
-        there.join(rows, F.col("source_there") == F.col("source_order"), "right").withColumns(
+        standing.join(rows, ["source_entry", "source_row"], "right").withColumns(
             {
-                "reason": F.when(F.col("source_there").isNull(), F.col("reason")),
-                "source_stands": stands,
+                "reason": F.when(F.col("source_stands").isNull(), F.col("reason")),
+                "source_stands": F.coalesce(F.col("source_stands"), F.lit(False)),
             }
         )
     )
@@ -349,7 +365,8 @@ def _quarantine(
     quarantine.ensure(out, None, contract.aliases)
     if again:
         kept = quarantine.frame().where(F.col("manifest_id") != manifest_id)
-        quarantine.replace(without(kept, _versions(lake, again)).unionByName(out))
+        kept = kept.join(_versions(lake, again), [*VERSION], "left_anti")
+        quarantine.replace(kept.unionByName(out))
     else:
         quarantine.replace(out, f"manifest_id = '{manifest_id}'")
 
@@ -422,12 +439,7 @@ def _measure_standing(stand: DataFrame, contract: Contract) -> tuple[dict[Object
 
 def _assert_all_judged(rows: DataFrame, verdict: DataFrame, contract: Contract) -> None:
     """Raise ``CannotCheckError`` unless exactly one row was judged for each valid key."""
-    keys = (
-        rows.where(F.col("reason").isNull() & (F.col("source_row") > 0))
-        .select(*contract.key)
-        .distinct()
-        .count()
-    )
+    keys = valid(rows).select(*contract.key).distinct().count()
     if (found := verdict.count()) != keys:
         raise CannotCheckError(
             f"The delivery has {keys} distinct keys, but the engine judged {found}.",
@@ -458,16 +470,17 @@ def _total(inputs: list[dict[str, Any]]) -> Counts:
     )
 
 
-def _worst(rows: DataFrame) -> dict[ObjectVersion, str]:
+def _worst(rows: DataFrame, number: Mapping[ObjectVersion, int]) -> dict[ObjectVersion, str]:
     """The most common reasons for rejection by object version, as a sentence."""
-    reasons = rows.where(F.col("reason").isNotNull()).groupBy(*VERSION, "reason").count()
-    top = reasons.orderBy(F.col("count").desc(), "reason", *VERSION).limit(_REASONS).collect()
-    by_version: dict[ObjectVersion, list[str]] = {}
+    reasons = rows.where(F.col("reason").isNotNull()).groupBy("source_entry", "reason").count()
+    top = reasons.orderBy(F.col("count").desc(), "reason", "source_entry").limit(_REASONS).collect()
+    by_entry: dict[int, list[str]] = {}
     for row in top:
-        by_version.setdefault(ObjectVersion(*row[:3]), []).append(f"{row[3]} ({row[4]})")
+        by_entry.setdefault(row[0], []).append(f"{row[1]} ({row[2]})")
     return {
-        version: f" Most common reasons for rejection: {', '.join(found[:_NAMED])}."
-        for version, found in by_version.items()
+        version: f" Most common reasons for rejection: {', '.join(by_entry[place][:_NAMED])}."
+        for version, place in number.items()
+        if place in by_entry
     }
 
 

@@ -9,13 +9,15 @@ lost row is noticed, and with the result of the comparison: only if the bytes ma
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import astuple
-from typing import TYPE_CHECKING, Any
+from datetime import date
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Protocol
 
 from custody.etl.contract import Contract
-from custody.etl.manifest import Manifest, UnfitError
-from custody.etl.records import Record
+from custody.etl.manifest import Entry, Manifest, UnfitError
 from custody.evidence.hashing import CHUNK_BYTES, Reader
 from custody.evidence.objects import ObjectVersion
 
@@ -23,55 +25,81 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import DataFrame, SparkSession
 
-OpenVersion = Callable[[ObjectVersion], Reader]
+
+class Opened(Reader, Protocol):
+    """A stream that is closed after use."""
+
+    def close(self) -> None:
+        """Give back what it holds."""
+
+
+OpenVersion = Callable[[ObjectVersion], Opened]
 """Gives the stored bytes of one object version; ``UnfitError`` if it no longer exists.
 
 It is sent to the engine's workers, and so must be picklable.
 """
 BATCH_ROWS = 16_384
-"""Each batch has a fixed cost: pysail compiles each regular expression for it."""
+"""Each batch has a fixed cost."""
 
-_SOURCE = ("source_bucket", "source_key", "source_version_id")
-_TEXTS = ", ".join(f"{name} string" for name in (*_SOURCE, "source_rank"))
-_ENTRY = f"{_TEXTS}, sha256 string, size_bytes bigint"
+_DELIVERED = slice(11, 21)
+"""Where a rank has the day of the delivery."""
+_ENTRY = (
+    "source_entry int, source_bucket string, source_key string, source_version_id string, "
+    "source_rank string, sha256 string, size_bytes bigint"
+)
 
 
-def read_manifest(
-    spark: SparkSession, manifest: Manifest, contract: Contract, open_version: OpenVersion
+def ranked(manifest: Manifest, contract: Contract) -> list[tuple[str, Entry]]:
+    """The entries in the order that decides which of several rows with one key is kept, with their ranks."""
+    latest = contract.raw().wins == "latest"
+    ranks = [(entry.rank if latest else entry.arrival_rank, entry) for entry in manifest.entries]
+    return sorted(ranks, key=itemgetter(0))
+
+
+def numbered(entries: Sequence[tuple[str, Entry]]) -> dict[ObjectVersion, int]:
+    """Each object version's number in ``entries_frame``."""
+    return {entry.version: number for number, (_, entry) in enumerate(entries)}
+
+
+def entries_frame(spark: SparkSession, entries: Sequence[tuple[str, Entry]]) -> DataFrame:
+    """Ranked entries by number, ``source_entry``: the object version, its rank, and its bytes' hash."""
+    rows = [
+        (number, *astuple(entry.version), rank, entry.sha256, entry.size_bytes)
+        for number, (rank, entry) in enumerate(entries)
+    ]
+    return spark.createDataFrame(rows, _ENTRY)
+
+
+def read_entries(
+    spark: SparkSession,
+    entries: Sequence[tuple[str, Entry]],
+    contract: Contract,
+    open_version: OpenVersion,
 ) -> DataFrame:
-    """The records of all entries, read lazily in the engine's tasks.
+    """The records of all (ranked) entries, typed and judged; read lazily in the engine's tasks.
 
     The number of tasks is ``spark.sql.shuffle.partitions``, or the number of entries if that is lower.
 
-    Columns: ``source_bucket source_key source_version_id source_rank``; ``source_row`` (the record's
-    number, 0 in the last row of an object), ``object_rows`` (the number of records, only in the last row),
-    ``read_bytes`` (only in the last row: how many of the object's bytes were read as records),
-    ``refused`` (only in the last row: what was found instead of the manifest's bytes, else NULL),
-    ``text_<column>`` for each column of the contract, ``extra``, ``problem``, ``unreadable``: all text.
+    Columns: ``source_entry``; ``source_row`` (the record's number, 0 in the last row of an object),
+    ``object_rows`` (the number of records, only in the last row), ``read_bytes`` (only in the last row: how
+    many of the object's bytes were read as records), ``refused`` (only in the last row: what was found
+    instead of the manifest's bytes, else NULL); the day column and the contract's columns, of their types;
+    ``extra``; ``reason``: NULL for a valid row; and only for rejected rows, ``unreadable`` and
+    ``source_texts``, the columns' texts as delivered.
     """
-    latest = contract.raw().wins == "latest"
-    rows = [
-        (
-            *astuple(entry.version),
-            entry.rank if latest else entry.arrival_rank,
-            entry.sha256,
-            entry.size_bytes,
-        )
-        for entry in manifest.entries
-    ]
-    tasks = min(len(rows), int(spark.conf.get("spark.sql.shuffle.partitions") or 1))
-    entries = spark.createDataFrame(rows, _ENTRY).repartition(tasks)
-    texts = ", ".join(f"text_{column.name} string" for column in contract.columns)
+    tasks = min(len(entries), int(spark.conf.get("spark.sql.shuffle.partitions") or 1))
+    day = f"{contract.day[0]} date, " if contract.day else ""
+    typed = ", ".join(f"{column.name} {column.kind.sql}" for column in contract.columns)
     schema = (
-        f"{_TEXTS}, object_rows bigint, read_bytes bigint, refused string, "
-        f"source_row bigint, {texts}, extra string, problem string, unreadable string"
+        "source_entry int, source_row bigint, object_rows bigint, read_bytes bigint, refused string, "
+        f"{day}{typed}, extra string, reason string, unreadable string, source_texts array<string>"
     )
 
     def read(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         items = (item for batch in batches for item in batch.to_pylist())
         return _joined(batch for item in items for batch in _batches(item, contract, open_version))
 
-    return entries.mapInArrow(read, schema)
+    return entries_frame(spark, entries).repartition(tasks).mapInArrow(read, schema)
 
 
 def _joined(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
@@ -95,43 +123,26 @@ def _batches(
     item: Mapping[str, Any], contract: Contract, open_version: OpenVersion
 ) -> Iterator[pa.RecordBatch]:
     """Yield one version's records in batches, then its last row."""
-    import pyarrow as pa  # noqa: PLC0415 - not available to the rest of the package
+    from custody.etl.batches import Tally  # noqa: PLC0415 - needs pyarrow
+    from custody.etl.columns import read_columns  # noqa: PLC0415 - likewise
+    from custody.etl.values import last_row, typed  # noqa: PLC0415 - likewise
 
-    from custody.etl.batches import Tally, as_batch  # noqa: PLC0415 - likewise
-    from custody.etl.columns import read_columns  # noqa: PLC0415
-
-    def batch(
-        records: pa.RecordBatch,
-        object_rows: int | None = None,
-        read_bytes: int | None = None,
-        refused: str | None = None,
-    ) -> pa.RecordBatch:
-        same = [pa.scalar(item[name], pa.string()) for name in (*_SOURCE, "source_rank")]
-        same += [pa.scalar(number, pa.int64()) for number in (object_rows, read_bytes)]
-        same.append(pa.scalar(refused, pa.string()))
-        arrays = [pa.repeat(value, records.num_rows) for value in same]
-        names = [*_SOURCE, "source_rank", "object_rows", "read_bytes", "refused", *records.schema.names]
-        return pa.RecordBatch.from_arrays([*arrays, *records.columns], names=names)
-
-    version = ObjectVersion(*(item[name] for name in _SOURCE))
-    chunks = _checked(version, item["sha256"], item["size_bytes"], open_version)
+    version = ObjectVersion(item["source_bucket"], item["source_key"], item["source_version_id"])
+    delivered = date.fromisoformat(item["source_rank"][_DELIVERED])
     total, tally, refused = 0, Tally(), None
     try:
-        for records in read_columns(chunks, contract, tally):
-            total += records.num_rows
-            yield batch(records)
+        with closing(open_version(version)) as reader:
+            chunks = _checked(reader, item["sha256"], item["size_bytes"])
+            for records in read_columns(chunks, contract, tally):
+                total += records.num_rows
+                yield typed(records, contract, item["source_entry"], delivered)
     except UnfitError as error:
         refused = str(error)
-    yield batch(
-        as_batch([Record(0, [None] * len(contract.columns))], contract), total, tally.read_bytes, refused
-    )
+    yield last_row(contract, item["source_entry"], total, tally.read_bytes, refused)
 
 
-def _checked(
-    version: ObjectVersion, sha256: str, size_bytes: int, open_version: OpenVersion
-) -> Iterator[bytes]:
+def _checked(reader: Reader, sha256: str, size_bytes: int) -> Iterator[bytes]:
     """Yield a version's bytes. Raises ``UnfitError`` at the end if they do not match the manifest."""
-    reader = open_version(version)
     digest, size = hashlib.sha256(), 0
     while chunk := reader.read(CHUNK_BYTES):
         digest.update(chunk)

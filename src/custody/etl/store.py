@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Protocol
 
 from custody.errors import CannotCheckError, UsageError
 from custody.etl.manifest import UnfitError
-from custody.evidence.hashing import Reader
 from custody.evidence.objects import ObjectVersion, parse_s3_uri
 
 if TYPE_CHECKING:
+    from botocore.response import StreamingBody
     from mypy_boto3_s3 import S3Client
 
 _GONE_CODES = frozenset({"NoSuchVersion", "NoSuchKey", "MethodNotAllowed"})
@@ -74,7 +74,7 @@ class S3Store:
                 yield item["Key"].removeprefix(place.key)
 
 
-def open_s3_version(version: ObjectVersion) -> Reader:
+def open_s3_version(version: ObjectVersion) -> StreamingBody:
     """The stored bytes of exactly this version, as a stream; each worker has its own client.
 
     Raises ``UnfitError`` if Amazon S3 says that there is no such version, or that it is archived, and
