@@ -44,6 +44,10 @@ _STYLES = {
 }
 
 
+_WORDS = {Outcome.SAME: "there already, with the same content"}
+"""What the last line calls an outcome, where that is not its name."""
+
+
 def run_upload(
     run: Run,
     paths: Sequence[str],
@@ -172,10 +176,13 @@ def _print(run: Run, uploaded: Sequence[UploadedFile], progress: Progress, secon
             ),
             soft_wrap=True,
         )
-        if each.detail:
+        if each.detail and each.outcome is not Outcome.SAME:
             run.out.print(f"{'':<11}{visible(f'{each.file.path}: {each.detail}')}", soft_wrap=True)
     counts = Counter(each.outcome for each in uploaded)
-    told = [f"{number:,} {outcome.replace('_', ' ')}" for outcome, number in counts.most_common()]
+    told = [
+        f"{number:,} {_WORDS.get(outcome, outcome.replace('_', ' '))}"
+        for outcome, number in counts.most_common()
+    ]
     run.say(
         f"{_files(len(uploaded))}: {', '.join(told)}"
         + (f", {progress.receipts:,} with a receipt that agrees" if progress.receipts else "")
