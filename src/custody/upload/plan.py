@@ -163,6 +163,10 @@ def _files(path: Path, left_out: list[str] | None) -> Iterator[tuple[Path, str]]
         return
     empty, before = True, len(left_out or ())
     for folder, folders, names in os.walk(real, onerror=_refuse_folder):
+        if len(Path(folder).parts) - len(real.parts) > MAX_KEY_BYTES // 2:
+            raise UsageError(
+                f"{path} is nested too deep: no key is that long.", "Name a folder further down."
+            )
         if left_out is not None:
             left_out += [str(Path(folder, name)) for name in sorted(names) if is_leftover(name)]
             left_out += [f"{Path(folder, name)}/" for name in sorted(folders) if is_leftover(name)]

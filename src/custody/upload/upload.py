@@ -444,8 +444,12 @@ class _Uploader:
             )["UploadId"]
             upload = _Multipart(upload_id, part_bytes, {})
             self._states.save(file, UploadState(opened.identity, upload_id, part_bytes))
-        parts, content, sent = self._send_parts(file, opened, upload)
-        opened.require_unchanged()
+        try:
+            parts, content, sent = self._send_parts(file, opened, upload)
+            opened.require_unchanged()
+        except (FileChangedError, NotSentError):
+            self._abort(file, upload.upload_id)
+            raise
         try:
             answer = self._s3.complete_multipart_upload(
                 Bucket=file.bucket,
@@ -457,7 +461,7 @@ class _Uploader:
             )
         except ClientError as error:
             if _code(error) in _CONFLICTS:
-                self._discard(file)
+                self._abort(file, upload.upload_id)
                 return self._refused(sent, content, error)
             raise
         return self._landed(sent, opened, answer.get("VersionId"))
@@ -590,11 +594,17 @@ class _Uploader:
         """Forget what is known of a file, and abort the upload in parts that was begun for it."""
         state = self._states.load(file)
         if state is not None and state.upload_id:
-            try:
-                self._s3.abort_multipart_upload(Bucket=file.bucket, Key=file.key, UploadId=state.upload_id)
-            except ClientError as error:
-                if _code(error) != "NoSuchUpload":
-                    raise
+            self._abort(file, state.upload_id)
+        else:
+            self._states.forget(file)
+
+    def _abort(self, file: PlannedFile, upload_id: str) -> None:
+        """Abort an upload in parts, whatever another run has saved meanwhile."""
+        try:
+            self._s3.abort_multipart_upload(Bucket=file.bucket, Key=file.key, UploadId=upload_id)
+        except ClientError as error:
+            if _code(error) != "NoSuchUpload":
+                raise
         self._states.forget(file)
 
     def _count(self, size_bytes: int, *, sent: bool) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -127,6 +128,15 @@ def test_a_link_is_followed_where_it_is_named_and_refused_within_a_folder(
     if leads_to != "nowhere":
         [planned] = plan_upload(DEPLOYMENT, [link], INCOMING).files
         assert planned.key == {"file": "incoming/link", "folder": "incoming/a.csv"}[leads_to]
+
+
+def test_a_folder_that_is_deeper_than_a_key_is_long_is_refused(tmp_path: Path) -> None:
+    with contextlib.chdir(tmp_path):
+        for _ in range(600):
+            Path("d").mkdir()
+            os.chdir("d")
+    with pytest.raises(UsageError, match="too deep"):
+        plan_upload(DEPLOYMENT, [tmp_path], INCOMING)
 
 
 def test_two_files_of_one_key_are_refused(tmp_path: Path) -> None:

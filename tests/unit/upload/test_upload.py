@@ -338,6 +338,8 @@ def test_an_object_that_comes_meanwhile_stays_as_it_is(desk: Desk, size_bytes: i
     def overtake(operation: str, _: dict[str, Any]) -> None:
         if operation in {"PutObject", "CompleteMultipartUpload"} and not overtaken:
             overtaken.append(operation)
+            for state in desk.states.iterdir():  # another run of the same command ends
+                state.unlink()
             desk.put_by_another(body)
 
     with asked(desk.s3, overtake):
@@ -548,6 +550,9 @@ def test_a_file_that_changes_while_it_is_uploaded_is_refused(
     def change_once(operation: str, _: dict[str, Any]) -> None:
         if operation == "CreateMultipartUpload" and not changed:
             changed.append(change(path))
+        if operation == "UploadPart":
+            for state in desk.states.iterdir():  # another run of the same command ends
+                state.unlink(missing_ok=True)
 
     hash_part = upload_file.OpenFile.hash_part
 
