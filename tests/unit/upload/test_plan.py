@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import contextlib
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -130,11 +129,15 @@ def test_a_link_is_followed_where_it_is_named_and_refused_within_a_folder(
         assert planned.key == {"file": "incoming/link", "folder": "incoming/a.csv"}[leads_to]
 
 
-def test_a_folder_that_is_deeper_than_a_key_is_long_is_refused(tmp_path: Path) -> None:
-    with contextlib.chdir(tmp_path):
-        for _ in range(600):
-            Path("d").mkdir()
-            os.chdir("d")
+def test_a_folder_that_is_deeper_than_a_key_is_long_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before Python's walk through it ends at the limit of recursion."""
+    monkeypatch.setattr("custody.upload.plan.MAX_KEY_BYTES", 20)
+    (tmp_path / "/".join("d" * 10)).mkdir(parents=True)
+    with pytest.raises(UsageError, match="no files in"):
+        plan_upload(DEPLOYMENT, [tmp_path], INCOMING)
+    (tmp_path / "/".join("d" * 11)).mkdir()
     with pytest.raises(UsageError, match="too deep"):
         plan_upload(DEPLOYMENT, [tmp_path], INCOMING)
 
