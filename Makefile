@@ -9,7 +9,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo build bootstrap plan apply destroy test lint fmt scan access review verify report doctor bench docs local-up env local-down clean
+.PHONY: help setup demo build bootstrap plan apply destroy test lint fmt scan access review verify report doctor bench new-table docs local-up env local-down clean
 
 help: ## list the targets
 	@echo "make <target> [ENV=local|dev|prod] [PYTHON=python3.13]"
@@ -75,6 +75,9 @@ doctor: setup ## show which stage of ENV is broken, if any
 
 bench: build ## run the benchmarks: build/bench.json
 	@$(RUN) scripts.bench
+
+new-table: setup ## write a table's contract, to be read and corrected, from a sample: NAME=devices FROM=sample.csv, DATASET=<folder>
+	@$(RUN) scripts.new_table "$$NAME" "$$FROM" $${DATASET:+--dataset "$$DATASET"}
 
 docs: ## generate documentation from code and data; DATASET=<folder>: only that data set's dictionary
 ifdef DATASET

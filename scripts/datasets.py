@@ -10,10 +10,12 @@ from __future__ import annotations
 
 import ast
 import json
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from typing import ClassVar
 
 import sqlglot
 import yaml
@@ -105,10 +107,19 @@ def check_datasets(names: Iterable[str]) -> None:
         load_dataset(folder)
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML as Terraform reads it: y and n without quotes are no texts."""
+
+    bool_values: ClassVar[dict[str, bool]] = yaml.SafeLoader.bool_values | {"y": True, "n": False}
+
+
+_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"[yYnN]\Z"), list("yYnN"))
+
+
 def contract_text(path: Path) -> str:
     """A contract as the jobs get it: JSON, with the SELECT or the function of a gold table in it."""
     try:
-        document = yaml.safe_load(path.read_text(encoding="utf-8"))
+        document = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - a safe one
     except RecursionError as error:
         raise ToolError(f"{path} is nested too deep.") from error
     except (OSError, ValueError, yaml.YAMLError) as error:

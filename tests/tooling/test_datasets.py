@@ -46,6 +46,7 @@ def test_no_code_knows_a_table_of_the_sample() -> None:
     ("file", "old", "new", "sentence"),
     [
         ("silver/sites.yaml", "key: [", "key: [[", "sites.yaml is not YAML"),
+        ("silver/sites.yaml", "name: site_name", "name: y", "columns[1].name is not of type str"),
         ("silver/sites.yaml", "table: sites", "table: places", "is the contract of places: name the file"),
         ("silver/sites.yaml", "key: [site_id]", "key: [other]", "document.key is not a list of columns"),
         (
@@ -119,6 +120,7 @@ ROWS = "def rows(spark, inputs):\n    return inputs['readings']\n"
         (f"from uuid import uuid4\n{ROWS}", "has uuid in line 1"),
         (ROWS.replace("]", "].where(F.rand() > 0.5)"), "has rand in line 2"),
     ],
+    ids=lambda text: text[:30],
 )
 def test_a_function_is_looked_at_before_it_runs(module: str, sentence: str, tmp_path: Path) -> None:
     own = Path(shutil.copytree(REPO / "examples" / "sensors", tmp_path / "own"))
