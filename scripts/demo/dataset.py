@@ -81,11 +81,12 @@ def deliveries(folder: Path, rows: int, seed: int) -> Mapping[str, Iterator[File
     for table, contract in load_dataset(folder).silver.items():
         paths = [path for path in sorted((folder / SAMPLES / table).glob("[!.]*")) if path.is_file()]
         if paths:
-            found[table] = (_sample(path, contract) for path in paths)
+            found[table] = _samples(paths, contract)
     return found
 
 
-def _sample(path: Path, contract: Contract) -> File:
-    body = path.read_bytes()
-    rows = sum(records.num_rows for records in read_columns(iter([body]), contract))
-    return Truth(f"{contract.raw().prefix}{path.name}", rows, size_bytes=len(body)), iter([body])
+def _samples(paths: list[Path], contract: Contract) -> Iterator[File]:
+    for path in paths:
+        body = path.read_bytes()
+        rows = sum(records.num_rows for records in read_columns(iter([body]), contract))
+        yield Truth(f"{contract.raw().prefix}{path.name}", rows, size_bytes=len(body)), iter([body])

@@ -42,7 +42,10 @@ _DATES = ("%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%Y/%m/%d", "%d-%m-%Y")
 _CLOCKS = ("%H:%M:%S", "%H:%M")
 _MONEY_PLACES = 6
 """A number with more decimal places has been measured, not counted."""
-_MAX_KEY = 3
+_MAX_KEY, _KEY_COLUMNS = 3, 10
+"""A key is sought among this many columns, the likely ones first."""
+_MARK_TEXTS = 10_000
+"""How many texts of a column its marks are guessed from."""
 _KEY_NAME = re.compile(r"(?:.*_)?(?:id|key|no|nr|number|code|uuid|guid)")
 _NO_KEY = re.compile(r"double|decimal.*|boolean|binary|array.*|struct.*")
 _PERSON = re.compile(
@@ -76,7 +79,7 @@ class Guess:
 
 def guess_marks(columns: Sequence[pa.StringArray], delimiter: str) -> Fields:
     """The marks by which the most columns are numbers; nothing where those are the usual ones."""
-    distinct = [pc.unique(texts.drop_null()).to_pylist() for texts in columns]
+    distinct = [pc.unique(texts.drop_null())[:_MARK_TEXTS].to_pylist() for texts in columns]
     possible = [marks for marks in _MARKS if marks[0] != delimiter]
     decimal, thousands = max(
         possible,
@@ -110,7 +113,7 @@ def guess_key(guesses: Sequence[Guess]) -> tuple[list[str], bool]:
     required = [item for item in guesses if item.required]
     usual = [item for item in required if not _NO_KEY.fullmatch(item.fields["type"])]
     usual.sort(key=lambda item: _KEY_NAME.fullmatch(item.name) is None)
-    table = pa.table({item.name: item.values for item in usual})
+    table = pa.table({item.name: item.values for item in usual[:_KEY_COLUMNS]})
     for size in range(1, _MAX_KEY + 1):
         for names in combinations(table.column_names, size):
             if table.group_by([*names]).aggregate([]).num_rows == table.num_rows:

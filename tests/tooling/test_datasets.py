@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from scripts.datasets import check_datasets, folder_of, load_dataset
-from scripts.demo.dataset import load_generator
+from scripts.demo.dataset import deliveries, load_generator
 from scripts.toolchain.toolchain import REPO, ToolError
 
 EXAMPLES = sorted(path.parent.name for path in (REPO / "examples").glob("*/silver"))
@@ -200,3 +200,18 @@ def test_a_data_set_may_have_no_generator(tmp_path: Path) -> None:
     (tmp_path / "generate.py").write_text("")
     with pytest.raises(ToolError, match="has no function deliveries"):
         load_generator(tmp_path)
+
+
+def test_samples_are_delivered_to_their_own_tables(tmp_path: Path) -> None:
+    own = Path(shutil.copytree(REPO / "examples" / "sensors", tmp_path / "own"))
+    (own / "generate.py").unlink()
+    assert deliveries(own, 1, 1) == {}
+    for table, header in (("sites", "site_id,site_name,warns_from"), ("devices", "device_id,site_id")):
+        (own / "samples" / table).mkdir(parents=True)
+        (own / "samples" / table / "a.csv").write_text(f"{header}\nx,y\n")
+        (own / "samples" / table / ".DS_Store").write_text("")
+    found = {table: [truth for truth, _ in files] for table, files in deliveries(own, 1, 1).items()}
+    assert {table: [(it.key, it.rows) for it in files] for table, files in found.items()} == {
+        "sites": [("incoming/sites/a.csv", 1)],
+        "devices": [("incoming/devices/a.csv", 1)],
+    }
