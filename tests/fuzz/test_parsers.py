@@ -28,6 +28,7 @@ from custody.evidence.envelope import parse_envelope
 from custody.evidence.keyring import parse_registry, read_history
 from custody.evidence.objects import ObjectVersion, S3Location, parse_receipt_key, parse_s3_uri
 from custody.evidence.receipt import PAYLOAD_TYPE, Receipt, parse_statement
+from custody.gate.decisions import parse_decision
 from custody.lineage.document import parse_commit, parse_lineage, parse_place
 from custody.listing import VersionEntry
 from custody.recorder.notification import ObjectCreated, parse_message
@@ -170,6 +171,11 @@ def contract(data: bytes) -> None:
     assert parse_contract(data).table
 
 
+def decision(data: bytes) -> None:
+    for version in parse_decision(data, "t", "decision")[1]:
+        use_version(version)
+
+
 def uri(data: bytes) -> None:
     parse_s3_uri(data.decode("utf-8", "surrogateescape"))
 
@@ -199,12 +205,21 @@ CONTRACT = {
     ],
     "checks": [],
 }
+DECISION = {
+    "type": "urn:custody:decision:v1",
+    "table": "t",
+    "action": "reprocess",
+    "reason": "r",
+    "versions": [asdict(VERSION) | {"withheld": True}],
+}
 PARSERS = [
     Parser("statement", statement, STATEMENT),
     Parser("envelope", envelope, sign_envelope(STATEMENT, PAYLOAD_TYPE, SIGNER)),
     Parser("payload", payload, sign_envelope(STATEMENT, PAYLOAD_TYPE, SIGNER)),
     Parser("registry", registry, json.dumps(REGISTRY).encode()),
-    Parser("manifest", manifest, write_manifest("t", [Entry(VERSION, "ab" * 32, 5, AT)], BEGIN)),
+    Parser(
+        "manifest", manifest, write_manifest("t", [Entry(VERSION, "ab" * 32, 5, AT, "s3://d", True)], BEGIN)
+    ),
     Parser("silver_lineage", lineage("processed"), LINEAGE["processed"][1]),
     Parser("gold_lineage", lineage("analytics"), LINEAGE["analytics"][1]),
     Parser("notification", notification, json.dumps({"Records": [s3_record(VERSION)]}).encode()),
@@ -212,6 +227,7 @@ PARSERS = [
     Parser("contract", contract, json.dumps(CONTRACT).encode()),
     Parser("uri", uri, b"s3://raw/incoming/a%20b?versionId=v1", is_json=False),
     Parser("time", time, b"2026-11-20T13:00:00.123Z", is_json=False),
+    Parser("decision", decision, json.dumps(DECISION).encode()),
 ]
 
 
