@@ -61,24 +61,24 @@ def winners(rows: DataFrame, entries: DataFrame, contract: Contract) -> DataFram
 
 
 def judged(batch: DataFrame, table: DataFrame, contract: Contract, manifest_id: str) -> DataFrame:
-    """A batch's winners with ``manifest_id``, and ``stands``: whether the table has the row after the merge.
+    """A batch's winners with ``manifest_id``, and ``source_kept``: whether the table has it after the merge.
 
-    A winner stands if the table has no row of its key, or one that loses against it; or if a run of the same
+    A winner is kept if the table has no row of its key, or one that loses against it; or if a run of the same
     manifest that did not finish has already written it.
     """
     there = table.select(
-        *(F.col(name).alias(f"there_{name}") for name in contract.key),
-        F.col("source_order").alias("there_order"),
-        F.col("manifest_id").alias("there_manifest_id"),
+        *(F.col(name).alias(f"source_there_{name}") for name in contract.key),
+        F.col("source_order").alias("source_other_order"),
+        F.col("manifest_id").alias("source_other_manifest"),
     )
-    same_key = reduce(and_, (F.col(name) == F.col(f"there_{name}") for name in contract.key))
-    order, other = F.col("source_order"), F.col("there_order")
+    same_key = reduce(and_, (F.col(name) == F.col(f"source_there_{name}") for name in contract.key))
+    order, other = F.col("source_order"), F.col("source_other_order")
     wins = order < other if contract.raw().wins == "first" else order > other
-    ours = (order == other) & (F.col("there_manifest_id") == manifest_id)
+    ours = (order == other) & (F.col("source_other_manifest") == manifest_id)
     return there.join(batch, same_key, "right").select(
         *silver_columns(contract),
         F.lit(manifest_id).alias("manifest_id"),
-        (other.isNull() | wins | ours).alias("stands"),
+        (other.isNull() | wins | ours).alias("source_kept"),
     )
 
 

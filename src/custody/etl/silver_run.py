@@ -147,7 +147,7 @@ def raw_to_processed(
     there = silver.frame(silver.version())
     verdict = lake.stage(judged(best, there.where(within) if within else there, contract, manifest.sha256))
     _assert_all_judged(fit, verdict, contract)
-    stand = verdict.where("stands").drop("stands")
+    stand = verdict.where("source_kept").drop("source_kept")
     standing, days = _measure_standing(stand, contract)
     unused = {
         ObjectVersion(item["bucket"], item["key"], item["version_id"]) for item in (*refused, *withheld)

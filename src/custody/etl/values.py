@@ -105,7 +105,7 @@ def last_row(
     )
 
 
-def _rows(contract: Contract, count: int, **columns: pa.Array) -> pa.RecordBatch:
+def _rows(contract: Contract, count: int, /, **columns: pa.Array) -> pa.RecordBatch:
     """A batch with all columns; those that are not given are null."""
     day = [pa.field(contract.day[0], pa.date32())] if contract.day else []
     schema = pa.schema(
