@@ -68,16 +68,22 @@ class UploadStates:
     def open(self, now: float) -> None:
         """Create the folder, and delete what is older than a week (``now`` as of ``time.time``).
 
-        Raises ``UsageError`` if nothing can be stored there.
+        Raises ``UsageError`` if nothing can be stored there. What cannot be stored later, on a disk that is
+        full by then, costs bytes that are sent again, and no upload.
         """
         try:
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            for path in self._folder.iterdir():
-                with contextlib.suppress(FileNotFoundError):  # another run has replaced it
-                    if path.stat().st_mtime < now - KEEP_SECONDS:
-                        path.unlink()
+            tempfile.TemporaryFile(dir=self._folder).close()
+            paths = list(self._folder.iterdir())
         except OSError as error:
-            raise self._unusable(error) from error
+            raise UsageError(
+                f"The state of the upload cannot be stored in {self._folder}: {error.strerror}.",
+                "Set XDG_STATE_HOME to a folder in which you may write.",
+            ) from error
+        for path in paths:
+            with contextlib.suppress(OSError):  # another run has replaced it
+                if path.stat().st_mtime < now - KEEP_SECONDS:
+                    path.unlink()
 
     def load(self, file: PlannedFile) -> UploadState | None:
         """The state of an earlier upload of this file to this key; ``None`` if there is no usable one."""
@@ -101,21 +107,19 @@ class UploadStates:
             return None
 
     def save(self, file: PlannedFile, state: UploadState) -> None:
-        """Replace the saved state. Raises ``UsageError`` if it cannot be stored."""
+        """Replace the saved state."""
         self._write(self._path(file), asdict(state) | {"finished": int(state.finished)})
 
     def finish(self, file: PlannedFile) -> None:
-        """Note that the run which uploaded the file has ended well. Raises ``UsageError`` if that fails."""
+        """Note that the run which uploaded the file has ended well."""
         state = self.load(file)
         if state is not None and state.version_id is not None:
             self.save(file, replace(state, finished=True))
 
     def forget(self, file: PlannedFile) -> None:
-        """Delete the state of a file, if there is one. Raises ``UsageError`` if that fails."""
-        try:
-            self._path(file).unlink(missing_ok=True)
-        except OSError as error:
-            raise self._unusable(error) from error
+        """Delete the state of a file, if there is one."""
+        with contextlib.suppress(OSError):
+            self._path(file).unlink()
 
     def may_look(self, bucket: str) -> bool:
         """Whether to ask which objects a bucket holds: not if that was denied in the last week.
@@ -125,24 +129,16 @@ class UploadStates:
         return not self._denial(bucket).exists()
 
     def note_denial(self, bucket: str) -> None:
-        """Note that it was denied. Raises ``UsageError`` if that cannot be stored."""
+        """Note that it was denied."""
         self._write(self._denial(bucket), {"bucket": bucket})
 
     def _write(self, path: Path, document: dict[str, Any]) -> None:
-        try:
+        with contextlib.suppress(OSError):
             with tempfile.NamedTemporaryFile(
                 "w", dir=self._folder, delete=False
             ) as written:  # created with mode 0600
                 json.dump(document, written)
             Path(written.name).replace(path)
-        except OSError as error:
-            raise self._unusable(error) from error
-
-    def _unusable(self, error: OSError) -> UsageError:
-        return UsageError(
-            f"The state of the upload cannot be stored in {self._folder}: {error.strerror}.",
-            "Set XDG_STATE_HOME to a folder in which you may write.",
-        )
 
     def _path(self, file: PlannedFile) -> Path:
         return self._named(f"{file.bucket}\n{file.key}\n".encode() + os.fsencode(file.path.absolute()))

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import errno
 import json
 import os
 import random
 import shutil
+import tempfile
 import threading
 from base64 import b64encode
 from collections import Counter
@@ -770,6 +772,26 @@ def test_another_run_may_remove_what_is_remembered_meanwhile(desk: Desk) -> None
     desk.states.mkdir(parents=True)
     (desk.states / "gone.json").symlink_to("nowhere")
     assert only(desk.upload(desk.file(10))).outcome is Outcome.UPLOADED
+
+
+@pytest.mark.parametrize("size_bytes", [10, PART + 1])
+def test_what_cannot_be_remembered_any_more_costs_no_upload(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, size_bytes: int
+) -> None:
+    """The disk is full, once the run has begun."""
+    path = desk.file(size_bytes)
+
+    def fill(operation: str, _: dict[str, Any]) -> None:
+        if operation in {"PutObject", "CreateMultipartUpload"}:
+            monkeypatch.setattr(tempfile, "NamedTemporaryFile", full)
+
+    def full(*_: Any, **__: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with asked(desk.s3, fill):
+        uploaded = desk.upload(path)
+    assert (only(uploaded).outcome, exit_code(uploaded)) == (Outcome.UPLOADED, 0)
+    assert desk.versions() == [path.read_bytes()]
 
 
 def test_a_place_where_nothing_can_be_kept_is_refused(desk: Desk) -> None:
