@@ -371,7 +371,7 @@ class _Uploader:
         try:
             return self._s3.head_object(Bucket=file.bucket, Key=file.key, ChecksumMode="ENABLED")
         except ClientError as error:
-            self._denied = _code(error) == "403"
+            self._denied |= _code(error) == "403"
             return None
 
     def _compared(
