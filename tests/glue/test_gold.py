@@ -426,10 +426,10 @@ def test_an_input_of_before_its_contract_changed_is_read_as_if_made_by_it(silver
         "viewing_events",
         ("  - name: watched_seconds\n", "  - name: seconds\n    aliases: [watched_seconds]\n"),
         ("column: watched_seconds", "column: seconds"),
-        ("checks:", "  - {name: mood, type: string, meaning: New.}\nchecks:"),
+        ("checks:", "  - {name: mood, type: string, meaning: New., aliases: [manifest_id]}\nchecks:"),
     )
     rules = CONTRACTS["daily_engagement"]
-    sql = str(rules.sql).replace("watched_seconds)", "seconds) + count(mood)")
+    sql = str(rules.sql).replace("watched_seconds)", "seconds) + count(mood) + 0 * count(manifest_id)")
     assert sql != rules.sql
     newer = replace(rules, sql=sql, sha256="1" * 64)
     document = processed_to_analytics(

@@ -52,8 +52,8 @@ def losses(old: Contract, new: Contract) -> list[str]:
     after = {column.name: column for column in new.columns}
     came_from = sources(before, after, {column.name: column.aliases for column in new.columns})
     found = [
-        f"The column {name} is gone: the values of the rows there would be lost to every new row of their "
-        "key. Keep it, not required; or, if it has another name now, list the old one in its aliases."
+        f"The column {name} is gone, and with it the values of the rows that are there. Keep it (it need not "
+        "be required), or list its name in the aliases of the column that has its values now."
         for name in before.keys() - set(came_from.values())
     ]
     for name, source in came_from.items():

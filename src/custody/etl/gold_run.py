@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from pyspark.sql import functions as F  # noqa: N812
 
 from custody.errors import CannotCheckError, EvidenceError, UsageError
-from custody.etl.contract import Contract
+from custody.etl.contract import ADDED, Contract
 from custody.etl.delta import DeltaTable, conformed, describe_commits
 from custody.etl.gold import gold_rows, one_sentence
 from custody.etl.lineage import Published, Run, complete, publish, published, read_lineage
@@ -203,7 +203,15 @@ def _rows(source: _Source, work: _Work, contract: Contract | None) -> DataFrame:
     """The rows of an input that the work is of, with the columns of its contract."""
     frame = source.table.frame(source.version)
     if contract is not None:
-        wanted = {column.name: column.kind.sql for column in contract.columns}
+        kept = {*ADDED, *(contract.day or ())[:1]}
+        wanted = {
+            **{
+                field.name: field.dataType.simpleString()
+                for field in frame.schema.fields
+                if field.name in kept
+            },
+            **{column.name: column.kind.sql for column in contract.columns},
+        }
         frame = conformed(frame, wanted, contract.aliases)
     if source.by is None or work.days is None:
         return frame
