@@ -1,18 +1,20 @@
-"""A deployment's life: applied, planned again, its signing key rotated and revoked, destroyed."""
+"""A deployment's life: without data sets, with them, planned again, its key rotated, revoked, destroyed."""
 
 from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from custody.deployment import load_deployment
 from custody.evidence.objects import ObjectVersion
 from custody.times import format_time
-from scripts.demo.pipeline import Pipeline, apply
-from scripts.local_aws import LocalAws
+from scripts.demo.pipeline import Pipeline, deployed
 from scripts.terraform import Terraform
 from scripts.toolchain.toolchain import BUILD
 
@@ -30,15 +32,17 @@ def drop(pipeline: Pipeline, key: str) -> ObjectVersion:
     return version
 
 
-def apply_with_keys(pipeline: Pipeline, active: str, keys: dict[str, Any]) -> None:
+def apply_with_keys(pipeline: Pipeline, active: str, keys: dict[str, Any]) -> Terraform:
     terraform = Terraform(
         "local",
         work_dir=pipeline.terraform.work_dir,
         environ=pipeline.aws.environ(),
         variables={"signing_keys": keys, "signing_key": active},
+        say=lambda _: None,
     )
     terraform.plan()
     terraform.apply()
+    return terraform
 
 
 def findings(pipeline: Pipeline) -> list[dict[str, str]]:
@@ -49,41 +53,68 @@ def findings(pipeline: Pipeline) -> list[dict[str, str]]:
     return found
 
 
-def test_a_deployments_life() -> None:
+@pytest.fixture(scope="module")
+def pipeline() -> Iterator[Pipeline]:
+    """A deployment without data sets."""
     work_dir = BUILD / "test" / "lifecycle"
     shutil.rmtree(work_dir, ignore_errors=True)
-    with LocalAws(work_dir / "aws") as aws:
-        pipeline = apply(aws, work_dir)
-        again = pipeline.terraform.plan()
-        assert not again.has_changes, again.summary()
+    with deployed(work_dir, lambda _: None, variables={"datasets": []}) as running:
+        yield running
 
-        first = drop(pipeline, "incoming/signed-by-a.csv")
-        ended = format_time(datetime.now(UTC))
-        apply_with_keys(
-            pipeline, "b", {"a": {"valid_from": EPOCH, "valid_until": ended}, "b": {"valid_from": ended}}
-        )
-        second = drop(pipeline, "incoming/signed-by-b.csv")
-        assert keyid(pipeline, first) != keyid(pipeline, second)
-        assert findings(pipeline) == []
 
-        apply_with_keys(
-            pipeline,
-            "c",
-            {
-                "a": {"valid_from": EPOCH, "valid_until": ended},
-                "b": {"valid_from": ended, "revoked_at": ended},
-                "c": {"valid_from": ended},
-            },
-        )
-        drop(pipeline, "incoming/signed-by-c.csv")
-        (revoked,) = findings(pipeline)
-        assert (revoked["claim"], revoked["subject"]) == ("receipt.signature", second.uri)
-        assert "revoked" in revoked["detail"]
+def test_evidence_without_a_table(pipeline: Pipeline, tmp_path: Path) -> None:
+    """A file arrives, is recorded, and every claim about it holds."""
+    assert pipeline.datasets == []
+    assert "gate" not in pipeline.deployment.functions
+    file = tmp_path / "letter.txt"
+    file.write_text("Dear auditor")
+    place = f"s3://{pipeline.deployment.buckets['raw-data']}/incoming/letters/"
+    who = {"role": "people-producer", "session": "alice@example.com"}
+    done = pipeline.custody("upload", str(file), "--to", place, "--wait", **who)
+    assert done.returncode == 0, done.stderr
+    pipeline.deliver_trail()
+    done = pipeline.custody("verify", "--format", "json")
+    document = json.loads(done.stdout)
+    assert (done.returncode, document["findings"]) == (0, []), done.stderr
+    for claim in ("object.hash", "receipt.signature", "receipt.unique", "trail.event"):
+        assert document["claims"][claim]["passed"] >= 1, claim
+    for command in ("ledger", "doctor"):
+        done = pipeline.custody(command)
+        assert done.returncode == 0, done.stdout + done.stderr
 
-        pipeline.terraform.destroy()
-        state = json.loads(pipeline.terraform.state_path.read_bytes())
-        assert state["resources"] == []
-        assert pipeline.client("s3").list_buckets()["Buckets"] == []
+
+def test_a_deployments_life(pipeline: Pipeline) -> None:
+    """The data sets are added as the key is rotated for the first time."""
+    first = drop(pipeline, "incoming/signed-by-a.csv")
+    ended = format_time(datetime.now(UTC))
+    terraform = apply_with_keys(
+        pipeline, "b", {"a": {"valid_from": EPOCH, "valid_until": ended}, "b": {"valid_from": ended}}
+    )
+    assert "gate" in load_deployment(terraform.deployment_path).functions
+    again = terraform.plan()
+    assert not again.has_changes, again.summary()
+    second = drop(pipeline, "incoming/signed-by-b.csv")
+    assert keyid(pipeline, first) != keyid(pipeline, second)
+    assert findings(pipeline) == []
+
+    terraform = apply_with_keys(
+        pipeline,
+        "c",
+        {
+            "a": {"valid_from": EPOCH, "valid_until": ended},
+            "b": {"valid_from": ended, "revoked_at": ended},
+            "c": {"valid_from": ended},
+        },
+    )
+    drop(pipeline, "incoming/signed-by-c.csv")
+    (revoked,) = findings(pipeline)
+    assert (revoked["claim"], revoked["subject"]) == ("receipt.signature", second.uri)
+    assert "revoked" in revoked["detail"]
+
+    terraform.destroy()
+    state = json.loads(terraform.state_path.read_bytes())
+    assert state["resources"] == []
+    assert pipeline.client("s3").list_buckets()["Buckets"] == []
 
 
 def keyid(pipeline: Pipeline, version: ObjectVersion) -> str:

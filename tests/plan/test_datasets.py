@@ -14,7 +14,7 @@ from scripts.datasets import load_dataset
 from scripts.scan.known import Tree, known_plans
 from scripts.state.policies import Resource, policies, resources, roles, statements
 from scripts.terraform import SOURCE, Terraform
-from scripts.toolchain.toolchain import REPO, ToolError
+from scripts.toolchain.toolchain import LOCK_FILE, REPO, ToolError
 from tests.glue.test_contract import SMALL
 
 pytestmark = pytest.mark.xdist_group("plan")
@@ -39,27 +39,19 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def plans(tmp_path_factory: pytest.TempPathFactory, folder: Path) -> dict[str, Plan]:
-    """``local`` with each of them; with every policy known where there is none, which takes longer."""
+    """``local`` with none, with another domain's, and with two of files: an example and one of one's own."""
     work = tmp_path_factory.mktemp("plans")
-    local, count = re.subn(
-        r"^datasets = .*$",
-        "datasets = []",
-        (SOURCE / "env" / "local.tfvars").read_text(),
-        flags=re.MULTILINE,
-    )
-    assert count == 1
-    (work / "none.tfvars").write_text(local)
-    named = {
-        "minimal": "examples/minimal",
-        "sensors": "examples/sensors",
-        "elsewhere": str(folder),
-    }
-    planned = known_plans([Tree("none", SOURCE, work / "none.tfvars")], work / "none", say=lambda _: None)
-    for name, path in named.items():
-        variables = {"datasets": [path]}
-        terraform = Terraform("local", work_dir=work / name, variables=variables, say=lambda _: None)
-        planned[name] = terraform.plan().document
-    return planned
+    local = (SOURCE / "env" / "local.tfvars").read_text()
+    trees = []
+    for name, datasets in (("none", "[]"), ("sensors", '["examples/sensors"]')):
+        text, count = re.subn(r"^datasets = .*$", f"datasets = {datasets}", local, flags=re.MULTILINE)
+        assert count == 1
+        (work / f"{name}.tfvars").write_text(text)
+        trees.append(Tree(name, SOURCE, work / f"{name}.tfvars"))
+    planned = known_plans(trees, work / "known", say=lambda _: None)
+    variables = {"datasets": ["examples/minimal", str(folder)]}
+    terraform = Terraform("local", work_dir=work / "files", variables=variables, say=lambda _: None)
+    return {**planned, "files": terraform.plan().document}
 
 
 def of_type(plan: Plan, kind: str) -> list[Resource]:
@@ -95,16 +87,18 @@ def test_no_policy_has_a_statement_about_nothing(plans: dict[str, Plan]) -> None
                 assert statement.get("Resource") or statement.get("NotResource"), (role, statement)
 
 
-def test_one_table_of_files_has_a_job_and_no_stream(plans: dict[str, Plan]) -> None:
-    plan = plans["minimal"]
-    assert tables(plan) == {"machines", "machines_rejected"}
-    assert [job.values["name"] for job in of_type(plan, "aws_glue_job")] == [
-        "custody-local-raw-to-processed-machines"
-    ]
+def test_a_table_of_files_has_a_job_and_no_stream(plans: dict[str, Plan]) -> None:
+    plan = plans["files"]
+    assert tables(plan) == {"machines", "machines_rejected", "things", "things_rejected"}
+    assert {job.values["name"] for job in of_type(plan, "aws_glue_job")} == {
+        "custody-local-raw-to-processed-machines",
+        "custody-local-raw-to-processed-things",
+    }
     assert of_type(plan, "aws_kinesis_firehose_delivery_stream") == []
     assert "custody-local-ingest" not in roles(plan)
     assert plan["output_changes"]["sources"]["after"] == {
-        "machines": {"format": "csv", "prefix": "incoming/machines/"}
+        "machines": {"format": "csv", "prefix": "incoming/machines/"},
+        "things": {"format": "csv", "prefix": "incoming/things/"},
     }
 
 
@@ -128,7 +122,11 @@ def test_another_domain_has_all_of_it(plans: dict[str, Plan]) -> None:
 
 
 def test_a_ruleset_says_the_contract_in_dqdl(plans: dict[str, Plan]) -> None:
-    [ruleset] = of_type(plans["elsewhere"], "aws_glue_data_quality_ruleset")
+    [ruleset] = [
+        found
+        for found in of_type(plans["files"], "aws_glue_data_quality_ruleset")
+        if found.values["name"].endswith("things")
+    ]
     assert ruleset.values["ruleset"] == (
         "Rules = [\n"
         '    IsPrimaryKey "id",\n'
@@ -155,7 +153,7 @@ columns: [{name: id, type: string, required: true, meaning: Its name.}]
 """
 
 
-def refused(datasets: dict[Path, dict[str, str]], work_dir: Path) -> str:
+def refused(datasets: dict[Path, dict[str, str]], work_dir: Path, source: Path = SOURCE) -> str:
     """What a plan says of folders with these files."""
     for folder, files in datasets.items():
         folder.mkdir(exist_ok=True)
@@ -163,7 +161,7 @@ def refused(datasets: dict[Path, dict[str, str]], work_dir: Path) -> str:
             (folder / name).parent.mkdir(exist_ok=True)
             (folder / name).write_text(text)
     variables = {"datasets": [str(folder) for folder in datasets]}
-    terraform = Terraform("local", work_dir=work_dir, variables=variables, say=lambda _: None)
+    terraform = Terraform("local", source=source, work_dir=work_dir, variables=variables, say=lambda _: None)
     with pytest.raises(ToolError) as caught:
         terraform.plan()
     return " ".join(str(caught.value).split())
@@ -189,9 +187,14 @@ def test_a_plan_tells_what_is_named_twice(tmp_path: Path) -> None:
 
 
 def test_a_plan_tells_what_is_wrong_in_which_file(tmp_path: Path) -> None:
-    own = tmp_path / "own"
+    """Found after Terraform's own plan, of whatever takes data sets."""
+    own, source = tmp_path / "own", tmp_path / "tree" / "terraform"
+    (source / "env").mkdir(parents=True)
+    (source / "env" / "local.tfvars").touch()
+    (source / "main.tf").write_text('variable "datasets" {}\n')
+    (source / LOCK_FILE.name).touch()
     files = {"silver/things.yaml": SMALL, "gold/sizes.yaml": GOLD, "gold/sizes.sql": "SELECT id FROM other"}
-    said = refused({own: files}, tmp_path / "work")
+    said = refused({own: files}, tmp_path / "work", source)
     assert said == f"{own}/gold/sizes.sql: reads other, which the contract does not name in inputs."
     assert not (tmp_path / "work" / "plan").exists(), "there is nothing to apply"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -20,15 +19,10 @@ def _resources(module: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield from _resources(child)
 
 
-WATERMARK = timedelta(minutes=60)
-"""What is planned here, whatever the environment has."""
-
-
 @pytest.fixture(scope="session")
 def planned() -> list[dict[str, Any]]:
     """Every resource of the plan for local."""
-    plan = local_plan({"watermark_minutes": WATERMARK // timedelta(minutes=1)})
-    return list(_resources(plan["planned_values"]["root_module"]))
+    return list(_resources(local_plan()["planned_values"]["root_module"]))
 
 
 @pytest.fixture(scope="session")

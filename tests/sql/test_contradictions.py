@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from custody.evidence.receipt import Receipt
-from tests.sql.conftest import DATABASE, WATERMARK
+from tests.sql.conftest import DATABASE
 from tests.sql.evidence import (
     ACCOUNT,
     NOON,
@@ -32,6 +32,7 @@ from tests.sql.evidence import (
     with_event,
 )
 from tests.sql.warehouse import PlannedTable, Warehouse
+from tests.support.plans import WATERMARK
 
 KEY = "incoming/customers.csv"
 SIDES = "SELECT status, contradicts, match_basis FROM ledger_evidence"

@@ -7,7 +7,6 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from custody.evidence.objects import ObjectVersion
-from tests.sql.conftest import WATERMARK
 from tests.sql.evidence import (
     ACCOUNT,
     ANALYTICS,
@@ -33,6 +32,7 @@ from tests.sql.evidence import (
 )
 from tests.sql.test_flattened import KEYS
 from tests.sql.warehouse import Warehouse
+from tests.support.plans import WATERMARK
 
 ALL = "SELECT * FROM provenance_ledger ORDER BY event_time, bucket_name, object_key, version_id"
 KEY = "incoming/customers.csv"
