@@ -24,7 +24,19 @@ TARGETS = {
         "scan",
         "verify",
     ),
-    *("access", "review", "report", "doctor", "bench", "docs", "local-up", "env", "local-down", "clean"),
+    *(
+        "access",
+        "review",
+        "report",
+        "doctor",
+        "bench",
+        "docs",
+        "local-up",
+        "env",
+        "local-down",
+        "clean",
+        "new-table",
+    ),
 }
 
 
