@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import combinations
+from itertools import combinations, product
 from typing import Any
 
 import pyarrow as pa
@@ -38,8 +38,17 @@ _MARKS = (
 )
 """Decimal and thousands marks, the usual ones first."""
 _WORDS = (("yes", "no"), ("y", "n"), ("ja", "nein"), ("oui", "non"), ("si", "no"), ("on", "off"))
-_DATES = ("%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%Y/%m/%d", "%d-%m-%Y")
-_CLOCKS = ("%H:%M:%S", "%H:%M")
+_DATES = (
+    *("%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%Y/%m/%d", "%d-%m-%Y", "%d %b %Y", "%d-%b-%Y", "%b %d, %Y"),
+    *("%-d.%-m.%Y", "%-d/%-m/%Y", "%-m/%-d/%Y", "%-d %b %Y", "%-d %B %Y", "%b %-d, %Y", "%B %-d, %Y"),
+)
+_CLOCKS = (
+    *("%H:%M:%S", "%H:%M", "%H:%M:%S.%f", "%H:%M:%S%z", "%H:%M:%S %z", "%H:%M:%S.%f%z"),
+    *("%-H:%M", "%-I:%M %p", "%-I:%M:%S %p"),
+)
+_DATE_LIKE = re.compile(r"(?=.*[0-9].*[0-9])[0-9A-Za-z].{5,39}")
+_FIRST_TEXTS = 20
+"""A candidate is tried with so many texts before it is tried with all."""
 _MONEY_PLACES = 6
 """A number with more decimal places has been measured, not counted."""
 _MAX_KEY, _KEY_COLUMNS = 3, 10
@@ -64,7 +73,7 @@ class Guess:
     fields: Fields
     values: pa.Array
     others: Sequence[Fields] = ()
-    """By these all its values could be read too."""
+    """By these all its values could be read too, as others."""
 
     @property
     def required(self) -> bool:
@@ -95,14 +104,19 @@ def guess(name: str, texts: pa.StringArray, source: Fields, hint: pa.DataType | 
     """What a column is. ``hint``: its type where the format has one."""
     distinct = pc.unique(texts.drop_null())
     fitting = (
-        fields
-        for fields in _candidates(distinct.to_pylist(), source, hint)
-        if (values := _read(fields, distinct, source)) is not None and values.null_count == 0
+        (fields, values)
+        for fields in (_candidates(distinct.to_pylist(), source, hint) if len(distinct) else [])
+        if _fits(fields, distinct[:_FIRST_TEXTS], source) is not None
+        and (values := _fits(fields, distinct, source)) is not None
     )
-    fields = next(fitting, STRING) if len(distinct) else STRING
-    others = [other for other in fitting if "formats" in other] if "formats" in fields else []
-    values = _read(fields, texts, source)
-    return Guess(name, fields, pa.nulls(len(texts)) if values is None else values, others)
+    fields, found = next(fitting, (STRING, None))
+    others, meanings = [], [found]
+    for other, values in fitting if "formats" in fields else ():
+        if "formats" in other and values not in meanings:
+            others.append(other)
+            meanings.append(values)
+    read = _read(fields, texts, source)
+    return Guess(name, fields, pa.nulls(len(texts)) if read is None else read, others)
 
 
 def guess_key(guesses: Sequence[Guess]) -> tuple[list[str], bool]:
@@ -119,6 +133,12 @@ def guess_key(guesses: Sequence[Guess]) -> tuple[list[str], bool]:
             if table.group_by([*names]).aggregate([]).num_rows == table.num_rows:
                 return [*names], True
     return [item.name for item in usual or required], False
+
+
+def _fits(fields: Fields, texts: pa.StringArray, source: Fields) -> pa.Array | None:
+    """The values of texts by a candidate, if all of them have one."""
+    values = _read(fields, texts, source)
+    return values if values is not None and values.null_count == 0 else None
 
 
 def _read(fields: Fields, texts: pa.StringArray, source: Fields) -> pa.Array | None:
@@ -178,13 +198,13 @@ def _candidates(texts: Sequence[str], source: Fields, hint: pa.DataType | None) 
     decimal, thousands = marks.get("decimal_mark", "."), marks.get("thousands_mark", "")
     if all(_is_number(text, decimal, thousands) for text in texts):
         yield from _numbers([_plain(text, decimal, thousands) for text in texts])
-    yield {"type": "date"}
-    yield from ({"type": "date", "formats": [day]} for day in _DATES)
-    yield {"type": "timestamp"}
-    for day in ("%Y-%m-%d", *_DATES):
-        for between in ("T", " "):
-            for clock in _CLOCKS:
-                yield {"type": "timestamp", "formats": [f"{day}{between}{clock}"], "timezone": "UTC"}
+    if all(map(_DATE_LIKE.fullmatch, texts)):
+        yield {"type": "date"}
+        yield from ({"type": "date", "formats": [day]} for day in _DATES)
+        yield {"type": "timestamp"}
+        for day, between, clock in product(("%Y-%m-%d", *_DATES), (" ", "T", ", "), _CLOCKS):
+            zone = {} if clock.endswith("%z") else {"timezone": "UTC"}
+            yield {"type": "timestamp", "formats": [f"{day}{between}{clock}"], **zone}
     if all(text[:1] in ("{", "[") for text in texts) and (kind := _of_json(texts)):
         yield {"type": kind}
     yield STRING

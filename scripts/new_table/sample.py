@@ -30,8 +30,8 @@ _PARQUET = b"PAR1"
 _DELIMITERS = ",;\t|"
 _DIALECT_RECORDS = 1_000
 """How many records a delimiter is judged by."""
-_VALUE = re.compile(r"[-+]?[0-9][0-9.,:/'\u2019 TZ+-]*|true|false|yes|no", re.IGNORECASE)
-"""What is no name of a column: a number, a date, a time, a truth value."""
+_VALUE = re.compile(r"[-+]?[0-9][0-9.,:/'\u2019 TZ+-]*")
+"""What is no name of a column: a number, a date, a time."""
 
 
 @dataclass(frozen=True, slots=True)

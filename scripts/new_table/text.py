@@ -60,11 +60,10 @@ def _column(item: Guess, delivered: str) -> Iterator[str]:
     yield f"  - name: {_scalar(item.name)}"
     if named := aliases(item.name, delivered):
         yield f"    aliases: {_scalar(named)}"
-    kind, *more = item.fields.items()
     unknown = "  # no row has a value" if item.values.null_count == len(item.values) else ""
-    yield f"    type: {_scalar(kind[1])}{unknown}"
-    for number, (name, value) in enumerate(more):
-        yield f"    {name}: {_scalar(value)}{_others(item) if number == 0 else ''}"
+    for name, value in item.fields.items():
+        note = {"type": unknown, "formats": _others(item), "timezone": "  # a guess: the times do not say"}
+        yield f"    {name}: {_scalar(value)}{note.get(name, '  # as seen')}"
     if item.required:
         yield "    required: true  # a guess: every row has it"
     if item.pii:

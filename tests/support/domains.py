@@ -18,6 +18,8 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import yaml
 
 from scripts.new_table.__main__ import new_table
@@ -54,10 +56,10 @@ class Domain:
     counts: Mapping[str, int]
 
 
-def domain(number: int, parent: Path) -> Domain:
+def domain(number: int, parent: Path, seed: int = 0) -> Domain:
     """One of the domains."""
     tables, gold, write, suffix = SHAPES[number]
-    rng, folder = random.Random(number), parent / f"domain {number}"
+    rng, folder = random.Random(f"{number} {seed}"), parent / f"domain {number}"
     folder.mkdir()
     columns = rng.sample(WORDS, 5)
     made = {table: _rows(rng, columns) for table in tables}
@@ -109,10 +111,16 @@ def _as_lines(rows: Rows) -> bytes:
     return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
 
 
+def _as_parquet(rows: Rows) -> bytes:
+    out = io.BytesIO()
+    pq.write_table(pa.Table.from_pylist(rows), out)
+    return out.getvalue()
+
+
 SHAPES: tuple[tuple[tuple[str, ...], str, Callable[[Rows], bytes], str], ...] = (
     (("order",), "group", _as_csv, ".csv.gz"),
     (("a", "a_b"), "a_b_", _as_lines, ".jsonl"),
-    (("select" + "_x" * 28 + "t",), "z" * 63, _as_lines, ".jsonl"),
+    (("select" + "_x" * 28 + "t",), "z" * 63, _as_parquet, ".parquet"),
 )
 """The silver tables, the gold table, the format of the samples."""
 
