@@ -17,6 +17,7 @@ locals {
       local.has_streams ? { stream = module.stream_key[0].arn } : {},
     )
     management_trail_arn = local.management_trail_arn
+    noncurrent_days      = var.retention.noncurrent_days
     queues = {
       recorder       = module.recorder.queue_url
       "recorder-dlq" = module.recorder.dead_letter_queue_url
@@ -82,6 +83,11 @@ output "keys" {
 output "management_trail_arn" {
   description = "ARN of the trail that logs the account's management write events: trail_arn, unless another trail does."
   value       = local.deployment.management_trail_arn
+}
+
+output "noncurrent_days" {
+  description = "Days after which noncurrent versions of data are deleted."
+  value       = local.deployment.noncurrent_days
 }
 
 output "queues" {

@@ -5,15 +5,24 @@ locals {
   # What the data key encrypts: the data, the results of queries about it, and the code that processes it.
   data_buckets = setunion(local.lake, ["artifacts", "athena-results"])
 
+  # Who operates the data decides what is erased of it, before it is. If there is nobody, nobody can: the recorder's own policies
+  # do not allow it to write here.
+  eraser_sole_writers = {
+    "erasures/" = {
+      principals = length(var.operators.data) > 0 ? var.operators.data : [local.role_arns["recorder"]]
+      writes     = "once"
+    }
+  }
+
   lake_sole_writers = {
     analytics = {}
-    processed = !local.has_tables ? {} : {
+    processed = merge(local.eraser_sole_writers, !local.has_tables ? {} : {
       # The gate decides what a job may read.
       "manifests/" = { principals = [local.role_arns["gate"]], writes = "once" }
       # Data engineers decide about withheld objects. If there is no such persona, nobody can: the gate's own policies do not
       # allow it to write here.
       "decisions/" = { principals = [lookup(local.persona_arns, "data-engineer", local.role_arns["gate"])], writes = "once" }
-    }
+    })
     # Only Firehose writes here, so that no other object can pass for a stream delivery.
     raw-data = {
       for prefix in local.stream_prefixes : prefix => { principals = [local.role_arns["ingest"]], writes = "freely" } if local.has_streams

@@ -234,7 +234,7 @@ variable "operators" {
     deploy = set(string)
   })
   nullable    = false
-  description = "ARNs of roles and users, besides the kit's own, that may access objects. deploy: those that plan and apply this, and so write code and the key registry. data: those that read and write all objects, data and logs, and receive messages from the queues; leave it empty if the data is valuable. Give a role of Identity Center as a pattern, …:role/aws-reserved/sso.amazonaws.com/*AWSReservedSSO_<set>_*."
+  description = "ARNs of roles and users, besides the kit's own, that may access objects. deploy: those that plan and apply this, and so write code and the key registry. data: those that read, write and erase all objects, data and logs, and receive messages from the queues; leave it empty if the data is valuable. Give a role of Identity Center as a pattern, …:role/aws-reserved/sso.amazonaws.com/*AWSReservedSSO_<set>_*."
 
   validation {
     condition     = length(var.operators.deploy) > 0

@@ -2,7 +2,8 @@
 -- marker_set: the object appears deleted, every version still exists, and version_id is the marker's.
 -- version_destroyed: that version is permanently deleted. marker_removed: that marker is deleted, and the object is
 -- back as before it. batch: DeleteObjects, for which the trail logs neither keys nor versions. NULL: the attempt
--- failed, see error_code. Deletions by lifecycle rules are not in the trail.
+-- failed, see error_code. Deletions by lifecycle rules are not in the trail. Whether a deletion was decided beforehand
+-- says custody verify.
 SELECT
     event_time,
     deletion,

@@ -43,6 +43,8 @@ class Deployment:
     """Bucket name → key prefixes whose objects are recorded (``""``: the whole bucket)."""
     unfinished_apply: str | None = None
     """When the last apply or destroy started, if it has not succeeded (RFC 3339)."""
+    noncurrent_days: int = 0
+    """Days after which noncurrent versions of data are deleted; 0, as in older files: not known."""
     management_trail_arn: str = ""
     """The trail that logs the account's management write events; empty, as in older files: ``trail_arn``."""
     tables: dict[str, list[str]] = field(default_factory=dict)
@@ -89,7 +91,7 @@ def parse_deployment(data: bytes, source: str) -> Deployment:
     if missing:
         raise UsageError(f"The deployment file {source} lacks {', '.join(missing)}.", _AGAIN)
     for name, kind in kinds.items():
-        is_one, words = _ARN if name.endswith("_arn") else _KINDS[kind]
+        is_one, words = _ARN if name.endswith("_arn") else _DAYS if name.endswith("_days") else _KINDS[kind]
         if not is_one(document[name]):
             raise UsageError(f"In the deployment file {source}, {name} is not {words}.", _AGAIN)
         if kind == "dict[str, str]":
@@ -138,11 +140,16 @@ def _is_minutes(value: object) -> bool:
     return type(value) is int and 0 <= value <= _MAX_MINUTES
 
 
+def _is_days(value: object) -> bool:
+    return type(value) is int and 0 <= value <= _MAX_DAYS
+
+
 def _is_arn(value: object) -> bool:
     return _is_name(value) and str(value).startswith("arn:") and str(value).count(":") >= 5
 
 
 _MAX_MINUTES = 24 * 60
+_MAX_DAYS = 36500
 _SOURCE = {item.name for item in fields(Source)}
 _KINDS: dict[str, tuple[Callable[[object], bool], str]] = {
     "str": (_is_name, "a text"),
@@ -153,3 +160,4 @@ _KINDS: dict[str, tuple[Callable[[object], bool], str]] = {
     "dict[str, Source]": (_are_sources, "a map of prefixes that end in / and formats"),
 }
 _ARN = (_is_arn, "an ARN")
+_DAYS = (_is_days, "a whole number of days, 0 to 36500")

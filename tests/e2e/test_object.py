@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from custody.evidence.objects import ObjectVersion
 from scripts.demo.pipeline import Landed, Pipeline
@@ -165,6 +166,27 @@ def test_reads_name_who_read(pipeline: Pipeline, landed: list[Landed]) -> None:
     done = pipeline.custody("reads", "--by", "eve", "--of", version.uri, "--since", "1d", "--format", "json")
     (row,) = json.loads(done.stdout)["rows"]
     assert (row["user_name"], row["object_key"], row["error_code"]) == ("eve", version.key, None)
+
+
+def test_what_a_recorded_decision_erased_is_no_finding(pipeline: Pipeline, landed: list[Landed]) -> None:
+    s3, raw = pipeline.client("s3"), pipeline.deployment.buckets["raw-data"]
+    put = s3.put_object(Bucket=raw, Key="incoming/erased/a.csv", Body=b"a")
+    version = ObjectVersion(raw, "incoming/erased/a.csv", put["VersionId"])
+    pipeline.await_receipts([version])
+    pipeline.deliver_trail()
+    done = pipeline.custody("erase", version.uri, "--reason", "asked for", "--yes", "--format", "json")
+    assert done.returncode == 0, done.stderr
+    pipeline.deliver_trail()
+    done = pipeline.custody("verify", version.uri, "--format", "json")
+    document = json.loads(done.stdout)
+    assert (done.returncode, document["findings"], document["unchecked"]) == (0, [], [])
+    (deletion,) = document["deletions"]
+    assert (deletion["subject"], deletion["state"]) == (version.uri, "erased")
+
+    forger = pipeline.client("s3", role_arn=pipeline.roles["etl"], session="job")
+    place = {"Bucket": pipeline.deployment.buckets["processed"], "Key": "erasures/forged.json"}
+    with pytest.raises(ClientError, match="AccessDenied"):
+        forger.put_object(**place, Body=b"{}", IfNoneMatch="*")
 
 
 def test_all_of_it_verifies(pipeline: Pipeline, landed: list[Landed]) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 
 import pytest
 
+from custody.cli.places import parse_list
 from custody.deployment import load_deployment
 from custody.errors import CustodyError
 from custody.etl.contract import parse_contract
@@ -25,6 +26,7 @@ from custody.etl.manifest import Entry, parse_manifest, write_manifest
 from custody.evidence.agreement import compare_with_object, compare_with_storage
 from custody.evidence.dsse import read_payload, sign_envelope
 from custody.evidence.envelope import parse_envelope
+from custody.evidence.erasure import Erasure, is_erasable, parse_erasure
 from custody.evidence.keyring import parse_registry, read_history
 from custody.evidence.objects import ObjectVersion, S3Location, parse_receipt_key, parse_s3_uri
 from custody.evidence.receipt import PAYLOAD_TYPE, Receipt, parse_statement
@@ -159,6 +161,22 @@ def log_file(data: bytes) -> None:
     for write in contents.writes:
         use_moment(write.event_time)
         use_version(ObjectVersion(write.bucket, write.key, write.version_id or "v"))
+    for deletion in contents.deletions:
+        use_moment(deletion.event_time)
+        use_version(ObjectVersion(deletion.bucket, deletion.key or "k", deletion.version_id or "v"))
+
+
+def erasure(data: bytes) -> None:
+    found = parse_erasure(data, "erasure")
+    use_moment(found.decided_at)
+    for version in found.versions:
+        use_version(version)
+        is_erasable(version, "raw")
+
+
+def deployments(data: bytes) -> None:
+    for place in parse_list(data, "list").values():
+        place.in_s3  # noqa: B018
 
 
 def deployment(data: bytes, path: Path) -> None:
@@ -212,6 +230,9 @@ DECISION = {
     "reason": "r",
     "versions": [asdict(VERSION) | {"withheld": True}],
 }
+DELETION = trail_record(VERSION, "R", "E", eventName="DeleteObject", responseElements=None)
+DELETION["requestParameters"]["versionId"] = "v1"
+PLACE = {"name": "dev", "location": "s3://bucket/key", "profile": "p"}
 PARSERS = [
     Parser("statement", statement, STATEMENT),
     Parser("envelope", envelope, sign_envelope(STATEMENT, PAYLOAD_TYPE, SIGNER)),
@@ -225,6 +246,9 @@ PARSERS = [
     Parser("notification", notification, json.dumps({"Records": [s3_record(VERSION)]}).encode()),
     Parser("log_file", log_file, json.dumps({"Records": [trail_record(VERSION, "R", "E")]}).encode()),
     Parser("contract", contract, json.dumps(CONTRACT).encode()),
+    Parser("deletion", log_file, json.dumps({"Records": [DELETION]}).encode()),
+    Parser("erasure", erasure, Erasure("asked for", AT, (VERSION,)).to_bytes()),
+    Parser("deployments", deployments, json.dumps({"deployments": [PLACE]}).encode()),
     Parser("uri", uri, b"s3://raw/incoming/a%20b?versionId=v1", is_json=False),
     Parser("time", time, b"2026-11-20T13:00:00.123Z", is_json=False),
     Parser("decision", decision, json.dumps(DECISION).encode()),

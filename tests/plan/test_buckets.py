@@ -249,6 +249,7 @@ def test_every_bucket_refuses_whom_it_does_not_name(plan: PlanDocument, short: s
         ("artifacts", "deployments/", OPERATOR, set()),
         ("artifacts", "functions/", OPERATOR, set()),
         ("artifacts", "glue/", OPERATOR, set()),
+        ("processed", "erasures/", OPERATOR, {"s3:if-none-match"}),
         ("processed", "manifests/", role("gate"), {"s3:if-none-match"}),
         ("provenance", "keys/", OPERATOR, set()),
         ("provenance", "log/", role("sealer"), {"s3:if-match", "s3:if-none-match"}),

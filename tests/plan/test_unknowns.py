@@ -109,6 +109,7 @@ def test_all_other_outputs_are_known(plan: PlanDocument) -> None:
         "deployment_uri",
         "jobs",
         "management_trail_arn",
+        "noncurrent_days",
         "recorded_prefixes",
         "region",
         "roles",

@@ -467,6 +467,34 @@ def backfill(
 
 
 @app.command()
+def erase(
+    uris: Annotated[
+        list[str], typer.Argument(metavar="S3_URI...", help="Object versions: s3://bucket/key?versionId=ID.")
+    ],
+    *,
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why; it is evidence from then on.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask for a confirmation.")] = False,
+    timeout: Annotated[
+        float, typer.Option(metavar="SECONDS", min=0, help="How long to wait for the decision's receipt.")
+    ] = 120,
+    output: FormatOption = Format.TABLE,
+    deployment: DeploymentOption = None,
+    profile: ProfileOption = None,
+    region: RegionOption = None,
+) -> int:
+    """Delete object versions for ever, after recording the decision and its reason.
+
+    For those who operate the data. verify and show then say that the versions were erased, by whom and why,
+    and report no findings. Receipts stay, with key and SHA-256; so do rows that tables made from them.
+    """
+    from custody.cli.erase import run_erase
+
+    return run_erase(
+        Run(deployment, output, profile, region), uris, reason, confirmed=yes, timeout_seconds=timeout
+    )
+
+
+@app.command()
 def report(
     path: Annotated[
         Path, typer.Option("--output", "-o", metavar="PATH", help="File to write the page to.")

@@ -135,12 +135,13 @@ def read_list() -> dict[str, Place]:
     except FileNotFoundError:
         return {}
     try:
-        return dict(sorted(_parse_list(data, f"list of deployments {path}").items()))
+        return dict(sorted(parse_list(data, f"list of deployments {path}").items()))
     except EvidenceError as error:
         raise UsageError(error.message, "Correct it, or delete it.") from error
 
 
-def _parse_list(data: bytes, what: str) -> dict[str, Place]:
+def parse_list(data: bytes, what: str) -> dict[str, Place]:
+    """Read the file of the list, by name. Raises ``EvidenceError``, which calls the document ``what``."""
     places = {}
     for item in Fields(parse_object(data, what, MAX_LIST_BYTES), what).objects("deployments"):
         name, place = item.words("name"), Place(item.words("location"), item.optional_text("profile"))

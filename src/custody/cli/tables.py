@@ -65,6 +65,8 @@ _BLOCK_ROWS = 500
 """Tables are laid out in memory: a long ledger is printed in blocks of so many rows, with the same widths."""
 
 
+MAX_DELETIONS_SHOWN = 20
+
 _WIDE = 120
 """From this width, a row has room for the source IP address and the first characters of the digest."""
 _VERY_WIDE = 160
@@ -257,6 +259,13 @@ def print_verification(run: Run, verification: VerificationReport) -> None:
             soft_wrap=True,
         )
         run.out.print(f"  {visible(finding.detail)}", soft_wrap=True)
+    for deletion in verification.deletions[:MAX_DELETIONS_SHOWN]:
+        run.answer(f"{deletion.state}  {deletion.subject}\n  {deletion.detail}")
+    if deleted := sum(verification.deletion_counts.values()):
+        counts = ", ".join(f"{number:,} {state}" for state, number in verification.deletion_counts.items())
+        shown = min(deleted, MAX_DELETIONS_SHOWN)
+        rest = f"; {shown} are shown, --format json names more" if deleted > shown else ""
+        run.say(f"Deleted lawfully, and no findings: {counts}{rest}.")
     for words in verification.unchecked:
         run.say(f"Could not be checked: {words}", style="yellow")
     if (more := verification.unchecked_count - len(verification.unchecked)) > 0:

@@ -228,7 +228,10 @@ def tell_version(story: VersionStory, *, is_recorded: bool) -> list[Sentence]:
         sentences += _tell_receipt(story)
     sentences += [tell_witness(row) for row in story.ledger]
     if story.stored is Stored.GONE:
-        sentences.append(Sentence("today", "The version is not in the bucket any more.", Tone.BAD))
+        deletions = story.verification.deletions if story.verification else ()
+        sentences += [Sentence(deletion.state.value, deletion.detail, Tone.WAIT) for deletion in deletions]
+        if not deletions:
+            sentences.append(Sentence("today", "The version is not in the bucket any more.", Tone.BAD))
     sentences += _tell_verification(story.verification)
     return sentences
 
@@ -325,7 +328,7 @@ def _tell_verification(verification: VerificationReport | None) -> Iterator[Sent
         findings = [finding for finding in verification.findings if finding.claim is claim]
         for finding in findings:
             yield Sentence(claim.value, f"{finding.status.value}: {finding.detail}", Tone.BAD)
-        if not findings and count.passed:
+        if not findings and count.passed and not (claim is Claim.OBJECT_HASH and verification.deletions):
             yield Sentence(claim.value, _HOLDS[claim], Tone.GOOD)
         elif not findings and count.pending:
             yield Sentence(claim.value, "Too recent to decide.", Tone.WAIT)

@@ -1,4 +1,4 @@
-"""CloudTrail's log files: where they are, and the object writes in them.
+"""CloudTrail's log files: where they are, the object writes in them, and the deletions of versions.
 
 Sources: AWS CloudTrail User Guide, "CloudTrail record contents" and "Finding your CloudTrail log files". Only
 fields that all schema versions have are read, and only for successful writes to Amazon S3; other fields vary
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 WRITES = frozenset({"PutObject", "CopyObject", "CompleteMultipartUpload", "PostObject"})
+DELETIONS = frozenset({"DeleteObject", "DeleteObjects"})
 MAX_LOG_FILE_BYTES = 1024**3
 """CloudTrail's files have some megabytes; one that decompresses to more than this is not CloudTrail's."""
 MAX_UNREADABLE = 100
@@ -51,12 +52,27 @@ class TrailWrite:
     request_id: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class TrailDeletion:
+    """One successful deletion of an object version, or of a batch, in the trail.
+
+    Of a batch (``DeleteObjects``) the trail has neither keys nor versions: ``key`` is ``None``.
+    """
+
+    event_time: datetime
+    bucket: str
+    key: str | None
+    version_id: str
+
+
 @dataclass(slots=True)
 class LogContents:
     """The contents of one log file."""
 
     writes: list[TrailWrite] = field(default_factory=list)
     """In the file's order, including duplicates."""
+    deletions: list[TrailDeletion] = field(default_factory=list)
+    """Those of delete markers, and deletions that only set one, are not among them."""
     unreadable: list[str] = field(default_factory=list)
     """A sentence for each unreadable record; the last may stand for many."""
     others: Counter[str] = field(default_factory=Counter)
@@ -105,10 +121,22 @@ class _Response(msgspec.Struct):
     version_id: str | None = msgspec.field(name="x-amz-version-id", default=None)
 
 
+class _Deletion(msgspec.Struct):
+    bucket: str = msgspec.field(name="bucketName")
+    key: str | None = None
+    version_id: str | None = msgspec.field(name="versionId", default=None)
+
+
+class _Deleted(msgspec.Struct):
+    marker: str | bool | None = msgspec.field(name="x-amz-delete-marker", default=None)
+
+
 _LOG_FILE = msgspec.json.Decoder(_LogFile)
 _RECORD = msgspec.json.Decoder(_Record)
 _REQUEST = msgspec.json.Decoder(_Request)
 _RESPONSE = msgspec.json.Decoder(_Response | None)
+_DELETION = msgspec.json.Decoder(_Deletion | None)
+_DELETED = msgspec.json.Decoder(_Deleted | None)
 
 
 def parse_log_file(data: bytes) -> LogContents:
@@ -212,8 +240,12 @@ def _read(record: _Record | EvidenceError, contents: LogContents) -> None:
         contents.others[str(record.eventCategory)[:80]] += 1
     elif record.eventName is None or record.eventSource is None:
         raise EvidenceError(f"{_name(record)} does not name the service and the action.")
-    elif record.eventName in WRITES and record.errorCode is None and record.eventSource == "s3.amazonaws.com":
+    elif record.errorCode is not None or record.eventSource != "s3.amazonaws.com":
+        return
+    elif record.eventName in WRITES:
         contents.writes.append(_write(record))
+    elif record.eventName in DELETIONS and (deletion := _deletion(record)) is not None:
+        contents.deletions.append(deletion)
 
 
 def _write(record: _Record) -> TrailWrite:
@@ -238,6 +270,27 @@ def _write(record: _Record) -> TrailWrite:
         version_id=response.version_id if response else None,
         request_id=addendum.originalRequestID or record.requestID,
     )
+
+
+def _deletion(record: _Record) -> TrailDeletion | None:
+    """What a deletion destroyed; ``None`` if it set or removed a delete marker."""
+    if record.eventTime is None:
+        raise EvidenceError(f"{_name(record)} has no time.")
+    try:
+        request = _DELETION.decode(record.requestParameters)
+        answer = _DELETED.decode(record.responseElements)
+        event_time = parse_time(record.eventTime)
+    except EvidenceError as error:
+        raise EvidenceError(f"{_name(record)} cannot be read: {error.message}") from error
+    except (ValueError, RecursionError) as error:
+        raise EvidenceError(f"{_name(record)} does not say what was deleted: {error}.") from error
+    if request is None:
+        return None
+    if record.eventName == "DeleteObjects":
+        return TrailDeletion(event_time, request.bucket, None, "")
+    if request.key is None or not request.version_id or (answer and answer.marker in {True, "true"}):
+        return None
+    return TrailDeletion(event_time, request.bucket, request.key, request.version_id)
 
 
 def _name(record: _Record) -> str:

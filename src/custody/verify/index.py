@@ -22,7 +22,7 @@ from custody.evidence.objects import ObjectVersion, quote_key
 from custody.lineage.document import TableVersion
 from custody.listing import VersionEntry
 from custody.times import from_microseconds, to_microseconds
-from custody.trail.log_files import TrailWrite
+from custody.trail.log_files import TrailDeletion, TrailWrite
 
 _SCHEMA = """
 PRAGMA journal_mode = OFF;
@@ -40,6 +40,12 @@ CREATE TABLE writes (
     event_id TEXT PRIMARY KEY, name TEXT NOT NULL, uri TEXT NOT NULL, place TEXT NOT NULL,
     receipt_key TEXT, request_id TEXT, since INTEGER NOT NULL, must_match INTEGER NOT NULL
 ) WITHOUT ROWID;
+CREATE TABLE gone (
+    receipt_key TEXT PRIMARY KEY, bucket TEXT NOT NULL, key TEXT NOT NULL, version_id TEXT NOT NULL,
+    place TEXT NOT NULL, earliest INTEGER NOT NULL, latest INTEGER NOT NULL, problem TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE others (place TEXT, earliest INTEGER, latest INTEGER);
+CREATE TABLE deletions (bucket TEXT, receipt_key TEXT, since INTEGER NOT NULL);
 CREATE TABLE documents (
     bucket TEXT, key TEXT, version_id TEXT, table_uri TEXT NOT NULL, delta_version INTEGER NOT NULL,
     since INTEGER NOT NULL, rows INTEGER NOT NULL, PRIMARY KEY (bucket, key, version_id)
@@ -58,6 +64,10 @@ _WRITES_BY_VERSION = (
     "CREATE INDEX IF NOT EXISTS writes_by_version ON writes (receipt_key) WHERE receipt_key IS NOT NULL"
 )
 _DOCUMENTS_BY_TABLE = "CREATE INDEX IF NOT EXISTS documents_by_table ON documents (table_uri, delta_version)"
+_OBJECTS_BY_PLACE = "CREATE INDEX IF NOT EXISTS objects_by_place ON objects (place)"
+_OTHERS_BY_PLACE = "CREATE INDEX IF NOT EXISTS others_by_place ON others (place)"
+_GONE_BY_PLACE = "CREATE INDEX IF NOT EXISTS gone_by_place ON gone (place)"
+_DELETIONS_BY_VERSION = "CREATE INDEX IF NOT EXISTS deletions_by_version ON deletions (receipt_key)"
 _WRITES_BY_REQUEST = (
     "CREATE INDEX IF NOT EXISTS writes_by_request ON writes (request_id) WHERE request_id IS NOT NULL"
 )
@@ -88,6 +98,21 @@ class KnownReceipt:
     sha256: str
     recorded_at: datetime
     stored_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class GoneVersion:
+    """An object version that has a receipt and does not exist."""
+
+    version: ObjectVersion
+    problem: str
+    """What Amazon S3 says, in a sentence."""
+    superseded_at: datetime | None
+    """By when another version or a delete marker was put over it; ``None`` if none is known."""
+    destroyed_at: datetime | None
+    """When it was deleted by its version id, according to the trail."""
+    batch_at: datetime | None
+    """When a batch in its bucket was last deleted, after it was created; the trail does not name the keys."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +201,66 @@ class Index:
                 to_microseconds(latest),
             ),
         )
+
+    def add_other(self, bucket: str, key: str, earliest: datetime, latest: datetime) -> None:
+        """Add what is over older versions of a key and is not itself checked, such as a delete marker."""
+        self._database.execute(
+            "INSERT INTO others VALUES (?, ?, ?)",
+            (_place(bucket, key), to_microseconds(earliest), to_microseconds(latest)),
+        )
+
+    def add_gone(self, version: ObjectVersion, earliest: datetime, latest: datetime, problem: str) -> None:
+        """Add a version that does not exist, with the time of its creation according to its receipt."""
+        self._database.execute(
+            "INSERT OR IGNORE INTO gone VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                version.receipt_key,
+                version.bucket,
+                version.key,
+                version.version_id,
+                _place(version.bucket, version.key),
+                to_microseconds(earliest),
+                to_microseconds(latest),
+                problem,
+            ),
+        )
+
+    def add_deletion(self, deletion: TrailDeletion) -> None:
+        """Add one deletion of a version, or of a batch, in the trail."""
+        receipt_key = None
+        if deletion.key is not None:
+            receipt_key = ObjectVersion(deletion.bucket, deletion.key, deletion.version_id).receipt_key
+        self._database.execute(
+            "INSERT INTO deletions VALUES (?, ?, ?)",
+            (deletion.bucket, receipt_key, to_microseconds(deletion.event_time)),
+        )
+
+    def gone_versions(self) -> Iterator[GoneVersion]:
+        """Every version that does not exist; what came after it is taken from listings and receipts."""
+        if self._database.execute("SELECT 1 FROM gone").fetchone() is None:
+            return
+        for index in (_OBJECTS_BY_PLACE, _OTHERS_BY_PLACE, _GONE_BY_PLACE, _DELETIONS_BY_VERSION):
+            self._database.execute(index)
+        for bucket, key, version_id, problem, superseded, destroyed, batch in self._database.execute(
+            "SELECT bucket, key, version_id, problem,"
+            " (SELECT min(latest) FROM"
+            "  (SELECT latest FROM objects o WHERE o.place = g.place AND o.earliest > g.latest"
+            "    AND NOT EXISTS (SELECT 1 FROM gone x WHERE x.receipt_key = o.receipt_key)"
+            "   UNION ALL SELECT latest FROM others o WHERE o.place = g.place AND o.earliest > g.latest"
+            "   UNION ALL SELECT latest FROM gone o WHERE o.place = g.place AND o.earliest > g.latest)),"
+            " (SELECT max(since) FROM deletions d WHERE d.receipt_key = g.receipt_key),"
+            " (SELECT max(since) FROM deletions d"
+            "  WHERE d.bucket = g.bucket AND d.receipt_key IS NULL AND d.since >= g.earliest)"
+            " FROM gone g ORDER BY receipt_key"
+        ):
+            yield GoneVersion(
+                ObjectVersion(bucket, key, version_id),
+                problem,
+                *(
+                    None if moment is None else from_microseconds(moment)
+                    for moment in (superseded, destroyed, batch)
+                ),
+            )
 
     def add_receipt(self, entry: VersionEntry) -> None:
         """Add one version of a receipt, or a delete marker over it; newest first, as listed."""

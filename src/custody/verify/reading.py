@@ -22,7 +22,14 @@ from custody.evidence.keyring import read_history
 from custody.evidence.objects import ObjectVersion, S3Location
 from custody.evidence.registry import MAX_REGISTRY_BYTES, REGISTRY_KEY, CurrentKeyRing, KeyRing
 from custody.listing import list_versions
-from custody.trail.log_files import MAX_LOG_FILE_BYTES, LogContents, LogFile, TrailWrite, parse_log_file
+from custody.trail.log_files import (
+    MAX_LOG_FILE_BYTES,
+    LogContents,
+    LogFile,
+    TrailDeletion,
+    TrailWrite,
+    parse_log_file,
+)
 from custody.verify.index import StoredReceipt
 from custody.verify.receipt import CheckedReceipt, ReceiptChecker, describe_receipt_key
 
@@ -151,7 +158,7 @@ class CheckReceipts:
 
 @dataclass(frozen=True, slots=True)
 class ReadLogFiles:
-    """Reads the trail's files, and returns the writes of objects in scope."""
+    """Reads the trail's files, and returns the writes and deletions of objects in scope."""
 
     bucket: str
     lake: frozenset[str]
@@ -169,6 +176,9 @@ class ReadLogFiles:
                     replace(write, event_time=min(write.event_time, file.stored_at))
                     for write in contents.writes
                     if self._concerns(write)
+                ]
+                contents.deletions = [
+                    deletion for deletion in contents.deletions if self._may_destroy(deletion)
                 ]
             except EvidenceError as error:
                 return file, LogContents(unreadable=[error.message]), ""
@@ -189,6 +199,14 @@ class ReadLogFiles:
         scope_version = self.scope.version_id if self.scope is not None else None
         version = ObjectVersion(write.bucket, write.key, write.version_id or scope_version or "")
         return is_in_scope(version, self.scope)
+
+    def _may_destroy(self, deletion: TrailDeletion) -> bool:
+        """Whether a deletion may be of an object in scope."""
+        if deletion.bucket not in self.lake:
+            return False
+        if deletion.key is None:
+            return self.scope is None or deletion.bucket == self.scope.bucket
+        return is_in_scope(ObjectVersion(deletion.bucket, deletion.key, deletion.version_id), self.scope)
 
 
 def is_in_scope(version: ObjectVersion, scope: S3Location | None) -> bool:

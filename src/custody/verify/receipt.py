@@ -43,6 +43,8 @@ class CheckedReceipt:
     """It is under another version's receipt key, or for a bucket outside the deployment."""
     unchecked: str = ""
     """What Amazon S3 did not return; empty if it returned everything."""
+    gone: str = ""
+    """Why there is no object version to compare, in a sentence; it may have been deleted lawfully."""
 
     @property
     def is_signed(self) -> bool:
@@ -75,6 +77,10 @@ class ReceiptChecker:
             return checked
         try:
             return replace(checked, verdicts=(*checked.verdicts, self._compare(checked.receipt)))
+        except GoneError as error:
+            return replace(
+                checked, gone=f"The object version does not exist ({error}), but its receipt does."
+            )
         except UnreadableError as error:
             return replace(checked, unchecked=str(error))
 
@@ -135,7 +141,10 @@ class ReceiptChecker:
         return ""
 
     def _compare(self, receipt: Receipt) -> Verdict:
-        """Compare the object version's bytes, and what Amazon S3 says about it, with the receipt."""
+        """Compare the object version's bytes, and what Amazon S3 says about it, with the receipt.
+
+        Raises ``GoneError`` if there is none.
+        """
         uri = receipt.version.uri
 
         def read(found: GetObjectOutputTypeDef) -> tuple[str, VersionEntry]:
@@ -145,12 +154,7 @@ class ReceiptChecker:
                 version.key, version.version_id, found["LastModified"], False, size_bytes, found["ETag"]
             )
 
-        try:
-            sha256, stored = fetch(self._s3, receipt.version, read)
-        except GoneError as error:
-            detail = f"The object version does not exist ({error}), but its receipt does."
-            finding = Finding(Claim.OBJECT_HASH, Status.MISSING, uri, detail, Severity.HIGH)
-            return Verdict(Claim.OBJECT_HASH, uri, (finding,))
+        sha256, stored = fetch(self._s3, receipt.version, read)
         problems = [found.detail for found in compare_with_object(receipt, stored)]
         if (sha256, stored.size_bytes) != (receipt.sha256, receipt.size_bytes):
             problems = [

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
 from typing import Any, Protocol
 
 from custody.findings import Claim, Finding
@@ -18,6 +19,26 @@ class ClaimCount:
     failed: int
     pending: int
     """Incomplete, but younger than the watermark; not a finding."""
+
+
+class Deleted(StrEnum):
+    """In which way an object version was deleted lawfully; the names are a contract."""
+
+    ERASED = "erased"
+    EXPIRED = "expired"
+
+
+@dataclass(frozen=True, slots=True)
+class Deletion:
+    """An object version that was deleted lawfully, and why, in a sentence."""
+
+    subject: str
+    state: Deleted
+    detail: str
+
+    def to_dict(self) -> dict[str, str]:
+        """The deletion for a JSON document."""
+        return {name: str(value) for name, value in asdict(self).items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +59,10 @@ class VerificationReport:
     """The number of receipts."""
     receipts_read: int = 0
     """How many of them were read, each with the bytes of its object: a sample is a share of ``receipts``."""
+    deletions: tuple[Deletion, ...] = ()
+    """Object versions that were deleted lawfully: no findings. The first of each state are named."""
+    deletion_counts: Mapping[Deleted, int] = field(default_factory=dict)
+    """Their number by state."""
     other_records: Mapping[str, int] = field(default_factory=dict)
     """The number of trail records of categories without single writes, by event category."""
 
@@ -61,6 +86,8 @@ class VerificationReport:
             "findings": [finding.to_dict() for finding in self.findings],
             "unchecked": list(self.unchecked),
             "unchecked_count": self.unchecked_count,
+            "deletions": [deletion.to_dict() for deletion in self.deletions],
+            "deletion_counts": {str(state): count for state, count in self.deletion_counts.items()},
             "other_records": dict(self.other_records),
             "receipts": self.receipts,
             "receipts_read": self.receipts_read,

@@ -23,10 +23,11 @@ from custody.evidence.objects import (
 from custody.evidence.registry import REGISTRY_KEY, CurrentKeyRing
 from custody.findings import Claim, Finding, Severity, Status
 from custody.lineage.document import parse_commit, parse_place
-from custody.listing import list_versions, list_versions_concurrently
+from custody.listing import VersionEntry, list_versions, list_versions_concurrently
 from custody.times import format_time
 from custody.trail.log_files import TrailWrite, list_log_files
 from custody.trail.public_keys import DigestKeys
+from custody.verify.deletions import DeletionJudge
 from custody.verify.digests import DigestVerification, TrailIndex
 from custody.verify.index import Index, StoredReceipt
 from custody.verify.lineage import LineageVerification
@@ -117,6 +118,8 @@ class Verification:
             sample=self._sample,
             seed=self._seed,
             unchecked_count=self._tally.unchecked_count,
+            deletions=tuple(sorted(self._tally.deletions, key=lambda deletion: deletion.subject)),
+            deletion_counts=self._tally.deletion_counts,
             receipts=self._receipts,
             receipts_read=self._receipts_read,
             other_records=self._other_records,
@@ -131,6 +134,15 @@ class Verification:
         self._check_digests(first_day)
         checker = ReceiptChecker(self._s3, self._provenance, self._lake, ring)
         self._check_receipts()
+        DeletionJudge(
+            s3=self._s3,
+            deployment=self._deployment,
+            checker=checker,
+            index=self._index,
+            tally=self._tally,
+            now=self._now,
+            trail_is_whole=self._unread_files == 0,
+        ).run()
         self._check_lineage(checker)
         self._compare_receipts()
         self._compare_trail()
@@ -200,9 +212,10 @@ class Verification:
         for bucket, prefix in self._recorded_prefixes():
             for entry in list_versions_concurrently(self._s3, bucket, prefix):
                 version = ObjectVersion(bucket, entry.key, entry.version_id)
-                if entry.is_delete_marker or not is_in_scope(version, self._scope):
-                    continue
                 latest = max(entry.last_modified, min(entry.latest_creation, self._now))
+                if entry.is_delete_marker or not is_in_scope(version, self._scope):
+                    self._index.add_other(bucket, entry.key, entry.last_modified, latest)
+                    continue
                 self._index.add_object(version, entry.last_modified, latest)
                 self._note_table(version, entry.last_modified)
                 listed += 1
@@ -258,6 +271,8 @@ class Verification:
                 continue
             for write in contents.writes:
                 self._index.add_write(write, must_match=self._must_match(write))
+            for deletion in contents.deletions:
+                self._index.add_deletion(deletion)
             self._other_records += contents.others
             if contents.unreadable:
                 uri = ObjectVersion(bucket, file.key, file.version_id).uri
@@ -331,6 +346,10 @@ class Verification:
             self._tally.judge(verdict.claim, verdict.subject, verdict.findings)
         if receipt is None:
             return
+        if checked.gone:
+            found = VersionEntry("", "", receipt.last_modified, is_delete_marker=False, etag=receipt.etag)
+            latest = max(receipt.last_modified, min(found.latest_creation, receipt.recorded_at))
+            self._index.add_gone(receipt.version, receipt.last_modified, latest, checked.gone)
         if in_scope and receipt.version.bucket in self._lake:
             self._index.add_object(receipt.version, stored.stored_at, stored.stored_at)
         if checked.is_signed:

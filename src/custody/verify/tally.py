@@ -6,10 +6,13 @@ from collections import Counter
 from collections.abc import Iterable
 
 from custody.findings import Claim, Finding
-from custody.verify.report import ClaimCount
+from custody.verify.report import ClaimCount, Deleted, Deletion
 
 MAX_UNCHECKED = 1000
 """This many subjects that could not be checked are named; the others are only counted."""
+MAX_DELETIONS = 1000
+"""This many lawful deletions of each state are named; the others are only counted."""
+
 _OF_OBJECTS = frozenset(Claim) - {Claim.TRAIL_DIGEST, Claim.TRAIL_COMPLETE}
 
 
@@ -21,6 +24,9 @@ class Tally:
         self.unchecked: list[str] = []
         """A sentence for each of the first ``MAX_UNCHECKED``."""
         self.unchecked_count = 0
+        self.deletions: list[Deletion] = []
+        """The first ``MAX_DELETIONS`` of each state."""
+        self.deletion_counts: Counter[Deleted] = Counter()
         self._passed: Counter[Claim] = Counter()
         self._pending: Counter[Claim] = Counter()
         self._failed: dict[Claim, set[str]] = {claim: set() for claim in Claim}
@@ -43,6 +49,12 @@ class Tally:
         self.unchecked_count += subjects
         if len(self.unchecked) < MAX_UNCHECKED:
             self.unchecked.append(sentence)
+
+    def delete(self, deletion: Deletion) -> None:
+        """Note a lawful deletion."""
+        self.deletion_counts[deletion.state] += 1
+        if self.deletion_counts[deletion.state] <= MAX_DELETIONS:
+            self.deletions.append(deletion)
 
     @property
     def is_empty(self) -> bool:

@@ -427,3 +427,79 @@ def test_a_long_lineage_is_printed_in_blocks_of_the_same_widths(
     assert len([line for line in told.lines if line.startswith("raw ")]) == 10
     assert [line for line in told.lines if "sha-256" in line] == told.lines[1:2]
     assert max(map(len, told.lines[1:])) <= int(columns)
+
+
+def act_as_recorder(cloud: Cloud, bucket: str, prefix: str) -> threading.Thread:
+    """Record the next object below a prefix once it is there."""
+
+    def record() -> None:
+        s3 = cloud.client("s3")
+        while not (page := s3.list_object_versions(Bucket=bucket, Prefix=prefix).get("Versions")):
+            time.sleep(0.05)
+        version = ObjectVersion(bucket, page[0]["Key"], page[0]["VersionId"])
+        cloud.record(version, s3.get_object(Bucket=bucket, Key=version.key)["Body"].read())
+
+    thread = threading.Thread(target=record, daemon=True)
+    thread.start()
+    return thread
+
+
+def test_erase_records_the_decision_and_then_deletes(cloud: Cloud, capsys: Capture) -> None:
+    s3, processed = cloud.client("s3"), cloud.deployment.buckets["processed"]
+    version, other = cloud.put("incoming/a.csv"), cloud.put("incoming/b.csv")
+    for each in (version, other):
+        cloud.record(each)
+    reason = ["--reason", "asked for by \x1b[31mher"]
+    assert Told(capsys, "erase", version.uri, *reason, "--yes", "--timeout", "0").status == 3
+    assert Told(capsys, "verify", version.uri).status == 0, (
+        "without a receipt of the decision nothing is deleted"
+    )
+    page = s3.list_object_versions(Bucket=processed)["Versions"]
+    s3.delete_object(Bucket=processed, Key=page[0]["Key"], VersionId=page[0]["VersionId"])
+
+    recorder = act_as_recorder(cloud, processed, "erasures/")
+    told = Told(capsys, "erase", version.uri, *reason, "--yes", "--timeout", "600", "--format", "json")
+    recorder.join()
+    assert (told.status, told.document["erased"], told.document["failed"]) == (0, [version.uri], {})
+
+    told = Told(capsys, "verify")
+    assert told.status == 0
+    assert f"erased  {version.uri}" in told.out
+    assert r"asked for by \x1b[31mher" in told.out
+    assert "\x1b" not in told.out + told.err
+    assert "Deleted lawfully, and no findings: 1 erased." in told.err
+    told = Told(capsys, "show", version.uri)
+    assert told.status == 0
+    assert "! erased" in told.out
+    assert "hash to the SHA-256" not in told.out
+    s3.delete_object(Bucket=other.bucket, Key=other.key, VersionId=other.version_id)
+    told = Told(capsys, "verify")
+    assert (told.status, "1 finding." in told.err) == (1, True)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["s3://{raw}/incoming/a.csv", "--reason", "r", "--yes"],  # no version
+        ["{uri}", "--reason", " ", "--yes"],
+        ["{uri}", "--reason", "r"],  # nobody confirms
+        ["{uri}", "--reason", "x" * 2001, "--yes"],
+        ["{uri}", "s3://{raw}/incoming/a.csv?versionId=gone", "--reason", "r", "--yes"],
+        ["{uri}", "{unrecorded}", "--reason", "r", "--yes"],
+        ["{manifest}", "--reason", "r", "--yes"],
+        ["{uri}", "--yes"],
+    ],
+)
+def test_what_cannot_be_erased_lawfully_is_refused_before_anything_is_written(
+    cloud: Cloud, capsys: Capture, arguments: list[str]
+) -> None:
+    version, manifest = cloud.put("incoming/a.csv"), cloud.put("manifests/t/1.json", bucket="processed")
+    unrecorded = cloud.put("incoming/b.csv")
+    for each in (version, manifest):
+        cloud.record(each)
+    names = {"raw": RAW, "uri": version.uri, "unrecorded": unrecorded.uri, "manifest": manifest.uri}
+    told = Told(capsys, "erase", *(argument.format_map(names) for argument in arguments))
+    assert (told.status, told.out, told.err.count("\n")) == (2, "", 1)
+    listed = cloud.client("s3").list_object_versions(Bucket=cloud.deployment.buckets["processed"])
+    assert [entry["Key"] for entry in listed["Versions"]] == [manifest.key]
+    assert cloud.client("s3").head_object(Bucket=RAW, Key=version.key, VersionId=version.version_id)

@@ -29,10 +29,12 @@ COMMANDS = (
     "upload",
     "record",
     "backfill",
+    "erase",
     "report",
     "doctor",
 )
 NEEDED = {"lineage": ["a_table"], "upload": [__file__]}
+NEEDED |= {"erase": ["s3://b/k?versionId=v", "--reason", "why", "--yes"]}
 NEEDED |= {command: ["s3://b/k"] for command in ("show", "record", "backfill")}
 
 

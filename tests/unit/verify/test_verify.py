@@ -147,6 +147,8 @@ def test_a_report_is_a_document(world: World) -> None:
         },
         "unchecked": [],
         "unchecked_count": 0,
+        "deletions": [],
+        "deletion_counts": {},
         "other_records": {},
         "receipts": 1,
         "receipts_read": 1,
