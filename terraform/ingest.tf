@@ -117,7 +117,7 @@ module "stream_key" {
   }
 }
 
-# Parquet goes into a separate folder: the table's job reads lines of JSON only.
+# Parquet goes into a separate folder: the table's contract is for what a stream delivers by default, lines.
 module "stream" {
   source   = "./modules/stream"
   for_each = local.stream_tables

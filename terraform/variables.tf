@@ -531,7 +531,7 @@ variable "stream" {
   })
   nullable    = false
   default     = {}
-  description = "The streams: each delivers an object when so many MiB have come or so many seconds after the first record, and alarms when a record has waited for freshness_seconds. parquet: delivered as Parquet by the columns of a Glue table of the kit's database, under incoming/stream/<table>-parquet/, for readers other than the kit's jobs, which take lines of JSON alone."
+  description = "The streams: each delivers an object when so many MiB have come or so many seconds after the first record, and alarms when a record has waited for freshness_seconds. parquet: delivered as Parquet by the columns of a Glue table of the kit's database, under incoming/stream/<table>-parquet/, for readers other than the kit's jobs, which take lines from streams."
 
   validation {
     condition     = var.stream.buffering_mib >= (var.stream.parquet == null ? 1 : 64) && var.stream.buffering_mib <= 128 && floor(var.stream.buffering_mib) == var.stream.buffering_mib

@@ -47,6 +47,7 @@ VERIFY_OBJECTS = 5000
 VERIFY_ROUNDS = 3
 ETL_ROWS = 1_000_000
 ETL_ROUNDS = 3
+FORMAT_ROWS = 500_000
 ETL_LIMIT_SECONDS = 180
 ETL_LIMIT_BYTES = 4 << 30
 
@@ -79,6 +80,10 @@ LIMITS = {
     "recorder_zip_bytes": Limit(most=1.0),
     "receipts_per_second": Limit(least=0.5),
     "verify_objects_per_second": Limit(least=1.8),
+    "read_gzip": Limit(most=1.3),
+    "read_zstd": Limit(most=1.3),
+    "read_parquet": Limit(most=1.3),
+    "read_json": Limit(most=2.0),
     "etl_rows_per_second": Limit(least=0.6),
     "etl_cost_growth": Limit(most=11),
     "etl_seconds": Limit(most=1.0),
@@ -272,16 +277,37 @@ def bench_verify() -> Row:
     return row("verify_objects_per_second", VERIFY_OBJECTS / kit, "1/s", VERIFY_OBJECTS / bare)
 
 
-def etl(*arguments: str | int | Path) -> dict[str, float]:
-    """Run ``scripts.bench.etl`` and return what it prints."""
-    words = [sys.executable, "-m", "scripts.bench.etl", *(str(argument) for argument in arguments)]
+def printed(module: str, *arguments: str | int | Path) -> Any:
+    """Run a module and return the JSON that it prints."""
+    words = [sys.executable, "-m", module, *(str(argument) for argument in arguments)]
     done = subprocess.run(
         words, cwd=REPO, env=without_aws(os.environ), capture_output=True, text=True, check=False
     )
     if done.returncode != 0:
         raise ToolError(f"{' '.join(words)} ended with {done.returncode}: {done.stderr[-500:]}")
-    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def etl(*arguments: str | int | Path) -> dict[str, float]:
+    """Run ``scripts.bench.etl`` and return what it prints."""
+    found: dict[str, float] = printed("scripts.bench.etl", *arguments)
     return found
+
+
+def bench_formats() -> list[Row]:
+    """Processor microseconds to read a row in each format, against the same table as plain lines.
+
+    Of the two tables, the one whose ratio is worse.
+    """
+    found: dict[str, dict[str, float]] = printed("scripts.bench.formats", FORMAT_ROWS)
+    plain = {table: seconds * 1e6 for table, seconds in found.pop("plain").items()}
+    return [
+        max(
+            (row(f"read_{name}", seconds * 1e6, "µs", plain[table]) for table, seconds in by_table.items()),
+            key=lambda measured: measured.ratio,
+        )
+        for name, by_table in found.items()
+    ]
 
 
 def bench_etl() -> list[Row]:
@@ -320,7 +346,15 @@ def measure() -> list[Row]:
     WORK.mkdir(parents=True)
     try:
         size = row("recorder_zip_bytes", ZIP.stat().st_size, "bytes", ZIP_LIMIT_BYTES)
-        return [bench_hash_stream(), *bench_imports(), size, bench_receipts(), bench_verify(), *bench_etl()]
+        return [
+            bench_hash_stream(),
+            *bench_imports(),
+            size,
+            bench_receipts(),
+            bench_verify(),
+            *bench_formats(),
+            *bench_etl(),
+        ]
     finally:
         shutil.rmtree(WORK, ignore_errors=True)
 

@@ -11,9 +11,10 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
-from custody.etl.contract import Column, Contract
+from custody.etl.contract import Column, Contract, Csv
 from scripts.datasets import DataSet, load_dataset
 from scripts.toolchain.toolchain import REPO, ToolError
 
@@ -48,7 +49,7 @@ def _table(contract: Contract) -> Iterator[str]:
         fields = (
             "are kept in `extra`" if contract.source.unknown_columns == "keep" else "have their rows rejected"
         )
-        yield f"From `raw-data`, `{contract.source.prefix}`, {contract.source.format}."
+        yield f"From `raw-data`, `{contract.source.prefix}`, {contract.source.format}{_dialect(contract.source.csv)}."
         yield f"Of several rows with one key, that of {which} is kept. Fields that are not listed {fields}."
     else:
         made_of = (f"`{item.table}`" + (f" by `{item.by}`" if item.by else "") for item in contract.inputs)
@@ -68,6 +69,13 @@ def _table(contract: Contract) -> Iterator[str]:
             + "; ".join(check.sentence for check in contract.checks)
             + "."
         )
+
+
+def _dialect(csv: Csv) -> str:
+    """What is not usual of a dialect."""
+    usual = asdict(Csv())
+    unusual = [f"{name} `{value}`" for name, value in asdict(csv).items() if value != usual[name]]
+    return f" ({', '.join(unusual)})" if unusual else ""
 
 
 def _rules(column: Column) -> str:

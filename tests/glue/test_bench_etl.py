@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from custody.etl.columns import read_columns
 from custody.etl.silver_run import Lake
+from scripts.bench import formats
 from scripts.bench.etl import DATA_SET, make_data, prepare_bare, prepare_kit
 
 
@@ -21,3 +23,13 @@ def test_both_sides_read_as_many_rows_and_make_all_tables(
     bare, kit = sizes["bare"], sizes["kit"]
     assert (bare["customers"], bare["viewing_events"], bare["customer_value"]) == (300, 3_000 - 48, 300)
     assert all(0.9 * bare[table] < kit[table] <= bare[table] for table in DATA_SET.contracts)
+
+
+def test_every_format_has_the_same_rows() -> None:
+    for table, found in formats.sources(400):
+        rows = {
+            name: sum(batch.num_rows for batch in read_columns([body], rules))
+            for name, (body, rules) in found.items()
+        }
+        assert len(set(rows.values())) == 1, (table, rows)
+        assert set(rows) >= {"plain", "gzip", "zstd", "parquet"}

@@ -43,6 +43,16 @@ def test_every_file_is_a_contract_of_the_table_it_is_named_after() -> None:
         ("key: [id]", "key: [size]", "key has size, which is not required"),
         ("format: csv", "format: xml", "source.format is 'xml', not one of csv, jsonl, json, parquet"),
         ("format: csv", "format: json, csv: {header: false}", "source.csv is there, but the format is json"),
+        (
+            "source: {prefix: incoming/things/, format: csv",
+            "source: {from: stream, prefix: incoming/stream/things/, format: parquet",
+            "source.format is parquet, and a stream delivers lines",
+        ),
+        (
+            "source: {prefix: incoming/things/",
+            "source: {from: stream, prefix: incoming/stream/things/",
+            "source.csv has a header, which the objects of a stream have not",
+        ),
         ("format: csv", "format: csv, csv: {escape: x}", "source.csv.escape is unknown"),
         ("format: csv", "format: csv, csv: {delimiter: '||'}", "delimiter is '||', not one ASCII character"),
         ("format: csv", "format: csv, csv: {delimiter: §}", "delimiter is '§', not one ASCII character"),

@@ -392,6 +392,10 @@ def _source(fields: _Mapping) -> Source:
     )
     if source.csv != Csv() and source.format != "csv":
         raise fields.error("csv", f"is there, but the format is {source.format}")
+    if source.arrives == "stream" and source.format == "parquet":
+        raise fields.error("format", "is parquet, and a stream delivers lines")
+    if source.arrives == "stream" and source.format == "csv" and source.csv.header:
+        raise fields.error("csv", "has a header, which the objects of a stream have not")
     if not source.prefix.endswith("/"):
         raise fields.error("prefix", "does not end in /")
     if not source.prefix.startswith(ARRIVALS):

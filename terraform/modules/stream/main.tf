@@ -38,8 +38,8 @@ resource "aws_kinesis_firehose_delivery_stream" "this" {
     buffering_size      = var.buffering.mib
     buffering_interval  = var.buffering.seconds
 
-    # No kms_key_arn: the bucket's default encryption applies. Lines are not compressed, so that jobs can split an object; Parquet
-    # is compressed internally.
+    # No kms_key_arn: the bucket's default encryption applies. Lines are not compressed, so that
+    # anybody can read them in place; Parquet is compressed internally.
     compression_format = "UNCOMPRESSED"
 
     cloudwatch_logging_options {
