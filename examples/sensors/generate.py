@@ -1,7 +1,8 @@
-"""Make a list of sites, one of devices, and what these measured, to show the data set with."""
+"""Make a list of sites, a compressed one of devices, and what these measured, to show the data set with."""
 
 from __future__ import annotations
 
+import gzip
 import json
 import random
 from collections.abc import Iterator
@@ -31,10 +32,12 @@ def _sites() -> File:
 def _devices(count: int, seed: int) -> File:
     rng = random.Random(f"devices {seed}")  # noqa: S311 - data, not a secret
     lines = [
-        f"d{number:05d},s{number % len(SITES):02d},Owner {number % 7},2025-{rng.randrange(1, 13):02d}-01\n"
+        f"d{number:05d};s{number % len(SITES):02d};Owner {number % 7};2025-{rng.randrange(1, 13):02d}-01\n"
         for number in range(count)
     ]
-    return _file("incoming/devices/2026-01-15.csv", ["device_id,site_id,owner,installed_on\n", *lines], count)
+    return _file(
+        "incoming/devices/2026-01-15.csv.gz", ["device_id;site_id;owner;installed_on\n", *lines], count
+    )
 
 
 def _readings(part: int, rows: int, devices: int, seed: int, dirt: float) -> File:
@@ -60,5 +63,7 @@ def _readings(part: int, rows: int, devices: int, seed: int, dirt: float) -> Fil
 
 def _file(key: str, lines: list[str], rows: int, truth: Truth | None = None) -> File:
     truth, body = truth or Truth(key), "".join(lines).encode()
+    if key.endswith(".gz"):
+        body = gzip.compress(body, mtime=0)
     truth.rows, truth.size_bytes = rows, len(body)
     return truth, iter([body])

@@ -49,7 +49,8 @@ def _table(contract: Contract) -> Iterator[str]:
         fields = (
             "are kept in `extra`" if contract.source.unknown_columns == "keep" else "have their rows rejected"
         )
-        yield f"From `raw-data`, `{contract.source.prefix}`, {contract.source.format}{_dialect(contract.source.csv)}."
+        form = f"{contract.source.format}{_dialect(contract.source.csv)}"
+        yield f"From `raw-data`, `{contract.source.prefix}`, {form}."
         yield f"Of several rows with one key, that of {which} is kept. Fields that are not listed {fields}."
     else:
         made_of = (f"`{item.table}`" + (f" by `{item.by}`" if item.by else "") for item in contract.inputs)

@@ -267,7 +267,7 @@ def make_site_days(silver: Lake, gold: Lake, request: Request | None = None) -> 
 def measured(make_lake: MakeLake, raw: Raw) -> Lake:
     lake = make_lake("processed")
     put(lake, raw, "sites", "2026-01-15.csv", "site_id,site_name,warns_from\ns01,Roof,30\n")
-    put(lake, raw, "devices", "2026-01-15.csv", "device_id,site_id,installed_on\nd001,s01,2025-01-01\n")
+    put(lake, raw, "devices", "2026-01-15.csv", "device_id;site_id;installed_on\nd001;s01;2025-01-01\n")
     measure(lake, raw, 19, "d001", "12.5")
     measure(lake, raw, 20, "d001", "31")
     return lake

@@ -151,7 +151,7 @@ class _Block:
 
     def at(self, begin: int) -> int | None:
         """The line that begins here, if there is one."""
-        place = int(np.searchsorted(self._begins[:-1], begin))
+        place = int(np.searchsorted(self._begins[:-1], np.int32(begin)))  # of its type: no copy
         return place if place < self.size and self._begins[place] == begin else None
 
     def length(self, begin: int, end: int) -> int:

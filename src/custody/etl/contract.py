@@ -392,16 +392,16 @@ def _source(fields: _Mapping) -> Source:
     )
     if source.csv != Csv() and source.format != "csv":
         raise fields.error("csv", f"is there, but the format is {source.format}")
-    if source.arrives == "stream" and source.format == "parquet":
-        raise fields.error("format", "is parquet, and a stream delivers lines")
-    if source.arrives == "stream" and source.format == "csv" and source.csv.header:
-        raise fields.error("csv", "has a header, which the objects of a stream have not")
     if not source.prefix.endswith("/"):
         raise fields.error("prefix", "does not end in /")
     if not source.prefix.startswith(ARRIVALS):
         raise fields.error("prefix", f"does not begin with {ARRIVALS}")
     if source.prefix.startswith(STREAMS) != (source.arrives == "stream"):
         raise fields.error("prefix", f"is below {STREAMS} if it is from a stream, and only then")
+    if source.arrives == "stream" and source.format == "parquet":
+        raise fields.error("format", "is parquet, and a stream delivers lines")
+    if source.arrives == "stream" and source.format == "csv" and source.csv.header:
+        raise fields.error("csv", "has a header, which the objects of a stream have not")
     fields.end()
     return source
 

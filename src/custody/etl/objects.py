@@ -147,11 +147,10 @@ class Pieces:
 
     def _more(self) -> bool:
         """Read on, and forget what is behind."""
-        parts, size = [self.data[self.at :]], 0
-        while size < records.BLOCK_BYTES and (chunk := next(self._text, b"")):
+        parts: list[bytes] = []
+        while sum(map(len, parts)) < records.BLOCK_BYTES and (chunk := next(self._text, b"")):
             parts.append(chunk)
-            size += len(chunk)
-        if size:
+        if parts:
             self._behind += self.at
-            self.data, self.at = b"".join(parts), 0
-        return size > 0
+            self.data, self.at = b"".join((self.data[self.at :], *parts)), 0
+        return bool(parts)
