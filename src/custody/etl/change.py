@@ -57,7 +57,9 @@ def losses(old: Contract, new: Contract) -> list[str]:
         for name in before.keys() - set(came_from.values())
     ]
     for name, source in came_from.items():
-        if source is not None and not widens(was := str(before[source].type), now := str(after[name].type)):
+        if source is None or before[source].kind == after[name].kind:
+            continue
+        if not widens(was := before[source].type, now := after[name].type):
             found.append(
                 f"The column {name} is {was} and would become {now}, which does not hold every value of it."
             )
