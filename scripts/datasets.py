@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import ClassVar
+from zoneinfo import available_timezones
 
 import sqlglot
 import yaml
@@ -151,6 +152,9 @@ def _contract(path: Path, text: str) -> Contract:
         raise ToolError(
             f"{path}: a contract with source belongs into {SILVER}/, one with inputs into {GOLD}/."
         )
+    zones = {column.timezone for column in contract.columns if column.timezone}
+    if unknown := sorted(zones - available_timezones()):
+        raise ToolError(f"{path}: there is no time zone {unknown[0]!r}.")
     return contract
 
 

@@ -60,16 +60,6 @@ locals {
 }
 
 locals {
-  # A contract's types as Hive types.
-  column_types = {
-    boolean   = "boolean"
-    date      = "date"
-    decimal   = "decimal(18,2)"
-    integer   = "bigint"
-    string    = "string"
-    timestamp = "timestamp"
-  }
-
   # Where a row comes from, in each table that is made from raw objects.
   source_columns = [
     { name = "source_bucket", type = "string", comment = "Bucket of the object that the row came from." },
@@ -85,12 +75,18 @@ locals {
     unreadable   = { name = "unreadable", type = "string", comment = "What was there instead of a record, its first 1,000 characters." }
   }
 
+  # A contract's types as Hive types, also within arrays and structs; the name of a struct's field ends in a colon.
+  hive_types = {
+    for type in distinct(flatten([for contract in local.contracts : contract.columns[*].type])) :
+    type => replace(replace(type, "/\\binteger([,>]|$)/", "bigint$1"), "/\\bdecimal([,>]|$)/", "decimal(18,2)$1")
+  }
+
   contract_columns = {
     for table, contract in local.contracts : table => concat(
       [for day in [try(contract.day, null)] : { name = day.column, type = "date", comment = "The UTC day of ${day.of}." } if day != null],
       [
         for column in contract.columns :
-        { name = column.name, type = local.column_types[column.type], comment = column.meaning }
+        { name = column.name, type = local.hive_types[column.type], comment = column.meaning }
       ],
     )
   }

@@ -19,7 +19,6 @@ from scripts.datasets import DataSet, load_dataset
 from scripts.toolchain.toolchain import REPO, ToolError
 
 PAGE = "dictionary.md"
-_TYPES = {"integer": "bigint", "decimal": "decimal(18,2)"}
 _HEAD = """\
 # Dictionary of {name}
 
@@ -60,9 +59,8 @@ def _table(contract: Contract) -> Iterator[str]:
         name, of = contract.day
         yield f"| `{name}` | date | partition | | The UTC day of `{of}`. |"
     for column in contract.columns:
-        kind = _TYPES.get(column.type, column.type)
         personal = "yes" if column.pii else ""
-        yield f"| `{column.name}` | {kind} | {_rules(column)} | {personal} | {column.meaning} |"
+        yield f"| `{column.name}` | {column.kind.sql} | {_rules(column)} | {personal} | {column.meaning} |"
     if contract.checks:
         yield ""
         yield (
@@ -91,6 +89,7 @@ def _rules(column: Column) -> str:
         rules.append(
             f"or one of the {len(column.spellings)} `spellings` that the contract lists, in any case"
         )
+    rules += _spelling(column)
     if column.minimum is not None:
         rules.append(f"from {column.minimum}")
     if column.maximum is not None:
@@ -104,6 +103,17 @@ def _rules(column: Column) -> str:
     if column.max_days_after_delivery is not None:
         rules.append(f"at most {column.max_days_after_delivery} days after its delivery")
     return "; ".join(rules)
+
+
+def _spelling(column: Column) -> Iterator[str]:
+    """How values are written."""
+    words = [" or ".join(f"`{word}`" for word in these) for these in (column.true_words, column.false_words)]
+    if column.formats:
+        yield f"written as {' or '.join(f'`{text}`' for text in column.formats)}".replace("|", "\\|")
+    if column.timezone:
+        yield f"of {column.timezone} where there is no offset"
+    if column.true_words:
+        yield f"{words[0]} for true, {words[1]} for false".replace("|", "\\|")
 
 
 def main() -> int:

@@ -19,7 +19,7 @@ import pyarrow.compute as pc
 
 from custody.errors import UsageError
 from custody.etl.contract import Csv, parse_contract
-from custody.etl.values import typed
+from custody.etl.rows import typed
 
 Fields = dict[str, Any]
 """What a contract says of a column: ``type``, and what belongs to it."""

@@ -21,6 +21,7 @@ from pyspark.sql import SparkSession
 from pyspark.sql import functions as F  # noqa: N812
 
 from custody.etl.columns import read_columns
+from custody.etl.contract import Column, Csv
 from custody.etl.delta import configure
 from custody.etl.frames import SOURCE, judged, rejected, winners
 from custody.etl.gold import gold_rows
@@ -28,7 +29,7 @@ from custody.etl.manifest import Entry
 from custody.etl.source import entries_frame, ranked, read_entries
 from custody.etl.values import read
 from scripts.bench import reference
-from tests.glue.local import CUSTOMERS, EVENTS, Raw, contract, manifest, rows
+from tests.glue.local import ALL_TYPES, CUSTOMERS, EVENTS, Raw, contract, manifest, rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,6 +44,11 @@ TABLES = (("customers", CUSTOMERS), ("viewing_events", EVENTS))
 
 def everything(spark: SparkSession, raw: Raw) -> Iterator[str]:
     """Yield a line for each row of each frame: silver, quarantine, gold."""
+    found = [entry for entry in raw.entries if entry.version.key.startswith(ALL_TYPES.raw().prefix)]
+    order = ranked(manifest(ALL_TYPES.table, found), ALL_TYPES)
+    read_rows, entries = read_entries(spark, order, ALL_TYPES, raw.open), entries_frame(spark, order)
+    yield from _lines("all types", winners(read_rows, entries, ALL_TYPES))
+    yield from _lines("all types rejected", rejected(read_rows, entries, ALL_TYPES, "1"))
     silver = {}
     for table, prefix in TABLES:
         rules = contract(table)
@@ -97,7 +103,7 @@ def read_here(texts: list[str]) -> list[str]:
     """The lines of the values of ``texts``, as the kit reads them in Arrow."""
     values = {"text": pa.array(texts)}
     for kind in KINDS:
-        found = read(values["text"], kind)
+        found = read(values["text"], Column("c", kind, ""), Csv())
         values[kind] = found.cast(pa.int64()) if kind == "timestamp" else found.cast(pa.string())
     names = sorted(values)
     found = zip(*(values[name].to_pylist() for name in names), strict=True)

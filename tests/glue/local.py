@@ -128,3 +128,68 @@ def event(name: str, time: str, *, watched: int = 60, customer_id: str = "C00001
         f'{{"event_id":"e-{name}","event_time":"{time}","customer_id":"{customer_id}","title_id":"t001",'
         f'"event_type":"play","watched_seconds":{watched},"device":"tv","country":"NG"}}\n'
     )
+
+
+ALL_TYPES = parse_contract(
+    json.dumps(
+        {
+            "table": "all_types",
+            "meaning": "A column of each type.",
+            "key": ["id"],
+            "source": {
+                "prefix": "incoming/all_types/",
+                "format": "jsonl",
+                "wins": "latest",
+                "unknown_columns": "reject",
+            },
+            "columns": [
+                {"name": name, "type": kind, "meaning": "m", **more}
+                for name, kind, more in (
+                    ("id", "bigint", {"required": True}),
+                    ("price", "decimal(38,20)", {"maximum": "9999999"}),
+                    ("share", "double", {"minimum": "-0.5"}),
+                    ("born", "date", {"formats": ["%d.%m.%Y"]}),
+                    ("seen", "timestamp", {"timezone": "Europe/Berlin"}),
+                    ("open", "boolean", {"true_words": ["ja"], "false_words": ["nein"]}),
+                    ("photo", "binary", {}),
+                    ("tags", "array<string>", {}),
+                    ("parts", "array<struct<id:integer,made:array<date>>>", {}),
+                    ("place", "struct<lat:double,lon:double,names:struct<de:string>,since:timestamp>", {}),
+                )
+            ],
+        }
+    )
+)
+_VALUE = {
+    "id": 9223372036854775807,
+    "price": "123456.12345678901234567890",
+    "share": 0.1,
+    "born": "29.02.2024",
+    "seen": "2026-07-01 12:00:00.123456",
+    "open": "JA",
+    "photo": "/+A=",
+    "tags": ["a", None, "ä b"],
+    "parts": [{"id": 1, "made": ["2026-01-15"]}, {}],
+    "place": {"lat": 52.5, "lon": -0.0, "names": {"de": "Berlin"}, "since": "1999-12-31T23:59:59Z"},
+}
+_WRONG: dict[str, Any] = {
+    "id": 9223372036854775808,
+    "price": "0.123456789012345678901",
+    "share": "1e999",
+    "born": "2024-02-29",
+    "seen": "2026-10-25 02:30:00",
+    "open": "true",
+    "photo": "?",
+    "tags": "a",
+    "parts": [{"id": 1.5}],
+    "place": {"alt": 1},
+}
+ALL_VALUES = "".join(
+    json.dumps(row) + "\n"
+    for row in (
+        _VALUE,
+        {"id": 1},
+        *(_VALUE | {"id": 2 + number, name: value} for number, (name, value) in enumerate(_WRONG.items())),
+    )
+).encode()
+"""A row with all values, one without, and one for each type with a value that it does not hold."""

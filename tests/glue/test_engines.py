@@ -16,7 +16,7 @@ import pytest
 
 from examples.streaming.generate import customer_files, event_files
 from tests.glue.agreement import by_reference, everything, read_here
-from tests.glue.local import REPO, Raw, customer, customers
+from tests.glue.local import ALL_TYPES, ALL_VALUES, REPO, Raw, customer, customers
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -143,6 +143,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Raw:
     spelled = [
         customer(number, country=text) for number, text in enumerate(("USA", "united kingdom", "Narnia"))
     ]
+    raw.put(f"{ALL_TYPES.raw().prefix}a.jsonl", [ALL_VALUES])
     for _ in range(2):
         raw.put("incoming/customers/2026-01-19.csv", customers(*spelled))
     return raw
@@ -169,7 +170,7 @@ def test_spark_and_pysail_agree(engine: tuple[SparkSession, Stage], data: Raw, t
     assert set(of_pysail["kit"]) - set(of_spark["kit"]) == set()
     assert of_spark == of_pysail
     kinds = {line.split('"')[1] for line in of_pysail["kit"]}
-    assert len(kinds) == 10
+    assert len(kinds) == 12
     wanted = [line for line in of_pysail["reference"] if not line.startswith('["read"')]
     assert set(wanted) - set(of_pysail["kit"]) == set()
     assert len(wanted) > 1_000

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
@@ -192,6 +193,28 @@ def test_rows_that_break_the_contract_are_not_published(silver: Lake, gold: Lake
     with pytest.raises(QualityError, match=r"daily_engagement is not published: .*viewers:too_low \(1\)"):
         processed_to_analytics(silver, gold, strict, Request(), run())
     assert not published(gold.store, gold.table("daily_engagement").uri)
+
+
+@pytest.mark.parametrize(
+    ("watched", "told"),
+    [
+        ("sum(watched_seconds) / 4", "watched_seconds:not_integer (1)"),
+        ("cast(sum(watched_seconds) AS string)", None),
+        ("CASE WHEN device = 'tv' THEN '007' END", "watched_seconds:not_integer (2)"),
+    ],
+)
+def test_a_value_that_its_type_does_not_hold_is_not_rounded(
+    silver: Lake, gold: Lake, watched: str, told: str | None
+) -> None:
+    rules = CONTRACTS["daily_engagement"]
+    sql = str(rules.sql).replace("coalesce(sum(watched_seconds), 0)", watched)
+    changed = replace(rules, sql=sql)
+    if told is None:
+        assert processed_to_analytics(silver, gold, changed, Request(), run())
+        assert {*gold.table(rules.table).frame().columns} == {column.name for column in rules.columns}
+        return
+    with pytest.raises(QualityError, match=re.escape(told)):
+        processed_to_analytics(silver, gold, changed, Request(), run())
 
 
 def test_news_that_changes_no_day_is_taken_note_of_once(silver: Lake, gold: Lake, raw: Raw) -> None:

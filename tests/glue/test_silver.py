@@ -8,7 +8,8 @@ import json
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from itertools import permutations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,8 @@ from custody.etl.source import ranked, read_entries
 from custody.lineage.document import Place, TableVersion, parse_lineage
 from examples.streaming.generate import customer_files, event_files
 from tests.glue.local import (
+    ALL_TYPES,
+    ALL_VALUES,
     CUSTOMERS,
     EVENTS,
     Raw,
@@ -616,6 +619,35 @@ def test_no_row_is_lost_however_large_the_batches(
     document = process(lake, entries, raw, RULES)
     assert [item["valid"] for item in document["inputs"]] == [1, 7, 9]
     assert len(names_of(lake)) == 17
+
+
+def test_every_type_is_published_as_it_is_or_rejected(lake: Lake, raw: Raw) -> None:
+    entry = raw.put(f"{ALL_TYPES.raw().prefix}a.jsonl", [ALL_VALUES])
+    for number in range(2):
+        process(lake, [entry], raw, ALL_TYPES, datetime(2026, 1, 20 + number, tzinfo=UTC))
+    frame = lake.table(ALL_TYPES.table).frame()
+    row, nothing = frame.withColumn("seen", F.unix_micros("seen")).orderBy(F.col("id").desc()).collect()
+    assert (
+        row.asDict(recursive=True).items()
+        >= {
+            "id": 2**63 - 1,
+            "price": Decimal("123456.12345678901234567890"),
+            "share": 0.1,
+            "born": date(2024, 2, 29),
+            "seen": 1_782_900_000_123_456,
+            "open": True,
+            "photo": b"\xff\xe0",
+            "tags": ["a", None, "ä b"],
+            "parts": [{"id": 1, "made": [date(2026, 1, 15)]}, {"id": None, "made": None}],
+        }.items()
+    )
+    assert row["place"]["names"]["de"] == "Berlin"
+    assert [nothing[column.name] for column in ALL_TYPES.columns] == [1] + [None] * 9
+    found = lake.table(ALL_TYPES.rejected_table).frame().select("reason", "source_row").distinct().collect()
+    assert sorted((row[1], row[0]) for row in found) == [
+        (3 + number, f"{column.name}:not_{column.kind.name}")
+        for number, column in enumerate(ALL_TYPES.columns)
+    ]
 
 
 def test_an_object_without_rows_is_an_input_all_the_same(lake: Lake, raw: Raw) -> None:

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from custody.errors import EvidenceError
+from custody.etl.contract import Column, Csv
 from custody.etl.values import read
 from custody.times import parse_time
 
@@ -35,5 +36,5 @@ def moment(text: str) -> int | None:
 
 @given(st.lists(TIMES, max_size=60))
 def test_a_time_is_read_as_in_evidence(texts: list[str]) -> None:
-    found = read(pa.array(texts, pa.string()), "timestamp").cast(pa.int64())
+    found = read(pa.array(texts, pa.string()), Column("at", "timestamp", ""), Csv()).cast(pa.int64())
     assert found.to_pylist() == [moment(text) for text in texts]

@@ -48,6 +48,12 @@ def test_no_code_knows_a_table_of_the_sample() -> None:
         ("silver/sites.yaml", "key: [", "key: [[", "sites.yaml is not YAML"),
         ("silver/sites.yaml", "name: site_name", "name: y", "columns[1].name is not of type str"),
         ("silver/sites.yaml", "table: sites", "table: places", "is the contract of places: name the file"),
+        (
+            "silver/readings.yaml",
+            "type: timestamp",
+            "type: timestamp\n    timezone: Europe/Oz",
+            "there is no time zone 'Europe/Oz'",
+        ),
         ("silver/sites.yaml", "key: [site_id]", "key: [other]", "document.key is not a list of columns"),
         (
             "gold/site_days.yaml",

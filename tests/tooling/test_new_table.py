@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from custody.etl.columns import read_columns
 from custody.etl.contract import Contract, parse_contract
-from custody.etl.values import typed
+from custody.etl.rows import typed
 from scripts.datasets import contract_text, load_dataset
 from scripts.new_table.__main__ import contract_of, new_table
 from scripts.toolchain.toolchain import REPO, ToolError

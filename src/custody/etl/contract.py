@@ -18,6 +18,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Literal, cast, get_args
 
 from custody.errors import UsageError
+from custody.etl.time_formats import parse_format
 from custody.etl.types import Type, parse_type
 
 Format = Literal["csv", "jsonl", "json", "parquet"]
@@ -67,11 +68,23 @@ ENCODINGS = (
 )
 """Of CSV; the names of Python's codecs."""
 _DECIMAL_MARKS, _THOUSANDS_MARKS = (".", ","), ("", ".", ",", "'", "_", " ", "\u2019", "\u00a0", "\u202f")
-_READ = ("string", "integer", "decimal", "date", "timestamp", "boolean")
-_ORDERED = frozenset({"integer", "decimal", "date"})
+_ORDERED = frozenset({"integer", "bigint", "decimal", "double", "date"})
+_NOT_KEYS = frozenset({"array", "binary", "double", "struct"})
+"""What engines compare differently."""
+_BOUNDS = {
+    "integer": re.compile(r"-?[0-9]{1,18}"),
+    "bigint": re.compile(r"-?[0-9]{1,18}"),
+    "decimal": re.compile(r"-?[0-9]{1,38}(?:\.[0-9]{1,38})?"),
+    "double": re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,15})?"),
+    "date": re.compile(r"(?:19|20)[0-9]{2}-[0-9]{2}-[0-9]{2}"),
+}
+_ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(?:/[A-Za-z0-9_+-]+)*")
 ARRIVALS, STREAMS = "incoming/", "incoming/stream/"
 """Where raw objects arrive, and where those do that a stream delivers."""
-_OF_DELIVERIES = ("aliases", "spellings", "max_days_before_delivery", "max_days_after_delivery")
+_OF_DELIVERIES = (
+    *("aliases", "spellings", "max_days_before_delivery", "max_days_after_delivery"),
+    *("formats", "timezone", "true_words", "false_words"),
+)
 """What only a column that is read from raw objects can have."""
 
 
@@ -101,6 +114,13 @@ class Column:
     """A date or time must not be more than this many days (UTC) before the delivery of its object."""
     max_days_after_delivery: int | None = None
     """Nor this many days after it."""
+    formats: tuple[str, ...] = ()
+    """What a date or time is written like, in the words of ``strftime``; without, as RFC 3339 has it."""
+    timezone: str | None = None
+    """The zone of times that are written without an offset."""
+    true_words: tuple[str, ...] = ()
+    false_words: tuple[str, ...] = ()
+    """What a boolean is written like, instead of ``true`` and ``false``; case is ignored."""
 
     @property
     def kind(self) -> Type:
@@ -269,6 +289,10 @@ def parse_contract(text: str | bytes) -> Contract:
     for column in columns:
         if column.name in key and not column.required:
             raise fields.error("key", f"has {column.name}, which is not required")
+        if column.name in key and column.kind.name in _NOT_KEYS:
+            raise fields.error(
+                "key", f"has {column.name}, a {column.kind.name}: engines compare it differently"
+            )
         other = column.not_before and by_name.get(column.not_before)
         if column.not_before and not (other and other.type == column.type == "date"):
             raise fields.error(
@@ -462,8 +486,13 @@ def _column(fields: _Mapping) -> Column:
         spellings=_spellings(fields),
         max_days_before_delivery=fields.take("max_days_before_delivery", int, None),
         max_days_after_delivery=fields.take("max_days_after_delivery", int, None),
+        formats=fields.texts("formats"),
+        timezone=fields.take("timezone", str, None),
+        true_words=fields.texts("true_words"),
+        false_words=fields.texts("false_words"),
     )
     fields.end()
+    _assert_readable(fields, column)
     bounds = (column.max_days_before_delivery, column.max_days_after_delivery)
     if any(bound is not None and not 0 <= bound <= MAX_DAYS for bound in bounds):
         raise fields.error("max_days_…_delivery", f"is not a number of days from 0 to {MAX_DAYS}")
@@ -478,15 +507,13 @@ def _column(fields: _Mapping) -> Column:
     if column.pattern is not None:
         _portable(fields, column.pattern)
     for field, bound in (("minimum", column.minimum), ("maximum", column.maximum)):
-        if bound is not None and not _is_bound(column.type, bound):
+        if bound is not None and not _is_bound(column.kind, bound):
             raise fields.error(field, f"is {bound!r}, which is not a valid {column.type}")
     return column
 
 
 def _type(fields: _Mapping) -> str:
     text: str = fields.take("type", str)
-    if text not in _READ:
-        raise fields.error("type", f"is {text!r}, not one of {', '.join(_READ)}")
     try:
         parse_type(text)
     except ValueError as error:
@@ -514,23 +541,54 @@ def _portable(fields: _Mapping, pattern: str) -> None:
         re.compile(pattern)
     except re.error as error:
         raise fields.error("pattern", f"is not a regular expression: {error}") from error
-    if re.search(r'[\\"$]|(?<!\[)\^|\(\?|&&|\[\[|[*+?}][+?]', pattern) or not pattern.isascii():
+    if (
+        re.search(r'[\\"$]|(?<!\[)\^|\(\?|&&|\[\[|[*+?}][+?]|\{,|\{[0-9,]*[0-9]{4}', pattern)
+        or not pattern.isascii()
+    ):
         raise fields.error(
-            "pattern", r'contains one of \ " ^ $ (? && [[ *? *+, which engines interpret differently'
+            "pattern",
+            r'contains one of \ " ^ $ (? && [[ *? *+ {, {1000}, which engines interpret differently',
         )
 
 
-def _is_bound(kind: str, bound: str) -> bool:
-    try:
-        if kind == "date":
-            date.fromisoformat(bound)
-        elif kind == "integer":
-            int(bound)
-        else:
-            Decimal(bound)
-    except (ValueError, InvalidOperation):
+def _assert_readable(fields: _Mapping, column: Column) -> None:
+    """Raise ``UsageError`` for a way to read a value that its type does not have, or that is not clear."""
+    kind = column.kind.name
+    if column.formats and kind not in {"date", "timestamp"}:
+        raise fields.error("formats", "are for a date or timestamp")
+    zoned = not column.formats
+    for text in column.formats:
+        try:
+            _, names = parse_format(text, kind)
+        except ValueError as error:
+            raise fields.error("formats", f"has {text!r}, which {error}") from error
+        zoned = zoned or (kind == "timestamp" and "offset" not in names)
+        if kind == "timestamp" and "offset" not in names and column.timezone is None:
+            raise fields.error("formats", f"has {text!r} without %z, and there is no timezone")
+    if column.timezone is not None and (kind != "timestamp" or not _ZONE.fullmatch(column.timezone)):
+        raise fields.error("timezone", f"is {column.timezone!r}: it is the IANA name of a timestamp's zone")
+    if column.timezone is not None and not zoned:
+        raise fields.error("timezone", "is there, and every format has %z")
+    words = [word.lower() for word in (*column.true_words, *column.false_words)]
+    if words and kind != "boolean":
+        raise fields.error("true_words", "and false_words are for a boolean")
+    if bool(column.true_words) != bool(column.false_words) or len({*words}) != len(words):
+        raise fields.error("true_words", "and false_words stand together, and have no word twice in any case")
+
+
+def _is_bound(kind: Type, bound: str) -> bool:
+    """Whether a text is exactly a value of the type, as every engine reads it."""
+    if kind.name not in _ORDERED or not _BOUNDS[kind.name].fullmatch(bound):
         return False
-    return kind in _ORDERED
+    if kind.name == "date":
+        try:
+            return bool(date.fromisoformat(bound))
+        except ValueError:
+            return False
+    whole, _, places = bound.lstrip("-").partition(".")
+    return kind.name != "decimal" or (
+        len(whole.lstrip("0")) <= kind.digits - kind.places and len(places) <= kind.places
+    )
 
 
 def _check(fields: _Mapping, columns: Mapping[str, Column]) -> Check:

@@ -19,13 +19,17 @@ from pyspark.errors import PySparkException
 from pyspark.sql import functions as F  # noqa: N812
 
 from custody.errors import UsageError
+from custody.etl.change import widens
 from custody.etl.contract import FUNCTION, Contract
 from custody.terminal import beginning, visible
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import Column, DataFrame, SparkSession
 
 _SHOWN_CHARACTERS = 500
+LOST = "source_lost"
+_INTEGERS = {"tinyint": "decimal(3,0)", "smallint": "decimal(5,0)", "int": "decimal(10,0)"}
+"""Types that no contract has, as one that holds all their values."""
 
 
 @contextmanager
@@ -33,6 +37,9 @@ def gold_rows(
     spark: SparkSession, contract: Contract, inputs: Mapping[str, DataFrame]
 ) -> Iterator[DataFrame]:
     """The rows of a gold table, of the types of its contract, for as long as the block lasts.
+
+    If a column was of another type, there is one more, ``LOST``: the name of the first column of whose value
+    the contract's type would lose something, or NULL.
 
     ``inputs`` are what may be read, by the tables' names. Raises ``UsageError`` if the SELECT or the function
     cannot be run, or gives other columns than the contract's.
@@ -50,11 +57,26 @@ def gold_rows(
                 f"its contract has {', '.join(wanted)}."
             )
         yield rows.select(
-            *(F.col(item.name).cast(item.kind.sql).alias(item.name) for item in contract.columns)
+            *(F.col(item.name).cast(item.kind.sql).alias(item.name) for item in contract.columns),
+            *_lost(rows, contract),
         )
     finally:
         for name in inputs:
             spark.catalog.dropTempView(name)
+
+
+def _lost(rows: DataFrame, contract: Contract) -> list[Column]:
+    """The column ``LOST``, if there is something to lose."""
+    there = {field.name: field.dataType.simpleString() for field in rows.schema.fields}
+    lost = []
+    for item in contract.columns:
+        was, wanted = there[item.name], item.kind.sql
+        if not widens(_INTEGERS.get(was, was), wanted):
+            value = F.col(item.name)
+            again = value.cast(wanted).cast(was)
+            is_lost = value.isNotNull() & (again.isNull() | (again != value))
+            lost.append(F.when(is_lost, F.lit(item.name)))
+    return [F.coalesce(*lost).alias(LOST)] if lost else []
 
 
 @contextmanager

@@ -22,7 +22,7 @@ from pyspark.sql import functions as F  # noqa: N812
 from custody.errors import CannotCheckError, EvidenceError, UsageError
 from custody.etl.contract import ADDED, Contract
 from custody.etl.delta import DeltaTable, conformed, describe_commits
-from custody.etl.gold import gold_rows, one_sentence
+from custody.etl.gold import LOST, gold_rows, one_sentence
 from custody.etl.lineage import Published, Run, complete, publish, published, read_lineage
 from custody.etl.quality import Counts, QualityError, assert_quality
 from custody.etl.silver_run import Lake
@@ -230,13 +230,15 @@ def _publish(
 ) -> dict[str, Any]:
     """Check the rows, put them in their place in one commit, and write the lineage."""
     inputs = [source.as_document() for source in sources]
+    names = [column.name for column in contract.columns]
     if work.days == []:  # nothing to put anywhere: the document says up to where that is so
-        table.ensure(rows, contract.by)
+        table.ensure(rows.select(*names), contract.by)
         count = 0
     else:
         with one_sentence(contract):
             rows = lake.stage(rows)
             count = _checked(rows, contract, work.days)
+        rows = rows.select(*names)
         describe_commits(lake.spark, run.facts() | {"inputs": json.dumps(inputs)})
         where = work.condition(contract.by)
         if where is None:
@@ -267,6 +269,10 @@ def _publish(
 def _checked(rows: DataFrame, contract: Contract, days: list[date] | None) -> int:
     """How many rows there are. Raises ``QualityError`` if they break the contract."""
     broken = _broken(contract)
+    if LOST in rows.columns:
+        broken |= {
+            f"{column.name}:not_{column.kind.name}": F.col(LOST) == column.name for column in contract.columns
+        }
     if days is not None:
         broken[f"{contract.by}:not_of_the_days_asked_for"] = ~F.col(str(contract.by)).isin(days)
     measured = rows.agg(
@@ -288,6 +294,8 @@ def _broken(contract: Contract) -> dict[str, Column]:
         value = F.col(column.name)
         if column.required:
             broken[f"{column.name}:missing"] = value.isNull()
+        if column.kind.name == "double":
+            broken[f"{column.name}:not_finite"] = F.isnan(value) | (F.abs(value) == float("inf"))
         if column.minimum is not None:
             broken[f"{column.name}:too_low"] = value < F.lit(column.minimum).cast(column.kind.sql)
         if column.maximum is not None:

@@ -176,6 +176,20 @@ def _plain(value: Any) -> str:
     return value.removeprefix(_NUMBER_MARK) if type(value) is str else _json_text(value)
 
 
+def json_value(text: str) -> Any:
+    """The value of a JSON text, its numbers for ``plain_text``; ``None`` if it is not one, or is null."""
+    try:
+        value = _DECODER.decode(text)
+        return None if "\\u" in text and _has_half_character(text.encode()) else value
+    except (ValueError, RecursionError):
+        return None
+
+
+def plain_text(value: Any) -> str | None:
+    """A part of a ``json_value`` as the text of a column."""
+    return None if value is None or value == "" else _plain(value)
+
+
 def json_objects(fields: Iterable[bytes]) -> list[str | None]:
     """Objects of these fields, valid JSON, as in ``extra``; ``None`` if a name is used twice."""
     objects = [b"{%s}" % part for part in fields]

@@ -125,7 +125,7 @@ def _batches(
     """Yield one version's records in batches, then its last row."""
     from custody.etl.batches import Tally  # noqa: PLC0415 - needs pyarrow
     from custody.etl.columns import read_columns  # noqa: PLC0415 - likewise
-    from custody.etl.values import last_row, typed  # noqa: PLC0415 - likewise
+    from custody.etl.rows import last_row, typed  # noqa: PLC0415 - likewise
 
     version = ObjectVersion(item["source_bucket"], item["source_key"], item["source_version_id"])
     delivered = date.fromisoformat(item["source_rank"][_DELIVERED])

@@ -1,165 +1,59 @@
-"""From text to values and reasons: column by column, in Arrow, where the bytes are read.
+"""Texts as values of a contract's types, in Arrow: the same values on every engine.
 
-So every engine gets the same values. What Arrow would read more liberally than the rules is checked by a
-regular expression before a cast. All times are in UTC.
+What Arrow would read more liberally than the contract, or round, is checked before a cast. A value that its
+type cannot hold is no value of it: its row is rejected, and nothing is rounded.
 """
 
 from __future__ import annotations
 
-from datetime import date
+import base64
+import binascii
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from custody.etl.contract import Column, Contract
+from custody.etl.contract import Column, Csv
+from custody.etl.moments import UTC_TIME, dates, only, timestamps
+from custody.etl.records import json_value, plain_text
+from custody.etl.types import Type
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Mask = NDArray[np.bool_]
-
-UTC_TIME = pa.timestamp("us", "UTC")
-ARROW_TYPES = {
-    "string": pa.string(),
-    "integer": pa.int64(),
-    "decimal": pa.decimal128(18, 2),
-    "date": pa.date32(),
-    "timestamp": UTC_TIME,
-    "boolean": pa.bool_(),
-}
-TEXTS = pa.list_(pa.string())
 _WHITESPACE = r"[ \t\n\x0b\f\r]+"
 _UNTIDY = r"[\t\n\x0b\f\r]|  |\A | \z"
 """Whitespace that is not one space between words."""
 _CONTROL = r"[\x00-\x1f\x7f-\x{9f}\x{202a}-\x{202e}\x{2066}-\x{2069}\x{feff}]"
 _INTEGER = r"\A[+-]?[0-9]{1,18}\z"
-_DECIMAL = r"\A[+-]?[0-9]{1,16}(?:\.[0-9]{1,2}0*)?\z"
-_LEAP_YEAR = "(?:19(?:0[48]|[2468][048]|[13579][26])|20(?:[02468][048]|[13579][26]))"
-_DAY = (
-    "(?:(?:19|20)[0-9]{2}-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12][0-9]|3[01])|(?:0[469]|11)-(?:0[1-9]|[12][0-9]|30)"
-    f"|02-(?:0[1-9]|1[0-9]|2[0-8]))|{_LEAP_YEAR}-02-29)"
-)
-_CLOCK = "(?:[01][0-9]|2[0-3]):[0-5][0-9]"
-_OFFSET = f"(?:Z|[+-]{_CLOCK})"
-_PLAIN_TIMESTAMP = rf"\A{_DAY}[T ]{_CLOCK}:[0-5][0-9](?:\.[0-9]{{1,6}})?{_OFFSET}\z"
-"""What Arrow can cast."""
-_TIMESTAMP = rf"\A{_DAY}[Tt ]{_CLOCK}:(?:[0-5][0-9]|60)(?:\.[0-9]+)?(?i:{_OFFSET})\z"
-_LEAP_SECOND = r":60(?:\.[0-9]+)?"
-_EPOCH_SECONDS = r"\A[0-9]{9,10}(?:\.[0-9]{1,6})?\z"
-_EPOCH_MILLISECONDS = r"\A[0-9]{12,13}\z"
-_MICROSECONDS = 1_000_000
+_BIGINT = r"\A[+-]?[0-9]{1,19}\z"
+_LIMITS = (-(2**63), 2**63 - 1)
+_DOUBLE = r"\A[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,4})?\z"
+_SHORT_DOUBLE = r"\A[+-]?[0-9]{1,8}(?:\.[0-9]{0,7})?\z"
+"""A double has room for any 15 digits."""
+_SCALARS = {
+    "string": pa.string(),
+    "integer": pa.int64(),
+    "bigint": pa.int64(),
+    "double": pa.float64(),
+    "date": pa.date32(),
+    "timestamp": UTC_TIME,
+    "boolean": pa.bool_(),
+    "binary": pa.binary(),
+}
 
 
-def typed(records: pa.RecordBatch, contract: Contract, entry: int, delivered: date) -> pa.RecordBatch:
-    """Records, as ``read_columns`` yields them, with the columns of ``source.read_manifest``.
-
-    A value is null if there is none or it cannot be read. The reason is null for a valid row, else
-    ``column:problem`` for every broken rule, separated by ``; ``.
-    """
-    texts = [_spelled(_cleaned(records[f"text_{column.name}"]), column) for column in contract.columns]
-    values = {
-        column.name: read(text, column.type) for column, text in zip(contract.columns, texts, strict=True)
-    }
-    broken: list[tuple[str, Mask]] = []
-    for column, text in zip(contract.columns, texts, strict=True):
-        for problem, condition in _problems(column, text, values, delivered).items():
-            if pc.any(condition).as_py():
-                broken.append((f"{column.name}:{problem}", _mask(condition)))
-    extra = records["extra"]
-    if contract.raw().unknown_columns == "reject" and extra.null_count < len(extra):
-        broken.append(("extra:unknown_column", _mask(extra.is_valid())))
-    reasons = _reasons(broken, records.num_rows)
-    problems = records["problem"]
-    if problems.null_count < len(problems):
-        reasons = pc.coalesce(pc.binary_join_element_wise(pa.scalar("record:"), problems, ""), reasons)
-    if contract.day is not None:
-        values = {contract.day[0]: values[contract.day[1]].cast(pa.date32()), **values}
-    return _rows(
-        contract,
-        records.num_rows,
-        source_entry=pa.repeat(pa.scalar(entry, pa.int32()), records.num_rows),
-        source_row=records["source_row"],
-        extra=extra,
-        reason=reasons,
-        unreadable=records["unreadable"],
-        source_texts=_delivered_texts(records, contract, _mask(reasons.is_valid())),
-        **values,
-    )
+def arrow_type(kind: Type) -> pa.DataType:
+    """The type in Arrow."""
+    if kind.name == "decimal":
+        return pa.decimal128(kind.digits, kind.places)
+    if kind.name == "array":
+        return pa.list_(arrow_type(kind.parts[0][1]))
+    if kind.name == "struct":
+        return pa.struct([pa.field(name, arrow_type(part)) for name, part in kind.parts])
+    return _SCALARS[kind.name]
 
 
-def last_row(
-    contract: Contract, entry: int, object_rows: int, read_bytes: int, refused: str | None
-) -> pa.RecordBatch:
-    """The row that follows an object's records."""
-    return _rows(
-        contract,
-        1,
-        source_entry=pa.array([entry], pa.int32()),
-        source_row=pa.array([0], pa.int64()),
-        object_rows=pa.array([object_rows], pa.int64()),
-        read_bytes=pa.array([read_bytes], pa.int64()),
-        refused=pa.array([refused], pa.string()),
-    )
-
-
-def _rows(contract: Contract, count: int, /, **columns: pa.Array) -> pa.RecordBatch:
-    """A batch with all columns; those that are not given are null."""
-    day = [pa.field(contract.day[0], pa.date32())] if contract.day else []
-    schema = pa.schema(
-        [
-            pa.field("source_entry", pa.int32()),
-            pa.field("source_row", pa.int64()),
-            pa.field("object_rows", pa.int64()),
-            pa.field("read_bytes", pa.int64()),
-            pa.field("refused", pa.string()),
-            *day,
-            *(pa.field(column.name, ARROW_TYPES[column.type]) for column in contract.columns),
-            *(pa.field(name, pa.string()) for name in ("extra", "reason", "unreadable")),
-            pa.field("source_texts", TEXTS),
-        ]
-    )
-    arrays = [
-        columns[field.name] if field.name in columns else pa.nulls(count, field.type) for field in schema
-    ]
-    return pa.RecordBatch.from_arrays(arrays, schema=schema)
-
-
-def _delivered_texts(records: pa.RecordBatch, contract: Contract, rejected: Mask) -> pa.ListArray:
-    """For each rejected row, the texts of the contract's columns as delivered; null for any other."""
-    if not rejected.any():
-        return pa.nulls(len(rejected), TEXTS)
-    kept = pa.array(rejected)
-    columns = [records[f"text_{column.name}"].filter(kept) for column in contract.columns]
-    by_column = np.arange(len(columns) * len(columns[0])).reshape(len(columns), -1)
-    texts = pa.concat_arrays(columns).take(pa.array(by_column.T.ravel()))
-    offsets = np.zeros(len(rejected) + 1, np.int32)
-    offsets[1:] = np.cumsum(rejected) * len(columns)
-    return pa.ListArray.from_arrays(pa.array(offsets, mask=np.append(~rejected, [False])), texts)
-
-
-def _mask(condition: pa.BooleanArray) -> Mask:
-    found: Mask = condition.fill_null(False).to_numpy(zero_copy_only=False)
-    return found
-
-
-def _reasons(broken: list[tuple[str, Mask]], rows: int) -> pa.StringArray:
-    """For each row, the names of the conditions that it meets; null if there are none."""
-    if not broken:
-        return pa.nulls(rows, pa.string())
-    met = np.packbits(np.column_stack([mask for _, mask in broken]), axis=1)
-    sets = pa.FixedSizeBinaryArray.from_buffers(pa.binary(met.shape[1]), rows, [None, pa.py_buffer(met)])
-    found = sets.dictionary_encode()
-    texts = []
-    for packed in found.dictionary.to_pylist():
-        bits = np.unpackbits(np.frombuffer(packed, np.uint8)).tolist()
-        texts.append("; ".join(name for (name, _), is_met in zip(broken, bits, strict=False) if is_met))
-    return pa.array([text or None for text in texts], pa.string()).take(found.indices)
-
-
-def _bytes_range(texts: pa.StringArray) -> tuple[int, int]:
+def bytes_range(texts: pa.StringArray) -> tuple[int, int]:
     """The smallest and the largest byte of all texts."""
     _, offsets, data = texts.buffers()
     if data is None or offsets is None:
@@ -170,9 +64,9 @@ def _bytes_range(texts: pa.StringArray) -> tuple[int, int]:
     return (int(bytes_.min()), int(bytes_.max())) if bytes_.size else (0x40, 0x40)
 
 
-def _cleaned(texts: pa.StringArray) -> pa.StringArray:
+def cleaned(texts: pa.StringArray) -> pa.StringArray:
     """The texts with whitespace collapsed and trimmed; null if nothing is left."""
-    if _bytes_range(texts)[0] > ord(" "):
+    if bytes_range(texts)[0] > ord(" "):
         return texts
     untidy = pc.match_substring_regex(texts, _UNTIDY)
     if not pc.any(untidy).as_py():
@@ -183,110 +77,160 @@ def _cleaned(texts: pa.StringArray) -> pa.StringArray:
     return pc.replace_with_mask(texts, untidy.fill_null(False), tidied)
 
 
-def _spelled(texts: pa.StringArray, column: Column) -> pa.StringArray:
-    """The allowed value of each alternative text; any other text unchanged."""
-    if not column.spellings:
-        return texts
-    other = pc.and_(texts.is_valid(), pc.invert(_is_in(texts, column.allowed)))
-    if not pc.any(other).as_py():
-        return texts
-    found = pc.dictionary_encode(texts.filter(other))
-    book = dict(column.spellings)
-    values = [book.get(text.lower(), text) for text in found.dictionary.to_pylist()]
-    return pc.replace_with_mask(texts, other, pa.array(values, pa.string()).take(found.indices))
+def control_characters(texts: pa.StringArray) -> pa.BooleanArray:
+    """Which texts have characters that are no text, or that change how others are shown."""
+    low, high = bytes_range(texts)
+    if low >= ord(" ") and high < 0x7F:
+        return pa.repeat(pa.scalar(False), len(texts))
+    return pc.match_substring_regex(texts, _CONTROL)
 
 
-def _is_in(texts: pa.StringArray, allowed: tuple[str, ...]) -> pa.BooleanArray:
+def is_in(texts: pa.StringArray, allowed: tuple[str, ...]) -> pa.BooleanArray:
+    """Which texts are one of these."""
     return pc.is_in(texts, value_set=pa.array(allowed, pa.string()))
 
 
-def read(texts: pa.StringArray, kind: str) -> pa.Array:
-    """Texts as values of the type; null for what is not one. Years are 1900 to 2099.
+def read(texts: pa.StringArray, column: Column, csv: Csv) -> pa.Array:
+    """Cleaned texts as values of the column's type; null for what is not one.
 
-    Integers have at most 18 digits. Decimals have at most two places (more only if they are zero). A
-    timestamp is RFC 3339 by the rules of ``custody.times.parse_time`` (a space may stand for the T), or
-    seconds (9 or 10 digits) or milliseconds (12 or 13) since 1970 in UTC. A boolean is ``true`` or ``false``
-    in any case.
+    Numbers have the marks of ``csv``. An integer has at most 18 digits, a bigint 64 bits; a decimal has no
+    more digits before and after the point than its type (more zeros at the end are none). A double is finite,
+    and the text is its shortest one, or what it gives if it is written with as many digits. A boolean is one
+    of the column's words, ``true`` or ``false`` without any, in any case. Binary is base64. An array or a
+    struct is JSON; a struct has no other fields than its type, and those that it does not have are null.
     """
-    match kind:
+    kind = column.kind
+    if kind.name in {"integer", "bigint", "decimal", "double"}:
+        texts = _unmarked(texts, csv)
+    return _read(texts, kind, column)
+
+
+def _read(texts: pa.StringArray, kind: Type, column: Column) -> pa.Array:
+    match kind.name:
         case "string":
             return texts
         case "integer":
-            return pc.utf8_ltrim(_only(texts, _INTEGER), characters="+").cast(pa.int64())
-        case "decimal":
-            return _only(texts, _DECIMAL).cast(ARROW_TYPES[kind])
+            return pc.utf8_ltrim(only(texts, _INTEGER), characters="+").cast(pa.int64())
         case "date":
-            return _only(texts, rf"\A{_DAY}\z").cast(pa.date32())
+            return dates(texts, column)
+        case "timestamp":
+            return timestamps(texts, column)
         case "boolean":
-            lower = pc.utf8_lower(texts)
-            return pc.if_else(_is_in(lower, ("true", "false")), pc.equal(lower, "true"), None)
-        case _:
-            return _timestamps(texts)
+            return _booleans(texts, column)
+    reader = {
+        "bigint": _bigints,
+        "decimal": _decimals,
+        "double": _doubles,
+        "binary": _binaries,
+    }.get(kind.name)
+    return reader(texts, kind) if reader else _nested(texts, kind, column)
 
 
-def _timestamps(texts: pa.StringArray) -> pa.TimestampArray:
-    plain = pc.match_substring_regex(texts, _PLAIN_TIMESTAMP)
-    values = pc.if_else(plain, texts, None).cast(UTC_TIME)
-    if values.null_count == texts.null_count:
-        return values
-    odd = pc.and_(texts.is_valid(), values.is_null())
-    return pc.replace_with_mask(values, odd, _odd_timestamps(texts.filter(odd)))
+def _unmarked(texts: pa.StringArray, csv: Csv) -> pa.StringArray:
+    """Numbers with a point and nothing between their digits, from numbers with the marks of a dialect."""
+    point, between = csv.decimal_mark, csv.thousands_mark
+    if point == "." and not between:
+        return texts
+    grouped = f"|[0-9]{{1,3}}(?:[{between}][0-9]{{3}})+" if between else ""
+    pattern = rf"\A[+-]?(?:[0-9]+{grouped})?(?:[{point}][0-9]*)?(?:[eE][+-]?[0-9]+)?\z"
+    marked = only(texts, pattern)
+    if between:
+        marked = pc.replace_substring(marked, between, "")
+    return pc.replace_substring(marked, point, ".")
 
 
-def _odd_timestamps(texts: pa.StringArray) -> pa.TimestampArray:
-    """Times in any other form: digits past the microsecond are cut, ``:60`` is the next second."""
-    upper = pc.utf8_upper(_only(texts, _TIMESTAMP))
-    is_leap = pc.match_substring_regex(upper, _LEAP_SECOND)
-    cut = pc.replace_substring_regex(upper, r"(\.[0-9]{6})[0-9]+", r"\1")
-    cut = pc.replace_substring_regex(cut, _LEAP_SECOND, ":59").cast(UTC_TIME).cast(pa.int64())
-    rfc3339 = pc.add(cut, pc.if_else(is_leap, _MICROSECONDS, 0))
-    seconds = _only(texts, _EPOCH_SECONDS).cast(pa.decimal128(16, 6))
-    seconds = pc.multiply(seconds, pa.scalar(Decimal(_MICROSECONDS))).cast(pa.int64())
-    milliseconds = pc.multiply(_only(texts, _EPOCH_MILLISECONDS).cast(pa.int64()), 1000)
-    return pc.coalesce(rfc3339, seconds, milliseconds).cast(UTC_TIME)
+def _bigints(texts: pa.StringArray, _: Type) -> pa.Int64Array:
+    numbers = only(texts, _BIGINT).cast(pa.decimal128(19, 0))
+    low, high = (pa.scalar(Decimal(limit), numbers.type) for limit in _LIMITS)
+    fits = pc.and_(pc.greater_equal(numbers, low), pc.less_equal(numbers, high))
+    return pc.if_else(fits, numbers, None).cast(pa.int64())
 
 
-def _only(texts: pa.StringArray, pattern: str) -> pa.StringArray:
-    """The texts that match, else null: a guard before a cast."""
-    return pc.if_else(pc.match_substring_regex(texts, pattern), texts, None)
+def _decimals(texts: pa.StringArray, kind: Type) -> pa.Decimal128Array:
+    whole = f"[0-9]{{1,{kind.digits - kind.places}}}" if kind.digits > kind.places else "0"
+    places = rf"\.[0-9]{{1,{kind.places}}}" if kind.places else r"\.0"
+    fitting = only(texts, rf"\A[+-]?{whole}(?:{places}0*)?\z")
+    longest = pc.max(pc.binary_length(fitting)).as_py() or 0
+    if longest > kind.digits + 3:  # Arrow overflows on more digits than a decimal has
+        kept = rf"(\.[0-9]{{{kind.places}}})0+\z"
+        fitting = pc.replace_substring_regex(fitting, kept, r"\1" if kind.places else "")
+    return fitting.cast(arrow_type(kind))
 
 
-def _problems(
-    column: Column, texts: pa.StringArray, values: dict[str, pa.Array], delivered: date
-) -> dict[str, pa.BooleanArray]:
-    """For each rule of one column, which rows break it; null counts as no."""
-    value = values[column.name]
-    broken: dict[str, Any] = {}
-    if column.required:
-        broken["missing"] = texts.is_null()
-    if column.type == "string":
-        low, high = _bytes_range(texts)
-        if low < ord(" ") or high >= 0x7F:
-            broken["control_characters"] = pc.match_substring_regex(texts, _CONTROL)
+def _doubles(texts: pa.StringArray, _: Type) -> pa.DoubleArray:
+    short = pc.match_substring_regex(texts, _SHORT_DOUBLE)
+    values = pc.if_else(short, texts, None).cast(pa.float64())
+    if values.null_count != texts.null_count:
+        odd = pc.and_(texts.is_valid(), values.is_null())
+        others = only(texts.filter(odd), _DOUBLE).to_pylist()
+        found = [None if text is None else _exact_double(text) for text in others]
+        values = pc.replace_with_mask(values, odd, pa.array(found, pa.float64()))
+    return pc.add(values, 0.0)  # engines differ on whether -0.0 is 0.0
+
+
+def _exact_double(text: str) -> float | None:
+    """The double of a text, if the text is its shortest one, or the double written with as many digits."""
+    value, wanted = float(text), Decimal(text)
+    digits = len("".join(map(str, wanted.as_tuple().digits)).strip("0")) or 1
+    texts = (repr(value), f"{value:.{digits - 1}e}")
+    return value if wanted in map(Decimal, texts) else None
+
+
+def _booleans(texts: pa.StringArray, column: Column) -> pa.BooleanArray:
+    true, false = column.true_words or ("true",), column.false_words or ("false",)
+    lower = pc.utf8_lower(texts)
+    true, false = (tuple(word.lower() for word in words) for words in (true, false))
+    return pc.if_else(is_in(lower, true + false), is_in(lower, true), None)
+
+
+def _binaries(texts: pa.StringArray, _: Type) -> pa.BinaryArray:
+    return pa.array([None if text is None else _decoded(text) for text in texts.to_pylist()], pa.binary())
+
+
+def _decoded(text: str) -> bytes | None:
+    """The bytes of base64 (RFC 4648, section 4), padded, with nothing between."""
+    try:
+        data = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    return data if base64.b64encode(data).decode() == text else None
+
+
+def _nested(texts: pa.StringArray, kind: Type, column: Column) -> pa.Array:
+    """JSON as arrays or structs; the texts in it are read like those of a column of their type."""
+    values = [None if text is None else _json(text, kind) for text in texts.to_pylist()]
+    if kind.name == "array":
+        lengths = np.array([0 if value is None else len(value) for value in values], np.int64)
+        items = [item for value in values if value is not None for item in value]
+        parts = {"": (kind.parts[0][1], items, np.repeat(np.arange(len(values)), lengths))}
     else:
-        broken[f"not_{column.type}"] = pc.and_(texts.is_valid(), value.is_null())
-    if column.pattern is not None:
-        broken["malformed"] = pc.invert(pc.match_substring_regex(texts, rf"\A(?:{column.pattern})\z"))
-    if column.allowed:
-        broken["not_allowed"] = pc.and_(texts.is_valid(), pc.invert(_is_in(texts, column.allowed)))
-    if column.max_length is not None:
-        broken["too_long"] = pc.greater(pc.utf8_length(texts), column.max_length)
-    if column.minimum is not None:
-        broken["too_low"] = pc.less(value, pa.scalar(column.minimum).cast(value.type))
-    if column.maximum is not None:
-        broken["too_high"] = pc.greater(value, pa.scalar(column.maximum).cast(value.type))
-    if column.not_before is not None:
-        broken[f"before_{column.not_before}"] = pc.less(value, values[column.not_before])
-    if (days := column.max_days_before_delivery) is not None:
-        first = _midnight(delivered, -days, value.type)
-        broken["long_before_delivery"] = pc.less(value, first)
-    if (days := column.max_days_after_delivery) is not None:
-        after = _midnight(delivered, days + 1, value.type)
-        broken["after_delivery"] = pc.greater_equal(value, after)
-    return broken
+        rows = np.arange(len(values))
+        parts = {
+            name: (part, [None if value is None else value.get(name) for value in values], rows)
+            for name, part in kind.parts
+        }
+    bad = np.array([value is None for value in values], np.bool_)
+    found = []
+    for part, items, rows in parts.values():
+        inner = cleaned(pa.array([plain_text(item) for item in items], pa.string()))
+        read_inner = _read(inner, part, column)
+        lost = pc.and_(inner.is_valid(), read_inner.is_null())
+        if part.name == "string":
+            lost = control_characters(inner)
+        bad[rows[lost.fill_null(False).to_numpy(zero_copy_only=False)]] = True
+        found.append(read_inner)
+    if kind.name == "struct":
+        fields = [pa.field(name, array.type) for name, array in zip(parts, found, strict=True)]
+        return pa.StructArray.from_arrays(found, fields=fields, mask=pa.array(bad))
+    offsets = np.concatenate(([0], np.cumsum(lengths))).astype(np.int32)
+    return pa.ListArray.from_arrays(pa.array(offsets), found[0], mask=pa.array(bad))
 
 
-def _midnight(day: date, later: int, kind: pa.DataType) -> pa.Scalar:
-    """The beginning of the day that many days later; it may lie outside the years that Python has."""
-    number = (day - date(1970, 1, 1)).days + later
-    return pa.scalar(number, pa.int32()).cast(pa.date32()).cast(kind)
+def _json(text: str, kind: Type) -> Any:
+    """A JSON array, or an object that has no other fields than the type; else ``None``."""
+    value = json_value(text)
+    if kind.name == "array":
+        return value if isinstance(value, list) else None
+    if not isinstance(value, dict) or not value.keys() <= {name for name, _ in kind.parts}:
+        return None
+    return value

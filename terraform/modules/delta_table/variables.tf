@@ -19,9 +19,9 @@ variable "columns" {
 
   validation {
     condition = alltrue([
-      for column in var.columns : can(regex("^(bigint|boolean|date|decimal\\([0-9]{1,2},[0-9]{1,2}\\)|string|timestamp)$", column.type))
+      for column in var.columns : can(regex("^(bigint|binary|boolean|date|decimal\\([0-9]{1,2},[0-9]{1,2}\\)|double|string|timestamp|array<.+>|struct<.+>)$", column.type))
     ])
-    error_message = "A column's type must be bigint, boolean, date, decimal(p,s), string or timestamp."
+    error_message = "A column's type must be bigint, binary, boolean, date, decimal(p,s), double, string, timestamp, or an array or struct of these."
   }
 
   validation {
