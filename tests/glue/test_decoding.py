@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 
 import pyarrow as pa
@@ -16,10 +17,10 @@ from custody.etl.batches import Tally
 from custody.etl.columns import read_columns
 from custody.etl.contract import Contract
 from custody.etl.decoding import Decoded
-from tests.glue.local import contract, contract_with
+from tests.glue.local import contract
 
 EVENTS = contract("viewing_events")
-PARQUET = contract_with("viewing_events", ("format: jsonl", "format: parquet"))
+PARQUET = replace(EVENTS, source=replace(EVENTS.raw(), format="parquet"))
 LINE = b'{"event_id":"a"}\n'
 SKIPPABLE = b"\x53\x2a\x4d\x18\x04\x00\x00\x00abcd"
 """A skippable frame (RFC 8878, section 3.1.2)."""
