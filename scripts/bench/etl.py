@@ -129,7 +129,7 @@ def _run_bare(lake: Lake, data: Path) -> int:
         best = winners(records, rules)
         silver.ensure(best.withColumn("manifest_id", F.lit("1")), rules.day[0] if rules.day else None)
         verdict = lake.stage(judged(best, silver.frame(), rules, "1"))
-        silver.merge(verdict.where("stands").drop("stands"), rules.key, NEWER[rules.raw().wins])
+        silver.merge(verdict.where("source_kept").drop("source_kept"), rules.key, NEWER[rules.raw().wins])
         out = rejected(records, rules, "1")
         quarantine.ensure(out, None)
         quarantine.replace(out)
