@@ -485,7 +485,8 @@ def erase(
     """Delete object versions for ever, after recording the decision and its reason.
 
     For those who operate the data. verify and show then say that the versions were erased, by whom and why,
-    and report no findings. Receipts stay, with key and SHA-256; so do rows that tables made from them.
+    and report no findings. Receipts stay, with key and SHA-256; so do rows that tables made from them. A
+    version that is gone already can be named too: the decision's date then shows that it came afterwards.
     """
     from custody.cli.erase import run_erase
 

@@ -14,7 +14,7 @@ from custody.cli.tables import plural
 from custody.errors import CannotCheckError, UsageError
 from custody.evidence.erasure import ERASURES, MAX_REASON_CHARACTERS, Erasure, is_erasable
 from custody.evidence.objects import ObjectVersion, parse_s3_uri
-from custody.recorder.backfill import ReceiptState, await_receipt, find_version, receipt_states
+from custody.recorder.backfill import ReceiptState, await_receipt, may_have_receipt, receipt_states
 
 MAX_VERSIONS = 1000
 """As many as one decision names."""
@@ -73,11 +73,13 @@ def run_erase(run: Run, uris: Sequence[str], reason: str, *, confirmed: bool, ti
 
 
 def _erasable(run: Run, uri: str) -> ObjectVersion:
-    """The version to erase, which has its receipt. Raises ``UsageError``."""
+    """The version to erase, which has its receipt, and may be gone already. Raises ``UsageError``."""
     location = parse_s3_uri(uri)
     if location.version_id is None:
         raise UsageError(f"{uri[:200]} names no version.", "Write ?versionId=…; custody show lists them.")
-    version = find_version(run.s3, run.deployment, location)
+    version = ObjectVersion(location.bucket, location.key, location.version_id)
+    if not may_have_receipt(run.deployment, version):
+        raise UsageError(f"{version.uri} is not recorded, so nobody will miss it.", "Delete it as it is.")
     if not is_erasable(version, run.deployment.buckets["raw-data"]):
         raise UsageError(
             f"{version.uri} cannot be erased.", "Only raw data and files of tables can: all else is evidence."

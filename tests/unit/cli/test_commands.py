@@ -4,7 +4,7 @@ import json
 import re
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -429,14 +429,20 @@ def test_a_long_lineage_is_printed_in_blocks_of_the_same_widths(
     assert max(map(len, told.lines[1:])) <= int(columns)
 
 
-def act_as_recorder(cloud: Cloud, bucket: str, prefix: str) -> threading.Thread:
+def act_as_recorder(cloud: Cloud, bucket: str, prefix: str, known: Collection[str] = ()) -> threading.Thread:
     """Record the next object below a prefix once it is there."""
 
     def record() -> None:
         s3 = cloud.client("s3")
-        while not (page := s3.list_object_versions(Bucket=bucket, Prefix=prefix).get("Versions")):
+        while not (
+            new := [
+                entry
+                for entry in s3.list_object_versions(Bucket=bucket, Prefix=prefix).get("Versions", [])
+                if entry["Key"] not in known
+            ]
+        ):
             time.sleep(0.05)
-        version = ObjectVersion(bucket, page[0]["Key"], page[0]["VersionId"])
+        version = ObjectVersion(bucket, new[0]["Key"], new[0]["VersionId"])
         cloud.record(version, s3.get_object(Bucket=bucket, Key=version.key)["Body"].read())
 
     thread = threading.Thread(target=record, daemon=True)
@@ -475,6 +481,11 @@ def test_erase_records_the_decision_and_then_deletes(cloud: Cloud, capsys: Captu
     s3.delete_object(Bucket=other.bucket, Key=other.key, VersionId=other.version_id)
     told = Told(capsys, "verify")
     assert (told.status, "1 finding." in told.err) == (1, True)
+    decided = {entry["Key"] for entry in s3.list_objects_v2(Bucket=processed)["Contents"]}
+    recorder = act_as_recorder(cloud, processed, "erasures/", decided)
+    assert Told(capsys, "erase", other.uri, *reason, "--yes", "--timeout", "600").status == 0
+    recorder.join()
+    assert Told(capsys, "verify").status == 0, "a decision may come afterwards"
 
 
 @pytest.mark.parametrize(
