@@ -699,6 +699,24 @@ def test_what_was_published_is_handed_out_again_past_the_thresholds(world: GateW
     assert found == [(None, False), (decisions[1].uri, False), (decisions[0].uri, False)]
 
 
+@pytest.mark.parametrize("after", [False, True])
+def test_a_gate_that_stops_anywhere_hands_out_once_what_is_to_be_judged_again(after: bool) -> None:
+    dies_at, ended = 0, False
+    while not ended:
+        dies_at += 1
+        world = GateWorld()
+        bad = world.arrive(f"{CUSTOMERS}a.csv")
+        job_withholds(world, bad)
+        world.decide("reprocess", versions=[asdict(bad) | {"withheld": True}])
+        try:
+            world.call({"table": "customers"}, lifeline=Lifeline(dies_at, after=after))
+            ended = True
+        except CrashError:
+            world.call({"table": "customers"})
+        assert world.handed_out() == [bad, bad]
+    assert dies_at > 10
+
+
 def test_what_was_dismissed_is_not_judged_again(world: GateWorld) -> None:
     bad = world.arrive(f"{CUSTOMERS}a.csv")
     job_withholds(world, bad)
