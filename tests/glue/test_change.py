@@ -24,7 +24,19 @@ from tests.glue.local import Raw, process
 from tests.glue.test_silver import CrashError, crash_at
 
 MakeLake = Callable[..., Lake]
-KINDS = ["string", "integer", "decimal", "date", "timestamp", "boolean"]
+KINDS = [
+    "string",
+    "integer",
+    "bigint",
+    "decimal",
+    "decimal(30,8)",
+    "double",
+    "binary",
+    "array<string>",
+    "date",
+    "timestamp",
+    "boolean",
+]
 DECISION = "s3://processed/decisions/machines/again.json?versionId=v1"
 MACHINES: dict[str, Any] = {
     "table": "machines",
@@ -139,12 +151,20 @@ def test_a_renamed_column_keeps_its_values(lake: Lake, raw: Raw) -> None:
 
 
 def test_a_wider_number_keeps_its_values(lake: Lake, raw: Raw) -> None:
-    process(lake, [put(raw, "m1,5,1.25", "m2,1,2")], raw, machines())
+    process(lake, [put(raw, "m1,5,1.25", "m2,1,2", "m3,1,2.125")], raw, machines())
     with pytest.raises(
         UsageError, match=r"price of .* has the type decimal\(18,2\), the contract says bigint"
     ):
-        process(lake, [put(raw, "m3,5,1")], raw, machines({"price": {"type": "integer"}}))
-    assert table(lake, "machine_id") == {("m1",), ("m2",)}
+        process(lake, [put(raw, "m4,5,1")], raw, machines({"price": {"type": "integer"}}))
+    wider = machines({"price": {"type": "decimal(20,4)"}, "hours": {"type": "decimal(20,1)"}})
+    process(lake, [again(raw.entries[0]), put(raw, "m5,0.5,0.0001")], raw, wider)
+    assert table(lake, "machine_id", "hours", "price") == {
+        ("m1", 5, Decimal("1.25")),
+        ("m2", 1, 2),
+        ("m3", 1, Decimal("2.125")),
+        ("m5", Decimal("0.5"), Decimal("0.0001")),
+    }
+    assert rejected(lake) == []
 
 
 def test_a_column_that_is_gone_is_refused(lake: Lake, raw: Raw) -> None:
@@ -275,7 +295,7 @@ EVERYTHING: dict[str, Any] = {
         {"name": "at", "type": "timestamp", "required": True, "meaning": "When."},
         *(
             {"name": f"a_{kind}", "type": kind, "meaning": "Some.", "aliases": [f"other_{kind}"]}
-            for kind in ("string", "integer", "decimal", "date", "boolean")
+            for kind in ("string", "integer", "bigint", "decimal", "double", "date", "boolean")
         ),
     ],
 }
@@ -284,6 +304,8 @@ VALUES: dict[str, Any] = {
     "at": datetime(2026, 1, 15, 23, 59, 59, 999999, tzinfo=UTC),
     "a_string": "Ünï =1",
     "a_integer": 999_999_999_999_999_999,
+    "a_bigint": -(2**63),
+    "a_double": 0.1,
     "a_decimal": Decimal("-9999999999999999.99"),
     "a_date": date(1900, 1, 1),
     "a_boolean": False,
