@@ -62,7 +62,10 @@ def lost(before: Any, after: Any) -> list[str]:
         ({"source": CONTRACT["source"] | {"wins": "first"}}, "the latest stays, and the first would"),
         ({"source": CONTRACT["source"] | {"prefix": "incoming/m/"}}, "and would under incoming/m/"),
         (
-            {"source": CONTRACT["source"] | {"from": "stream", "prefix": "incoming/stream/machines/"}},
+            {
+                "source": CONTRACT["source"]
+                | {"from": "stream", "prefix": "incoming/stream/machines/", "format": "jsonl"}
+            },
             "Its objects arrive under incoming/machines/",
         ),
     ],
