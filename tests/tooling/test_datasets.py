@@ -212,7 +212,7 @@ def test_samples_are_delivered_to_their_own_tables(tmp_path: Path) -> None:
     own = Path(shutil.copytree(REPO / "examples" / "sensors", tmp_path / "own"))
     (own / "generate.py").unlink()
     assert deliveries(own, 1, 1) == {}
-    for table, header in (("sites", "site_id,site_name,warns_from"), ("devices", "device_id,site_id")):
+    for table, header in (("sites", "site_id,site_name,warns_from"), ("devices", "device_id;site_id")):
         (own / "samples" / table).mkdir(parents=True)
         (own / "samples" / table / "a.csv").write_text(f"{header}\nx,y\n")
         (own / "samples" / table / ".DS_Store").write_text("")
