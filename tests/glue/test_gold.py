@@ -308,7 +308,7 @@ def test_a_table_of_three_by_the_day_of_one(measured: Lake, gold: Lake, raw: Raw
     first = make_site_days(measured, gold)
     assert first
     assert "days" not in first, "all of it"
-    assert site_days(gold) == {(19, "Roof", "12.50", False), (20, "Roof", "31.00", True)}
+    assert site_days(gold) == {(19, "Roof", "12.5", False), (20, "Roof", "31.0", True)}
     measure(measured, raw, 18, "d001", "40")
     second = make_site_days(measured, gold)
     assert second
@@ -319,9 +319,9 @@ def test_a_table_of_three_by_the_day_of_one(measured: Lake, gold: Lake, raw: Raw
     assert third
     assert "days" not in third
     assert site_days(gold) == {
-        (18, "Attic", "40.00", True),
-        (19, "Attic", "12.50", False),
-        (20, "Attic", "31.00", False),
+        (18, "Attic", "40.0", True),
+        (19, "Attic", "12.5", False),
+        (20, "Attic", "31.0", False),
     }
     assert make_site_days(measured, gold) is None
 
