@@ -170,12 +170,25 @@ class Demo:
 
         self._require_lock(bereft)
         self._tamper("flip_byte", changed, offset=99)
-        self._require_caught("one byte of an object changed in storage", "object.hash", changed)
+        self._require_caught("one byte of an object changed in storage", "object.hash", changed.uri)
         self._tamper("flip_byte", self._receipt_of(forged), offset=120)
-        self._require_caught("one byte of a receipt changed in storage", "receipt.signature", forged)
+        self._require_caught("one byte of a receipt changed in storage", "receipt.signature", forged.uri)
         self._tamper("delete", self._receipt_of(bereft))
         self._pass_watermark(bereft)
-        self._require_caught("a receipt deleted from storage", "receipt.unique", bereft)
+        self._require_caught("a receipt deleted from storage", "receipt.unique", bereft.uri)
+        log_file = self._first_log_file()
+        self._tamper("delete", log_file)
+        subject = f"s3://{log_file.bucket}/{log_file.key}"
+        what = "a log file of CloudTrail deleted from storage"
+        self._require_caught(what, "trail.digest", subject, found_by=landed[-1].version)
+
+    def _first_log_file(self) -> ObjectVersion:
+        deployment = self.pipeline.deployment
+        bucket = deployment.buckets["cloudtrail-log"]
+        prefix = f"AWSLogs/{deployment.account_id}/CloudTrail/"
+        page = self.pipeline.client("s3").list_object_versions(Bucket=bucket, Prefix=prefix, MaxKeys=1)
+        (first,) = page["Versions"]
+        return ObjectVersion(bucket, first["Key"], first["VersionId"])
 
     def _receipt_of(self, version: ObjectVersion) -> ObjectVersion:
         bucket = self.pipeline.deployment.buckets["provenance"]
@@ -206,13 +219,17 @@ class Demo:
             "[bold green]refused[/] to delete a receipt through the API: Object Lock protects it.\n"
         )
 
-    def _require_caught(self, what: str, claim: str, version: ObjectVersion) -> None:
-        done = self.pipeline.custody("verify", version.uri, "--format", "json")
+    def _require_caught(
+        self, what: str, claim: str, subject: str, found_by: ObjectVersion | None = None
+    ) -> None:
+        """Verify the subject, or the object version by which it is found."""
+        scope = subject if found_by is None else found_by.uri
+        done = self.pipeline.custody("verify", scope, "--format", "json")
         findings = json.loads(done.stdout)["findings"] if done.returncode == 1 else []
-        if not any(found["claim"] == claim and found["subject"] == version.uri for found in findings):
+        if not any(found["claim"] == claim and found["subject"] == subject for found in findings):
             raise DemoError(f"{what} was not caught as {claim}: {done.stdout}{done.stderr}")
         self.console.print(f"[bold green]caught[/] {what}:", soft_wrap=True)
-        self.custody("verify", version.uri, expect=1)
+        self.custody("verify", scope, expect=1)
         self.console.print()
 
     def _pass_watermark(self, version: ObjectVersion) -> None:
