@@ -225,6 +225,7 @@ def test_csv(dialect: str, mark: bytes, header: bytes, lines: list[bytes], place
     )
 
 
+THREE = [b'{"event_id":"%d"}' % number for number in range(3)]
 SEPARATOR = st.sampled_from(
     [b"", b"", b",", b", ", b",\n", b"\n", b" ", b"[", b"]", b"[\n", b"\r\n", b",,", b"\t \n  "]
 )
@@ -240,6 +241,8 @@ BETWEEN = st.sampled_from(
 
 
 @EXAMPLES
+@example(b"[%s,,%s]" % (b",".join(THREE), b",".join(THREE)), [])
+@example(b"%s,%s" % (b"".join(THREE), b"".join(THREE)), [])
 @given(
     st.lists(
         st.tuples(OBJECT | OTHERS | PLAIN_LINE.map(bytes.strip), SEPARATOR).map(b"".join), max_size=9

@@ -75,6 +75,13 @@ def test_of_a_broken_object_no_byte_counts_as_read() -> None:
     assert [number for number, _ in found] == list(range(1, len(found) + 1))
 
 
+def test_the_line_in_which_it_breaks_off_is_no_record(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its beginning alone could be one: ``C2,12`` of ``C2,12345``."""
+    monkeypatch.setattr(decoding, "_PIECE_BYTES", 4)
+    stored = gzip.compress(b"customer_id,email\nC1,a\nC2,12") + gzip.compress(b"345\n")[:11]
+    assert rows(iter([stored]), contract("customers"), Tally()) == [(1, None), (2, "broken_gzip")]
+
+
 @pytest.mark.parametrize("pack", [gzip.compress, zstd])
 def test_an_object_that_expands_too_much_is_not_read_to_its_end(  # type: ignore[no-untyped-def]
     pack, monkeypatch: pytest.MonkeyPatch
