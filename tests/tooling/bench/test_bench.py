@@ -27,8 +27,9 @@ def test_the_table_names_limits_and_what_breaks_them() -> None:
 def test_every_limit_the_project_states_is_held() -> None:
     of_the_recorder = {"hash_stream", "recorder_import", "recorder_zip_bytes", "receipts_per_second"}
     of_the_etl = {"etl_rows_per_second", "etl_cost_growth", "etl_seconds", "etl_peak_bytes"}
+    of_spark = {"etl_spark_rows_per_second", "etl_spark_peak_bytes"}
     of_formats = {"read_gzip", "read_zstd", "read_parquet", "read_json"}
-    assert set(LIMITS) == of_the_recorder | {"verify_objects_per_second"} | of_formats | of_the_etl
+    assert set(LIMITS) == of_the_recorder | {"verify_objects_per_second"} | of_formats | of_the_etl | of_spark
 
 
 def test_the_stand_in_serves_the_whole_file_again_and_again(tmp_path: Path) -> None:
