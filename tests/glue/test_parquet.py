@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pyarrow import parquet as pq
 
-from custody.etl import decoding
+from custody.etl import decoding, values
 from custody.etl.batches import Tally
 from custody.etl.columns import read_columns
 from custody.etl.contract import parse_contract
@@ -136,6 +136,41 @@ def test_values_are_read_as_exact_text(
         )
 
 
+TYPED = {
+    "id": ("string", ["a", "b"], pa.string()),
+    "whole": ("bigint", [2**63 - 1, -(2**63)], pa.int64()),
+    "float": ("integer", [5.0, None], pa.float64()),
+    "double": ("double", [1e22, 5e-324], pa.float64()),
+    "single": ("double", [0.5, None], pa.float32()),
+    "money": ("decimal(38,10)", [Decimal("1.20"), Decimal("-1E-10")], pa.decimal128(38, 10)),
+    "day": ("date", [date(2024, 1, 2), date(1999, 12, 31)], pa.date32()),
+    "at": ("timestamp", [datetime(2024, 1, 2, 3, 4, 5, 678901, UTC), None], pa.timestamp("ns", "UTC")),
+    "yes": ("boolean", [True, False], pa.bool_()),
+    "raw": ("binary", [b"\0\xff", b"x"], pa.binary()),
+    "list": ("array<double>", [[1.5, None], []], pa.list_(pa.float64())),
+    "nested": (
+        "struct<x:decimal(5,2),y:binary>",
+        [{"x": Decimal("1.25"), "y": b"q"}, {"x": None, "y": None}],
+        pa.struct({"x": pa.decimal128(5, 2), "y": pa.binary()}),
+    ),
+}
+
+
+def test_values_become_the_same_values_of_a_contracts_types() -> None:
+    columns = [
+        {"name": name, "type": kind, "meaning": "", "required": name == "id"}
+        for name, (kind, *_) in TYPED.items()
+    ]
+    source = {"prefix": "incoming/things/", "format": "parquet", "wins": "latest", "unknown_columns": "keep"}
+    document = {"table": "things", "meaning": "", "key": ["id"], "source": source, "columns": columns}
+    rules = parse_contract(json.dumps(document))
+    table = pa.table({name: pa.array(found, kind) for name, (_, found, kind) in TYPED.items()})
+    (batch,) = read_columns([written(table)], rules)
+    for column in rules.columns:
+        found = values.read(values.cleaned(batch[f"text_{column.name}"]), column, rules.raw().csv)
+        assert found.to_pylist() == TYPED[column.name][1], column.name
+
+
 def test_times() -> None:
     at = {
         "seconds": pa.array([0], pa.timestamp("s", "UTC")),
@@ -173,11 +208,11 @@ NESTED = [
 ]
 
 
-@pytest.mark.parametrize(("values", "kind", "texts"), NESTED, ids=[str(kind) for _, kind, _ in NESTED])
+@pytest.mark.parametrize(("column", "kind", "texts"), NESTED, ids=[str(kind) for _, kind, _ in NESTED])
 def test_other_columns_are_kept_as_json(
     values: list[Any], kind: pa.DataType, texts: list[str | None]
 ) -> None:
-    table = pa.table({"id": ["a"] * len(values), "other": pa.array(values, kind)})
+    table = pa.table({"id": ["a"] * len(column), "other": pa.array(column, kind)})
     texts = texts or ['{"b": 1.5, "a": "é\\""}', None, '{"b": null, "a": null}']
     rows = read(written(table)) + read(written(table.slice(1)))
     assert [row["extra"] for row in rows] == [text and f'{{"other": {text}}}' for text in texts + texts[1:]]
