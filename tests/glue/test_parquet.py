@@ -210,7 +210,7 @@ NESTED = [
 
 @pytest.mark.parametrize(("column", "kind", "texts"), NESTED, ids=[str(kind) for _, kind, _ in NESTED])
 def test_other_columns_are_kept_as_json(
-    values: list[Any], kind: pa.DataType, texts: list[str | None]
+    column: list[Any], kind: pa.DataType, texts: list[str | None]
 ) -> None:
     table = pa.table({"id": ["a"] * len(column), "other": pa.array(column, kind)})
     texts = texts or ['{"b": 1.5, "a": "é\\""}', None, '{"b": null, "a": null}']
