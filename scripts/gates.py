@@ -150,14 +150,12 @@ def terraform_tests(run: Runner) -> bool:
         link.unlink(missing_ok=True)
         link.symlink_to(target)
     plain = {"GOGC": "800", **without_aws(os.environ), "AWS_REGION": "us-east-1"}
-    own = terraform_environ(plain)
     folders = (copy, copy / "bootstrap", *sorted(path.parent for path in copy.glob("modules/*/tests")))
     green = True
-    with served_provider(own, WORK / "provider") as served:
+    with served_provider(terraform_environ(plain), WORK / "provider") as environ:
         for folder in folders:
-            mocked = all("mock_provider" in path.read_text() for path in folder.glob("tests/*.tftest.hcl"))
             one = Runner(run.children)
-            if not _terraform_test(one, folder, served if mocked else own):
+            if not _terraform_test(one, folder, environ):
                 green = False
                 run.output += [f"--- {Path('terraform') / folder.relative_to(copy)}\n", *one.output]
     return green

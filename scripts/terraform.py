@@ -81,6 +81,12 @@ def placeholder(path: Path) -> tuple[int, str] | None:
     return None
 
 
+def serverless_environ() -> dict[str, str]:
+    """The environment of a Terraform that plans ``local`` without a server."""
+    offline = operator_environment(_NO_SERVER) | {"AWS_MAX_ATTEMPTS": "1"}
+    return terraform_environ(without_aws(os.environ)) | offline
+
+
 class TerraformError(ToolError):
     """Terraform refused or failed; the message ends with what it said."""
 
@@ -267,8 +273,7 @@ class Terraform:
             self._environ = terraform_environ()
         else:
             self._aws = dict(environ) if environ is not None else local_environ(self.work_dir / "aws")
-            aws = self._aws or operator_environment(_NO_SERVER) | {"AWS_MAX_ATTEMPTS": "1"}
-            self._environ = terraform_environ(without_aws(os.environ)) | aws
+            self._environ = serverless_environ() | (self._aws or {})
 
     def plan(self, *, destroy: bool = False, targets: Sequence[str] = ()) -> Plan:
         """Plan, save the plan in ``plan`` and its document in ``plan.json``, its text in ``plan.txt``.

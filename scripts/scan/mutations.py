@@ -25,6 +25,7 @@ import time
 from collections import defaultdict
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,9 +39,9 @@ from scripts.scan.exceptions import read_exemptions
 from scripts.scan.known import Tree, known_plans
 from scripts.scan.model import ScanError
 from scripts.scan.tools import Scan, rendered, secrets, workflows
-from scripts.terraform import BESIDE
+from scripts.terraform import BESIDE, serverless_environ
 from scripts.toolchain.environment import without_aws
-from scripts.toolchain.provider import served_provider
+from scripts.toolchain.provider import VARIABLE, served_provider
 from scripts.toolchain.toolchain import BUILD, REPO, ToolError, terraform_environ, terraform_program
 
 if TYPE_CHECKING:
@@ -172,11 +173,13 @@ class Trial:
         return tree / "terraform"
 
     def _batches(self) -> Iterator[list[Mutation]]:
-        """Yield the mutations that a plan shows, those that share a sound plan together."""
+        """Yield the mutations that plans of one environment show, those that share a sound plan together."""
         shown = [mutation for mutation in self._mutations if mutation.gate in {"plan", "policies", "review"}]
         shown.sort(key=lambda mutation: mutation.shown_by)
-        for first in range(0, len(shown), AT_ONCE):
-            yield shown[first : first + AT_ONCE]
+        for _, ones in groupby(shown, lambda mutation: mutation.plan):
+            of_one = list(ones)
+            for first in range(0, len(of_one), AT_ONCE):
+                yield of_one[first : first + AT_ONCE]
 
     def _plans(self, batch: Sequence[Mutation]) -> list[tuple[Mutation, Path, Path]]:
         """Plan a batch, and the code as it is where that has not been; return each mutation's two plans."""
@@ -318,13 +321,15 @@ def main() -> int:
             print("\n".join(stale), file=sys.stderr)
             return 2
         missed = 0
-        for mutation, why in Trial(mutations).run():
-            missed += bool(why)
-            mark = f"MISSED ({why})" if why else "caught"
-            print(
-                f"{mark}  {mutation.name}: {mutation.weakens}; by {mutation.gate}, {mutation.rule}",
-                flush=True,
-            )
+        with served_provider(serverless_environ(), WORK.with_name("mutations-provider")) as environ:
+            os.environ[VARIABLE] = environ[VARIABLE]
+            for mutation, why in Trial(mutations).run():
+                missed += bool(why)
+                mark = f"MISSED ({why})" if why else "caught"
+                print(
+                    f"{mark}  {mutation.name}: {mutation.weakens}; by {mutation.gate}, {mutation.rule}",
+                    flush=True,
+                )
     except (ScanError, ToolError, OSError) as error:
         print(error, file=sys.stderr)
         return 3

@@ -2,8 +2,8 @@
 
 Terraform starts the provider for each step of a command, and again for each run of ``terraform test``, which
 takes longer than most of those runs. A provider that serves a debugger stays, and Terraform attaches to it.
-It can be configured once, so it is for tests that mock the provider: they ask it for its schema and whether a
-resource is valid.
+It has one configuration at a time, so it is for what calls nothing: tests, and plans of one environment
+without a server.
 """
 
 from __future__ import annotations
@@ -28,13 +28,15 @@ VARIABLE = "TF_REATTACH_PROVIDERS"
 def served_provider(environ: Mapping[str, str], work: Path) -> Iterator[dict[str, str]]:
     """Start the locked provider; yield ``environ`` with what makes Terraform use it.
 
-    ``work`` is the folder of its own into which it is installed.
+    ``work`` is the folder of its own into which it is installed. ``AWS_CA_BUNDLE`` is left out: with it, the
+    provider cannot be configured a second time.
     """
     work.mkdir(parents=True, exist_ok=True)
     shutil.copy(LOCK_FILE.with_name("versions.tf"), work)
     shutil.copy(lock_file(), work / LOCK_FILE.name)
     init = [str(terraform_program()), "init", "-backend=false", "-input=false", "-no-color"]
-    plain = {name: value for name, value in environ.items() if name not in {"TF_DATA_DIR", VARIABLE}}
+    unwanted = {"AWS_CA_BUNDLE", "TF_DATA_DIR", VARIABLE}
+    plain = {name: value for name, value in environ.items() if name not in unwanted}
     done = subprocess.run(init, cwd=work, env=plain, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise ToolError(f"{done.stdout}{done.stderr}\nterraform init failed.")

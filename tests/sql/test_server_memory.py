@@ -21,8 +21,8 @@ from tests.sql.warehouse import PlannedCatalog, PlannedTable, Warehouse
 
 OBJECTS = 1_000
 EVENTS_AN_OBJECT = 20
-LIMIT_MB = 440
-"""It stabilises at 360; it was 520 to 610 when nothing was released."""
+LIMIT_MB = 390
+"""It stabilises at 305; it is 467 when nothing is released."""
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads Linux's /proc")
 
