@@ -142,10 +142,11 @@ class _Rows:
             ]
             texts.append(pc.coalesce(*found) if found else pa.nulls(len(batch), pa.string()))
             sizes += pc.binary_length(texts[-1]).fill_null(0).to_numpy()
-        extra = self._extra(batch)
-        sizes += np.fromiter((len(text or "") for text in extra), np.int64, len(batch))
+        extra = [self._extra(batch)] if self._others else []
+        for found in extra:
+            sizes += np.fromiter((len(text or "") for text in found), np.int64, len(batch))
         self._text_bytes += int(sizes.sum()) + len(batch) * len(self._names)
-        made = make_batch(self._contract, numbers, texts, extra)
+        made = make_batch(self._contract, numbers, texts, *extra)
         too_long = sizes > MAX_RECORD_BYTES
         if too_long.any():
             yield from self._unfit(batch, numbers, too_long, "too_long")
@@ -158,7 +159,7 @@ class _Rows:
             [value and f"{json_word(name)}: {value}" for value in json_of(batch[name], self._kinds.get(name))]
             for name in self._others
         ]
-        rows = zip(*fields, strict=True) if fields else ((),) * len(batch)
+        rows = zip(*fields, strict=True)
         return [f"{{{', '.join(there)}}}" if (there := [*filter(None, row)]) else None for row in rows]
 
     def _unfit(
