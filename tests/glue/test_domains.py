@@ -17,7 +17,11 @@ from tests.glue.local import Raw, process, run
 from tests.support.domains import SHAPES, domain
 
 
-@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
+@settings(
+    max_examples=6,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(st.integers(0, len(SHAPES) - 1), st.integers(0, 1_000_000))
 def test_from_a_sample_to_gold(make_lake: Callable[..., Lake], number: int, seed: int) -> None:
     with TemporaryDirectory() as name:
