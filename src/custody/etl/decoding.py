@@ -19,7 +19,7 @@ _MAX_EXPANSION = 200
 fiftieth; an object made to be large would keep a job busy for days."""
 _FREE_BYTES = 256 * 1024 * 1024
 """This much it may have in any case."""
-_PIECE_BYTES = 512 * 1024
+_PIECE_BYTES = 2 * 1024 * 1024
 _UTF_8 = "utf-8"
 _MARK = "\ufeff".encode()
 _GZIP, _ZSTD, _SKIPPABLE = b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\x2a\x4d\x18"

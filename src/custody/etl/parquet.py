@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 _MAX_FILE_BYTES = 32 * 1024**3
 """What fits on the disk of a Glue worker, beside what Spark has there."""
 _MAX_FOOTER_BYTES = 16 * 1024**2
-_BATCH_ROWS = 16_384
+_MIN_BATCH_ROWS, _MAX_BATCH_ROWS = 1024, 65_536
+"""How many rows are decoded at once, fewer if they are long; each batch has its own dictionaries."""
 _PART_BYTES = 16 * 1024**2
 """How much text is made at once."""
 _MAGIC, _ENCRYPTED = b"PAR1", b"PARE"
@@ -93,7 +94,9 @@ class _Rows:
         if self._text.broken is not None:
             return
         before, unread = 0, 0
-        for batch in self._file.iter_batches(batch_size=_BATCH_ROWS, use_threads=False):
+        rows = _PART_BYTES * self._file.metadata.num_rows // self._text.bytes_
+        rows = min(max(rows, _MIN_BATCH_ROWS), _MAX_BATCH_ROWS)
+        for batch in self._file.iter_batches(batch_size=rows, use_threads=False):
             for made in self._fit(batch, np.arange(before + 1, before + 1 + len(batch))):
                 unread += len(made) - made["problem"].null_count
                 yield made

@@ -55,16 +55,20 @@ def read_blocks(text: Decoded) -> Iterator[bytes]:
 
     A line that is longer than a block is truncated. A line in which a broken object ends is left out.
     """
-    rest = b""
+    parts, size = [b""], 0
     for chunk in text:
-        rest += chunk
-        if len(rest) < BLOCK_BYTES:
+        parts.append(chunk)
+        size += len(chunk)
+        if size < BLOCK_BYTES:
             continue
+        rest = b"".join(parts)
         if end := rest.rfind(b"\n") + 1:
             yield rest[:end]
             rest = rest[end:]
         else:
             rest = rest[:_CUT_BYTES]
+        parts, size = [rest], len(rest)
+    rest = b"".join(parts)
     yield rest if text.broken is None else rest[: rest.rfind(b"\n") + 1]
 
 
