@@ -103,6 +103,7 @@ def test_an_object_that_expands_too_much_is_not_read_to_its_end(  # type: ignore
 @pytest.mark.parametrize(
     "stored",
     [LINE, gzip.compress(LINE), gzip.compress(LINE)[:-1], gzip.compress(LINE) + bytes(9), b"", b"PAR1"],
+    ids=["plain", "gzip", "cut", "longer", "empty", "parquet"],
 )
 def test_all_stored_bytes_are_taken_and_what_their_reader_raises_is_raised(
     rules: Contract, stored: bytes
