@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
 APPLIED = BUILD / "applied"
+_LOCAL_URL = re.compile(r"http://127\.0\.0\.1:[0-9]+")
 
 
 def tree_key(source: Path = SOURCE) -> str:
@@ -54,7 +56,8 @@ def applied_state(source: Path, cache_key: str, *, say: Callable[[str], None]) -
 def kept(cache_key: str, make: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
     """Return the document that is kept under a key, made once if there is none; whoever else asks waits.
 
-    make: makes it, in a folder of its own that is removed afterwards.
+    make: makes it, in a folder of its own that is removed afterwards. Ports of local servers are left out:
+    they are other ones each time.
     """
     path = APPLIED / f"{cache_key}.json"
     APPLIED.mkdir(parents=True, exist_ok=True)
@@ -70,7 +73,7 @@ def kept(cache_key: str, make: Callable[[Path], dict[str, Any]]) -> dict[str, An
                 partial.replace(path)
             finally:
                 shutil.rmtree(work_dir, ignore_errors=True)
-    document: dict[str, Any] = json.loads(path.read_bytes())
+    document: dict[str, Any] = json.loads(_LOCAL_URL.sub("http://127.0.0.1", path.read_text()))
     return document
 
 

@@ -125,8 +125,8 @@ PLACES = {
 ALLOWED = {
     "etl": {"analytics", "artifacts", "processed", "raw-data"},
     "gate": {"analytics", "processed", "provenance"},
-    "people-analyst": {"analytics", "athena-results"},
-    "people-producer": {"provenance", "raw-data"},
+    "people-analyst": {"analytics", "artifacts", "athena-results"},
+    "people-producer": {"artifacts", "provenance", "raw-data"},
     "people-security-admin": set(),
     "sealer": {"provenance"},
 }
