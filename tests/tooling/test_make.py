@@ -57,7 +57,13 @@ def test_continuous_integration_runs_make_test() -> None:
 
 
 def test_compiled_modules_are_kept_even_if_the_shell_says_otherwise() -> None:
-    words = ["make", "--eval", "shown: ; @echo $${PYTHONDONTWRITEBYTECODE-kept}", "shown"]
+    words = [
+        "make",
+        "--no-print-directory",
+        "--eval",
+        "shown: ; @echo $${PYTHONDONTWRITEBYTECODE-kept}",
+        "shown",
+    ]
     environ = {**os.environ, "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(words, cwd=REPO, env=environ, capture_output=True, text=True, check=True)
     assert done.stdout == "kept\n"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -50,7 +51,7 @@ def test_a_shell_gets_the_same_variables(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.setattr("scripts.toolchain.environment.BUILD", odd)
     monkeypatch.setattr("scripts.toolchain.environment.running_server", lambda _home: endpoint)
     mine = {**MINE, "HOME": str(tmp_path)}
-    script = "\n".join([*shell_lines("local", mine), f"exec {sys.executable} -c '{SHOW}'"])
+    script = "\n".join([*shell_lines("local", mine), f"exec {shlex.quote(sys.executable)} -c '{SHOW}'"])
     done = subprocess.run(["/bin/sh", "-c", script], env=mine, capture_output=True, text=True, check=True)
     shown = dict(line.split("=", 1) for line in done.stdout.splitlines())
     wanted = environ_of("local", mine)
