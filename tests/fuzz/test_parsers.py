@@ -12,7 +12,7 @@ import json
 from base64 import b64encode
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -35,8 +35,10 @@ from custody.lineage.document import parse_commit, parse_lineage, parse_place
 from custody.listing import VersionEntry
 from custody.recorder.notification import ObjectCreated, parse_message
 from custody.times import format_time, from_microseconds, parse_time, to_microseconds
+from custody.trail.digests import parse_digest
 from custody.trail.log_files import parse_log_file
 from tests.fuzz import poison
+from tests.support.digests import DigestFile, public_der, rsa_key
 from tests.support.evidence import (
     IDENTITY,
     LocalSigner,
@@ -156,6 +158,14 @@ def notification(data: bytes) -> None:
             use_moment(event.time)
 
 
+def digest(data: bytes) -> None:
+    """Every value is used as verification does."""
+    read = parse_digest(gzip.compress(data, 1), DIGEST.metadata)
+    read.is_signed_by(public_der(rsa_key()))
+    for moment in (read.start, read.end, read.signed_about):
+        to_microseconds(moment)
+
+
 def log_file(data: bytes) -> None:
     contents = parse_log_file(gzip.compress(data, 1))
     for write in contents.writes:
@@ -230,6 +240,13 @@ DECISION = {
     "reason": "r",
     "versions": [asdict(VERSION) | {"withheld": True}],
 }
+DIGEST = DigestFile(
+    "log",
+    AT,
+    AT + timedelta(hours=1),
+    (("a.json.gz", b"{}"),),
+    DigestFile("log", AT - timedelta(hours=1), AT),
+)
 DELETION = trail_record(VERSION, "R", "E", eventName="DeleteObject", responseElements=None)
 DELETION["requestParameters"]["versionId"] = "v1"
 PLACE = {"name": "dev", "location": "s3://bucket/key", "profile": "p"}
@@ -245,6 +262,7 @@ PARSERS = [
     Parser("gold_lineage", lineage("analytics"), LINEAGE["analytics"][1]),
     Parser("notification", notification, json.dumps({"Records": [s3_record(VERSION)]}).encode()),
     Parser("log_file", log_file, json.dumps({"Records": [trail_record(VERSION, "R", "E")]}).encode()),
+    Parser("digest", digest, DIGEST.content),
     Parser("contract", contract, json.dumps(CONTRACT).encode()),
     Parser("deletion", log_file, json.dumps({"Records": [DELETION]}).encode()),
     Parser("erasure", erasure, Erasure("asked for", AT, (VERSION,)).to_bytes()),

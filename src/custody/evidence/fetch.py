@@ -85,11 +85,12 @@ def _get(s3: Reader, version: ObjectVersion) -> GetObjectOutputTypeDef:
 
 def fetch_bytes(s3: Reader, version: ObjectVersion, max_bytes: int) -> bytes:
     """The bytes of one version; if it is too long, one byte more than the limit, to detect that."""
+    return fetch(s3, version, lambda found: read_body(found, max_bytes))
 
-    def whole(found: GetObjectOutputTypeDef) -> bytes:
-        data = found["Body"].read(max_bytes + 1)
-        if len(data) < min(found["ContentLength"], max_bytes + 1):
-            raise ShortStreamError(f"The stream gave {len(data)} bytes of {found['ContentLength']}.")
-        return data
 
-    return fetch(s3, version, whole)
+def read_body(found: GetObjectOutputTypeDef, max_bytes: int) -> bytes:
+    """What ``fetch_bytes`` gives, of one response. Raises ``ShortStreamError`` if its stream ends early."""
+    data = found["Body"].read(max_bytes + 1)
+    if len(data) < min(found["ContentLength"], max_bytes + 1):
+        raise ShortStreamError(f"The stream gave {len(data)} bytes of {found['ContentLength']}.")
+    return data

@@ -17,7 +17,7 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 import msgspec
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -112,7 +112,7 @@ class Digest:
             if not isinstance(key, RSAPublicKey):
                 return False
             key.verify(bytes.fromhex(self.signature), self.signed_text, PKCS1v15(), SHA256())
-        except (InvalidSignature, ValueError):
+        except (InvalidSignature, UnsupportedAlgorithm, ValueError):
             return False
         return True
 

@@ -24,7 +24,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from custody.deployment import Deployment
 from custody.errors import CannotCheckError, CustodyError, EvidenceError, describe_defect
-from custody.evidence.fetch import GoneError, Reader, UnreadableError, fetch
+from custody.evidence.fetch import GoneError, Reader, UnreadableError, fetch, read_body
 from custody.evidence.objects import ObjectVersion, quote_key
 from custody.findings import Claim, Finding, Severity, Status
 from custody.times import format_time, from_microseconds, to_microseconds
@@ -168,7 +168,7 @@ class ReadDigests:
         """Return the reader of one file: it returns file, digest or sentence, and whether it was checked."""
 
         def parse(found: GetObjectOutputTypeDef) -> Digest:
-            return parse_digest(found["Body"].read(MAX_LOG_FILE_BYTES), found["Metadata"])
+            return parse_digest(read_body(found, MAX_LOG_FILE_BYTES), found["Metadata"])
 
         def read(file: LogFile) -> tuple[LogFile, Digest | str, bool]:
             version = ObjectVersion(self.bucket, file.key, file.version_id)
@@ -210,16 +210,17 @@ class DigestVerification:
         self._index = index
         self._tally = tally
         self._first_day = first_day
-        """Neither log files nor digests of earlier days were listed."""
+        """Neither log files nor digests of earlier days are listed."""
         self._now = now
         self._due_before = now - DIGEST_DUE
         self._tell = tell
+        self._has_keys = True
         self._unread = 0
         self._set_aside: set[str] = set()
         """Keys of files that are no digests of CloudTrail's, or could not be read."""
 
-    def run(self) -> None:
-        """Read every digest, then judge them and the log files."""
+    def read(self) -> None:
+        """Read every digest: before the log files are listed, so that those that they name are there."""
         first, last, account_id = self._first_day, self._now.date(), self._deployment.account_id
         files = list_log_files(self._readers.s3, self._bucket, account_id, first, last, digests=True)
         for done, (file, digest, is_checked) in enumerate(
@@ -229,8 +230,14 @@ class DigestVerification:
                 self._take(file, digest, is_checked=is_checked)
             except CannotCheckError as error:
                 self._tally.leave(f"The trail's digests were not checked: {error}")
+                self._has_keys = False
                 return
             self._tell("trail digests read", done)
+
+    def judge(self) -> None:
+        """Judge the digests, and the log files in the index; nothing without the public keys."""
+        if not self._has_keys:
+            return
         ends = {}
         for (folder, late), links in groupby(self._index.links(), lambda link: (link.folder, link.late)):
             end = self._judge_chain(list(links))
@@ -336,7 +343,7 @@ class DigestVerification:
     def _judge_end(self, folder: str, end: datetime | None, log_files: int) -> None:
         """Judge whether a region's newest digest is as new as it should be."""
         problem = ""
-        if end is None or end < self._due_before:
+        if (end is None or end < self._due_before) and not self._unread:
             since = "" if end is None else f" of the time since {format_time(end)}"
             problem = (
                 f"There is no digest{since}, and {log_files:,} log files that one should name: the trail "

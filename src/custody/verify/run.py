@@ -130,8 +130,10 @@ class Verification:
         ring = CurrentKeyRing(self._registry)
         first_day = self._list_objects()
         self._list_receipts()
+        digests = self._digests(first_day)
+        digests.read()
         self._read_trail(first_day)
-        self._check_digests(first_day)
+        digests.judge()
         checker = ReceiptChecker(self._s3, self._provenance, self._lake, ring)
         self._check_receipts()
         DeletionJudge(
@@ -288,8 +290,8 @@ class Verification:
             self._tell("trail files read", done)
         self._progress("trail files read", done, done)
 
-    def _check_digests(self, first_day: date | None) -> None:
-        DigestVerification(
+    def _digests(self, first_day: date | None) -> DigestVerification:
+        return DigestVerification(
             readers=self._readers,
             deployment=self._deployment,
             keys=self._digest_keys,
@@ -298,7 +300,7 @@ class Verification:
             first_day=first_day,
             now=self._now,
             tell=self._tell,
-        ).run()
+        )
 
     def _check_receipts(self) -> None:
         total = self._receipts = self._index.count_receipts()

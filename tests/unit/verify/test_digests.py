@@ -12,11 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from custody.errors import CannotCheckError
+from custody.evidence.fetch import READ_ATTEMPTS
 from custody.evidence.objects import S3Location
 from custody.findings import Claim, Finding, Status
 from custody.verify.verify import VerificationReport, verify
 from tests.support.digests import DigestFile, Keys, rsa_key
 from tests.support.evidence import ACCOUNT, REGION, World, log_file, refused, worlds
+from tests.support.evidence import given as given_by_s3
 
 DIGEST, COMPLETE = Claim.TRAIL_DIGEST, Claim.TRAIL_COMPLETE
 HOUR = timedelta(hours=1)
@@ -336,6 +338,37 @@ def test_a_refused_digest_makes_no_finding_of_what_it_names(trail: Trail) -> Non
     with refused(trail.world.s3, "GetObject", 403, "AccessDenied", key=trail.digests[1].key):
         report = trail.check()
     assert (report.exit_code, report.unchecked_count) == (3, 2)
+
+
+def test_the_newest_digest_refused_makes_no_finding_of_the_end(trail: Trail) -> None:
+    with refused(trail.world.s3, "GetObject", 403, "AccessDenied", key=trail.digests[3].key):
+        report = trail.check(hours=6.5)
+    assert report.findings == ()
+    assert report.exit_code == 3
+
+
+def test_a_digest_whose_stream_ends_early_is_read_again(trail: Trail) -> None:
+    digest = trail.digests[1]
+    cut = digest.stored[:-9]
+    with given_by_s3(trail.world.s3, cut, len(digest.stored), "v", key=digest.key) as asked:
+        report = trail.check()
+    assert len(asked) == READ_ATTEMPTS
+    assert (report.exit_code, report.findings) == (3, ())
+
+
+def test_what_is_delivered_during_the_run_is_no_finding(trail: Trail) -> None:
+    """A digest that comes after the digests were read may name log files that come after these were."""
+    delivered: list[str] = []
+
+    def deliver(stage: str, _done: int, _total: int | None) -> None:
+        if stage == "trail files read" and not delivered:
+            file = trail.deliver()
+            delivered.append(file[0])
+            trail.store(trail.next_digest(file))
+
+    assert trail.check(progress=deliver).findings == ()
+    assert delivered
+    assert trail.check().exit_code == 0
 
 
 def test_only_the_days_of_one_object_are_read(trail: Trail) -> None:
