@@ -35,6 +35,7 @@ from rich.table import Table
 from custody.cli.tables import plural
 from custody.evidence.objects import ObjectVersion
 from custody.terminal import visible
+from custody.trail.digests import parse_digest
 from scripts.demo.dataset import GENERATOR, SAMPLES, deliveries
 from scripts.demo.lake import Delivery, Lake
 from scripts.demo.pipeline import Landed, Pipeline, PipelineError, apply
@@ -176,19 +177,24 @@ class Demo:
         self._tamper("delete", self._receipt_of(bereft))
         self._pass_watermark(bereft)
         self._require_caught("a receipt deleted from storage", "receipt.unique", bereft.uri)
-        log_file = self._first_log_file()
+        log_file = self._digested_log_file()
         self._tamper("delete", log_file)
         subject = f"s3://{log_file.bucket}/{log_file.key}"
         what = "a log file of CloudTrail deleted from storage"
         self._require_caught(what, "trail.digest", subject, found_by=landed[-1].version)
 
-    def _first_log_file(self) -> ObjectVersion:
-        deployment = self.pipeline.deployment
+    def _digested_log_file(self) -> ObjectVersion:
+        """A log file that a digest names already; one delivered since then would be pending."""
+        s3, deployment = self.pipeline.client("s3"), self.pipeline.deployment
         bucket = deployment.buckets["cloudtrail-log"]
-        prefix = f"AWSLogs/{deployment.account_id}/CloudTrail/"
-        page = self.pipeline.client("s3").list_object_versions(Bucket=bucket, Prefix=prefix, MaxKeys=1)
-        (first,) = page["Versions"]
-        return ObjectVersion(bucket, first["Key"], first["VersionId"])
+        digests = s3.list_objects_v2(
+            Bucket=bucket, Prefix=f"AWSLogs/{deployment.account_id}/CloudTrail-Digest/"
+        )
+        found = (s3.get_object(Bucket=bucket, Key=digest["Key"]) for digest in digests["Contents"])
+        named = (parse_digest(digest["Body"].read(), digest["Metadata"]).files for digest in found)
+        file = next(file for files in named for file in files)
+        head = s3.head_object(Bucket=bucket, Key=file.key)
+        return ObjectVersion(bucket, file.key, head["VersionId"])
 
     def _receipt_of(self, version: ObjectVersion) -> ObjectVersion:
         bucket = self.pipeline.deployment.buckets["provenance"]

@@ -11,14 +11,11 @@ due.
 from __future__ import annotations
 
 import re
-import sqlite3
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import groupby
-from types import TracebackType
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -27,11 +24,12 @@ from custody.errors import CannotCheckError, CustodyError, EvidenceError, descri
 from custody.evidence.fetch import GoneError, Reader, UnreadableError, fetch, read_body
 from custody.evidence.objects import ObjectVersion, quote_key
 from custody.findings import Claim, Finding, Severity, Status
-from custody.times import format_time, from_microseconds, to_microseconds
+from custody.times import format_time, from_microseconds
 from custody.trail.digests import Digest, parse_chain, parse_digest
 from custody.trail.log_files import MAX_LOG_FILE_BYTES, LogFile, list_log_files
 from custody.trail.public_keys import DigestKeys
 from custody.verify.tally import Tally
+from custody.verify.trail_index import Link, TrailIndex
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,118 +42,9 @@ DIGEST_DUE = timedelta(hours=3)
 """A log file is in a digest this long after its delivery at the latest: CloudTrail delivers a digest every
 hour, of the log files of the hour before."""
 
-_SCHEMA = """
-PRAGMA journal_mode = OFF;
-PRAGMA synchronous = OFF;
-CREATE TABLE files (key TEXT PRIMARY KEY, stored INTEGER NOT NULL, sha256 TEXT, is_read INTEGER NOT NULL)
-    WITHOUT ROWID;
-CREATE TABLE digests (
-    key TEXT PRIMARY KEY, folder TEXT NOT NULL, late INTEGER NOT NULL, starts INTEGER NOT NULL,
-    ends INTEGER NOT NULL, sha256 TEXT NOT NULL, signature TEXT NOT NULL, before TEXT, before_sha256 TEXT,
-    before_signature TEXT
-) WITHOUT ROWID;
-CREATE INDEX digests_by_before ON digests (before);
-CREATE TABLE named (key TEXT, digest TEXT, sha256 TEXT NOT NULL, PRIMARY KEY (key, digest)) WITHOUT ROWID;
-BEGIN;
-"""
 _DAY = re.compile(r"/([0-9]{4}/[0-9]{2}/[0-9]{2})/")
 _LOG_FILE = re.compile(r"(AWSLogs/[0-9]{12}/)CloudTrail/([a-z0-9-]+)/[0-9]{4}/[0-9]{2}/[0-9]{2}/[^/]+")
 _DIGEST, _COMPLETE = Claim.TRAIL_DIGEST, Claim.TRAIL_COMPLETE
-
-
-class _Link(NamedTuple):
-    """A digest of CloudTrail, as it is linked with the one before it."""
-
-    key: str
-    folder: str
-    late: int
-    starts: int
-    ends: int
-    before: str | None
-    """The key of the digest before it, as this one says."""
-    is_there: int
-    """Whether that digest is there, and CloudTrail's."""
-    is_same: int
-    """Whether it is as this one says."""
-    is_named: int
-    """Whether a digest says that this one is before it."""
-
-
-class TrailIndex:
-    """The trail's log files and digests, in a temporary SQLite database. A context manager; one thread."""
-
-    def __init__(self) -> None:
-        self._database = sqlite3.connect("", isolation_level=None)
-        self._database.executescript(_SCHEMA)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._database.close()
-
-    def add_file(self, file: LogFile, sha256: str | None, *, is_read: bool) -> None:
-        """Add a log file of the listing with the hash of its content, if it could be read."""
-        self._database.execute(
-            "INSERT OR IGNORE INTO files VALUES (?, ?, ?, ?)",
-            (file.key, to_microseconds(file.stored_at), sha256, is_read),
-        )
-
-    def add_digest(self, digest: Digest, folder: str, *, late: bool) -> None:
-        """Add a digest that is CloudTrail's, and the log files that it names in its bucket."""
-        before = digest.previous
-        self._database.execute(
-            "INSERT INTO digests VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                digest.key,
-                folder,
-                late,
-                to_microseconds(digest.start),
-                to_microseconds(digest.end),
-                digest.sha256,
-                digest.signature,
-                before and before.key,
-                before and before.sha256,
-                before and before.signature,
-            ),
-        )
-        self._database.executemany(
-            "INSERT OR IGNORE INTO named VALUES (?, ?, ?)",
-            ((file.key, digest.key, file.sha256) for file in digest.files if file.bucket == digest.bucket),
-        )
-
-    def links(self) -> Iterator[_Link]:
-        """Every digest, chain by chain, in the order of their times."""
-        return map(
-            _Link._make,
-            self._database.execute(
-                "SELECT d.key, d.folder, d.late, d.starts, d.ends, d.before, p.key IS NOT NULL,"
-                " coalesce((p.sha256, p.signature) = (d.before_sha256, d.before_signature), 0),"
-                " EXISTS (SELECT 1 FROM digests n WHERE n.before = d.key)"
-                " FROM digests d LEFT JOIN digests p ON p.key = d.before"
-                " ORDER BY d.folder, d.late, d.ends, d.key"
-            ),
-        )
-
-    def named_files(self) -> Iterator[tuple[str, bool | None, bool]]:
-        """Every log file that a digest names, as (key, whether it was read, whether its content is that).
-
-        Whether it was read is ``None`` for a log file that is not there.
-        """
-        for key, is_read, is_same in self._database.execute(
-            "SELECT n.key, f.is_read, min(coalesce(n.sha256 = f.sha256, 0))"
-            " FROM named n LEFT JOIN files f USING (key) GROUP BY n.key"
-        ):
-            yield key, None if is_read is None else bool(is_read), bool(is_same)
-
-    def unnamed_files(self) -> Iterator[tuple[str, datetime]]:
-        """Every log file of the listing that no digest names, and when it was stored."""
-        for key, stored in self._database.execute(
-            "SELECT key, stored FROM files f WHERE NOT EXISTS (SELECT 1 FROM named n WHERE n.key = f.key)"
-        ):
-            yield key, from_microseconds(stored)
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,9 +169,9 @@ class DigestVerification:
             return f"It names a public key that CloudTrail does not list: {digest.fingerprint[:80]}."
         return "" if digest.is_signed_by(key) else "Its signature is not valid: it was changed."
 
-    def _judge_chain(self, links: list[_Link]) -> int:
+    def _judge_chain(self, links: list[Link]) -> int:
         """Judge a chain's digests and the times between them; return the end of the newest."""
-        earlier: _Link | None = None
+        earlier: Link | None = None
         for link, after in zip(links, [*links[1:], None], strict=True):
             problem = ""
             if link.before is not None and link.is_there and not link.is_same:
@@ -294,7 +183,7 @@ class DigestVerification:
             earlier = link
         return links[-1].ends
 
-    def _judge_time_before(self, link: _Link, earlier: _Link | None) -> None:
+    def _judge_time_before(self, link: Link, earlier: Link | None) -> None:
         """Report a missing digest before one, and a time without a digest."""
         gap = ""
         if earlier is not None and not link.late and link.starts > earlier.ends:

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
-from typing import Self
+from typing import ClassVar, Self
 
 from custody.evidence.objects import ObjectVersion, quote_key
 from custody.lineage.document import TableVersion
@@ -24,10 +24,12 @@ from custody.listing import VersionEntry
 from custody.times import from_microseconds, to_microseconds
 from custody.trail.log_files import TrailDeletion, TrailWrite
 
-_SCHEMA = """
+_SETTINGS = """
 PRAGMA journal_mode = OFF;
 PRAGMA synchronous = OFF;
 PRAGMA cache_size = -32768; -- KiB
+"""
+_SCHEMA = """
 CREATE TABLE objects (
     receipt_key TEXT PRIMARY KEY, uri TEXT NOT NULL, place TEXT NOT NULL, earliest INTEGER NOT NULL,
     latest INTEGER NOT NULL
@@ -57,7 +59,6 @@ CREATE TABLE commits (
     table_uri TEXT, delta_version INTEGER, since INTEGER NOT NULL, PRIMARY KEY (table_uri, delta_version)
 ) WITHOUT ROWID;
 CREATE TABLE covered (table_uri TEXT PRIMARY KEY, delta_version INTEGER NOT NULL) WITHOUT ROWID;
-BEGIN;
 """
 # Made when first asked for, once the tables are full: far faster than entry by entry.
 _WRITES_BY_VERSION = (
@@ -170,12 +171,14 @@ class LoneWrite:
     """Its event names the version."""
 
 
-class Index:
-    """Everything listed and read so far. A context manager; for one thread only."""
+class TemporaryDatabase:
+    """A SQLite database in a temporary file, in one transaction that never ends. A context manager."""
+
+    schema: ClassVar[str]
 
     def __init__(self) -> None:
-        self._database = sqlite3.connect("", isolation_level=None)
-        self._database.executescript(_SCHEMA)
+        self.database = sqlite3.connect("", isolation_level=None)
+        self.database.executescript(f"{_SETTINGS}{self.schema}BEGIN;")
 
     def __enter__(self) -> Self:
         return self
@@ -183,7 +186,13 @@ class Index:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._database.close()
+        self.database.close()
+
+
+class Index(TemporaryDatabase):
+    """Everything listed and read so far. A context manager; for one thread only."""
+
+    schema = _SCHEMA
 
     def add_object(self, version: ObjectVersion, earliest: datetime, latest: datetime) -> None:
         """Add an object version that exists, or that a receipt names, with its time of creation.
@@ -191,7 +200,7 @@ class Index:
         The listing does not have the time at which a multipart upload was completed; trail or receipt narrow
         it down.
         """
-        self._database.execute(
+        self.database.execute(
             "INSERT OR IGNORE INTO objects VALUES (?, ?, ?, ?, ?)",
             (
                 version.receipt_key,
@@ -204,14 +213,14 @@ class Index:
 
     def add_other(self, bucket: str, key: str, earliest: datetime, latest: datetime) -> None:
         """Add what is over older versions of a key and is not itself checked, such as a delete marker."""
-        self._database.execute(
+        self.database.execute(
             "INSERT INTO others VALUES (?, ?, ?)",
             (_place(bucket, key), to_microseconds(earliest), to_microseconds(latest)),
         )
 
     def add_gone(self, version: ObjectVersion, earliest: datetime, latest: datetime, problem: str) -> None:
         """Add a version that does not exist, with the time of its creation according to its receipt."""
-        self._database.execute(
+        self.database.execute(
             "INSERT OR IGNORE INTO gone VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 version.receipt_key,
@@ -230,18 +239,18 @@ class Index:
         receipt_key = None
         if deletion.key is not None:
             receipt_key = ObjectVersion(deletion.bucket, deletion.key, deletion.version_id).receipt_key
-        self._database.execute(
+        self.database.execute(
             "INSERT INTO deletions VALUES (?, ?, ?)",
             (deletion.bucket, receipt_key, to_microseconds(deletion.event_time)),
         )
 
     def gone_versions(self) -> Iterator[GoneVersion]:
         """Every version that does not exist; what came after it is taken from listings and receipts."""
-        if self._database.execute("SELECT 1 FROM gone").fetchone() is None:
+        if self.database.execute("SELECT 1 FROM gone").fetchone() is None:
             return
         for index in (_OBJECTS_BY_PLACE, _OTHERS_BY_PLACE, _GONE_BY_PLACE, _DELETIONS_BY_VERSION):
-            self._database.execute(index)
-        for bucket, key, version_id, problem, superseded, destroyed, batch in self._database.execute(
+            self.database.execute(index)
+        for bucket, key, version_id, problem, superseded, destroyed, batch in self.database.execute(
             "SELECT bucket, key, version_id, problem,"
             " (SELECT min(latest) FROM"
             "  (SELECT latest FROM objects o WHERE o.place = g.place AND o.earliest > g.latest"
@@ -265,13 +274,13 @@ class Index:
     def add_receipt(self, entry: VersionEntry) -> None:
         """Add one version of a receipt, or a delete marker over it; newest first, as listed."""
         if entry.is_delete_marker:
-            self._database.execute(
+            self.database.execute(
                 "INSERT INTO receipts VALUES (?, NULL, NULL, 0, 1, NULL, NULL, NULL)"
                 " ON CONFLICT DO UPDATE SET markers = markers + 1",
                 (entry.key,),
             )
         else:
-            self._database.execute(
+            self.database.execute(
                 "INSERT INTO receipts VALUES (?, ?, ?, 1, 0, NULL, NULL, NULL) ON CONFLICT DO UPDATE"
                 " SET versions = versions + 1, version_id = excluded.version_id, stored = excluded.stored",
                 (entry.key, entry.version_id, to_microseconds(entry.last_modified)),
@@ -280,7 +289,7 @@ class Index:
     def add_write(self, write: TrailWrite, *, must_match: bool) -> None:
         """Add one write of the trail, once. ``must_match``: without a match it is a finding."""
         version = ObjectVersion(write.bucket, write.key, write.version_id or "")
-        self._database.execute(
+        self.database.execute(
             "INSERT OR IGNORE INTO writes VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 write.event_id,
@@ -298,14 +307,14 @@ class Index:
         self, receipt_key: str, *, request_id: str | None, sha256: str, recorded_at: datetime
     ) -> None:
         """Note the facts of a receipt with a valid signature."""
-        self._database.execute(
+        self.database.execute(
             "UPDATE receipts SET request_id = ?, sha256 = ?, recorded = ? WHERE receipt_key = ?",
             (request_id, sha256, to_microseconds(recorded_at), receipt_key),
         )
 
     def known_receipt(self, receipt_key: str) -> KnownReceipt | None:
         """The facts of a receipt, if it was read and its signature is valid."""
-        row = self._database.execute(
+        row = self.database.execute(
             "SELECT sha256, recorded, stored FROM receipts WHERE receipt_key = ? AND sha256 IS NOT NULL",
             (receipt_key,),
         ).fetchone()
@@ -317,18 +326,18 @@ class Index:
 
     def forget_receipt(self, receipt_key: str) -> None:
         """Exclude a receipt from every comparison."""
-        self._database.execute("DELETE FROM receipts WHERE receipt_key = ?", (receipt_key,))
+        self.database.execute("DELETE FROM receipts WHERE receipt_key = ?", (receipt_key,))
 
     def count_receipts(self) -> int:
         """The number of receipts to read."""
-        (count,) = self._database.execute("SELECT count(*) FROM receipts WHERE versions > 0").fetchone()
+        (count,) = self.database.execute("SELECT count(*) FROM receipts WHERE versions > 0").fetchone()
         return int(count)
 
     def receipts(self) -> Iterator[StoredReceipt]:
         """Every receipt with a version, in the order of the keys; the index may be changed meanwhile."""
-        self._database.execute(_WRITES_BY_VERSION)
+        self.database.execute(_WRITES_BY_VERSION)
         last = ""
-        while rows := self._database.execute(
+        while rows := self.database.execute(
             "SELECT receipt_key, version_id, stored,"
             " (SELECT uri FROM objects WHERE objects.receipt_key = receipts.receipt_key),"
             " EXISTS (SELECT 1 FROM writes WHERE writes.receipt_key = receipts.receipt_key)"
@@ -341,8 +350,8 @@ class Index:
 
     def receipt_counts(self) -> Iterator[ReceiptCount]:
         """For every object version, the number of versions and delete markers of its receipt."""
-        self._database.execute(_WRITES_BY_VERSION)
-        for uri, since, versions, markers in self._database.execute(
+        self.database.execute(_WRITES_BY_VERSION)
+        for uri, since, versions, markers in self.database.execute(
             "SELECT uri, max(earliest, min(latest, coalesce((SELECT min(since) FROM writes w"
             "  WHERE w.receipt_key = o.receipt_key), latest))), coalesce(versions, 0), coalesce(markers, 0)"
             " FROM objects o LEFT JOIN receipts USING (receipt_key)"
@@ -354,16 +363,16 @@ class Index:
 
         As (receipt's key, versions, delete markers).
         """
-        return self._database.execute(
+        return self.database.execute(
             "SELECT receipt_key, versions, markers FROM receipts WHERE (versions <> 1 OR markers > 0)"
             " AND NOT EXISTS (SELECT 1 FROM objects WHERE objects.receipt_key = receipts.receipt_key)"
         )
 
     def witnesses(self) -> Iterator[Witness]:
         """For every object version, what the trail says about it."""
-        self._database.execute(_WRITES_BY_VERSION)
-        self._database.execute(_WRITES_BY_REQUEST)
-        for uri, since, by_version, by_request in self._database.execute(
+        self.database.execute(_WRITES_BY_VERSION)
+        self.database.execute(_WRITES_BY_REQUEST)
+        for uri, since, by_version, by_request in self.database.execute(
             "SELECT o.uri, max(o.earliest, min(o.latest, coalesce(r.stored, o.latest))),"
             " EXISTS (SELECT 1 FROM writes w WHERE w.receipt_key = o.receipt_key),"
             " (SELECT min(w.place = o.place AND coalesce(w.receipt_key, o.receipt_key) = o.receipt_key)"
@@ -379,7 +388,7 @@ class Index:
 
     def add_document(self, version: ObjectVersion, made: TableVersion, since: datetime) -> None:
         """Add a lineage document."""
-        self._database.execute(
+        self.database.execute(
             "INSERT OR IGNORE INTO documents VALUES (?, ?, ?, ?, ?, ?, 0)",
             (
                 version.bucket,
@@ -394,27 +403,27 @@ class Index:
 
     def note_rows(self, version: ObjectVersion, rows: int) -> None:
         """Note how many rows of its table version a document claims for its run."""
-        self._database.execute(
+        self.database.execute(
             "UPDATE documents SET rows = ? WHERE (bucket, key, version_id) = (?, ?, ?)",
             (rows, version.bucket, version.key, version.version_id),
         )
 
     def add_commit(self, made: TableVersion, since: datetime) -> None:
         """Add a commit in the log of a table."""
-        self._database.execute(
+        self.database.execute(
             "INSERT OR IGNORE INTO commits VALUES (?, ?, ?)",
             (made.table, made.version, to_microseconds(since)),
         )
 
     def add_source(self, source: TableVersion, document_uri: str) -> None:
         """Add a version of a table that a document names as input."""
-        self._database.execute(
+        self.database.execute(
             "INSERT OR IGNORE INTO sources VALUES (?, ?, ?)", (source.table, source.version, document_uri)
         )
 
     def cover(self, made: TableVersion) -> None:
         """Note that lineage covers the table up to this version."""
-        self._database.execute(
+        self.database.execute(
             "INSERT INTO covered VALUES (?, ?) ON CONFLICT DO UPDATE"
             " SET delta_version = max(delta_version, excluded.delta_version)",
             (made.table, made.version),
@@ -422,13 +431,13 @@ class Index:
 
     def count_documents(self) -> int:
         """The number of lineage documents."""
-        (count,) = self._database.execute("SELECT count(*) FROM documents").fetchone()
+        (count,) = self.database.execute("SELECT count(*) FROM documents").fetchone()
         return int(count)
 
     def documents(self) -> Iterator[StoredDocument]:
         """Every lineage document, in the order of the keys; the index may be changed meanwhile."""
         last = ("", "", "")
-        while rows := self._database.execute(
+        while rows := self.database.execute(
             "SELECT bucket, key, version_id, table_uri, delta_version, since FROM documents"
             " WHERE (bucket, key, version_id) > (?, ?, ?) ORDER BY bucket, key, version_id LIMIT ?",
             (*last, _ROWS_AT_ONCE),
@@ -443,8 +452,8 @@ class Index:
 
     def rival_documents(self) -> Iterator[tuple[ObjectVersion, TableVersion]]:
         """Documents that claim rows of a version of a table for which another document claims rows too."""
-        self._database.execute(_DOCUMENTS_BY_TABLE)
-        for bucket, key, version_id, table, delta_version in self._database.execute(
+        self.database.execute(_DOCUMENTS_BY_TABLE)
+        for bucket, key, version_id, table, delta_version in self.database.execute(
             "SELECT bucket, key, version_id, table_uri, delta_version FROM documents d WHERE rows > 0 AND"
             " (SELECT count(*) FROM documents o WHERE"
             "  o.table_uri = d.table_uri AND o.delta_version = d.delta_version AND o.rows > 0) > 1"
@@ -453,7 +462,7 @@ class Index:
 
     def uncommitted_documents(self) -> Iterator[StoredDocument]:
         """Documents of a version that is not in its table's log."""
-        for bucket, key, version_id, table, delta_version, since in self._database.execute(
+        for bucket, key, version_id, table, delta_version, since in self.database.execute(
             "SELECT bucket, key, version_id, table_uri, delta_version, since FROM documents d"
             " WHERE NOT EXISTS (SELECT 1 FROM commits c"
             "  WHERE c.table_uri = d.table_uri AND c.delta_version = d.delta_version)"
@@ -466,8 +475,8 @@ class Index:
 
     def undocumented_sources(self) -> Iterator[tuple[TableVersion, str]]:
         """Inputs without a listed document of their own, each with the document that names it."""
-        self._database.execute(_DOCUMENTS_BY_TABLE)
-        for table, delta_version, document in self._database.execute(
+        self.database.execute(_DOCUMENTS_BY_TABLE)
+        for table, delta_version, document in self.database.execute(
             "SELECT table_uri, delta_version, document FROM sources s WHERE NOT EXISTS"
             " (SELECT 1 FROM documents d"
             "  WHERE d.table_uri = s.table_uri AND d.delta_version = s.delta_version)"
@@ -476,7 +485,7 @@ class Index:
 
     def committed_tables(self) -> Iterator[tuple[str, UncoveredCommits | None]]:
         """Every table with a log, and its commits that lineage does not cover."""
-        for table, first, count, since in self._database.execute(
+        for table, first, count, since in self.database.execute(
             "SELECT table_uri, min(delta_version) FILTER (WHERE is_new), count(*) FILTER (WHERE is_new),"
             " min(since) FILTER (WHERE is_new) FROM"
             " (SELECT c.*, c.delta_version > coalesce(t.delta_version, -1) AS is_new"
@@ -491,8 +500,8 @@ class Index:
 
     def lone_writes(self) -> Iterator[LoneWrite]:
         """Every write that must match but has neither an object version nor a receipt."""
-        self._database.execute(_RECEIPTS_BY_REQUEST)
-        for uri, name, since, version_known in self._database.execute(
+        self.database.execute(_RECEIPTS_BY_REQUEST)
+        for uri, name, since, version_known in self.database.execute(
             "SELECT uri, name, since, receipt_key IS NOT NULL FROM writes w WHERE must_match"
             " AND NOT EXISTS (SELECT 1 FROM objects o WHERE o.receipt_key = w.receipt_key)"
             " AND NOT EXISTS (SELECT 1 FROM receipts r WHERE r.receipt_key = w.receipt_key AND versions > 0)"

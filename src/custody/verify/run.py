@@ -28,7 +28,7 @@ from custody.times import format_time
 from custody.trail.log_files import TrailWrite, list_log_files
 from custody.trail.public_keys import DigestKeys
 from custody.verify.deletions import DeletionJudge
-from custody.verify.digests import DigestVerification, TrailIndex
+from custody.verify.digests import DigestVerification
 from custody.verify.index import Index, StoredReceipt
 from custody.verify.lineage import LineageVerification
 from custody.verify.reading import (
@@ -42,6 +42,7 @@ from custody.verify.reading import (
 from custody.verify.receipt import CheckedReceipt, ReceiptChecker, describe_receipt_key
 from custody.verify.report import Progress, VerificationReport
 from custody.verify.tally import Tally
+from custody.verify.trail_index import TrailIndex
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -16,11 +16,11 @@ from custody.deployment import Deployment
 from custody.errors import CannotCheckError, UsageError
 from custody.evidence.objects import S3Location
 from custody.trail.public_keys import DigestKeys
-from custody.verify.digests import TrailIndex
 from custody.verify.index import Index
 from custody.verify.reading import Processes
 from custody.verify.report import ClaimCount, Progress, VerificationReport
 from custody.verify.run import LAKE, Verification
+from custody.verify.trail_index import TrailIndex
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
