@@ -4,23 +4,27 @@ locals {
     account_id = var.account_id
     buckets    = local.bucket_names
     database   = local.database_name
-    functions  = merge({ recorder = module.recorder.arn }, local.has_tables ? { gate = module.gate[0].arn } : {})
+    functions  = merge({ recorder = module.recorder.arn, sealer = module.sealer.arn }, local.has_tables ? { gate = module.gate[0].arn } : {})
     jobs       = local.has_tables ? module.jobs[0].names : {}
     keys = merge(
       {
         alerts     = module.alerts.key_arn
         data       = module.data_key.arn
+        log        = module.log_key[var.signing_key].arn
         provenance = module.provenance_key.arn
         signing    = module.signing_key[var.signing_key].arn
         trail      = module.trail_key.arn
       },
       local.has_streams ? { stream = module.stream_key[0].arn } : {},
     )
+    log_origin           = local.log_origin
     management_trail_arn = local.management_trail_arn
     noncurrent_days      = var.retention.noncurrent_days
     queues = {
       recorder       = module.recorder.queue_url
       "recorder-dlq" = module.recorder.dead_letter_queue_url
+      sealer         = module.sealer.queue_url
+      "sealer-dlq"   = module.sealer.dead_letter_queue_url
     }
     recorded_prefixes = { for short, prefixes in local.recorded_prefixes : local.bucket_names[short] => prefixes if length(prefixes) > 0 }
     region            = var.region
@@ -76,8 +80,13 @@ output "jobs" {
 }
 
 output "keys" {
-  description = "Key ARNs by short name. signing is the current signing key."
+  description = "Key ARNs by short name. signing is the current key for receipts, log that for checkpoints."
   value       = local.deployment.keys
+}
+
+output "log_origin" {
+  description = "Name of the log of receipts: the origin in its checkpoints."
+  value       = local.deployment.log_origin
 }
 
 output "management_trail_arn" {

@@ -1,11 +1,12 @@
-# The evidence: the bucket of receipts, the keys that sign them, and the only function that signs.
+# The evidence: the bucket of receipts, the keys that sign receipts and log, and the two functions that sign: the recorder makes
+# receipts, the sealer puts them into the log.
 
 module "provenance_key" {
   source = "./modules/key"
 
   account_id           = var.account_id
   deletion_window_days = var.retention.key_window_days
-  description          = "Encrypts the receipts of ${local.prefix}, and the settings, queues and logs of recorder and gate"
+  description          = "Encrypts the receipts of ${local.prefix}, and the settings, queues and logs of recorder, sealer and gate"
   name                 = "${local.prefix}-provenance"
   principals           = local.bucket_people["provenance"]
   via_services         = ["lambda", "s3", "sqs"]
@@ -16,7 +17,7 @@ module "provenance_key" {
       actions    = ["kms:Decrypt", "kms:GenerateDataKey"]
       conditions = [
         { test = "StringEquals", variable = "aws:SourceAccount", values = [var.account_id] },
-        { test = "ArnEquals", variable = "aws:SourceArn", values = [for short in local.lake : local.bucket_arns[short]] },
+        { test = "ArnEquals", variable = "aws:SourceArn", values = [for short in setunion(local.lake, ["provenance"]) : local.bucket_arns[short]] },
       ]
     }
     # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html
@@ -24,7 +25,7 @@ module "provenance_key" {
       principals = ["logs.${var.region}.${local.dns_suffix}"]
       actions    = ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"]
       conditions = [
-        { test = "ArnEquals", variable = "kms:EncryptionContext:aws:logs:arn", values = [for short in ["gate", "recorder"] : local.log_group_arns[short]] },
+        { test = "ArnEquals", variable = "kms:EncryptionContext:aws:logs:arn", values = [for short in ["gate", "recorder", "sealer"] : local.log_group_arns[short]] },
       ]
     }
     RecorderAndSealerWrite = {
@@ -71,9 +72,72 @@ data "aws_kms_public_key" "signing" {
   key_id = module.signing_key[each.key].arn
 }
 
+# The log's checkpoints have keys of their own, with the labels and times of those that sign receipts: who may sign one cannot
+# sign the other.
+module "log_key" {
+  source   = "./modules/key"
+  for_each = var.signing_keys
+
+  account_id           = var.account_id
+  deletion_window_days = var.retention.key_window_days
+  description          = "Signs the log of ${local.prefix}: ${each.key}"
+  name                 = "${local.prefix}-log-${each.key}"
+  purpose              = "sign"
+
+  users = each.key != var.signing_key ? {} : {
+    SealerSigns = {
+      principals = [module.sealer_role.arn]
+      actions    = ["kms:Sign"]
+    }
+  }
+}
+
+data "aws_kms_public_key" "log" {
+  for_each = merge({ for label in keys(var.signing_keys) : label => module.log_key[label].arn }, local.log_signer_arns)
+
+  key_id = each.value
+}
+
 locals {
+  # The log's name, and that of its key in every checkpoint: a URL without scheme.
+  # https://c2sp.org/tlog-checkpoint
+  log_origin = "${local.bucket_names["provenance"]}.s3.${var.region}.${local.dns_suffix}/log"
+
+  log_signer_arns = { for label, signer in var.log_signers : label => signer.key_arn }
+
+  # The keys that sign each checkpoint: the current one, and further ones that have not ended.
+  log_signing_arns = concat(
+    [module.log_key[var.signing_key].arn],
+    [for label, signer in var.log_signers : signer.key_arn if signer.valid_until == null && signer.revoked_at == null],
+  )
+
   # What verifiers trust: the public keys, and the period in which each could sign.
   key_registry = jsonencode({
+    log = {
+      origin = local.log_origin
+      keys = concat(
+        [
+          for label, key in var.signing_keys : {
+            key_id      = module.log_key[label].arn
+            algorithm   = "ecdsa-sha2-nistp256"
+            public_key  = data.aws_kms_public_key.log[label].public_key_pem
+            valid_from  = key.valid_from
+            valid_until = key.valid_until
+            revoked_at  = key.revoked_at
+          }
+        ],
+        [
+          for label, signer in var.log_signers : {
+            key_id      = signer.key_arn
+            algorithm   = signer.algorithm
+            public_key  = data.aws_kms_public_key.log[label].public_key_pem
+            valid_from  = signer.valid_from
+            valid_until = signer.valid_until
+            revoked_at  = signer.revoked_at
+          }
+        ],
+      )
+    }
     keys = [
       for label, key in var.signing_keys : {
         key_id      = module.signing_key[label].arn
@@ -88,7 +152,9 @@ locals {
 
   # The registry must outlive the receipts: a key may sign for ten years after the last change here, and the last receipt is
   # kept for evidence_days after that.
-  key_registry_times = flatten([for key in values(var.signing_keys) : [for time in values(key) : time if time != null]])
+  key_registry_times = flatten([
+    for key in values(var.signing_keys) : [for time in values(key) : time if time != null]
+  ])
   key_registry_until = timeadd(
     reverse(sort(local.key_registry_times))[0], "${24 * (3653 + var.retention.evidence_days)}h"
   )
@@ -105,7 +171,12 @@ module "provenance" {
   object_lock       = { days = var.retention.evidence_days, mode = var.retention.evidence_mode }
   principals        = local.bucket_principals["provenance"]
 
-  # Only the log's checkpoint is replaced, by the one writer, who has read it; everything else is created once.
+  notifications = {
+    sealer = { queue_arn = module.sealer.queue_arn, prefix = "provenance/" }
+  }
+
+  # Only the log's checkpoint and the sealer's position are replaced, by the one writer, who has read them; everything else is
+  # created once.
   sole_writers = {
     "keys/"       = { principals = var.operators.deploy, writes = "freely" }
     "log/"        = { principals = [local.role_arns["sealer"]], writes = "checked" }
@@ -276,6 +347,12 @@ data "aws_iam_policy_document" "sealer_keys" {
     actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
     resources = [module.provenance_key.arn]
   }
+
+  statement {
+    sid       = "SignCheckpoints"
+    actions   = ["kms:Sign"]
+    resources = local.log_signing_arns
+  }
 }
 
 module "sealer_role" {
@@ -287,10 +364,76 @@ module "sealer_role" {
   name         = local.role_names["sealer"]
   trust        = { service = { name = "lambda.amazonaws.com", source_arns = [local.function_arns["sealer"]] } }
 
-  policies = {
+  policies = merge(local.function_network_policies["sealer"], {
     consume-queue = data.aws_iam_policy_document.function_queue["sealer"].json
     objects       = data.aws_iam_policy_document.sealer_objects.json
     use-keys      = data.aws_iam_policy_document.sealer_keys.json
     write-log     = data.aws_iam_policy_document.function_log["sealer"].json
+  })
+}
+
+module "sealer" {
+  source = "./modules/function"
+
+  account_id         = var.account_id
+  key_arn            = module.provenance_key.arn
+  log_retention_days = var.retention.log_days
+  name               = local.function_names["sealer"]
+  role_arn           = module.sealer_role.ready_arn
+  topic_arn          = module.alerts.topic_arn
+  vpc                = local.function_vpc
+
+  # It holds a batch of at most 4,096 receipts, and the keys that were sealed lately.
+  size = { memory_mb = 1769, timeout_seconds = 900 }
+
+  code = {
+    bucket   = module.artifacts.name
+    handler  = "sealer.handler.handler"
+    zip_path = "${path.root}/../build/lambda/sealer.zip"
   }
+
+  environment = {
+    LOG_KEY_IDS                  = join(",", local.log_signing_arns)
+    LOG_ORIGIN                   = local.log_origin
+    POWERTOOLS_LOG_LEVEL         = "INFO"
+    POWERTOOLS_METRICS_NAMESPACE = local.metrics_namespace
+    POWERTOOLS_SERVICE_NAME      = "sealer"
+    PROVENANCE_BUCKET            = local.bucket_names["provenance"]
+  }
+
+  # Receipts are sealed together: each seal signs a checkpoint. Two at once are the least that an event source accepts; they do
+  # the same work, and only one of them publishes it.
+  queue = {
+    age_seconds          = max(60, 30 * var.watermark_minutes)
+    batch_size           = 1000
+    batch_window_seconds = var.seal_seconds
+    event_bucket_arns    = [local.bucket_arns["provenance"]]
+    max_concurrency      = 2
+    operators            = setunion(var.operators.data, [for persona, arn in local.persona_arns : arn if persona == "break-glass"])
+  }
+
+  rules = {
+    hourly = {
+      description   = "Signs an old checkpoint again, and seals receipts that no notification told of"
+      every_minutes = 60
+      input         = jsonencode({})
+    }
+  }
+}
+
+# Readers take a checkpoint of more than a day for a log that stands still.
+resource "aws_cloudwatch_metric_alarm" "checkpoint_age" {
+  alarm_name          = "${local.function_names["sealer"]}-checkpoint-age"
+  alarm_description   = "The checkpoint of the log of ${local.prefix} was not signed for a day: the sealer fails. Receipts are still made, but not sealed. Its log has the error."
+  namespace           = local.metrics_namespace
+  metric_name         = "CheckpointAge"
+  dimensions          = { service = "sealer" }
+  statistic           = "Maximum"
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = 86400
+  period              = 3600
+  evaluation_periods  = 1
+  treat_missing_data  = "ignore"
+  alarm_actions       = [module.alerts.topic_arn]
+  ok_actions          = [module.alerts.topic_arn]
 }

@@ -179,6 +179,47 @@ variable "log_auditor_reads" {
   description = "Whether the trail logs the auditor function's reads of the evidence, both its own and those of Athena with its role. False leaves out only its reads of the provenance bucket: its reads of data, its writes and everything that others do are still logged."
 }
 
+variable "log_signers" {
+  type = map(object({
+    algorithm   = string
+    key_arn     = string
+    valid_from  = string
+    valid_until = optional(string)
+    revoked_at  = optional(string)
+  }))
+  nullable    = false
+  default     = {}
+  description = "Further KMS keys that sign the log's checkpoints, by label, made outside of this configuration: for example an Ed25519 key (ECC_NIST_EDWARDS25519), which the provider does not make. Their key policies must allow the sealer's role kms:Sign. End one with valid_until; never remove one."
+
+  validation {
+    condition     = alltrue([for label in keys(var.log_signers) : can(regex("^[a-z0-9][a-z0-9-]{0,19}$", label)) && !contains(keys(var.signing_keys), label)])
+    error_message = "A label in log_signers must be at most 20 lower-case letters, digits and hyphens, and not one of signing_keys."
+  }
+
+  validation {
+    condition     = alltrue([for signer in values(var.log_signers) : contains(["ecdsa-sha2-nistp256", "ed25519"], signer.algorithm)])
+    error_message = "algorithm in log_signers must be ecdsa-sha2-nistp256 or ed25519."
+  }
+
+  validation {
+    condition     = alltrue([for signer in values(var.log_signers) : can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[a-z0-9-]+$", signer.key_arn))])
+    error_message = "key_arn in log_signers must be the ARN of a key: an alias could later name another key."
+  }
+
+  validation {
+    condition = alltrue([
+      for time in flatten([for signer in values(var.log_signers) : [signer.valid_from, signer.valid_until, signer.revoked_at]]) :
+      time == null ? true : can(regex("^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{1,9})?Z$", time)) && can(timeadd(time, "0s"))
+    ])
+    error_message = "Times in log_signers must be RFC 3339 in UTC, such as 2026-01-01T00:00:00Z."
+  }
+
+  validation {
+    condition     = alltrue([for signer in values(var.log_signers) : try(timecmp(signer.valid_from, plantimestamp()) <= 0, true)])
+    error_message = "In log_signers, valid_from must not be in the future: checkpoints signed before it would not be valid."
+  }
+}
+
 variable "management_trail_arn" {
   type        = string
   default     = null
@@ -439,6 +480,18 @@ variable "retention" {
   validation {
     condition     = var.retention.noncurrent_days >= 1 && floor(var.retention.noncurrent_days) == var.retention.noncurrent_days
     error_message = "retention.noncurrent_days must be a whole number of at least 1."
+  }
+}
+
+variable "seal_seconds" {
+  type        = number
+  nullable    = false
+  default     = 60
+  description = "Seconds for which receipts are collected before they are sealed together; each seal costs a signature and some ten requests."
+
+  validation {
+    condition     = var.seal_seconds >= 1 && var.seal_seconds <= 300
+    error_message = "seal_seconds must be 1 to 300: Lambda waits no longer for a batch."
   }
 }
 

@@ -29,6 +29,9 @@ retention = {
   noncurrent_days = 7
 }
 
+# Receipts arrive one by one here.
+seal_seconds = 1
+
 signing_key = "a"
 signing_keys = {
   a = { valid_from = "2025-01-01T00:00:00Z" }

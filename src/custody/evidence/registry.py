@@ -10,7 +10,7 @@ gate through AWS KMS.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from threading import Lock
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 REGISTRY_KEY = "keys/registry.json"
 ALGORITHM = "ecdsa-sha2-nistp256"
+ED25519 = "ed25519"
+"""Only for keys of the log, which others than the kit may sign."""
 MAX_REGISTRY_BYTES = 1024 * 1024
 
 
@@ -38,6 +40,7 @@ class RegisteredKey:
     valid_from: datetime
     valid_until: datetime | None
     revoked_at: datetime | None
+    algorithm: str = ALGORITHM
 
 
 class SignatureCheck(Protocol):
@@ -133,25 +136,33 @@ class CurrentKeyRing:
 
 def parse_registry(data: bytes, check: SignatureCheck) -> KeyRing:
     """Read one version of the registry. Raises ``EvidenceError``."""
+    registry = Fields(parse_object(data, "key registry", MAX_REGISTRY_BYTES), "key registry")
+    keys = parse_keys(registry.objects("keys"), {ALGORITHM})
+    for key in keys.values():
+        check.require_readable(key)
+    return KeyRing(keys, check)
+
+
+def parse_keys(entries: Iterable[Fields], algorithms: Collection[str]) -> dict[str, RegisteredKey]:
+    """Read a list of keys of these algorithms, by key id. Raises ``EvidenceError``."""
     keys: dict[str, RegisteredKey] = {}
-    for entry in Fields(parse_object(data, "key registry", MAX_REGISTRY_BYTES), "key registry").objects(
-        "keys"
-    ):
+    for entry in entries:
         algorithm = entry.text("algorithm")
-        if algorithm != ALGORITHM:
-            raise EvidenceError(f"The key registry has a key for {algorithm[:80]!r}, not {ALGORITHM}.")
+        if algorithm not in algorithms:
+            allowed = " or ".join(sorted(algorithms))
+            raise EvidenceError(f"The key registry has a key for {algorithm[:80]!r}, not {allowed}.")
         key = RegisteredKey(
             key_id=entry.words("key_id"),
             public_key=entry.words("public_key"),
             valid_from=entry.time("valid_from"),
             valid_until=entry.optional_time("valid_until"),
             revoked_at=entry.optional_time("revoked_at"),
+            algorithm=algorithm,
         )
-        check.require_readable(key)
         if key.key_id in keys:
             raise EvidenceError(f"The key registry has the key {key.key_id[:200]!r} twice.")
         keys[key.key_id] = key
-    return KeyRing(keys, check)
+    return keys
 
 
 def read_history(
@@ -159,15 +170,26 @@ def read_history(
 ) -> tuple[KeyRing, list[str]]:
     """Read every version of the registry, oldest first, as (version id, when it was stored, bytes).
 
-    Returns the key ring and the problems of the history, in sentences. The ring has each key as it was first
-    registered (or as its future date was corrected) and each end from the first version that has it, so that
-    tampering with a later version can neither replace a key nor make an ended one valid again.
+    Returns the key ring and the problems of the history, in sentences (``merge_history``).
+    """
+    known, problems = merge_history(versions, lambda data: parse_registry(data, check).keys)
+    return KeyRing(known, check), problems
+
+
+def merge_history(
+    versions: Iterable[tuple[str, datetime, bytes]], parse: Callable[[bytes], Mapping[str, RegisteredKey]]
+) -> tuple[dict[str, RegisteredKey], list[str]]:
+    """The keys of every version of the registry, oldest first, and the history's problems, in sentences.
+
+    Each key is as it was first registered (or as its future date was corrected) and has each end from the
+    first version that has it, so that tampering with a later version can neither replace a key nor make an
+    ended one valid again.
     """
     known: dict[str, RegisteredKey] = {}
     problems: list[str] = []
     for version_id, stored_at, data in versions:
         try:
-            current = parse_registry(data, check).keys
+            current = parse(data)
         except EvidenceError as error:
             problems.append(f"Version {version_id}: {error.message}")
             continue
@@ -186,13 +208,15 @@ def read_history(
                 valid_until=_earlier(before.valid_until, key.valid_until),
                 revoked_at=_earlier(before.revoked_at, key.revoked_at),
             )
-    return KeyRing(known, check), problems
+    return known, problems
 
 
 def _alterations(before: RegisteredKey, after: RegisteredKey) -> list[str]:
     alterations = []
     if after.public_key != before.public_key:
         alterations.append("replaces the public key of")
+    if after.algorithm != before.algorithm:
+        alterations.append("changes the algorithm of")
     if after.valid_from != before.valid_from:
         alterations.append("changes valid_from of")
     if before.valid_until is not None and after.valid_until != before.valid_until:

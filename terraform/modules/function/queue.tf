@@ -187,10 +187,11 @@ data "aws_iam_policy_document" "queue_with_refusals" {
 resource "aws_lambda_event_source_mapping" "this" {
   count = local.queues
 
-  event_source_arn        = local.queue_arns[var.name]
-  function_name           = aws_lambda_function.this.function_name
-  batch_size              = var.queue.batch_size
-  function_response_types = ["ReportBatchItemFailures"]
+  event_source_arn                   = local.queue_arns[var.name]
+  function_name                      = aws_lambda_function.this.function_name
+  batch_size                         = var.queue.batch_size
+  maximum_batching_window_in_seconds = var.queue.batch_window_seconds
+  function_response_types            = ["ReportBatchItemFailures"]
 
   scaling_config {
     maximum_concurrency = var.queue.max_concurrency

@@ -66,14 +66,15 @@ variable "name" {
 
 variable "queue" {
   type = object({
-    age_seconds       = number
-    batch_size        = number
-    event_bucket_arns = set(string)
-    max_concurrency   = number
-    operators         = optional(set(string), [])
+    age_seconds          = number
+    batch_size           = number
+    batch_window_seconds = optional(number, 0)
+    event_bucket_arns    = set(string)
+    max_concurrency      = number
+    operators            = optional(set(string), [])
   })
   default     = null
-  description = "For a function that processes a queue: ARNs of the buckets that send notifications, messages per invocation, concurrent invocations, and the age at which a waiting message raises an alarm. operators: ARNs of roles and users that may, if their policies allow it, send messages to the queue and receive them from both queues, for repairs; apart from them, only the function and the sending services may."
+  description = "For a function that processes a queue: ARNs of the buckets that send notifications, messages per invocation and the seconds to wait for them, concurrent invocations, and the age at which a waiting message raises an alarm. operators: ARNs of roles and users that may, if their policies allow it, send messages to the queue and receive them from both queues, for repairs; apart from them, only the function and the sending services may."
 
   validation {
     condition     = var.queue == null ? true : var.queue.age_seconds >= 60
@@ -81,8 +82,13 @@ variable "queue" {
   }
 
   validation {
-    condition     = var.queue == null ? true : var.queue.batch_size >= 1 && var.queue.batch_size <= 10
-    error_message = "queue.batch_size must be 1 to 10: more would need a batching window, which adds delay."
+    condition     = var.queue == null ? true : var.queue.batch_size >= 1 && var.queue.batch_size <= (var.queue.batch_window_seconds > 0 ? 10000 : 10)
+    error_message = "queue.batch_size must be 1 to 10, or with queue.batch_window_seconds 1 to 10000."
+  }
+
+  validation {
+    condition     = var.queue == null ? true : var.queue.batch_window_seconds >= 0 && var.queue.batch_window_seconds <= 300
+    error_message = "queue.batch_window_seconds must be 0 to 300: Lambda waits no longer for a batch."
   }
 
   validation {

@@ -1,0 +1,123 @@
+"""AWS Lambda function ``sealer``: wiring only; what it does is in ``custody.log.sealer``.
+
+Its environment is read once, when the function starts. A batch of SQS messages is sealed together, and each
+message of which a receipt is not in the log is reported (partial batch response); a rule's event, hourly, has
+it complete what was left, sign an old checkpoint again and look for receipts without a notice.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from aws_lambda_powertools import Logger, Metrics
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from custody.errors import UsageError
+from custody.evidence.registry import REGISTRY_KEY
+from custody.log.notices import receipt_keys
+from custody.log.sealer import REQUESTS_AT_ONCE, Sealer
+from custody.log.signing import signers_of
+from custody.log.store import LogStore
+from custody.recorder.notification import MalformedMessageError
+from custody.recorder.redelivery import hide_for_delay
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+    from mypy_boto3_sqs import SQSClient
+
+
+def _setting(name: str) -> str:
+    value = os.environ.get(name)
+    if not value:
+        raise UsageError(f"The environment variable {name} is not set.", "Terraform sets it: apply again.")
+    return value
+
+
+def _config(read_timeout: int) -> Config:
+    return Config(
+        connect_timeout=5,
+        read_timeout=read_timeout,
+        retries={"mode": "standard", "total_max_attempts": 4},
+        tcp_keepalive=True,
+        max_pool_connections=REQUESTS_AT_ONCE,
+    )
+
+
+logger = Logger(service=_setting("POWERTOOLS_SERVICE_NAME"), serialize_stacktrace=False)
+metrics = Metrics(namespace=_setting("POWERTOOLS_METRICS_NAMESPACE"), service=logger.service)
+
+
+@lru_cache(maxsize=1)
+def _sealer() -> Sealer:
+    """Created when first needed: an error then, such as a registry that is not there yet, is one of a batch."""
+    store = LogStore(boto3.client("s3", config=_config(30)), _setting("PROVENANCE_BUCKET"))
+    origin = _setting("LOG_ORIGIN")
+    registry = store.read(REGISTRY_KEY).data
+    kms = boto3.client("kms", config=_config(10))
+    signers = signers_of(registry, origin, _setting("LOG_KEY_IDS").split(","), kms)
+    return Sealer(store=store, origin=origin, signers=signers, logger=logger, metrics=metrics)
+
+
+@logger.inject_lambda_context
+@metrics.log_metrics
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Seal the receipts that a batch of SQS messages tells of; or, for a rule's event, do the upkeep.
+
+    The answer lists the failed messages (AWS Lambda Developer Guide, "Implementing partial batch responses").
+    """
+    if "Records" not in event:
+        sealer = _sealer()
+        signed_again = sealer.refresh()
+        swept = sealer.sweep(lambda: context.get_remaining_time_in_millis() / 1000)
+        return {"signed_again": signed_again, "swept": swept}
+    failed = _seal(event["Records"])
+    for message in event["Records"]:
+        if message["messageId"] in failed:
+            # The answer to Amazon SQS has only the ids of failed messages, not the reasons.
+            reason = failed[message["messageId"]]
+            logger.error("MessageFailed", extra={"message_id": message["messageId"]}, exc_info=reason)
+            _hide(message)
+    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
+
+
+def _seal(messages: list[dict[str, Any]]) -> dict[str, Exception]:
+    """Seal what the messages tell of; by message id, why one of its receipts is not in the log."""
+    keys: dict[str, list[str]] = {}
+    failed: dict[str, Exception] = {}
+    for message in messages:
+        try:
+            keys[message["messageId"]] = receipt_keys(message["body"])
+        except MalformedMessageError as error:
+            failed[message["messageId"]] = error
+    if wanted := [key for each in keys.values() for key in each]:
+        try:
+            reasons = _sealer().seal(wanted).failed
+        except Exception as error:  # noqa: BLE001 - every message is delivered again, and soon
+            reasons = dict.fromkeys(wanted, error)
+        for message_id, its_keys in keys.items():
+            if unsealed := [key for key in its_keys if key in reasons]:
+                failed[message_id] = reasons[unsealed[0]]
+    return failed
+
+
+def _hide(message: dict[str, Any]) -> None:
+    try:
+        hide_for_delay(
+            _sqs(),
+            message["eventSourceARN"],
+            message["receiptHandle"],
+            int(message["attributes"]["ApproximateReceiveCount"]),
+        )
+    except (BotoCoreError, ClientError):
+        # The message is still delivered again, when the queue's own timeout ends.
+        logger.exception("MessageNotHidden", extra={"message_id": message["messageId"]})
+
+
+@lru_cache(maxsize=1)
+def _sqs() -> SQSClient:
+    """Created when first needed: most functions never have a failed message."""
+    return boto3.client("sqs", config=_config(10))

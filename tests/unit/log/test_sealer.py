@@ -1,0 +1,384 @@
+"""The sealer: each receipt is one leaf, whatever ends it, wherever, and whoever else is sealing."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Callable
+from copy import deepcopy
+from datetime import timedelta
+from functools import cache
+
+import pytest
+
+from custody.errors import CannotCheckError, EvidenceError
+from custody.log import sealer as sealer_module
+from custody.log.merkle import leaf_hash, root_of
+from custody.log.note import parse_note
+from custody.log.note_keys import verify_note
+from custody.log.sealer import LogError, Sealer
+from custody.log.store import ChangedError
+from tests.support.log import (
+    ENVELOPES,
+    LOG_SIGNER,
+    LocalNoteSigner,
+    read_whole,
+    sealer,
+    store_receipts,
+)
+from tests.support.memory_s3 import MemoryS3
+
+
+class Killed(BaseException):
+    """The process ends: nobody catches it."""
+
+
+@pytest.fixture(autouse=True)
+def one_request_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that the calls of a run have one order, and all of them can be enumerated."""
+    monkeypatch.setattr(sealer_module, "REQUESTS_AT_ONCE", 1)
+
+
+def sealed_world(count: int) -> MemoryS3:
+    s3 = MemoryS3()
+    if count:
+        sealer(s3).seal(store_receipts(s3, range(count)))
+    return s3
+
+
+def expected(numbers: range) -> list[bytes]:
+    return [ENVELOPES[number][1] for number in numbers]
+
+
+def test_receipts_become_leaves_in_the_order_in_which_they_were_stored() -> None:
+    s3 = MemoryS3()
+    keys = store_receipts(s3, range(20))
+    sealing = sealer(s3).seal(reversed(keys))
+    assert (sealing.sealed, sealing.failed) == (20, {})
+    assert read_whole(s3)[1] == expected(range(20))
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+def test_a_log_grows_over_many_seals(restarts: bool) -> None:
+    s3, at = MemoryS3(), 0
+    one = sealer(s3)
+    for count in (1, 254, 1, 1, 3, 256, 100, 7):
+        one = sealer(s3) if restarts else one
+        one.seal(store_receipts(s3, range(at, at + count)))
+        at += count
+        assert read_whole(s3)[1] == expected(range(at))
+
+
+def test_a_notice_that_comes_again_adds_nothing() -> None:
+    s3 = sealed_world(5)
+    before = {key: len(versions) for key, versions in s3.objects.items()}
+    s3.now += timedelta(days=9)
+    for one in (sealer(s3), sealer(s3)):
+        assert one.seal([key for key, _ in ENVELOPES[:5]]).sealed == 0
+    assert before == {key: len(versions) for key, versions in s3.objects.items()}
+
+
+def test_new_and_known_receipts_together_add_only_the_new_ones() -> None:
+    s3 = sealed_world(5)
+    one = sealer(s3)
+    for at in (5, 6, 7):
+        s3.now += timedelta(hours=5)
+        store_receipts(s3, [at])
+        assert one.seal([key for key, _ in ENVELOPES[: at + 1]]).sealed == 1
+    assert read_whole(s3)[1] == expected(range(8))
+
+
+def test_a_backlog_is_sealed_in_bounded_batches_that_end_with_full_tiles(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("custody.log.batch.MAX_BATCH_ENTRIES", 300)
+    s3 = sealed_world(10)
+    sealer(s3).seal(store_receipts(s3, range(10, 700)))
+    assert read_whole(s3)[1] == expected(range(700))
+    batches = sorted(key for key in s3.objects if key.startswith("log/batch/"))
+    assert [int(key.rpartition("/")[2]) for key in batches] == [0, 10, 256, 512]
+
+
+def test_one_receipt_that_cannot_be_sealed_keeps_out_no_other() -> None:
+    s3 = MemoryS3()
+    keys = store_receipts(s3, range(3))
+    s3.put_object(Key="provenance/raw/large/v1.json", Body=b"{" + b" " * 70_000 + b"}")
+    sealing = sealer(s3).seal([*keys, "provenance/raw/large/v1.json", "provenance/raw/gone/v1.json"])
+    assert sealing.sealed == 3
+    assert sealing.failed.keys() == {"provenance/raw/large/v1.json", "provenance/raw/gone/v1.json"}
+    assert all(isinstance(error, CannotCheckError) for error in sealing.failed.values())
+    assert read_whole(s3)[1] == expected(range(3))
+
+
+def test_what_is_no_receipt_is_a_leaf_without_a_row() -> None:
+    s3 = MemoryS3()
+    keys = store_receipts(s3, range(2))
+    for key, data in (
+        ("provenance/raw/other/v1.json", b"not JSON"),
+        ("provenance/raw/copy/v9.json", ENVELOPES[0][1]),
+    ):
+        s3.put_object(Key=key, Body=data)
+        keys.append(key)
+    assert sealer(s3).seal(keys).sealed == 4
+    rows = segment_rows(s3)
+    assert [(row["leaf_index"], row["object_key"]) for row in rows] == [
+        (0, "incoming/00000.csv"),
+        (1, "incoming/00001.csv"),
+    ]
+
+
+def segment_rows(s3: MemoryS3) -> list[dict[str, object]]:
+    segments = sorted(key for key in s3.objects if key.startswith("segments/"))
+    return [json.loads(line) for key in segments for line in gzip.decompress(s3.data(key)).splitlines()]
+
+
+def test_segments_have_every_row_under_its_day() -> None:
+    s3 = sealed_world(30)
+    assert sorted(int(str(row["leaf_index"])) for row in segment_rows(s3)) == list(range(30))
+    assert {key.split("/")[1] for key in s3.objects if key.startswith("segments/")} == {"dt=2026-03-01"}
+
+
+# -- ends at any call -------------------------------------------------------------------------------------
+
+
+START, MORE = 250, 12
+"""The run that is ended crosses from one tile to the next."""
+
+
+def run_to_be_ended(s3: MemoryS3) -> None:
+    sealer(s3).seal([key for key, _ in ENVELOPES[START : START + MORE]])
+
+
+@cache
+def base_world() -> MemoryS3:
+    s3 = sealed_world(START)
+    store_receipts(s3, range(START, START + MORE))
+    return s3
+
+
+def started_world() -> MemoryS3:
+    base = base_world()
+    return MemoryS3(now=base.now, objects=deepcopy(base.objects))
+
+
+def watch_readers(s3: MemoryS3) -> None:
+    """A reader finds everything that a checkpoint names as soon as it is there."""
+
+    def look(number: int, what: str, done: bool) -> None:
+        if done and what == "put log/checkpoint":
+            read_whole(s3)
+
+    s3.interrupt = look
+
+
+def test_no_reader_ever_sees_a_checkpoint_without_its_tiles() -> None:
+    s3 = started_world()
+    watch_readers(s3)
+    run_to_be_ended(s3)
+    assert read_whole(s3)[0].size == START + MORE
+
+
+@cache
+def undisturbed() -> tuple[int, bytes]:
+    """How many calls the run makes if nothing ends it, and the root that it leads to."""
+    s3 = started_world()
+    run_to_be_ended(s3)
+    return s3.calls, read_whole(s3)[0].root
+
+
+def ends_at(at: int, after: bool) -> Callable[[int, str, bool], None]:
+    def end(number: int, what: str, done: bool) -> None:
+        if number > at or (number == at and done == after):
+            raise Killed
+
+    return end
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_ended_at_any_call_the_next_one_completes_it(after: bool) -> None:
+    for at in range(1, undisturbed()[0] + 1):
+        s3 = started_world()
+        s3.interrupt = ends_at(at, after)
+        with pytest.raises(Killed):
+            run_to_be_ended(s3)
+        watch_readers(s3)
+        read_whole(s3)
+        run_to_be_ended(s3)
+        checkpoint, entries = read_whole(s3)
+        assert (checkpoint.root, entries) == (undisturbed()[1], expected(range(START + MORE))), (
+            f"ended at call {at}"
+        )
+        assert len(segment_rows(s3)) == START + MORE
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_ended_at_any_call_of_the_first_seal_of_all(after: bool) -> None:
+    keys = [key for key, _ in ENVELOPES[:3]]
+    at = 0
+    while True:
+        at += 1
+        s3 = MemoryS3()
+        store_receipts(s3, range(3))
+        s3.calls, s3.interrupt = 0, ends_at(at, after)
+        try:
+            sealer(s3).seal(keys)
+        except Killed:
+            s3.interrupt = MemoryS3.interrupt
+            sealer(s3).seal(keys)
+            assert read_whole(s3)[1] == expected(range(3)), f"ended at call {at}"
+        else:
+            break
+    assert at > 10
+
+
+def test_ended_at_any_call_a_refresh_completes_what_was_decided() -> None:
+    for at in range(1, undisturbed()[0] + 1):
+        s3 = started_world()
+        s3.interrupt = ends_at(at, True)
+        with pytest.raises(Killed):
+            run_to_be_ended(s3)
+        s3.interrupt = MemoryS3.interrupt
+        decided = f"log/batch/{START:020d}" in s3.objects
+        sealer(s3).refresh()
+        assert read_whole(s3)[0].size == (START + MORE if decided else START)
+
+
+@pytest.mark.parametrize("shared", [True, False], ids=["the same notices", "other notices"])
+def test_two_sealers_at_once_interleaved_at_any_call(shared: bool) -> None:
+    theirs = range(START, START + MORE) if shared else range(START + MORE, START + MORE + 3)
+    for at in range(1, undisturbed()[0] + 1):
+        s3 = started_world()
+        if not shared:
+            store_receipts(s3, theirs)
+            s3.calls = 0
+        s3.interrupt = runs_at(at, s3, sealer(s3), [ENVELOPES[number][0] for number in theirs])
+        run_to_be_ended(s3)
+        checkpoint, entries = read_whole(s3)
+        end = max(theirs.stop, START + MORE)
+        assert sorted(entries) == sorted(expected(range(end))), f"interleaved at call {at}"
+        assert not shared or checkpoint.root == undisturbed()[1]
+
+
+def runs_at(at: int, s3: MemoryS3, other: Sealer, keys: list[str]) -> Callable[[int, str, bool], None]:
+    def run(number: int, what: str, done: bool) -> None:
+        if number == at and not done:
+            watch_readers(s3)
+            other.seal(keys)
+
+    return run
+
+
+def test_sealers_that_lose_again_and_again_say_so() -> None:
+    s3 = started_world()
+
+    def change_the_checkpoint(number: int, what: str, done: bool) -> None:
+        if what == "put log/checkpoint" and not done:
+            held = s3.objects["log/checkpoint"]
+            held.append(type(held[-1])(held[-1].data, f"v{len(held)}", s3.now))
+
+    s3.interrupt = change_the_checkpoint
+    with pytest.raises(CannotCheckError, match="quicker"):
+        run_to_be_ended(s3)
+
+
+# -- a log that was tampered with is not appended to --------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "path", ["log/tile/0/000.p/250", "log/tile/entries/000.p/250", "log/tile/0/000.p/255"]
+)
+def test_a_changed_tile_or_bundle_stops_the_sealer(path: str) -> None:
+    s3 = started_world()
+    if path in s3.objects:
+        data = s3.data(path)
+        s3.objects[path][-1].data = data[:-1] + bytes([data[-1] ^ 1])
+    else:  # one that the next batch would write
+        store_receipts(s3, [])
+        path = "log/tile/1/000.p/1"
+        s3.put_object(Key=path, Body=b"other bytes")
+    size = read_checkpoint_size(s3)
+    with pytest.raises((LogError, ChangedError, EvidenceError)):
+        run_to_be_ended(s3)
+    assert read_checkpoint_size(s3) == size
+
+
+def read_checkpoint_size(s3: MemoryS3) -> int:
+    return int(s3.data("log/checkpoint").split(b"\n")[1])
+
+
+def test_a_removed_checkpoint_is_not_begun_again() -> None:
+    s3 = started_world()
+    del s3.objects["log/checkpoint"]
+    with pytest.raises(LogError, match="somebody removed it"):
+        run_to_be_ended(s3)
+    assert "log/checkpoint" not in s3.objects
+
+
+def test_an_older_checkpoint_that_was_put_back_leads_to_the_same_log() -> None:
+    s3 = sealed_world(10)
+    old = s3.data("log/checkpoint")
+    sealer(s3).seal(store_receipts(s3, range(10, 20)))
+    root = read_whole(s3)[0].root
+    s3.put_object(Key="log/checkpoint", Body=old)
+    store_receipts(s3, [20])
+    sealer(s3).seal([ENVELOPES[20][0]])
+    assert read_whole(s3)[1] == expected(range(21))
+    assert root_of_first(s3, 20) == root
+
+
+def root_of_first(s3: MemoryS3, size: int) -> bytes:
+    return root_of([leaf_hash(entry) for entry in read_whole(s3)[1][:size]])
+
+
+def test_a_checkpoint_of_another_log_stops_the_sealer() -> None:
+    s3 = started_world()
+    s3.objects["log/checkpoint"][-1].data = s3.data("log/checkpoint").replace(
+        b"custody-test", b"custody-prod", 1
+    )
+    with pytest.raises(LogError, match="is of the log"):
+        run_to_be_ended(s3)
+
+
+# -- freshness, signatures, receipts without a notice ------------------------------------------------------
+
+
+def test_nothing_new_writes_nothing_and_a_day_old_checkpoint_is_signed_again() -> None:
+    s3 = sealed_world(3)
+    versions = len(s3.objects["log/checkpoint"])
+    assert sealer(s3).refresh() is False
+    assert len(s3.objects["log/checkpoint"]) == versions
+    s3.now += timedelta(hours=21)
+    assert sealer(s3).refresh() is True
+    assert len(s3.objects["log/checkpoint"]) == versions + 1
+    assert read_whole(s3)[1] == expected(range(3))
+
+
+def test_every_signer_signs() -> None:
+    s3, second = MemoryS3(), LocalNoteSigner()
+    sealer(s3, (LOG_SIGNER, second)).seal(store_receipts(s3, range(2)))
+    note = parse_note(s3.data("log/checkpoint"))
+    assert {each.key for each in verify_note(note, [LOG_SIGNER.key, second.key])} == {
+        LOG_SIGNER.key,
+        second.key,
+    }
+
+
+def test_a_sweep_finds_receipts_that_no_notice_told_of() -> None:
+    s3 = sealed_world(4)
+    store_receipts(s3, range(4, 9))
+    s3.now += timedelta(hours=1)
+    store_receipts(s3, [9])  # so young that its notice may still come
+    assert sealer(s3).sweep(lambda: 900) == 5
+    assert read_whole(s3)[1] == expected(range(9))
+    assert sealer(s3).sweep(lambda: 900) is None
+    s3.now += timedelta(days=1)
+    assert sealer(s3).sweep(lambda: 900) == 1
+    assert read_whole(s3)[1] == expected(range(10))
+
+
+def test_a_sweep_that_runs_out_of_time_goes_on_at_the_next_call() -> None:
+    s3 = MemoryS3()
+    store_receipts(s3, range(9))
+    s3.now += timedelta(hours=1)
+    assert [sealer(s3).sweep(lambda: 10) for _ in range(5)] == [3, 3, 3, 0, None]
+    assert read_whole(s3)[1] == expected(range(9))
