@@ -53,7 +53,7 @@ metrics = Metrics(namespace=_setting("POWERTOOLS_METRICS_NAMESPACE"), service=lo
 
 @lru_cache(maxsize=1)
 def _sealer() -> Sealer:
-    """Created when first needed: an error then, such as a registry that is not there yet, is one of a batch."""
+    """Created when first needed: an error then, such as an absent registry, is that of a batch."""
     store = LogStore(boto3.client("s3", config=_config(30)), _setting("PROVENANCE_BUCKET"))
     origin = _setting("LOG_ORIGIN")
     registry = store.read(REGISTRY_KEY).data
