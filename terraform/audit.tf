@@ -177,6 +177,7 @@ module "trail" {
     key_arns = concat(
       [module.alerts.key_arn, module.data_key.arn, module.provenance_key.arn, module.trail_key.arn],
       local.has_streams ? [module.stream_key[0].arn] : [],
+      [for key in module.log_key : key.arn],
       [for key in module.signing_key : key.arn],
       module.network_key[*].arn,
       module.rotator_key[*].arn,

@@ -17,6 +17,7 @@ locals {
       },
       local.has_streams ? { stream = module.stream_key[0].arn } : {},
     )
+    ledger_since         = local.trail_since
     log_origin           = local.log_origin
     management_trail_arn = local.management_trail_arn
     noncurrent_days      = var.retention.noncurrent_days
@@ -82,6 +83,11 @@ output "jobs" {
 output "keys" {
   description = "Key ARNs by short name. signing is the current key for receipts, log that for checkpoints."
   value       = local.deployment.keys
+}
+
+output "ledger_since" {
+  description = "First day of the ledger (YYYY-MM-DD): the trail is not older."
+  value       = local.deployment.ledger_since
 }
 
 output "log_origin" {

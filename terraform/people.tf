@@ -246,7 +246,7 @@ data "aws_iam_policy_document" "people_auditor_keys" {
   statement {
     sid       = "ExamineSigningKeys"
     actions   = ["kms:DescribeKey"]
-    resources = [for key in module.signing_key : key.arn]
+    resources = concat([for key in module.log_key : key.arn], [for key in module.signing_key : key.arn])
   }
 }
 
@@ -321,6 +321,7 @@ data "aws_iam_policy_document" "people_security_admin_keys" {
     resources = concat(
       [module.alerts.key_arn, module.data_key.arn, module.provenance_key.arn, module.trail_key.arn],
       local.has_streams ? [module.stream_key[0].arn] : [],
+      [for key in module.log_key : key.arn],
       [for key in module.signing_key : key.arn],
     )
   }
@@ -380,6 +381,7 @@ data "aws_iam_policy_document" "people_break_glass_keys" {
     resources = concat(
       [module.alerts.key_arn, module.data_key.arn, module.provenance_key.arn, module.trail_key.arn],
       local.has_streams ? [module.stream_key[0].arn] : [],
+      [for key in module.log_key : key.arn],
       [for key in module.signing_key : key.arn],
     )
   }

@@ -393,6 +393,7 @@ module "sealer" {
   }
 
   environment = {
+    LEDGER_SINCE                 = local.trail_since
     LOG_KEY_IDS                  = join(",", local.log_signing_arns)
     LOG_ORIGIN                   = local.log_origin
     POWERTOOLS_LOG_LEVEL         = "INFO"

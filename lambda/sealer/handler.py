@@ -8,6 +8,7 @@ it complete what was left, sign an old checkpoint again and look for receipts wi
 from __future__ import annotations
 
 import os
+from datetime import date
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -59,7 +60,14 @@ def _sealer() -> Sealer:
     registry = store.read(REGISTRY_KEY).data
     kms = boto3.client("kms", config=_config(10))
     signers = signers_of(registry, origin, _setting("LOG_KEY_IDS").split(","), kms)
-    return Sealer(store=store, origin=origin, signers=signers, logger=logger, metrics=metrics)
+    return Sealer(
+        store=store,
+        origin=origin,
+        since=date.fromisoformat(_setting("LEDGER_SINCE")),
+        signers=signers,
+        logger=logger,
+        metrics=metrics,
+    )
 
 
 @logger.inject_lambda_context

@@ -89,6 +89,7 @@ SUBJECTS = {
     ),
     "Keys and services": (
         "key data",
+        "key log",
         "key provenance",
         "key signing",
         "key trail",

@@ -16,6 +16,10 @@ import boto3
 
 from custody.deployment import Deployment, load_deployment
 from custody.evidence.objects import RECEIPT_PREFIX, ObjectVersion
+from custody.log.checkpoint import parse_checkpoint
+from custody.log.note import parse_note
+from custody.log.store import LOG_PREFIX
+from custody.log.tiles import CHECKPOINT
 from scripts.datasets import folder_of
 from scripts.demo.sample_data import Drop, drops
 from scripts.local_aws import LocalAws
@@ -143,6 +147,25 @@ class Pipeline:
                     f"{len(missing)} receipts did not arrive, among them {sorted(missing)[0]}."
                 )
             time.sleep(POLL_SECONDS)
+
+    def await_seals(self, *, timeout_seconds: float = 120) -> None:
+        """Wait until the log has every receipt that is there by now; else ``PipelineError``."""
+        s3, bucket = self.client("s3"), self.deployment.buckets["provenance"]
+        pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=RECEIPT_PREFIX)
+        receipts = sum(len(page.get("Contents", ())) for page in pages)
+        deadline = time.monotonic() + timeout_seconds
+        while (sealed := self._log_size()) < receipts:
+            if time.monotonic() > deadline:
+                raise PipelineError(f"Of {receipts} receipts {sealed} were sealed.")
+            time.sleep(POLL_SECONDS)
+
+    def _log_size(self) -> int:
+        s3, bucket = self.client("s3"), self.deployment.buckets["provenance"]
+        try:
+            note = s3.get_object(Bucket=bucket, Key=f"{LOG_PREFIX}{CHECKPOINT}")["Body"].read()
+        except s3.exceptions.NoSuchKey:
+            return 0
+        return parse_checkpoint(parse_note(note).text).size
 
     def deliver_trail(self) -> None:
         """Let CloudTrail deliver at once, with a digest; on AWS this takes minutes."""

@@ -1,15 +1,17 @@
 -- What do trail and receipt say about each object version written, and where do they contradict each other? One row per
 -- version written, with both sides. provenance_ledger is this view with fewer columns.
 --
--- Pairing. Each side has its identifiers; an equality join on bucket, key and identifier finds the candidates (so it
--- is a hash join for any number of objects), and the best pairs are kept: request id, else version id, else key_time,
+-- Receipts are those in the log: what is not sealed yet is missing here, and pending anyway.
+--
+-- Pairing. Each side has its identifiers; an equality join on day, bucket, key and identifier finds the candidates (so
+-- it is a hash join for any number of objects). The best pairs are kept: request id, else version id, else key_time,
 -- the nearest within five minutes if the event names no version and the two sides have no common kind of identifier.
 -- key_time is a guess and never a proof. Version ids and guesses pair one to one; a request id belongs to one write
 -- only, so two different records of one request are both compared with its receipt.
 --
 -- status
 --   verified      paired by request id or version id, nothing contradicts, recorded within the watermark
---   late          the same, but recorded later than that
+--   late          the same, but recorded later than that; or the trail told of the write more than two days after it
 --   mismatch      the sides contradict each other: see contradicts
 --   pending       one side is missing and the write is younger than the watermark
 --   unprovenanced the trail has a write without a receipt
@@ -37,9 +39,10 @@
 -- without an event: the day of the write). All rows are decided within it: every window is partitioned by it and every
 -- join with the trail has it among its equalities, so a filter on it reaches each scan of the trail as a condition on
 -- the partition only, which Trino decides for each partition. A day D reads the days D - 1 (was it delivered before
--- midnight already?), D, D + 1 and D + 2 (was the receipt's event delivered later?). What comes more than two days
--- after the event is not looked up there: it is a row of its own day if it has no receipt or contradicts it, and no
--- row if it agrees, since the day of the write has a row then, verified or unwitnessed.
+-- midnight already?), D, D + 1 and D + 2 (was the receipt's event delivered later?), and receipts from D - 2 to D + 2.
+-- What comes more than two days after the event is not looked up there, and its receipt is not looked for: it is a row
+-- of its own day, late, beside that of the day of the write, which is verified or unwitnessed. `custody verify`
+-- compares everything with everything.
 --
 -- @column event_date date
 -- @column event_time timestamp
@@ -189,8 +192,34 @@ identified_writes AS (
     CROSS JOIN identifiers
 ),
 
+-- A receipt is looked for on its own day, the next two (the trail's record may be delivered then) and, around midnight,
+-- the one before.
+receipts_by_day AS (
+    SELECT
+        *,
+        event_date AS ledger_date
+    FROM object_receipts
+    UNION ALL
+    SELECT
+        *,
+        cast(event_date + INTERVAL '1' DAY AS date) AS ledger_date
+    FROM object_receipts
+    UNION ALL
+    SELECT
+        *,
+        cast(event_date + INTERVAL '2' DAY AS date) AS ledger_date
+    FROM object_receipts
+    UNION ALL
+    SELECT
+        *,
+        cast(event_date - INTERVAL '1' DAY AS date) AS ledger_date
+    FROM object_receipts
+),
+
 identified_receipts AS (
     SELECT
+        receipts.ledger_date,
+        receipts.leaf_index,
         receipts.bucket_name,
         receipts.object_key,
         receipts.version_id,
@@ -212,7 +241,7 @@ identified_receipts AS (
             WHEN 'version_id' THEN receipts.version_id
             ELSE ''
         END AS identifier
-    FROM object_receipts AS receipts
+    FROM receipts_by_day AS receipts
     CROSS JOIN identifiers
 ),
 
@@ -231,13 +260,15 @@ candidates AS (
         r.sha256,
         r.size_bytes,
         r.receipt_uri,
+        r.leaf_index,
         CASE WHEN r.receipt_uri IS NULL THEN 4 ELSE w.identifier_preference END AS preference,
         CASE WHEN r.receipt_uri IS NULL THEN 'none' ELSE w.identifier_kind END AS match_basis,
         abs(date_diff('millisecond', w.eventtime, r.written_at)) AS distance_ms
     FROM identified_writes AS w
     LEFT JOIN identified_receipts AS r
         ON
-            w.bucket_name = r.bucket_name
+            w.ledger_date = r.ledger_date
+            AND w.bucket_name = r.bucket_name
             AND w.object_key = r.object_key
             AND w.identifier_kind = r.match_basis
             AND w.identifier = r.identifier
@@ -456,11 +487,15 @@ SELECT
     useragent AS user_agent,
     requestid AS request_id,
     recorded_at,
-    cast(NULL AS bigint) AS leaf_index,
+    leaf_index,
     match_basis,
     CASE
         WHEN NOT (${is_recorded}) THEN 'untracked'
         WHEN contradicts <> '' THEN 'mismatch'
+        WHEN
+            match_basis = 'none'
+            AND cast(eventtime AS date) < cast(ledger_date - INTERVAL '2' DAY AS date)
+            THEN 'late'
         WHEN match_basis = 'none' AND eventtime > asked_at - INTERVAL '${watermark_minutes}' MINUTE THEN 'pending'
         WHEN match_basis = 'none' THEN 'unprovenanced'
         WHEN recorded_at <= eventtime + INTERVAL '${watermark_minutes}' MINUTE THEN 'verified'
@@ -500,7 +535,7 @@ SELECT
     cast(NULL AS varchar) AS user_agent,
     request_id,
     recorded_at,
-    cast(NULL AS bigint) AS leaf_index,
+    leaf_index,
     'none' AS match_basis,
     CASE
         WHEN contradicts <> '' THEN 'mismatch'

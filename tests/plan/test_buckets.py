@@ -292,7 +292,9 @@ def test_no_bucket_gives_anything_but_to_services(plan: PlanDocument) -> None:
     assert [statement.principals for statement in given if statement.principals] == []
 
 
-def test_the_recorder_hears_of_everything_that_is_recorded(plan: PlanDocument) -> None:
+def test_the_recorder_hears_of_everything_recorded_and_the_sealer_of_every_receipt(
+    plan: PlanDocument,
+) -> None:
     found = {
         bucket: [(queue["filter_prefix"], queue["events"], queue["queue_arn"]) for queue in values["queue"]]
         for bucket, values in plan.by_bucket("aws_s3_bucket_notification").items()
@@ -302,4 +304,5 @@ def test_the_recorder_hears_of_everything_that_is_recorded(plan: PlanDocument) -
         name("analytics"): [("", ["s3:ObjectCreated:*"], queue)],
         name("processed"): [("", ["s3:ObjectCreated:*"], queue)],
         name("raw-data"): [("incoming/", ["s3:ObjectCreated:*"], queue)],
+        name("provenance"): [("provenance/", ["s3:ObjectCreated:*"], queue.replace("recorder", "sealer"))],
     }

@@ -132,9 +132,13 @@ def test_each_key_is_named_by_its_own_arn(plan: PlanDocument) -> None:
                 for name in block["resources"]["references"]
                 if re.search(r"^module\..*\.(key_)?arn$", name)
             )
-            or ["module.signing_key"]
+            or [
+                name
+                for name in block["resources"]["references"]
+                if name in {"module.log_key", "module.signing_key", "local.log_signing_arns"}
+            ]
             for block in entry["expressions"]["statement"]
-            if "module." in str(block["resources"])
+            if re.search(r"module\.|local\.log_signing_arns", str(block["resources"]))
         }
         for entry in plan.document["configuration"]["root_module"]["resources"]
         if entry["type"] == "aws_iam_policy_document" and entry["name"].endswith("_keys")
@@ -165,7 +169,7 @@ def test_each_key_is_named_by_its_own_arn(plan: PlanDocument) -> None:
         "people_auditor_keys": {
             "DecryptEvidence": [provenance, trail],
             "DecryptObjectsAndEncryptResults": [data],
-            "ExamineSigningKeys": ["module.signing_key"],
+            "ExamineSigningKeys": ["module.log_key", "module.signing_key"],
         },
         "people_break_glass_keys": {
             "SaveKeys": every_key,
@@ -184,11 +188,11 @@ def test_each_key_is_named_by_its_own_arn(plan: PlanDocument) -> None:
             "DecryptSettings": ["module.rotator_key[0].arn"],
             "EncryptVersions": ["module.warehouse_secret[0].key_arn"],
         },
-        "sealer_keys": {"EncryptLog": [provenance]},
+        "sealer_keys": {"EncryptLog": [provenance], "SignCheckpoints": ["local.log_signing_arns"]},
     }
 
 
-def test_only_the_recorder_signs(plan: PlanDocument) -> None:
+def test_only_the_recorder_and_the_sealer_sign_each_with_its_own_key(plan: PlanDocument) -> None:
     signing = [
         statement
         for statement in plan.statements()
@@ -197,9 +201,11 @@ def test_only_the_recorder_signs(plan: PlanDocument) -> None:
     assert {(statement.document, statement.sid) for statement in signing} == {
         ("data.aws_iam_policy_document.recorder_keys", "SignReceipts"),
         ('module.signing_key["a"].data.aws_iam_policy_document.this', "RecorderSigns"),
+        ("data.aws_iam_policy_document.sealer_keys", "SignCheckpoints"),
+        ('module.log_key["a"].data.aws_iam_policy_document.this', "SealerSigns"),
     }
-    (by_key,) = [statement for statement in signing if statement.in_key_policy]
-    assert by_key.principals == (RECORDER,)
+    by_key = {statement.sid: statement.principals for statement in signing if statement.in_key_policy}
+    assert by_key == {"RecorderSigns": (RECORDER,), "SealerSigns": (RECORDER.replace("recorder", "sealer"),)}
 
 
 def test_only_the_gate_starts_jobs(plan: PlanDocument) -> None:
@@ -217,16 +223,16 @@ def test_only_the_gate_starts_jobs(plan: PlanDocument) -> None:
     assert set(starting[0].resources) == {f"arn:aws:glue:us-east-1:{ACCOUNT}:job/{name}" for name in jobs}
 
 
-def test_who_may_call_the_gate_is_pinned(plan: PlanDocument) -> None:
+def test_who_may_call_gate_and_sealer_is_pinned(plan: PlanDocument) -> None:
     """By EventBridge for its own rules, and by the data engineer, whose policy allows it."""
     permissions = plan.resources("aws_lambda_permission").values()
     assert {(it["principal"], it["source_account"], it["source_arn"]) for it in permissions} == {
         (
             "events.amazonaws.com",
             ACCOUNT,
-            f"arn:aws:events:us-east-1:{ACCOUNT}:rule/custody-local-gate-{rule}",
+            f"arn:aws:events:us-east-1:{ACCOUNT}:rule/custody-local-{rule}",
         )
-        for rule in ("schedule", "silver-done")
+        for rule in ("gate-schedule", "gate-silver-done", "sealer-hourly")
     }
     calling = [
         statement.document
@@ -367,21 +373,37 @@ def test_people_come_in_by_name_and_with_mfa(plan: PlanDocument) -> None:
     }
 
 
-def test_the_queue_takes_from_the_three_buckets_alone(plan: PlanDocument) -> None:
+@pytest.mark.parametrize(
+    ("queue", "shorts"),
+    [("recorder", ("analytics", "processed", "raw-data")), ("sealer", ("provenance",))],
+)
+def test_a_queue_takes_from_its_buckets_alone(
+    plan: PlanDocument, queue: str, shorts: tuple[str, ...]
+) -> None:
     (sending,) = [
         statement
         for statement in plan.statements()
-        if statement.effect == "Allow" and "sqs:SendMessage" in statement.actions and statement.services
+        if statement.effect == "Allow"
+        and "sqs:SendMessage" in statement.actions
+        and statement.services
+        and statement.resources == (f"arn:aws:sqs:us-east-1:{ACCOUNT}:custody-local-{queue}",)
     ]
     assert sending.services == ("s3.amazonaws.com",)
     assert sending.principals == ()
     assert {(variable, tuple(sorted(values))) for _, variable, values in sending.conditions} == {
         ("aws:SourceAccount", (ACCOUNT,)),
-        ("aws:SourceArn", tuple(sorted(bucket(short) for short in ("raw-data", "processed", "analytics")))),
+        ("aws:SourceArn", tuple(bucket(short) for short in shorts)),
     }
-    key_use = [statement for statement in plan.statements() if statement.sid == "BucketsNotifyQueue"]
-    assert [set(statement.conditions) for statement in key_use] == [set(sending.conditions)]
-    assert key_use[0].actions == ("kms:Decrypt", "kms:GenerateDataKey")
+
+
+def test_the_buckets_use_the_queues_key_for_their_notifications_alone(plan: PlanDocument) -> None:
+    (use,) = [statement for statement in plan.statements() if statement.sid == "BucketsNotifyQueue"]
+    assert use.actions == ("kms:Decrypt", "kms:GenerateDataKey")
+    shorts = ("analytics", "processed", "provenance", "raw-data")
+    assert {(variable, tuple(sorted(values))) for _, variable, values in use.conditions} == {
+        ("aws:SourceAccount", (ACCOUNT,)),
+        ("aws:SourceArn", tuple(bucket(short) for short in shorts)),
+    }
 
 
 def test_queues_and_topic_are_reached_over_tls_alone(plan: PlanDocument) -> None:
@@ -393,7 +415,9 @@ def test_queues_and_topic_are_reached_over_tls_alone(plan: PlanDocument) -> None
         if not resource.startswith("arn:aws:s3:")
     }
     assert denied == {
-        f"arn:aws:sqs:us-east-1:{ACCOUNT}:custody-local-recorder": ("sqs:*",),
-        f"arn:aws:sqs:us-east-1:{ACCOUNT}:custody-local-recorder-dlq": ("sqs:*",),
+        **{
+            f"arn:aws:sqs:us-east-1:{ACCOUNT}:custody-local-{queue}": ("sqs:*",)
+            for queue in ("recorder", "recorder-dlq", "sealer", "sealer-dlq")
+        },
         f"arn:aws:sns:us-east-1:{ACCOUNT}:custody-local-alerts": ("sns:Publish",),
     }

@@ -29,12 +29,17 @@ def test_a_retired_key_signs_no_more(rotated: PlanDocument) -> None:
         for statement in rotated.statements()
         if statement.in_key_policy and "kms:Sign" in statement.actions
     }
-    assert users == {'module.signing_key["b"].data.aws_iam_policy_document.this': "RecorderSigns"}
+    assert users == {
+        'module.signing_key["b"].data.aws_iam_policy_document.this': "RecorderSigns",
+        'module.log_key["b"].data.aws_iam_policy_document.this': "SealerSigns",
+    }
 
 
 def test_every_key_is_registered(rotated: PlanDocument) -> None:
     asked = {change["address"] for change in rotated.changes if change["type"] == "aws_kms_public_key"}
-    assert asked == {'data.aws_kms_public_key.signing["a"]', 'data.aws_kms_public_key.signing["b"]'}
+    assert asked == {
+        f'data.aws_kms_public_key.{of}["{label}"]' for of in ("log", "signing") for label in "ab"
+    }
 
 
 def test_the_registry_is_kept_for_ten_years_after_the_change_and_the_evidence(rotated: PlanDocument) -> None:

@@ -32,7 +32,7 @@ MADE_OF_KEYS = {
     # the deployment's file, which names the keys
     r"aws_s3_object\.deployment": {"content"},
     # the public keys, and the registry of them
-    r"data\.aws_kms_public_key\.signing\[.*\]": {"key_id"},
+    r"data\.aws_kms_public_key\.(log|signing)\[.*\]": {"key_id"},
     r"module\.provenance\.aws_s3_object\.this\[\"keys/registry\.json\"\]": {"content"},
 }
 
@@ -108,6 +108,8 @@ def test_all_other_outputs_are_known(plan: PlanDocument) -> None:
         "database",
         "deployment_uri",
         "jobs",
+        "ledger_since",
+        "log_origin",
         "management_trail_arn",
         "noncurrent_days",
         "recorded_prefixes",

@@ -24,7 +24,7 @@ LEDGER = (
 
 
 def test_there_are_the_tables_and_views_of_the_design(planned_tables: dict[str, PlannedTable]) -> None:
-    assert TABLES == ["cloudtrail_s3_events", "receipt_envelopes"]
+    assert TABLES == ["cloudtrail_s3_events", "receipt_envelopes", "receipt_segments"]
     assert VIEWS == [
         "cloudtrail_s3_events_flattened",
         "ledger_evidence",

@@ -323,14 +323,28 @@ def test_a_backfill_asked_for_by_a_fast_clock_is_no_contradiction(warehouse: War
 def test_the_trails_time_is_held_against_a_backfilled_receipt_too(warehouse: Warehouse) -> None:
     write = put_object(RAW, KEY)
     receipt = backfill_of(write, after=timedelta(days=9))
-    warehouse.deliver(write | {"eventTime": "2026-03-14T12:00:00Z"})
+    warehouse.deliver(write | {"eventTime": "2026-03-12T12:00:00Z"})
     warehouse.record(receipt)
 
     rows = warehouse.rows("SELECT event_date, status, contradicts FROM ledger_evidence ORDER BY event_date")
 
     assert [tuple(row.values()) for row in rows] == [
         ("2026-03-10", "unwitnessed", ""),
-        ("2026-03-14", "mismatch", "event_time"),
+        ("2026-03-12", "mismatch", "event_time"),
+    ]
+
+
+def test_a_receipt_of_another_day_is_not_that_of_the_write(warehouse: Warehouse) -> None:
+    """Neither side is verified, though the ledger does not see that they belong together."""
+    write = put_object(RAW, KEY)
+    warehouse.deliver(write | {"eventTime": "2026-03-14T12:00:00Z"})
+    warehouse.record(backfill_of(write, after=timedelta(days=9)))
+
+    rows = warehouse.rows("SELECT event_date, status FROM ledger_evidence ORDER BY event_date")
+
+    assert [tuple(row.values()) for row in rows] == [
+        ("2026-03-10", "unwitnessed"),
+        ("2026-03-14", "unprovenanced"),
     ]
 
 

@@ -24,7 +24,6 @@ ALLOWED = frozenset(
         "avg",
         "cardinality",
         "cast",
-        "chr",
         "coalesce",
         "concat",
         "concat_ws",  # of texts, of which NULLs are left out
@@ -33,12 +32,8 @@ ALLOWED = frozenset(
         "date_diff",  # in seconds and less, where elapsed time and boundaries passed are as good as the same
         "element_at",
         "filter",
-        "from_base64",
         "from_iso8601_timestamp",
-        "from_utf8",
         "json_extract_scalar",  # of values that are never objects
-        "json_parse",
-        "length",
         "lower",
         "lpad",
         "max",
@@ -49,13 +44,10 @@ ALLOWED = frozenset(
         "regexp_replace",
         "replace",
         "row_number",
-        "sha256",
         "split",
         "starts_with",
         "strpos",
         "substr",  # from the first character, of no negative length
-        "to_hex",
-        "to_utf8",
         "transform",
         "try",
         "try_cast",

@@ -1,4 +1,4 @@
-"""A query about a day reads only that day's log files."""
+"""A query about a day reads only the files of that day, of the trail and of the receipts."""
 
 from __future__ import annotations
 
@@ -51,6 +51,7 @@ def test_a_days_ledger_costs_that_day_and_its_neighbours(full: Warehouse, view: 
 
     assert row == {"event_date": ASKED, "status": "verified"}
     assert full.days_read() == {"2026-03-19", ASKED, "2026-03-21", "2026-03-22"}
+    assert full.segment_days_read() == {f"2026-03-{day}" for day in range(18, 23)}
 
 
 def test_a_period_of_the_command_line_costs_its_days_and_a_week(full: Warehouse) -> None:
@@ -65,6 +66,7 @@ def test_a_period_of_the_command_line_costs_its_days_and_a_week(full: Warehouse)
 def test_without_a_day_everything_is_read(full: Warehouse) -> None:
     assert len(full.rows("SELECT event_date FROM provenance_ledger")) == DAYS
     assert len(full.days_read()) == DAYS
+    assert len(full.segment_days_read()) == DAYS
 
 
 def test_the_bytes_are_counted(full: Warehouse) -> None:

@@ -58,6 +58,7 @@ def test_a_receipt_in_columns(warehouse: Warehouse) -> None:
         "recorder_version": "0.1.0",
         "key_id": Signer.keyid,
         "receipt_uri": f"s3://{PROVENANCE}/{receipt.version.receipt_key}",
+        "leaf_index": "0",
     }
 
 
@@ -127,26 +128,48 @@ def test_a_broken_receipt_is_left_out_and_the_others_stay(warehouse: Warehouse, 
 
 
 def statement(**changes: object) -> dict[str, object]:
-    """The least that is a receipt of version v of RAW's object k."""
-    return {
-        "predicateType": "urn:custody:object-receipt:v1",
-        "subject": [{"name": f"s3://{RAW}/k"}],
-        "predicate": {"bucket": RAW, "key": "k", "version_id": "v"},
-    } | changes
+    """A receipt of version v of RAW's object k, as a document."""
+    receipt = with_event(receipt_of(put_object(RAW, "k")), version=ObjectVersion(RAW, "k", "v"))
+    document: dict[str, object] = json.loads(receipt.to_statement())
+    return document | changes
 
 
 PLACE = f"provenance/{RAW}/k/v.json"
 
 
-def test_values_of_the_wrong_kind_are_null(warehouse: Warehouse) -> None:
-    odd = {"size_bytes": "many", "recorded_at": "soon", "event": {"time": 7}}
-    predicate = {"bucket": RAW, "key": "k", "version_id": "v"} | odd
-    warehouse.store.objects[PROVENANCE, PLACE] = statement_envelope(statement(predicate=predicate))
+def test_a_receipt_with_a_value_of_the_wrong_kind_is_none(warehouse: Warehouse) -> None:
+    good = receipt_of(put_object(RAW, "incoming/a.csv"))
+    warehouse.record(good)
+    for number, change in enumerate(
+        ({"size_bytes": "many"}, {"recorded_at": "soon"}, {"event": {"time": 7}})
+    ):
+        predicate = json.loads(good.to_statement())["predicate"] | {"key": f"k{number}"} | change
+        key = f"provenance/{RAW}/k{number}/{predicate['version_id']}.json"
+        subject = [{"name": f"s3://{RAW}/k{number}", "digest": {"sha256": "00" * 32}}]
+        body = statement_envelope(statement(predicate=predicate, subject=subject))
+        warehouse.store.objects[PROVENANCE, key] = body
+
+    assert warehouse.row(ALL)["object_key"] == "incoming/a.csv"
+
+
+def test_what_was_written_before_the_ledger_began_is_on_its_first_day(warehouse: Warehouse) -> None:
+    old = datetime(2019, 5, 1, tzinfo=UTC)
+    warehouse.record(backfill_of(put_object(RAW, "incoming/a.csv", old), after=timedelta(days=2500)))
 
     row = warehouse.row(ALL)
 
-    assert (row["bucket_name"], row["object_key"]) == (RAW, "k")
-    assert (row["size_bytes"], row["recorded_at"], row["event_time"], row["sha256"]) == (None,) * 4
+    assert (row["event_date"], row["written_at"]) == ("2025-01-01", "2019-05-01 00:00:00.000")
+
+
+def test_what_claims_to_be_of_the_future_is_on_the_day_of_its_seal(warehouse: Warehouse) -> None:
+    warehouse.record(receipt_of(put_object(RAW, "incoming/a.csv", datetime(2090, 1, 1, tzinfo=UTC))))
+
+    row = warehouse.row(ALL)
+
+    assert (row["event_date"], row["written_at"]) == (
+        datetime.now(UTC).date().isoformat(),
+        "2090-01-01 00:00:00.412",
+    )
 
 
 @pytest.mark.parametrize(

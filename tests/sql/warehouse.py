@@ -7,14 +7,19 @@ import hashlib
 import itertools
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
 from custody.evidence.receipt import Receipt
 from custody.ledger.athena import Athena, Row, _typed
+from custody.log.batch import Batch, Sealable
+from custody.log.segments import format_segments
 from scripts.local_aws.athena.engine import Engine
 from scripts.local_aws.athena.model import Result
 from tests.sql.evidence import ACCOUNT, PROVENANCE, REGION, TRAIL_LOG, Record, envelope
+
+SINCE = date(2025, 1, 1)
+"""The first day of the ledger in the plan for local."""
 
 PlannedTable = Mapping[str, Any]
 
@@ -86,6 +91,7 @@ class Warehouse:
         self._engine = Engine(PlannedCatalog(planned), self.store)
         self._files = itertools.count(1)
         self._scanned: frozenset[str] = frozenset()
+        self._sealed: set[str] = set()
 
     def deliver(self, *records: Record, on: date | None = None, region: str = REGION) -> str:
         """Store one log file of these records, delivered on that day (by default: of the first event)."""
@@ -101,8 +107,22 @@ class Warehouse:
         for receipt in receipts:
             self.store.objects[PROVENANCE, receipt.version.receipt_key] = envelope(receipt)
 
+    def seal(self) -> None:
+        """Store the segments of the receipts that are not sealed yet, as the sealer does."""
+        keys = sorted(
+            key
+            for bucket, key in self.store.objects
+            if bucket == PROVENANCE and key.startswith("provenance/") and key not in self._sealed
+        )
+        now = datetime.now(UTC)
+        items = tuple(Sealable(key, "v", '"e"', now, self.store.objects[PROVENANCE, key]) for key in keys)
+        for segment, rows in format_segments(Batch(len(self._sealed), now, items), SINCE):
+            self.store.objects[PROVENANCE, segment] = rows
+        self._sealed.update(keys)
+
     def run(self, sql: str, parameters: Sequence[str] = ()) -> Result:
-        """Run one statement."""
+        """Run one statement, once everything is sealed."""
+        self.seal()
         result = self._engine.run(sql, self._database, parameters)
         self._scanned = result.scanned
         return result
@@ -121,6 +141,10 @@ class Warehouse:
     def athena(self) -> Athena:
         """The command line's queries, answered by the same engine."""
         return _EngineAthena(self.run)
+
+    def segment_days_read(self) -> set[str]:
+        """The days of writes whose segments the last statement read."""
+        return {uri.split("/dt=")[1][:10] for uri in self._scanned if "/segments/" in uri}
 
     def days_read(self) -> set[str]:
         """The days of delivery whose log files the last statement read."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 from aws_lambda_powertools import Logger, Metrics
@@ -85,6 +85,7 @@ def sealer(s3: MemoryS3, signers: Any = (LOG_SIGNER,)) -> Sealer:
     return Sealer(
         store=LogStore(s3, BUCKET),  # type: ignore[arg-type]
         origin=ORIGIN,
+        since=date(2026, 1, 1),
         signers=signers,
         logger=Logger(service="sealer", level="CRITICAL"),
         metrics=Metrics(namespace="Test", service="sealer"),

@@ -21,7 +21,7 @@ import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
 from custody.concurrency import map_concurrently
@@ -109,13 +109,17 @@ class Sealing:
 
 
 class Sealer:
-    """Appends to one log. One instance serves any number of calls, one after the other."""
+    """Appends to one log. One instance serves any number of calls, one after the other.
+
+    ``since`` is the ledger's first day.
+    """
 
     def __init__(
         self,
         *,
         store: LogStore,
         origin: str,
+        since: date,
         signers: Sequence[NoteSigner],
         logger: Logger,
         metrics: Metrics,
@@ -123,6 +127,7 @@ class Sealer:
     ) -> None:
         self._store = store
         self._origin = origin
+        self._since = since
         self._signers = signers
         self._logger = logger
         self._metrics = metrics
@@ -262,7 +267,7 @@ class Sealer:
         path = index_path(batch)
         derived = [
             (LOG_PREFIX + path, format_index(batch), BINARY),
-            *((key, rows, SEGMENT_TYPE) for key, rows in format_segments(batch)),
+            *((key, rows, SEGMENT_TYPE) for key, rows in format_segments(batch, self._since)),
         ]
         with ThreadPoolExecutor(REQUESTS_AT_ONCE) as pool:
             tiles = [pool.submit(self._store.create, LOG_PREFIX + to, data) for to, data in written.items()]

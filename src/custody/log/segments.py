@@ -1,8 +1,10 @@
 """Segments: the rows of sealed receipts that Athena reads, by the day of the write.
 
 ``segments/dt=<day>/<first leaf>-<last leaf>.ndjson.gz`` has the receipts of one batch whose objects were
-written on that day, a JSON object a line, with the columns of ``sql/tables/receipt_segments.sql``. The rows
-are not signed; ``custody verify`` compares them with the leaves.
+written on that day, a JSON object a line, with the columns of ``sql/tables/receipt_segments.sql``. The days
+are those that the ledger looks at: its first one also has what was written before (and is backfilled), and
+what claims to be of the future is on the day on which its batch was decided. The rows are not signed;
+``custody verify`` compares them with the leaves.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ import gzip
 import json
 from collections import defaultdict
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from custody.documents import Fields, parse_object
@@ -25,13 +27,18 @@ SEGMENT_PREFIX = "segments/"
 CONTENT_TYPE = "application/x-ndjson"
 
 
-def format_segments(batch: Batch) -> Iterator[tuple[str, bytes]]:
-    """Key and bytes of each segment of a batch. Entries that are no receipt of their key have no row."""
-    days: defaultdict[str, list[str]] = defaultdict(list)
+def format_segments(batch: Batch, since: date) -> Iterator[tuple[str, bytes]]:
+    """Key and bytes of each segment of a batch; ``since`` is the ledger's first day.
+
+    Entries that are no receipt of their key have no row.
+    """
+    days: defaultdict[date, list[str]] = defaultdict(list)
     for number, item in enumerate(batch.items):
         row = segment_row(item.entry, item.key, batch.first + number)
         if row is not None:
-            days[row["written_at"][:10]].append(json.dumps(row, ensure_ascii=False, separators=(",", ":")))
+            written_on = date.fromisoformat(row["written_at"][:10])
+            day = max(since, min(written_on, batch.decided_at.date()))
+            days[day].append(json.dumps(row, ensure_ascii=False, separators=(",", ":")))
     last = batch.first + len(batch.items) - 1
     for day, rows in sorted(days.items()):
         key = f"{SEGMENT_PREFIX}dt={day}/{batch.first:020d}-{last:020d}.ndjson.gz"

@@ -6,6 +6,7 @@ locals {
   bucket_literals = { for bucket in keys(merge(var.layers, var.recorded_prefixes)) : bucket => "'${replace(bucket, "'", "''")}'" }
 
   placeholders = {
+    ledger_since = var.trail_log.since
     is_recorded = length(var.recorded_prefixes) == 0 ? "false" : join(" OR ", flatten([
       for bucket, prefixes in var.recorded_prefixes : [
         for prefix in prefixes :
