@@ -130,7 +130,10 @@ class Pipeline:
         timeout_seconds: float = 300,
         on_count: Callable[[int], None] = lambda _: None,
     ) -> None:
-        """Wait until every version has its receipt, reporting how many have; else ``PipelineError``."""
+        """Wait until every version has its receipt, reporting how many have, and all receipts are sealed.
+
+        Raises ``PipelineError`` if that takes too long.
+        """
         s3 = self.client("s3")
         wanted = {version.receipt_key for version in versions}
         deadline = time.monotonic() + timeout_seconds
@@ -141,6 +144,7 @@ class Pipeline:
             missing = wanted - {entry["Key"] for page in pages for entry in page.get("Contents", ())}
             on_count(len(wanted) - len(missing))
             if not missing:
+                self._await_seals(deadline)
                 return
             if time.monotonic() > deadline:
                 raise PipelineError(
@@ -148,12 +152,10 @@ class Pipeline:
                 )
             time.sleep(POLL_SECONDS)
 
-    def await_seals(self, *, timeout_seconds: float = 120) -> None:
-        """Wait until the log has every receipt that is there by now; else ``PipelineError``."""
+    def _await_seals(self, deadline: float) -> None:
         s3, bucket = self.client("s3"), self.deployment.buckets["provenance"]
         pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=RECEIPT_PREFIX)
         receipts = sum(len(page.get("Contents", ())) for page in pages)
-        deadline = time.monotonic() + timeout_seconds
         while (sealed := self._log_size()) < receipts:
             if time.monotonic() > deadline:
                 raise PipelineError(f"Of {receipts} receipts {sealed} were sealed.")

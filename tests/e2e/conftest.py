@@ -50,8 +50,9 @@ class Made:
     corrected: int
     """How many customers were corrected."""
     bereft: ObjectVersion
-    """Its receipt is deleted; until ``pending_until`` (seconds since the epoch) it counts as pending."""
+    """It has no receipt, since its notification was lost; until ``pending_until`` it counts as pending."""
     pending_until: float
+    """In seconds since the epoch."""
     forged: ObjectVersion
     """A byte of its receipt is changed."""
     documents: dict[str, list[dict[str, Any]]]
@@ -76,6 +77,24 @@ def drop_customer(pipeline: Pipeline, key: str, number: int) -> ObjectVersion:
     body = b"".join(customers(customer(number)))
     bucket = pipeline.deployment.buckets["raw-data"]
     answer = pipeline.client("s3").put_object(Bucket=bucket, Key=key, Body=body)
+    return ObjectVersion(bucket, key, answer["VersionId"])
+
+
+def drop_unheard(pipeline: Pipeline, key: str, body: bytes) -> ObjectVersion:
+    """Upload an object whose notification is lost: it gets no receipt."""
+    functions, sqs = pipeline.client("lambda"), pipeline.client("sqs")
+    recorder, queue = pipeline.deployment.functions["recorder"], pipeline.deployment.queues["recorder"]
+    (mapping,) = functions.list_event_source_mappings(FunctionName=recorder)["EventSourceMappings"]
+    functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
+    time.sleep(2)  # until it is no longer polled
+    try:
+        bucket = pipeline.deployment.buckets["raw-data"]
+        answer = pipeline.client("s3").put_object(Bucket=bucket, Key=key, Body=body)
+        (message,) = sqs.receive_message(QueueUrl=queue, WaitTimeSeconds=10)["Messages"]
+        assert answer["VersionId"] in message["Body"]
+        sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+    finally:
+        functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=True)
     return ObjectVersion(bucket, key, answer["VersionId"])
 
 
@@ -106,15 +125,15 @@ def made(lake: Lake, landed: list[Landed], tmp_path_factory: pytest.TempPathFact
     sns.subscribe(
         TopicArn=pipeline.deployment.topic_arn, Protocol="sqs", Endpoint=queue["Attributes"]["QueueArn"]
     )
-    bereft = drop_customer(pipeline, "incoming/customers/without-receipt.csv", 66001)
     forged = drop_customer(pipeline, "incoming/customers/forged-receipt.csv", 66002)
-    pipeline.await_receipts([bereft, forged])
+    pipeline.await_receipts([forged])
+    receipt = ObjectVersion(
+        pipeline.deployment.buckets["provenance"], forged.receipt_key, pipeline.receipt_version(forged)
+    )
+    tamper(pipeline, receipt, "flip_byte")
+    body = b"".join(customers(customer(66001)))
+    bereft = drop_unheard(pipeline, "incoming/customers/without-receipt.csv", body)
     pending_until = time.time() + 60 * pipeline.deployment.watermark_minutes + 1
-    for version, action in ((bereft, "delete"), (forged, "flip_byte")):
-        receipt = ObjectVersion(
-            pipeline.deployment.buckets["provenance"], version.receipt_key, pipeline.receipt_version(version)
-        )
-        tamper(pipeline, receipt, action)
     uploaded = lake.upload(customer_files(CUSTOMERS, 1), tmp_path_factory.mktemp("customers"))
     events = lake.stream("viewing_events", event_files(EVENTS, 1, CUSTOMERS))
     lake.process()

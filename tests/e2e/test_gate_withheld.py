@@ -1,6 +1,6 @@
 """What the gate withholds and the jobs refuse, end to end; and how it is resolved.
 
-It runs after test_etl.py, so that the object whose receipt was deleted is past the watermark, and before
+It runs after test_etl.py, so that the object without a receipt is past the watermark, and before
 test_object.py, which needs a pipeline without withheld objects.
 """
 
