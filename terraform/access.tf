@@ -40,7 +40,7 @@ locals {
     analytics      = { roles = ["auditor", "etl", "gate", "lake-formation", "recorder"], people = ["analyst", "auditor", "break-glass", "data-engineer"], operators = ["data"] }
     artifacts      = { roles = ["etl"], people = ["analyst", "auditor", "data-engineer", "producer"], operators = ["deploy"] }
     athena-results = { roles = ["auditor"], people = ["analyst", "auditor", "data-engineer"], operators = ["data"] }
-    cloudtrail-log = { roles = ["auditor"], people = ["auditor", "break-glass"], operators = ["data"] }
+    cloudtrail-log = { roles = ["auditor", "sealer"], people = ["auditor", "break-glass"], operators = ["data"] }
     processed      = { roles = ["auditor", "etl", "gate", "recorder"], people = ["auditor", "break-glass", "data-engineer"], operators = ["data"] }
     provenance     = { roles = ["auditor", "gate", "recorder", "sealer"], people = ["auditor", "break-glass", "producer"], operators = ["data", "deploy"] }
     raw-data       = { roles = ["auditor", "etl", "ingest", "recorder"], people = ["auditor", "break-glass", "producer"], operators = ["data"] }

@@ -46,8 +46,8 @@ module "trail_key" {
       actions    = ["kms:DescribeKey"]
       conditions = [{ test = "StringEquals", variable = "aws:SourceArn", values = [local.trail_arn] }]
     }
-    AuditorReadsTrail = {
-      principals = [module.auditor_role.arn]
+    AuditorAndSealerReadTrail = {
+      principals = [module.auditor_role.arn, module.sealer_role.arn]
       actions    = ["kms:Decrypt"]
     }
     # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html

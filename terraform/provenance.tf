@@ -332,6 +332,25 @@ data "aws_iam_policy_document" "sealer_objects" {
     resources = [for prefix in ["log/", "segments/"] : "${local.bucket_arns["provenance"]}/${prefix}*"]
   }
 
+  # The newest digest of each chain is an entry of the log: the trail's last hours cannot be removed unseen.
+  statement {
+    sid       = "ReadDigests"
+    actions   = ["s3:GetObject"]
+    resources = ["${local.bucket_arns["cloudtrail-log"]}/AWSLogs/${var.account_id}/CloudTrail-Digest/*"]
+  }
+
+  statement {
+    sid       = "ListDigests"
+    actions   = ["s3:ListBucket"]
+    resources = [local.bucket_arns["cloudtrail-log"]]
+
+    condition {
+      test     = "StringLike"
+      variable = "s3:prefix"
+      values   = ["AWSLogs/${var.account_id}/CloudTrail-Digest/*"]
+    }
+  }
+
   # It lists receipts, and needs 404, not 403, for a tile that does not exist yet. It cannot be limited to a prefix: GetObject
   # has no s3:prefix.
   statement {
@@ -346,6 +365,12 @@ data "aws_iam_policy_document" "sealer_keys" {
     sid       = "EncryptLog"
     actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
     resources = [module.provenance_key.arn]
+  }
+
+  statement {
+    sid       = "DecryptDigests"
+    actions   = ["kms:Decrypt"]
+    resources = [module.trail_key.arn]
   }
 
   statement {
@@ -393,6 +418,7 @@ module "sealer" {
   }
 
   environment = {
+    ACCOUNT_ID                   = var.account_id
     LEDGER_SINCE                 = local.trail_since
     LOG_KEY_IDS                  = join(",", local.log_signing_arns)
     LOG_ORIGIN                   = local.log_origin
@@ -400,6 +426,7 @@ module "sealer" {
     POWERTOOLS_METRICS_NAMESPACE = local.metrics_namespace
     POWERTOOLS_SERVICE_NAME      = "sealer"
     PROVENANCE_BUCKET            = local.bucket_names["provenance"]
+    TRAIL_BUCKET                 = local.bucket_names["cloudtrail-log"]
   }
 
   # Receipts are sealed together: each seal signs a checkpoint. Two at once are the least that an event source accepts; they do
@@ -415,7 +442,7 @@ module "sealer" {
 
   rules = {
     hourly = {
-      description   = "Signs an old checkpoint again, and seals receipts that no notification told of"
+      description   = "Puts the newest digests of the trail into the log, signs an old checkpoint again, seals receipts that no notification told of"
       every_minutes = 60
       input         = jsonencode({})
     }

@@ -2,13 +2,14 @@
 
 Its environment is read once, when the function starts. A batch of SQS messages is sealed together, and each
 message of which a receipt is not in the log is reported (partial batch response); a rule's event, hourly, has
-it complete what was left, sign an old checkpoint again and look for receipts without a notice.
+it put the heads of the trail's digest chains into the log, sign an old checkpoint again and look for receipts
+without a notice.
 """
 
 from __future__ import annotations
 
 import os
-from datetime import date
+from datetime import UTC, date, datetime
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -23,12 +24,17 @@ from custody.log.notices import receipt_keys
 from custody.log.sealer import REQUESTS_AT_ONCE, Sealer
 from custody.log.signing import signers_of
 from custody.log.store import LogStore
+from custody.log.trail_heads import find_heads
 from custody.recorder.notification import MalformedMessageError
 from custody.recorder.redelivery import hide_for_delay
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from aws_lambda_powertools.utilities.typing import LambdaContext
     from mypy_boto3_sqs import SQSClient
+
+    from custody.log.batch import Sealable
 
 
 def _setting(name: str) -> str:
@@ -70,6 +76,11 @@ def _sealer() -> Sealer:
     )
 
 
+def _trail_heads() -> Iterator[Sealable]:
+    s3 = boto3.client("s3", config=_config(30))
+    return find_heads(s3, _setting("TRAIL_BUCKET"), _setting("ACCOUNT_ID"), datetime.now(UTC))
+
+
 @logger.inject_lambda_context
 @metrics.log_metrics
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
@@ -79,9 +90,10 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """
     if "Records" not in event:
         sealer = _sealer()
+        anchored = sealer.anchor(_trail_heads())
         signed_again = sealer.refresh()
         swept = sealer.sweep(lambda: context.get_remaining_time_in_millis() / 1000)
-        return {"signed_again": signed_again, "swept": swept}
+        return {"anchored": anchored, "signed_again": signed_again, "swept": swept}
     failed = _seal(event["Records"])
     for message in event["Records"]:
         if message["messageId"] in failed:

@@ -49,7 +49,7 @@ def drop(pipeline: Pipeline, key: str, body: bytes, bucket: str = "raw-data") ->
 
 @dataclass
 class Bereft:
-    """An object whose notification was lost, and until when it counts as pending (seconds since the epoch)."""
+    """An object whose notification was lost, and until when it is pending (seconds since the epoch)."""
 
     version: ObjectVersion
     pending_until: float

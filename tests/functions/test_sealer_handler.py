@@ -23,7 +23,7 @@ from custody.log.keys import parse_log_registry
 from custody.log.note import parse_note
 from custody.log.note_keys import verify_note
 from scripts.local_aws.patches import kms_sign
-from tests.support.evidence import REGION, LocalSigner, World, body, s3_record, worlds
+from tests.support.evidence import ACCOUNT, REGION, LocalSigner, World, body, s3_record, worlds
 from tests.support.log import ENVELOPES
 
 ORIGIN = "custody-test-provenance.s3.us-east-1.amazonaws.com/log"
@@ -64,6 +64,7 @@ def _environment(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(public, ec.EllipticCurvePublicKey)
     register(world, key_id, public)
     for name, value in {
+        "ACCOUNT_ID": ACCOUNT,
         "AWS_DEFAULT_REGION": REGION,
         "LEDGER_SINCE": "2026-01-01",
         "LOG_KEY_IDS": key_id,
@@ -71,6 +72,7 @@ def _environment(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
         "POWERTOOLS_METRICS_NAMESPACE": "Custody",
         "POWERTOOLS_SERVICE_NAME": "sealer",
         "PROVENANCE_BUCKET": world.provenance,
+        "TRAIL_BUCKET": world.trail,
     }.items():
         monkeypatch.setenv(name, value)
 
@@ -160,11 +162,13 @@ def test_the_hourly_event_seals_what_no_notification_told_of(world: World) -> No
 
     answer = start().handler({}, Context())
 
-    assert answer == {"signed_again": False, "swept": 0}
+    assert answer == {"anchored": 0, "signed_again": False, "swept": 0}
     assert size(world) == 1
 
 
-@pytest.mark.parametrize("name", ["LEDGER_SINCE", "LOG_KEY_IDS", "LOG_ORIGIN", "PROVENANCE_BUCKET"])
+@pytest.mark.parametrize(
+    "name", ["ACCOUNT_ID", "LEDGER_SINCE", "LOG_KEY_IDS", "LOG_ORIGIN", "PROVENANCE_BUCKET", "TRAIL_BUCKET"]
+)
 def test_a_missing_setting_is_named_when_something_is_sealed(
     world: World, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:

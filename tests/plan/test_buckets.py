@@ -209,7 +209,7 @@ PRINCIPALS = {
         OPERATOR,
     ],
     "cloudtrail-log": [
-        *(role(short) for short in ("auditor", "people-auditor", "people-break-glass")),
+        *(role(short) for short in ("auditor", "people-auditor", "people-break-glass", "sealer")),
         OPERATOR,
     ],
     "processed": [

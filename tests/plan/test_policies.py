@@ -188,7 +188,11 @@ def test_each_key_is_named_by_its_own_arn(plan: PlanDocument) -> None:
             "DecryptSettings": ["module.rotator_key[0].arn"],
             "EncryptVersions": ["module.warehouse_secret[0].key_arn"],
         },
-        "sealer_keys": {"EncryptLog": [provenance], "SignCheckpoints": ["local.log_signing_arns"]},
+        "sealer_keys": {
+            "EncryptLog": [provenance],
+            "DecryptDigests": [trail],
+            "SignCheckpoints": ["local.log_signing_arns"],
+        },
     }
 
 

@@ -87,8 +87,8 @@ def sealer(s3: MemoryS3, signers: Any = (LOG_SIGNER,)) -> Sealer:
         origin=ORIGIN,
         since=date(2026, 1, 1),
         signers=signers,
-        logger=Logger(service="sealer", level="CRITICAL"),
-        metrics=Metrics(namespace="Test", service="sealer"),
+        logger=Logger(service="sealer-of-tests", level="CRITICAL"),
+        metrics=Metrics(namespace="Test", service="sealer-of-tests"),
         clock=lambda: s3.now,
     )
 

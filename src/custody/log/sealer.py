@@ -149,19 +149,7 @@ class Sealer:
             else:
                 failed[key] = outcome
                 self._logger.error("NotSealed", extra={"object": key, "error": str(outcome)})
-        if len(self._sealed) > _KEYS_KEPT:
-            self._sealed.forget()
-        sealed = lost = 0
-        while waiting:
-            appended = self._append(waiting)
-            if appended is None:
-                lost += 1
-                if lost > _LOST_RACES:
-                    raise CannotCheckError(
-                        "Other sealers were quicker again and again.", "It is tried again."
-                    )
-                continue
-            sealed += appended
+        sealed = self._append_all(waiting)
         self._metrics.add_metric(name="ReceiptsSealed", unit="Count", value=sealed)
         if failed:
             self._metrics.add_metric(name="FailedSealing", unit="Count", value=len(failed))
@@ -228,6 +216,32 @@ class Sealer:
         if len(stored.data) > MAX_ENTRY_BYTES:
             return key, NotSealedError(f"{key} has {len(stored.data)} bytes; an entry has {MAX_ENTRY_BYTES}.")
         return key, Sealable(key, stored.version_id, stored.etag, stored.last_modified, stored.data)
+
+    def anchor(self, heads: Iterable[Sealable]) -> int:
+        """Make the heads of the trail's digest chains leaves of the log, unless they are; how many were not.
+
+        Raises as ``seal`` does.
+        """
+        anchored = self._append_all({head.key: head for head in heads})
+        self._metrics.add_metric(name="TrailHeadsSealed", unit="Count", value=anchored)
+        return anchored
+
+    def _append_all(self, waiting: dict[str, Sealable]) -> int:
+        """Append what is waiting and not sealed yet, in batches; how many entries that were."""
+        if len(self._sealed) > _KEYS_KEPT:
+            self._sealed.forget()
+        sealed = lost = 0
+        while waiting:
+            appended = self._append(waiting)
+            if appended is None:
+                lost += 1
+                if lost > _LOST_RACES:
+                    raise CannotCheckError(
+                        "Other sealers were quicker again and again.", "It is tried again."
+                    )
+                continue
+            sealed += appended
+        return sealed
 
     def _append(self, waiting: dict[str, Sealable]) -> int | None:
         """Complete one batch, and take what is sealed from ``waiting``; ``None`` after a lost race."""

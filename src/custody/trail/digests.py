@@ -25,25 +25,8 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from custody.errors import EvidenceError
 from custody.times import parse_time
+from custody.trail.chains import Chain, parse_chain
 from custody.trail.log_files import decompress
-
-_NAME = re.compile(
-    r"(?P<folder>(?:.+/)?AWSLogs/(?:o-[a-z0-9]+/)?(?P<account>[0-9]{12})/CloudTrail-Digest/(?P<region>[a-z0-9-]+)/)"
-    r"[0-9]{4}/[0-9]{2}/[0-9]{2}/"
-    r"(?P=account)_CloudTrail-Digest_(?P=region)_(?P<trail>[A-Za-z0-9._-]+)_(?P<home>[a-z0-9-]+)"
-    r"_[0-9]{8}T[0-9]{6}Z(?P<late>_backfill)?\.json\.gz"
-)
-
-
-@dataclass(frozen=True, slots=True)
-class Chain:
-    """The digests of one trail and region; those of late files are a chain of their own."""
-
-    folder: str
-    region: str
-    trail: str
-    home_region: str
-    late: bool
 
 
 class DigestedFile(msgspec.Struct, frozen=True):
@@ -115,15 +98,6 @@ class Digest:
         except (InvalidSignature, UnsupportedAlgorithm, ValueError):
             return False
         return True
-
-
-def parse_chain(key: str) -> Chain | None:
-    """The chain that a digest belongs to by its key; ``None`` if no digest has such a key."""
-    found = _NAME.fullmatch(key)
-    if found is None:
-        return None
-    folder, region, trail, home, late = found.group("folder", "region", "trail", "home", "late")
-    return Chain(folder, region, trail, home, late is not None)
 
 
 def parse_digest(data: bytes, metadata: Mapping[str, str]) -> Digest:

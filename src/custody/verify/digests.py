@@ -25,7 +25,8 @@ from custody.evidence.fetch import GoneError, Reader, UnreadableError, fetch, re
 from custody.evidence.objects import ObjectVersion, quote_key
 from custody.findings import Claim, Finding, Severity, Status
 from custody.times import format_time, from_microseconds
-from custody.trail.digests import Digest, parse_chain, parse_digest
+from custody.trail.chains import parse_chain
+from custody.trail.digests import Digest, parse_digest
 from custody.trail.log_files import MAX_LOG_FILE_BYTES, LogFile, list_log_files
 from custody.trail.public_keys import DigestKeys
 from custody.verify.tally import Tally
