@@ -48,6 +48,7 @@ VERIFY_ROUNDS = 3
 ETL_ROWS = 1_000_000
 ETL_ROUNDS = 3
 FORMAT_ROWS = 500_000
+SEAL_LEAVES = 200_000
 ETL_LIMIT_SECONDS = 180
 ETL_LIMIT_BYTES = 4 << 30
 SPARK_LIMIT_BYTES = 1_500_000_000
@@ -80,6 +81,7 @@ LIMITS = {
     "recorder_import": Limit(most=1.25),
     "recorder_zip_bytes": Limit(most=1.0),
     "receipts_per_second": Limit(least=0.5),
+    "seal_leaves_per_second": Limit(least=0.5),
     "verify_objects_per_second": Limit(least=1.8),
     "read_gzip": Limit(most=1.3),
     "read_zstd": Limit(most=1.3),
@@ -291,6 +293,12 @@ def printed(module: str, *arguments: str | int | Path) -> Any:
     return json.loads(done.stdout.splitlines()[-1])
 
 
+def bench_seal() -> Row:
+    """Leaves that the sealer appends in a processor second, compared with hashing the same tree."""
+    found: dict[str, float] = printed("scripts.bench.seal", SEAL_LEAVES)
+    return row("seal_leaves_per_second", SEAL_LEAVES / found["kit"], "1/s", SEAL_LEAVES / found["bare"])
+
+
 def etl(*arguments: str | int | Path) -> dict[str, float]:
     """Run ``scripts.bench.etl`` and return what it prints."""
     found: dict[str, float] = printed("scripts.bench.etl", *arguments)
@@ -371,6 +379,7 @@ def measure() -> list[Row]:
             *bench_imports(),
             size,
             bench_receipts(),
+            bench_seal(),
             bench_verify(),
             *bench_formats(),
             *bench_etl(),
