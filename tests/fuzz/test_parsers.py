@@ -33,6 +33,10 @@ from custody.evidence.receipt import PAYLOAD_TYPE, Receipt, parse_statement
 from custody.gate.decisions import parse_decision
 from custody.lineage.document import parse_commit, parse_lineage, parse_place
 from custody.listing import VersionEntry
+from custody.log.checkpoint import parse_checkpoint
+from custody.log.note import Algorithm, parse_note, parse_verifier_key
+from custody.log.note_keys import require_readable, verify_note
+from custody.log.tiles import pack_entries, unpack_entries
 from custody.recorder.notification import ObjectCreated, parse_message
 from custody.times import format_time, from_microseconds, parse_time, to_microseconds
 from custody.trail.digests import parse_digest
@@ -46,6 +50,7 @@ from tests.support.evidence import (
     trail_record,
 )
 from tests.support.lake import BEGIN, Lake, MemoryS3
+from tests.support.small_log import MemoryLog, NoteSigner
 from tests.unit.report.sample import DEPLOYMENT
 
 CORPUS = Path(__file__).with_name("corpus")
@@ -212,6 +217,28 @@ def time(data: bytes) -> None:
     use_moment(parse_time(data.decode("utf-8", "surrogateescape")))
 
 
+def note(data: bytes) -> None:
+    found = parse_note(data)
+    assert found.to_bytes() == data
+    verify_note(found, [signer.key for signer in NOTE_SIGNERS])
+
+
+def checkpoint(data: bytes) -> None:
+    found = parse_checkpoint(data.decode("utf-8", "surrogateescape"))
+    found.size.to_bytes(8, signed=True)
+    assert parse_checkpoint(found.to_text()) == found
+
+
+def verifier_key(data: bytes) -> None:
+    key = parse_verifier_key(data.decode("utf-8", "surrogateescape"))
+    require_readable(key)
+    assert parse_verifier_key(key.to_verifier_key()) == key
+
+
+def bundle(data: bytes) -> None:
+    assert pack_entries(unpack_entries(data, len(BUNDLE))) == data
+
+
 @dataclass(frozen=True)
 class Parser:
     """A parser, and a document that it reads."""
@@ -249,6 +276,10 @@ DIGEST = DigestFile(
 )
 DELETION = trail_record(VERSION, "R", "E", eventName="DeleteObject", responseElements=None)
 DELETION["requestParameters"]["versionId"] = "v1"
+NOTE_SIGNERS = [NoteSigner(), NoteSigner("witness.example", Algorithm.ED25519_COSIGNATURE)]
+LOG = MemoryLog([], NOTE_SIGNERS[0])
+NOTE = LOG.extend([STATEMENT], *NOTE_SIGNERS[1:])
+BUNDLE = [STATEMENT, b"", b"entry"]
 PLACE = {"name": "dev", "location": "s3://bucket/key", "profile": "p"}
 PARSERS = [
     Parser("statement", statement, STATEMENT),
@@ -270,6 +301,10 @@ PARSERS = [
     Parser("uri", uri, b"s3://raw/incoming/a%20b?versionId=v1", is_json=False),
     Parser("time", time, b"2026-11-20T13:00:00.123Z", is_json=False),
     Parser("decision", decision, json.dumps(DECISION).encode()),
+    Parser("note", note, NOTE.to_bytes(), is_json=False),
+    Parser("checkpoint", checkpoint, NOTE.text.encode(), is_json=False),
+    Parser("verifier_key", verifier_key, NOTE_SIGNERS[1].key.to_verifier_key().encode(), is_json=False),
+    Parser("bundle", bundle, pack_entries(BUNDLE), is_json=False),
 ]
 
 

@@ -21,7 +21,7 @@ MAX_NOTE_BYTES = 64 * 1024
 _MAX_SIGNATURES = 100
 """The standard asks readers to accept at least 16."""
 _SIGNATURE_LINE = re.compile(r"— ([^ +\s]+) ([A-Za-z0-9+/]+={0,2})")
-_VERIFIER_KEY = re.compile(r"([^ +\s]+)\+([0-9a-f]{8})\+([A-Za-z0-9+/]+={0,2})")
+_VERIFIER_KEY = re.compile(r"([^ +\s\ud800-\udfff]+)\+([0-9a-f]{8})\+([A-Za-z0-9+/]+={0,2})")
 _ID_BYTES = 4
 
 
