@@ -36,6 +36,8 @@ from custody.listing import VersionEntry
 from custody.log.checkpoint import parse_checkpoint
 from custody.log.note import Algorithm, parse_note, parse_verifier_key
 from custody.log.note_keys import require_readable, verify_note
+from custody.log.policy import format_policy, parse_policy
+from custody.log.proof_file import ProofFile, parse_proof_file
 from custody.log.tiles import pack_entries, unpack_entries
 from custody.recorder.notification import ObjectCreated, parse_message
 from custody.times import format_time, from_microseconds, parse_time, to_microseconds
@@ -235,6 +237,16 @@ def verifier_key(data: bytes) -> None:
     assert parse_verifier_key(key.to_verifier_key()) == key
 
 
+def policy(data: bytes) -> None:
+    parse_policy(data).judge(NOTE)
+
+
+def proof_file(data: bytes) -> None:
+    found = parse_proof_file(data)
+    assert found.to_bytes() == data
+    found.verify(STATEMENT, parse_policy(POLICY))
+
+
 def bundle(data: bytes) -> None:
     assert pack_entries(unpack_entries(data, len(BUNDLE))) == data
 
@@ -279,6 +291,9 @@ DELETION["requestParameters"]["versionId"] = "v1"
 NOTE_SIGNERS = [NoteSigner(), NoteSigner("witness.example", Algorithm.ED25519_COSIGNATURE)]
 LOG = MemoryLog([], NOTE_SIGNERS[0])
 NOTE = LOG.extend([STATEMENT], *NOTE_SIGNERS[1:])
+POLICY = format_policy([NOTE_SIGNERS[0].key])[: -len(b"quorum none\n")] + (
+    f"witness w {NOTE_SIGNERS[1].key.to_verifier_key()} https://w\ngroup g all w\nquorum g\n".encode()
+)
 BUNDLE = [STATEMENT, b"", b"entry"]
 PLACE = {"name": "dev", "location": "s3://bucket/key", "profile": "p"}
 PARSERS = [
@@ -304,6 +319,8 @@ PARSERS = [
     Parser("note", note, NOTE.to_bytes(), is_json=False),
     Parser("checkpoint", checkpoint, NOTE.text.encode(), is_json=False),
     Parser("verifier_key", verifier_key, NOTE_SIGNERS[1].key.to_verifier_key().encode(), is_json=False),
+    Parser("policy", policy, POLICY, is_json=False),
+    Parser("proof_file", proof_file, ProofFile(0, (), NOTE, b"extra").to_bytes(), is_json=False),
     Parser("bundle", bundle, pack_entries(BUNDLE), is_json=False),
 ]
 
