@@ -12,13 +12,15 @@ from typing import Any
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec, padding, rsa, utils
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa, utils
 from moto.core.exceptions import JsonRESTError
 from moto.kms.exceptions import ValidationException
 from moto.kms.models import Key
 from moto.kms.responses import KmsResponse
 
 MAX_RAW_BYTES = 4096
+_MESSAGE_TYPES = {"ED25519_SHA_512": "RAW", "ED25519_PH_SHA_512": "DIGEST"}
+"""The algorithms that take one type of message only."""
 _HASHES: dict[str, hashes.HashAlgorithm] = {
     "SHA_256": hashes.SHA256(),
     "SHA_384": hashes.SHA384(),
@@ -36,7 +38,9 @@ def _sign(self: KmsResponse) -> str:
     key, message, algorithm = _request(self)
     private = _key_pair(key)
     hashing = _hashing(self, message, algorithm)
-    if isinstance(private, ec.EllipticCurvePrivateKey):
+    if isinstance(private, ed25519.Ed25519PrivateKey):
+        signature = private.sign(message)
+    elif isinstance(private, ec.EllipticCurvePrivateKey):
         signature = private.sign(message, ec.ECDSA(hashing))
     else:
         signature = private.sign(message, _padding(algorithm), hashing)
@@ -57,6 +61,8 @@ def _verify(self: KmsResponse) -> str:
     try:
         if isinstance(public, rsa.RSAPublicKey):
             public.verify(signature, message, _padding(algorithm), hashing)
+        elif isinstance(public, ed25519.Ed25519PublicKey):
+            public.verify(signature, message)
         else:
             public.verify(signature, message, ec.ECDSA(hashing))
     except InvalidSignature as error:
@@ -100,7 +106,12 @@ def _key_pair(key: Key) -> Any:
 def _hashing(response: KmsResponse, message: bytes, algorithm: str) -> Any:
     """What the message still needs before it is signed: hashing if it is raw, nothing if it is a digest."""
     digest = next(value for name, value in _HASHES.items() if algorithm.endswith(name))
-    if (response._get_param("MessageType") or "RAW") == "DIGEST":
+    kind = response._get_param("MessageType") or "RAW"
+    if kind != _MESSAGE_TYPES.get(algorithm, kind):
+        raise ValidationException(f"MessageType {kind} is not valid for algorithm {algorithm}.")
+    if algorithm == "ED25519_PH_SHA_512":
+        raise ValidationException("The local AWS KMS does not sign Ed25519ph.")
+    if kind == "DIGEST":
         if len(message) != digest.digest_size:
             raise ValidationException(f"Digest is invalid length for algorithm {algorithm}.")
         return utils.Prehashed(digest)
