@@ -58,6 +58,15 @@ UntilOption = Annotated[
         "7 days later are left out.",
     ),
 ]
+PolicyOption = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="FILE",
+        show_default=False,
+        help="Policy file (C2SP tlog-policy): whose signatures a checkpoint needs. The default is the log's "
+        "own keys, as in the deployment's key registry.",
+    ),
+]
 LimitOption = Annotated[
     int | None, typer.Option(metavar="N", min=1, help="Only the newest N rows.", show_default=False)
 ]
@@ -306,6 +315,71 @@ def verify(
     else:
         print_verification(run, verification)
     return verification.exit_code
+
+
+@app.command()
+def watch(
+    seen: Annotated[
+        Path,
+        typer.Option(
+            metavar="FILE", help="Keeps the last checkpoint seen. Out of reach of who runs the log."
+        ),
+    ],
+    log: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PLACE",
+            show_default=False,
+            help="The log: a folder, an http(s):// URL or an s3:// URI. The default is the deployment's.",
+        ),
+    ] = None,
+    policy: PolicyOption = None,
+    *,
+    output: FormatOption = Format.TABLE,
+    deployment: DeploymentOption = None,
+    profile: ProfileOption = None,
+    region: RegionOption = None,
+) -> int:
+    """Look at the log once, and compare it with what was seen before.
+
+    The log's checkpoint must be signed as the policy says, and extend the one seen before, which is kept in a
+    file. Run it on a schedule, outside of the log's account. Exit status 1 if the log was rolled back or
+    forked: the two checkpoints, kept side by side, prove it.
+    """
+    from custody.cli.log import run_watch
+
+    return run_watch(Run(deployment, output, profile, region), seen, log, policy)
+
+
+@app.command()
+def witness(
+    *,
+    name: Annotated[str, typer.Option(metavar="NAME", help="The witness's name: a URL without its scheme.")],
+    key: Annotated[
+        Path,
+        typer.Option(
+            metavar="FILE",
+            help="Its private key: openssl genpkey -algorithm ed25519 -out FILE; chmod 600 FILE.",
+        ),
+    ],
+    logs: Annotated[
+        Path,
+        typer.Option(metavar="FILE", help="Policy file (C2SP tlog-policy) whose logs it cosigns."),
+    ],
+    state: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="Keeps the last checkpoint that it cosigned of each log.")
+    ],
+    listen: Annotated[str, typer.Option(metavar="ADDRESS", help="Address and port.")] = "127.0.0.1:8780",
+    output: FormatOption = Format.TABLE,
+) -> int:
+    """Run a witness: cosign a log's checkpoints, if they extend what was cosigned before.
+
+    Speaks C2SP tlog-witness over HTTP (POST /add-checkpoint), until it is interrupted. Prints its public key.
+    It must run outside of the log's account.
+    """
+    from custody.cli.log import run_witness
+
+    return run_witness(Run(None, output), name=name, key=key, logs=logs, state=state, listen=listen)
 
 
 @app.command()

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, TypeVar
 from botocore.exceptions import BotoCoreError, ClientError
 
 from custody.concurrency import map_concurrently, map_in_processes
-from custody.errors import CannotCheckError, CustodyError, EvidenceError, describe_defect
+from custody.errors import CustodyError, EvidenceError, describe_defect
 from custody.evidence.direct import DirectReader
 from custody.evidence.fetch import GoneError, Reader, UnreadableError, fetch_bytes
 from custody.evidence.keyring import read_history
 from custody.evidence.objects import ObjectVersion, S3Location
-from custody.evidence.registry import MAX_REGISTRY_BYTES, REGISTRY_KEY, CurrentKeyRing, KeyRing
-from custody.listing import list_versions
+from custody.evidence.registry import CurrentKeyRing, KeyRing
+from custody.evidence.registry_versions import read_versions
 from custody.trail.log_files import (
     MAX_LOG_FILE_BYTES,
     LogContents,
@@ -102,32 +102,12 @@ class RegistryReader:
 
     def __call__(self) -> KeyRing:
         """The current key ring. Raises ``CannotCheckError`` if there is no readable one."""
-        entries = [
-            entry
-            for entry in list_versions(self.s3, self.provenance, REGISTRY_KEY)
-            if entry.key == REGISTRY_KEY
-        ]
-        versions = [entry for entry in entries if not entry.is_delete_marker]
-        if not versions:
-            raise CannotCheckError(
-                f"There is no key registry at s3://{self.provenance}/{REGISTRY_KEY}.",
-                "Terraform writes it: run make apply.",
-            )
-        ring, problems = read_history(
-            (entry.version_id, entry.last_modified, self._read_version(entry.version_id))
-            for entry in reversed(versions)
-        )
-        if len(versions) != len(entries):
+        versions, is_deleted = read_versions(self.s3, self.provenance)
+        ring, problems = read_history(versions)
+        if is_deleted:
             problems.append("The registry was deleted: there is a delete marker.")
         self.problems = problems
         return ring
-
-    def _read_version(self, version_id: str) -> bytes:
-        version = ObjectVersion(self.provenance, REGISTRY_KEY, version_id)
-        try:
-            return fetch_bytes(self.s3, version, MAX_REGISTRY_BYTES)
-        except (GoneError, UnreadableError) as error:
-            raise CannotCheckError(f"The key registry {version.uri} cannot be read: {error}.") from error
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,78 @@
+"""``custody watch`` and ``custody witness``: what they read, and what they say."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from custody.cli.options import Format, Run
+from custody.errors import UsageError
+from custody.evidence.registry_versions import read_versions
+from custody.log.keys import read_log_history
+from custody.log.policy import MAX_POLICY_BYTES, Policy, parse_policy
+from custody.log.sources import in_bucket, open_log
+from custody.log.store import LOG_PREFIX
+from custody.log.watch import watch
+from custody.log.witness import ADD_CHECKPOINT, Witness, load_cosigner, serve
+
+
+def read_policy(path: Path) -> Policy:
+    """The policy in a file. Raises ``UsageError`` if it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return parse_policy(file.read(MAX_POLICY_BYTES + 1))
+    except OSError as error:
+        raise UsageError(f"The policy {path} cannot be read: {error.strerror}.") from error
+
+
+def run_watch(run: Run, seen: Path, place: str | None, policy_path: Path | None) -> int:
+    """Look at a log, print what was seen, and return the exit status."""
+    if place is not None and policy_path is None:
+        raise UsageError("It is not known which keys the log has.", "Name a policy file with --policy.")
+    with run.progress("Reading the log"):
+        if place is None:
+            provenance = run.deployment.buckets["provenance"]
+            fetch = in_bucket(run.s3, provenance, LOG_PREFIX)
+        else:
+            fetch = open_log(place, lambda: run.s3)
+        policy = read_policy(policy_path) if policy_path is not None else _registered(run)
+        found = watch(fetch, policy, seen)
+    before, now = found.before, found.now
+    if run.format is Format.JSON:
+        size = None if before is None else before.size
+        run.write_json({"log": now.origin, "size": now.size, "root": now.root.hex(), "size_before": size})
+    else:
+        run.answer(f"{now.origin}: {now.size:,} entries, root {now.root.hex()}")
+        run.answer(
+            "Seen for the first time." if before is None else f"It extends the {before.size:,} seen before."
+        )
+    return 0
+
+
+def _registered(run: Run) -> Policy:
+    versions, _ = read_versions(run.s3, run.deployment.buckets["provenance"])
+    log, _ = read_log_history(versions)
+    return Policy(log.note_keys())
+
+
+def run_witness(run: Run, *, name: str, key: Path, logs: Path, state: Path, listen: str) -> int:
+    """Serve until interrupted."""
+    host, separator, port = listen.rpartition(":")
+    if not separator or not (port.isascii() and port.isdigit()):
+        raise UsageError(f"{listen[:80]!r} is no address and port.", "Write 127.0.0.1:8780.")
+    policy = read_policy(logs)
+    if not policy.logs:
+        raise UsageError(f"The policy {logs} names no log.", "Add a line: log and the log's verifier key.")
+    cosigner = load_cosigner(name, key)
+    witness = Witness(policy.logs, cosigner, state, time.time)
+    with serve(witness, state, (host, int(port)), run.say) as server:
+        url = f"http://{host}:{server.server_port}{ADD_CHECKPOINT}"
+        verifier_key = cosigner.key.to_verifier_key()
+        if run.format is Format.JSON:
+            run.write_json({"url": url, "key": verifier_key})
+        else:
+            run.answer(verifier_key)
+            run.answer(f"Serving {url} for {', '.join(log.name for log in policy.logs)}")
+        run.out.file.flush()
+        server.serve_forever()
+    return 0

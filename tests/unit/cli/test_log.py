@@ -1,0 +1,164 @@
+"""``custody watch`` and ``custody witness``, as somebody runs them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from http.client import HTTPConnection
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+from custody.cli import main
+from custody.evidence.registry import REGISTRY_KEY
+from custody.log.note import parse_note, parse_verifier_key
+from custody.log.note_keys import verify_note
+from custody.log.policy import format_policy
+from tests.support.small_log import MemoryLog, NoteSigner
+from tests.unit.cloud import Cloud, deployed, write_deployment
+
+SIGNER = NoteSigner()
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture
+def cloud(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Cloud]:
+    with deployed(monkeypatch) as cloud:
+        monkeypatch.setenv("CUSTODY_DEPLOYMENT", str(write_deployment(cloud, tmp_path)))
+        yield cloud
+
+
+def store(cloud: Cloud, log: MemoryLog) -> None:
+    s3, bucket = cloud.client("s3"), cloud.deployment.buckets["provenance"]
+    for path, data in log.files.items():
+        s3.put_object(Bucket=bucket, Key=f"log/{path}", Body=data)
+
+
+def register(cloud: Cloud) -> None:
+    key = {"key_id": "k", "algorithm": "ecdsa-sha2-nistp256", "public_key": SIGNER.public_key}
+    key |= {"valid_from": "2026-01-01T00:00:00Z"}
+    document = {"keys": [], "log": {"origin": SIGNER.name, "keys": [key]}}
+    cloud.client("s3").put_object(
+        Bucket=cloud.deployment.buckets["provenance"], Key=REGISTRY_KEY, Body=json.dumps(document).encode()
+    )
+
+
+def run(capsys: Capture, *arguments: str) -> tuple[int, str, str]:
+    capsys.readouterr()
+    status = main(arguments)
+    told = capsys.readouterr()
+    return status, told.out, told.err
+
+
+def test_watch_reads_the_deployments_log_and_keys(cloud: Cloud, capsys: Capture, tmp_path: Path) -> None:
+    register(cloud)
+    log = MemoryLog(signer=SIGNER)
+    log.extend([b"a"])
+    store(cloud, log)
+    watch = ("watch", "--seen", str(tmp_path / "seen"))
+    status, out, _ = run(capsys, *watch)
+    assert (status, "Seen for the first time." in out, f"{SIGNER.name}: 1 entries" in out) == (0, True, True)
+    log.extend([b"b"])
+    store(cloud, log)
+    status, out, _ = run(capsys, *watch, "--format", "json")
+    found = json.loads(out)
+    assert (status, found["log"], found["size"], found["size_before"]) == (0, SIGNER.name, 2, 1)
+    fork = MemoryLog(signer=SIGNER)
+    fork.extend([b"x", b"y", b"z"])
+    store(cloud, fork)
+    status, out, err = run(capsys, *watch)
+    assert (status, out) == (1, "")
+    assert "forked" in err
+    assert str(tmp_path / "seen.conflict") in err
+
+
+def test_watch_reads_a_folder_with_a_policy(capsys: Capture, tmp_path: Path) -> None:
+    log = MemoryLog(signer=SIGNER)
+    log.extend([b"a"])
+    for path, data in log.files.items():
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_bytes(data)
+    policy = tmp_path / "policy.txt"
+    watch = ("watch", "--seen", str(tmp_path / "seen"), "--log", str(tmp_path))
+    assert run(capsys, *watch)[0] == 2
+    assert run(capsys, *watch, "--policy", str(policy))[0] == 2
+    policy.write_bytes(format_policy([SIGNER.key]))
+    assert run(capsys, *watch, "--policy", str(policy))[0] == 0
+    policy.write_bytes(format_policy([NoteSigner().key]))
+    assert run(capsys, *watch, "--policy", str(policy))[0] == 1
+
+
+def arguments(folder: Path, **changes: str) -> list[str]:
+    options = {"name": "witness.example", "key": str(folder / "key.pem"), "logs": str(folder / "policy.txt")}
+    options |= {"state": str(folder / "state"), "listen": "127.0.0.1:0"}
+    return [
+        "witness",
+        *(word for name, value in (options | changes).items() for word in (f"--{name}", value)),
+    ]
+
+
+@pytest.fixture
+def prepared(tmp_path: Path) -> Path:
+    subprocess.run(
+        ["openssl", "genpkey", "-algorithm", "ed25519", "-out", str(tmp_path / "key.pem")], check=True
+    )
+    (tmp_path / "key.pem").chmod(0o600)
+    (tmp_path / "policy.txt").write_bytes(format_policy([SIGNER.key]))
+    return tmp_path
+
+
+def test_witness_serves_until_it_is_interrupted(prepared: Path) -> None:
+    log = MemoryLog(signer=SIGNER)
+    note = log.extend([b"a"])
+    command = [sys.executable, "-m", "custody.cli", *arguments(prepared), "--format", "json"]
+    environ = {**os.environ, "PYTHONPATH": "src"}
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environ
+    ) as process:
+        assert process.stdout is not None
+        lines = []
+        while not lines or lines[-1] != "}\n":
+            lines.append(process.stdout.readline())
+            assert lines[-1], process.communicate()
+        served: dict[str, Any] = json.loads("".join(lines))
+        url = urlsplit(served["url"])
+        connection = HTTPConnection(str(url.hostname), url.port, timeout=60)
+        connection.request("POST", url.path, b"old 0\n\n" + note.to_bytes())
+        answer = connection.getresponse()
+        line = answer.read()
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert answer.status == 200
+    assert verify_note(parse_note(note.to_bytes() + line), [parse_verifier_key(served["key"])])
+    assert process.returncode == 130
+    assert "POST /add-checkpoint" in err
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"listen": "8780"}, "no address and port"),
+        ({"listen": "127.0.0.1:x"}, "no address and port"),
+        ({"listen": "127.0.0.1:99999"}, "no server at"),
+        ({"name": "a b"}, "no spaces"),
+        ({"key": "/nowhere"}, "cannot be read"),
+        ({"logs": "/nowhere"}, "cannot be read"),
+    ],
+)
+def test_what_a_witness_cannot_serve(
+    prepared: Path, capsys: Capture, changes: dict[str, str], words: str
+) -> None:
+    status, _, err = run(capsys, *arguments(prepared, **changes))
+    assert (status, words in err) == (2, True), err
+
+
+def test_a_witness_of_no_log(prepared: Path, capsys: Capture) -> None:
+    (prepared / "policy.txt").write_text("quorum none\n")
+    status, _, err = run(capsys, *arguments(prepared))
+    assert (status, "names no log" in err) == (2, True)
