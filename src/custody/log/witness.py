@@ -29,18 +29,16 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from custody import __version__
 from custody.errors import CannotCheckError, CustodyError, EvidenceError, UsageError
 from custody.log.checkpoint import Checkpoint, parse_checkpoint
+from custody.log.extension import MAX_EXTENSION_BYTES, Extension, parse_extension
 from custody.log.merkle import EMPTY_ROOT, verify_consistency
-from custody.log.note import MAX_NOTE_BYTES, Algorithm, Note, NoteKey, NoteSignature, parse_note
+from custody.log.note import Algorithm, NoteKey, NoteSignature
 from custody.log.note_keys import cosignature, cosigned_message, verify_note
-from custody.log.proof_file import MAX_PROOF_STEPS, parse_hashes
 from custody.log.seen import read_seen, write_seen
 
 ADD_CHECKPOINT = "/add-checkpoint"
 SIZE_TYPE = "text/x.tlog.size"
 
-_MAX_REQUEST_BYTES = MAX_NOTE_BYTES + 64 * MAX_PROOF_STEPS
 _MAX_KEY_BYTES = 16 * 1024
-_OLD = re.compile(r"old (0|[1-9][0-9]{0,18})", re.ASCII)
 _NAME = re.compile(r"[^ +\s\ud800-\udfff]+")
 _SECONDS_TO_SPEAK = 30
 
@@ -116,24 +114,24 @@ class Witness:
         Raises ``CustodyError`` if the witness's own state cannot be read or kept.
         """
         try:
-            request = _parse_request(body)
+            request = parse_extension(body)
+            checkpoint = parse_checkpoint(request.checkpoint.text)
         except EvidenceError as error:
             return _refusal(HTTPStatus.BAD_REQUEST, error.message)
-        keys = [key for key in self._logs if key.name == request.checkpoint.origin]
+        keys = [key for key in self._logs if key.name == checkpoint.origin]
         if not keys:
             return _refusal(HTTPStatus.NOT_FOUND, "This witness does not know the log.")
         try:
-            verify_note(request.note, keys)
+            verify_note(request.checkpoint, keys)
         except EvidenceError as error:
             return _refusal(HTTPStatus.FORBIDDEN, error.message)
-        if request.old > request.checkpoint.size:
+        if request.old > checkpoint.size:
             return _refusal(HTTPStatus.BAD_REQUEST, "The old size is larger than the checkpoint's.")
         with self._lock:
-            return self._advance(request)
+            return self._advance(request, checkpoint)
 
-    def _advance(self, request: _Request) -> Answer:
+    def _advance(self, request: Extension, checkpoint: Checkpoint) -> Answer:
         """Compare with the last checkpoint cosigned, keep the new one, and cosign it."""
-        checkpoint = request.checkpoint
         file = self._state / f"{hashlib.sha256(checkpoint.origin.encode()).hexdigest()}.checkpoint"
         last = read_seen(file) or Checkpoint(checkpoint.origin, 0, EMPTY_ROOT)
         if last.size != request.old:
@@ -142,27 +140,9 @@ class Witness:
             verify_consistency(last.size, checkpoint.size, last.root, checkpoint.root, request.path)
         except EvidenceError as error:
             return _refusal(HTTPStatus.UNPROCESSABLE_ENTITY, error.message)
-        write_seen(file, request.note)
-        line = self._cosigner.cosign(request.note.text, int(self._clock())).to_line()
+        write_seen(file, request.checkpoint)
+        line = self._cosigner.cosign(request.checkpoint.text, int(self._clock())).to_line()
         return Answer(HTTPStatus.OK, line)
-
-
-@dataclass(frozen=True, slots=True)
-class _Request:
-    old: int
-    path: list[bytes]
-    note: Note
-    checkpoint: Checkpoint
-
-
-def _parse_request(body: bytes) -> _Request:
-    above, _, below = body.partition(b"\n\n")
-    first, *hashes = above.decode("ascii", "replace").split("\n")
-    match = _OLD.fullmatch(first)
-    if match is None:
-        raise EvidenceError("The request does not begin with the old size.")
-    note = parse_note(below)
-    return _Request(int(match[1]), parse_hashes(hashes), note, parse_checkpoint(note.text))
 
 
 def _refusal(status: HTTPStatus, words: str) -> Answer:
@@ -224,7 +204,7 @@ class _Handler(BaseHTTPRequestHandler):
         if not (length.isascii() and length.isdigit()):
             self.close_connection = True
             return self._send(Answer(HTTPStatus.LENGTH_REQUIRED, "The request has no length.\n"))
-        if len(length) > 9 or int(length) > _MAX_REQUEST_BYTES:
+        if len(length) > 9 or int(length) > MAX_EXTENSION_BYTES:
             self.close_connection = True
             return self._send(Answer(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "The request is too long.\n"))
         body = self.rfile.read(int(length))

@@ -102,7 +102,11 @@ class Digest:
 
 def parse_digest(data: bytes, metadata: Mapping[str, str]) -> Digest:
     """Read one digest file, as stored, with the object's metadata. Raises ``EvidenceError``."""
-    content = decompress(data)
+    return parse_digest_content(decompress(data), metadata)
+
+
+def parse_digest_content(content: bytes, metadata: Mapping[str, str]) -> Digest:
+    """As ``parse_digest``, of the uncompressed content."""
     try:
         content.decode()  # msgspec does not validate the bytes that it skips
         document = _DOCUMENT.decode(content)

@@ -144,7 +144,11 @@ def parse_log_file(data: bytes) -> LogContents:
 
     An unreadable record does not affect the others. Raises ``EvidenceError`` if it is not a log file.
     """
-    text = decompress(data)
+    return parse_log_content(decompress(data))
+
+
+def parse_log_content(text: bytes) -> LogContents:
+    """As ``parse_log_file``, of the uncompressed content."""
     contents = LogContents(sha256=hashlib.sha256(text).hexdigest())
     unreadable = 0
     for record in _records(text):

@@ -1,0 +1,1 @@
+"""Proofs: evidence about one object version in one file, to be verified without this kit and without AWS."""

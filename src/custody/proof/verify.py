@@ -1,0 +1,299 @@
+#!/usr/bin/env python3
+"""Verify the evidence in this folder, offline: ``python3 verify.py [REGISTRY]``.
+
+It needs Python 3.9, and the package "cryptography" or the program "openssl"; no network and nothing else.
+REGISTRY is your own copy of keys/registry.json, if you have one: then the keys that signed must be in it.
+One line a claim; exit status 0 if all hold, 1 if one does not, 3 if there is no cryptography.
+Formats: DSSE, in-toto; RFC 6962, C2SP tlog-proof, -checkpoint, -policy, signed-note; AWS CloudTrail's files.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+try:
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec, padding
+except ImportError:
+    serialization = None  # type: ignore[assignment]
+
+# How a public key (SubjectPublicKeyInfo in DER) of each kind begins; RSA has 2048 bits.
+P256 = bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d030107034200")
+ED25519 = bytes.fromhex("302a300506032b6570032100")
+RSA = bytes.fromhex("30820122300d06092a864886f70d01010105000382010f00")
+ECDSA, PEM = "ecdsa-sha2-nistp256", r"-{5}BEGIN PUBLIC KEY-{5}\n([^-]+)\n-{5}END PUBLIC KEY-{5}\n?"
+WRITES = ("PutObject", "CopyObject", "CompleteMultipartUpload", "PostObject")
+
+
+def need(value: Any, words: str) -> Any:
+    if not value:
+        raise ValueError(words)
+    return value
+
+
+def b64(text: str) -> bytes:
+    raw = base64.b64decode(text, validate=True)
+    need(base64.b64encode(raw).decode() == text, "base64 that is not canonical")
+    return raw
+
+
+def moment(text: str) -> datetime:
+    return datetime.fromisoformat(need(text[-1] == "Z" and text[:-1], "a time not in UTC") + "+00:00")
+
+
+def parse(data: bytes) -> Any:
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        need(len(dict(pairs)) == len(pairs), "a name is used twice in a JSON object")
+        return dict(pairs)
+
+    return json.loads(data.decode("utf-8"), object_pairs_hook=once)
+
+
+def parse_registry(data: bytes) -> dict[Any, list[Any]]:
+    """Keys by log (or None) and id: public key, algorithm, and times: valid from, valid until, revoked at."""
+    registry, keys = parse(data), dict[Any, list[Any]]()
+    log = registry.get("log", {"origin": "", "keys": []})
+    for origin, entries in ((None, registry["keys"]), (log["origin"], log["keys"])):
+        for entry in entries:
+            need(entry["algorithm"] in (ECDSA, (origin and "ed25519") or ECDSA), "a key's algorithm")
+            found = need(re.fullmatch(PEM, entry["public_key"]), "no public key")
+            times = [entry.get(each) and moment(entry[each]) for each in ("valid_until", "revoked_at")]
+            key = [b64(found[1].replace("\n", "")), entry["algorithm"], moment(entry["valid_from"]), *times]
+            need(keys.setdefault((origin, entry["key_id"]), key) is key, "a key is there twice")
+    return keys
+
+
+def require_signed(kind: bytes, key: bytes, signature: bytes, message: bytes) -> None:
+    """Ed25519, or ECDSA P-256 or RSA PKCS #1 v1.5, both with SHA-256."""
+    need(key.startswith(kind), "the public key is of another kind")
+    if serialization is not None:
+        public: Any = serialization.load_der_public_key(key)
+        how: Any = {P256: [ec.ECDSA(hashes.SHA256())], RSA: [padding.PKCS1v15(), hashes.SHA256()]}
+        return public.verify(signature, message, *how.get(kind, []))  # type: ignore[no-any-return]
+    with tempfile.TemporaryDirectory() as folder:
+        for name, data in (("key", key), ("signature", signature), ("message", message)):
+            Path(folder, name).write_bytes(data)
+        words = "dgst -sha256 -keyform DER -verify key -signature signature message"
+        if kind == ED25519:
+            words = "pkeyutl -verify -rawin -in message -sigfile signature -pubin -keyform DER -inkey key"
+        run = subprocess.run(["openssl", *words.split()], cwd=folder, capture_output=True, check=False)  # noqa: S607
+        return need(run.returncode == 0, "the signature does not verify")
+
+
+def climb(index: int, last: int, start: bytes, steps: list[bytes]) -> tuple[bytes, bytes]:
+    """RFC 9162 sections 2.1.3.2 and 2.1.4.2: the root of the old tree, and of the new one."""
+    old = new = start
+    for step in steps:
+        need(last, "the Merkle proof is too long")
+        if index & 1 or index == last:
+            old, new = (hashlib.sha256(b"\1" + step + root).digest() for root in (old, new))
+            while index and not index & 1:
+                index, last = index >> 1, last >> 1
+        else:
+            new = hashlib.sha256(b"\1" + new + step).digest()
+        index, last = index >> 1, last >> 1
+    need(not last, "the Merkle proof is too short")
+    return old, new
+
+
+def parse_key(line: str) -> tuple[str, bytes, int, bytes]:
+    """A verifier key of a signed note: its name, id, type and SubjectPublicKeyInfo."""
+    found = need(re.fullmatch(r"([^ +\s]+)\+([0-9a-f]{8})\+(.+)", line), "no verifier key")
+    name, ident, raw = found[1], bytes.fromhex(found[2]), b64(found[3])
+    named = raw[1:] if raw[0] == 2 else f"{name}\n".encode() + raw
+    need(raw[0] in (1, 2, 4) and hashlib.sha256(named).digest()[:4] == ident, "a wrong verifier key")
+    return name, ident, raw[0], raw[1:] if raw[0] == 2 else ED25519 + raw[1:]
+
+
+def check(folder: Path, trusted: Path | None = None) -> dict[str, tuple[bool, str]]:
+    """Every claim: whether it holds, and words."""
+    results, sums, used = dict[str, tuple[bool, str]](), dict[str, str](), set[bytes]()
+
+    @contextmanager
+    def claim(name: str) -> Any:
+        results[name] = (False, "nothing shows it")
+        try:
+            yield lambda words: results.update({name: (True, words)})
+        except Exception as error:  # noqa: BLE001 - what cannot be read does not hold
+            results[name] = (False, f"{type(error).__name__} {error}")
+
+    def rest_on(*names: str) -> None:
+        need(all(results[name][0] for name in names), "it rests on a claim that does not hold")
+
+    def read(name: str) -> bytes:
+        need(name in sums, f"there is no {name}")
+        return (folder / name).read_bytes()
+
+    def read_all(pattern: str) -> dict[str, bytes]:
+        found = {name: read(name) for name in sorted(sums) if re.fullmatch(pattern, name)}
+        return need(found, f"there is no {pattern}")  # type: ignore[no-any-return]
+
+    with claim("bundle.files") as holds:
+        *lines, rest = (folder / "SHA256SUMS").read_bytes().decode("ascii").split("\n")
+        form = re.compile(r"[0-9a-f]{64}  [\w-][\w.-]*(/[\w-][\w.-]*)*", re.ASCII)
+        sums = {line[66:]: line[:64] for line in lines if form.fullmatch(line)}
+        need(sums and not rest and len(sums) == len(lines), "SHA256SUMS is malformed")
+        for name, expected in sums.items():
+            digest = hashlib.sha256()
+            with (folder / name).open("rb") as file:
+                while chunk := file.read(1 << 20):
+                    digest.update(chunk)
+            need(digest.hexdigest() == expected, f"{name} was changed")
+        holds(f"{len(lines)} files are as they were put in")
+    with claim("registry.history") as holds:
+        keys: dict[Any, list[Any]] = {}
+        for name, data in read_all(r"registry/[0-9]{4}-[0-9]{8}T[0-9]{6}Z\.json").items():
+            stored = datetime.strptime(name[14:29] + "+0000", "%Y%m%dT%H%M%S%z")
+            current = parse_registry(data)
+            need(keys.keys() <= current.keys(), "a key was removed")
+            for ident, key in current.items():
+                was = keys.get(ident, key)
+                fixed = 3 if was[2] <= stored else 2
+                same = was[:fixed] == key[:fixed] and was[3] in (None, key[3]) and was[4] in (None, key[4])
+                need(same, f"the key {ident[1]} was changed")
+            keys = current
+        holds("no version of the key registry takes a key back")
+    with claim("receipt.signature") as holds:
+        rest_on("registry.history")
+        leaf = read("receipt.json")
+        envelope = parse(leaf)
+        kind, payload, signatures = envelope["payloadType"], b64(envelope["payload"]), envelope["signatures"]
+        message = b"DSSEv1 %d %b %d %b" % (len(kind), kind.encode(), len(payload), payload)
+        statement = parse(payload)
+        (subject,), receipt = statement["subject"], statement["predicate"]
+        need(kind == "application/vnd.in-toto+json", "the payload is of another type")
+        types = ("https://in-toto.io/Statement/v1", "urn:custody:object-receipt:v1")
+        need((statement["_type"], statement["predicateType"]) == types, "it is not a receipt")
+        need(subject["name"] == f"s3://{receipt['bucket']}/{receipt['key']}", "its subject is another object")
+        need(signatures and len({one["keyid"] for one in signatures}) == len(signatures), "its signatures")
+        at = moment(receipt["recorded_at"])
+        for one in signatures:
+            need((None, one["keyid"]) in keys, "it is signed by a key that is not registered")
+            public, _, start, *ends = keys[None, one["keyid"]]
+            require_signed(P256, public, b64(one["sig"]), message)
+            need(start <= at and all(at < end for end in ends if end), "it is not of its key's time")
+            used.add(public)
+        holds(
+            f"{subject['name']}?versionId={receipt['version_id']} has SHA-256 {subject['digest']['sha256']}"
+        )
+
+    def judge(note: bytes, logs: list[Any], others: list[Any]) -> tuple[tuple[str, int, bytes], list[Any]]:
+        """The checkpoint in a signed note, and who has signed it: its log, with a key that is registered."""
+        text, _, below = note.decode("utf-8").rpartition("\n\n")
+        head = need(re.fullmatch(r"([^\n]+)\n(0|[1-9][0-9]*)\n([A-Za-z0-9+/]{43}=)", text), "no checkpoint")
+        signed = []
+        for line in need(below.endswith("\n") and below[:-1], "no signatures").split("\n"):
+            found = need(re.fullmatch("\u2014 ([^ +\\s]+) (.+)", line), "a line that is no signature")
+            raw = b64(found[2])
+            for key in [key for key in [*logs, *others] if key[:2] == (found[1], raw[:4])]:
+                signature, message = raw[4:], f"{text}\n".encode()
+                if key[2] == 4:
+                    message = b"cosignature/v1\ntime %d\n" % int.from_bytes(signature[:8], "big") + message
+                    signature = signature[8:]
+                require_signed(P256 if key[2] == 2 else ED25519, key[3], signature, message)
+                signed.append(key)
+        valid = {key[0] for ident, key in keys.items() if ident[0] == head[1] and key[4] is None}
+        ours = {key[3] for key in signed if key in logs and key[0] == head[1]}
+        used.update(need(ours & valid, "the log has not signed the checkpoint with a registered key"))
+        return (head[1], int(head[2]), b64(head[3])), signed
+
+    with claim("log.checkpoint") as holds:
+        rest_on("registry.history")
+        above, _, note = read("receipt.tlog-proof").partition(b"\n\n")
+        form = re.compile(r"c2sp\.org/tlog-proof@v1\nindex (0|[1-9][0-9]*)((?:\n.+)*)")
+        proof = need(form.fullmatch(above.decode("ascii")), "no proof file")
+        logs, witnesses, groups, quorum = [], dict[str, Any](), {}, []
+        for line in read("policy.txt").decode("utf-8", "surrogateescape").split("\n"):
+            word, *words = re.split(r"[ \t]+", line.strip(" \t"))
+            if word == "log":
+                logs.append(parse_key(words[0]))
+            elif word == "witness":
+                witnesses[words[0]] = parse_key(words[1])
+            elif word == "group":
+                count = {"all": len(words) - 2, "any": 1}.get(words[1]) or int(words[1])
+                groups[words[0]] = (need(0 < count <= len(words) - 2 and count, "a group"), {*words[2:]})
+            elif word[:1] not in ("", "#"):
+                quorum += need(word == "quorum" and words, "a wrong line in the policy")
+        head, signed = judge(note, logs, list(witnesses.values()))
+        seen = {name for name, key in witnesses.items() if key in signed}
+        cosigned = ", ".join(sorted(seen)) or "no witness"
+        for name, (count, members) in groups.items():
+            seen |= {name} if len(seen & members) >= count else set()
+        need(len(quorum) == 1 and quorum[0] in {"none", *seen}, "it lacks the cosignatures of the quorum")
+        holds(f"{head[0]} has {head[1]} entries, root {head[2].hex()}, cosigned by {cosigned}")
+    with claim("log.inclusion") as holds:
+        rest_on("receipt.signature", "log.checkpoint")
+        steps, place, (_, size, root) = [b64(line) for line in proof[2].split()], int(proof[1]), head
+        reached = climb(place, size - 1, hashlib.sha256(b"\0" + leaf).digest(), steps)[1]
+        need(place < size and reached == root, "the receipt is not in the log")
+        holds(f"the receipt is the entry {place} of {size}")
+    if "extension.txt" in sums:
+        with claim("log.consistency") as holds:
+            rest_on("log.checkpoint")
+            above, _, note = read("extension.txt").partition(b"\n\n")
+            first, *path = above.decode("ascii").split("\n")
+            (origin, old, root), ((name, new, new_root), _) = head, judge(note, logs, [])
+            need((first, name) == (f"old {old}", origin) and 0 < old < new, "it extends another checkpoint")
+            steps, at_old, at_new = [b64(line) for line in path], old - 1, new - 1
+            while at_old & 1:
+                at_old, at_new = at_old >> 1, at_new >> 1
+            begin = root if old & (old - 1) == 0 else need(steps, "the Merkle proof is too short").pop(0)
+            need(climb(at_old, at_new, begin, steps) == (root, new_root), "the log was forked")
+            holds(f"the newest checkpoint, of {new} entries, begins with the same entries")
+    with claim("trail.digest") as holds:
+        named = set()
+        for name, data in read_all(r"trail/digests/[^/]+\.json").items():
+            said = parse(data)
+            public = read(f"trail/keys/{said['digestPublicKeyFingerprint']}.der")
+            parts = [said["digestEndTime"], f"{said['digestS3Bucket']}/{said['digestS3Object']}"]
+            parts += [hashlib.sha256(data).hexdigest(), said["previousDigestSignature"] or "null"]
+            require_signed(RSA, public, read(name[:-4] + "sig"), "\n".join(parts).encode())
+            named |= {(each["s3Object"].rpartition("/")[2], each["hashValue"]) for each in said["logFiles"]}
+        trail = read_all(r"trail/logs/[^/]+\.json")
+        for name, data in trail.items():
+            need((f"{name[11:]}.gz", hashlib.sha256(data).hexdigest()) in named, f"no digest names {name}")
+        holds(f"CloudTrail has signed for {len(trail)} log file(s)")
+    with claim("trail.event") as holds:
+        rest_on("receipt.signature", "trail.digest")
+        wanted = ["s3.amazonaws.com", None, *(receipt[each] for each in ("bucket", "key", "version_id"))]
+        for record in [record for data in trail.values() for record in parse(data)["Records"]]:
+            about = [record.get("eventSource"), record.get("errorCode")]
+            about += [(record.get("requestParameters") or {}).get(each) for each in ("bucketName", "key")]
+            about += [(record.get("responseElements") or {}).get("x-amz-version-id")]
+            if about == wanted and record.get("eventName") in WRITES:
+                who = record["userIdentity"].get("arn") or record["userIdentity"].get("principalId")
+                holds(f"written at {record['eventTime']} by {who} from {record.get('sourceIPAddress')}")
+    if "object" in sums:
+        with claim("object.hash") as holds:
+            rest_on("bundle.files", "receipt.signature")
+            found = (sums["object"], (folder / "object").stat().st_size)
+            need(found == (subject["digest"]["sha256"], receipt["size_bytes"]), "it is another object")
+            holds("the object in this folder is the one that was recorded")
+    if trusted is not None:
+        with claim("registry.trusted") as holds:
+            rest_on("receipt.signature", "log.checkpoint")
+            mine = {key[0] for key in parse_registry(trusted.read_bytes()).values()}
+            need(used <= mine, "a key that signed is not in your registry")
+            holds("the keys that signed are in your registry")
+    return results
+
+
+if __name__ == "__main__":
+    if serialization is None and shutil.which("openssl") is None:
+        print("Install the Python package cryptography, or the program openssl.", file=sys.stderr)
+        sys.exit(3)
+    claims = check(Path(__file__).resolve().parent, Path(sys.argv[1]) if sys.argv[1:] else None)
+    for name, (is_shown, words) in claims.items():
+        print("holds " if is_shown else "FAILED", f"{name:17}", ascii(words)[1:-1])
+    sys.exit(0 if all(is_shown for is_shown, _ in claims.values()) else 1)
