@@ -283,6 +283,22 @@ def verify(
     ] = None,
     sample: SampleOption = 1.0,
     *,
+    bundle: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PATH",
+            show_default=False,
+            help="Check a proof instead: a file of custody prove, or its unzipped folder.",
+        ),
+    ] = None,
+    registry: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            show_default=False,
+            help="With --bundle: your own copy of the key registry, which must have the keys that signed.",
+        ),
+    ] = None,
     output: FormatOption = Format.TABLE,
     deployment: DeploymentOption = None,
     profile: ProfileOption = None,
@@ -298,6 +314,14 @@ def verify(
     from custody.verify.verify import verify as verify_objects
 
     run = Run(deployment, output, profile, region)
+    if bundle is not None:
+        from custody.cli.proof import run_bundle
+
+        if uri is not None or sample != 1.0:
+            raise UsageError("A bundle is checked as a whole.", "Leave out the URI and --sample.")
+        return run_bundle(run, bundle, registry)
+    if registry is not None:
+        raise UsageError("--registry belongs to --bundle.", "The deployment has its own key registry.")
     scope = None if uri is None else parse_s3_uri(uri)
     with run.progress("Verifying") as tell:
         verification = verify_objects(
@@ -315,6 +339,39 @@ def verify(
     else:
         print_verification(run, verification)
     return verification.exit_code
+
+
+@app.command()
+def prove(
+    uri: Annotated[str, typer.Argument(metavar="S3_URI", help="s3://bucket/key, or with ?versionId=ID.")],
+    *,
+    path: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="The zip file to write.")],
+    with_object: Annotated[bool, typer.Option("--object", help="Include the object itself.")] = False,
+    policy: PolicyOption = None,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            show_default=False,
+            help="Prove by this checkpoint of the log, such as one with cosignatures, instead of the newest; "
+            "the proof shows that the newest extends it.",
+        ),
+    ] = None,
+    output: FormatOption = Format.TABLE,
+    deployment: DeploymentOption = None,
+    profile: ProfileOption = None,
+    region: RegionOption = None,
+) -> int:
+    """Write a proof about one object version, which needs neither this kit nor AWS to verify.
+
+    A zip file with the receipt, its place in the log, CloudTrail's log file of the write with its digest, the
+    public keys, a page that explains it, and a program that verifies it: python3 verify.py. It is written
+    only if every claim in it holds. CloudTrail's digest is there up to two hours after the write.
+    """
+    from custody.cli.proof import run_prove
+
+    run = Run(deployment, output, profile, region)
+    return run_prove(run, uri, path, policy=policy, checkpoint=checkpoint, with_object=with_object)
 
 
 @app.command()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from custody.cli.options import Format, Run
+from custody.cli.options import Format, Run, read_small
 from custody.errors import UsageError
 from custody.evidence.registry_versions import read_versions
 from custody.log.keys import read_log_history
@@ -18,11 +18,7 @@ from custody.log.witness import ADD_CHECKPOINT, Witness, load_cosigner, serve
 
 def read_policy(path: Path) -> Policy:
     """The policy in a file. Raises ``UsageError`` if it cannot be read."""
-    try:
-        with path.open("rb") as file:
-            return parse_policy(file.read(MAX_POLICY_BYTES + 1))
-    except OSError as error:
-        raise UsageError(f"The policy {path} cannot be read: {error.strerror}.") from error
+    return parse_policy(read_small(path, MAX_POLICY_BYTES))
 
 
 def run_watch(run: Run, seen: Path, place: str | None, policy_path: Path | None) -> int:

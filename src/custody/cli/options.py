@@ -299,3 +299,15 @@ def _console(stream: IO[str]) -> Console:
 def describe_progress(stage: str, done: int, total: int | None) -> str:
     """Describe the progress of a verification's stage in a few words."""
     return f"{stage}: {done:,}" + ("" if total is None else f" of {total:,}")
+
+
+def read_small(path: Path, limit: int) -> bytes:
+    """The bytes of a file; one more than the limit if it is longer, which its parser refuses.
+
+    Raises ``UsageError`` if it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return file.read(limit + 1)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}.") from error

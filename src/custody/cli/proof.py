@@ -1,0 +1,60 @@
+"""``custody prove`` and ``custody verify --bundle``: what they read, and what they say."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+from custody.cli.options import Format, Run, read_small
+from custody.errors import UsageError
+from custody.evidence.objects import parse_s3_uri
+from custody.evidence.registry import MAX_REGISTRY_BYTES
+from custody.log.note import MAX_NOTE_BYTES
+from custody.log.policy import MAX_POLICY_BYTES
+from custody.proof.bundle import open_bundle
+from custody.proof.check import BundleReport, check_bundle
+from custody.proof.prove import Request, prove
+
+
+def run_prove(
+    run: Run, uri: str, path: Path, *, policy: Path | None, checkpoint: Path | None, with_object: bool
+) -> int:
+    """Write a proof, print what it shows, and return the exit status."""
+    if not path.parent.is_dir():
+        raise UsageError(f"There is no folder {path.parent}.", "Create it first.")
+    request = Request(
+        parse_s3_uri(uri),
+        policy=None if policy is None else read_small(policy, MAX_POLICY_BYTES),
+        checkpoint=None if checkpoint is None else read_small(checkpoint, MAX_NOTE_BYTES),
+        with_object=with_object,
+    )
+    with run.progress("Reading the object") as tell:
+        report = prove(
+            run.s3,
+            run.deployment,
+            request,
+            path,
+            digest_keys=run.digest_keys,
+            now=datetime.now(UTC),
+            tell=tell,
+        )
+    _print(run, report)
+    run.say(f"Written to {path}. Verify it anywhere: unzip it, and run python3 verify.py.")
+    return report.exit_code
+
+
+def run_bundle(run: Run, path: Path, registry: Path | None) -> int:
+    """Check a proof, print every claim, and return the exit status."""
+    trusted = None if registry is None else read_small(registry, MAX_REGISTRY_BYTES)
+    with run.progress("Verifying"), open_bundle(path) as bundle:
+        report = check_bundle(bundle, trusted)
+    _print(run, report)
+    return report.exit_code
+
+
+def _print(run: Run, report: BundleReport) -> None:
+    if run.format is Format.JSON:
+        run.write_json(report.to_dict())
+        return
+    for result in report.results:
+        run.answer(f"{'holds ' if result.holds else 'FAILED'} {result.claim:17} {result.detail}")
