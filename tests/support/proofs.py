@@ -21,6 +21,8 @@ from tests.support.evidence import World
 from tests.support.log import LOG_SIGNER, ORIGIN
 
 HOUR = timedelta(hours=1)
+PERIOD = timedelta(seconds=1)
+"""Of a digest: short, so that those of a test are all of today."""
 
 
 class ProvableWorld:
@@ -62,7 +64,7 @@ class ProvableWorld:
         """Deliver the digest that follows."""
         before = self.digests[-1] if self.digests else None
         start = self.start if before is None else before.end
-        made = DigestFile(self.world.trail, start, start + HOUR, files, before)
+        made = DigestFile(self.world.trail, start, start + PERIOD, files, before)
         self.digests.append(made)
         self.world.s3.put_object(
             Bucket=self.world.trail, Key=made.key, Body=made.stored, Metadata=made.metadata
