@@ -3,7 +3,8 @@
     python -m scripts.build
 
 ``build/dist/custody-<version>-py3-none-any.whl``, and ``build/lambda/<function>.zip`` for each
-``lambda/<function>/handler.py``: our wheel, the locked dependencies (``requirements/lambda.txt``), the
+``lambda/<function>/handler.py``: our wheel (but what only the command line uses), the locked dependencies
+(``requirements/lambda.txt``), the
 handler. A zip depends only on these inputs: entries sorted and stored uncompressed (compressed bytes would
 differ between zlib versions), a fixed time and mode for all, no bytecode, no files written by an installer.
 The same sources give the same SHA-256 in another folder, on another day and with another Python; that digest
@@ -32,6 +33,8 @@ LAMBDA_PYTHON = "3.13"
 SIZE_LIMIT_BYTES = 3_000_000
 EPOCH = (1980, 1, 1, 0, 0, 0)
 """The earliest time that a zip can store."""
+COMMAND_LINE = ("custody/cli/", "custody/doctor/", "custody/proof/", "custody/report/")
+"""Packages of the wheel that no function uses: they are for the command line."""
 FILE_ATTRIBUTES = 0o100644 << 16
 FOLDER_ATTRIBUTES = (0o040755 << 16) | 0x10
 SOURCE_DATE_EPOCH = "1580601600"
@@ -108,7 +111,8 @@ def files_of(folder: Path) -> dict[str, bytes]:
 def wheel_files(wheel: Path) -> dict[str, bytes]:
     """Return a wheel's files that belong into a zip, by their name in it."""
     with zipfile.ZipFile(wheel) as archive:
-        return {name: archive.read(name) for name in archive.namelist() if belongs(name)}
+        names = [name for name in archive.namelist() if belongs(name) and not name.startswith(COMMAND_LINE)]
+        return {name: archive.read(name) for name in names}
 
 
 def write_zip(path: Path, files: dict[str, bytes]) -> str:

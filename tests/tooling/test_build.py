@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from scripts.build import (
+    COMMAND_LINE,
     PRUNED,
     SIZE_LIMIT_BYTES,
     belongs,
@@ -101,9 +102,16 @@ def test_a_zip_holds_the_handler_our_package_and_licences_and_nothing_that_is_no
     } <= set(names)
     assert names == sorted(names)
     assert not [name for name in names if name.endswith((".pyc", ".so", "/RECORD")) or "test_" in name]
-    assert not [name for name in names if name.startswith(("boto", "cryptography", "bin/"))]
+    assert not [name for name in names if name.startswith(("boto", "cryptography", "bin/", *COMMAND_LINE))]
     assert len([name for name in names if ".dist-info/" in name and "LICEN" in name.upper()]) >= 4
     assert recorder.stat().st_size <= SIZE_LIMIT_BYTES
+
+
+def test_what_only_the_command_line_uses_is_in_the_wheel(tmp_path: Path) -> None:
+    with zipfile.ZipFile(build_wheel(REPO, tmp_path)) as archive:
+        names = archive.namelist()
+    assert all(any(name.startswith(prefix) for name in names) for prefix in COMMAND_LINE)
+    assert "custody/proof/verify.py" in names
 
 
 def test_a_zip_imports_on_its_own(recorder: Path) -> None:
