@@ -3,10 +3,10 @@
     python -m scripts.build
 
 ``build/dist/custody-<version>-py3-none-any.whl``, and ``build/lambda/<function>.zip`` for each
-``lambda/<function>/handler.py``: our wheel (but what only the command line uses), the locked dependencies
-(``requirements/lambda.txt``), the
-handler. A zip depends only on these inputs: entries sorted and stored uncompressed (compressed bytes would
-differ between zlib versions), a fixed time and mode for all, no bytecode, no files written by an installer.
+``lambda/<function>/handler.py``: our wheel without what only the command line uses, the locked dependencies
+(``requirements/lambda.txt``), the handler. A zip depends only on these inputs: entries sorted and stored
+uncompressed (compressed bytes would differ between zlib versions), a fixed time and mode for all, no
+bytecode, no files written by an installer.
 The same sources give the same SHA-256 in another folder, on another day and with another Python; that digest
 is in every receipt of the function. What has changed is said on stderr; nothing, if nothing has.
 """

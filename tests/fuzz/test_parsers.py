@@ -34,11 +34,14 @@ from custody.gate.decisions import parse_decision
 from custody.lineage.document import parse_commit, parse_lineage, parse_place
 from custody.listing import VersionEntry
 from custody.log.checkpoint import parse_checkpoint
+from custody.log.extension import Extension, parse_extension
 from custody.log.note import Algorithm, parse_note, parse_verifier_key
 from custody.log.note_keys import require_readable, verify_note
 from custody.log.policy import format_policy, parse_policy
 from custody.log.proof_file import ProofFile, parse_proof_file
 from custody.log.tiles import pack_entries, unpack_entries
+from custody.proof.bundle import Bundle
+from custody.proof.check import BundleClaim, check_bundle
 from custody.recorder.notification import ObjectCreated, parse_message
 from custody.times import format_time, from_microseconds, parse_time, to_microseconds
 from custody.trail.digests import parse_digest
@@ -247,6 +250,27 @@ def proof_file(data: bytes) -> None:
     found.verify(STATEMENT, parse_policy(POLICY))
 
 
+def extension(data: bytes) -> None:
+    found = parse_extension(data)
+    assert found.to_bytes() == data
+    found.old.to_bytes(8, signed=True)
+    verify_note(found.checkpoint, [signer.key for signer in NOTE_SIGNERS])
+
+
+def proof(data: bytes) -> None:
+    """A bundle whose files are all these bytes: every claim is answered, and none holds by chance."""
+    names = ["receipt.json", "receipt.tlog-proof", "extension.txt", "policy.txt", "object"]
+    names += [
+        "registry/0001-20261120T130000Z.json",
+        "trail/logs/a.json",
+        "trail/digests/a.json",
+        "trail/digests/a.sig",
+    ]
+    found = check_bundle(Bundle(lambda _: io.BytesIO(data), dict.fromkeys(names, "")), data)
+    assert {result.claim for result in found.results} == set(BundleClaim)
+    assert not any(result.holds for result in found.results)
+
+
 def bundle(data: bytes) -> None:
     assert pack_entries(unpack_entries(data, len(BUNDLE))) == data
 
@@ -321,6 +345,8 @@ PARSERS = [
     Parser("verifier_key", verifier_key, NOTE_SIGNERS[1].key.to_verifier_key().encode(), is_json=False),
     Parser("policy", policy, POLICY, is_json=False),
     Parser("proof_file", proof_file, ProofFile(0, (), NOTE, b"extra").to_bytes(), is_json=False),
+    Parser("extension", extension, Extension(0, (b"h" * 32,), NOTE).to_bytes(), is_json=False),
+    Parser("proof", proof, json.dumps(REGISTRY).encode()),
     Parser("bundle", bundle, pack_entries(BUNDLE), is_json=False),
 ]
 

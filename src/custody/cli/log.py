@@ -6,9 +6,9 @@ import time
 from pathlib import Path
 
 from custody.cli.options import Format, Run, read_small
-from custody.errors import UsageError
+from custody.errors import EvidenceError, UsageError
 from custody.evidence.registry_versions import read_versions
-from custody.log.keys import read_log_history
+from custody.log.keys import note_key, read_log_history
 from custody.log.policy import MAX_POLICY_BYTES, Policy, parse_policy
 from custody.log.sources import in_bucket, open_log
 from custody.log.store import LOG_PREFIX
@@ -46,9 +46,12 @@ def run_watch(run: Run, seen: Path, place: str | None, policy_path: Path | None)
 
 
 def _registered(run: Run) -> Policy:
+    """The log's keys that the key registry has. Raises ``EvidenceError`` if its history is not right."""
     versions, _ = read_versions(run.s3, run.deployment.buckets["provenance"])
-    log, _ = read_log_history(versions)
-    return Policy(log.note_keys())
+    log, problems = read_log_history(versions)
+    if problems:
+        raise EvidenceError(f"The key registry cannot be trusted. {problems[0]}", "Run custody verify.")
+    return Policy([note_key(log.origin, key) for key in log.trusted()])
 
 
 def run_witness(run: Run, *, name: str, key: Path, logs: Path, state: Path, listen: str) -> int:

@@ -38,6 +38,10 @@ class RegisteredLog:
         """The keys, to check a checkpoint with. Raises ``EvidenceError``."""
         return [note_key(self.origin, key) for key in self.keys.values()]
 
+    def trusted(self) -> list[RegisteredKey]:
+        """The keys that are not revoked. A checkpoint has no time: one by a revoked key proves nothing."""
+        return [key for key in self.keys.values() if key.revoked_at is None]
+
 
 def parse_log_registry(data: bytes) -> RegisteredLog:
     """Read the section ``log`` of one version of the key registry. Raises ``EvidenceError``."""

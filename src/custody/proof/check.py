@@ -225,8 +225,7 @@ class _Check:
 
     def _require_registered(self, judged: Judged) -> Judged:
         """Require that a key which is registered for the log, and not revoked, has signed a checkpoint."""
-        current = [key for key in self.log.keys.values() if key.revoked_at is None]
-        valid = {note_key(self.log.origin, key): _anonymous(key) for key in current}
+        valid = {note_key(self.log.origin, key): _anonymous(key) for key in self.log.trusted()}
         if not (signed := valid.keys() & set(judged.log_keys)):
             raise EvidenceError("The log has not signed the checkpoint with a registered key.")
         self.used |= {valid[key] for key in signed}

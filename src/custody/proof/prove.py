@@ -28,7 +28,7 @@ from custody.listing import VersionEntry, list_versions
 from custody.log.checkpoint import Checkpoint
 from custody.log.extension import Extension
 from custody.log.index import INDEX_PREFIX, key_hash, parse_index, path_before, stored_hash
-from custody.log.keys import read_log_history
+from custody.log.keys import note_key, read_log_history
 from custody.log.merkle import prove_inclusion, verify_consistency
 from custody.log.note import Note, parse_note
 from custody.log.policy import Policy, format_policy, parse_policy
@@ -92,9 +92,14 @@ def prove(
     tell("Reading the receipt")
     stored, envelope = _read_receipt(s3, provenance, version)
     receipt = parse_statement(parse_envelope(envelope).payload)
+    if receipt.version != version:
+        raise EvidenceError(
+            f"What is stored as the receipt of {version.uri} is that of {receipt.version.uri}."
+        )
     versions, _ = read_versions(s3, provenance)
     log, _ = read_log_history(versions)
-    policy = format_policy(log.note_keys()) if request.policy is None else request.policy
+    own = [note_key(log.origin, key) for key in log.trusted()]
+    policy = format_policy(own) if request.policy is None else request.policy
     tell("Reading the log")
     proof, extension, checkpoint = _prove_entry(
         LogStore(s3, provenance), stored, envelope, parse_policy(policy), request

@@ -40,10 +40,10 @@ def store(cloud: Cloud, log: MemoryLog) -> None:
         s3.put_object(Bucket=bucket, Key=f"log/{path}", Body=data)
 
 
-def register(cloud: Cloud) -> None:
+def register(cloud: Cloud, **changes: str) -> None:
     key = {"key_id": "k", "algorithm": "ecdsa-sha2-nistp256", "public_key": SIGNER.public_key}
     key |= {"valid_from": "2026-01-01T00:00:00Z"}
-    document = {"keys": [], "log": {"origin": SIGNER.name, "keys": [key]}}
+    document = {"keys": [], "log": {"origin": SIGNER.name, "keys": [key | changes]}}
     cloud.client("s3").put_object(
         Bucket=cloud.deployment.buckets["provenance"], Key=REGISTRY_KEY, Body=json.dumps(document).encode()
     )
@@ -76,6 +76,26 @@ def test_watch_reads_the_deployments_log_and_keys(cloud: Cloud, capsys: Capture,
     assert (status, out) == (1, "")
     assert "forked" in err
     assert str(tmp_path / "seen.conflict") in err
+
+
+def test_watch_believes_no_key_that_was_replaced(cloud: Cloud, capsys: Capture, tmp_path: Path) -> None:
+    log = MemoryLog(signer=SIGNER)
+    log.extend([b"a"])
+    store(cloud, log)
+    watch = ("watch", "--seen", str(tmp_path / "seen"))
+    register(cloud, public_key=NoteSigner().public_key)
+    register(cloud)
+    status, _, err = run(capsys, *watch)
+    assert (status, "replaces the public key" in err) == (1, True)
+
+
+def test_watch_believes_no_revoked_key(cloud: Cloud, capsys: Capture, tmp_path: Path) -> None:
+    log = MemoryLog(signer=SIGNER)
+    log.extend([b"a"])
+    store(cloud, log)
+    register(cloud, revoked_at="2026-02-01T00:00:00Z")
+    status, _, err = run(capsys, "watch", "--seen", str(tmp_path / "seen"))
+    assert (status, "no known key" in err) == (1, True)
 
 
 def test_watch_reads_a_folder_with_a_policy(capsys: Capture, tmp_path: Path) -> None:

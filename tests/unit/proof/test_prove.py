@@ -156,6 +156,14 @@ def test_evidence_that_does_not_hold_is_no_proof(world: ProvableWorld, tmp_path:
     assert [path.name for path in tmp_path.iterdir()] == ["b.zip"]
 
 
+def test_a_receipt_in_anothers_place_is_not_its_receipt(world: ProvableWorld, tmp_path: Path) -> None:
+    version, drop = world.put("incoming/a", b"data"), world.world.put("incoming/b", b"data")
+    data = world.world.read(world.world.provenance, version.receipt_key)
+    world.world.s3.put_object(Bucket=world.world.provenance, Key=drop.version.receipt_key, Body=data)
+    with pytest.raises(EvidenceError, match=r"is that of .*incoming/a"):
+        world.prove(drop.version, tmp_path / "b.zip")
+
+
 def test_a_digest_that_cloudtrail_has_not_signed_is_none(world: ProvableWorld, tmp_path: Path) -> None:
     version = world.put("incoming/a", b"data")
     world.seal(version)
