@@ -154,8 +154,7 @@ def check(folder: Path, trusted: Path | None = None) -> dict[str, tuple[bool, st
     with claim("registry.history") as holds:
         keys: dict[Any, list[Any]] = {}
         for name, data in read_all(r"registry/[0-9]{4}-[0-9]{8}T[0-9]{6}Z\.json").items():
-            stored = datetime.strptime(name[14:29] + "+0000", "%Y%m%dT%H%M%S%z")
-            current = parse_registry(data)
+            stored, current = datetime.strptime(name[14:30], "%Y%m%dT%H%M%S%z"), parse_registry(data)
             need(keys.keys() <= current.keys(), "a key was removed")
             for ident, key in current.items():
                 was = keys.get(ident, key)
@@ -213,6 +212,7 @@ def check(folder: Path, trusted: Path | None = None) -> dict[str, tuple[bool, st
         above, _, note = read("receipt.tlog-proof").partition(b"\n\n")
         form = re.compile(r"c2sp\.org/tlog-proof@v1\nindex (0|[1-9][0-9]*)((?:\n.+)*)")
         proof = need(form.fullmatch(above.decode("ascii")), "no proof file")
+        place, path = int(proof[1]), [b64(line) for line in proof[2].split()]
         logs, witnesses, groups, quorum = [], dict[str, Any](), {}, []
         for line in read("policy.txt").decode("utf-8", "surrogateescape").split("\n"):
             word, *words = re.split(r"[ \t]+", line.strip(" \t"))
@@ -234,18 +234,18 @@ def check(folder: Path, trusted: Path | None = None) -> dict[str, tuple[bool, st
         holds(f"{head[0]} has {head[1]} entries, root {head[2].hex()}, cosigned by {cosigned}")
     with claim("log.inclusion") as holds:
         rest_on("receipt.signature", "log.checkpoint")
-        steps, place, (_, size, root) = [b64(line) for line in proof[2].split()], int(proof[1]), head
-        reached = climb(place, size - 1, hashlib.sha256(b"\0" + leaf).digest(), steps)[1]
+        (_, size, root) = head
+        reached = climb(place, size - 1, hashlib.sha256(b"\0" + leaf).digest(), path)[1]
         need(place < size and reached == root, "the receipt is not in the log")
         holds(f"the receipt is the entry {place} of {size}")
     if "extension.txt" in sums:
         with claim("log.consistency") as holds:
             rest_on("log.checkpoint")
             above, _, note = read("extension.txt").partition(b"\n\n")
-            first, *path = above.decode("ascii").split("\n")
+            first, *lines = above.decode("ascii").split("\n")
             (origin, old, root), ((name, new, new_root), _) = head, judge(note, logs, [])
             need((first, name) == (f"old {old}", origin) and 0 < old < new, "it extends another checkpoint")
-            steps, at_old, at_new = [b64(line) for line in path], old - 1, new - 1
+            steps, at_old, at_new = [b64(line) for line in lines], old - 1, new - 1
             while at_old & 1:
                 at_old, at_new = at_old >> 1, at_new >> 1
             begin = root if old & (old - 1) == 0 else need(steps, "the Merkle proof is too short").pop(0)

@@ -197,6 +197,43 @@ def name_twice_within(made: Made) -> Files:
     return {RECEIPT: sign_envelope(payload, PAYLOAD_TYPE, made.world.world.signer)}
 
 
+def signed_as(made: Made, before: bytes, after: bytes) -> Files:
+    """Another payload, signed by the right key: only its meaning is wrong."""
+    payload = payload_of(made.files[RECEIPT]).replace(before, after, 1)
+    return {RECEIPT: sign_envelope(payload, PAYLOAD_TYPE, made.world.world.signer)}
+
+
+def another_statement(made: Made) -> Files:
+    return signed_as(made, b"urn:custody:object-receipt:v1", b"urn:custody:object-receipt:v2")
+
+
+def another_statement_type(made: Made) -> Files:
+    return signed_as(made, b"in-toto.io/Statement/v1", b"in-toto.io/Statement/v0.1")
+
+
+def another_subject(made: Made) -> Files:
+    return signed_as(made, b'"name":"s3://', b'"name":"s3://other-')
+
+
+def by_a_stranger(made: Made) -> Files:
+    stranger = LocalSigner("arn:aws:kms:stranger")
+    return {RECEIPT: sign_envelope(payload_of(made.files[RECEIPT]), PAYLOAD_TYPE, stranger)}
+
+
+def spare_bits(made: Made) -> Files:
+    """A hash of the path in base64 that is not canonical: the same 32 bytes."""
+    first, index, step, *rest = made.files[PROOF].split(b"\n")
+    alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+    last = alphabet[alphabet.index(step[-2:-1]) + 1]
+    assert b64decode(step[:-2] + bytes([last]) + b"=") == b64decode(step)
+    return {PROOF: b"\n".join([first, index, step[:-2] + bytes([last]) + b"=", *rest])}
+
+
+def wrong_key_id(made: Made) -> Files:
+    name, _, key = LOG_SIGNER.key.to_verifier_key().split("+", 2)
+    return {POLICY: f"log {name}+00000000+{key}\nquorum none\n".encode()}
+
+
 def respelled(made: Made) -> Files:
     """The same JSON in other bytes: its signature holds, but it is no entry of the log."""
     return {RECEIPT: made.files[RECEIPT].replace(b'{"payload"', b'{ "payload"', 1)}
@@ -388,6 +425,12 @@ MATRIX: list[tuple[Callable[[Made], Files], set[str]]] = [
     (another_type, RECEIPT_FAILS),
     (name_twice, RECEIPT_FAILS),
     (name_twice_within, RECEIPT_FAILS),
+    (another_statement, RECEIPT_FAILS),
+    (another_statement_type, RECEIPT_FAILS),
+    (another_subject, RECEIPT_FAILS),
+    (by_a_stranger, RECEIPT_FAILS),
+    (spare_bits, LOG_FAILS),
+    (wrong_key_id, LOG_FAILS),
     (respelled, {"log.inclusion"}),
     (other_index, {"log.inclusion"}),
     (cut_path, {"log.inclusion"}),
@@ -450,6 +493,14 @@ def test_removed_files(made: Made, tmp_path: Path, beginning: str, expected: set
     left = {name: data for name, data in made.files.items() if not name.startswith(beginning)}
     assert failed(tmp_path / "again", left if beginning == SUMS else summed(left)) == expected
     assert BundleClaim.FILES in failed(tmp_path / "at-once", left)
+
+
+@pytest.mark.parametrize("name", [RECEIPT, PROOF, POLICY])
+def test_a_file_that_is_there_and_not_listed_is_not_read(made: Made, tmp_path: Path, name: str) -> None:
+    listed = summed({each: data for each, data in made.files.items() if each != name})
+    assert failed(tmp_path, made.files | {SUMS: listed[SUMS]}) == (
+        RECEIPT_FAILS if name == RECEIPT else LOG_FAILS
+    )
 
 
 @pytest.mark.parametrize(
@@ -540,6 +591,35 @@ def test_the_program_with_witnesses_and_ed25519_by_openssl(tmp_path: Path) -> No
     wrong = lines[0].replace("what is signed", "what is forged")
     done = subprocess.run(command, cwd=tmp_path, input=wrong, capture_output=True, text=True, check=False)
     assert "does not verify" in done.stderr
+
+
+def test_merkle_proofs_as_the_program_has_them() -> None:
+    """The published trees, and the lengths that a proof may not have."""
+    vectors = json.loads((Path(__file__).parents[2] / "vectors" / "merkle_trees.json").read_text())
+    leaves = [leaf_hash(bytes.fromhex(entry)) for entry in vectors["entries"]]
+    for each in vectors["inclusion"]:
+        path = [bytes.fromhex(step) for step in each["path"]]
+        place, last = each["index"], each["size"] - 1
+        root = verify.climb(place, last, leaves[place], path)[1]
+        assert root.hex() == vectors["roots"][each["size"]]
+        with pytest.raises(ValueError, match="too long"):
+            verify.climb(place, last, leaves[place], [*path, root])
+    with pytest.raises(ValueError, match="too short"):
+        verify.climb(1, 2, leaves[1], [leaves[0]])
+
+
+@pytest.mark.parametrize("by_openssl", [False, True])
+def test_a_key_of_another_kind_verifies_nothing(monkeypatch: pytest.MonkeyPatch, by_openssl: bool) -> None:
+    """Not even what it has signed itself."""
+    if by_openssl:
+        monkeypatch.setattr(verify, "serialization", None)
+    key = rsa_key()
+    signature = key.sign(b"message", padding.PKCS1v15(), hashes.SHA256())
+    public = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    verify.require_signed(verify.RSA, public, signature, b"message")
+    for kind in (verify.P256, verify.ED25519):
+        with pytest.raises(ValueError, match="of another kind"):
+            verify.require_signed(kind, public, signature, b"message")
 
 
 def test_the_program_without_any_cryptography(made: Made, tmp_path: Path) -> None:
