@@ -19,7 +19,8 @@ from custody.evidence.objects import ObjectVersion
 from custody.evidence.receipt import Receipt
 from custody.proof.page import Written
 from custody.times import format_time
-from custody.trail.digests import parse_chain, parse_digest_content
+from custody.trail.chains import parse_chain
+from custody.trail.digests import parse_digest_content
 from custody.trail.log_files import MAX_LOG_FILE_BYTES, LogFile, decompress, list_log_files, parse_log_content
 from custody.trail.public_keys import DigestKeys
 
