@@ -6,20 +6,23 @@
 Starts the local AWS, applies the Terraform with ``local.tfvars``, drops some objects, waits for the receipts
 and shows the ledger. Delivers what the data sets' generators make (``scripts.demo.dataset``), as files and
 streams, has the gate and the jobs make tables of it, shows which rows were rejected and what a table was made
-from. Verifies, then tampers in three ways and shows each one caught. Ends with ``build/report.html`` and the
-time each step took. Exit status 0 only if everything held that should hold and everything was caught that
-should be caught; nothing is left running, however it ends.
+from. Verifies, proves one object to somebody without the kit, then tampers in five ways and shows each one
+caught. Ends with ``build/report.html`` and the time each step took. Exit status 0 only if everything held that
+should hold and everything was caught that should be caught; nothing is left running, however it ends.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import shlex
 import shutil
 import signal
+import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -162,12 +165,35 @@ class Demo:
             f"{delivery.rejected.total()} of them invalid on purpose"
         )
 
+    def prove(self, version: ObjectVersion) -> None:
+        """Write a proof, and verify it where there is nothing but Python's own library and openssl."""
+        archive, folder = WORK / "proof.zip", WORK / "proof"
+        self.custody("prove", version.uri, "-o", str(archive), "--object", expect=0)
+        with zipfile.ZipFile(archive) as proof:
+            proof.extractall(folder)
+        self.console.print(
+            "[dim]$ python3 -I -S verify.py    # in the unpacked folder: no package, no AWS[/dim]"
+        )
+        done = subprocess.run(
+            [sys.executable, "-I", "-S", "verify.py"],
+            cwd=folder,
+            env={"PATH": os.environ["PATH"]},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        self.console.print(escape(done.stdout))
+        if done.returncode != 0:
+            raise DemoError(f"The proof does not verify: verify.py ended with {done.returncode}.")
+
     def tamper(self, landed: list[Landed]) -> None:
         """Change storage behind the API, as an insider could; each change must be detected."""
         by_key = {entry.drop.key: entry.version for entry in landed}
         changed = by_key["incoming/letters/2026-01-15.csv"]
         forged = by_key["incoming/notes/2026-01-15.jsonl"]
         bereft = by_key["incoming/names/with space.csv"]
+        removed = by_key["incoming/empty.csv"]
 
         self._require_lock(bereft)
         self._tamper("flip_byte", changed, offset=99)
@@ -175,8 +201,11 @@ class Demo:
         self._tamper("flip_byte", self._receipt_of(forged), offset=120)
         self._require_caught("one byte of a receipt changed in storage", "receipt.signature", forged.uri)
         self._tamper("delete", self._receipt_of(bereft))
-        self._pass_watermark(bereft)
-        self._require_caught("a receipt deleted from storage", "receipt.unique", bereft.uri)
+        self._require_caught("a receipt deleted from storage", "log.complete", bereft.uri)
+        self._tamper("delete", self._receipt_of(removed))
+        self._tamper("delete", removed)
+        what = "an object deleted from storage together with its receipt"
+        self._require_caught(what, "log.complete", removed.uri)
         log_file = self._digested_log_file()
         self._tamper("delete", log_file)
         subject = f"s3://{log_file.bucket}/{log_file.key}"
@@ -238,19 +267,6 @@ class Demo:
         self.custody("verify", scope, expect=1)
         self.console.print()
 
-    def _pass_watermark(self, version: ObjectVersion) -> None:
-        head = self.pipeline.client("s3").head_object(
-            Bucket=version.bucket, Key=version.key, VersionId=version.version_id
-        )
-        minutes = self.pipeline.deployment.watermark_minutes
-        seconds = head["LastModified"].timestamp() + 60 * minutes + 1 - time.time()
-        if seconds > 0:
-            self.console.print(
-                f"A missing receipt is pending for {minutes} min, the watermark, and a finding after that: "
-                f"waiting {seconds:.0f} s."
-            )
-            time.sleep(seconds)
-
 
 def run(console: Console, datasets: Sequence[str] | None) -> None:
     """Run every step, with these data sets or those of local.tfvars; raises at the first failure."""
@@ -269,7 +285,7 @@ def run(console: Console, datasets: Sequence[str] | None) -> None:
         demo = Demo(pipeline, console)
         with watch.step("Drop some objects"):
             landed = demo.drop()
-        with watch.step("Hashed, signed, recorded"):
+        with watch.step("Hashed, signed, recorded, sealed"):
             demo.await_receipts([entry.version for entry in landed])
             pipeline.deliver_trail()
         with watch.step("The ledger: who, what, when, from where, and whether it is proven"):
@@ -289,6 +305,8 @@ def run(console: Console, datasets: Sequence[str] | None) -> None:
         with watch.step("Verify: every object against its receipt, its signature, the trail and its inputs"):
             demo.custody("verify", expect=0)
             demo.custody("doctor", expect=0)
+        with watch.step("Prove one object to somebody who has neither this kit nor AWS"):
+            demo.prove(landed[0].version)
         with watch.step("Tamper, and detect it"):
             demo.tamper(landed)
         with watch.step("The report"):

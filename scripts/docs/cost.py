@@ -139,7 +139,7 @@ def render() -> str:
         "",
         f"List prices of us-east-1 in US dollars, {PRICES_OF}, without free tiers and discounts.",
         "The counts are of this kit's own requests for small objects; jobs, tables, and what people query",
-        "and download are not here. An estimate for planning: what you pay is in your account's Cost Explorer.",
+        "and download are not here. An estimate: what you pay is in your account's Cost Explorer.",
         "",
         "| price | | stated at |",
         "|---|---:|---|",
