@@ -5,7 +5,7 @@ locals {
   logged_buckets = toset(["analytics", "artifacts", "athena-results", "processed", "provenance", "raw-data"])
 
   # The trail says who invoked a function.
-  logged_functions = concat(["recorder"], local.has_tables ? ["gate"] : [], var.warehouse == null ? [] : ["rotator"])
+  logged_functions = concat(["recorder", "sealer"], local.has_tables ? ["gate"] : [], var.warehouse == null ? [] : ["rotator"])
 }
 
 module "trail_key" {

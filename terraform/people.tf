@@ -197,13 +197,13 @@ data "aws_iam_policy_document" "people_auditor_stages" {
   statement {
     sid       = "ExamineQueues"
     actions   = ["sqs:GetQueueAttributes"]
-    resources = [local.queue_arns["recorder"], local.queue_arns["recorder-dlq"]]
+    resources = values(local.queue_arns)
   }
 
   statement {
     sid       = "ExamineFunctions"
     actions   = ["lambda:GetFunctionConfiguration"]
-    resources = [for short in concat(["recorder"], local.has_tables ? ["gate"] : []) : local.function_arns[short]]
+    resources = [for short in concat(["recorder", "sealer"], local.has_tables ? ["gate"] : []) : local.function_arns[short]]
   }
 
   dynamic "statement" {
@@ -285,7 +285,7 @@ data "aws_iam_policy_document" "people_security_admin" {
   statement {
     sid       = "ReadQueuesAndTopic"
     actions   = ["sns:GetTopicAttributes", "sqs:GetQueueAttributes"]
-    resources = [local.queue_arns["recorder"], local.queue_arns["recorder-dlq"], local.topic_arn]
+    resources = concat(values(local.queue_arns), [local.topic_arn])
   }
 
   statement {
@@ -357,13 +357,13 @@ data "aws_iam_policy_document" "people_break_glass" {
       "sqs:ReceiveMessage",
       "sqs:StartMessageMoveTask",
     ]
-    resources = [local.queue_arns["recorder-dlq"]]
+    resources = [local.queue_arns["recorder-dlq"], local.queue_arns["sealer-dlq"]]
   }
 
   statement {
-    sid       = "SendToRecorder"
+    sid       = "SendToRecorderAndSealer"
     actions   = ["sqs:GetQueueAttributes", "sqs:SendMessage"]
-    resources = [local.queue_arns["recorder"]]
+    resources = [local.queue_arns["recorder"], local.queue_arns["sealer"]]
   }
 
   statement {

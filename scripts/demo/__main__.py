@@ -6,9 +6,9 @@
 Starts the local AWS, applies the Terraform with ``local.tfvars``, drops some objects, waits for the receipts
 and shows the ledger. Delivers what the data sets' generators make (``scripts.demo.dataset``), as files and
 streams, has the gate and the jobs make tables of it, shows which rows were rejected and what a table was made
-from. Verifies, proves one object to somebody without the kit, then tampers in five ways and shows each one
-caught. Ends with ``build/report.html`` and the time each step took. Exit status 0 only if everything held that
-should hold and everything was caught that should be caught; nothing is left running, however it ends.
+from. Verifies, proves one object to somebody without the kit, then tampers in five ways and shows each
+one caught. Ends with ``build/report.html`` and the time each step took. Exit status 0 only if everything held
+that should hold and everything was caught that should be caught; nothing is left running, however it ends.
 """
 
 from __future__ import annotations

@@ -39,7 +39,8 @@ class Unreachable:
 
 
 def stages() -> list[str]:
-    deployment = replace(DEPLOYMENT, jobs={"short": "name"}, tables={"<table>": []})
+    functions = DEPLOYMENT.functions | {"sealer": "arn"}
+    deployment = replace(DEPLOYMENT, functions=functions, jobs={"short": "name"}, tables={"<table>": []})
     clients: Any = dict.fromkeys((field.name for field in fields(Clients)), None)
     checks = examine(
         Clients(**clients | {"sts": Unreachable()}), cast("Any", None), deployment, datetime.now(UTC)

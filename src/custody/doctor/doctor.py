@@ -20,6 +20,11 @@ from custody.gate.jobs import Job
 from custody.gate.withheld import WithheldReports
 from custody.ledger.athena import Athena
 from custody.ledger.ledger import Scope, denied_rows, ledger_rows
+from custody.log.checkpoint import parse_checkpoint
+from custody.log.keys import parse_log_registry
+from custody.log.note import MAX_NOTE_BYTES, parse_note
+from custody.log.store import LOG_PREFIX
+from custody.log.tiles import CHECKPOINT
 from custody.times import format_time
 from custody.trail.selectors import unlogged_management_writes
 
@@ -165,6 +170,7 @@ class _Examination:
             ("event source", self.event_source),
             ("signing key", self.signing_key),
             ("key registry", self.key_registry),
+            *([("sealer", self.sealer), ("log", self.log)] if "sealer" in self.deployment.functions else []),
             ("trail", self.trail),
             ("management events", self.management_events),
             *([("gate", self.gate), ("jobs", self.jobs)] if self.deployment.jobs else []),
@@ -233,21 +239,48 @@ class _Examination:
         )
 
     def dead_letters(self) -> str:
+        self._require_no_dead_letters("recorder", "recorded")
+        return "none"
+
+    def _require_no_dead_letters(self, short: str, done: str) -> None:
         depth = int(
             self.clients.sqs.get_queue_attributes(
-                QueueUrl=self.deployment.queues["recorder-dlq"],
+                QueueUrl=self.deployment.queues[f"{short}-dlq"],
                 AttributeNames=["ApproximateNumberOfMessages"],
             )["Attributes"]["ApproximateNumberOfMessages"]
         )
         if depth:
             raise _BrokenError(
-                f"{depth} message{'' if depth == 1 else 's'} could not be recorded.",
-                "Read the reason in the recorder's log, fix it, then redrive the dead-letter queue.",
+                f"{depth} message{'' if depth == 1 else 's'} could not be {done}.",
+                f"Read the reason in the {short}'s log, fix it, then redrive the dead-letter queue.",
             )
-        return "none"
 
     def recorder(self) -> str:
         return self._function("recorder")
+
+    def sealer(self) -> str:
+        state = self._function("sealer")
+        self._require_no_dead_letters("sealer", "sealed")
+        return f"{state}; {self._event_source('sealer')}"
+
+    def log(self) -> str:
+        bucket = self.deployment.buckets["provenance"]
+        registry = self.clients.s3.get_object(Bucket=bucket, Key=REGISTRY_KEY)["Body"]
+        origin = parse_log_registry(registry.read(MAX_REGISTRY_BYTES + 1)).origin
+        found = self.clients.s3.get_object(Bucket=bucket, Key=f"{LOG_PREFIX}{CHECKPOINT}")
+        checkpoint = parse_checkpoint(parse_note(found["Body"].read(MAX_NOTE_BYTES + 1)).text)
+        if checkpoint.origin != origin:
+            raise _BrokenError(
+                f"The checkpoint is of the log {checkpoint.origin[:200]!r}, not {origin!r}.",
+                "Find out who wrote it (CloudTrail: PutObject of log/checkpoint).",
+            )
+        signed = format_time(found["LastModified"])
+        if self.now - found["LastModified"] > timedelta(days=1):
+            raise _BrokenError(
+                f"The checkpoint was signed at {signed}: the log stands still.",
+                "Read the reason in the sealer's log.",
+            )
+        return f"{checkpoint.size} entries, signed at {signed}"
 
     def gate(self) -> str:
         state = self._function("gate")
@@ -310,21 +343,24 @@ class _Examination:
         return f"{configuration['FunctionName']} is {state.lower()}"
 
     def event_source(self) -> str:
-        recorder = self.deployment.functions["recorder"]
-        mappings = self.clients.functions.list_event_source_mappings(
-            EventSourceArn=self._queue_arn("recorder")
-        )["EventSourceMappings"]
+        return self._event_source("recorder")
+
+    def _event_source(self, short: str) -> str:
+        function = self.deployment.functions[short]
+        mappings = self.clients.functions.list_event_source_mappings(EventSourceArn=self._queue_arn(short))[
+            "EventSourceMappings"
+        ]
         # a mapping may belong to a version or an alias of the function: its ARN with a qualifier
-        states = [each["State"] for each in mappings if f"{each['FunctionArn']}:".startswith(f"{recorder}:")]
+        states = [each["State"] for each in mappings if f"{each['FunctionArn']}:".startswith(f"{function}:")]
         if not states:
-            raise _BrokenError("The recorder has no event source mapping for its queue.", _APPLY)
+            raise _BrokenError(f"The {short} has no event source mapping for its queue.", _APPLY)
         state = states[0]
         if state not in ("Enabled", "Enabling", "Updating", "Creating"):
             raise _BrokenError(
-                f"The recorder does not read its queue: the event source mapping is {state}.",
+                f"The {short} does not read its queue: the event source mapping is {state}.",
                 "Enable the event source mapping, or run make apply.",
             )
-        return f"the recorder reads its queue ({state.lower()})"
+        return f"the {short} reads its queue ({state.lower()})"
 
     def signing_key(self) -> str:
         metadata = self.clients.kms.describe_key(KeyId=self.deployment.keys["signing"])["KeyMetadata"]

@@ -15,8 +15,10 @@ from custody.deployment import Deployment
 from custody.doctor.doctor import Check, Clients, State, _ask, examine, exit_code
 from custody.evidence.objects import ObjectVersion
 from custody.ledger.athena import Athena
+from custody.log.checkpoint import Checkpoint
+from custody.log.note import Note, NoteSignature
 from tests.support.lake import Lake
-from tests.unit.cloud import QUEUE_ARN, Cloud, deployed
+from tests.unit.cloud import QUEUE_ARN, Cloud, _empty_zip, deployed
 from tests.unit.report.sample import RAW
 
 STAGES = [
@@ -47,7 +49,9 @@ def cloud(monkeypatch: pytest.MonkeyPatch) -> Iterator[Cloud]:
         yield cloud
 
 
-def check(cloud: Cloud, deployment: Deployment | None = None) -> dict[str, Check]:
+def check(
+    cloud: Cloud, deployment: Deployment | None = None, now: datetime | None = None
+) -> dict[str, Check]:
     deployment = deployment or cloud.deployment
     clients = Clients(
         sts=cloud.client("sts"),
@@ -62,8 +66,11 @@ def check(cloud: Cloud, deployment: Deployment | None = None) -> dict[str, Check
     athena = Athena(
         clients.athena, workgroup=deployment.workgroup, database=deployment.database, sleep=lambda _: None
     )
-    checks = list(examine(clients, athena, deployment, datetime.now(UTC)))
+    checks = list(examine(clients, athena, deployment, now or datetime.now(UTC)))
     stages = [each for each in STAGES if deployment.jobs or each not in {"gate", "jobs"}]
+    if "sealer" in deployment.functions:
+        at = stages.index("trail")
+        stages[at:at] = ["sealer", "log"]
     of_tables = [f"table {name}" for name in deployment.tables]
     at = stages.index("workgroup")
     assert [each.stage for each in checks] == stages[:at] + of_tables + stages[at:]
@@ -318,6 +325,84 @@ def test_a_function_that_reads_no_queue_is_broken(cloud: Cloud) -> None:
     cloud.client("lambda").update_event_source_mapping(UUID=mapping, Enabled=False)
     found = check(cloud)["event source"]
     assert (found.state, "Disabled" in found.detail) == (State.BROKEN, True)
+
+
+ORIGIN = "logs.example/custody-local"
+
+
+def with_log(cloud: Cloud) -> Deployment:
+    """The deployment with a sealer that reads its queue, and a log of three entries."""
+    sqs, functions = cloud.client("sqs"), cloud.client("lambda")
+    urls = {short: sqs.create_queue(QueueName=f"custody-local-{short}")["QueueUrl"] for short in SEALING}
+    code = functions.get_function(FunctionName="custody-local-recorder")["Configuration"]
+    arn = functions.create_function(
+        FunctionName="custody-local-sealer",
+        Runtime="python3.13",
+        Role=code["Role"],
+        Handler="sealer.handler.handler",
+        Code={"ZipFile": _empty_zip()},
+    )["FunctionArn"]
+    functions.create_event_source_mapping(
+        FunctionName="custody-local-sealer", EventSourceArn=QUEUE_ARN.replace("recorder", "sealer")
+    )
+    deployment = replace(
+        cloud.deployment,
+        functions=cloud.deployment.functions | {"sealer": arn},
+        queues=cloud.deployment.queues | urls,
+    )
+    register_log(cloud, ORIGIN)
+    publish(cloud, ORIGIN)
+    return deployment
+
+
+SEALING = ("sealer", "sealer-dlq")
+
+
+def register_log(cloud: Cloud, origin: str) -> None:
+    s3, bucket = cloud.client("s3"), cloud.deployment.buckets["provenance"]
+    registry = json.load(s3.get_object(Bucket=bucket, Key="keys/registry.json")["Body"])
+    registry["log"] = {"origin": origin, "keys": registry["keys"]}
+    s3.put_object(Bucket=bucket, Key="keys/registry.json", Body=json.dumps(registry))
+
+
+def publish(cloud: Cloud, origin: str) -> None:
+    text = Checkpoint(origin, 3, bytes(32)).to_text()
+    note = Note(text, (NoteSignature(origin, bytes(4), b"signature"),))
+    bucket = cloud.deployment.buckets["provenance"]
+    cloud.client("s3").put_object(Bucket=bucket, Key="log/checkpoint", Body=note.to_bytes())
+
+
+def test_a_log_that_grows_is_well(cloud: Cloud) -> None:
+    found = check(cloud, with_log(cloud))
+    assert found["sealer"].detail == "custody-local-sealer is active; the sealer reads its queue (enabled)"
+    assert found["log"].detail.startswith("3 entries, signed at 20")
+    assert {found[stage].state for stage in ("sealer", "log")} == {State.OK}
+
+
+def test_receipts_that_could_not_be_sealed_are_told(cloud: Cloud) -> None:
+    deployment = with_log(cloud)
+    cloud.client("sqs").send_message(QueueUrl=deployment.queues["sealer-dlq"], MessageBody="{}")
+    found = check(cloud, deployment)["sealer"]
+    assert (found.state, found.detail) == (State.BROKEN, "1 message could not be sealed.")
+
+
+def test_a_checkpoint_of_another_log_is_told(cloud: Cloud) -> None:
+    deployment = with_log(cloud)
+    publish(cloud, "logs.example/another")
+    found = check(cloud, deployment)["log"]
+    assert (found.state, "of the log 'logs.example/another'" in found.detail) == (State.BROKEN, True)
+
+
+def test_a_log_without_a_checkpoint_is_told(cloud: Cloud) -> None:
+    deployment = with_log(cloud)
+    cloud.client("s3").delete_object(Bucket=deployment.buckets["provenance"], Key="log/checkpoint")
+    assert check(cloud, deployment)["log"].state is State.BROKEN
+
+
+def test_a_log_that_stands_still_is_told(cloud: Cloud) -> None:
+    deployment = with_log(cloud)
+    found = check(cloud, deployment, datetime.now(UTC) + timedelta(days=2))["log"]
+    assert (found.state, "stands still" in found.detail) == (State.BROKEN, True)
 
 
 def test_another_account_ends_the_examination(cloud: Cloud) -> None:
