@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -77,8 +77,9 @@ class ProvableWorld:
             store=LogStore(self.world.s3, self.world.provenance),
             origin=ORIGIN,
             signers=[LOG_SIGNER],
-            logger=Logger(service="sealer", level="CRITICAL"),
-            metrics=Metrics(namespace="Test", service="sealer"),
+            since=date(2026, 1, 1),
+            logger=Logger(service="sealer-of-tests", level="CRITICAL"),
+            metrics=Metrics(namespace="Test", service="sealer-of-tests"),
         )
         assert not sealer.seal([version.receipt_key for version in versions]).failed
 

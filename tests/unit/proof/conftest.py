@@ -14,7 +14,7 @@ from tests.support.evidence import World, worlds
 from tests.support.proofs import ProvableWorld
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def new_world() -> Iterator[Callable[[], World]]:
     with worlds() as new:
         yield new
@@ -44,7 +44,7 @@ def write(folder: Path, files: dict[str, bytes]) -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def made(new_world: Callable[[], World], tmp_path_factory: pytest.TempPathFactory) -> Made:
     world = ProvableWorld(new_world())
     versions = [world.put(f"incoming/{number}", b"%d" % number * 300) for number in range(3)]
