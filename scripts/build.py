@@ -3,10 +3,10 @@
     python -m scripts.build
 
 ``build/dist/custody-<version>-py3-none-any.whl``, and ``build/lambda/<function>.zip`` for each
-``lambda/<function>/handler.py``: our wheel without what only the command line uses, the locked dependencies
-(``requirements/lambda.txt``), the handler. A zip depends only on these inputs: entries sorted and stored
-uncompressed (compressed bytes would differ between zlib versions), a fixed time and mode for all, no
-bytecode, no files written by an installer.
+``lambda/<function>/handler.py``: the handler, what it can import (``scripts.imports``) of our wheel and the
+locked dependencies (``requirements/lambda.txt``), and all licences. A zip depends only on these inputs:
+entries sorted and stored uncompressed (compressed bytes would differ between zlib versions), a fixed time and
+mode for all, no bytecode, no files written by an installer.
 The same sources give the same SHA-256 in another folder, on another day and with another Python; that digest
 is in every receipt of the function. What has changed is said on stderr; nothing, if nothing has.
 """
@@ -23,6 +23,7 @@ import zipfile
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from scripts.imports import imported
 from scripts.toolchain.setup import REQUIREMENTS, make, pip_install
 from scripts.toolchain.toolchain import BUILD, REPO, ToolError
 
@@ -30,11 +31,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 LAMBDA_PYTHON = "3.13"
-SIZE_LIMIT_BYTES = 3_000_000
+SIZE_LIMIT_BYTES = 1_500_000
 EPOCH = (1980, 1, 1, 0, 0, 0)
 """The earliest time that a zip can store."""
-COMMAND_LINE = ("custody/cli/", "custody/doctor/", "custody/proof/", "custody/report/")
-"""Packages of the wheel that no function uses: they are for the command line."""
 FILE_ATTRIBUTES = 0o100644 << 16
 FOLDER_ATTRIBUTES = (0o040755 << 16) | 0x10
 SOURCE_DATE_EPOCH = "1580601600"
@@ -43,16 +42,14 @@ SOURCE_DATE_EPOCH = "1580601600"
 _INSTALLED_BY = frozenset(
     {"RECORD", "INSTALLER", "REQUESTED", "direct_url.json", "WHEEL", "entry_points.txt"}
 )
-
-
 PRUNED = (
-    # serves HTTP APIs, with a page for browsers
+    # serves HTTP APIs; imported only for models of pydantic, which is not among the dependencies
     "aws_lambda_powertools/event_handler/",
     # tests of a bundled implementation, and their vectors
     "securesystemslib/_vendor/ed25519/test_",
     "securesystemslib/_vendor/test-",
 )
-"""Parts of the dependencies that no function imports: 4.6 MB of 6.6 MB."""
+"""Parts of the dependencies that no function uses, though imports lead to them or they are data."""
 
 
 def build_wheel(project: Path, out: Path) -> Path:
@@ -111,8 +108,7 @@ def files_of(folder: Path) -> dict[str, bytes]:
 def wheel_files(wheel: Path) -> dict[str, bytes]:
     """Return a wheel's files that belong into a zip, by their name in it."""
     with zipfile.ZipFile(wheel) as archive:
-        names = [name for name in archive.namelist() if belongs(name) and not name.startswith(COMMAND_LINE)]
-        return {name: archive.read(name) for name in names}
+        return {name: archive.read(name) for name in archive.namelist() if belongs(name)}
 
 
 def write_zip(path: Path, files: dict[str, bytes]) -> str:
@@ -154,12 +150,23 @@ def build_zips(project: Path, out: Path, wheel: Path, dependencies: Path) -> dic
     for folder in functions(project):
         own = {f"{folder.name}/{name}": content for name, content in files_of(folder).items()}
         path = out / f"{folder.name}.zip"
-        digests[folder.name] = write_zip(path, _disjoint([shared, own]))
+        digests[folder.name] = write_zip(path, _needed(_disjoint([shared, own]), own))
         if path.stat().st_size > SIZE_LIMIT_BYTES:
             raise ToolError(
                 f"{path.name} has {path.stat().st_size:,} bytes; the limit is {SIZE_LIMIT_BYTES:,}."
             )
     return digests
+
+
+def _needed(files: dict[str, bytes], own: Iterable[str]) -> dict[str, bytes]:
+    """Return ``own`` files and what they can import, with the data of its packages and all licences."""
+    kept = imported(files, (name for name in own if name.endswith(".py")))
+    dropped = {PurePosixPath(name).parent for name in files.keys() - kept if name.endswith("/__init__.py")}
+    return {
+        name: content
+        for name, content in files.items()
+        if name in kept or not (name.endswith(".py") or dropped.intersection(PurePosixPath(name).parents))
+    }
 
 
 def _disjoint(parts: Iterable[dict[str, bytes]]) -> dict[str, bytes]:

@@ -94,7 +94,7 @@ LIMITS = {
     "etl_seconds": Limit(most=1.0),
     "etl_peak_bytes": Limit(most=1.0),
 }
-ZIP_LIMIT_BYTES = 3_000_000
+ZIP_LIMIT_BYTES = 1_500_000
 
 
 def row(name: str, value: float, unit: str, reference: float) -> Row:
