@@ -14,6 +14,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import re
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -162,13 +163,19 @@ def serve(
     class Handler(_Handler):
         pass
 
+    class Server(ThreadingHTTPServer):
+        daemon_threads = True
+
+        def handle_error(self, request: object, client_address: object) -> None:
+            """One line for a client that is too slow or has gone, instead of a traceback."""
+            tell(f"{client_address} {sys.exception()!r}")
+
     Handler.witness, Handler.tell = witness, staticmethod(tell)
     with _alone(state):
         try:
-            server = ThreadingHTTPServer(address, Handler)
+            server = Server(address, Handler)
         except (OSError, OverflowError) as error:
             raise UsageError(f"There can be no server at {address[0]}:{address[1]}: {error}.") from error
-        server.daemon_threads = True
         try:
             yield server
         finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import socket
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -22,7 +23,15 @@ from custody.log.note_keys import verify_note
 from custody.log.proof_file import format_hashes
 from custody.log.seen import read_seen, write_seen
 from custody.log.tree import Tree
-from custody.log.witness import ADD_CHECKPOINT, Answer, Cosigner, Witness, load_cosigner, serve
+from custody.log.witness import (
+    ADD_CHECKPOINT,
+    Answer,
+    Cosigner,
+    Witness,
+    _Handler,
+    load_cosigner,
+    serve,
+)
 from tests.fuzz import poison
 from tests.support.small_log import MemoryLog, NoteSigner, stranger
 
@@ -255,6 +264,21 @@ def test_the_server(witness: Witness, log: MemoryLog, tmp_path: Path) -> None:
         serve(witness, tmp_path, ("256.0.0.1", 0), lines.append),
     ):
         pass
+
+
+def test_a_client_that_says_nothing_more_is_let_go(
+    witness: Witness, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(_Handler, "timeout", 0.1)
+    lines: list[str] = []
+    with (
+        served(witness, tmp_path, lines) as server,
+        socket.create_connection(("127.0.0.1", server.server_port)) as client,
+    ):
+        client.sendall(b"POST /add-checkpoint HTTP/1.1\r\nContent-Length: 10\r\n\r\nold")
+        assert client.recv(100) == b""
+    assert any("TimeoutError" in line for line in lines)
+    assert "Traceback" not in capsys.readouterr().err
 
 
 def test_its_key_is_a_file_that_only_its_owner_reads(tmp_path: Path) -> None:
