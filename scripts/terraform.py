@@ -81,6 +81,11 @@ def placeholder(path: Path) -> tuple[int, str] | None:
     return None
 
 
+def working_root(work_dir: Path) -> Path:
+    """Return the folder in which Terraform runs."""
+    return work_dir.absolute() / "root" / "terraform"
+
+
 def serverless_environ() -> dict[str, str]:
     """The environment of a Terraform that plans ``local`` without a server."""
     offline = operator_environment(_NO_SERVER) | {"AWS_MAX_ATTEMPTS": "1"}
@@ -230,12 +235,15 @@ class Terraform:
 
     env: the name of ``<source>/env/<env>.tfvars``. source: the folder of the Terraform, the repository's by
     default; what it reads is taken from beside it, what is built is always this repository's, and so is the
-    lock file unless it has its own. work_dir:
-    where its working root, state (of ``local``), plan and ``deployment.json`` lie; ``build/<env>`` by
-    default.
+    lock file unless it has its own.
+    work_dir: where its working root, state (of ``local``), plan and ``deployment.json`` lie; ``build/<env>``
+    by default.
     environ: the variables of the local AWS (``LocalAws.environ()``); by default those of the server that
     ``make local-up`` started, if it runs.
-    variables: values that go before the environment's tfvars. say: where words for a person go, line by line.
+    state_url: where a server that ends with its caller keeps the state (``LocalAws.state_url``). To a file
+    Terraform writes the whole state several times for each resource, to a URL every 20 seconds.
+    variables: values that go before the environment's tfvars, in the plans from then on.
+    say: where words for a person go, line by line.
 
     Every method raises ``ToolError`` with one message for a person if it cannot do its work.
     """
@@ -247,6 +255,7 @@ class Terraform:
         source: Path = SOURCE,
         work_dir: Path | None = None,
         environ: Mapping[str, str] | None = None,
+        state_url: str = "",
         variables: Mapping[str, object] | None = None,
         say: Callable[[str], None] = print,
     ) -> None:
@@ -257,9 +266,10 @@ class Terraform:
         self.state_path = self.work_dir / "terraform.tfstate"
         self.plan_path = self.work_dir / "plan"
         self.deployment_path = self.work_dir / "deployment.json"
-        self._variables = dict(variables or {})
+        self.variables = dict(variables or {})
+        self._state_url = state_url
         self._say = say
-        self._folder = self.work_dir / "root" / "terraform"
+        self._folder = working_root(self.work_dir)
         if not (self.source / "env" / f"{env}.tfvars").is_file():
             known = ", ".join(sorted(path.stem for path in (self.source / "env").glob("*.tfvars")))
             raise ToolError(f"There is no environment {env!r}; there are {known}.")
@@ -355,6 +365,10 @@ class Terraform:
             raise ToolError("The local AWS is not running. Run first: make local-up")
 
     @property
+    def _is_in_a_file(self) -> bool:
+        return self.is_local and not self._state_url
+
+    @property
     def _written_state(self) -> Path:
         """Where an apply to ``local`` writes the state meanwhile."""
         return self.state_path.with_name(f"{self.state_path.name}.written")
@@ -385,7 +399,7 @@ class Terraform:
         if {path.suffix for path in built_files()} != {".whl", ".zip"}:
             raise ToolError("Wheel and functions are not built. Run: make build")
         self.work_dir.mkdir(parents=True, exist_ok=True)
-        if self.is_local:
+        if self._is_in_a_file:
             self._tie_state()
         if self._errored.exists():
             raise ToolError(
@@ -394,8 +408,10 @@ class Terraform:
                 f"-chdir={shlex.quote(str(self._folder))} state push {self._errored.name}"
             )
         self._link()
-        if self.is_local:
+        if self._is_in_a_file:
             return self._initialised("local", {"path": str(self.state_path)})
+        if self.is_local:
+            return self._initialised("http", {"address": self._state_url})
         return self._initialised("s3", f"env/{self.env}.s3.tfbackend")
 
     def _initialised(self, kind: str, where: dict[str, str] | list[str] | str, **options: Any) -> _Driver:
@@ -477,7 +493,7 @@ class Terraform:
 
     def _variable_files(self) -> list[str]:
         files = [f"env/{self.env}.tfvars"]
-        variables = self._variables
+        variables = self.variables
         if self._aws is not None:
             # A server is here to be asked whose account it is: the provider then makes whole ARNs, as on AWS.
             variables = {"skip_account_checks": False, **variables}
@@ -538,7 +554,7 @@ class Terraform:
                 input=False,
                 json=IsFlagged,
                 parallelism=LOCAL_PARALLELISM if self.is_local else None,
-                state_out=str(self._written_state) if self.is_local else None,
+                state_out=str(self._written_state) if self._is_in_a_file else None,
                 on_line=progress.line,
             )
         finally:

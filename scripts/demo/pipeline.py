@@ -23,8 +23,9 @@ from custody.log.tiles import CHECKPOINT
 from scripts.datasets import folder_of
 from scripts.demo.sample_data import Drop, drops
 from scripts.local_aws import LocalAws
-from scripts.terraform import Terraform
+from scripts.terraform import Terraform, serverless_environ, working_root
 from scripts.toolchain.environment import without_aws
+from scripts.toolchain.provider import served_provider
 
 POLL_SECONDS = 0.25
 PART_BYTES = 8 * 1024 * 1024
@@ -203,9 +204,20 @@ def apply(
     work_dir: Path,
     say: Callable[[str], None] = print,
     variables: Mapping[str, object] | None = None,
+    environ: Mapping[str, str] | None = None,
 ) -> Pipeline:
-    """Deploy the kit to a server that runs; ``variables`` go before ``local.tfvars``."""
-    terraform = Terraform("local", work_dir=work_dir, environ=aws.environ(), variables=variables, say=say)
+    """Deploy the kit to a server that runs and ends with this process.
+
+    variables: they go before ``local.tfvars``. environ: Terraform's, by default ``aws.environ()``.
+    """
+    terraform = Terraform(
+        "local",
+        work_dir=work_dir,
+        environ=environ or aws.environ(),
+        state_url=aws.state_url,
+        variables=variables,
+        say=say,
+    )
     plan = terraform.plan()
     say(plan.summary())
     outputs = terraform.apply()
@@ -220,5 +232,8 @@ def deployed(
     variables: Mapping[str, object] | None = None,
 ) -> Iterator[Pipeline]:
     """Start a server, deploy the kit to it, and end the server at the end."""
-    with LocalAws(work_dir / "aws") as aws:
-        yield apply(aws, work_dir, say, variables)
+    with (
+        LocalAws(work_dir / "aws") as aws,
+        served_provider(serverless_environ() | aws.environ(), working_root(work_dir)) as environ,
+    ):
+        yield apply(aws, work_dir, say, variables, environ)

@@ -12,6 +12,7 @@ from scripts.local_aws import patches
 from scripts.local_aws.admin import ADMIN_PREFIX, Admin
 from scripts.local_aws.calls import is_s3
 from scripts.local_aws.s3.service import Observer, S3Service
+from scripts.local_aws.state import STATE_PATH, State
 
 _S3_BACKENDS = {"s3", "s3bucket_path"}
 
@@ -27,11 +28,14 @@ class Application:
 
     def __init__(self, admin: Admin, observe: Observer) -> None:
         self._admin = admin
+        self._state = State()
         self._s3 = S3Service(observe)
         self._moto = _Dispatcher(self._backend)
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Serve one request."""
+        if environ["PATH_INFO"] == STATE_PATH:
+            return self._state(environ, start_response)
         if str(environ["PATH_INFO"]).startswith(ADMIN_PREFIX):
             return self._admin(environ, start_response)
         if is_s3(environ):

@@ -19,6 +19,7 @@ from typing import IO, Any, Self, cast
 from scripts.local_aws.account import OPERATOR_ACCESS_KEY, OPERATOR_SECRET_KEY, REGION
 from scripts.local_aws.errors import LocalAwsError
 from scripts.local_aws.server import running_server
+from scripts.local_aws.state import STATE_PATH
 
 _ROOT = Path(__file__).resolve().parents[2]
 _START_SECONDS = 300.0
@@ -57,6 +58,11 @@ class LocalAws:
     def environ(self) -> dict[str, str]:
         """The environment variables with which a process uses only this AWS, as the operator."""
         return operator_environment(self.endpoint)
+
+    @property
+    def state_url(self) -> str:
+        """Where Terraform's ``http`` backend keeps a state as long as this AWS runs."""
+        return f"{self.endpoint}{STATE_PATH}"
 
     def admin(self, path: str, **body: Any) -> dict[str, Any]:
         """Call ``/_local/<path>``. Raises ``LocalAwsError`` with the server's message if it fails."""

@@ -16,7 +16,16 @@ from typing import TYPE_CHECKING, Any
 
 from scripts.local_aws import LocalAws
 from scripts.local_aws.errors import LocalAwsError
-from scripts.terraform import BESIDE, LOCAL, SOURCE, Terraform, built_files
+from scripts.terraform import (
+    BESIDE,
+    LOCAL,
+    SOURCE,
+    Terraform,
+    built_files,
+    serverless_environ,
+    working_root,
+)
+from scripts.toolchain.provider import served_provider
 from scripts.toolchain.toolchain import BUILD, LOCK_FILE, ToolError
 
 if TYPE_CHECKING:
@@ -79,8 +88,13 @@ def kept(cache_key: str, make: Callable[[Path], dict[str, Any]]) -> dict[str, An
 
 def _apply(source: Path, work_dir: Path, say: Callable[[str], None]) -> dict[str, Any]:
     try:
-        with LocalAws(work_dir / "aws") as aws:
-            terraform = Terraform(LOCAL, work_dir=work_dir, environ=aws.environ(), say=say, source=source)
+        with (
+            LocalAws(work_dir / "aws") as aws,
+            served_provider(serverless_environ() | aws.environ(), working_root(work_dir)) as environ,
+        ):
+            terraform = Terraform(
+                LOCAL, source=source, work_dir=work_dir, environ=environ, state_url=aws.state_url, say=say
+            )
             terraform.plan()
             terraform.apply()
             return terraform.show_json()

@@ -2,8 +2,8 @@
 
 Terraform starts the provider for each step of a command, and again for each run of ``terraform test``, which
 takes longer than most of those runs. A provider that serves a debugger stays, and Terraform attaches to it.
-It has one configuration at a time, so it is for what calls nothing: tests, and plans of one environment
-without a server.
+It has one configuration at a time, so it is for one environment: for tests and plans without a server, or for
+a local AWS of one's own.
 """
 
 from __future__ import annotations
@@ -28,8 +28,9 @@ VARIABLE = "TF_REATTACH_PROVIDERS"
 def served_provider(environ: Mapping[str, str], work: Path) -> Iterator[dict[str, str]]:
     """Start the locked provider; yield ``environ`` with what makes Terraform use it.
 
-    ``work`` is the folder of its own into which it is installed. ``AWS_CA_BUNDLE`` is left out: with it, the
-    provider cannot be configured a second time.
+    ``work`` is the folder, absolute, into which it is installed and in which it runs: relative paths of files
+    to upload are resolved there. ``AWS_CA_BUNDLE`` is left out: with it, the provider cannot be configured a
+    second time.
     """
     work.mkdir(parents=True, exist_ok=True)
     shutil.copy(LOCK_FILE.with_name("versions.tf"), work)
@@ -43,6 +44,7 @@ def served_provider(environ: Mapping[str, str], work: Path) -> Iterator[dict[str
     (program,) = (work / ".terraform" / "providers").glob("*/*/*/*/*/terraform-provider-aws*")
     with subprocess.Popen(
         [program, "-debug"],
+        cwd=work,
         env=plain,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,

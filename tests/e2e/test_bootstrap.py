@@ -20,7 +20,8 @@ from botocore.exceptions import ClientError
 from scripts.bootstrap import Bootstrap, main, what_is_next
 from scripts.local_aws import LocalAws
 from scripts.state.policies import roles
-from scripts.terraform import SOURCE, Plan
+from scripts.terraform import SOURCE, Plan, serverless_environ
+from scripts.toolchain.provider import served_provider
 from scripts.toolchain.toolchain import ToolError
 
 pytestmark = pytest.mark.xdist_group("bootstrap")
@@ -49,16 +50,21 @@ def operator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str
 
 
 @pytest.fixture(scope="module")
-def administrator(operator: dict[str, str]) -> dict[str, str]:
+def administrator(
+    operator: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[dict[str, str]]:
+    """The environment of one who is let into the state's bucket."""
     name = ADMINISTRATOR.rpartition("/")[2]
     client(operator, "iam").create_role(RoleName=name, AssumeRolePolicyDocument="{}")
     session = client(operator, "sts").assume_role(RoleArn=ADMINISTRATOR, RoleSessionName="bootstraps")
     credentials = session["Credentials"]
-    return operator | {
+    own = operator | {
         "AWS_ACCESS_KEY_ID": credentials["AccessKeyId"],
         "AWS_SECRET_ACCESS_KEY": credentials["SecretAccessKey"],
         "AWS_SESSION_TOKEN": credentials["SessionToken"],
     }
+    with served_provider(serverless_environ() | own, tmp_path_factory.mktemp("provider")) as environ:
+        yield environ
 
 
 @pytest.fixture(scope="module")

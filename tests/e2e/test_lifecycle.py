@@ -33,13 +33,8 @@ def drop(pipeline: Pipeline, key: str) -> ObjectVersion:
 
 
 def apply_with_keys(pipeline: Pipeline, active: str, keys: dict[str, Any]) -> Terraform:
-    terraform = Terraform(
-        "local",
-        work_dir=pipeline.terraform.work_dir,
-        environ=pipeline.aws.environ(),
-        variables={"signing_keys": keys, "signing_key": active},
-        say=lambda _: None,
-    )
+    terraform = pipeline.terraform
+    terraform.variables = {"signing_keys": keys, "signing_key": active}
     terraform.plan()
     terraform.apply()
     return terraform
@@ -112,8 +107,7 @@ def test_a_deployments_life(pipeline: Pipeline) -> None:
     assert "revoked" in revoked["detail"]
 
     terraform.destroy()
-    state = json.loads(terraform.state_path.read_bytes())
-    assert state["resources"] == []
+    assert "values" not in terraform.show_json()
     assert pipeline.client("s3").list_buckets()["Buckets"] == []
 
 

@@ -19,6 +19,7 @@ import pytest
 from scripts.local_aws import LocalAws
 from scripts.terraform import SOURCE
 from scripts.toolchain.environment import without_aws
+from scripts.toolchain.provider import served_provider
 from scripts.toolchain.toolchain import lock_file, terraform_environ, terraform_program
 
 pytestmark = pytest.mark.xdist_group("optional-modules")
@@ -111,7 +112,7 @@ class Applied:
         done = subprocess.run(
             [terraform_program(), *words, "-input=false", "-no-color"],
             cwd=self._folder,
-            env=terraform_environ(without_aws(os.environ)) | self._environ,
+            env=self._environ,
             capture_output=True,
             text=True,
             check=False,
@@ -155,8 +156,13 @@ def applied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Applied]:
         text = text.replace(word, str(meant))
     (folder / "main.tf").write_text(text)
     shutil.copy(lock_file(), folder)
-    with LocalAws(folder / "aws") as aws:
-        root = Applied(folder, aws.environ())
+    with (
+        LocalAws(folder / "aws") as aws,
+        served_provider(
+            terraform_environ(without_aws(os.environ)) | aws.environ(), tmp_path_factory.mktemp("provider")
+        ) as environ,
+    ):
+        root = Applied(folder, environ)
         root.client("identitystore").create_group(
             IdentityStoreId=root.instance()["IdentityStoreId"], DisplayName=GROUP
         )
