@@ -32,7 +32,13 @@ output "arn" {
 }
 """
 _MADE = 'output "made" {\n  value = aws_kms_key.this.arn\n}\n'
-_PUBLIC_KEY = 'data "aws_kms_public_key" "signing" {\n  key_id = module.signing_key[each.key].made\n}\n'
+_PUBLIC_KEYS = {
+    f'data "aws_kms_public_key" "{name}" {{\n': f"  key_id = {key}\n}}\n"
+    for name, key in {
+        "log": "try(module.log_key[each.key].made, each.value)",
+        "signing": "module.signing_key[each.key].made",
+    }.items()
+}
 """Public keys are read when the keys are there: of a key that the plan thinks it knows, at once."""
 
 _EXAMPLES = {
@@ -123,10 +129,10 @@ def _lay_out(tree: Tree, root: Path) -> tuple[str, dict[str, Any]]:
     (copy / tree.root / "providers.tf").unlink()
     if tree.only:
         prune(copy / tree.root, tree.only)
-    if 'data "aws_kms_public_key" "signing"' in "".join(
-        file.read_text() for file in (copy / tree.root).glob("*.tf")
-    ):
-        (copy / tree.root / "known_override.tf").write_text(_PUBLIC_KEY)
+    code = "".join(file.read_text() for file in (copy / tree.root).glob("*.tf"))
+    public_keys = "".join(begin + rest for begin, rest in _PUBLIC_KEYS.items() if begin in code)
+    if public_keys:
+        (copy / tree.root / "known_override.tf").write_text(public_keys)
     text = example_variables(tree.variables)
     region, environment = (
         re.findall(rf'^{name}\s*=\s*"([\w-]+)"', text, re.MULTILINE)[0] for name in ("region", "environment")
