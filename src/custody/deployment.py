@@ -51,6 +51,8 @@ class Deployment:
     """Table → the tables it is made from, none for one made from raw objects; empty, as in older files."""
     sources: dict[str, Source] = field(default_factory=dict)
     """Table → where its raw objects arrive, if it is made from some; empty, as in older files."""
+    ledger_since: str = ""
+    """The ledger's first day (YYYY-MM-DD); empty, as in older files: not known."""
 
     def is_recorded(self, bucket: str, key: str) -> bool:
         """Whether an object with this key must have a receipt."""

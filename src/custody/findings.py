@@ -16,6 +16,12 @@ class Claim(StrEnum):
     TRAIL_DIGEST = "trail.digest"
     TRAIL_COMPLETE = "trail.complete"
     LINEAGE_INPUTS = "lineage.inputs"
+    LOG_CHECKPOINT = "log.checkpoint"
+    LOG_CONSISTENCY = "log.consistency"
+    LOG_INCLUSION = "log.inclusion"
+    LOG_COMPLETE = "log.complete"
+    LEDGER_ROW = "ledger.row"
+    KEY_USE = "key.use"
 
 
 class Status(StrEnum):

@@ -39,4 +39,10 @@ def test_the_names_of_the_claims_are_a_contract() -> None:
         "trail.digest",
         "trail.complete",
         "lineage.inputs",
+        "log.checkpoint",
+        "log.consistency",
+        "log.inclusion",
+        "log.complete",
+        "ledger.row",
+        "key.use",
     ]

@@ -36,13 +36,17 @@ def format_segments(batch: Batch, since: date) -> Iterator[tuple[str, bytes]]:
     for number, item in enumerate(batch.items):
         row = segment_row(item.entry, item.key, batch.first + number)
         if row is not None:
-            written_on = date.fromisoformat(row["written_at"][:10])
-            day = max(since, min(written_on, batch.decided_at.date()))
-            days[day].append(json.dumps(row, ensure_ascii=False, separators=(",", ":")))
+            day = ledger_day(row["written_at"], batch.decided_at, since)
+            days[day].append(format_row(row))
     last = batch.first + len(batch.items) - 1
     for day, rows in sorted(days.items()):
         key = f"{SEGMENT_PREFIX}dt={day}/{batch.first:020d}-{last:020d}.ndjson.gz"
         yield key, gzip.compress(("\n".join(rows) + "\n").encode(), 6, mtime=0)
+
+
+def ledger_day(written_at: str, decided_at: datetime, since: date) -> date:
+    """The day that a row belongs to, given its column ``written_at`` and when its batch was decided."""
+    return max(since, min(date.fromisoformat(written_at[:10]), decided_at.date()))
 
 
 def segment_row(entry: bytes, key: str, leaf: int) -> dict[str, Any] | None:
@@ -55,8 +59,11 @@ def segment_row(entry: bytes, key: str, leaf: int) -> dict[str, Any] | None:
         key_id = _key_id(entry)
     except EvidenceError:
         return None
-    if receipt.version.receipt_key != key:
-        return None
+    return receipt_row(receipt, key_id, leaf) if receipt.version.receipt_key == key else None
+
+
+def receipt_row(receipt: Receipt, key_id: str, leaf: int) -> dict[str, Any]:
+    """The columns of a receipt that is in its place, first signed by the key ``key_id``."""
     event, version = receipt.event, receipt.version
     return {
         "leaf_index": leaf,
@@ -80,8 +87,13 @@ def segment_row(entry: bytes, key: str, leaf: int) -> dict[str, Any] | None:
         "recorder_code_sha256": receipt.recorder.code_sha256,
         "recorder_version": receipt.recorder.version,
         "key_id": key_id,
-        "receipt_key": key,
+        "receipt_key": version.receipt_key,
     }
+
+
+def format_row(row: dict[str, Any]) -> str:
+    """A row's line, without its newline."""
+    return json.dumps(row, ensure_ascii=False, separators=(",", ":"))
 
 
 def _written_at(receipt: Receipt) -> datetime:

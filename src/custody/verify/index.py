@@ -12,7 +12,7 @@ lineage documents, the tables' versions that these name, and the commits of the 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
@@ -36,7 +36,8 @@ CREATE TABLE objects (
 ) WITHOUT ROWID;
 CREATE TABLE receipts (
     receipt_key TEXT PRIMARY KEY, version_id TEXT, stored INTEGER, versions INTEGER NOT NULL,
-    markers INTEGER NOT NULL, request_id TEXT, sha256 TEXT, recorded INTEGER
+    markers INTEGER NOT NULL, request_id TEXT, sha256 TEXT, recorded INTEGER, size INTEGER, etag TEXT,
+    leaf INTEGER
 ) WITHOUT ROWID;
 CREATE TABLE writes (
     event_id TEXT PRIMARY KEY, name TEXT NOT NULL, uri TEXT NOT NULL, place TEXT NOT NULL,
@@ -90,6 +91,9 @@ class StoredReceipt:
     """The object version it belongs to, if that exists."""
     witnessed: bool
     """Whether the trail has a write of that version."""
+    size_bytes: int = 0
+    leaf: int | None = None
+    """Its leaf in the log, according to the log's index."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,15 +279,22 @@ class Index(TemporaryDatabase):
         """Add one version of a receipt, or a delete marker over it; newest first, as listed."""
         if entry.is_delete_marker:
             self.database.execute(
-                "INSERT INTO receipts VALUES (?, NULL, NULL, 0, 1, NULL, NULL, NULL)"
+                "INSERT INTO receipts VALUES (?, NULL, NULL, 0, 1, NULL, NULL, NULL, NULL, NULL, NULL)"
                 " ON CONFLICT DO UPDATE SET markers = markers + 1",
                 (entry.key,),
             )
         else:
             self.database.execute(
-                "INSERT INTO receipts VALUES (?, ?, ?, 1, 0, NULL, NULL, NULL) ON CONFLICT DO UPDATE"
-                " SET versions = versions + 1, version_id = excluded.version_id, stored = excluded.stored",
-                (entry.key, entry.version_id, to_microseconds(entry.last_modified)),
+                "INSERT INTO receipts VALUES (?, ?, ?, 1, 0, NULL, NULL, NULL, ?, ?, NULL)"
+                " ON CONFLICT DO UPDATE SET versions = versions + 1, version_id = excluded.version_id,"
+                " stored = excluded.stored, size = excluded.size, etag = excluded.etag",
+                (
+                    entry.key,
+                    entry.version_id,
+                    to_microseconds(entry.last_modified),
+                    entry.size_bytes,
+                    entry.etag,
+                ),
             )
 
     def add_write(self, write: TrailWrite, *, must_match: bool) -> None:
@@ -307,9 +318,13 @@ class Index(TemporaryDatabase):
         self, receipt_key: str, *, request_id: str | None, sha256: str, recorded_at: datetime
     ) -> None:
         """Note the facts of a receipt with a valid signature."""
-        self.database.execute(
+        self.note_receipts([(request_id, sha256, recorded_at, receipt_key)])
+
+    def note_receipts(self, facts: Iterable[tuple[str | None, str, datetime, str]]) -> None:
+        """Note request, hash and time of several, each with the receipt's key."""
+        self.database.executemany(
             "UPDATE receipts SET request_id = ?, sha256 = ?, recorded = ? WHERE receipt_key = ?",
-            (request_id, sha256, to_microseconds(recorded_at), receipt_key),
+            ((request, sha256, to_microseconds(at), key) for request, sha256, at, key in facts),
         )
 
     def known_receipt(self, receipt_key: str) -> KnownReceipt | None:
@@ -334,19 +349,32 @@ class Index(TemporaryDatabase):
         return int(count)
 
     def receipts(self) -> Iterator[StoredReceipt]:
-        """Every receipt with a version, in the order of the keys; the index may be changed meanwhile."""
+        """Every receipt with a version that has no leaf in the log, in the order of the keys.
+
+        The index may be changed meanwhile.
+        """
+        return self._receipts("leaf IS NULL", "receipt_key", "")
+
+    def sealed_receipts(self) -> Iterator[StoredReceipt]:
+        """Every receipt with a version that has a leaf in the log, in the order of the leaves.
+
+        The index may be changed meanwhile.
+        """
+        return self._receipts("leaf IS NOT NULL", "leaf", -1)
+
+    def _receipts(self, which: str, order: str, last: str | int) -> Iterator[StoredReceipt]:
         self.database.execute(_WRITES_BY_VERSION)
-        last = ""
         while rows := self.database.execute(
-            "SELECT receipt_key, version_id, stored,"
+            "SELECT receipt_key, version_id, stored,"  # noqa: S608 - from the two calls above
             " (SELECT uri FROM objects WHERE objects.receipt_key = receipts.receipt_key),"
-            " EXISTS (SELECT 1 FROM writes WHERE writes.receipt_key = receipts.receipt_key)"
-            " FROM receipts WHERE receipt_key > ? AND versions > 0 ORDER BY receipt_key LIMIT ?",
+            " EXISTS (SELECT 1 FROM writes WHERE writes.receipt_key = receipts.receipt_key), size, leaf"
+            f" FROM receipts WHERE {which} AND {order} > ? AND versions > 0 ORDER BY {order} LIMIT ?",
             (last, _ROWS_AT_ONCE),
         ).fetchall():
-            for key, version_id, stored, uri, witnessed in rows:
-                yield StoredReceipt(key, version_id, from_microseconds(stored), uri, bool(witnessed))
-            last = rows[-1][0]
+            for key, version_id, stored, uri, witnessed, size, leaf in rows:
+                moment = from_microseconds(stored)
+                yield StoredReceipt(key, version_id, moment, uri, bool(witnessed), size, leaf)
+            last = rows[-1][0 if order == "receipt_key" else -1]
 
     def receipt_counts(self) -> Iterator[ReceiptCount]:
         """For every object version, the number of versions and delete markers of its receipt."""

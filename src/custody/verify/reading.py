@@ -67,15 +67,21 @@ class Readers:
     processes: Processes | None
 
     def map(
-        self, job: Callable[[Reader], Callable[[_Item], _Result]], items: Iterable[_Item]
+        self,
+        job: Callable[[Reader], Callable[[_Item], _Result]],
+        items: Iterable[_Item],
+        worth: int | None = None,
     ) -> Iterator[_Result]:
-        """The results for items, as they complete, of the function that ``job`` (picklable) returns."""
+        """The results for items, as they complete, of the function that ``job`` (picklable) returns.
+
+        Processes are started from ``worth`` items on; of small ones, from ``WORTH_PROCESSES``.
+        """
         source = iter(items)
-        processes = self.processes
+        processes, worth = self.processes, worth or WORTH_PROCESSES
         if processes is not None:
-            first = list(islice(source, WORTH_PROCESSES))
+            first = list(islice(source, worth))
             source = chain(first, source)
-            if len(first) == WORTH_PROCESSES:
+            if len(first) == worth:
                 return map_in_processes(
                     partial(_equip, job, processes.client),
                     source,

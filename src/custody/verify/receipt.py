@@ -43,6 +43,8 @@ class CheckedReceipt:
     """It is under another version's receipt key, or for a bucket outside the deployment."""
     unchecked: str = ""
     """What Amazon S3 did not return; empty if it returned everything."""
+    key_id: str = ""
+    """The key of the first signature, if the envelope can be read."""
     gone: str = ""
     """Why there is no object version to compare, in a sentence; it may have been deleted lawfully."""
 
@@ -72,7 +74,10 @@ class ReceiptChecker:
         never for a receipt in the wrong place, or from a bucket outside the deployment. Raises
         ``CannotCheckError`` or botocore's ``BotoCoreError`` if Amazon S3 as a whole cannot be used.
         """
-        checked = self.read(stored)
+        return self.check_object(self.read(stored))
+
+    def check_object(self, checked: CheckedReceipt) -> CheckedReceipt:
+        """Go on with the object version that a receipt names. Raises like ``check``."""
         if checked.receipt is None or checked.misplaced:
             return checked
         try:
@@ -86,17 +91,22 @@ class ReceiptChecker:
 
     def read(self, stored: StoredReceipt) -> CheckedReceipt:
         """Read a receipt and check it, but not the object. Raises like ``check``."""
-        subject = stored.object_uri or describe_receipt_key(self._provenance_bucket, stored.receipt_key)
-        location = ObjectVersion(self._provenance_bucket, stored.receipt_key, stored.version_id)
         try:
-            data = fetch(
-                self._s3, location, lambda found: read_envelope(found["Body"], found["ContentLength"])
-            )
+            return self.judge(stored, self.fetch(stored))
         except GoneError:
-            return CheckedReceipt(stored, (_vanished(subject),))
+            return CheckedReceipt(stored, (_vanished(self._subject(stored)),))
         except UnreadableError as error:
             return CheckedReceipt(stored, unchecked=str(error))
-        receipt, problems = self._examine(stored, data)
+
+    def fetch(self, stored: StoredReceipt) -> bytes:
+        """The bytes of a receipt's own object. Raises like ``custody.evidence.fetch.fetch``."""
+        location = ObjectVersion(self._provenance_bucket, stored.receipt_key, stored.version_id)
+        return fetch(self._s3, location, lambda found: read_envelope(found["Body"], found["ContentLength"]))
+
+    def judge(self, stored: StoredReceipt, data: bytes) -> CheckedReceipt:
+        """Check a receipt's bytes, wherever they were read."""
+        subject = self._subject(stored)
+        receipt, key_id, problems = self._examine(stored, data)
         misplacement = self._misplacement(stored, receipt)
         if misplacement:
             problems.append(misplacement)
@@ -107,14 +117,17 @@ class ReceiptChecker:
             for problem in problems
         ]
         signature = Verdict(Claim.RECEIPT_SIGNATURE, subject, tuple(findings))
-        return CheckedReceipt(stored, (signature,), receipt, bool(misplacement))
+        return CheckedReceipt(stored, (signature,), receipt, bool(misplacement), key_id=key_id)
 
-    def _examine(self, stored: StoredReceipt, data: bytes) -> tuple[Receipt | None, list[str]]:
-        """The receipt, as far as it can be read, and all its problems."""
+    def _subject(self, stored: StoredReceipt) -> str:
+        return stored.object_uri or describe_receipt_key(self._provenance_bucket, stored.receipt_key)
+
+    def _examine(self, stored: StoredReceipt, data: bytes) -> tuple[Receipt | None, str, list[str]]:
+        """The receipt, as far as it can be read, the key that signed first, and all problems."""
         try:
             envelope = parse_envelope(data)
         except EvidenceError as error:
-            return None, [error.message]
+            return None, "", [error.message]
         problems = []
         if envelope.payload_type != PAYLOAD_TYPE:
             problems.append(f"The payload's type is {envelope.payload_type[:80]!r}, not {PAYLOAD_TYPE}.")
@@ -129,7 +142,7 @@ class ReceiptChecker:
             self._ring.require_in_force(envelope, receipt.recorded_at, stored.stored_at)
         except EvidenceError as error:
             problems.append(error.message)
-        return receipt, problems
+        return receipt, next(iter(envelope.signatures)), problems
 
     def _misplacement(self, stored: StoredReceipt, receipt: Receipt | None) -> str:
         if receipt is None:

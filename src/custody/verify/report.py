@@ -63,6 +63,8 @@ class VerificationReport:
     """Object versions that were deleted lawfully: no findings. The first of each state are named."""
     deletion_counts: Mapping[Deleted, int] = field(default_factory=dict)
     """Their number by state."""
+    notes: tuple[str, ...] = ()
+    """What a reader should know of this run, in sentences: no findings."""
     other_records: Mapping[str, int] = field(default_factory=dict)
     """The number of trail records of categories without single writes, by event category."""
 
@@ -88,6 +90,7 @@ class VerificationReport:
             "unchecked_count": self.unchecked_count,
             "deletions": [deletion.to_dict() for deletion in self.deletions],
             "deletion_counts": {str(state): count for state, count in self.deletion_counts.items()},
+            "notes": list(self.notes),
             "other_records": dict(self.other_records),
             "receipts": self.receipts,
             "receipts_read": self.receipts_read,

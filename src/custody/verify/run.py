@@ -31,6 +31,8 @@ from custody.verify.deletions import DeletionJudge
 from custody.verify.digests import DigestVerification
 from custody.verify.index import Index, StoredReceipt
 from custody.verify.lineage import LineageVerification
+from custody.verify.log import LogVerification
+from custody.verify.log_index import LogIndex
 from custody.verify.reading import (
     CheckReceipts,
     Processes,
@@ -41,6 +43,7 @@ from custody.verify.reading import (
 )
 from custody.verify.receipt import CheckedReceipt, ReceiptChecker, describe_receipt_key
 from custody.verify.report import Progress, VerificationReport
+from custody.verify.sealed import CheckedBundle
 from custody.verify.tally import Tally
 from custody.verify.trail_index import TrailIndex
 
@@ -94,6 +97,19 @@ class Verification:
         self._unread_files = 0
         self._receipts = 0
         self._receipts_read = 0
+        self._log = LogVerification(
+            readers=self._readers,
+            deployment=deployment,
+            index=LogIndex(index),
+            tally=self._tally,
+            scope=scope,
+            sample=sample,
+            is_drawn=self._is_drawn,
+            now=now,
+            settled_before=self._settled_before,
+            tell=self._tell,
+            workers=workers,
+        )
 
     def run(self) -> VerificationReport:
         """Check everything, and return the report.
@@ -123,6 +139,7 @@ class Verification:
             deletion_counts=self._tally.deletion_counts,
             receipts=self._receipts,
             receipts_read=self._receipts_read,
+            notes=tuple(self._log.notes),
             other_records=self._other_records,
         )
 
@@ -130,7 +147,9 @@ class Verification:
         """List objects, then receipts, then the trail: evidence written meanwhile is still found."""
         ring = CurrentKeyRing(self._registry)
         first_day = self._list_objects()
+        self._log.read_checkpoints()
         self._list_receipts()
+        self._log.place_receipts()
         digests = self._digests(first_day)
         digests.read()
         self._read_trail(first_day)
@@ -148,6 +167,7 @@ class Verification:
         ).run()
         self._check_lineage(checker)
         self._compare_receipts()
+        self._log.judge()
         self._compare_trail()
         self._judge_named_version()
 
@@ -305,15 +325,36 @@ class Verification:
 
     def _check_receipts(self) -> None:
         total = self._receipts = self._index.count_receipts()
+        done = 0
+        for bundle in self._log.check(self._index.sealed_receipts(), self._must_read, total):
+            done = self._take_bundle(bundle, done)
         chosen = (stored for stored in self._index.receipts() if self._must_read(stored))
-
         job = CheckReceipts(self._provenance, self._lake)
-        for done, (checked, problems) in enumerate(self._readers.map(job, chosen), start=1):
+        for checked, problems in self._readers.map(job, chosen):
             self._registry_problems |= dict.fromkeys(problems)
             self._take(checked)
-            self._receipts_read = done
+            self._receipts_read += 1
+            done += 1
             self._tell("receipts checked", done, total)
         self._progress("receipts checked", total, total)
+
+    def _take_bundle(self, bundle: CheckedBundle, done: int) -> int:
+        """Take note of the receipts in one bundle; how many are done with them."""
+        self._registry_problems |= dict.fromkeys(bundle.registry_problems)
+        for held in bundle.held:
+            self._tally.judge(Claim.RECEIPT_SIGNATURE, held.uri)
+            if held.with_object:
+                self._tally.judge(Claim.OBJECT_HASH, held.uri)
+        self._index.note_receipts(
+            (held.request_id, held.sha256, held.recorded_at, held.receipt_key) for held in bundle.held
+        )
+        for checked in bundle.checked:
+            self._take(checked)
+        self._receipts_read += bundle.read
+        for _ in range(len(bundle.held) + len(bundle.checked)):
+            done += 1
+            self._tell("receipts checked", done, self._receipts)
+        return done
 
     def _must_read(self, stored: StoredReceipt) -> bool:
         """Whether a receipt must be read: if it is drawn, or if the listings leave a question open."""

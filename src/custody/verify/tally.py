@@ -13,7 +13,15 @@ MAX_UNCHECKED = 1000
 MAX_DELETIONS = 1000
 """This many lawful deletions of each state are named; the others are only counted."""
 
-_OF_OBJECTS = frozenset(Claim) - {Claim.TRAIL_DIGEST, Claim.TRAIL_COMPLETE}
+_OF_OBJECTS = frozenset(
+    {
+        Claim.OBJECT_HASH,
+        Claim.RECEIPT_SIGNATURE,
+        Claim.RECEIPT_UNIQUE,
+        Claim.TRAIL_EVENT,
+        Claim.LINEAGE_INPUTS,
+    }
+)
 
 
 class Tally:
@@ -40,6 +48,10 @@ class Tally:
         elif subject not in self._failed[claim]:
             self._passed[claim] += 1
 
+    def hold(self, claim: Claim, count: int) -> None:
+        """Count subjects for which the claim holds."""
+        self._passed[claim] += count
+
     def wait(self, claim: Claim) -> None:
         """Count one subject as pending."""
         self._pending[claim] += 1
@@ -58,7 +70,7 @@ class Tally:
 
     @property
     def is_empty(self) -> bool:
-        """Whether no claim about an object was judged, but at most claims about the trail as a whole."""
+        """Whether no claim about an object was judged, but at most claims about trail and log as a whole."""
         return not any(self._passed[claim] or self._failed[claim] for claim in _OF_OBJECTS)
 
     @property

@@ -1,0 +1,438 @@
+"""What a verification reads of the log, in any process: checkpoints, index, bundles with receipts, segments.
+
+Jobs as those of ``custody.verify.reading``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import NamedTuple
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from custody.documents import Fields, parse_object
+from custody.errors import CustodyError, EvidenceError, describe_defect
+from custody.evidence.agreement import CLOCK_TOLERANCE
+from custody.evidence.direct import DirectReader
+from custody.evidence.dsse import MAX_ENVELOPE_BYTES, read_payload
+from custody.evidence.fetch import GoneError, Reader, UnreadableError, fetch_bytes
+from custody.evidence.objects import ObjectVersion
+from custody.evidence.receipt import PAYLOAD_TYPE, STATEMENT_TYPE, parse_statement
+from custody.evidence.registry import CurrentKeyRing, RegisteredKey
+from custody.findings import Claim, Finding, Severity, Status
+from custody.listing import VersionEntry
+from custody.log.batch import MAX_BATCH_ENTRIES
+from custody.log.checkpoint import Checkpoint, parse_checkpoint
+from custody.log.index import ROW_BYTES
+from custody.log.merkle import leaf_hash
+from custody.log.note import MAX_NOTE_BYTES, NoteKey, parse_note
+from custody.log.note_keys import verify_note
+from custody.log.rebuild import Bundle, read_bundle
+from custody.log.rows import MAX_SEGMENT_BYTES, BatchRows, RowProblem, Segment, hash_row
+from custody.log.segments import receipt_row, segment_row
+from custody.log.store import LOG_PREFIX
+from custody.log.tiles import CHECKPOINT, MAX_ENTRY_BYTES, TILE_WIDTH
+from custody.log.tree import AbsentError, Fetch, Tree
+from custody.times import format_time
+from custody.verify.index import StoredReceipt
+from custody.verify.log_index import StoredBatch
+from custody.verify.reading import RegistryReader
+from custody.verify.receipt import CheckedReceipt, ReceiptChecker, describe_receipt_key
+
+MAX_PART_BYTES = TILE_WIDTH * (MAX_ENTRY_BYTES + 2)
+
+
+def log_fetcher(s3: Reader, bucket: str) -> Fetch:
+    """Reads the parts of the log in a bucket. Raises ``AbsentError``, and what ``fetch`` raises."""
+
+    def read(path: str) -> bytes:
+        try:
+            return fetch_bytes(s3, ObjectVersion(bucket, LOG_PREFIX + path, ""), MAX_PART_BYTES)
+        except GoneError as error:
+            raise AbsentError(f"There is no s3://{bucket}/{LOG_PREFIX}{path}.") from error
+
+    return read
+
+
+# Checkpoints
+
+
+class LogKey(NamedTuple):
+    """A key of the log, and when it may sign."""
+
+    key: NoteKey
+    registered: RegisteredKey
+
+    def misuse(self, signed_at: datetime) -> str:
+        """Why it may not have signed at that time; empty if it may."""
+        registered, name = self.registered, self.registered.key_id
+        if signed_at < registered.valid_from - CLOCK_TOLERANCE:
+            return f"The key {name} was not valid before {format_time(registered.valid_from)}."
+        ends = [end for end in (registered.valid_until, registered.revoked_at) if end is not None]
+        if ends and signed_at >= min(ends) + CLOCK_TOLERANCE:
+            return f"The key {name} ended at {format_time(min(ends))}."
+        return ""
+
+
+class ReadCheckpoint(NamedTuple):
+    """One version of the checkpoint."""
+
+    place: int
+    entry: VersionEntry
+    checkpoint: Checkpoint | None = None
+    """If it is one of this log, with valid signatures."""
+    problem: str = ""
+    misuse: tuple[str, ...] = ()
+    """A sentence for each key that signed outside its time."""
+    unchecked: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadCheckpoints:
+    """Reads versions of the checkpoint, and checks their signatures."""
+
+    bucket: str
+    origin: str
+    keys: tuple[LogKey, ...]
+
+    def __call__(self, s3: Reader) -> Callable[[tuple[int, VersionEntry]], ReadCheckpoint]:
+        """Return the reader of one version, given with its place among them."""
+
+        def read(item: tuple[int, VersionEntry]) -> ReadCheckpoint:
+            place, entry = item
+            version = ObjectVersion(self.bucket, LOG_PREFIX + CHECKPOINT, entry.version_id)
+            try:
+                return self._check(place, entry, fetch_bytes(s3, version, MAX_NOTE_BYTES))
+            except EvidenceError as error:
+                return ReadCheckpoint(place, entry, problem=error.message)
+            except (GoneError, UnreadableError) as error:
+                return ReadCheckpoint(place, entry, unchecked=f"{version.uri} could not be read: {error}")
+
+        return read
+
+    def _check(self, place: int, entry: VersionEntry, data: bytes) -> ReadCheckpoint:
+        note = parse_note(data)
+        checkpoint = parse_checkpoint(note.text)
+        if checkpoint.origin != self.origin:
+            raise EvidenceError(f"It is of the log {checkpoint.origin[:200]!r}, not {self.origin!r}.")
+        signed = {one.key for one in verify_note(note, {each.key for each in self.keys})}
+        misuse = [each.misuse(entry.last_modified) for each in self.keys if each.key in signed]
+        if all(misuse):
+            problem = f"No key that was valid when it was stored has signed it. {misuse[0]}"
+            return ReadCheckpoint(place, entry, None, problem, tuple(misuse))
+        return ReadCheckpoint(place, entry, checkpoint, "", tuple(filter(None, misuse)))
+
+
+# Index
+
+
+@dataclass(frozen=True, slots=True)
+class ReadIndexFiles:
+    """Reads files of the log's index."""
+
+    bucket: str
+
+    def __call__(self, s3: Reader) -> Callable[[str], tuple[str, bytes | None, str]]:
+        """Return the reader of one path: it returns path, bytes and, if there are none, a sentence."""
+        fetch = log_fetcher(s3, self.bucket)
+
+        def read(path: str) -> tuple[str, bytes | None, str]:
+            try:
+                data = fetch(path)
+            except (AbsentError, UnreadableError) as error:
+                return path, None, f"The log's index {path} could not be read: {error}"
+            if len(data) > MAX_BATCH_ENTRIES * ROW_BYTES:
+                return path, None, f"The log's index {path} has {len(data)} bytes, more than it can have."
+            return path, data, ""
+
+        return read
+
+
+# Bundles
+
+
+class Asked(NamedTuple):
+    """A receipt in a bundle, and what is to be read of it."""
+
+    stored: StoredReceipt
+    from_entry: bool
+    """Its bytes are the entry's; otherwise those of its own object, which must be the same."""
+    with_object: bool
+    """Read the object version that it is of."""
+
+
+class BundleTask(NamedTuple):
+    """A bundle to read."""
+
+    number: int
+    asked: tuple[Asked, ...]
+    sizes: tuple[int, ...]
+    """Of checkpoints that end in it."""
+    with_entries: bool
+    names_strays: bool
+    """Name the entries of which nothing is asked, too."""
+
+
+class Stray(NamedTuple):
+    """An entry that the log's index gives no listed receipt for."""
+
+    leaf: int
+    version: ObjectVersion | None
+    """The object version that it is a receipt of; ``None`` if it is no receipt."""
+    is_statement: bool
+    """Whether it is an in-toto statement, of whatever kind."""
+
+
+class Held(NamedTuple):
+    """A receipt of which everything that was checked holds."""
+
+    receipt_key: str
+    uri: str
+    request_id: str | None
+    sha256: str
+    recorded_at: datetime
+    with_object: bool
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedBundle:
+    """What was found in a bundle."""
+
+    bundle: Bundle
+    held: tuple[Held, ...] = ()
+    checked: tuple[CheckedReceipt, ...] = ()
+    """The receipts that are not in ``held``."""
+    included: int = 0
+    """Receipts whose bytes have the hash of their leaf."""
+    strays: tuple[Stray, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    row_hashes: bytes = b""
+    registry_problems: tuple[str, ...] = ()
+    unchecked: str = ""
+    read: int = 0
+    """Receipts that were read with the object that they are of."""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckBundles:
+    """Reads bundles, and checks the receipts in them and the objects that these are of."""
+
+    provenance: str
+    lake: frozenset[str]
+    size: int
+    """Of the log."""
+    workers: int
+
+    def __call__(self, s3: Reader) -> Callable[[BundleTask], CheckedBundle]:
+        """Return the reader of one bundle."""
+        client = s3.client if isinstance(s3, DirectReader) else s3
+        registry = RegistryReader(client, self.provenance)
+        checker = ReceiptChecker(s3, self.provenance, self.lake, CurrentKeyRing(registry))
+        fetch = log_fetcher(s3, self.provenance)
+        pool = ThreadPoolExecutor(self.workers, thread_name_prefix="objects")
+
+        def check(task: BundleTask) -> CheckedBundle:
+            reading = _BundleReading(self, task, checker, fetch, pool)
+            try:
+                return reading.run(registry)
+            except UnreadableError as error:
+                return CheckedBundle(Bundle(task.number), unchecked=str(error))
+            except (BotoCoreError, ClientError, CustodyError):
+                raise
+            except Exception as error:  # noqa: BLE001 - it is reported, and one bundle must not end the run
+                unchecked = f"Bundle {task.number} of the log: {describe_defect(error)}"
+                return CheckedBundle(Bundle(task.number), unchecked=unchecked)
+
+        return check
+
+
+class _BundleReading:
+    """One bundle, read once."""
+
+    def __init__(
+        self,
+        job: CheckBundles,
+        task: BundleTask,
+        checker: ReceiptChecker,
+        fetch: Fetch,
+        pool: ThreadPoolExecutor,
+    ) -> None:
+        self._job = job
+        self._task = task
+        self._checker = checker
+        self._fetch = fetch
+        self._pool = pool
+        self._findings: list[Finding] = []
+        self._included: list[int] = []
+        self._row_hashes: dict[int, bytes] = {}
+
+    def run(self, registry: RegistryReader) -> CheckedBundle:
+        """Read and check it. Raises ``UnreadableError`` and what Amazon S3 as a whole raises."""
+        task = self._task
+        tree = Tree(self._fetch, self._job.size)
+        bundle, entries, hashes = read_bundle(tree, task.number, task.sizes, with_entries=task.with_entries)
+        under_way = [
+            self._pool.submit(self._check, asked, entries, hashes)
+            if asked.with_object or not asked.from_entry
+            else None
+            for asked in task.asked
+        ]
+        checked = [
+            self._check(asked, entries, hashes) if future is None else future.result()
+            for asked, future in zip(task.asked, under_way, strict=True)
+        ]
+        held = [
+            one
+            for asked, found in zip(task.asked, checked, strict=True)
+            if (one := _held(found, with_object=asked.with_object))
+        ]
+        kept = {one.receipt_key for one in held}
+        strays = list(self._strays(entries)) if entries is not None and task.names_strays else []
+        return CheckedBundle(
+            bundle,
+            tuple(held),
+            tuple(found for found in checked if found.stored.receipt_key not in kept),
+            len(self._included),
+            tuple(strays),
+            tuple(self._findings),
+            b"" if entries is None else self._join_row_hashes(len(entries)),
+            tuple(registry.problems),
+            read=sum(asked.with_object for asked in task.asked),
+        )
+
+    def _check(self, asked: Asked, entries: list[bytes] | None, hashes: list[bytes]) -> CheckedReceipt:
+        stored, checker = asked.stored, self._checker
+        subject = stored.object_uri or describe_receipt_key(self._job.provenance, stored.receipt_key)
+        position = (stored.leaf or 0) - self._task.number * TILE_WIDTH
+        try:
+            if asked.from_entry and entries is not None and position < len(entries):
+                data = entries[position]
+                if stored.size_bytes != len(data):
+                    detail = (
+                        f"The receipt has {stored.size_bytes} bytes in the bucket; "
+                        f"{len(data)} were sealed as leaf {stored.leaf}."
+                    )
+                    self._find(Claim.LOG_COMPLETE, subject, detail)
+            else:
+                data = checker.fetch(stored)
+            checked = checker.judge(stored, data)
+            if asked.from_entry and checked.misplaced:  # the leaf may be another receipt's
+                data = checker.fetch(stored)
+                checked = checker.judge(stored, data)
+            if position < len(hashes) and leaf_hash(data) == hashes[position]:
+                self._included.append(position)
+            elif hashes:
+                detail = f"The receipt is not what was sealed as leaf {stored.leaf}."
+                self._find(Claim.LOG_INCLUSION, subject, detail)
+            if entries is not None and position < len(entries):
+                self._row_hashes[position] = self._hash_row(checked, entries[position], stored)
+            return checker.check_object(checked) if asked.with_object else checked
+        except (GoneError, UnreadableError):
+            return checker.check(stored)  # which says so
+        except (BotoCoreError, ClientError, CustodyError):
+            raise
+        except Exception as error:  # noqa: BLE001 - it is reported, and one receipt must not end the run
+            return CheckedReceipt(stored, unchecked=f"{subject}: {describe_defect(error)}")
+
+    def _hash_row(self, checked: CheckedReceipt, entry: bytes, stored: StoredReceipt) -> bytes:
+        """The hash of the row that the sealer gave an entry."""
+        leaf = stored.leaf or 0
+        if checked.key_id and checked.receipt is not None and not checked.misplaced and checked.is_signed:
+            return hash_row(receipt_row(checked.receipt, checked.key_id, leaf))
+        return hash_row(segment_row(entry, stored.receipt_key, leaf))
+
+    def _strays(self, entries: list[bytes]) -> Iterator[Stray]:
+        first = self._task.number * TILE_WIDTH
+        named = {asked.stored.leaf for asked in self._task.asked}
+        for position, entry in enumerate(entries):
+            leaf = first + position
+            if leaf in named:
+                continue
+            stray = _name(leaf, entry)
+            if stray.version is not None:
+                row = segment_row(entry, stray.version.receipt_key, leaf)
+                self._row_hashes[position] = hash_row(row)
+            yield stray
+
+    def _join_row_hashes(self, count: int) -> bytes:
+        return b"".join(self._row_hashes.get(position) or hash_row(None) for position in range(count))
+
+    def _find(self, claim: Claim, subject: str, detail: str) -> None:
+        self._findings.append(Finding(claim, Status.FAILED, subject, detail, Severity.CRITICAL))
+
+
+def _held(checked: CheckedReceipt, *, with_object: bool) -> Held | None:
+    receipt, uri = checked.receipt, checked.stored.object_uri
+    if (
+        receipt is None
+        or uri is None
+        or checked.unchecked
+        or checked.gone
+        or checked.misplaced
+        or any(verdict.findings for verdict in checked.verdicts)
+    ):
+        return None
+    key, request_id = checked.stored.receipt_key, receipt.event.request_id
+    return Held(key, uri, request_id, receipt.sha256, receipt.recorded_at, with_object)
+
+
+def _name(leaf: int, entry: bytes) -> Stray:
+    try:
+        payload = read_payload(entry, PAYLOAD_TYPE)
+        kind = Fields(parse_object(payload, "statement", MAX_ENVELOPE_BYTES), "statement").text("_type")
+    except EvidenceError:
+        return Stray(leaf, None, False)
+    try:
+        return Stray(leaf, parse_statement(payload).version, True)
+    except EvidenceError:
+        return Stray(leaf, None, kind == STATEMENT_TYPE)
+
+
+# Segments
+
+
+class SegmentTask(NamedTuple):
+    """The segments of one batch."""
+
+    batch: StoredBatch
+    expected: bytes
+
+
+class CheckedSegments(NamedTuple):
+    """What was found in the segments of one batch."""
+
+    problems: tuple[RowProblem, ...]
+    right: int
+    unchecked: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CheckSegments:
+    """Compares segments with what their leaves give."""
+
+    bucket: str
+    since: date
+
+    def __call__(self, s3: Reader) -> Callable[[SegmentTask], CheckedSegments]:
+        """Return the reader of one batch's segments."""
+
+        def check(task: SegmentTask) -> CheckedSegments:
+            batch = task.batch
+            segments, problems = [], []
+            for day, key, version_id, last in batch.files:
+                version = ObjectVersion(self.bucket, key, version_id)
+                try:
+                    segments.append(Segment(key, day, fetch_bytes(s3, version, MAX_SEGMENT_BYTES)))
+                except (GoneError, UnreadableError) as error:
+                    return CheckedSegments((), 0, f"{version.uri} could not be read: {error}")
+                if last != batch.last:
+                    detail = f"Its name says that the batch ends with leaf {last}; it ends with {batch.last}."
+                    problems.append(RowProblem(key, Status.FAILED, detail))
+            rows = BatchRows(batch.first, task.expected, batch.decided_at, self.since)
+            rows.check(segments)
+            return CheckedSegments((*problems, *rows.problems), rows.right)
+
+        return check
