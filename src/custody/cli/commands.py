@@ -306,8 +306,9 @@ def verify(
 ) -> int:
     """Check every claim about every object, with one line for each finding.
 
-    Reads the objects, their receipts, the public keys and CloudTrail's files directly, and uses neither
-    Athena nor KMS. Exit status 1 if there are findings.
+    Reads the objects, their receipts, the log in which these are sealed, the public keys and CloudTrail's
+    files directly, and uses neither Athena nor KMS. With --sample, sealed receipts are still all compared
+    with the log. Exit status 1 if there are findings.
     """
     from custody.cli.tables import print_verification
     from custody.evidence.objects import parse_s3_uri
@@ -339,6 +340,47 @@ def verify(
     else:
         print_verification(run, verification)
     return verification.exit_code
+
+
+@app.command("fsck")
+def check_log(
+    place: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[FOLDER|URL|S3_URI]",
+            help="A copy of the provenance bucket, or of its log/ alone. The default is the deployment's.",
+        ),
+    ] = None,
+    key: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="VERIFIER_KEY",
+            help="A key of the log, name+id+key (C2SP signed-note).",
+            show_default=False,
+        ),
+    ] = None,
+    registry: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            show_default=False,
+            help="A copy of keys/registry.json, for the log's keys. The default is the deployment's.",
+        ),
+    ] = None,
+    *,
+    output: FormatOption = Format.TABLE,
+    deployment: DeploymentOption = None,
+    profile: ProfileOption = None,
+    region: RegionOption = None,
+) -> int:
+    """Build the whole log again from its entries, and compare everything that is stored with it.
+
+    Its root with the signed checkpoint, every tile, and the rows of the ledger with the receipts. Needs no
+    more than a copy of the log and its public key. Exit status 1 if there are findings.
+    """
+    from custody.cli.fsck import run_fsck
+
+    return run_fsck(Run(deployment, output, profile, region), place, key or [], registry)
 
 
 @app.command()

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from custody.cli.options import Run
 from custody.doctor.doctor import Check, State
-from custody.findings import Severity
+from custody.findings import Finding, Severity
 from custody.ledger.ledger import DENIED, AccessRow, LedgerRow, LedgerStatus
 from custody.ledger.story import (
     Sentence,
@@ -250,15 +250,7 @@ def print_verification(run: Run, verification: VerificationReport) -> None:
         table.add_row(claim.value, f"{count.checked:,}", f"{count.passed:,}", failed, f"{count.pending:,}")
     run.out.print(table)
     for finding in verification.findings:
-        run.out.print()
-        run.out.print(
-            Text.assemble(
-                (f" {finding.severity.value} ", _SEVERITY_STYLES[finding.severity]),
-                (f" {finding.claim.value} {finding.status.value}  {visible(finding.subject)}", "bold"),
-            ),
-            soft_wrap=True,
-        )
-        run.out.print(f"  {visible(finding.detail)}", soft_wrap=True)
+        print_finding(run, finding)
     for deletion in verification.deletions[:MAX_DELETIONS_SHOWN]:
         run.answer(f"{deletion.state}  {deletion.subject}\n  {deletion.detail}")
     if deleted := sum(verification.deletion_counts.values()):
@@ -266,6 +258,8 @@ def print_verification(run: Run, verification: VerificationReport) -> None:
         shown = min(deleted, MAX_DELETIONS_SHOWN)
         rest = f"; {shown} are shown, --format json names more" if deleted > shown else ""
         run.say(f"Deleted lawfully, and no findings: {counts}{rest}.")
+    for words in verification.notes:
+        run.say(words)
     for words in verification.unchecked:
         run.say(f"Could not be checked: {words}", style="yellow")
     if (more := verification.unchecked_count - len(verification.unchecked)) > 0:
@@ -289,6 +283,19 @@ def print_verification(run: Run, verification: VerificationReport) -> None:
         words,
         style="bold red" if verification.findings else "yellow" if verification.unchecked else "bold green",
     )
+
+
+def print_finding(run: Run, finding: Finding) -> None:
+    """Print a finding in two lines, after an empty one."""
+    run.out.print()
+    run.out.print(
+        Text.assemble(
+            (f" {finding.severity.value} ", _SEVERITY_STYLES[finding.severity]),
+            (f" {finding.claim.value} {finding.status.value}  {visible(finding.subject)}", "bold"),
+        ),
+        soft_wrap=True,
+    )
+    run.out.print(f"  {visible(finding.detail)}", soft_wrap=True)
 
 
 def print_checks(run: Run, checks: Sequence[Check]) -> None:
