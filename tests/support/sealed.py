@@ -56,14 +56,17 @@ class SealedWorld:
         self.seal_keys([version.receipt_key for version in versions], signers)
 
     def seal_keys(self, keys: Sequence[str], signers: Any = None) -> None:
-        Sealer(
+        self.sealer(signers).seal(keys)
+
+    def sealer(self, signers: Any = None) -> Sealer:
+        return Sealer(
             store=LogStore(self.s3, self.bucket),
             origin=ORIGIN,
             since=date(2026, 1, 1),
             signers=signers or [self.signer],
             logger=Logger(service="sealer", level="CRITICAL"),
             metrics=Metrics(namespace="Test", service="sealer"),
-        ).seal(keys)
+        )
 
     def grow(self, *counts: int) -> list[ObjectVersion]:
         """Objects that are sealed, in so many batches."""

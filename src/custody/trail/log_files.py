@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 WRITES = frozenset({"PutObject", "CopyObject", "CompleteMultipartUpload", "PostObject"})
 DELETIONS = frozenset({"DeleteObject", "DeleteObjects"})
+SIGN = "Sign"
+"""AWS KMS's operation (AWS KMS Developer Guide, "Sign" in "Examples of AWS KMS log entries")."""
 MAX_LOG_FILE_BYTES = 1024**3
 """CloudTrail's files have some megabytes; one that decompresses to more than this is not CloudTrail's."""
 MAX_UNREADABLE = 100
@@ -65,6 +67,15 @@ class TrailDeletion:
     version_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class TrailSignature:
+    """One successful use of a key to sign, in AWS KMS, in the trail."""
+
+    event_time: datetime
+    key_id: str
+    """The key's ARN; as the caller named it, if the record has no ARN."""
+
+
 @dataclass(slots=True)
 class LogContents:
     """The contents of one log file."""
@@ -73,6 +84,7 @@ class LogContents:
     """In the file's order, including duplicates."""
     deletions: list[TrailDeletion] = field(default_factory=list)
     """Those of delete markers, and deletions that only set one, are not among them."""
+    signatures: list[TrailSignature] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
     """A sentence for each unreadable record; the last may stand for many."""
     others: Counter[str] = field(default_factory=Counter)
@@ -106,6 +118,7 @@ class _Record(msgspec.Struct):
     addendum: _Addendum | None = None
     requestParameters: msgspec.Raw = msgspec.Raw(b"null")  # noqa: N815
     responseElements: msgspec.Raw = msgspec.Raw(b"null")  # noqa: N815
+    resources: msgspec.Raw = msgspec.Raw(b"null")
 
 
 class _LogFile(msgspec.Struct):
@@ -131,12 +144,22 @@ class _Deleted(msgspec.Struct):
     marker: str | bool | None = msgspec.field(name="x-amz-delete-marker", default=None)
 
 
+class _Signing(msgspec.Struct):
+    keyId: str  # noqa: N815
+
+
+class _Resource(msgspec.Struct):
+    ARN: str | None = None
+
+
 _LOG_FILE = msgspec.json.Decoder(_LogFile)
 _RECORD = msgspec.json.Decoder(_Record)
 _REQUEST = msgspec.json.Decoder(_Request)
 _RESPONSE = msgspec.json.Decoder(_Response | None)
 _DELETION = msgspec.json.Decoder(_Deletion | None)
 _DELETED = msgspec.json.Decoder(_Deleted | None)
+_SIGNING = msgspec.json.Decoder(_Signing)
+_RESOURCES = msgspec.json.Decoder(list[_Resource] | None)
 
 
 def parse_log_file(data: bytes) -> LogContents:
@@ -244,7 +267,11 @@ def _read(record: _Record | EvidenceError, contents: LogContents) -> None:
         contents.others[str(record.eventCategory)[:80]] += 1
     elif record.eventName is None or record.eventSource is None:
         raise EvidenceError(f"{_name(record)} does not name the service and the action.")
-    elif record.errorCode is not None or record.eventSource != "s3.amazonaws.com":
+    elif record.errorCode is not None:
+        return
+    elif record.eventSource == "kms.amazonaws.com" and record.eventName == SIGN:
+        contents.signatures.append(_signature(record))
+    elif record.eventSource != "s3.amazonaws.com":
         return
     elif record.eventName in WRITES:
         contents.writes.append(_write(record))
@@ -295,6 +322,21 @@ def _deletion(record: _Record) -> TrailDeletion | None:
     if request.key is None or not request.version_id or (answer and answer.marker in {True, "true"}):
         return None
     return TrailDeletion(event_time, request.bucket, request.key, request.version_id)
+
+
+def _signature(record: _Record) -> TrailSignature:
+    if record.eventTime is None:
+        raise EvidenceError(f"{_name(record)} has no time.")
+    try:
+        request = _SIGNING.decode(record.requestParameters)
+        resources = _RESOURCES.decode(record.resources) or []
+        event_time = parse_time(record.eventTime)
+    except EvidenceError as error:
+        raise EvidenceError(f"{_name(record)} cannot be read: {error.message}") from error
+    except (ValueError, RecursionError) as error:
+        raise EvidenceError(f"{_name(record)} does not say which key signed: {error}.") from error
+    arns = [resource.ARN for resource in resources if resource.ARN]
+    return TrailSignature(event_time, arns[0] if arns else request.keyId)
 
 
 def _name(record: _Record) -> str:

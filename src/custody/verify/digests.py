@@ -90,6 +90,7 @@ class DigestVerification:
         first_day: date | None,
         now: datetime,
         tell: Callable[[str, int], None],
+        note: Callable[[LogFile], None],
     ) -> None:
         self._readers = readers
         self._deployment = deployment
@@ -104,10 +105,21 @@ class DigestVerification:
         self._now = now
         self._due_before = now - DIGEST_DUE
         self._tell = tell
+        self._note = note
+        """Called with each digest file of the listing."""
         self._has_keys = True
         self._unread = 0
         self._set_aside: set[str] = set()
         """Keys of files that are no digests of CloudTrail's, or could not be read."""
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every digest of the listing could be read."""
+        return self._has_keys and not self._unread
+
+    def sha256_of(self, key: str) -> str | None:
+        """The hash of a digest's content; ``None`` if it is not there, empty if it is no digest by itself."""
+        return "" if key in self._set_aside else self._index.digest_sha256(key)
 
     def read(self) -> None:
         """Read every digest: before the log files are listed, so that those that they name are there."""
@@ -116,6 +128,7 @@ class DigestVerification:
         for done, (file, digest, is_checked) in enumerate(
             self._readers.map(ReadDigests(self._bucket), files), start=1
         ):
+            self._note(file)
             try:
                 self._take(file, digest, is_checked=is_checked)
             except CannotCheckError as error:

@@ -32,6 +32,7 @@ from custody.log.rows import ROW_HASH_BYTES
 from custody.log.segments import SEGMENT_PREFIX
 from custody.log.store import LOG_PREFIX, LogStore
 from custody.log.tiles import CHECKPOINT, TILE_HEIGHT, TILE_WIDTH, entries_path, tile_path
+from custody.log.trail_heads import KEY_PREFIX, TrailHead
 from custody.log.tree import AbsentError, Tree
 from custody.times import format_time
 from custody.verify.index import StoredReceipt
@@ -54,6 +55,8 @@ from custody.verify.sealed import (
 from custody.verify.tally import Tally
 
 if TYPE_CHECKING:
+    from custody.trail.log_files import LogFile
+    from custody.verify.digests import DigestVerification
     from custody.verify.reading import Readers
 
 CHECKPOINT_DUE = timedelta(days=1)
@@ -91,6 +94,7 @@ class LogVerification:
         self._readers = readers
         self._bucket = deployment.buckets["provenance"]
         self._lake = frozenset(deployment.buckets[short] for short in ("raw-data", "processed", "analytics"))
+        self._trail_bucket = deployment.buckets["cloudtrail-log"]
         self._since = deployment.ledger_since
         self._index = index
         self._tally = tally
@@ -111,6 +115,7 @@ class LogVerification:
         self._included: Counter[int] = Counter()
         self._parts: dict[int, Bundle] = {}
         self._misindexed: set[str] = set()
+        self._heads: list[tuple[int, TrailHead]] = []
         self._unread_bundles = 0
         self._unread_index = 0
 
@@ -250,6 +255,10 @@ class LogVerification:
         ):
             yield from (each.key.removeprefix(LOG_PREFIX) for each in page)
 
+    def note_digest(self, file: LogFile) -> None:
+        """Take note of a digest that is there: an entry about it need not be read to know of it."""
+        self._index.add_other(f"{KEY_PREFIX}{self._trail_bucket}/{file.key}/{file.version_id}")
+
     # Receipts
 
     def check(
@@ -337,7 +346,9 @@ class LogVerification:
         """Judge a leaf that the index gives no listed receipt for."""
         claim = Claim.LOG_COMPLETE
         if stray.version is None:
-            if not stray.is_statement:
+            if stray.head is not None:
+                self._heads.append((stray.leaf, stray.head))
+            elif not stray.is_statement:
                 what = f"Leaf {stray.leaf} is neither a receipt nor another statement."
                 self._find(claim, LOG_PREFIX + entries_path(stray.leaf // TILE_WIDTH), Status.FAILED, what)
             return
@@ -357,7 +368,7 @@ class LogVerification:
 
     # At the end
 
-    def judge(self) -> None:
+    def judge(self, digests: DigestVerification) -> None:
         """Judge what depends on everything that was read."""
         head = self._head
         if head is None:
@@ -372,6 +383,22 @@ class LogVerification:
         except UnreadableError as error:
             self._tally.leave(f"The log could not be read: {error}")
         self._judge_complete()
+        if digests.is_whole:
+            self._judge_heads(digests)
+
+    def _judge_heads(self, digests: DigestVerification) -> None:
+        """Judge that each digest that the log names is there as it was."""
+        claim = Claim.TRAIL_COMPLETE
+        for leaf, head in self._heads:
+            subject = f"s3://{head.bucket}/{quote_key(head.key)}"
+            sha256 = digests.sha256_of(head.key)
+            if sha256 is None:
+                status, what = Status.MISSING, f"It is leaf {leaf} of the log, and there is no such digest."
+            elif sha256 and sha256 != head.sha256:
+                status, what = Status.FAILED, f"It is not the digest that is leaf {leaf} of the log."
+            else:
+                continue
+            self._tally.judge(claim, subject, [Finding(claim, status, subject, what, Severity.CRITICAL)])
 
     def _judge_tree(self, rebuild: Rebuild) -> None:
         if self._unread_bundles:

@@ -18,6 +18,7 @@ CREATE TABLE checkpoints (
 );
 CREATE TABLE batches (first INTEGER PRIMARY KEY, decided INTEGER);
 CREATE TABLE segments (first INTEGER, last INTEGER, day TEXT, key TEXT PRIMARY KEY, version_id TEXT);
+CREATE TABLE known_entries (key_hash BLOB PRIMARY KEY) WITHOUT ROWID;
 CREATE TABLE rows (bundle INTEGER PRIMARY KEY, hashes BLOB NOT NULL);
 """
 
@@ -140,6 +141,10 @@ class LogIndex:
         )
         self._database.execute("CREATE INDEX receipts_by_leaf ON receipts (leaf)")
 
+    def add_other(self, key: str) -> None:
+        """Add what an entry may be about that is no receipt, and is there: its key in the log's index."""
+        self._database.execute("INSERT OR IGNORE INTO known_entries VALUES (?)", (key_hash(key),))
+
     def leaf_of_key(self, receipt_key: str) -> int | None:
         """The leaf that the log's index has for a receipt's key."""
         (leaf,) = self._database.execute(
@@ -158,16 +163,17 @@ class LogIndex:
         """Leaves for which the log's index names the key of no listed receipt."""
         for (leaf,) in self._database.execute(
             "SELECT leaf FROM sealed s WHERE NOT EXISTS"
-            " (SELECT 1 FROM receipts r WHERE r.leaf = s.leaf AND r.versions > 0) ORDER BY leaf"
+            " (SELECT 1 FROM receipts r WHERE r.leaf = s.leaf AND r.versions > 0)"
+            " AND NOT EXISTS (SELECT 1 FROM known_entries o WHERE o.key_hash = s.key_hash) ORDER BY leaf"
         ):
             yield leaf
 
     def objects_without_receipt(self) -> Iterator[tuple[str, int]]:
         """Objects that are listed and have no receipt, although one was sealed: URI and leaf."""
         yield from self._database.execute(
-            "SELECT uri, (SELECT min(leaf) FROM sealed s WHERE s.key_hash = key_hash(o.receipt_key)) AS leaf"
+            "SELECT uri, (SELECT min(leaf) FROM sealed s WHERE s.key_hash = key_hash(o.receipt_key)) AS sealed_as"
             " FROM objects o LEFT JOIN receipts r USING (receipt_key)"
-            " WHERE coalesce(r.versions, 0) = 0 AND leaf IS NOT NULL"
+            " WHERE coalesce(r.versions, 0) = 0 AND sealed_as IS NOT NULL"
         )
 
     def uneven(self) -> Iterator[Uneven]:

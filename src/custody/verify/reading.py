@@ -6,7 +6,7 @@ with a reader, it returns the function that reads there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain, islice
@@ -20,7 +20,7 @@ from custody.evidence.direct import DirectReader
 from custody.evidence.fetch import GoneError, Reader, UnreadableError, fetch_bytes
 from custody.evidence.keyring import read_history
 from custody.evidence.objects import ObjectVersion, S3Location
-from custody.evidence.registry import CurrentKeyRing, KeyRing
+from custody.evidence.registry import CurrentKeyRing, KeyRing, RegisteredKey
 from custody.evidence.registry_versions import read_versions
 from custody.trail.log_files import (
     MAX_LOG_FILE_BYTES,
@@ -149,6 +149,8 @@ class ReadLogFiles:
     bucket: str
     lake: frozenset[str]
     scope: S3Location | None
+    keys: Mapping[str, RegisteredKey]
+    """Of other keys no signatures are returned."""
 
     def __call__(self, s3: Reader) -> Callable[[LogFile], tuple[LogFile, LogContents | None, str]]:
         """Return the reader of one file: it returns file, contents and, if unreadable, a sentence."""
@@ -166,6 +168,7 @@ class ReadLogFiles:
                 contents.deletions = [
                     deletion for deletion in contents.deletions if self._may_destroy(deletion)
                 ]
+                contents.signatures = [sign for sign in contents.signatures if sign.key_id in self.keys]
             except EvidenceError as error:
                 return file, LogContents(unreadable=[error.message]), ""
             except (GoneError, UnreadableError) as error:

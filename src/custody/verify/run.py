@@ -30,6 +30,7 @@ from custody.trail.public_keys import DigestKeys
 from custody.verify.deletions import DeletionJudge
 from custody.verify.digests import DigestVerification
 from custody.verify.index import Index, StoredReceipt
+from custody.verify.key_use import KeyUse
 from custody.verify.lineage import LineageVerification
 from custody.verify.log import LogVerification
 from custody.verify.log_index import LogIndex
@@ -167,7 +168,7 @@ class Verification:
         ).run()
         self._check_lineage(checker)
         self._compare_receipts()
-        self._log.judge()
+        self._log.judge(digests)
         self._compare_trail()
         self._judge_named_version()
 
@@ -283,7 +284,9 @@ class Verification:
         account_id, today = self._deployment.account_id, self._now.astimezone(UTC).date()
         files = list_log_files(self._s3, bucket, account_id, first_day, today)
 
-        job = ReadLogFiles(bucket, self._lake, self._scope)
+        keys = {**self._registry().keys, **({} if self._log.log is None else self._log.log.keys)}
+        key_use = KeyUse(keys)
+        job = ReadLogFiles(bucket, self._lake, self._scope, keys)
         claim, done = Claim.TRAIL_EVENT, 0
         for file, contents, unchecked in self._readers.map(job, files):
             sha256 = None if contents is None else contents.sha256
@@ -296,6 +299,7 @@ class Verification:
                 self._index.add_write(write, must_match=self._must_match(write))
             for deletion in contents.deletions:
                 self._index.add_deletion(deletion)
+            key_use.add(contents.signatures)
             self._other_records += contents.others
             if contents.unreadable:
                 uri = ObjectVersion(bucket, file.key, file.version_id).uri
@@ -310,6 +314,7 @@ class Verification:
             done += 1
             self._tell("trail files read", done)
         self._progress("trail files read", done, done)
+        key_use.judge(self._tally)
 
     def _digests(self, first_day: date | None) -> DigestVerification:
         return DigestVerification(
@@ -321,6 +326,7 @@ class Verification:
             first_day=first_day,
             now=self._now,
             tell=self._tell,
+            note=self._log.note_digest,
         )
 
     def _check_receipts(self) -> None:

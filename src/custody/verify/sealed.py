@@ -35,6 +35,7 @@ from custody.log.rows import MAX_SEGMENT_BYTES, BatchRows, RowProblem, Segment, 
 from custody.log.segments import receipt_row, segment_row
 from custody.log.store import LOG_PREFIX
 from custody.log.tiles import CHECKPOINT, MAX_ENTRY_BYTES, TILE_WIDTH
+from custody.log.trail_heads import TrailHead, parse_trail_head
 from custody.log.tree import AbsentError, Fetch, Tree
 from custody.times import format_time
 from custody.verify.index import StoredReceipt
@@ -184,6 +185,8 @@ class Stray(NamedTuple):
     """The object version that it is a receipt of; ``None`` if it is no receipt."""
     is_statement: bool
     """Whether it is an in-toto statement, of whatever kind."""
+    head: TrailHead | None = None
+    """The digest of the trail that it is about."""
 
 
 class Held(NamedTuple):
@@ -381,6 +384,8 @@ def _held(checked: CheckedReceipt, *, with_object: bool) -> Held | None:
 
 def _name(leaf: int, entry: bytes) -> Stray:
     try:
+        if (head := parse_trail_head(entry)) is not None:
+            return Stray(leaf, None, True, head)
         payload = read_payload(entry, PAYLOAD_TYPE)
         kind = Fields(parse_object(payload, "statement", MAX_ENVELOPE_BYTES), "statement").text("_type")
     except EvidenceError:

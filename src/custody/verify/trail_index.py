@@ -77,6 +77,11 @@ class TrailIndex(TemporaryDatabase):
             ((file.key, digest.key, file.sha256) for file in digest.files if file.bucket == digest.bucket),
         )
 
+    def digest_sha256(self, key: str) -> str | None:
+        """The hash of a digest's content; ``None`` if there is no such digest of CloudTrail's."""
+        row = self.database.execute("SELECT sha256 FROM digests WHERE key = ?", (key,)).fetchone()
+        return None if row is None else str(row[0])
+
     def links(self) -> Iterator[Link]:
         """Every digest, chain by chain, in the order of their times."""
         return map(

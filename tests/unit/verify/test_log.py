@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from custody.evidence.objects import ObjectVersion
+from custody.evidence.objects import ObjectVersion, S3Location
 from custody.findings import Claim, Finding, Status
 from custody.log.note import Note, NoteKey, NoteSignature, parse_note
 from custody.log.tiles import pack_entries
+from custody.log.trail_heads import find_heads
+from custody.times import format_time
 from custody.verify import log as verify_log
 from custody.verify.verify import VerificationReport, verify
-from tests.support.digests import Keys
-from tests.support.evidence import LocalSigner, World, worlds
+from tests.support.digests import DigestFile, Keys
+from tests.support.evidence import ACCOUNT, LocalSigner, World, log_file, trail_record, worlds
 from tests.support.log import ORIGIN, LocalNoteSigner
 from tests.support.sealed import SealedWorld, later
 
@@ -393,3 +396,127 @@ def test_tampering_is_found_and_located(
 def is_about(finding: Finding, claim: Claim, subject: str, words: str) -> bool:
     ends = finding.subject.endswith(subject) or finding.subject.partition("?")[0].endswith(subject)
     return finding.claim is claim and ends and words in finding.detail
+
+
+# Parts of a log
+
+
+def test_a_part_is_proved_with_tiles(sealed: SealedWorld, way: str) -> None:
+    versions = sealed.grow(3, 1, 5)
+    prefix = S3Location(sealed.world.raw, "incoming/batch-2/")
+    one = S3Location(versions[1].bucket, versions[1].key, versions[1].version_id)
+    for scope, count in ((prefix, 5), (one, 1)):
+        report = check(sealed, scope=scope)
+        assert (report.findings, report.unchecked) == ((), ())
+        assert counts(report) == dict.fromkeys(LOG, (0, 0)) | {
+            Claim.LOG_CHECKPOINT: (1, 1),
+            INCLUSION: (count, count),
+            COMPLETE: (count, count),
+            Claim.KEY_USE: (1, 1),
+        }
+
+
+def test_a_sample_is_proved_with_tiles(sealed: SealedWorld) -> None:
+    """The listing is compared with all of the log's index."""
+    versions = sealed.grow(20)
+    report = check(sealed, sample=0.04, seed="s")
+    assert (report.findings, report.unchecked) == ((), ())
+    assert report.claims[COMPLETE].passed == 20
+    assert report.claims[INCLUSION].passed == report.receipts_read < 10
+
+    sealed.delete(sealed.bucket, versions[4].receipt_key)
+    sealed.delete(sealed.world.raw, versions[4].key)
+    report = check(sealed, sample=0.04, seed="s")
+    assert (COMPLETE, Status.MISSING, versions[4].uri) in found(report)
+
+
+def test_in_a_part_it_is_found_what_was_done_to_it(sealed: SealedWorld) -> None:
+    versions = sealed.grow(3, 1, 5)
+    scope = S3Location(sealed.world.raw, "incoming/batch-2/")
+    sealed.flip(TILE, 32 * 6)
+    report = check(sealed, scope=scope)
+    assert {(one.claim, one.status) for one in report.findings} == {(INCLUSION, Status.FAILED)}
+    sealed.flip(TILE, 32 * 6)
+    sealed.delete(sealed.bucket, versions[5].receipt_key)
+    assert (COMPLETE, Status.MISSING, versions[5].uri) in found(check(sealed, scope=scope))
+    sealed.delete(sealed.world.raw, versions[5].key)
+    one = S3Location(versions[5].bucket, versions[5].key, versions[5].version_id)
+    assert (COMPLETE, Status.MISSING, versions[5].uri) in found(check(sealed, scope=one))
+
+
+# Time
+
+
+def test_what_is_young_is_pending(sealed: SealedWorld) -> None:
+    sealed.grow(2)
+    sealed.drop(3, "incoming/young/")
+    report = check(sealed, hours=0)
+    assert report.findings == ()
+    assert (report.claims[COMPLETE].passed, report.claims[COMPLETE].pending) == (2, 3)
+    late = check(sealed)
+    assert {one.claim for one in late.findings} == {COMPLETE}
+    assert len(late.findings) == 3
+
+
+def test_a_log_that_stands_still(sealed: SealedWorld) -> None:
+    sealed.grow(2)
+    assert check(sealed, hours=23).claims[Claim.LOG_CHECKPOINT].failed == 0
+    assert [one.detail.partition(", ")[2] for one in of_log(check(sealed, hours=25))] == [
+        "over a day ago: the log stands still."
+    ]
+
+
+def test_a_log_that_has_not_begun(sealed: SealedWorld) -> None:
+    sealed.drop(1)
+    sealed.register(valid_from=format_time(later(0)))
+    sealed.delete(sealed.bucket, "keys/registry.json")
+    sealed.register(valid_from=format_time(later(0)))
+    report = check(sealed, hours=0)
+    assert (report.claims[Claim.LOG_CHECKPOINT].pending, of_log(report)) == (1, [])
+    assert [one.claim for one in of_log(check(sealed))] == [Claim.LOG_CHECKPOINT]
+
+
+def test_a_deployment_without_a_log(new_world: Callable[[], World]) -> None:
+    world = new_world()
+    world.drop("incoming/a.csv", b"a")
+    report = verify(world.s3, world.deployment, now=later(), digest_keys=Keys(), workers=4)
+    assert (report.exit_code, len(report.notes)) == (0, 1)
+
+
+# Keys, and the trail
+
+
+def sign_event(key_id: str, at: str) -> dict[str, Any]:
+    return trail_record(ObjectVersion("b", "k", "v"), "R", f"event-{at}") | {
+        "eventSource": "kms.amazonaws.com",
+        "eventName": "Sign",
+        "eventTime": at,
+        "requestParameters": {"keyId": key_id, "messageType": "DIGEST", "signingAlgorithm": "ECDSA_SHA_256"},
+        "responseElements": None,
+        "resources": [{"accountId": "123456789012", "type": "AWS::KMS::Key", "ARN": key_id}],
+    }
+
+
+def test_signatures_with_a_key_after_its_end(sealed: SealedWorld) -> None:
+    ended = LocalSigner("arn:ended").registered(valid_until="2026-03-01T00:00:00Z")
+    sealed.register(ORIGIN, ended)
+    times = ["2026-02-28T00:00:00Z", "2026-03-01T00:10:00Z", "2026-04-01T00:00:00Z", "2026-05-01T00:00:00Z"]
+    sealed.world.deliver(
+        log_file(*(sign_event("arn:ended", at) for at in times), sign_event("arn:other", times[0]))
+    )
+    (finding,) = (one for one in check(sealed).findings if one.claim is Claim.KEY_USE)
+    assert (finding.claim, finding.subject) == (Claim.KEY_USE, "arn:ended")
+    assert "2 signatures with it after its end, from 2026-04-01T00:00:00Z to 2026-05" in finding.detail
+
+
+def test_a_digest_that_the_log_names_is_there(sealed: SealedWorld) -> None:
+    """Deleting the end of the chain of digests contradicts the log."""
+    world, end = sealed.world, later(-4).replace(minute=0, second=0, microsecond=0)
+    digest = DigestFile(world.trail, end - timedelta(hours=1), end)
+    world.s3.put_object(Bucket=world.trail, Key=digest.key, Body=digest.stored, Metadata=digest.metadata)
+    sealed.sealer().anchor(find_heads(world.s3, world.trail, ACCOUNT, end))
+    assert sealed.checkpoint.size == 1
+    subject = f"s3://{world.trail}/{digest.key}"
+    assert subject not in {one.subject for one in check(sealed, hours=0).findings}
+    sealed.delete(world.trail, digest.key)
+    assert (Claim.TRAIL_COMPLETE, Status.MISSING, subject) in found(check(sealed, hours=0))
