@@ -1,10 +1,11 @@
 """A very cheap stand-in for Amazon S3 with recorded objects to verify.
 
-    python -m scripts.bench.store OBJECTS
+    python -m scripts.bench.store OBJECTS [sealed]
 
 Prints one JSON document, ``{"endpoint", "deployment", "now"}``, and serves until it is ended. Everything is
-created first: small objects in folders, the receipt of each, trail files, the key registry. It supports only
-what a reader calls: GetObject of a version, ListObjectVersions, ListObjectsV2.
+created first: small objects in folders, the receipt of each, trail files, the key registry, and if asked the
+log of the receipts. It supports only what a reader calls: GetObject of a version, ListObjectVersions,
+ListObjectsV2; and it tells at ``/`` how many requests there were for each bucket.
 """
 
 from __future__ import annotations
@@ -15,7 +16,9 @@ import json
 import selectors
 import socket
 import sys
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -44,6 +47,11 @@ OBJECT_BYTES = 1000
 FOLDER_OBJECTS = 500
 TRAIL_FILE_EVENTS = 20
 PAGE = 1000
+_POSITIONS = ("continuation-token", "start-after", "key-marker")
+
+
+Receipts = list[tuple[str, str, bytes]]
+"""Key, version id and bytes of each."""
 
 
 @dataclass
@@ -65,6 +73,7 @@ class Store:
         self._answers: dict[tuple[str, str, str], bytes] = {}
         self._entries: dict[str, dict[str, bytes]] = {bucket: {} for bucket in BUCKETS.values()}
         self._keys: dict[str, list[str]] = {}
+        self._requests: Counter[str] = Counter()
 
     def put(self, bucket: str, key: str, data: bytes) -> ObjectVersion:
         """Store an object's one version."""
@@ -90,6 +99,9 @@ class Store:
         """The answer to a GET of a path with its query."""
         path, _, query = target.partition("?")
         bucket, _, key = unquote(path[1:]).partition("/")
+        if not bucket:
+            return _answer(json.dumps(self._requests).encode())
+        self._requests[bucket] += 1
         asked = {name: values[0] for name, values in parse_qs(query, keep_blank_values=True).items()}
         if key:
             found = self._answers.get((bucket, key, asked.get("versionId", "")))
@@ -98,6 +110,7 @@ class Store:
 
     def _list(self, bucket: str, asked: dict[str, str]) -> bytes:
         prefix, delimiter = asked.get("prefix", ""), asked.get("delimiter", "")
+        after = next((asked[name] for name in _POSITIONS if name in asked), "")
         keys = self._keys[bucket]
         if delimiter:
             inside = [key[len(prefix) :] for key in keys if key.startswith(prefix)]
@@ -107,14 +120,17 @@ class Store:
                 for each in folders
             ]
             return _page(page)
-        first = bisect_right(keys, asked.get("key-marker", "")) if asked.get("key-marker") else 0
-        while first < len(keys) and keys[first] < prefix:
-            first = bisect_right(keys, prefix, first) if keys[first] != prefix else first
+        first = bisect_right(keys, after) if after else 0
+        first = max(first, bisect_left(keys, prefix))
         listed = keys[first : first + PAGE]
         within = [key for key in listed if key.startswith(prefix)]
         is_cut = len(within) == PAGE and first + PAGE < len(keys) and keys[first + PAGE].startswith(prefix)
         page = [self._entries[bucket][key] for key in within]
-        if is_cut:
+        if "list-type" in asked:
+            page = [each.replace(b"Version>", b"Contents>") for each in page]
+            if is_cut:
+                page.append(f"<NextContinuationToken>{escape(within[-1])}</NextContinuationToken>".encode())
+        elif is_cut:
             page.append(
                 f"<NextKeyMarker>{escape(within[-1])}</NextKeyMarker>"
                 "<NextVersionIdMarker>last</NextVersionIdMarker>".encode()
@@ -137,13 +153,21 @@ def etag(data: bytes) -> str:
     return f'"{hashlib.md5(data, usedforsecurity=False).hexdigest()}"'
 
 
-def fill(store: Store, count: int) -> None:
-    """Put this many objects, each with its receipt and trail event."""
+def public_pem(key: ec.EllipticCurvePrivateKey) -> str:
+    """The public key, as the registry has it."""
+    return key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+
+
+def fill(
+    store: Store, count: int, seal: Callable[[Store, dict[str, Any], Receipts], None] | None = None
+) -> None:
+    """Put this many objects, each with its receipt and trail event, and with ``seal`` the log of them."""
     signer = Signer(ec.generate_private_key(ec.SECP256R1()))
-    public = signer.key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
-    key: dict[str, Any] = {"key_id": KEY_ID, "algorithm": ALGORITHM, "public_key": public}
+    key: dict[str, Any] = {"key_id": KEY_ID, "algorithm": ALGORITHM, "public_key": public_pem(signer.key)}
     key |= {"valid_from": "2025-01-01T00:00:00Z", "valid_until": None, "revoked_at": None}
-    store.put(BUCKETS["provenance"], REGISTRY_KEY, json.dumps({"keys": [key]}).encode())
+    registry = {"keys": [key]}
+    store.put(BUCKETS["provenance"], REGISTRY_KEY, json.dumps(registry).encode())
+    receipts: Receipts = []
     recorder = RecorderIdentity("bench-recorder", "0" * 64, "0.1.0")
     events = []
     for number in range(count):
@@ -164,12 +188,15 @@ def fill(store: Store, count: int) -> None:
             recorder=recorder,
         )
         envelope = sign_envelope(receipt.to_statement(), PAYLOAD_TYPE, signer)
-        store.put(BUCKETS["provenance"], version.receipt_key, envelope)
+        stored = store.put(BUCKETS["provenance"], version.receipt_key, envelope)
+        receipts.append((stored.key, stored.version_id, envelope))
         events.append(_event(version, number))
     for first in range(0, count, TRAIL_FILE_EVENTS):
         records = json.dumps({"Records": events[first : first + TRAIL_FILE_EVENTS]})
         folder = f"AWSLogs/{ACCOUNT}/CloudTrail/{REGION}/{WRITTEN:%Y/%m/%d}"
         store.put(BUCKETS["cloudtrail-log"], f"{folder}/{first:09d}.json.gz", gzip.compress(records.encode()))
+    if seal is not None:
+        seal(store, registry, receipts)
 
 
 def _event(version: ObjectVersion, number: int) -> dict[str, Any]:
@@ -244,8 +271,10 @@ def serve(store: Store, listener: socket.socket) -> None:
 
 def main() -> None:
     """Fill a store and serve it."""
+    from scripts.bench.sealed import seal  # noqa: PLC0415 - it puts into this module's store
+
     store = Store()
-    fill(store, int(sys.argv[1]))
+    fill(store, int(sys.argv[1]), seal if sys.argv[2:] == ["sealed"] else None)
     store.close()
     with socket.create_server(("127.0.0.1", 0), backlog=256) as listener:
         told = {
