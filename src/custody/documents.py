@@ -28,12 +28,7 @@ def parse_object(data: bytes | str, what: str, max_bytes: int) -> dict[str, Any]
         raw = data.encode() if isinstance(data, str) else data
         if len(raw) > max_bytes:
             raise EvidenceError(f"The {what} is {len(raw)} bytes long, over the limit of {max_bytes}.")
-        document = json.loads(
-            raw.decode("utf-8"),
-            object_pairs_hook=_unique_names,
-            parse_constant=_refuse_constant,
-            parse_float=_finite,
-        )
+        document = _DECODER.decode(raw.decode("utf-8"))
     except (ValueError, RecursionError) as error:
         raise EvidenceError(f"The {what} is not strict JSON: {error}.") from error
     if not isinstance(document, dict):
@@ -59,6 +54,8 @@ class Fields:
         value = self._document.get(name)
         if not isinstance(value, str):
             raise self._error(name, "is not a string")
+        if value.isascii():
+            return value
         try:
             value.encode()
         except UnicodeEncodeError as error:
@@ -153,3 +150,8 @@ def _finite(text: str) -> float:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
+
+
+_DECODER = json.JSONDecoder(
+    object_pairs_hook=_unique_names, parse_constant=_refuse_constant, parse_float=_finite
+)

@@ -51,16 +51,17 @@ class Contradiction:
 
 def compare_with_storage(receipt: Receipt, stored_at: datetime) -> list[Contradiction]:
     """Check a receipt against ``stored_at``, the time at which Amazon S3 stored it (LastModified)."""
+    lateness = stored_at - receipt.recorded_at
+    if -CLOCK_TOLERANCE <= lateness <= RECORDING_TIME + CLOCK_TOLERANCE:
+        return []
     recorded, stored = format_time(receipt.recorded_at), format_time(stored_at)
-    if receipt.recorded_at - stored_at > CLOCK_TOLERANCE:
+    if lateness < -CLOCK_TOLERANCE:
         words = f"The receipt says that it was recorded at {recorded}, after Amazon S3 stored it ({stored})."
-    elif stored_at - receipt.recorded_at > RECORDING_TIME + CLOCK_TOLERANCE:
+    else:
         words = (
             f"The receipt says that it was recorded at {recorded}, but Amazon S3 stored it at {stored}: "
             "it was backdated."
         )
-    else:
-        return []
     return [Contradiction(Fact.RECORDED_AT, words)]
 
 

@@ -11,6 +11,7 @@ from custody.errors import UsageError
 RECEIPT_PREFIX = "provenance/"
 LONG_RECEIPT_PREFIX = f"{RECEIPT_PREFIX}_long/"
 """Prefix for receipts whose plain keys would be too long; a bucket name cannot contain an underscore."""
+_SAFE = "".join(chr(c) for c in range(0x20, 0x7F) if chr(c) not in "%?#")
 MAX_KEY_BYTES = 1024
 """Amazon S3 refuses longer object keys (UTF-8 bytes): Amazon S3 User Guide, "Naming Amazon S3 objects"."""
 
@@ -70,7 +71,7 @@ class S3Location:
 
 def quote_key(key: str) -> str:
     """Percent-encode only the characters of ``key`` that are unsafe in an ``s3://`` URI or on a terminal."""
-    return quote(key, safe="".join(chr(c) for c in range(0x20, 0x7F) if chr(c) not in "%?#"))
+    return quote(key, safe=_SAFE)
 
 
 def parse_s3_uri(text: str) -> S3Location:

@@ -231,15 +231,16 @@ def _earlier(one: datetime | None, other: datetime | None) -> datetime | None:
 
 
 def _require_in_force(key: RegisteredKey, recorded_at: datetime, stored_at: datetime) -> None:
-    recorded = format_time(recorded_at)
     if recorded_at < key.valid_from:
-        since = format_time(key.valid_from)
+        recorded, since = format_time(recorded_at), format_time(key.valid_from)
         raise NotInForceError(f"The receipt was recorded at {recorded}, before its key was valid ({since}).")
     if key.valid_until is not None and recorded_at >= key.valid_until:
+        recorded = format_time(recorded_at)
         raise NotInForceError(
             f"The receipt was recorded at {recorded}, but its key ended at {format_time(key.valid_until)}."
         )
     if key.revoked_at is not None and max(recorded_at, stored_at) >= key.revoked_at:
+        recorded = format_time(recorded_at)
         raise NotInForceError(
             f"The receipt was recorded at {recorded} and stored at {format_time(stored_at)}, "
             f"but its key was revoked at {format_time(key.revoked_at)}."

@@ -26,6 +26,8 @@ from custody.recorder.notification import BACKFILL_NAME
 SEGMENT_PREFIX = "segments/"
 CONTENT_TYPE = "application/x-ndjson"
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
 
 def format_segments(batch: Batch, since: date) -> Iterator[tuple[str, bytes]]:
     """Key and bytes of each segment of a batch; ``since`` is the ledger's first day.
@@ -93,7 +95,7 @@ def receipt_row(receipt: Receipt, key_id: str, leaf: int) -> dict[str, Any]:
 
 def format_row(row: dict[str, Any]) -> str:
     """A row's line, without its newline."""
-    return json.dumps(row, ensure_ascii=False, separators=(",", ":"))
+    return _ENCODER.encode(row)
 
 
 def _written_at(receipt: Receipt) -> datetime:
