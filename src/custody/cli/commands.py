@@ -342,8 +342,8 @@ def verify(
     return verification.exit_code
 
 
-@app.command("fsck")
-def check_log(
+@app.command()
+def fsck(
     place: Annotated[
         str | None,
         typer.Argument(

@@ -14,7 +14,7 @@ from custody.evidence.objects import parse_s3_uri
 from custody.evidence.registry import MAX_REGISTRY_BYTES
 from custody.evidence.registry_versions import read_versions
 from custody.log.fsck import FsckReport, Place, fsck
-from custody.log.keys import parse_log_registry, read_log_history
+from custody.log.keys import RegisteredLog, note_key, parse_log_registry, read_log_history
 from custody.log.note import NoteKey, parse_verifier_key
 from custody.log.note_keys import require_readable
 from custody.log.sources import in_bucket, open_log
@@ -33,7 +33,7 @@ def run_fsck(run: Run, place: str | None, keys: Sequence[str], registry: Path | 
     with run.progress("Reading the log") as tell:
         if not known:
             versions, _ = read_versions(run.s3, run.deployment.buckets["provenance"])
-            known = read_log_history(versions)[0].note_keys()
+            known = _trusted(read_log_history(versions)[0])
         where = _open(run, place)
         report = fsck(where, known, lambda *stage: tell(describe_progress(*stage)))
     if run.format is Format.JSON:
@@ -49,7 +49,7 @@ def _read_keys(keys: Sequence[str], registry: Path | None) -> list[NoteKey]:
         named = [parse_verifier_key(key) for key in keys]
         if registry is not None:
             with registry.open("rb") as file:
-                named += parse_log_registry(file.read(MAX_REGISTRY_BYTES + 1)).note_keys()
+                named += _trusted(parse_log_registry(file.read(MAX_REGISTRY_BYTES + 1)))
         for key in named:
             require_readable(key)
     except EvidenceError as error:
@@ -57,6 +57,10 @@ def _read_keys(keys: Sequence[str], registry: Path | None) -> list[NoteKey]:
     except OSError as error:
         raise UsageError(f"The key registry {registry} cannot be read: {error.strerror}.") from error
     return named
+
+
+def _trusted(log: RegisteredLog) -> list[NoteKey]:
+    return [note_key(log.origin, key) for key in log.trusted()]
 
 
 def _open(run: Run, place: str | None) -> Place:

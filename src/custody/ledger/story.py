@@ -318,6 +318,12 @@ _HOLDS = {
     Claim.TRAIL_DIGEST: "Those files since then are as CloudTrail delivered and signed them.",
     Claim.TRAIL_COMPLETE: "None of them is missing or was added.",
     Claim.LINEAGE_INPUTS: "The inputs that it names were verified and have their receipts.",
+    Claim.LOG_CHECKPOINT: "The log's newest checkpoint is signed with its key.",
+    Claim.LOG_CONSISTENCY: "Every checkpoint of the log extends the one before.",
+    Claim.LOG_INCLUSION: "The receipt is in the sealed log, byte for byte.",
+    Claim.LOG_COMPLETE: "What was sealed of it is there.",
+    Claim.LEDGER_ROW: "The ledger's row is what the receipt says.",
+    Claim.KEY_USE: "No key has signed outside its time.",
 }
 
 

@@ -171,7 +171,8 @@ class LogIndex:
     def objects_without_receipt(self) -> Iterator[tuple[str, int]]:
         """Objects that are listed and have no receipt, although one was sealed: URI and leaf."""
         yield from self._database.execute(
-            "SELECT uri, (SELECT min(leaf) FROM sealed s WHERE s.key_hash = key_hash(o.receipt_key)) AS sealed_as"
+            "SELECT uri,"
+            " (SELECT min(leaf) FROM sealed s WHERE s.key_hash = key_hash(o.receipt_key)) AS sealed_as"
             " FROM objects o LEFT JOIN receipts r USING (receipt_key)"
             " WHERE coalesce(r.versions, 0) = 0 AND sealed_as IS NOT NULL"
         )
