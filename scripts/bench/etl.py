@@ -31,14 +31,13 @@ from typing import TYPE_CHECKING
 from pyspark.sql import functions as F  # noqa: N812
 
 from custody.etl.contract import Contract
-from custody.etl.frames import judged
 from custody.etl.gold import gold_rows
 from custody.etl.gold_run import Request, processed_to_analytics
 from custody.etl.lineage import Run
 from custody.etl.manifest import Entry, Manifest, parse_manifest, write_manifest
 from custody.etl.silver_run import NEWER, Lake, raw_to_processed
 from custody.evidence.objects import ObjectVersion
-from scripts.bench.reference import rejected, typed, winners
+from scripts.bench.reference import judged, rejected, typed, winners
 from scripts.datasets import load_dataset
 from scripts.demo.dataset import load_generator
 from scripts.local_etl.engine import pysail_session

@@ -8,6 +8,9 @@ on ASCII classes and on ``\A … \z``.
 
 from __future__ import annotations
 
+from functools import reduce
+from operator import and_
+
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F  # noqa: N812
 
@@ -190,6 +193,28 @@ def winners(rows: DataFrame, contract: Contract) -> DataFrame:
     place = F.min("source_order") if contract.raw().wins == "first" else F.max("source_order")
     best = valid.groupBy(*contract.key).agg(place.alias("best")).select("best")
     return best.join(valid, F.col("source_order") == F.col("best")).drop("best")
+
+
+def judged(batch: DataFrame, table: DataFrame, contract: Contract, manifest_id: str) -> DataFrame:
+    """A batch's winners with ``manifest_id``, and ``source_kept``: whether the table has it after the merge.
+
+    A winner is kept if the table has no row of its key, or one that loses against it; or if a run of the same
+    manifest that did not finish has already written it.
+    """
+    there = table.select(
+        *(F.col(name).alias(f"source_there_{name}") for name in contract.key),
+        F.col("source_order").alias("source_other_order"),
+        F.col("manifest_id").alias("source_other_manifest"),
+    )
+    same_key = reduce(and_, (F.col(name) == F.col(f"source_there_{name}") for name in contract.key))
+    order, other = F.col("source_order"), F.col("source_other_order")
+    wins = order < other if contract.raw().wins == "first" else order > other
+    ours = (order == other) & (F.col("source_other_manifest") == manifest_id)
+    return there.join(batch, same_key, "right").select(
+        *silver_columns(contract),
+        F.lit(manifest_id).alias("manifest_id"),
+        (other.isNull() | wins | ours).alias("source_kept"),
+    )
 
 
 def rejected(rows: DataFrame, contract: Contract, manifest_id: str) -> DataFrame:

@@ -28,7 +28,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pyspark.sql import SparkSession, Window
+from pyspark.sql import Observation, SparkSession, Window
 from pyspark.sql import functions as F  # noqa: N812
 
 from custody.etl.delta import DeltaTable, configure
@@ -47,7 +47,7 @@ TASKS = 2
 
 
 class Unwritten(DeltaTable):
-    """A table that has what was written to it last, and no files."""
+    """A table without files: of what was written to it last, it knows how many rows each manifest has."""
 
     _rows: DataFrame | None = None
 
@@ -56,7 +56,7 @@ class Unwritten(DeltaTable):
         return None if self._rows is None else 0
 
     def frame(self, version: int | None = None) -> DataFrame:
-        """What was written last."""
+        """As many rows as were written last, of their manifest."""
         if self._rows is None:
             raise ValueError(self.name)
         return self._rows
@@ -69,7 +69,8 @@ class Unwritten(DeltaTable):
     ) -> None:
         """Make it empty."""
         if self._rows is None:
-            self._rows = self._spark.createDataFrame([], like.schema)
+            nothing = (F.lit(None).cast(field.dataType).alias(field.name) for field in like.schema.fields)
+            self._rows = self._spark.range(0).select(*nothing)
 
     def merge(self, rows: DataFrame, key: tuple[str, ...], newer: str, within: str | None = None) -> None:
         """Compute the rows."""
@@ -77,8 +78,12 @@ class Unwritten(DeltaTable):
 
     def replace(self, rows: DataFrame, where: str | None = None) -> None:
         """Compute the rows."""
-        rows.write.format("noop").mode("overwrite").save()
-        self._rows = rows
+        seen = Observation()
+        facts = (F.count(F.lit(1)).alias("rows"), F.max("manifest_id").alias("manifest_id"))
+        rows.observe(seen, *facts).write.format("noop").mode("overwrite").save()
+        self._rows = self._spark.range(seen.get["rows"]).select(
+            F.lit(seen.get["manifest_id"]).alias("manifest_id")
+        )
 
 
 @dataclass(frozen=True, slots=True)

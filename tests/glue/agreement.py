@@ -23,13 +23,13 @@ from pyspark.sql import functions as F  # noqa: N812
 from custody.etl.columns import read_columns
 from custody.etl.contract import Column, Csv
 from custody.etl.delta import configure
-from custody.etl.frames import SOURCE, judged, rejected, winners
+from custody.etl.frames import SOURCE, rejected
 from custody.etl.gold import gold_rows
 from custody.etl.manifest import Entry
 from custody.etl.source import entries_frame, ranked, read_entries
 from custody.etl.values import read
 from scripts.bench import reference
-from tests.glue.local import ALL_TYPES, CUSTOMERS, EVENTS, Raw, contract, manifest, rows
+from tests.glue.local import ALL_TYPES, CUSTOMERS, EVENTS, Raw, contract, manifest, rows, stand
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,7 +47,7 @@ def everything(spark: SparkSession, raw: Raw) -> Iterator[str]:
     found = [entry for entry in raw.entries if entry.version.key.startswith(ALL_TYPES.raw().prefix)]
     order = ranked(manifest(ALL_TYPES.table, found), ALL_TYPES)
     read_rows, entries = read_entries(spark, order, ALL_TYPES, raw.open), entries_frame(spark, order)
-    yield from _lines("all types", winners(read_rows, entries, ALL_TYPES))
+    yield from _lines("all types", stand(read_rows, entries, ALL_TYPES))
     yield from _lines("all types rejected", rejected(read_rows, entries, ALL_TYPES, "1"))
     silver = {}
     for table, prefix in TABLES:
@@ -55,11 +55,11 @@ def everything(spark: SparkSession, raw: Raw) -> Iterator[str]:
         found = [entry for entry in raw.entries if entry.version.key.startswith(prefix)]
         older, newer = (ranked(manifest(table, part), rules) for part in (found[::2], found[1::2]))
         old_rows, new_rows = (read_entries(spark, part, rules, raw.open).persist() for part in (older, newer))
-        there = winners(old_rows, entries_frame(spark, older), rules).withColumn("manifest_id", F.lit("1"))
+        there = stand(old_rows, entries_frame(spark, older), rules).persist()
         yield from _lines(f"{table} rejected", rejected(old_rows, entries_frame(spark, older), rules, "1"))
         yield from _lines(f"{table} winners", there)
-        batch = winners(new_rows, entries_frame(spark, newer), rules)
-        yield from _lines(f"{table} judged", judged(batch, there, rules, "2"))
+        batch = stand(new_rows, entries_frame(spark, newer), rules, "2", there)
+        yield from _lines(f"{table} after a merge", batch)
         silver[table] = there
         forged = manifest(table, [replace(found[0], sha256="0" * 64), found[1]])
         part = read_entries(spark, ranked(forged, rules), rules, raw.open)
@@ -77,11 +77,16 @@ def by_reference(spark: SparkSession, raw: Raw, texts: list[str]) -> Iterator[st
     yield from _lines("read", frame.select("text", *values))
     for table, prefix in TABLES:
         rules = contract(table)
-        found = [entry for entry in raw.entries if entry.version.key.startswith(prefix)][::2]
-        there = reference.typed(as_texts(spark, raw, found, rules), rules).persist()
-        yield from _lines(f"{table} rejected", reference.rejected(there, rules, "1"))
-        kept = reference.winners(there, rules).withColumn("manifest_id", F.lit("1"))
-        yield from _lines(f"{table} winners", kept)
+        found = [entry for entry in raw.entries if entry.version.key.startswith(prefix)]
+        older, newer = (
+            reference.typed(as_texts(spark, raw, part, rules), rules).persist()
+            for part in (found[::2], found[1::2])
+        )
+        yield from _lines(f"{table} rejected", reference.rejected(older, rules, "1"))
+        there = reference.winners(older, rules).withColumn("manifest_id", F.lit("1")).persist()
+        yield from _lines(f"{table} winners", there)
+        batch = reference.judged(reference.winners(newer, rules), there, rules, "2")
+        yield from _lines(f"{table} after a merge", batch.where("source_kept").drop("source_kept"))
 
 
 def as_texts(spark: SparkSession, raw: Raw, entries: list[Entry], rules: Contract) -> DataFrame:

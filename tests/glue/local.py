@@ -102,6 +102,21 @@ def process(
     )
 
 
+def stand(
+    read: DataFrame,
+    entries: DataFrame,
+    rules: Contract,
+    manifest_id: str = "1",
+    table: DataFrame | None = None,
+) -> DataFrame:
+    """The rows read that a table has after the merge; without ``table``, one that was empty."""
+    from custody.etl.frames import judged, kept, silver_rows  # noqa: PLC0415 - needs Spark
+
+    there = silver_rows(read, entries, rules, "").limit(0) if table is None else table
+    verdict = judged(read, entries, there, rules, manifest_id)
+    return silver_rows(kept(read, verdict, rules, contested=0), entries, rules, manifest_id)
+
+
 def rows(frame: DataFrame) -> list[tuple[str, ...]]:
     """The rows as texts, in order: what two tables are compared by."""
     names = sorted(frame.columns)

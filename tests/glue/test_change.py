@@ -399,7 +399,7 @@ def move(contract: dict[str, Any], dice: random.Random) -> bool:
 
 def rekey(contract: dict[str, Any], dice: random.Random) -> bool:
     del dice
-    contract["key"] = [*contract["key"][:1], *contract["key"][2:]]
+    contract["key"] = [*dict.fromkeys([*contract["key"], contract["day"]["of"]])]
     return False
 
 

@@ -96,6 +96,11 @@ def test_every_file_is_a_contract_of_the_table_it_is_named_after() -> None:
         ('at_most: "0.1"', 'at_most: "few"', "checks[1].at_most is 'few', which is not a number"),
         ("column: size", "column: weight", "checks[2].column is 'weight', which is not a column"),
         ("key: [id]", "key: [id]\nday: {column: day, of: made}", "day is not a new column"),
+        (
+            'type: date, required: true, minimum: "2020-01-01", meaning: When.}',
+            "type: timestamp, required: true, meaning: When.}\nday: {column: on_day, of: made}",
+            "key lacks on_day",
+        ),
         (SMALL, "- a", "document is not a mapping"),
         (SMALL, "a: [", "is not YAML"),
     ],

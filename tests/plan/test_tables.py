@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from pyspark.sql import functions as F  # noqa: N812
 
 from custody.etl.contract import Contract
-from custody.etl.frames import rejected, winners
+from custody.etl.frames import rejected, silver_rows
 from custody.etl.manifest import Entry
 from custody.etl.source import entries_frame, ranked, read_entries
 from custody.evidence.objects import ObjectVersion
@@ -62,7 +61,7 @@ def test_silver_has_the_columns_the_job_writes(
     contract: Contract, tables: dict[str, dict[str, Any]], spark: SparkSession
 ) -> None:
     rows, entries = made(spark, contract)
-    silver = winners(rows, entries, contract).withColumn("manifest_id", F.lit("0"))
+    silver = silver_rows(rows, entries, contract, "0")
     assert described(tables[contract.table]) == written(silver)
     assert described(tables[contract.rejected_table]) == written(rejected(rows, entries, contract, "0"))
 

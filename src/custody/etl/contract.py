@@ -206,7 +206,7 @@ class Contract:
     python: str | None = None
     """Or a Python module with a function ``rows(spark, inputs)``, where SQL will not do."""
     day: tuple[str, str] | None = None
-    """The partition column, and the timestamp of which it is the UTC day."""
+    """The partition column, one of the key, and the timestamp of which it is the UTC day."""
 
     @property
     def rejected_table(self) -> str:
@@ -286,6 +286,8 @@ def parse_contract(text: str | bytes) -> Contract:
     known = {*by_name, *(day or ())}
     if not key or not known.issuperset(key):
         raise fields.error("key", "is not a list of columns of the table")
+    if day is not None and day[0] not in key:
+        raise fields.error("key", f"lacks {day[0]}: rows are looked for only among those of their day")
     for column in columns:
         if column.name in key and not column.required:
             raise fields.error("key", f"has {column.name}, which is not required")

@@ -24,11 +24,13 @@ _SOURCE = "custody_merge_source"
 def configure(spark: SparkSession) -> None:
     """Set what every run relies on: UTC, casts that return NULL, timestamps that Athena and others can read.
 
-    And no clean-up of table logs: lineage names old versions, and the job may not delete.
+    And no clean-up of table logs: lineage names old versions, and the job may not delete. Persisted rows are
+    not compressed: Spark would take longer for it than to read them.
     """
     spark.conf.set("spark.sql.session.timeZone", "UTC")
     spark.conf.set("spark.sql.ansi.enabled", "false")
     spark.conf.set("spark.sql.parquet.outputTimestampType", "TIMESTAMP_MICROS")
+    spark.conf.set("spark.sql.inMemoryColumnarStorage.compressed", "false")
     spark.conf.set("spark.databricks.delta.properties.defaults.enableExpiredLogCleanup", "false")
 
 

@@ -23,6 +23,8 @@ SOURCE = (*VERSION, "source_row", "source_order")
 kept."""
 _ROWS = 10**12
 """No object has as many."""
+_BROADCAST_KEYS = 500_000
+"""Up to as many contested keys, Spark looks them up and moves no row for them; some 100 MB of memory."""
 
 
 def silver_columns(contract: Contract) -> list[str]:
@@ -38,48 +40,79 @@ def valid(rows: DataFrame) -> DataFrame:
 
 def source_order() -> Column:
     """A row's position in the order of deliveries: by its entry's rank, then by its number."""
-    return F.concat("source_rank", F.lit("|"), F.format_string("%012d", F.col("source_row")))
+    return F.concat("source_rank", F.lit("|"), F.lpad(F.col("source_row").cast("string"), 12, "0"))
 
 
-def winners(rows: DataFrame, entries: DataFrame, contract: Contract) -> DataFrame:
-    """The one valid row of each key that is kept, by ``source_order``: the first or the latest.
-
-    No two rows have the same ``source_order``, and it depends only on the deliveries: not on the order in
-    which they are processed, nor on how often.
-    """
-    day = [contract.day[0]] if contract.day else []
-    columns = [*day, *(column.name for column in contract.columns), "extra", "source_entry", "source_row"]
-    place = F.col("source_entry") * F.lit(_ROWS) + F.col("source_row")
-    placed = valid(rows).select(*columns, place.alias("source_place"))
-    kept = F.min("source_place") if contract.raw().wins == "first" else F.max("source_place")
-    best = placed.groupBy(*contract.key).agg(kept.alias("source_place")).select("source_place")
-    return (
-        entries.join(best.join(placed, "source_place"), "source_entry")
-        .withColumn("source_order", source_order())
-        .select(*silver_columns(contract))
-    )
+def _place() -> Column:
+    """A row's position in the same order as one number, of this manifest's rows."""
+    return F.col("source_entry") * F.lit(_ROWS) + F.col("source_row")
 
 
-def judged(batch: DataFrame, table: DataFrame, contract: Contract, manifest_id: str) -> DataFrame:
-    """A batch's winners with ``manifest_id``, and ``source_kept``: whether the table has it after the merge.
+def judged(
+    rows: DataFrame, entries: DataFrame, table: DataFrame, contract: Contract, manifest_id: str
+) -> DataFrame:
+    """For each key of the valid rows, which of them is kept, and whether the table has it after the merge.
 
-    A winner is kept if the table has no row of its key, or one that loses against it; or if a run of the same
-    manifest that did not finish has already written it.
+    Columns: the key; ``source_place`` and ``source_entry`` of the row that is kept, the first or the latest
+    delivered; ``source_rows``, how many rows have the key; ``source_kept``. The table has the row after the
+    merge if it has none of the key, or one that loses against it; or if a run of the same manifest that did
+    not finish has already written it.
+
+    No two rows have the same place, and their order depends only on the deliveries: not on the order in which
+    they are processed, nor on how often.
     """
     there = table.select(
         *(F.col(name).alias(f"source_there_{name}") for name in contract.key),
         F.col("source_order").alias("source_other_order"),
         F.col("manifest_id").alias("source_other_manifest"),
     )
-    same_key = reduce(and_, (F.col(name) == F.col(f"source_there_{name}") for name in contract.key))
-    order, other = F.col("source_order"), F.col("source_other_order")
+    best = F.min if contract.raw().wins == "first" else F.max
+    keys = valid(rows).groupBy(*contract.key)
+    found = keys.agg(best(_place()).alias("source_place"), F.count(F.lit(1)).alias("source_rows"))
+    met = there.join(found, _same_key(contract), "right").withColumns(
+        {
+            "source_entry": F.expr(f"CAST(source_place DIV {_ROWS} AS INT)"),
+            "source_row": F.col("source_place") % F.lit(_ROWS),
+        }
+    )
+    order, other = source_order(), F.col("source_other_order")
     wins = order < other if contract.raw().wins == "first" else order > other
     ours = (order == other) & (F.col("source_other_manifest") == manifest_id)
-    return there.join(batch, same_key, "right").select(
-        *silver_columns(contract),
-        F.lit(manifest_id).alias("manifest_id"),
-        (other.isNull() | wins | ours).alias("source_kept"),
+    return (
+        entries.select("source_entry", "source_rank")
+        .join(met, "source_entry")
+        .select(*found.columns, "source_entry", (other.isNull() | wins | ours).alias("source_kept"))
     )
+
+
+def is_contested() -> Column:
+    """Whether some valid row of a ``judged`` key is not in the table after the merge."""
+    return (F.col("source_rows") > 1) | ~F.col("source_kept")
+
+
+def kept(rows: DataFrame, verdict: DataFrame, contract: Contract, *, contested: int) -> DataFrame:
+    """The valid rows that the table has after the merge; ``verdict`` is ``judged``, ``contested`` of it."""
+    lost = verdict.where(is_contested()).select(
+        *(F.col(name).alias(f"source_there_{name}") for name in contract.key),
+        F.when(F.col("source_kept"), F.col("source_place")).otherwise(F.lit(-1)).alias("source_stands_at"),
+    )
+    if contested <= _BROADCAST_KEYS:
+        lost = F.broadcast(lost)
+    at = F.col("source_stands_at")
+    found = lost.join(valid(rows), _same_key(contract), "right")
+    return found.where(at.isNull() | (at == _place())).select(*rows.columns)
+
+
+def _same_key(contract: Contract) -> Column:
+    return reduce(and_, (F.col(name) == F.col(f"source_there_{name}") for name in contract.key))
+
+
+def silver_rows(rows: DataFrame, entries: DataFrame, contract: Contract, manifest_id: str) -> DataFrame:
+    """Rows as the table has them."""
+    day = [contract.day[0]] if contract.day else []
+    columns = [*day, *(column.name for column in contract.columns), "extra", "source_entry", "source_row"]
+    named = entries.join(rows.select(*columns), "source_entry").withColumn("source_order", source_order())
+    return named.select(*silver_columns(contract), F.lit(manifest_id).alias("manifest_id"))
 
 
 def rejected(rows: DataFrame, entries: DataFrame, contract: Contract, manifest_id: str) -> DataFrame:

@@ -26,6 +26,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import astuple, dataclass
+from datetime import date
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -34,7 +35,16 @@ from pyspark.sql import functions as F  # noqa: N812
 from custody.errors import CannotCheckError, EvidenceError, UsageError
 from custody.etl.contract import Contract
 from custody.etl.delta import DeltaTable, conformed, describe_commits
-from custody.etl.frames import SOURCE, VERSION, judged, rejected, source_order, valid, winners
+from custody.etl.frames import (
+    SOURCE,
+    VERSION,
+    is_contested,
+    judged,
+    kept,
+    rejected,
+    silver_rows,
+    source_order,
+)
 from custody.etl.lineage import Published, Run, complete, publish, published, read_lineage
 from custody.etl.manifest import Entry, Manifest
 from custody.etl.quality import Counts, failures
@@ -71,6 +81,10 @@ class _Arrived(NamedTuple):
     """The number of bytes read as records."""
     rows: int = 0
     rejected: int = 0
+    fit: int = 0
+    """Rows not rejected that no other manifest has put into the table before."""
+    first_day: date | None = None
+    last_day: date | None = None
     refused: str | None = None
     """What was found instead of the manifest's bytes."""
     present: tuple[int, ...] = ()
@@ -124,7 +138,7 @@ def raw_to_processed(
 
     lake.say(f"{contract.table}: reading {len(manifest.entries)} object versions")
     order = ranked(manifest, contract)
-    number, entries = numbered(order), entries_frame(lake.spark, order)
+    number, entries = numbered(order), lake.stage(entries_frame(lake.spark, order))
     rows = lake.stage(read_entries(lake.spark, order, contract, open_version))
     again = {entry.version for entry in manifest.entries if entry.decision}
     rows = _pardoned(lake, rows, entries, _standing(lake, silver, manifest, again))
@@ -136,33 +150,26 @@ def raw_to_processed(
     if withheld := _withhold(rows, manifest, number, arrived, contract):
         lake.say(f"{contract.table}: withholding {len(withheld)} object versions")
     fit = _without(rows, withheld, number).where(~F.col("source_stands"))
-    best = winners(fit, entries, contract)
+    unused = {
+        ObjectVersion(item["bucket"], item["key"], item["version_id"]) for item in (*refused, *withheld)
+    }
+    used = [entry for entry in manifest.entries if entry.version not in unused]
     silver.ensure(
-        best.withColumn("manifest_id", F.lit(manifest.sha256)),
+        silver_rows(fit, entries, contract, manifest.sha256),
         contract.day[0] if contract.day else None,
         contract.aliases,
     )
     undone = _undo(lake, runs, manifest, contract) if refused or withheld else set()
-    within = _within(fit, contract)
-    there = silver.frame(silver.version())
-    verdict = lake.stage(judged(best, there.where(within) if within else there, contract, manifest.sha256))
-    _assert_all_judged(fit, verdict, contract)
-    stand = verdict.where("source_kept").drop("source_kept")
-    standing, days = _measure_standing(stand, contract)
-    unused = {
-        ObjectVersion(item["bucket"], item["key"], item["version_id"]) for item in (*refused, *withheld)
-    }
-    inputs = [
-        _input(entry, arrived[entry.version], standing)
-        for entry in manifest.entries
-        if entry.version not in unused
-    ]
+    what = [arrived[entry.version] for entry in used]
+    chosen = _choose(lake, fit, entries, contract, manifest.sha256, arrived=what)
+    valid = chosen.by_entry()
+    inputs = [_input(entry, arrived[entry.version], valid[number[entry.version]]) for entry in used]
     counts = _total(inputs)
     quarantined = counts.rejected + sum(item["rejected"] for item in withheld)
 
     describe_commits(lake.spark, run.facts() | {"manifest_sha256": manifest.sha256})
     lake.say(f"{contract.table}: merging {counts.valid} of {counts.rows} rows")
-    silver.merge(stand, contract.key, NEWER[contract.raw().wins], within)
+    silver.merge(chosen.rows, contract.key, NEWER[contract.raw().wins], chosen.within)
     lake.say(f"{quarantine.name}: {quarantined} rows")
     again = {version for version in again if not arrived[version].refused}
     _quarantine(lake, rejected(rows, entries, contract, manifest.sha256), contract, again, manifest.sha256)
@@ -183,7 +190,7 @@ def raw_to_processed(
             {"table": quarantine.uri, "delta_version": quarantine.version(), "rows": quarantined},
         ],
         "counts": counts.as_document(),
-        "days": sorted({*days, *undone}),
+        "days": sorted({*chosen.days(), *undone}),
     }
     document = publish(
         lake.store, run, silver.uri, silver.version() or 0, identity=manifest.sha256, facts=facts
@@ -219,14 +226,69 @@ def _assert_belongs(manifest: Manifest, contract: Contract) -> None:
             raise UsageError(f"The manifest names {entry.version.uri}, which is not below {prefix}.")
 
 
-def _within(rows: DataFrame, contract: Contract) -> str | None:
+class _Chosen(NamedTuple):
+    """The rows that the table has after the merge, and what is known of them."""
+
+    rows: DataFrame
+    number: Counter[tuple[int, date | None]]
+    """How many there are, by entry and day."""
+    within: str | None
     """The days of the valid rows, as a SQL condition; ``None`` for a table without days, or without rows."""
-    if contract.day is None:
-        return None
-    name = contract.day[0]
-    found = rows.where(F.col("reason").isNull() & F.col(name).isNotNull()).select(name).distinct().collect()
-    days = sorted(f"DATE '{row[0].isoformat()}'" for row in found)
-    return f"{name} IN ({', '.join(days)})" if days else None
+
+    def by_entry(self) -> Counter[int]:
+        """How many there are of each entry."""
+        found: Counter[int] = Counter()
+        for (entry, _), count in self.number.items():
+            found[entry] += count
+        return found
+
+    def days(self) -> set[str]:
+        """Their days."""
+        return {day.isoformat() for _, day in self.number if day is not None}
+
+
+def _choose(
+    lake: Lake,
+    fit: DataFrame,
+    entries: DataFrame,
+    contract: Contract,
+    manifest_id: str,
+    *,
+    arrived: list[_Arrived],
+) -> _Chosen:
+    """Choose among the rows of a delivery and those of the table.
+
+    Raises ``CannotCheckError`` unless all rows to be judged were.
+    """
+    silver = lake.table(contract.table)
+    there = silver.frame(silver.version())
+    day = F.lit(None).cast("date")
+    ends = [end for what in arrived for end in (what.first_day, what.last_day) if end is not None]
+    if contract.day is not None and ends:
+        day = F.col(contract.day[0])
+        there = there.where(day.between(F.lit(min(ends)), F.lit(max(ends))))
+    verdict = lake.stage(judged(fit, entries, there, contract, manifest_id))
+    measured = verdict.groupBy("source_entry", day.alias("day"), "source_kept").agg(
+        F.count(F.lit(1)), F.sum("source_rows"), F.count(F.when(is_contested(), F.lit(1)))
+    )
+    found = measured.collect()
+    wanted, seen = sum(what.fit for what in arrived), sum(row[4] for row in found)
+    if wanted != seen:
+        raise CannotCheckError(
+            f"The delivery has {wanted} valid rows, but the engine judged {seen}.",
+            "Nothing was published; run the job again.",
+        )
+    days = sorted({f"DATE '{row[1].isoformat()}'" for row in found if row[1] is not None})
+    return _Chosen(
+        silver_rows(
+            kept(fit, verdict, contract, contested=sum(row[5] for row in found)),
+            entries,
+            contract,
+            manifest_id,
+        ),
+        Counter({(row[0], row[1]): row[3] for row in found if row[2]}),
+        f"{contract.day[0]} IN ({', '.join(days)})" if contract.day and days else None,
+    )
 
 
 def _checked_columns(contract: Contract) -> list[str]:
@@ -237,17 +299,28 @@ def _measure_objects(
     rows: DataFrame, number: Mapping[ObjectVersion, int], contract: Contract
 ) -> dict[ObjectVersion, _Arrived]:
     """What was read of each object version of the manifest, in one pass."""
+    day = F.col(contract.day[0]) if contract.day else F.lit(None).cast("date")
     is_record = F.col("source_row") > 0
     is_valid = is_record & F.col("reason").isNull()
+    is_fit = is_valid & ~F.col("source_stands")
     measured = rows.groupBy("source_entry").agg(
         F.sum("object_rows"),
         F.sum("read_bytes"),
         F.count(F.when(is_record, F.lit(1))),
         F.count(F.when(is_record & F.col("reason").isNotNull(), F.lit(1))),
-        F.max("refused"),
+        F.count(F.when(is_fit, F.lit(1))),
+        F.min(F.when(is_fit, day)),
+        F.max(F.when(is_fit, day)),
+        F.count("refused"),
         *(F.count(F.when(is_valid, F.col(name))) for name in _checked_columns(contract)),
     )
-    arrived = {row[0]: _Arrived(*row[1:6])._replace(present=tuple(row[6:])) for row in measured.collect()}
+    found = measured.collect()
+    why: dict[int, str] = {}
+    if any(row[8] for row in found):  # not measured above: Spark would sort all rows for a text
+        why = dict(rows.where(F.col("refused").isNotNull()).select("source_entry", "refused").collect())
+    arrived = {
+        row[0]: _Arrived(*row[1:8])._replace(refused=why.get(row[0]), present=tuple(row[9:])) for row in found
+    }
     return {version: arrived.get(place, _Arrived()) for version, place in number.items()}
 
 
@@ -426,28 +499,7 @@ def _assert_none_refused(document: dict[str, Any]) -> None:
         )
 
 
-def _measure_standing(stand: DataFrame, contract: Contract) -> tuple[dict[ObjectVersion, int], list[str]]:
-    """Rows by object version, and the days that change."""
-    day = [contract.day[0]] if contract.day else []
-    measured = stand.groupBy(*VERSION, *day).agg(F.count(F.lit(1)).alias("count")).collect()
-    rows: Counter[ObjectVersion] = Counter()
-    for row in measured:
-        rows[ObjectVersion(*row[:3])] += row["count"]
-    days = sorted({row[day[0]].isoformat() for row in measured}) if day else []
-    return rows, days
-
-
-def _assert_all_judged(rows: DataFrame, verdict: DataFrame, contract: Contract) -> None:
-    """Raise ``CannotCheckError`` unless exactly one row was judged for each valid key."""
-    keys = valid(rows).select(*contract.key).distinct().count()
-    if (found := verdict.count()) != keys:
-        raise CannotCheckError(
-            f"The delivery has {keys} distinct keys, but the engine judged {found}.",
-            "Nothing was published; run the job again.",
-        )
-
-
-def _input(entry: Entry, arrived: _Arrived, standing: dict[ObjectVersion, int]) -> dict[str, Any]:
+def _input(entry: Entry, arrived: _Arrived, valid: int) -> dict[str, Any]:
     """One object version and the outcome of its rows. Raises ``CannotCheckError`` if the engine lost any."""
     version = entry.version
     told, rows, rejected = arrived.told, arrived.rows, arrived.rejected
@@ -456,7 +508,6 @@ def _input(entry: Entry, arrived: _Arrived, standing: dict[ObjectVersion, int]) 
             f"{version.uri} has {'an unknown number of' if told is None else told} rows, but {rows} arrived.",
             "Nothing was published; run the job again.",
         )
-    valid = standing.get(version, 0)
     return {
         **_object(entry),
         "size_bytes": entry.size_bytes,
