@@ -45,6 +45,8 @@ RECEIPTS = 400
 RECEIPT_ROUNDS = 5
 VERIFY_OBJECTS = 5000
 VERIFY_ROUNDS = 3
+SEALED_RECEIPTS = 50_000
+UNSEALED_RECEIPTS = 2_000
 ETL_ROWS = 1_000_000
 ETL_ROUNDS = 3
 FORMAT_ROWS = 500_000
@@ -52,6 +54,7 @@ SEAL_LEAVES = 200_000
 ETL_LIMIT_SECONDS = 180
 ETL_LIMIT_BYTES = 4 << 30
 SPARK_LIMIT_BYTES = 1_500_000_000
+VERIFY_LIMIT_BYTES = 512 << 20
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,9 @@ LIMITS = {
     "receipts_per_second": Limit(least=0.5),
     "seal_leaves_per_second": Limit(least=0.5),
     "verify_objects_per_second": Limit(least=1.8),
+    "verify_receipts_per_second": Limit(least=0.2),
+    "verify_requests_per_receipt": Limit(most=0.02),
+    "verify_peak_bytes": Limit(most=1.0),
     "read_gzip": Limit(most=1.3),
     "read_zstd": Limit(most=1.3),
     "read_parquet": Limit(most=1.3),
@@ -282,6 +288,53 @@ def bench_verify() -> Row:
     return row("verify_objects_per_second", VERIFY_OBJECTS / kit, "1/s", VERIFY_OBJECTS / bare)
 
 
+def bench_verify_sealed() -> list[Row]:
+    """Receipts per processor second of ``custody verify`` from the log's bundles, and requests for each.
+
+    The first row's reference is the check of as many signatures with nothing else, on one processor as on all:
+    both are processor seconds. That of the requests is the same verification of a deployment without a log.
+    """
+    sealed = verify_receipts(SEALED_RECEIPTS, "sealed")
+    single = verify_receipts(UNSEALED_RECEIPTS)
+    count = sealed["receipts"]
+    return [
+        row("verify_receipts_per_second", count / sealed["seconds"], "1/s", count / sealed["bare"]),
+        row(
+            "verify_requests_per_receipt",
+            sealed["requests"] / count,
+            "",
+            single["requests"] / single["receipts"],
+        ),
+        row("verify_peak_bytes", sealed["peak_bytes"], "bytes", VERIFY_LIMIT_BYTES),
+    ]
+
+
+def verify_receipts(count: int, *options: str) -> dict[str, float]:
+    """Serve so many receipts and verify them; what ``scripts.bench.verify_sealed`` printed."""
+    environ = without_aws(os.environ)
+    words = [sys.executable, "-m", "scripts.bench.store", str(count), *options]
+    store = subprocess.Popen(words, cwd=REPO, env=environ, stdout=subprocess.PIPE, text=True)
+    try:
+        told = answer(store)
+        words = [sys.executable, "-m", "scripts.bench.verify_sealed"]
+        done = subprocess.run(
+            words,
+            cwd=REPO,
+            env=environ | operator_environment(told["endpoint"]),
+            input=json.dumps(told),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode != 0:
+            raise ToolError(f"{' '.join(words)} ended with {done.returncode}: {done.stderr[-500:]}")
+        found: dict[str, float] = json.loads(done.stdout)
+    finally:
+        store.kill()
+        store.communicate()
+    return found
+
+
 def printed(module: str, *arguments: str | int | Path) -> Any:
     """Run a module and return the JSON that it prints."""
     words = [sys.executable, "-m", module, *(str(argument) for argument in arguments)]
@@ -382,6 +435,7 @@ def measure() -> list[Row]:
             bench_receipts(),
             bench_seal(),
             bench_verify(),
+            *bench_verify_sealed(),
             *bench_formats(),
             *bench_etl(),
         ]

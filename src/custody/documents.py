@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from datetime import datetime
 from typing import Any, NoReturn
 
 from custody.errors import EvidenceError
 from custody.times import parse_time
 
+_SHA256 = re.compile(r"[0-9a-f]{64}", re.ASCII)
 MAX_NATURAL = 2**63 - 1
 """The largest signed 64-bit integer: the limit of databases, Delta tables and other readers of JSON."""
 
@@ -131,7 +133,7 @@ class Fields:
 
 def is_sha256(text: str) -> bool:
     """Whether ``text`` is a SHA-256 in lower-case hexadecimal."""
-    return len(text) == 64 and set(text) <= set("0123456789abcdef")
+    return _SHA256.fullmatch(text) is not None
 
 
 def _unique_names(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

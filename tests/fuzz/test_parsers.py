@@ -33,19 +33,25 @@ from custody.evidence.receipt import PAYLOAD_TYPE, Receipt, parse_statement
 from custody.gate.decisions import parse_decision
 from custody.lineage.document import parse_commit, parse_lineage, parse_place
 from custody.listing import VersionEntry
+from custody.log.batch import Batch, Sealable, format_batch, parse_batch
 from custody.log.checkpoint import parse_checkpoint
 from custody.log.extension import Extension, parse_extension
+from custody.log.index import format_index, parse_index
 from custody.log.note import Algorithm, parse_note, parse_verifier_key
 from custody.log.note_keys import require_readable, verify_note
 from custody.log.policy import format_policy, parse_policy
 from custody.log.proof_file import ProofFile, parse_proof_file
+from custody.log.rows import BatchRows, Segment, hash_row
+from custody.log.segments import format_row, segment_row
 from custody.log.tiles import pack_entries, unpack_entries
+from custody.log.trail_heads import parse_trail_head
 from custody.proof.bundle import Bundle
 from custody.proof.check import BundleClaim, check_bundle
 from custody.recorder.notification import ObjectCreated, parse_message
 from custody.times import format_time, from_microseconds, parse_time, to_microseconds
 from custody.trail.digests import parse_digest
 from custody.trail.log_files import parse_log_file
+from custody.verify.canonical import read_canonical
 from tests.fuzz import poison
 from tests.support.digests import DigestFile, public_der, rsa_key
 from tests.support.evidence import (
@@ -181,9 +187,37 @@ def log_file(data: bytes) -> None:
     for write in contents.writes:
         use_moment(write.event_time)
         use_version(ObjectVersion(write.bucket, write.key, write.version_id or "v"))
+    for signature in contents.signatures:
+        use_moment(signature.event_time)
     for deletion in contents.deletions:
         use_moment(deletion.event_time)
         use_version(ObjectVersion(deletion.bucket, deletion.key or "k", deletion.version_id or "v"))
+
+
+def rows(data: bytes) -> None:
+    """A segment's lines: each is right, or a problem with its place."""
+    segment = Segment("segments/dt=2026-11-20/0-0", "2026-11-20", gzip.compress(data, 1))
+    one = BatchRows(0, hash_row(ROW), AT, AT.date())
+    one.check([segment])
+    assert one.right or one.problems
+    BatchRows(0, b"", None, None).check([Segment("k", "d", data)])
+
+
+def index(data: bytes) -> None:
+    for row in parse_index(data):
+        assert len(row.key_hash) == 32
+
+
+def batch(data: bytes) -> None:
+    for item in parse_batch(gzip.compress(data, 1), 0, AT).items:
+        use_moment(item.stored_at)
+        segment_row(item.entry, item.key, 0)
+        parse_trail_head(item.entry)
+
+
+def canonical(data: bytes) -> None:
+    if (found := read_canonical(data)) is not None:
+        assert parse_statement(found.payload) == found.receipt
 
 
 def erasure(data: bytes) -> None:
@@ -310,6 +344,10 @@ DIGEST = DigestFile(
     (("a.json.gz", b"{}"),),
     DigestFile("log", AT - timedelta(hours=1), AT),
 )
+SIGN = trail_record(VERSION, "R", "E", eventName="Sign", eventSource="kms.amazonaws.com")
+SIGN |= {"requestParameters": {"keyId": "k"}, "resources": [{"ARN": "arn:aws:kms:::key/k"}]}
+ITEM = Sealable(VERSION.receipt_key, "v", '"e"', AT, sign_envelope(STATEMENT, PAYLOAD_TYPE, SIGNER))
+ROW = segment_row(ITEM.entry, ITEM.key, 0) or {}
 DELETION = trail_record(VERSION, "R", "E", eventName="DeleteObject", responseElements=None)
 DELETION["requestParameters"]["versionId"] = "v1"
 NOTE_SIGNERS = [NoteSigner(), NoteSigner("witness.example", Algorithm.ED25519_COSIGNATURE)]
@@ -335,6 +373,11 @@ PARSERS = [
     Parser("digest", digest, DIGEST.content),
     Parser("contract", contract, json.dumps(CONTRACT).encode()),
     Parser("deletion", log_file, json.dumps({"Records": [DELETION]}).encode()),
+    Parser("sign", log_file, json.dumps({"Records": [SIGN]}).encode()),
+    Parser("rows", rows, format_row(ROW).encode()),
+    Parser("index", index, format_index(Batch(0, AT, (ITEM,))), is_json=False),
+    Parser("batch", batch, gzip.decompress(format_batch(0, [ITEM])), is_json=False),
+    Parser("canonical", canonical, sign_envelope(STATEMENT, PAYLOAD_TYPE, SIGNER)),
     Parser("erasure", erasure, Erasure("asked for", AT, (VERSION,)).to_bytes()),
     Parser("deployments", deployments, json.dumps({"deployments": [PLACE]}).encode()),
     Parser("uri", uri, b"s3://raw/incoming/a%20b?versionId=v1", is_json=False),

@@ -122,6 +122,19 @@ class CurrentKeyRing:
             self._ask_for(envelope.signatures.keys())
         self._ring.verify(envelope)
 
+    def holds(
+        self, key_id: str, signature: bytes, message: bytes, recorded_at: datetime, stored_at: datetime
+    ) -> bool:
+        """Whether one signature is by a key of the ring as it was read, and ``require_in_force`` holds."""
+        key = self._ring.keys.get(key_id)
+        if key is None or not self._ring.check.is_signed(key, signature, message):
+            return False
+        try:
+            _require_in_force(key, recorded_at, stored_at)
+        except NotInForceError:
+            return False
+        return True
+
     def require_in_force(self, envelope: Envelope, recorded_at: datetime, stored_at: datetime) -> None:
         """As ``KeyRing.require_in_force``."""
         self._ring.require_in_force(envelope, recorded_at, stored_at)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from custody.errors import EvidenceError
 from custody.evidence.agreement import compare_with_object, compare_with_storage
+from custody.evidence.dsse import pae
 from custody.evidence.envelope import parse_envelope, read_envelope
 from custody.evidence.fetch import GoneError, Reader, UnreadableError, fetch
 from custody.evidence.hashing import hash_stream
@@ -16,6 +17,7 @@ from custody.evidence.receipt import PAYLOAD_TYPE, Receipt, parse_statement
 from custody.evidence.registry import CurrentKeyRing
 from custody.findings import Claim, Finding, Severity, Status
 from custody.listing import VersionEntry
+from custody.verify.canonical import Canonical, read_canonical
 from custody.verify.index import StoredReceipt
 
 if TYPE_CHECKING:
@@ -105,6 +107,11 @@ class ReceiptChecker:
 
     def judge(self, stored: StoredReceipt, data: bytes) -> CheckedReceipt:
         """Check a receipt's bytes, wherever they were read."""
+        canonical = read_canonical(data)
+        if canonical is not None and self._holds(canonical, stored):
+            uri = stored.object_uri or canonical.receipt.version.uri
+            held = Verdict(Claim.RECEIPT_SIGNATURE, uri)
+            return CheckedReceipt(stored, (held,), canonical.receipt, key_id=canonical.key_id)
         subject = self._subject(stored)
         receipt, key_id, problems = self._examine(stored, data)
         misplacement = self._misplacement(stored, receipt)
@@ -118,6 +125,22 @@ class ReceiptChecker:
         ]
         signature = Verdict(Claim.RECEIPT_SIGNATURE, subject, tuple(findings))
         return CheckedReceipt(stored, (signature,), receipt, bool(misplacement), key_id=key_id)
+
+    def _holds(self, canonical: Canonical, stored: StoredReceipt) -> bool:
+        """Whether there is nothing to find about a receipt by itself."""
+        receipt = canonical.receipt
+        return (
+            receipt.version.receipt_key == stored.receipt_key
+            and receipt.version.bucket in self._lake
+            and not compare_with_storage(receipt, stored.stored_at)
+            and self._ring.holds(
+                canonical.key_id,
+                canonical.signature,
+                pae(canonical.payload, PAYLOAD_TYPE),
+                receipt.recorded_at,
+                stored.stored_at,
+            )
+        )
 
     def _subject(self, stored: StoredReceipt) -> str:
         return stored.object_uri or describe_receipt_key(self._provenance_bucket, stored.receipt_key)
