@@ -130,9 +130,7 @@ class LogVerification:
             log, problems = read_log_history(read_versions(self._readers.s3, self._bucket)[0])
             keys = tuple(LogKey(note_key(log.origin, key), key) for key in log.keys.values())
         except EvidenceError as error:
-            self.notes.append(
-                f"The log was not checked: {error.message} A deployment gets its log with make apply."
-            )
+            self.notes.append(f"There is no log to check: {error.message} make apply gives it one.")
             return
         self.log = log
         for problem in problems:
