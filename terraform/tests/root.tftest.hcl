@@ -113,7 +113,7 @@ run "is_evidence_alone_without_a_data_set" {
   }
 
   assert {
-    condition     = output.tables == {} && output.jobs == {} && output.streams == {} && keys(output.functions) == ["recorder"]
+    condition     = output.tables == {} && output.jobs == {} && output.streams == {} && keys(output.functions) == ["recorder", "sealer"]
     error_message = "Without a data set there is no table, job, stream or gate."
   }
 
@@ -280,13 +280,39 @@ run "refuses_too_little" {
     recorded_prefixes = { "raw-data" = [] }
     recorder          = { max_concurrency = 1 }
     retention         = { evidence_days = 0 }
+    seal_seconds      = 0
     signing_keys      = { b = { valid_from = "2026-01-01" } }
     watermark_minutes = -1
   }
   expect_failures = [
-    var.etl, var.operators, var.people, var.query, var.recorded_prefixes, var.recorder, var.retention, var.signing_keys,
-    var.watermark_minutes,
+    var.etl, var.operators, var.people, var.query, var.recorded_prefixes, var.recorder, var.retention, var.seal_seconds,
+    var.signing_keys, var.watermark_minutes,
   ]
+}
+
+run "refuses_signers_of_the_log_that_could_not_be_verified" {
+  command = plan
+  module {
+    source = "./tests/inputs"
+  }
+  variables {
+    log_signers = {
+      ed = { algorithm = "ed25519ph", key_arn = "alias/log", valid_from = "2025-01-01" }
+    }
+  }
+  expect_failures = [var.log_signers]
+}
+
+run "takes_a_signer_of_the_log_made_elsewhere" {
+  command = plan
+  module {
+    source = "./tests/inputs"
+  }
+  variables {
+    log_signers = {
+      ed = { algorithm = "ed25519", key_arn = "arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab", valid_from = "2025-01-01T00:00:00Z" }
+    }
+  }
 }
 
 run "refuses_what_aws_does_not_take" {

@@ -300,6 +300,25 @@ run "refuses_large_batches_and_what_is_no_json" {
   expect_failures = [var.queue, var.rules]
 }
 
+run "takes_large_batches_within_a_window" {
+  command = plan
+  variables {
+    queue = { age_seconds = 60, batch_size = 1000, batch_window_seconds = 60, event_bucket_arns = ["arn:aws:s3:::custody-test-raw-data-123456789012"], max_concurrency = 5 }
+  }
+  assert {
+    condition     = aws_lambda_event_source_mapping.this[0].maximum_batching_window_in_seconds == 60
+    error_message = "Messages are collected for a minute."
+  }
+}
+
+run "refuses_a_window_that_lambda_does_not_have" {
+  command = plan
+  variables {
+    queue = { age_seconds = 60, batch_size = 10, batch_window_seconds = 301, event_bucket_arns = ["arn:aws:s3:::custody-test-raw-data-123456789012"], max_concurrency = 5 }
+  }
+  expect_failures = [var.queue]
+}
+
 run "refuses_every_bucket_and_a_rule_of_two_kinds" {
   command = plan
   variables {
