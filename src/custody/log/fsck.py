@@ -29,8 +29,8 @@ from custody.log.tiles import (
     TILE_HEIGHT,
     TILE_WIDTH,
     entries_path,
-    pack_entries,
     tile_path,
+    unpack_entries,
 )
 from custody.log.tree import AbsentError, Fetch, Tree
 from custody.times import from_microseconds
@@ -294,28 +294,31 @@ class _Fsck:
                 whole = tree.tile(level, index)
             except (AbsentError, EvidenceError):
                 continue
-            yield from self._compare_partial(path, whole[: width * HASH_BYTES], may_be_gone=is_full)
+            expected = whole[: width * HASH_BYTES]
+            yield from self._compare_partial(path, expected, lambda data: data, may_be_gone=is_full)
             if level == 0:
-                try:
-                    entries = tree.entries(index)[:width]
-                except (AbsentError, EvidenceError):
-                    continue
-                packed = pack_entries(entries)
-                yield from self._compare_partial(entries_path(index, width), packed, may_be_gone=is_full)
+                path = entries_path(index, width)
+                yield from self._compare_partial(path, expected, _hashes_of(width), may_be_gone=is_full)
 
-    def _compare_partial(self, path: str, expected: bytes, *, may_be_gone: bool) -> Iterator[Finding]:
+    def _compare_partial(
+        self, path: str, expected: bytes, hashes: Callable[[bytes], bytes], *, may_be_gone: bool
+    ) -> Iterator[Finding]:
+        """Compare the ``hashes`` of what is stored with those of the tree."""
         claim, path = Claim.LOG_INCLUSION, self._prefix + path
         try:
-            stored = self._place.fetch(path)
+            stored = hashes(self._place.fetch(path))
         except AbsentError:
             if not may_be_gone:
                 what = "It was published, its full one is not there yet, and it is gone."
                 yield self._finding(claim, path, Status.MISSING, what)
             return
+        except EvidenceError as error:
+            yield self._finding(claim, path, Status.FAILED, error.message)
+            return
         if stored != expected:
             same = (one == other for one, other in zip(stored, expected, strict=False))
             at = next((at for at, is_same in enumerate(same) if not is_same), len(expected))
-            what = f"From byte {at} on it is not what the log has."
+            what = f"From its entry {at // HASH_BYTES} on it is not what the log has."
             yield self._finding(claim, path, Status.FAILED, what)
 
     def _compare_rows(self, batch: Batch, segments: dict[int, list[str]] | None) -> Iterator[Finding]:
@@ -373,3 +376,8 @@ class _Fsck:
     def _leave(self, sentence: str) -> None:
         if len(self._report.unchecked) < _MOST_FINDINGS:
             self._report.unchecked.append(sentence)
+
+
+def _hashes_of(width: int) -> Callable[[bytes], bytes]:
+    """The hashes of the entries of a bundle, as its tile has them. Raises ``EvidenceError``."""
+    return lambda data: b"".join(leaf_hash(entry) for entry in unpack_entries(data, width))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import json
 import random
 from collections.abc import Callable
 from copy import deepcopy
@@ -13,6 +14,7 @@ from threading import Thread
 
 import pytest
 
+from custody.cli import main
 from custody.cli.fsck import _folder
 from custody.errors import CannotCheckError
 from custody.findings import Claim, Status
@@ -82,10 +84,7 @@ def test_a_log_without_entries() -> None:
 
 
 def test_a_copy_in_a_folder_and_on_a_web_server(tmp_path: Path) -> None:
-    for key in world().objects:
-        path = tmp_path / key
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(world().data(key))
+    write(world(), tmp_path)
     folder = check(Place("f/", open_log(str(tmp_path), dict), _folder(tmp_path)))
     log_alone = check(Place("f/", open_log(str(tmp_path / "log"), dict), _folder(tmp_path / "log")))
     handler = partial(Quiet, directory=str(tmp_path))
@@ -95,6 +94,13 @@ def test_a_copy_in_a_folder_and_on_a_web_server(tmp_path: Path) -> None:
         server.shutdown()
     for report, rows in ((folder, 310), (web, 310), (log_alone, 0)):
         assert (report.findings, report.unchecked, report.size, report.rows) == ([], [], 310, rows)
+
+
+def write(s3: MemoryS3, root: Path) -> None:
+    for key in s3.objects:
+        path = root / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(s3.data(key))
 
 
 class Quiet(SimpleHTTPRequestHandler):
@@ -171,12 +177,12 @@ TAMPERING: dict[str, tuple[Callable[[MemoryS3], None], Claim, str, str]] = {
     "tile": (flip("log/tile/0/000", 32 * 9), INCLUSION, "log/tile/0/000", "Leaf 9 (byte 288): the hash"),
     "last tile": (flip("log/tile/0/001.p/54", 33), INCLUSION, "log/tile/0/001.p/54", "Leaf 257 (byte 32)"),
     "upper tile": (flip("log/tile/1/000.p/1", 3), INCLUSION, "log/tile/1/000.p/1", "leaves 0 to 255"),
-    "published tile": (flip("log/tile/0/000.p/7", 70), INCLUSION, "log/tile/0/000.p/7", "From byte 70"),
+    "published tile": (flip("log/tile/0/000.p/7", 70), INCLUSION, "log/tile/0/000.p/7", "From its entry 2"),
     "published bundle": (
         flip("log/tile/entries/000.p/207", 90),
         INCLUSION,
         "log/tile/entries/000.p/207",
-        "From byte 90",
+        "From its entry 0",
     ),
     "published tile gone": (delete("log/tile/0/001.p/11"), INCLUSION, "log/tile/0/001.p/11", "it is gone"),
     "checkpoint": (flip("log/checkpoint", 70), CHECKPOINT, "log/checkpoint", ""),
@@ -252,3 +258,33 @@ def test_any_bit_of_what_the_log_is_made_of() -> None:
         s3 = deepcopy(world())
         flip(key, chance.randrange(len(s3.data(key))))(s3)
         assert check(place(s3)).findings, key
+
+
+def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    s3 = deepcopy(world())
+    key = LOG_SIGNER.key.to_verifier_key()
+    write(s3, tmp_path)
+    assert main(["fsck", str(tmp_path), "--key", key]) == 0
+    out, err = capsys.readouterr()
+    assert f"{ORIGIN}: 310 entries, root " in out
+    assert err == "The log is what its checkpoint names.\n"
+    flip(FULL, START + 40)(s3)
+    write(s3, tmp_path)
+    assert main(["fsck", str(tmp_path), "--key", key, "--format", "json"]) == 1
+    (finding,) = json.loads(capsys.readouterr().out)["findings"]
+    assert finding["subject"] == f"{tmp_path}/{FULL}"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "not known which keys"),
+        (["--key", "x"], "is not a verifier key"),
+        (["--registry", "/no/such/file"], "cannot be read"),
+    ],
+)
+def test_wrong_use(
+    arguments: list[str], words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["fsck", str(tmp_path), *arguments]) == 2
+    assert words in capsys.readouterr().err

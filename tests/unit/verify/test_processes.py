@@ -13,8 +13,10 @@ import boto3
 import pytest
 
 from custody.findings import Claim, Status
+from custody.verify import log as verify_log
 from custody.verify import reading
 from custody.verify.verify import Processes, verify
+from scripts.bench.sealed import seal
 from scripts.bench.store import BUCKETS, PREFIX, WRITTEN, Store, deployment, fill, serve
 from tests.support.digests import Keys
 
@@ -98,3 +100,36 @@ def test_a_small_deployment_needs_no_other_process(endpoint: str) -> None:
         client(endpoint), deployment(), digest_keys=Keys(), now=now, workers=4, processes=Processes(never, 2)
     )
     assert report.findings
+
+
+def test_bundles_of_the_log_are_shared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bundles, checkpoints and rows are read elsewhere with the same result."""
+    monkeypatch.setattr(verify_log, "FEW_RECEIPTS", 0)
+    store = Store()
+    fill(store, 300, seal)
+    store.put(BUCKETS["provenance"], "log/tile/0/001.p/44", b"x" * 32 * 44)
+    store.close()
+    with socket.create_server(("127.0.0.1", 0), backlog=64) as listener:
+        Thread(target=serve, args=(store, listener), daemon=True).start()
+        endpoint = f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+        def check(worth: int) -> dict[str, Any]:
+            monkeypatch.setattr(verify_log, "_WORTH_BUNDLES", worth)
+            return verify(
+                client(endpoint),
+                deployment(),
+                digest_keys=Keys(),
+                now=WRITTEN + timedelta(hours=2),
+                sample=0.1,
+                seed="s",
+                workers=4,
+                processes=Processes(partial(client, endpoint), 2),
+            ).to_dict()
+
+        here = check(10_000)
+        assert check(1) == here
+    assert {(finding["claim"], finding["subject"].rpartition("/")[2]) for finding in here["findings"]} == {
+        (Claim.LOG_INCLUSION, "44")
+    }
+    assert here["claims"]["receipt.signature"]["passed"] == here["claims"]["ledger.row"]["passed"] == 300
+    assert here["receipts_read"] < 100
