@@ -157,12 +157,13 @@ class Pipeline:
         s3, bucket = self.client("s3"), self.deployment.buckets["provenance"]
         pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=RECEIPT_PREFIX)
         receipts = sum(len(page.get("Contents", ())) for page in pages)
-        while (sealed := self._log_size()) < receipts:
+        while (sealed := self.log_size()) < receipts:
             if time.monotonic() > deadline:
                 raise PipelineError(f"Of {receipts} receipts {sealed} were sealed.")
             time.sleep(POLL_SECONDS)
 
-    def _log_size(self) -> int:
+    def log_size(self) -> int:
+        """How many entries the log has: those that its checkpoint names."""
         s3, bucket = self.client("s3"), self.deployment.buckets["provenance"]
         try:
             note = s3.get_object(Bucket=bucket, Key=f"{LOG_PREFIX}{CHECKPOINT}")["Body"].read()

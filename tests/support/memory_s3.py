@@ -59,6 +59,7 @@ class MemoryS3:
             found = self.objects[Key][-1]
             return {
                 "Body": io.BytesIO(found.data),
+                "ContentLength": len(found.data),
                 "ETag": found.etag,
                 "VersionId": found.version_id,
                 "LastModified": found.last_modified,

@@ -44,7 +44,7 @@ from custody.log.merkle import EMPTY_ROOT
 from custody.log.note import MAX_NOTE_BYTES, Note, NoteKey, NoteSignature, parse_note
 from custody.log.segments import CONTENT_TYPE as SEGMENT_TYPE
 from custody.log.segments import format_segments
-from custody.log.store import BINARY, LOG_PREFIX, LogStore
+from custody.log.store import BINARY, LOG_PREFIX, LogStore, TooLongError
 from custody.log.tiles import CHECKPOINT, MAX_ENTRY_BYTES, TILE_WIDTH
 from custody.log.tree import AbsentError, Tree
 from custody.times import format_time
@@ -70,10 +70,6 @@ _LOST_RACES = 20
 
 class LogError(EvidenceError):
     """The stored log contradicts itself: nothing is appended to it."""
-
-
-class NotSealedError(CannotCheckError):
-    """A receipt cannot be an entry of the log."""
 
 
 class NoteSigner(Protocol):
@@ -210,11 +206,9 @@ class Sealer:
 
     def _read(self, key: str) -> tuple[str, Sealable | Exception]:
         try:
-            stored = self._store.read(key)
-        except AbsentError as error:
+            stored = self._store.read(key, MAX_ENTRY_BYTES)
+        except (AbsentError, TooLongError) as error:
             return key, error
-        if len(stored.data) > MAX_ENTRY_BYTES:
-            return key, NotSealedError(f"{key} has {len(stored.data)} bytes; an entry has {MAX_ENTRY_BYTES}.")
         return key, Sealable(key, stored.version_id, stored.etag, stored.last_modified, stored.data)
 
     def anchor(self, heads: Iterable[Sealable]) -> int:

@@ -25,8 +25,14 @@ if TYPE_CHECKING:
 
 LOG_PREFIX = "log/"
 BINARY = "application/octet-stream"
+MAX_OBJECT_BYTES = 64 * 1024 * 1024
+"""Above any object of the log; a batch is the largest."""
 
 _LOST_RACE = frozenset({"PreconditionFailed", "ConditionalRequestConflict", "NoSuchKey"})
+
+
+class TooLongError(EvidenceError):
+    """An object is longer than any that belongs there."""
 
 
 class ChangedError(EvidenceError):
@@ -65,8 +71,8 @@ class LogStore:
         """The bytes at a path of the log (``custody.log.tree.Fetch``). Raises ``AbsentError``."""
         return self.read(LOG_PREFIX + path).data
 
-    def read(self, key: str) -> Stored:
-        """An object's newest version. Raises ``AbsentError``."""
+    def read(self, key: str, most: int = MAX_OBJECT_BYTES) -> Stored:
+        """An object's newest version. Raises ``AbsentError``, or ``TooLongError`` over ``most`` bytes."""
         try:
             found = self._s3.get_object(Bucket=self._bucket, Key=key)
         except ClientError as error:
@@ -74,7 +80,9 @@ class LogStore:
                 raise AbsentError(f"There is nothing at {key} in {self._bucket}.") from error
             raise
         with closing(found["Body"]) as body:
-            data = body.read()
+            data = body.read(most + 1)
+        if len(data) > most:
+            raise TooLongError(f"{key} in {self._bucket} has {found['ContentLength']} bytes, over {most}.")
         return Stored(data, found["ETag"], found["VersionId"], found["LastModified"])
 
     def create(self, key: str, data: bytes, content_type: str = BINARY) -> None:

@@ -201,7 +201,7 @@ class Verification:
 
     def _require_something_checked(self) -> None:
         """Note that nothing was checked, and why: a run that checked nothing must not report success."""
-        if not self._tally.is_empty or self._tally.unchecked_count:
+        if not self._tally.is_empty or self._tally.unchecked_count or self._tally.findings:
             return
         if self._tally.pending:
             why = "everything is younger than the watermark, and its receipts or events are not there yet"
