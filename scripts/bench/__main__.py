@@ -292,7 +292,8 @@ def bench_verify_sealed() -> list[Row]:
     """Receipts per processor second of ``custody verify`` from the log's bundles, and requests for each.
 
     The first row's reference is the check of as many signatures with nothing else, in processor seconds too,
-    so that the number of processors does not matter. That of the requests is the same verification of a deployment without a log.
+    so that the number of processors does not matter. That of the requests is the same verification of a
+    deployment without a log.
     """
     sealed = verify_receipts(SEALED_RECEIPTS, "sealed")
     single = verify_receipts(UNSEALED_RECEIPTS)
