@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -17,6 +18,7 @@ from scripts.state.policies import resources
 from scripts.toolchain.toolchain import ToolError
 from tests.e2e.conftest import Made
 from tests.e2e.test_faults import await_dead_letter
+from tests.local_aws.account import PATIENCE_SECONDS
 from tests.support.minimality import Unused, Use, findings, read_unused, read_uses, use_of
 
 pytestmark = pytest.mark.xdist_group("pipeline")
@@ -41,7 +43,20 @@ def uses(pipeline: Pipeline, landed: list[Landed], made: Made, state: State) -> 
             QueueUrl=pipeline.deployment.queues["recorder"], MessageBody=message
         )
     assert await_dead_letter(pipeline) == body
-    return read_uses(pipeline.aws.home, World(state))
+    return uses_with_the_sealers_upkeep(pipeline, World(state))
+
+
+def uses_with_the_sealers_upkeep(pipeline: Pipeline, world: World) -> set[Use]:
+    """Everything recorded, once the sealer has done its hourly work."""
+    pipeline.deliver_trail()
+    pipeline.aws.admin("events/tick", rule="custody-local-sealer-hourly")
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        uses = read_uses(pipeline.aws.home, world)
+        if any(use.resource.endswith("/log/sweep") and use.action == "s3:PutObject" for use in uses):
+            return uses
+        assert time.monotonic() < deadline, "the sealer did not sweep"
+        time.sleep(0.5)
 
 
 @pytest.fixture(scope="module")

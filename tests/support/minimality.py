@@ -120,7 +120,7 @@ def use_of(recorded: Mapping[str, Any], world: World) -> Use:
         queue=params.get("QueueUrl", "").rpartition("/")[2],
     )
     prefix = params.get("Prefix", "") if action in _LISTINGS else ""
-    return Use(recorded["role"], action, resource, "IfNoneMatch" in params, prefix)
+    return Use(recorded["role"], action, resource, bool({"IfMatch", "IfNoneMatch"} & params.keys()), prefix)
 
 
 def findings(uses: Iterable[Use], unused: Iterable[Unused], world: World) -> list[str]:
