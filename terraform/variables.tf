@@ -520,7 +520,7 @@ variable "signing_keys" {
     revoked_at  = optional(string)
   }))
   nullable    = false
-  description = "Signing keys by label, with the times (RFC 3339, UTC, Z) between which their signatures are valid. To rotate: add a label, name it in signing_key, and give the old one valid_until. Never remove one: its receipts could no longer be verified."
+  description = "Signing keys by label, one for receipts and one for the log's checkpoints, with the times (RFC 3339, UTC, Z) between which their signatures are valid. To rotate: add a label, name it in signing_key, and give the old one valid_until. Never remove one: its receipts could no longer be verified."
 
   validation {
     condition     = alltrue([for label in keys(var.signing_keys) : can(regex("^[a-z0-9][a-z0-9-]{0,19}$", label))])

@@ -128,7 +128,7 @@ ALLOWED = {
     "people-analyst": {"analytics", "artifacts", "athena-results"},
     "people-producer": {"artifacts", "provenance", "raw-data"},
     "people-security-admin": set(),
-    "sealer": {"provenance"},
+    "sealer": {"cloudtrail-log", "provenance"},
 }
 
 

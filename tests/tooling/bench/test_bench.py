@@ -30,7 +30,12 @@ def test_every_limit_the_project_states_is_held() -> None:
     of_spark = {"etl_spark_rows_per_second", "etl_spark_peak_bytes"}
     of_formats = {"read_gzip", "read_zstd", "read_parquet", "read_json"}
     of_the_log = {"seal_leaves_per_second"}
-    of_verification = {"verify_objects_per_second"}
+    of_verification = {
+        "verify_objects_per_second",
+        "verify_peak_bytes",
+        "verify_receipts_per_second",
+        "verify_requests_per_receipt",
+    }
     of_evidence = of_the_recorder | of_the_log | of_verification
     assert set(LIMITS) == of_evidence | of_formats | of_the_etl | of_spark
 

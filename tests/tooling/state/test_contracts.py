@@ -58,7 +58,6 @@ def lost(before: Any, after: Any) -> list[str]:
             "The column hours is integer and would become string",
         ),
         ({"key": ["machine_id", "at"]}, "The key is machine_id and would become machine_id, at"),
-        ({"day": {"column": "day", "of": "at"}}, "The day is none and would become day of at"),
         ({"source": CONTRACT["source"] | {"wins": "first"}}, "the latest stays, and the first would"),
         ({"source": CONTRACT["source"] | {"prefix": "incoming/m/"}}, "and would under incoming/m/"),
         (
@@ -76,6 +75,14 @@ def test_what_would_lose_data_is_refused_in_a_sentence(changes: dict[str, Any], 
     with pytest.raises(ToolError) as refused:
         refuse_losses(plan(CONTRACT, CONTRACT | changes))
     assert str(refused.value).startswith(f"The contract of machines changes. {sentence}\nNothing is planned.")
+
+
+def test_a_table_that_gets_a_day_gets_another_key_too() -> None:
+    """The day is part of the key: rows are looked for only among those of their day."""
+    daily = {"day": {"column": "day", "of": "at"}, "key": ["machine_id", "day"]}
+    told = " ".join(lost(CONTRACT, CONTRACT | daily))
+    assert "The key is machine_id and would become machine_id, day" in told
+    assert "The day is none and would become day of at" in told
 
 
 @pytest.mark.parametrize(
