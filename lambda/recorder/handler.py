@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from aws_lambda_powertools import Logger, Metrics
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
 
 import custody
 from custody.errors import UsageError
@@ -99,22 +98,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, list[dic
         if error := end.exception():
             # The answer to Amazon SQS has only the ids of failed messages, not the reasons.
             logger.error("MessageFailed", extra={"message_id": message["messageId"]}, exc_info=error)
-            _hide(message)
+            hide_for_delay(_sqs, message, logger)
             failed.append({"itemIdentifier": message["messageId"]})
     return {"batchItemFailures": failed}
-
-
-def _hide(message: dict[str, Any]) -> None:
-    try:
-        hide_for_delay(
-            _sqs(),
-            message["eventSourceARN"],
-            message["receiptHandle"],
-            int(message["attributes"]["ApproximateReceiveCount"]),
-        )
-    except (BotoCoreError, ClientError):
-        # The message is still delivered again, when the queue's own timeout ends.
-        logger.exception("MessageNotHidden", extra={"message_id": message["messageId"]})
 
 
 @lru_cache(maxsize=1)

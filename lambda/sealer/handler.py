@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from aws_lambda_powertools import Logger, Metrics
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
 
 from custody.errors import UsageError
 from custody.evidence.registry import REGISTRY_KEY
@@ -100,7 +99,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
             # The answer to Amazon SQS has only the ids of failed messages, not the reasons.
             reason = failed[message["messageId"]]
             logger.error("MessageFailed", extra={"message_id": message["messageId"]}, exc_info=reason)
-            _hide(message)
+            hide_for_delay(_sqs, message, logger)
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
 
 
@@ -122,19 +121,6 @@ def _seal(messages: list[dict[str, Any]]) -> dict[str, Exception]:
             if unsealed := [key for key in its_keys if key in reasons]:
                 failed[message_id] = reasons[unsealed[0]]
     return failed
-
-
-def _hide(message: dict[str, Any]) -> None:
-    try:
-        hide_for_delay(
-            _sqs(),
-            message["eventSourceARN"],
-            message["receiptHandle"],
-            int(message["attributes"]["ApproximateReceiveCount"]),
-        )
-    except (BotoCoreError, ClientError):
-        # The message is still delivered again, when the queue's own timeout ends.
-        logger.exception("MessageNotHidden", extra={"message_id": message["messageId"]})
 
 
 @lru_cache(maxsize=1)

@@ -8,9 +8,13 @@ messages, which grows with each failure.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
 
 if TYPE_CHECKING:
+    from aws_lambda_powertools import Logger
     from mypy_boto3_sqs import SQSClient
 
 FIRST_DELAY_SECONDS = 15
@@ -22,15 +26,18 @@ def delay_seconds(receive_count: int) -> int:
     return min(FIRST_DELAY_SECONDS << 2 * (receive_count - 1), LONGEST_DELAY_SECONDS)
 
 
-def hide_for_delay(sqs: SQSClient, queue_arn: str, receipt_handle: str, receive_count: int) -> None:
-    """Set the time after which a failed message is delivered again.
+def hide_for_delay(sqs: Callable[[], SQSClient], message: Mapping[str, Any], logger: Logger) -> None:
+    """Set the time after which a failed message, as AWS Lambda gave it, is delivered again.
 
-    Raises botocore's ``ClientError`` if Amazon SQS denies it; the message is then delivered when the queue's
-    own timeout ends.
+    If Amazon SQS denies it, that is logged: the message is then delivered when the queue's own timeout ends.
     """
-    *_, account_id, name = queue_arn.split(":")
-    sqs.change_message_visibility(
-        QueueUrl=f"{sqs.meta.endpoint_url}/{account_id}/{name}",
-        ReceiptHandle=receipt_handle,
-        VisibilityTimeout=delay_seconds(receive_count),
-    )
+    *_, account_id, name = message["eventSourceARN"].split(":")
+    try:
+        client = sqs()
+        client.change_message_visibility(
+            QueueUrl=f"{client.meta.endpoint_url}/{account_id}/{name}",
+            ReceiptHandle=message["receiptHandle"],
+            VisibilityTimeout=delay_seconds(int(message["attributes"]["ApproximateReceiveCount"])),
+        )
+    except (BotoCoreError, ClientError):
+        logger.exception("MessageNotHidden", extra={"message_id": message["messageId"]})
