@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from custody.proof.check import BundleClaim
+from custody.log.proof.check import BundleClaim
 from scripts.toolchain.toolchain import REPO
 from tests.support.evidence import World, worlds
 from tests.support.proofs import ProvableWorld
-from tests.unit.proof.conftest import summed, unpack, write
+from tests.unit.log.proof.conftest import summed, unpack, write
 
 TEXT = (REPO / "docs" / "proof.md").read_text(encoding="utf-8")
 BY_HAND = TEXT[TEXT.index("## By hand") : TEXT.index("## Who watches the log")]

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from custody.proof.check import BundleClaim
+from custody.log.proof.check import BundleClaim
 from scripts.demo.pipeline import Landed, Pipeline
 from tests.local_aws.account import PATIENCE_SECONDS
 

@@ -40,13 +40,13 @@ from custody.log.index import format_index, parse_index
 from custody.log.note import Algorithm, parse_note, parse_verifier_key
 from custody.log.note_keys import require_readable, verify_note
 from custody.log.policy import format_policy, parse_policy
+from custody.log.proof.bundle import Bundle
+from custody.log.proof.check import BundleClaim, check_bundle
 from custody.log.proof_file import ProofFile, parse_proof_file
 from custody.log.rows import BatchRows, Segment, hash_row
 from custody.log.segments import format_row, segment_row
 from custody.log.tiles import pack_entries, unpack_entries
 from custody.log.trail_heads import parse_trail_head
-from custody.proof.bundle import Bundle
-from custody.proof.check import BundleClaim, check_bundle
 from custody.recorder.notification import ObjectCreated, parse_message
 from custody.times import format_time, from_microseconds, parse_time, to_microseconds
 from custody.trail.digests import parse_digest

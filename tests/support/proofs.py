@@ -12,10 +12,10 @@ from aws_lambda_powertools import Logger, Metrics
 
 from custody.evidence.objects import ObjectVersion, S3Location
 from custody.evidence.registry import REGISTRY_KEY
+from custody.log.proof.check import BundleReport
+from custody.log.proof.prove import Request, prove
 from custody.log.sealer import Sealer
 from custody.log.store import LogStore
-from custody.proof.check import BundleReport
-from custody.proof.prove import Request, prove
 from tests.support.digests import DigestFile, Keys
 from tests.support.evidence import World
 from tests.support.log import LOG_SIGNER, ORIGIN

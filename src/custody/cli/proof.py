@@ -11,9 +11,9 @@ from custody.evidence.objects import parse_s3_uri
 from custody.evidence.registry import MAX_REGISTRY_BYTES
 from custody.log.note import MAX_NOTE_BYTES
 from custody.log.policy import MAX_POLICY_BYTES
-from custody.proof.bundle import open_bundle
-from custody.proof.check import BundleReport, check_bundle
-from custody.proof.prove import Request, prove
+from custody.log.proof.bundle import open_bundle
+from custody.log.proof.check import BundleReport, check_bundle
+from custody.log.proof.prove import Request, prove
 
 
 def run_prove(

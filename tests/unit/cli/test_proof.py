@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from custody.cli import main
-from custody.proof.check import BundleClaim
+from custody.log.proof.check import BundleClaim
 from tests.support.evidence import World, worlds
 from tests.support.proofs import ProvableWorld
-from tests.unit.proof.conftest import unpack, write
+from tests.unit.log.proof.conftest import unpack, write
 
 Capture = pytest.CaptureFixture[str]
 

@@ -25,15 +25,15 @@ from custody.log.extension import parse_extension
 from custody.log.merkle import leaf_hash, node_hash
 from custody.log.note import Algorithm, Note, NoteKey, NoteSignature, parse_note
 from custody.log.policy import format_policy
+from custody.log.proof import verify
+from custody.log.proof.bundle import open_bundle
+from custody.log.proof.check import BundleClaim, check_bundle
 from custody.log.proof_file import parse_proof_file
-from custody.proof import verify
-from custody.proof.bundle import open_bundle
-from custody.proof.check import BundleClaim, check_bundle
 from tests.support.digests import rsa_key
 from tests.support.evidence import LocalSigner
 from tests.support.log import LOG_SIGNER, ORIGIN
 from tests.support.small_log import NoteSigner
-from tests.unit.proof.conftest import Made, summed, write
+from tests.unit.log.proof.conftest import Made, summed, write
 
 VERIFIER = Path(verify.__file__)
 SUMS, RECEIPT, PROOF, EXTENSION, POLICY = (
@@ -595,7 +595,7 @@ def test_the_program_with_witnesses_and_ed25519_by_openssl(tmp_path: Path) -> No
 
 def test_merkle_proofs_as_the_program_has_them() -> None:
     """The published trees, and the lengths that a proof may not have."""
-    vectors = json.loads((Path(__file__).parents[2] / "vectors" / "merkle_trees.json").read_text())
+    vectors = json.loads((Path(__file__).parents[3] / "vectors" / "merkle_trees.json").read_text())
     leaves = [leaf_hash(bytes.fromhex(entry)) for entry in vectors["entries"]]
     for each in vectors["inclusion"]:
         path = [bytes.fromhex(step) for step in each["path"]]

@@ -32,11 +32,7 @@ from custody.log.keys import note_key, read_log_history
 from custody.log.merkle import prove_inclusion, verify_consistency
 from custody.log.note import Note, parse_note
 from custody.log.policy import Policy, format_policy, parse_policy
-from custody.log.proof_file import ProofFile
-from custody.log.store import LOG_PREFIX, LogStore
-from custody.log.tiles import CHECKPOINT, MAX_ENTRY_BYTES, TILE_WIDTH
-from custody.log.tree import Tree
-from custody.proof.bundle import (
+from custody.log.proof.bundle import (
     EXTENSION,
     KEYS,
     OBJECT,
@@ -49,9 +45,13 @@ from custody.proof.bundle import (
     format_sums,
     open_bundle,
 )
-from custody.proof.check import BundleReport, check_bundle
-from custody.proof.page import format_page
-from custody.proof.trail import TrailReader
+from custody.log.proof.check import BundleReport, check_bundle
+from custody.log.proof.page import format_page
+from custody.log.proof.trail import TrailReader
+from custody.log.proof_file import ProofFile
+from custody.log.store import LOG_PREFIX, LogStore
+from custody.log.tiles import CHECKPOINT, MAX_ENTRY_BYTES, TILE_WIDTH
+from custody.log.tree import Tree
 from custody.recorder.backfill import find_version
 from custody.trail.public_keys import DigestKeys
 
@@ -116,7 +116,7 @@ def prove(
     )
     parts = {
         PAGE: page,
-        VERIFIER: files("custody.proof").joinpath("verify.py").read_bytes(),
+        VERIFIER: files("custody.log.proof").joinpath("verify.py").read_bytes(),
         RECEIPT: envelope,
         PROOF: proof.to_bytes(),
         POLICY: policy,

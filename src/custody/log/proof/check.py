@@ -18,8 +18,7 @@ from custody.log.keys import RegisteredLog, note_key, parse_log_registry, read_l
 from custody.log.merkle import verify_consistency
 from custody.log.note import NoteKey
 from custody.log.policy import Judged, Policy, parse_policy
-from custody.log.proof_file import parse_proof_file
-from custody.proof.bundle import (
+from custody.log.proof.bundle import (
     DIGESTS,
     EXTENSION,
     KEYS,
@@ -31,6 +30,7 @@ from custody.proof.bundle import (
     REGISTRIES,
     Bundle,
 )
+from custody.log.proof_file import parse_proof_file
 from custody.times import format_time
 from custody.trail.digests import parse_digest_content
 from custody.trail.log_files import TrailWrite, parse_log_content

@@ -17,7 +17,7 @@ from custody.errors import CannotCheckError, EvidenceError
 from custody.evidence.fetch import GoneError, UnreadableError, fetch, read_body
 from custody.evidence.objects import ObjectVersion
 from custody.evidence.receipt import Receipt
-from custody.proof.page import Written
+from custody.log.proof.page import Written
 from custody.times import format_time
 from custody.trail.chains import parse_chain
 from custody.trail.digests import parse_digest_content

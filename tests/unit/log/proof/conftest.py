@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from custody.evidence.objects import ObjectVersion
-from custody.proof.bundle import format_sums
+from custody.log.proof.bundle import format_sums
 from tests.support.evidence import World, worlds
 from tests.support.proofs import ProvableWorld
 

@@ -12,16 +12,16 @@ import pytest
 from custody.errors import CannotCheckError, EvidenceError, UsageError
 from custody.log.note import Algorithm, Note, parse_note
 from custody.log.policy import format_policy
+from custody.log.proof import verify
+from custody.log.proof.bundle import open_bundle
+from custody.log.proof.check import BundleClaim, check_bundle
 from custody.log.proof_file import parse_proof_file
-from custody.proof import verify
-from custody.proof.bundle import open_bundle
-from custody.proof.check import BundleClaim, check_bundle
 from tests.support.digests import Keys, rsa_key
 from tests.support.evidence import World
 from tests.support.log import LOG_SIGNER
 from tests.support.proofs import ProvableWorld
 from tests.support.small_log import NoteSigner
-from tests.unit.proof.conftest import Made, unpack, write
+from tests.unit.log.proof.conftest import Made, unpack, write
 
 HOSTILE = "incoming/\x1b[31m/é/" + "k" * 950
 """A receipt of it has a key that is only a hash."""
