@@ -14,6 +14,7 @@ locals {
       sql = templatefile("${local.sql_path}/${file}", {
         raw_data_bucket   = "'${local.bucket_names["raw-data"]}'"
         recorder_role_arn = "'${local.role_arns["recorder"]}'"
+        sealer_role_arn   = "'${local.role_arns["sealer"]}'"
       })
     }
   }
@@ -40,6 +41,7 @@ module "catalog" {
   receipts = {
     bucket            = local.bucket_names["provenance"]
     recorder_role_arn = local.role_arns["recorder"]
+    sealer_role_arn   = local.role_arns["sealer"]
   }
 
   trail_log = {

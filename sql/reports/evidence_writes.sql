@@ -1,4 +1,4 @@
--- What was done or attempted with the evidence in the last 30 days, apart from the recorder's writing receipts?
+-- What was done or attempted with the evidence in the last 30 days, apart from the recorder's and the sealer's writing?
 SELECT
     eventtime AS event_time,
     eventname AS event_name,
@@ -17,5 +17,5 @@ WHERE
     event_date >= current_date - INTERVAL '30' DAY
     AND layer = 'provenance'
     AND access IN ('write', 'delete', 'change')
-    AND NOT (coalesce(role_arn, '') = ${recorder_role_arn} AND eventname = 'PutObject')
+    AND NOT (coalesce(role_arn, '') IN (${recorder_role_arn}, ${sealer_role_arn}) AND eventname = 'PutObject')
 ORDER BY eventtime DESC, eventid ASC

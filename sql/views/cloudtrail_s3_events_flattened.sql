@@ -12,7 +12,7 @@
 -- delivery (the window is partitioned by that day, so that filters on it pass), and provenance_ledger also reads the
 -- neighbouring days. Different records with one eventid are separate rows, so that none hides another.
 -- in_ledger: the event is a row of provenance_ledger; all others are rows of object_access. The recorder's own
--- receipts are evidence, not writes to be proven.
+-- receipts, and the sealer's log and segments, are evidence, not writes to be proven.
 --
 -- user_name is the caller's name in the account of this trail: the session name for people with a role session
 -- (Identity Center's or the kit's) or a federated session, else the name of the user or role. A caller of another
@@ -201,6 +201,10 @@ SELECT
             AND (
                 coalesce(role_arn, '') <> ${recorder_role_arn}
                 OR NOT starts_with(coalesce(object_key, ''), 'provenance/')
+            )
+            AND (
+                coalesce(role_arn, '') <> ${sealer_role_arn}
+                OR NOT regexp_like(coalesce(object_key, ''), '^(log|segments)/')
             )
         )
     ) AS in_ledger,

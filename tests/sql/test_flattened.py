@@ -549,3 +549,20 @@ def test_a_region_that_is_not_projected_is_not_read(warehouse: Warehouse) -> Non
     warehouse.deliver(put_object(RAW, "incoming/a.csv"), region="eu-north-1")
 
     assert warehouse.rows(ALL) == []
+
+
+@pytest.mark.parametrize(
+    ("role", "key", "rows"),
+    [
+        ("custody-local-sealer", "log/checkpoint", 0),
+        ("custody-local-sealer", "segments/dt=2026-03-10/0-1.ndjson.gz", 0),
+        ("custody-local-sealer", "keys/registry.json", 1),
+        ("custody-local-etl", "log/checkpoint", 1),
+    ],
+)
+def test_the_log_is_no_write_to_be_proven_unless_another_wrote_it(
+    warehouse: Warehouse, role: str, key: str, rows: int
+) -> None:
+    warehouse.deliver(put_object(PROVENANCE, key, identity=assumed_role(role, role)))
+
+    assert len(warehouse.rows("SELECT event_date FROM provenance_ledger")) == rows

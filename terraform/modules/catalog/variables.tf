@@ -51,9 +51,10 @@ variable "receipts" {
   type = object({
     bucket            = string
     recorder_role_arn = string
+    sealer_role_arn   = string
   })
   nullable    = false
-  description = "Where receipts are stored (bucket name; they are under provenance/), and the only role that writes them."
+  description = "Where receipts are stored (bucket name; they are under provenance/), the only role that writes them, and the only one that writes the log and its segments."
 
   validation {
     condition     = can(regex("^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$", var.receipts.bucket)) && lookup(var.layers, var.receipts.bucket, "") == "provenance"
@@ -63,6 +64,11 @@ variable "receipts" {
   validation {
     condition     = can(regex("^arn:[a-z-]+:iam::[0-9]{12}:role/[^*']+$", var.receipts.recorder_role_arn))
     error_message = "receipts.recorder_role_arn must be the full ARN of a role."
+  }
+
+  validation {
+    condition     = can(regex("^arn:[a-z-]+:iam::[0-9]{12}:role/[^*']+$", var.receipts.sealer_role_arn))
+    error_message = "receipts.sealer_role_arn must be the full ARN of a role."
   }
 }
 

@@ -18,6 +18,7 @@ variables {
   receipts = {
     bucket            = "custody-test-provenance"
     recorder_role_arn = "arn:aws:iam::123456789012:role/custody-test-recorder"
+    sealer_role_arn   = "arn:aws:iam::123456789012:role/custody-test-sealer"
   }
 
   recorded_prefixes = {
@@ -165,6 +166,7 @@ run "refuses_what_is_not_there" {
     receipts = {
       bucket            = "custody-test-raw-data"
       recorder_role_arn = "arn:aws:iam::123456789012:role/custody-test-recorder"
+      sealer_role_arn   = "arn:aws:iam::123456789012:role/custody-test-sealer"
     }
 
     trail_log = {
@@ -196,6 +198,7 @@ run "refuses_a_recorder_by_pattern_a_bucket_without_prefix_and_a_day_that_never_
     receipts = {
       bucket            = "custody-test-provenance"
       recorder_role_arn = "arn:aws:iam::123456789012:role/*"
+      sealer_role_arn   = "arn:aws:iam::123456789012:role/*"
     }
 
     trail_log = {
