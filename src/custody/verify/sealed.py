@@ -72,9 +72,9 @@ class LogKey(NamedTuple):
         registered, name = self.registered, self.registered.key_id
         if signed_at < registered.valid_from - CLOCK_TOLERANCE:
             return f"The key {name} was not valid before {format_time(registered.valid_from)}."
-        ends = [end for end in (registered.valid_until, registered.revoked_at) if end is not None]
-        if ends and signed_at >= min(ends) + CLOCK_TOLERANCE:
-            return f"The key {name} ended at {format_time(min(ends))}."
+        for end, words in ((registered.revoked_at, "was revoked"), (registered.valid_until, "ended")):
+            if end is not None and signed_at >= end + CLOCK_TOLERANCE:
+                return f"The key {name} {words} at {format_time(end)}."
         return ""
 
 

@@ -313,6 +313,15 @@ def sign_after_the_end(sealed: SealedWorld, versions: list[ObjectVersion]) -> li
     return [(Claim.KEY_USE, "", "The key arn:old ended at 2026-01-01T00:00:00Z.")]
 
 
+def sign_once_revoked(sealed: SealedWorld, versions: list[ObjectVersion]) -> list[tuple[Claim, str, str]]:
+    """A key whose revocation is dated before its end signs after both."""
+    other = LocalNoteSigner(LocalSigner("arn:old"))
+    times = {"valid_until": "2026-01-02T00:00:00Z", "revoked_at": "2026-01-01T00:00:00Z"}
+    sealed.register(ORIGIN, other.local.registered(**times))
+    sealed.seal(sealed.drop(1, "incoming/new/"), [sealed.signer, other])
+    return [(Claim.KEY_USE, "", "The key arn:old was revoked at 2026-01-01T00:00:00Z.")]
+
+
 def duplicate_names(sealed: SealedWorld, versions: list[ObjectVersion]) -> list[tuple[Claim, str, str]]:
     """A receipt with a name twice in its envelope, signed and sealed."""
     dropped = sealed.world.put("incoming/twice.csv", b"x")
@@ -373,6 +382,7 @@ MATRIX: list[Tampering] = [
     delete_tile,
     delete_index,
     sign_after_the_end,
+    sign_once_revoked,
     duplicate_names,
     swap_normal_forms,
 ]
