@@ -28,6 +28,7 @@ def test_there_are_the_tables_and_views_of_the_design(planned_tables: dict[str, 
     assert VIEWS == [
         "cloudtrail_s3_events_flattened",
         "ledger_evidence",
+        "ledger_integrity",
         "object_access",
         "object_receipts",
         "provenance_ledger",

@@ -54,6 +54,16 @@ def test_a_days_ledger_costs_that_day_and_its_neighbours(full: Warehouse, view: 
     assert full.segment_days_read() == {f"2026-03-{day}" for day in range(18, 23)}
 
 
+def test_a_days_integrity_costs_what_its_ledger_costs(full: Warehouse) -> None:
+    ledger = full.run(f"SELECT status FROM provenance_ledger WHERE event_date = DATE '{ASKED}'").scanned
+    asked = full.run(f"SELECT * FROM ledger_integrity WHERE event_date = DATE '{ASKED}'")
+
+    assert len(asked.rows) == 1
+    assert asked.scanned == ledger
+    assert full.days_read() == {"2026-03-19", ASKED, "2026-03-21", "2026-03-22"}
+    assert full.segment_days_read() == {f"2026-03-{day}" for day in range(18, 23)}
+
+
 def test_a_period_of_the_command_line_costs_its_days_and_a_week(full: Warehouse) -> None:
     start = datetime(2026, 3, 20, tzinfo=UTC)
     period = Scope(start, start + timedelta(days=1))
