@@ -1,11 +1,17 @@
 # What custody reads of a deployment: an output each, and all in one file for those who may not read the state.
 locals {
+  deployed_roles = {
+    for short, arn in local.role_arns : short => arn
+    if !startswith(short, "people-") || contains(keys(module.people_role), trimprefix(short, "people-"))
+  }
+
   deployment = {
-    account_id = var.account_id
-    buckets    = local.bucket_names
-    database   = local.database_name
-    functions  = merge({ recorder = module.recorder.arn, sealer = module.sealer.arn }, local.has_tables ? { gate = module.gate[0].arn } : {})
-    jobs       = local.has_tables ? module.jobs[0].names : {}
+    account_id     = var.account_id
+    buckets        = local.bucket_names
+    database       = local.database_name
+    expected_files = var.expected_files
+    functions      = merge({ recorder = module.recorder.arn, sealer = module.sealer.arn }, local.has_tables ? { gate = module.gate[0].arn } : {})
+    jobs           = local.has_tables ? module.jobs[0].names : {}
     keys = merge(
       {
         alerts     = module.alerts.key_arn
@@ -29,6 +35,29 @@ locals {
     }
     recorded_prefixes = { for short, prefixes in local.recorded_prefixes : local.bucket_names[short] => prefixes if length(prefixes) > 0 }
     region            = var.region
+    roles             = local.deployed_roles
+    signing_keys = concat(
+      flatten([
+        for label, key in var.signing_keys : [
+          for signs, arn in { log = module.log_key[label].arn, receipts = module.signing_key[label].arn } : {
+            arn                   = arn
+            revoked_at            = key.revoked_at == null ? "" : key.revoked_at
+            signs                 = signs
+            valid_from            = key.valid_from
+            valid_until           = key.valid_until == null ? "" : key.valid_until
+          }
+        ]
+      ]),
+      [
+        for signer in values(var.log_signers) : {
+          arn         = signer.key_arn
+          revoked_at  = signer.revoked_at == null ? "" : signer.revoked_at
+          signs       = "log"
+          valid_from  = signer.valid_from
+          valid_until = signer.valid_until == null ? "" : signer.valid_until
+        }
+      ],
+    )
     sources = {
       for table in keys(local.silver_tables) :
       table => { format = local.contracts[table].source.format, prefix = local.contracts[table].source.prefix }
@@ -37,6 +66,7 @@ locals {
     tables            = merge({ for table in keys(local.silver_tables) : table => [] }, local.gold_tables)
     topic_arn         = module.alerts.topic_arn
     trail_arn         = local.trail_arn
+    trusted_networks  = var.trusted_networks
     watermark_minutes = var.watermark_minutes
     workgroup         = local.workgroup_name
   }
@@ -68,6 +98,11 @@ output "database" {
 output "deployment_uri" {
   description = "S3 URI of the file with what custody reads of the deployment, for its users: custody deployments add."
   value       = "s3://${aws_s3_object.deployment.bucket}/${aws_s3_object.deployment.key}"
+}
+
+output "expected_files" {
+  description = "Prefixes of raw files that are expected regularly, and the hours within which one must come."
+  value       = local.deployment.expected_files
 }
 
 output "functions" {
@@ -122,10 +157,12 @@ output "region" {
 
 output "roles" {
   description = "Role ARNs by short name; those of people as people-<persona>, if there are any."
-  value = {
-    for short, arn in local.role_arns : short => arn
-    if !startswith(short, "people-") || contains(keys(module.people_role), trimprefix(short, "people-"))
-  }
+  value       = local.deployment.roles
+}
+
+output "signing_keys" {
+  description = "Every key that signs or has signed receipts or the log, and when it may."
+  value       = local.deployment.signing_keys
 }
 
 output "sources" {
@@ -167,6 +204,11 @@ output "topic_arn" {
 output "trail_arn" {
   description = "ARN of the trail."
   value       = local.deployment.trail_arn
+}
+
+output "trusted_networks" {
+  description = "IPv4 networks from which data and evidence are accessed."
+  value       = local.deployment.trusted_networks
 }
 
 output "watermark_minutes" {

@@ -101,6 +101,18 @@ variable "etl" {
   }
 }
 
+variable "expected_files" {
+  type        = map(number)
+  nullable    = false
+  default     = {}
+  description = "Raw files that are expected regularly: prefixes of keys in the raw-data bucket, each with the hours within which an object must come below it. The rule file-missing reports those that did not come."
+
+  validation {
+    condition     = alltrue([for prefix, hours in var.expected_files : prefix != "" && hours >= 1 && hours <= 744 && floor(hours) == hours])
+    error_message = "expected_files must be whole hours of 1 to 744 (31 days) by prefixes that are not empty, such as { \"incoming/orders/\" = 24 }."
+  }
+}
+
 variable "force_destroy" {
   type        = bool
   nullable    = false
@@ -651,6 +663,18 @@ variable "trail_regions" {
   validation {
     condition     = alltrue([for region in var.trail_regions : can(regex("^[a-z]{2,8}(-[a-z0-9]+)+-[0-9]{1,2}$", region))])
     error_message = "trail_regions must be names of AWS regions, such as eu-central-1."
+  }
+}
+
+variable "trusted_networks" {
+  type        = set(string)
+  nullable    = false
+  default     = []
+  description = "IPv4 networks from which people and producers access data and evidence, in CIDR notation: the rule untrusted-network reports access from others. Access is not restricted by it. None: nothing is reported."
+
+  validation {
+    condition     = alltrue([for network in var.trusted_networks : can(regex("^[0-9.]+/[0-9]+$", network)) && try(cidrsubnet(network, 0, 0), "") == network])
+    error_message = "trusted_networks must be IPv4 networks such as 203.0.113.0/24, without bits set after the prefix."
   }
 }
 

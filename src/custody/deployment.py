@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass, field, fields
+from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
 
-from custody.errors import UsageError
+from custody.errors import EvidenceError, UsageError
 from custody.terminal import visible
+from custody.times import parse_time
 
 _AGAIN = "Run make apply again."
 
@@ -20,6 +22,19 @@ class Source:
 
     prefix: str
     format: str
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """A key that signs receipts (``signs`` "receipts") or checkpoints ("log"), and when it may."""
+
+    arn: str
+    signs: str
+    valid_from: str
+    valid_until: str
+    """Empty: it has no end."""
+    revoked_at: str
+    """Empty: it is not revoked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +68,14 @@ class Deployment:
     """Table → where its raw objects arrive, if it is made from some; empty, as in older files."""
     ledger_since: str = ""
     """The ledger's first day (YYYY-MM-DD); empty, as in older files: not known."""
+    roles: dict[str, str] = field(default_factory=dict)
+    """Role ARNs; empty, as in older files."""
+    signing_keys: list[SigningKey] = field(default_factory=list)
+    """Every key that signs or has signed; empty, as in older files."""
+    trusted_networks: list[str] = field(default_factory=list)
+    """IPv4 networks from which data may be accessed; none: from anywhere."""
+    expected_files: dict[str, int] = field(default_factory=dict)
+    """Prefix in the raw-data bucket → the hours within which an object must come below it."""
 
     def is_recorded(self, bucket: str, key: str) -> bool:
         """Whether an object with this key must have a receipt."""
@@ -100,6 +123,8 @@ def parse_deployment(data: bytes, source: str) -> Deployment:
             document[name] = _Names(document[name])
         elif kind == "dict[str, Source]":
             document[name] = {table: Source(**source) for table, source in document[name].items()}
+        elif kind == "list[SigningKey]":
+            document[name] = [SigningKey(**key) for key in document[name]]
     return Deployment(**{name: document[name] for name in kinds})
 
 
@@ -138,6 +163,45 @@ def _are_sources(value: object) -> bool:
     )
 
 
+def _are_signing_keys(value: object) -> bool:
+    return isinstance(value, list) and all(
+        isinstance(key, dict)
+        and key.keys() == _SIGNING_KEY
+        and _is_arn(key["arn"])
+        and key["signs"] in ("log", "receipts")
+        and _is_time(key["valid_from"])
+        and all(key[end] == "" or _is_time(key[end]) for end in ("valid_until", "revoked_at"))
+        for key in value
+    )
+
+
+def _is_time(value: object) -> bool:
+    try:
+        parse_time(str(value))
+    except EvidenceError:
+        return False
+    return True
+
+
+def _are_networks(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(one, str) and _is_network(one) for one in value)
+
+
+def _is_network(text: str) -> bool:
+    try:
+        IPv4Network(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _are_hours(value: object) -> bool:
+    return isinstance(value, dict) and all(
+        _is_name(prefix) and type(hours) is int and 1 <= hours <= _MAX_HOURS
+        for prefix, hours in value.items()
+    )
+
+
 def _is_minutes(value: object) -> bool:
     return type(value) is int and 0 <= value <= _MAX_MINUTES
 
@@ -152,13 +216,18 @@ def _is_arn(value: object) -> bool:
 
 _MAX_MINUTES = 24 * 60
 _MAX_DAYS = 36500
+_MAX_HOURS = 31 * 24
 _SOURCE = {item.name for item in fields(Source)}
+_SIGNING_KEY = {item.name for item in fields(SigningKey)}
 _KINDS: dict[str, tuple[Callable[[object], bool], str]] = {
     "str": (_is_name, "a text"),
     "str | None": (_is_name, "a text"),
     "int": (_is_minutes, "a whole number of minutes, 0 to 1440"),
     "dict[str, str]": (_are_names, "a map of names"),
     "dict[str, list[str]]": (_are_prefixes, "a map of lists of texts"),
+    "dict[str, int]": (_are_hours, "a map of prefixes to whole numbers of hours, 1 to 744"),
+    "list[SigningKey]": (_are_signing_keys, "a list of signing keys with their times"),
+    "list[str]": (_are_networks, "a list of IPv4 networks"),
     "dict[str, Source]": (_are_sources, "a map of prefixes that end in / and formats"),
 }
 _ARN = (_is_arn, "an ARN")

@@ -21,6 +21,7 @@ from custody.doctor.doctor import Clients, examine
 from custody.findings import Claim
 from custody.gate.receipts import Reason
 from custody.ledger.ledger import LedgerStatus
+from custody.ledger.rules import all_rules
 from custody.recorder.recorder import Failure
 from custody.upload.upload import Outcome
 from tests.support.runbook import PAGE, PARTS, first_cells, named, sections
@@ -52,6 +53,7 @@ def gaps(text: str) -> Iterator[str]:
     """Missing sections of a runbook, and sections for things that do not exist."""
     for what, wanted, found in (
         ("claims", list(Claim), named(text, "Findings of `custody verify`")),
+        ("anomalies", list(all_rules()), named(text, "Anomalies")),
         ("stages", stages(), named(text, "Stages of `custody doctor`")),
         ("statuses", list(LedgerStatus), first_cells(text, "status")),
         ("outcomes", list(Outcome), first_cells(text, "outcome")),
@@ -115,6 +117,8 @@ def test_everything_that_fails_has_its_section() -> None:
     [
         ("### `object.hash`", "### `object.hush`", "claims: no place for object.hash"),
         ("### `object.hash`", "### `object.hash`, `object.hush`", "claims: there is no object.hush"),
+        ("### `trail-stopped`, ", "### ", "anomalies: no place for trail-stopped"),
+        ("### `trail-stopped`", "### `trail-sped`", "anomalies: there is no trail-sped"),
         ("### `signing key`", "### Keys", "stages: no place for signing key"),
         ("| `untracked` |", "| `unknown` |", "statuses: no place for untracked"),
         ("| `differs` |", "| `other` |", "outcomes: no place for differs"),

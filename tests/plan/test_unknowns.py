@@ -91,7 +91,7 @@ def test_within_a_policy_only_keys_are_unknown(plan: PlanDocument) -> None:
     }
 
 
-@pytest.mark.parametrize("output", ["functions", "keys", "queues"])
+@pytest.mark.parametrize("output", ["functions", "keys", "queues", "signing_keys"])
 def test_outputs_that_aws_gives(plan: PlanDocument, output: str) -> None:
     assert plan.document["output_changes"][output]["after_unknown"]
 
@@ -107,6 +107,7 @@ def test_all_other_outputs_are_known(plan: PlanDocument) -> None:
         "buckets",
         "database",
         "deployment_uri",
+        "expected_files",
         "jobs",
         "ledger_since",
         "log_origin",
@@ -120,6 +121,7 @@ def test_all_other_outputs_are_known(plan: PlanDocument) -> None:
         "tables",
         "topic_arn",
         "trail_arn",
+        "trusted_networks",
         "watermark_minutes",
         "workgroup",
     ]

@@ -32,6 +32,7 @@ def test_there_are_the_tables_and_views_of_the_design(planned_tables: dict[str, 
         "object_access",
         "object_receipts",
         "provenance_ledger",
+        "trail_calls",
     ]
     assert sorted(planned_tables) == sorted(TABLES + VIEWS)
     assert {table["database_name"] for table in planned_tables.values()} == {"custody_local"}

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from custody.deployment import Deployment, Source, load_deployment
+from custody.deployment import Deployment, SigningKey, Source, load_deployment
 from custody.errors import UsageError
 
 OUTPUTS: dict[str, Any] = {
@@ -67,6 +67,53 @@ def test_the_sources_of_tables_are_read_and_may_be_missing(tmp_path: Path) -> No
     assert load(tmp_path, json.dumps(OUTPUTS | {"sources": SOURCES})).sources == {
         "devices": Source("incoming/devices/", "csv")
     }
+
+
+SIGNING_KEY = {
+    "arn": "arn:aws:kms:us-east-1:123456789012:key/1",
+    "signs": "receipts",
+    "valid_from": "2026-01-01T00:00:00Z",
+    "valid_until": "",
+    "revoked_at": "2026-02-01T00:00:00Z",
+}
+WATCHED: dict[str, Any] = {
+    "signing_keys": [SIGNING_KEY],
+    "trusted_networks": ["203.0.113.0/24"],
+    "expected_files": {"incoming/orders/": 24},
+}
+
+
+def test_what_the_rules_go_by_is_read_and_may_be_missing(tmp_path: Path) -> None:
+    old, new = load(tmp_path, json.dumps(OUTPUTS)), load(tmp_path, json.dumps(OUTPUTS | WATCHED))
+
+    assert (old.signing_keys, old.trusted_networks, old.expected_files) == ([], [], {})
+    assert new.signing_keys == [SigningKey(**SIGNING_KEY)]
+    assert new.trusted_networks == ["203.0.113.0/24"]
+    assert new.expected_files == {"incoming/orders/": 24}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("signing_keys", {}),
+        ("signing_keys", [SIGNING_KEY | {"signs": "cheques"}]),
+        ("signing_keys", [SIGNING_KEY | {"arn": "key"}]),
+        ("signing_keys", [SIGNING_KEY | {"valid_from": ""}]),
+        ("signing_keys", [SIGNING_KEY | {"revoked_at": "never"}]),
+        ("signing_keys", [SIGNING_KEY | {"other": ""}]),
+        ("trusted_networks", "203.0.113.0/24"),
+        ("trusted_networks", ["203.0.113.1/24"]),
+        ("trusted_networks", ["::/0"]),
+        ("trusted_networks", [7]),
+        ("expected_files", {"incoming/": 0}),
+        ("expected_files", {"incoming/": True}),
+        ("expected_files", {"": 24}),
+        ("expected_files", ["incoming/"]),
+    ],
+)
+def test_what_the_rules_cannot_go_by_is_wrong_use(tmp_path: Path, name: str, value: object) -> None:
+    with pytest.raises(UsageError, match=f"{name} is not a"):
+        load(tmp_path, json.dumps(OUTPUTS | {name: value}))
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", "null", "\x00"])

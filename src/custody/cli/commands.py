@@ -738,6 +738,31 @@ def doctor(
     return exit_code(checks)
 
 
+@app.command()
+def anomalies(
+    *,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    rule: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="Only this rule; may be given several times.", show_default=False),
+    ] = None,
+    output: FormatOption = Format.TABLE,
+    deployment: DeploymentOption = None,
+    profile: ProfileOption = None,
+    region: RegionOption = None,
+) -> int:
+    """Look for what should not have happened, by the rules in sql/anomalies.
+
+    Of the last 24 hours, unless --since says otherwise. Each finding names its rule, which is also its
+    section in docs/runbook_failures.md. A rule that cannot be asked does not keep the others from being
+    asked; then the exit status is 3, unless there are findings.
+    """
+    from custody.cli.anomalies import run_anomalies
+
+    return run_anomalies(Run(deployment, output, profile, region), since, until, rule or ())
+
+
 table = typer.Typer(help="What concerns one table.", rich_markup_mode=None)
 app.add_typer(table, name="table")
 

@@ -32,6 +32,7 @@ from custody.times import format_time
 if TYPE_CHECKING:
     from custody.cli.places import Place
     from custody.gate.reprocess import Asked
+    from custody.ledger.anomalies import Anomaly
     from custody.lineage.walk import Walk
     from custody.recorder.backfill import BackfillCounts
     from custody.verify.verify import VerificationReport
@@ -319,6 +320,21 @@ def print_checks(run: Run, checks: Sequence[Check]) -> None:
         run.say(f"Could not be checked: {', '.join(unknown)}.", style="yellow")
     else:
         run.say("Every stage is healthy.", style="bold green")
+
+
+def print_anomaly(run: Run, anomaly: Anomaly) -> None:
+    """Print what a rule found: when, by whom and from where, and the first call as the trail has it."""
+    who = anomaly.principal or "nobody named"
+    where = f" from {anomaly.source_ip}" if anomaly.source_ip else ""
+    times = f", {plural(anomaly.occurrences, 'time')}" if anomaly.occurrences > 1 else ""
+    run.out.print(
+        Text.assemble(
+            (f"{anomaly.rule.severity.value:<8}", _SEVERITY_STYLES[anomaly.rule.severity]),
+            f" {anomaly.rule.name}  {visible(anomaly.subject)}",
+        ),
+        soft_wrap=True,
+    )
+    run.answer(f"  {format_time(anomaly.first)}{times} by {who}{where}\n  {visible(anomaly.detail)}")
 
 
 def print_asked(run: Run, asked: Asked) -> None:

@@ -1,0 +1,26 @@
+-- Who was denied again and again, within an hour?
+--
+-- @severity medium
+-- @runbook denied-burst
+-- @false_positives A job or a person whose permissions were just changed.
+-- @at_least 10
+SELECT
+    'denied-burst' AS rule,
+    event_time,
+    subject,
+    principal,
+    source_ip,
+    detail,
+    evidence
+FROM trail_calls
+WHERE
+    ${window}
+    AND error_code IN (
+        'AccessDenied',
+        'AccessDeniedException',
+        'AllAccessDisabled',
+        'Client.UnauthorizedOperation',
+        'InvalidAccessKeyId',
+        'SignatureDoesNotMatch',
+        'UnauthorizedAccess'
+    )

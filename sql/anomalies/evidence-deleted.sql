@@ -1,0 +1,18 @@
+-- Did somebody delete evidence, or try to?
+--
+-- @severity critical
+-- @runbook evidence-deleted
+-- @false_positives None: nobody may, and nothing in the kit does.
+SELECT
+    'evidence-deleted' AS rule,
+    event_time,
+    subject,
+    principal,
+    source_ip,
+    detail,
+    evidence
+FROM trail_calls
+WHERE
+    ${window}
+    AND layer IN ('audit_log', 'provenance')
+    AND event_name IN ('DeleteObject', 'DeleteObjects')

@@ -1,0 +1,23 @@
+-- Was evidence written by anybody but the recorder and the sealer?
+--
+-- @severity critical
+-- @runbook evidence-forged
+-- @false_positives None: nobody else may.
+SELECT
+    'evidence-forged' AS rule,
+    event_time,
+    subject,
+    principal,
+    source_ip,
+    detail,
+    evidence
+FROM trail_calls
+WHERE
+    ${window}
+    AND layer = 'provenance'
+    AND event_name IN ('CompleteMultipartUpload', 'CopyObject', 'PostObject', 'PutObject')
+    AND error_code IS NULL
+    AND (
+        (starts_with(object_key, 'provenance/') AND coalesce(role_arn, '') <> ${recorder_role})
+        OR (regexp_like(object_key, '^(log|segments)/') AND coalesce(role_arn, '') <> ${sealer_role})
+    )

@@ -1,0 +1,20 @@
+-- Did somebody change the lifecycle rules of a bucket of evidence, or try to?
+-- A short rule is the usual way to make logs vanish: deletions by lifecycle rules are not in the trail.
+--
+-- @severity critical
+-- @runbook evidence-lifecycle
+-- @false_positives A deployment that changes the retention.
+SELECT
+    'evidence-lifecycle' AS rule,
+    event_time,
+    subject,
+    principal,
+    source_ip,
+    detail,
+    evidence
+FROM trail_calls
+WHERE
+    ${window}
+    AND event_category = 'Management'
+    AND layer IN ('audit_log', 'provenance')
+    AND event_name IN ('DeleteBucketLifecycle', 'PutBucketLifecycle', 'PutBucketLifecycleConfiguration')

@@ -1,0 +1,26 @@
+-- Was a key of the kit disabled, scheduled for deletion, granted or given another policy, or was it tried?
+--
+-- @severity critical
+-- @runbook key-weakened
+-- @false_positives A deployment that changes a key policy.
+SELECT
+    'key-weakened' AS rule,
+    event_time,
+    subject,
+    principal,
+    source_ip,
+    detail,
+    evidence
+FROM trail_calls
+WHERE
+    ${window}
+    AND event_source = 'kms.amazonaws.com'
+    AND event_name IN (
+        'CancelKeyDeletion',
+        'DeleteImportedKeyMaterial',
+        'DisableKey',
+        'DisableKeyRotation',
+        'PutKeyPolicy',
+        'ScheduleKeyDeletion'
+    )
+    AND subject IN (${keys})

@@ -1,0 +1,22 @@
+-- Did anybody but the recorder and the sealer sign with a signing key, or try to?
+--
+-- @severity critical
+-- @runbook signing-key-misused
+-- @false_positives None: no other principal has a reason to.
+SELECT
+    'signing-key-misused' AS rule,
+    event_time,
+    subject,
+    principal,
+    source_ip,
+    detail,
+    evidence
+FROM trail_calls
+WHERE
+    ${window}
+    AND event_source = 'kms.amazonaws.com'
+    AND event_name = 'Sign'
+    AND (
+        (subject IN (${receipt_keys}) AND coalesce(role_arn, '') <> ${recorder_role})
+        OR (subject IN (${log_keys}) AND coalesce(role_arn, '') <> ${sealer_role})
+    )

@@ -1,0 +1,19 @@
+-- Did somebody change which events the trail logs, or where it delivers them, or try to?
+--
+-- @severity high
+-- @runbook trail-narrowed
+-- @false_positives A deployment that changes the trail.
+SELECT
+    'trail-narrowed' AS rule,
+    event_time,
+    subject,
+    principal,
+    source_ip,
+    detail,
+    evidence
+FROM trail_calls
+WHERE
+    ${window}
+    AND event_source = 'cloudtrail.amazonaws.com'
+    AND event_name IN ('PutEventConfiguration', 'PutEventSelectors', 'UpdateTrail')
+    AND subject IN (${trails})

@@ -1,0 +1,375 @@
+"""The rules of sql/anomalies: true on what is bad; silent on normal life, and on what only looks bad."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from custody.ledger.anomalies import Anomaly, Found, find_anomalies
+from custody.ledger.rules import Period, all_rules
+from tests.sql.conftest import DATABASE
+from tests.sql.evidence import (
+    PROCESSED,
+    PROVENANCE,
+    RAW,
+    TRAIL_LOG,
+    Record,
+    assumed_role,
+    copy_object,
+    denied,
+    event,
+    get_object,
+    iam_user,
+    put_object,
+    receipt_of,
+    sso_user,
+    with_event,
+)
+from tests.sql.warehouse import PlannedTable, Warehouse
+from tests.support.normal_life import (
+    DATA_KEY,
+    DEPLOYER,
+    DEPLOYMENT,
+    ETL,
+    GATE,
+    LOG_KEY,
+    OFFICE,
+    PEOPLE,
+    PREFIX,
+    PRODUCER,
+    RECORDER,
+    RETIRED_KEY,
+    SEALER,
+    SIGNING_KEY,
+    START,
+    Life,
+    management,
+    normal_life,
+    sign,
+)
+
+DAYS = 60
+MONTH = Period(START + timedelta(days=30), START + timedelta(days=60))
+"""The second month: the first one is its history."""
+BAD_DAY = START + timedelta(days=50)
+"""A Tuesday."""
+
+
+def deliver(warehouse: Warehouse, life: Life) -> Warehouse:
+    for day, records in sorted(life.records.items()):
+        warehouse.deliver(*records, on=day.date())
+    warehouse.record(*life.receipts)
+    return warehouse
+
+
+@pytest.fixture(scope="module")
+def lived(planned_tables: dict[str, PlannedTable]) -> Warehouse:
+    return deliver(Warehouse(planned_tables.values(), DATABASE), normal_life(DAYS))
+
+
+def ask(warehouse: Warehouse, period: Period = MONTH) -> Found:
+    found = find_anomalies(warehouse.athena(), DEPLOYMENT, period, tuple(all_rules().values()))
+    assert not found.unasked
+    return found
+
+
+def test_a_month_of_normal_life_is_silent(lived: Warehouse) -> None:
+    assert [(one.rule.name, one.subject, one.principal, one.detail) for one in ask(lived).anomalies] == []
+
+
+MALLORY = sso_user("mallory@example.org")
+ROOT = {
+    "type": "Root",
+    "principalId": "123456789012",
+    "arn": "arn:aws:iam::123456789012:root",
+    "accountId": "123456789012",
+}
+STRANGER = {"type": "AWSAccount", "principalId": "AIDASTRANGER", "accountId": "999999999999"}
+BY_MALLORY = {"identity": MALLORY, "sourceIPAddress": OFFICE}
+TRAIL = DEPLOYMENT.trail_arn
+AFTER_A_DAY_OF_SILENCE = MONTH.until + timedelta(days=1, hours=2)
+
+
+def at(minute: int) -> datetime:
+    """A moment of the bad day."""
+    return BAD_DAY + timedelta(minutes=minute)
+
+
+def s3_change(name: str, bucket: str, minute: int = 600, **fields: object) -> Record:
+    return management("s3", name, at(minute), {"bucketName": bucket}, identity=MALLORY, **fields)
+
+
+def kms_change(name: str, key: str) -> Record:
+    resources = [{"accountId": "123456789012", "type": "AWS::KMS::Key", "ARN": key}]
+    return management(
+        "kms", name, at(600), {"keyId": key.rpartition("/")[2]}, identity=MALLORY, resources=resources
+    )
+
+
+def raw(name: str, minute: int = 600, **options: Record) -> Record:
+    return put_object(
+        RAW, f"incoming/{name}", at(minute), **({"identity": PRODUCER, "sourceIPAddress": OFFICE} | options)
+    )  # type: ignore[arg-type]
+
+
+CUSTOMER_KEY = {"x-amz-server-side-encryption-customer-algorithm": "AES256"}
+BYPASS = {"x-amz-bypass-governance-retention": "true"}
+EVIDENCE_KEY = "provenance/a.json"
+
+BAD: dict[str, list[Record]] = {
+    "trail-stopped": [management("cloudtrail", "StopLogging", at(600), {"name": TRAIL}, identity=MALLORY)],
+    "trail-narrowed": [
+        management("cloudtrail", "PutEventSelectors", at(600), {"trailName": PREFIX}, identity=MALLORY),
+        management(
+            "cloudtrail", "UpdateTrail", at(600), {"name": PREFIX}, errorCode="AccessDenied", identity=MALLORY
+        ),
+    ],
+    "evidence-opened": [
+        s3_change("PutBucketPolicy", PROVENANCE),
+        s3_change("DeleteBucketPublicAccessBlock", TRAIL_LOG),
+    ],
+    "evidence-lifecycle": [s3_change("PutBucketLifecycle", TRAIL_LOG)],
+    "evidence-lock": [s3_change("PutBucketVersioning", PROVENANCE)],
+    "evidence-encryption": [s3_change("PutBucketEncryption", PROVENANCE)],
+    "data-bucket-changed": [s3_change("PutBucketPolicy", RAW), s3_change("PutBucketLifecycle", PROCESSED)],
+    "notifications-changed": [s3_change("PutBucketNotification", RAW)],
+    "access-log-changed": [s3_change("PutBucketLogging", PROVENANCE)],
+    "key-weakened": [kms_change("ScheduleKeyDeletion", SIGNING_KEY), kms_change("DisableKey", DATA_KEY)],
+    "signing-key-misused": [sign(SIGNING_KEY, at(600), SEALER), sign(LOG_KEY, at(600), MALLORY)],
+    "signing-key-untimely": [sign(RETIRED_KEY, at(600), RECORDER)],
+    "raw-deleted": [
+        event("DeleteObject", RAW, "incoming/a.csv", at(600), parameters={"versionId": "v"}, **BY_MALLORY)
+    ],
+    "evidence-deleted": [denied(event("DeleteObject", PROVENANCE, EVIDENCE_KEY, at(600), **BY_MALLORY))],
+    "retention-changed": [
+        event("PutObjectRetention", PROVENANCE, EVIDENCE_KEY, at(600), parameters=BYPASS, **BY_MALLORY)
+    ],
+    "object-reencrypted": [
+        denied(event("UpdateObjectEncryption", RAW, "incoming/a.csv", at(600), **BY_MALLORY))
+    ],
+    "customer-key": [
+        denied(
+            copy_object(
+                PROCESSED, "tables/a", f"{PROCESSED}/tables/a", at(600), parameters=CUSTOMER_KEY, **BY_MALLORY
+            )
+        )
+    ],
+    "denied-burst": [
+        denied(get_object(RAW, f"incoming/{n}", at(660 + n), identity=PEOPLE[1], sourceIPAddress=OFFICE))
+        for n in range(10)
+    ],
+    "root-used": [management("signin", "ConsoleLogin", at(600), {}, identity=ROOT)],
+    "long-lived-key": [
+        get_object(RAW, "incoming/a.csv", at(600), identity=iam_user("ci"), sourceIPAddress=OFFICE)
+    ],
+    "untrusted-network": [
+        get_object(RAW, "incoming/a.csv", at(600), identity=PEOPLE[0], sourceIPAddress="198.51.100.9")
+    ],
+    "other-account": [get_object(RAW, "incoming/a.csv", at(600), identity=STRANGER, sourceIPAddress=OFFICE)],
+    "evidence-forged": [
+        put_object(PROVENANCE, "provenance/forged.json", at(600), identity=SEALER),
+        put_object(PROVENANCE, "segments/dt=2026-01-01/0-1.ndjson.gz", at(600), identity=RECORDER),
+    ],
+    "function-stopped": [
+        management(
+            "lambda",
+            "PutFunctionConcurrency20171031",
+            at(600),
+            {"functionName": f"{PREFIX}-recorder"},
+            identity=MALLORY,
+        ),
+    ],
+    "queue-purged": [
+        management(
+            "sqs",
+            "PurgeQueue",
+            at(600),
+            {"queueUrl": f"https://sqs.us-east-1.amazonaws.com/123456789012/{PREFIX}-recorder-dlq"},
+            identity=MALLORY,
+        ),
+    ],
+    "alerts-silenced": [
+        management(
+            "monitoring",
+            "DisableAlarmActions",
+            at(600),
+            {"alarmNames": [f"{PREFIX}-recorder-errors"]},
+            identity=MALLORY,
+        ),
+    ],
+    "unprovenanced": [raw("orders/unproven.csv")],
+    "new-principal": [get_object(PROCESSED, "tables/daily/p", at(600), **BY_MALLORY)],
+}
+
+LOOKS_BAD: dict[str, list[Record]] = {
+    "trail-stopped": [management("cloudtrail", "StopLogging", at(600), {"name": "somebody-elses"})],
+    "trail-narrowed": [management("cloudtrail", "PutInsightSelectors", at(600), {"trailName": TRAIL})],
+    "evidence-opened": [management("s3", "PutBucketPolicy", at(600), {"bucketName": "somebody-elses"})],
+    "evidence-lifecycle": [management("s3", "PutBucketLifecycle", at(600), {"bucketName": "somebody-elses"})],
+    "evidence-lock": [management("s3", "PutBucketVersioning", at(600), {"bucketName": "somebody-elses"})],
+    "evidence-encryption": [
+        management("s3", "PutBucketEncryption", at(600), {"bucketName": "somebody-elses"})
+    ],
+    "data-bucket-changed": [management("s3", "PutBucketTagging", at(600), {"bucketName": RAW})],
+    "notifications-changed": [
+        management("s3", "PutBucketNotification", at(600), {"bucketName": "somebody-elses"})
+    ],
+    "access-log-changed": [management("s3", "PutBucketLogging", at(600), {"bucketName": "somebody-elses"})],
+    "key-weakened": [
+        kms_change("ScheduleKeyDeletion", DATA_KEY + "-of-another"),
+        kms_change("TagResource", SIGNING_KEY),
+    ],
+    "signing-key-misused": [
+        sign(SIGNING_KEY, at(600), RECORDER),
+        sign(LOG_KEY + "-of-another", at(600), MALLORY),
+    ],
+    "signing-key-untimely": [sign(RETIRED_KEY, at(600), RECORDER, errorCode="DisabledException")],
+    "raw-deleted": [
+        denied(
+            event("DeleteObject", RAW, "incoming/a.csv", at(600), identity=PRODUCER, sourceIPAddress=OFFICE)
+        )
+    ],
+    "evidence-deleted": [event("DeleteObject", PROCESSED, "tables/old", at(600), identity=ETL)],
+    "retention-changed": [event("PutObjectTagging", PROVENANCE, EVIDENCE_KEY, at(600), identity=RECORDER)],
+    "object-reencrypted": [
+        event("UpdateObjectEncryption", "somebody-elses", "a", at(600), identity=DEPLOYER)
+    ],
+    "customer-key": [put_object("somebody-elses", "a", at(600), parameters=CUSTOMER_KEY, identity=DEPLOYER)],
+    "denied-burst": [
+        denied(get_object(RAW, f"incoming/{n}", at(900 + n), identity=PEOPLE[2], sourceIPAddress=OFFICE))
+        for n in range(9)
+    ],
+    "root-used": [
+        management(
+            "s3",
+            "CreateBucket",
+            at(600),
+            {"bucketName": "x"},
+            identity=ROOT | {"invokedBy": "s3.amazonaws.com"},
+        )
+    ],
+    "long-lived-key": [get_object("somebody-elses", "a", at(600), identity=iam_user("ci"))],
+    "untrusted-network": [
+        get_object(RAW, "incoming/a.csv", at(600), identity=GATE, sourceIPAddress="198.51.100.9")
+    ],
+    "other-account": [
+        denied(get_object(RAW, "incoming/a.csv", at(600), identity=STRANGER, sourceIPAddress=OFFICE))
+    ],
+    "evidence-forged": [
+        denied(
+            put_object(
+                PROVENANCE, "provenance/forged.json", at(600), identity=DEPLOYER, sourceIPAddress=OFFICE
+            )
+        )
+    ],
+    "function-stopped": [
+        management("lambda", "PutFunctionConcurrency20171031", at(600), {"functionName": "somebody-elses"})
+    ],
+    "queue-purged": [management("sqs", "PurgeQueue", at(600), {"queueUrl": "https://sqs/1/somebody-elses"})],
+    "alerts-silenced": [
+        management("monitoring", "DeleteAlarms", at(600), {"alarmNames": ["somebody-elses"]})
+    ],
+    "new-principal": [get_object("somebody-elses", "a", at(600), identity=assumed_role("other", "x"))],
+}
+
+
+@pytest.fixture(scope="module")
+def attacked(lived: Warehouse) -> list[Anomaly]:
+    """What the rules find once everything bad has happened in that normal life, and what only looks so."""
+    for records in (*BAD.values(), *LOOKS_BAD.values()):
+        lived.deliver(*records, on=BAD_DAY.date())
+    forged = raw("orders/mismatch.csv", 610)
+    again = raw("orders/2026/04/20/0.csv", 620)
+    new_place = get_object(RAW, "incoming/x", at(630), identity=PEOPLE[1], sourceIPAddress="10.1.2.3")
+    lived.deliver(forged, again, new_place, on=BAD_DAY.date())
+    lived.record(
+        with_event(receipt_of(forged), principal_id="AWS:AROAMALLORY:x"),
+        receipt_of(again),
+        receipt_of(raw("orders/unwitnessed.csv", 630)),
+    )
+    flood = [raw(f"orders/{number}.csv", number) for number in range(-1440, -1400)]
+    lived.deliver(*flood, on=BAD_DAY.date())
+    lived.record(*map(receipt_of, flood))
+    return ask(lived, Period(MONTH.since, AFTER_A_DAY_OF_SILENCE)).anomalies
+
+
+EXPECTED = {
+    "access-log-changed": {f"s3://{PROVENANCE}"},
+    "alerts-silenced": {"monitoring.amazonaws.com"},
+    "customer-key": {f"s3://{PROCESSED}"},
+    "data-bucket-changed": {f"s3://{RAW}", f"s3://{PROCESSED}"},
+    "denied-burst": {f"s3://{RAW}"},
+    "evidence-deleted": {f"s3://{PROVENANCE}"},
+    "evidence-encryption": {f"s3://{PROVENANCE}"},
+    "evidence-forged": {f"s3://{PROVENANCE}"},
+    "evidence-lifecycle": {f"s3://{TRAIL_LOG}"},
+    "evidence-lock": {f"s3://{PROVENANCE}"},
+    "evidence-opened": {f"s3://{PROVENANCE}", f"s3://{TRAIL_LOG}"},
+    "file-missing": {"incoming/customers/"},
+    "function-stopped": {f"{PREFIX}-recorder"},
+    "key-weakened": {SIGNING_KEY, DATA_KEY},
+    "long-lived-key": {f"s3://{RAW}"},
+    "mismatch": {f"s3://{RAW}/incoming/orders/mismatch.csv"},
+    "new-network": {"198.51.100.0/24", "10.1.2.0/24"},
+    "new-principal": {MALLORY["arn"], iam_user("ci")["arn"], "999999999999/AIDASTRANGER"},
+    "notifications-changed": {f"s3://{RAW}"},
+    "object-reencrypted": {f"s3://{RAW}"},
+    "other-account": {f"s3://{RAW}"},
+    "queue-purged": {f"https://sqs.us-east-1.amazonaws.com/123456789012/{PREFIX}-recorder-dlq"},
+    "raw-deleted": {f"s3://{RAW}"},
+    "raw-overwritten": {f"s3://{RAW}/incoming/orders/2026/04/20/0.csv"},
+    "retention-changed": {f"s3://{PROVENANCE}"},
+    "root-used": {"signin.amazonaws.com"},
+    "signing-key-misused": {SIGNING_KEY, LOG_KEY},
+    "signing-key-untimely": {RETIRED_KEY},
+    "trail-gap": {"the trail"},
+    "trail-narrowed": {PREFIX},
+    "trail-stopped": {TRAIL},
+    "unprovenanced": {f"s3://{RAW}/incoming/orders/unproven.csv"},
+    "untrusted-network": {f"s3://{RAW}"},
+    "unwitnessed": {f"s3://{RAW}/incoming/orders/unwitnessed.csv"},
+    "volume-unusual": {f"s3://{RAW}/incoming/orders/"},
+}
+
+
+def test_every_rule_finds_what_is_bad_and_nothing_that_only_looks_so(attacked: list[Anomaly]) -> None:
+    found: dict[str, set[str]] = {}
+    for one in attacked:
+        found.setdefault(one.rule.name, set()).add(one.subject)
+
+    assert found == EXPECTED
+    assert EXPECTED.keys() == all_rules().keys()
+
+
+def test_an_anomaly_says_what_and_how_often(attacked: list[Anomaly]) -> None:
+    (burst,) = [one for one in attacked if one.rule.name == "denied-burst"]
+
+    assert burst.occurrences == 10
+    assert (burst.first, burst.last) == (at(660), at(669))
+    assert burst.principal == PEOPLE[1]["arn"]
+    assert burst.detail.startswith("GetObject AccessDenied {")
+    assert burst.evidence == BAD["denied-burst"][0]["eventID"]
+
+
+def test_attempts_are_found_with_what_succeeded(attacked: list[Anomaly]) -> None:
+    (narrowed,) = [one for one in attacked if one.rule.name == "trail-narrowed"]
+
+    assert narrowed.occurrences == 2
+
+
+def test_too_few_and_too_many_objects_are_unusual(attacked: list[Anomaly]) -> None:
+    details = [one.detail for one in attacked if one.rule.name == "volume-unusual"]
+
+    assert details == [
+        "52 objects; on that weekday usually 12 to 12",
+        "0 objects; on that weekday usually 12 to 12",
+    ]
+
+
+def test_the_days_of_the_period_are_read_and_no_others(attacked: list[Anomaly], lived: Warehouse) -> None:
+    day = Period(BAD_DAY, BAD_DAY + timedelta(days=1))
+    found = find_anomalies(lived.athena(), DEPLOYMENT, day, (all_rules()["trail-stopped"],))
+
+    assert [one.rule.name for one in found.anomalies] == ["trail-stopped"]
+    assert lived.days_read() == {f"{BAD_DAY + timedelta(days=later):%Y-%m-%d}" for later in range(9)}
