@@ -16,7 +16,8 @@ from multiprocessing.connection import wait as wait_for_any
 from multiprocessing.context import SpawnProcess
 from queue import Empty, SimpleQueue
 from threading import Thread
-from typing import Any, TypeVar, cast
+from types import TracebackType
+from typing import Any, NamedTuple, Self, TypeVar, cast
 
 from custody.errors import CannotCheckError
 
@@ -47,25 +48,38 @@ def map_concurrently(
             pool.shutdown(cancel_futures=True)
 
 
-def map_in_processes(
-    make: Callable[[], Callable[[_Item], _Result]],
-    items: Iterable[_Item],
-    *,
-    processes: int,
-    workers: int,
-) -> Iterator[_Result]:
-    """Like ``map_concurrently``, but with this number of ``processes`` and ``workers`` threads in each.
+class WorkerProcesses:
+    """So many processes for any number of runs of ``map``, started with the first. A context manager.
 
-    ``make`` is called once in each process and returns the function to call there. ``make``, the items and
-    the results are pickled. The processes are ended with the iterator, by an interrupt and with this process,
-    even in the middle of an item. Raises what ``make`` or the function raises, and ``CannotCheckError`` if a
-    process ends before its work is done.
+    They are ended with it, by an interrupt and with this process, even in the middle of an item.
     """
-    source = iter(items)
-    under_way: dict[Connection, int] = {}
-    with _serving(processes, make, workers) as connections:
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._running: list[tuple[Connection, SpawnProcess]] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.end()
+
+    def map(
+        self, make: Callable[[], Callable[[_Item], _Result]], items: Iterable[_Item], workers: int
+    ) -> Iterator[_Result]:
+        """Like ``map_concurrently``, with ``workers`` threads in each process; one run at a time.
+
+        ``make`` is called once in each process and returns the function to call there. ``make``, the items
+        and the results are pickled. A run that is left before its end ends the processes. Raises what
+        ``make`` or the function raises, and ``CannotCheckError`` if a process ends before its work is done.
+        """
+        source = iter(items)
+        under_way: dict[Connection, int] = {}
         try:
-            for connection in connections:
+            for connection in self._connections():
+                connection.send(_Run(make, workers))
                 if first := list(islice(source, 4 * workers)):
                     connection.send(first)
                     under_way[connection] = len(first)
@@ -82,10 +96,41 @@ def map_in_processes(
                             raise result.error
                         yield result
         except (EOFError, ConnectionError) as error:
+            self.end()
             raise CannotCheckError(
                 "A worker process ended before it had finished its checks.",
                 "It may have been killed, or run out of memory. Run the command again.",
             ) from error
+        finally:
+            if under_way:
+                self.end()
+
+    def _connections(self) -> list[Connection]:
+        """One to each process."""
+        context = multiprocessing.get_context("spawn")
+        while len(self._running) < self._count:
+            ours, theirs = context.Pipe()
+            process = context.Process(target=_serve, args=(theirs,), daemon=True)
+            with theirs, _interrupts_held_back():
+                process.start()
+                self._running.append((ours, process))
+        return [connection for connection, _ in self._running]
+
+    def end(self) -> None:
+        """End them; the next run starts others."""
+        running, self._running = self._running, []
+        for connection, process in running:
+            connection.close()
+            process.kill()
+        for _, process in running:
+            process.join()
+
+
+class _Run(NamedTuple):
+    """What the items that follow are for."""
+
+    make: Callable[[], Callable[[Any], Any]]
+    workers: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,29 +138,6 @@ class _Failure:
     """An exception of ``make`` or of the function, sent to the calling process."""
 
     error: Exception
-
-
-@contextmanager
-def _serving(
-    count: int, make: Callable[[], Callable[[Any], Any]], workers: int
-) -> Iterator[list[Connection]]:
-    """Worker processes, each with a connection; they are ended at the end."""
-    context = multiprocessing.get_context("spawn")
-    running: list[tuple[Connection, SpawnProcess]] = []
-    try:
-        for _ in range(count):
-            ours, theirs = context.Pipe()
-            process = context.Process(target=_serve, args=(theirs, make, workers), daemon=True)
-            with theirs, _interrupts_held_back():
-                process.start()
-                running.append((ours, process))
-        yield [connection for connection, _ in running]
-    finally:
-        for connection, process in running:
-            connection.close()
-            process.kill()
-        for _, process in running:
-            process.join()
 
 
 @contextmanager
@@ -128,24 +150,30 @@ def _interrupts_held_back() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _serve(connection: Connection, make: Callable[[], Callable[[Any], Any]], workers: int) -> None:
+def _serve(connection: Connection) -> None:
     """Answer until the other side of the connection is closed, at the latest when that process ends."""
     answers: SimpleQueue[Any] = SimpleQueue()
     Thread(target=_send, args=(connection, answers), daemon=True).start()
-    function = _or_failure(make)()
-    if not isinstance(function, _Failure):
-        function = _or_failure(function)
-
-    def answer(item: Any) -> None:
-        answers.put(function if isinstance(function, _Failure) else function(item))
-
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="concurrent")
     try:
+        told = connection.recv()
         while True:
-            for item in connection.recv():
-                pool.submit(answer, item)
+            pool = ThreadPoolExecutor(told.workers, thread_name_prefix="concurrent")
+            answer = _answerer(told.make, answers)
+            while not isinstance(told := connection.recv(), _Run):
+                for item in told:
+                    pool.submit(answer, item)
+            pool.shutdown()
     finally:
         os._exit(1)  # without waiting for items in progress: nobody needs them
+
+
+def _answerer(make: Callable[[], Callable[[Any], Any]], answers: SimpleQueue[Any]) -> Callable[[Any], None]:
+    """What to do with an item."""
+    function = _or_failure(make)()
+    if isinstance(function, _Failure):
+        return lambda _item: answers.put(function)
+    call = _or_failure(function)
+    return lambda item: answers.put(call(item))
 
 
 def _or_failure(function: Callable[..., Any]) -> Callable[..., Any]:

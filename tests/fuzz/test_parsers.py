@@ -44,7 +44,7 @@ from custody.log.proof.bundle import Bundle
 from custody.log.proof.check import BundleClaim, check_bundle
 from custody.log.proof_file import ProofFile, parse_proof_file
 from custody.log.rows import BatchRows, Segment, hash_row
-from custody.log.segments import format_row, segment_row
+from custody.log.segments import format_row, receipt_row, segment_row
 from custody.log.tiles import pack_entries, unpack_entries
 from custody.log.trail_heads import parse_trail_head
 from custody.recorder.notification import ObjectCreated, parse_message
@@ -122,7 +122,7 @@ def statement(data: bytes) -> None:
     use_version(receipt.version)
     for moment in (receipt.recorded_at, receipt.last_modified, receipt.event.time):
         use_moment(moment)
-    compare_with_storage(receipt, AT)
+    compare_with_storage(receipt.recorded_at, AT)
     compare_with_object(receipt, VersionEntry("k", "v", AT, False, 5, '"e"'))
     assert parse_statement(receipt.to_statement()).version == receipt.version
 
@@ -217,7 +217,10 @@ def batch(data: bytes) -> None:
 
 def canonical(data: bytes) -> None:
     if (found := read_canonical(data)) is not None:
-        assert parse_statement(found.payload) == found.receipt
+        receipt = parse_statement(found.payload)
+        assert receipt == found.receipt()
+        key = receipt.version.receipt_key
+        assert found.row(7, key).decode() == format_row(receipt_row(receipt, found.key_id, 7))
 
 
 def erasure(data: bytes) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 
-from custody.concurrency import map_in_processes
+from custody.concurrency import WorkerProcesses
 from custody.errors import CannotCheckError, CustodyError, EvidenceError
 
 REPO = Path(__file__).resolve().parents[2]
@@ -41,6 +41,14 @@ def process_of(item: int) -> tuple[int, int]:
 
 def processes_of() -> Callable[[int], tuple[int, int]]:
     return process_of
+
+
+def square(item: int) -> tuple[int, int]:
+    return item * item, os.getpid()
+
+
+def squares_of() -> Callable[[int], tuple[int, int]]:
+    return square
 
 
 def raises(name: object) -> None:
@@ -75,15 +83,32 @@ def hanging() -> Callable[[str], None]:
 
 
 def test_every_item_is_done_once_by_processes_of_their_own() -> None:
-    results = list(map_in_processes(processes_of, range(300), processes=2, workers=3))
+    with WorkerProcesses(2) as processes:
+        assert multiprocessing.active_children() == []
+        results = list(processes.map(processes_of, range(300), 3))
+        again = list(processes.map(squares_of, range(50), 1))
     assert sorted(item for item, _ in results) == list(range(300))
     assert os.getpid() not in {process for _, process in results}
     assert len({process for _, process in results}) == 2
+    assert sorted(item for item, _ in again) == [number * number for number in range(50)]
+    assert {process for _, process in again} == {process for _, process in results}
     assert multiprocessing.active_children() == []
 
 
+def test_after_a_run_that_was_left_others_are_started() -> None:
+    with WorkerProcesses(2) as processes:
+        left = processes.map(processes_of, range(300), 1)
+        _, process = next(left)
+        left.close()  # type: ignore[attr-defined]  # it is a generator
+        assert multiprocessing.active_children() == []
+        results = list(processes.map(processes_of, range(20), 1))
+    assert sorted(item for item, _ in results) == list(range(20))
+    assert process not in {each for _, each in results}
+
+
 def test_nothing_to_do_is_done() -> None:
-    assert list(map_in_processes(processes_of, [], processes=2, workers=1)) == []
+    with WorkerProcesses(2) as processes:
+        assert list(processes.map(processes_of, [], 1)) == []
 
 
 def test_items_are_read_only_a_little_ahead() -> None:
@@ -94,10 +119,9 @@ def test_items_are_read_only_a_little_ahead() -> None:
             read.append(number)
             yield number
 
-    results = map_in_processes(processes_of, items(), processes=2, workers=1)
-    next(results)
+    with WorkerProcesses(2) as processes:
+        next(processes.map(processes_of, items(), 1))
     assert len(read) <= 12  # four for each of two threads, and one more for each that is answered
-    results.close()  # type: ignore[attr-defined]  # it is a generator
 
 
 @pytest.mark.parametrize(
@@ -109,29 +133,35 @@ def test_items_are_read_only_a_little_ahead() -> None:
     ],
 )
 def test_an_error_of_the_function_is_raised(name: str, kind: type[Exception], words: str) -> None:
-    with pytest.raises(kind, match=words):
-        list(map_in_processes(raising, [name], processes=1, workers=1))
+    with WorkerProcesses(1) as processes:
+        with pytest.raises(kind, match=words):
+            list(processes.map(raising, [name], 1))
+        assert [item for item, _ in processes.map(squares_of, [3], 1)] == [9]
     assert multiprocessing.active_children() == []
 
 
 def test_an_error_of_its_maker_is_raised() -> None:
-    with pytest.raises(CustodyError, match="What is wrong"):
-        list(map_in_processes(broken_maker, range(100), processes=2, workers=1))
+    with WorkerProcesses(2) as processes, pytest.raises(CustodyError, match="What is wrong"):
+        list(processes.map(broken_maker, range(100), 1))
 
 
 def test_a_process_that_is_killed_is_told_and_none_is_left() -> None:
-    with pytest.raises(CannotCheckError, match="ended before it had finished"):
-        list(map_in_processes(dying, range(100), processes=2, workers=2))
+    with (
+        WorkerProcesses(2) as processes,
+        pytest.raises(CannotCheckError, match="ended before it had finished"),
+    ):
+        list(processes.map(dying, range(100), 2))
     assert multiprocessing.active_children() == []
 
 
 SCRIPT = """
 import sys
-from custody.concurrency import map_in_processes
+from custody.concurrency import WorkerProcesses
 from tests.unit.test_concurrency import hanging
 if __name__ == "__main__":
     try:
-        list(map_in_processes(hanging, [sys.argv[1]] * 2, processes=2, workers=1))
+        with WorkerProcesses(2) as processes:
+            list(processes.map(hanging, [sys.argv[1]] * 2, 1))
     except KeyboardInterrupt:
         print("interrupted")
 """

@@ -49,12 +49,12 @@ class Contradiction:
     detail: str
 
 
-def compare_with_storage(receipt: Receipt, stored_at: datetime) -> list[Contradiction]:
-    """Check a receipt against ``stored_at``, the time at which Amazon S3 stored it (LastModified)."""
-    lateness = stored_at - receipt.recorded_at
+def compare_with_storage(recorded_at: datetime, stored_at: datetime) -> list[Contradiction]:
+    """Check a receipt's time against ``stored_at``, the time at which Amazon S3 stored it (LastModified)."""
+    lateness = stored_at - recorded_at
     if -CLOCK_TOLERANCE <= lateness <= RECORDING_TIME + CLOCK_TOLERANCE:
         return []
-    recorded, stored = format_time(receipt.recorded_at), format_time(stored_at)
+    recorded, stored = format_time(recorded_at), format_time(stored_at)
     if lateness < -CLOCK_TOLERANCE:
         words = f"The receipt says that it was recorded at {recorded}, after Amazon S3 stored it ({stored})."
     else:
@@ -91,7 +91,7 @@ def compare_with_object(receipt: Receipt, listed: VersionEntry) -> list[Contradi
 
 def require_possible_time(receipt: Receipt, stored_at: datetime, listed: VersionEntry) -> None:
     """Raise ``WrongTimeError`` unless a receipt was recorded after its object and before its own storage."""
-    found = [*compare_with_storage(receipt, stored_at), *compare_with_object(receipt, listed)]
+    found = [*compare_with_storage(receipt.recorded_at, stored_at), *compare_with_object(receipt, listed)]
     for contradiction in found:
         if contradiction.fact is Fact.RECORDED_AT:
             raise WrongTimeError(contradiction.detail)

@@ -18,6 +18,8 @@ from custody.errors import EvidenceError
 from custody.evidence import registry
 from custody.evidence.registry import KeyRing, RegisteredKey
 
+_ECDSA = ECDSA(SHA256())
+
 
 class PublicKeyCheck:
     """Checks signatures with the public keys in the registry."""
@@ -29,7 +31,7 @@ class PublicKeyCheck:
     def is_signed(self, key: RegisteredKey, signature: bytes, message: bytes) -> bool:
         """Whether the signature verifies with the public key."""
         try:
-            _load_public_key(key.public_key).verify(signature, message, ECDSA(SHA256()))
+            _load_public_key(key.public_key).verify(signature, message, _ECDSA)
         except InvalidSignature:
             return False
         return True

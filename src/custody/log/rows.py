@@ -53,7 +53,12 @@ class Segment:
 
 def hash_row(row: dict[str, Any] | None) -> bytes:
     """The hash of a row's line; ``NO_ROW`` if an entry has none."""
-    return NO_ROW if row is None else _hash(format_row(row).encode())
+    return NO_ROW if row is None else hash_line(format_row(row).encode())
+
+
+def hash_line(line: bytes) -> bytes:
+    """The hash of a row's line, without its newline."""
+    return blake2b(line, digest_size=ROW_HASH_BYTES).digest()
 
 
 @dataclass(slots=True)
@@ -110,7 +115,7 @@ class BatchRows:
             problem = f"It is of leaf {leaf}, which has a row already ({before})."
         elif wanted == NO_ROW:
             problem = f"It is of leaf {leaf}, which has no row."
-        elif _hash(line) != wanted:
+        elif hash_line(line) != wanted:
             problem = f"It is not what leaf {leaf} gives."
         elif self.decided_at is not None and self.since is not None:
             day = ledger_day(row.written_at, self.decided_at, self.since)
@@ -129,7 +134,3 @@ def _unpack(data: bytes) -> list[bytes]:
     if not unpacking.eof or unpacking.unused_data:
         raise EvidenceError("The segment is not one whole gzip of its size.")
     return text.removesuffix(b"\n").split(b"\n")
-
-
-def _hash(line: bytes) -> bytes:
-    return blake2b(line, digest_size=ROW_HASH_BYTES).digest()

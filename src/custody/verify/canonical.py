@@ -8,14 +8,14 @@ here, they read too, and to the same values.
 
 from __future__ import annotations
 
-from base64 import b64encode
-from binascii import Error, a2b_base64
+import re
+from binascii import Error, a2b_base64, b2a_base64
+from datetime import datetime
 from typing import NamedTuple
 
 import msgspec
 
 from custody.documents import MAX_NATURAL, is_sha256
-from custody.errors import EvidenceError
 from custody.evidence.dsse import MAX_ENVELOPE_BYTES
 from custody.evidence.objects import ObjectVersion
 from custody.evidence.receipt import (
@@ -25,8 +25,10 @@ from custody.evidence.receipt import (
     Receipt,
     RecorderIdentity,
 )
-from custody.recorder.notification import ObjectCreated
-from custody.times import parse_time
+from custody.recorder.notification import BACKFILL_NAME, ObjectCreated
+
+_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{3})?Z", re.ASCII)
+"""As ``custody.times.format_time`` writes it."""
 
 
 class _Signature(msgspec.Struct):
@@ -84,13 +86,107 @@ class _Statement(msgspec.Struct):
     predicate: _Predicate
 
 
+class _Row(msgspec.Struct):
+    leaf_index: int
+    bucket_name: str
+    object_key: str
+    version_id: str
+    sha256: str
+    size_bytes: int
+    etag: str
+    content_type: str | None
+    last_modified: str
+    written_at: str
+    event_name: str
+    event_time: str
+    request_id: str | None
+    principal_id: str | None
+    source_ip: str | None
+    sequencer: str | None
+    recorded_at: str
+    recorder_function: str
+    recorder_code_sha256: str
+    recorder_version: str
+    key_id: str
+    receipt_key: str
+
+
 class Canonical(NamedTuple):
     """What a receipt's bytes say; the signature is not checked."""
 
-    receipt: Receipt
+    statement: _Statement
+    version: ObjectVersion
+    event_time: datetime
+    last_modified: datetime
+    recorded_at: datetime
     payload: bytes
     key_id: str
     signature: bytes
+
+    @property
+    def sha256(self) -> str:
+        """The hash of the object version."""
+        return self.statement.subject[0].digest.sha256
+
+    @property
+    def request_id(self) -> str | None:
+        """The request that wrote it."""
+        return self.statement.predicate.event.request_id
+
+    def receipt(self) -> Receipt:
+        """The receipt, as ``custody.evidence.receipt.parse_statement`` gives it."""
+        predicate = self.statement.predicate
+        event, recorder = predicate.event, predicate.recorder
+        return Receipt(
+            event=ObjectCreated(
+                self.version,
+                event.name,
+                self.event_time,
+                event.request_id,
+                event.principal_id,
+                event.source_ip,
+                event.sequencer,
+            ),
+            sha256=self.sha256,
+            size_bytes=predicate.size_bytes,
+            etag=predicate.etag,
+            last_modified=self.last_modified,
+            content_type=predicate.content_type,
+            recorded_at=self.recorded_at,
+            recorder=RecorderIdentity(recorder.function, recorder.code_sha256, recorder.version),
+        )
+
+    def row(self, leaf: int, receipt_key: str) -> bytes:
+        """The line of its row in the ledger, as ``custody.log.segments`` writes it."""
+        predicate = self.statement.predicate
+        event, recorder = predicate.event, predicate.recorder
+        last_modified, event_time = _column(predicate.last_modified), _column(event.time)
+        return _ENCODER.encode(
+            _Row(
+                leaf,
+                predicate.bucket,
+                predicate.key,
+                predicate.version_id,
+                self.sha256,
+                predicate.size_bytes,
+                predicate.etag,
+                predicate.content_type,
+                last_modified,
+                last_modified if event.name == BACKFILL_NAME else event_time,
+                event.name,
+                event_time,
+                event.request_id,
+                event.principal_id,
+                event.source_ip,
+                event.sequencer,
+                _column(predicate.recorded_at),
+                recorder.function,
+                recorder.code_sha256,
+                recorder.version,
+                self.key_id,
+                receipt_key,
+            )
+        )
 
 
 _ENVELOPE, _STATEMENT, _ENCODER = (
@@ -112,62 +208,61 @@ def read_canonical(data: bytes) -> Canonical | None:
         payload, raw = a2b_base64(envelope.payload), a2b_base64(signature.sig)
         statement = _STATEMENT.decode(payload)
         if (
-            _ENCODER.encode(envelope) != data
+            not signature.keyid
+            or not raw
+            or _ENCODER.encode(envelope) != data
             or _ENCODER.encode(statement) != payload
-            or b64encode(payload).decode() != envelope.payload
-            or b64encode(raw).decode() != signature.sig
+            or b2a_base64(payload, newline=False) != envelope.payload.encode()
+            or b2a_base64(raw, newline=False) != signature.sig.encode()
+            or not _is_receipt(statement)
         ):
             return None
-        receipt = _receipt(statement)
-    except (ValueError, Error, EvidenceError, RecursionError):  # msgspec's errors are of the first type
+        predicate = statement.predicate
+        return Canonical(
+            statement,
+            ObjectVersion(predicate.bucket, predicate.key, predicate.version_id),
+            _read_time(predicate.event.time),
+            _read_time(predicate.last_modified),
+            _read_time(predicate.recorded_at),
+            payload,
+            signature.keyid,
+            raw,
+        )
+    except (ValueError, Error, RecursionError):  # msgspec's errors are of the first type
         return None
-    if receipt is None or not signature.keyid or not raw:
-        return None
-    return Canonical(receipt, payload, signature.keyid, raw)
 
 
-def _receipt(statement: _Statement) -> Receipt | None:
-    """The receipt, if the statement is one. Raises ``EvidenceError`` for what is no time."""
-    predicate = statement.predicate
-    event, recorder = predicate.event, predicate.recorder
-    version = ObjectVersion(predicate.bucket, predicate.key, predicate.version_id)
-    words = (
-        version.bucket,
-        version.key,
-        version.version_id,
-        predicate.etag,
-        event.name,
-        recorder.function,
-        recorder.version,
+def _is_receipt(statement: _Statement) -> bool:
+    """Whether the statement is a receipt, its times not looked at."""
+    predicate, subjects = statement.predicate, statement.subject
+    recorder = predicate.recorder
+    return (
+        statement.kind == STATEMENT_TYPE
+        and statement.predicateType == PREDICATE_TYPE
+        and len(subjects) == 1
+        and subjects[0].name == f"s3://{predicate.bucket}/{predicate.key}"
+        and is_sha256(subjects[0].digest.sha256)
+        and is_sha256(recorder.code_sha256)
+        and 0 <= predicate.size_bytes <= MAX_NATURAL
+        and bool(
+            predicate.bucket
+            and predicate.key
+            and predicate.version_id
+            and predicate.etag
+            and predicate.event.name
+            and recorder.function
+            and recorder.version
+        )
     )
-    times = (event.time, predicate.last_modified, predicate.recorded_at)
-    if (
-        (statement.kind, statement.predicateType) != (STATEMENT_TYPE, PREDICATE_TYPE)
-        or len(statement.subject) != 1
-        or statement.subject[0].name != f"s3://{version.bucket}/{version.key}"
-        or not is_sha256(statement.subject[0].digest.sha256)
-        or not is_sha256(recorder.code_sha256)
-        or not 0 <= predicate.size_bytes <= MAX_NATURAL
-        or not all(words)
-        or not all(time.endswith("Z") for time in times)
-    ):
-        return None
-    written, last_modified, recorded_at = map(parse_time, times)
-    return Receipt(
-        event=ObjectCreated(
-            version,
-            event.name,
-            written,
-            event.request_id,
-            event.principal_id,
-            event.source_ip,
-            event.sequencer,
-        ),
-        sha256=statement.subject[0].digest.sha256,
-        size_bytes=predicate.size_bytes,
-        etag=predicate.etag,
-        last_modified=last_modified,
-        content_type=predicate.content_type,
-        recorded_at=recorded_at,
-        recorder=RecorderIdentity(recorder.function, recorder.code_sha256, recorder.version),
-    )
+
+
+def _read_time(text: str) -> datetime:
+    """Raises ``ValueError`` for what is not written as the recorder writes a time."""
+    if _TIME.fullmatch(text) is None:
+        raise ValueError
+    return datetime.fromisoformat(text)
+
+
+def _column(time: str) -> str:
+    """A time of a receipt as its row has it: to the millisecond, without a zone."""
+    return f"{time[:10]} {time[11:19]}{time[19:-1] or '.000'}"

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
-from typing import ClassVar, Self
+from typing import ClassVar, NamedTuple, Self
 
 from custody.evidence.objects import ObjectVersion, quote_key
 from custody.lineage.document import TableVersion
@@ -79,8 +79,7 @@ _RECEIPTS_BY_REQUEST = (
 _ROWS_AT_ONCE = 1000
 
 
-@dataclass(frozen=True, slots=True)
-class StoredReceipt:
+class StoredReceipt(NamedTuple):
     """A receipt in the bucket's listing."""
 
     receipt_key: str

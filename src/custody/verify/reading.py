@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain, islice
-from typing import TYPE_CHECKING, TypeVar
+from types import TracebackType
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from custody.concurrency import map_concurrently, map_in_processes
+from custody.concurrency import WorkerProcesses, map_concurrently
 from custody.errors import CustodyError, EvidenceError, describe_defect
 from custody.evidence.direct import DirectReader
 from custody.evidence.fetch import GoneError, Reader, UnreadableError, fetch_bytes
@@ -55,39 +56,46 @@ class Processes:
     count: int
 
 
-@dataclass(frozen=True, slots=True)
 class Readers:
     """Runs jobs: with ``workers`` threads here, or in each of ``processes`` if there are many items.
 
-    Those processes read objects with a ``DirectReader``.
+    Those processes read objects with a ``DirectReader``. A context manager: they are ended with it.
     """
 
-    s3: S3Client
-    workers: int
-    processes: Processes | None
+    def __init__(self, s3: S3Client, workers: int, processes: Processes | None) -> None:
+        self.s3 = s3
+        self.workers = workers
+        self._client = None if processes is None else processes.client
+        self._processes = WorkerProcesses(0 if processes is None else processes.count)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._processes.end()
 
     def map(
         self,
         job: Callable[[Reader], Callable[[_Item], _Result]],
         items: Iterable[_Item],
         worth: int | None = None,
+        threads: int | None = None,
     ) -> Iterator[_Result]:
         """The results for items, as they complete, of the function that ``job`` (picklable) returns.
 
-        Processes are started from ``worth`` items on; of small ones, from ``WORTH_PROCESSES``.
+        Processes are started from ``worth`` items on; of small ones, from ``WORTH_PROCESSES``. ``threads`` of
+        each process are for items that need more time there than for their requests; default: all.
         """
         source = iter(items)
-        processes, worth = self.processes, worth or WORTH_PROCESSES
-        if processes is not None:
+        if self._client is not None:
+            worth = worth or WORTH_PROCESSES
             first = list(islice(source, worth))
             source = chain(first, source)
             if len(first) == worth:
-                return map_in_processes(
-                    partial(_equip, job, processes.client),
-                    source,
-                    processes=processes.count,
-                    workers=self.workers,
-                )
+                make = partial(_equip, job, self._client)
+                return self._processes.map(make, source, threads or self.workers)
         return map_concurrently(job(self.s3), source, self.workers)
 
 

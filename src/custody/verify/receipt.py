@@ -108,10 +108,8 @@ class ReceiptChecker:
     def judge(self, stored: StoredReceipt, data: bytes) -> CheckedReceipt:
         """Check a receipt's bytes, wherever they were read."""
         canonical = read_canonical(data)
-        if canonical is not None and self._holds(canonical, stored):
-            uri = stored.object_uri or canonical.receipt.version.uri
-            held = Verdict(Claim.RECEIPT_SIGNATURE, uri)
-            return CheckedReceipt(stored, (held,), canonical.receipt, key_id=canonical.key_id)
+        if canonical is not None and self.holds(canonical, stored):
+            return as_checked(canonical, stored)
         subject = self._subject(stored)
         receipt, key_id, problems = self._examine(stored, data)
         misplacement = self._misplacement(stored, receipt)
@@ -126,18 +124,17 @@ class ReceiptChecker:
         signature = Verdict(Claim.RECEIPT_SIGNATURE, subject, tuple(findings))
         return CheckedReceipt(stored, (signature,), receipt, bool(misplacement), key_id=key_id)
 
-    def _holds(self, canonical: Canonical, stored: StoredReceipt) -> bool:
+    def holds(self, canonical: Canonical, stored: StoredReceipt) -> bool:
         """Whether there is nothing to find about a receipt by itself."""
-        receipt = canonical.receipt
         return (
-            receipt.version.receipt_key == stored.receipt_key
-            and receipt.version.bucket in self._lake
-            and not compare_with_storage(receipt, stored.stored_at)
+            canonical.version.receipt_key == stored.receipt_key
+            and canonical.version.bucket in self._lake
+            and not compare_with_storage(canonical.recorded_at, stored.stored_at)
             and self._ring.holds(
                 canonical.key_id,
                 canonical.signature,
                 pae(canonical.payload, PAYLOAD_TYPE),
-                receipt.recorded_at,
+                canonical.recorded_at,
                 stored.stored_at,
             )
         )
@@ -161,7 +158,9 @@ class ReceiptChecker:
         receipt = None
         try:
             receipt = parse_statement(envelope.payload)
-            problems += [found.detail for found in compare_with_storage(receipt, stored.stored_at)]
+            problems += [
+                found.detail for found in compare_with_storage(receipt.recorded_at, stored.stored_at)
+            ]
             self._ring.require_in_force(envelope, receipt.recorded_at, stored.stored_at)
         except EvidenceError as error:
             problems.append(error.message)
@@ -205,6 +204,12 @@ class ReceiptChecker:
                 for problem in problems
             ),
         )
+
+
+def as_checked(canonical: Canonical, stored: StoredReceipt) -> CheckedReceipt:
+    """The result for a receipt that ``ReceiptChecker.holds``."""
+    signature = Verdict(Claim.RECEIPT_SIGNATURE, stored.object_uri or canonical.version.uri)
+    return CheckedReceipt(stored, (signature,), canonical.receipt(), key_id=canonical.key_id)
 
 
 def describe_receipt_key(provenance_bucket: str, receipt_key: str) -> str:

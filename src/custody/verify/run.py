@@ -36,7 +36,6 @@ from custody.verify.log import LogVerification
 from custody.verify.log_index import LogIndex
 from custody.verify.reading import (
     CheckReceipts,
-    Processes,
     Readers,
     ReadLogFiles,
     RegistryReader,
@@ -49,7 +48,7 @@ from custody.verify.tally import Tally
 from custody.verify.trail_index import TrailIndex
 
 if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
+    pass
 
 LAKE = ("raw-data", "processed", "analytics")
 """The buckets whose objects are recorded, by short name."""
@@ -62,7 +61,6 @@ class Verification:
     def __init__(
         self,
         *,
-        s3: S3Client,
         deployment: Deployment,
         index: Index,
         trail: TrailIndex,
@@ -72,10 +70,9 @@ class Verification:
         seed: str,
         now: datetime,
         progress: Progress,
-        workers: int,
-        processes: Processes | None,
+        readers: Readers,
     ) -> None:
-        self._s3 = s3
+        self._s3 = readers.s3
         self._deployment = deployment
         self._index = index
         self._trail = trail
@@ -84,15 +81,14 @@ class Verification:
         self._sample = sample
         self._seed = seed
         self._progress = progress
-        self._workers = workers
-        self._readers = Readers(s3, workers, processes)
+        self._readers = readers
         self._now = now
         self._settled_before = now - timedelta(minutes=deployment.watermark_minutes)
         self._provenance = deployment.buckets["provenance"]
         self._lake = frozenset(deployment.buckets[short] for short in LAKE)
         self._table_buckets = frozenset(deployment.buckets[short] for short in ("processed", "analytics"))
         self._tally = Tally()
-        self._registry = RegistryReader(s3, self._provenance)
+        self._registry = RegistryReader(self._s3, self._provenance)
         self._registry_problems: dict[str, None] = {}
         self._other_records: Counter[str] = Counter()
         self._unread_files = 0
@@ -109,7 +105,7 @@ class Verification:
             now=now,
             settled_before=self._settled_before,
             tell=self._tell,
-            workers=workers,
+            workers=readers.workers,
         )
 
     def run(self) -> VerificationReport:
@@ -381,7 +377,7 @@ class Verification:
             is_drawn=self._is_drawn,
             settled_before=self._settled_before,
             tell=self._tell,
-            workers=self._workers,
+            workers=self._readers.workers,
         ).run()
 
     def _take(self, checked: CheckedReceipt) -> None:

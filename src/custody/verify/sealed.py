@@ -6,7 +6,7 @@ Jobs as those of ``custody.verify.reading``.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import NamedTuple
@@ -31,17 +31,18 @@ from custody.log.merkle import leaf_hash
 from custody.log.note import MAX_NOTE_BYTES, NoteKey, parse_note
 from custody.log.note_keys import verify_note
 from custody.log.rebuild import Bundle, read_bundle
-from custody.log.rows import MAX_SEGMENT_BYTES, BatchRows, RowProblem, Segment, hash_row
+from custody.log.rows import MAX_SEGMENT_BYTES, BatchRows, RowProblem, Segment, hash_line, hash_row
 from custody.log.segments import receipt_row, segment_row
 from custody.log.store import LOG_PREFIX
 from custody.log.tiles import CHECKPOINT, MAX_ENTRY_BYTES, TILE_WIDTH
 from custody.log.trail_heads import TrailHead, parse_trail_head
 from custody.log.tree import AbsentError, Fetch, Tree
 from custody.times import format_time
+from custody.verify.canonical import Canonical, read_canonical
 from custody.verify.index import StoredReceipt
 from custody.verify.log_index import StoredBatch
 from custody.verify.reading import RegistryReader
-from custody.verify.receipt import CheckedReceipt, ReceiptChecker, describe_receipt_key
+from custody.verify.receipt import CheckedReceipt, ReceiptChecker, as_checked, describe_receipt_key
 
 MAX_PART_BYTES = TILE_WIDTH * (MAX_ENTRY_BYTES + 2)
 
@@ -277,27 +278,21 @@ class _BundleReading:
         task = self._task
         tree = Tree(self._fetch, self._job.size)
         bundle, entries, hashes = read_bundle(tree, task.number, task.sizes, with_entries=task.with_entries)
-        under_way = [
-            self._pool.submit(self._check, asked, entries, hashes)
-            if asked.with_object or not asked.from_entry
-            else None
-            for asked in task.asked
-        ]
-        checked = [
-            self._check(asked, entries, hashes) if future is None else future.result()
-            for asked, future in zip(task.asked, under_way, strict=True)
-        ]
-        held = [
-            one
-            for asked, found in zip(task.asked, checked, strict=True)
-            if (one := _held(found, with_object=asked.with_object))
-        ]
-        kept = {one.receipt_key for one in held}
+        begun = [self._begin(asked, entries, hashes) for asked in task.asked]
+        held, others = [], []
+        for asked, outcome in zip(task.asked, begun, strict=True):
+            found = outcome.result() if isinstance(outcome, Future) else outcome
+            if isinstance(found, CheckedReceipt):
+                found = _held(found, with_object=asked.with_object) or found
+            if isinstance(found, Held):
+                held.append(found)
+            else:
+                others.append(found)
         strays = list(self._strays(entries)) if entries is not None and task.names_strays else []
         return CheckedBundle(
             bundle,
             tuple(held),
-            tuple(found for found in checked if found.stored.receipt_key not in kept),
+            tuple(others),
             len(self._included),
             tuple(strays),
             tuple(self._findings),
@@ -305,6 +300,35 @@ class _BundleReading:
             tuple(registry.problems),
             read=sum(asked.with_object for asked in task.asked),
         )
+
+    def _begin(
+        self, asked: Asked, entries: list[bytes] | None, hashes: list[bytes]
+    ) -> Held | Future[CheckedReceipt]:
+        """Check a receipt here if that needs no request; otherwise as soon as there is a thread for it."""
+        canonical = self._hold(asked, entries)
+        if canonical is None:
+            return self._pool.submit(self._check, asked, entries, hashes)
+        stored = asked.stored
+        if asked.with_object:
+            return self._pool.submit(self._check_object, stored, canonical)
+        uri = stored.object_uri or canonical.version.uri
+        return Held(
+            stored.receipt_key, uri, canonical.request_id, canonical.sha256, canonical.recorded_at, False
+        )
+
+    def _hold(self, asked: Asked, entries: list[bytes] | None) -> Canonical | None:
+        """What an entry says, if it is a receipt about which there is nothing to find by itself."""
+        stored = asked.stored
+        position = (stored.leaf or 0) - self._task.number * TILE_WIDTH
+        if not asked.from_entry or stored.object_uri is None or entries is None or position >= len(entries):
+            return None
+        entry = entries[position]
+        canonical = read_canonical(entry)
+        if canonical is None or len(entry) != stored.size_bytes or not self._checker.holds(canonical, stored):
+            return None
+        self._included.append(position)  # the hashes of the leaves are those of the entries
+        self._row_hashes[position] = hash_line(canonical.row(stored.leaf or 0, stored.receipt_key))
+        return canonical
 
     def _check(self, asked: Asked, entries: list[bytes] | None, hashes: list[bytes]) -> CheckedReceipt:
         stored, checker = asked.stored, self._checker
@@ -339,6 +363,15 @@ class _BundleReading:
             raise
         except Exception as error:  # noqa: BLE001 - it is reported, and one receipt must not end the run
             return CheckedReceipt(stored, unchecked=f"{subject}: {describe_defect(error)}")
+
+    def _check_object(self, stored: StoredReceipt, canonical: Canonical) -> CheckedReceipt:
+        """Go on with the object version of a receipt about which there is nothing to find by itself."""
+        try:
+            return self._checker.check_object(as_checked(canonical, stored))
+        except (BotoCoreError, ClientError, CustodyError):
+            raise
+        except Exception as error:  # noqa: BLE001 - it is reported, and one receipt must not end the run
+            return CheckedReceipt(stored, unchecked=f"{stored.object_uri}: {describe_defect(error)}")
 
     def _hash_row(self, checked: CheckedReceipt, entry: bytes, stored: StoredReceipt) -> bytes:
         """The hash of the row that the sealer gave an entry."""

@@ -17,7 +17,7 @@ from custody.errors import CannotCheckError, UsageError
 from custody.evidence.objects import S3Location
 from custody.trail.public_keys import DigestKeys
 from custody.verify.index import Index
-from custody.verify.reading import Processes
+from custody.verify.reading import Processes, Readers
 from custody.verify.report import ClaimCount, Progress, VerificationReport
 from custody.verify.run import LAKE, Verification
 from custody.verify.trail_index import TrailIndex
@@ -65,9 +65,8 @@ def verify(
             f"{scope.bucket} is not a data bucket of this deployment.", f"Those are {', '.join(lake)}."
         )
     try:
-        with Index() as index, TrailIndex() as trail:
+        with Index() as index, TrailIndex() as trail, Readers(s3, workers, processes) as readers:
             verification = Verification(
-                s3=s3,
                 deployment=deployment,
                 index=index,
                 trail=trail,
@@ -77,8 +76,7 @@ def verify(
                 seed=token_hex(16) if seed is None else seed,
                 now=now,
                 progress=progress or _no_progress,
-                workers=workers,
-                processes=processes,
+                readers=readers,
             )
             return verification.run()
     except (BotoCoreError, ClientError) as error:

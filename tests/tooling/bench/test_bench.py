@@ -31,6 +31,7 @@ def test_every_limit_the_project_states_is_held() -> None:
     of_formats = {"read_gzip", "read_zstd", "read_parquet", "read_json"}
     of_the_log = {"seal_leaves_per_second"}
     of_verification = {
+        "verify_cost_growth",
         "verify_objects_per_second",
         "verify_peak_bytes",
         "verify_receipts_per_second",
