@@ -13,6 +13,7 @@ from aws_lambda_powertools import Logger, Metrics
 from custody.evidence.objects import ObjectVersion, S3Location
 from custody.evidence.registry import REGISTRY_KEY
 from custody.log.proof.check import BundleReport
+from custody.log.proof.export import Exported, ExportRequest, export
 from custody.log.proof.prove import Request, prove
 from custody.log.sealer import Sealer
 from custody.log.store import LogStore
@@ -89,6 +90,17 @@ class ProvableWorld:
             self.world.s3,
             self.world.deployment,
             Request(location, **options),
+            output,
+            digest_keys=keys or Keys(),
+            now=datetime.now(UTC) + 3 * HOUR,
+            tell=lambda words: None,
+        )
+
+    def export(self, prefix: str, output: Path, keys: Any = None, **options: Any) -> Exported:
+        return export(
+            self.world.s3,
+            self.world.deployment,
+            ExportRequest(S3Location(self.world.raw, prefix), **options),
             output,
             digest_keys=keys or Keys(),
             now=datetime.now(UTC) + 3 * HOUR,

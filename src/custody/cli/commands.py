@@ -288,7 +288,7 @@ def verify(
         typer.Option(
             metavar="PATH",
             show_default=False,
-            help="Check a proof instead: a file of custody prove, or its unzipped folder.",
+            help="Check a bundle instead: a file of custody prove or export, or its unzipped folder.",
         ),
     ] = None,
     registry: Annotated[
@@ -414,6 +414,50 @@ def prove(
 
     run = Run(deployment, output, profile, region)
     return run_prove(run, uri, path, policy=policy, checkpoint=checkpoint, with_object=with_object)
+
+
+@app.command()
+def export(
+    uri: Annotated[str, typer.Argument(metavar="S3_URI", help="s3://bucket or s3://bucket/prefix.")],
+    *,
+    path: Annotated[
+        Path,
+        typer.Option(
+            "--output", "-o", metavar="PATH", help="A new folder to write; a zip file if it ends in .zip."
+        ),
+    ],
+    since: SinceOption = None,
+    until: Annotated[
+        str | None, typer.Option(metavar="T", help="Only before this time; a day counts from its start.")
+    ] = None,
+    with_objects: Annotated[bool, typer.Option("--objects", help="Include the objects themselves.")] = False,
+    policy: PolicyOption = None,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            show_default=False,
+            help="Use this checkpoint of the log, such as one with cosignatures, instead of the newest.",
+        ),
+    ] = None,
+    output: FormatOption = Format.TABLE,
+    deployment: DeploymentOption = None,
+    profile: ProfileOption = None,
+    region: RegionOption = None,
+) -> int:
+    """Write the evidence about every object below a prefix, to leave the kit with or to archive.
+
+    What prove writes about one version, for all of them and what they share once; verified in the same ways,
+    by python3 verify.py or verify --bundle. --since and --until are about when versions were last modified.
+    What cannot be exported (no receipt, not sealed yet, CloudTrail's files not there yet, an object that is
+    gone) is a finding, named in the bundle's README.txt too, and exit status 1; the rest is written.
+    """
+    from custody.cli.proof import run_export
+    from custody.ledger.ledger import parse_scope
+
+    scope = parse_scope(since, until, None, datetime.now(UTC))
+    run = Run(deployment, output, profile, region)
+    return run_export(run, uri, scope, path, policy=policy, checkpoint=checkpoint, with_objects=with_objects)
 
 
 @app.command()

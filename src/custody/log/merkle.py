@@ -9,7 +9,8 @@ proof brings a function that gives the hash of a complete subtree.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from custody.errors import EvidenceError
 
@@ -93,6 +94,54 @@ def prove_consistency(old: int, new: int, subtree: Subtree) -> list[bytes]:
     if not complete:
         path.append(_range_hash(low, high, subtree))
     return path[::-1]
+
+
+def prove_leaves(indices: Sequence[int], size: int, subtree: Subtree) -> list[bytes]:
+    """What leads from these leaves, in order, to the root of the tree of ``size``.
+
+    The hashes, from left to right, of the largest parts of the tree (RFC 6962 section 2.1) that have none of
+    them: with the leaves themselves the root can be built, and every hash is needed once for all of them.
+    """
+    hashes: list[bytes] = []
+
+    def walk(low: int, high: int, first: int, last: int) -> None:
+        if first == last:
+            hashes.append(_range_hash(low, high, subtree))
+        elif high - low > 1:
+            middle = low + _split(high - low)
+            between = bisect_left(indices, middle, first, last)
+            walk(low, middle, first, between)
+            walk(middle, high, between, last)
+
+    walk(0, size, 0, len(indices))
+    return hashes
+
+
+def verify_leaves(leaves: Mapping[int, bytes], size: int, hashes: Iterable[bytes], root: bytes) -> None:
+    """Check that the leaves with these hashes are at these indices, by ``prove_leaves``' hashes.
+
+    Raises ``EvidenceError``.
+    """
+    indices, rest = sorted(leaves), iter(hashes)
+    if not indices or indices[-1] >= size:
+        raise EvidenceError(f"There are no such leaves in a log of {size} entries.")
+
+    def build(low: int, high: int, first: int, last: int) -> bytes:
+        if first == last:
+            if (found := next(rest, None)) is None:
+                raise EvidenceError("The inclusion proof is too short.")
+            return found
+        if high - low == 1:
+            return leaves[low]
+        middle = low + _split(high - low)
+        between = bisect_left(indices, middle, first, last)
+        return node_hash(build(low, middle, first, between), build(middle, high, between, last))
+
+    built = build(0, size, 0, len(indices))
+    if next(rest, None) is not None:
+        raise EvidenceError("The inclusion proof is too long.")
+    if built != root:
+        raise EvidenceError("The inclusion proof of the leaves does not lead to the root.")
 
 
 def verify_inclusion(index: int, size: int, leaf: bytes, path: Sequence[bytes], root: bytes) -> None:

@@ -28,6 +28,7 @@ COMMANDS = (
     "verify",
     "fsck",
     "prove",
+    "export",
     "watch",
     "upload",
     "record",
@@ -38,7 +39,7 @@ COMMANDS = (
 )
 WITHOUT_DEPLOYMENT = {"witness"}
 NEEDED = {"lineage": ["a_table"], "upload": [__file__], "watch": ["--seen", "seen"]}
-NEEDED |= {"prove": ["s3://b/k", "-o", "proof.zip"]}
+NEEDED |= {"prove": ["s3://b/k", "-o", "proof.zip"], "export": ["s3://b/k", "-o", "export.zip"]}
 NEEDED |= {"erase": ["s3://b/k?versionId=v", "--reason", "why", "--yes"]}
 NEEDED |= {command: ["s3://b/k"] for command in ("show", "record", "backfill")}
 

@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from custody.cli import main
+from custody.cli.options import Run
 from custody.log.proof.check import BundleClaim
+from tests.support.digests import Keys
 from tests.support.evidence import World, worlds
 from tests.support.proofs import ProvableWorld
 from tests.unit.log.proof.conftest import unpack, write
@@ -91,6 +93,11 @@ def test_with_a_registry_of_ones_own(proof: Path, capsys: Capture, tmp_path: Pat
         (["prove", "s3://a/b", "-o", "proof.zip", "--policy", "/nowhere.txt"], "/nowhere.txt cannot be read"),
         (["prove", "a/b", "-o", "proof.zip"], "not an S3 URI"),
         (["prove", "s3://a/b"], "--output"),
+        (["export", "s3://a/b", "-o", "/nowhere/out"], "no folder /nowhere"),
+        (["export", "s3://a/b", "-o", "out", "--policy", "/nowhere.txt"], "/nowhere.txt cannot be read"),
+        (["export", "s3://a/b?versionId=v", "-o", "out"], "Use custody prove"),
+        (["export", "a/b", "-o", "out"], "not an S3 URI"),
+        (["export", "s3://a/b", "-o", "out", "--since", "1d", "--until", "2d"], "not after --since"),
     ],
 )
 def test_wrong_use(
@@ -100,6 +107,32 @@ def test_wrong_use(
     status, _, err = run(capsys, *arguments)
     assert (status, words in err) == (2, True), err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_export_names_what_is_missing_and_goes_on(
+    new_world: Callable[[], World], capsys: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = ProvableWorld(new_world())
+    version, other = world.put("incoming/a", b"data"), world.world.put("incoming/\u202e", b"data").version
+    world.seal(version)
+    monkeypatch.setattr(Run, "deployment", world.world.deployment)
+    monkeypatch.setattr(Run, "s3", world.world.s3)
+    monkeypatch.setattr(Run, "digest_keys", Keys())
+    arguments = ["export", f"s3://{version.bucket}/incoming/", "-o"]
+    status, out, err = run(capsys, *arguments, str(tmp_path / "out"))
+    assert (status, "holds  log.inclusion" in out, "receipt.signature missing" in out) == (1, True, True)
+    assert "\u202e" not in out
+    assert "1 receipt. 1 finding: README.txt names them." in err
+    assert run(capsys, "verify", "--bundle", str(tmp_path / "out"))[0] == 0
+    status, out, _ = run(capsys, *arguments, str(tmp_path / "out.zip"), "--format", "json")
+    document = json.loads(out)
+    assert (status, document["receipts"]) == (1, 1)
+    assert [finding["subject"] for finding in document["findings"]] == [other.uri]
+    assert all(claim["holds"] for claim in document["claims"])
+    status, _, err = run(capsys, *arguments, str(tmp_path / "out"))
+    assert (status, "exists" in err) == (2, True)
+    status, out, err = run(capsys, *arguments, str(tmp_path / "none"), "--until", "2020-01-01")
+    assert (status, "nothing to export" in err) == (3, True)
 
 
 def test_a_file_that_is_no_proof(capsys: Capture, tmp_path: Path) -> None:

@@ -14,10 +14,12 @@ from custody.log.merkle import (
     node_hash,
     prove_consistency,
     prove_inclusion,
+    prove_leaves,
     root_at,
     root_of,
     verify_consistency,
     verify_inclusion,
+    verify_leaves,
 )
 from tests.support.small_log import flips, subtrees_of
 
@@ -124,6 +126,33 @@ def test_a_log_does_not_shrink_and_does_not_fork() -> None:
         verify_consistency(5, 4, ROOTS[5], ROOTS[4], [])
     with pytest.raises(EvidenceError, match="two different logs of 5"):
         verify_consistency(5, 5, ROOTS[5], ROOTS[4], [])
+
+
+@given(st.data(), sizes)
+def test_any_leaves_lead_to_the_root_and_nothing_else_does(data: st.DataObject, size: int) -> None:
+    indices = sorted(data.draw(st.sets(st.integers(0, size - 1), min_size=1)))
+    leaves = {index: LEAVES[index] for index in indices}
+    hashes = prove_leaves(indices, size, SUBTREES)
+    verify_leaves(leaves, size, hashes, ROOTS[size])
+    assert len(hashes) <= sum(len(prove_inclusion(index, size, SUBTREES)) for index in indices)
+    other = data.draw(st.sampled_from(indices))
+    wrong = [
+        (leaves | {other: leaf_hash(b"other")}, size, hashes),
+        ({index: leaf for index, leaf in leaves.items() if index != other}, size, hashes),
+        (leaves | {size: LEAVES[0]}, size, hashes),
+        (leaves, size, [*hashes, LEAVES[0]]),
+    ]
+    wrong += [(leaves, size, hashes[:-1])] if hashes else []
+    for case in wrong:
+        with pytest.raises(EvidenceError):
+            verify_leaves(*case, ROOTS[size])
+
+
+def test_the_proof_of_one_leaf_has_the_hashes_of_its_inclusion_proof() -> None:
+    for size in range(1, 40):
+        for index in range(size):
+            found = prove_leaves([index], size, SUBTREES)
+            assert sorted(found) == sorted(prove_inclusion(index, size, SUBTREES))
 
 
 def test_every_byte_of_a_proof_counts() -> None:

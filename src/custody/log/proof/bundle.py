@@ -1,4 +1,6 @@
-"""The files of a proof, in a zip file or a folder: their names, and reading them.
+"""The files of a proof or an export, in a zip file or a folder: their names, and reading them.
+
+A proof is about one object version, an export about many: it has the checkpoint in a file of its own.
 
 ``SHA256SUMS`` (the format of sha256sum) names every other file; what it does not name is not part of it.
 """
@@ -24,6 +26,14 @@ SUMS = "SHA256SUMS"
 RECEIPT = "receipt.json"
 """The receipt's envelope, byte by byte the entry of the log."""
 PROOF = "receipt.tlog-proof"
+RECEIPTS = re.compile(r"receipts/(0|[1-9][0-9]{0,17})\.json")
+"""Of an export: the receipts' envelopes, by their index in the log."""
+NOTE = "log/checkpoint"
+"""Of an export: the log's checkpoint, a signed note."""
+HASHES = "log/hashes"
+"""Of an export: what leads from the receipts to the root (``custody.log.merkle.prove_leaves``)."""
+OBJECTS = re.compile(r"objects/([0-9]{1,18})")
+"""Of an export: the objects themselves, by the index of their receipts."""
 EXTENSION = "extension.txt"
 """From the checkpoint of the proof to the newest; only if that is another."""
 POLICY = "policy.txt"
@@ -41,7 +51,7 @@ KEYS = "trail/keys/"
 MAX_FILE_BYTES = MAX_LOG_FILE_BYTES
 """Of every file but the object."""
 
-_MAX_SUMS_BYTES = 1024 * 1024
+_MAX_SUMS_BYTES = 256 * 1024 * 1024
 _SUM = re.compile(r"([0-9a-f]{64})  ([\w-][\w.-]*(?:/[\w-][\w.-]*)*)", re.ASCII)
 
 
@@ -62,9 +72,9 @@ class Bundle:
             raise EvidenceError(f"There is no {name}.")
         return _read(self.open_file, name, MAX_FILE_BYTES)
 
-    def read_all(self, pattern: re.Pattern[str]) -> dict[str, bytes]:
+    def names(self, pattern: re.Pattern[str]) -> list[str]:
         """The files with such names, in order; at least one. Raises ``EvidenceError``."""
-        found = {name: self.read(name) for name in sorted(self.sums) if pattern.fullmatch(name)}
+        found = sorted(name for name in self.sums if pattern.fullmatch(name))
         if not found:
             raise EvidenceError(f"There is no {pattern.pattern}.")
         return found

@@ -1,8 +1,8 @@
-"""Verifying a proof with this kit: the same claims as ``verify.py`` in it, which shares no code with it."""
+"""Verifying a proof or an export: the same claims as ``verify.py`` in it, which shares no code with this."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -11,29 +11,34 @@ from typing import Any
 from custody.errors import EvidenceError
 from custody.evidence.envelope import parse_envelope
 from custody.evidence.keyring import parse_registry, read_history
-from custody.evidence.receipt import PAYLOAD_TYPE, Receipt, parse_statement
+from custody.evidence.objects import ObjectVersion
+from custody.evidence.receipt import PAYLOAD_TYPE, parse_statement
 from custody.evidence.registry import KeyRing, RegisteredKey
 from custody.log.extension import parse_extension
 from custody.log.keys import RegisteredLog, note_key, parse_log_registry, read_log_history
-from custody.log.merkle import verify_consistency
-from custody.log.note import NoteKey
+from custody.log.merkle import HASH_BYTES, leaf_hash, verify_consistency, verify_inclusion, verify_leaves
+from custody.log.note import NoteKey, parse_note
 from custody.log.policy import Judged, Policy, parse_policy
 from custody.log.proof.bundle import (
     DIGESTS,
     EXTENSION,
+    HASHES,
     KEYS,
     LOGS,
+    NOTE,
     OBJECT,
+    OBJECTS,
     POLICY,
     PROOF,
     RECEIPT,
+    RECEIPTS,
     REGISTRIES,
     Bundle,
 )
 from custody.log.proof_file import parse_proof_file
 from custody.times import format_time
 from custody.trail.digests import parse_digest_content
-from custody.trail.log_files import TrailWrite, parse_log_content
+from custody.trail.log_files import parse_log_content
 
 _LATE = "backfill-generation-timestamp"
 
@@ -103,7 +108,7 @@ def check_bundle(bundle: Bundle, trusted: bytes | None = None) -> BundleReport:
     ]
     absent = {
         BundleClaim.CONSISTENCY: EXTENSION not in bundle.sums,
-        BundleClaim.OBJECT: OBJECT not in bundle.sums,
+        BundleClaim.OBJECT: not check.objects,
         BundleClaim.TRUSTED: trusted is None,
     }
     results: dict[BundleClaim, ClaimResult] = {}
@@ -120,20 +125,36 @@ def check_bundle(bundle: Bundle, trusted: bytes | None = None) -> BundleReport:
     return BundleReport(tuple(results.values()))
 
 
+@dataclass(frozen=True, slots=True)
+class _Shown:
+    """What a receipt says, and what the log has of it."""
+
+    version: ObjectVersion
+    sha256: str
+    size_bytes: int
+    leaf: bytes
+
+
 class _Check:
     """The claims, and what they learn of each other. Each raises ``EvidenceError`` if it does not hold."""
 
     ring: KeyRing
     log: RegisteredLog
-    receipt: Receipt
-    entry: bytes
+    shown: Mapping[int, _Shown]
+    """By index in an export; of a proof's one receipt, at 0."""
     policy: Policy
     judged: Judged
-    log_files: Mapping[str, bytes]
+    log_files: Sequence[str]
 
     def __init__(self, bundle: Bundle, trusted: bytes | None) -> None:
         self.bundle = bundle
         self.trusted = trusted
+        self.is_export = NOTE in bundle.sums
+        self.objects = {
+            name: int(name.removeprefix(OBJECT).removeprefix("s/") or 0)
+            for name in bundle.sums
+            if (OBJECTS.fullmatch(name) if self.is_export else name == OBJECT)
+        }
         self.used: set[NoteKey] = set()
         """The keys that have signed the receipt or a checkpoint."""
 
@@ -146,7 +167,9 @@ class _Check:
         return f"{len(self.bundle.sums)} files are as they were put in."
 
     def history(self) -> str:
-        versions = [(name, _stored_at(name), data) for name, data in self.bundle.read_all(REGISTRIES).items()]
+        versions = [
+            (name, _stored_at(name), self.bundle.read(name)) for name in self.bundle.names(REGISTRIES)
+        ]
         self.ring, problems = read_history(versions)
         self.log, others = read_log_history(versions)
         if problems := [*problems, *others]:
@@ -154,26 +177,47 @@ class _Check:
         return "No version of the key registry takes a key back."
 
     def receipt_signature(self) -> str:
-        self.entry = self.bundle.read(RECEIPT)
-        envelope = parse_envelope(self.entry)
-        if envelope.payload_type != PAYLOAD_TYPE:
-            raise EvidenceError(f"The payload's type is {envelope.payload_type[:80]!r}, not {PAYLOAD_TYPE}.")
-        self.ring.verify(envelope)
-        self.receipt = parse_statement(envelope.payload)
-        self.ring.require_in_force(envelope, self.receipt.recorded_at, self.receipt.recorded_at)
-        self.used |= {_anonymous(self.ring.keys[key_id]) for key_id in envelope.signatures}
-        return f"{self.receipt.version.uri} has SHA-256 {self.receipt.sha256}."
+        found = {}
+        for name in self.bundle.names(RECEIPTS) if self.is_export else [RECEIPT]:
+            entry = self.bundle.read(name)
+            envelope = parse_envelope(entry)
+            if envelope.payload_type != PAYLOAD_TYPE:
+                raise EvidenceError(
+                    f"The payload's type is {envelope.payload_type[:80]!r}, not {PAYLOAD_TYPE}."
+                )
+            self.ring.verify(envelope)
+            receipt = parse_statement(envelope.payload)
+            self.ring.require_in_force(envelope, receipt.recorded_at, receipt.recorded_at)
+            self.used |= {_anonymous(self.ring.keys[key_id]) for key_id in envelope.signatures}
+            index = int(name.removeprefix("receipts/").removesuffix(".json")) if self.is_export else 0
+            found[index] = _Shown(receipt.version, receipt.sha256, receipt.size_bytes, leaf_hash(entry))
+        self.shown = found
+        if self.is_export:
+            return f"{len(found)} receipt(s) are signed."
+        return f"{receipt.version.uri} has SHA-256 {receipt.sha256}."
 
     def checkpoint(self) -> str:
-        self.proof = parse_proof_file(self.bundle.read(PROOF))
+        if self.is_export:
+            note = parse_note(self.bundle.read(NOTE))
+        else:
+            self.proof = parse_proof_file(self.bundle.read(PROOF))
+            note = self.proof.checkpoint
         self.policy = parse_policy(self.bundle.read(POLICY))
-        self.judged = self._require_registered(self.policy.judge(self.proof.checkpoint))
+        self.judged = self._require_registered(self.policy.judge(note))
         found = self.judged.checkpoint
         seen = ", ".join(sorted(self.judged.seen_at)) or "no witness"
         return f"{found.origin} has {found.size} entries, root {found.root.hex()}, cosigned by {seen}."
 
     def inclusion(self) -> str:
-        self.proof.verify(self.entry, self.policy)
+        size, root = self.judged.checkpoint.size, self.judged.checkpoint.root
+        if self.is_export:
+            raw = self.bundle.read(HASHES)
+            hashes = (raw[at : at + HASH_BYTES] for at in range(0, len(raw), HASH_BYTES))
+            verify_leaves({index: each.leaf for index, each in self.shown.items()}, size, hashes, root)
+            return (
+                f"{len(self.shown)} receipt(s) are among the {size} entries, up to entry {max(self.shown)}."
+            )
+        verify_inclusion(self.proof.index, size, self.shown[0].leaf, self.proof.path, root)
         return f"The receipt is the entry {self.proof.index} of {self.judged.checkpoint.size}."
 
     def consistency(self) -> str:
@@ -190,14 +234,15 @@ class _Check:
 
     def digest(self) -> str:
         named: set[tuple[str, str]] = set()
-        for name, content in self.bundle.read_all(DIGESTS).items():
+        for name in self.bundle.names(DIGESTS):
+            content = self.bundle.read(name)
             signature = self.bundle.read(f"{name.removesuffix('.json')}.sig").hex()
             # A digest of late files has this time, which only tells when to ask AWS for its key.
             digest = parse_digest_content(content, {"signature": signature, _LATE: "1970-01-01T00:00:00Z"})
             if not digest.is_signed_by(self.bundle.read(f"{KEYS}{digest.fingerprint}.der")):
                 raise EvidenceError(f"The signature of {name} does not verify.")
             named |= {(file.key.rpartition("/")[2], file.sha256) for file in digest.files}
-        self.log_files = self.bundle.read_all(LOGS)
+        self.log_files = self.bundle.names(LOGS)
         for name in self.log_files:
             sha256, _ = self.bundle.measure(name)
             if (f"{name.rpartition('/')[2]}.gz", sha256) not in named:
@@ -205,16 +250,30 @@ class _Check:
         return f"CloudTrail has signed for {len(self.log_files)} log file(s)."
 
     def event(self) -> str:
-        for content in self.log_files.values():
-            for write in parse_log_content(content).writes:
-                if _is_of(write, self.receipt):
-                    return f"It was written at {format_time(write.event_time)} (event {write.event_id})."
-        raise EvidenceError("No event of the log files wrote this version.")
+        missing = {each.version for each in self.shown.values()}
+        for name in self.log_files:
+            for write in parse_log_content(self.bundle.read(name)).writes:
+                if write.version_id is None:
+                    continue
+                version = ObjectVersion(write.bucket, write.key, write.version_id)
+                if version not in missing:
+                    continue
+                missing.remove(version)
+                if not missing:
+                    last = f"at {format_time(write.event_time)} (event {write.event_id})."
+                    return (
+                        f"{len(self.shown)} writes, one {last}"
+                        if self.is_export
+                        else f"It was written {last}"
+                    )
+        raise EvidenceError(f"No event of the log files wrote {min(missing).uri}.")
 
     def object_hash(self) -> str:
-        if self.bundle.measure(OBJECT) != (self.receipt.sha256, self.receipt.size_bytes):
-            raise EvidenceError("The object is not the one that was recorded.")
-        return "The object in this bundle is the one that was recorded."
+        for name, index in self.objects.items():
+            said = self.shown.get(index)
+            if said is None or self.bundle.measure(name) != (said.sha256, said.size_bytes):
+                raise EvidenceError(f"{name} is not the object that was recorded.")
+        return f"{len(self.objects)} object(s) in this bundle are as they were recorded."
 
     def trusted_registry(self) -> str:
         trusted = self.trusted or b""
@@ -230,11 +289,6 @@ class _Check:
             raise EvidenceError("The log has not signed the checkpoint with a registered key.")
         self.used |= {valid[key] for key in signed}
         return judged
-
-
-def _is_of(write: TrailWrite, receipt: Receipt) -> bool:
-    version = receipt.version
-    return (write.bucket, write.key, write.version_id) == (version.bucket, version.key, version.version_id)
 
 
 def _anonymous(key: RegisteredKey) -> NoteKey:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from textwrap import dedent
 
 from custody.evidence.receipt import Receipt
@@ -45,6 +47,82 @@ def format_page(
         else "(the object itself is not included)",
     }
     return _PAGE.format_map({name: visible(value) for name, value in words.items()}).encode()
+
+
+def format_export_page(
+    place: str,
+    period: tuple[datetime | None, datetime | None],
+    receipts: int,
+    checkpoint: Checkpoint,
+    *,
+    region: str,
+    missing: Sequence[str],
+) -> bytes:
+    """The page of an export. ``missing`` has a line for each thing that could not be exported."""
+    bounds = zip(("since", "before"), period, strict=True)
+    limits = " ".join(f"{name} {format_time(moment)}" for name, moment in bounds if moment is not None)
+    words = {
+        "place": place,
+        "period": limits or "at any time",
+        "receipts": f"{receipts:,}",
+        "origin": checkpoint.origin,
+        "log_size": f"{checkpoint.size:,}",
+        "region": region,
+    }
+    page = _EXPORT_PAGE.format_map({name: visible(value) for name, value in words.items()})
+    listed = [visible(line) for line in missing] or ["Nothing."]
+    return (page + "".join(f"  {line}\n" for line in listed)).encode()
+
+
+_EXPORT_PAGE = dedent(
+    """\
+    EVIDENCE ABOUT MANY OBJECTS
+
+      Objects      {place}
+      Modified     {period}
+      Receipts     {receipts}
+      Log          {origin}
+                   {log_size} entries
+
+    This page only describes the evidence. What verify.py says of the other files counts.
+
+
+    HOW TO VERIFY IT
+
+      python3 verify.py
+
+    It needs no network and no account: only Python 3.9 or later, and the Python package cryptography
+    or the program openssl, with which it takes far longer. It prints one line for each claim, which is about
+    all objects: "FAILED" means that some evidence was changed, or was never right.
+
+
+    WHAT TO COMPARE WITH WHAT YOU HAVE FROM ELSEWHERE
+
+      - The key registry. Keep a copy (keys/registry.json) from the day you began to audit, and run
+          python3 verify.py YOUR-COPY.json
+      - A checkpoint of the log that you or a witness kept: a log of the same number of entries has the same
+        root.
+      - CloudTrail's public keys. Their fingerprints are the files' names in trail/keys, and AWS lists them:
+          aws cloudtrail list-public-keys --region {region} --start-time DAY --end-time NEXT-DAY
+
+
+    FILES
+
+      receipts/            the signed receipts (DSSE, in-toto), named by their index in the log
+      log/checkpoint       the log's signed checkpoint (C2SP tlog-checkpoint)
+      log/hashes           what leads from the receipts to the checkpoint's root
+      extension.txt        if there: how the newest checkpoint extends that one
+      policy.txt           whose signatures a checkpoint needs (C2SP tlog-policy)
+      registry/            every version of the registry of public keys
+      trail/               AWS CloudTrail's log files, their digests, and the digests' public keys
+      objects/             if there: the objects themselves, named by the index of their receipts
+      SHA256SUMS           a hash of each file: sha256sum -c SHA256SUMS
+
+
+    WHAT COULD NOT BE EXPORTED
+
+    """
+)
 
 
 _PAGE = dedent(

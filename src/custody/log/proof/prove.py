@@ -9,7 +9,7 @@ import hashlib
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.resources import files
@@ -23,7 +23,7 @@ from custody.evidence.fetch import GoneError, UnreadableError, fetch, fetch_byte
 from custody.evidence.hashing import CHUNK_BYTES, ShortStreamError
 from custody.evidence.objects import ObjectVersion, S3Location
 from custody.evidence.receipt import parse_statement
-from custody.evidence.registry_versions import read_versions
+from custody.evidence.registry_versions import RegistryVersion, read_versions
 from custody.listing import VersionEntry, list_versions
 from custody.log.checkpoint import Checkpoint
 from custody.log.extension import Extension
@@ -47,7 +47,7 @@ from custody.log.proof.bundle import (
 )
 from custody.log.proof.check import BundleReport, check_bundle
 from custody.log.proof.page import format_page
-from custody.log.proof.trail import TrailReader
+from custody.log.proof.trail import CoveringDigest, TrailReader
 from custody.log.proof_file import ProofFile
 from custody.log.store import LOG_PREFIX, LogStore
 from custody.log.tiles import CHECKPOINT, MAX_ENTRY_BYTES, TILE_WIDTH
@@ -101,36 +101,29 @@ def prove(
     own = [note_key(log.origin, key) for key in log.trusted()]
     policy = format_policy(own) if request.policy is None else request.policy
     tell("Reading the log")
-    proof, extension, checkpoint = _prove_entry(
-        LogStore(s3, provenance), stored, envelope, parse_policy(policy), request
-    )
+    store = LogStore(s3, provenance)
+    read = read_log(store, parse_policy(policy), request.checkpoint)
+    proof = _prove_entry(store, read, stored, envelope)
     tell("Reading the trail")
     trail = TrailReader(s3, deployment)
     event = trail.find_event(receipt, now)
     digest = trail.find_digest(event.file, hashlib.sha256(event.content).hexdigest(), digest_keys, now)
-    log_name, digest_name = (
-        key.rpartition("/")[2].removesuffix(".gz") for key in (event.file.key, digest.key)
-    )
     page = format_page(
-        receipt, event.written, proof.index, checkpoint, deployment.region, has_object=request.with_object
+        receipt,
+        event.written,
+        proof.index,
+        read.checkpoint,
+        deployment.region,
+        has_object=request.with_object,
     )
     parts = {
         PAGE: page,
-        VERIFIER: files("custody.log.proof").joinpath("verify.py").read_bytes(),
         RECEIPT: envelope,
         PROOF: proof.to_bytes(),
-        POLICY: policy,
-        f"trail/logs/{log_name}": event.content,
-        f"trail/digests/{digest_name}": digest.content,
-        f"trail/digests/{digest_name.removesuffix('.json')}.sig": digest.signature,
-        f"{KEYS}{digest.fingerprint}.der": digest.public_key,
+        log_part(event.file.key): event.content,
+        **digest_parts(digest),
+        **common_parts(policy, versions, read.extension),
     }
-    parts |= {
-        f"registry/{number:04}-{each.stored_at:%Y%m%dT%H%M%SZ}.json": each.data
-        for number, each in enumerate(versions, start=1)
-    }
-    if extension is not None:
-        parts[EXTENSION] = extension.to_bytes()
     with tempfile.TemporaryFile() as spool:
         if request.with_object:
             tell("Reading the object")
@@ -164,27 +157,73 @@ def _read_receipt(s3: S3Client, provenance: str, version: ObjectVersion) -> tupl
         raise CannotCheckError(f"The receipt {place.uri} cannot be read: {error}") from error
 
 
-def _prove_entry(
-    store: LogStore, stored: VersionEntry, envelope: bytes, policy: Policy, request: Request
-) -> tuple[ProofFile, Extension | None, Checkpoint]:
-    """The receipt's proof, and the extension to the newest checkpoint if the proof has an older one."""
+@dataclass(frozen=True, slots=True)
+class ReadLog:
+    """The log, and the checkpoint to prove by."""
+
+    note: Note
+    checkpoint: Checkpoint
+    tree: Tree
+    """At its newest size."""
+    extension: Extension | None
+    """To the newest checkpoint, if that is another."""
+
+
+def read_log(store: LogStore, policy: Policy, checkpoint: bytes | None) -> ReadLog:
+    """The log by a checkpoint, or its newest one. Raises ``EvidenceError``."""
     newest_note = parse_note(store.fetch(CHECKPOINT))
-    note = newest_note if request.checkpoint is None else parse_note(request.checkpoint)
-    checkpoint = policy.judge(note).checkpoint
+    note = newest_note if checkpoint is None else parse_note(checkpoint)
+    head = policy.judge(note).checkpoint
     newest = Policy(policy.logs).judge(newest_note).checkpoint
     tree = Tree(store.fetch, newest.size)
-    leaf = _find_leaf(store, tree, stored, envelope)
-    if leaf is None or leaf >= checkpoint.size:
+    return ReadLog(note, head, tree, _extend(tree, head, newest, newest_note))
+
+
+def log_part(key: str) -> str:
+    """The name of one of CloudTrail's log files."""
+    return f"trail/logs/{key.rpartition('/')[2].removesuffix('.gz')}"
+
+
+def digest_parts(digest: CoveringDigest) -> dict[str, bytes]:
+    """A digest, its signature and its key, by their names."""
+    name = digest.key.rpartition("/")[2].removesuffix(".json.gz")
+    return {
+        f"trail/digests/{name}.json": digest.content,
+        f"trail/digests/{name}.sig": digest.signature,
+        f"{KEYS}{digest.fingerprint}.der": digest.public_key,
+    }
+
+
+def common_parts(
+    policy: bytes, versions: Iterable[RegistryVersion], extension: Extension | None
+) -> dict[str, bytes]:
+    """What a proof and an export have alike, by their names."""
+    parts = {
+        VERIFIER: files("custody.log.proof").joinpath("verify.py").read_bytes(),
+        POLICY: policy,
+    }
+    parts |= {
+        f"registry/{number:04}-{each.stored_at:%Y%m%dT%H%M%SZ}.json": each.data
+        for number, each in enumerate(versions, start=1)
+    }
+    if extension is not None:
+        parts[EXTENSION] = extension.to_bytes()
+    return parts
+
+
+def _prove_entry(store: LogStore, read: ReadLog, stored: VersionEntry, envelope: bytes) -> ProofFile:
+    """The receipt's proof."""
+    size = read.checkpoint.size
+    leaf = _find_leaf(store, read.tree, stored, envelope)
+    if leaf is None or leaf >= size:
         raise CannotCheckError(
-            f"The receipt is not among the {checkpoint.size} entries of the checkpoint"
+            f"The receipt is not among the {size} entries of the checkpoint"
             + (" yet." if leaf is None else f": it is the entry {leaf}."),
             "The sealer adds receipts every minute: try again later."
             if leaf is None
             else "Use a newer checkpoint.",
         )
-    extension = _extend(tree, checkpoint, newest, newest_note)
-    path = prove_inclusion(leaf, checkpoint.size, tree.subtree)
-    return ProofFile(leaf, tuple(path), note), extension, checkpoint
+    return ProofFile(leaf, tuple(prove_inclusion(leaf, size, read.tree.subtree)), read.note)
 
 
 def _extend(tree: Tree, checkpoint: Checkpoint, newest: Checkpoint, note: Note) -> Extension | None:
@@ -207,15 +246,8 @@ def _find_leaf(store: LogStore, tree: Tree, stored: VersionEntry, envelope: byte
 
 
 def _download(s3: S3Client, version: ObjectVersion, spool: IO[bytes]) -> None:
-    def write(found: GetObjectOutputTypeDef) -> None:
-        spool.seek(0)
-        spool.truncate()
-        shutil.copyfileobj(found["Body"], spool, CHUNK_BYTES)
-        if spool.tell() != found["ContentLength"]:
-            raise ShortStreamError(f"The stream gave {spool.tell()} bytes of {found['ContentLength']}.")
-
     try:
-        fetch(s3, version, write)
+        download(s3, version, spool)
     except GoneError as error:
         raise UsageError(
             f"There is no object version {version.uri} any more.", "Leave out --object."
@@ -225,6 +257,19 @@ def _download(s3: S3Client, version: ObjectVersion, spool: IO[bytes]) -> None:
     spool.seek(0)
 
 
+def download(s3: S3Client, version: ObjectVersion, spool: IO[bytes]) -> None:
+    """Write an object to a file. Raises ``GoneError`` or ``UnreadableError``."""
+
+    def write(found: GetObjectOutputTypeDef) -> None:
+        spool.seek(0)
+        spool.truncate()
+        shutil.copyfileobj(found["Body"], spool, CHUNK_BYTES)
+        if spool.tell() != found["ContentLength"]:
+            raise ShortStreamError(f"The stream gave {spool.tell()} bytes of {found['ContentLength']}.")
+
+    fetch(s3, version, write)
+
+
 def _write(output: Path, parts: dict[str, bytes], spool: IO[bytes] | None) -> BundleReport:
     """Write the zip file beside its place, verify it, and put it there."""
     beside = output.with_name(output.name + ".part")
@@ -232,31 +277,37 @@ def _write(output: Path, parts: dict[str, bytes], spool: IO[bytes] | None) -> Bu
     try:
         with zipfile.ZipFile(beside, "w", zipfile.ZIP_DEFLATED) as packed:
             for name, data in parts.items():
-                packed.writestr(_info(name), data, zipfile.ZIP_DEFLATED)
+                packed.writestr(zip_info(name), data, zipfile.ZIP_DEFLATED)
             if spool is not None:
                 sums[OBJECT] = _write_object(packed, spool)
-            packed.writestr(_info(SUMS), format_sums(sums), zipfile.ZIP_DEFLATED)
-        with open_bundle(beside) as bundle:
-            report = check_bundle(bundle)
-        if report.exit_code:
-            failed = [f"{result.claim}: {result.detail}" for result in report.results if not result.holds]
-            raise EvidenceError("There is no proof, since the evidence does not hold. " + " ".join(failed))
+            packed.writestr(zip_info(SUMS), format_sums(sums), zipfile.ZIP_DEFLATED)
+        report = require_holding(beside)
         beside.replace(output)
     finally:
         beside.unlink(missing_ok=True)
     return report
 
 
+def require_holding(path: Path) -> BundleReport:
+    """Check what was written. Raises ``EvidenceError`` if a claim does not hold."""
+    with open_bundle(path) as bundle:
+        report = check_bundle(bundle)
+    if report.exit_code:
+        failed = [f"{result.claim}: {result.detail}" for result in report.results if not result.holds]
+        raise EvidenceError("There is no proof, since the evidence does not hold. " + " ".join(failed))
+    return report
+
+
 def _write_object(packed: zipfile.ZipFile, spool: IO[bytes]) -> str:
     digest = hashlib.sha256()
-    with packed.open(_info(OBJECT), "w", force_zip64=True) as file:
+    with packed.open(zip_info(OBJECT), "w", force_zip64=True) as file:
         while chunk := spool.read(CHUNK_BYTES):
             digest.update(chunk)
             file.write(chunk)
     return digest.hexdigest()
 
 
-def _info(name: str) -> zipfile.ZipInfo:
+def zip_info(name: str) -> zipfile.ZipInfo:
     """A file that everybody may read; without a time, so that the same evidence gives the same bytes."""
     info = zipfile.ZipInfo(name)
     info.external_attr = 0o644 << 16

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import islice
@@ -70,23 +70,36 @@ class TrailReader:
         Raises ``CannotCheckError`` if there is none, or not yet.
         """
         version = receipt.version
-        since = min(receipt.event.time, receipt.last_modified) - _CLOCKS_APART
-        until = min(max(receipt.event.time, receipt.last_modified) + _DELIVERED_WITHIN, now)
-        region = f"/CloudTrail/{self.deployment.region}/"
-        found = (file for file in self._list(since, until, digests=False) if region in file.key)
-        for file, content, _ in self._read(found):
-            try:
-                writes = parse_log_content(content).writes
-            except EvidenceError:
-                continue  # custody verify reports it; if the event was in it, there is none to be found
-            for write in writes:
-                named = (write.bucket, write.key, write.version_id)
-                if named == (version.bucket, version.key, version.version_id):
-                    return Event(file, content, _describe(content, write.event_id))
+        since, until = delivery_of(receipt)
+        for file, content, found in self.find_events({version}, since, min(until, now)):
+            return Event(file, content, _describe(content, found[version]))
         raise CannotCheckError(
             f"No log file of the trail has the event that wrote {version.uri} yet.",
             "CloudTrail delivers within minutes, but does not guarantee it. Try again later.",
         )
+
+    def find_events(
+        self, versions: Collection[ObjectVersion], since: datetime, until: datetime
+    ) -> Iterator[tuple[LogFile, bytes, dict[ObjectVersion, str]]]:
+        """The log files delivered in a period with events that wrote these versions.
+
+        Each with its uncompressed content and the events' ids. What an earlier file has told is not looked
+        for in a later one.
+        """
+        missing = set(versions)
+        region = f"/CloudTrail/{self.deployment.region}/"
+        files = (file for file in self._list(since, until, digests=False) if region in file.key)
+        for file, content, _ in self._read(files):
+            try:
+                writes = parse_log_content(content).writes
+            except EvidenceError:
+                continue  # custody verify reports it; if the event was in it, there is none to be found
+            named = ((ObjectVersion(each.bucket, each.key, each.version_id or ""), each) for each in writes)
+            if found := {version: write.event_id for version, write in named if version in missing}:
+                missing -= found.keys()
+                yield file, content, found
+            if not missing:
+                return
 
     def find_digest(
         self, file: LogFile, content_sha256: str, keys: DigestKeys, now: datetime
@@ -95,29 +108,43 @@ class TrailReader:
 
         Raises ``CannotCheckError`` if there is none, or not yet.
         """
-        region = file.key.split("/CloudTrail/")[1].split("/")[0]
-        found = self._list(file.stored_at - _CLOCKS_APART, now, digests=True)
-        for stored, content, metadata in self._read(found):
+        for digest, _ in self.find_digests({file.key: content_sha256}, file.stored_at, keys, now):
+            return digest
+        raise CannotCheckError(
+            f"No digest covers the log file {file.key}, delivered at {format_time(file.stored_at)}, yet.",
+            "CloudTrail writes one every hour. Try again later; after three hours, run custody verify.",
+        )
+
+    def find_digests(
+        self, files: Mapping[str, str], since: datetime, keys: DigestKeys, now: datetime
+    ) -> Iterator[tuple[CoveringDigest, set[str]]]:
+        """The digests, signed by CloudTrail, that name log files with this content, and which of them.
+
+        ``files`` has the SHA-256 of each, by its key; ``since`` is when the first was delivered.
+        """
+        missing = dict(files)
+        for stored, content, metadata in self._read(self._list(since - _CLOCKS_APART, now, digests=True)):
             chain = parse_chain(stored.key)
-            if chain is None or chain.region != region:
+            if chain is None or chain.region != self.deployment.region:
                 continue
             try:
                 digest = parse_digest_content(content, metadata)
             except EvidenceError:
                 continue
-            if all((named.key, named.sha256) != (file.key, content_sha256) for named in digest.files):
+            named = {each.key for each in digest.files if missing.get(each.key) == each.sha256}
+            if not named:
                 continue
-            key = keys.find(region, digest.fingerprint, digest.signed_about)
+            key = keys.find(chain.region, digest.fingerprint, digest.signed_about)
             if key is not None and digest.is_signed_by(key):
                 public = load_der_public_key(key).public_bytes(
                     Encoding.DER, PublicFormat.SubjectPublicKeyInfo
                 )
                 signature = bytes.fromhex(digest.signature)
-                return CoveringDigest(stored.key, content, signature, digest.fingerprint, public)
-        raise CannotCheckError(
-            f"No digest covers the log file {file.key}, delivered at {format_time(file.stored_at)}, yet.",
-            "CloudTrail writes one every hour. Try again later; after three hours, run custody verify.",
-        )
+                yield CoveringDigest(stored.key, content, signature, digest.fingerprint, public), named
+                for each in named:
+                    del missing[each]
+            if not missing:
+                return
 
     def _list(self, since: datetime, until: datetime, *, digests: bool) -> list[LogFile]:
         """The files delivered in a period, in the order of their delivery."""
@@ -151,6 +178,12 @@ class TrailReader:
             return file, None, {}
         except (GoneError, UnreadableError) as error:
             raise CannotCheckError(f"The trail's file {version.uri} cannot be read: {error}") from error
+
+
+def delivery_of(receipt: Receipt) -> tuple[datetime, datetime]:
+    """The period in which the event of a receipt's write is looked for."""
+    times = receipt.event.time, receipt.last_modified
+    return min(times) - _CLOCKS_APART, max(times) + _DELIVERED_WITHIN
 
 
 def _describe(content: bytes, event_id: str) -> Written:

@@ -2,7 +2,7 @@
 """Verify the evidence in this folder, offline: ``python3 verify.py [REGISTRY]``.
 
 It needs Python 3.9, and the package "cryptography" or the program "openssl"; no network and nothing else.
-REGISTRY is your own copy of keys/registry.json, if you have one: then the keys that signed must be in it.
+With your own copy of keys/registry.json (REGISTRY), the keys that signed must be in it.
 One line a claim; exit status 0 if all hold, 1 if one does not, 3 if there is no cryptography.
 Formats: DSSE, in-toto; RFC 6962, C2SP tlog-proof, -checkpoint, -policy, signed-note; AWS CloudTrail's files.
 """
@@ -33,6 +33,7 @@ P256 = bytes.fromhex("3059301306072a8648ce3d020106082a8648ce3d030107034200")
 ED25519 = bytes.fromhex("302a300506032b6570032100")
 RSA = bytes.fromhex("30820122300d06092a864886f70d01010105000382010f00")
 ECDSA, PEM = "ecdsa-sha2-nistp256", r"-{5}BEGIN PUBLIC KEY-{5}\n([^-]+)\n-{5}END PUBLIC KEY-{5}\n?"
+TYPES = ["application/vnd.in-toto+json", "https://in-toto.io/Statement/v1", "urn:custody:object-receipt:v1"]
 WRITES = ("PutObject", "CopyObject", "CompleteMultipartUpload", "PostObject")
 
 
@@ -44,8 +45,7 @@ def need(value: Any, words: str) -> Any:
 
 def b64(text: str) -> bytes:
     raw = base64.b64decode(text, validate=True)
-    need(base64.b64encode(raw).decode() == text, "base64 that is not canonical")
-    return raw
+    return need(base64.b64encode(raw).decode() == text and [raw], "no canonical base64")[0]  # type: ignore[no-any-return]
 
 
 def moment(text: str) -> datetime:
@@ -53,9 +53,8 @@ def moment(text: str) -> datetime:
 
 
 def parse(data: bytes) -> Any:
-    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        need(len(dict(pairs)) == len(pairs), "a name is used twice in a JSON object")
-        return dict(pairs)
+    def once(pairs: Any) -> Any:
+        return need(len(dict(pairs)) == len(pairs) and [dict(pairs)], "a name is used twice in JSON")[0]
 
     return json.loads(data.decode("utf-8"), object_pairs_hook=once)
 
@@ -107,6 +106,16 @@ def climb(index: int, last: int, start: bytes, steps: list[bytes]) -> tuple[byte
     return old, new
 
 
+def root_of(low: int, high: int, leaves: list[tuple[int, bytes]], others: list[bytes]) -> bytes:
+    """RFC 6962 section 2.1: of entries with these leaves; of a range without any, the last of ``others``."""
+    if not leaves or high - low == 1:
+        return leaves[0][1] if leaves else others.pop()
+    middle = low + (1 << (high - low - 1).bit_length() - 1)
+    left = root_of(low, middle, [leaf for leaf in leaves if leaf[0] < middle], others)
+    right = root_of(middle, high, [leaf for leaf in leaves if leaf[0] >= middle], others)
+    return hashlib.sha256(b"\1" + left + right).digest()
+
+
 def parse_key(line: str) -> tuple[str, bytes, int, bytes]:
     """A verifier key of a signed note: its name, id, type and SubjectPublicKeyInfo."""
     found = need(re.fullmatch(r"([^ +\s]+)\+([0-9a-f]{8})\+(.+)", line), "no verifier key")
@@ -118,74 +127,23 @@ def parse_key(line: str) -> tuple[str, bytes, int, bytes]:
 
 def check(folder: Path, trusted: Path | None = None) -> dict[str, tuple[bool, str]]:
     """Every claim: whether it holds, and words."""
-    results, sums, used = dict[str, tuple[bool, str]](), dict[str, str](), set[bytes]()
+    results, sums, shown, used = dict[str, Any](), dict[str, str](), dict[int, Any](), set[bytes]()
 
     @contextmanager
-    def claim(name: str) -> Any:
-        results[name] = (False, "nothing shows it")
+    def claim(name: str, *basis: str) -> Any:
         try:
             yield lambda words: results.update({name: (True, words)})
         except Exception as error:  # noqa: BLE001 - what cannot be read does not hold
             results[name] = (False, f"{type(error).__name__} {error}")
-
-    def rest_on(*names: str) -> None:
-        need(all(results[name][0] for name in names), "it rests on a claim that does not hold")
+        if not all(results[each][0] for each in basis):
+            results[name] = (False, "it rests on a claim that does not hold")
 
     def read(name: str) -> bytes:
         need(name in sums, f"there is no {name}")
         return (folder / name).read_bytes()
 
-    def read_all(pattern: str) -> dict[str, bytes]:
-        found = {name: read(name) for name in sorted(sums) if re.fullmatch(pattern, name)}
-        return need(found, f"there is no {pattern}")  # type: ignore[no-any-return]
-
-    with claim("bundle.files") as holds:
-        *lines, rest = (folder / "SHA256SUMS").read_bytes().decode("ascii").split("\n")
-        form = re.compile(r"[0-9a-f]{64}  [\w-][\w.-]*(/[\w-][\w.-]*)*", re.ASCII)
-        sums = {line[66:]: line[:64] for line in lines if form.fullmatch(line)}
-        need(sums and not rest and len(sums) == len(lines), "SHA256SUMS is malformed")
-        for name, expected in sums.items():
-            digest = hashlib.sha256()
-            with (folder / name).open("rb") as file:
-                while chunk := file.read(1 << 20):
-                    digest.update(chunk)
-            need(digest.hexdigest() == expected, f"{name} was changed")
-        holds(f"{len(lines)} files are as they were put in")
-    with claim("registry.history") as holds:
-        keys: dict[Any, list[Any]] = {}
-        for name, data in read_all(r"registry/[0-9]{4}-[0-9]{8}T[0-9]{6}Z\.json").items():
-            stored, current = datetime.strptime(name[14:30], "%Y%m%dT%H%M%S%z"), parse_registry(data)
-            need(keys.keys() <= current.keys(), "a key was removed")
-            for ident, key in current.items():
-                was = keys.get(ident, key)
-                fixed = 3 if was[2] <= stored else 2
-                same = was[:fixed] == key[:fixed] and was[3] in (None, key[3]) and was[4] in (None, key[4])
-                need(same, f"the key {ident[1]} was changed")
-            keys = current
-        holds("no version of the key registry takes a key back")
-    with claim("receipt.signature") as holds:
-        rest_on("registry.history")
-        leaf = read("receipt.json")
-        envelope = parse(leaf)
-        kind, payload, signatures = envelope["payloadType"], b64(envelope["payload"]), envelope["signatures"]
-        message = b"DSSEv1 %d %b %d %b" % (len(kind), kind.encode(), len(payload), payload)
-        statement = parse(payload)
-        (subject,), receipt = statement["subject"], statement["predicate"]
-        need(kind == "application/vnd.in-toto+json", "the payload is of another type")
-        types = ("https://in-toto.io/Statement/v1", "urn:custody:object-receipt:v1")
-        need((statement["_type"], statement["predicateType"]) == types, "it is not a receipt")
-        need(subject["name"] == f"s3://{receipt['bucket']}/{receipt['key']}", "its subject is another object")
-        need(signatures and len({one["keyid"] for one in signatures}) == len(signatures), "its signatures")
-        at = moment(receipt["recorded_at"])
-        for one in signatures:
-            need((None, one["keyid"]) in keys, "it is signed by a key that is not registered")
-            public, _, start, *ends = keys[None, one["keyid"]]
-            require_signed(P256, public, b64(one["sig"]), message)
-            need(start <= at and all(at < end for end in ends if end), "it is not of its key's time")
-            used.add(public)
-        holds(
-            f"{subject['name']}?versionId={receipt['version_id']} has SHA-256 {subject['digest']['sha256']}"
-        )
+    def listed(pattern: str) -> Any:
+        return need(sorted(name for name in sums if re.fullmatch(pattern, name)), f"there is no {pattern}")
 
     def judge(note: bytes, logs: list[Any], others: list[Any]) -> tuple[tuple[str, int, bytes], list[Any]]:
         """The checkpoint in a signed note, and who has signed it: its log, with a key that is registered."""
@@ -207,84 +165,126 @@ def check(folder: Path, trusted: Path | None = None) -> dict[str, tuple[bool, st
         used.update(need(ours & valid, "the log has not signed the checkpoint with a registered key"))
         return (head[1], int(head[2]), b64(head[3])), signed
 
-    with claim("log.checkpoint") as holds:
-        rest_on("registry.history")
-        above, _, note = read("receipt.tlog-proof").partition(b"\n\n")
-        form = re.compile(r"c2sp\.org/tlog-proof@v1\nindex (0|[1-9][0-9]*)((?:\n.+)*)")
-        proof = need(form.fullmatch(above.decode("ascii")), "no proof file")
-        place, path = int(proof[1]), [b64(line) for line in proof[2].split()]
-        logs, witnesses, groups, quorum = [], dict[str, Any](), {}, []
+    with claim("bundle.files") as holds:
+        *lines, rest = (folder / "SHA256SUMS").read_bytes().decode("ascii").split("\n")
+        form = re.compile(r"[0-9a-f]{64}  [\w-][\w.-]*(/[\w-][\w.-]*)*", re.ASCII)
+        sums = {line[66:]: line[:64] for line in lines if form.fullmatch(line)}
+        need(sums and not rest and len(sums) == len(lines), "SHA256SUMS is malformed")
+        for name, expected in sums.items():
+            digest = hashlib.sha256()
+            with (folder / name).open("rb") as file:
+                while chunk := file.read(1 << 20):
+                    digest.update(chunk)
+            need(digest.hexdigest() == expected, f"{name} was changed")
+        holds(f"{len(lines)} files are as they were put in")
+    is_export = "log/checkpoint" in sums
+    with claim("registry.history") as holds:
+        keys: dict[Any, list[Any]] = {}
+        for name in listed(r"registry/[0-9]{4}-[0-9]{8}T[0-9]{6}Z\.json"):
+            stored, current = datetime.strptime(name[14:30], "%Y%m%dT%H%M%S%z"), parse_registry(read(name))
+            for ident, was in keys.items():
+                key, fixed = need(current.get(ident), "a key was removed"), 3 if was[2] <= stored else 2
+                same = was[:fixed] == key[:fixed] and was[3] in (None, key[3]) and was[4] in (None, key[4])
+                need(same, f"the key {ident[1]} was changed")
+            keys = current
+        holds("no version of the key registry takes a key back")
+    with claim("receipt.signature", "registry.history") as holds:
+        for file_name in listed(r"receipts/(0|[1-9][0-9]{0,17})\.json" if is_export else r"receipt\.json"):
+            leaf = read(file_name)
+            kind, payload, signed = (parse(leaf)[each] for each in ("payloadType", "payload", "signatures"))
+            message = b"DSSEv1 %d %b %d %b" % (len(kind), kind.encode(), len(b64(payload)), b64(payload))
+            statement = parse(b64(payload))
+            (subject,), receipt = statement["subject"], statement["predicate"]
+            need([kind, statement["_type"], statement["predicateType"]] == TYPES, "it is not a receipt")
+            version = [receipt[each] for each in ("bucket", "key", "version_id")]
+            need(subject["name"] == "s3://{}/{}".format(*version), "its subject is another object")
+            need(signed and len({one["keyid"] for one in signed}) == len(signed), "its signatures")
+            made = moment(receipt["recorded_at"])
+            for one in signed:
+                public, _, start, *ends = need(keys.get((None, one["keyid"])), "its key is not registered")
+                require_signed(P256, public, b64(one["sig"]), message)
+                need(start <= made and all(made < end for end in ends if end), "it is not of its key's time")
+                used.add(public)
+            found = (subject["digest"]["sha256"], receipt["size_bytes"])
+            shown[int(file_name[9:-5] or 0)] = version, found, hashlib.sha256(b"\0" + leaf).digest()
+        holds(f"{len(shown)} receipt(s); {subject['name']}?versionId={version[2]} has SHA-256 {found[0]}")
+    with claim("log.checkpoint", "registry.history") as holds:
+        note = read("log/checkpoint" if is_export else "receipt.tlog-proof")
+        if not is_export:
+            above, _, note = note.partition(b"\n\n")
+            form = re.compile(r"c2sp\.org/tlog-proof@v1\nindex (0|[1-9][0-9]*)((?:\n.+)*)")
+            proof = need(form.fullmatch(above.decode("ascii")), "no proof file")
+            place, path = int(proof[1]), [b64(line) for line in proof[2].split()]
+        logs, witnesses, groups, quorum = dict[str, Any](), dict[str, Any](), {}, []
         for line in read("policy.txt").decode("utf-8", "surrogateescape").split("\n"):
             word, *words = re.split(r"[ \t]+", line.strip(" \t"))
-            if word == "log":
-                logs.append(parse_key(words[0]))
-            elif word == "witness":
-                witnesses[words[0]] = parse_key(words[1])
+            if word in ("log", "witness"):
+                (logs if word == "log" else witnesses)[words[0]] = parse_key(words[word == "witness"])
             elif word == "group":
                 count = {"all": len(words) - 2, "any": 1}.get(words[1]) or int(words[1])
                 groups[words[0]] = (need(0 < count <= len(words) - 2 and count, "a group"), {*words[2:]})
             elif word[:1] not in ("", "#"):
                 quorum += need(word == "quorum" and words, "a wrong line in the policy")
-        head, signed = judge(note, logs, list(witnesses.values()))
+        (origin, size, root), signed = judge(note, [*logs.values()], [*witnesses.values()])
         seen = {name for name, key in witnesses.items() if key in signed}
         cosigned = ", ".join(sorted(seen)) or "no witness"
         for name, (count, members) in groups.items():
             seen |= {name} if len(seen & members) >= count else set()
         need(len(quorum) == 1 and quorum[0] in {"none", *seen}, "it lacks the cosignatures of the quorum")
-        holds(f"{head[0]} has {head[1]} entries, root {head[2].hex()}, cosigned by {cosigned}")
-    with claim("log.inclusion") as holds:
-        rest_on("receipt.signature", "log.checkpoint")
-        (_, size, root) = head
-        reached = climb(place, size - 1, hashlib.sha256(b"\0" + leaf).digest(), path)[1]
-        need(place < size and reached == root, "the receipt is not in the log")
-        holds(f"the receipt is the entry {place} of {size}")
+        holds(f"{origin} has {size} entries, root {root.hex()}, cosigned by {cosigned}")
+    with claim("log.inclusion", "receipt.signature", "log.checkpoint") as holds:
+        if is_export:
+            raw, leaves = read("log/hashes"), sorted((at, each[2]) for at, each in shown.items())
+            path, place = [raw[at : at + 32] for at in range(0, len(raw), 32)][::-1], max(shown)
+            reached = root_of(0, size, leaves, path) + b"".join(path)
+        else:
+            reached = climb(place, size - 1, shown[0][2], path)[1]
+        need(place < size and reached == root, "it is not in the log")
+        holds(f"{len(shown)} receipt(s) of {size} entries; the last is the entry {place}")
     if "extension.txt" in sums:
-        with claim("log.consistency") as holds:
-            rest_on("log.checkpoint")
+        with claim("log.consistency", "log.checkpoint") as holds:
             above, _, note = read("extension.txt").partition(b"\n\n")
             first, *lines = above.decode("ascii").split("\n")
-            (origin, old, root), ((name, new, new_root), _) = head, judge(note, logs, [])
-            need((first, name) == (f"old {old}", origin) and 0 < old < new, "it extends another checkpoint")
-            steps, at_old, at_new = [b64(line) for line in lines], old - 1, new - 1
-            while at_old & 1:
-                at_old, at_new = at_old >> 1, at_new >> 1
-            begin = root if old & (old - 1) == 0 else need(steps, "the Merkle proof is too short").pop(0)
-            need(climb(at_old, at_new, begin, steps) == (root, new_root), "the log was forked")
+            steps = [b64(line) for line in lines]
+            (name, new, new_root), _ = judge(note, [*logs.values()], [])
+            need((first, name) == (f"old {size}", origin) and 0 < size < new, "it extends another checkpoint")
+            low = (size & -size).bit_length() - 1  # height of the last complete subtree of the old tree
+            begin = root if size == 1 << low else need(steps, "the Merkle proof is too short").pop(0)
+            need(climb(size - 1 >> low, new - 1 >> low, begin, steps) == (root, new_root), "it was forked")
             holds(f"the newest checkpoint, of {new} entries, begins with the same entries")
     with claim("trail.digest") as holds:
         named = set()
-        for name, data in read_all(r"trail/digests/[^/]+\.json").items():
-            said = parse(data)
+        for name in listed(r"trail/digests/[^/]+\.json"):
+            said = parse(data := read(name))
             public = read(f"trail/keys/{said['digestPublicKeyFingerprint']}.der")
             parts = [said["digestEndTime"], f"{said['digestS3Bucket']}/{said['digestS3Object']}"]
             parts += [hashlib.sha256(data).hexdigest(), said["previousDigestSignature"] or "null"]
             require_signed(RSA, public, read(name[:-4] + "sig"), "\n".join(parts).encode())
             named |= {(each["s3Object"].rpartition("/")[2], each["hashValue"]) for each in said["logFiles"]}
-        trail = read_all(r"trail/logs/[^/]+\.json")
-        for name, data in trail.items():
-            need((f"{name[11:]}.gz", hashlib.sha256(data).hexdigest()) in named, f"no digest names {name}")
+        for name in (trail := listed(r"trail/logs/[^/]+\.json")):
+            need((f"{name[11:]}.gz", hashlib.sha256(read(name)).hexdigest()) in named, "no digest names it")
         holds(f"CloudTrail has signed for {len(trail)} log file(s)")
-    with claim("trail.event") as holds:
-        rest_on("receipt.signature", "trail.digest")
-        wanted = ["s3.amazonaws.com", None, *(receipt[each] for each in ("bucket", "key", "version_id"))]
-        for record in [record for data in trail.values() for record in parse(data)["Records"]]:
+    with claim("trail.event", "receipt.signature", "trail.digest") as holds:
+        missing = {("s3.amazonaws.com", None, *each[0]) for each in shown.values()}
+        for record in (record for name in trail for record in parse(read(name))["Records"]):
             about = [record.get("eventSource"), record.get("errorCode")]
             about += [(record.get("requestParameters") or {}).get(each) for each in ("bucketName", "key")]
             about += [(record.get("responseElements") or {}).get("x-amz-version-id")]
-            if about == wanted and record.get("eventName") in WRITES:
+            if record.get("eventName") in WRITES and tuple(about) in missing:
+                missing.remove(tuple(about))
                 who = record["userIdentity"].get("arn") or record["userIdentity"].get("principalId")
-                holds(f"written at {record['eventTime']} by {who} from {record.get('sourceIPAddress')}")
-    if "object" in sums:
-        with claim("object.hash") as holds:
-            rest_on("bundle.files", "receipt.signature")
-            found = (sums["object"], (folder / "object").stat().st_size)
-            need(found == (subject["digest"]["sha256"], receipt["size_bytes"]), "it is another object")
-            holds("the object in this folder is the one that was recorded")
+                last = f"written at {record['eventTime']} by {who} from {record.get('sourceIPAddress')}"
+        need(not missing, f"{len(missing)} write(s) are not in the trail")
+        holds(f"{len(shown)} write(s); {last}")
+    if files := [one for one in sums if re.fullmatch("objects/[0-9]{1,18}" if is_export else "object", one)]:
+        with claim("object.hash", "bundle.files", "receipt.signature") as holds:
+            for name in files:
+                found = (sums[name], (folder / name).stat().st_size)
+                need(found == shown[int(name[8:] or 0)][1], f"{name} is another object")
+            holds(f"{len(files)} object(s) here are as they were recorded")
     if trusted is not None:
-        with claim("registry.trusted") as holds:
-            rest_on("receipt.signature", "log.checkpoint")
-            mine = {key[0] for key in parse_registry(trusted.read_bytes()).values()}
-            need(used <= mine, "a key that signed is not in your registry")
+        with claim("registry.trusted", "receipt.signature", "log.checkpoint") as holds:
+            need(used <= {key[0] for key in parse_registry(trusted.read_bytes()).values()}, "it lacks a key")
             holds("the keys that signed are in your registry")
     return results
 
