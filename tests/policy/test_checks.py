@@ -41,6 +41,26 @@ SAYS = {
         "checks what it signs",
     ],
     "18_readable_at_once": ["storage classes from which they cannot be read at once"],
+    "19_alarms_can_fire": [
+        "example-misspelt: AWS/SQS has no metric AproximateAgeOfOldestMessage",
+        "example-unnamed: Errors has the dimension FunctionName, not QueueName",
+        "example-absent is about example-gone, which is not of this deployment",
+        "example-too-many needs 5 data points of 3",
+        "example-too-long looks at 108000 s, of 86400 at most",
+        "example-mute tells nobody",
+    ],
+    "20_rules_can_match": [
+        "example-never: 'rate(0 minutes)' is refused",
+        "example-plural: 'rate(1 minutes)' is refused",
+        "example-words: 'every morning' is no schedule",
+        "example-misspelt: aws.glue sends no 'Glue Job Status Change'",
+        "example-elsewhere: calls of aws.kms are not those of s3.amazonaws.com",
+        "example-field: no event has the field details",
+        "example-filter: detail.jobName: begins is no filter",
+        "example-empty: detail.jobName can match nothing",
+        "example-mute has no target",
+        "example-mute is disabled",
+    ],
 }
 """The check's message for the failing example."""
 

@@ -1,0 +1,167 @@
+"""Whether an alarm or a rule can ever fire: a plan accepts what CloudWatch and EventBridge then never match.
+
+Metrics: "Viewing metrics for Lambda functions", "Available CloudWatch metrics for Amazon SQS", "Monitor
+Amazon Data Firehose using CloudWatch metrics", "Monitoring Amazon EventBridge". Limits: PutMetricAlarm
+(Amazon CloudWatch API Reference), "Amazon EventBridge event patterns", "Schedule expressions" (EventBridge).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from kit import Plan, PlanCheck, Resource
+
+DAY = 86_400
+METRICS = {
+    "AWS/Events": ("RuleName", {"FailedInvocations", "Invocations", "MatchedEvents", "ThrottledRules"}),
+    "AWS/Firehose": (
+        "DeliveryStreamName",
+        {"DeliveryToS3.DataFreshness", "DeliveryToS3.Success", "KMSKeyAccessDenied", "ThrottledRecords"},
+    ),
+    "AWS/Lambda": (
+        "FunctionName",
+        {"AsyncEventsDropped", "ConcurrentExecutions", "Duration", "Errors", "Invocations", "Throttles"},
+    ),
+    "AWS/SQS": ("QueueName", {"ApproximateAgeOfOldestMessage", "ApproximateNumberOfMessagesVisible"}),
+}
+"""The metrics that alarms may be about, by AWS namespace, and the one dimension that these have."""
+
+NAMED_BY = {
+    "DeliveryStreamName": ("aws_kinesis_firehose_delivery_stream", "name"),
+    "FunctionName": ("aws_lambda_function", "function_name"),
+    "QueueName": ("aws_sqs_queue", "name"),
+    "RuleName": ("aws_cloudwatch_event_rule", "name"),
+}
+"""The resources whose names a dimension has."""
+
+EVENT_FIELDS = {"account", "detail", "detail-type", "id", "region", "resources", "source", "time", "version"}
+DETAIL_TYPES = {"aws.glue": {"Glue Job State Change"}}
+"""What a service itself sends; every service's calls come "via CloudTrail"."""
+CALL = "AWS API Call via CloudTrail"
+FILTERS = {
+    "anything-but",
+    "cidr",
+    "equals-ignore-case",
+    "exists",
+    "numeric",
+    "prefix",
+    "suffix",
+    "wildcard",
+}
+MAX_PATTERN = 2048
+
+
+class AlarmsCanFire(PlanCheck):
+    number = 19
+    promise = "Every alarm is about a metric that there is, can reach its state, and tells somebody"
+    mend = "Name the metric and its dimension as the service does, and let the alarm have an action."
+    types = ("aws_cloudwatch_metric_alarm",)
+
+    def weaknesses(self, resource: Resource, plan: Plan) -> Iterator[str]:
+        alarm = resource.values
+        if not alarm.get("alarm_actions") or alarm.get("actions_enabled") is False:
+            yield f"{alarm['alarm_name']} tells nobody"
+        yield from _of_time(alarm)
+        yield from _of_metric(alarm, plan)
+
+
+class RulesCanMatch(PlanCheck):
+    number = 20
+    promise = "Every rule can match an event or a time, and has a target"
+    mend = (
+        "Write the pattern's fields and detail types as the service sends them, and give the rule a target."
+    )
+    types = ("aws_cloudwatch_event_rule",)
+
+    def weaknesses(self, resource: Resource, plan: Plan) -> Iterator[str]:
+        rule = resource.values
+        name = rule["name"]
+        if not any(target.values.get("rule") == name for target in plan.of("aws_cloudwatch_event_target")):
+            yield f"{name} has no target"
+        if rule.get("state") == "DISABLED" or rule.get("is_enabled") is False:
+            yield f"{name} is disabled"
+        if schedule := rule.get("schedule_expression"):
+            yield from (f"{name}: {words}" for words in _of_schedule(schedule))
+        if pattern := rule.get("event_pattern"):
+            yield from (f"{name}: {words}" for words in _of_pattern(pattern))
+
+
+def _of_time(alarm: dict[str, Any]) -> Iterator[str]:
+    name, period, periods = alarm["alarm_name"], alarm.get("period"), alarm["evaluation_periods"]
+    if (needed := alarm.get("datapoints_to_alarm")) and needed > periods:
+        yield f"{name} needs {needed} data points of {periods}"
+    if period is None:
+        return
+    longest = DAY if period < DAY / 24 else 7 * DAY
+    if period * periods > longest:
+        yield f"{name} looks at {period * periods} s, of {longest} at most"
+
+
+def _of_metric(alarm: dict[str, Any], plan: Plan) -> Iterator[str]:
+    name, namespace, metric = alarm["alarm_name"], alarm.get("namespace"), alarm.get("metric_name")
+    if not namespace or not metric:
+        yield f"{name} is about no metric that this check can read"
+        return
+    if bool(alarm.get("statistic")) == bool(alarm.get("extended_statistic")):
+        yield f"{name} has not one statistic"
+    dimensions = alarm.get("dimensions") or {}
+    if not namespace.startswith("AWS/"):
+        return
+    dimension, metrics = METRICS.get(namespace, ("", set()))
+    if metric not in metrics:
+        yield f"{name}: {namespace} has no metric {metric}"
+    elif set(dimensions) != {dimension}:
+        yield f"{name}: {metric} has the dimension {dimension}, not {', '.join(sorted(dimensions)) or 'none'}"
+    else:
+        kind, argument = NAMED_BY[dimension]
+        if dimensions[dimension] not in {each.values.get(argument) for each in plan.of(kind)}:
+            yield f"{name} is about {dimensions[dimension]}, which is not of this deployment"
+
+
+def _of_schedule(schedule: str) -> Iterator[str]:
+    rate = re.fullmatch(r"rate\((\d+) (minute|hour|day)(s?)\)", schedule)
+    if rate is None and not re.fullmatch(r"cron\(\S+( \S+){5}\)", schedule):
+        yield f"{schedule!r} is no schedule"
+    elif rate and (int(rate[1]) < 1 or (int(rate[1]) == 1) == bool(rate[3])):
+        yield f"{schedule!r} is refused: a rate is 1 minute, or 2 minutes and more"
+
+
+def _of_pattern(text: str) -> Iterator[str]:
+    pattern = json.loads(text)
+    if len(text) > MAX_PATTERN:
+        yield f"the pattern has {len(text)} characters, over {MAX_PATTERN}"
+    if strange := sorted(set(pattern) - EVENT_FIELDS):
+        yield f"no event has the field {', '.join(strange)}"
+    sources, kinds = pattern.get("source", []), pattern.get("detail-type", [])
+    known = {CALL}.union(*(DETAIL_TYPES.get(source, set()) for source in sources if isinstance(source, str)))
+    for kind in kinds:
+        if any(str(source).startswith("aws.") for source in sources) and kind not in known:
+            yield f"{', '.join(sources)} sends no {kind!r}"
+    yield from _of_node(pattern, "")
+    if CALL in kinds:
+        calls = pattern.get("detail", {}).get("eventSource", [])
+        wanted = {f"{source.removeprefix('aws.')}.amazonaws.com" for source in sources}
+        if set(calls) != wanted:
+            yield f"calls of {', '.join(sources)} are not those of {', '.join(calls) or 'any service'}"
+
+
+def _of_node(node: Any, place: str) -> Iterator[str]:
+    """What can match nothing: an empty list, an unknown filter."""
+    for name, value in node.items():
+        where = f"{place}.{name}".lstrip(".")
+        if name == "$or":
+            for one in value:
+                yield from _of_node(one, place)
+        elif isinstance(value, dict):
+            yield from _of_node(value, where)
+        elif not isinstance(value, list) or not value:
+            yield f"{where} can match nothing"
+        else:
+            strange = {key for one in value if isinstance(one, dict) for key in one} - FILTERS
+            yield from (f"{where}: {each} is no filter" for each in sorted(strange))
+
+
+checks = [AlarmsCanFire(), RulesCanMatch()]

@@ -1,0 +1,106 @@
+"""Rules name calls as CloudTrail does, and alarms are about metrics that the kit emits."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import botocore.session
+import pytest
+
+from scripts.toolchain.toolchain import REPO
+from tests.plan.document import PlanDocument
+
+pytestmark = pytest.mark.xdist_group("plan")
+
+SERVICES = {"monitoring": "cloudwatch"}
+"""boto3's names of services that CloudTrail names otherwise."""
+S3_NAMES = {
+    "DeleteBucketPublicAccessBlock",
+    "PutBucketLifecycle",
+    "PutBucketNotification",
+    "PutBucketObjectLockConfiguration",
+    "PutBucketPublicAccessBlock",
+}
+"""Names of CloudTrail's that no operation has: "Amazon S3 CloudTrail events" (Amazon S3 User Guide)."""
+
+
+def names(pattern: Any) -> Iterator[Any]:
+    """Every ``eventName`` of a pattern, as text or filter."""
+    if isinstance(pattern, dict):
+        yield from pattern.get("eventName", ())
+        for node in pattern.values():
+            yield from names(node)
+    elif isinstance(pattern, list):
+        for node in pattern:
+            yield from names(node)
+
+
+def unknown(pattern: dict[str, Any]) -> list[Any]:
+    """The names of a pattern that are no operation of its services."""
+    session = botocore.session.get_session()
+    known = set(S3_NAMES)
+    for source in pattern["source"]:
+        name = source.removeprefix("aws.")
+        known.update(session.get_service_model(SERVICES.get(name, name)).operation_names)
+    return [
+        each
+        for each in names(pattern)
+        if not (
+            each in known
+            if isinstance(each, str)
+            else any(operation.startswith(each["prefix"]) for operation in known)
+        )
+    ]
+
+
+def patterns(plan: PlanDocument) -> list[dict[str, Any]]:
+    found = [
+        json.loads(rule["event_pattern"])
+        for rule in plan.resources("aws_cloudwatch_event_rule").values()
+        if rule.get("event_pattern")
+    ]
+    return [each for each in found if each.get("detail-type") == ["AWS API Call via CloudTrail"]]
+
+
+def test_calls_have_the_names_that_cloudtrail_gives_them(plan: PlanDocument) -> None:
+    heard = patterns(plan)
+    assert {source for each in heard for source in each["source"]} >= {
+        "aws.cloudtrail",
+        "aws.events",
+        "aws.lambda",
+        "aws.s3",
+        "aws.sqs",
+    }
+    assert [unknown(each) for each in heard] == [[] for _ in heard]
+
+
+def test_a_misspelt_call_is_found() -> None:
+    pattern = {
+        "source": ["aws.sqs"],
+        "detail": {"$or": [{"eventName": ["PurgeQueues", {"prefix": "Delet"}]}]},
+    }
+    assert unknown(pattern) == ["PurgeQueues"]
+    assert unknown({"source": ["aws.sqs"], "detail": {"eventName": [{"prefix": "Purges"}]}}) == [
+        {"prefix": "Purges"}
+    ]
+
+
+def test_the_kits_own_metrics_are_emitted(plan: PlanDocument) -> None:
+    code = "\n".join(
+        path.read_text() for folder in ("src", "lambda") for path in (REPO / folder).rglob("*.py")
+    )
+    filters = {
+        transformation["name"]
+        for each in plan.resources("aws_cloudwatch_log_metric_filter").values()
+        for transformation in each["metric_transformation"]
+    }
+    own = {
+        alarm["metric_name"]
+        for alarm in plan.resources("aws_cloudwatch_metric_alarm").values()
+        if alarm["namespace"].startswith("Custody/")
+    }
+    assert "VersionsWithheld" in own
+    assert {name for name in own - filters if not re.search(rf'"{name}"', code)} == set()
