@@ -11,7 +11,7 @@ from moto.sqs.models import Queue, sqs_backends
 
 from scripts.local_aws import events as events_api
 from scripts.local_aws import patches, rotation
-from scripts.local_aws.account import ACCOUNT_ID
+from scripts.local_aws.account import ACCOUNT_ID, REGION
 from scripts.local_aws.admin import Admin
 from scripts.local_aws.app import Application
 from scripts.local_aws.calls import S3Call
@@ -26,6 +26,7 @@ from scripts.local_aws.identity import seed_operator
 from scripts.local_aws.sources import EventSources
 from scripts.local_aws.storage import delete_version, flip_byte
 from scripts.local_aws.trail import api as trail_api
+from scripts.local_aws.trail import management
 from scripts.local_aws.trail.writer import TrailWriter
 from scripts.local_aws.wsgi import Server
 
@@ -62,6 +63,7 @@ class Emulation:
         glue_api.install(self._runs)
         firehose_api.install(self._streams)
         trail_api.install(self._trail.key)
+        management.install(lambda: self._trail.listen(self._tell_call))
 
     def start(self) -> None:
         """Answer requests from here on."""
@@ -82,7 +84,13 @@ class Emulation:
 
     def _observe(self, call: S3Call) -> None:
         self._trail.observe(call)
+        if change := management.bucket_record(call, REGION):
+            self._trail.listen(self._tell_call)(change)
         self._runs.observe(call)
+
+    def _tell_call(self, record: dict[str, Any]) -> None:
+        source = str(record["eventSource"]).removesuffix(".amazonaws.com")
+        self._events.put(f"aws.{source}", "AWS API Call via CloudTrail", record)
 
     def _tell_end(self, run: JobRun) -> None:
         self._events.put("aws.glue", "Glue Job State Change", state_change(run))

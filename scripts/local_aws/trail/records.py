@@ -57,7 +57,7 @@ def record(call: S3Call, operation: Operation, region: str) -> dict[str, Any]:
     account_id = call.principal.account_id
     document: dict[str, Any] = {
         "eventVersion": EVENT_VERSION,
-        "userIdentity": _user_identity(call.principal),
+        "userIdentity": user_identity(call.principal),
         "eventTime": f"{call.received:%Y-%m-%dT%H:%M:%SZ}",
         "eventSource": "s3.amazonaws.com",
         "eventName": operation.name,
@@ -69,7 +69,7 @@ def record(call: S3Call, operation: Operation, region: str) -> dict[str, Any]:
         document["errorCode"] = call.error_code
         document["errorMessage"] = call.error_message
     document |= {
-        "requestParameters": _request_parameters(call, region),
+        "requestParameters": request_parameters(call, region),
         "responseElements": None if call.error_code or operation.read_only else _response_elements(call),
         "additionalEventData": _additional_event_data(call),
         "requestID": call.request_id,
@@ -89,7 +89,8 @@ def record(call: S3Call, operation: Operation, region: str) -> dict[str, Any]:
     return document
 
 
-def _user_identity(principal: Principal) -> dict[str, Any]:
+def user_identity(principal: Principal) -> dict[str, Any]:
+    """The element ``userIdentity`` of whoever calls."""
     identity: dict[str, Any] = {
         "type": principal.kind,
         "principalId": principal.principal_id,
@@ -117,7 +118,8 @@ def _user_identity(principal: Principal) -> dict[str, Any]:
     return identity
 
 
-def _request_parameters(call: S3Call, region: str) -> dict[str, Any]:
+def request_parameters(call: S3Call, region: str) -> dict[str, Any]:
+    """The element ``requestParameters`` of a call of S3, without what signs it."""
     parameters: dict[str, Any] = {"bucketName": call.bucket, "Host": _host(call, region)}
     if call.key:
         parameters["key"] = call.key

@@ -20,24 +20,27 @@ _ALL_OBJECTS = {"arn:aws:s3", "arn:aws:s3:::"}
 
 
 def selects(basic: list[dict[str, Any]], advanced: list[dict[str, Any]], record: Mapping[str, Any]) -> bool:
-    """Whether any selector matches the record of a data event of S3."""
+    """Whether any selector matches the record of a data event of S3, or of a management event.
+
+    A trail without selectors logs management events.
+    """
     fields = _fields(record)
     return any(_advanced_matches(selector, fields) for selector in advanced) or any(
-        _basic_matches(selector, fields) for selector in basic
+        _basic_matches(selector, fields) for selector in (basic or [{}] if not advanced else [])
     )
 
 
 def _fields(record: Mapping[str, Any]) -> dict[str, str]:
     """The fields a selector may name, with their values in this record."""
-    resource = record["resources"][0]
+    resource: Mapping[str, Any] = next(iter(record.get("resources", ())), {})
     return {
         "eventCategory": record["eventCategory"],
         "eventName": record["eventName"],
         "eventSource": record["eventSource"],
         "eventType": record["eventType"],
         "readOnly": "true" if record["readOnly"] else "false",
-        "resources.type": resource["type"],
-        "resources.ARN": resource.get("ARN") or resource["ARNPrefix"],
+        "resources.type": resource.get("type", ""),
+        "resources.ARN": resource.get("ARN") or resource.get("ARNPrefix", ""),
         "userIdentity.arn": record["userIdentity"].get("arn", ""),
     }
 
@@ -68,6 +71,9 @@ def _basic_matches(selector: Mapping[str, Any], fields: Mapping[str, str]) -> bo
         return False
     if wanted == "WriteOnly" and fields["readOnly"] == "true":
         return False
+    if fields["eventCategory"] == "Management":
+        excluded = selector.get("ExcludeManagementEventSources", ())
+        return bool(selector.get("IncludeManagementEvents", True)) and fields["eventSource"] not in excluded
     return any(
         resource["Type"] == "AWS::S3::Object"
         and any(arn in _ALL_OBJECTS or fields["resources.ARN"].startswith(arn) for arn in resource["Values"])

@@ -14,10 +14,11 @@ import sys
 import threading
 import traceback
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from moto.cloudtrail.models import Trail, cloudtrail_backends
 from moto.s3.exceptions import S3ClientError
@@ -37,6 +38,14 @@ _LOG_HEADERS = {"content-type": "application/json", "content-encoding": "gzip"}
 
 _Place = tuple[str, str]
 """ARN of a trail, region of the events."""
+
+
+class _Listener(NamedTuple):
+    """A trail that logs, with its selectors as they are now."""
+
+    trail: Trail
+    basic: list[dict[str, Any]]
+    advanced: list[dict[str, Any]]
 
 
 @dataclass(slots=True)
@@ -71,20 +80,40 @@ class TrailWriter:
     def observe(self, call: S3Call) -> None:
         """Log a served call for every trail whose selectors match it."""
         operation = call.operation
-        trails = _active_trails()
-        if not trails or operation is None or not operation.is_data_event:
+        if operation is None or not operation.is_data_event or not _active_trails():
             return
         try:
             region = storage.bucket_named(call.bucket).region_name
         except S3ClientError:
             region = REGION
-        document = record(call, operation, region)
-        for trail in trails:
-            if not (trail.is_multi_region or trail.region_name == region):
-                continue
-            if selects(trail.event_selectors or [], trail.advanced_event_selectors or [], document):
-                with self._pending_lock:
-                    self._pending[trail.arn, region].append(document)
+        self._log(record(call, operation, region), _listeners())
+
+    def listen(self, tell: Callable[[dict[str, Any]], None]) -> Callable[[dict[str, Any]], None]:
+        """Return what logs the record of a call that is served now, by the trails that are there before it.
+
+        ``tell`` gets the record too if a trail logs it: only then do rules of EventBridge hear of the call.
+        """
+        before = _listeners()
+
+        def log(document: dict[str, Any]) -> None:
+            if self._log(document, before or _listeners()):
+                tell(document)
+
+        return log
+
+    def _log(self, document: dict[str, Any], listeners: list[_Listener]) -> bool:
+        """Log a record for every trail whose selectors match it; whether there is one."""
+        region = str(document["awsRegion"])
+        chosen = [
+            listener.trail
+            for listener in listeners
+            if (listener.trail.is_multi_region or listener.trail.region_name == region)
+            and selects(listener.basic, listener.advanced, document)
+        ]
+        with self._pending_lock:
+            for trail in chosen:
+                self._pending[trail.arn, region].append(document)
+        return bool(chosen)
 
     def flush(self, *, digest: bool) -> None:
         """Deliver what is pending now, and with ``digest`` a digest of it for each trail that validates."""
@@ -185,6 +214,13 @@ def _all_trails() -> list[Trail]:
 
 def _active_trails() -> list[Trail]:
     return [trail for trail in _all_trails() if trail.status.is_logging]
+
+
+def _listeners() -> list[_Listener]:
+    return [
+        _Listener(trail, list(trail.event_selectors or []), list(trail.advanced_event_selectors or []))
+        for trail in _active_trails()
+    ]
 
 
 def _validating_trails() -> list[Trail]:
