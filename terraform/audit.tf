@@ -183,6 +183,7 @@ module "trail" {
       module.rotator_key[*].arn,
       module.warehouse_secret[*].key_arn,
     )
+    queues = values(local.queue_names)
   }
 }
 

@@ -245,8 +245,8 @@ data "aws_iam_policy_document" "people_auditor_keys" {
 
   statement {
     sid       = "ExamineSigningKeys"
-    actions   = ["kms:DescribeKey"]
-    resources = concat([for key in module.log_key : key.arn], [for key in module.signing_key : key.arn])
+    actions   = ["kms:DescribeKey", "kms:GetKeyLastUsage"]
+    resources = concat([for key in module.log_key : key.arn], [for key in module.signing_key : key.arn], [for signer in var.log_signers : signer.key_arn])
   }
 }
 

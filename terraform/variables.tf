@@ -201,7 +201,7 @@ variable "log_signers" {
   }))
   nullable    = false
   default     = {}
-  description = "Further KMS keys that sign the log's checkpoints, by label, made outside of this configuration: for example an Ed25519 key (ECC_NIST_EDWARDS25519), which the provider does not make. Their key policies must allow the sealer's role kms:Sign. End one with valid_until; never remove one."
+  description = "Further KMS keys that sign the log's checkpoints, by label, made outside of this configuration: for example an Ed25519 key (ECC_NIST_EDWARDS25519), which the provider does not make. Their key policies must allow the sealer's role kms:Sign, and the auditors' role kms:GetKeyLastUsage. End one with valid_until; never remove one."
 
   validation {
     condition     = alltrue([for label in keys(var.log_signers) : can(regex("^[a-z0-9][a-z0-9-]{0,19}$", label)) && !contains(keys(var.signing_keys), label)])

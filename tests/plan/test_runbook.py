@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -33,6 +34,24 @@ def gaps(plan: PlanDocument, text: str) -> Iterator[str]:
 
 def test_every_alarm_and_rule_has_its_section(plan: PlanDocument) -> None:
     assert list(gaps(plan, TEXT)) == []
+
+
+def anchors(text: str) -> set[str]:
+    """The page's anchors, as GitHub makes them of headings."""
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def test_what_an_alert_says_to_read_is_there(plan: PlanDocument) -> None:
+    templates = [
+        transformer["input_template"]
+        for target in plan.resources("aws_cloudwatch_event_target").values()
+        for transformer in target.get("input_transformer") or ()
+    ]
+    named = {anchor for each in templates for anchor in re.findall(r"runbook_failures\.md#([\w-]+)", each)}
+    assert "key-changed" in named
+    assert named - anchors(TEXT) == set()
+    assert anchors(TEXT.replace("### `key-changed`", "### `key-changes`")) & named == named - {"key-changed"}
 
 
 def test_one_that_has_none_is_found(plan: PlanDocument) -> None:

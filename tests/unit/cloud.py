@@ -30,9 +30,10 @@ from custody.evidence.registry import REGISTRY_KEY
 from custody.ledger.athena import Athena
 from custody.ledger.ledger import AccessRow, LedgerRow
 from custody.recorder.notification import ObjectCreated
-from scripts.local_aws.patches import s3_list_versions
+from scripts.local_aws.patches import kms_last_usage, s3_list_versions
 from tests.unit.report.sample import DEPLOYMENT
 
+kms_last_usage.apply()
 s3_list_versions.apply()
 
 QUEUE_ARN = "arn:aws:sqs:us-east-1:123456789012:custody-local-recorder"

@@ -27,6 +27,7 @@ from custody.log.store import LOG_PREFIX
 from custody.log.tiles import CHECKPOINT
 from custody.times import format_time
 from custody.trail.selectors import unlogged_management_writes
+from custody.verify.key_use import is_over
 
 if TYPE_CHECKING:
     from mypy_boto3_athena import AthenaClient
@@ -170,6 +171,7 @@ class _Examination:
             ("event source", self.event_source),
             ("signing key", self.signing_key),
             ("key registry", self.key_registry),
+            ("ended keys", self.ended_keys),
             *([("sealer", self.sealer), ("log", self.log)] if "sealer" in self.deployment.functions else []),
             ("trail", self.trail),
             ("management events", self.management_events),
@@ -265,8 +267,7 @@ class _Examination:
 
     def log(self) -> str:
         bucket = self.deployment.buckets["provenance"]
-        registry = self.clients.s3.get_object(Bucket=bucket, Key=REGISTRY_KEY)["Body"]
-        origin = parse_log_registry(registry.read(MAX_REGISTRY_BYTES + 1)).origin
+        origin = parse_log_registry(self._registry()).origin
         found = self.clients.s3.get_object(Bucket=bucket, Key=f"{LOG_PREFIX}{CHECKPOINT}")
         checkpoint = parse_checkpoint(parse_note(found["Body"].read(MAX_NOTE_BYTES + 1)).text)
         if checkpoint.origin != origin:
@@ -373,10 +374,7 @@ class _Examination:
         return "enabled, signs"
 
     def key_registry(self) -> str:
-        body = self.clients.s3.get_object(Bucket=self.deployment.buckets["provenance"], Key=REGISTRY_KEY)[
-            "Body"
-        ]
-        ring = parse_registry(body.read(MAX_REGISTRY_BYTES + 1))
+        ring = parse_registry(self._registry())
         key = ring.keys.get(self.deployment.keys["signing"])
         if key is None:
             raise _BrokenError(
@@ -390,6 +388,31 @@ class _Examination:
         if key.revoked_at is not None and self.now >= key.revoked_at:
             raise _BrokenError("The signing key is revoked.", "Rotate: add a key to signing_keys.")
         return f"the signing key is one of {len(ring.keys)}, valid since {format_time(key.valid_from)}"
+
+    def ended_keys(self) -> str:
+        """AWS KMS knows the last use of a key; a trail has its uses only if it logs management reads."""
+        registry = self._registry()
+        keys = dict(parse_registry(registry).keys)
+        if "sealer" in self.deployment.functions:
+            keys |= parse_log_registry(registry).keys
+        ended = [key for key in keys.values() if is_over(key, self.now)]
+        verified = 0
+        for key in ended:
+            try:
+                used = self.clients.kms.get_key_last_usage(KeyId=key.key_id)["KeyLastUsage"]
+            except self.clients.kms.exceptions.NotFoundException:
+                continue  # deleted
+            if not used or not is_over(key, used["Timestamp"]):
+                continue
+            if used["Operation"] == "Sign":
+                raise _BrokenError(
+                    f"The key {key.key_id} has signed at {format_time(used['Timestamp'])}, after its end.",
+                    f"Find out who used it (CloudTrail: event {used['CloudTrailEventId']}), and disable it.",
+                )
+            verified += 1
+        if verified:
+            return f"{len(ended)} have ended; the last use of {verified} is to verify, which hides any before"
+        return f"{len(ended)} have ended, and none has signed since" if ended else "none"
 
     def trail(self) -> str:
         status = self.clients.cloudtrail.get_trail_status(Name=self.deployment.trail_arn)
@@ -445,6 +468,12 @@ class _Examination:
         since = self.now - timedelta(hours=1)
         found = next(denied_rows(self.athena, Scope(since), limit=1), None)
         return "answers; attempts were denied in the last hour" if found else "answers"
+
+    def _registry(self) -> bytes:
+        bucket = self.deployment.buckets["provenance"]
+        return self.clients.s3.get_object(Bucket=bucket, Key=REGISTRY_KEY)["Body"].read(
+            MAX_REGISTRY_BYTES + 1
+        )
 
     def _queue_arn(self, short: str) -> str:
         """Build the ARN from the URL: both have region, account and name."""

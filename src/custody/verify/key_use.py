@@ -35,7 +35,7 @@ class KeyUse:
         """Add signatures by registered keys."""
         for signature in signatures:
             misuse, at = self._misuses.setdefault(signature.key_id, _Misuse()), signature.event_time
-            if _is_over(self.keys[signature.key_id], at):
+            if is_over(self.keys[signature.key_id], at):
                 misuse.count += 1
                 misuse.first = min(at, misuse.first or at)
                 misuse.last = max(at, misuse.last or at)
@@ -54,7 +54,7 @@ class KeyUse:
             tally.judge(claim, key_id, findings)
 
 
-def _is_over(key: RegisteredKey, at: datetime) -> bool:
+def is_over(key: RegisteredKey, at: datetime) -> bool:
     """Whether a key may not sign any more; what a recorder had begun in time, it still signs."""
     if key.revoked_at is not None and at >= key.revoked_at:
         return True

@@ -49,6 +49,7 @@ data "aws_iam_policy_document" "people" {
       "kms:DisableKey",
       "kms:EnableKey",
       "kms:GenerateDataKey",
+      "kms:GetKeyLastUsage",
       "kms:GetKeyPolicy",
       "kms:GetKeyRotationStatus",
       "kms:GetPublicKey",

@@ -34,6 +34,7 @@ data "aws_iam_policy_document" "this" {
       "kms:DisableKeyRotation",
       "kms:EnableKey",
       "kms:EnableKeyRotation",
+      "kms:GetKeyLastUsage",
       "kms:GetKeyPolicy",
       "kms:GetKeyRotationStatus",
       "kms:GetPublicKey",

@@ -1,4 +1,5 @@
-# Alarms for stopping the trail, changing what it logs, opening an evidence bucket, disabling a key and using break-glass.
+# Alarms for stopping the trail, changing what it logs, opening a bucket, disabling a key, stopping the recording or the alarms,
+# and using break-glass.
 # EventBridge receives such calls from a trail that logs management write events: this one, unless another does (management_events).
 # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-service-event-cloudtrail.html
 locals {
@@ -17,6 +18,50 @@ locals {
     }
   }
 
+  evidence_buckets = concat([var.bucket], sort(var.guarded.buckets))
+  data_buckets     = [for name in sort([for arn in var.data_bucket_arns : element(split(":::", arn), 1)]) : name if !contains(local.evidence_buckets, name)]
+
+  # As CloudTrail names them: https://docs.aws.amazon.com/AmazonS3/latest/userguide/cloudtrail-logging-s3-info.html
+  bucket_changes = {
+    source = ["aws.s3"]
+    detail = {
+      eventSource = ["s3.amazonaws.com"]
+      eventName = [
+        "DeleteBucket",
+        "DeleteBucketEncryption",
+        "DeleteBucketLifecycle",
+        "DeleteBucketPolicy",
+        "DeleteBucketPublicAccessBlock",
+        "DeleteBucketReplication",
+        "PutBucketAcl",
+        "PutBucketEncryption",
+        "PutBucketLifecycle",
+        "PutBucketLogging",
+        "PutBucketNotification",
+        "PutBucketObjectLockConfiguration",
+        "PutBucketOwnershipControls",
+        "PutBucketPolicy",
+        "PutBucketPublicAccessBlock",
+        "PutBucketReplication",
+        "PutBucketVersioning",
+      ]
+    }
+  }
+
+  # The section of the runbook on each rule, as its page names it.
+  runbook = merge(
+    {
+      alerts-changed          = "alerts-changed"
+      data-bucket-changed     = "evidence-bucket-changed-data-bucket-changed"
+      emergency-role-assumed  = "emergency-role-assumed-emergency-role-used"
+      evidence-bucket-changed = "evidence-bucket-changed-data-bucket-changed"
+      queue-changed           = "recording-changed-queue-changed"
+      recording-changed       = "recording-changed-queue-changed"
+      trail-changed           = "trail-changed"
+    },
+    { for name in keys(local.watched_keys) : name => "key-changed" },
+  )
+
   watched = merge(local.watched_keys, {
     trail-changed = {
       description = "A trail of this account was stopped, deleted or changed"
@@ -30,27 +75,56 @@ locals {
     }
     evidence-bucket-changed = {
       description = "An evidence bucket of ${var.name} was opened, deleted or changed"
+      pattern     = merge(local.bucket_changes, { detail = merge(local.bucket_changes.detail, { requestParameters = { bucketName = local.evidence_buckets } }) })
+    }
+    data-bucket-changed = {
+      applies     = length(local.data_buckets) > 0
+      description = "A data bucket of ${var.name} was opened, deleted or changed, or no longer notifies of new objects"
+      pattern     = merge(local.bucket_changes, { detail = merge(local.bucket_changes.detail, { requestParameters = { bucketName = local.data_buckets } }) })
+    }
+    recording-changed = {
+      applies     = length(var.function_arns) > 0
+      description = "A function of ${var.name} was stopped or deleted, or an event source mapping of this account was changed"
+      # CloudTrail's names of calls of Lambda end in the API's version. A mapping is named by its id alone.
       pattern = {
-        source = ["aws.s3"]
+        source = ["aws.lambda"]
         detail = {
-          eventSource = ["s3.amazonaws.com"]
-          eventName = [
-            "DeleteBucket",
-            "DeleteBucketEncryption",
-            "DeleteBucketLifecycle",
-            "DeleteBucketPolicy",
-            "DeleteBucketPublicAccessBlock",
-            "PutBucketAcl",
-            "PutBucketEncryption",
-            "PutBucketLifecycle",
-            "PutBucketObjectLockConfiguration",
-            "PutBucketOwnershipControls",
-            "PutBucketPolicy",
-            "PutBucketPublicAccessBlock",
-            "PutBucketReplication",
-            "PutBucketVersioning",
+          eventSource = ["lambda.amazonaws.com"]
+          "$or" = [
+            { eventName = [{ prefix = "DeleteEventSourceMapping" }, { prefix = "UpdateEventSourceMapping" }] },
+            {
+              eventName         = [{ prefix = "DeleteFunction" }, { prefix = "PutFunctionConcurrency" }]
+              requestParameters = { functionName = concat([for arn in sort(var.function_arns) : element(split(":", arn), 6)], sort(var.function_arns)) }
+            },
           ]
-          requestParameters = { bucketName = concat([var.bucket], sort(var.guarded.buckets)) }
+        }
+      }
+    }
+    queue-changed = {
+      applies     = length(var.guarded.queues) > 0
+      description = "A queue of ${var.name} was emptied, deleted or changed"
+      pattern = {
+        source = ["aws.sqs"]
+        detail = {
+          eventSource       = ["sqs.amazonaws.com"]
+          eventName         = ["DeleteQueue", "PurgeQueue", "SetQueueAttributes"]
+          requestParameters = { queueUrl = [for name in sort(var.guarded.queues) : { suffix = "/${var.account_id}/${name}" }] }
+        }
+      }
+    }
+    alerts-changed = {
+      description = "An alarm, a rule or the topic of ${var.name} was deleted or disabled"
+      pattern = {
+        source = ["aws.events", "aws.monitoring", "aws.sns"]
+        detail = {
+          eventSource = ["events.amazonaws.com", "monitoring.amazonaws.com", "sns.amazonaws.com"]
+          "$or" = [
+            { eventName = ["DeleteRule", "DisableRule"], requestParameters = { name = [{ prefix = "${var.name}-" }] } },
+            { eventName = ["RemoveTargets"], requestParameters = { rule = [{ prefix = "${var.name}-" }] } },
+            { eventName = ["DeleteAlarms", "DisableAlarmActions"], requestParameters = { alarmNames = [{ prefix = "${var.name}-" }] } },
+            { eventName = ["DeleteTopic", "SetTopicAttributes"], requestParameters = { topicArn = [var.topic_arn] } },
+            { eventName = ["SetSubscriptionAttributes", "Unsubscribe"], requestParameters = { subscriptionArn = [{ prefix = "${var.topic_arn}:" }] } },
+          ]
         }
       }
     }
@@ -71,7 +145,7 @@ locals {
 }
 
 resource "aws_cloudwatch_event_rule" "this" {
-  for_each = local.watched
+  for_each = { for name, rule in local.watched : name => rule if try(rule.applies, true) }
 
   name          = "${var.name}-${each.key}"
   description   = each.value.description
@@ -80,11 +154,28 @@ resource "aws_cloudwatch_event_rule" "this" {
 }
 
 resource "aws_cloudwatch_event_target" "this" {
-  for_each = local.watched
+  for_each = aws_cloudwatch_event_rule.this
 
-  rule      = aws_cloudwatch_event_rule.this[each.key].name
+  rule      = each.value.name
   target_id = "alerts"
   arn       = var.topic_arn
+
+  # What an event lacks is left out as an empty text.
+  input_transformer {
+    input_paths = {
+      asked = "$.detail.requestParameters"
+      at    = "$.detail.eventTime"
+      call  = "$.detail.eventName"
+      error = "$.detail.errorCode"
+      event = "$.detail.eventID"
+      from  = "$.detail.sourceIPAddress"
+      who   = "$.detail.userIdentity.arn"
+    }
+    input_template = join("", [
+      "{\"what\": ${jsonencode(local.watched[each.key].description)}, \"call\": <call>, \"who\": <who>, \"from\": <from>, \"when\": <at>, ",
+      "\"asked\": <asked>, \"error\": <error>, \"event\": <event>, \"do\": \"docs/runbook_failures.md#${local.runbook[each.key]}\"}",
+    ])
+  }
 }
 
 # Every use of the emergency role: its reads and writes are in this trail's own log, whether or not any trail logs management

@@ -55,13 +55,19 @@ variable "guarded" {
     buckets            = optional(set(string), [])
     emergency_role_arn = string
     key_arns           = optional(list(string), [])
+    queues             = optional(set(string), [])
   })
   nullable    = false
-  description = "Resources with alarms on changes. buckets: names of evidence buckets, in addition to the trail's own, whose opening or change raises an alarm; emergency_role_arn: the emergency role, whose every use raises an alarm (give a role of Identity Center as a pattern); key_arns: keys for which disabling, scheduled deletion and a new policy raise an alarm."
+  description = "Resources with alarms on changes. buckets: names of evidence buckets, in addition to the trail's own, whose opening or change raises an alarm; emergency_role_arn: the emergency role, whose every use raises an alarm (give a role of Identity Center as a pattern); key_arns: keys for which disabling, scheduled deletion and a new policy raise an alarm; queues: names of queues whose emptying, deletion or change raises an alarm."
 
   validation {
     condition     = alltrue([for name in var.guarded.buckets : can(regex("^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$", name))])
     error_message = "guarded.buckets must be names of buckets, not their ARNs."
+  }
+
+  validation {
+    condition     = alltrue([for name in var.guarded.queues : can(regex("^[A-Za-z0-9_-]{1,80}$", name))])
+    error_message = "guarded.queues must be names of queues, not their ARNs or URLs."
   }
 
   validation {

@@ -33,6 +33,7 @@ STAGES = [
     "event source",
     "signing key",
     "key registry",
+    "ended keys",
     "trail",
     "management events",
     "gate",
@@ -166,6 +167,13 @@ def disable_key(cloud: Cloud) -> None:
     cloud.client("kms").disable_key(KeyId=cloud.deployment.keys["signing"].rpartition("/")[2])
 
 
+def sign_after_the_end(cloud: Cloud) -> None:
+    """With a key that was retired, and then revoked as of an earlier time."""
+    key = cloud.deployment.keys["signing"]
+    cloud.put_registry(valid_until="2026-06-01T00:00:00Z", revoked_at="2026-01-02T00:00:00Z")
+    cloud.client("kms").sign(KeyId=key, Message=b"a receipt", SigningAlgorithm="ECDSA_SHA_256")
+
+
 def delete_registry(cloud: Cloud) -> None:
     cloud.client("s3").delete_object(Bucket=cloud.deployment.buckets["provenance"], Key="keys/registry.json")
 
@@ -223,6 +231,7 @@ def disable_workgroup(cloud: Cloud) -> None:
             "not valid now",
         ),
         (lambda cloud: cloud.put_registry(revoked_at="2026-01-02T00:00:00Z"), "key registry", "revoked"),
+        (sign_after_the_end, "ended keys", "has signed at 20"),
         (stop_trail, "trail", "not logging"),
         (delete_trail, "trail", "TrailNotFoundException"),
         (delete_trail, "management events", "does not exist"),
@@ -370,6 +379,21 @@ def publish(cloud: Cloud, origin: str) -> None:
     note = Note(text, (NoteSignature(origin, bytes(4), b"signature"),))
     bucket = cloud.deployment.buckets["provenance"]
     cloud.client("s3").put_object(Bucket=bucket, Key="log/checkpoint", Body=note.to_bytes())
+
+
+def test_keys_that_ended_have_not_signed_since(cloud: Cloud) -> None:
+    kms, key = cloud.client("kms"), cloud.deployment.keys["signing"]
+    assert check(cloud)["ended keys"].detail == "none"
+    cloud.put_registry(valid_until="2026-01-02T00:00:00Z")
+    assert check(cloud)["ended keys"].detail == "1 have ended, and none has signed since"
+    made = kms.sign(KeyId=key, Message=b"a receipt", SigningAlgorithm="ECDSA_SHA_256")
+    assert check(cloud)["ended keys"].state is State.BROKEN
+    # It still verifies what it signed in its time.
+    kms.verify(KeyId=key, Message=b"a receipt", SigningAlgorithm="ECDSA_SHA_256", Signature=made["Signature"])
+    assert check(cloud)["ended keys"].detail.startswith("1 have ended; the last use of 1 is to verify")
+    # Nor does a key that is gone.
+    cloud.put_registry(valid_until="2026-01-02T00:00:00Z", key_id=f"{key[:-4]}0000")
+    assert check(cloud)["ended keys"].state is State.OK
 
 
 def test_a_log_that_grows_is_well(cloud: Cloud) -> None:

@@ -20,6 +20,7 @@ variables {
     buckets            = ["custody-test-provenance-123456789012"]
     emergency_role_arn = "arn:aws:iam::123456789012:role/custody-test-people-break-glass"
     key_arns           = ["arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-4cde-8123-1234567890ab"]
+    queues             = ["custody-test-recorder"]
   }
 }
 
@@ -127,6 +128,37 @@ run "logs_everywhere_and_proves_its_files" {
 
   assert {
     condition = (
+      jsondecode(aws_cloudwatch_event_rule.this["data-bucket-changed"].event_pattern).detail.requestParameters.bucketName == ["custody-test-raw-data-123456789012"]
+      && contains(jsondecode(aws_cloudwatch_event_rule.this["data-bucket-changed"].event_pattern).detail.eventName, "PutBucketNotification")
+    )
+    error_message = "A data bucket that no longer notifies of new objects must alarm: nothing is recorded any more."
+  }
+
+  assert {
+    condition = jsondecode(aws_cloudwatch_event_rule.this["recording-changed"].event_pattern).detail["$or"] == [
+      { eventName = [{ prefix = "DeleteEventSourceMapping" }, { prefix = "UpdateEventSourceMapping" }] },
+      {
+        eventName         = [{ prefix = "DeleteFunction" }, { prefix = "PutFunctionConcurrency" }]
+        requestParameters = { functionName = ["custody-test-gate", "arn:aws:lambda:eu-central-1:123456789012:function:custody-test-gate"] }
+      },
+    ]
+    error_message = "A function that is stopped must alarm, by whichever of its names it is called."
+  }
+
+  assert {
+    condition     = jsondecode(aws_cloudwatch_event_rule.this["queue-changed"].event_pattern).detail.requestParameters.queueUrl == [{ suffix = "/123456789012/custody-test-recorder" }]
+    error_message = "A queue that is emptied must alarm, whichever endpoint its URL names."
+  }
+
+  assert {
+    condition = toset(flatten(jsondecode(aws_cloudwatch_event_rule.this["alerts-changed"].event_pattern).detail["$or"][*].eventName)) == toset([
+      "DeleteAlarms", "DeleteRule", "DeleteTopic", "DisableAlarmActions", "DisableRule", "RemoveTargets", "SetSubscriptionAttributes", "SetTopicAttributes", "Unsubscribe",
+    ])
+    error_message = "To silence the alarms must alarm."
+  }
+
+  assert {
+    condition = (
       jsondecode(aws_cloudwatch_event_rule.this["emergency-role-assumed"].event_pattern).detail.requestParameters.roleArn == [{ wildcard = var.guarded.emergency_role_arn }]
       && aws_cloudwatch_event_rule.this["emergency-role-assumed"].state == "ENABLED_WITH_ALL_CLOUDTRAIL_MANAGEMENT_EVENTS"
     )
@@ -148,6 +180,7 @@ run "logs_everywhere_and_proves_its_files" {
       for key, rule in aws_cloudwatch_event_rule.this :
       rule.name == "custody-test-${key}" && jsondecode(rule.event_pattern).detail-type == ["AWS API Call via CloudTrail"]
       && aws_cloudwatch_event_target.this[key].arn == var.topic_arn
+      && strcontains(aws_cloudwatch_event_target.this[key].input_transformer[0].input_template, "\"what\": \"${rule.description}\"")
     ])
     error_message = "Every rule is named after the trail (the topic allows those to publish) and publishes to the topic."
   }
@@ -292,6 +325,38 @@ run "refuses_buckets_by_pattern" {
   }
 
   expect_failures = [var.data_bucket_arns, var.guarded]
+}
+
+run "refuses_queues_by_url" {
+  command = plan
+
+  variables {
+    guarded = {
+      emergency_role_arn = "arn:aws:iam::123456789012:role/custody-test-people-break-glass"
+      queues             = ["https://sqs.eu-central-1.amazonaws.com/123456789012/custody-test-recorder"]
+    }
+  }
+
+  expect_failures = [var.guarded]
+}
+
+run "has_no_rule_for_what_is_not_there" {
+  command = plan
+
+  variables {
+    data_bucket_arns = ["arn:aws:s3:::custody-test-provenance-123456789012"]
+    function_arns    = []
+
+    guarded = {
+      buckets            = ["custody-test-provenance-123456789012"]
+      emergency_role_arn = "arn:aws:iam::123456789012:role/custody-test-people-break-glass"
+    }
+  }
+
+  assert {
+    condition     = toset(keys(aws_cloudwatch_event_rule.this)) == toset(["alerts-changed", "emergency-role-assumed", "evidence-bucket-changed", "trail-changed"])
+    error_message = "EventBridge refuses a pattern with an empty list."
+  }
 }
 
 run "refuses_what_is_not_a_name" {
