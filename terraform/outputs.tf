@@ -68,6 +68,7 @@ locals {
     trail_arn         = local.trail_arn
     trusted_networks  = var.trusted_networks
     watermark_minutes = var.watermark_minutes
+    witnesses         = { for label, witness in var.witnesses : label => witness.key }
     workgroup         = local.workgroup_name
   }
 }
@@ -214,6 +215,11 @@ output "trusted_networks" {
 output "watermark_minutes" {
   description = "Minutes until a missing receipt or trail event is a finding."
   value       = local.deployment.watermark_minutes
+}
+
+output "witnesses" {
+  description = "Verifier keys of the log's witnesses by label."
+  value       = local.deployment.witnesses
 }
 
 output "workgroup" {

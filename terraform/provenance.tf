@@ -427,6 +427,7 @@ module "sealer" {
     POWERTOOLS_SERVICE_NAME      = "sealer"
     PROVENANCE_BUCKET            = local.bucket_names["provenance"]
     TRAIL_BUCKET                 = local.bucket_names["cloudtrail-log"]
+    WITNESSES                    = jsonencode(var.witnesses)
   }
 
   # Receipts are sealed together: each seal signs a checkpoint. Two at once are the least that an event source accepts; they do
@@ -442,7 +443,7 @@ module "sealer" {
 
   rules = {
     hourly = {
-      description   = "Puts the newest digests of the trail into the log, signs an old checkpoint again, seals receipts that no notification told of"
+      description   = "Puts the newest digests of the trail into the log, signs an old checkpoint again, seals receipts that no notification told of, asks witnesses"
       every_minutes = 60
       input         = jsonencode({})
     }
@@ -461,6 +462,25 @@ resource "aws_cloudwatch_metric_alarm" "checkpoint_age" {
   threshold           = 86400
   period              = 3600
   evaluation_periods  = 1
+  treat_missing_data  = "ignore"
+  alarm_actions       = [module.alerts.topic_arn]
+  ok_actions          = [module.alerts.topic_arn]
+}
+
+# One that fails now and then is no reason for an alarm: it cosigns a later checkpoint, which vouches for all entries before.
+resource "aws_cloudwatch_metric_alarm" "witnesses" {
+  count = length(var.witnesses) == 0 ? 0 : 1
+
+  alarm_name          = "${local.function_names["sealer"]}-witnesses"
+  alarm_description   = "For six hours a witness has not cosigned the log of ${local.prefix}. Receipts are sealed as before; proofs that need its cosignature cannot be made for new ones. The sealer's log names the witness and what it answered."
+  namespace           = local.metrics_namespace
+  metric_name         = "FailedWitnesses"
+  dimensions          = { service = "sealer" }
+  statistic           = "Maximum"
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = 0
+  period              = 3600
+  evaluation_periods  = 6
   treat_missing_data  = "ignore"
   alarm_actions       = [module.alerts.topic_arn]
   ok_actions          = [module.alerts.topic_arn]

@@ -716,3 +716,45 @@ variable "watermark_minutes" {
     error_message = "watermark_minutes must be a whole number of 0 to 1440."
   }
 }
+
+variable "witnesses" {
+  type = map(object({
+    key = string
+    url = string
+  }))
+  nullable    = false
+  default     = {}
+  description = "Witnesses of the log, by label: each one's verifier key, of an Ed25519 cosignature, and the https URL below which it takes /add-checkpoint (https://c2sp.org/tlog-witness). Every hour the sealer asks for the cosignatures that the newest checkpoint lacks. A witness must be run by somebody else, and must have been given the log's keys; public ones want a line of Ed25519 (log_signers)."
+
+  validation {
+    condition     = alltrue([for label in keys(var.witnesses) : can(regex("^[a-z0-9][a-z0-9-]{0,19}$", label))])
+    error_message = "A label in witnesses must be at most 20 lower-case letters, digits and hyphens."
+  }
+
+  validation {
+    condition     = alltrue([for witness in values(var.witnesses) : can(regex("^https://[a-z0-9][a-z0-9.-]*(:[0-9]{1,5})?(/[A-Za-z0-9._~-]+)*/?$", witness.url))])
+    error_message = "url in witnesses must be an https URL of host and path, without /add-checkpoint."
+  }
+
+  # 0x04, the type of such a key, and 32 bytes are 44 characters of base64.
+  validation {
+    condition     = alltrue([for witness in values(var.witnesses) : can(regex("^[!-*,-~]{1,200}[+][0-9a-f]{8}[+]B[A-P][A-Za-z0-9+/]{42}$", witness.key))])
+    error_message = "key in witnesses must be the verifier key of an Ed25519 cosignature, <name>+<8 hexadecimal digits>+<44 characters of base64>, as the witness publishes it (custody witness prints it)."
+  }
+
+  validation {
+    condition     = length(distinct([for witness in values(var.witnesses) : split("+", witness.key)[0]])) == length(var.witnesses)
+    error_message = "Each of the witnesses must have another name in its key: two lines of one witness count once."
+  }
+
+  # A function's environment holds 4 KB, half of it for the other settings.
+  validation {
+    condition     = length(jsonencode(var.witnesses)) <= 2000
+    error_message = "witnesses are too many: together they may have 2,000 characters, which are about 10."
+  }
+
+  validation {
+    condition     = var.network == null || length(var.witnesses) == 0
+    error_message = "witnesses cannot be reached from the VPC of network, which has no way to the internet: leave out one of both. Whoever may read the log can still watch it from outside (custody watch)."
+  }
+}

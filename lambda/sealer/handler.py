@@ -2,8 +2,8 @@
 
 Its environment is read once, when the function starts. A batch of SQS messages is sealed together, and each
 message of which a receipt is not in the log is reported (partial batch response); a rule's event, hourly, has
-it put the heads of the trail's digest chains into the log, sign an old checkpoint again and look for receipts
-without a notice.
+it put the heads of the trail's digest chains into the log, sign an old checkpoint again, look for receipts
+without a notice and ask witnesses for cosignatures.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from botocore.config import Config
 
 from custody.errors import UsageError
 from custody.evidence.registry import REGISTRY_KEY
+from custody.log.cosigning import Witnesses, parse_witnesses
 from custody.log.notices import receipt_keys
 from custody.log.sealer import REQUESTS_AT_ONCE, Sealer
 from custody.log.signing import signers_of
@@ -75,6 +76,12 @@ def _sealer() -> Sealer:
     )
 
 
+@lru_cache(maxsize=1)
+def _witnesses() -> Witnesses:
+    """Kept, since they remember what each has cosigned. An error in them keeps nothing from being sealed."""
+    return Witnesses(parse_witnesses(_setting("WITNESSES")))
+
+
 def _trail_heads() -> Iterator[Sealable]:
     s3 = boto3.client("s3", config=_config(30))
     return find_heads(s3, _setting("TRAIL_BUCKET"), _setting("ACCOUNT_ID"), datetime.now(UTC))
@@ -92,7 +99,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         anchored = sealer.anchor(_trail_heads())
         signed_again = sealer.refresh()
         swept = sealer.sweep(lambda: context.get_remaining_time_in_millis() / 1000)
-        return {"anchored": anchored, "signed_again": signed_again, "swept": swept}
+        cosigned = sealer.cosign(_witnesses())
+        return {"anchored": anchored, "signed_again": signed_again, "swept": swept, "cosigned": cosigned}
     failed = _seal(event["Records"])
     for message in event["Records"]:
         if message["messageId"] in failed:

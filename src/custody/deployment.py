@@ -76,6 +76,8 @@ class Deployment:
     """IPv4 networks from which data may be accessed; none: from anywhere."""
     expected_files: dict[str, int] = field(default_factory=dict)
     """Prefix in the raw-data bucket → the hours within which an object must come below it."""
+    witnesses: dict[str, str] = field(default_factory=dict)
+    """Label → verifier key of each witness that the log is cosigned by; empty, as in older files: none."""
 
     def is_recorded(self, bucket: str, key: str) -> bool:
         """Whether an object with this key must have a receipt."""

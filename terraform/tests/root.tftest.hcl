@@ -315,6 +315,87 @@ run "takes_a_signer_of_the_log_made_elsewhere" {
   }
 }
 
+run "asks_witnesses_and_tells_of_one_that_fails" {
+  command = plan
+  variables {
+    witnesses = {
+      ours = { key = "witness.example/ours+5f0c9a11+BN3qhVmjgHFjAXWkXYUrG1QNQ5dC7wD0FVFkWsCGgbUW", url = "https://witness.example:8443/ours" }
+    }
+  }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.witnesses[0].metric_name == "FailedWitnesses"
+    error_message = "There is an alarm for witnesses that fail."
+  }
+
+  assert {
+    condition     = output.witnesses["ours"] == var.witnesses["ours"].key
+    error_message = "The keys of witnesses are an output, for custody doctor."
+  }
+}
+
+run "refuses_witnesses_that_cannot_be_asked" {
+  command = plan
+  module {
+    source = "./tests/inputs"
+  }
+  variables {
+    witnesses = { ours = { key = "witness.example/ours+5f0c9a11+BN3qhVmjgHFjAXWkXYUrG1QNQ5dC7wD0FVFkWsCGgbUW", url = "http://witness.example" } }
+  }
+  expect_failures = [var.witnesses]
+}
+
+run "refuses_witnesses_whose_cosignatures_could_not_be_verified" {
+  command = plan
+  module {
+    source = "./tests/inputs"
+  }
+  variables {
+    witnesses = { ours = { key = "witness.example/ours+5f0c9a11+AN3qhVmjgHFjAXWkXYUrG1QNQ5dC7wD0FVFkWsCGgbUW", url = "https://witness.example" } }
+  }
+  expect_failures = [var.witnesses]
+}
+
+run "refuses_one_witness_twice" {
+  command = plan
+  module {
+    source = "./tests/inputs"
+  }
+  variables {
+    witnesses = {
+      ours   = { key = "witness.example/ours+5f0c9a11+BN3qhVmjgHFjAXWkXYUrG1QNQ5dC7wD0FVFkWsCGgbUW", url = "https://witness.example" }
+      theirs = { key = "witness.example/ours+5f0c9a12+BN3qhVmjgHFjAXWkXYUrG1QNQ5dC7wD0FVFkWsCGgbUV", url = "https://witness.example" }
+    }
+  }
+  expect_failures = [var.witnesses]
+}
+
+run "refuses_more_witnesses_than_a_functions_environment_holds" {
+  command = plan
+  module {
+    source = "./tests/inputs"
+  }
+  variables {
+    witnesses = {
+      for label in split("", "abcdefghijklmnopqrst") :
+      label => { key = "witness.example/${label}+5f0c9a11+BN3qhVmjgHFjAXWkXYUrG1QNQ5dC7wD0FVFkWsCGgbUW", url = "https://witness.example/${label}" }
+    }
+  }
+  expect_failures = [var.witnesses]
+}
+
+run "refuses_witnesses_where_there_is_no_way_out" {
+  command = plan
+  module {
+    source = "./tests/inputs"
+  }
+  variables {
+    network   = { azs = ["eu-central-1a", "eu-central-1b"], cidr = "10.20.0.0/16" }
+    witnesses = { ours = { key = "witness.example/ours+5f0c9a11+BN3qhVmjgHFjAXWkXYUrG1QNQ5dC7wD0FVFkWsCGgbUW", url = "https://witness.example" } }
+  }
+  expect_failures = [var.witnesses]
+}
+
 run "refuses_what_aws_does_not_take" {
   command = plan
   module {

@@ -73,6 +73,7 @@ def _environment(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
         "POWERTOOLS_SERVICE_NAME": "sealer",
         "PROVENANCE_BUCKET": world.provenance,
         "TRAIL_BUCKET": world.trail,
+        "WITNESSES": "{}",
     }.items():
         monkeypatch.setenv(name, value)
 
@@ -162,12 +163,21 @@ def test_the_hourly_event_seals_what_no_notification_told_of(world: World) -> No
 
     answer = start().handler({}, Context())
 
-    assert answer == {"anchored": 0, "signed_again": False, "swept": 0}
+    assert answer == {"anchored": 0, "signed_again": False, "swept": 0, "cosigned": 0}
     assert size(world) == 1
 
 
 @pytest.mark.parametrize(
-    "name", ["ACCOUNT_ID", "LEDGER_SINCE", "LOG_KEY_IDS", "LOG_ORIGIN", "PROVENANCE_BUCKET", "TRAIL_BUCKET"]
+    "name",
+    [
+        "ACCOUNT_ID",
+        "LEDGER_SINCE",
+        "LOG_KEY_IDS",
+        "LOG_ORIGIN",
+        "PROVENANCE_BUCKET",
+        "TRAIL_BUCKET",
+        "WITNESSES",
+    ],
 )
 def test_a_missing_setting_is_named_when_something_is_sealed(
     world: World, monkeypatch: pytest.MonkeyPatch, name: str

@@ -123,5 +123,6 @@ def test_all_other_outputs_are_known(plan: PlanDocument) -> None:
         "trail_arn",
         "trusted_networks",
         "watermark_minutes",
+        "witnesses",
         "workgroup",
     ]

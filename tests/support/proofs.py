@@ -72,9 +72,9 @@ class ProvableWorld:
         )
         return made
 
-    def seal(self, *versions: ObjectVersion) -> None:
-        """Make the receipts leaves of the log."""
-        sealer = Sealer(
+    def sealer(self) -> Sealer:
+        """A sealer of the log that just started."""
+        return Sealer(
             store=LogStore(self.world.s3, self.world.provenance),
             origin=ORIGIN,
             signers=[LOG_SIGNER],
@@ -82,7 +82,10 @@ class ProvableWorld:
             logger=Logger(service="sealer-of-tests", level="CRITICAL"),
             metrics=Metrics(namespace="Test", service="sealer-of-tests"),
         )
-        assert not sealer.seal([version.receipt_key for version in versions]).failed
+
+    def seal(self, *versions: ObjectVersion) -> None:
+        """Make the receipts leaves of the log."""
+        assert not self.sealer().seal([version.receipt_key for version in versions]).failed
 
     def prove(self, version: ObjectVersion, output: Path, keys: Any = None, **options: Any) -> BundleReport:
         location = S3Location(version.bucket, version.key, version.version_id)

@@ -12,9 +12,9 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from custody.log.checkpoint import Checkpoint
+from custody.log.cosignature import cosignature, cosigned_message
 from custody.log.merkle import leaf_hash, root_of
 from custody.log.note import Algorithm, Note, NoteKey, NoteSignature
-from custody.log.note_keys import cosignature, cosigned_message
 from custody.log.tiles import (
     CHECKPOINT,
     TILE_HEIGHT,

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from custody.log.checkpoint import Checkpoint, parse_checkpoint
+from custody.log.cosignature import cosigned_message
 from custody.log.merkle import (
     leaf_hash,
     prove_consistency,
@@ -19,7 +20,7 @@ from custody.log.merkle import (
     verify_inclusion,
 )
 from custody.log.note import Algorithm, parse_note, parse_verifier_key
-from custody.log.note_keys import cosigned_message, verify_note
+from custody.log.note_keys import verify_note
 from custody.log.tiles import entries_path, tile_path, tile_widths
 from tests.support.small_log import subtrees_of
 

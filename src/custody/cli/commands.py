@@ -395,8 +395,8 @@ def prove(
         typer.Option(
             metavar="FILE",
             show_default=False,
-            help="Prove by this checkpoint of the log, such as one with cosignatures, instead of the newest; "
-            "the proof shows that the newest extends it.",
+            help="Prove by this checkpoint of the log instead of the newest that satisfies the policy; the "
+            "proof shows that the newest of all extends it.",
         ),
     ] = None,
     output: FormatOption = Format.TABLE,
@@ -486,8 +486,9 @@ def watch(
     """Look at the log once, and compare it with what was seen before.
 
     The log's checkpoint must be signed as the policy says, and extend the one seen before, which is kept in a
-    file. Run it on a schedule, outside of the log's account. Exit status 1 if the log was rolled back or
-    forked: the two checkpoints, kept side by side, prove it.
+    file. In a bucket, it is the newest version that has the cosignatures. Run it on a schedule, outside of
+    the log's account. Exit status 1 if the log was rolled back or forked: the two checkpoints, kept side by
+    side, prove it.
     """
     from custody.cli.log import run_watch
 

@@ -8,12 +8,13 @@ from pathlib import Path
 from custody.cli.options import Format, Run, read_small
 from custody.errors import EvidenceError, UsageError
 from custody.evidence.registry_versions import read_versions
+from custody.log.extension import ADD_CHECKPOINT
 from custody.log.keys import note_key, read_log_history
 from custody.log.policy import MAX_POLICY_BYTES, Policy, parse_policy
-from custody.log.sources import in_bucket, open_log
+from custody.log.sources import open_log, open_versions
 from custody.log.store import LOG_PREFIX
 from custody.log.watch import watch
-from custody.log.witness import ADD_CHECKPOINT, Witness, load_cosigner, serve
+from custody.log.witness import Witness, load_cosigner, serve
 
 
 def read_policy(path: Path) -> Policy:
@@ -27,12 +28,10 @@ def run_watch(run: Run, seen: Path, place: str | None, policy_path: Path | None)
         raise UsageError("It is not known which keys the log has.", "Name a policy file with --policy.")
     with run.progress("Reading the log"):
         if place is None:
-            provenance = run.deployment.buckets["provenance"]
-            fetch = in_bucket(run.s3, provenance, LOG_PREFIX)
-        else:
-            fetch = open_log(place, lambda: run.s3)
+            place = f"s3://{run.deployment.buckets['provenance']}/{LOG_PREFIX}"
+        fetch, versions = open_log(place, lambda: run.s3), open_versions(place, lambda: run.s3)
         policy = read_policy(policy_path) if policy_path is not None else _registered(run)
-        found = watch(fetch, policy, seen)
+        found = watch(fetch, policy, seen, versions)
     before, now = found.before, found.now
     if run.format is Format.JSON:
         size = None if before is None else before.size

@@ -22,7 +22,7 @@ from custody.ledger.athena import Athena
 from custody.ledger.ledger import Scope, denied_rows, ledger_rows
 from custody.log.checkpoint import parse_checkpoint
 from custody.log.keys import parse_log_registry
-from custody.log.note import MAX_NOTE_BYTES, parse_note
+from custody.log.note import MAX_NOTE_BYTES, Note, parse_note, parse_verifier_key
 from custody.log.store import LOG_PREFIX
 from custody.log.tiles import CHECKPOINT
 from custody.times import format_time
@@ -269,7 +269,8 @@ class _Examination:
         bucket = self.deployment.buckets["provenance"]
         origin = parse_log_registry(self._registry()).origin
         found = self.clients.s3.get_object(Bucket=bucket, Key=f"{LOG_PREFIX}{CHECKPOINT}")
-        checkpoint = parse_checkpoint(parse_note(found["Body"].read(MAX_NOTE_BYTES + 1)).text)
+        note = parse_note(found["Body"].read(MAX_NOTE_BYTES + 1))
+        checkpoint = parse_checkpoint(note.text)
         if checkpoint.origin != origin:
             raise _BrokenError(
                 f"The checkpoint is of the log {checkpoint.origin[:200]!r}, not {origin!r}.",
@@ -281,7 +282,21 @@ class _Examination:
                 f"The checkpoint was signed at {signed}: the log stands still.",
                 "Read the reason in the sealer's log.",
             )
-        return f"{checkpoint.size} entries, signed at {signed}"
+        return f"{checkpoint.size} entries, signed at {signed}{self._cosigned(note, found['LastModified'])}"
+
+    def _cosigned(self, note: Note, stored_at: datetime) -> str:
+        """Which of the log's witnesses have a line below the newest checkpoint."""
+        witnesses = {label: parse_verifier_key(key) for label, key in self.deployment.witnesses.items()}
+        there, lacking = list[str](), list[str]()
+        for label, key in sorted(witnesses.items()):
+            (there if any(line.is_by(key) for line in note.signatures) else lacking).append(label)
+        if lacking and self.now - stored_at > timedelta(hours=2):
+            raise _BrokenError(
+                f"The checkpoint of {format_time(stored_at)} is not cosigned by {', '.join(lacking)}.",
+                "Read in the sealer's log what they answered.",
+            )
+        cosigned = f", cosigned by {', '.join(there)}" if there else ""
+        return cosigned + (f"; not yet by {', '.join(lacking)}" if lacking else "")
 
     def gate(self) -> str:
         state = self._function("gate")

@@ -13,6 +13,10 @@ from custody.errors import EvidenceError
 from custody.log.note import MAX_NOTE_BYTES, Note, parse_note
 from custody.log.proof_file import MAX_PROOF_STEPS, format_hashes, parse_hashes
 
+ADD_CHECKPOINT = "/add-checkpoint"
+"""Where a witness takes it, below its URL."""
+SIZE_TYPE = "text/x.tlog.size"
+"""The type of the answer that names the right old size."""
 MAX_EXTENSION_BYTES = MAX_NOTE_BYTES + 64 * MAX_PROOF_STEPS
 
 _OLD = re.compile(r"old (0|[1-9][0-9]{0,18})", re.ASCII)

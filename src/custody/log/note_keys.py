@@ -15,10 +15,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from custody.errors import EvidenceError
+from custody.log.cosignature import MAX_TIME, TIME_BYTES, cosigned_message
 from custody.log.note import Algorithm, Note, NoteKey, NoteSignature
-
-_TIME_BYTES = 8
-_MAX_TIME = 2**63 - 1
 
 
 class UncheckableKeyError(EvidenceError):
@@ -68,24 +66,14 @@ def verify_signature(text: str, line: NoteSignature, key: NoteKey) -> Signed:
             public.verify(signature, message, ECDSA(SHA256()))
         else:
             if key.algorithm == Algorithm.ED25519_COSIGNATURE:
-                seconds = int.from_bytes(signature[:_TIME_BYTES])
-                message, signature = cosigned_message(text, seconds), signature[_TIME_BYTES:]
+                seconds = int.from_bytes(signature[:TIME_BYTES])
+                message, signature = cosigned_message(text, seconds), signature[TIME_BYTES:]
             public.verify(signature, message)
     except InvalidSignature as error:
         raise WrongNoteSignatureError(f"The signature of {key.name} does not verify.") from error
-    if seconds is not None and seconds > _MAX_TIME:
+    if seconds is not None and seconds > MAX_TIME:
         raise WrongNoteSignatureError(f"The cosignature of {key.name} has a time out of range.")
     return Signed(key, seconds)
-
-
-def cosigned_message(text: str, seconds: int) -> bytes:
-    """What a witness signs (tlog-cosignature, "Format")."""
-    return f"cosignature/v1\ntime {seconds}\n{text}".encode()
-
-
-def cosignature(key: NoteKey, seconds: int, signature: bytes) -> NoteSignature:
-    """The line of a cosignature: the time, then the signature over ``cosigned_message``."""
-    return NoteSignature(key.name, key.key_id, seconds.to_bytes(_TIME_BYTES) + signature)
 
 
 def _load(key: NoteKey) -> EllipticCurvePublicKey | Ed25519PublicKey:

@@ -27,6 +27,10 @@ _THRESHOLD = re.compile(r"[1-9][0-9]{0,4}", re.ASCII)
 _COSIGNERS = frozenset({Algorithm.ED25519_COSIGNATURE, Algorithm.ML_DSA_44_COSIGNATURE})
 
 
+class LacksQuorumError(EvidenceError):
+    """A checkpoint of a log of the policy lacks cosignatures."""
+
+
 @dataclass(frozen=True, slots=True)
 class Judged:
     """A checkpoint that satisfies a policy."""
@@ -57,7 +61,10 @@ class Policy:
     quorum: str = NO_QUORUM
 
     def judge(self, note: Note) -> Judged:
-        """Check a checkpoint. Raises ``EvidenceError`` if it is not valid by this policy."""
+        """Check a checkpoint. Raises ``EvidenceError`` if it is not valid by this policy.
+
+        That is a ``LacksQuorumError`` if all that it lacks are cosignatures.
+        """
         checkpoint = parse_checkpoint(note.text)
         signed = verify_note(note, [*self.logs, *self.witnesses.values()])
         logs = tuple(dict.fromkeys(one.key for one in signed if one.key in self.logs))
@@ -77,7 +84,7 @@ class Policy:
                 witnessed.add(name)
         if self.quorum not in {NO_QUORUM, *witnessed}:
             have = ", ".join(sorted(seen)) or "none"
-            raise EvidenceError(
+            raise LacksQuorumError(
                 f"The checkpoint lacks the cosignatures of the quorum {self.quorum[:80]!r} (it has {have})."
             )
 

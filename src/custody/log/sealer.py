@@ -13,6 +13,9 @@ What is safe if it ends *here*, at any call:
 A receipt is in a batch only if it is in no batch before it: all of these are complete, index included, since
 the checkpoint names their entries. So notices may come twice, late or never (``sweep`` looks for receipts
 without one), and any number of sealers may run at once.
+
+Witnesses cosign a checkpoint after it is published: it is replaced by itself with their lines below it, if
+it is still the newest. Every checkpoint is valid without them, and the next one begins without lines.
 """
 
 from __future__ import annotations
@@ -38,6 +41,7 @@ from custody.log.batch import (
     parse_batch,
 )
 from custody.log.checkpoint import Checkpoint, parse_checkpoint
+from custody.log.cosigning import Witnesses
 from custody.log.edge import Edge
 from custody.log.index import INDEX_PREFIX, SealedKeys, format_index, index_path
 from custody.log.merkle import EMPTY_ROOT
@@ -89,9 +93,10 @@ class NoteSigner(Protocol):
 class Head:
     """The log's checkpoint, as it was read."""
 
+    note: Note
     checkpoint: Checkpoint
     etag: str
-    signed_at: datetime
+    stored_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,15 +157,44 @@ class Sealer:
         return Sealing(sealed, failed)
 
     def refresh(self) -> bool:
-        """Complete what a sealer has left, and sign the checkpoint again if it is old; whether it was."""
+        """Complete what a sealer has left, and sign the checkpoint again if that is due; whether it was.
+
+        It is due if the checkpoint is old, or the keys are others now.
+        """
         head = self._head()
         if batch := self._decided(head):
             self._complete(head, batch)
             head = self._head()
-        age = self._clock() - head.signed_at
+        age = self._clock() - head.stored_at
         self._metrics.add_metric(name="CheckpointAge", unit="Seconds", value=max(0, int(age.total_seconds())))
         self._metrics.add_metric(name="LogSize", unit="Count", value=head.checkpoint.size)
-        return age >= CHECKPOINT_MAX_AGE and self._publish(head, head.checkpoint)
+        due = age >= CHECKPOINT_MAX_AGE or not self._is_signed_by_all(head)
+        return due and self._publish(head, head.checkpoint)
+
+    def cosign(self, witnesses: Witnesses) -> int:
+        """Ask the witnesses that have not cosigned the newest checkpoint, and add their lines; how many.
+
+        A witness that fails is told of, and keeps out no other. None is added if a newer checkpoint is
+        published meanwhile. Raises as ``seal`` does.
+        """
+        head = self._head()
+        if not self._is_signed_by_all(head):
+            return 0  # signed again at the next refresh: a key that ended is not to be stored anew
+        tree = Tree(self._store.fetch, head.checkpoint.size)
+        cosigned = witnesses.cosign(head.note, tree.consistency)
+        for witness, error in cosigned.failed.items():
+            self._logger.error("NotCosigned", extra={"witness": witness, "error": str(error)})
+        self._metrics.add_metric(name="FailedWitnesses", unit="Count", value=len(cosigned.failed))
+        note = Note(head.note.text, (*head.note.signatures, *cosigned.lines))
+        if not cosigned.lines or not self._replace_checkpoint(note, head.etag):
+            return 0
+        self._metrics.add_metric(name="CosignaturesAdded", unit="Count", value=len(cosigned.lines))
+        return len(cosigned.lines)
+
+    def _is_signed_by_all(self, head: Head) -> bool:
+        """Whether the log's lines of a checkpoint are those of its present keys."""
+        lines = {(line.name, line.key_id) for line in head.note.signatures if line.name == self._origin}
+        return lines == {(signer.key.name, signer.key.key_id) for signer in self._signers}
 
     def sweep(self, seconds_left: Callable[[], float]) -> int | None:
         """Seal receipts that no notice told of; the number sealed, or ``None`` if it is not time yet.
@@ -318,10 +352,11 @@ class Sealer:
         except AbsentError:
             self._begin()
             stored = self._store.read(LOG_PREFIX + CHECKPOINT)
-        checkpoint = parse_checkpoint(parse_note(stored.data[: MAX_NOTE_BYTES + 1]).text)
+        note = parse_note(stored.data[: MAX_NOTE_BYTES + 1])
+        checkpoint = parse_checkpoint(note.text)
         if checkpoint.origin != self._origin:
             raise LogError(f"The checkpoint is of the log {checkpoint.origin[:200]!r}, not {self._origin!r}.")
-        return Head(checkpoint, stored.etag, stored.last_modified)
+        return Head(note, checkpoint, stored.etag, stored.last_modified)
 
     def _begin(self) -> None:
         """Publish the checkpoint of no entries; never where there was a log before."""
@@ -330,13 +365,11 @@ class Sealer:
                 "The log has batches and no checkpoint: somebody removed it.",
                 "Nothing was appended. Restore the newest version of log/checkpoint, and look in CloudTrail.",
             )
-        note = self._sign(Checkpoint(self._origin, 0, EMPTY_ROOT))
-        self._store.replace(LOG_PREFIX + CHECKPOINT, note, CHECKPOINT_TYPE, None)
+        self._replace_checkpoint(self._sign(Checkpoint(self._origin, 0, EMPTY_ROOT)), None)
 
     def _publish(self, head: Head, checkpoint: Checkpoint) -> bool:
         """Sign and replace the checkpoint; whether nobody else was quicker."""
-        note = self._sign(checkpoint)
-        if not self._store.replace(LOG_PREFIX + CHECKPOINT, note, CHECKPOINT_TYPE, head.etag):
+        if not self._replace_checkpoint(self._sign(checkpoint), head.etag):
             return False
         self._logger.info(
             "Published",
@@ -345,13 +378,16 @@ class Sealer:
         self._metrics.add_metric(name="CheckpointsSigned", unit="Count", value=1)
         return True
 
-    def _sign(self, checkpoint: Checkpoint) -> bytes:
+    def _replace_checkpoint(self, note: Note, etag: str | None) -> bool:
+        return self._store.replace(LOG_PREFIX + CHECKPOINT, note.to_bytes(), CHECKPOINT_TYPE, etag)
+
+    def _sign(self, checkpoint: Checkpoint) -> Note:
         text = checkpoint.to_text()
         lines = [
             NoteSignature(signer.key.name, signer.key.key_id, signer.sign(text.encode()))
             for signer in self._signers
         ]
-        return Note(text, tuple(lines)).to_bytes()
+        return Note(text, tuple(lines))
 
     def _list_index(self, after: str) -> Iterable[str]:
         for page in self._store.list(LOG_PREFIX + INDEX_PREFIX, LOG_PREFIX + after):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from http.client import HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,8 +17,11 @@ from custody.evidence.fetch import GoneError, UnreadableError, fetch_bytes
 from custody.evidence.objects import ObjectVersion, parse_s3_uri
 from custody.log.tiles import MAX_ENTRY_BYTES, TILE_WIDTH
 from custody.log.tree import AbsentError, Fetch
+from custody.log.versions import versions_in_bucket
 
 if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
     from custody.evidence.fetch import Reader
 
 MAX_PART_BYTES = TILE_WIDTH * (MAX_ENTRY_BYTES + 2)
@@ -47,6 +50,13 @@ def open_log(place: str, s3: Callable[[], Reader]) -> Fetch:
             f"{place[:200]!r} is no place of a log.", "Give a folder, an http(s):// URL or an s3:// URI."
         )
     return _in_folder(Path(place))
+
+
+def open_versions(place: str, s3: Callable[[], S3Client]) -> Iterator[bytes]:
+    """The versions of the checkpoint of the log at a place that ``open_log`` takes; none but in a bucket."""
+    if place.lower().startswith("s3://"):
+        location = parse_s3_uri(place)
+        yield from versions_in_bucket(s3(), location.bucket, _folder(location.key))
 
 
 def in_bucket(s3: Reader, bucket: str, prefix: str) -> Fetch:

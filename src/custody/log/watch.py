@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from custody.errors import EvidenceError
-from custody.log.checkpoint import Checkpoint
+from custody.log.checkpoint import Checkpoint, parse_checkpoint
 from custody.log.merkle import verify_consistency
 from custody.log.note import parse_note
 from custody.log.policy import Policy
 from custody.log.seen import read_seen, write_seen
 from custody.log.tiles import CHECKPOINT
 from custody.log.tree import AbsentError, Fetch, Tree
+from custody.log.versions import newest_valid
 
 
 class BrokenLogError(EvidenceError):
@@ -28,19 +30,28 @@ class Watched:
     now: Checkpoint
 
 
-def watch(fetch: Fetch, policy: Policy, seen: Path) -> Watched:
+def watch(fetch: Fetch, policy: Policy, seen: Path, versions: Iterable[bytes] = ()) -> Watched:
     """Look at a log once: compare its checkpoint with the one in the file ``seen``, and keep the new one.
+
+    ``policy`` says what the new one must have. If the newest checkpoint lacks cosignatures, the newest of its
+    ``versions`` that has them is kept, and must be extended by it.
 
     Raises ``BrokenLogError`` on a rollback or a fork: the old checkpoint stays, and the other one is put
     beside it (``<name>.conflict``); the two together are the proof. Raises ``EvidenceError`` if the
-    checkpoint is not valid by ``policy``, ``CannotCheckError`` if the log or the file cannot be read.
+    checkpoint is not valid by ``policy``, ``CannotCheckError`` if the log or the file cannot be read, or no
+    checkpoint has the cosignatures.
     """
     before = read_seen(seen)
     try:
         note = parse_note(fetch(CHECKPOINT))
-        now = policy.judge(note).checkpoint
+        newest = Policy(policy.logs).judge(note).checkpoint
         if before is not None:
-            _require_extended(fetch, before, now)
+            _require_extended(fetch, before, newest)
+        kept = newest_valid(policy, note, versions, 0 if before is None else before.size)
+        now = parse_checkpoint(kept.text)
+        if kept is not note:
+            write_seen(seen, kept)
+            _require_extended(fetch, now, newest)
     except BrokenLogError as error:
         conflict = seen.with_name(seen.name + ".conflict")
         write_seen(conflict, note)
@@ -52,7 +63,7 @@ def watch(fetch: Fetch, policy: Policy, seen: Path) -> Watched:
             f"A part of the log is gone: {error.message}",
             f"It had {before.size} entries. Look in CloudTrail for who removed it.",
         ) from error
-    write_seen(seen, note)
+    write_seen(seen, kept)
     return Watched(before, now)
 
 

@@ -30,14 +30,18 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from custody import __version__
 from custody.errors import CannotCheckError, CustodyError, EvidenceError, UsageError
 from custody.log.checkpoint import Checkpoint, parse_checkpoint
-from custody.log.extension import MAX_EXTENSION_BYTES, Extension, parse_extension
+from custody.log.cosignature import cosignature, cosigned_message
+from custody.log.extension import (
+    ADD_CHECKPOINT,
+    MAX_EXTENSION_BYTES,
+    SIZE_TYPE,
+    Extension,
+    parse_extension,
+)
 from custody.log.merkle import EMPTY_ROOT, verify_consistency
 from custody.log.note import Algorithm, NoteKey, NoteSignature
-from custody.log.note_keys import cosignature, cosigned_message, verify_note
+from custody.log.note_keys import verify_note
 from custody.log.seen import read_seen, write_seen
-
-ADD_CHECKPOINT = "/add-checkpoint"
-SIZE_TYPE = "text/x.tlog.size"
 
 _MAX_KEY_BYTES = 16 * 1024
 _NAME = re.compile(r"[^ +\s\ud800-\udfff]+")

@@ -17,7 +17,7 @@ import pytest
 
 from custody.cli import main
 from custody.evidence.registry import REGISTRY_KEY
-from custody.log.note import parse_note, parse_verifier_key
+from custody.log.note import Algorithm, parse_note, parse_verifier_key
 from custody.log.note_keys import verify_note
 from custody.log.policy import format_policy
 from tests.support.small_log import MemoryLog, NoteSigner
@@ -76,6 +76,32 @@ def test_watch_reads_the_deployments_log_and_keys(cloud: Cloud, capsys: Capture,
     assert (status, out) == (1, "")
     assert "forked" in err
     assert str(tmp_path / "seen.conflict") in err
+
+
+def test_watch_takes_the_newest_version_that_is_cosigned(
+    cloud: Cloud, capsys: Capture, tmp_path: Path
+) -> None:
+    log, ours = MemoryLog(signer=SIGNER), NoteSigner("witness.example", Algorithm.ED25519_COSIGNATURE)
+    policy = tmp_path / "policy"
+    logs = format_policy([SIGNER.key]).decode().replace("quorum none", "quorum ours")
+    policy.write_text(f"witness ours {ours.key.to_verifier_key()}\n{logs}")
+    watch = ("watch", "--seen", str(tmp_path / "seen"), "--policy", str(policy))
+    bucket = cloud.deployment.buckets["provenance"]
+    for place in ((), ("--log", f"s3://{bucket}/log")):
+        log.extend([b"a"])
+        store(cloud, log)
+        status, _, err = run(capsys, *watch, *place)
+        assert (status, "lacks the cosignatures of the quorum 'ours'" in err) == (
+            0 if place else 3,
+            not place,
+        )
+        log.extend([], ours)
+        store(cloud, log)
+        size = len(log.entries)
+        log.extend([b"b"])
+        store(cloud, log)
+        status, out, _ = run(capsys, *watch, *place)
+        assert (status, f"{SIGNER.name}: {size} entries" in out) == (0, True)
 
 
 def test_watch_believes_no_key_that_was_replaced(cloud: Cloud, capsys: Capture, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from custody.doctor.doctor import Check, Clients, State, _ask, examine, exit_cod
 from custody.evidence.objects import ObjectVersion
 from custody.ledger.athena import Athena
 from custody.log.checkpoint import Checkpoint
-from custody.log.note import Note, NoteSignature
+from custody.log.note import Algorithm, Note, NoteKey, NoteSignature
 from tests.support.lake import Lake
 from tests.unit.cloud import QUEUE_ARN, Cloud, _empty_zip, deployed
 from tests.unit.report.sample import RAW
@@ -374,9 +374,9 @@ def register_log(cloud: Cloud, origin: str) -> None:
     s3.put_object(Bucket=bucket, Key="keys/registry.json", Body=json.dumps(registry))
 
 
-def publish(cloud: Cloud, origin: str) -> None:
+def publish(cloud: Cloud, origin: str, *lines: NoteSignature) -> None:
     text = Checkpoint(origin, 3, bytes(32)).to_text()
-    note = Note(text, (NoteSignature(origin, bytes(4), b"signature"),))
+    note = Note(text, (NoteSignature(origin, bytes(4), b"signature"), *lines))
     bucket = cloud.deployment.buckets["provenance"]
     cloud.client("s3").put_object(Bucket=bucket, Key="log/checkpoint", Body=note.to_bytes())
 
@@ -427,6 +427,28 @@ def test_a_log_that_stands_still_is_told(cloud: Cloud) -> None:
     deployment = with_log(cloud)
     found = check(cloud, deployment, datetime.now(UTC) + timedelta(days=2))["log"]
     assert (found.state, "stands still" in found.detail) == (State.BROKEN, True)
+
+
+def test_which_witnesses_have_cosigned_is_told(cloud: Cloud) -> None:
+    keys = {
+        label: NoteKey(f"{label}.example", Algorithm.ED25519_COSIGNATURE, bytes(32))
+        for label in ("ours", "theirs")
+    }
+    witnesses = {label: key.to_verifier_key() for label, key in keys.items()}
+    deployment = replace(with_log(cloud), witnesses=witnesses)
+    later = datetime.now(UTC) + timedelta(hours=3)
+    lines = [NoteSignature(key.name, key.key_id, b"cosignature") for key in keys.values()]
+
+    found = check(cloud, deployment)["log"]
+    assert (found.state, found.detail.endswith("; not yet by ours, theirs")) == (State.OK, True)
+    publish(cloud, ORIGIN, lines[0])
+    found = check(cloud, deployment)["log"]
+    assert (found.state, found.detail.endswith(", cosigned by ours; not yet by theirs")) == (State.OK, True)
+    found = check(cloud, deployment, later)["log"]
+    assert (found.state, found.detail.endswith("not cosigned by theirs.")) == (State.BROKEN, True)
+    publish(cloud, ORIGIN, *lines)
+    found = check(cloud, deployment, later)["log"]
+    assert (found.state, found.detail.endswith(", cosigned by ours, theirs")) == (State.OK, True)
 
 
 def test_another_account_ends_the_examination(cloud: Cloud) -> None:

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from copy import deepcopy
 from datetime import timedelta
 from functools import cache
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
 
 import pytest
 
 from custody.errors import CannotCheckError, EvidenceError
 from custody.log import sealer as sealer_module
+from custody.log.cosigning import RemoteWitness, Witnesses
 from custody.log.merkle import leaf_hash, root_of
-from custody.log.note import parse_note
+from custody.log.note import Algorithm, parse_note
 from custody.log.note_keys import verify_note
 from custody.log.sealer import LogError, Sealer
 from custody.log.store import ChangedError, TooLongError
@@ -28,6 +31,8 @@ from tests.support.log import (
     store_receipts,
 )
 from tests.support.memory_s3 import MemoryS3
+from tests.support.small_log import NoteSigner
+from tests.support.witnesses import answering, running
 
 
 class Killed(BaseException):
@@ -355,6 +360,15 @@ def test_nothing_new_writes_nothing_and_a_day_old_checkpoint_is_signed_again() -
     assert read_whole(s3)[1] == expected(range(3))
 
 
+def test_a_checkpoint_by_keys_that_are_not_the_present_ones_is_signed_again() -> None:
+    s3, second = sealed_world(3), LocalNoteSigner()
+    for signers in ((LOG_SIGNER, second), (second,)):
+        assert sealer(s3, signers).refresh() is True
+        note = parse_note(s3.data("log/checkpoint"))
+        assert [line.key_id for line in note.signatures] == [signer.key.key_id for signer in signers]
+        assert sealer(s3, signers).refresh() is False
+
+
 def test_every_signer_signs() -> None:
     s3, second = MemoryS3(), LocalNoteSigner()
     sealer(s3, (LOG_SIGNER, second)).seal(store_receipts(s3, range(2)))
@@ -384,3 +398,138 @@ def test_a_sweep_that_runs_out_of_time_goes_on_at_the_next_call() -> None:
     s3.now += timedelta(hours=1)
     assert [sealer(s3).sweep(lambda: 10) for _ in range(5)] == [3, 3, 3, 0, None]
     assert read_whole(s3)[1] == expected(range(9))
+
+
+# -- witnesses ---------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def witness(tmp_path: Path) -> Iterator[tuple[RemoteWitness, list[str]]]:
+    with running(tmp_path, [LOG_SIGNER.key]) as found:
+        yield found
+
+
+Running = tuple[RemoteWitness, list[str]]
+
+
+def cosigners(s3: MemoryS3, witness: RemoteWitness) -> list[bytes]:
+    """The lines of the newest checkpoint, each checked, that are a witness's."""
+    note = parse_note(s3.data("log/checkpoint"))
+    return [one.key.key_id for one in verify_note(note, [LOG_SIGNER.key, witness.key]) if one.seconds]
+
+
+def test_the_newest_checkpoint_is_cosigned_once(witness: Running) -> None:
+    s3, witnesses = sealed_world(3), Witnesses([witness[0]])
+    for more in (range(0), range(3, 300), range(300, 301)):
+        sealer(s3).seal(store_receipts(s3, more))
+        for added in (1, 0, 0):
+            versions = len(s3.objects["log/checkpoint"])
+            assert sealer(s3).cosign(witnesses) == added
+            assert len(s3.objects["log/checkpoint"]) == versions + added
+            assert len(cosigners(s3, witness[0])) == 1
+    assert len(witness[1]) == 3
+    assert read_whole(s3)[1] == expected(range(301))
+
+
+def test_a_checkpoint_that_is_signed_again_is_cosigned_again(witness: Running) -> None:
+    s3, witnesses = sealed_world(3), Witnesses([witness[0]])
+    sealer(s3).cosign(witnesses)
+    s3.now += timedelta(hours=21)
+    assert sealer(s3).refresh() is True
+    assert cosigners(s3, witness[0]) == []
+    assert sealer(s3).cosign(witnesses) == 1
+
+
+def test_a_log_without_entries_is_cosigned(witness: Running) -> None:
+    s3 = MemoryS3()
+    assert sealer(s3).cosign(Witnesses([witness[0]])) == 1
+    assert len(cosigners(s3, witness[0])) == 1
+
+
+def test_a_second_witness_is_asked_alone(witness: Running, tmp_path: Path) -> None:
+    s3 = sealed_world(3)
+    sealer(s3).cosign(Witnesses([witness[0]]))
+    with running(tmp_path / "second", [LOG_SIGNER.key], "second.example") as (second, _):
+        assert sealer(s3).cosign(Witnesses([witness[0], second])) == 1
+    note = parse_note(s3.data("log/checkpoint"))
+    assert len(verify_note(note, [LOG_SIGNER.key, witness[0].key, second.key])) == 3
+    assert len(witness[1]) == 1
+
+
+def test_without_witnesses_nobody_is_asked_and_nothing_is_written() -> None:
+    s3 = sealed_world(3)
+    versions = len(s3.objects["log/checkpoint"])
+    assert sealer(s3).cosign(Witnesses([])) == 0
+    assert len(s3.objects["log/checkpoint"]) == versions
+
+
+def test_a_checkpoint_by_a_key_that_ended_is_not_stored_anew(witness: Running) -> None:
+    s3 = sealed_world(3)
+    assert sealer(s3, (LocalNoteSigner(),)).cosign(Witnesses([witness[0]])) == 0
+    assert witness[1] == []
+
+
+def test_a_wrong_line_is_not_stored_and_is_told_of(witness: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    s3, told = sealed_world(3), list[tuple[str, float]]()
+    wrong = NoteSigner("wrong.example", Algorithm.ED25519_COSIGNATURE)
+
+    def answer(handler: BaseHTTPRequestHandler, _: bytes) -> None:
+        line = wrong.sign("another text\n").to_line().encode()
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(len(line)))
+        handler.end_headers()
+        handler.wfile.write(line)
+
+    one = sealer(s3)
+    monkeypatch.setattr(one._metrics, "add_metric", lambda name, unit, value: told.append((name, value)))
+    with answering(answer, wrong.key) as liar:
+        assert one.cosign(Witnesses([liar, witness[0]])) == 1
+        assert one.cosign(Witnesses([liar, witness[0]])) == 0
+    note = parse_note(s3.data("log/checkpoint"))
+    assert len(verify_note(note, [LOG_SIGNER.key, witness[0].key, wrong.key])) == 2
+    assert told == [("FailedWitnesses", 1), ("CosignaturesAdded", 1), ("FailedWitnesses", 1)]
+
+
+def hourly(s3: MemoryS3, witnesses: Witnesses) -> None:
+    one = sealer(s3)
+    one.seal([key for key, _ in ENVELOPES[START : START + MORE]])
+    one.refresh()
+    one.cosign(witnesses)
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
+def test_ended_at_any_call_the_next_one_has_it_cosigned(tmp_path: Path, after: bool) -> None:
+    """The witness keeps what it cosigned, whatever became of it here."""
+    ended, at = True, 0
+    while ended:
+        at += 1
+        s3 = started_world()
+        with running(tmp_path / str(at), [LOG_SIGNER.key]) as (witness, _):
+            sealer(s3).cosign(Witnesses([witness]))
+            s3.calls, s3.interrupt = 0, ends_at(at, after)
+            try:
+                hourly(s3, Witnesses([witness]))
+                ended = False
+            except Killed:
+                watch_readers(s3)
+                read_whole(s3)
+                hourly(s3, Witnesses([witness]))
+            assert read_whole(s3)[0].root == undisturbed()[1], f"ended at call {at}"
+            assert len(cosigners(s3, witness)) == 1, f"ended at call {at}"
+    assert at > undisturbed()[0] + 5
+
+
+def test_a_sealer_that_publishes_meanwhile_wins(witness: Running) -> None:
+    s3 = started_world()
+
+    def publish(number: int, what: str, done: bool) -> None:
+        if what == "put log/checkpoint":
+            s3.interrupt = MemoryS3.interrupt
+            run_to_be_ended(s3)
+
+    s3.interrupt = publish
+    assert sealer(s3).cosign(Witnesses([witness[0]])) == 0
+    assert read_whole(s3)[1] == expected(range(START + MORE))
+    assert cosigners(s3, witness[0]) == []
+    assert sealer(s3).cosign(Witnesses([witness[0]])) == 1
+    assert len(cosigners(s3, witness[0])) == 1

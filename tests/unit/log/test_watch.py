@@ -14,9 +14,9 @@ import pytest
 from moto import mock_aws
 
 from custody.errors import CannotCheckError, EvidenceError, UsageError
-from custody.log.note import Note, parse_note
+from custody.log.note import Algorithm, Note, parse_note
 from custody.log.policy import Policy
-from custody.log.sources import open_log
+from custody.log.sources import open_log, open_versions
 from custody.log.tiles import CHECKPOINT, tile_path
 from custody.log.tree import AbsentError
 from custody.log.watch import BrokenLogError, Watched, watch
@@ -88,6 +88,64 @@ def test_another_log_needs_a_file_of_its_own(log: MemoryLog, tmp_path: Path) -> 
     files = log.files | {CHECKPOINT: Note(text, (other.sign(text),)).to_bytes()}
     with pytest.raises(EvidenceError, match="file of its own"):
         watch(MemoryLog(files=files).fetch, Policy([other.key]), tmp_path / "seen")
+
+
+WITNESS = NoteSigner("witness.example", Algorithm.ED25519_COSIGNATURE)
+WITNESSED = Policy([SIGNER.key], {"ours": WITNESS.key}, quorum="ours")
+
+
+def cosigned(log: MemoryLog) -> bytes:
+    note = parse_note(log.files[CHECKPOINT])
+    return Note(note.text, (*note.signatures, WITNESS.sign(note.text))).to_bytes()
+
+
+def test_with_a_quorum_the_newest_that_is_cosigned_is_kept(log: MemoryLog, tmp_path: Path) -> None:
+    seen = tmp_path / "seen"
+    versions = [log.files[CHECKPOINT]]
+    for more in (1, 5, 300):
+        with pytest.raises(CannotCheckError, match="lacks the cosignatures of the quorum 'ours'"):
+            watch(log.fetch, WITNESSED, seen, versions[:1])
+        versions.insert(0, cosigned(log))
+        log.files[CHECKPOINT] = versions[0]
+        size = len(log.entries)
+        assert watch(log.fetch, WITNESSED, seen, versions).now.size == size
+        log.extend([b"more"] * more)
+        versions.insert(0, log.files[CHECKPOINT])
+        assert watch(log.fetch, WITNESSED, seen, versions).now.size == size
+        assert seen.read_bytes() == versions[1]
+
+
+def test_with_a_quorum_what_is_not_cosigned_must_extend_what_is(log: MemoryLog, tmp_path: Path) -> None:
+    seen, first = tmp_path / "seen", cosigned(log)
+    log.extend([b"last"])
+    last = cosigned(log)
+    fork = MemoryLog([*log.entries[:-1], b"another"], SIGNER)
+    newest = fork.extend([b"more"]).to_bytes()
+    fetch = MemoryLog(files=log.files | fork.files).fetch
+    for _ in range(2):
+        with pytest.raises(BrokenLogError, match="forked"):
+            watch(fetch, WITNESSED, seen, [newest, last, first])
+        assert seen.read_bytes() == last
+        assert (tmp_path / "seen.conflict").read_bytes() == newest
+
+
+def test_with_a_quorum_versions_that_are_wrong_or_too_old_are_passed_over(
+    log: MemoryLog, tmp_path: Path
+) -> None:
+    first = cosigned(log)
+    look(log, tmp_path)
+    log.extend([b"more"])
+    forged = MemoryLog(list(log.entries), NoteSigner(), {})
+    forged.extend([])
+    versions = [log.files[CHECKPOINT], b"broken", cosigned(forged), first]
+    found = watch(log.fetch, WITNESSED, tmp_path / "seen", versions)
+    assert found.now.size == 10
+    look(log, tmp_path)
+    with pytest.raises(CannotCheckError, match="an earlier one of at least 11 entries"):
+        watch(log.fetch, WITNESSED, tmp_path / "seen", versions)
+    log.files[CHECKPOINT] = b"broken"
+    with pytest.raises(EvidenceError, match="no signatures"):
+        watch(log.fetch, WITNESSED, tmp_path / "seen", versions)
 
 
 def test_tiles_that_are_gone_or_changed(log: MemoryLog, tmp_path: Path) -> None:
@@ -162,6 +220,13 @@ def test_a_log_in_a_bucket(log: MemoryLog, tmp_path: Path) -> None:
         s3.create_bucket(Bucket="provenance")
         for path, data in log.files.items():
             s3.put_object(Bucket="provenance", Key=f"log/{path}", Body=data)
+        s3.put_bucket_versioning(Bucket="provenance", VersioningConfiguration={"Status": "Enabled"})
+        first = cosigned(log)
+        for data in (first, b"newer", log.files[CHECKPOINT]):
+            s3.put_object(Bucket="provenance", Key=f"log/{CHECKPOINT}", Body=data)
+        s3.put_object(Bucket="provenance", Key=f"log/{CHECKPOINT}-other", Body=b"other")
+        versions = open_versions("s3://provenance/log", lambda: s3)
+        assert list(versions)[:3] == [log.files[CHECKPOINT], b"newer", first]
         check_place("s3://provenance/log", log, lambda: s3, tmp_path)
         check_place("s3://provenance/log/", log, lambda: s3, tmp_path)
         with pytest.raises(CannotCheckError, match="NoSuchBucket"):

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from custody.errors import CannotCheckError, CustodyError, UsageError
 from custody.log.checkpoint import Checkpoint
+from custody.log.extension import ADD_CHECKPOINT
 from custody.log.merkle import EMPTY_ROOT
 from custody.log.note import Note, parse_note
 from custody.log.note_keys import verify_note
@@ -24,7 +25,6 @@ from custody.log.proof_file import format_hashes
 from custody.log.seen import read_seen, write_seen
 from custody.log.tree import Tree
 from custody.log.witness import (
-    ADD_CHECKPOINT,
     Answer,
     Cosigner,
     Witness,

@@ -50,6 +50,7 @@ from custody.log.proof.prove import (
 from custody.log.proof.trail import TrailReader, delivery_of
 from custody.log.store import LOG_PREFIX, LogStore
 from custody.log.tiles import TILE_WIDTH
+from custody.log.versions import versions_in_bucket
 from custody.trail.public_keys import DigestKeys
 
 if TYPE_CHECKING:
@@ -161,7 +162,8 @@ class _Exporter:
             raise EvidenceError(f"The key registry cannot be trusted. {problems[0]}", "Run custody verify.")
         own = [note_key(log.origin, key) for key in log.trusted()]
         policy = format_policy(own) if self.request.policy is None else self.request.policy
-        read = read_log(store, parse_policy(policy), self.request.checkpoint)
+        checkpoints = versions_in_bucket(self.s3, provenance, LOG_PREFIX)
+        read = read_log(store, parse_policy(policy), self.request.checkpoint, checkpoints)
         self.tell("Listing objects and receipts")
         stored, listed = self._list(provenance)
         self.tell("Reading the log")

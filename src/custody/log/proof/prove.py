@@ -52,6 +52,7 @@ from custody.log.proof_file import ProofFile
 from custody.log.store import LOG_PREFIX, LogStore
 from custody.log.tiles import CHECKPOINT, MAX_ENTRY_BYTES, TILE_WIDTH
 from custody.log.tree import Tree
+from custody.log.versions import newest_valid, versions_in_bucket
 from custody.recorder.backfill import find_version
 from custody.trail.public_keys import DigestKeys
 
@@ -68,7 +69,7 @@ class Request:
     policy: bytes | None = None
     """A C2SP tlog-policy; by default the log's own keys, without witnesses."""
     checkpoint: bytes | None = None
-    """A checkpoint of the log, such as one with cosignatures; by default the newest."""
+    """A checkpoint of the log; by default the newest that satisfies the policy."""
     with_object: bool = False
 
 
@@ -102,7 +103,8 @@ def prove(
     policy = format_policy(own) if request.policy is None else request.policy
     tell("Reading the log")
     store = LogStore(s3, provenance)
-    read = read_log(store, parse_policy(policy), request.checkpoint)
+    checkpoints = versions_in_bucket(s3, provenance, LOG_PREFIX)
+    read = read_log(store, parse_policy(policy), request.checkpoint, checkpoints)
     proof = _prove_entry(store, read, stored, envelope)
     tell("Reading the trail")
     trail = TrailReader(s3, deployment)
@@ -169,10 +171,13 @@ class ReadLog:
     """To the newest checkpoint, if that is another."""
 
 
-def read_log(store: LogStore, policy: Policy, checkpoint: bytes | None) -> ReadLog:
-    """The log by a checkpoint, or its newest one. Raises ``EvidenceError``."""
+def read_log(store: LogStore, policy: Policy, checkpoint: bytes | None, versions: Iterable[bytes]) -> ReadLog:
+    """The log by a checkpoint, or by the newest of its ``versions`` that satisfies the policy.
+
+    Raises ``EvidenceError``, and ``CannotCheckError`` if no version has the cosignatures.
+    """
     newest_note = parse_note(store.fetch(CHECKPOINT))
-    note = newest_note if checkpoint is None else parse_note(checkpoint)
+    note = newest_valid(policy, newest_note, versions) if checkpoint is None else parse_note(checkpoint)
     head = policy.judge(note).checkpoint
     newest = Policy(policy.logs).judge(newest_note).checkpoint
     tree = Tree(store.fetch, newest.size)
@@ -221,7 +226,7 @@ def _prove_entry(store: LogStore, read: ReadLog, stored: VersionEntry, envelope:
             + (" yet." if leaf is None else f": it is the entry {leaf}."),
             "The sealer adds receipts every minute: try again later."
             if leaf is None
-            else "Use a newer checkpoint.",
+            else "Use a newer checkpoint, or wait until witnesses have cosigned one.",
         )
     return ProofFile(leaf, tuple(prove_inclusion(leaf, size, read.tree.subtree)), read.note)
 

@@ -10,17 +10,19 @@ from pathlib import Path
 import pytest
 
 from custody.errors import CannotCheckError, EvidenceError, UsageError
+from custody.log.cosigning import Witnesses
 from custody.log.note import Algorithm, Note, parse_note
 from custody.log.policy import format_policy
 from custody.log.proof import verify
 from custody.log.proof.bundle import open_bundle
-from custody.log.proof.check import BundleClaim, check_bundle
+from custody.log.proof.check import BundleClaim, BundleReport, check_bundle
 from custody.log.proof_file import parse_proof_file
 from tests.support.digests import Keys, rsa_key
 from tests.support.evidence import World
 from tests.support.log import LOG_SIGNER
 from tests.support.proofs import ProvableWorld
 from tests.support.small_log import NoteSigner
+from tests.support.witnesses import running
 from tests.unit.log.proof.conftest import Made, unpack, write
 
 HOSTILE = "incoming/\x1b[31m/é/" + "k" * 950
@@ -102,8 +104,49 @@ def test_witnesses(made: Made, tmp_path: Path) -> None:
     assert theirs["log.checkpoint"] == (True, checkpoint.detail.rstrip("."))
     with pytest.raises(EvidenceError, match="lacks the cosignatures of the quorum 'g'"):
         made.world.prove(made.versions[1], tmp_path / "c.zip", policy=policy, checkpoint=cosigned("w2"))
-    with pytest.raises(EvidenceError, match="lacks the cosignatures"):
+    with pytest.raises(CannotCheckError, match="lacks the cosignatures"):
         made.world.prove(made.versions[1], tmp_path / "c.zip", policy=policy)
+
+
+def test_the_newest_checkpoint_that_a_witness_has_cosigned(world: ProvableWorld, tmp_path: Path) -> None:
+    """From the sealer to the auditor, with the server of ``custody witness``."""
+    output = tmp_path / "b.zip"
+    first, second = (world.put(f"incoming/{number}", b"data") for number in range(2))
+    world.seal(first)
+    with running(tmp_path / "state", [LOG_SIGNER.key]) as (witness, _):
+        line = f"witness ours {witness.key.to_verifier_key()}\nquorum ours\n"
+        policy = format_policy([LOG_SIGNER.key]).replace(b"quorum none\n", line.encode())
+        with pytest.raises(CannotCheckError, match=r"Neither has an earlier one\."):
+            world.prove(first, output, policy=policy)
+        witnesses = Witnesses([witness])
+        assert world.sealer().cosign(witnesses) == 1
+        assert_cosigned(
+            world.prove(first, output, policy=policy), output, tmp_path / "newest", extended=False
+        )
+        world.seal(second)
+        assert_cosigned(
+            world.prove(first, output, policy=policy), output, tmp_path / "earlier", extended=True
+        )
+        with pytest.raises(CannotCheckError, match=r"not among the 1 entries .* the entry 1\."):
+            world.prove(second, output, policy=policy)
+        assert world.sealer().cosign(witnesses) == 1
+        assert_cosigned(world.prove(second, output, policy=policy), output, tmp_path / "next", extended=False)
+    third = world.put("incoming/third", b"data")
+    world.seal(third)
+    assert world.sealer().cosign(witnesses) == 0
+    assert world.prove(third, output).exit_code == 0
+    with pytest.raises(CannotCheckError, match=r"not among the 2 entries .* the entry 2\."):
+        world.prove(third, output, policy=policy)
+
+
+def assert_cosigned(report: BundleReport, output: Path, folder: Path, *, extended: bool) -> None:
+    """Both verifiers say so."""
+    theirs = verify.check(write(folder, unpack(output)))
+    ours = {str(each.claim): (each.holds, each.detail.rstrip(".")) for each in report.results}
+    for claims in (ours, theirs):
+        assert all(holds for holds, _ in claims.values())
+        assert claims["log.checkpoint"][1].endswith("cosigned by ours")
+        assert ("log.consistency" in claims) == extended
 
 
 def test_what_is_not_there_yet(world: ProvableWorld, tmp_path: Path) -> None:
