@@ -69,8 +69,9 @@ _SWEEP_TIME = timedelta(days=2)
 _MOST_WANTED = 200_000
 _MOST_FINDINGS = 100
 _WORTH_BUNDLES = 16
-_BUNDLE_THREADS = 3
-"""While one checks a bundle, the others read theirs; more would only wait for each other."""
+_WHOLE_THREADS = 3
+"""For whole bundles and segments: while one is checked, others are read. More would only wait for each other,
+and a batch of rows takes about 30 MB."""
 _SEGMENT = re.compile(r"segments/dt=(\d{4}-\d{2}-\d{2})/(\d{20})-(\d{20})\.ndjson\.gz", re.ASCII)
 _BATCH = re.compile(r"log/batch/(\d{20})", re.ASCII)
 
@@ -279,7 +280,8 @@ class LogVerification:
         else:
             tasks = self._some_tasks(sealed, must_read, head.size, few=chosen <= FEW_RECEIPTS)
         job = CheckBundles(self._bucket, self._lake, head.size, self._workers)
-        for checked in self._readers.map(job, tasks, _WORTH_BUNDLES, _BUNDLE_THREADS):
+        threads = None if self._rebuild is None else _WHOLE_THREADS
+        for checked in self._readers.map(job, tasks, _WORTH_BUNDLES, threads):
             self._take(checked)
             yield checked
 
@@ -535,7 +537,7 @@ class LogVerification:
             self._find(claim, key, Status.UNEXPECTED, "No batch of the log begins with its first leaf.")
         tasks = self._segment_tasks(size)
         job = CheckSegments(self._bucket, since)
-        results = self._readers.map(job, tasks, _WORTH_BUNDLES, _BUNDLE_THREADS)
+        results = self._readers.map(job, tasks, _WORTH_BUNDLES, _WHOLE_THREADS)
         for done, checked in enumerate(results, start=1):
             self._tell("batches of rows read", done)
             if checked.unchecked:

@@ -85,8 +85,8 @@ class Readers:
     ) -> Iterator[_Result]:
         """The results for items, as they complete, of the function that ``job`` (picklable) returns.
 
-        Processes are started from ``worth`` items on; of small ones, from ``WORTH_PROCESSES``. ``threads`` of
-        each process are for items that need more time there than for their requests; default: all.
+        Processes are started from ``worth`` items on; of small ones, from ``WORTH_PROCESSES``. Fewer
+        ``threads``, here or in each, are for items that need much time or memory themselves.
         """
         source = iter(items)
         if self._client is not None:
@@ -96,7 +96,7 @@ class Readers:
             if len(first) == worth:
                 make = partial(_equip, job, self._client)
                 return self._processes.map(make, source, threads or self.workers)
-        return map_concurrently(job(self.s3), source, self.workers)
+        return map_concurrently(job(self.s3), source, threads or self.workers)
 
 
 def _equip(
