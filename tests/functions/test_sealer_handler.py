@@ -7,6 +7,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -15,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
 
-from custody.errors import UsageError
+from custody.errors import EvidenceError, UsageError
 from custody.evidence.objects import ObjectVersion
 from custody.evidence.registry import REGISTRY_KEY
 from custody.log.checkpoint import parse_checkpoint
@@ -25,6 +26,7 @@ from custody.log.note_keys import verify_note
 from scripts.local_aws.patches import kms_sign
 from tests.support.evidence import ACCOUNT, REGION, LocalSigner, World, body, s3_record, worlds
 from tests.support.log import ENVELOPES
+from tests.support.witnesses import running
 
 ORIGIN = "custody-test-provenance.s3.us-east-1.amazonaws.com/log"
 
@@ -164,6 +166,36 @@ def test_the_hourly_event_seals_what_no_notification_told_of(world: World) -> No
     answer = start().handler({}, Context())
 
     assert answer == {"anchored": 0, "signed_again": False, "swept": 0, "cosigned": 0}
+    assert size(world) == 1
+
+
+def test_the_hourly_event_asks_witnesses(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(store(world, 1)) == []
+    keys = parse_log_registry(world.read(world.provenance, REGISTRY_KEY)).note_keys()
+
+    with running(tmp_path, keys) as (witness, _):
+        ours = {"url": witness.url, "key": witness.key.to_verifier_key()}
+        monkeypatch.setenv("WITNESSES", json.dumps({"ours": ours}))
+        function = start()
+        assert [function.handler({}, Context())["cosigned"] for _ in range(2)] == [1, 0]
+    assert len(verify_note(parse_note(world.read(world.provenance, "log/checkpoint")), [witness.key])) == 1
+    assert call(store(world, 2)) == []
+    capsys.readouterr()
+    assert function.handler({}, Context())["cosigned"] == 0
+    (emf,) = [line for line in map(json.loads, capsys.readouterr().out.splitlines()) if "_aws" in line]
+    assert (emf["FailedWitnesses"], emf["LogSize"]) == ([1.0], [2.0])
+
+
+def test_a_key_that_is_not_one_of_a_witness_keeps_nothing_from_being_sealed(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WITNESSES", '{"ours": {"url": "https://witness.example", "key": "k"}}')
+
+    assert call(store(world, 1)) == []
+    with pytest.raises(EvidenceError, match="'k' is not a verifier key"):
+        start().handler({}, Context())
     assert size(world) == 1
 
 
