@@ -238,6 +238,7 @@ def _is_there(reference: str, project: Project) -> bool:
     return (project.root / reference).is_file()
 
 
+@cache
 def _commands() -> set[str]:
     group = typer.main.get_command(app)
     return set(getattr(group, "commands", {}))

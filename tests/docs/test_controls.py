@@ -28,7 +28,7 @@ def project() -> Project:
     return Project()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def controls() -> Controls:
     return read_controls(DATA.read_text())
 
