@@ -20,7 +20,7 @@ import pytest
 
 from custody.times import parse_time
 from scripts.local_aws import LocalAws
-from scripts.terraform import Plan, Terraform, TerraformError
+from scripts.terraform import BESIDE, Plan, Terraform, TerraformError
 from scripts.toolchain.toolchain import LOCK_FILE, REPO, ToolError
 
 
@@ -105,7 +105,7 @@ def test_another_tree_is_planned_with_its_own_sql_and_variables(tmp_path: Path) 
     (source / "env" / "local.tfvars").write_text('word = "its own"\n')
     (source.parent / "sql").mkdir()
     (source.parent / "sql" / "one.sql").touch()
-    (source / "versions.tf").write_text((REPO / "terraform" / "versions.tf").read_text())
+    (source / LOCK_FILE.name).touch()  # no provider: it would take seconds to be started
     (source / "main.tf").write_text(
         'variable "word" {}\n'
         'output "word" { value = var.word }\n'
@@ -120,12 +120,22 @@ def test_another_tree_is_planned_with_its_own_sql_and_variables(tmp_path: Path) 
     assert said.pop("wheels")
     assert said.pop("zips")
     assert said == {"word": "its own", "sql": ["one.sql"]}
-    assert sorted(path.name for path in source.iterdir()) == ["env", "main.tf", "versions.tf"]
+    assert {path.name for path in source.iterdir()} == {LOCK_FILE.name, "env", "main.tf"}
 
 
 def test_what_terraform_refuses_is_raised_with_its_words(tmp_path: Path) -> None:
+    source = tmp_path / "tree" / "terraform"
+    (source / "env").mkdir(parents=True)
+    for name in ("env/local.tfvars", "variables.tf"):
+        (source / name).symlink_to(REPO / "terraform" / name)
+    for folder in BESIDE:
+        (source.parent / folder).symlink_to(REPO / folder)
+    (source / LOCK_FILE.name).touch()  # no provider: it would take seconds to be started
+    terraform = Terraform(
+        "local", source=source, work_dir=tmp_path / "work", variables={"account_id": "not an account"}
+    )
     with pytest.raises(TerraformError, match=r"(?s)account_id.*terraform plan failed"):
-        Terraform("local", work_dir=tmp_path, variables={"account_id": "not an account"}).plan()
+        terraform.plan()
 
 
 @pytest.fixture(scope="module")
