@@ -4,6 +4,13 @@ mock_provider "aws" {
   source = "./tests/mocks"
 }
 
+# Plans with every value known, for what would be known after an apply: an apply of the root takes several plans.
+mock_provider "aws" {
+  alias           = "known"
+  override_during = plan
+  source          = "./tests/mocks"
+}
+
 variables {
   account_id   = "123456789012"
   environment  = "test"
@@ -23,6 +30,9 @@ run "is_off_by_default" {
 }
 
 run "lets_the_rotator_touch_one_secret_and_one_account" {
+  command   = plan
+  providers = { aws = aws.known }
+
   variables {
     network = { azs = ["eu-central-1a", "eu-central-1b"], cidr = "10.20.0.0/16" }
     warehouse = {
