@@ -1,8 +1,9 @@
 -- Did somebody stop the kit's functions, or cut them off from their queues, or try to?
+-- A deleted mapping is named by its id alone, so those of other functions count too.
 --
 -- @severity high
 -- @runbook function-stopped
--- @false_positives A deployment that changes the functions.
+-- @false_positives A deployment that changes functions, of the kit or others in the account.
 SELECT
     'function-stopped' AS rule,
     event_time,

@@ -1,4 +1,5 @@
 -- Did anybody but the recorder and the sealer sign with a signing key, or try to?
+-- AWS calls Sign a read-only event (AWS KMS Developer Guide, "Sign"): only a trail that logs management reads has it.
 --
 -- @severity critical
 -- @runbook signing-key-misused

@@ -1,4 +1,5 @@
 -- Was a signing key used outside its time?
+-- AWS calls Sign a read-only event (AWS KMS Developer Guide, "Sign"): only a trail that logs management reads has it.
 --
 -- @severity critical
 -- @runbook signing-key-untimely

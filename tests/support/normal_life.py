@@ -110,6 +110,7 @@ def sign(key: str, at: datetime, identity: Record, **fields: object) -> Record:
         {"keyId": key, "messageType": "DIGEST", "signingAlgorithm": "ECDSA_SHA_256"},
         identity=identity,
         resources=[{"accountId": ACCOUNT, "type": "AWS::KMS::Key", "ARN": key}],
+        readOnly=True,
         **fields,
     )
 
