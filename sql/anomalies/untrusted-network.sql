@@ -18,6 +18,6 @@ WHERE
     ${window}
     AND layer <> 'unknown'
     AND error_code IS NULL
-    AND ip_number IS NOT NULL
+    AND is_ipv4
     AND coalesce(role_arn, '') NOT IN (${service_roles})
     AND NOT (${is_trusted})

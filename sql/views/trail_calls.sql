@@ -10,7 +10,7 @@
 -- people (their session names are names of persons), else the user; (anonymous), another account's principal, or the
 -- service that called for itself.
 -- network is the /24 of an IPv4 address, the first three groups of an IPv6 address, the VPC endpoint, or the service.
--- ip_number is an IPv4 address as a number, and NULL for a request through a VPC endpoint or by a service.
+-- is_ipv4: source_ip is an IPv4 address, and not one within a VPC.
 -- request is CloudTrail's requestParameters, JSON; detail is the call in words, to be shown.
 --
 -- @column event_date date
@@ -22,7 +22,7 @@
 -- @column principal varchar
 -- @column source_ip varchar
 -- @column network varchar
--- @column ip_number bigint
+-- @column is_ipv4 boolean
 -- @column error_code varchar
 -- @column detail varchar
 -- @column evidence varchar
@@ -106,14 +106,8 @@ SELECT
             THEN nullif(regexp_extract(lower(source_ip), '^([0-9a-f]*:[0-9a-f]*:[0-9a-f]*)', 1), '')
         ELSE source_ip
     END AS network,
-    CASE
-        WHEN vpcendpointid IS NULL AND regexp_like(source_ip, '^[0-9]{1,3}([.][0-9]{1,3}){3}$')
-            THEN
-                cast(element_at(split(source_ip, '.'), 1) AS bigint) * 16777216
-                + cast(element_at(split(source_ip, '.'), 2) AS bigint) * 65536
-                + cast(element_at(split(source_ip, '.'), 3) AS bigint) * 256
-                + cast(element_at(split(source_ip, '.'), 4) AS bigint)
-    END AS ip_number,
+    vpcendpointid IS NULL
+    AND coalesce(regexp_like(source_ip, '^[0-9]+[.][0-9]+[.][0-9]+[.][0-9]+$'), FALSE) AS is_ipv4,
     error_code,
     substr(concat_ws(' ', event_name, error_code, request), 1, 400) AS detail,
     evidence,

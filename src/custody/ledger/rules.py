@@ -16,13 +16,13 @@ of them.
 
 from __future__ import annotations
 
-import ipaddress
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from importlib.resources import files
+from ipaddress import IPv4Network
 
 from custody.deployment import Deployment, SigningKey
 from custody.errors import UsageError
@@ -139,10 +139,12 @@ def _joined(rules: Sequence[Rule]) -> str:
     """Write rules on one table as one SELECT: a row of the table is a row for each rule that it meets."""
     parts = [match for rule in rules if (match := _CONDITIONAL.fullmatch(rule.sql)) is not None]
     cases = ",\n".join(f"CASE WHEN {part['condition']} THEN '{part['name']}' END" for part in parts)
+    # First the rows that any rule is met by, so that the columns are made of those alone.
+    any_rule = "\nOR ".join(f"({part['condition']})" for part in parts)
     return (
         f"SELECT rule, event_time, subject, principal, source_ip, detail, evidence FROM (\n"  # noqa: S608
         f"SELECT\n{parts[0]['columns']},\nfilter(ARRAY[\n{cases}\n], met -> met IS NOT NULL) AS met_rules\n"
-        f"FROM {parts[0]['table']}\nWHERE ${{window}}\n) AS judged\n"
+        f"FROM {parts[0]['table']}\nWHERE ${{window}} AND (\n{any_rule}\n)\n) AS judged\n"
         "CROSS JOIN UNNEST(met_rules) AS met (rule)"
     )
 
@@ -214,9 +216,21 @@ def _untimely(key: SigningKey) -> str:
 
 
 def _is_trusted(networks: Sequence[str]) -> str:
-    """The condition on ``ip_number``; without networks, every address is trusted."""
-    ranges = [ipaddress.IPv4Network(network) for network in networks]
-    return " OR ".join(f"ip_number BETWEEN {int(one[0])} AND {int(one[-1])}" for one in ranges) or "true"
+    """The condition on ``source_ip``; without networks, every address is trusted."""
+    return " OR ".join(_begins_with(part) for one in networks for part in _whole_octets(one)) or "true"
+
+
+def _whole_octets(network: str) -> Iterator[IPv4Network]:
+    """Split a network into ones whose addresses share whole octets: 128 at most."""
+    whole = IPv4Network(network)
+    return whole.subnets(new_prefix=-(-whole.prefixlen // 8) * 8)
+
+
+def _begins_with(network: IPv4Network) -> str:
+    octets = str(network.network_address).split(".")[: network.prefixlen // 8]
+    if len(octets) == 4:
+        return f"source_ip = {_text('.'.join(octets))}"
+    return f"starts_with(source_ip, {_text(''.join(f'{octet}.' for octet in octets))})"
 
 
 def _expected_files(expected: dict[str, int]) -> str:

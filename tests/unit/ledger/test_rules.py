@@ -1,0 +1,31 @@
+"""The conditions that rules get from a deployment."""
+
+from __future__ import annotations
+
+import pytest
+
+from custody.ledger.rules import _is_trusted, parse_rule
+
+
+@pytest.mark.parametrize(
+    ("networks", "condition"),
+    [
+        ([], "true"),
+        (["203.0.113.0/24"], "starts_with(source_ip, '203.0.113.')"),
+        (["10.0.0.0/8"], "starts_with(source_ip, '10.')"),
+        (["192.0.2.7/32"], "source_ip = '192.0.2.7'"),
+        (["172.16.0.0/15"], "starts_with(source_ip, '172.16.') OR starts_with(source_ip, '172.17.')"),
+        (["192.0.2.4/31"], "source_ip = '192.0.2.4' OR source_ip = '192.0.2.5'"),
+        (["0.0.0.0/0"], "starts_with(source_ip, '')"),
+    ],
+)
+def test_networks_are_compared_by_whole_octets(networks: list[str], condition: str) -> None:
+    assert _is_trusted(networks) == condition
+
+
+@pytest.mark.parametrize("missing", ["@runbook", "@false_positives", "Was it?"])
+def test_a_header_that_lacks_something_is_an_error(missing: str) -> None:
+    text = "-- Was it?\n--\n-- @severity low\n-- @runbook r\n-- @false_positives None.\nSELECT 1\n"
+    assert parse_rule("r", text).sql == "SELECT 1"
+    with pytest.raises(ValueError, match="not complete"):
+        parse_rule("r", text.replace(f"-- {missing}", "--", 1))
