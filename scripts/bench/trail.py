@@ -65,7 +65,7 @@ def record(number: int, chance: random.Random) -> dict[str, object]:
             "principalId": "AROADBQP57FF2AEXAMPLE:loader",
             "arn": "arn:aws:sts::123456789012:assumed-role/custody-dev-producer/loader",
             "accountId": "123456789012",
-            "accessKeyId": "ASIAIOSFODNN7EXAMPLE",
+            "accessKeyId": "EXAMPLE",
             "sessionContext": {
                 "sessionIssuer": {
                     "type": "Role",
