@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from functools import lru_cache
 from posixpath import commonpath
 from typing import TYPE_CHECKING, Any
 
@@ -37,12 +38,14 @@ MAX_LOG_FILE_BYTES = 1024**3
 MAX_UNREADABLE = 100
 """How many unreadable records of a file are reported individually."""
 
+_PART_BYTES = 1024 * 1024
+"""Decompressed at a time: a buffer that grows to the whole is copied again and again."""
+
 _CATEGORIES = frozenset({"Management", "Data", None})
 """Categories that are read; records of schema versions before 1.07 have no category."""
 
 
-@dataclass(frozen=True, slots=True)
-class TrailWrite:
+class TrailWrite(msgspec.Struct, frozen=True):
     """One successful write of an object in the trail."""
 
     event_id: str
@@ -102,12 +105,12 @@ class LogFile:
     stored_at: datetime
 
 
-class _Addendum(msgspec.Struct):
+class _Addendum(msgspec.Struct, gc=False):
     originalEventID: str | None = None  # noqa: N815 - the names are CloudTrail's
     originalRequestID: str | None = None  # noqa: N815
 
 
-class _Record(msgspec.Struct):
+class _Record(msgspec.Struct, gc=False):
     eventID: str | None = None  # noqa: N815
     eventTime: str | None = None  # noqa: N815
     eventSource: str | None = None  # noqa: N815
@@ -121,36 +124,39 @@ class _Record(msgspec.Struct):
     resources: msgspec.Raw = msgspec.Raw(b"null")
 
 
-class _LogFile(msgspec.Struct):
+class _LogFile(msgspec.Struct, gc=False):
     Records: list[_Record]
 
 
-class _Request(msgspec.Struct):
+class _Request(msgspec.Struct, gc=False):
     bucket: str = msgspec.field(name="bucketName")
     key: str
 
 
-class _Response(msgspec.Struct):
+class _Response(msgspec.Struct, gc=False):
     version_id: str | None = msgspec.field(name="x-amz-version-id", default=None)
 
 
-class _Deletion(msgspec.Struct):
+class _Deletion(msgspec.Struct, gc=False):
     bucket: str = msgspec.field(name="bucketName")
     key: str | None = None
     version_id: str | None = msgspec.field(name="versionId", default=None)
 
 
-class _Deleted(msgspec.Struct):
+class _Deleted(msgspec.Struct, gc=False):
     marker: str | bool | None = msgspec.field(name="x-amz-delete-marker", default=None)
 
 
-class _Signing(msgspec.Struct):
+class _Signing(msgspec.Struct, gc=False):
     keyId: str  # noqa: N815
 
 
-class _Resource(msgspec.Struct):
+class _Resource(msgspec.Struct, gc=False):
     ARN: str | None = None
 
+
+_time = lru_cache(maxsize=4096)(parse_time)
+"""Events are told to the second: many share their time."""
 
 _LOG_FILE = msgspec.json.Decoder(_LogFile)
 _RECORD = msgspec.json.Decoder(_Record)
@@ -220,22 +226,27 @@ def list_log_files(
 def decompress(data: bytes) -> bytes:
     """The content of a log or digest file. Raises ``EvidenceError`` unless it is one gzip member."""
     unpacker = isal_zlib.decompressobj(wbits=isal_zlib.MAX_WBITS | 16)  # 16: with a gzip header
+    parts, size = [], 0
     try:
-        text = unpacker.decompress(data, MAX_LOG_FILE_BYTES)
+        while not unpacker.eof and (part := unpacker.decompress(data, _PART_BYTES)):
+            parts.append(part)
+            size += len(part)
+            if size > MAX_LOG_FILE_BYTES:
+                raise EvidenceError(f"The file decompresses to over {MAX_LOG_FILE_BYTES} bytes.")
+            data = unpacker.unconsumed_tail
     except IsalError as error:  # type: ignore[misc]  # the stub declares the class as an instance
         raise EvidenceError(f"The file is not gzip: {error}.") from error
-    if unpacker.unconsumed_tail:
-        raise EvidenceError(f"The file decompresses to over {MAX_LOG_FILE_BYTES} bytes.")
     if not unpacker.eof or unpacker.unused_data:
         raise EvidenceError("The file is not one complete gzip member.")
-    return text
+    return b"".join(parts)
 
 
 def _records(text: bytes) -> Iterator[_Record | EvidenceError]:
     """The records of a file, or for each the reason why it is not one: all at once if all are valid."""
     try:
         try:
-            text.decode()  # msgspec does not validate the bytes that it skips
+            if not text.isascii():
+                text.decode()  # msgspec does not validate the bytes that it skips
             yield from _LOG_FILE.decode(text).Records
         except ValueError:  # msgspec's errors are of this type
             yield from map(_record, _one_by_one(text))
@@ -287,7 +298,7 @@ def _write(record: _Record) -> TrailWrite:
     try:
         request = _REQUEST.decode(record.requestParameters)
         response = _RESPONSE.decode(record.responseElements)
-        event_time = parse_time(record.eventTime)
+        event_time = _time(record.eventTime)
     except EvidenceError as error:
         raise EvidenceError(f"{_name(record)} cannot be read: {error.message}") from error
     except (ValueError, RecursionError) as error:
@@ -310,7 +321,7 @@ def _deletion(record: _Record) -> TrailDeletion | None:
     try:
         request = _DELETION.decode(record.requestParameters)
         answer = _DELETED.decode(record.responseElements)
-        event_time = parse_time(record.eventTime)
+        event_time = _time(record.eventTime)
     except EvidenceError as error:
         raise EvidenceError(f"{_name(record)} cannot be read: {error.message}") from error
     except (ValueError, RecursionError) as error:
@@ -330,7 +341,7 @@ def _signature(record: _Record) -> TrailSignature:
     try:
         request = _SIGNING.decode(record.requestParameters)
         resources = _RESOURCES.decode(record.resources) or []
-        event_time = parse_time(record.eventTime)
+        event_time = _time(record.eventTime)
     except EvidenceError as error:
         raise EvidenceError(f"{_name(record)} cannot be read: {error.message}") from error
     except (ValueError, RecursionError) as error:

@@ -258,7 +258,7 @@ def changed(
         LINE.signature[8:] + b"\0",
         b"",
     ],
-    ids=str,
+    ids=range(11),
 )
 def test_a_second_form_of_a_signature_is_refused(other: bytes) -> None:
     line = NoteSignature(LINE.name, LINE.key_id, LINE.signature[:8] + other)
@@ -372,6 +372,7 @@ LOW = NoteKey("witness.example", Algorithm.ED25519_COSIGNATURE, b"\1" + bytes(31
         (NoteKey("a", Algorithm.ML_DSA_44_COSIGNATURE, bytes(32)).to_verifier_key(), "of type 0x06"),
         (LOW.to_verifier_key(), "not one of Ed25519"),
     ],
+    ids=["no key", "a log's", "another log's", "not readable here", "of low order"],
 )
 def test_a_key_that_is_not_one_of_a_witness_is_refused(key: str, words: str) -> None:
     with pytest.raises(CustodyError, match=words):

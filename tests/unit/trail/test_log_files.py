@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 from custody.errors import EvidenceError
 from custody.evidence.objects import ObjectVersion
 from custody.trail import log_files as trail
-from custody.trail.log_files import TrailWrite, list_log_files, parse_log_file
+from custody.trail.log_files import TrailWrite, decompress, list_log_files, parse_log_file
 from tests.support.evidence import ACCOUNT, World, log_file, trail_record, worlds
 
 VERSION = ObjectVersion("raw", "incoming/a b+c%.csv", "v1")
+PART = trail._PART_BYTES
 WRITE = TrailWrite(
     event_id="E1",
     event_name="PutObject",
@@ -271,3 +272,21 @@ def test_a_file_is_listed_as_it_was_first_written(new_world: Callable[[], World]
     files = list(list_log_files(world.s3, world.trail, ACCOUNT, None, date(2026, 11, 20)))
 
     assert {file.key: file.version_id for file in files} == first
+
+
+@pytest.mark.parametrize("size", [0, 1, PART - 1, PART, PART + 1, 2 * PART, 3 * PART + 7])
+@pytest.mark.parametrize("level", [0, 6])
+def test_a_file_of_any_size_is_decompressed_whole(size: int, level: int) -> None:
+    text = (b"0123456789abcdef" * (size // 16 + 1))[:size]
+    packed = gzip.compress(text, level)
+    assert decompress(packed) == text
+    for damaged in (packed[:-1], packed[:-9], packed + b"\0", packed + packed):
+        with pytest.raises(EvidenceError, match="one complete gzip member"):
+            decompress(damaged)
+
+
+def test_a_file_that_grows_without_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trail, "MAX_LOG_FILE_BYTES", 2 * PART)
+    assert len(decompress(gzip.compress(bytes(2 * PART)))) == 2 * PART
+    with pytest.raises(EvidenceError, match=f"over {2 * PART} bytes"):
+        decompress(gzip.compress(bytes(2 * PART + 1)))
