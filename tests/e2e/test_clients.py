@@ -48,6 +48,7 @@ ACTIONS = {
     "AbortMultipartUpload": {"s3:AbortMultipartUpload"},
     "CompleteMultipartUpload": {"s3:PutObject"},
     "CopyObject": {"s3:PutObject", "s3:GetObject"},
+    "CreateBucket": {"s3:CreateBucket"},
     "CreateMultipartUpload": {"s3:PutObject"},
     "GetObject": {"s3:GetObject"},
     "HeadBucket": {"s3:ListBucket"},

@@ -45,7 +45,8 @@ _CATEGORIES = frozenset({"Management", "Data", None})
 """Categories that are read; records of schema versions before 1.07 have no category."""
 
 
-class TrailWrite(msgspec.Struct, frozen=True):
+@dataclass(frozen=True, slots=True)
+class TrailWrite:
     """One successful write of an object in the trail."""
 
     event_id: str
