@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 from custody.etl import records
@@ -278,6 +278,9 @@ def test_compressed(
     codec: str, rules: Contract, lines: bytes, place: int, byte: int, places: list[int]
 ) -> None:
     body = CUSTOMER_HEADER.encode() + lines if rules is CUSTOMERS else lines
+    assume(
+        not body.startswith((b"\x1f\x8b", b"(\xb5/\xfd")) and body[1:4] != b"*M\x18"
+    )  # it is not packed itself
     packed = pa.Codec(codec).compress(body).to_pybytes()
     assert read([packed], rules) == read([body], rules)
     changed = bytearray(packed)
