@@ -55,7 +55,7 @@ def log_file(first: int, count: int, chance: random.Random) -> bytes:
 
 def record(number: int, chance: random.Random) -> dict[str, object]:
     """One event, in the shape of the CloudTrail User Guide's example of a data event."""
-    bucket, key = "custody-dev-raw-data-123456789012", f"incoming/customers/{number:09}.csv"
+    bucket, key = "custody-dev-raw-data-123456789012", f"incoming/orders/{number:09}.csv"
     is_write = number % 4 == 0
     role = "arn:aws:iam::123456789012:role/custody-dev-producer"
     return {

@@ -36,6 +36,7 @@ COMMANDS = (
     "erase",
     "report",
     "doctor",
+    "anomalies",
 )
 WITHOUT_DEPLOYMENT = {"witness"}
 NEEDED = {"lineage": ["a_table"], "upload": [__file__], "watch": ["--seen", "seen"]}
