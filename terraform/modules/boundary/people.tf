@@ -8,7 +8,7 @@ data "aws_iam_policy_document" "people" {
   }
 
   statement {
-    sid     = "DropsResultsAndDecisions"
+    sid     = "DropsAndResults"
     actions = ["s3:AbortMultipartUpload", "s3:ListMultipartUploadParts", "s3:PutObject"]
     resources = [
       "${local.bucket["raw-data"]}/incoming/*",
@@ -65,7 +65,7 @@ data "aws_iam_policy_document" "people" {
   }
 
   statement {
-    sid = "CatalogAndJobsOfTheKit"
+    sid = "CatalogAndJobs"
     actions = [
       "glue:BatchStopJobRun",
       "glue:GetDatabase",
@@ -166,7 +166,7 @@ data "aws_iam_policy_document" "people" {
   }
 
   statement {
-    sid = "AlarmsAndLogsOfTheKit"
+    sid = "AlarmsAndLogs"
     actions = [
       "cloudwatch:DescribeAlarms",
       "events:DescribeRule",
