@@ -334,7 +334,8 @@ def print_anomaly(run: Run, anomaly: Anomaly) -> None:
         ),
         soft_wrap=True,
     )
-    run.answer(f"  {format_time(anomaly.first)}{times} by {who}{where}\n  {visible(anomaly.detail)}")
+    for line in (f"  {format_time(anomaly.first)}{times} by {who}{where}", f"  {anomaly.detail}"):
+        run.out.print(visible(line), soft_wrap=True)
 
 
 def print_asked(run: Run, asked: Asked) -> None:

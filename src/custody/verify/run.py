@@ -6,7 +6,6 @@ import hashlib
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
-from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -46,9 +45,6 @@ from custody.verify.report import Progress, VerificationReport
 from custody.verify.sealed import CheckedBundle
 from custody.verify.tally import Tally
 from custody.verify.trail_index import TrailIndex
-
-if TYPE_CHECKING:
-    pass
 
 LAKE = ("raw-data", "processed", "analytics")
 """The buckets whose objects are recorded, by short name."""

@@ -305,7 +305,10 @@ class _BundleReading:
         self, asked: Asked, entries: list[bytes] | None, hashes: list[bytes]
     ) -> Held | Future[CheckedReceipt]:
         """Check a receipt here if that needs no request; otherwise as soon as there is a thread for it."""
-        canonical = self._hold(asked, entries)
+        try:
+            canonical = self._hold(asked, entries)
+        except Exception:  # noqa: BLE001 - what follows meets it again, and reports it for this receipt alone
+            canonical = None
         if canonical is None:
             return self._pool.submit(self._check, asked, entries, hashes)
         stored = asked.stored
@@ -326,8 +329,8 @@ class _BundleReading:
         canonical = read_canonical(entry)
         if canonical is None or len(entry) != stored.size_bytes or not self._checker.holds(canonical, stored):
             return None
-        self._included.append(position)  # the hashes of the leaves are those of the entries
         self._row_hashes[position] = hash_line(canonical.row(stored.leaf or 0, stored.receipt_key))
+        self._included.append(position)  # the hashes of the leaves are those of the entries
         return canonical
 
     def _check(self, asked: Asked, entries: list[bytes] | None, hashes: list[bytes]) -> CheckedReceipt:

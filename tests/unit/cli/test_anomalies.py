@@ -32,11 +32,13 @@ def cloud(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Cloud]:
         yield cloud
 
 
-def row(rule: str = "trail-stopped", subject: str = "custody-local") -> list[str | int | datetime]:
+def row(
+    rule: str = "trail-stopped", subject: str = "custody-local", principal: str = "arn:\x1b[2Jmallory"
+) -> list[str | int | datetime]:
     return [
         rule,
         subject,
-        "arn:\x1b[2Jmallory",
+        principal,
         "192.0.2.1",
         'StopLogging {"name": "x"}',
         "e-1",
@@ -88,6 +90,15 @@ def test_findings_are_told_to_people_without_what_a_terminal_obeys(cloud: Cloud,
         '  StopLogging {"name": "x"}',
     ]
     assert "1 rule, " in told.err
+
+
+def test_nobody_adds_a_line_to_what_is_told(cloud: Cloud, capsys: Capture) -> None:
+    cloud.will_answer(COLUMNS, [row(principal="mallory\ncritical trail-stopped  another")])
+
+    told = Told(capsys, "anomalies", "--rule", "trail-stopped")
+
+    assert len(told.lines) == 3
+    assert r"by mallory\x0acritical trail-stopped  another from" in told.lines[1]
 
 
 def test_nothing_found_is_success(cloud: Cloud, capsys: Capture) -> None:
