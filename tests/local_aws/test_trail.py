@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -68,8 +69,12 @@ class Trail:
 
 
 @pytest.fixture
-def trail(aws: Account, server: LocalAws) -> Trail:
-    return Trail(aws, server)
+def trail(aws: Account, server: LocalAws) -> Iterator[Trail]:
+    yield Trail(aws, server)
+    # A trail that goes on would tell of what other tests do.
+    cloudtrail = aws.client("cloudtrail")
+    for each in cloudtrail.describe_trails()["trailList"]:
+        cloudtrail.delete_trail(Name=each["TrailARN"])
 
 
 def test_a_put_is_recorded_as_cloudtrail_records_it(trail: Trail) -> None:

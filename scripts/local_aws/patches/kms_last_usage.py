@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import time
 import uuid
+from typing import Any
 from weakref import WeakKeyDictionary
 
 from moto.kms.models import Key
@@ -17,26 +18,22 @@ _last_used: WeakKeyDictionary[Key, dict[str, str | float]] = WeakKeyDictionary()
 
 
 def apply() -> None:
-    """Answer GetKeyLastUsage for keys that sign; apply it after what replaces Sign and Verify."""
-    for name in ("sign", "verify"):
-        _take_note_of(name)
+    """Answer GetKeyLastUsage for keys that sign."""
+    KmsResponse.call_action = _call_action  # type: ignore[method-assign]
     KmsResponse.get_key_last_usage = _get_key_last_usage  # type: ignore[attr-defined]
 
 
-def _take_note_of(name: str) -> None:
-    serve = getattr(KmsResponse, name)
-
-    def serving(self: KmsResponse) -> str:
-        answer: str = serve(self)
+def _call_action(self: KmsResponse) -> Any:
+    answer = super(KmsResponse, self).call_action()
+    operation = str(self._get_action())
+    if operation in {"Sign", "Verify"} and int(answer[0]) < 400:
         _last_used[_key(self)] = {
-            "Operation": name.capitalize(),
+            "Operation": operation,
             "Timestamp": time.time(),
             "CloudTrailEventId": str(uuid.uuid4()),
             "KmsRequestId": str(uuid.uuid4()),
         }
-        return answer
-
-    setattr(KmsResponse, name, serving)
+    return answer
 
 
 def _get_key_last_usage(self: KmsResponse) -> str:
