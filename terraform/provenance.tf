@@ -113,7 +113,7 @@ locals {
 
   # What verifiers trust: the public keys, and the period in which each could sign.
   key_registry = jsonencode({
-    log = {
+    log = merge({ for name, declared in var.log_succession : name => declared if declared != null }, {
       origin = local.log_origin
       keys = concat(
         [
@@ -137,7 +137,7 @@ locals {
           }
         ],
       )
-    }
+    })
     keys = [
       for label, key in var.signing_keys : {
         key_id      = module.signing_key[label].arn

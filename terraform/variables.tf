@@ -232,6 +232,34 @@ variable "log_signers" {
   }
 }
 
+variable "log_succession" {
+  type = object({
+    end         = optional(object({ at = string, successor = optional(string) }))
+    predecessor = optional(object({ origin = string, root = string, size = number }))
+  })
+  nullable    = false
+  default     = {}
+  description = "Freezes the log, or has a new one go on for another deployment's. end: after at (RFC 3339, UTC) the sealer makes sure that every receipt stored before is in the log, then seals the statement that it ends, with the origin of its successor if there is one, and nothing after it. It cannot be taken back once at has passed. predecessor: origin, size and root (hexadecimal, as custody fsck prints it) of a log that has ended; set it with the first apply, since this log's first entry names it, and the sealer begins the log within hours."
+
+  validation {
+    condition     = var.log_succession.end == null ? true : can(regex("^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z$", var.log_succession.end.at)) && can(timeadd(var.log_succession.end.at, "0s"))
+    error_message = "at in log_succession.end must be RFC 3339 in UTC, such as 2026-12-01T00:00:00Z."
+  }
+
+  validation {
+    condition = alltrue([
+      for origin in [try(var.log_succession.end.successor, null), try(var.log_succession.predecessor.origin, null)] :
+      origin == null ? true : can(regex("^[a-z0-9][a-z0-9.-]*(/[A-Za-z0-9._~-]+)*$", origin))
+    ])
+    error_message = "successor and origin in log_succession must be origins of logs: URLs without scheme, as in the output log_origin."
+  }
+
+  validation {
+    condition     = var.log_succession.predecessor == null ? true : can(regex("^[0-9a-f]{64}$", var.log_succession.predecessor.root)) && var.log_succession.predecessor.size >= 1 && floor(var.log_succession.predecessor.size) == var.log_succession.predecessor.size
+    error_message = "predecessor in log_succession must have a root of 64 hexadecimal digits and a size of 1 or more, as custody fsck prints them."
+  }
+}
+
 variable "management_trail_arn" {
   type        = string
   default     = null

@@ -3,7 +3,7 @@
 Its environment is read once, when the function starts. A batch of SQS messages is sealed together, and each
 message of which a receipt is not in the log is reported (partial batch response); a rule's event, hourly, has
 it put the heads of the trail's digest chains into the log, sign an old checkpoint again, look for receipts
-without a notice and ask witnesses for cosignatures.
+without a notice, end the log if an operator has declared that, and ask witnesses for cosignatures.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from custody.log.notices import receipt_keys
 from custody.log.sealer import REQUESTS_AT_ONCE, Sealer
 from custody.log.signing import signers_of
 from custody.log.store import LogStore
+from custody.log.succession import Succession, parse_succession
 from custody.log.trail_heads import find_heads
 from custody.recorder.notification import MalformedMessageError
 from custody.recorder.redelivery import hide_for_delay
@@ -61,7 +62,7 @@ metrics = Metrics(namespace=_setting("POWERTOOLS_METRICS_NAMESPACE"), service=lo
 @lru_cache(maxsize=1)
 def _sealer() -> Sealer:
     """Created when first needed: an error then, such as an absent registry, is that of a batch."""
-    store = LogStore(boto3.client("s3", config=_config(30)), _setting("PROVENANCE_BUCKET"))
+    store = _store()
     origin = _setting("LOG_ORIGIN")
     registry = store.read(REGISTRY_KEY).data
     kms = boto3.client("kms", config=_config(10))
@@ -73,7 +74,18 @@ def _sealer() -> Sealer:
         signers=signers,
         logger=logger,
         metrics=metrics,
+        predecessor=parse_succession(registry).predecessor,
     )
+
+
+@lru_cache(maxsize=1)
+def _store() -> LogStore:
+    return LogStore(boto3.client("s3", config=_config(30)), _setting("PROVENANCE_BUCKET"))
+
+
+def _declared() -> Succession:
+    """What the key registry has by now: the end of a log is declared while functions run."""
+    return parse_succession(_store().read(REGISTRY_KEY).data)
 
 
 @lru_cache(maxsize=1)
@@ -95,12 +107,19 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     The answer lists the failed messages (AWS Lambda Developer Guide, "Implementing partial batch responses").
     """
     if "Records" not in event:
-        sealer = _sealer()
+        sealer, end = _sealer(), _declared().end
         anchored = sealer.anchor(_trail_heads())
         signed_again = sealer.refresh()
-        swept = sealer.sweep(lambda: context.get_remaining_time_in_millis() / 1000)
+        swept = sealer.sweep(lambda: context.get_remaining_time_in_millis() / 1000, end)
+        ended = end is not None and sealer.freeze(end)
         cosigned = sealer.cosign(_witnesses())
-        return {"anchored": anchored, "signed_again": signed_again, "swept": swept, "cosigned": cosigned}
+        return {
+            "anchored": anchored,
+            "signed_again": signed_again,
+            "swept": swept,
+            "ended": ended,
+            "cosigned": cosigned,
+        }
     failed = _seal(event["Records"])
     for message in event["Records"]:
         if message["messageId"] in failed:

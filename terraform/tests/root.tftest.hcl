@@ -91,6 +91,18 @@ run "registers_every_key_the_retired_one_too" {
   command   = plan
   providers = { aws = aws.known }
 
+  variables {
+    log_succession = {
+      end         = { at = "2026-12-01T00:00:00Z" }
+      predecessor = { origin = "logs.example/log", root = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", size = 7 }
+    }
+  }
+
+  assert {
+    condition     = jsondecode(local.key_registry).log.end.at == var.log_succession.end.at && jsondecode(local.key_registry).log.predecessor.size == 7
+    error_message = "What is declared of the log is in the registry."
+  }
+
   assert {
     condition = [
       for key in jsondecode(local.key_registry).keys : [key.algorithm, key.valid_from, key.valid_until, key.revoked_at]
@@ -323,6 +335,20 @@ run "takes_a_signer_of_the_log_made_elsewhere" {
       ed = { algorithm = "ed25519", key_arn = "arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab", valid_from = "2025-01-01T00:00:00Z" }
     }
   }
+}
+
+run "refuses_a_succession_of_logs_that_could_not_be_told" {
+  command = plan
+  module {
+    source = "./tests/inputs"
+  }
+  variables {
+    log_succession = {
+      end         = { at = "2026-12-01", successor = "https://logs.example/next" }
+      predecessor = { origin = "logs.example/log", root = "AAAA", size = 0.5 }
+    }
+  }
+  expect_failures = [var.log_succession]
 }
 
 run "asks_witnesses_and_tells_of_one_that_fails" {

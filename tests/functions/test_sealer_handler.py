@@ -165,8 +165,21 @@ def test_the_hourly_event_seals_what_no_notification_told_of(world: World) -> No
 
     answer = start().handler({}, Context())
 
-    assert answer == {"anchored": 0, "signed_again": False, "swept": 0, "cosigned": 0}
+    assert answer == {"anchored": 0, "signed_again": False, "swept": 0, "ended": False, "cosigned": 0}
     assert size(world) == 1
+
+
+def test_the_hourly_event_ends_a_log_as_soon_as_that_is_declared(world: World) -> None:
+    assert call(store(world, 1)) == []
+    function = start()
+    function.handler({}, Context())
+    registry = json.loads(world.read(world.provenance, REGISTRY_KEY))
+    registry["log"]["end"] = {"at": "2026-01-01T00:00:00Z", "successor": None}
+    world.s3.put_object(Bucket=world.provenance, Key=REGISTRY_KEY, Body=json.dumps(registry).encode())
+
+    assert function.handler({}, Context())["ended"]
+    assert call(store(world, 1), store(world, 2)) == ["1"]
+    assert size(world) == 2
 
 
 def test_the_hourly_event_asks_witnesses(

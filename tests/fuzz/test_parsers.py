@@ -9,7 +9,7 @@ from __future__ import annotations
 import gzip
 import io
 import json
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
@@ -34,7 +34,7 @@ from custody.gate.decisions import parse_decision
 from custody.lineage.document import parse_commit, parse_lineage, parse_place
 from custody.listing import VersionEntry
 from custody.log.batch import Batch, Sealable, format_batch, parse_batch
-from custody.log.checkpoint import parse_checkpoint
+from custody.log.checkpoint import Checkpoint, parse_checkpoint
 from custody.log.extension import Extension, parse_extension
 from custody.log.index import format_index, parse_index
 from custody.log.note import Algorithm, parse_note, parse_verifier_key
@@ -45,6 +45,8 @@ from custody.log.proof.check import BundleClaim, check_bundle
 from custody.log.proof_file import ProofFile, parse_proof_file
 from custody.log.rows import BatchRows, Segment, hash_row
 from custody.log.segments import format_row, receipt_row, segment_row
+from custody.log.succession import LogStart, make_statement, parse_succession, read_succession
+from custody.log.succession_check import check_statements, compare_declared
 from custody.log.tiles import pack_entries, unpack_entries
 from custody.log.trail_heads import parse_trail_head
 from custody.recorder.notification import ObjectCreated, parse_message
@@ -61,6 +63,7 @@ from tests.support.evidence import (
     trail_record,
 )
 from tests.support.lake import BEGIN, Lake, MemoryS3
+from tests.support.log import LocalNoteSigner
 from tests.support.small_log import MemoryLog, NoteSigner
 from tests.unit.report.sample import DEPLOYMENT
 
@@ -215,6 +218,22 @@ def batch(data: bytes) -> None:
         parse_trail_head(item.entry)
 
 
+def log_statement(data: bytes) -> None:
+    found = check_statements({0: data}, 1, LOG.signer.name, [LOG.signer.key])
+    list(compare_declared(found, parse_succession(SUCCESSION), 1))
+
+
+def log_statement_says(data: bytes) -> None:
+    envelope = json.loads(LOG_STATEMENT) | {"payload": b64encode(data).decode()}
+    log_statement(json.dumps(envelope).encode())
+
+
+def succession(data: bytes) -> None:
+    read_succession([("v1", AT, SUCCESSION), ("v2", AT, data)])
+    if (end := parse_succession(data).end) is not None:
+        use_moment(end.at)
+
+
 def canonical(data: bytes) -> None:
     if (found := read_canonical(data)) is not None:
         receipt = parse_statement(found.payload)
@@ -359,6 +378,18 @@ NOTE = LOG.extend([STATEMENT], *NOTE_SIGNERS[1:])
 POLICY = format_policy([NOTE_SIGNERS[0].key])[: -len(b"quorum none\n")] + (
     f"witness w {NOTE_SIGNERS[1].key.to_verifier_key()} https://w\ngroup g all w\nquorum g\n".encode()
 )
+NEXT_SIGNER = LocalNoteSigner()
+BEFORE = Checkpoint("before.example/log", 7, bytes(32))
+LOG_STATEMENT = make_statement(LogStart(LOG.signer.name, BEFORE), [NEXT_SIGNER], AT).entry
+SUCCESSION = json.dumps(
+    {
+        "log": {
+            "origin": LOG.signer.name,
+            "end": {"at": "2026-11-20T13:00:00Z", "successor": "next.example/log"},
+            "predecessor": {"origin": BEFORE.origin, "size": BEFORE.size, "root": BEFORE.root.hex()},
+        }
+    }
+).encode()
 BUNDLE = [STATEMENT, b"", b"entry"]
 PLACE = {"name": "dev", "location": "s3://bucket/key", "profile": "p"}
 PARSERS = [
@@ -394,6 +425,9 @@ PARSERS = [
     Parser("extension", extension, Extension(0, (b"h" * 32,), NOTE).to_bytes(), is_json=False),
     Parser("proof", proof, json.dumps(REGISTRY).encode()),
     Parser("bundle", bundle, pack_entries(BUNDLE), is_json=False),
+    Parser("log_statement", log_statement, LOG_STATEMENT),
+    Parser("log_statement_says", log_statement_says, b64decode(json.loads(LOG_STATEMENT)["payload"])),
+    Parser("succession", succession, SUCCESSION),
 ]
 
 

@@ -34,12 +34,13 @@ class LocalNoteSigner:
     """A ``NoteSigner`` with a P-256 key of its own."""
 
     local: LocalSigner = field(default_factory=LocalSigner)
+    origin: str = ORIGIN
 
     @property
     def key(self) -> NoteKey:
         public = self.local._key.public_key()
         der = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-        return NoteKey(ORIGIN, Algorithm.ECDSA, der)
+        return NoteKey(self.origin, Algorithm.ECDSA, der)
 
     def sign(self, message: bytes) -> bytes:
         return self.local.sign(message)
@@ -80,11 +81,17 @@ def store_receipts(s3: MemoryS3, numbers: Iterable[int]) -> list[str]:
     return keys
 
 
-def sealer(s3: MemoryS3, signers: Any = (LOG_SIGNER,)) -> Sealer:
+def sealer(
+    s3: MemoryS3,
+    signers: Any = (LOG_SIGNER,),
+    origin: str = ORIGIN,
+    predecessor: Checkpoint | None = None,
+) -> Sealer:
     """A sealer that just started."""
     return Sealer(
         store=LogStore(s3, BUCKET),  # type: ignore[arg-type]
-        origin=ORIGIN,
+        origin=origin,
+        predecessor=predecessor,
         since=date(2026, 1, 1),
         signers=signers,
         logger=Logger(service="sealer-of-tests", level="CRITICAL"),
@@ -100,10 +107,10 @@ def fetch_from(s3: MemoryS3, path: str) -> bytes:
     return s3.data(f"log/{path}")
 
 
-def read_whole(s3: MemoryS3) -> tuple[Checkpoint, list[bytes]]:
+def read_whole(s3: MemoryS3, signer: LocalNoteSigner = LOG_SIGNER) -> tuple[Checkpoint, list[bytes]]:
     """The checkpoint and every entry, checked: signature, root over the entries, root over the tiles."""
     note = parse_note(s3.data("log/checkpoint"))
-    verify_note(note, [LOG_SIGNER.key])
+    verify_note(note, [signer.key])
     checkpoint = parse_checkpoint(note.text)
     tree = Tree(lambda path: fetch_from(s3, path), checkpoint.size)
     entries = [entry for index in range(-(-checkpoint.size // 256)) for entry in tree.entries(index)]

@@ -18,7 +18,9 @@ from custody.log.merkle import leaf_hash, root_of
 from custody.log.note import Note, NoteSignature, parse_note
 from custody.log.sealer import Sealer
 from custody.log.store import LogStore
+from custody.log.succession import PlannedEnd
 from custody.log.tiles import entries_path, pack_entries, unpack_entries
+from custody.times import format_time
 from tests.support.evidence import ACCOUNT, Drop, World
 from tests.support.log import ORIGIN, LocalNoteSigner
 
@@ -35,10 +37,17 @@ class SealedWorld:
         self.signer = LocalNoteSigner()
         self.register()
 
-    def register(self, origin: str = ORIGIN, *more: dict[str, Any], **changes: Any) -> None:
-        """Write the key registry with the log's key."""
+    def register(
+        self,
+        origin: str = ORIGIN,
+        *more: dict[str, Any],
+        declared: dict[str, Any] | None = None,
+        **changes: Any,
+    ) -> None:
+        """Write the key registry with the log's key, and what is ``declared`` of the log."""
         key = self.signer.local.registered(key_id=LOG_KEY_ID, **changes)
-        registry = {"keys": [self.world.signer.registered()], "log": {"origin": origin, "keys": [key, *more]}}
+        log = {"origin": origin, "keys": [key, *more], **(declared or {})}
+        registry = {"keys": [self.world.signer.registered()], "log": log}
         self.s3.put_object(Bucket=self.bucket, Key=REGISTRY_KEY, Body=json.dumps(registry).encode())
 
     def drop(self, count: int, prefix: str = "incoming/") -> list[ObjectVersion]:
@@ -58,7 +67,16 @@ class SealedWorld:
     def seal_keys(self, keys: Sequence[str], signers: Any = None) -> None:
         self.sealer(signers).seal(keys)
 
-    def sealer(self, signers: Any = None) -> Sealer:
+    def end(self, successor: str | None = None, *, is_declared: bool = True) -> None:
+        """End the log, as an operator has declared it."""
+        end = PlannedEnd(later(-4).replace(microsecond=0), successor)
+        if is_declared:
+            self.register(declared={"end": {"at": format_time(end.at), "successor": successor}})
+        sealer = self.sealer()
+        sealer.sweep(lambda: 900.0, end)
+        assert sealer.freeze(end)
+
+    def sealer(self, signers: Any = None, predecessor: Checkpoint | None = None) -> Sealer:
         return Sealer(
             store=LogStore(self.s3, self.bucket),
             origin=ORIGIN,
@@ -66,6 +84,7 @@ class SealedWorld:
             signers=signers or [self.signer],
             logger=Logger(service="sealer", level="CRITICAL"),
             metrics=Metrics(namespace="Test", service="sealer"),
+            predecessor=predecessor,
         )
 
     def grow(self, *counts: int) -> list[ObjectVersion]:

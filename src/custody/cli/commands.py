@@ -355,7 +355,7 @@ def fsck(
         list[str] | None,
         typer.Option(
             metavar="VERIFIER_KEY",
-            help="A key of the log, name+id+key (C2SP signed-note).",
+            help="A key of the log, or of its predecessor: name+id+key (C2SP signed-note).",
             show_default=False,
         ),
     ] = None,
@@ -367,6 +367,14 @@ def fsck(
             help="A copy of keys/registry.json, for the log's keys. The default is the deployment's.",
         ),
     ] = None,
+    predecessor: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FOLDER|URL|S3_URI",
+            show_default=False,
+            help="The log/ of the log that it goes on for: compare its end with what the first entry says.",
+        ),
+    ] = None,
     *,
     output: FormatOption = Format.TABLE,
     deployment: DeploymentOption = None,
@@ -375,12 +383,13 @@ def fsck(
 ) -> int:
     """Build the whole log again from its entries, and compare everything that is stored with it.
 
-    Its root with the signed checkpoint, every tile, and the rows of the ledger with the receipts. Needs no
-    more than a copy of the log and its public key. Exit status 1 if there are findings.
+    Its root with the signed checkpoint, every tile, the rows of the ledger with the receipts, and what it
+    says of its end. Needs no more than a copy of the log and its public key. Exit status 1 if there are
+    findings.
     """
     from custody.cli.fsck import run_fsck
 
-    return run_fsck(Run(deployment, output, profile, region), place, key or [], registry)
+    return run_fsck(Run(deployment, output, profile, region), place, key or [], registry, predecessor)
 
 
 @app.command()
@@ -487,8 +496,8 @@ def watch(
 
     The log's checkpoint must be signed as the policy says, and extend the one seen before, which is kept in a
     file. In a bucket, it is the newest version that has the cosignatures. Run it on a schedule, outside of
-    the log's account. Exit status 1 if the log was rolled back or forked: the two checkpoints, kept side by
-    side, prove it.
+    the log's account. Exit status 1 if the log was rolled back or forked, or goes on after its end: the two
+    checkpoints, kept side by side, prove it.
     """
     from custody.cli.log import run_watch
 

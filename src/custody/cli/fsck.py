@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from custody.cli.log import describe_end
 from custody.cli.options import Format, Run, describe_progress
 from custody.cli.tables import plural, print_finding
 from custody.errors import EvidenceError, UsageError
@@ -18,24 +19,28 @@ from custody.log.keys import RegisteredLog, note_key, parse_log_registry, read_l
 from custody.log.note import NoteKey, parse_verifier_key
 from custody.log.note_keys import require_readable
 from custody.log.sources import in_bucket, open_log
+from custody.terminal import visible
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 
-def run_fsck(run: Run, place: str | None, keys: Sequence[str], registry: Path | None) -> int:
+def run_fsck(
+    run: Run, place: str | None, keys: Sequence[str], registry: Path | None, predecessor: str | None
+) -> int:
     """Check a log, print what was found, and return the exit status."""
     known = _read_keys(keys, registry)
+    before = None if predecessor is None else open_log(predecessor, lambda: run.s3)
     if not known and place is not None:
         raise UsageError(
             "It is not known which keys the log has.", "Name its key with --key, or a key registry."
         )
     with run.progress("Reading the log") as tell:
-        if not known:
+        if not known or (place is None and registry is None and predecessor is not None):
             versions, _ = read_versions(run.s3, run.deployment.buckets["provenance"])
-            known = _trusted(read_log_history(versions)[0])
+            known += _trusted(read_log_history(versions)[0])
         where = _open(run, place)
-        report = fsck(where, known, lambda *stage: tell(describe_progress(*stage)))
+        report = fsck(where, known, lambda *stage: tell(describe_progress(*stage)), before)
     if run.format is Format.JSON:
         run.write_json(report.to_dict())
     else:
@@ -97,6 +102,10 @@ def _print(run: Run, report: FsckReport) -> None:
     if report.root:
         run.answer(f"{report.origin}: {report.size:,} entries, root {report.root}")
     run.answer(f"Read: {plural(report.bundles, 'bundle')} of entries, {plural(report.rows, 'right row')}.")
+    if report.predecessor is not None:
+        run.answer(f"Its first entry says that it goes on for {visible(report.predecessor)}.")
+    if report.ended:
+        run.answer(describe_end(report.successor))
     for finding in report.findings:
         print_finding(run, finding)
     for words in report.unchecked:

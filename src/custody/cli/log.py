@@ -15,6 +15,7 @@ from custody.log.sources import open_log, open_versions
 from custody.log.store import LOG_PREFIX
 from custody.log.watch import watch
 from custody.log.witness import Witness, load_cosigner, serve
+from custody.terminal import visible
 
 
 def read_policy(path: Path) -> Policy:
@@ -35,13 +36,24 @@ def run_watch(run: Run, seen: Path, place: str | None, policy_path: Path | None)
     before, now = found.before, found.now
     if run.format is Format.JSON:
         size = None if before is None else before.size
-        run.write_json({"log": now.origin, "size": now.size, "root": now.root.hex(), "size_before": size})
+        document = {"log": now.origin, "size": now.size, "root": now.root.hex(), "size_before": size}
+        run.write_json(
+            document | {"ended": found.end is not None, "successor": found.end and found.end.successor}
+        )
     else:
         run.answer(f"{now.origin}: {now.size:,} entries, root {now.root.hex()}")
         run.answer(
             "Seen for the first time." if before is None else f"It extends the {before.size:,} seen before."
         )
+        if found.end is not None:
+            run.answer(describe_end(found.end.successor))
     return 0
+
+
+def describe_end(successor: str | None) -> str:
+    """A sentence for a log that has ended."""
+    goes_on = "no other goes on" if successor is None else f"{visible(successor)} goes on"
+    return f"The log has ended: {goes_on}."
 
 
 def _registered(run: Run) -> Policy:

@@ -20,11 +20,14 @@ from custody.gate.jobs import Job
 from custody.gate.withheld import WithheldReports
 from custody.ledger.athena import Athena
 from custody.ledger.ledger import Scope, denied_rows, ledger_rows
-from custody.log.checkpoint import parse_checkpoint
+from custody.log.checkpoint import Checkpoint, parse_checkpoint
 from custody.log.keys import parse_log_registry
 from custody.log.note import MAX_NOTE_BYTES, Note, parse_note, parse_verifier_key
+from custody.log.sources import in_bucket
 from custody.log.store import LOG_PREFIX
+from custody.log.succession import LogEnd, end_at
 from custody.log.tiles import CHECKPOINT
+from custody.log.tree import Tree
 from custody.times import format_time
 from custody.trail.selectors import unlogged_management_writes
 from custody.verify.key_use import is_over
@@ -277,12 +280,22 @@ class _Examination:
                 "Find out who wrote it (CloudTrail: PutObject of log/checkpoint).",
             )
         signed = format_time(found["LastModified"])
+        if end := self._end(bucket, checkpoint):
+            return f"it has ended with {end.size} entries, signed at {signed}"
         if self.now - found["LastModified"] > timedelta(days=1):
             raise _BrokenError(
                 f"The checkpoint was signed at {signed}: the log stands still.",
                 "Read the reason in the sealer's log.",
             )
         return f"{checkpoint.size} entries, signed at {signed}{self._cosigned(note, found['LastModified'])}"
+
+    def _end(self, bucket: str, checkpoint: Checkpoint) -> LogEnd | None:
+        """The statement that the log has ended, if that can be read."""
+        tree = Tree(in_bucket(self.clients.s3, bucket, LOG_PREFIX), checkpoint.size)
+        try:
+            return end_at(tree, checkpoint.size, checkpoint.root)
+        except (CannotCheckError, EvidenceError):
+            return None
 
     def _cosigned(self, note: Note, stored_at: datetime) -> str:
         """Which of the log's witnesses have a line below the newest checkpoint."""

@@ -1,8 +1,9 @@
 """Checking a stored log as a whole, with nothing but a way to read it and the keys of its signers.
 
 Root and tiles are built again from the bundles, every partial tile and bundle that was ever published is
-compared with them, and the rows of the segments beside the log with its entries. A folder, a bucket and a web
-server are read alike; where names cannot be listed (a web server), they are followed from the batches.
+compared with them, and the rows of the segments beside the log with its entries. So is what the log says of
+its end and of the log that it goes on for, given a copy of that. A folder, a bucket and a web server are read
+alike; where names cannot be listed (a web server), they are followed from the batches.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ from custody.log.rebuild import Bundle, Problem, Rebuild, read_bundle
 from custody.log.rows import BatchRows, Segment, hash_row
 from custody.log.segments import SEGMENT_PREFIX, segment_row
 from custody.log.store import LOG_PREFIX
+from custody.log.succession import is_statement
+from custody.log.succession_check import Statements, check_predecessor, check_statements
 from custody.log.tiles import (
     CHECKPOINT,
     TILE_HEIGHT,
@@ -75,6 +78,11 @@ class FsckReport:
     batches: int = 0
     rows: int = 0
     """How many are right."""
+    ended: bool = False
+    successor: str | None = None
+    """The origin of the log that goes on after its end."""
+    predecessor: str | None = None
+    """The origin of the log that it goes on for."""
     findings: list[Finding] = field(default_factory=list)
     """The first thousand."""
     findings_count: int = 0
@@ -90,18 +98,24 @@ class FsckReport:
         return asdict(self) | {"findings": [finding.to_dict() for finding in self.findings]}
 
 
-def fsck(place: Place, keys: Sequence[NoteKey], progress: Progress) -> FsckReport:
+def fsck(
+    place: Place, keys: Sequence[NoteKey], progress: Progress, predecessor: Fetch | None = None
+) -> FsckReport:
     """Check the log at a place, signed by at least one of ``keys`` (C2SP tlog-tiles, signed-note).
 
-    Raises ``CannotCheckError`` if there is no log, or if nothing can be read there.
+    ``predecessor`` reads the log that it goes on for, of which ``keys`` has keys, too. Raises
+    ``CannotCheckError`` if there is no log, or if nothing can be read there.
     """
-    return _Fsck(place, keys, progress).run()
+    return _Fsck(place, keys, progress, predecessor).run()
 
 
 class _Fsck:
     """One run."""
 
-    def __init__(self, place: Place, keys: Sequence[NoteKey], progress: Progress) -> None:
+    def __init__(
+        self, place: Place, keys: Sequence[NoteKey], progress: Progress, predecessor: Fetch | None
+    ) -> None:
+        self._predecessor = predecessor
         self._place = place
         self._keys = keys
         self._progress = progress
@@ -156,14 +170,16 @@ class _Fsck:
         total = -(-checkpoint.size // TILE_WIDTH)
         rebuild = Rebuild(self._tree(checkpoint.size), checkpoint.root)
 
-        def read(index: int) -> tuple[Bundle, str]:
+        def read(index: int) -> tuple[Bundle, dict[int, bytes], str]:
             try:
-                return read_bundle(self._tree(checkpoint.size), index)[0], ""
+                bundle, entries, _ = read_bundle(self._tree(checkpoint.size), index)
             except CannotCheckError as error:
-                return Bundle(index), str(error)
+                return Bundle(index), {}, str(error)
+            leaves = enumerate(entries or [], start=index * TILE_WIDTH)
+            return bundle, {leaf: entry for leaf, entry in leaves if is_statement(entry)}, ""
 
-        unread = 0
-        for done, (bundle, unchecked) in enumerate(
+        unread, statements = 0, dict[int, bytes]()
+        for done, (bundle, stated, unchecked) in enumerate(
             map_concurrently(read, range(total), _READS_AT_ONCE), start=1
         ):
             self._progress("bundles read", done, total)
@@ -175,9 +191,39 @@ class _Fsck:
             for problem in bundle.problems:
                 self._tell(problem)
             rebuild.add(bundle)
+            statements |= stated
+        self._check_statements(checkpoint, statements, is_whole=not unread)
         if not unread:
             for problem in rebuild.problems():
                 self._tell(problem)
+
+    def _check_statements(self, checkpoint: Checkpoint, entries: dict[int, bytes], *, is_whole: bool) -> None:
+        """Check what the log says of its own end, and of the log before."""
+        size, report = checkpoint.size, self._report
+        found = check_statements(entries, size, checkpoint.origin, self._keys)
+        for leaf, status, detail in found.problems:
+            index = leaf // TILE_WIDTH
+            path = entries_path(index, min(TILE_WIDTH, size - index * TILE_WIDTH))
+            self._find(Claim.LOG_CONSISTENCY, self._prefix + path, status, detail)
+        if found.end is not None:
+            report.ended, report.successor = True, found.end.successor
+        if found.start is not None:
+            report.predecessor = found.start.predecessor.origin
+        if self._predecessor is not None and is_whole:
+            self._compare_predecessor(self._predecessor, found)
+
+    def _compare_predecessor(self, fetch: Fetch, found: Statements) -> None:
+        path = self._prefix + CHECKPOINT
+        if found.start is None:
+            what = "The log's first entry names no predecessor."
+            self._find(Claim.LOG_CONSISTENCY, path, Status.MISSING, what)
+            return
+        keys = [key for key in self._keys if key.name == found.start.predecessor.origin]
+        try:
+            for problem in check_predecessor(fetch, keys, found.start):
+                self._find(Claim.LOG_CONSISTENCY, path, Status.FAILED, problem)
+        except CannotCheckError as error:
+            self._leave(f"The predecessor cannot be read: {error}")
 
     # Batches: what was published, and its rows
 

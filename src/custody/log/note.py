@@ -68,7 +68,7 @@ def parse_verifier_key(text: str) -> NoteKey:
     match = _VERIFIER_KEY.fullmatch(text)
     if match is None:
         raise EvidenceError(f"{text[:200]!r} is not a verifier key (name+id+key).")
-    raw = _decode(match[3], "verifier key")
+    raw = decode_base64(match[3], "verifier key")
     key = NoteKey(match[1], raw[0], raw[1:])
     if key.key_id.hex() != match[2]:
         raise EvidenceError(f"The verifier key of {match[1][:200]!r} does not have the id {match[2]}.")
@@ -131,13 +131,14 @@ def _parse_signature(line: str) -> NoteSignature:
     match = _SIGNATURE_LINE.fullmatch(line)
     if match is None:
         raise EvidenceError(f"{line[:200]!r} is not the line of a signature.")
-    raw = _decode(match[2], "signature")
+    raw = decode_base64(match[2], "signature")
     if len(raw) <= _ID_BYTES:
         raise EvidenceError(f"The signature of {match[1][:200]!r} is empty.")
     return NoteSignature(match[1], raw[:_ID_BYTES], raw[_ID_BYTES:])
 
 
-def _decode(text: str, what: str) -> bytes:
+def decode_base64(text: str, what: str) -> bytes:
+    """The bytes of canonical base64. Raises ``EvidenceError``, which calls the text ``what``."""
     try:
         raw = b64decode(text, validate=True)
     except ValueError as error:

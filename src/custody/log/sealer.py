@@ -14,6 +14,9 @@ A receipt is in a batch only if it is in no batch before it: all of these are co
 the checkpoint names their entries. So notices may come twice, late or never (``sweep`` looks for receipts
 without one), and any number of sealers may run at once.
 
+A log that an operator has declared frozen ends with a statement of that: the one entry of a batch, decided
+and completed like any other. Who finds it as the last entry appends nothing, whatever is declared by then.
+
 Witnesses cosign a checkpoint after it is published: it is replaced by itself with their lines below it, if
 it is still the newest. Every checkpoint is valid without them, and the next one begins without lines.
 """
@@ -49,6 +52,15 @@ from custody.log.note import MAX_NOTE_BYTES, Note, NoteKey, NoteSignature, parse
 from custody.log.segments import CONTENT_TYPE as SEGMENT_TYPE
 from custody.log.segments import format_segments
 from custody.log.store import BINARY, LOG_PREFIX, LogStore, TooLongError
+from custody.log.succession import (
+    LogEnd,
+    LogStart,
+    PlannedEnd,
+    as_end,
+    is_statement,
+    make_statement,
+    read_entry,
+)
 from custody.log.tiles import CHECKPOINT, MAX_ENTRY_BYTES, TILE_WIDTH
 from custody.log.tree import AbsentError, Tree
 from custody.times import format_time
@@ -74,6 +86,10 @@ _LOST_RACES = 20
 
 class LogError(EvidenceError):
     """The stored log contradicts itself: nothing is appended to it."""
+
+
+class EndedError(LogError):
+    """The log is frozen: what comes later belongs to its successor."""
 
 
 class NoteSigner(Protocol):
@@ -112,7 +128,8 @@ class Sealing:
 class Sealer:
     """Appends to one log. One instance serves any number of calls, one after the other.
 
-    ``since`` is the ledger's first day.
+    ``since`` is the ledger's first day. ``predecessor`` is the last state of the log that this one goes on
+    for: a log without entries begins with the statement of that.
     """
 
     def __init__(
@@ -124,6 +141,7 @@ class Sealer:
         signers: Sequence[NoteSigner],
         logger: Logger,
         metrics: Metrics,
+        predecessor: Checkpoint | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._store = store
@@ -132,15 +150,19 @@ class Sealer:
         self._signers = signers
         self._logger = logger
         self._metrics = metrics
+        self._predecessor = predecessor
         self._clock = clock
         self._edge = Edge()
+        self._last: tuple[bytes, bytes] | None = None
+        """A root of the log, and the last entry then."""
         self._sealed = SealedKeys(self._list_index, store.fetch, REQUESTS_AT_ONCE)
 
     def seal(self, keys: Iterable[str]) -> Sealing:
         """Make the receipts at these keys leaves of the log, unless they are; in batches.
 
-        A receipt that cannot be an entry, or is not there, is a failure of its own. Raises ``LogError`` or
-        ``ChangedError`` if the stored log is not what its checkpoint says, and botocore's exceptions.
+        A receipt that cannot be an entry, is not there, or is not in the log when it ends, is a failure of
+        its own. Raises ``LogError`` or ``ChangedError`` if the stored log is not what its checkpoint says,
+        and botocore's exceptions.
         """
         failed: dict[str, Exception] = {}
         waiting: dict[str, Sealable] = {}
@@ -149,8 +171,10 @@ class Sealer:
                 waiting[key] = outcome
             else:
                 failed[key] = outcome
-                self._logger.error("NotSealed", extra={"object": key, "error": str(outcome)})
         sealed = self._append_all(waiting)
+        failed |= {key: EndedError("The log has ended: nothing is added to it.") for key in waiting}
+        for key, error in failed.items():
+            self._logger.error("NotSealed", extra={"object": key, "error": str(error)})
         self._metrics.add_metric(name="ReceiptsSealed", unit="Count", value=sealed)
         if failed:
             self._metrics.add_metric(name="FailedSealing", unit="Count", value=len(failed))
@@ -159,17 +183,56 @@ class Sealer:
     def refresh(self) -> bool:
         """Complete what a sealer has left, and sign the checkpoint again if that is due; whether it was.
 
-        It is due if the checkpoint is old, or the keys are others now.
+        It is due if the checkpoint is old and the log has not ended, or the keys are others now.
         """
         head = self._head()
         if batch := self._decided(head):
             self._complete(head, batch)
             head = self._head()
-        age = self._clock() - head.stored_at
-        self._metrics.add_metric(name="CheckpointAge", unit="Seconds", value=max(0, int(age.total_seconds())))
         self._metrics.add_metric(name="LogSize", unit="Count", value=head.checkpoint.size)
-        due = age >= CHECKPOINT_MAX_AGE or not self._is_signed_by_all(head)
+        due = not self._is_signed_by_all(head)
+        if not self._has_ended(head):
+            age = self._clock() - head.stored_at
+            seconds = max(0, int(age.total_seconds()))
+            self._metrics.add_metric(name="CheckpointAge", unit="Seconds", value=seconds)
+            due = due or age >= CHECKPOINT_MAX_AGE
         return due and self._publish(head, head.checkpoint)
+
+    def freeze(self, end: PlannedEnd) -> bool:
+        """End the log, once it has all that was stored before ``end.at``; whether it has ended.
+
+        That is so when a sweep that began late enough is done. Raises as ``seal`` does.
+        """
+        for _ in range(_LOST_RACES):
+            head = self._head()
+            if self._has_ended(head):
+                return True
+            if batch := self._decided(head):
+                self._complete(head, batch)
+            elif not self._is_swept(end):
+                return False
+            else:
+                says = LogEnd(self._origin, head.checkpoint.size + 1, end.successor)
+                self._decide(head, self._first(head) or [make_statement(says, self._signers, self._clock())])
+        raise CannotCheckError("Other sealers were quicker again and again.", "It is tried again.")
+
+    def _is_swept(self, end: PlannedEnd) -> bool:
+        position, _ = self._read_position()
+        return position is not None and position.done and position.started_at >= end.at + _NOTICE_TIME
+
+    def _has_ended(self, head: Head) -> bool:
+        """Whether the last entry says that the log has ended. Raises ``LogError`` if that cannot be read."""
+        checkpoint = head.checkpoint
+        if not checkpoint.size:
+            return False
+        if self._last is None or self._last[0] != checkpoint.root:
+            tree = Tree(self._store.fetch, checkpoint.size)
+            try:
+                self._last = checkpoint.root, read_entry(tree, checkpoint.size - 1, checkpoint.root)
+            except (AbsentError, EvidenceError) as error:
+                words = f"The last of the log's {checkpoint.size} entries cannot be read: {error.message}"
+                raise LogError(words, "Nothing was appended. Run custody fsck.") from error
+        return as_end(self._last[1]) is not None
 
     def cosign(self, witnesses: Witnesses) -> int:
         """Ask the witnesses that have not cosigned the newest checkpoint, and add their lines; how many.
@@ -196,18 +259,22 @@ class Sealer:
         lines = {(line.name, line.key_id) for line in head.note.signatures if line.name == self._origin}
         return lines == {(signer.key.name, signer.key.key_id) for signer in self._signers}
 
-    def sweep(self, seconds_left: Callable[[], float]) -> int | None:
+    def sweep(self, seconds_left: Callable[[], float], end: PlannedEnd | None = None) -> int | None:
         """Seal receipts that no notice told of; the number sealed, or ``None`` if it is not time yet.
 
         Looks at every receipt stored since the last sweep began. If time is short it stops, and the next call
-        goes on from there: its position is kept in the log's prefix.
+        goes on from there: its position is kept in the log's prefix. It is time once a day, and when ``end``
+        waits for it; never again once the log has ended.
         """
         started = self._clock()
         position, etag = self._read_position()
         if position is None:
             position = _Position(started, datetime.min.replace(tzinfo=UTC), "")
         elif position.done:
-            if started - position.started_at < _SWEEP_EVERY:
+            is_last = end is not None and position.started_at < end.at + _NOTICE_TIME <= started
+            if started - position.started_at < _SWEEP_EVERY and not is_last:
+                return None
+            if self._has_ended(self._head()):
                 return None
             position = _Position(started, position.started_at - _SWEEP_OVERLAP, "")
         until = started - _NOTICE_TIME
@@ -243,24 +310,32 @@ class Sealer:
             stored = self._store.read(key, MAX_ENTRY_BYTES)
         except (AbsentError, TooLongError) as error:
             return key, error
+        if is_statement(stored.data):
+            return key, LogError("It is a statement of the log's own, and no receipt.")
         return key, Sealable(key, stored.version_id, stored.etag, stored.last_modified, stored.data)
 
     def anchor(self, heads: Iterable[Sealable]) -> int:
         """Make the heads of the trail's digest chains leaves of the log, unless they are; how many were not.
 
-        Raises as ``seal`` does.
+        None once the log has ended. Raises as ``seal`` does.
         """
         anchored = self._append_all({head.key: head for head in heads})
         self._metrics.add_metric(name="TrailHeadsSealed", unit="Count", value=anchored)
         return anchored
 
     def _append_all(self, waiting: dict[str, Sealable]) -> int:
-        """Append what is waiting and not sealed yet, in batches; how many entries that were."""
+        """Append what is waiting and not sealed yet, in batches; how many entries that were.
+
+        What is left in ``waiting`` then is not in the log, which has ended.
+        """
         if len(self._sealed) > _KEYS_KEPT:
             self._sealed.forget()
         sealed = lost = 0
         while waiting:
-            appended = self._append(waiting)
+            try:
+                appended = self._append(waiting)
+            except EndedError:
+                break
             if appended is None:
                 lost += 1
                 if lost > _LOST_RACES:
@@ -272,7 +347,10 @@ class Sealer:
         return sealed
 
     def _append(self, waiting: dict[str, Sealable]) -> int | None:
-        """Complete one batch, and take what is sealed from ``waiting``; ``None`` after a lost race."""
+        """Complete one batch, and take what is sealed from ``waiting``; ``None`` after a lost race.
+
+        Raises ``EndedError`` if the log has ended.
+        """
         head = self._head()
         batch = self._decided(head)
         if batch is None:
@@ -281,11 +359,19 @@ class Sealer:
                 del waiting[key]
             if not waiting:
                 return 0
-            self._decide(head, list(waiting.values()))
+            if self._has_ended(head):
+                raise EndedError("The log has ended: nothing is added to it.")
+            self._decide(head, self._first(head) or list(waiting.values()))
             batch = self._decided(head)
         if batch is None or not self._complete(head, batch):
             return None
         return sum(waiting.pop(item.key, None) is not None for item in batch.items)
+
+    def _first(self, head: Head) -> list[Sealable]:
+        """What a log without entries begins with, if it has a predecessor."""
+        if head.checkpoint.size or self._predecessor is None:
+            return []
+        return [make_statement(LogStart(self._origin, self._predecessor), self._signers, self._clock())]
 
     def _decide(self, head: Head, items: Sequence[Sealable]) -> None:
         """Decide the next batch, unless somebody else just did."""
@@ -303,7 +389,12 @@ class Sealer:
         return parse_batch(stored.data, size, stored.last_modified)
 
     def _complete(self, head: Head, batch: Batch) -> bool:
-        """Write all that belongs to a batch, then the checkpoint; whether that was replaced."""
+        """Write all that belongs to a batch, then the checkpoint; whether that was replaced.
+
+        Raises ``LogError`` if somebody has decided a batch after the log's end.
+        """
+        if self._has_ended(head):
+            raise LogError("The log has ended, and there is a batch after its end.", "Run custody fsck.")
         edge = self._edge_of(head.checkpoint)
         written = edge.append([item.entry for item in batch.items])
         path = index_path(batch)
@@ -322,6 +413,7 @@ class Sealer:
         published = self._publish(head, Checkpoint(self._origin, edge.size, edge.root))
         if published:
             self._edge = edge
+            self._last = edge.root, batch.items[-1].entry
             self._sealed.add(path, batch.items)
         return published
 

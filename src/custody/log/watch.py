@@ -12,13 +12,14 @@ from custody.log.merkle import verify_consistency
 from custody.log.note import parse_note
 from custody.log.policy import Policy
 from custody.log.seen import read_seen, write_seen
+from custody.log.succession import LogEnd, end_at
 from custody.log.tiles import CHECKPOINT
 from custody.log.tree import AbsentError, Fetch, Tree
 from custody.log.versions import newest_valid
 
 
 class BrokenLogError(EvidenceError):
-    """A log was rolled back or forked: it shows different people different entries."""
+    """A log was rolled back, forked or continued after its end: different people see different entries."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,8 @@ class Watched:
     before: Checkpoint | None
     """The checkpoint seen before; ``None`` at the first look."""
     now: Checkpoint
+    end: LogEnd | None = None
+    """The statement that the log has ended."""
 
 
 def watch(fetch: Fetch, policy: Policy, seen: Path, versions: Iterable[bytes] = ()) -> Watched:
@@ -36,10 +39,10 @@ def watch(fetch: Fetch, policy: Policy, seen: Path, versions: Iterable[bytes] = 
     ``policy`` says what the new one must have. If the newest checkpoint lacks cosignatures, the newest of its
     ``versions`` that has them is kept, and must be extended by it.
 
-    Raises ``BrokenLogError`` on a rollback or a fork: the old checkpoint stays, and the other one is put
-    beside it (``<name>.conflict``); the two together are the proof. Raises ``EvidenceError`` if the
-    checkpoint is not valid by ``policy``, ``CannotCheckError`` if the log or the file cannot be read, or no
-    checkpoint has the cosignatures.
+    Raises ``BrokenLogError`` on a rollback, a fork, or entries after the log's end: the old checkpoint stays,
+    and the other one is put beside it (``<name>.conflict``); the two together are the proof. Raises
+    ``EvidenceError`` if the checkpoint is not valid by ``policy``, ``CannotCheckError`` if the log or the
+    file cannot be read, or no checkpoint has the cosignatures.
     """
     before = read_seen(seen)
     try:
@@ -52,6 +55,7 @@ def watch(fetch: Fetch, policy: Policy, seen: Path, versions: Iterable[bytes] = 
         if kept is not note:
             write_seen(seen, kept)
             _require_extended(fetch, now, newest)
+        end = end_at(Tree(fetch, newest.size), newest.size, newest.root)
     except BrokenLogError as error:
         conflict = seen.with_name(seen.name + ".conflict")
         write_seen(conflict, note)
@@ -64,7 +68,7 @@ def watch(fetch: Fetch, policy: Policy, seen: Path, versions: Iterable[bytes] = 
             f"It had {before.size} entries. Look in CloudTrail for who removed it.",
         ) from error
     write_seen(seen, kept)
-    return Watched(before, now)
+    return Watched(before, now, end)
 
 
 def _require_extended(fetch: Fetch, before: Checkpoint, now: Checkpoint) -> None:
@@ -82,3 +86,5 @@ def _require_extended(fetch: Fetch, before: Checkpoint, now: Checkpoint) -> None
         verify_consistency(before.size, now.size, before.root, now.root, tree.consistency(before.size))
     except EvidenceError as error:
         raise BrokenLogError(f"The log was forked: {error.message}") from error
+    if before.size < now.size and end_at(tree, before.size, now.root) is not None:
+        raise BrokenLogError(f"The log had ended with {before.size} entries, and has {now.size} now.")

@@ -36,7 +36,7 @@ CLAIM_MEANINGS = {
     Claim.TRAIL_DIGEST: "CloudTrail's log files are as it delivered them, by its signed digest files.",
     Claim.TRAIL_COMPLETE: "No log file is missing in the digests, and no time is without a digest.",
     Claim.LINEAGE_INPUTS: "A table's version names its inputs, and each had its receipt before it was read.",
-    Claim.LOG_CHECKPOINT: "Each state of the log is signed with a key of it, and the newest is of today.",
+    Claim.LOG_CHECKPOINT: "Each state of the log is signed by it, and the newest is of today, or its end.",
     Claim.LOG_CONSISTENCY: "Each state of the log extends the one before: nothing in it was changed.",
     Claim.LOG_INCLUSION: "The receipts are what was sealed in the log, byte for byte.",
     Claim.LOG_COMPLETE: "Every receipt is in the log, and no receipt in the log is gone.",

@@ -24,6 +24,7 @@ from custody.evidence.registry import REGISTRY_KEY
 from custody.evidence.registry_versions import read_versions
 from custody.findings import Claim, Finding, Severity, Status
 from custody.listing import VersionEntry, list_versions, list_versions_concurrently
+from custody.log.checkpoint import Checkpoint
 from custody.log.index import INDEX_PREFIX, key_hash, parse_index, path_before
 from custody.log.keys import RegisteredLog, note_key, read_log_history
 from custody.log.merkle import HASH_BYTES, root_of
@@ -31,6 +32,8 @@ from custody.log.rebuild import Bundle, Problem, Rebuild
 from custody.log.rows import ROW_HASH_BYTES
 from custody.log.segments import SEGMENT_PREFIX
 from custody.log.store import LOG_PREFIX, LogStore
+from custody.log.succession import Succession, end_at, read_succession
+from custody.log.succession_check import check_statements, compare_declared
 from custody.log.tiles import CHECKPOINT, TILE_HEIGHT, TILE_WIDTH, entries_path, tile_path
 from custody.log.trail_heads import KEY_PREFIX, TrailHead
 from custody.log.tree import AbsentError, Tree
@@ -60,7 +63,7 @@ if TYPE_CHECKING:
     from custody.verify.reading import Readers
 
 CHECKPOINT_DUE = timedelta(days=1)
-"""A checkpoint is signed anew before it is so old, even if there is nothing new."""
+"""A checkpoint is signed anew before it is so old, even if there is nothing new, unless the log has ended."""
 FEW_RECEIPTS = 1000
 """Up to so many receipts are read from their own objects, which must be the entries, byte for byte."""
 
@@ -119,6 +122,8 @@ class LogVerification:
         self._parts: dict[int, Bundle] = {}
         self._misindexed: set[str] = set()
         self._heads: list[tuple[int, TrailHead]] = []
+        self._declared = Succession()
+        self._statements: dict[int, bytes] = {}
         self._unread_bundles = 0
         self._unread_index = 0
 
@@ -130,13 +135,15 @@ class LogVerification:
         Raises ``CannotCheckError`` if there is no readable key registry.
         """
         try:
-            log, problems = read_log_history(read_versions(self._readers.s3, self._bucket)[0])
+            registries, _ = read_versions(self._readers.s3, self._bucket)
+            log, problems = read_log_history(registries)
+            self._declared, more = read_succession(registries)
             keys = tuple(LogKey(note_key(log.origin, key), key) for key in log.keys.values())
         except EvidenceError as error:
             self.notes.append(f"There is no log to check: {error.message} make apply gives it one.")
             return
         self.log = log
-        for problem in problems:
+        for problem in (*problems, *more):
             self._find(Claim.LOG_CHECKPOINT, REGISTRY_KEY, Status.FAILED, problem)
         entries = [
             entry
@@ -179,7 +186,8 @@ class LogVerification:
         claim, findings = Claim.LOG_CHECKPOINT, []
         if read.problem:
             findings.append(Finding(claim, Status.FAILED, subject, read.problem, Severity.CRITICAL))
-        if read.entry.version_id == newest.version_id and self._now - stored_at > CHECKPOINT_DUE:
+        is_old = read.entry.version_id == newest.version_id and self._now - stored_at > CHECKPOINT_DUE
+        if is_old and not self._has_ended(read.checkpoint):
             what = (
                 f"The newest checkpoint is of {format_time(stored_at)}, over a day ago: the log stands still."
             )
@@ -194,6 +202,15 @@ class LogVerification:
             )
         if read.checkpoint is not None:
             self._index.add_checkpoint(read.place, read.entry.version_id, stored_at, read.checkpoint)
+
+    def _has_ended(self, checkpoint: Checkpoint | None) -> bool:
+        if checkpoint is None:
+            return False
+        try:
+            tree = Tree(self._fetch, checkpoint.size)
+            return end_at(tree, checkpoint.size, checkpoint.root) is not None
+        except (AbsentError, EvidenceError, UnreadableError):
+            return False  # what is wrong with the last entry is found with the tree
 
     # Before receipts are checked
 
@@ -348,7 +365,9 @@ class LogVerification:
         """Judge a leaf that the index gives no listed receipt for."""
         claim = Claim.LOG_COMPLETE
         if stray.version is None:
-            if stray.head is not None:
+            if stray.statement:
+                self._statements[stray.leaf] = stray.statement
+            elif stray.head is not None:
                 self._heads.append((stray.leaf, stray.head))
             elif not stray.is_statement:
                 what = f"Leaf {stray.leaf} is neither a receipt nor another statement."
@@ -385,8 +404,23 @@ class LogVerification:
         except UnreadableError as error:
             self._tally.leave(f"The log could not be read: {error}")
         self._judge_complete()
+        self._judge_statements(head.size)
         if digests.is_whole:
             self._judge_heads(digests)
+
+    def _judge_statements(self, size: int) -> None:
+        """Judge what the log says of its end and of the log before, and that nothing follows its end."""
+        log = self.log
+        if log is None or self._scope is not None:
+            return
+        keys = [note_key(log.origin, key) for key in log.keys.values()]
+        found = check_statements(self._statements, size, log.origin, keys)
+        problems = [*found.problems]
+        if not self._unread_bundles and not self._unread_index:
+            problems += compare_declared(found, self._declared, size)
+        for leaf, status, detail in problems:
+            path = entries_path(leaf // TILE_WIDTH, min(TILE_WIDTH, size - leaf // TILE_WIDTH * TILE_WIDTH))
+            self._find(Claim.LOG_CONSISTENCY, LOG_PREFIX + path, status, detail)
 
     def _judge_heads(self, digests: DigestVerification) -> None:
         """Judge that each digest that the log names is there as it was."""

@@ -34,6 +34,7 @@ from custody.log.rebuild import Bundle, read_bundle
 from custody.log.rows import MAX_SEGMENT_BYTES, BatchRows, RowProblem, Segment, hash_line, hash_row
 from custody.log.segments import receipt_row, segment_row
 from custody.log.store import LOG_PREFIX
+from custody.log.succession import is_statement
 from custody.log.tiles import CHECKPOINT, MAX_ENTRY_BYTES, TILE_WIDTH
 from custody.log.trail_heads import TrailHead, parse_trail_head
 from custody.log.tree import AbsentError, Fetch, Tree
@@ -188,6 +189,8 @@ class Stray(NamedTuple):
     """Whether it is an in-toto statement, of whatever kind."""
     head: TrailHead | None = None
     """The digest of the trail that it is about."""
+    statement: bytes = b""
+    """The entry, if it is about the log itself (``custody.log.succession``)."""
 
 
 class Held(NamedTuple):
@@ -419,6 +422,8 @@ def _held(checked: CheckedReceipt, *, with_object: bool) -> Held | None:
 
 
 def _name(leaf: int, entry: bytes) -> Stray:
+    if is_statement(entry):
+        return Stray(leaf, None, False, statement=entry)
     try:
         if (head := parse_trail_head(entry)) is not None:
             return Stray(leaf, None, True, head)

@@ -17,7 +17,9 @@ from custody.evidence.objects import ObjectVersion
 from custody.ledger.athena import Athena
 from custody.log.checkpoint import Checkpoint
 from custody.log.note import Algorithm, Note, NoteKey, NoteSignature
+from custody.log.succession import LogEnd, make_statement
 from tests.support.lake import Lake
+from tests.support.small_log import MemoryLog, NoteSigner
 from tests.unit.cloud import QUEUE_ARN, Cloud, _empty_zip, deployed
 from tests.unit.report.sample import RAW
 
@@ -427,6 +429,19 @@ def test_a_log_that_stands_still_is_told(cloud: Cloud) -> None:
     deployment = with_log(cloud)
     found = check(cloud, deployment, datetime.now(UTC) + timedelta(days=2))["log"]
     assert (found.state, "stands still" in found.detail) == (State.BROKEN, True)
+
+
+def test_a_log_that_has_ended_does_not_stand_still(cloud: Cloud) -> None:
+    deployment = with_log(cloud)
+    s3, bucket = cloud.client("s3"), deployment.buckets["provenance"]
+    origin = json.load(s3.get_object(Bucket=bucket, Key="keys/registry.json")["Body"])["log"]["origin"]
+    signer = NoteSigner(origin)
+    log = MemoryLog(signer=signer)
+    log.extend([make_statement(LogEnd(origin, 1, None), [], datetime.now(UTC)).entry])
+    for path, data in log.files.items():
+        s3.put_object(Bucket=bucket, Key=f"log/{path}", Body=data)
+    found = check(cloud, deployment, datetime.now(UTC) + timedelta(days=2))["log"]
+    assert (found.state, found.detail.partition(",")[0]) == (State.OK, "it has ended with 1 entries")
 
 
 def test_which_witnesses_have_cosigned_is_told(cloud: Cloud) -> None:

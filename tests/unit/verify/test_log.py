@@ -11,6 +11,7 @@ import pytest
 
 from custody.evidence.objects import ObjectVersion, S3Location
 from custody.findings import Claim, Finding, Status
+from custody.log.checkpoint import Checkpoint
 from custody.log.note import Note, NoteKey, NoteSignature, parse_note
 from custody.log.tiles import pack_entries
 from custody.log.trail_heads import find_heads
@@ -491,6 +492,64 @@ def test_a_deployment_without_a_log(new_world: Callable[[], World]) -> None:
     world.drop("incoming/a.csv", b"a")
     report = verify(world.s3, world.deployment, now=later(), digest_keys=Keys(), workers=4)
     assert (report.exit_code, len(report.notes)) == (0, 1)
+
+
+# Its end, and the log before
+
+NEXT = "logs.example/successor"
+
+
+@pytest.mark.parametrize("sample", [1.0, 0.01])
+def test_a_log_that_has_ended_does_not_stand_still(sealed: SealedWorld, sample: float) -> None:
+    versions = sealed.grow(3, 1)
+    sealed.end(NEXT)
+    options = {"sample": sample, "seed": "s"}
+    assert of_log(check(sealed, hours=24 * 400, **options)) == []
+    assert of_log(check(sealed, hours=24 * 400, scope=S3Location(versions[0].bucket, "incoming/"))) == []
+    sealed.drop(1, "incoming/late/")
+    assert {(one.claim, one.status) for one in check(sealed, **options).findings} == {
+        (COMPLETE, Status.MISSING)
+    }
+
+
+@pytest.mark.parametrize("sample", [1.0, 0.01])
+def test_an_entry_after_the_end_is_found(sealed: SealedWorld, sample: float) -> None:
+    sealed.grow(3)
+    sealed.end(NEXT)
+    sealed.rewrite([*sealed.entries(), sealed.entries()[0]])
+    details = [
+        one.detail for one in check(sealed, sample=sample, seed="s").findings if one.claim is CONSISTENCY
+    ]
+    assert details == ["Leaf 3 says that the log ends with it; 1 more entries follow."]
+
+
+def test_an_end_that_nobody_has_declared_is_found(sealed: SealedWorld) -> None:
+    sealed.grow(3)
+    sealed.end(NEXT, is_declared=False)
+    (finding,) = check(sealed).findings
+    assert (finding.claim, finding.status) == (CONSISTENCY, Status.UNEXPECTED)
+    assert finding.subject.endswith("log/tile/entries/000.p/4")
+
+
+def test_an_end_cannot_be_taken_back(sealed: SealedWorld) -> None:
+    sealed.grow(1)
+    sealed.end(NEXT)
+    sealed.register()
+    assert "changes the log's end" in check(sealed).findings[0].detail
+
+
+def test_the_log_before_is_the_one_that_was_declared(sealed: SealedWorld) -> None:
+    state = Checkpoint(NEXT, 7, bytes(32))
+    declared = {"predecessor": {"origin": NEXT, "size": 7, "root": "0" * 64}}
+    sealed.register(declared=declared)
+    versions = sealed.drop(2)
+    sealed.sealer(predecessor=state).seal([version.receipt_key for version in versions])
+    assert check(sealed).findings == ()
+    sealed.delete(sealed.bucket, "keys/registry.json")
+    sealed.register(declared={"predecessor": declared["predecessor"] | {"size": 8}})
+    (finding,) = check(sealed).findings
+    assert (finding.claim, finding.status) == (CONSISTENCY, Status.FAILED)
+    assert "declared is 'logs.example/successor' of 8 entries" in finding.detail
 
 
 # Keys, and the trail

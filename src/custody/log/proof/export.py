@@ -334,6 +334,7 @@ class _Exporter:
             len(self.kept),
             read.checkpoint,
             region=self.deployment.region,
+            end=read.end,
             missing=words,
         )
 

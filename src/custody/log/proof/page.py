@@ -9,6 +9,7 @@ from textwrap import dedent
 
 from custody.evidence.receipt import Receipt
 from custody.log.checkpoint import Checkpoint
+from custody.log.succession import LogEnd
 from custody.terminal import visible
 from custody.times import format_time
 
@@ -24,7 +25,14 @@ class Written:
 
 
 def format_page(
-    receipt: Receipt, written: Written, index: int, checkpoint: Checkpoint, region: str, *, has_object: bool
+    receipt: Receipt,
+    written: Written,
+    index: int,
+    checkpoint: Checkpoint,
+    region: str,
+    *,
+    end: LogEnd | None,
+    has_object: bool,
 ) -> bytes:
     """The page, as plain text. Everything that is not ours is escaped."""
     words = {
@@ -41,6 +49,7 @@ def format_page(
         "origin": checkpoint.origin,
         "index": f"{index:,}",
         "log_size": f"{checkpoint.size:,}",
+        "end": _describe_end(end),
         "region": region,
         "object": "object               the object itself"
         if has_object
@@ -56,6 +65,7 @@ def format_export_page(
     checkpoint: Checkpoint,
     *,
     region: str,
+    end: LogEnd | None,
     missing: Sequence[str],
 ) -> bytes:
     """The page of an export. ``missing`` has a line for each thing that could not be exported."""
@@ -67,11 +77,20 @@ def format_export_page(
         "receipts": f"{receipts:,}",
         "origin": checkpoint.origin,
         "log_size": f"{checkpoint.size:,}",
+        "end": _describe_end(end),
         "region": region,
     }
     page = _EXPORT_PAGE.format_map({name: visible(value) for name, value in words.items()})
     listed = [visible(line) for line in missing] or ["Nothing."]
     return (page + "".join(f"  {line}\n" for line in listed)).encode()
+
+
+def _describe_end(end: LogEnd | None) -> str:
+    """What follows the number of entries, for a log that has ended."""
+    if end is None:
+        return ""
+    goes_on = "no other log goes on" if end.successor is None else f"{end.successor} goes on"
+    return f"; it has ended with {end.size:,} entries, and {goes_on}"
 
 
 _EXPORT_PAGE = dedent(
@@ -82,7 +101,7 @@ _EXPORT_PAGE = dedent(
       Modified     {period}
       Receipts     {receipts}
       Log          {origin}
-                   {log_size} entries
+                   {log_size} entries{end}
 
     This page only describes the evidence. What verify.py says of the other files counts.
 
@@ -137,7 +156,7 @@ _PAGE = dedent(
                    from {source_ip} (CloudTrail's event {event})
       Recorded     {recorded}, by {recorder}
       Log          {origin}
-                   entry {index} of {log_size}, counted from 0
+                   entry {index} of {log_size}, counted from 0{end}
 
     This page only describes the evidence. What verify.py says of the other files counts.
 

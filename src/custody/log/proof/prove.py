@@ -50,8 +50,9 @@ from custody.log.proof.page import format_page
 from custody.log.proof.trail import CoveringDigest, TrailReader
 from custody.log.proof_file import ProofFile
 from custody.log.store import LOG_PREFIX, LogStore
+from custody.log.succession import LogEnd, end_at
 from custody.log.tiles import CHECKPOINT, MAX_ENTRY_BYTES, TILE_WIDTH
-from custody.log.tree import Tree
+from custody.log.tree import AbsentError, Tree
 from custody.log.versions import newest_valid, versions_in_bucket
 from custody.recorder.backfill import find_version
 from custody.trail.public_keys import DigestKeys
@@ -116,6 +117,7 @@ def prove(
         proof.index,
         read.checkpoint,
         deployment.region,
+        end=read.end,
         has_object=request.with_object,
     )
     parts = {
@@ -169,6 +171,8 @@ class ReadLog:
     """At its newest size."""
     extension: Extension | None
     """To the newest checkpoint, if that is another."""
+    end: LogEnd | None
+    """The statement that the log has ended."""
 
 
 def read_log(store: LogStore, policy: Policy, checkpoint: bytes | None, versions: Iterable[bytes]) -> ReadLog:
@@ -181,7 +185,14 @@ def read_log(store: LogStore, policy: Policy, checkpoint: bytes | None, versions
     head = policy.judge(note).checkpoint
     newest = Policy(policy.logs).judge(newest_note).checkpoint
     tree = Tree(store.fetch, newest.size)
-    return ReadLog(note, head, tree, _extend(tree, head, newest, newest_note))
+    return ReadLog(note, head, tree, _extend(tree, head, newest, newest_note), _end(tree, newest))
+
+
+def _end(tree: Tree, newest: Checkpoint) -> LogEnd | None:
+    try:
+        return end_at(tree, newest.size, newest.root)
+    except (AbsentError, EvidenceError):
+        return None  # it is only told of: what is proven is verified
 
 
 def log_part(key: str) -> str:
@@ -221,13 +232,13 @@ def _prove_entry(store: LogStore, read: ReadLog, stored: VersionEntry, envelope:
     size = read.checkpoint.size
     leaf = _find_leaf(store, read.tree, stored, envelope)
     if leaf is None or leaf >= size:
-        raise CannotCheckError(
-            f"The receipt is not among the {size} entries of the checkpoint"
-            + (" yet." if leaf is None else f": it is the entry {leaf}."),
-            "The sealer adds receipts every minute: try again later."
-            if leaf is None
-            else "Use a newer checkpoint, or wait until witnesses have cosigned one.",
-        )
+        words = f"The receipt is not among the {size} entries of the checkpoint"
+        if leaf is not None:
+            advice = "Use a newer checkpoint, or wait until witnesses have cosigned one."
+            raise CannotCheckError(f"{words}: it is the entry {leaf}.", advice)
+        if read.end is not None:
+            raise CannotCheckError(f"{words}, and the log has ended: nothing is added to it.")
+        raise CannotCheckError(f"{words} yet.", "The sealer adds receipts every minute: try again later.")
     return ProofFile(leaf, tuple(prove_inclusion(leaf, size, read.tree.subtree)), read.note)
 
 

@@ -17,6 +17,7 @@ from custody.log.proof import verify
 from custody.log.proof.bundle import open_bundle
 from custody.log.proof.check import BundleClaim, BundleReport, check_bundle
 from custody.log.proof_file import parse_proof_file
+from custody.log.succession import PlannedEnd
 from tests.support.digests import Keys, rsa_key
 from tests.support.evidence import World
 from tests.support.log import LOG_SIGNER
@@ -68,6 +69,25 @@ def test_keys_of_any_kind(world: ProvableWorld, tmp_path: Path, key: str) -> Non
     files = unpack(tmp_path / "b.zip")
     assert "\x1b" not in files["README.txt"].decode()
     assert all(holds for holds, _ in verify.check(write(tmp_path / "out", files)).values())
+
+
+def test_proofs_from_an_ended_log_say_so_and_stay_valid(world: ProvableWorld, tmp_path: Path) -> None:
+    versions = [world.put(f"incoming/{name}", b"data") for name in ("a", "b")]
+    world.seal(versions[0])
+    before = world.world.read(world.world.provenance, "log/checkpoint")
+    end = PlannedEnd(world.start.replace(year=2020), "logs.example/next")
+    sealer = world.sealer()
+    sealer.sweep(lambda: 900.0)
+    assert sealer.freeze(end)
+    for checkpoint in (None, before):
+        assert world.prove(versions[0], tmp_path / "b.zip", checkpoint=checkpoint).exit_code == 0
+        files = unpack(tmp_path / "b.zip")
+        assert b"it has ended with 2 entries, and logs.example/next goes on" in files["README.txt"]
+        assert all(
+            holds for holds, _ in verify.check(write(tmp_path / str(bool(checkpoint)), files)).values()
+        )
+    with pytest.raises(CannotCheckError, match="the log has ended"):
+        world.prove(versions[1], tmp_path / "c.zip")
 
 
 def test_an_object_that_is_gone_is_still_proven_without_it(world: ProvableWorld, tmp_path: Path) -> None:
