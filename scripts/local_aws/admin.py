@@ -36,5 +36,5 @@ class Admin:
             return "404 Not Found", {"error": f"There is no {name!r}; there are: {known}."}
         try:
             return "200 OK", action(dict(json.loads(body or b"{}")))
-        except (LookupError, TypeError, ValueError) as error:
+        except (LookupError, NotImplementedError, TypeError, ValueError) as error:
             return "400 Bad Request", {"error": f"{type(error).__name__}: {error}"}

@@ -15,6 +15,8 @@ from scripts.local_aws.account import ACCOUNT_ID, REGION
 from scripts.local_aws.admin import Admin
 from scripts.local_aws.app import Application
 from scripts.local_aws.calls import S3Call
+from scripts.local_aws.cloudwatch.alarms import Alarms
+from scripts.local_aws.cloudwatch.metrics import Metrics
 from scripts.local_aws.delivery import DELIVERY
 from scripts.local_aws.firehose import api as firehose_api
 from scripts.local_aws.firehose.streams import Streams
@@ -41,6 +43,7 @@ class Emulation:
         self._trail = TrailWriter(home)
         admin = Admin(
             {
+                "alarms/evaluate": self._evaluate_alarms,
                 "events": _set_chaos,
                 "events/put": self._put_event,
                 "events/tick": self._tick,
@@ -52,9 +55,11 @@ class Emulation:
         )
         self._server = Server(Application(admin, self._observe), port)
         self.endpoint = self._server.endpoint
-        self._functions = Functions(home, self.endpoint)
+        metrics = Metrics()
+        self._functions = Functions(home, self.endpoint, metrics)
         self._sources = EventSources(self._functions)
-        self._events = events_api.Events(self._functions)
+        self._events = events_api.Events(self._functions, metrics)
+        self._alarms = Alarms(metrics, self._events.put)
         self._runs = Runs(home, self.endpoint, self._tell_end)
         self._streams = Streams(self.endpoint)
         functions_api.install(self._functions)
@@ -98,6 +103,9 @@ class Emulation:
     def _put_event(self, request: dict[str, Any]) -> dict[str, Any]:
         self._events.put(str(request["source"]), str(request["detail-type"]), dict(request["detail"]))
         return {}
+
+    def _evaluate_alarms(self, request: dict[str, Any]) -> dict[str, Any]:
+        return {"states": self._alarms.evaluate([str(name) for name in request["alarms"]])}
 
     def _tick(self, request: dict[str, Any]) -> dict[str, Any]:
         return {"targets": self._events.tick(str(request["rule"]))}

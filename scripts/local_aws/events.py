@@ -15,6 +15,7 @@ import threading
 import time
 import uuid
 from collections import defaultdict
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -23,12 +24,11 @@ from moto.events.models import EventsBackend, Rule, events_backends
 from moto.sns.models import sns_backends
 
 from scripts.local_aws.account import ACCOUNT_ID, REGION
+from scripts.local_aws.cloudwatch.metrics import Metrics, sample
 from scripts.local_aws.functions.runtime import Functions
-from scripts.local_aws.identity import Principal
-from scripts.local_aws.policy import Decision, Request, evaluate
+from scripts.local_aws.policy import require_service
 
-_SERVICE = Principal("AWSService", "", "events.amazonaws.com", "", "")
-_KNOWN_KEYS = frozenset({"aws:securetransport", "aws:sourceaccount", "aws:sourcearn", "aws:sourceowner"})
+_SERVICE = "events.amazonaws.com"
 _STEP = re.compile(r"\.([A-Za-z0-9_/-]+)|\[(\d+)\]")
 _PATH = re.compile(rf"\$(?:{_STEP.pattern})*")
 _TEMPLATE_PARTS = re.compile(r'(\\.|"|<[^<>"]+>)', re.DOTALL)
@@ -44,18 +44,21 @@ _MOTO_SEND = Rule.send_to_targets
 class Events:
     """Delivers events. Thread-safe."""
 
-    def __init__(self, functions: Functions) -> None:
+    def __init__(self, functions: Functions, metrics: Metrics) -> None:
         self._functions = functions
+        self._metrics = metrics
         self._lock = threading.Lock()
         self._invocations: defaultdict[str, int] = defaultdict(int)
         self._failed: defaultdict[str, int] = defaultdict(int)
 
-    def put(self, source: str, detail_type: str, detail: dict[str, Any]) -> None:
+    def put(
+        self, source: str, detail_type: str, detail: dict[str, Any], resources: Sequence[str] = ()
+    ) -> None:
         """Send an event of an AWS service to the default bus.
 
         CloudTrail's record of a call is an event too: its detail type ends in "via CloudTrail".
         """
-        event = _event(source, detail_type, [], detail)
+        event = _event(source, detail_type, [*resources], detail)
         for rule in list(events_backends[ACCOUNT_ID][REGION].event_buses["default"].rules.values()):
             self.offer(rule, event)
 
@@ -97,6 +100,10 @@ class Events:
             with self._lock:
                 self._invocations[rule.name] += 1
                 self._failed[rule.name] += failed
+            by = {"RuleName": rule.name}
+            self._metrics.add("AWS/Events", "Invocations", by, sample(1))
+            if failed:
+                self._metrics.add("AWS/Events", "FailedInvocations", by, sample(1))
 
     def _call(self, rule: Rule, target: dict[str, Any], event: dict[str, Any]) -> None:
         arn = str(target["Arn"])
@@ -105,11 +112,12 @@ class Events:
             case "lambda":
                 function = lambda_backends[account_id][region].get_function(arn)
                 policy = {"Statement": function.policy.statements if function.policy else []}
-                _require(policy, "lambda:InvokeFunction", arn, rule)
+                require_service(_SERVICE, policy, "lambda:InvokeFunction", arn, rule.arn)
                 self._functions.invoke_later(function, json.loads(input_of(rule, target, event)))
             case "sns":
                 topics = sns_backends[account_id][region]
-                _require(topics.get_topic(arn)._policy_json, "sns:Publish", arn, rule)
+                policy = topics.get_topic(arn)._policy_json
+                require_service(_SERVICE, policy, "sns:Publish", arn, rule.arn)
                 topics.publish(input_of(rule, target, event), arn=arn)
             case _:
                 _send_by_moto(rule, target, event)
@@ -201,13 +209,6 @@ def _at(event: Any, path: str) -> Any:
         except (IndexError, KeyError, TypeError):
             return None
     return value
-
-
-def _require(policy: dict[str, Any], action: str, resource: str, rule: Rule) -> None:
-    """Raise ``PermissionError`` unless the target's policy lets this rule call it."""
-    context = {"aws:securetransport": "true", "aws:sourceaccount": ACCOUNT_ID, "aws:sourcearn": rule.arn}
-    if evaluate(policy, Request(_SERVICE, action, resource, context, _KNOWN_KEYS)) is not Decision.ALLOW:
-        raise PermissionError(f"its policy does not allow {action} to {_SERVICE.arn} for {rule.arn}")
 
 
 def _send_by_moto(rule: Rule, target: dict[str, Any], event: dict[str, Any]) -> None:

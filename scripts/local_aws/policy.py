@@ -15,7 +15,10 @@ from enum import Enum
 from functools import lru_cache
 from typing import Any
 
+from scripts.local_aws.account import ACCOUNT_ID
 from scripts.local_aws.identity import Principal
+
+_OF_SERVICES = frozenset({"aws:securetransport", "aws:sourceaccount", "aws:sourcearn", "aws:sourceowner"})
 
 
 class Decision(Enum):
@@ -56,6 +59,16 @@ def evaluate(policy: Mapping[str, Any], request: Request) -> Decision:
             return Decision.DENY
         decision = Decision.ALLOW
     return decision
+
+
+def require_service(
+    service: str, policy: Mapping[str, Any], action: str, resource: str, source_arn: str
+) -> None:
+    """Raise ``PermissionError`` unless a resource's policy allows a service to act for ``source_arn``."""
+    principal = Principal("AWSService", "", service, "", "")
+    context = {"aws:securetransport": "true", "aws:sourceaccount": ACCOUNT_ID, "aws:sourcearn": source_arn}
+    if evaluate(policy, Request(principal, action, resource, context, _OF_SERVICES)) is not Decision.ALLOW:
+        raise PermissionError(f"its policy does not allow {action} to {service} for {source_arn}")
 
 
 def _applies(statement: Mapping[str, Any], request: Request) -> bool:

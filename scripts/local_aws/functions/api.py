@@ -15,7 +15,7 @@ from moto.awslambda.models import LambdaFunction
 from moto.awslambda.responses import LambdaResponse
 from moto.core.common_types import TYPE_RESPONSE
 
-from scripts.local_aws.functions.runtime import Functions
+from scripts.local_aws.functions.runtime import Functions, ThrottledError
 
 _LOG_TAIL_BYTES = 4096
 
@@ -44,8 +44,10 @@ def _invoke(functions: Functions, response: LambdaResponse) -> TYPE_RESPONSE:
         raise _client_error(
             "InvalidRequestContentException", f"Could not parse request body into json: {error}", 400
         ) from error
-    if function.reserved_concurrency is not None and int(function.reserved_concurrency) == 0:
-        raise _client_error("TooManyRequestsException", "Rate Exceeded.", 429)
+    try:
+        functions.require_room(function)
+    except ThrottledError as error:
+        raise _client_error("TooManyRequestsException", "Rate Exceeded.", 429) from error
     kind = response.headers.get("X-Amz-Invocation-Type", "RequestResponse")
     if kind == "DryRun":
         return 204, {"status": "204"}, ""

@@ -23,6 +23,7 @@ from moto.core.utils import unix_time_millis
 from moto.sns.models import sns_backends
 from moto.sqs.models import sqs_backends
 
+from scripts.local_aws.cloudwatch.metrics import Metrics, sample
 from scripts.local_aws.functions.process import Code, FunctionProcess, Outcome
 from scripts.local_aws.identity import assume
 
@@ -53,11 +54,16 @@ class StoppedError(Exception):
     """The local AWS is stopping: nothing is invoked any more."""
 
 
+class ThrottledError(Exception):
+    """The function's reserved concurrency is 0: it is not invoked."""
+
+
 class Functions:
     """Runs functions. Thread-safe. ``endpoint`` is the AWS they are given, ``home`` holds code and logs."""
 
-    def __init__(self, home: Path, endpoint: str) -> None:
+    def __init__(self, home: Path, endpoint: str, metrics: Metrics) -> None:
         self._home = home / "functions"
+        self._metrics = metrics
         self._endpoint = endpoint
         self._pools: dict[str, _Pool] = {}
         self._changed = threading.Condition()
@@ -65,7 +71,8 @@ class Functions:
         self._stopped = False
 
     def invoke(self, function: LambdaFunction, event: Any, request_id: str | None = None) -> Outcome:
-        """Run the handler on one event and wait for it."""
+        """Run the handler on one event and wait for it. Raises ``ThrottledError`` as ``require_room``."""
+        self.require_room(function)
         pool, process = self._acquire(function)
         try:
             outcome = process.invoke(
@@ -79,7 +86,18 @@ class Functions:
         with self._changed:
             pool.invocations += 1
             pool.errors += outcome.failed
+        self._count(function, Invocations=1, Errors=outcome.failed, Throttles=0)
         return outcome
+
+    def require_room(self, function: LambdaFunction) -> None:
+        """Raise ``ThrottledError`` if the function may have no invocation at all."""
+        if function.reserved_concurrency is not None and int(function.reserved_concurrency) == 0:
+            self._count(function, Throttles=1)
+            raise ThrottledError(f"{function.function_name} has a reserved concurrency of 0")
+
+    def _count(self, function: LambdaFunction, **values: int) -> None:
+        for name, value in values.items():
+            self._metrics.add("AWS/Lambda", name, {"FunctionName": function.function_name}, sample(value))
 
     def invoke_later(self, function: LambdaFunction, event: Any) -> str:
         """Run the handler soon, and twice more if it fails.
@@ -124,10 +142,11 @@ class Functions:
                 time.sleep(RETRY_SECONDS)
             try:
                 outcome = self.invoke(function, event, request_id)
-            except StoppedError:
+            except (StoppedError, ThrottledError):
                 return
             if not outcome.failed:
                 return
+        self._count(function, AsyncEventsDropped=1)
         dead_letters = (getattr(function, "dead_letter_config", None) or {}).get("TargetArn", "")
         _send(dead_letters, event)
         on_failure = configured.get("DestinationConfig", {}).get("OnFailure", {}).get("Destination", "")
@@ -228,6 +247,8 @@ class Functions:
             file.writelines(f"{line}\n" for line in lines)
         group, stream = _log_group(function), _log_stream(function)
         now = int(unix_time_millis())
+        for line in lines:
+            self._metrics.add_printed(line)
         with self._files_lock:
             function.logs_backend.ensure_log_group(group)
             function.logs_backend.ensure_log_stream(group, stream)

@@ -1,0 +1,1 @@
+"""CloudWatch: metrics of what runs here, and alarms that change state and act."""
