@@ -2,6 +2,7 @@
 
 A shell lets background processes ignore interrupts, and with them all that the tests start.
 boto3 reads the model of each service once, instead of once per session: most of the time of many tests.
+moto loads the URLs of Amazon S3 once, instead of once per call: no test changes what they depend on.
 """
 
 from __future__ import annotations
@@ -11,6 +12,8 @@ import signal
 import botocore.session
 from botocore.loaders import create_loader
 from hypothesis import HealthCheck, settings
+from moto.core.base_backend import BaseBackend
+from moto.s3.models import S3Backend
 
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -21,3 +24,5 @@ _models = create_loader()
 botocore.session.Session._register_data_loader = lambda session: session.register_component(
     "data_loader", _models
 )
+
+S3Backend._url_module = BaseBackend._url_module  # type: ignore[method-assign]

@@ -7,6 +7,7 @@ import json
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +39,7 @@ def contract_path(table: str) -> Path:
     return path
 
 
+@cache
 def contract(table: str) -> Contract:
     return parse_contract(contract_text(contract_path(table)))
 

@@ -28,9 +28,11 @@ OURS = [
 
 Change = tuple[str, dict[str, Any], dict[str, Any]]
 
-EVASIONS: dict[str, list[Change]] = yaml.safe_load(Path(__file__).with_name("evasions.yaml").read_text())
-ADDED: dict[str, list[tuple[str, dict[str, Any]]]] = yaml.safe_load(
-    Path(__file__).with_name("added.yaml").read_text()
+EVASIONS: dict[str, list[Change]] = yaml.load(
+    Path(__file__).with_name("evasions.yaml").read_text(), yaml.CSafeLoader
+)
+ADDED: dict[str, list[tuple[str, dict[str, Any]]]] = yaml.load(
+    Path(__file__).with_name("added.yaml").read_text(), yaml.CSafeLoader
 )
 
 

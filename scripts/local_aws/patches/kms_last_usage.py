@@ -19,7 +19,7 @@ _last_used: WeakKeyDictionary[Key, dict[str, str | float]] = WeakKeyDictionary()
 
 def apply() -> None:
     """Answer GetKeyLastUsage for keys that sign."""
-    KmsResponse.call_action = _call_action  # type: ignore[method-assign]
+    KmsResponse.call_action = _call_action  # type: ignore[assignment,method-assign]
     KmsResponse.get_key_last_usage = _get_key_last_usage  # type: ignore[attr-defined]
 
 

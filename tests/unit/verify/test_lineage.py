@@ -242,7 +242,7 @@ def test_an_object_that_is_gone_since_is_no_matter_of_lineage(
 
 
 def test_what_a_sample_leaves_out_is_left_out_here_too(world: World, lake: Lake) -> None:
-    entries = [replace(lake.raw(f"incoming/c/{number}"), sha256="ab" * 32) for number in range(8)]
+    entries = [replace(lake.raw(f"incoming/c/{number}"), sha256="ab" * 32) for number in range(24)]
     lake.silver("customers", 1, entries)
     report = check(world, sample=0.5, seed="s")
     found = lineage_findings(report)
