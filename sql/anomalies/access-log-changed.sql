@@ -1,6 +1,7 @@
 -- Did somebody change the server access logging of the kit's buckets, or try to?
 --
 -- @severity medium
+-- @why Access logs are the second record of who read what, besides the trail.
 -- @runbook access-log-changed
 -- @false_positives A deployment that changes it.
 SELECT

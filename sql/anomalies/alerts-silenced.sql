@@ -1,6 +1,7 @@
 -- Did somebody silence alarms, rules or messages of the kit, or try to?
 --
 -- @severity high
+-- @why Whoever silences the alarms first is not seen in what comes next.
 -- @runbook alerts-silenced
 -- @false_positives A deployment that changes alarms.
 SELECT

@@ -1,7 +1,7 @@
 -- Was an object written or copied under a customer-provided key (SSE-C), or was it tried?
--- Ransomware copies objects over themselves so: whoever has the key sells it.
 --
 -- @severity critical
+-- @why Ransomware copies objects over themselves under a key of its own, and sells the key.
 -- @runbook customer-key
 -- @false_positives None: the bucket policies deny it.
 SELECT

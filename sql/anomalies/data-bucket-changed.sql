@@ -1,6 +1,7 @@
 -- Did somebody change policy, versioning, lifecycle or encryption of a bucket of data, or try to?
 --
 -- @severity high
+-- @why These settings are what keeps data private, and old versions of it restorable.
 -- @runbook data-bucket-changed
 -- @false_positives A deployment that changes the bucket.
 SELECT

@@ -1,6 +1,7 @@
 -- Who was denied again and again, within an hour?
 --
 -- @severity medium
+-- @why Whoever has stolen credentials tries out what they are good for.
 -- @runbook denied-burst
 -- @false_positives A job or a person whose permissions were just changed.
 -- @at_least 10

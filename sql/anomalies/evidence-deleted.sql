@@ -1,6 +1,7 @@
 -- Did somebody delete evidence, or try to?
 --
 -- @severity critical
+-- @why Deleted evidence proves nothing any more: it is what hides everything else.
 -- @runbook evidence-deleted
 -- @false_positives None: nobody may, and nothing in the kit does.
 SELECT

@@ -1,6 +1,7 @@
 -- Did somebody change the default encryption of a bucket of evidence, or try to?
 --
 -- @severity critical
+-- @why Evidence under another key can be made unreadable by whoever has that key.
 -- @runbook evidence-encryption
 -- @false_positives A deployment that changes the key.
 SELECT

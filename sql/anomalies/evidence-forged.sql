@@ -1,6 +1,7 @@
 -- Was evidence written by anybody but the recorder and the sealer?
 --
 -- @severity critical
+-- @why The ledger rests on evidence that nobody else could have written.
 -- @runbook evidence-forged
 -- @false_positives None: nobody else may.
 SELECT

@@ -1,7 +1,7 @@
 -- Did somebody change the lifecycle rules of a bucket of evidence, or try to?
--- A short rule is the usual way to make logs vanish: deletions by lifecycle rules are not in the trail.
 --
 -- @severity critical
+-- @why A short rule makes logs vanish, and its deletions are not in the trail.
 -- @runbook evidence-lifecycle
 -- @false_positives A deployment that changes the retention.
 SELECT

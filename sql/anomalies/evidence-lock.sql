@@ -1,6 +1,7 @@
 -- Did somebody change lock, versioning or replication of a bucket of evidence, or try to delete it?
 --
 -- @severity critical
+-- @why Without lock and versioning, evidence can be replaced or deleted.
 -- @runbook evidence-lock
 -- @false_positives A deployment that changes the retention.
 SELECT

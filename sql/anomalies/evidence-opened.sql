@@ -1,6 +1,7 @@
 -- Did somebody change who may access a bucket of evidence, or try to?
 --
 -- @severity critical
+-- @why Whoever may write there can forge, and whoever may read there sees every object's name.
 -- @runbook evidence-opened
 -- @false_positives A deployment that changes the bucket policy.
 SELECT

@@ -2,6 +2,7 @@
 -- One finding for each file that is due: expected_files says below which prefixes, every how many hours.
 --
 -- @severity high
+-- @why Tables made of what came are silently incomplete.
 -- @runbook file-missing
 -- @false_positives A source that was paused: remove it from expected_files.
 -- @history 35

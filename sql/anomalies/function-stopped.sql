@@ -2,6 +2,7 @@
 -- A deleted mapping is named by its id alone, so those of other functions count too.
 --
 -- @severity high
+-- @why While the functions stand still, nothing is recorded, sealed or told.
 -- @runbook function-stopped
 -- @false_positives A deployment that changes functions, of the kit or others in the account.
 SELECT

@@ -1,6 +1,7 @@
 -- Was a key of the kit disabled, scheduled for deletion, granted or given another policy, or was it tried?
 --
 -- @severity critical
+-- @why Without the key, its data cannot be read, or others can read it or sign with it.
 -- @runbook key-weakened
 -- @false_positives A deployment that changes a key policy.
 SELECT

@@ -1,6 +1,7 @@
 -- Who accessed data or evidence with the long-lived access key of a user?
 --
 -- @severity medium
+-- @why Such a key works from anywhere, without MFA, until somebody deletes it.
 -- @runbook long-lived-key
 -- @false_positives A producer that has no other way to sign in; give it a role.
 SELECT

@@ -1,6 +1,7 @@
 -- Which receipts contradict the trail, in who, from where, what, how large or when?
 --
 -- @severity critical
+-- @why The trail or the receipt is false: one of the two was changed.
 -- @runbook mismatch
 -- @false_positives None known: both sides are written by AWS and the recorder.
 SELECT

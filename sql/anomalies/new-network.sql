@@ -3,6 +3,7 @@
 -- jobs are left out: AWS gives them new addresses all the time.
 --
 -- @severity low
+-- @why Stolen credentials are used from somewhere else.
 -- @runbook new-network
 -- @false_positives People who travel, and providers that change addresses.
 -- @history 28

@@ -2,6 +2,7 @@
 -- Says nothing before the trail has 14 days of history.
 --
 -- @severity medium
+-- @why Access that nobody has planned begins with a principal that was never here.
 -- @runbook new-principal
 -- @false_positives A new colleague, job or role.
 -- @history 28

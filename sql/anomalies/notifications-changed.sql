@@ -1,7 +1,7 @@
 -- Did somebody change what a bucket notifies of new objects, or try to?
--- Without notifications, the recorder and the sealer see no new object.
 --
 -- @severity high
+-- @why Without notifications, nothing new is recorded or sealed.
 -- @runbook notifications-changed
 -- @false_positives A deployment that changes the notifications.
 SELECT

@@ -1,7 +1,7 @@
 -- Did somebody change the encryption of a stored object, or try to?
--- Under a key of his own, it is his to make unreadable.
 --
 -- @severity critical
+-- @why An object under a key of somebody else is his to make unreadable.
 -- @runbook object-reencrypted
 -- @false_positives An operator who moves objects to another key: the bucket policies deny it.
 SELECT

@@ -1,6 +1,7 @@
 -- Who accessed data or evidence from another account, or without one?
 --
 -- @severity critical
+-- @why Data that leaves the account is out of reach of all that protects it here.
 -- @runbook other-account
 -- @false_positives A principal of another account that the bucket's policy names.
 SELECT

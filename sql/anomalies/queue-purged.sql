@@ -1,6 +1,7 @@
 -- Did somebody purge or delete a queue of the kit, or try to?
 --
 -- @severity critical
+-- @why A message may be the only record of a write.
 -- @runbook queue-purged
 -- @false_positives None: a message may be the only record of a write.
 SELECT

@@ -2,6 +2,7 @@
 -- Deletions by lifecycle rules are not in the trail.
 --
 -- @severity high
+-- @why Raw objects are what every table can be made of again.
 -- @runbook raw-deleted
 -- @false_positives An erasure that was decided: custody verify says whether it was.
 SELECT

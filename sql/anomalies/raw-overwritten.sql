@@ -2,6 +2,7 @@
 -- By the receipts of the last 28 days.
 --
 -- @severity medium
+-- @why Who reads the key without a version gets other bytes than those that were delivered first.
 -- @runbook raw-overwritten
 -- @false_positives A producer that delivers corrections under the same name.
 -- @history 28

@@ -1,6 +1,7 @@
 -- Did somebody change or bypass the lock of an object of evidence, or try to?
 --
 -- @severity critical
+-- @why What is not locked can be deleted.
 -- @runbook retention-changed
 -- @false_positives None: the kit relies on the default retention of the bucket.
 SELECT

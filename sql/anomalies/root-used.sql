@@ -1,6 +1,7 @@
 -- Did the root user of the account sign in, or touch data, evidence, keys or trail?
 --
 -- @severity critical
+-- @why The root user can do everything, and no policy of the kit limits it.
 -- @runbook root-used
 -- @false_positives Tasks that only the root user can do, announced beforehand.
 SELECT

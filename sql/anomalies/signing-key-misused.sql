@@ -2,6 +2,7 @@
 -- AWS calls Sign a read-only event (AWS KMS Developer Guide, "Sign"): only a trail that logs management reads has it.
 --
 -- @severity critical
+-- @why A signature by anybody else makes a forged receipt or checkpoint look genuine.
 -- @runbook signing-key-misused
 -- @false_positives None: no other principal has a reason to.
 SELECT

@@ -2,6 +2,7 @@
 -- AWS calls Sign a read-only event (AWS KMS Developer Guide, "Sign"): only a trail that logs management reads has it.
 --
 -- @severity critical
+-- @why What a retired or revoked key signs is not to be trusted.
 -- @runbook signing-key-untimely
 -- @false_positives None: what the recorder had begun before the end of a key does not count.
 SELECT

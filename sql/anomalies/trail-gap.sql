@@ -2,6 +2,7 @@
 -- No record of any service for three whole hours. The last hours may still be on their way: watermark_minutes.
 --
 -- @severity high
+-- @why What was done in the gap may be missing from the ledger.
 -- @runbook trail-gap
 -- @false_positives An account in which nothing is called for hours: the functions of the kit are called every hour.
 -- @history 2

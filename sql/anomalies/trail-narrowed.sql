@@ -1,6 +1,7 @@
 -- Did somebody change which events the trail logs, or where it delivers them, or try to?
 --
 -- @severity high
+-- @why What the trail does not log or does not deliver is unseen by the ledger and by these rules.
 -- @runbook trail-narrowed
 -- @false_positives A deployment that changes the trail.
 SELECT

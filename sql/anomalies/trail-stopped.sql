@@ -1,6 +1,7 @@
 -- Did somebody stop or delete the trail, or try to?
 --
 -- @severity critical
+-- @why What is done while the trail does not log leaves no record.
 -- @runbook trail-stopped
 -- @false_positives None: nobody stops it in normal operation.
 SELECT

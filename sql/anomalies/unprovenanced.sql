@@ -1,6 +1,7 @@
 -- Which writes have no receipt?
 --
 -- @severity high
+-- @why Nobody can say by a signed receipt what was written; the gate hands it to no job.
 -- @runbook unprovenanced
 -- @false_positives A receipt that is late: the finding closes when it is there.
 SELECT

@@ -3,6 +3,7 @@
 -- Without trusted_networks, nothing is reported.
 --
 -- @severity high
+-- @why Data is read from where nobody of yours works.
 -- @runbook untrusted-network
 -- @false_positives An office or provider that is not in trusted_networks yet.
 SELECT

@@ -1,6 +1,7 @@
 -- Which receipts have no event in the trail?
 --
 -- @severity high
+-- @why The trail has lost the write, or the receipt is of a write that never was.
 -- @runbook unwitnessed
 -- @false_positives An event that CloudTrail delivers late: the finding closes when it is there.
 SELECT

@@ -3,6 +3,7 @@
 -- A prefix is a key's first two folders. Says nothing of a prefix without those four weeks.
 --
 -- @severity medium
+-- @why A source has failed, delivers twice, or somebody floods the pipeline.
 -- @runbook volume-unusual
 -- @false_positives Holidays, backlogs, new sources.
 -- @history 30

@@ -5,6 +5,7 @@ evidence``. Occurrences of one rule with the same subject, principal and address
 anomaly (``custody.ledger.anomalies``). Its header comment begins with the question that it answers, and has
 
     @severity         critical | high | medium | low
+    @why              why it matters
     @runbook          section of docs/runbook_failures.md: the rule's name
     @false_positives  what may look so and is harmless
     @at_least         occurrences in an hour from which they count (1 if absent)
@@ -51,6 +52,7 @@ class Rule:
     name: str
     question: str
     severity: Severity
+    why: str
     runbook: str
     false_positives: str
     at_least: int
@@ -78,12 +80,13 @@ def parse_rule(name: str, text: str) -> Rule:
     """Read a rule's file. Raises ``ValueError`` if its header is not complete: it is a file of the kit."""
     tags = dict(_TAG.findall(text))
     question = _QUESTION.match(text)
-    if question is None or tags.get("runbook") != name or "false_positives" not in tags:
+    if question is None or tags.get("runbook") != name or not {"why", "false_positives"} <= tags.keys():
         raise ValueError(f"The header of the rule {name} is not complete.")
     return Rule(
         name=name,
         question=question[1],
         severity=Severity(tags["severity"]),
+        why=tags["why"],
         runbook=tags["runbook"],
         false_positives=tags["false_positives"],
         at_least=int(tags.get("at_least", "1")),

@@ -23,9 +23,10 @@ def test_networks_are_compared_by_whole_octets(networks: list[str], condition: s
     assert _is_trusted(networks) == condition
 
 
-@pytest.mark.parametrize("missing", ["@runbook", "@false_positives", "Was it?"])
+@pytest.mark.parametrize("missing", ["@why", "@runbook", "@false_positives", "Was it?"])
 def test_a_header_that_lacks_something_is_an_error(missing: str) -> None:
-    text = "-- Was it?\n--\n-- @severity low\n-- @runbook r\n-- @false_positives None.\nSELECT 1\n"
+    tags = "-- @severity low\n-- @why It is bad.\n-- @runbook r\n-- @false_positives None.\n"
+    text = f"-- Was it?\n--\n{tags}SELECT 1\n"
     assert parse_rule("r", text).sql == "SELECT 1"
     with pytest.raises(ValueError, match="not complete"):
         parse_rule("r", text.replace(f"-- {missing}", "--", 1))

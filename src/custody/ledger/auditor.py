@@ -1,0 +1,234 @@
+"""The auditor: asks the rules on a schedule, and tells what has changed, each change once.
+
+What is known is one object, replaced by conditional writes (``If-Match``), so that of two runs at a time
+only one goes on. A run first stores what it is going to tell, then tells it, some at a time, and stores that
+it has told those: the messages of Amazon SNS first, then the events of Amazon EventBridge, so that a failure
+of the one does not repeat the other. If a run ends between any two of these steps, the next one tells what
+waits. Only what was sent just before such an end, or by two runs at a time, is sent again, since neither
+service can be asked: it has the same ``notice``. Nothing is ever left out.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, Protocol
+
+from botocore.exceptions import ClientError
+
+from custody.deployment import Deployment
+from custody.documents import Fields, parse_object
+from custody.errors import CannotCheckError
+from custody.ledger.anomalies import Found, find_anomalies
+from custody.ledger.athena import Athena
+from custody.ledger.notices import Change, Notice, event_of, message_of
+from custody.ledger.rules import Period, Rule, all_rules
+from custody.times import format_time, parse_time
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+STATE_KEY = "anomalies/known.json"
+LATE = timedelta(days=1)
+"""Each run asks about this time before the last one again: CloudTrail delivers late."""
+DAILY_HISTORY = timedelta(days=7)
+"""Rules that read more days than this are asked once a day: they read weeks of the trail."""
+REMEMBERED = timedelta(days=60)
+TOLD_AT_ONCE = 100
+"""Of so many, at most, it is not stored yet that they are told."""
+MAX_STATE_BYTES = 64 * 1024 * 1024
+_WHAT = "auditor's state"
+
+
+class SnsClient(Protocol):
+    """The part of the Amazon SNS client that is used."""
+
+    def publish(self, **arguments: Any) -> Any:
+        """Send a message to a topic."""
+        ...
+
+
+class EventsClient(Protocol):
+    """The part of the Amazon EventBridge client that is used."""
+
+    def put_events(self, *, Entries: list[dict[str, Any]]) -> Any:  # noqa: N803 - the service's name
+        """Send events to the default bus; those that it did not take are in the answer."""
+        ...
+
+
+@dataclass(slots=True)
+class State:
+    """What is known: the anomalies of the last weeks, and what is still to be told."""
+
+    asked: datetime | None = None
+    """Until when all rules but the daily ones were asked."""
+    asked_daily: datetime | None = None
+    known: dict[str, Notice] = field(default_factory=dict)
+    """The last notice of each anomaly, by the anomaly's id."""
+    messages: list[Notice] = field(default_factory=list)
+    """Notices whose message is still to be sent, the oldest first."""
+    events: list[Notice] = field(default_factory=list)
+    """Notices whose event is still to be sent, the oldest first."""
+
+    def tell(self, notice: Notice) -> None:
+        """Make this the last notice of its anomaly, to be told."""
+        self.known[notice.anomaly_id] = notice
+        self.messages.append(notice)
+        self.events.append(notice)
+
+    def to_json(self) -> bytes:
+        """The document as it is stored."""
+        document = {
+            "asked": None if self.asked is None else format_time(self.asked),
+            "asked_daily": None if self.asked_daily is None else format_time(self.asked_daily),
+            "known": [notice.to_dict() for notice in self.known.values()],
+            "messages": [notice.to_dict() for notice in self.messages],
+            "events": [notice.to_dict() for notice in self.events],
+        }
+        return json.dumps(document).encode()
+
+
+def parse_state(data: bytes) -> State:
+    """Read the stored document. Raises ``EvidenceError``."""
+    fields = Fields(parse_object(data, _WHAT, MAX_STATE_BYTES), _WHAT)
+    known = [Notice.parse(each) for each in fields.objects("known")]
+    return State(
+        asked=_time(fields.optional_text("asked")),
+        asked_daily=_time(fields.optional_text("asked_daily")),
+        known={notice.anomaly_id: notice for notice in known},
+        messages=[Notice.parse(each) for each in fields.objects("messages")],
+        events=[Notice.parse(each) for each in fields.objects("events")],
+    )
+
+
+def _time(text: str | None) -> datetime | None:
+    return None if text is None else parse_time(text)
+
+
+@dataclass(frozen=True, slots=True)
+class Auditor:
+    """One deployment's auditor."""
+
+    s3: S3Client
+    sns: SnsClient
+    events: EventsClient
+    athena: Athena
+    deployment: Deployment
+    bucket: str
+    """Where the state is stored, at ``STATE_KEY``."""
+    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
+
+    def run(self) -> Mapping[str, Any]:
+        """Tell what waits, ask what is due, tell what has changed; return how many of each.
+
+        Raises ``CannotCheckError`` if a rule could not be asked (the others were, and what they found is
+        told), or if another run is at work.
+        """
+        state, etag = self._read()
+        etag = self._tell(state, etag)
+        now = self.clock()
+        unasked: dict[str, str] = {}
+        for rules, period in _due(state, now):
+            found = find_anomalies(self.athena, self.deployment, period, rules)
+            unasked |= found.unasked
+            _compare(state, found, rules, period)
+        state.asked, state.known = now, _recent(state.known, now)
+        etag = self._write(state, etag)
+        told = len(state.messages)
+        self._tell(state, etag)
+        if unasked:
+            (name, words), *more = unasked.items()
+            others = f" and {len(more)} more" if more else ""
+            raise CannotCheckError(f"The rule {name}{others} could not be asked: {words}")
+        return {"told": told, "known": len(state.known)}
+
+    def _tell(self, state: State, etag: str | None) -> str | None:
+        """Send everything that waits, the oldest first, and store that it waits no more."""
+        for waiting, send in ((state.messages, self._send_message), (state.events, self._send_event)):
+            while waiting:
+                for notice in waiting[:TOLD_AT_ONCE]:
+                    send(notice)
+                del waiting[:TOLD_AT_ONCE]
+                etag = self._write(state, etag)
+        return etag
+
+    def _send_message(self, notice: Notice) -> None:
+        words = message_of(notice, self._name, self.deployment.region)
+        self.sns.publish(TopicArn=self.deployment.topic_arn, **words)
+
+    def _send_event(self, notice: Notice) -> None:
+        """One at a time: the role may name no other source, and a policy compares one only."""
+        answer = self.events.put_events(Entries=[event_of(notice, self._name)])
+        if answer["FailedEntryCount"]:
+            entry = answer["Entries"][0]
+            raise CannotCheckError(
+                f"EventBridge did not take an event: {entry.get('ErrorCode')} {entry.get('ErrorMessage')}."
+            )
+
+    @property
+    def _name(self) -> str:
+        """The deployment's: its trail has it."""
+        return self.deployment.trail_arn.rpartition("/")[2]
+
+    def _read(self) -> tuple[State, str | None]:
+        try:
+            answer = self.s3.get_object(Bucket=self.bucket, Key=STATE_KEY)
+        except self.s3.exceptions.NoSuchKey:
+            return State(), None
+        return parse_state(answer["Body"].read()), answer["ETag"]
+
+    def _write(self, state: State, etag: str | None) -> str:
+        condition: dict[str, Any] = {"IfNoneMatch": "*"} if etag is None else {"IfMatch": etag}
+        try:
+            answer = self.s3.put_object(
+                Bucket=self.bucket,
+                Key=STATE_KEY,
+                Body=state.to_json(),
+                ContentType="application/json",
+                **condition,
+            )
+        except ClientError as error:
+            if error.response["Error"].get("Code") in ("PreconditionFailed", "ConditionalRequestConflict"):
+                raise CannotCheckError(
+                    "Another run of the auditor is at work; it tells what is new."
+                ) from error
+            raise
+        return answer["ETag"]
+
+
+def _due(state: State, now: datetime) -> list[tuple[tuple[Rule, ...], Period]]:
+    """The rules to ask now, and about when."""
+    rules = tuple(all_rules().values())
+    often = tuple(rule for rule in rules if rule.history <= DAILY_HISTORY)
+    daily = tuple(rule for rule in rules if rule.history > DAILY_HISTORY)
+    due = [(often, Period((state.asked or now) - LATE, now))]
+    if state.asked_daily is None or state.asked_daily.date() < now.date():
+        due.append((daily, Period((state.asked_daily or now) - LATE, now)))
+        state.asked_daily = now
+    return due
+
+
+def _compare(state: State, found: Found, rules: tuple[Rule, ...], period: Period) -> None:
+    """Note what is new, back or gone, in ``state``."""
+    here = {one.id: one for one in found.anomalies}
+    for anomaly in here.values():
+        known = state.known.get(anomaly.id)
+        if known is None or known.change == Change.GONE:
+            change = Change.FOUND if known is None else Change.FOUND_AGAIN
+            state.tell(Notice.of(anomaly, change, 1 if known is None else known.number + 1))
+    asked = {rule.name for rule in rules} - found.unasked.keys()
+    for anomaly_id, known in list(state.known.items()):
+        is_asked = known.rule in asked and period.since <= parse_time(known.first) < period.until
+        if is_asked and known.change != Change.GONE and anomaly_id not in here:
+            state.tell(_gone(known))
+
+
+def _gone(known: Notice) -> Notice:
+    return Notice(**{**known.to_dict(), "change": Change.GONE.value, "number": known.number + 1})
+
+
+def _recent(known: dict[str, Notice], now: datetime) -> dict[str, Notice]:
+    """Without anomalies that are too old to be asked about again."""
+    return {one: notice for one, notice in known.items() if parse_time(notice.last) > now - REMEMBERED}

@@ -1,0 +1,160 @@
+"""What is told of an anomaly: when it is found, found again after it was gone, and gone.
+
+Each is a message of Amazon SNS to people, and an event of Amazon EventBridge to programs.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from typing import Any, Self
+from urllib.parse import quote
+
+from custody.documents import Fields
+from custody.ledger.anomalies import Anomaly
+from custody.ledger.rules import all_rules
+from custody.terminal import beginning, visible
+from custody.times import format_time
+
+MAX_SUBJECT_CHARACTERS = 100
+"""Amazon SNS refuses a longer subject (API Reference, Publish); it must be ASCII."""
+MAX_DETAIL_CHARACTERS = 1000
+EVENT_SOURCE = "custody"
+EVENT_TYPE = "Custody Anomaly"
+
+
+class Change(StrEnum):
+    """What has changed about an anomaly."""
+
+    FOUND = "found"
+    FOUND_AGAIN = "found again"
+    GONE = "gone"
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One message about one anomaly, all of it text, so that it can be stored until it is told."""
+
+    change: str
+    anomaly_id: str
+    number: int
+    """Which notice of this anomaly: 1 for the first."""
+    rule: str
+    severity: str
+    subject: str
+    principal: str
+    source_ip: str
+    occurrences: int
+    first: str
+    last: str
+    detail: str
+    evidence: str
+
+    @property
+    def id(self) -> str:
+        """The same if the notice is sent again: a receiver can ignore the second one."""
+        return hashlib.sha256(f"{self.anomaly_id} {self.number}".encode()).hexdigest()[:32]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The notice for a JSON document."""
+        return asdict(self)
+
+    @classmethod
+    def of(cls, anomaly: Anomaly, change: Change, number: int) -> Self:
+        """The notice of a change."""
+        return cls(
+            change=change.value,
+            anomaly_id=anomaly.id,
+            number=number,
+            rule=anomaly.rule.name,
+            severity=anomaly.rule.severity.value,
+            subject=anomaly.subject,
+            principal=anomaly.principal or "",
+            source_ip=anomaly.source_ip or "",
+            occurrences=anomaly.occurrences,
+            first=format_time(anomaly.first),
+            last=format_time(anomaly.last),
+            detail=beginning(anomaly.detail, MAX_DETAIL_CHARACTERS),
+            evidence=anomaly.evidence,
+        )
+
+    @classmethod
+    def parse(cls, fields: Fields) -> Self:
+        """Read what ``to_dict`` wrote. Raises ``EvidenceError``."""
+        numbers = {name: fields.natural(name) for name in ("number", "occurrences")}
+        texts = {name: fields.text(name) for name in cls.__dataclass_fields__ if name not in numbers}
+        return cls(**texts, **numbers)  # type: ignore[arg-type]  # each of its own type
+
+
+def message_of(notice: Notice, deployment: str, region: str) -> dict[str, Any]:
+    """The message as ``Publish`` of Amazon SNS takes it: words for people, attributes for filters."""
+    return {
+        "Subject": _subject(notice, deployment),
+        "Message": _words(notice, deployment, region),
+        "MessageAttributes": {
+            name: {"DataType": "String", "StringValue": value}
+            for name, value in _attributes(notice, deployment).items()
+        },
+    }
+
+
+def event_of(notice: Notice, deployment: str) -> dict[str, Any]:
+    """The event as an entry of ``PutEvents`` of Amazon EventBridge.
+
+    Its detail has the fields of the notice, the attributes of the message and the runbook's section.
+    """
+    detail = {**notice.to_dict(), "deployment": deployment, "notice": notice.id, "runbook": notice.rule}
+    return {"Source": EVENT_SOURCE, "DetailType": EVENT_TYPE, "Detail": json.dumps(detail)}
+
+
+def _attributes(notice: Notice, deployment: str) -> Mapping[str, str]:
+    return {
+        "kind": "anomaly",
+        "deployment": deployment,
+        "rule": notice.rule,
+        "severity": notice.severity,
+        "change": notice.change,
+        "anomaly": notice.anomaly_id,
+        "notice": notice.id,
+    }
+
+
+def _subject(notice: Notice, deployment: str) -> str:
+    state = "" if notice.change == Change.FOUND else f" ({notice.change})"
+    return beginning(f"[{notice.severity}] {deployment}: {notice.rule}{state}", MAX_SUBJECT_CHARACTERS)
+
+
+def _words(notice: Notice, deployment: str, region: str) -> str:
+    rule = all_rules().get(notice.rule)
+    times = f"{notice.occurrences} times, the last at {notice.last}" if notice.occurrences > 1 else "once"
+    lines = {
+        "What": rule.question if rule else notice.rule,
+        "State": notice.change,
+        "Where": visible(notice.subject),
+        "Who": visible(notice.principal or "nobody is named"),
+        "From": visible(notice.source_ip or "no address"),
+        "When": f"{notice.first}, {times} within that hour",
+        "First": visible(notice.detail),
+        "Why it matters": rule.why if rule else "",
+        "May be harmless": rule.false_positives if rule else "",
+        "What to do": f"docs/runbook_failures.md, section {notice.rule}",
+        "Look": f"custody anomalies --since {notice.first} --rule {notice.rule}",
+        "Evidence": visible(notice.evidence),
+    }
+    if _is_event(notice.evidence):
+        lines["Console"] = (
+            f"https://{region}.console.aws.amazon.com/cloudtrailv2/home?region={region}"
+            f"#/events/{quote(notice.evidence, safe='')}"
+        )
+    width = max(map(len, lines)) + 2
+    return f"{deployment}: {notice.severity}\n\n" + "".join(
+        f"{name + ':':<{width}}{words}\n" for name, words in lines.items() if words
+    )
+
+
+def _is_event(evidence: str) -> bool:
+    """Whether it is the id of an event: a UUID."""
+    return [len(part) for part in evidence.split("-")] == [8, 4, 4, 4, 12]
