@@ -91,6 +91,7 @@ else
 	@$(RUN) scripts.docs.contracts
 	@$(RUN) scripts.docs.athena_functions
 	@$(RUN) scripts.docs.cost
+	@$(RUN) scripts.docs.alerts
 endif
 
 local-up: build ## start the local AWS, unless it runs already, and print the variables that point clients at it

@@ -5,7 +5,7 @@ locals {
   logged_buckets = toset(["analytics", "artifacts", "athena-results", "processed", "provenance", "raw-data"])
 
   # The trail says who invoked a function.
-  logged_functions = concat(["recorder", "sealer"], local.has_tables ? ["gate"] : [], var.warehouse == null ? [] : ["rotator"])
+  logged_functions = concat(["auditor", "recorder", "sealer"], local.has_tables ? ["gate"] : [], var.warehouse == null ? [] : ["rotator"])
 }
 
 module "trail_key" {
@@ -187,45 +187,55 @@ module "trail" {
   }
 }
 
-# The auditor checks the evidence on a schedule: it reads all evidence and all recorded objects, and writes only its
-# findings.
+# The auditor asks the rules of sql/anomalies on a schedule: it reads the trail and the ledger, through Athena alone, and writes
+# what it knows of anomalies.
 data "aws_iam_policy_document" "auditor_objects" {
   statement {
-    sid     = "ReadRecordedVersions"
-    actions = ["s3:GetObjectVersion"]
-    resources = flatten([
-      for short, prefixes in local.recorded_prefixes : [for prefix in prefixes : "${local.bucket_arns[short]}/${prefix}*"]
-    ])
+    sid       = "ReadTrailAndLedgerThroughAthena"
+    actions   = ["s3:GetObject"]
+    resources = ["${local.bucket_arns["cloudtrail-log"]}/AWSLogs/${var.account_id}/CloudTrail/*", "${local.bucket_arns["provenance"]}/segments/*"]
+
+    condition {
+      test     = "ForAnyValue:StringEquals"
+      variable = "aws:CalledVia"
+      values   = ["athena.amazonaws.com"]
+    }
   }
 
   statement {
-    sid       = "ReadEvidence"
-    actions   = ["s3:GetObject", "s3:GetObjectVersion"]
-    resources = [for short in ["cloudtrail-log", "provenance"] : "${local.bucket_arns[short]}/*"]
+    sid       = "ListTrailAndLedgerThroughAthena"
+    actions   = ["s3:GetBucketLocation", "s3:ListBucket"]
+    resources = [for short in ["cloudtrail-log", "provenance"] : local.bucket_arns[short]]
+
+    condition {
+      test     = "ForAnyValue:StringEquals"
+      variable = "aws:CalledVia"
+      values   = ["athena.amazonaws.com"]
+    }
   }
 
   statement {
-    sid     = "ListVersions"
-    actions = ["s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketVersions"]
-    resources = concat(
-      [for short in ["cloudtrail-log", "provenance"] : local.bucket_arns[short]],
-      [for short, prefixes in local.recorded_prefixes : local.bucket_arns[short] if length(prefixes) > 0],
-    )
-  }
-}
-
-data "aws_iam_policy_document" "auditor_trail" {
-  statement {
-    sid       = "AskWhetherTheTrailLogs"
-    actions   = ["cloudtrail:GetTrailStatus"]
-    resources = [local.trail_arn]
+    sid       = "FindDeployment"
+    actions   = ["s3:GetObject"]
+    resources = ["${local.bucket_arns["artifacts"]}/${local.deployment_key}"]
   }
 
-  # ListPublicKeys does not support resource-level permissions: the public keys belong to no trail.
   statement {
-    sid       = "ReadPublicKeysOfDigests"
-    actions   = ["cloudtrail:ListPublicKeys"]
-    resources = ["*"]
+    sid       = "ReadAndWriteWhatIsKnown"
+    actions   = ["s3:GetObject", "s3:PutObject"]
+    resources = ["${local.bucket_arns["artifacts"]}/${local.anomalies_key}"]
+  }
+
+  statement {
+    sid       = "FindWhatIsKnown"
+    actions   = ["s3:ListBucket"]
+    resources = [local.bucket_arns["artifacts"]]
+
+    condition {
+      test     = "StringEquals"
+      variable = "s3:prefix"
+      values   = [local.anomalies_key]
+    }
   }
 }
 
@@ -234,6 +244,26 @@ data "aws_iam_policy_document" "auditor_alerts" {
     sid       = "PublishFindings"
     actions   = ["sns:Publish"]
     resources = [local.topic_arn]
+  }
+
+  # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-conditions.html
+  statement {
+    sid       = "SendEventsOfItsOwnSource"
+    actions   = ["events:PutEvents"]
+    resources = ["arn:${local.partition}:events:${var.region}:${var.account_id}:event-bus/default"]
+
+    condition {
+      test     = "ForAllValues:StringEquals"
+      variable = "events:source"
+      values   = ["custody"]
+    }
+
+    # Without it, a call that names no source would be allowed.
+    condition {
+      test     = "Null"
+      variable = "events:source"
+      values   = ["false"]
+    }
   }
 }
 
@@ -245,7 +275,7 @@ data "aws_iam_policy_document" "auditor_keys" {
   }
 
   statement {
-    sid       = "DecryptObjectsAndEncryptResults"
+    sid       = "EncryptResultsAndWhatIsKnown"
     actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
     resources = [module.data_key.arn]
   }
@@ -262,16 +292,51 @@ module "auditor_role" {
 
   account_id   = var.account_id
   boundary_arn = local.boundary_arns["service"]
-  description  = "Checks the evidence of ${local.prefix} on a schedule"
+  description  = "Looks for anomalies in the trail and the ledger of ${local.prefix}"
   name         = local.role_names["auditor"]
   trust        = { service = { name = "lambda.amazonaws.com", source_arns = [local.function_arns["auditor"]] } }
 
-  policies = {
-    ask-trail        = data.aws_iam_policy_document.auditor_trail.json
+  policies = merge(local.function_network_policies["auditor"], {
     objects          = data.aws_iam_policy_document.auditor_objects.json
     publish-findings = data.aws_iam_policy_document.auditor_alerts.json
     query            = data.aws_iam_policy_document.query.json
     use-keys         = data.aws_iam_policy_document.auditor_keys.json
     write-log        = data.aws_iam_policy_document.function_log["auditor"].json
+  })
+}
+
+module "auditor" {
+  source = "./modules/function"
+
+  account_id         = var.account_id
+  key_arn            = module.provenance_key.arn
+  log_retention_days = var.retention.log_days
+  name               = local.function_names["auditor"]
+  role_arn           = module.auditor_role.ready_arn
+  topic_arn          = module.alerts.topic_arn
+  vpc                = local.function_vpc
+
+  # It waits for Athena. A quarter of a vCPU reads an answer of thousands of anomalies in seconds.
+  size = { memory_mb = 512, timeout_seconds = 900 }
+
+  code = {
+    bucket   = module.artifacts.name
+    handler  = "auditor.handler.handler"
+    zip_path = "${path.root}/../build/lambda/auditor.zip"
+  }
+
+  environment = {
+    ARTIFACTS_BUCKET        = local.bucket_names["artifacts"]
+    DEPLOYMENT_KEY          = local.deployment_key
+    POWERTOOLS_LOG_LEVEL    = "INFO"
+    POWERTOOLS_SERVICE_NAME = "auditor"
+  }
+
+  rules = {
+    schedule = {
+      description   = "Asks the rules of sql/anomalies and tells what has changed"
+      every_minutes = var.auditor.every_minutes
+      input         = jsonencode({})
+    }
   }
 }

@@ -25,6 +25,8 @@ locals {
 
   # In the artifacts bucket: what custody reads of this deployment.
   deployment_key = "deployments/${local.prefix}.json"
+  # There too: the auditor's state, what it knows of anomalies (custody.ledger.auditor).
+  anomalies_key = "anomalies/known.json"
 
   # Buckets that may hold recorded objects, and the prefixes that are recorded.
   lake              = toset(["analytics", "processed", "raw-data"])

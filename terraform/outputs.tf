@@ -10,7 +10,7 @@ locals {
     buckets        = local.bucket_names
     database       = local.database_name
     expected_files = var.expected_files
-    functions      = merge({ recorder = module.recorder.arn, sealer = module.sealer.arn }, local.has_tables ? { gate = module.gate[0].arn } : {})
+    functions      = merge({ auditor = module.auditor.arn, recorder = module.recorder.arn, sealer = module.sealer.arn }, local.has_tables ? { gate = module.gate[0].arn } : {})
     jobs           = local.has_tables ? module.jobs[0].names : {}
     keys = merge(
       {

@@ -195,6 +195,18 @@ data "aws_iam_policy_document" "people_auditor_stages" {
   }
 
   statement {
+    sid       = "ExamineAuditor"
+    actions   = ["s3:ListBucket"]
+    resources = [local.bucket_arns["artifacts"]]
+
+    condition {
+      test     = "StringEquals"
+      variable = "s3:prefix"
+      values   = [local.anomalies_key]
+    }
+  }
+
+  statement {
     sid       = "ExamineQueues"
     actions   = ["sqs:GetQueueAttributes"]
     resources = values(local.queue_arns)
@@ -203,7 +215,7 @@ data "aws_iam_policy_document" "people_auditor_stages" {
   statement {
     sid       = "ExamineFunctions"
     actions   = ["lambda:GetFunctionConfiguration"]
-    resources = [for short in concat(["recorder", "sealer"], local.has_tables ? ["gate"] : []) : local.function_arns[short]]
+    resources = [for short in concat(["auditor", "recorder", "sealer"], local.has_tables ? ["gate"] : []) : local.function_arns[short]]
   }
 
   dynamic "statement" {

@@ -6,7 +6,7 @@ module "provenance_key" {
 
   account_id           = var.account_id
   deletion_window_days = var.retention.key_window_days
-  description          = "Encrypts the receipts of ${local.prefix}, and the settings, queues and logs of recorder, sealer and gate"
+  description          = "Encrypts the receipts of ${local.prefix}, and the settings, queues and logs of recorder, sealer, gate and auditor"
   name                 = "${local.prefix}-provenance"
   principals           = local.bucket_people["provenance"]
   via_services         = ["lambda", "s3", "sqs"]
@@ -25,7 +25,7 @@ module "provenance_key" {
       principals = ["logs.${var.region}.${local.dns_suffix}"]
       actions    = ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"]
       conditions = [
-        { test = "ArnEquals", variable = "kms:EncryptionContext:aws:logs:arn", values = [for short in ["gate", "recorder", "sealer"] : local.log_group_arns[short]] },
+        { test = "ArnEquals", variable = "kms:EncryptionContext:aws:logs:arn", values = [for short in ["auditor", "gate", "recorder", "sealer"] : local.log_group_arns[short]] },
       ]
     }
     RecorderAndSealerWrite = {

@@ -54,7 +54,7 @@ locals {
       principals = [module.recorder_role.arn]
       actions    = ["kms:Decrypt"]
     }
-    AuditorReadsObjectsAndKeepsResults = {
+    AuditorKeepsResultsAndWhatItKnows = {
       principals = [module.auditor_role.arn]
       actions    = ["kms:Decrypt", "kms:GenerateDataKey"]
     }
@@ -109,10 +109,11 @@ module "artifacts" {
   principals        = local.bucket_principals["artifacts"]
 
   # Only a deployment writes code, and what people take for the deployment, whatever other permissions a role that reads them
-  # may get.
-  sole_writers = {
-    for prefix in ["deployments/", "functions/", "glue/"] : prefix => { principals = var.operators.deploy, writes = "freely" }
-  }
+  # may get. Only the auditor says which anomalies were told, and of two runs at a time the second has read nothing of the first.
+  sole_writers = merge(
+    { for prefix in ["deployments/", "functions/", "glue/"] : prefix => { principals = var.operators.deploy, writes = "freely" } },
+    { "anomalies/" = { principals = [local.role_arns["auditor"]], writes = "checked" } },
+  )
 }
 
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/enable-server-access-logging.html

@@ -21,6 +21,20 @@ variable "alert_emails" {
   }
 }
 
+variable "auditor" {
+  type = object({
+    every_minutes = optional(number, 60)
+  })
+  nullable    = false
+  default     = {}
+  description = "How often, in minutes, the auditor asks the rules of sql/anomalies. Each run has Athena read the trail's last days several times: docs/cost.md says what that costs. The rules that read weeks are asked once a day, however often it runs."
+
+  validation {
+    condition     = var.auditor.every_minutes >= 15 && var.auditor.every_minutes <= 720 && floor(var.auditor.every_minutes) == var.auditor.every_minutes
+    error_message = "auditor.every_minutes must be a whole number of 15 to 720: a run takes minutes, and custody doctor takes an auditor that has not run for a day for broken."
+  }
+}
+
 variable "datasets" {
   type        = list(string)
   nullable    = false
@@ -113,6 +127,31 @@ variable "expected_files" {
   }
 }
 
+variable "finding_emails" {
+  type        = map(set(string))
+  nullable    = false
+  default     = {}
+  description = "E-mail addresses that receive only the auditor's findings, each with their severities (critical, high, medium, low): for example a digest of medium and low ones. Alarms go to alert_emails alone, since Amazon SNS sends a message without attributes to no subscription with a filter."
+
+  validation {
+    condition     = alltrue([for email in keys(var.finding_emails) : can(regex("^[^@\\s<>]+@[^@\\s<>]+\\.[^@\\s<>]+$", email))])
+    error_message = "finding_emails must be e-mail addresses such as ops@example.org: replace the placeholders in env/${var.environment}.tfvars."
+  }
+
+  validation {
+    condition = alltrue([
+      for severities in values(var.finding_emails) :
+      length(severities) > 0 && length(setsubtract(severities, ["critical", "high", "medium", "low"])) == 0
+    ])
+    error_message = "Each address in finding_emails needs at least one severity of critical, high, medium and low."
+  }
+
+  validation {
+    condition     = length(setintersection(keys(var.finding_emails), var.alert_emails)) == 0
+    error_message = "An address in finding_emails is also in alert_emails, which receive everything: leave it out of one of them, since an address has one subscription to a topic."
+  }
+}
+
 variable "force_destroy" {
   type        = bool
   nullable    = false
@@ -188,7 +227,7 @@ variable "log_auditor_reads" {
   type        = bool
   nullable    = false
   default     = true
-  description = "Whether the trail logs the auditor function's reads of the evidence, both its own and those of Athena with its role. False leaves out only its reads of the provenance bucket: its reads of data, its writes and everything that others do are still logged."
+  description = "Whether the trail logs what Athena reads of the provenance bucket with the role of the auditor function. False leaves out only these reads: its writes and everything that others do are still logged."
 }
 
 variable "log_signers" {
@@ -293,7 +332,7 @@ variable "network" {
     azs                 = list(string)
     cidr                = string
     service_bucket_arns = optional(set(string), [])
-    services            = optional(set(string), ["glue", "kms", "logs", "sns", "sqs"])
+    services            = optional(set(string), ["athena", "events", "glue", "kms", "logs", "sns", "sqs"])
   })
   default     = null
   description = "A VPC without internet access, in which functions and jobs then run: Availability Zones (add new ones at the end), private address range, buckets owned by AWS that are read, and AWS services that are called, each through an endpoint that is billed per hour and zone. Null: no VPC; functions and jobs still call AWS services over TLS."
@@ -304,8 +343,8 @@ variable "network" {
   }
 
   validation {
-    condition     = var.network == null ? true : length(setsubtract(["glue", "kms", "logs", "sns", "sqs"], var.network.services)) == 0
-    error_message = "network.services must have glue, kms, logs, sns and sqs: without them the recorder cannot record, and the gate can neither start jobs nor send messages."
+    condition     = var.network == null ? true : length(setsubtract(["athena", "events", "glue", "kms", "logs", "sns", "sqs"], var.network.services)) == 0
+    error_message = "network.services must have athena, events, glue, kms, logs, sns and sqs: without them the recorder cannot record, the gate can neither start jobs nor send messages, and the auditor can neither ask nor tell."
   }
 }
 

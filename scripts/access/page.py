@@ -33,7 +33,7 @@ _WHO = {
     "people/data-engineer": "runs the jobs and reads what they made",
     "people/producer": "uploads files into `incoming/`",
     "people/security-admin": "reviews settings; stops keys and functions",
-    "role/auditor": "the scheduled checks",
+    "role/auditor": "asks the rules about anomalies, through Athena, and tells what is new",
     "role/etl": "the Glue jobs that make silver and gold",
     "role/flow-logs": "VPC flow logs, writing connections",
     "role/gate": "decides which verified versions a job may read",

@@ -43,6 +43,7 @@ _BY_SERVICE = {
     "cloudtrail": "trail",
     "cloudwatch": "topic",
     "ec2": "network",
+    "events": "topic",
     "execute-api": "accounts",
     "glue": "tables",
     "iam": "roles",

@@ -65,7 +65,20 @@ SECONDS_TO_RECORD = 0.06
 SECONDS_TO_HASH_A_GB = 4.0
 REQUESTS_OF_A_SEAL = {"put": 8, "get": 4, "sign": 1, "event": 12, "call": 1, "second": 1.5 * GB_PER_FUNCTION}
 SEALS_A_MONTH = 60 * 24 * 30
-KEYS, ALARMS, METRICS = 7, 45, 15
+SECONDS_OF_AN_AUDIT = 60
+"""Of the auditor, which waits for Athena."""
+GB_OF_AN_AUDIT = 0.5
+TRAIL_DAYS_OF_AN_AUDIT = 2 + 4 * 4 + 4
+"""What its statements read of the trail: the rules on calls, the ledger (as ``question``), the gap."""
+RECEIPT_DAYS_OF_AN_AUDIT = 5
+TRAIL_DAYS_ONCE_A_DAY = 2 * 30
+"""New principals and new networks."""
+RECEIPT_DAYS_ONCE_A_DAY = 3 * 30
+"""Files that are missing, volumes, objects written again."""
+STATEMENTS_OF_AN_AUDIT, STATEMENTS_ONCE_A_DAY = 3, 5
+LEAST_SCAN_BYTES = 10_000_000
+"""What Athena charges a statement that reads less."""
+KEYS, ALARMS, METRICS = 7, 49, 15
 MILLION = 1_000_000
 
 
@@ -110,6 +123,29 @@ def month() -> float:
 def question(objects_a_day: float) -> float:
     """The ledger's question about a day: four days of the trail, read four times, and five of receipts."""
     return price({"scan": objects_a_day * (4 * 4 * TRAIL_BYTES + 5 * SEGMENT_BYTES) / 1e12})
+
+
+def audit(objects_a_day: float, every_minutes: int) -> float:
+    """A month of the auditor: what its statements scan, its seconds and requests.
+
+    The trail has the objects' events, and those of a seal every minute.
+    """
+    runs, days = 60 * 24 * 30 / every_minutes, 30
+    seals = REQUESTS_OF_A_SEAL["event"] * SEALS_A_MONTH / 30
+    trail, receipts = (4 * objects_a_day + seals) * TRAIL_BYTES, objects_a_day * SEGMENT_BYTES
+    often = TRAIL_DAYS_OF_AN_AUDIT * trail + RECEIPT_DAYS_OF_AN_AUDIT * receipts
+    daily = TRAIL_DAYS_ONCE_A_DAY * trail + RECEIPT_DAYS_ONCE_A_DAY * receipts
+    scanned = runs * max(often, STATEMENTS_OF_AN_AUDIT * LEAST_SCAN_BYTES)
+    scanned += days * max(daily, STATEMENTS_ONCE_A_DAY * LEAST_SCAN_BYTES)
+    return price(
+        {
+            "scan": scanned / 1e12,
+            "second": runs * SECONDS_OF_AN_AUDIT * GB_OF_AN_AUDIT,
+            "call": runs,
+            "put": runs,
+            "get": 2 * runs,
+        }
+    )
 
 
 def question_without_log(objects_a_day: float, days: int) -> float:
@@ -183,6 +219,18 @@ def render() -> str:
             f"{1 - question(count) / question_without_log(count, 365):.1%} |"
             for count in (MILLION / 100, MILLION / 10, MILLION)
         ),
+        "",
+        "A month of the auditor, by how often it asks (`auditor.every_minutes`):",
+        "",
+        "| objects a day | every 15 minutes | every hour | every 12 hours |",
+        "|---:|---:|---:|---:|",
+        *(
+            f"| {count:,.0f} | {' | '.join(money(audit(count, minutes)) for minutes in (15, 60, 720))} |"
+            for count in (MILLION / 100, MILLION / 10, MILLION)
+        ),
+        "",
+        "Almost all of it is the trail that Athena scans: the last days in each run, and 30 days twice, once",
+        "a day. `query.scan_limit_bytes` has to allow the largest statement: 30 days of the trail.",
         "",
         "Requests of `custody verify` over everything, with the data events that they are; reading the",
         "objects within the Region costs no transfer:",

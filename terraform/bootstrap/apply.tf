@@ -437,7 +437,8 @@ data "aws_iam_policy_document" "change_watch" {
     resources = [local.kit.topics]
   }
 
-  # Addresses are only added; to unsubscribe, use the link in the e-mail: sns:Unsubscribe would apply to every topic of the account.
+  # Addresses are only added; to unsubscribe, use the link in the e-mail: sns:Unsubscribe would apply to every topic of the account,
+  # as would sns:SetSubscriptionAttributes: an administrator changes the severities of an address.
   statement {
     sid       = "SubscribeAddresses"
     actions   = ["sns:Subscribe"]

@@ -14,6 +14,8 @@ network = {
   cidr = "10.20.0.0/16"
 }
 
+finding_emails = { "digest@example.org" = ["low", "medium"] }
+
 log_auditor_reads = false
 
 stream = { parquet = { table = "events" } }

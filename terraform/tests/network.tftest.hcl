@@ -43,8 +43,8 @@ run "puts_functions_into_it" {
   }
 
   assert {
-    condition     = toset(keys(module.network[0].endpoint_ids)) == toset(["glue", "kms", "logs", "s3", "sns", "sqs"])
-    error_message = "What recorder and gate call can be reached."
+    condition     = toset(keys(module.network[0].endpoint_ids)) == toset(["athena", "events", "glue", "kms", "logs", "s3", "sns", "sqs"])
+    error_message = "What the functions call can be reached."
   }
 
   assert {
@@ -78,7 +78,7 @@ run "refuses_no_way_to_sqs" {
     source = "./tests/inputs"
   }
   variables {
-    network = { azs = ["eu-central-1a", "eu-central-1b"], cidr = "10.20.0.0/16", services = ["glue", "kms", "logs", "sns"] }
+    network = { azs = ["eu-central-1a", "eu-central-1b"], cidr = "10.20.0.0/16", services = ["athena", "events", "glue", "kms", "logs", "sns"] }
   }
   expect_failures = [var.network]
 }

@@ -135,7 +135,7 @@ run "is_evidence_alone_without_a_data_set" {
   }
 
   assert {
-    condition     = output.tables == {} && output.jobs == {} && output.streams == {} && keys(output.functions) == ["recorder", "sealer"]
+    condition     = output.tables == {} && output.jobs == {} && output.streams == {} && keys(output.functions) == ["auditor", "recorder", "sealer"]
     error_message = "Without a data set there is no table, job, stream or gate."
   }
 
@@ -295,7 +295,9 @@ run "refuses_too_little" {
     source = "./tests/inputs"
   }
   variables {
+    auditor           = { every_minutes = 14 }
     etl               = { workers = 1 }
+    finding_emails    = { "ops@example.org" = [] }
     operators         = { deploy = [] }
     people            = { auditor = { principals = [] } }
     query             = { scan_limit_bytes = 1000 }
@@ -307,7 +309,7 @@ run "refuses_too_little" {
     watermark_minutes = -1
   }
   expect_failures = [
-    var.etl, var.operators, var.people, var.query, var.recorded_prefixes, var.recorder, var.retention, var.seal_seconds,
+    var.auditor, var.etl, var.finding_emails, var.operators, var.people, var.query, var.recorded_prefixes, var.recorder, var.retention, var.seal_seconds,
     var.signing_keys, var.watermark_minutes,
   ]
 }
@@ -488,8 +490,9 @@ run "refuses_a_prefix_twice_and_to_sign_with_a_key_that_ends" {
     recorded_prefixes = { "raw-data" = ["incoming/", "incoming/"] }
     retention         = { noncurrent_days = 0 }
     signing_key       = "a"
+    finding_emails    = { "ops@example.org" = ["urgent"] }
   }
-  expect_failures = [var.people, var.recorded_prefixes, var.retention, var.signing_key]
+  expect_failures = [var.finding_emails, var.people, var.recorded_prefixes, var.retention, var.signing_key]
 }
 
 run "refuses_to_empty_what_nobody_can_and_to_sign_with_a_revoked_key" {
@@ -502,10 +505,12 @@ run "refuses_to_empty_what_nobody_can_and_to_sign_with_a_revoked_key" {
     identity_center = { personas = {} }
     people          = { auditor = { principals = ["arn:aws:iam::123456789012:user/alice"] } }
     retention       = { evidence_mode = "COMPLIANCE" }
+    alert_emails    = ["ops@example.org"]
+    finding_emails  = { "ops@example.org" = ["low"] }
     signing_key     = "a"
     signing_keys    = { a = { valid_from = "2025-01-01T00:00:00Z", revoked_at = "2025-06-01T00:00:00Z" } }
   }
-  expect_failures = [var.force_destroy, var.identity_center, var.signing_key]
+  expect_failures = [var.finding_emails, var.force_destroy, var.identity_center, var.signing_key]
 }
 
 # With deployments custody in dev and custody-dev in prod, the names of the second would begin like those of the first.

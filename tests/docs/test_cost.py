@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
-from datetime import date
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
 from custody.evidence.dsse import sign_envelope
 from custody.evidence.objects import ObjectVersion
 from custody.evidence.receipt import PAYLOAD_TYPE, Receipt
+from custody.ledger.auditor import DAILY_HISTORY
+from custody.ledger.rules import Period, all_rules, questions
 from custody.log.batch import Batch, Sealable, format_batch
 from custody.log.segments import format_segments
 from custody.recorder.notification import ObjectCreated
@@ -17,6 +19,7 @@ from scripts.docs import cost
 from tests.support.evidence import IDENTITY
 from tests.support.log import RECEIPTS
 from tests.support.memory_s3 import MemoryS3
+from tests.support.normal_life import DEPLOYMENT
 
 NOW = MemoryS3().now
 
@@ -75,3 +78,16 @@ def test_the_log_saves_most_of_what_asking_and_verifying_costs() -> None:
 
 def test_twice_the_objects_cost_twice() -> None:
     assert cost.record(2e6) == pytest.approx(2 * cost.record(1e6))
+
+
+def test_the_auditor_costs_what_its_statements_read() -> None:
+    """The model counts as many statements as the auditor asks."""
+    now = datetime(2026, 4, 21, 12, tzinfo=UTC)
+    rules = all_rules().values()
+    period = Period(now - timedelta(days=1), now)
+    often = [rule for rule in rules if rule.history <= DAILY_HISTORY]
+    daily = [rule for rule in rules if rule.history > DAILY_HISTORY]
+
+    assert len(questions(often, DEPLOYMENT, period)) == cost.STATEMENTS_OF_AN_AUDIT
+    assert len(questions(daily, DEPLOYMENT, period)) == cost.STATEMENTS_ONCE_A_DAY
+    assert cost.audit(1e6, 60) < cost.audit(1e6, 15) < 4 * cost.audit(1e6, 60)

@@ -40,7 +40,7 @@ class Unreachable:
 
 
 def stages() -> list[str]:
-    functions = DEPLOYMENT.functions | {"sealer": "arn"}
+    functions = DEPLOYMENT.functions | {"auditor": "arn", "sealer": "arn"}
     deployment = replace(DEPLOYMENT, functions=functions, jobs={"short": "name"}, tables={"<table>": []})
     clients: Any = dict.fromkeys((field.name for field in fields(Clients)), None)
     checks = examine(

@@ -43,19 +43,21 @@ def uses(pipeline: Pipeline, landed: list[Landed], made: Made, state: State) -> 
             QueueUrl=pipeline.deployment.queues["recorder"], MessageBody=message
         )
     assert await_dead_letter(pipeline) == body
-    return uses_with_the_sealers_upkeep(pipeline, World(state))
+    return uses_with_hourly_work(pipeline, World(state))
 
 
-def uses_with_the_sealers_upkeep(pipeline: Pipeline, world: World) -> set[Use]:
-    """Everything recorded, once the sealer has done its hourly work."""
+def uses_with_hourly_work(pipeline: Pipeline, world: World) -> set[Use]:
+    """Everything recorded, once sealer and auditor have done their hourly work."""
     pipeline.deliver_trail()
-    pipeline.aws.admin("events/tick", rule="custody-local-sealer-hourly")
+    for rule in ("sealer-hourly", "auditor-schedule"):
+        pipeline.aws.admin("events/tick", rule=f"custody-local-{rule}")
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
         uses = read_uses(pipeline.aws.home, world)
-        if any(use.resource.endswith("/log/sweep") and use.action == "s3:PutObject" for use in uses):
+        swept = any(use.resource.endswith("/log/sweep") and use.action == "s3:PutObject" for use in uses)
+        if swept and any(use.action == "events:PutEvents" for use in uses):
             return uses
-        assert time.monotonic() < deadline, "the sealer did not sweep"
+        assert time.monotonic() < deadline, "the sealer did not sweep, or the auditor told nothing"
         time.sleep(0.5)
 
 

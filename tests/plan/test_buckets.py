@@ -196,13 +196,13 @@ OPERATOR = f"arn:aws:iam::{ACCOUNT}:user/operator"
 PRINCIPALS = {
     "access-logs": [role("people-break-glass"), OPERATOR],
     "analytics": [
-        *(role(short) for short in ("auditor", "etl", "gate", "people-analyst", "people-auditor")),
+        *(role(short) for short in ("etl", "gate", "people-analyst", "people-auditor")),
         *(role(short) for short in ("people-break-glass", "people-data-engineer", "recorder")),
         OPERATOR,
     ],
     "artifacts": [
-        *(role(short) for short in ("etl", "people-analyst", "people-auditor", "people-data-engineer")),
-        *(role("people-producer"), OPERATOR),
+        *(role(short) for short in ("auditor", "etl", "people-analyst", "people-auditor")),
+        *(role("people-data-engineer"), role("people-producer"), OPERATOR),
     ],
     "athena-results": [
         *(role(short) for short in ("auditor", "people-analyst", "people-auditor", "people-data-engineer")),
@@ -213,7 +213,7 @@ PRINCIPALS = {
         OPERATOR,
     ],
     "processed": [
-        *(role(short) for short in ("auditor", "etl", "gate", "people-auditor", "people-break-glass")),
+        *(role(short) for short in ("etl", "gate", "people-auditor", "people-break-glass")),
         *(role(short) for short in ("people-data-engineer", "recorder")),
         OPERATOR,
     ],
@@ -223,7 +223,7 @@ PRINCIPALS = {
         OPERATOR,
     ],
     "raw-data": [
-        *(role(short) for short in ("auditor", "etl", "ingest", "people-auditor", "people-break-glass")),
+        *(role(short) for short in ("etl", "ingest", "people-auditor", "people-break-glass")),
         *(role(short) for short in ("people-producer", "recorder")),
         OPERATOR,
     ],

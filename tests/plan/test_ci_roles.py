@@ -335,6 +335,11 @@ CALLS = {
             "sns:CreateTopic sns:SetTopicAttributes sns:DeleteTopic sns:TagResource",
         )
     ],
+    # It is only added: apply.tf says why it is neither changed nor removed.
+    "aws_sns_topic_subscription": [
+        Calls("*", "sns:GetSubscriptionAttributes"),
+        Calls("{topic_arn}", "", "sns:Subscribe"),
+    ],
     "aws_sqs_queue": [
         Calls(
             "arn:aws:sqs:us-east-1:123456789012:{name}",

@@ -68,7 +68,7 @@ def test_without_a_data_set_there_is_evidence_alone(plans: dict[str, Plan]) -> N
     assert tables(plan) == set()
     assert not [resource.address for resource in resources(plan) if resource.type in OF_TABLES]
     functions = {function.values["function_name"] for function in of_type(plan, "aws_lambda_function")}
-    assert functions == {"custody-local-recorder", "custody-local-sealer"}
+    assert functions == {"custody-local-auditor", "custody-local-recorder", "custody-local-sealer"}
     absent = {f"custody-local-{short}" for short in ("etl", "gate", "ingest")}
     assert not absent & roles(plan).keys()
     named = json.dumps([policy.document for policy in policies(plan)])

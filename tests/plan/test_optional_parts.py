@@ -181,6 +181,8 @@ def test_an_endpoint_leads_to_this_account_alone(plans: dict[str, Plan]) -> None
         if resource.type == "aws_vpc_endpoint"
     }
     assert endpoints.keys() == {
+        "athena",
+        "events",
         "execute-api",
         "glue",
         "kms",

@@ -154,8 +154,8 @@ def test_each_key_is_named_by_its_own_arn(plan: PlanDocument) -> None:
     assert named == {
         "auditor_keys": {
             "DecryptEvidence": [provenance, trail],
-            "DecryptObjectsAndEncryptResults": [data],
             "EncryptFindings": [alerts],
+            "EncryptResultsAndWhatIsKnown": [data],
         },
         "etl_keys": {"EncryptTables": [data]},
         "gate_keys": {
@@ -227,7 +227,7 @@ def test_only_the_gate_starts_jobs(plan: PlanDocument) -> None:
     assert set(starting[0].resources) == {f"arn:aws:glue:us-east-1:{ACCOUNT}:job/{name}" for name in jobs}
 
 
-def test_who_may_call_gate_and_sealer_is_pinned(plan: PlanDocument) -> None:
+def test_who_may_call_functions_is_pinned(plan: PlanDocument) -> None:
     """By EventBridge for its own rules, and by the data engineer, whose policy allows it."""
     permissions = plan.resources("aws_lambda_permission").values()
     assert {(it["principal"], it["source_account"], it["source_arn"]) for it in permissions} == {
@@ -236,7 +236,7 @@ def test_who_may_call_gate_and_sealer_is_pinned(plan: PlanDocument) -> None:
             ACCOUNT,
             f"arn:aws:events:us-east-1:{ACCOUNT}:rule/custody-local-{rule}",
         )
-        for rule in ("gate-schedule", "gate-silver-done", "sealer-hourly")
+        for rule in ("auditor-schedule", "gate-schedule", "gate-silver-done", "sealer-hourly")
     }
     calling = [
         statement.document

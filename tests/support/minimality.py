@@ -16,6 +16,7 @@ from typing import Any
 
 import yaml
 
+from custody.ledger.notices import EVENT_SOURCE
 from scripts.access.evaluate import call
 from scripts.access.simulator import simulate
 from scripts.access.world import World
@@ -56,8 +57,17 @@ class Unused:
 _BUCKET = "arn:{partition}:s3:::{Bucket}"
 _OBJECT = f"{_BUCKET}/{{Key}}"
 _JOB = "arn:{partition}:glue:{region}:{account}:job/{JobName}"
+_WORKGROUP = "arn:{partition}:athena:{region}:{account}:workgroup/{workgroup}"
 _QUEUE = "arn:{partition}:sqs:{region}:{account}:{queue}"
 _ACTIONS = {
+    **{
+        ("athena", operation): (f"athena:{operation}", _WORKGROUP)
+        for operation in ("GetQueryExecution", "GetQueryResults", "StartQueryExecution")
+    },
+    ("events", "PutEvents"): (
+        "events:PutEvents",
+        "arn:{partition}:events:{region}:{account}:event-bus/default",
+    ),
     ("glue", "GetJobRun"): ("glue:GetJobRun", _JOB),
     ("glue", "GetJobRuns"): ("glue:GetJobRuns", _JOB),
     ("glue", "StartJobRun"): ("glue:StartJobRun", _JOB),
@@ -117,6 +127,7 @@ def use_of(recorded: Mapping[str, Any], world: World) -> Use:
         partition=world.partition,
         region=world.region,
         account=world.account,
+        workgroup=params.get("WorkGroup", world.prefix),
         queue=params.get("QueueUrl", "").rpartition("/")[2],
     )
     prefix = params.get("Prefix", "") if action in _LISTINGS else ""
@@ -159,9 +170,15 @@ def _not_allowed(used: set[Use], world: World) -> Iterator[str]:
             yield f"the code of {names[use.role]} calls {use.action} on {use.resource}, and may not: {why}"
 
 
-def _context(use: Use) -> dict[str, str]:
-    context = {"s3:if-none-match": "*"} if use.conditional else {}
-    return context | ({"s3:prefix": use.prefix} if use.action in _LISTINGS else {})
+def _context(use: Use) -> dict[str, str | list[str]]:
+    context: dict[str, str | list[str]] = {}
+    if use.conditional:
+        context["s3:if-none-match"] = "*"
+    if use.action in _LISTINGS:
+        context["s3:prefix"] = use.prefix
+    if use.action == "events:PutEvents":
+        context["events:source"] = [EVENT_SOURCE]
+    return context
 
 
 def _folder(use: Use) -> Use:

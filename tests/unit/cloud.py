@@ -219,7 +219,7 @@ def _deploy() -> Cloud:
         )
     role = _client("iam").create_role(RoleName="recorder", AssumeRolePolicyDocument="{}")["Role"]
     functions = {}
-    for short in ("gate", "recorder"):
+    for short in ("auditor", "gate", "recorder"):
         functions[short] = _client("lambda").create_function(
             FunctionName=f"custody-local-{short}",
             Runtime="python3.13",

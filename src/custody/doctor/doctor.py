@@ -19,6 +19,7 @@ from custody.evidence.registry import MAX_REGISTRY_BYTES, REGISTRY_KEY
 from custody.gate.jobs import Job
 from custody.gate.withheld import WithheldReports
 from custody.ledger.athena import Athena
+from custody.ledger.auditor import STATE_KEY
 from custody.ledger.ledger import Scope, denied_rows, ledger_rows
 from custody.log.checkpoint import Checkpoint, parse_checkpoint
 from custody.log.keys import parse_log_registry
@@ -183,6 +184,7 @@ class _Examination:
             ("workgroup", self.workgroup),
             ("ledger", self.ledger),
             ("object access", self.object_access),
+            *([("auditor", self.auditor)] if "auditor" in self.deployment.functions else []),
         ]
 
     def credentials(self) -> str:
@@ -496,6 +498,20 @@ class _Examination:
         since = self.now - timedelta(hours=1)
         found = next(denied_rows(self.athena, Scope(since), limit=1), None)
         return "answers; attempts were denied in the last hour" if found else "answers"
+
+    def auditor(self) -> str:
+        state = self._function("auditor")
+        bucket = self.deployment.buckets["artifacts"]
+        stored = self.clients.s3.list_objects_v2(Bucket=bucket, Prefix=STATE_KEY).get("Contents")
+        if not stored:
+            return f"{state}; it has not run yet"
+        ran = stored[0]["LastModified"]
+        if self.now - ran > timedelta(days=1):
+            raise _BrokenError(
+                f"The auditor has not run to its end since {format_time(ran)}: no anomaly is told.",
+                "Read the reason in the auditor's log.",
+            )
+        return f"{state}; ran at {format_time(ran)}"
 
     def _registry(self) -> bytes:
         bucket = self.deployment.buckets["provenance"]

@@ -173,10 +173,10 @@ class Auditor:
         return self.deployment.trail_arn.rpartition("/")[2]
 
     def _read(self) -> tuple[State, str | None]:
-        try:
-            answer = self.s3.get_object(Bucket=self.bucket, Key=STATE_KEY)
-        except self.s3.exceptions.NoSuchKey:
+        # Listed before it is read: the role may list this one key, and S3 would deny what is not there.
+        if not self.s3.list_objects_v2(Bucket=self.bucket, Prefix=STATE_KEY, MaxKeys=1).get("Contents"):
             return State(), None
+        answer = self.s3.get_object(Bucket=self.bucket, Key=STATE_KEY)
         return parse_state(answer["Body"].read()), answer["ETag"]
 
     def _write(self, state: State, etag: str | None) -> str:

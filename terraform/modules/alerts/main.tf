@@ -159,3 +159,15 @@ resource "aws_sns_topic_subscription" "email" {
 
   depends_on = [aws_sns_topic.this]
 }
+
+# https://docs.aws.amazon.com/sns/latest/dg/sns-subscription-filter-policies.html
+resource "aws_sns_topic_subscription" "findings" {
+  for_each = var.finding_emails
+
+  topic_arn     = local.arn
+  protocol      = "email"
+  endpoint      = each.key
+  filter_policy = jsonencode({ severity = sort(each.value) })
+
+  depends_on = [aws_sns_topic.this]
+}

@@ -21,6 +21,26 @@ variable "emails" {
   }
 }
 
+variable "finding_emails" {
+  type        = map(set(string))
+  nullable    = false
+  default     = {}
+  description = "E-mail addresses that receive only messages whose attribute severity is one of these values, and so no alarms: those have no attributes."
+
+  validation {
+    condition = alltrue([
+      for email, severities in var.finding_emails :
+      can(regex("^[^@\\s<>]+@[^@\\s<>]+\\.[^@\\s<>]+$", email)) && length(severities) > 0
+    ])
+    error_message = "finding_emails must be e-mail addresses such as ops@example.org, each with at least one severity."
+  }
+
+  validation {
+    condition     = length(setintersection(keys(var.finding_emails), var.emails)) == 0
+    error_message = "An address in finding_emails is also in emails: leave it out of one of them, since an address has one subscription to a topic."
+  }
+}
+
 variable "key_window_days" {
   type        = number
   nullable    = false

@@ -96,19 +96,6 @@ data "aws_iam_policy_document" "service" {
     resources = ["${local.here["athena"]}:workgroup/${var.prefix}"]
   }
 
-  statement {
-    sid       = "TrailOfTheKit"
-    actions   = ["cloudtrail:GetTrailStatus"]
-    resources = ["${local.here["cloudtrail"]}:trail/${var.prefix}"]
-  }
-
-  # ListPublicKeys does not support resource-level permissions: the public keys belong to no trail.
-  statement {
-    sid       = "PublicKeysOfDigests"
-    actions   = ["cloudtrail:ListPublicKeys"]
-    resources = ["*"]
-  }
-
   # Lambda and Glue attach functions and jobs to a network with the function's or job's role. All ids are random.
   # https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html
   statement {
@@ -185,6 +172,19 @@ data "aws_iam_policy_document" "service" {
     sid       = "AlertsOfTheKit"
     actions   = ["sns:Publish"]
     resources = ["${local.here["sns"]}:${var.prefix}-alerts"]
+  }
+
+  # The account's default bus has no name of the kit's; the events have.
+  statement {
+    sid       = "EventsOfTheKit"
+    actions   = ["events:PutEvents"]
+    resources = ["${local.here["events"]}:event-bus/default"]
+
+    condition {
+      test     = "ForAllValues:StringEquals"
+      variable = "events:source"
+      values   = ["custody"]
+    }
   }
 
   statement {

@@ -8,6 +8,7 @@ locals {
     athena = {
       actions = ["athena:GetQueryExecution", "athena:GetQueryResults", "athena:GetWorkGroup", "athena:StartQueryExecution", "athena:StopQueryExecution"]
     }
+    events      = { actions = ["events:PutEvents"] }
     execute-api = { actions = ["execute-api:Invoke"] }
     glue = {
       actions = ["glue:GetDatabase", "glue:GetJobRun", "glue:GetJobRuns", "glue:GetPartition", "glue:GetPartitions", "glue:GetTable", "glue:GetTables", "glue:StartJobRun", "glue:UpdateTable"]

@@ -104,9 +104,9 @@ variable "services" {
 
   validation {
     condition = length(setsubtract(var.services, [
-      "athena", "execute-api", "glue", "kms", "logs", "monitoring", "secretsmanager", "sns", "sqs", "sts",
+      "athena", "events", "execute-api", "glue", "kms", "logs", "monitoring", "secretsmanager", "sns", "sqs", "sts",
     ])) == 0
-    error_message = "services may have only athena, execute-api, glue, kms, logs, monitoring, secretsmanager, sns, sqs and sts."
+    error_message = "services may have only athena, events, execute-api, glue, kms, logs, monitoring, secretsmanager, sns, sqs and sts."
   }
 
   validation {

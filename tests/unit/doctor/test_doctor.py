@@ -18,6 +18,7 @@ from custody.ledger.athena import Athena
 from custody.log.checkpoint import Checkpoint
 from custody.log.note import Algorithm, Note, NoteKey, NoteSignature
 from custody.log.succession import LogEnd, make_statement
+from custody.times import format_time
 from tests.support.lake import Lake
 from tests.support.small_log import MemoryLog, NoteSigner
 from tests.unit.cloud import QUEUE_ARN, Cloud, _empty_zip, deployed
@@ -43,6 +44,7 @@ STAGES = [
     "workgroup",
     "ledger",
     "object access",
+    "auditor",
 ]
 
 
@@ -71,6 +73,8 @@ def check(
     )
     checks = list(examine(clients, athena, deployment, now or datetime.now(UTC)))
     stages = [each for each in STAGES if deployment.jobs or each not in {"gate", "jobs"}]
+    if "auditor" not in deployment.functions:
+        stages.remove("auditor")
     if "sealer" in deployment.functions:
         at = stages.index("trail")
         stages[at:at] = ["sealer", "log"]
@@ -533,3 +537,15 @@ def test_evidence_alone_has_neither_gate_nor_jobs(cloud: Cloud) -> None:
     functions = {"recorder": cloud.deployment.functions["recorder"]}
     deployment = replace(cloud.deployment, functions=functions, jobs={}, tables={})
     assert not {"gate", "jobs"} & check(cloud, deployment).keys()
+
+
+def test_the_auditor_has_run_within_a_day(cloud: Cloud) -> None:
+    assert check(cloud)["auditor"].detail == "custody-local-auditor is active; it has not run yet"
+    bucket = cloud.deployment.buckets["artifacts"]
+    cloud.client("s3").put_object(Bucket=bucket, Key="anomalies/known.json", Body=b"{}")
+    ran = cloud.client("s3").head_object(Bucket=bucket, Key="anomalies/known.json")["LastModified"]
+
+    assert check(cloud)["auditor"].detail == f"custody-local-auditor is active; ran at {format_time(ran)}"
+    late = check(cloud, now=ran + timedelta(days=1, seconds=1))["auditor"]
+    assert (late.state, late.remedy) == (State.BROKEN, "Read the reason in the auditor's log.")
+    assert late.detail.startswith(f"The auditor has not run to its end since {format_time(ran)}")

@@ -39,6 +39,7 @@ DEPLOYMENT = Deployment(
         "analytics": "custody-local-analytics-123456789012",
         "provenance": "custody-local-provenance-123456789012",
         "cloudtrail-log": "custody-local-cloudtrail-log-123456789012",
+        "artifacts": "custody-local-artifacts-123456789012",
     },
     keys={"signing": "arn:aws:kms:us-east-1:123456789012:key/5f0c7f0e-1b7c-4a33-9c44-2f4d3f9a1b11"},
     functions={"recorder": "arn:aws:lambda:us-east-1:123456789012:function:custody-local-recorder"},

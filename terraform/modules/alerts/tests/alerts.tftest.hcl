@@ -3,10 +3,11 @@ mock_provider "aws" {
 }
 
 variables {
-  account_id = "123456789012"
-  emails     = ["ops@example.org"]
-  prefix     = "custody-test"
-  publishers = ["arn:aws:iam::123456789012:role/custody-test-auditor"]
+  account_id     = "123456789012"
+  emails         = ["ops@example.org"]
+  prefix         = "custody-test"
+  finding_emails = { "digest@example.org" = ["medium", "low"] }
+  publishers     = ["arn:aws:iam::123456789012:role/custody-test-auditor"]
 }
 
 run "takes_alarms_and_rules_of_its_deployment_alone" {
@@ -48,6 +49,14 @@ run "takes_alarms_and_rules_of_its_deployment_alone" {
     condition     = aws_sns_topic_subscription.email["ops@example.org"].protocol == "email"
     error_message = "Every address is subscribed."
   }
+
+  assert {
+    condition = (
+      aws_sns_topic_subscription.email["ops@example.org"].filter_policy == null
+      && jsondecode(aws_sns_topic_subscription.findings["digest@example.org"].filter_policy) == { severity = ["low", "medium"] }
+    )
+    error_message = "One receives everything, the other the severities of its own."
+  }
 }
 
 run "refuses_what_is_not_there" {
@@ -60,6 +69,22 @@ run "refuses_what_is_not_there" {
     publishers      = ["arn:aws:iam::123456789012:role/*"]
   }
   expect_failures = [var.account_id, var.emails, var.key_window_days, var.prefix, var.publishers]
+}
+
+run "refuses_an_address_without_severities" {
+  command = plan
+  variables {
+    finding_emails = { "digest@example.org" = [] }
+  }
+  expect_failures = [var.finding_emails]
+}
+
+run "refuses_an_address_twice" {
+  command = plan
+  variables {
+    finding_emails = { "ops@example.org" = ["low"] }
+  }
+  expect_failures = [var.finding_emails]
 }
 
 # custody-dev-* would also match the names of a deployment custody-dev-prod.

@@ -37,7 +37,8 @@ run "services_are_capped" {
         || (statement.Sid == "InterfacesInNetworksOfTheAccount" && startswith(resource, "arn:aws:ec2:eu-central-1:123456789012:"))
         || (statement.Sid == "InterfacesOfGlueMarked" && resource == "arn:aws:ec2:eu-central-1:123456789012:network-interface/*")
         || (resource == "arn:aws:execute-api:eu-central-1:123456789012:*" && statement.Action == "execute-api:Invoke")
-        || (resource == "*" && contains(["cloudtrail:ListPublicKeys", "lakeformation:GetDataAccess"], statement.Action))
+        || (resource == "arn:aws:events:eu-central-1:123456789012:event-bus/default" && statement.Action == "events:PutEvents")
+        || (resource == "*" && statement.Action == "lakeformation:GetDataAccess")
         || (resource == "*" && alltrue([for action in flatten([statement.Action]) : startswith(action, "ec2:Describe")]))
       ])
     ])
@@ -50,6 +51,14 @@ run "services_are_capped" {
       if statement.Sid == "KeysOfTheKit"
     ] == [{ "ForAnyValue:StringLike" = { "kms:ResourceAliases" = "alias/custodyoftwentyletts-production-*" } }]
     error_message = "Keys are those with an alias of the kit."
+  }
+
+  assert {
+    condition = [
+      for statement in jsondecode(aws_iam_policy.this.policy).Statement : statement.Condition
+      if contains(flatten([statement.Action]), "events:PutEvents")
+    ] == [{ "ForAllValues:StringEquals" = { "events:source" = "custody" } }]
+    error_message = "Events of the account's bus are those of the kit's own source."
   }
 
   assert {
