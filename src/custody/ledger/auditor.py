@@ -5,7 +5,8 @@ only one goes on. A run first stores what it is going to tell, then tells it, so
 it has told those: the messages of Amazon SNS first, then the events of Amazon EventBridge, so that a failure
 of the one does not repeat the other. If a run ends between any two of these steps, the next one tells what
 waits. Only what was sent just before such an end, or by two runs at a time, is sent again, since neither
-service can be asked: it has the same ``notice``. Nothing is ever left out.
+service can be asked: it has the same ``notice``. Nothing is ever left out: a rule that could not be asked is
+asked later about the whole time since it last was.
 """
 
 from __future__ import annotations
@@ -32,10 +33,11 @@ if TYPE_CHECKING:
 
 STATE_KEY = "anomalies/known.json"
 LATE = timedelta(days=1)
-"""Each run asks about this time before the last one again: CloudTrail delivers late."""
+"""A rule is asked about this time before it was last asked again: CloudTrail delivers late."""
 DAILY_HISTORY = timedelta(days=7)
 """Rules that read more days than this are asked once a day: they read weeks of the trail."""
 REMEMBERED = timedelta(days=60)
+"""What is older is not known any more, and not asked about."""
 TOLD_AT_ONCE = 100
 """Of so many, at most, it is not stored yet that they are told."""
 MAX_STATE_BYTES = 64 * 1024 * 1024
@@ -62,9 +64,12 @@ class EventsClient(Protocol):
 class State:
     """What is known: the anomalies of the last weeks, and what is still to be told."""
 
-    asked: datetime | None = None
-    """Until when all rules but the daily ones were asked."""
-    asked_daily: datetime | None = None
+    asked: dict[str, datetime] = field(default_factory=dict)
+    """By its name, until when a rule was asked."""
+    failed: dict[str, str] = field(default_factory=dict)
+    """Rules that could not be asked when they last were due, and why."""
+    daily: datetime | None = None
+    """When the daily rules were last due."""
     known: dict[str, Notice] = field(default_factory=dict)
     """The last notice of each anomaly, by the anomaly's id."""
     messages: list[Notice] = field(default_factory=list)
@@ -81,8 +86,9 @@ class State:
     def to_json(self) -> bytes:
         """The document as it is stored."""
         document = {
-            "asked": None if self.asked is None else format_time(self.asked),
-            "asked_daily": None if self.asked_daily is None else format_time(self.asked_daily),
+            "asked": [{"rule": rule, "until": format_time(until)} for rule, until in self.asked.items()],
+            "failed": [{"rule": rule, "why": why} for rule, why in self.failed.items()],
+            "daily": None if self.daily is None else format_time(self.daily),
             "known": [notice.to_dict() for notice in self.known.values()],
             "messages": [notice.to_dict() for notice in self.messages],
             "events": [notice.to_dict() for notice in self.events],
@@ -95,16 +101,13 @@ def parse_state(data: bytes) -> State:
     fields = Fields(parse_object(data, _WHAT, MAX_STATE_BYTES), _WHAT)
     known = [Notice.parse(each) for each in fields.objects("known")]
     return State(
-        asked=_time(fields.optional_text("asked")),
-        asked_daily=_time(fields.optional_text("asked_daily")),
+        asked={each.text("rule"): each.time("until") for each in fields.objects("asked")},
+        failed={each.text("rule"): each.text("why") for each in fields.objects("failed")},
+        daily=fields.optional_time("daily"),
         known={notice.anomaly_id: notice for notice in known},
         messages=[Notice.parse(each) for each in fields.objects("messages")],
         events=[Notice.parse(each) for each in fields.objects("events")],
     )
-
-
-def _time(text: str | None) -> datetime | None:
-    return None if text is None else parse_time(text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,22 +126,25 @@ class Auditor:
     def run(self) -> Mapping[str, Any]:
         """Tell what waits, ask what is due, tell what has changed; return how many of each.
 
-        Raises ``CannotCheckError`` if a rule could not be asked (the others were, and what they found is
-        told), or if another run is at work.
+        Raises ``CannotCheckError`` if a rule could not be asked when it was due (the others were, and what
+        they found is told), or if another run is at work.
         """
         state, etag = self._read()
         etag = self._tell(state, etag)
         now = self.clock()
-        unasked: dict[str, str] = {}
         for rules, period in _due(state, now):
             found = find_anomalies(self.athena, self.deployment, period, rules)
-            unasked |= found.unasked
             _compare(state, found, rules, period)
-        state.asked, state.known = now, _recent(state.known, now)
+            for rule in rules:
+                state.failed.pop(rule.name, None)
+                if rule.name not in found.unasked:
+                    state.asked[rule.name] = now
+            state.failed |= found.unasked
+        state.known = _recent(state.known, now)
         etag = self._write(state, etag)
         told = len(state.messages)
         self._tell(state, etag)
-        if unasked:
+        if unasked := {name: why for name, why in state.failed.items() if name in all_rules()}:
             (name, words), *more = unasked.items()
             others = f" and {len(more)} more" if more else ""
             raise CannotCheckError(f"The rule {name}{others} could not be asked: {words}")
@@ -199,15 +205,16 @@ class Auditor:
 
 
 def _due(state: State, now: datetime) -> list[tuple[tuple[Rule, ...], Period]]:
-    """The rules to ask now, and about when."""
-    rules = tuple(all_rules().values())
-    often = tuple(rule for rule in rules if rule.history <= DAILY_HISTORY)
-    daily = tuple(rule for rule in rules if rule.history > DAILY_HISTORY)
-    due = [(often, Period((state.asked or now) - LATE, now))]
-    if state.asked_daily is None or state.asked_daily.date() < now.date():
-        due.append((daily, Period((state.asked_daily or now) - LATE, now)))
-        state.asked_daily = now
-    return due
+    """The rules to ask now, and about when: together those that were last asked at the same time."""
+    are_daily_due = state.daily is None or state.daily.date() < now.date()
+    if are_daily_due:
+        state.daily = now
+    due: dict[datetime, list[Rule]] = {}
+    for rule in all_rules().values():
+        if are_daily_due or rule.history <= DAILY_HISTORY:
+            since = max(state.asked.get(rule.name, now) - LATE, now - REMEMBERED)
+            due.setdefault(since, []).append(rule)
+    return [(tuple(rules), Period(since, now)) for since, rules in due.items()]
 
 
 def _compare(state: State, found: Found, rules: tuple[Rule, ...], period: Period) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -254,6 +255,43 @@ def test_rules_that_read_weeks_are_asked_once_a_day(world: World) -> None:
         world.now += timedelta(hours=8)
 
     assert counts == [1, 0, 1]
+
+
+def since(world: World, rule: str) -> str:
+    """The beginning of the period that a rule was asked about, once."""
+    (asked,) = [sql for sql in world.athena.asked if f"'{rule}'" in sql]
+    (moment,) = re.findall(r"AND event_time >= TIMESTAMP '([^']+)' AND event_time < ", asked)
+    return str(moment)
+
+
+def test_a_rule_that_could_not_be_asked_is_asked_about_all_of_it_later(world: World) -> None:
+    world.run()
+    world.athena.broken = "'StopLogging'"
+    for _ in range(3):
+        world.now += timedelta(days=1)
+        with pytest.raises(CannotCheckError):
+            world.run()
+    world.athena.broken = ""
+    world.athena.asked.clear()
+    world.run()
+
+    assert since(world, "trail-stopped") == "2026-04-20 12:10:00.000"
+    assert since(world, "evidence-opened") == "2026-04-23 12:40:00.000"
+
+
+def test_a_daily_rule_that_could_not_be_asked_fails_every_run_until_it_is(world: World) -> None:
+    world.athena.broken = "'new-principal'"
+    for _ in range(2):
+        with pytest.raises(CannotCheckError, match="new-principal could not be asked"):
+            world.run()
+    world.athena.broken = ""
+    with pytest.raises(CannotCheckError, match="new-principal could not be asked"):
+        world.run()
+    assert not any("'new-principal'" in sql for sql in world.athena.asked)
+    world.now += timedelta(days=1)
+
+    assert world.run() == {"told": 0, "known": 0}
+    assert any("'new-principal'" in sql for sql in world.athena.asked)
 
 
 STOPPED_NOTICE = Notice(
