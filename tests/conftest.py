@@ -1,4 +1,4 @@
-"""Settings of every test: no property fails on a busy machine, and an interrupt always works.
+"""Settings of every test: no property fails on a busy machine, an interrupt works, nothing is left at home.
 
 A shell lets background processes ignore interrupts, and with them all that the tests start.
 boto3 reads the model of each service once, instead of once per session: most of the time of many tests.
@@ -8,8 +8,10 @@ moto loads the URLs of Amazon S3 once, instead of once per call: no test changes
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
 
 import botocore.session
+import pytest
 from botocore.loaders import create_loader
 from hypothesis import HealthCheck, settings
 from moto.core.base_backend import BaseBackend
@@ -26,3 +28,11 @@ botocore.session.Session._register_data_loader = lambda session: session.registe
 )
 
 S3Backend._url_module = BaseBackend._url_module  # type: ignore[method-assign]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_state_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What commands save for an interrupted run is not in the home of who runs the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("state")))
+        yield

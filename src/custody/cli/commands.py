@@ -22,7 +22,6 @@ from custody.cli.options import (
     ProfileOption,
     RegionOption,
     Run,
-    describe_progress,
 )
 from custody.errors import CannotCheckError, EvidenceError, UsageError
 from custody.ledger.ledger import Layer, LedgerStatus
@@ -308,12 +307,9 @@ def verify(
 
     Reads the objects, their receipts, the log in which these are sealed, the public keys and CloudTrail's
     files directly, and uses neither Athena nor KMS. With --sample, sealed receipts are still all compared
-    with the log. Exit status 1 if there are findings.
+    with the log. After an interruption the same command goes on, for a day, and says how many results are
+    not new: they are kept in a private file below XDG_STATE_HOME. Exit status 1 if there are findings.
     """
-    from custody.cli.tables import print_verification
-    from custody.evidence.objects import parse_s3_uri
-    from custody.verify.verify import verify as verify_objects
-
     run = Run(deployment, output, profile, region)
     if bundle is not None:
         from custody.cli.proof import run_bundle
@@ -323,23 +319,10 @@ def verify(
         return run_bundle(run, bundle, registry)
     if registry is not None:
         raise UsageError("--registry belongs to --bundle.", "The deployment has its own key registry.")
-    scope = None if uri is None else parse_s3_uri(uri)
-    with run.progress("Verifying") as tell:
-        verification = verify_objects(
-            run.s3,
-            run.deployment,
-            digest_keys=run.digest_keys,
-            now=datetime.now(UTC),
-            scope=scope,
-            sample=sample,
-            progress=lambda stage, done, total: tell(describe_progress(stage, done, total)),
-            processes=run.processes,
-        )
-    if output is Format.JSON:
-        run.write_json(verification.to_dict())
-    else:
-        print_verification(run, verification)
-    return verification.exit_code
+
+    from custody.cli.verification import run_verify
+
+    return run_verify(run, uri, sample)
 
 
 @app.command()

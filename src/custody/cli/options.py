@@ -301,6 +301,23 @@ def describe_progress(stage: str, done: int, total: int | None) -> str:
     return f"{stage}: {done:,}" + ("" if total is None else f" of {total:,}")
 
 
+def state_folder(name: str) -> Path:
+    """A folder of saved states: XDG Base Directory Specification 0.8, by which relative paths are ignored.
+
+    Raises ``UsageError`` if the user has no home.
+    """
+    home = Path(os.environ.get("XDG_STATE_HOME", ""))
+    if not home.is_absolute():
+        try:
+            home = Path.home() / ".local" / "state"
+        except RuntimeError as error:
+            raise UsageError(
+                "There is no home folder for what is saved of a command that is interrupted.",
+                "Set XDG_STATE_HOME to a folder in which you may write.",
+            ) from error
+    return home / "custody" / name
+
+
 def read_small(path: Path, limit: int) -> bytes:
     """The bytes of a file; one more than the limit if it is longer, which its parser refuses.
 

@@ -261,6 +261,9 @@ def print_verification(run: Run, verification: VerificationReport) -> None:
         run.say(f"Deleted lawfully, and no findings: {counts}{rest}.")
     for words in verification.notes:
         run.say(words)
+    if verification.reused:
+        whose = "an earlier run of this command, which was interrupted"
+        run.say(f"Of {plural(verification.reused, 'receipt')} the results are those of {whose}.")
     for words in verification.unchecked:
         run.say(f"Could not be checked: {words}", style="yellow")
     if (more := verification.unchecked_count - len(verification.unchecked)) > 0:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections import Counter
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING
 from rich.filesize import decimal
 from rich.text import Text
 
-from custody.cli.options import Format, Run
+from custody.cli.options import Format, Run, state_folder
 from custody.deployment import Deployment
 from custody.errors import UsageError
 from custody.evidence.objects import S3Location, parse_s3_uri
@@ -83,7 +82,7 @@ def run_upload(
                 run.s3,
                 run.deployment,
                 files,
-                UploadStates(_state_folder()),
+                UploadStates(state_folder("uploads")),
                 replacing=replace,
                 receipt_timeout_seconds=receipt_timeout_seconds,
                 on_progress=on_progress,
@@ -137,20 +136,6 @@ def _mean_it(run: Run, files: Sequence[PlannedFile], *, no_table: bool) -> None:
             told,
             f"Name a table with --table ({tables_of_files(run.deployment)}), or mean it with --no-table.",
         )
-
-
-def _state_folder() -> Path:
-    """Folder of upload states: XDG Base Directory Specification 0.8, by which relative paths are ignored."""
-    home = Path(os.environ.get("XDG_STATE_HOME", ""))
-    if not home.is_absolute():
-        try:
-            home = Path.home() / ".local" / "state"
-        except RuntimeError as error:
-            raise UsageError(
-                "There is no home folder for the state of an upload.",
-                "Set XDG_STATE_HOME to a folder in which you may write.",
-            ) from error
-    return home / "custody" / "uploads"
 
 
 def _describe(progress: Progress, seconds: float) -> str:

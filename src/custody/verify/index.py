@@ -32,7 +32,7 @@ PRAGMA cache_size = -32768; -- KiB
 _SCHEMA = """
 CREATE TABLE objects (
     receipt_key TEXT PRIMARY KEY, uri TEXT NOT NULL, place TEXT NOT NULL, earliest INTEGER NOT NULL,
-    latest INTEGER NOT NULL
+    latest INTEGER NOT NULL, etag TEXT NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE receipts (
     receipt_key TEXT PRIMARY KEY, version_id TEXT, stored INTEGER, versions INTEGER NOT NULL,
@@ -93,6 +93,8 @@ class StoredReceipt(NamedTuple):
     size_bytes: int = 0
     leaf: int | None = None
     """Its leaf in the log, according to the log's index."""
+    object_etag: str = ""
+    """Of the object version, as it is listed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,20 +199,23 @@ class Index(TemporaryDatabase):
 
     schema = _SCHEMA
 
-    def add_object(self, version: ObjectVersion, earliest: datetime, latest: datetime) -> None:
+    def add_object(
+        self, version: ObjectVersion, earliest: datetime, latest: datetime, etag: str = ""
+    ) -> None:
         """Add an object version that exists, or that a receipt names, with its time of creation.
 
         The listing does not have the time at which a multipart upload was completed; trail or receipt narrow
         it down.
         """
         self.database.execute(
-            "INSERT OR IGNORE INTO objects VALUES (?, ?, ?, ?, ?)",
+            "INSERT OR IGNORE INTO objects VALUES (?, ?, ?, ?, ?, ?)",
             (
                 version.receipt_key,
                 version.uri,
                 _place(version.bucket, version.key),
                 to_microseconds(earliest),
                 to_microseconds(latest),
+                etag,
             ),
         )
 
@@ -364,15 +369,15 @@ class Index(TemporaryDatabase):
     def _receipts(self, which: str, order: str, last: str | int) -> Iterator[StoredReceipt]:
         self.database.execute(_WRITES_BY_VERSION)
         while rows := self.database.execute(
-            "SELECT receipt_key, version_id, stored,"  # noqa: S608 - from the two calls above
-            " (SELECT uri FROM objects WHERE objects.receipt_key = receipts.receipt_key),"
+            "SELECT receipt_key, version_id, stored, uri, coalesce(objects.etag, ''),"  # noqa: S608 - from above
             " EXISTS (SELECT 1 FROM writes WHERE writes.receipt_key = receipts.receipt_key), size, leaf"
-            f" FROM receipts WHERE {which} AND {order} > ? AND versions > 0 ORDER BY {order} LIMIT ?",
+            f" FROM receipts LEFT JOIN objects USING (receipt_key) WHERE {which} AND {order} > ?"
+            f" AND versions > 0 ORDER BY {order} LIMIT ?",
             (last, _ROWS_AT_ONCE),
         ).fetchall():
-            for key, version_id, stored, uri, witnessed, size, leaf in rows:
+            for key, version_id, stored, uri, etag, witnessed, size, leaf in rows:
                 moment = from_microseconds(stored)
-                yield StoredReceipt(key, version_id, moment, uri, bool(witnessed), size, leaf)
+                yield StoredReceipt(key, version_id, moment, uri, bool(witnessed), size, leaf, etag)
             last = rows[-1][0 if order == "receipt_key" else -1]
 
     def receipt_counts(self) -> Iterator[ReceiptCount]:

@@ -298,7 +298,7 @@ class LogVerification:
             tasks = self._some_tasks(sealed, must_read, head.size, few=chosen <= FEW_RECEIPTS)
         job = CheckBundles(self._bucket, self._lake, head.size, self._workers)
         threads = None if self._rebuild is None else _WHOLE_THREADS
-        for checked in self._readers.map(job, tasks, _WORTH_BUNDLES, threads):
+        for checked in self._readers.map_kept(job, tasks, _WORTH_BUNDLES, threads):
             self._take(checked)
             yield checked
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain, islice
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -36,6 +36,8 @@ from custody.verify.receipt import CheckedReceipt, ReceiptChecker, describe_rece
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+
+    from custody.verify.resume import Job, Results
 
 WORTH_PROCESSES = 1000
 """From this many items it is worth the second that a process takes to start."""
@@ -62,9 +64,16 @@ class Readers:
     Those processes read objects with a ``DirectReader``. A context manager: they are ended with it.
     """
 
-    def __init__(self, s3: S3Client, workers: int, processes: Processes | None) -> None:
+    def __init__(
+        self,
+        s3: S3Client,
+        workers: int,
+        processes: Processes | None,
+        results: Results | None = None,
+    ) -> None:
         self.s3 = s3
         self.workers = workers
+        self._results = results
         self._client = None if processes is None else processes.client
         self._processes = WorkerProcesses(0 if processes is None else processes.count)
 
@@ -98,6 +107,18 @@ class Readers:
                 return self._processes.map(make, source, threads or self.workers)
         return map_concurrently(job(self.s3), source, threads or self.workers)
 
+    def map_kept(
+        self,
+        job: Job[_Item, _Result],
+        items: Iterable[_Item],
+        worth: int | None = None,
+        threads: int | None = None,
+    ) -> Iterator[_Result]:
+        """Like ``map``, without repeating what an interrupted run has done."""
+        if self._results is None:
+            return self.map(job, items, worth, threads)
+        return self._results.map(job, items, partial(self.map, worth=worth, threads=threads))
+
 
 def _equip(
     job: Callable[[Reader], Callable[[_Item], _Result]], client: Callable[[], S3Client]
@@ -130,6 +151,18 @@ class CheckReceipts:
 
     provenance: str
     lake: frozenset[str]
+
+    def inputs(self, item: StoredReceipt) -> object:
+        """What a result depends on."""
+        return self.provenance, sorted(self.lake), item
+
+    def result_type(self) -> Any:
+        """The type of a result."""
+        return tuple[CheckedReceipt, list[str]]
+
+    def receipts(self, result: tuple[CheckedReceipt, list[str]]) -> int | None:
+        """One, if everything holds."""
+        return 1 if result[0].holds else None
 
     def __call__(self, s3: Reader) -> Callable[[StoredReceipt], tuple[CheckedReceipt, list[str]]]:
         """The function that checks one receipt, and the problems of the registry's history."""

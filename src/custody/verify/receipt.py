@@ -51,6 +51,11 @@ class CheckedReceipt:
     """Why there is no object version to compare, in a sentence; it may have been deleted lawfully."""
 
     @property
+    def holds(self) -> bool:
+        """Whether everything was checked, and nothing found."""
+        return not self.unchecked and not self.misplaced and not any(each.findings for each in self.verdicts)
+
+    @property
     def is_signed(self) -> bool:
         """Whether the claim ``receipt.signature`` was checked and holds."""
         return any(

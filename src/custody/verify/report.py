@@ -67,6 +67,8 @@ class VerificationReport:
     """What a reader should know of this run, in sentences: no findings."""
     other_records: Mapping[str, int] = field(default_factory=dict)
     """The number of trail records of categories without single writes, by event category."""
+    reused: int = 0
+    """Of how many receipts the results are those of an earlier run, which was interrupted."""
 
     @property
     def exit_code(self) -> int:
@@ -94,6 +96,7 @@ class VerificationReport:
             "other_records": dict(self.other_records),
             "receipts": self.receipts,
             "receipts_read": self.receipts_read,
+            "reused": self.reused,
             "sample": self.sample,
             "seed": self.seed,
         }

@@ -20,6 +20,7 @@ from custody.evidence.objects import (
     quote_key,
 )
 from custody.evidence.registry import REGISTRY_KEY, CurrentKeyRing
+from custody.evidence.registry_versions import read_versions
 from custody.findings import Claim, Finding, Severity, Status
 from custody.lineage.document import parse_commit, parse_place
 from custody.listing import VersionEntry, list_versions, list_versions_concurrently
@@ -42,6 +43,7 @@ from custody.verify.reading import (
 )
 from custody.verify.receipt import CheckedReceipt, ReceiptChecker, describe_receipt_key
 from custody.verify.report import Progress, VerificationReport
+from custody.verify.resume import Results
 from custody.verify.sealed import CheckedBundle
 from custody.verify.tally import Tally
 from custody.verify.trail_index import TrailIndex
@@ -67,7 +69,9 @@ class Verification:
         now: datetime,
         progress: Progress,
         readers: Readers,
+        results: Results | None = None,
     ) -> None:
+        self._results = results
         self._s3 = readers.s3
         self._deployment = deployment
         self._index = index
@@ -112,6 +116,8 @@ class Verification:
         """
         try:
             self._check_everything()
+            if self._results is not None:
+                self._results.finish()
         except (BotoCoreError, ClientError, CannotCheckError) as error:
             if not self._tally.findings:
                 raise
@@ -134,6 +140,7 @@ class Verification:
             receipts_read=self._receipts_read,
             notes=tuple(self._log.notes),
             other_records=self._other_records,
+            reused=0 if self._results is None else self._results.reused,
         )
 
     def _check_everything(self) -> None:
@@ -232,7 +239,7 @@ class Verification:
                 if entry.is_delete_marker or not is_in_scope(version, self._scope):
                     self._index.add_other(bucket, entry.key, entry.last_modified, latest)
                     continue
-                self._index.add_object(version, entry.last_modified, latest)
+                self._index.add_object(version, entry.last_modified, latest, entry.etag)
                 self._note_table(version, entry.last_modified)
                 listed += 1
                 self._tell("objects listed", listed)
@@ -322,13 +329,15 @@ class Verification:
         )
 
     def _check_receipts(self) -> None:
+        if self._results is not None:
+            self._results.depend_on(read_versions(self._s3, self._provenance))
         total = self._receipts = self._index.count_receipts()
         done = 0
         for bundle in self._log.check(self._index.sealed_receipts(), self._must_read, total):
             done = self._take_bundle(bundle, done)
         chosen = (stored for stored in self._index.receipts() if self._must_read(stored))
         job = CheckReceipts(self._provenance, self._lake)
-        for checked, problems in self._readers.map(job, chosen):
+        for checked, problems in self._readers.map_kept(job, chosen):
             self._registry_problems |= dict.fromkeys(problems)
             self._take(checked)
             self._receipts_read += 1

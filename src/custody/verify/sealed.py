@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -232,6 +232,26 @@ class CheckBundles:
     size: int
     """Of the log."""
     workers: int
+
+    def inputs(self, item: BundleTask) -> object:
+        """What a result depends on; of the log's size, only whether the bundle is the last and partial one.
+
+        The tree is another matter: its root is built from all bundles, and compared in every run.
+        """
+        width = min(TILE_WIDTH, self.size - item.number * TILE_WIDTH)
+        return self.provenance, sorted(self.lake), width, item
+
+    def result_type(self) -> Any:
+        """The type of a result."""
+        return CheckedBundle
+
+    def receipts(self, result: CheckedBundle) -> int | None:
+        """How many there are, if everything holds."""
+        bundle = result.bundle
+        is_right = not (result.unchecked or result.findings or bundle.problems or bundle.differing)
+        if not is_right or not all(checked.holds for checked in result.checked):
+            return None
+        return len(result.held) + len(result.checked)
 
     def __call__(self, s3: Reader) -> Callable[[BundleTask], CheckedBundle]:
         """Return the reader of one bundle."""

@@ -6,6 +6,8 @@ is reported, not only the first.
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+from dataclasses import asdict
 from datetime import datetime
 from secrets import token_hex
 from typing import TYPE_CHECKING
@@ -19,13 +21,14 @@ from custody.trail.public_keys import DigestKeys
 from custody.verify.index import Index
 from custody.verify.reading import Processes, Readers
 from custody.verify.report import ClaimCount, Progress, VerificationReport
+from custody.verify.resume import Results
 from custody.verify.run import LAKE, Verification
 from custody.verify.trail_index import TrailIndex
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-__all__ = ["ClaimCount", "Processes", "Progress", "VerificationReport", "verify"]
+__all__ = ["ClaimCount", "Processes", "Progress", "Results", "VerificationReport", "verify"]
 
 
 def verify(
@@ -40,6 +43,7 @@ def verify(
     progress: Progress | None = None,
     workers: int = 16,
     processes: Processes | None = None,
+    results: Results | None = None,
 ) -> VerificationReport:
     """Check every claim for the recorded objects of a deployment, or for those in ``scope``.
 
@@ -51,7 +55,8 @@ def verify(
     the report, so that anybody can draw the same sample again. ``workers`` requests run concurrently: give
     ``s3`` a connection pool of that size (``max_pool_connections``) and
     ``response_checksum_validation="when_required"``. If there is much to read, ``processes`` share it, each
-    with the same number of requests and its own client of the same kind.
+    with the same number of requests and its own client of the same kind. ``results`` are those that earlier
+    runs of the same arguments have left, and of this one if it is interrupted: then also its seed is theirs.
 
     Raises ``UsageError`` for an invalid scope or sample, ``CannotCheckError`` if the listings, the registry
     or Amazon S3 as a whole cannot be reached before there were findings. What cannot be read is in
@@ -64,8 +69,17 @@ def verify(
         raise UsageError(
             f"{scope.bucket} is not a data bucket of this deployment.", f"Those are {', '.join(lake)}."
         )
+    chosen = token_hex(16) if seed is None else seed
+    if results is not None:
+        results.open((asdict(deployment), str(s3.meta.endpoint_url), scope, sample, seed), chosen)
+        chosen = results.seed or chosen
     try:
-        with Index() as index, TrailIndex() as trail, Readers(s3, workers, processes) as readers:
+        with (
+            results or nullcontext(),
+            Index() as index,
+            TrailIndex() as trail,
+            Readers(s3, workers, processes, results) as readers,
+        ):
             verification = Verification(
                 deployment=deployment,
                 index=index,
@@ -73,10 +87,11 @@ def verify(
                 digest_keys=digest_keys,
                 scope=scope,
                 sample=sample,
-                seed=token_hex(16) if seed is None else seed,
+                seed=chosen,
                 now=now,
                 progress=progress or _no_progress,
                 readers=readers,
+                results=results,
             )
             return verification.run()
     except (BotoCoreError, ClientError) as error:

@@ -15,6 +15,7 @@ import pytest
 from custody.cli import main, tables
 from custody.evidence.objects import ObjectVersion
 from custody.ledger.ledger import AccessRow, LedgerRow
+from custody.verify.run import Verification
 from tests.support.lake import Lake
 from tests.unit.cloud import Cloud, deployed, write_deployment
 from tests.unit.report.sample import HOSTILE, RAW, START, denied_row, ledger_row
@@ -199,6 +200,36 @@ def test_a_sample_says_in_its_last_line_what_it_looked_at(cloud: Cloud, capsys: 
         r"a sample of 1e-09, drawn with the seed [0-9a-f]{32}\.",
         told.err.splitlines()[-1],
     )
+
+
+def test_verify_says_what_is_kept_and_what_is_not_its_own(
+    cloud: Cloud, capsys: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    for number in range(3):
+        cloud.record(cloud.put(f"incoming/{number}"))
+
+    def stop(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Verification, "_compare_receipts", stop)
+        told = Told(capsys, "verify")
+    assert told.status == 130
+    assert (
+        "What was checked of 3 receipts is kept for a day: run the same command again to go on." in told.err
+    )
+    told = Told(capsys, "verify", "--format", "json")
+    assert (told.status, told.document["reused"]) == (0, 3)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Verification, "_compare_receipts", stop)
+        Told(capsys, "verify")
+    (file,) = (tmp_path / "custody" / "verify").iterdir()
+    file.chmod(0o644)
+    told = Told(capsys, "verify")
+    assert "is not a file that you alone may open: nothing of it was reused." in told.err
+    assert "an earlier run of this command" not in told.err
 
 
 @pytest.mark.parametrize("scope", ["s3://another-bucket", "s3://", "bucket/key", f"s3://{RAW}/a?version=1"])
