@@ -26,7 +26,7 @@ from custody.log.keys import parse_log_registry
 from custody.log.note import MAX_NOTE_BYTES, Note, parse_note, parse_verifier_key
 from custody.log.sources import in_bucket
 from custody.log.store import LOG_PREFIX
-from custody.log.succession import LogEnd, end_at
+from custody.log.succession import LogEnd, end_at, parse_succession
 from custody.log.tiles import CHECKPOINT
 from custody.log.tree import Tree
 from custody.times import format_time
@@ -288,6 +288,12 @@ class _Examination:
             raise _BrokenError(
                 f"The checkpoint was signed at {signed}: the log stands still.",
                 "Read the reason in the sealer's log.",
+            )
+        declared = parse_succession(self._registry()).end
+        if declared is not None and self.now - declared.at > timedelta(days=1):
+            raise _BrokenError(
+                f"The log was to end at {format_time(declared.at)}, and goes on.",
+                "Read the reason in the sealer's log: its hourly run ends it.",
             )
         return f"{checkpoint.size} entries, signed at {signed}{self._cosigned(note, found['LastModified'])}"
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from custody.errors import EvidenceError
+from custody.errors import CannotCheckError, EvidenceError
 from custody.log.checkpoint import Checkpoint, parse_checkpoint
 from custody.log.merkle import verify_consistency
 from custody.log.note import parse_note
@@ -30,7 +30,7 @@ class Watched:
     """The checkpoint seen before; ``None`` at the first look."""
     now: Checkpoint
     end: LogEnd | None = None
-    """The statement that the log has ended."""
+    """The statement that the log has ended, if that can be read."""
 
 
 def watch(fetch: Fetch, policy: Policy, seen: Path, versions: Iterable[bytes] = ()) -> Watched:
@@ -55,7 +55,7 @@ def watch(fetch: Fetch, policy: Policy, seen: Path, versions: Iterable[bytes] = 
         if kept is not note:
             write_seen(seen, kept)
             _require_extended(fetch, now, newest)
-        end = end_at(Tree(fetch, newest.size), newest.size, newest.root)
+        end = _end_at(Tree(fetch, newest.size), newest.size, newest.root)
     except BrokenLogError as error:
         conflict = seen.with_name(seen.name + ".conflict")
         write_seen(conflict, note)
@@ -86,5 +86,13 @@ def _require_extended(fetch: Fetch, before: Checkpoint, now: Checkpoint) -> None
         verify_consistency(before.size, now.size, before.root, now.root, tree.consistency(before.size))
     except EvidenceError as error:
         raise BrokenLogError(f"The log was forked: {error.message}") from error
-    if before.size < now.size and end_at(tree, before.size, now.root) is not None:
+    if before.size < now.size and _end_at(tree, before.size, now.root) is not None:
         raise BrokenLogError(f"The log had ended with {before.size} entries, and has {now.size} now.")
+
+
+def _end_at(tree: Tree, size: int, root: bytes) -> LogEnd | None:
+    """What the last of the first ``size`` entries says of the log's end, for whoever may read entries."""
+    try:
+        return end_at(tree, size, root)
+    except CannotCheckError:
+        return None

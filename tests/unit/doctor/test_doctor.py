@@ -448,6 +448,16 @@ def test_a_log_that_has_ended_does_not_stand_still(cloud: Cloud) -> None:
     assert (found.state, found.detail.partition(",")[0]) == (State.OK, "it has ended with 1 entries")
 
 
+def test_a_log_that_should_have_ended_is_told(cloud: Cloud) -> None:
+    deployment = with_log(cloud)
+    s3, bucket = cloud.client("s3"), deployment.buckets["provenance"]
+    registry = json.load(s3.get_object(Bucket=bucket, Key="keys/registry.json")["Body"])
+    for at, state in ((datetime.now(UTC), State.OK), (datetime.now(UTC) - timedelta(days=2), State.BROKEN)):
+        registry["log"]["end"] = {"at": format_time(at), "successor": None}
+        s3.put_object(Bucket=bucket, Key="keys/registry.json", Body=json.dumps(registry))
+        assert check(cloud, deployment)["log"].state is state
+
+
 def test_which_witnesses_have_cosigned_is_told(cloud: Cloud) -> None:
     keys = {
         label: NoteKey(f"{label}.example", Algorithm.ED25519_COSIGNATURE, bytes(32))

@@ -401,6 +401,18 @@ def test_an_entry_after_the_end_is_found(tmp_path: Path, after: int) -> None:
     assert [each.status for each in report.findings if wanted in each.detail] == [Status.UNEXPECTED]
 
 
+def test_who_may_not_read_entries_can_watch_all_the_same(tmp_path: Path) -> None:
+    signer = NoteSigner(ORIGIN)
+    end = make_statement(LogEnd(ORIGIN, 2, None), [_SignsAs(signer)], AT).entry
+    log = forged([b"0", end], signer)
+    policy = Policy([signer.key])
+    for _ in range(2):
+        for path in [path for path in log.files if "entries" in path]:
+            del log.files[path]
+        assert watch(log.fetch, policy, tmp_path / "seen").end is None
+        log.extend([b"more"])
+
+
 class _SignsAs:
     """A ``StatementSigner`` with the key of a ``NoteSigner``."""
 
