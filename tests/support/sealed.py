@@ -82,7 +82,7 @@ class SealedWorld:
             origin=ORIGIN,
             since=date(2026, 1, 1),
             signers=signers or [self.signer],
-            logger=Logger(service="sealer", level="CRITICAL"),
+            logger=Logger(service="sealer-of-tests", level="CRITICAL"),
             metrics=Metrics(namespace="Test", service="sealer"),
             predecessor=predecessor,
         )

@@ -15,6 +15,7 @@ import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import duckdb
@@ -205,9 +206,11 @@ def _sandbox(settings: Mapping[str, str]) -> duckdb.DuckDBPyConnection:
     return database
 
 
-def _optimizers() -> set[str]:
+@cache
+def _optimizers() -> frozenset[str]:
     with duckdb.connect(":memory:") as database:
-        return {name for (name,) in database.execute("SELECT name FROM duckdb_optimizers()").fetchall()}
+        names = database.execute("SELECT name FROM duckdb_optimizers()").fetchall()
+    return frozenset(name for (name,) in names)
 
 
 def _union(table: Table, partitions: Sequence[Partition]) -> str:
