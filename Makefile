@@ -9,7 +9,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo build bootstrap plan apply destroy test lint fmt scan access review verify report doctor bench new-table docs local-up env local-down clean
+.PHONY: help setup demo build bootstrap plan apply destroy test lint fmt scan access review verify report doctor drill bench new-table docs local-up env local-down clean
 
 help: ## list the targets
 	@echo "make <target> [ENV=local|dev|prod] [PYTHON=python3.13]"
@@ -72,6 +72,9 @@ report: setup ## write the report page: build/<ENV>/report.html
 
 doctor: setup ## show which stage of ENV is broken, if any
 	@$(WITHIN) custody doctor
+
+drill: build ## attack ENV and show who is told of it: local is deployed for it alone; dev after its name was typed, never production
+	@$(RUN) scripts.drill --env $(ENV)
 
 bench: build ## run the benchmarks: build/bench.json
 	@$(RUN) scripts.bench

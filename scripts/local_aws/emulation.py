@@ -25,8 +25,9 @@ from scripts.local_aws.functions.runtime import Functions
 from scripts.local_aws.glue import api as glue_api
 from scripts.local_aws.glue.runs import JobRun, Runs, state_change
 from scripts.local_aws.identity import seed_operator
+from scripts.local_aws.outage import Outage
 from scripts.local_aws.sources import EventSources
-from scripts.local_aws.storage import delete_version, flip_byte
+from scripts.local_aws.storage import delete_version, flip_byte, restore_version
 from scripts.local_aws.trail import api as trail_api
 from scripts.local_aws.trail import management
 from scripts.local_aws.trail.writer import TrailWriter
@@ -48,6 +49,8 @@ class Emulation:
                 "events/put": self._put_event,
                 "events/tick": self._tick,
                 "firehose/flush": lambda _: self._streams.flush(),
+                "kms/outage": self._set_outage,
+                "queues/wait": _let_wait,
                 "status": self._status,
                 "tamper": _tamper,
                 "trail/flush": self._flush_trail,
@@ -68,6 +71,8 @@ class Emulation:
         glue_api.install(self._runs)
         firehose_api.install(self._streams)
         trail_api.install(self._trail.key)
+        self._outage = Outage()
+        self._outage.install()
         management.install(lambda: self._trail.listen(self._tell_call))
 
     def start(self) -> None:
@@ -107,6 +112,10 @@ class Emulation:
     def _evaluate_alarms(self, request: dict[str, Any]) -> dict[str, Any]:
         return {"states": self._alarms.evaluate([str(name) for name in request["alarms"]])}
 
+    def _set_outage(self, request: dict[str, Any]) -> dict[str, Any]:
+        self._outage.is_on = bool(request["on"])
+        return {}
+
     def _tick(self, request: dict[str, Any]) -> dict[str, Any]:
         return {"targets": self._events.tick(str(request["rule"]))}
 
@@ -133,9 +142,22 @@ def _tamper(request: dict[str, Any]) -> dict[str, Any]:
             flip_byte(*place, int(request.get("offset", 0)))
         case "delete":
             delete_version(*place)
+        case "restore":
+            restore_version(*place)
         case action:
-            raise ValueError(f"there is no action {action!r}: flip_byte or delete")
+            raise ValueError(f"there is no action {action!r}: flip_byte, delete or restore")
     return {}
+
+
+def _let_wait(request: dict[str, Any]) -> dict[str, Any]:
+    """Make the messages of a queue as old as if they had waited for so many seconds more."""
+    queue = next((one for one in _queues() if one.name == request["queue"]), None)
+    if queue is None:
+        raise LookupError(f"there is no queue {request['queue']!r}")
+    with queue._messages_lock:
+        for message in queue._messages:
+            message.sent_timestamp = int(message.sent_timestamp or 0) - 1000 * int(request["seconds"])  # type: ignore[assignment]
+        return {"messages": len(queue._messages)}
 
 
 def _set_chaos(request: dict[str, Any]) -> dict[str, Any]:

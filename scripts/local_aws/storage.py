@@ -12,6 +12,9 @@ from moto.s3.models import FakeBucket, FakeKey, S3Backend, s3_backends
 from scripts.local_aws.account import ACCOUNT_ID, PARTITION
 from scripts.local_aws.s3 import checksums
 
+_removed: dict[tuple[str, str, str | None], tuple[int, FakeKey]] = {}
+"""Versions that were deleted behind the API, and their places among those of their keys."""
+
 
 def put(
     bucket_name: str,
@@ -63,11 +66,21 @@ def delete_version(bucket_name: str, key_name: str, version_id: str | None) -> N
     """Remove a version whatever protects it. Raises ``LookupError`` if there is none."""
     key = _version(bucket_name, key_name, version_id)
     bucket = bucket_named(bucket_name)
-    rest = [version for version in bucket.keys.getlist(key_name, []) if version is not key]
+    versions = bucket.keys.getlist(key_name, [])
+    _removed[bucket_name, key_name, key.version_id] = versions.index(key), key
+    rest = [version for version in versions if version is not key]
     if rest:
         bucket.keys.setlist(key_name, rest)
     else:
         bucket.keys.pop(key_name)
+
+
+def restore_version(bucket_name: str, key_name: str, version_id: str | None) -> None:
+    """Put a version back that ``delete_version`` removed. Raises ``LookupError`` if it removed none such."""
+    number, key = _removed.pop((bucket_name, key_name, version_id))
+    bucket = bucket_named(bucket_name)
+    versions = bucket.keys.getlist(key_name, [])
+    bucket.keys.setlist(key_name, [*versions[:number], key, *versions[number:]])
 
 
 def bucket_named(name: str) -> FakeBucket:

@@ -49,3 +49,16 @@ def test_there_must_be_something_to_change(aws: Account, server: LocalAws) -> No
         server.admin("tamper", action="flip_byte", bucket=bucket, key="empty")
     with pytest.raises(LocalAwsError, match="there is no version"):
         server.admin("tamper", action="delete", bucket=bucket, key="empty", version_id="none")
+
+
+def test_what_was_deleted_behind_the_api_can_be_put_back(aws: Account, server: LocalAws) -> None:
+    s3, bucket = aws.client("s3"), aws.bucket()
+    versions = [s3.put_object(Bucket=bucket, Key="key", Body=b"%d" % n)["VersionId"] for n in range(3)]
+    before = s3.list_object_versions(Bucket=bucket)["Versions"]
+    place = {"bucket": bucket, "key": "key", "version_id": versions[1]}
+    server.admin("tamper", action="delete", **place)
+    assert len(s3.list_object_versions(Bucket=bucket)["Versions"]) == 2
+    server.admin("tamper", action="restore", **place)
+    assert s3.list_object_versions(Bucket=bucket)["Versions"] == before
+    with pytest.raises(LocalAwsError, match="KeyError"):
+        server.admin("tamper", action="restore", **place)

@@ -1,0 +1,1 @@
+"""Drills: scripted attacks on a running deployment, and whether somebody is told of each."""

@@ -1,0 +1,100 @@
+"""A queue that hears what the topic of alerts is told."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Any, Self
+
+from scripts.drill.stack import Stack
+
+Message = dict[str, Any]
+
+
+class Ear:
+    """Hears the topic for the length of a ``with`` block; queue and subscription end with it."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+        self._sqs, self._sns = stack.client("sqs"), stack.client("sns")
+        self._url = ""
+        self._subscription = ""
+        self._heard: list[Message] = []
+
+    def __enter__(self) -> Self:
+        # Not named as the deployment's queues are: its deletion is no attack on one of them.
+        self._url = self._sqs.create_queue(QueueName=f"drill-ear-{secrets.token_hex(4)}")["QueueUrl"]
+        try:
+            self._subscribe()
+        except BaseException:
+            self._end()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._end()
+
+    def _subscribe(self) -> None:
+        topic = self._stack.deployment.topic_arn
+        asked = self._sqs.get_queue_attributes(QueueUrl=self._url, AttributeNames=["QueueArn"])
+        queue = asked["Attributes"]["QueueArn"]
+        statement = {
+            "Effect": "Allow",
+            "Principal": {"Service": "sns.amazonaws.com"},
+            "Action": "sqs:SendMessage",
+            "Resource": queue,
+            "Condition": {"ArnEquals": {"aws:SourceArn": topic}},
+        }
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        self._sqs.set_queue_attributes(QueueUrl=self._url, Attributes={"Policy": policy})
+        answer = self._sns.subscribe(
+            TopicArn=topic, Protocol="sqs", Endpoint=queue, ReturnSubscriptionArn=True
+        )
+        self._subscription = answer["SubscriptionArn"]
+
+    def _end(self) -> None:
+        if self._subscription:
+            self._sns.unsubscribe(SubscriptionArn=self._subscription)
+        self._sqs.delete_queue(QueueUrl=self._url)
+
+    @property
+    def mark(self) -> int:
+        """Where the messages begin that are heard from now on."""
+        self._listen()
+        return len(self._heard)
+
+    def hear(
+        self,
+        is_wanted: Callable[[Message], bool],
+        since: int,
+        timeout_seconds: float,
+        look: Callable[[], object] = lambda: None,
+    ) -> Message | None:
+        """The first message after the mark ``since`` that is wanted; ``None`` if none comes in time.
+
+        ``look`` is called before each look into the queue.
+        """
+        deadline = time.monotonic() + timeout_seconds
+        while True:
+            look()
+            self._listen()
+            found = next((message for message in self._heard[since:] if is_wanted(message)), None)
+            if found is not None or time.monotonic() > deadline:
+                return found
+            time.sleep(self._stack.patience.look)
+
+    def _listen(self) -> None:
+        """Take everything that is there; what is no JSON object is not for machines."""
+        while messages := self._sqs.receive_message(QueueUrl=self._url, MaxNumberOfMessages=10).get(
+            "Messages"
+        ):
+            for message in messages:
+                told = json.loads(message["Body"])["Message"]
+                if told.startswith("{"):
+                    self._heard.append(json.loads(told))
+                self._sqs.delete_message(QueueUrl=self._url, ReceiptHandle=message["ReceiptHandle"])
