@@ -80,8 +80,8 @@ def run(env: str, console: Console) -> list[Outcome]:
             for number, attack in enumerate(ATTACKS, 1):
                 console.print(f"[dim]{number}/{len(ATTACKS)}  {escape(attack.does)} …[/dim]")
                 drill.attack(attack)
-            console.print("[dim]the rules of sql/anomalies are asked …[/dim]")
-            drill.ask()
+            console.print("[dim]what the auditor tells …[/dim]")
+            drill.hear_anomalies()
         finally:
             console.print(table(drill.outcomes))
     return drill.outcomes

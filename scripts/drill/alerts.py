@@ -8,6 +8,7 @@ from enum import StrEnum
 from functools import cache
 from typing import Any
 
+from custody.ledger.notices import Change
 from scripts.toolchain.toolchain import REPO
 
 RUNBOOK = REPO / "docs" / "runbook_failures.md"
@@ -50,6 +51,9 @@ class Alert:
         if self.kind is Kind.RULE:
             of_section = str(message.get("do", "")).endswith(f"#{self.section}")
             return of_section and str(message.get("call", "")).startswith(self.call)
+        if self.kind is Kind.ANOMALY:
+            told = (message.get("kind"), message.get("deployment"), message.get("rule"))
+            return told == ("anomaly", prefix, self.name) and message.get("change") != Change.GONE
         is_alarm = message.get("AlarmName") == f"{prefix}-{self.name}"
         return self.kind is Kind.ALARM and is_alarm and message.get("NewStateValue") == "ALARM"
 

@@ -40,24 +40,21 @@ class Attack:
 
 
 def _overwrite(scene: Scene) -> None:
-    version = scene.drop()
-    if version is not None:
-        scene.receipt_of(version)
-        again = scene.drop(body=b"other bytes\n")
-        if again is not None:
-            scene.receipt_of(again)
+    """The rule reads receipts, once they are sealed."""
+    scene.recorded()
+    _await_seal(scene, scene.receipt_of(scene.drop(body=b"other bytes\n")))
 
 
 def _delete_raw_version(scene: Scene) -> None:
     """Not below a recorded prefix: an object with a receipt that is gone would be a finding for ever."""
-    version = scene.drop(folder="drill")
-    if version is not None:
-        _delete(scene, version)
+    _delete(scene, scene.drop(folder="drill"))
 
 
-def _delete_receipt_version(scene: Scene) -> None:
+def _delete_receipt(scene: Scene) -> None:
+    """Its version, and then without it, which would hide it under a delete marker."""
     _, receipt = scene.recorded()
     _delete(scene, receipt)
+    _hide(scene, receipt)
 
 
 def _delete(scene: Scene, version: ObjectVersion) -> None:
@@ -69,8 +66,7 @@ def _delete(scene: Scene, version: ObjectVersion) -> None:
     )
 
 
-def _hide_receipt(scene: Scene) -> None:
-    _, receipt = scene.recorded()
+def _hide(scene: Scene, receipt: ObjectVersion) -> None:
     s3 = scene.stack.client("s3")
     answer = scene.attempt(s3.delete_object, Bucket=receipt.bucket, Key=receipt.key)
     if answer is not None:
@@ -349,7 +345,6 @@ ATTACKS = (
         "another version of a raw object is put",
         Alert(Kind.ANOMALY, "raw-overwritten"),
         _overwrite,
-        may_be_refused=True,
     ),
     Attack(
         "raw-version-deleted",
@@ -359,17 +354,10 @@ ATTACKS = (
         may_be_refused=True,
     ),
     Attack(
-        "receipt-version-deleted",
-        "a receipt's version is deleted",
+        "receipt-deleted",
+        "a receipt is deleted, its version and as a whole",
         Alert(Kind.ANOMALY, "evidence-deleted"),
-        _delete_receipt_version,
-        must_be_refused=True,
-    ),
-    Attack(
-        "receipt-hidden",
-        "a receipt is deleted, without its version",
-        Alert(Kind.ANOMALY, "evidence-deleted"),
-        _hide_receipt,
+        _delete_receipt,
         must_be_refused=True,
     ),
     Attack(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import secrets
 import time
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -13,6 +12,8 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from custody.ledger.auditor import DAILY_HISTORY
+from custody.ledger.rules import all_rules
 from custody.times import format_time
 from scripts.drill.alerts import Alert, Kind
 from scripts.drill.attacks import Attack
@@ -33,6 +34,8 @@ class Outcome:
     skipped: str = ""
     """Why it was not tried."""
     is_refused: bool = False
+    is_let_through: bool = False
+    """Whether a call was made that may be denied and was not."""
     seconds: float | None = None
     """After how long it was seen; ``None`` if it was not."""
     message: dict[str, Any] = field(default_factory=dict)
@@ -42,24 +45,26 @@ class Outcome:
     left: list[str] = field(default_factory=list)
     """What could not be undone."""
     started: float = 0.0
+    mark: int = 0
+    """Of the ear, when it started."""
     is_known: bool = False
     """Whether it was looked for to the end."""
 
     @property
+    def is_to_be_told(self) -> bool:
+        """Whether somebody must be told of it."""
+        return not self.skipped and not (self.is_refused and self.attack.may_be_refused)
+
+    @property
     def is_silent(self) -> bool:
-        """Whether nobody was told."""
-        needs_none = self.is_refused and self.attack.may_be_refused
-        return self.is_known and not self.skipped and not needs_none and self.seconds is None
+        """Whether nobody was told who must be."""
+        return self.is_known and self.is_to_be_told and self.seconds is None
 
     @property
     def faults(self) -> list[str]:
         """What must not be: silence, an attack that nobody stopped, something that is left."""
         found = [self.failed] if self.failed else ["silent: nobody was told"] if self.is_silent else []
-        if (
-            self.attack.must_be_refused
-            and self.is_known
-            and not (self.skipped or self.failed or self.is_refused)
-        ):
+        if self.attack.must_be_refused and self.is_let_through:
             found.append("it was not refused")
         return [*found, *(f"not undone: {what}" for what in self.left)]
 
@@ -93,22 +98,21 @@ class Drill:
 
     def _make(self, attack: Attack, outcome: Outcome) -> None:
         scene = Scene(self._stack, attack.name, self._run)
-        mark = self._ear.mark
-        outcome.started = time.monotonic()
+        outcome.mark, outcome.started = self._ear.mark, time.monotonic()
         try:
             attack.act(scene)
             if not attack.is_held:
                 outcome.left = scene.undo.now()
-            self._look(scene, attack.alert, outcome, mark)
+            self._look(scene, attack.alert, outcome)
         except (BotoCoreError, ClientError, DrillError) as error:
             outcome.failed = f"it could not be tried: {error}"
         finally:
             outcome.left += scene.undo.now()
-            outcome.is_refused = scene.is_refused
+            outcome.is_refused, outcome.is_let_through = scene.is_refused, scene.is_let_through
         if attack.alert.kind is Kind.ALARM and self._stack.local is not None:
             self._is_quiet(attack.alert)
 
-    def _look(self, scene: Scene, alert: Alert, outcome: Outcome, mark: int) -> None:
+    def _look(self, scene: Scene, alert: Alert, outcome: Outcome) -> None:
         patience = self._stack.patience
         if alert.kind is Kind.ANOMALY:
             return
@@ -119,48 +123,49 @@ class Drill:
         else:
             message = self._ear.hear(
                 lambda told: alert.is_told_by(told, self._stack.prefix),
-                mark,
+                outcome.mark,
                 patience.rule if alert.kind is Kind.RULE else patience.alarm,
                 lambda: self._evaluate(alert) if alert.kind is Kind.ALARM else None,
             )
         if message is not None:
             outcome.seconds, outcome.message = time.monotonic() - outcome.started, message
 
-    def ask(self) -> None:
-        """Look for the attacks that anomaly rules must find, until all are found or time is up."""
+    def hear_anomalies(self) -> None:
+        """Wait for what the auditor tells of attacks that its rules must find.
+
+        On this machine it asks now. In an account it asks by its schedule, but some rules only once a day:
+        these are asked here.
+        """
         asked = [one for one in self.outcomes if not one.is_known]
-        waiting = asked
+        if self._stack.local is not None:
+            self._stack.local.admin("trail/flush", digest=True)
+            self._stack.local.admin("events/tick", rule=f"{self._stack.prefix}-auditor-schedule")
         deadline = time.monotonic() + self._stack.patience.anomaly
-        while waiting:
-            if self._stack.local is not None:
-                self._stack.local.admin("trail/flush", digest=True)
-            wanted = sorted({one.attack.alert.name for one in waiting})
-            rules = [word for name in wanted for word in ("--rule", name)]
-            found = self._findings("anomalies", "--since", self._since, *rules)
-            waiting = self._unseen(waiting, found)
-            if not waiting or time.monotonic() > deadline:
-                break
-            time.sleep(self._stack.patience.ask)
+        next_question = time.monotonic()
+        waiting = [one for one in asked if one.is_to_be_told]
+        while waiting and time.monotonic() < deadline:
+            may_ask = self._stack.local is None and time.monotonic() >= next_question
+            if may_ask:
+                next_question = time.monotonic() + self._stack.patience.ask
+            for one in waiting:
+                if message := self._told(one) or (self._found(one) if may_ask else None):
+                    one.seconds, one.message = time.monotonic() - one.started, message
+            waiting = [one for one in waiting if one.seconds is None]
+            time.sleep(self._stack.patience.look if waiting else 0)
         for outcome in asked:
             outcome.is_known = True
             self._tell(outcome)
 
-    def _unseen(self, waiting: list[Outcome], found: list[dict[str, Any]]) -> list[Outcome]:
-        """Note what was found; an anomaly is of as many attacks as it has occurrences."""
-        occurrences: Counter[str] = Counter()
-        first: dict[str, dict[str, Any]] = {}
-        for one in found:
-            occurrences[one["claim"]] += int(one["occurrences"])
-            first.setdefault(one["claim"], one)
-        left = []
-        for outcome in waiting:
-            claim = f"anomaly.{outcome.attack.alert.name}"
-            if occurrences[claim] > 0:
-                occurrences[claim] -= 1
-                outcome.seconds, outcome.message = time.monotonic() - outcome.started, first[claim]
-            elif not (outcome.is_refused and outcome.attack.may_be_refused):
-                left.append(outcome)
-        return left
+    def _told(self, outcome: Outcome) -> dict[str, Any] | None:
+        alert = outcome.attack.alert
+        return self._ear.find(lambda message: alert.is_told_by(message, self._stack.prefix), outcome.mark)
+
+    def _found(self, outcome: Outcome) -> dict[str, Any] | None:
+        """What a rule that is asked once a day finds now."""
+        name = outcome.attack.alert.name
+        if all_rules()[name].history <= DAILY_HISTORY:
+            return None
+        return next(iter(self._findings("anomalies", "--since", self._since, "--rule", name)), None)
 
     def _findings(self, *arguments: str) -> list[dict[str, Any]]:
         """What a command of ``custody`` found. Raises ``DrillError`` if it could not look."""

@@ -12,6 +12,7 @@ from typing import Any, Self
 from scripts.drill.stack import Stack
 
 Message = dict[str, Any]
+"""A message that is a JSON object, else its attributes."""
 
 
 class Ear:
@@ -82,19 +83,27 @@ class Ear:
         deadline = time.monotonic() + timeout_seconds
         while True:
             look()
-            self._listen()
-            found = next((message for message in self._heard[since:] if is_wanted(message)), None)
+            found = self.find(is_wanted, since)
             if found is not None or time.monotonic() > deadline:
                 return found
             time.sleep(self._stack.patience.look)
 
+    def find(self, is_wanted: Callable[[Message], bool], since: int) -> Message | None:
+        """The first message after the mark ``since`` that is wanted, if it is there by now."""
+        self._listen()
+        return next((message for message in self._heard[since:] if is_wanted(message)), None)
+
     def _listen(self) -> None:
-        """Take everything that is there; what is no JSON object is not for machines."""
+        """Take everything that is there."""
         while messages := self._sqs.receive_message(QueueUrl=self._url, MaxNumberOfMessages=10).get(
             "Messages"
         ):
             for message in messages:
-                told = json.loads(message["Body"])["Message"]
-                if told.startswith("{"):
-                    self._heard.append(json.loads(told))
+                self._heard.append(_for_machines(json.loads(message["Body"])))
                 self._sqs.delete_message(QueueUrl=self._url, ReceiptHandle=message["ReceiptHandle"])
+
+
+def _for_machines(told: dict[str, Any]) -> Message:
+    if told["Message"].startswith("{"):
+        return dict(json.loads(told["Message"]))
+    return {name: each["Value"] for name, each in told.get("MessageAttributes", {}).items()}

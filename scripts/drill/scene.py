@@ -66,7 +66,9 @@ class Scene:
     """The drill's: no two drills' objects have the same key."""
     undo: Undo = field(default_factory=Undo)
     is_refused: bool = False
-    """Whether AWS denied what was tried."""
+    """Whether AWS denied something that was tried."""
+    is_let_through: bool = False
+    """Whether AWS did something that was tried."""
     subject: str = ""
     """What ``custody verify`` is to look at."""
 
@@ -83,24 +85,24 @@ class Scene:
     def attempt(self, call: Callable[..., Any], **arguments: Any) -> Any:
         """Make a call that may be denied: that is noted, and ``None`` is returned."""
         try:
-            return call(**arguments)
+            answer = call(**arguments)
         except ClientError as error:
             if error.response.get("Error", {}).get("Code") not in DENIED:
                 raise
             self.is_refused = True
             return None
+        self.is_let_through = True
+        return answer
 
-    def drop(self, folder: str = "incoming/drill", body: bytes = b"a drill\n") -> ObjectVersion | None:
-        """Put an object of the drill's own into the raw bucket; ``None`` if that is denied."""
+    def drop(self, folder: str = "incoming/drill", body: bytes = b"a drill\n") -> ObjectVersion:
+        """Put an object of the drill's own into the raw bucket."""
         key = f"{folder}/{self.run}/{self.name}.txt"
-        answer = self.attempt(self.stack.client("s3").put_object, Bucket=self.raw, Key=key, Body=body)
-        return None if answer is None else ObjectVersion(self.raw, key, answer["VersionId"])
+        answer = self.stack.client("s3").put_object(Bucket=self.raw, Key=key, Body=body)
+        return ObjectVersion(self.raw, key, answer["VersionId"])
 
     def recorded(self) -> tuple[ObjectVersion, ObjectVersion]:
         """An object of the drill's own, and its receipt. Raises ``DrillError`` if it gets none in time."""
         version = self.drop()
-        if version is None:
-            raise DrillError(f"Nothing may be put below incoming/ in {self.raw} with these credentials.")
         return version, self.receipt_of(version)
 
     def receipt_of(self, version: ObjectVersion) -> ObjectVersion:

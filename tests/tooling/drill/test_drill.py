@@ -62,7 +62,8 @@ def test_nobody_interrupts_what_undoes(number: signal.Signals) -> None:
         ("raw-version-deleted", {}, ["silent: nobody was told"]),
         ("receipt-forged", {"seconds": 1.0, "is_refused": True}, []),
         ("receipt-forged", {"is_refused": True}, ["silent: nobody was told"]),
-        ("receipt-forged", {"seconds": 1.0}, ["it was not refused"]),
+        ("receipt-forged", {"seconds": 1.0, "is_let_through": True}, ["it was not refused"]),
+        ("trail-stopped", {"seconds": 1.0, "is_let_through": True}, []),
     ],
 )
 def test_what_must_not_be_is_a_fault(attack: str, what: dict[str, Any], faults: list[str]) -> None:
