@@ -18,7 +18,7 @@ from scripts.drill.scene import DrillError, Scene
 
 FORGERIES = 20
 """Of these at least ten are within one hour, which ``denied-burst`` asks for."""
-FLOOD_OBJECTS, FLOOD_COPIES = 50, 10
+FLOOD_OBJECTS, FLOOD_COPIES = 30, 10
 
 
 @dataclass(frozen=True)
