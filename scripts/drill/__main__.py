@@ -21,6 +21,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import NoReturn
 
+from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -136,7 +137,7 @@ def main() -> int:
     except (CustodyError, ToolError) as error:
         console.print(escape(str(error)))
         return 2
-    except (DrillError, LocalAwsError) as error:
+    except (BotoCoreError, ClientError, DrillError, LocalAwsError) as error:
         console.print(f"[bold red]The drill failed.[/] {escape(str(error))}")
         return 1
     faults = [one for one in outcomes if one.faults]

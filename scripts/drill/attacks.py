@@ -130,19 +130,23 @@ def _waiting(scene: Scene, queue: str) -> int:
 
 def _stop_trail(scene: Scene) -> None:
     cloudtrail, trail = scene.stack.client("cloudtrail"), scene.stack.deployment.trail_arn
-    scene.undo.later("the trail does not log", lambda: cloudtrail.start_logging(Name=trail))
-    scene.attempt(cloudtrail.stop_logging, Name=trail)
+    scene.change(
+        cloudtrail.stop_logging,
+        "the trail does not log",
+        lambda: cloudtrail.start_logging(Name=trail),
+        Name=trail,
+    )
 
 
 def _narrow_selectors(scene: Scene) -> None:
     cloudtrail, trail = scene.stack.client("cloudtrail"), scene.stack.deployment.trail_arn
     before = cloudtrail.get_event_selectors(TrailName=trail)["AdvancedEventSelectors"]
-    scene.undo.later(
+    scene.change(
+        cloudtrail.put_event_selectors,
         "the trail logs less than before",
         lambda: cloudtrail.put_event_selectors(TrailName=trail, AdvancedEventSelectors=before),
-    )
-    scene.attempt(
-        cloudtrail.put_event_selectors, TrailName=trail, AdvancedEventSelectors=before[:-1] or before
+        TrailName=trail,
+        AdvancedEventSelectors=before[:-1] or before,
     )
 
 
@@ -160,11 +164,13 @@ def _open_policy(scene: Scene) -> None:
             "Resource": f"arn:aws:s3:::{bucket}",
         }
     )
-    scene.undo.later(
+    scene.change(
+        s3.put_bucket_policy,
         f"the policy of {bucket} has the statement Drill",
         lambda: s3.put_bucket_policy(Bucket=bucket, Policy=before),
+        Bucket=bucket,
+        Policy=json.dumps(opened),
     )
-    scene.attempt(s3.put_bucket_policy, Bucket=bucket, Policy=json.dumps(opened))
 
 
 def _purge_by_lifecycle(scene: Scene) -> None:
@@ -172,14 +178,12 @@ def _purge_by_lifecycle(scene: Scene) -> None:
     s3, bucket = scene.stack.client("s3"), scene.stack.deployment.buckets["cloudtrail-log"]
     before = s3.get_bucket_lifecycle_configuration(Bucket=bucket)["Rules"]
     rule = {"ID": "drill", "Status": "Enabled", "Filter": {"Prefix": "drill/"}, "Expiration": {"Days": 1}}
-    scene.undo.later(
+    scene.change(
+        s3.put_bucket_lifecycle_configuration,
         f"the lifecycle of {bucket} has the rule drill",
         lambda: s3.put_bucket_lifecycle_configuration(
             Bucket=bucket, LifecycleConfiguration={"Rules": before}
         ),
-    )
-    scene.attempt(
-        s3.put_bucket_lifecycle_configuration,
         Bucket=bucket,
         LifecycleConfiguration={"Rules": [*before, rule]},
     )
@@ -187,19 +191,20 @@ def _purge_by_lifecycle(scene: Scene) -> None:
 
 def _disable_key(scene: Scene) -> None:
     kms, key = scene.stack.client("kms"), scene.stack.deployment.keys["signing"]
-    scene.undo.later(f"the key {key} is disabled", lambda: kms.enable_key(KeyId=key))
-    scene.attempt(kms.disable_key, KeyId=key)
+    scene.change(kms.disable_key, f"the key {key} is disabled", lambda: kms.enable_key(KeyId=key), KeyId=key)
 
 
 def _forget_notification(scene: Scene) -> None:
     s3, bucket = scene.stack.client("s3"), scene.raw
     before = s3.get_bucket_notification_configuration(Bucket=bucket)
     del before["ResponseMetadata"]
-    scene.undo.later(
+    scene.change(
+        s3.put_bucket_notification_configuration,
         f"{bucket} notifies nobody of new objects",
         lambda: s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration=before),
+        Bucket=bucket,
+        NotificationConfiguration={},
     )
-    scene.attempt(s3.put_bucket_notification_configuration, Bucket=bucket, NotificationConfiguration={})
 
 
 def _stop_function(scene: Scene) -> None:
@@ -212,8 +217,13 @@ def _stop_function(scene: Scene) -> None:
         else:
             functions.put_function_concurrency(FunctionName=name, ReservedConcurrentExecutions=before)
 
-    scene.undo.later(f"{name} may not run", restore)
-    scene.attempt(functions.put_function_concurrency, FunctionName=name, ReservedConcurrentExecutions=0)
+    scene.change(
+        functions.put_function_concurrency,
+        f"{name} may not run",
+        restore,
+        FunctionName=name,
+        ReservedConcurrentExecutions=0,
+    )
 
 
 def _throttle_function(scene: Scene) -> None:
@@ -231,16 +241,19 @@ def _purge_queue(scene: Scene) -> None:
 
 def _silence_rule(scene: Scene) -> None:
     events, name = scene.stack.client("events"), f"{scene.stack.prefix}-key-changed"
-    scene.undo.later(f"the rule {name} is disabled", lambda: events.enable_rule(Name=name))
-    scene.attempt(events.disable_rule, Name=name)
+    scene.change(
+        events.disable_rule, f"the rule {name} is disabled", lambda: events.enable_rule(Name=name), Name=name
+    )
 
 
 def _silence_alarm(scene: Scene) -> None:
     cloudwatch, names = scene.stack.client("cloudwatch"), [f"{scene.stack.prefix}-recorder-errors"]
-    scene.undo.later(
-        f"the alarm {names[0]} tells nobody", lambda: cloudwatch.enable_alarm_actions(AlarmNames=names)
+    scene.change(
+        cloudwatch.disable_alarm_actions,
+        f"the alarm {names[0]} tells nobody",
+        lambda: cloudwatch.enable_alarm_actions(AlarmNames=names),
+        AlarmNames=names,
     )
-    scene.attempt(cloudwatch.disable_alarm_actions, AlarmNames=names)
 
 
 def _silence_subscriber(scene: Scene) -> None:
@@ -292,11 +305,10 @@ def _poison(scene: Scene) -> None:
                 QueueUrl=scene.stack.deployment.queues["recorder-dlq"],
                 ReceiptHandle=message["ReceiptHandle"],
             )
-        if not found and not scene.is_refused:
+        if not found:
             raise DrillError("it is still on its way to the dead-letter queue; delete it there")
 
-    scene.undo.later(f"there is the message {body!r}", remove)
-    scene.attempt(sqs.send_message, QueueUrl=queue, MessageBody=body)
+    scene.change(sqs.send_message, f"there is the message {body!r}", remove, QueueUrl=queue, MessageBody=body)
 
 
 def _dead_letters(scene: Scene, is_ours: Callable[[str], bool]) -> list[dict[str, Any]]:

@@ -59,9 +59,11 @@ class Ear:
         self._subscription = answer["SubscriptionArn"]
 
     def _end(self) -> None:
-        if self._subscription:
-            self._sns.unsubscribe(SubscriptionArn=self._subscription)
-        self._sqs.delete_queue(QueueUrl=self._url)
+        try:
+            if self._subscription:
+                self._sns.unsubscribe(SubscriptionArn=self._subscription)
+        finally:
+            self._sqs.delete_queue(QueueUrl=self._url)
 
     @property
     def mark(self) -> int:

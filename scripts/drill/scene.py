@@ -31,6 +31,10 @@ class Undo:
         """Note a step; ``what`` says what is left if it fails."""
         self._steps.append((what, step))
 
+    def forget(self) -> None:
+        """Forget the last step: the change was not made."""
+        self._steps.pop()
+
     def now(self) -> list[str]:
         """Undo all of it, whatever fails and whoever interrupts; return what is left, and why."""
         left = []
@@ -93,6 +97,17 @@ class Scene:
             return None
         self.is_let_through = True
         return answer
+
+    def change(
+        self, call: Callable[..., Any], left: str, step: Callable[[], object], **arguments: Any
+    ) -> None:
+        """Make a call that may be denied, having noted how it is undone; what was denied is not undone.
+
+        ``left`` says what is left if ``step`` fails.
+        """
+        self.undo.later(left, step)
+        if self.attempt(call, **arguments) is None:
+            self.undo.forget()
 
     def drop(self, folder: str = "incoming/drill", body: bytes = b"a drill\n") -> ObjectVersion:
         """Put an object of the drill's own into the raw bucket."""

@@ -29,6 +29,7 @@ TARGETS = {
         "review",
         "report",
         "doctor",
+        "drill",
         "bench",
         "docs",
         "local-up",

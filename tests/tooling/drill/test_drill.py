@@ -9,12 +9,13 @@ from io import StringIO
 from typing import Any, cast
 
 import pytest
+from botocore.exceptions import ClientError
 from rich.console import Console
 
 from scripts.drill.__main__ import refuse_production, table
 from scripts.drill.attacks import ATTACKS, Attack
 from scripts.drill.drill import Outcome
-from scripts.drill.scene import Undo
+from scripts.drill.scene import Scene, Undo
 from scripts.drill.stack import Stack
 from scripts.toolchain.toolchain import ToolError
 from tests.support.runbook import PAGE, sections
@@ -131,3 +132,27 @@ def test_the_table_says_what_became_of_each() -> None:
             "interrupted before it was known; not undone: the key is disabled: no",
         ],
     ]
+
+
+@pytest.mark.parametrize(("code", "undone"), [("", ["undone"]), ("AccessDeniedException", [])])
+def test_what_was_denied_is_not_undone(code: str, undone: list[str]) -> None:
+    done = list[str]()
+
+    def call(**_: object) -> dict[str, str]:
+        if code:
+            raise ClientError({"Error": {"Code": code, "Message": ""}}, "StopLogging")
+        return {}
+
+    scene = Scene(cast("Any", None), "trail-stopped", "1")
+    scene.change(call, "it is stopped", lambda: done.append("undone"), Name="trail")
+    assert scene.undo.now() == []
+    assert done == undone
+    assert (scene.is_refused, scene.is_let_through) == (bool(code), not code)
+
+
+def test_another_failure_is_no_refusal() -> None:
+    def call() -> None:
+        raise ClientError({"Error": {"Code": "Throttling", "Message": ""}}, "StopLogging")
+
+    with pytest.raises(ClientError, match="Throttling"):
+        Scene(cast("Any", None), "trail-stopped", "1").attempt(call)
