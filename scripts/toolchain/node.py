@@ -1,8 +1,8 @@
 """Which Node.js runs here, and what is installed for it. Standard library only: set-up runs it.
 
 A ``node`` on ``PATH`` with its ``npm`` is used if it is new enough; otherwise the one in a locked wheel
-(``requirements/node.txt``). What runs on it evaluates the access matrix: development only, locked by hash in
-``requirements/node/package-lock.json``, never shipped.
+(``requirements/node.txt``). What runs on it evaluates the access matrix and drives the browser of the
+report's tests: development only, locked by hash in ``requirements/node/package-lock.json``, never shipped.
 """
 
 from __future__ import annotations

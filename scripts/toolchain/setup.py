@@ -3,8 +3,8 @@
     python3 -m scripts.toolchain.setup [--checkov] [--simulator]
 
 Makes ``.venv`` (everything that runs here), ``build/runtime`` (boto3 as the Lambda runtime brings it),
-Terraform and its provider and, if requested, ``.venv-checkov`` and ``build/node`` (the policy simulator, with
-its own Node.js if ``PATH`` has none). Each has a stamp with the digest of its inputs, written last: an
+Terraform and its provider and, if requested, ``.venv-checkov`` and ``build/node`` (the policy simulator and
+what drives a browser, with their own Node.js if ``PATH`` has none). Each has a stamp with the digest of its inputs, written last: an
 environment that is up to date is skipped, an interrupted or outdated one is recreated. A virtual environment
 keeps the Python that it was made with, whichever ``python3`` runs this, for as long as that one works.
 
@@ -218,7 +218,7 @@ def _simulator() -> None:
         make(node.WHEEL, "Node.js, from its wheel", (REQUIREMENTS / "node.txt",), _node_wheel)
     make(
         node.PACKAGES,
-        "build/node, the policy simulator",
+        "build/node, the policy simulator and the browser's driver",
         node.MANIFESTS,
         lambda folder: node.install(folder, node.MANIFESTS),
     )

@@ -27,7 +27,6 @@ from custody.errors import CannotCheckError, EvidenceError, UsageError
 from custody.ledger.ledger import Layer, LedgerStatus
 
 if TYPE_CHECKING:
-    from custody.doctor.doctor import Check
     from custody.recorder.backfill import BackfillCounts
 
 app = typer.Typer(
@@ -749,25 +748,13 @@ def doctor(
 
     Exit status 1 if a stage is broken, 3 if one could not be checked.
     """
+    from custody.cli.doctor import examine_stages
     from custody.cli.tables import print_checks
-    from custody.doctor.doctor import Clients, examine, exit_code
+    from custody.doctor.doctor import exit_code
 
     run = Run(deployment, output, profile, region)
-    checks: list[Check] = []
     with run.progress("Examining") as tell:
-        clients = Clients(
-            sts=run.client("sts"),
-            s3=run.s3,
-            sqs=run.client("sqs"),
-            functions=run.client("lambda"),
-            kms=run.client("kms"),
-            cloudtrail=run.client("cloudtrail"),
-            athena=run.client("athena"),
-            glue=run.client("glue"),
-        )
-        for check in examine(clients, run.athena(tell), run.deployment, datetime.now(UTC)):
-            tell(f"{check.stage}: {check.state}")
-            checks.append(check)
+        checks = examine_stages(run, tell)
     if output is Format.JSON:
         run.write_json({"checks": [check.to_dict() for check in checks]})
     else:

@@ -1,4 +1,4 @@
-"""``custody report``: verify, query, and write one file atomically."""
+"""``custody report``: verify, query, examine, and write one file atomically."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import IO
 
+from custody.cli.doctor import examine_stages
 from custody.cli.options import Format, Run, describe_progress
 from custody.cli.tables import plural
 from custody.errors import UsageError
@@ -48,9 +49,10 @@ def run_report(run: Run, path: Path, sample: float, scope: Scope) -> int:
                 run.athena(tell), run.deployment, verification, generated_at=now, scope=scope
             )
             answered = time.monotonic()
-            data = replace(data, lineage=gather_lineage(run.s3, run.deployment, tell=tell))
+            lineage = gather_lineage(run.s3, run.deployment, tell=tell)
+            health = examine_stages(run, tell)
         laps = (Lap("Verification", verified - started), Lap("Athena's answers", answered - verified))
-        data = replace(data, laps=laps)
+        data = replace(data, lineage=lineage, health=tuple(health), laps=laps)
         page.write(render_report(data))
     if run.format is Format.JSON:
         run.write_json(
@@ -58,6 +60,7 @@ def run_report(run: Run, path: Path, sample: float, scope: Scope) -> int:
                 "report": str(path),
                 "rows": data.total_rows,
                 "by_status": data.by_status,
+                "health": [check.to_dict() for check in health],
                 "findings": [finding.to_dict() for finding in verification.findings],
             }
         )

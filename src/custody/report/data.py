@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from custody.deployment import Deployment
+from custody.doctor.doctor import Check, State
 from custody.evidence.objects import quote_key
-from custody.findings import Severity
+from custody.findings import Claim, Finding, Severity
 from custody.ledger.ledger import (
     DENIED,
     EVERYTHING,
@@ -29,6 +30,8 @@ from custody.verify.verify import VerificationReport
 
 NOT_PROVEN = (LedgerStatus.MISMATCH, LedgerStatus.UNPROVENANCED, LedgerStatus.UNWITNESSED)
 """The statuses of a write that should be proven but is not."""
+LISTED_FINDINGS = 500
+"""Maximum findings on a page for people; the page gives the number of others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,8 @@ class ReportData:
     """Which part of the ledger and of the accesses the page shows."""
     lineage: GoldLineage | None = None
     """Where the gold tables come from; ``None`` if there are none."""
+    health: tuple[Check, ...] = ()
+    """Every stage of the pipeline, as examined for the page."""
 
     @property
     def scope_words(self) -> str:
@@ -103,6 +108,23 @@ class ReportData:
         """Severity → findings, worst first, without severities that have none."""
         counts = Counter(finding.severity for finding in self.verification.findings)
         return {severity: counts[severity] for severity in Severity if counts[severity]}
+
+    @property
+    def by_claim(self) -> dict[Claim, int]:
+        """Claim → findings, most first."""
+        return dict(Counter(finding.claim for finding in self.verification.findings).most_common())
+
+    @property
+    def worst_findings(self) -> list[Finding]:
+        """The findings that the page lists, worst first."""
+        rank = list(Severity).index
+        worst = sorted(self.verification.findings, key=lambda finding: rank(finding.severity))
+        return worst[:LISTED_FINDINGS]
+
+    @property
+    def unwell(self) -> list[Check]:
+        """The stages that are broken or could not be examined."""
+        return [check for check in self.health if check.state != State.OK]
 
     @property
     def by_subject(self) -> dict[str, int]:

@@ -341,10 +341,14 @@ def test_report_writes_the_page(cloud: Cloud, capsys: Capture, tmp_path: Path) -
 
     assert told.status == 1
     assert told.document["rows"] == 7
+    assert "recorder" in {check["stage"] for check in told.document["health"]}
     assert [finding["claim"] for finding in told.document["findings"]] == ["object.hash"]
     html = page.read_text()
     assert "1 finding: the evidence does not hold everywhere." in html
     assert "What the gold tables were made from" in html
+    states = [check["state"] for check in told.document["health"]]
+    unwell = len(states) - states.count("ok")
+    assert re.search(rf"{unwell} of {len(states)} stages needs? attention\.", html)
     assert "tables/customers@1 has no lineage document" in html
     assert "date_trunc(&#39;minute&#39;" not in html
     assert any("date_trunc('minute'" in sql for sql, _ in cloud.asked())
@@ -360,10 +364,12 @@ def test_a_report_is_of_a_period_and_a_place(cloud: Cloud, capsys: Capture, tmp_
     told = Told(capsys, "report", "-o", str(page), *period, "--prefix", f"s3://{RAW}/incoming/b/")
     assert told.status == 0, "what is elsewhere is not verified"
     assert "0 writes" in told.out
-    assert all(parameters[-1] == "'incoming/b/'" for _, parameters in cloud.asked())
-    assert all(sql.count("event_date <= ?") == 1 for sql, _ in cloud.asked())
-    shown = f"since 2026-01-15T00:00:00Z and before 2026-01-16T00:00:00Z and in s3://{RAW}/incoming/b/"
-    assert shown in page.read_text()
+    *shown, ledger, object_access = cloud.asked()
+    assert all(parameters[-1] == "'incoming/b/'" for _, parameters in shown)
+    assert all(sql.count("event_date <= ?") == 1 for sql, _ in shown)
+    assert not any("event_date <= ?" in sql for sql, _ in (ledger, object_access)), "health is of now"
+    words = f"since 2026-01-15T00:00:00Z and before 2026-01-16T00:00:00Z and in s3://{RAW}/incoming/b/"
+    assert words in page.read_text()
     told = Told(capsys, "report", "-o", str(page), "--prefix", "incoming/")
     assert (told.status, told.out) == (2, "")
 

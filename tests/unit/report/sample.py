@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 from custody.deployment import Deployment
+from custody.doctor.doctor import Check, State
 from custody.evidence.objects import ObjectVersion
 from custody.findings import Claim, Finding, Severity, Status
 from custody.ledger.ledger import (
@@ -191,4 +192,9 @@ def sample_data() -> ReportData:
             AccessSummary("ana\u202e.ferreira@example.org", "read", "gold", 37, START),
         ),
         laps=(Lap("Verification", 1.84), Lap("Athena's answers", 0.71)),
+        health=(
+            Check("account", State.OK, "123456789012"),
+            Check("recorder", State.BROKEN, "3 messages of <b> could not be recorded.", "Look at its log."),
+            Check("trail", State.UNKNOWN, "AWS refused GetTrailStatus: AccessDenied."),
+        ),
     )

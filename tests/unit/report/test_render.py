@@ -8,6 +8,7 @@ from html.parser import HTMLParser
 
 import pytest
 
+from custody.findings import Claim, Severity
 from custody.ledger.ledger import LedgerStatus
 from custody.report import render_report
 from custody.report.data import ReportData
@@ -58,7 +59,18 @@ def test_the_same_data_give_the_same_page(html: str) -> None:
 
 def test_the_page_runs_nothing_and_loads_nothing(html: str) -> None:
     page = Page(html)
-    allowed_attributes = {"id", "class", "lang", "charset", "name", "content", "http-equiv", "scope", "role"}
+    allowed_attributes = {
+        "id",
+        "class",
+        "lang",
+        "charset",
+        "name",
+        "content",
+        "http-equiv",
+        "scope",
+        "role",
+        "tabindex",
+    }
     assert not page.named("script") + page.named("img") + page.named("link") + page.named("iframe")
     assert not page.named("a") + page.named("form") + page.named("object") + page.named("base")
     for tag, attributes in page.tags:
@@ -114,6 +126,9 @@ def test_the_page_says_what_was_found(html: str) -> None:
     assert "3 findings: the evidence does not hold everywhere." in text
     assert "24 object versions were written between 2026-01-15 09:30:00 and 2026-01-15 09:32:41 UTC" in text
     assert "2 critical, 1 high" in text
+    assert "2 of 3 stages need attention." in text
+    assert "3 messages of <b> could not be recorded." in text
+    assert "Look at its log." in text
     assert "All 24 writes, newest first." in text
     assert "The newest 3 of 5 attempts that AWS denied." in text
     assert "24 PreconditionFailed" in text
@@ -184,3 +199,15 @@ def test_a_mismatch_says_in_what_and_as_text() -> None:
     assert page.text.count("trail and receipt differ in") == 1
     assert "source_ip<img src=x>\\u202e" in page.text
     assert page.named("img") == []
+
+
+def test_of_many_findings_the_worst_are_listed_and_the_others_counted() -> None:
+    data = sample_data()
+    (finding, *_) = data.verification.findings
+    minor = replace(finding, claim=Claim.KEY_USE, detail="Minor.", severity=Severity.LOW)
+    findings = (*[minor] * 100_000, replace(finding, detail="The worst."))
+    html = render_report(replace(data, verification=replace(data.verification, findings=findings)))
+    text = " ".join(Page(html).text.split())
+    assert "Listed are the 500 worst of 100,001: 100,000 key.use, 1 object.hash." in text
+    assert text.index("The worst.") < text.index("Minor.")
+    assert text.count("Minor.") == 499

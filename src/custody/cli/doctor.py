@@ -1,0 +1,28 @@
+"""``custody doctor``'s examination, which ``custody report`` shows too."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+from custody.cli.options import Run
+from custody.doctor.doctor import Check, Clients, examine
+
+
+def examine_stages(run: Run, tell: Callable[[str], None]) -> list[Check]:
+    """Check every stage, telling of each; see ``examine``."""
+    clients = Clients(
+        sts=run.client("sts"),
+        s3=run.s3,
+        sqs=run.client("sqs"),
+        functions=run.client("lambda"),
+        kms=run.client("kms"),
+        cloudtrail=run.client("cloudtrail"),
+        athena=run.client("athena"),
+        glue=run.client("glue"),
+    )
+    checks = []
+    for check in examine(clients, run.athena(tell), run.deployment, datetime.now(UTC)):
+        tell(f"{check.stage}: {check.state}")
+        checks.append(check)
+    return checks
