@@ -8,3 +8,21 @@ module "alerts" {
   prefix          = local.prefix
   publishers      = concat([module.auditor_role.arn], local.has_tables ? [module.gate_role[0].arn] : [])
 }
+
+locals {
+  evidence_at_risk = {
+    forged     = concat([module.trail.alarms["emergency-role-used"]], aws_cloudwatch_metric_alarm.documents_refused[*].alarm_name)
+    not_made   = [for short in ["backlog", "dead-letters", "errors"] : module.recorder.alarms[short]]
+    not_sealed = concat([for short in ["backlog", "dead-letters", "errors", "silent"] : module.sealer.alarms[short]], [aws_cloudwatch_metric_alarm.checkpoint_age.alarm_name])
+    unwatched  = [for short in ["errors", "schedule-undelivered", "silent"] : module.auditor.alarms[short]]
+  }
+}
+
+# https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutCompositeAlarm.html
+resource "aws_cloudwatch_composite_alarm" "evidence_at_risk" {
+  alarm_name        = "${local.prefix}-evidence-at-risk"
+  alarm_description = "Evidence of ${local.prefix} may be lost, forged or not made: one of the alarms of recorder, sealer, gate, auditor or emergency role that say so is on. The message names it."
+  alarm_rule        = join(" OR ", [for name in flatten(values(local.evidence_at_risk)) : "ALARM(\"${name}\")"])
+  alarm_actions     = [module.alerts.topic_arn]
+  ok_actions        = [module.alerts.topic_arn]
+}

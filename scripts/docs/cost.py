@@ -45,6 +45,7 @@ PRICES = {
     "second": Price("Lambda GB-seconds, arm64", 0.0000133334, 1, "lambda"),
     "scan": Price("Athena, a TB scanned", 5.0, 1, "athena"),
     "alarm": Price("CloudWatch alarms, a month each", 0.10, 1, "cloudwatch"),
+    "composite": Price("CloudWatch composite alarms, a month each", 0.50, 1, "cloudwatch"),
     "metric": Price("CloudWatch custom metrics, a month each", 0.30, 1, "cloudwatch"),
 }
 
@@ -78,7 +79,7 @@ RECEIPT_DAYS_ONCE_A_DAY = 3 * 30
 STATEMENTS_OF_AN_AUDIT, STATEMENTS_ONCE_A_DAY = 3, 5
 LEAST_SCAN_BYTES = 10_000_000
 """What Athena charges a statement that reads less."""
-KEYS, ALARMS, METRICS = 7, 49, 15
+KEYS, ALARMS, COMPOSITES, METRICS = 7, 49, 1, 15
 MILLION = 1_000_000
 
 
@@ -117,7 +118,7 @@ def keep(objects: float) -> float:
 def month() -> float:
     """A month of a deployment in which something arrives every minute, apart from the objects."""
     seals = {name: count * SEALS_A_MONTH for name, count in REQUESTS_OF_A_SEAL.items()}
-    return price({**seals, "key": KEYS, "alarm": ALARMS, "metric": METRICS})
+    return price({**seals, "key": KEYS, "alarm": ALARMS, "composite": COMPOSITES, "metric": METRICS})
 
 
 def question(objects_a_day: float) -> float:

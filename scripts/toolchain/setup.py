@@ -4,9 +4,10 @@
 
 Makes ``.venv`` (everything that runs here), ``build/runtime`` (boto3 as the Lambda runtime brings it),
 Terraform and its provider and, if requested, ``.venv-checkov`` and ``build/node`` (the policy simulator and
-what drives a browser, with their own Node.js if ``PATH`` has none). Each has a stamp with the digest of its inputs, written last: an
-environment that is up to date is skipped, an interrupted or outdated one is recreated. A virtual environment
-keeps the Python that it was made with, whichever ``python3`` runs this, for as long as that one works.
+what drives a browser, with their own Node.js if ``PATH`` has none). Each has a stamp with the digest of its
+inputs, written last: an environment that is up to date is skipped, an interrupted or outdated one is
+recreated. A virtual environment keeps the Python that it was made with, whichever ``python3`` runs this, for
+as long as that one works.
 
 What is done, and how far it is, goes to stderr; if there is nothing to do, nothing is said.
 """

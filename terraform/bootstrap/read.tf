@@ -137,7 +137,6 @@ data "aws_iam_policy_document" "read" {
       "cloudtrail:GetEventSelectors",
       "cloudtrail:GetTrailStatus",
       "cloudtrail:ListTags",
-      "cloudwatch:DescribeAlarms",
       "cloudwatch:ListTagsForResource",
       "events:DescribeRule",
       "events:ListTagsForResource",
@@ -174,12 +173,13 @@ data "aws_iam_policy_document" "read" {
     resources = [local.kit.catalog, local.kit.database, local.kit.jobs, local.kit.rulesets, local.kit.tables, local.kit.workgroup]
   }
 
-  # aws_kms_alias, aws_cloudwatch_log_group, aws_cloudtrail, aws_glue_security_configuration, aws_sns_topic_subscription; and
+  # aws_cloudwatch_composite_alarm, aws_kms_alias, aws_cloudwatch_log_group, aws_cloudtrail, aws_glue_security_configuration, aws_sns_topic_subscription; and
   # aws_lakeformation_*, if the root has them. These actions have no resource-level permissions.
   statement {
     sid = "ListWhatHasNoName"
     actions = [
       "cloudtrail:DescribeTrails",
+      "cloudwatch:DescribeAlarms",
       "glue:GetSecurityConfiguration",
       "kms:ListAliases",
       "lakeformation:DescribeResource",

@@ -143,6 +143,24 @@ run "is_evidence_alone_without_a_data_set" {
     condition     = length([for short in ["etl", "gate", "ingest"] : short if contains(keys(output.roles), short)]) == 0
     error_message = "Nor a role for any of them."
   }
+
+  assert {
+    condition = toset(regexall("custody-test-[a-z-]+", aws_cloudwatch_composite_alarm.evidence_at_risk.alarm_rule)) == toset([
+      "custody-test-auditor-errors",
+      "custody-test-auditor-schedule-undelivered",
+      "custody-test-auditor-silent",
+      "custody-test-emergency-role-used",
+      "custody-test-recorder-backlog",
+      "custody-test-recorder-dead-letters",
+      "custody-test-recorder-errors",
+      "custody-test-sealer-backlog",
+      "custody-test-sealer-checkpoint-age",
+      "custody-test-sealer-dead-letters",
+      "custody-test-sealer-errors",
+      "custody-test-sealer-silent",
+    ])
+    error_message = "Evidence is at risk by what makes, seals and watches it; with data sets also by what the gate refuses."
+  }
 }
 
 run "leaves_out_what_is_not_recorded" {

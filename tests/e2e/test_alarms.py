@@ -82,6 +82,28 @@ def test_an_attack_is_heard_and_undone(stack: Stack, ear: Ear, attack: Attack) -
         assert told["NewStateReason"].startswith("Threshold Crossed: ")
 
 
+def test_what_puts_evidence_at_risk_is_told_once_more_together(
+    pipeline: Pipeline, stack: Stack, ear: Ear
+) -> None:
+    """Its own alarm is silent here: its state is set, as if it had its reason."""
+    cloudwatch, prefix = stack.client("cloudwatch"), stack.prefix
+    composite, child = f"{prefix}-evidence-at-risk", f"{prefix}-auditor-silent"
+
+    def told(state: str) -> dict[str, Any]:
+        mark = ear.mark
+        cloudwatch.set_alarm_state(AlarmName=child, StateValue=state, StateReason="a test")
+        pipeline.aws.admin("alarms/evaluate", alarms=[composite])
+        found = ear.hear(lambda message: message.get("AlarmName") == composite, mark, stack.patience.rule)
+        assert found is not None
+        return found
+
+    pipeline.aws.admin("alarms/evaluate", alarms=[composite])
+    at_risk = told("ALARM")
+    assert at_risk["NewStateValue"] == "ALARM"
+    assert [one["Arn"].rpartition(":")[2] for one in at_risk["TriggeringChildren"]] == [child]
+    assert told("OK")["NewStateValue"] == "OK"
+
+
 def named(name: str) -> Attack:
     return next(attack for attack in ATTACKS if attack.name == name)
 

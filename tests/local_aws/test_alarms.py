@@ -8,6 +8,7 @@ import pytest
 
 from scripts.local_aws import LocalAws, LocalAwsError
 from scripts.local_aws.cloudwatch.evaluation import Settings, State, state_of
+from scripts.local_aws.cloudwatch.rules import parse
 from tests.local_aws.account import ACCOUNT, REGION, Account, eventually
 
 KEPT = None
@@ -221,6 +222,67 @@ def test_statistics(watch: Watch, server: LocalAws, statistic: str, value: float
     at = watch.alarm(Statistic=statistic, Threshold=value, ComparisonOperator="GreaterThanOrEqualToThreshold")
     watch.put(1, 3, 5)
     assert evaluate(server, below, at) == ["OK", "ALARM"]
+
+
+STATES = {"a": "ALARM", "b": "OK", "c.d-e": "INSUFFICIENT_DATA"}
+
+
+@pytest.mark.parametrize(
+    ("rule", "holds"),
+    [
+        ("ALARM(a)", True),
+        ('ALARM("b")', False),
+        ("OK(b) AND INSUFFICIENT_DATA(c.d-e)", True),
+        ("ALARM(a) AND ALARM(b) OR OK(b)", True),
+        ("OK(b) OR ALARM(a) AND ALARM(b)", True),
+        ("(OK(b) OR ALARM(a)) AND ALARM(b)", False),
+        ("NOT ALARM(b) AND NOT (ALARM(a) AND FALSE)", True),
+        ("NOT ALARM(b) AND ALARM(b)", False),
+        ("TRUE AND NOT FALSE", True),
+        (f' ALARM( "arn:aws:cloudwatch:{REGION}:{ACCOUNT}:alarm:a" ) ', True),
+    ],
+)
+def test_a_rule_is_of_other_alarms_states(rule: str, holds: bool) -> None:
+    assert parse(rule).holds(STATES) is holds
+
+
+@pytest.mark.parametrize(
+    "rule", ["", "ALARM()", "ALARM(a", "ALARM(a) ALARM(b)", "(ALARM(a)", "LOUD(a)", "OK(a) OR"]
+)
+def test_what_is_no_rule_is_refused(rule: str) -> None:
+    with pytest.raises(ValueError, match=r"expected|closed"):
+        parse(rule)
+
+
+def test_a_composite_alarm_follows_and_tells(watch: Watch, server: LocalAws) -> None:
+    child, other = (
+        watch.alarm(AlarmActions=[], OKActions=[]),
+        watch.alarm(Threshold=9, AlarmActions=[], OKActions=[]),
+    )
+    inner, outer = watch.account.name("inner"), watch.account.name("outer")
+    rule = f'ALARM("{child}") OR ALARM("{other}")'
+    actions = {"AlarmActions": [watch.topic], "OKActions": [watch.topic]}
+    watch.cloudwatch.put_composite_alarm(
+        AlarmName=inner, AlarmRule=rule, AlarmDescription="Which.", **actions
+    )
+    watch.cloudwatch.put_composite_alarm(AlarmName=outer, AlarmRule=f"NOT OK({inner})")
+    assert evaluate(server, child, other, inner, outer) == ["OK"] * 4
+    watch.put(5)
+    assert evaluate(server, child, outer) == ["ALARM", "ALARM"]
+    watch.put(1)
+    assert evaluate(server, child, inner, outer) == ["OK", "OK", "OK"]
+
+    (_, first), (subject, message), (_, last) = watch.told(3)
+    arn = f"arn:aws:cloudwatch:{REGION}:{ACCOUNT}:alarm:"
+    assert first["NewStateReason"] == f"{arn}{inner} was created and its alarm rule evaluates to OK"
+    assert subject == f'ALARM: "{inner}" in US East (N. Virginia)'
+    assert message["NewStateReason"].startswith(f"{arn}{child} transitioned to ALARM at ")
+    assert (message["OldStateValue"], message["NewStateValue"]) == ("OK", "ALARM")
+    assert (message["AlarmRule"], message["AlarmDescription"]) == (rule, "Which.")
+    [triggering] = message["TriggeringChildren"]
+    assert (triggering["Arn"], triggering["State"]["Value"]) == (f"{arn}{child}", "ALARM")
+    assert "Trigger" not in message
+    assert {one["Arn"] for one in last["TriggeringChildren"]} == {f"{arn}{child}", f"{arn}{other}"}
 
 
 def test_actions_that_are_disabled_or_not_allowed_tell_nobody(watch: Watch, server: LocalAws) -> None:

@@ -120,6 +120,14 @@ CALLS = {
             "logs:CreateLogStream logs:DeleteLogStream",
         )
     ],
+    "aws_cloudwatch_composite_alarm": [
+        Calls("*", "cloudwatch:DescribeAlarms"),
+        Calls(
+            "arn:aws:cloudwatch:us-east-1:123456789012:alarm:{alarm_name}",
+            "cloudwatch:ListTagsForResource",
+            "cloudwatch:PutCompositeAlarm cloudwatch:DeleteAlarms cloudwatch:TagResource",
+        ),
+    ],
     "aws_cloudwatch_metric_alarm": [
         Calls(
             "arn:aws:cloudwatch:us-east-1:123456789012:alarm:{alarm_name}",

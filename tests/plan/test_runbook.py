@@ -20,7 +20,8 @@ TEXT = PAGE.read_text(encoding="utf-8")
 
 def bells(plan: PlanDocument) -> set[str]:
     """The names of all alarms and rules, without the deployment's prefix."""
-    alarms = plan.resources("aws_cloudwatch_metric_alarm").values()
+    types = ("aws_cloudwatch_composite_alarm", "aws_cloudwatch_metric_alarm")
+    alarms = [alarm for kind in types for alarm in plan.resources(kind).values()]
     rules = plan.resources("aws_cloudwatch_event_rule").values()
     names = {alarm["alarm_name"] for alarm in alarms} | {rule["name"] for rule in rules}
     return {name.removeprefix(PREFIX) for name in names}

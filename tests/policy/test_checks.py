@@ -48,6 +48,12 @@ SAYS = {
         "example-too-many needs 5 data points of 3",
         "example-too-long looks at 108000 s, of 86400 at most",
         "example-mute tells nobody",
+        "example-itself is about example-itself, which is no alarm of this deployment",
+        "example-gone is about example-mispelt, which is no alarm of this deployment",
+        'example-loud: LOUD "example-misspelt" is no state of an alarm',
+        "example-nothing is about no alarm",
+        "example-nothing: FALSE is no state of an alarm",
+        "example-mute-too tells nobody",
     ],
     "20_rules_can_match": [
         "example-never: 'rate(0 minutes)' is refused",

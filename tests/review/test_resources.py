@@ -155,6 +155,7 @@ def test_a_new_bucket_that_lacks_a_guard_needs_one(number: int) -> None:
 
 PROTECTING = {
     "an alarm": resource("aws_cloudwatch_metric_alarm.x", alarm_name="a", arn="x"),
+    "a composite alarm": resource("aws_cloudwatch_composite_alarm.x", alarm_name="a", arn="x"),
     "a rule": resource("aws_cloudwatch_event_rule.x", name="r", event_bus_name="default"),
     "a target": resource("aws_cloudwatch_event_target.x", rule="r", target_id="t", arn=TOPIC),
     "a metric filter": resource("aws_cloudwatch_log_metric_filter.x", name="f", log_group_name="g"),

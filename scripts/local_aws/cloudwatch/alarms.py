@@ -29,6 +29,7 @@ from moto.sqs.models import Queue, sqs_backends
 from scripts.local_aws.account import ACCOUNT_ID, REGION
 from scripts.local_aws.cloudwatch.evaluation import COMPARISONS, EXTRA_PERIODS, Settings, State, state_of
 from scripts.local_aws.cloudwatch.metrics import Metric, Metrics, Sample, sample
+from scripts.local_aws.cloudwatch.rules import parse
 from scripts.local_aws.policy import require_service
 
 KNOWN = {
@@ -72,19 +73,23 @@ class Alarms:
         self._looks: defaultdict[str, list[datetime]] = defaultdict(list)
 
     def evaluate(self, names: list[str]) -> dict[str, str]:
-        """End the current period of these alarms, and return their states after it.
+        """End the current period of these alarms, and return their states after it; composite alarms follow.
 
         Raises ``LookupError`` if there is no such alarm, ``NotImplementedError`` with the name of what is
         not known here: a metric, a statistic, an action.
         """
         with self._lock:
-            watched = [(alarm, _metric(alarm)) for alarm in map(_alarm, names)]
+            alarms = [_alarm(name) for name in names]
+            watched = [(alarm, _metric(alarm)) for alarm in alarms if not alarm.rule]
             for metric in {metric for _, metric in watched if metric.namespace == "AWS/SQS"}:
                 _measure(self._metrics, metric)
             now = datetime.now(UTC)
-            return {alarm.name: self._evaluate(alarm, metric, now) for alarm, metric in watched}
+            for alarm, metric in watched:
+                self._evaluate(alarm, metric, now)
+            self._follow()
+            return {alarm.name: str(alarm.state_value) for alarm in alarms}
 
-    def _evaluate(self, alarm: Alarm, metric: Metric, now: datetime) -> str:
+    def _evaluate(self, alarm: Alarm, metric: Metric, now: datetime) -> None:
         looks = self._looks[alarm.alarm_arn]
         looks.append(now)
         wanted = int(alarm.evaluation_periods) + EXTRA_PERIODS
@@ -93,12 +98,25 @@ class Alarms:
         held = [_datapoint(alarm, samples, period) for period in periods]
         state = state_of([one.value for one in held], _settings(alarm))
         if state is not None and state != alarm.state_value:
-            self._change(alarm, state, held)
-        return str(alarm.state_value)
+            self._change(alarm, state, _reason(alarm, state, held), _reason_data(alarm, held))
 
-    def _change(self, alarm: Alarm, state: State, held: list[_Datapoint]) -> None:
+    def _follow(self) -> None:
+        """Composite alarms take the state of their rules, as often as one may name another."""
+        known = cloudwatch_backends[ACCOUNT_ID][REGION].alarms
+        rules = [(alarm, parse(alarm.rule)) for alarm in known.values() if alarm.rule]
+        for alarm, rule in rules * len(rules):
+            if rule.names - known.keys():
+                continue
+            children = [known[name] for name in sorted(rule.names)]
+            is_true = rule.holds({child.name: str(child.state_value) for child in children})
+            state = State.ALARM if is_true else State.OK
+            if state != alarm.state_value:
+                data = {"triggeringAlarms": _triggering(children, state)}
+                self._change(alarm, state, _reason_of_composite(alarm, children, state), data)
+
+    def _change(self, alarm: Alarm, state: State, reason: str, data: dict[str, Any]) -> None:
         before = _described_state(alarm)
-        alarm.update_state(_reason(alarm, state, held), json.dumps(_reason_data(alarm, held)), state.value)
+        alarm.update_state(reason, json.dumps(data), state.value)
         detail = {
             "alarmName": alarm.name,
             "configuration": _configuration(alarm),
@@ -127,8 +145,8 @@ def _alarm(name: str) -> Alarm:
 
 def _metric(alarm: Alarm) -> Metric:
     """What the alarm watches; ``NotImplementedError`` if that is not known here."""
-    if alarm.rule or alarm.metric_data_queries:
-        raise NotImplementedError(f"composite alarms and metric math, as {alarm.name}")
+    if alarm.metric_data_queries:
+        raise NotImplementedError(f"metric math, as {alarm.name}")
     if alarm.statistic not in _STATISTICS or alarm.unit:
         raise NotImplementedError(f"the statistic {alarm.extended_statistic or alarm.unit} of {alarm.name}")
     if alarm.comparison_operator not in COMPARISONS:
@@ -257,6 +275,27 @@ def _reason_data(alarm: Alarm, held: list[_Datapoint]) -> dict[str, Any]:
     }
 
 
+def _triggering(children: list[Alarm], state: State) -> list[dict[str, Any]]:
+    """The alarms by which a composite one has its state."""
+    return [
+        {
+            "arn": child.alarm_arn,
+            "state": {"value": str(child.state_value), "timestamp": _time(child.state_updated_timestamp)},
+        }
+        for child in children
+        if child.state_value == state
+    ]
+
+
+def _reason_of_composite(alarm: Alarm, children: list[Alarm], state: State) -> str:
+    """In CloudWatch's words: the alarm that changed last."""
+    if alarm.state_value == State.INSUFFICIENT_DATA or not children:
+        return f"{alarm.alarm_arn} was created and its alarm rule evaluates to {state}"
+    last = max(children, key=lambda child: child.state_updated_timestamp)
+    at = f"{last.state_updated_timestamp:%A %d %B, %Y %H:%M:%S} UTC"
+    return f"{last.alarm_arn} transitioned to {last.state_value} at {at}"
+
+
 def _described_state(alarm: Alarm) -> dict[str, str]:
     return {
         "value": str(alarm.state_value),
@@ -267,6 +306,9 @@ def _described_state(alarm: Alarm) -> dict[str, str]:
 
 
 def _configuration(alarm: Alarm) -> dict[str, Any]:
+    described = {"description": alarm.description} if alarm.description else {}
+    if alarm.rule:
+        return described | {"alarmRule": alarm.rule}
     watched = {
         "metric": {
             "namespace": alarm.namespace,
@@ -277,26 +319,11 @@ def _configuration(alarm: Alarm) -> dict[str, Any]:
         "stat": alarm.statistic,
     }
     metrics = [{"id": str(uuid.uuid4()), "metricStat": watched, "returnData": True}]
-    return ({"description": alarm.description} if alarm.description else {}) | {"metrics": metrics}
+    return described | {"metrics": metrics}
 
 
 def _message(alarm: Alarm, before: str) -> dict[str, Any]:
     """What an action tells a topic."""
-    trigger = {
-        "MetricName": alarm.metric_name,
-        "Namespace": alarm.namespace,
-        "StatisticType": "Statistic",
-        "Statistic": alarm.statistic.upper(),
-        "Unit": None,
-        "Dimensions": [{"value": one.value, "name": one.name} for one in alarm.dimensions],
-        "Period": int(alarm.period),
-        "EvaluationPeriods": int(alarm.evaluation_periods),
-        **({"DatapointsToAlarm": int(alarm.datapoints_to_alarm)} if alarm.datapoints_to_alarm else {}),
-        "ComparisonOperator": alarm.comparison_operator,
-        "Threshold": float(alarm.threshold),
-        "TreatMissingData": alarm.treat_missing_data or "",
-        "EvaluateLowSampleCountPercentile": "",
-    }
     return {
         "AlarmName": alarm.name,
         "AlarmDescription": alarm.description or None,
@@ -311,7 +338,37 @@ def _message(alarm: Alarm, before: str) -> dict[str, Any]:
         "OKActions": alarm.ok_actions,
         "AlarmActions": alarm.alarm_actions,
         "InsufficientDataActions": alarm.insufficient_data_actions,
-        "Trigger": trigger,
+        **(_children(alarm) if alarm.rule else {"Trigger": _trigger(alarm)}),
+    }
+
+
+def _children(alarm: Alarm) -> dict[str, Any]:
+    held = json.loads(alarm.state_reason_data)["triggeringAlarms"]
+    triggering = [
+        {
+            "Arn": one["arn"],
+            "State": {"Value": one["state"]["value"], "Timestamp": one["state"]["timestamp"]},
+        }
+        for one in held
+    ]
+    return {"AlarmRule": alarm.rule, "TriggeringChildren": triggering}
+
+
+def _trigger(alarm: Alarm) -> dict[str, Any]:
+    return {
+        "MetricName": alarm.metric_name,
+        "Namespace": alarm.namespace,
+        "StatisticType": "Statistic",
+        "Statistic": alarm.statistic.upper(),
+        "Unit": None,
+        "Dimensions": [{"value": one.value, "name": one.name} for one in alarm.dimensions],
+        "Period": int(alarm.period),
+        "EvaluationPeriods": int(alarm.evaluation_periods),
+        **({"DatapointsToAlarm": int(alarm.datapoints_to_alarm)} if alarm.datapoints_to_alarm else {}),
+        "ComparisonOperator": alarm.comparison_operator,
+        "Threshold": float(alarm.threshold),
+        "TreatMissingData": alarm.treat_missing_data or "",
+        "EvaluateLowSampleCountPercentile": "",
     }
 
 

@@ -78,17 +78,18 @@ data "aws_iam_policy_document" "ci" {
   statement {
     sid = "WhatHasNoName"
     actions = [
-      "cloudtrail:DescribeTrails",
+      "cloudtrail:Describe*",
+      "cloudwatch:Describe*",
       "ec2:Describe*",
       "glue:*SecurityConfiguration",
       "identitystore:Describe*",
       "identitystore:Get*",
-      "kms:ListAliases",
+      "kms:ListA*",
       "lakeformation:Describe*",
       "lakeformation:Get*",
       "lakeformation:List*",
-      "logs:DescribeLogGroups",
-      "sns:GetSubscriptionAttributes",
+      "logs:Describe*",
+      "sns:GetSub*",
       "sso:Describe*",
       "sso:Get*",
       "sso:List*",

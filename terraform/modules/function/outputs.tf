@@ -1,3 +1,11 @@
+output "alarms" {
+  description = "Names of the alarms by short name."
+  value = merge(
+    { for short, alarm in aws_cloudwatch_metric_alarm.this : short => alarm.alarm_name },
+    { for alarm in aws_cloudwatch_metric_alarm.silent : "silent" => alarm.alarm_name },
+  )
+}
+
 output "arn" {
   description = "ARN of the function."
   value       = aws_lambda_function.this.arn

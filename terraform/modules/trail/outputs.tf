@@ -1,3 +1,8 @@
+output "alarms" {
+  description = "Names of the alarms by short name."
+  value       = { emergency-role-used = aws_cloudwatch_metric_alarm.emergency_role.alarm_name }
+}
+
 output "arn" {
   description = "ARN of the trail, available once it is logging."
   value = join(":", [

@@ -37,6 +37,9 @@ NAMED_BY = {
 }
 """The resources whose names a dimension has."""
 
+STATE = re.compile(r'\b(?:ALARM|OK|INSUFFICIENT_DATA)\(\s*(?:"([^"]*)"|([^\s"()]*))\s*\)')
+"""What a composite alarm's rule asks about another alarm."""
+
 EVENT_FIELDS = {"account", "detail", "detail-type", "id", "region", "resources", "source", "time", "version"}
 DETAIL_TYPES = {"aws.glue": {"Glue Job State Change"}}
 """What a service itself sends; every service's calls come "via CloudTrail"."""
@@ -56,16 +59,19 @@ MAX_PATTERN = 2048
 
 class AlarmsCanFire(PlanCheck):
     number = 19
-    promise = "Every alarm is about a metric that there is, can reach its state, and tells somebody"
-    mend = "Name the metric and its dimension as the service does, and let the alarm have an action."
-    types = ("aws_cloudwatch_metric_alarm",)
+    promise = "Every alarm is about what there is, can reach its state, and tells somebody"
+    mend = "Name metric and dimension as the service does, other alarms as this plan, and give it an action."
+    types = ("aws_cloudwatch_composite_alarm", "aws_cloudwatch_metric_alarm")
 
     def weaknesses(self, resource: Resource, plan: Plan) -> Iterator[str]:
         alarm = resource.values
         if not alarm.get("alarm_actions") or alarm.get("actions_enabled") is False:
             yield f"{alarm['alarm_name']} tells nobody"
-        yield from _of_time(alarm)
-        yield from _of_metric(alarm, plan)
+        if resource.type == "aws_cloudwatch_composite_alarm":
+            yield from _of_rule(alarm, plan)
+        else:
+            yield from _of_time(alarm)
+            yield from _of_metric(alarm, plan)
 
 
 class RulesCanMatch(PlanCheck):
@@ -87,6 +93,23 @@ class RulesCanMatch(PlanCheck):
             yield from (f"{name}: {words}" for words in _of_schedule(schedule))
         if pattern := rule.get("event_pattern"):
             yield from (f"{name}: {words}" for words in _of_pattern(pattern))
+
+
+def _of_rule(alarm: dict[str, Any], plan: Plan) -> Iterator[str]:
+    name, rule = alarm["alarm_name"], alarm.get("alarm_rule")
+    if not rule:
+        yield f"{name} has a rule that the plan does not know"
+        return
+    every = plan.of("aws_cloudwatch_composite_alarm", "aws_cloudwatch_metric_alarm")
+    known = {each.values.get("alarm_name") for each in every} - {name}
+    named = [quoted or bare for quoted, bare in STATE.findall(rule)]
+    for absent in [each for each in named if each not in known]:
+        yield f"{name} is about {absent}, which is no alarm of this deployment"
+    if not named:
+        yield f"{name} is about no alarm"
+    words = re.findall(r"[^\s()]+", STATE.sub(" ", rule))
+    if rest := [word for word in words if word not in {"AND", "NOT", "OR"}]:
+        yield f"{name}: {' '.join(rest)} is no state of an alarm"
 
 
 def _of_time(alarm: dict[str, Any]) -> Iterator[str]:

@@ -169,7 +169,39 @@ def a_rule_keeps_its_description(account: Account) -> None:
     assert "a" not in told()
 
 
+def a_composite_alarm_is_kept(account: Account) -> None:
+    cloudwatch = account.client("cloudwatch")
+    child, composite = account.name("alarm"), account.name("composite")
+    cloudwatch.put_metric_alarm(
+        AlarmName=child,
+        Namespace="N",
+        MetricName="M",
+        Statistic="Sum",
+        ComparisonOperator="GreaterThanThreshold",
+        Threshold=0,
+        Period=60,
+        EvaluationPeriods=1,
+    )
+    said = {"AlarmName": composite, "AlarmRule": f'ALARM("{child}")', "AlarmDescription": "why"}
+    cloudwatch.put_composite_alarm(**said, Tags=[{"Key": "project", "Value": "custody"}])
+    names = {"AlarmNames": [child, composite]}
+    told = cloudwatch.describe_alarms(**names, AlarmTypes=["CompositeAlarm"])
+    assert told["MetricAlarms"] == []
+    [alarm] = told["CompositeAlarms"]
+    assert alarm.items() >= {**said, "StateValue": "INSUFFICIENT_DATA", "ActionsEnabled": True}.items()
+    tags = cloudwatch.list_tags_for_resource(ResourceARN=alarm["AlarmArn"])["Tags"]
+    assert tags == [{"Key": "project", "Value": "custody"}]
+    told = cloudwatch.describe_alarms(**names)
+    assert ([one["AlarmName"] for one in told["MetricAlarms"]], told["CompositeAlarms"]) == ([child], [])
+    for rule, words in (("ALARM(absent)", r"\[absent\]"), ("LOUD(absent)", "Error in AlarmRule")):
+        with pytest.raises(ClientError, match=words):
+            cloudwatch.put_composite_alarm(AlarmName=composite, AlarmRule=rule)
+    cloudwatch.delete_alarms(AlarmNames=[composite])
+    assert cloudwatch.describe_alarms(**names, AlarmTypes=["CompositeAlarm"])["CompositeAlarms"] == []
+
+
 BEHAVIOURS = [
+    a_composite_alarm_is_kept,
     a_job_can_be_changed,
     how_a_function_is_invoked_can_be_changed,
     a_function_keeps_its_settings,
