@@ -16,6 +16,7 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -317,11 +318,20 @@ def _objects(table: StoredTable, key: str, body: bytes) -> Iterator[dict[str, ms
         raise QueryError("HIVE_CURSOR_ERROR", f"Row is not a valid JSON Object in {key}: {error}") from error
 
 
+@lru_cache(maxsize=256)
 def _reader(kind: Type) -> Callable[[msgspec.Raw], Any]:
-    """Return what turns a field's JSON into the JSON of a column's type."""
+    """Return what turns a field's JSON into the JSON of a column's type.
+
+    The newest are remembered: callers, certificates and empty fields come again with every record.
+    """
     if kind == VARCHAR:
         return _read_text
-    return lambda raw: _shaped(_ANY.decode(raw), kind)
+
+    @lru_cache(maxsize=4096)
+    def shaped(written: bytes) -> msgspec.Raw:
+        return msgspec.Raw(msgspec.json.encode(_shaped(_ANY.decode(written), kind)))
+
+    return lambda raw: shaped(bytes(raw))
 
 
 def _read_text(raw: msgspec.Raw) -> Any:

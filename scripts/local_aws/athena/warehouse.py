@@ -20,6 +20,7 @@ from typing import Any
 
 import duckdb
 import msgspec
+import pyarrow as pa
 
 from scripts.local_aws.athena.delta import DeltaTable
 from scripts.local_aws.athena.model import QueryError, Store
@@ -175,13 +176,15 @@ class Warehouse:
         reads = ", ".join(f"r.{name}" for name in shape)
         insert = (
             f"INSERT INTO {relation} SELECT {reads} FROM "
-            f"(SELECT unnest(from_json_strict(?, {quote_text(json.dumps([shape]))})) AS r)"
+            f"(SELECT from_json_strict(line, {quote_text(json.dumps(shape))}) AS r FROM incoming)"
         )
         for batch in _batches(self._rows(table, keys)):
+            self._data.register("incoming", batch)
             try:
-                self._data.execute(insert, [batch])
+                self._data.execute(insert)
             except duckdb.Error as error:
                 raise QueryError("HIVE_BAD_DATA", str(error).splitlines()[0]) from error
+            self._data.unregister("incoming")
 
     def _rows(self, table: StoredTable, keys: Iterable[str]) -> Iterator[bytes]:
         for key in keys:
@@ -192,9 +195,10 @@ class Warehouse:
 def release_memory() -> None:
     """Return memory of finished statements to the operating system; the loaded rows stay.
 
-    DuckDB's allocator, one for the process, keeps freed pages for every thread that had some: hundreds of
+    Arrow keeps what held the lines that were loaded. DuckDB's allocator, one for the process, keeps freed pages for every thread that had some: hundreds of
     megabytes after a join. It returns them when a database closes, whichever that is.
     """
+    pa.default_memory_pool().release_unused()
     duckdb.connect(":memory:").close()
 
 
@@ -258,14 +262,19 @@ def _json_shape(kind: Type) -> Any:
             return duckdb_type(kind)
 
 
-def _batches(encoded: Iterable[bytes]) -> Iterator[str]:
+def _batches(lines: Iterable[bytes]) -> Iterator[pa.Table]:
+    """Yield tables of one column, ``line``, of about so many bytes each."""
     batch: list[bytes] = []
     size = 0
-    for row in encoded:
-        batch.append(row)
-        size += len(row)
+    for line in lines:
+        batch.append(line)
+        size += len(line)
         if size >= _BATCH_BYTES:
-            yield f"[{b','.join(batch).decode()}]"
+            yield _table(batch)
             batch, size = [], 0
     if batch:
-        yield f"[{b','.join(batch).decode()}]"
+        yield _table(batch)
+
+
+def _table(lines: Sequence[bytes]) -> pa.Table:
+    return pa.table({"line": pa.array(lines, pa.binary()).cast(pa.string())})
