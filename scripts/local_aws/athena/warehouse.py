@@ -195,8 +195,9 @@ class Warehouse:
 def release_memory() -> None:
     """Return memory of finished statements to the operating system; the loaded rows stay.
 
-    Arrow keeps what held the lines that were loaded. DuckDB's allocator, one for the process, keeps freed pages for every thread that had some: hundreds of
-    megabytes after a join. It returns them when a database closes, whichever that is.
+    Arrow keeps what held the lines that were loaded. DuckDB's allocator, one for the process, keeps freed
+    pages for every thread that had some: hundreds of megabytes after a join. It returns them when a database
+    closes, whichever that is.
     """
     pa.default_memory_pool().release_unused()
     duckdb.connect(":memory:").close()
