@@ -19,7 +19,7 @@ from custody.times import format_time
 from custody.verify import log as verify_log
 from custody.verify.verify import VerificationReport, verify
 from tests.support.digests import DigestFile, Keys
-from tests.support.evidence import ACCOUNT, LocalSigner, World, log_file, trail_record, worlds
+from tests.support.evidence import ACCOUNT, LocalSigner, World, log_file, refused, trail_record, worlds
 from tests.support.log import ORIGIN, LocalNoteSigner
 from tests.support.sealed import SealedWorld, later
 
@@ -83,6 +83,15 @@ def test_nothing_is_found_where_everything_holds(sealed: SealedWorld, way: str) 
         Claim.KEY_USE: (4, 4),
     }
     assert report.receipts_read == 9
+
+
+def test_a_receipt_that_cannot_be_read_is_unchecked_and_no_finding(sealed: SealedWorld) -> None:
+    first, *_ = sealed.grow(3)
+    with refused(sealed.s3, "GetObject", 403, "AccessDenied", key=first.receipt_key):
+        report = check(sealed)
+    assert (report.findings, report.exit_code) == ((), 3)
+    (sentence,) = report.unchecked
+    assert first.receipt_key in sentence
 
 
 # The tamper matrix
