@@ -46,6 +46,8 @@ class VersionEntry:
     """With quotes, as in a GET response; empty for a delete marker."""
     storage_class: str = ""
     """As in the listing; empty if it has none."""
+    is_latest: bool = False
+    """Nothing newer is over it: no version, and no delete marker."""
 
     @property
     def latest_creation(self) -> datetime:
@@ -129,6 +131,7 @@ class _Range:
                 version["Size"],
                 version["ETag"],
                 version.get("StorageClass", ""),
+                version["IsLatest"],
             )
             for version in page.get("Versions", ())
         ]

@@ -24,6 +24,7 @@ from custody.ledger.ledger import LedgerStatus
 from custody.ledger.rules import all_rules
 from custody.recorder.recorder import Failure
 from custody.upload.upload import Outcome
+from custody.verify.reconcile import ReconciledStatus
 from tests.support.runbook import PAGE, PARTS, first_cells, named, sections
 from tests.unit.report.sample import DEPLOYMENT
 
@@ -56,6 +57,7 @@ def gaps(text: str) -> Iterator[str]:
         ("anomalies", list(all_rules()), named(text, "Anomalies")),
         ("stages", stages(), named(text, "Stages of `custody doctor`")),
         ("statuses", list(LedgerStatus), first_cells(text, "status")),
+        ("reconciled", list(ReconciledStatus), first_cells(text, "reconciled")),
         ("outcomes", list(Outcome), first_cells(text, "outcome")),
         ("reasons", list(Reason), first_cells(text, "reason")),
     ):
@@ -121,6 +123,7 @@ def test_everything_that_fails_has_its_section() -> None:
         ("### `trail-stopped`", "### `trail-sped`", "anomalies: there is no trail-sped"),
         ("### `signing key`", "### Keys", "stages: no place for signing key"),
         ("| `untracked` |", "| `unknown` |", "statuses: no place for untracked"),
+        ("| `superseded` |", "| `old` |", "reconciled: there is no old"),
         ("| `differs` |", "| `other` |", "outcomes: no place for differs"),
         ("| `signature` |", "| `seal` |", "reasons: no place for signature"),
         ("| `FailedOther` |", "| others |", "failures: no place for FailedOther"),

@@ -287,6 +287,11 @@ def test_a_missing_receipt_is_found_and_can_be_made_later(pipeline: Pipeline, be
     assert ("receipt.unique", "missing", version.uri) in findings_of(pipeline, version.uri)
     (row,) = ledger(pipeline, "--key", version.key)
     assert row["status"] == "unprovenanced"
+    place = f"s3://{version.bucket}/{version.key}"
+    compared = pipeline.custody("reconcile", "--prefix", place, "--format", "json")
+    (row,) = json.loads(compared.stdout)["rows"]
+    assert (row["uri"], row["status"], row["leaf_index"]) == (version.uri, "unprovenanced", None)
+    assert (compared.returncode, row["repair"]) == (1, f"custody record '{version.uri}'")
 
     recorded = pipeline.custody("record", version.uri)
     assert recorded.returncode == 0, recorded.stderr

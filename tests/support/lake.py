@@ -195,6 +195,7 @@ class MemoryS3:
                 "LastModified": stored_at,
                 "Size": len(body),
                 "ETag": f'"{md5(body, usedforsecurity=False).hexdigest()}"',
+                "IsLatest": (bucket, key) not in self._hidden and version_id == versions[0][0],
             }
             for (bucket, key), versions in sorted(self._versions.items())
             if bucket == Bucket and key.startswith(Prefix)

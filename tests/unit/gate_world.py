@@ -194,6 +194,7 @@ class S3:
                 "Size": len(stored.body or b""),
                 "ETag": stored.etag,
                 "StorageClass": stored.storage_class,
+                "IsLatest": stored is self._world.objects[Bucket, key][-1],
             }
             for key, stored in page
         ]

@@ -325,6 +325,38 @@ def verify(
 
 
 @app.command()
+def reconcile(
+    *,
+    since: SinceOption = None,
+    until: Annotated[
+        str | None, typer.Option(metavar="T", help="Only before this time; a day counts from its start.")
+    ] = None,
+    prefix: Annotated[str | None, typer.Option(metavar="S3_URI", help="Only this bucket or prefix.")] = None,
+    sample: SampleOption = 1.0,
+    output: FormatOption = Format.TABLE,
+    deployment: DeploymentOption = None,
+    profile: ProfileOption = None,
+    region: RegionOption = None,
+) -> int:
+    """Compare four ways: the object versions that exist, receipts, the trail, and the log.
+
+    Counts by status, then a row for each object version with what each of the four has of it, and what
+    repairs it if something does. Rests on a verification of all that the prefix has, as verify does it;
+    --since and --until are about when a version was written, and what was recorded before --since is not
+    read again. Exit status 1 if a version is unprovenanced, unwitnessed, a mismatch or unlawfully deleted, or
+    if trail or log do not hold.
+    """
+    from custody.cli.verification import run_reconcile
+    from custody.ledger.ledger import parse_scope
+
+    now = datetime.now(UTC)
+    scope = parse_scope(since, until, prefix, now)
+    if prefix is not None and scope.bucket is None:
+        raise UsageError("--prefix of a reconciliation needs its bucket.", "Write s3://bucket/prefix.")
+    return run_reconcile(Run(deployment, output, profile, region), scope, sample, now)
+
+
+@app.command()
 def fsck(
     place: Annotated[
         str | None,
@@ -593,7 +625,8 @@ def record(
 ) -> int:
     """Have one object version recorded, and wait for its receipt.
 
-    Sends a request to the recorder's queue; only the recorder signs. Does nothing if there is a receipt.
+    Sends a request to the recorder's queue; only the recorder signs. Does nothing if there is a receipt. One
+    made now proves the bytes from now on, not that they are those that were written.
     """
     from custody.evidence.objects import parse_s3_uri
     from custody.recorder.backfill import (
@@ -647,7 +680,9 @@ def backfill(
     """Have every object version without a receipt recorded.
 
     Sends requests to the recorder's queue and does not wait for the receipts. It can be stopped and run
-    again: versions that have a receipt by then are skipped.
+    again: versions that have a receipt by then are skipped. A receipt made now proves the bytes from now on,
+    not that they are those that were written: the ledger shows it as late. Nothing else is repaired by it:
+    reconcile names what is missing, and what repairs it.
     """
     from custody.cli.tables import plural, print_backfill
     from custody.evidence.objects import parse_s3_uri

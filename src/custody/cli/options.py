@@ -210,14 +210,14 @@ class Run:
         sys.stdout.write(f'\n], "count": {count}}}\n')
         return count
 
-    def stream_document(self, parts: Mapping[str, str | Iterable[Any]]) -> None:
-        """Write one document of texts and lists, one list item per line, none kept in memory.
+    def stream_document(self, parts: Mapping[str, str | Mapping[str, Any] | Iterable[Any]]) -> None:
+        """Write one document of texts, objects and lists, one list item per line, none kept in memory.
 
         If the items end with an error the document stays incomplete, as in ``stream_json``.
         """
         for number, (name, part) in enumerate(parts.items()):
             sys.stdout.write((",\n" if number else "{") + json.dumps(name) + ": ")
-            if isinstance(part, str):
+            if isinstance(part, str | Mapping):
                 sys.stdout.write(json.dumps(part))
                 continue
             sys.stdout.write("[")

@@ -26,8 +26,9 @@ from custody.ledger.story import (
 )
 from custody.lineage.document import TableVersion
 from custody.lineage.graph import Kind
-from custody.terminal import shorten, visible
+from custody.terminal import beginning, shorten, visible
 from custody.times import format_time
+from custody.verify.reconcile import ReconciledStatus
 
 if TYPE_CHECKING:
     from custody.cli.places import Place
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from custody.ledger.anomalies import Anomaly
     from custody.lineage.walk import Walk
     from custody.recorder.backfill import BackfillCounts
+    from custody.verify.reconcile import ReconciledRow, Reconciliation
     from custody.verify.verify import VerificationReport
 
 STYLES: dict[str, str] = {
@@ -264,10 +266,7 @@ def print_verification(run: Run, verification: VerificationReport) -> None:
     if verification.reused:
         whose = "an earlier run of this command, which was interrupted"
         run.say(f"Of {plural(verification.reused, 'receipt')} the results are those of {whose}.")
-    for words in verification.unchecked:
-        run.say(f"Could not be checked: {words}", style="yellow")
-    if (more := verification.unchecked_count - len(verification.unchecked)) > 0:
-        run.say(f"Could not be checked: {more:,} more.", style="yellow")
+    _print_unchecked(run, verification)
     if verification.other_records:
         kinds = ", ".join(f"{kind} {count:,}" for kind, count in sorted(verification.other_records.items()))
         run.say(f"Trail records that do not describe a single write, by category: {kinds}.")
@@ -287,6 +286,79 @@ def print_verification(run: Run, verification: VerificationReport) -> None:
         words,
         style="bold red" if verification.findings else "yellow" if verification.unchecked else "bold green",
     )
+
+
+def _print_unchecked(run: Run, verification: VerificationReport) -> None:
+    for words in verification.unchecked:
+        run.say(f"Could not be checked: {words}", style="yellow")
+    if (more := verification.unchecked_count - len(verification.unchecked)) > 0:
+        run.say(f"Could not be checked: {more:,} more.", style="yellow")
+
+
+_RECONCILED_STYLES = STYLES | {
+    ReconciledStatus.SUPERSEDED: "green",
+    ReconciledStatus.DELETED: "magenta",
+}
+
+
+def print_reconciliation(run: Run, found: Reconciliation) -> None:
+    """Print the counts, then a row for each version, with what is wrong below each block of rows."""
+    for status in ReconciledStatus:
+        style = _RECONCILED_STYLES[status] if found.counts[status] else "dim"
+        run.out.print(Text.assemble(f"{found.counts[status]:>12,}  ", (status.value, style)))
+    fixed = {"time": 20, "status": 13, "exists": 7, "receipt": 12, "event": 12, "leaf": 10}
+    widths = fixed | {"object": max(run.out.width - sum(fixed.values()) - 2 * len(fixed) - 2, 20)}
+    rows, is_first = found.rows(), True
+    while block := list(islice(rows, _BLOCK_ROWS)):
+        run.out.print()
+        table = _fixed_table(widths, show_header=is_first)
+        for row in block:
+            table.add_row(
+                format_time(row.time.replace(microsecond=0)) if row.time else "unknown",
+                Text(row.status.value, style=_RECONCILED_STYLES[row.status]),
+                row.exists.value if row.exists else "?",
+                (row.sha256 or "not read")[:12] if row.receipt_key else "none",
+                beginning(visible(row.event_id), 12) if row.event_id else "none",
+                "none" if row.leaf_index is None else str(row.leaf_index),
+                visible(row.uri),
+            )
+        run.out.print(table)
+        for row in block:
+            _print_reconciled(run, row)
+        is_first = False
+    for finding in found.general:
+        print_finding(run, finding)
+    for words in found.report.notes:
+        run.say(words)
+    _print_unchecked(run, found.report)
+    _say_reconciled(run, found)
+
+
+def _print_reconciled(run: Run, row: ReconciledRow) -> None:
+    if not row.details and row.repair is None:
+        return
+    run.out.print()
+    run.out.print(Text(f"{row.status.value}  {visible(row.uri)}", style="bold"), soft_wrap=True)
+    for detail in row.details:
+        run.out.print(f"  {visible(detail)}", soft_wrap=True)
+    if row.repair is not None:
+        run.out.print(f"  → {visible(row.repair)}", soft_wrap=True)
+    elif row.is_finding:
+        run.out.print("  Nothing repairs this; docs/runbook_failures.md says what to do.", soft_wrap=True)
+
+
+def _say_reconciled(run: Run, found: Reconciliation) -> None:
+    total = found.counts.total()
+    if not total:
+        run.say("No object version was written in that period and place.", style="yellow")
+        return
+    ways = "four ways" if found.has_log else "three ways: there is no log"
+    words, style = {
+        0: ("Everything agrees.", "bold green"),
+        1: ("Not everything agrees.", "bold red"),
+        3: ("Not everything could be checked.", "yellow"),
+    }[found.exit_code]
+    run.say(f"{plural(total, 'object version')} compared {ways}. {words}", style=style)
 
 
 def print_finding(run: Run, finding: Finding) -> None:
@@ -388,6 +460,15 @@ def print_backfill(run: Run, counts: BackfillCounts) -> None:
     for name, count in counts.to_dict().items():
         if count or name in ("listed", "sent"):
             run.out.print(f"{count:>12,}  {lines[name]}")
+    if counts.sent:
+        run.say(
+            "A receipt made now proves the bytes from now on, not that they are those that were written: for "
+            "who wrote them, and when, there is only CloudTrail's event. The ledger shows it as late."
+        )
+    run.say(
+        "A receipt does not repair versions that are gone, writes that CloudTrail did not log, or receipts "
+        "that were changed or deleted: custody reconcile names them."
+    )
 
 
 def print_story(run: Run, story: Story) -> None:

@@ -1,14 +1,20 @@
-"""``custody verify`` of a deployment: what is kept of an interrupted run, and what it says."""
+"""``custody verify`` and ``reconcile``: what is kept of an interrupted run, and what is said."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from contextlib import ExitStack
 from datetime import UTC, datetime
+from typing import Any
 
 from custody.cli.options import Format, Run, describe_progress, state_folder
-from custody.cli.tables import plural, print_verification
+from custody.cli.tables import plural, print_reconciliation, print_verification
 from custody.errors import CannotCheckError, UsageError
-from custody.evidence.objects import parse_s3_uri
-from custody.verify.verify import Results, verify
+from custody.evidence.objects import S3Location, parse_s3_uri
+from custody.ledger.ledger import Scope
+from custody.times import format_time
+from custody.verify.reconcile import ReconciledStatus, Reconciliation
+from custody.verify.verify import Results, open_verification, verify
 
 
 def run_verify(run: Run, uri: str | None, sample: float) -> int:
@@ -37,6 +43,63 @@ def run_verify(run: Run, uri: str | None, sample: float) -> int:
         print_verification(run, verification)
     _say_what_is_kept(run, results)
     return verification.exit_code
+
+
+def run_reconcile(run: Run, period: Scope, sample: float, now: datetime) -> int:
+    """Verify, compare four ways, print every version of the period, and return the exit status."""
+    place = None if period.bucket is None else S3Location(period.bucket, period.prefix or "")
+    results = _results(run)
+    with ExitStack() as opened:
+        try:
+            with run.progress("Verifying") as tell:
+                verification, index = opened.enter_context(
+                    open_verification(
+                        run.s3,
+                        run.deployment,
+                        digest_keys=run.digest_keys,
+                        now=now,
+                        scope=place,
+                        since=period.since,
+                        sample=sample,
+                        progress=lambda stage, done, total: tell(describe_progress(stage, done, total)),
+                        processes=run.processes,
+                        results=results,
+                    )
+                )
+                report = verification.run()
+                tell("Comparing")
+                found = Reconciliation(index, report, run.deployment, period, now)
+        except (KeyboardInterrupt, CannotCheckError):
+            _say_what_is_kept(run, results)
+            raise
+        if run.format is Format.JSON:
+            run.stream_document(_document(found, period))
+        else:
+            print_reconciliation(run, found)
+    _say_what_is_kept(run, results)
+    return found.exit_code
+
+
+def _document(found: Reconciliation, period: Scope) -> dict[str, str | Mapping[str, Any] | Iterable[Any]]:
+    report = found.report
+    return {
+        "period": {
+            name: None if moment is None else format_time(moment)
+            for name, moment in (("since", period.since), ("until", period.until))
+        },
+        "counts": {status.value: found.counts[status] for status in ReconciledStatus},
+        "rows": (row.to_dict() for row in found.rows()),
+        "findings": [finding.to_dict() for finding in found.general],
+        "unchecked": report.unchecked,
+        "notes": report.notes,
+        "verification": {
+            "has_log": found.has_log,
+            "unchecked_count": report.unchecked_count,
+            "reused": report.reused,
+            "sample": report.sample,
+            "seed": report.seed,
+        },
+    }
 
 
 def _results(run: Run) -> Results | None:

@@ -92,6 +92,7 @@ class DeletionJudge:
 
     def _hold(self, gone: GoneVersion, state: Deleted, detail: str) -> None:
         self._tally.judge(Claim.OBJECT_HASH, gone.version.uri)
+        self._index.note_deletion(gone.version, state, detail)
         self._tally.delete(Deletion(gone.version.uri, state, detail))
 
     def _miss(self, uri: str, detail: str) -> None:

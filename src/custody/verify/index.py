@@ -32,7 +32,7 @@ PRAGMA cache_size = -32768; -- KiB
 _SCHEMA = """
 CREATE TABLE objects (
     receipt_key TEXT PRIMARY KEY, uri TEXT NOT NULL, place TEXT NOT NULL, earliest INTEGER NOT NULL,
-    latest INTEGER NOT NULL, etag TEXT NOT NULL
+    latest INTEGER NOT NULL, etag TEXT NOT NULL, is_latest INTEGER -- NULL: not listed
 ) WITHOUT ROWID;
 CREATE TABLE receipts (
     receipt_key TEXT PRIMARY KEY, version_id TEXT, stored INTEGER, versions INTEGER NOT NULL,
@@ -41,11 +41,13 @@ CREATE TABLE receipts (
 ) WITHOUT ROWID;
 CREATE TABLE writes (
     event_id TEXT PRIMARY KEY, name TEXT NOT NULL, uri TEXT NOT NULL, place TEXT NOT NULL,
-    receipt_key TEXT, request_id TEXT, since INTEGER NOT NULL, must_match INTEGER NOT NULL
+    receipt_key TEXT, request_id TEXT, since INTEGER NOT NULL, must_match INTEGER NOT NULL,
+    delivered INTEGER NOT NULL
 ) WITHOUT ROWID;
 CREATE TABLE gone (
     receipt_key TEXT PRIMARY KEY, bucket TEXT NOT NULL, key TEXT NOT NULL, version_id TEXT NOT NULL,
-    place TEXT NOT NULL, earliest INTEGER NOT NULL, latest INTEGER NOT NULL, problem TEXT NOT NULL
+    place TEXT NOT NULL, earliest INTEGER NOT NULL, latest INTEGER NOT NULL, problem TEXT NOT NULL,
+    deletion TEXT
 ) WITHOUT ROWID;
 CREATE TABLE others (place TEXT, earliest INTEGER, latest INTEGER);
 CREATE TABLE deletions (bucket TEXT, receipt_key TEXT, since INTEGER NOT NULL);
@@ -200,15 +202,20 @@ class Index(TemporaryDatabase):
     schema = _SCHEMA
 
     def add_object(
-        self, version: ObjectVersion, earliest: datetime, latest: datetime, etag: str = ""
+        self,
+        version: ObjectVersion,
+        earliest: datetime,
+        latest: datetime,
+        etag: str = "",
+        is_latest: bool | None = None,
     ) -> None:
         """Add an object version that exists, or that a receipt names, with its time of creation.
 
         The listing does not have the time at which a multipart upload was completed; trail or receipt narrow
-        it down.
+        it down. ``is_latest``: nothing newer is over it; ``None`` if it is not in the listing.
         """
         self.database.execute(
-            "INSERT OR IGNORE INTO objects VALUES (?, ?, ?, ?, ?, ?)",
+            "INSERT OR IGNORE INTO objects VALUES (?, ?, ?, ?, ?, ?, ?)",
             (
                 version.receipt_key,
                 version.uri,
@@ -216,6 +223,7 @@ class Index(TemporaryDatabase):
                 to_microseconds(earliest),
                 to_microseconds(latest),
                 etag,
+                is_latest,
             ),
         )
 
@@ -229,7 +237,7 @@ class Index(TemporaryDatabase):
     def add_gone(self, version: ObjectVersion, earliest: datetime, latest: datetime, problem: str) -> None:
         """Add a version that does not exist, with the time of its creation according to its receipt."""
         self.database.execute(
-            "INSERT OR IGNORE INTO gone VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR IGNORE INTO gone VALUES (?, ?, ?, ?, ?, ?, ?, ?, NULL)",
             (
                 version.receipt_key,
                 version.bucket,
@@ -240,6 +248,13 @@ class Index(TemporaryDatabase):
                 to_microseconds(latest),
                 problem,
             ),
+        )
+
+    def note_deletion(self, version: ObjectVersion, state: str, detail: str) -> None:
+        """Note in which way a version that does not exist was deleted lawfully, and why, in a sentence."""
+        self.database.execute(
+            "UPDATE gone SET deletion = ?, problem = ? WHERE receipt_key = ?",
+            (state, detail, version.receipt_key),
         )
 
     def add_deletion(self, deletion: TrailDeletion) -> None:
@@ -301,11 +316,11 @@ class Index(TemporaryDatabase):
                 ),
             )
 
-    def add_write(self, write: TrailWrite, *, must_match: bool) -> None:
+    def add_write(self, write: TrailWrite, delivered_at: datetime, *, must_match: bool) -> None:
         """Add one write of the trail, once. ``must_match``: without a match it is a finding."""
         version = ObjectVersion(write.bucket, write.key, write.version_id or "")
         self.database.execute(
-            "INSERT OR IGNORE INTO writes VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR IGNORE INTO writes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 write.event_id,
                 write.event_name,
@@ -315,6 +330,7 @@ class Index(TemporaryDatabase):
                 write.request_id,
                 to_microseconds(write.event_time),
                 must_match,
+                to_microseconds(delivered_at),
             ),
         )
 

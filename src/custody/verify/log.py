@@ -376,6 +376,7 @@ class LogVerification:
         receipt_key, subject = stray.version.receipt_key, stray.version.uri
         listed = self._index.listed(receipt_key)
         if listed is None or not listed[0]:
+            self._index.add_lost(stray.version, stray.leaf)
             status, what = Status.MISSING, f"Its receipt was sealed as leaf {stray.leaf}, and is gone."
         elif listed[1] is None:
             self._misindexed.add(receipt_key)

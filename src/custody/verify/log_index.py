@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import NamedTuple
 
+from custody.evidence.objects import ObjectVersion
 from custody.log.checkpoint import Checkpoint
 from custody.log.index import IndexRow, key_hash, stored_hash
 from custody.times import from_microseconds, to_microseconds
@@ -19,6 +20,7 @@ CREATE TABLE checkpoints (
 CREATE TABLE batches (first INTEGER PRIMARY KEY, decided INTEGER);
 CREATE TABLE segments (first INTEGER, last INTEGER, day TEXT, key TEXT PRIMARY KEY, version_id TEXT);
 CREATE TABLE known_entries (key_hash BLOB PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE lost (receipt_key TEXT PRIMARY KEY, uri TEXT NOT NULL, leaf INTEGER NOT NULL) WITHOUT ROWID;
 CREATE TABLE rows (bundle INTEGER PRIMARY KEY, hashes BLOB NOT NULL);
 """
 
@@ -140,6 +142,12 @@ class LogIndex:
             " (SELECT min(leaf) FROM sealed s WHERE s.key_hash = key_hash(receipt_key))"
         )
         self._database.execute("CREATE INDEX receipts_by_leaf ON receipts (leaf)")
+
+    def add_lost(self, version: ObjectVersion, leaf: int) -> None:
+        """Add a version whose receipt was sealed, and is gone."""
+        self._database.execute(
+            "INSERT OR IGNORE INTO lost VALUES (?, ?, ?)", (version.receipt_key, version.uri, leaf)
+        )
 
     def add_other(self, key: str) -> None:
         """Add what an entry may be about that is no receipt, and is there: its key in the log's index."""

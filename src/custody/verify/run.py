@@ -11,6 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from custody.deployment import Deployment
 from custody.errors import CannotCheckError
+from custody.evidence.agreement import CLOCK_TOLERANCE
 from custody.evidence.objects import (
     LONG_RECEIPT_PREFIX,
     RECEIPT_PREFIX,
@@ -70,8 +71,10 @@ class Verification:
         progress: Progress,
         readers: Readers,
         results: Results | None = None,
+        since: datetime | None = None,
     ) -> None:
         self._results = results
+        self._since = None if since is None else since - CLOCK_TOLERANCE
         self._s3 = readers.s3
         self._deployment = deployment
         self._index = index
@@ -239,7 +242,9 @@ class Verification:
                 if entry.is_delete_marker or not is_in_scope(version, self._scope):
                     self._index.add_other(bucket, entry.key, entry.last_modified, latest)
                     continue
-                self._index.add_object(version, entry.last_modified, latest, entry.etag)
+                self._index.add_object(
+                    version, entry.last_modified, latest, entry.etag, is_latest=entry.is_latest
+                )
                 self._note_table(version, entry.last_modified)
                 listed += 1
                 self._tell("objects listed", listed)
@@ -295,7 +300,7 @@ class Verification:
                 self._tally.leave(unchecked)
                 continue
             for write in contents.writes:
-                self._index.add_write(write, must_match=self._must_match(write))
+                self._index.add_write(write, file.stored_at, must_match=self._must_match(write))
             for deletion in contents.deletions:
                 self._index.add_deletion(deletion)
             key_use.add(contents.signatures)
@@ -365,7 +370,10 @@ class Verification:
 
     def _must_read(self, stored: StoredReceipt) -> bool:
         """Whether a receipt must be read: if it is drawn, or if the listings leave a question open."""
-        return stored.object_uri is None or not stored.witnessed or self._is_drawn(stored.receipt_key)
+        if stored.object_uri is None or not stored.witnessed:
+            return True
+        is_asked = self._since is None or stored.stored_at >= self._since
+        return is_asked and self._is_drawn(stored.receipt_key)
 
     def _is_drawn(self, receipt_key: str) -> bool:
         draw = hashlib.sha256(f"{self._seed}\n{receipt_key}".encode()).digest()

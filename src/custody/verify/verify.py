@@ -6,7 +6,8 @@ is reported, not only the first.
 
 from __future__ import annotations
 
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict
 from datetime import datetime
 from secrets import token_hex
@@ -28,7 +29,15 @@ from custody.verify.trail_index import TrailIndex
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-__all__ = ["ClaimCount", "Processes", "Progress", "Results", "VerificationReport", "verify"]
+__all__ = [
+    "ClaimCount",
+    "Processes",
+    "Progress",
+    "Results",
+    "VerificationReport",
+    "open_verification",
+    "verify",
+]
 
 
 def verify(
@@ -62,6 +71,43 @@ def verify(
     or Amazon S3 as a whole cannot be reached before there were findings. What cannot be read is in
     ``unchecked``; if there was nothing to check, so is a sentence that says why.
     """
+    with open_verification(
+        s3,
+        deployment,
+        digest_keys=digest_keys,
+        now=now,
+        scope=scope,
+        sample=sample,
+        seed=seed,
+        progress=progress,
+        workers=workers,
+        processes=processes,
+        results=results,
+    ) as (verification, _):
+        return verification.run()
+
+
+@contextmanager
+def open_verification(
+    s3: S3Client,
+    deployment: Deployment,
+    *,
+    digest_keys: DigestKeys,
+    now: datetime,
+    scope: S3Location | None = None,
+    since: datetime | None = None,
+    sample: float = 1.0,
+    seed: str | None = None,
+    progress: Progress | None = None,
+    workers: int = 16,
+    processes: Processes | None = None,
+    results: Results | None = None,
+) -> Iterator[tuple[Verification, Index]]:
+    """A verification that is still to be run, and its index, which can be asked afterwards.
+
+    As ``verify``, which raises the same. If there is a ``since``, bytes and receipts are read only of what
+    was recorded since then, or if the listings leave a question open.
+    """
     if not 0 < sample <= 1:
         raise UsageError(f"A sample of {sample} is not possible.", "Give a share above 0 and up to 1.")
     lake = [deployment.buckets[short] for short in LAKE]
@@ -92,8 +138,9 @@ def verify(
                 progress=progress or _no_progress,
                 readers=readers,
                 results=results,
+                since=since,
             )
-            return verification.run()
+            yield verification, index
     except (BotoCoreError, ClientError) as error:
         raise CannotCheckError(f"Amazon S3 cannot be used: {error}.") from error
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import threading
 import time
 from collections.abc import Collection, Iterator
@@ -15,6 +16,7 @@ import pytest
 from custody.cli import main, tables
 from custody.evidence.objects import ObjectVersion
 from custody.ledger.ledger import AccessRow, LedgerRow
+from custody.verify.reconcile import ReconciledStatus
 from custody.verify.run import Verification
 from tests.support.lake import Lake
 from tests.unit.cloud import Cloud, deployed, write_deployment
@@ -232,6 +234,55 @@ def test_verify_says_what_is_kept_and_what_is_not_its_own(
     assert "an earlier run of this command" not in told.err
 
 
+def test_reconcile_shows_hostile_names_as_they_are_stored(
+    cloud: Cloud, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "400")
+    versions = [cloud.put(key) for key in HOSTILE]
+    cloud.record(versions[0])
+    told = Told(capsys, "reconcile")
+    assert told.status == 0
+    assert told.lines[: len(ReconciledStatus)] == [
+        f"{len(HOSTILE) if status == 'pending' else 0:>12}  {status}" for status in ReconciledStatus
+    ]
+    assert len(told.lines) == len(ReconciledStatus) + 2 + len(HOSTILE)
+    for raw in ("\x1b", "\x07", "\u202e", "\r"):
+        assert raw not in told.out + told.err
+
+    assert "%1B[2J%1B[31mred%0D%0Averified?versionId=" in told.out
+    assert told.err.endswith("compared three ways: there is no log. Everything agrees.\n")
+
+    told = Told(capsys, "reconcile", "--format", "json")
+    document = told.document
+    assert document["counts"] == dict.fromkeys(ReconciledStatus, 0) | {"pending": len(HOSTILE)}
+    assert {row["uri"] for row in document["rows"]} == {version.uri for version in versions}
+    assert [row["receipt_key"] for row in document["rows"] if row["sha256"]] == [versions[0].receipt_key]
+    assert (document["findings"], document["unchecked"]) == ([], [])
+    assert document["verification"]["has_log"] is False
+
+
+def test_reconcile_names_what_repairs_and_what_is_wrong(
+    cloud: Cloud, capsys: Capture, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    cloud.deployment = replace(cloud.deployment, watermark_minutes=0)
+    monkeypatch.setenv("CUSTODY_DEPLOYMENT", str(write_deployment(cloud, tmp_path)))
+    bereft, bad = cloud.put("incoming/o'hara & co.csv"), cloud.put("incoming/bad", b"changed")
+    cloud.record(bad, b"as it was")
+    told = Told(capsys, "reconcile", "--since", "1h", "--prefix", f"s3://{RAW}/incoming/")
+    assert told.status == 1
+    assert f"  → custody record {shlex.quote(bereft.uri)}" in told.lines
+    at = told.lines.index(f"mismatch  {bad.uri}")
+    assert "its receipt says" in told.lines[at + 1]
+    assert told.lines[at + 3] == "  Nothing repairs this; docs/runbook_failures.md says what to do."
+    assert told.err.endswith("Not everything agrees.\n")
+    told = Told(capsys, "reconcile", "--until", "1h")
+    assert (told.status, told.err.splitlines()[-1]) == (
+        3,
+        "No object version was written in that period and place.",
+    )
+    assert Told(capsys, "reconcile", "--prefix", "incoming/").status == 2
+
+
 @pytest.mark.parametrize("scope", ["s3://another-bucket", "s3://", "bucket/key", f"s3://{RAW}/a?version=1"])
 def test_verify_refuses_what_is_not_ours(cloud: Cloud, capsys: Capture, scope: str) -> None:
     told = Told(capsys, "verify", scope)
@@ -315,6 +366,8 @@ def test_backfill_reports_what_it_did(cloud: Cloud, capsys: Capture) -> None:
     told = Told(capsys, "backfill", f"s3://{RAW}")
     assert told.status == 0
     assert [line.split()[0] for line in told.lines] == ["12", "11", "1"]
+    assert "A receipt made now proves the bytes from now on, not that they are those" in told.err
+    assert "custody reconcile names them." in told.err
     told = Told(capsys, "backfill", f"s3://{RAW}/incoming/", "--format", "json")
     assert told.document["sent"] == 11
     assert Told(capsys, "backfill", f"s3://{RAW}/elsewhere/").status == 2

@@ -26,6 +26,7 @@ COMMANDS = (
     "show",
     "lineage",
     "verify",
+    "reconcile",
     "fsck",
     "prove",
     "export",
