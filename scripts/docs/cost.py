@@ -46,6 +46,7 @@ PRICES = {
     "scan": Price("Athena, a TB scanned", 5.0, 1, "athena"),
     "alarm": Price("CloudWatch alarms, a month each", 0.10, 1, "cloudwatch"),
     "composite": Price("CloudWatch composite alarms, a month each", 0.50, 1, "cloudwatch"),
+    "dashboard": Price("CloudWatch dashboards, a month each", 3.0, 1, "cloudwatch"),
     "metric": Price("CloudWatch custom metrics, a month each", 0.30, 1, "cloudwatch"),
 }
 
@@ -79,7 +80,7 @@ RECEIPT_DAYS_ONCE_A_DAY = 3 * 30
 STATEMENTS_OF_AN_AUDIT, STATEMENTS_ONCE_A_DAY = 3, 5
 LEAST_SCAN_BYTES = 10_000_000
 """What Athena charges a statement that reads less."""
-KEYS, ALARMS, COMPOSITES, METRICS = 7, 49, 1, 15
+KEYS, ALARMS, COMPOSITES, DASHBOARDS, METRICS = 7, 49, 1, 1, 15
 MILLION = 1_000_000
 
 
@@ -118,7 +119,16 @@ def keep(objects: float) -> float:
 def month() -> float:
     """A month of a deployment in which something arrives every minute, apart from the objects."""
     seals = {name: count * SEALS_A_MONTH for name, count in REQUESTS_OF_A_SEAL.items()}
-    return price({**seals, "key": KEYS, "alarm": ALARMS, "composite": COMPOSITES, "metric": METRICS})
+    return price(
+        {
+            **seals,
+            "key": KEYS,
+            "alarm": ALARMS,
+            "composite": COMPOSITES,
+            "dashboard": DASHBOARDS,
+            "metric": METRICS,
+        }
+    )
 
 
 def question(objects_a_day: float) -> float:
@@ -206,7 +216,8 @@ def render() -> str:
             for count in (MILLION / 10, MILLION, 10 * MILLION)
         ),
         "",
-        f"Fixed are {KEYS} keys, about {ALARMS} alarms and {METRICS} metrics, and a seal every minute.",
+        f"Fixed are {KEYS} keys, about {ALARMS} alarms, a composite one, {METRICS} metrics, a dashboard, and",
+        "a seal every minute. CloudWatch charges nothing for the first three dashboards of an account.",
         "`seal_seconds` makes seals rarer; where nothing arrives there are none.",
         "",
         "## To ask and to verify",

@@ -374,8 +374,8 @@ data "aws_iam_policy_document" "change_queries" {
   }
 }
 
-# aws_cloudtrail, aws_cloudwatch_event_rule and _target, aws_cloudwatch_metric_alarm and _composite_alarm,
-# aws_cloudwatch_log_group and _metric_filter, aws_sns_topic, aws_sns_topic_subscription.
+# aws_cloudtrail, aws_cloudwatch_event_rule and _target, aws_cloudwatch_metric_alarm, _composite_alarm and
+# _dashboard, aws_cloudwatch_log_group and _metric_filter, aws_sns_topic, aws_sns_topic_subscription.
 data "aws_iam_policy_document" "change_watch" {
   # Allows starting the trail and setting what it logs, not stopping or deleting it.
   statement {
@@ -395,7 +395,9 @@ data "aws_iam_policy_document" "change_watch" {
     sid = "ChangeAlarmsAndRules"
     actions = [
       "cloudwatch:DeleteAlarms",
+      "cloudwatch:DeleteDashboards",
       "cloudwatch:PutCompositeAlarm",
+      "cloudwatch:PutDashboard",
       "cloudwatch:PutMetricAlarm",
       "cloudwatch:TagResource",
       "cloudwatch:UntagResource",
@@ -406,7 +408,7 @@ data "aws_iam_policy_document" "change_watch" {
       "events:TagResource",
       "events:UntagResource",
     ]
-    resources = [local.kit.alarms, local.kit.rules]
+    resources = [local.kit.alarms, local.kit.dashboards, local.kit.rules]
   }
 
   statement {

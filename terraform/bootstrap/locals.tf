@@ -28,6 +28,7 @@ locals {
     catalog     = "arn:${local.partition}:glue:${var.region}:${var.account_id}:catalog"
     code        = "arn:${local.partition}:s3:::${local.prefix}-artifacts-${var.account_id}/*"
     connections = "arn:${local.partition}:glue:${var.region}:${var.account_id}:connection/${local.prefix}-*"
+    dashboards  = "arn:${local.partition}:cloudwatch::${var.account_id}:dashboard/${local.prefix}-*"
     database    = "arn:${local.partition}:glue:${var.region}:${var.account_id}:database/${local.database}"
     functions   = "arn:${local.partition}:lambda:${var.region}:${var.account_id}:function:${local.prefix}-*"
     jobs        = "arn:${local.partition}:glue:${var.region}:${var.account_id}:job/${local.prefix}-*"

@@ -3,6 +3,7 @@
 # https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
 
 data "aws_iam_policy_document" "read" {
+  # checkov:skip=CKV_AWS_356:CloudWatch tells of composite alarms only those who may describe all alarms
   # aws_s3_bucket and its configuration resources. The provider checks that a bucket exists with HeadBucket, which needs s3:ListBucket.
   statement {
     sid = "ReadBucketSettings"
@@ -129,14 +130,15 @@ data "aws_iam_policy_document" "read" {
     resources = [local.kit.queues, local.kit.topics]
   }
 
-  # aws_cloudtrail, aws_cloudwatch_event_rule and _target, aws_cloudwatch_metric_alarm, aws_cloudwatch_log_group and
-  # _metric_filter.
+  # aws_cloudtrail, aws_cloudwatch_event_rule and _target, aws_cloudwatch_metric_alarm and _dashboard,
+  # aws_cloudwatch_log_group and _metric_filter.
   statement {
     sid = "ReadWhatWatches"
     actions = [
       "cloudtrail:GetEventSelectors",
       "cloudtrail:GetTrailStatus",
       "cloudtrail:ListTags",
+      "cloudwatch:GetDashboard",
       "cloudwatch:ListTagsForResource",
       "events:DescribeRule",
       "events:ListTagsForResource",
@@ -145,7 +147,7 @@ data "aws_iam_policy_document" "read" {
       "logs:DescribeMetricFilters",
       "logs:ListTagsForResource",
     ]
-    resources = concat([local.kit.alarms, local.kit.rules, local.kit.trail], local.kit.log_groups)
+    resources = concat([local.kit.alarms, local.kit.dashboards, local.kit.rules, local.kit.trail], local.kit.log_groups)
   }
 
   # aws_kinesis_firehose_delivery_stream.
@@ -173,8 +175,9 @@ data "aws_iam_policy_document" "read" {
     resources = [local.kit.catalog, local.kit.database, local.kit.jobs, local.kit.rulesets, local.kit.tables, local.kit.workgroup]
   }
 
-  # aws_cloudwatch_composite_alarm, aws_kms_alias, aws_cloudwatch_log_group, aws_cloudtrail, aws_glue_security_configuration, aws_sns_topic_subscription; and
-  # aws_lakeformation_*, if the root has them. These actions have no resource-level permissions.
+  # aws_kms_alias, aws_cloudwatch_log_group, aws_cloudtrail, aws_glue_security_configuration, aws_sns_topic_subscription; and
+  # aws_lakeformation_*, if the root has them. These actions have no resource-level permissions; and
+  # aws_cloudwatch_composite_alarm: CloudWatch tells of it only those who may describe all alarms.
   statement {
     sid = "ListWhatHasNoName"
     actions = [
@@ -217,6 +220,7 @@ data "aws_iam_policy_document" "read" {
 
 # A managed policy: there is no room for it among the inline policies of the apply role.
 resource "aws_iam_policy" "read" {
+  # checkov:skip=CKV_AWS_355:CloudWatch tells of composite alarms only those who may describe all alarms
   name        = "${local.prefix}-ci-read"
   description = "Lets a plan read the resources of ${local.prefix}"
   policy      = data.aws_iam_policy_document.read.json

@@ -161,6 +161,11 @@ run "is_evidence_alone_without_a_data_set" {
     ])
     error_message = "Evidence is at risk by what makes, seals and watches it; with data sets also by what the gate refuses."
   }
+
+  assert {
+    condition     = length(regexall("gate|Firehose|Glue", aws_cloudwatch_dashboard.health.dashboard_body)) == 0
+    error_message = "The dashboard shows only what there is."
+  }
 }
 
 run "leaves_out_what_is_not_recorded" {

@@ -103,4 +103,35 @@ def test_the_kits_own_metrics_are_emitted(plan: PlanDocument) -> None:
         if alarm["namespace"].startswith("Custody/")
     }
     assert "VersionsWithheld" in own
+    own |= {
+        metric[1]
+        for widget in dashboard(plan)
+        for metric in widget["properties"].get("metrics", ())
+        if metric[0].startswith("Custody/")
+    }
+    assert "ReceiptsWritten" in own
     assert {name for name in own - filters if not re.search(rf'"{name}"', code)} == set()
+
+
+def dashboard(plan: PlanDocument) -> list[dict[str, Any]]:
+    """The widgets, from top to bottom."""
+    (board,) = plan.resources("aws_cloudwatch_dashboard").values()
+    widgets: list[dict[str, Any]] = json.loads(board["dashboard_body"])["widgets"]
+    return sorted(widgets, key=lambda widget: (widget["y"], widget["x"]))
+
+
+def test_the_dashboard_begins_with_the_alarms_and_its_widgets_do_not_overlap(plan: PlanDocument) -> None:
+    risk, alarms, *graphs = dashboard(plan)
+    assert [arn.rpartition(":")[2] for arn in risk["properties"]["alarms"]] == [
+        "custody-local-evidence-at-risk"
+    ]
+    assert len(alarms["properties"]["alarms"]) == len(plan.resources("aws_cloudwatch_metric_alarm"))
+    assert {graph["type"] for graph in graphs} == {"metric"}
+    assert len({graph["properties"]["title"] for graph in graphs}) == len(graphs) == 14
+    cells = [
+        (x, y)
+        for widget in (risk, alarms, *graphs)
+        for x in range(widget["x"], widget["x"] + widget["width"])
+        for y in range(widget["y"], widget["y"] + widget["height"])
+    ]
+    assert len(set(cells)) == len(cells)

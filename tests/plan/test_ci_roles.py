@@ -128,6 +128,13 @@ CALLS = {
             "cloudwatch:PutCompositeAlarm cloudwatch:DeleteAlarms cloudwatch:TagResource",
         ),
     ],
+    "aws_cloudwatch_dashboard": [
+        Calls(
+            "arn:aws:cloudwatch::123456789012:dashboard/{dashboard_name}",
+            "cloudwatch:GetDashboard",
+            "cloudwatch:PutDashboard cloudwatch:DeleteDashboards",
+        )
+    ],
     "aws_cloudwatch_metric_alarm": [
         Calls(
             "arn:aws:cloudwatch:us-east-1:123456789012:alarm:{alarm_name}",

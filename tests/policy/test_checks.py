@@ -44,7 +44,7 @@ SAYS = {
     "19_alarms_can_fire": [
         "example-misspelt: AWS/SQS has no metric AproximateAgeOfOldestMessage",
         "example-unnamed: Errors has the dimension FunctionName, not QueueName",
-        "example-absent is about example-gone, which is not of this deployment",
+        "example-absent: example-gone is no QueueName of this deployment",
         "example-too-many needs 5 data points of 3",
         "example-too-long looks at 108000 s, of 86400 at most",
         "example-mute tells nobody",
@@ -66,6 +66,23 @@ SAYS = {
         "example-empty: detail.jobName can match nothing",
         "example-mute has no target",
         "example-mute is disabled",
+    ],
+    "21_dashboards_show_what_there_is": [
+        "it shows no alarm example-forgotten",
+        "there is no alarm example-bcklog",
+        "Many has 101 alarms, of 100 at most",
+        "Wide ends beyond column 24",
+        "Namespace: AWS/Sqs has no metric ApproximateAgeOfOldestMessage",
+        "Metric: AWS/SQS has no metric AproximateAgeOfOldestMessage",
+        "Dimension: ApproximateAgeOfOldestMessage has the dimension QueueName, not Queue",
+        "Queue: example-gone is no QueueName of this deployment",
+        "State: SUCEEDED is no QueryState of this deployment",
+        "Statistic: Maximal is no statistic",
+        "Own: no function has metrics in Custody/exampel by {'service': 'gate'}",
+        "Service: no function has metrics in Custody/example by {'service': 'gatte'}",
+        "Empty: it shows nothing",
+        "Nowhere: it is of no Region",
+        "Words is a widget that this check cannot read",
     ],
 }
 """The check's message for the failing example."""

@@ -1,3 +1,8 @@
+output "alarms" {
+  description = "Names of the rotator's alarms by short name."
+  value       = module.rotator.alarms
+}
+
 output "arn" {
   description = "ARN of the secret, which has a random suffix. The secret has a value once its first rotation is done, within seconds."
   value       = aws_secretsmanager_secret.this.arn

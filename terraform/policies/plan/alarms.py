@@ -1,8 +1,7 @@
 """Whether an alarm or a rule can ever fire: a plan accepts what CloudWatch and EventBridge then never match.
 
-Metrics: "Viewing metrics for Lambda functions", "Available CloudWatch metrics for Amazon SQS", "Monitor
-Amazon Data Firehose using CloudWatch metrics", "Monitoring Amazon EventBridge". Limits: PutMetricAlarm
-(Amazon CloudWatch API Reference), "Amazon EventBridge event patterns", "Schedule expressions" (EventBridge).
+Limits: PutMetricAlarm (Amazon CloudWatch API Reference), "Amazon EventBridge event patterns", "Schedule
+expressions" (EventBridge).
 """
 
 from __future__ import annotations
@@ -12,31 +11,10 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from cloudwatch import ALARMS, faults
 from kit import Plan, PlanCheck, Resource
 
 DAY = 86_400
-METRICS = {
-    "AWS/Events": ("RuleName", {"FailedInvocations", "Invocations", "MatchedEvents", "ThrottledRules"}),
-    "AWS/Firehose": (
-        "DeliveryStreamName",
-        {"DeliveryToS3.DataFreshness", "DeliveryToS3.Success", "KMSKeyAccessDenied", "ThrottledRecords"},
-    ),
-    "AWS/Lambda": (
-        "FunctionName",
-        {"AsyncEventsDropped", "ConcurrentExecutions", "Duration", "Errors", "Invocations", "Throttles"},
-    ),
-    "AWS/SQS": ("QueueName", {"ApproximateAgeOfOldestMessage", "ApproximateNumberOfMessagesVisible"}),
-}
-"""The metrics that alarms may be about, by AWS namespace, and the one dimension that these have."""
-
-NAMED_BY = {
-    "DeliveryStreamName": ("aws_kinesis_firehose_delivery_stream", "name"),
-    "FunctionName": ("aws_lambda_function", "function_name"),
-    "QueueName": ("aws_sqs_queue", "name"),
-    "RuleName": ("aws_cloudwatch_event_rule", "name"),
-}
-"""The resources whose names a dimension has."""
-
 STATE = re.compile(r'\b(?:ALARM|OK|INSUFFICIENT_DATA)\(\s*(?:"([^"]*)"|([^\s"()]*))\s*\)')
 """What a composite alarm's rule asks about another alarm."""
 
@@ -61,7 +39,7 @@ class AlarmsCanFire(PlanCheck):
     number = 19
     promise = "Every alarm is about what there is, can reach its state, and tells somebody"
     mend = "Name metric and dimension as the service does, other alarms as this plan, and give it an action."
-    types = ("aws_cloudwatch_composite_alarm", "aws_cloudwatch_metric_alarm")
+    types = ALARMS
 
     def weaknesses(self, resource: Resource, plan: Plan) -> Iterator[str]:
         alarm = resource.values
@@ -100,8 +78,7 @@ def _of_rule(alarm: dict[str, Any], plan: Plan) -> Iterator[str]:
     if not rule:
         yield f"{name} has a rule that the plan does not know"
         return
-    every = plan.of("aws_cloudwatch_composite_alarm", "aws_cloudwatch_metric_alarm")
-    known = {each.values.get("alarm_name") for each in every} - {name}
+    known = {each.values.get("alarm_name") for each in plan.of(*ALARMS)} - {name}
     named = [quoted or bare for quoted, bare in STATE.findall(rule)]
     for absent in [each for each in named if each not in known]:
         yield f"{name} is about {absent}, which is no alarm of this deployment"
@@ -130,18 +107,9 @@ def _of_metric(alarm: dict[str, Any], plan: Plan) -> Iterator[str]:
         return
     if bool(alarm.get("statistic")) == bool(alarm.get("extended_statistic")):
         yield f"{name} has not one statistic"
-    dimensions = alarm.get("dimensions") or {}
-    if not namespace.startswith("AWS/"):
-        return
-    dimension, metrics = METRICS.get(namespace, ("", set()))
-    if metric not in metrics:
-        yield f"{name}: {namespace} has no metric {metric}"
-    elif set(dimensions) != {dimension}:
-        yield f"{name}: {metric} has the dimension {dimension}, not {', '.join(sorted(dimensions)) or 'none'}"
-    else:
-        kind, argument = NAMED_BY[dimension]
-        if dimensions[dimension] not in {each.values.get(argument) for each in plan.of(kind)}:
-            yield f"{name} is about {dimensions[dimension]}, which is not of this deployment"
+    if namespace.startswith("AWS/"):
+        for fault in faults(namespace, metric, alarm.get("dimensions") or {}, plan):
+            yield f"{name}: {fault}"
 
 
 def _of_schedule(schedule: str) -> Iterator[str]:
