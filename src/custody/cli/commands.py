@@ -343,8 +343,8 @@ def reconcile(
     Counts by status, then a row for each object version with what each of the four has of it, and what
     repairs it if something does. Rests on a verification of all that the prefix has, as verify does it;
     --since and --until are about when a version was written, and objects that were recorded before --since
-    are not read. Exit status 1 if a version is unprovenanced, unwitnessed, a mismatch or unlawfully deleted, or
-    if trail or log do not hold.
+    are not read. Exit status 1 if a version is unprovenanced, unwitnessed, a mismatch or unlawfully deleted,
+    or if trail or log do not hold.
     """
     from custody.cli.verification import run_reconcile
     from custody.ledger.ledger import parse_scope
