@@ -19,7 +19,6 @@ from functools import cache
 from typing import Any
 
 import duckdb
-import msgspec
 import pyarrow as pa
 
 from scripts.local_aws.athena.delta import DeltaTable
@@ -188,8 +187,7 @@ class Warehouse:
 
     def _rows(self, table: StoredTable, keys: Iterable[str]) -> Iterator[bytes]:
         for key in keys:
-            for row in rows(table, key, self._store.read(table.bucket, key)):
-                yield msgspec.json.encode({**row, "path": f"s3://{table.bucket}/{key}"})
+            yield from rows(table, key, self._store.read(table.bucket, key))
 
 
 def release_memory() -> None:
