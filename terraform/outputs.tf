@@ -26,6 +26,7 @@ locals {
     ledger_since         = local.trail_since
     log_origin           = local.log_origin
     management_trail_arn = local.management_trail_arn
+    monitoring_urls      = local.monitoring_urls
     noncurrent_days      = var.retention.noncurrent_days
     queues = {
       recorder       = module.recorder.queue_url
@@ -134,6 +135,11 @@ output "log_origin" {
 output "management_trail_arn" {
   description = "ARN of the trail that logs the account's management write events: trail_arn, unless another trail does."
   value       = local.deployment.management_trail_arn
+}
+
+output "monitoring_urls" {
+  description = "Addresses of the console's pages about the deployment, by tool; none in a partition whose console is not known."
+  value       = local.deployment.monitoring_urls
 }
 
 output "noncurrent_days" {

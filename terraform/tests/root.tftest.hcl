@@ -50,6 +50,11 @@ run "names_everything_from_the_inputs" {
   }
 
   assert {
+    condition     = output.monitoring_urls["dashboard"] == "https://eu-central-1.console.aws.amazon.com/cloudwatch/home?region=eu-central-1#dashboards/dashboard/custody-test-health"
+    error_message = "The pages of the console are those of the deployment's Region."
+  }
+
+  assert {
     condition     = output.streams == { readings = "custody-test-readings" }
     error_message = "Streams are named <name>-<environment>-<short>."
   }
@@ -142,6 +147,11 @@ run "is_evidence_alone_without_a_data_set" {
   assert {
     condition     = length([for short in ["etl", "gate", "ingest"] : short if contains(keys(output.roles), short)]) == 0
     error_message = "Nor a role for any of them."
+  }
+
+  assert {
+    condition     = !contains(keys(output.monitoring_urls), "glue_jobs")
+    error_message = "Nor a page of the console about jobs."
   }
 
   assert {
@@ -592,6 +602,35 @@ run "takes_tags_in_every_script_and_a_new_region" {
   assert {
     condition     = output.region == "eusc-de-east-1" && startswith(output.trail_arn, "arn:aws:cloudtrail:eusc-de-east-1:")
     error_message = "Names of AWS Regions are accepted in any of AWS's forms."
+  }
+}
+
+run "leads_to_the_console_of_its_partition" {
+  command = plan
+  variables {
+    region = "cn-north-1"
+  }
+  override_data {
+    target = data.aws_partition.current
+    values = { dns_suffix = "amazonaws.com.cn", partition = "aws-cn" }
+  }
+
+  assert {
+    condition     = output.monitoring_urls["cloudtrail_events"] == "https://cn-north-1.console.amazonaws.cn/cloudtrailv2/home?region=cn-north-1#/events"
+    error_message = "Each partition has a console of its own."
+  }
+}
+
+run "leads_to_no_console_that_is_not_known" {
+  command = plan
+  override_data {
+    target = data.aws_partition.current
+    values = { dns_suffix = "c2s.ic.gov", partition = "aws-iso" }
+  }
+
+  assert {
+    condition     = output.monitoring_urls == {}
+    error_message = "No address is guessed."
   }
 }
 

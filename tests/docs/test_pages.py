@@ -96,6 +96,26 @@ def test_the_security_model_has_every_role_and_persona() -> None:
     assert rows("security_model.md", "persona") == named("access.tf", "personas")
 
 
+def test_the_page_on_monitoring_names_every_page_of_the_console() -> None:
+    text = (REPO / "terraform" / "console.tf").read_text()
+    pages = set(re.findall(r"(\w+) += \{ tool = ", text))
+    assert "dashboard" in pages
+    assert rows("monitoring.md", "page") == {f"`{page}`" for page in pages}
+
+
+def test_the_page_on_monitoring_names_every_graph() -> None:
+    text = (REPO / "terraform" / "dashboard.tf").read_text()
+    titles = set(re.findall(r'title +=\s"([^"$]+)"', text))
+    named = " ".join(rows("monitoring.md", "graphs")).lower()
+    assert "Dead letters" in titles
+    assert [title for title in sorted(titles) if beginning(title) not in named] == []
+
+
+def beginning(title: str) -> str:
+    """What a graph is of: ``functions`` of ``Functions: errors``."""
+    return re.split(r"[:,]", title)[0].lower()
+
+
 def test_the_security_model_names_what_the_workflows_read() -> None:
     workflows = sorted((REPO / ".github" / "workflows").glob("*.yml"))
     variables = {name for path in workflows for name in re.findall(r"\bvars\.(\w+)", path.read_text())}

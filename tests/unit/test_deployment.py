@@ -59,6 +59,14 @@ def test_the_trail_of_management_events_is_read_and_may_be_missing(tmp_path: Pat
         load(tmp_path, json.dumps(OUTPUTS | {"management_trail_arn": "organization"}))
 
 
+def test_the_consoles_pages_are_read_and_may_be_missing(tmp_path: Path) -> None:
+    assert load(tmp_path, json.dumps(OUTPUTS)).monitoring_urls == {}
+    urls = {"monitoring_urls": {"dashboard": "https://console"}}
+    assert load(tmp_path, json.dumps(OUTPUTS | urls)).monitoring_urls == urls["monitoring_urls"]
+    with pytest.raises(UsageError, match="monitoring_urls is not a map of names"):
+        load(tmp_path, json.dumps(OUTPUTS | {"monitoring_urls": ["https://console"]}))
+
+
 SOURCES = {"devices": {"prefix": "incoming/devices/", "format": "csv"}}
 
 
