@@ -112,6 +112,7 @@ def test_all_other_outputs_are_known(plan: PlanDocument) -> None:
         "ledger_since",
         "log_origin",
         "management_trail_arn",
+        "monitoring_urls",
         "noncurrent_days",
         "recorded_prefixes",
         "region",
