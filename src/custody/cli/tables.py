@@ -353,10 +353,11 @@ def _say_reconciled(run: Run, found: Reconciliation) -> None:
         run.say("No object version was written in that period and place.", style="yellow")
         return
     ways = "four ways" if found.has_log else "three ways: there is no log"
+    pending = found.counts[ReconciledStatus.PENDING]
     words, style = {
-        0: ("Everything agrees.", "bold green"),
+        0: ("Everything but what is pending agrees." if pending else "Everything agrees.", "bold green"),
         1: ("Not everything agrees.", "bold red"),
-        3: ("Not everything could be checked.", "yellow"),
+        3: ("Everything is pending." if pending == total else "Not everything could be checked.", "yellow"),
     }[found.exit_code]
     run.say(f"{plural(total, 'object version')} compared {ways}. {words}", style=style)
 

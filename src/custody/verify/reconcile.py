@@ -116,9 +116,9 @@ class Reconciliation:
         self._findings = 0
         join_versions(index)
         of_versions: set[str] = set()
-        for row in self._every_row():
-            if row.uri in self._found:
-                of_versions.add(row.uri)
+        for evidence in self._every_version():
+            of_versions.update(evidence.subjects)
+            row = self._row(evidence)
             if self._is_within(row):
                 self.counts[row.status] += 1
                 self._findings += row.is_finding
@@ -132,10 +132,11 @@ class Reconciliation:
 
     @property
     def exit_code(self) -> int:
-        """1 if there are findings, 3 if something, or everything, could not be checked, else 0."""
+        """1 if there are findings, 3 if something could not be checked or all is still pending, else 0."""
         if self._findings or self.general:
             return 1
-        return 3 if self._report.unchecked or not self.counts else 0
+        is_settled = self.counts.total() > self.counts[ReconciledStatus.PENDING]
+        return 3 if self._report.unchecked or not is_settled else 0
 
     @property
     def has_log(self) -> bool:
@@ -149,7 +150,7 @@ class Reconciliation:
 
     def rows(self) -> Iterator[ReconciledRow]:
         """The rows of the period, in the order of buckets and keys; those without a time are in each."""
-        return filter(self._is_within, self._every_row())
+        return filter(self._is_within, map(self._row, self._every_version()))
 
     def _is_within(self, row: ReconciledRow) -> bool:
         since, until = self._period.since, self._period.until
@@ -157,14 +158,16 @@ class Reconciliation:
             return True
         return (since is None or row.time >= since) and (until is None or row.time < until)
 
-    def _every_row(self) -> Iterator[ReconciledRow]:
-        for evidence in version_evidence(self._index, self._deployment.buckets["provenance"]):
-            yield self._row(evidence)
+    def _every_version(self) -> Iterator[Evidence]:
+        return version_evidence(self._index, self._deployment.buckets["provenance"])
+
+    def _findings_of(self, evidence: Evidence) -> list[Finding]:
+        return [finding for subject in evidence.subjects for finding in self._found.get(subject, ())]
 
     def _row(self, evidence: Evidence) -> ReconciledRow:
         exists = self._exists(evidence)
         status = self._status(evidence, exists)
-        details = [finding.detail for finding in self._found.get(evidence.uri, ())]
+        details = [finding.detail for finding in self._findings_of(evidence)]
         if evidence.deletion is not None:
             details.append(evidence.problem or "")
         if status is ReconciledStatus.LATE:
@@ -198,7 +201,7 @@ class Reconciliation:
         return Stored.GONE if self._deployment.is_recorded(version.bucket, version.key) else None
 
     def _status(self, evidence: Evidence, exists: Stored | None) -> ReconciledStatus:
-        found = self._found.get(evidence.uri, ())
+        found = self._findings_of(evidence)
         if any(finding.status is not Status.MISSING for finding in found):
             return ReconciledStatus.MISMATCH
         if evidence.receipt_key is None:

@@ -54,6 +54,8 @@ class Evidence(NamedTuple):
     """What there is of one object version."""
 
     uri: str
+    subjects: tuple[str, ...]
+    """What findings about it name: it, or its receipt if the receipt's key does not tell of what it is."""
     version: ObjectVersion | None
     """``None`` if nothing says which: an event without it, or a receipt that cannot be read."""
     receipt_key: str | None
@@ -95,10 +97,12 @@ def version_evidence(index: Index, provenance_bucket: str) -> Iterator[Evidence]
     for row in index.database.execute(_KNOWN):
         receipt_key, uri, is_latest, is_gone, deletion, problem, earliest, latest = row[:8]
         versions, markers, sha256, recorded, leaf, event_id, name, since, delivered = row[8:]
-        uri = uri or describe_receipt_key(provenance_bucket, receipt_key)
+        described = describe_receipt_key(provenance_bucket, receipt_key)
+        uri = uri or described
         event_time, stored_at = _moment(since), _moment(earliest)
         yield Evidence(
             uri=uri,
+            subjects=tuple(dict.fromkeys((uri, described))),
             version=_version(parse_s3_uri(uri)) or parse_receipt_key(receipt_key),
             receipt_key=receipt_key,
             is_latest=None if is_latest is None else bool(is_latest),
@@ -121,6 +125,7 @@ def version_evidence(index: Index, provenance_bucket: str) -> Iterator[Evidence]
         moment = from_microseconds(since)
         yield Evidence(
             uri=uri,
+            subjects=(uri,),
             version=None,
             receipt_key=None,
             is_latest=None,

@@ -262,6 +262,39 @@ def test_a_receipt_that_is_not_sealed_is_repaired_by_the_sealer(sealed: Lake) ->
     assert row.repair.startswith("custody doctor")
 
 
+LONG = "incoming/" + "é" * 500
+"""Its receipt's key does not say of which object it is: findings by the receipt name the receipt."""
+
+
+def test_a_replaced_receipt_of_a_long_key_is_a_mismatch(sealed: Lake) -> None:
+    version = sealed.drop(LONG)
+    data = sealed.world.read(sealed.world.provenance, version.receipt_key)
+    sealed.destroy_receipt(version)
+    sealed.world.s3.put_object(Bucket=sealed.world.provenance, Key=version.receipt_key, Body=data)
+    found = reconcile(sealed)
+    assert (found.only.uri, found.only.status) == (version.uri, S.MISMATCH)
+    assert any("it was replaced" in detail for detail in found.only.details)
+    assert Claim.LOG_COMPLETE not in {finding.claim for finding in found.reconciliation.general}
+
+
+def test_an_unsealed_receipt_of_a_long_key_is_unprovenanced(sealed: Lake) -> None:
+    sealed.drop("incoming/sealed")
+    drop = sealed.world.put(LONG, b"x")
+    sealed.world.record(drop)
+    sealed.witness(drop)
+    assert reconcile(sealed, hours=50).statuses[drop.version.uri] is S.UNPROVENANCED
+
+
+@pytest.mark.parametrize("make", [no_receipt, no_event], ids=lambda make: make.__name__)
+def test_a_period_in_which_all_is_pending_does_not_hold(lake: Lake, make: Callable[[Lake], Drop]) -> None:
+    lake.drop("incoming/before", at=now() - timedelta(minutes=20))
+    make(lake)
+    found = reconcile(lake, Scope(since=now() - timedelta(minutes=10)), hours=0)
+    assert found.only.status is S.PENDING
+    assert found.reconciliation.exit_code == 3
+    assert reconcile(lake, hours=0).reconciliation.exit_code == 0
+
+
 def test_a_newer_version_or_a_delete_marker_supersedes(lake: Lake) -> None:
     first, second = lake.drop("incoming/a"), lake.drop("incoming/a")
     hidden, other = lake.drop("incoming/b"), lake.drop("incoming/bb")
