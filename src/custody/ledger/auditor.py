@@ -5,15 +5,17 @@ only one goes on. A run first stores what it is going to tell, then tells it, so
 it has told those: the messages of Amazon SNS first, then the events of Amazon EventBridge, so that a failure
 of the one does not repeat the other. If a run ends between any two of these steps, the next one tells what
 waits. Only what was sent just before such an end, or by two runs at a time, is sent again, since neither
-service can be asked: it has the same ``notice``. Nothing is ever left out: a rule that could not be asked is
-asked later about the whole time since it last was.
+service can be asked: it has the same ``notice``. No time is left out: a rule that could not be asked is
+asked later about the whole time since it last was. If a rule finds more within an hour than anybody reads,
+the first of them are told, and that there are more: whoever puts many objects must not fill what is known
+until it can be read no more.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Container, Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -22,7 +24,7 @@ from botocore.exceptions import ClientError
 from custody.deployment import Deployment
 from custody.documents import Fields, parse_object
 from custody.errors import CannotCheckError
-from custody.ledger.anomalies import Found, find_anomalies
+from custody.ledger.anomalies import Anomaly, Found, find_anomalies
 from custody.ledger.athena import Athena
 from custody.ledger.notices import Change, Notice, event_of, message_of
 from custody.ledger.rules import Period, Rule, all_rules
@@ -37,7 +39,9 @@ LATE = timedelta(days=1)
 DAILY_HISTORY = timedelta(days=7)
 """Rules that read more days than this are asked once a day: they read weeks of the trail."""
 REMEMBERED = timedelta(days=60)
-"""What is older is not known any more, and not asked about."""
+"""What is older is not asked about, nor known, however long a rule could not be asked."""
+TOLD_APART = 50
+"""So many anomalies of one rule and hour are told one by one, the others together."""
 TOLD_AT_ONCE = 100
 """Of so many, at most, it is not stored yet that they are told."""
 MAX_STATE_BYTES = 64 * 1024 * 1024
@@ -62,7 +66,7 @@ class EventsClient(Protocol):
 
 @dataclass(slots=True)
 class State:
-    """What is known: the anomalies of the last weeks, and what is still to be told."""
+    """What is known: the anomalies that rules are still asked about, and what is still to be told."""
 
     asked: dict[str, datetime] = field(default_factory=dict)
     """By its name, until when a rule was asked."""
@@ -140,7 +144,9 @@ class Auditor:
                 if rule.name not in found.unasked:
                     state.asked[rule.name] = now
             state.failed |= found.unasked
-        state.known = _recent(state.known, now)
+        state.known = {
+            one: notice for one, notice in state.known.items() if _is_asked_again(state, notice, now)
+        }
         etag = self._write(state, etag)
         told = len(state.messages)
         self._tell(state, etag)
@@ -180,7 +186,8 @@ class Auditor:
 
     def _read(self) -> tuple[State, str | None]:
         # Listed before it is read: the role may list this one key, and S3 would deny what is not there.
-        if not self.s3.list_objects_v2(Bucket=self.bucket, Prefix=STATE_KEY, MaxKeys=1).get("Contents"):
+        listed = self.s3.list_objects_v2(Bucket=self.bucket, Prefix=STATE_KEY, MaxKeys=1).get("Contents", ())
+        if STATE_KEY not in {each["Key"] for each in listed}:
             return State(), None
         answer = self.s3.get_object(Bucket=self.bucket, Key=STATE_KEY)
         return parse_state(answer["Body"].read()), answer["ETag"]
@@ -219,12 +226,13 @@ def _due(state: State, now: datetime) -> list[tuple[tuple[Rule, ...], Period]]:
 
 def _compare(state: State, found: Found, rules: tuple[Rule, ...], period: Period) -> None:
     """Note what is new, back or gone, in ``state``."""
-    here = {one.id: one for one in found.anomalies}
-    for anomaly in here.values():
+    told = _told_apart(found.anomalies, state.known)
+    for anomaly in told:
         known = state.known.get(anomaly.id)
         if known is None or known.change == Change.GONE:
             change = Change.FOUND if known is None else Change.FOUND_AGAIN
             state.tell(Notice.of(anomaly, change, 1 if known is None else known.number + 1))
+    here = {one.id for one in (*told, *found.anomalies)}
     asked = {rule.name for rule in rules} - found.unasked.keys()
     for anomaly_id, known in list(state.known.items()):
         is_asked = known.rule in asked and period.since <= parse_time(known.first) < period.until
@@ -232,10 +240,39 @@ def _compare(state: State, found: Found, rules: tuple[Rule, ...], period: Period
             state.tell(_gone(known))
 
 
+def _told_apart(anomalies: Iterable[Anomaly], known: Container[str]) -> list[Anomaly]:
+    """Without those of which there are too many of one rule and hour: one in their place says so."""
+    alike: dict[tuple[str, datetime], list[Anomaly]] = {}
+    for anomaly in anomalies:
+        alike.setdefault((anomaly.rule.name, anomaly.hour), []).append(anomaly)
+    told = []
+    for group in alike.values():
+        group.sort(key=lambda one: (one.id not in known, one.first, one.id))
+        told += group[:TOLD_APART]
+        if rest := group[TOLD_APART:]:
+            told.append(_together(rest))
+    return told
+
+
+def _together(rest: list[Anomaly]) -> Anomaly:
+    """One anomaly for many of one rule and hour, the same however many there are."""
+    first = min(rest, key=lambda one: one.first)
+    return replace(
+        first,
+        subject=f"more than {TOLD_APART} findings of this rule within an hour",
+        principal=None,
+        source_ip=None,
+        occurrences=len(rest),
+        last=max(one.last for one in rest),
+        detail=f"{len(rest)} more so far, which are not told one by one, such as {first.subject}",
+    )
+
+
 def _gone(known: Notice) -> Notice:
     return Notice(**{**known.to_dict(), "change": Change.GONE.value, "number": known.number + 1})
 
 
-def _recent(known: dict[str, Notice], now: datetime) -> dict[str, Notice]:
-    """Without anomalies that are too old to be asked about again."""
-    return {one: notice for one, notice in known.items() if parse_time(notice.last) > now - REMEMBERED}
+def _is_asked_again(state: State, notice: Notice, now: datetime) -> bool:
+    """Whether the rule of a notice can still be asked about its hour; if not, it need not be known."""
+    since = max(state.asked.get(notice.rule, now) - LATE, now - REMEMBERED)
+    return parse_time(notice.last) > since - timedelta(hours=1)

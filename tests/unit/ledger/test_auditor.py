@@ -232,6 +232,37 @@ def test_what_is_told_is_stored_some_at_a_time(world: World, monkeypatch: pytest
     assert len(world.events_heard()) == 5
 
 
+def test_a_flood_is_told_in_part_and_what_is_known_stays_small(world: World) -> None:
+    flood = [("unprovenanced", f"s3://raw/{'é' * 500}/{number}") for number in range(auditor.TOLD_APART + 30)]
+    world.run(*flood[:10])
+    assert len(world.heard()) == 10
+    told = world.run(*flood, STOPPED)["told"]
+    assert told == auditor.TOLD_APART - 10 + 2
+    assert ("found", "trail-stopped") in changes(world.heard()), "a flood of one rule hides no other"
+    told_apart = {notice["subject"]: notice["rule"] for notice in state(world)["known"]}
+    assert told_apart.pop("more than 50 findings of this rule within an hour") == "unprovenanced"
+    assert world.run(*flood, *[("unprovenanced", f"more-{i}") for i in range(9)], STOPPED)["told"] == 0
+    assert world.run(*((rule, subject) for subject, rule in told_apart.items()))["told"] == 1
+    assert changes(world.heard()) == [("gone", "unprovenanced")]
+
+
+def test_what_no_rule_is_asked_about_again_is_not_known(world: World) -> None:
+    world.run(STOPPED)
+    world.now += timedelta(hours=22)
+    assert world.run(STOPPED) == {"told": 0, "known": 1}, "the next run still asks about a part of its hour"
+    world.now += timedelta(minutes=50)
+    assert world.run() == {"told": 0, "known": 0}
+
+
+def test_an_object_with_a_longer_name_is_not_taken_for_what_is_known(world: World) -> None:
+    world.s3.put_object(Bucket=BUCKET, Key=f"{STATE_KEY}.old", Body=b"")
+    assert world.run(STOPPED)["told"] == 1
+
+
+def state(world: World) -> Any:
+    return json.loads(world.s3.get_object(Bucket=BUCKET, Key=STATE_KEY)["Body"].read())
+
+
 def test_of_two_runs_at_a_time_one_gives_up(world: World) -> None:
     class Meanwhile(Stopping):
         def __getattr__(self, name: str) -> Any:
