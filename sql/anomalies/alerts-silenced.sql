@@ -23,6 +23,7 @@ WHERE
         'DisableAlarmActions',
         'DisableRule',
         'RemoveTargets',
+        'SetSubscriptionAttributes',
         'SetTopicAttributes',
         'Unsubscribe'
     )

@@ -197,6 +197,17 @@ BAD: dict[str, list[Record]] = {
             {"alarmNames": [f"{PREFIX}-recorder-errors"]},
             identity=MALLORY,
         ),
+        management(
+            "sns",
+            "SetSubscriptionAttributes",
+            at(600),
+            {
+                "subscriptionArn": f"arn:aws:sns:us-east-1:123456789012:{PREFIX}-alerts:1",
+                "attributeName": "FilterPolicy",
+                "attributeValue": '{"severity": ["none"]}',
+            },
+            identity=MALLORY,
+        ),
     ],
     "unprovenanced": [raw("orders/unproven.csv")],
     "new-principal": [get_object(PROCESSED, "tables/daily/p", at(600), **BY_MALLORY)],
@@ -296,7 +307,7 @@ def attacked(lived: Warehouse) -> list[Anomaly]:
 
 EXPECTED = {
     "access-log-changed": {f"s3://{PROVENANCE}"},
-    "alerts-silenced": {"monitoring.amazonaws.com"},
+    "alerts-silenced": {"monitoring.amazonaws.com", "sns.amazonaws.com"},
     "customer-key": {f"s3://{PROCESSED}"},
     "data-bucket-changed": {f"s3://{RAW}", f"s3://{PROCESSED}"},
     "denied-burst": {f"s3://{RAW}"},
