@@ -363,6 +363,20 @@ def test_an_anomaly_says_what_and_how_often(attacked: list[Anomaly]) -> None:
     assert burst.evidence == BAD["denied-burst"][0]["eventID"]
 
 
+def test_of_one_rule_and_hour_only_the_first_are_asked_for(attacked: list[Anomaly], lived: Warehouse) -> None:
+    day = Period(BAD_DAY, BAD_DAY + timedelta(days=1))
+    rules = tuple(all_rules()[name] for name in ("key-weakened", "trail-stopped"))
+    every = [one for one in attacked if one.rule in rules]
+    found = find_anomalies(lived.athena(), DEPLOYMENT, day, rules, most=1).anomalies
+
+    assert len(every) > len(found)
+    assert {one.rule.name for one in found} == {"key-weakened", "trail-stopped"}
+    firsts: dict[tuple[str, datetime], datetime] = {}
+    for one in sorted(every, key=lambda one: one.first):
+        firsts.setdefault((one.rule.name, one.hour), one.first)
+    assert {(one.rule.name, one.hour): one.first for one in found} == firsts
+
+
 def test_attempts_are_found_with_what_succeeded(attacked: list[Anomaly]) -> None:
     (narrowed,) = [one for one in attacked if one.rule.name == "trail-narrowed"]
 

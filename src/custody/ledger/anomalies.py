@@ -75,14 +75,16 @@ def find_anomalies(
     period: Period,
     rules: Sequence[Rule],
     *,
+    most: int | None = None,
     on_progress: Callable[[str], None] = lambda words: None,
 ) -> Found:
     """Ask the rules about a period. One that cannot be asked does not keep the others from being asked.
 
-    Raises ``UsageError`` if the deployment's file is too old.
+    ``most``: of one rule and hour, no more anomalies than these, the first. Raises ``UsageError`` if the
+    deployment's file is too old.
     """
     found = Found()
-    waiting = questions(rules, deployment, period)
+    waiting = questions(rules, deployment, period, most)
     while waiting:
         asked = waiting.pop(0)
         names = [rule.name for rule in asked.rules]
@@ -93,7 +95,7 @@ def find_anomalies(
             if len(names) == 1:
                 found.unasked[names[0]] = str(error)
             else:  # which of them is it?
-                waiting += [question((rule,), deployment, period) for rule in asked.rules]
+                waiting += [question((rule,), deployment, period, most) for rule in asked.rules]
     order = list(Severity)
     found.anomalies.sort(key=lambda one: (order.index(one.rule.severity), one.first, one.id))
     return found

@@ -42,6 +42,8 @@ REMEMBERED = timedelta(days=60)
 """What is older is not asked about, nor known, however long a rule could not be asked."""
 TOLD_APART = 50
 """So many anomalies of one rule and hour are told one by one, the others together."""
+MOST_FOUND = 1000
+"""So many of one rule and hour are asked for: all of a flood would not fit into the function's memory."""
 TOLD_AT_ONCE = 100
 """Of so many, at most, it is not stored yet that they are told."""
 MAX_STATE_BYTES = 64 * 1024 * 1024
@@ -137,7 +139,7 @@ class Auditor:
         etag = self._tell(state, etag)
         now = self.clock()
         for rules, period in _due(state, now):
-            found = find_anomalies(self.athena, self.deployment, period, rules)
+            found = find_anomalies(self.athena, self.deployment, period, rules, most=MOST_FOUND)
             _compare(state, found, rules, period)
             for rule in rules:
                 state.failed.pop(rule.name, None)
@@ -226,7 +228,8 @@ def _due(state: State, now: datetime) -> list[tuple[tuple[Rule, ...], Period]]:
 
 def _compare(state: State, found: Found, rules: tuple[Rule, ...], period: Period) -> None:
     """Note what is new, back or gone, in ``state``."""
-    told = _told_apart(found.anomalies, state.known)
+    alike = _alike(found.anomalies)
+    told = _told_apart(alike.values(), state.known)
     for anomaly in told:
         known = state.known.get(anomaly.id)
         if known is None or known.change == Change.GONE:
@@ -236,17 +239,27 @@ def _compare(state: State, found: Found, rules: tuple[Rule, ...], period: Period
     asked = {rule.name for rule in rules} - found.unasked.keys()
     for anomaly_id, known in list(state.known.items()):
         is_asked = known.rule in asked and period.since <= parse_time(known.first) < period.until
-        if is_asked and known.change != Change.GONE and anomaly_id not in here:
+        is_all = len(alike.get((known.rule, _hour(known)), ())) < MOST_FOUND
+        if is_asked and is_all and known.change != Change.GONE and anomaly_id not in here:
             state.tell(_gone(known))
 
 
-def _told_apart(anomalies: Iterable[Anomaly], known: Container[str]) -> list[Anomaly]:
-    """Without those of which there are too many of one rule and hour: one in their place says so."""
+def _alike(anomalies: Iterable[Anomaly]) -> dict[tuple[str, datetime], list[Anomaly]]:
+    """By rule and hour."""
     alike: dict[tuple[str, datetime], list[Anomaly]] = {}
     for anomaly in anomalies:
         alike.setdefault((anomaly.rule.name, anomaly.hour), []).append(anomaly)
+    return alike
+
+
+def _hour(notice: Notice) -> datetime:
+    return parse_time(notice.first).replace(minute=0, second=0, microsecond=0)
+
+
+def _told_apart(groups: Iterable[list[Anomaly]], known: Container[str]) -> list[Anomaly]:
+    """Without those of which there are too many of one rule and hour: one in their place says so."""
     told = []
-    for group in alike.values():
+    for group in groups:
         group.sort(key=lambda one: (one.id not in known, one.first, one.id))
         told += group[:TOLD_APART]
         if rest := group[TOLD_APART:]:
@@ -264,7 +277,7 @@ def _together(rest: list[Anomaly]) -> Anomaly:
         source_ip=None,
         occurrences=len(rest),
         last=max(one.last for one in rest),
-        detail=f"{len(rest)} more so far, which are not told one by one, such as {first.subject}",
+        detail=f"At least {len(rest)} more, which are not told one by one, such as {first.subject}",
     )
 
 

@@ -107,20 +107,25 @@ def all_rules() -> dict[str, Rule]:
     }
 
 
-def questions(rules: Iterable[Rule], deployment: Deployment, period: Period) -> list[Question]:
+def questions(
+    rules: Iterable[Rule], deployment: Deployment, period: Period, most: int | None = None
+) -> list[Question]:
     """Write the statements that ask these rules about a period: as few as possible, each for several rules.
 
-    Raises ``UsageError`` if the deployment's file is too old to say what they need.
+    ``most``: of one rule and hour, only so many anomalies are asked for, the first. Raises ``UsageError`` if
+    the deployment's file is too old to say what they need.
     """
     alike: dict[tuple[str, ...], list[Rule]] = {}
     for rule in rules:
         parts = _CONDITIONAL.fullmatch(rule.sql)
         kind = (rule.name,) if parts is None else (parts["table"], parts["columns"])
         alike.setdefault(kind, []).append(rule)
-    return [question(group, deployment, period) for group in alike.values()]
+    return [question(group, deployment, period, most) for group in alike.values()]
 
 
-def question(rules: Sequence[Rule], deployment: Deployment, period: Period) -> Question:
+def question(
+    rules: Sequence[Rule], deployment: Deployment, period: Period, most: int | None = None
+) -> Question:
     """Write the one statement for these rules: if they are several, they differ in their conditions only."""
     inner = rules[0].sql if len(rules) == 1 else _joined(rules)
     values = _values(deployment, period, max(rule.history for rule in rules))
@@ -132,10 +137,16 @@ def question(rules: Sequence[Rule], deployment: Deployment, period: Period) -> Q
         "min(event_time) AS first_time, max(event_time) AS last_time, "
         "min_by(detail, event_time) AS detail, min_by(evidence, event_time) AS evidence\n"
         f"FROM (\n{filled}\n) AS occurred\nGROUP BY 1, 2, 3, 4, 5\n"
-        f"HAVING count(DISTINCT evidence) >= max(CASE rule{thresholds} END)\n"
-        "ORDER BY first_time, rule, subject, principal, source_ip"
+        f"HAVING count(DISTINCT evidence) >= max(CASE rule{thresholds} END)"
     )
-    return Question(tuple(rules), grouped)
+    order = "first_time, rule, subject, principal, source_ip"
+    if most is not None:
+        place = f"row_number() OVER (PARTITION BY rule, hour_start ORDER BY {order}) AS place"
+        grouped = (
+            f"SELECT * FROM (\nSELECT *, {place} FROM (\n{grouped}\n) AS found\n) AS placed\n"  # noqa: S608
+            f"WHERE place <= {most}"
+        )
+    return Question(tuple(rules), f"{grouped}\nORDER BY {order}")
 
 
 def _joined(rules: Sequence[Rule]) -> str:

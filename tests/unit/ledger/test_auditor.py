@@ -246,6 +246,16 @@ def test_a_flood_is_told_in_part_and_what_is_known_stays_small(world: World) -> 
     assert changes(world.heard()) == [("gone", "unprovenanced")]
 
 
+def test_of_a_flood_that_is_not_asked_for_as_a_whole_nothing_is_told_as_gone(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(auditor, "MOST_FOUND", 3)
+    world.run(STOPPED, ("trail-stopped", "other"), ("trail-stopped", "third"))
+    assert all("WHERE place <= 3" in sql for sql in world.athena.asked)
+    assert world.run(*(("trail-stopped", f"earlier-{number}") for number in range(3)))["told"] == 3
+    assert {change for change, _ in changes(world.heard())} == {"found"}
+
+
 def test_what_no_rule_is_asked_about_again_is_not_known(world: World) -> None:
     world.run(STOPPED)
     world.now += timedelta(hours=22)
