@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 QUERY_SECONDS = 240
 """A statement that takes longer is stopped; the others are still asked."""
+SECONDS_TO_TELL = 120
+"""None is begun that could leave less than this to tell what the others have found."""
 
 
 def _setting(name: str) -> str:
@@ -65,6 +67,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
         ),
         deployment=deployment,
         bucket=bucket,
+        may_ask=lambda: context.get_remaining_time_in_millis() / 1000 > QUERY_SECONDS + SECONDS_TO_TELL,
     ).run()
     logger.info("Audited", extra=dict(done))
     return dict(done)

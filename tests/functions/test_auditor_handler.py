@@ -13,7 +13,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from custody.errors import UsageError
+from custody.errors import CannotCheckError, UsageError
 from custody.ledger.auditor import STATE_KEY
 from tests.support.normal_life import DEPLOYMENT
 
@@ -32,6 +32,11 @@ class Context:
     memory_limit_in_mb: int = 512
     invoked_function_arn: str = "arn:aws:lambda:us-east-1:123456789012:function:custody-local-auditor"
     aws_request_id: str = "11111111-2222-3333-4444-555555555555"
+    seconds_left: int = 900
+
+    def get_remaining_time_in_millis(self) -> int:
+        """Until the function is stopped."""
+        return self.seconds_left * 1000
 
 
 @pytest.fixture(autouse=True)
@@ -73,3 +78,6 @@ def test_it_asks_the_deployment_that_its_bucket_names() -> None:
 
     stored = s3.get_object(Bucket=SETTINGS["ARTIFACTS_BUCKET"], Key=STATE_KEY)["Body"].read()
     assert json.loads(stored)["known"] == []
+
+    with pytest.raises(CannotCheckError, match="no time left"):
+        function.handler({}, Context(seconds_left=300))

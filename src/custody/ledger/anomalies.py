@@ -76,18 +76,22 @@ def find_anomalies(
     rules: Sequence[Rule],
     *,
     most: int | None = None,
+    may_ask: Callable[[], bool] = lambda: True,
     on_progress: Callable[[str], None] = lambda words: None,
 ) -> Found:
     """Ask the rules about a period. One that cannot be asked does not keep the others from being asked.
 
-    ``most``: of one rule and hour, no more anomalies than these, the first. Raises ``UsageError`` if the
-    deployment's file is too old.
+    ``most``: of one rule and hour, no more anomalies than these, the first. ``may_ask``: whether there
+    is still time for a statement. Raises ``UsageError`` if the deployment's file is too old.
     """
     found = Found()
     waiting = questions(rules, deployment, period, most)
     while waiting:
         asked = waiting.pop(0)
         names = [rule.name for rule in asked.rules]
+        if not may_ask():
+            found.unasked |= dict.fromkeys(names, "There was no time left for it.")
+            continue
         on_progress(f"Asking {names[0]}" + (f" and {len(names) - 1} more" if names[1:] else ""))
         try:
             found.anomalies += _answer(athena, asked)

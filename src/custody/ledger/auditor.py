@@ -127,6 +127,8 @@ class Auditor:
     deployment: Deployment
     bucket: str
     """Where the state is stored, at ``STATE_KEY``."""
+    may_ask: Callable[[], bool] = lambda: True
+    """Whether there is time for another statement: what is found by then must still be told."""
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
     def run(self) -> Mapping[str, Any]:
@@ -139,12 +141,15 @@ class Auditor:
         etag = self._tell(state, etag)
         now = self.clock()
         for rules, period in _due(state, now):
-            found = find_anomalies(self.athena, self.deployment, period, rules, most=MOST_FOUND)
+            found = find_anomalies(
+                self.athena, self.deployment, period, rules, most=MOST_FOUND, may_ask=self.may_ask
+            )
             _compare(state, found, rules, period)
             for rule in rules:
                 state.failed.pop(rule.name, None)
                 if rule.name not in found.unasked:
                     state.asked[rule.name] = now
+                state.asked.setdefault(rule.name, now)  # a rule's first period, too, is asked about later
             state.failed |= found.unasked
         state.known = {
             one: notice for one, notice in state.known.items() if _is_asked_again(state, notice, now)

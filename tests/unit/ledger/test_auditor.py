@@ -175,6 +175,19 @@ def test_a_rule_that_could_not_be_asked_is_an_error_and_closes_nothing(world: Wo
     assert changes(world.heard()) == [("found", "evidence-opened"), ("found", "trail-stopped")]
 
 
+def test_what_there_is_no_time_for_is_an_error_and_the_rest_is_told(world: World) -> None:
+    time_for = [True]
+    found = STOPPED, ("unprovenanced", "s3://raw/a")
+    with pytest.raises(CannotCheckError, match=r"could not be asked: There was no time left for it\."):
+        world.run(*found, may_ask=lambda: bool(time_for and time_for.pop()))
+
+    assert changes(world.heard()) == [("found", "trail-stopped")]
+    world.now += timedelta(days=3)
+    world.athena.asked.clear()
+    world.run(*found)
+    assert since(world, "unprovenanced") == "2026-04-20 12:10:00.000", "the first period, too"
+
+
 @pytest.mark.parametrize("after", [False, True])
 @pytest.mark.parametrize(
     ("service", "method", "calls"),
