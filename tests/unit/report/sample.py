@@ -59,7 +59,7 @@ DEPLOYMENT = Deployment(
     watermark_minutes=60,
     monitoring_urls={
         "dashboard": "https://us-east-1.console.aws.amazon.com/cloudwatch/home?region=us-east-1#dashboards",
-        "sns_topic": "javascript:alert(1)//\u202e<a href=x>",
+        "sns_topic": "javascript:alert(1)//<a href=x>",
     },
     recorded_prefixes={RAW: ["incoming/"], "custody-local-processed-123456789012": [""]},
 )
