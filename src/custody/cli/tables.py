@@ -263,9 +263,7 @@ def print_verification(run: Run, verification: VerificationReport) -> None:
         run.say(f"Deleted lawfully, and no findings: {counts}{rest}.")
     for words in verification.notes:
         run.say(words)
-    if verification.reused:
-        whose = "an earlier run of this command, which was interrupted"
-        run.say(f"Of {plural(verification.reused, 'receipt')} the results are those of {whose}.")
+    _say_reused(run, verification)
     _print_unchecked(run, verification)
     if verification.other_records:
         kinds = ", ".join(f"{kind} {count:,}" for kind, count in sorted(verification.other_records.items()))
@@ -286,6 +284,12 @@ def print_verification(run: Run, verification: VerificationReport) -> None:
         words,
         style="bold red" if verification.findings else "yellow" if verification.unchecked else "bold green",
     )
+
+
+def _say_reused(run: Run, verification: VerificationReport) -> None:
+    if verification.reused:
+        whose = "an earlier run of this command, which was interrupted"
+        run.say(f"Of {plural(verification.reused, 'receipt')} the results are those of {whose}.")
 
 
 def _print_unchecked(run: Run, verification: VerificationReport) -> None:
@@ -330,6 +334,7 @@ def print_reconciliation(run: Run, found: Reconciliation) -> None:
         print_finding(run, finding)
     for words in found.report.notes:
         run.say(words)
+    _say_reused(run, found.report)
     _print_unchecked(run, found.report)
     _say_reconciled(run, found)
 

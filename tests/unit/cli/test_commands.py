@@ -233,6 +233,12 @@ def test_verify_says_what_is_kept_and_what_is_not_its_own(
     assert "is not a file that you alone may open: nothing of it was reused." in told.err
     assert "an earlier run of this command" not in told.err
 
+    with monkeypatch.context() as patch:
+        patch.setattr(Verification, "_compare_receipts", stop)
+        Told(capsys, "verify")
+    told = Told(capsys, "reconcile")
+    assert "Of 3 receipts the results are those of an earlier run of this command" in told.err
+
 
 def test_reconcile_shows_hostile_names_as_they_are_stored(
     cloud: Cloud, capsys: Capture, monkeypatch: pytest.MonkeyPatch
