@@ -151,9 +151,7 @@ class Auditor:
                     state.asked[rule.name] = now
                 state.asked.setdefault(rule.name, now)  # a rule's first period, too, is asked about later
             state.failed |= found.unasked
-        state.known = {
-            one: notice for one, notice in state.known.items() if _is_asked_again(state, notice, now)
-        }
+        state.known = _recent(state.known, now)
         etag = self._write(state, etag)
         told = len(state.messages)
         self._tell(state, etag)
@@ -247,6 +245,10 @@ def _compare(state: State, found: Found, rules: tuple[Rule, ...], period: Period
         is_all = len(alike.get((known.rule, _hour(known)), ())) < MOST_FOUND
         if is_asked and is_all and known.change != Change.GONE and anomaly_id not in here:
             state.tell(_gone(known))
+        # Some rules date what they find to before the period: what they still find stays known.
+        is_over = parse_time(known.last) <= period.until - LATE - timedelta(hours=1)
+        if known.rule in asked and is_over and anomaly_id not in here:
+            del state.known[anomaly_id]
 
 
 def _alike(anomalies: Iterable[Anomaly]) -> dict[tuple[str, datetime], list[Anomaly]]:
@@ -290,7 +292,6 @@ def _gone(known: Notice) -> Notice:
     return Notice(**{**known.to_dict(), "change": Change.GONE.value, "number": known.number + 1})
 
 
-def _is_asked_again(state: State, notice: Notice, now: datetime) -> bool:
-    """Whether the rule of a notice can still be asked about its hour; if not, it need not be known."""
-    since = max(state.asked.get(notice.rule, now) - LATE, now - REMEMBERED)
-    return parse_time(notice.last) > since - timedelta(hours=1)
+def _recent(known: dict[str, Notice], now: datetime) -> dict[str, Notice]:
+    """Without anomalies that are too old to be asked about again, of whatever rule."""
+    return {one: notice for one, notice in known.items() if parse_time(notice.last) > now - REMEMBERED}

@@ -277,6 +277,14 @@ def test_what_no_rule_is_asked_about_again_is_not_known(world: World) -> None:
     assert world.run() == {"told": 0, "known": 0}
 
 
+def test_what_a_rule_dates_to_before_the_period_is_told_once(world: World) -> None:
+    """A file that is missing is dated to when it was due, however long ago that is."""
+    for _ in range(5):
+        world.run(("file-missing", "incoming/"), STOPPED)
+        world.now += timedelta(hours=18)
+    assert changes(world.heard()) == [("found", "file-missing"), ("found", "trail-stopped")]
+
+
 def test_an_object_with_a_longer_name_is_not_taken_for_what_is_known(world: World) -> None:
     world.s3.put_object(Bucket=BUCKET, Key=f"{STATE_KEY}.old", Body=b"")
     assert world.run(STOPPED)["told"] == 1
