@@ -55,13 +55,13 @@ NOTICES = (
         number=3,
         rule="file-missing",
         severity="high",
-        subject="incoming/customers/",
+        subject="incoming/orders/",
         principal="",
         source_ip="",
         occurrences=1,
         last=FOUND.first,
         detail="expected every 26 hours; has not come yet",
-        evidence="incoming/customers/",
+        evidence="incoming/orders/",
     ),
 )
 _WORDS = {

@@ -16,7 +16,6 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -272,11 +271,10 @@ def _bound(written: str, reading: str, now: datetime) -> datetime:
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _RECORD_LIST = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
 _ANY = msgspec.json.Decoder()
-_NULL = b"null"
 
 
-def rows(table: StoredTable, key: str, body: bytes) -> Iterator[bytes]:
-    """Yield the rows in an object as JSON, ``{"c0": …, "path": …}``, in the shapes of the columns' types.
+def rows(table: StoredTable, key: str, body: bytes) -> Iterator[dict[str, Any]]:
+    """Yield the rows in an object as ``{"c0": …}``, in the JSON shapes of the columns' types.
 
     Raises ``QueryError`` (``HIVE_CURSOR_ERROR``, ``HIVE_BAD_DATA``) where Athena does.
     """
@@ -291,17 +289,15 @@ def rows(table: StoredTable, key: str, body: bytes) -> Iterator[bytes]:
         # Hadoop's Text, which hands lines to a SerDe, puts U+FFFD where bytes are not UTF-8
         body = body.decode(errors="replace").encode()
     readers = [
-        (name, b'"c%d":' % at, _reader(kind))
+        (at, name, _reader(kind))
         for at, (name, (_, kind)) in enumerate(zip(table.keys, table.columns, strict=True))
     ]
-    path = b'"path":' + msgspec.json.encode(f"s3://{table.bucket}/{key}")
     for record in _objects(table, key, body):
         named = {name.lower(): raw for name, raw in record.items()}
         try:
-            fields = [label + reader(bytes(named.get(name, _NULL))) for name, label, reader in readers]
+            yield {f"c{at}": reader(named[name]) if name in named else None for at, name, reader in readers}
         except (ValueError, TypeError, KeyError) as error:
             raise QueryError("HIVE_BAD_DATA", f"Error parsing a field value in {key}: {error}") from error
-        yield b"{%b}" % b",".join([*fields, path])
 
 
 def _objects(table: StoredTable, key: str, body: bytes) -> Iterator[dict[str, msgspec.Raw]]:
@@ -321,27 +317,19 @@ def _objects(table: StoredTable, key: str, body: bytes) -> Iterator[dict[str, ms
         raise QueryError("HIVE_CURSOR_ERROR", f"Row is not a valid JSON Object in {key}: {error}") from error
 
 
-@lru_cache(maxsize=256)
-def _reader(kind: Type) -> Callable[[bytes], bytes]:
-    """Return what turns a field's JSON into the JSON of a column's type.
-
-    The newest are remembered: callers, certificates and empty fields come again with every record.
-    """
+def _reader(kind: Type) -> Callable[[msgspec.Raw], Any]:
+    """Return what turns a field's JSON into the JSON of a column's type."""
     if kind == VARCHAR:
         return _read_text
-
-    @lru_cache(maxsize=4096)
-    def shaped(written: bytes) -> bytes:
-        return msgspec.json.encode(_shaped(_ANY.decode(written), kind))
-
-    return shaped
+    return lambda raw: _shaped(_ANY.decode(raw), kind)
 
 
-def _read_text(written: bytes) -> bytes:
+def _read_text(raw: msgspec.Raw) -> Any:
     """Keep a text as it is; keep anything else (an object, a number) as the JSON it was written in."""
-    if written[:1] == b'"' or written == _NULL:
-        return written
-    return msgspec.json.encode(written.decode())
+    written = bytes(raw)
+    if written[:1] == b'"' or written == b"null":
+        return raw
+    return written.decode()
 
 
 def _shaped(value: Any, kind: Type) -> Any:

@@ -19,7 +19,7 @@ from functools import cache
 from typing import Any
 
 import duckdb
-import pyarrow as pa
+import msgspec
 
 from scripts.local_aws.athena.delta import DeltaTable
 from scripts.local_aws.athena.model import QueryError, Store
@@ -175,29 +175,26 @@ class Warehouse:
         reads = ", ".join(f"r.{name}" for name in shape)
         insert = (
             f"INSERT INTO {relation} SELECT {reads} FROM "
-            f"(SELECT from_json_strict(line, {quote_text(json.dumps(shape))}) AS r FROM incoming)"
+            f"(SELECT unnest(from_json_strict(?, {quote_text(json.dumps([shape]))})) AS r)"
         )
         for batch in _batches(self._rows(table, keys)):
-            self._data.register("incoming", batch)
             try:
-                self._data.execute(insert)
+                self._data.execute(insert, [batch])
             except duckdb.Error as error:
                 raise QueryError("HIVE_BAD_DATA", str(error).splitlines()[0]) from error
-            self._data.unregister("incoming")
 
     def _rows(self, table: StoredTable, keys: Iterable[str]) -> Iterator[bytes]:
         for key in keys:
-            yield from rows(table, key, self._store.read(table.bucket, key))
+            for row in rows(table, key, self._store.read(table.bucket, key)):
+                yield msgspec.json.encode({**row, "path": f"s3://{table.bucket}/{key}"})
 
 
 def release_memory() -> None:
     """Return memory of finished statements to the operating system; the loaded rows stay.
 
-    Arrow keeps what held the lines that were loaded. DuckDB's allocator, one for the process, keeps freed
-    pages for every thread that had some: hundreds of megabytes after a join. It returns them when a database
-    closes, whichever that is.
+    DuckDB's allocator, one for the process, keeps freed pages for every thread that had some: hundreds of
+    megabytes after a join. It returns them when a database closes, whichever that is.
     """
-    pa.default_memory_pool().release_unused()
     duckdb.connect(":memory:").close()
 
 
@@ -261,19 +258,14 @@ def _json_shape(kind: Type) -> Any:
             return duckdb_type(kind)
 
 
-def _batches(lines: Iterable[bytes]) -> Iterator[pa.Table]:
-    """Yield tables of one column, ``line``, of about so many bytes each."""
+def _batches(encoded: Iterable[bytes]) -> Iterator[str]:
     batch: list[bytes] = []
     size = 0
-    for line in lines:
-        batch.append(line)
-        size += len(line)
+    for row in encoded:
+        batch.append(row)
+        size += len(row)
         if size >= _BATCH_BYTES:
-            yield _table(batch)
+            yield f"[{b','.join(batch).decode()}]"
             batch, size = [], 0
     if batch:
-        yield _table(batch)
-
-
-def _table(lines: Sequence[bytes]) -> pa.Table:
-    return pa.table({"line": pa.array(lines, pa.binary()).cast(pa.string())})
+        yield f"[{b','.join(batch).decode()}]"

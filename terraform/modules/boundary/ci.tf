@@ -13,7 +13,7 @@ data "aws_iam_policy_document" "ci" {
   # Each action applies only to its own resource type, whatever else is listed. The resources of a network have random ids:
   # the roles' own policies identify them by the kit's tags.
   statement {
-    sid = "ThingsOfTheKit"
+    sid = "OfTheKit"
     actions = [
       "athena:*",
       "cloudtrail:*",
@@ -54,7 +54,9 @@ data "aws_iam_policy_document" "ci" {
       "${local.here["ec2"]}:vpc/*",
       "${local.here["events"]}:rule/${var.prefix}-*",
       "${local.here["firehose"]}:deliverystream/${var.prefix}-*",
-      "${local.here["glue"]}:*/${var.prefix}-*",
+      "${local.here["glue"]}:connection/${var.prefix}-*",
+      "${local.here["glue"]}:dataQualityRuleset/${var.prefix}-*",
+      "${local.here["glue"]}:job/${var.prefix}-*",
       "${local.here["glue"]}:userDefinedFunction/${local.database}/*",
       "${local.here["kms"]}:alias/${var.prefix}-*",
       "${local.here["lambda"]}:function:${var.prefix}-*",
@@ -110,7 +112,7 @@ data "aws_iam_policy_document" "ci" {
   }
 
   statement {
-    sid       = "EventSourceTags"
+    sid       = "SourceTags"
     actions   = ["lambda:*Resource", "lambda:GetEventSourceMapping", "lambda:ListTags"]
     resources = ["${local.here["lambda"]}:event-source-mapping:*"]
   }
@@ -118,7 +120,7 @@ data "aws_iam_policy_document" "ci" {
   # A key has no name before it exists, and its id is random: the kit's keys are identified by tags from their creation. A key
   # with an alias already belongs to somebody, and must not be taken over by tagging it.
   statement {
-    sid       = "KeysAreMadeForTheKit"
+    sid       = "KeysForTheKit"
     actions   = ["kms:CreateKey", "kms:TagResource"]
     resources = ["*"]
 
@@ -173,7 +175,7 @@ data "aws_iam_policy_document" "ci" {
 
   # https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html#access_policies_boundaries-delegate
   statement {
-    sid       = "RolesHaveABoundary"
+    sid       = "CappedRoles"
     actions   = ["iam:CreateRole", "iam:De*RolePolicy", "iam:PutRole*"]
     resources = ["${local.iam}:role/${var.prefix}-*"]
 
@@ -185,7 +187,7 @@ data "aws_iam_policy_document" "ci" {
   }
 
   statement {
-    sid       = "RolesGoToServices"
+    sid       = "PassRoles"
     actions   = ["iam:PassRole"]
     resources = ["${local.iam}:role/${var.prefix}-*"]
 
@@ -198,7 +200,7 @@ data "aws_iam_policy_document" "ci" {
 
   # No boundary can be removed, and the roles cannot change themselves.
   statement {
-    sid     = "NobodyLoosensWhatCapsHim"
+    sid     = "NobodyLoosensCaps"
     effect  = "Deny"
     actions = ["iam:*"]
     resources = [
@@ -221,7 +223,7 @@ data "aws_iam_policy_document" "ci" {
   }
 
   statement {
-    sid    = "NobodySignsReadsOrSlipsAway"
+    sid    = "NobodySignsOrHides"
     effect = "Deny"
     actions = [
       "cloudtrail:DeleteTrail",
@@ -237,7 +239,7 @@ data "aws_iam_policy_document" "ci" {
 
   # The resources that store the state are an administrator's.
   statement {
-    sid     = "NobodyChangesBootstrap"
+    sid     = "BootstrapStays"
     effect  = "Deny"
     actions = ["s3:Delete*", "s3:Put*"]
     resources = [
@@ -248,7 +250,7 @@ data "aws_iam_policy_document" "ci" {
   }
 
   statement {
-    sid       = "NobodyChangesStateKey"
+    sid       = "StateKeyStays"
     effect    = "Deny"
     actions   = ["kms:*Alias", "kms:*Resource", "kms:CreateGrant", "kms:PutKeyPolicy"]
     resources = ["*"]

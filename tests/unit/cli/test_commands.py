@@ -321,15 +321,19 @@ def test_record_waits_for_the_receipt(cloud: Cloud, capsys: Capture) -> None:
     cloud.messages()
     messages: list[dict[str, Any]] = []
 
+    ended = threading.Event()
+
     def act_as_recorder() -> None:
-        while not messages:
+        while not (messages or ended.is_set()):
             messages.extend(cloud.messages())
             time.sleep(0.05)
-        cloud.record(version)
+        if messages:
+            cloud.record(version)
 
     recorder = threading.Thread(target=act_as_recorder, daemon=True)
     recorder.start()
     told = Told(capsys, "record", version.uri, "--timeout", "600", "--format", "json")
+    ended.set()
     recorder.join()
     assert told.status == 0
     assert told.document == {

@@ -10,12 +10,11 @@ import re
 from collections.abc import Callable
 from contextlib import suppress
 from decimal import Decimal
-from functools import lru_cache
 
 from scripts.local_aws.athena.model import QueryError
 from scripts.local_aws.athena.natives import numbers
 from scripts.local_aws.athena.natives.paths import MalformedError, Members, Number, Value, find, read
-from scripts.local_aws.athena.natives.registry import REMEMBERED, invalid, provide
+from scripts.local_aws.athena.natives.registry import invalid, provide
 from scripts.local_aws.athena.types import Type, java_double, parse_type
 
 _CONTROLS = {'"': '\\"', "\\": "\\\\", "\b": "\\b", "\f": "\\f", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
@@ -87,7 +86,6 @@ def json_extract(text: str, path: str) -> str | None:
 
 
 @provide("VARCHAR, VARCHAR -> VARCHAR")
-@lru_cache(maxsize=REMEMBERED)
 def json_extract_scalar(text: str, path: str) -> str | None:
     """Return the scalar at a path as it is written; NULL for ``null``, an array and an object."""
     for value in find(text, path):

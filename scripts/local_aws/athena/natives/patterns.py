@@ -14,7 +14,7 @@ from functools import lru_cache
 import regex
 
 from scripts.local_aws.athena.model import QueryError
-from scripts.local_aws.athena.natives.registry import REMEMBERED, invalid, provide
+from scripts.local_aws.athena.natives.registry import invalid, provide
 
 _SECONDS = 20.0
 """How long one search may take: the engine's other statements wait for it."""
@@ -104,14 +104,12 @@ def _group(pattern: str, group: int) -> int:
 
 
 @provide("VARCHAR, VARCHAR -> BOOLEAN")
-@lru_cache(maxsize=REMEMBERED)
 def regexp_like(source: str, pattern: str) -> bool:
     """Say whether the pattern is found anywhere."""
     return _search(_compiled(pattern), source, 0) is not None
 
 
 @provide("VARCHAR, VARCHAR, BIGINT -> VARCHAR")
-@lru_cache(maxsize=REMEMBERED)
 def regexp_extract(source: str, pattern: str, group: int) -> str | None:
     """Return a group of the first match; NULL without one, and for a group that took no part in it."""
     wanted = _group(pattern, group)

@@ -16,8 +16,6 @@ import duckdb
 
 from scripts.local_aws.athena.model import QueryError
 
-REMEMBERED = 16_384
-"""Results that a costly function keeps: DuckDB asks several times about the same 2,048 rows."""
 OPEN, CLOSE = "⟦", "⟧"
 """What an error of ours stands between in DuckDB's, where ``engine`` finds it again."""
 

@@ -176,7 +176,7 @@ run "ci_is_capped" {
   assert {
     condition = [
       for statement in jsondecode(aws_iam_policy.this.policy).Statement : toset(statement.Action)
-      if statement.Effect == "Deny" && statement.Sid == "NobodySignsReadsOrSlipsAway" && statement.Resource == "*"
+      if statement.Effect == "Deny" && statement.Sid == "NobodySignsOrHides" && statement.Resource == "*"
       ] == [toset([
         "cloudtrail:DeleteTrail",
         "cloudtrail:StopLogging",
@@ -210,7 +210,7 @@ run "ci_is_capped" {
   assert {
     condition = [
       for statement in jsondecode(aws_iam_policy.this.policy).Statement : toset(statement.Resource)
-      if statement.Sid == "NobodyChangesBootstrap" && statement.Effect == "Deny" && flatten([statement.Action]) == ["s3:Put*", "s3:Delete*"]
+      if statement.Sid == "BootstrapStays" && statement.Effect == "Deny" && flatten([statement.Action]) == ["s3:Put*", "s3:Delete*"]
       ] == [toset([
         "arn:aws:s3:::custodyoftwentyletts-production-state-123456789012",
         "arn:aws:s3:::custodyoftwentyletts-production-state-123456789012/*/bootstrap.tfstate*",
@@ -230,7 +230,7 @@ run "ci_is_capped" {
   assert {
     condition = toset(flatten([
       for statement in jsondecode(aws_iam_policy.this.policy).Statement : statement.Resource
-      if statement.Sid == "NobodyLoosensWhatCapsHim" && statement.Effect == "Deny" && statement.Action == "iam:*"
+      if statement.Sid == "NobodyLoosensCaps" && statement.Effect == "Deny" && statement.Action == "iam:*"
       ])) == toset([
       "arn:aws:iam::123456789012:policy/custodyoftwentyletts-production-*-boundary",
       "arn:aws:iam::123456789012:role/custodyoftwentyletts-production-apply",
@@ -243,7 +243,7 @@ run "ci_is_capped" {
     condition = [
       for statement in jsondecode(aws_iam_policy.this.policy).Statement : toset([
         for one in concat(flatten([statement.Action]), flatten([statement.Resource])) : one if startswith(one, "ec2:") || startswith(one, "arn:aws:ec2:")
-      ]) if statement.Sid == "ThingsOfTheKit"
+      ]) if statement.Sid == "OfTheKit"
       ] == [toset(concat(
         ["ec2:*FlowLogs", "ec2:*RouteTable", "ec2:*SecurityGroup*", "ec2:*Subnet*", "ec2:*Tags", "ec2:*Vpc*"],
         [for type in ["route-table", "security-group", "security-group-rule", "subnet", "vpc", "vpc-endpoint", "vpc-flow-log"] : "arn:aws:ec2:*:123456789012:${type}/*"],
