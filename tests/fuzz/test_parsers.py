@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -31,12 +32,18 @@ from custody.evidence.keyring import parse_registry, read_history
 from custody.evidence.objects import ObjectVersion, S3Location, parse_receipt_key, parse_s3_uri
 from custody.evidence.receipt import PAYLOAD_TYPE, Receipt, parse_statement
 from custody.gate.decisions import parse_decision
+from custody.gate.manifests import SEEN_TYPE, Chain, Source
+from custody.gate.requests import parse_event, parse_tables
+from custody.gate.withheld import WithheldReports
+from custody.ledger.auditor import State, parse_state
+from custody.ledger.notices import Notice, event_of, message_of
 from custody.lineage.document import parse_commit, parse_lineage, parse_place
 from custody.listing import VersionEntry
 from custody.log.batch import Batch, Sealable, format_batch, parse_batch
 from custody.log.checkpoint import Checkpoint, parse_checkpoint
 from custody.log.extension import Extension, parse_extension
 from custody.log.index import format_index, parse_index
+from custody.log.keys import parse_log_registry
 from custody.log.note import Algorithm, parse_note, parse_verifier_key
 from custody.log.note_keys import require_readable, verify_note
 from custody.log.policy import format_policy, parse_policy
@@ -53,6 +60,8 @@ from custody.recorder.notification import ObjectCreated, parse_message
 from custody.times import format_time, from_microseconds, parse_time, to_microseconds
 from custody.trail.digests import parse_digest
 from custody.trail.log_files import parse_log_file
+from custody.upload.plan import PlannedFile
+from custody.upload.state import FileIdentity, UploadState, UploadStates
 from custody.verify.canonical import read_canonical
 from tests.fuzz import poison
 from tests.support.digests import DigestFile, public_der, rsa_key
@@ -270,6 +279,55 @@ def decision(data: bytes) -> None:
         use_version(version)
 
 
+def auditor_state(data: bytes) -> None:
+    state = parse_state(data)
+    for told in (*state.known.values(), *state.messages, *state.events):
+        message_of(told, "custody-dev", "eu-west-1")
+        event_of(told, "custody-dev")
+    assert parse_state(state.to_json()).known == state.known
+
+
+def withheld(data: bytes) -> None:
+    memory = MemoryS3()
+    memory.put("processed", "manifests/t/_withheld/0000000001.json", data)
+    _, found = WithheldReports(memory, "processed", "manifests/t/", "t").last()
+    assert len(found.digests()) == len(found)
+    for version in found.named:
+        use_version(version)
+
+
+def summary(data: bytes) -> None:
+    """A summary is used as it is, or doubted in a sentence."""
+    memory = MemoryS3()
+    memory.put("processed", "manifests/t/_seen/0000000001.bin", data)
+    chain = Chain(memory, "processed", Source("t", "raw", "incoming/"), lambda _: data)
+    chain.read()
+    assert VERSION not in chain
+    assert chain.doubted or all(chain.uri(each) for each in chain.waiting(()))
+
+
+def tables(data: bytes) -> None:
+    silver, _ = parse_tables(b64encode(gzip.compress(data, 1)).decode())
+    parse_event({"table": "t"}, silver)
+
+
+def upload_state(data: bytes) -> None:
+    with TemporaryDirectory() as folder:
+        states = UploadStates(Path(folder))
+        file = PlannedFile(Path("a.csv"), "raw", "incoming/a.csv", 1, 2, 3)
+        states.save(file, UPLOAD_STATE)
+        (path,) = Path(folder).iterdir()
+        path.write_bytes(data)
+        if (found := states.load(file)) is not None:
+            states.save(file, found)
+            assert states.load(file) == found
+
+
+def log_registry(data: bytes) -> None:
+    found = parse_log_registry(data)
+    assert len(found.note_keys()) == len(found.keys)
+
+
 def uri(data: bytes) -> None:
     parse_s3_uri(data.decode("utf-8", "surrogateescape"))
 
@@ -391,6 +449,20 @@ SUCCESSION = json.dumps(
     }
 ).encode()
 BUNDLE = [STATEMENT, b"", b"entry"]
+NOTICE = Notice("found", "a", 1, "object_deleted", "high", "s3://raw/a", "p", "", 1, "f", "l", "d", "e")
+AUDITOR_STATE = State({"r": AT}, {"q": "why"}, AT, {"a": NOTICE}, [NOTICE], [NOTICE])
+WITHHELD = {
+    "number": 1,
+    "withheld": [{**asdict(VERSION), "reason": "hash", "detail": "d"}],
+    "others": b64encode(bytes(16)).decode(),
+}
+HANDED = {"number": 1, "version_id": "v", "sha256": "ab" * 32}
+SUMMARY = {"type": SEEN_TYPE, "table": "t", "through": 1, "versions": 1, "waiting": [HANDED]}
+TABLES = {
+    "silver": [{"table": "t", "job": "j", "prefix": "incoming/t/"}],
+    "gold": [{"table": "g", "job": "k", "inputs": "t"}],
+}
+UPLOAD_STATE = UploadState(FileIdentity(1, 2, 3, 4), "u", 5, "v", "ab" * 32)
 PLACE = {"name": "dev", "location": "s3://bucket/key", "profile": "p"}
 PARSERS = [
     Parser("statement", statement, STATEMENT),
@@ -428,6 +500,16 @@ PARSERS = [
     Parser("log_statement", log_statement, LOG_STATEMENT),
     Parser("log_statement_says", log_statement_says, b64decode(json.loads(LOG_STATEMENT)["payload"])),
     Parser("succession", succession, SUCCESSION),
+    Parser("auditor_state", auditor_state, AUDITOR_STATE.to_json()),
+    Parser("withheld", withheld, json.dumps(WITHHELD).encode()),
+    Parser("summary", summary, json.dumps(SUMMARY).encode() + b"\n" + bytes(16), is_json=False),
+    Parser("tables", tables, json.dumps(TABLES).encode()),
+    Parser("upload_state", upload_state, json.dumps(asdict(UPLOAD_STATE) | {"finished": 0}).encode()),
+    Parser(
+        "log_registry",
+        log_registry,
+        json.dumps({"log": {"origin": "log.example", "keys": REGISTRY["keys"]}}).encode(),
+    ),
 ]
 
 

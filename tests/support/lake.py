@@ -229,9 +229,10 @@ class MemoryS3:
             and (bucket, key) not in self._hidden
         )
         if Delimiter:
-            folders = sorted({Prefix + key[len(Prefix) :].split("/")[0] + "/" for key in keys})
-            yield {"CommonPrefixes": [{"Prefix": folder} for folder in folders]}
-            return
+            below = {key: key.removeprefix(Prefix).partition(Delimiter) for key in keys}
+            folders = {Prefix + name + Delimiter for name, found, _ in below.values() if found}
+            yield {"CommonPrefixes": [{"Prefix": folder} for folder in sorted(folders)]}
+            keys = [key for key, (_, found, _) in below.items() if not found]
         for start in range(0, len(keys), 2):
             yield {
                 "Contents": [

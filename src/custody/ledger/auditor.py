@@ -217,14 +217,17 @@ class Auditor:
 
 
 def _due(state: State, now: datetime) -> list[tuple[tuple[Rule, ...], Period]]:
-    """The rules to ask now, and about when: together those that were last asked at the same time."""
-    are_daily_due = state.daily is None or state.daily.date() < now.date()
+    """The rules to ask now, and about when: together those that were last asked at the same time.
+
+    A stored time that is later than ``now`` leaves no rule out.
+    """
+    are_daily_due = state.daily is None or state.daily.date() != now.date()
     if are_daily_due:
         state.daily = now
     due: dict[datetime, list[Rule]] = {}
     for rule in all_rules().values():
         if are_daily_due or rule.history <= DAILY_HISTORY:
-            since = max(state.asked.get(rule.name, now) - LATE, now - REMEMBERED)
+            since = max(min(state.asked.get(rule.name, now), now) - LATE, now - REMEMBERED)
             due.setdefault(since, []).append(rule)
     return [(tuple(rules), Period(since, now)) for since, rules in due.items()]
 

@@ -341,6 +341,21 @@ def test_a_rule_that_could_not_be_asked_is_asked_about_all_of_it_later(world: Wo
     assert since(world, "evidence-opened") == "2026-04-23 12:40:00.000"
 
 
+def test_a_stored_time_in_the_future_blinds_no_rule(world: World) -> None:
+    """Whoever can write the state, or a clock that was wrong once, must not silence the auditor."""
+    world.run()
+    state = json.loads(world.s3.get_object(Bucket=BUCKET, Key=STATE_KEY)["Body"].read())
+    state["daily"] = "9999-12-31T23:59:59Z"
+    for each in state["asked"]:
+        each["until"] = "9999-12-31T23:59:59Z"
+    world.s3.put_object(Bucket=BUCKET, Key=STATE_KEY, Body=json.dumps(state).encode())
+    world.athena.asked.clear()
+    world.run()
+
+    assert since(world, "trail-stopped") == "2026-04-20 12:20:00.000"
+    assert any("'new-principal'" in sql for sql in world.athena.asked)
+
+
 def test_a_daily_rule_that_could_not_be_asked_fails_every_run_until_it_is(world: World) -> None:
     world.athena.broken = "'new-principal'"
     for _ in range(2):
