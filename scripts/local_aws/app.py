@@ -11,6 +11,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_ba
 from scripts.local_aws import patches
 from scripts.local_aws.admin import ADMIN_PREFIX, Admin
 from scripts.local_aws.calls import is_s3
+from scripts.local_aws.faults import Faults
 from scripts.local_aws.s3.service import Observer, S3Service
 from scripts.local_aws.state import STATE_PATH, State
 
@@ -26,8 +27,9 @@ class _Dispatcher(DomainDispatcherApplication):
 class Application:
     """Routes a WSGI request to its handler."""
 
-    def __init__(self, admin: Admin, observe: Observer) -> None:
+    def __init__(self, admin: Admin, observe: Observer, faults: Faults) -> None:
         self._admin = admin
+        self._faults = faults
         self._state = State()
         self._s3 = S3Service(observe)
         self._moto = _Dispatcher(self._backend)
@@ -38,6 +40,9 @@ class Application:
             return self._state(environ, start_response)
         if str(environ["PATH_INFO"]).startswith(ADMIN_PREFIX):
             return self._admin(environ, start_response)
+        return self._faults.meet(environ, start_response, self._serve)
+
+    def _serve(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         if is_s3(environ):
             return self._s3(environ, start_response)
         answer: Iterable[bytes] = self._moto(environ, start_response)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import secrets
-import string
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -20,7 +19,6 @@ from scripts.local_aws.identity import ANONYMOUS, Principal
 from scripts.local_aws.operations import Operation
 from scripts.local_aws.s3.checksums import Checksum
 
-_REQUEST_ID_ALPHABET = string.ascii_uppercase + string.digits
 _current: ContextVar[S3Call | None] = ContextVar("s3_call", default=None)
 
 
@@ -45,9 +43,7 @@ class S3Call:
     """The verified checksum of the payload."""
     bytes_in: int = 0
     received: datetime = field(default_factory=lambda: datetime.now(UTC))
-    request_id: str = field(
-        default_factory=lambda: "".join(secrets.choice(_REQUEST_ID_ALPHABET) for _ in range(16))
-    )
+    request_id: str = field(default_factory=lambda: base64.b32encode(secrets.token_bytes(10)).decode())
     host_id: str = field(default_factory=lambda: base64.b64encode(secrets.token_bytes(56)).decode())
     status: int = 0
     response_headers: dict[str, str] = field(default_factory=dict)

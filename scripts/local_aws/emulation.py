@@ -15,12 +15,15 @@ from scripts.local_aws.account import ACCOUNT_ID, REGION
 from scripts.local_aws.admin import Admin
 from scripts.local_aws.app import Application
 from scripts.local_aws.calls import S3Call
+from scripts.local_aws.clock import Clock
 from scripts.local_aws.cloudwatch.alarms import Alarms
 from scripts.local_aws.cloudwatch.metrics import Metrics
 from scripts.local_aws.delivery import DELIVERY
+from scripts.local_aws.faults import Faults
 from scripts.local_aws.firehose import api as firehose_api
 from scripts.local_aws.firehose.streams import Streams
 from scripts.local_aws.functions import api as functions_api
+from scripts.local_aws.functions.process import FunctionProcess
 from scripts.local_aws.functions.runtime import Functions
 from scripts.local_aws.glue import api as glue_api
 from scripts.local_aws.glue.runs import JobRun, Runs, state_change
@@ -45,9 +48,11 @@ class Emulation:
         admin = Admin(
             {
                 "alarms/evaluate": self._evaluate_alarms,
+                "clock": self._set_clock,
                 "events": _set_chaos,
                 "events/put": self._put_event,
                 "events/tick": self._tick,
+                "faults": self._set_faults,
                 "firehose/flush": lambda _: self._streams.flush(),
                 "kms/outage": self._set_outage,
                 "queues/wait": _let_wait,
@@ -56,11 +61,13 @@ class Emulation:
                 "trail/flush": self._flush_trail,
             }
         )
-        self._server = Server(Application(admin, self._observe), port)
+        self._faults = Faults(self._process_of)
+        self._server = Server(Application(admin, self._observe, self._faults), port)
         self.endpoint = self._server.endpoint
         metrics = Metrics()
-        self._functions = Functions(home, self.endpoint, metrics)
-        self._sources = EventSources(self._functions)
+        self._clock = Clock()
+        self._functions = Functions(home, self.endpoint, metrics, self._clock)
+        self._sources = EventSources(self._functions, self._clock, self._faults)
         self._events = events_api.Events(self._functions, metrics)
         self._alarms = Alarms(metrics, self._events.put)
         self._runs = Runs(home, self.endpoint, self._tell_end)
@@ -115,6 +122,17 @@ class Emulation:
     def _set_outage(self, request: dict[str, Any]) -> dict[str, Any]:
         self._outage.is_on = bool(request["on"])
         return {}
+
+    def _process_of(self, access_key_id: str) -> FunctionProcess | None:
+        return self._functions.process_of(access_key_id)
+
+    def _set_clock(self, request: dict[str, Any]) -> dict[str, Any]:
+        rate = request.get("rate")
+        self._clock.set(None if rate is None else float(rate), float(request.get("skew_seconds", 0)))
+        return {}
+
+    def _set_faults(self, request: dict[str, Any]) -> dict[str, Any]:
+        return {"met": self._faults.configure(int(request.get("seed", 0)), dict(request.get("services", {})))}
 
     def _tick(self, request: dict[str, Any]) -> dict[str, Any]:
         return {"targets": self._events.tick(str(request["rule"]))}

@@ -20,6 +20,8 @@ from scripts.local_aws.errors import LocalAwsError
 
 SERVER_FILE = "server.json"
 LOCK_FILE = "server.lock"
+_SWITCH_SECONDS = 0.0005
+"""A call is many short steps, and its thread waits for the turns of others between them (seconds)."""
 
 
 def serve(home: Path, port: int, *, lifeline: bool) -> None:
@@ -100,6 +102,7 @@ def _prepare_process() -> None:
     os.environ["AWS_DEFAULT_REGION"] = REGION
     os.environ["TZ"] = "UTC"
     time.tzset()
+    sys.setswitchinterval(_SWITCH_SECONDS)
     # Every large object is an open file.
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

@@ -2,8 +2,8 @@
 
 Each enabled mapping is polled, batches are collected, the function is invoked, and processed messages are
 deleted. A failed message is redelivered after ``REDELIVERY_SECONDS``: with Lambda this is the queue's
-visibility timeout, six times the function's timeout, which is too long to wait on one machine. After the
-queue's ``maxReceiveCount`` it goes to the dead-letter queue.
+visibility timeout, six times the function's timeout, which is too long to wait on one machine, unless its
+clock has a rate. After the queue's ``maxReceiveCount`` it goes to the dead-letter queue.
 https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
 """
 
@@ -21,6 +21,8 @@ from moto.core.utils import unix_time_millis
 from moto.sqs.models import Message, Queue, sqs_backends
 
 from scripts.local_aws.account import ACCOUNT_ID
+from scripts.local_aws.clock import Clock
+from scripts.local_aws.faults import Faults
 from scripts.local_aws.functions.process import Outcome
 from scripts.local_aws.functions.runtime import MAX_PROCESSES, Functions, StoppedError
 
@@ -32,8 +34,10 @@ _WAIT_SECONDS = 0.5
 class EventSources:
     """Polls the queues of every mapping there is, from ``start`` to ``stop``."""
 
-    def __init__(self, functions: Functions) -> None:
+    def __init__(self, functions: Functions, clock: Clock, faults: Faults) -> None:
         self._functions = functions
+        self._clock = clock
+        self._faults = faults
         self._stopped = threading.Event()
         self._pollers: dict[str, _Poller] = {}
 
@@ -51,7 +55,9 @@ class EventSources:
             for gone in self._pollers.keys() - mappings.keys():
                 self._pollers.pop(gone).stopped.set()
             for new in mappings.keys() - self._pollers.keys():
-                self._pollers[new] = _Poller(*mappings[new], self._functions, threading.Event())
+                self._pollers[new] = _Poller(
+                    *mappings[new], self._functions, self._clock, self._faults, threading.Event()
+                )
                 self._pollers[new].start(self._stopped)
 
 
@@ -60,6 +66,8 @@ class _Poller:
     backend: LambdaBackend
     mapping: EventSourceMapping
     functions: Functions
+    clock: Clock
+    faults: Faults
     stopped: threading.Event
 
     def start(self, all_stopped: threading.Event) -> None:
@@ -99,11 +107,13 @@ class _Poller:
             return
         except Exception as error:  # noqa: BLE001 - Lambda retries after any error
             print(f"event source {self.mapping.uuid}: {type(error).__name__}: {error}", file=sys.stderr)
-            _give_back(queue, batch)
+            _give_back(queue, batch, self.clock)
             return
         failed = _failed(outcome, batch, self.mapping.function_response_types or [])
+        if self.faults.loses_delete():
+            failed = {message.id for message in batch}
         _delete(queue, [message for message in batch if message.id not in failed])
-        _give_back(queue, [message for message in batch if message.id in failed])
+        _give_back(queue, [message for message in batch if message.id in failed], self.clock)
 
 
 def receive(queue: Queue, count: int) -> list[Message]:
@@ -144,10 +154,14 @@ def _remove(queue: Queue, messages: list[Message]) -> None:
         queue.pending_messages.difference_update(messages)
 
 
-def _give_back(queue: Queue, messages: list[Message]) -> None:
+def _give_back(queue: Queue, messages: list[Message], clock: Clock) -> None:
+    now = unix_time_millis()
     with queue._messages_lock:
         for message in messages:
-            message.visible_at = unix_time_millis() + REDELIVERY_SECONDS * 1000
+            hidden = REDELIVERY_SECONDS * 1000
+            if clock.rate is not None:
+                hidden = max(0.0, message.visible_at - now) / clock.rate
+            message.visible_at = now + hidden
             queue.pending_messages.discard(message)
 
 

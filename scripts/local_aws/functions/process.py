@@ -23,7 +23,7 @@ LogSink = Callable[[list[str]], None]
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """What a process runs: code, environment, role, and the file in which its AWS calls are recorded."""
+    """What a process runs: code, environment, role, the file for its AWS calls, its clock."""
 
     handler: str
     task_root: Path
@@ -31,6 +31,8 @@ class Code:
     environment: dict[str, str]
     role: str
     calls: Path
+    rate: float
+    skew_seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +49,12 @@ class FunctionProcess:
 
     def __init__(self, code: Code, log: LogSink) -> None:
         self._log = log
+        self._is_expired = False
+        self.access_key_id = code.environment["AWS_ACCESS_KEY_ID"]
         self._answers, answers_end = os.pipe()
         command = [sys.executable, "-I", "-S", "-u", str(_WORKER), code.handler]
         command += [str(code.task_root), str(code.libraries), str(answers_end), str(code.calls), code.role]
+        command += [str(code.rate), str(code.skew_seconds)]
         self._process = subprocess.Popen(
             command,
             cwd=code.task_root,
@@ -121,6 +126,11 @@ class FunctionProcess:
         """Stop the process during an invocation, which then fails; its caller calls ``end``."""
         self._process.kill()
 
+    def expire(self) -> None:
+        """Stop it during an invocation, as if the function's timeout had passed."""
+        self._is_expired = True
+        self._process.kill()
+
     def end(self) -> None:
         """Stop the process at once, and release it."""
         self._process.kill()
@@ -131,7 +141,7 @@ class FunctionProcess:
         cast("IO[bytes]", self._process.stdin).close()
 
     def _death(self, request_id: str, timeout_seconds: float) -> dict[str, Any]:
-        if self._process.poll() is None:
+        if self._process.poll() is None or self._is_expired:
             self._process.kill()
             self._process.wait()
             message = f"RequestId: {request_id} Error: Task timed out after {timeout_seconds:.2f} seconds"

@@ -23,6 +23,7 @@ from moto.core.utils import unix_time_millis
 from moto.sns.models import sns_backends
 from moto.sqs.models import sqs_backends
 
+from scripts.local_aws.clock import Clock
 from scripts.local_aws.cloudwatch.metrics import Metrics, sample
 from scripts.local_aws.functions.process import Code, FunctionProcess, Outcome
 from scripts.local_aws.identity import assume
@@ -61,9 +62,10 @@ class ThrottledError(Exception):
 class Functions:
     """Runs functions. Thread-safe. ``endpoint`` is the AWS they are given, ``home`` holds code and logs."""
 
-    def __init__(self, home: Path, endpoint: str, metrics: Metrics) -> None:
+    def __init__(self, home: Path, endpoint: str, metrics: Metrics, clock: Clock) -> None:
         self._home = home / "functions"
         self._metrics = metrics
+        self._clock = clock
         self._endpoint = endpoint
         self._pools: dict[str, _Pool] = {}
         self._changed = threading.Condition()
@@ -94,6 +96,12 @@ class Functions:
         if function.reserved_concurrency is not None and int(function.reserved_concurrency) == 0:
             self._count(function, Throttles=1)
             raise ThrottledError(f"{function.function_name} has a reserved concurrency of 0")
+
+    def process_of(self, access_key_id: str) -> FunctionProcess | None:
+        """The process that works as the session of this access key."""
+        with self._changed:
+            busy = [process for pool in self._pools.values() for process in pool.busy]
+        return next((process for process in busy if process.access_key_id == access_key_id), None)
 
     def _count(self, function: LambdaFunction, **values: int) -> None:
         for name, value in values.items():
@@ -154,7 +162,7 @@ class Functions:
 
     def _acquire(self, function: LambdaFunction) -> tuple[_Pool, FunctionProcess]:
         """A process of the function as it is now; waits while all are busy."""
-        fingerprint = _fingerprint(function)
+        fingerprint = self._fingerprint(function)
         with self._changed:
             pool = self._pools.setdefault(function.function_name, _Pool())
             if pool.fingerprint != fingerprint:
@@ -185,7 +193,7 @@ class Functions:
             pool.busy.remove(process)
             pool.peak_rss_bytes = max(pool.peak_rss_bytes, process.peak_rss_bytes)
             pool.idle_rss_bytes = process.idle_rss_bytes or pool.idle_rss_bytes
-            keep = process.is_alive and not self._stopped and pool.fingerprint == _fingerprint(function)
+            keep = process.is_alive and not self._stopped and pool.fingerprint == self._fingerprint(function)
             if keep:
                 pool.idle.append(process)
             self._changed.notify_all()
@@ -226,6 +234,21 @@ class Functions:
             environment=environment,
             role=str(function.role),
             calls=self._home / name / CALLS,
+            rate=self._clock.rate or 1.0,
+            skew_seconds=self._clock.skew_seconds,
+        )
+
+    def _fingerprint(self, function: LambdaFunction) -> tuple[Any, ...]:
+        """What makes a process of the function out of date when it changes."""
+        return (
+            function.code_sha_256,
+            function.handler,
+            function.role,
+            function.memory_size,
+            tuple(sorted(function.environment_vars.items())),
+            _log_group(function),
+            self._clock.rate,
+            self._clock.skew_seconds,
         )
 
     def _unpack(self, function: LambdaFunction) -> Path:
@@ -287,18 +310,6 @@ def _record_of_failure(
         "responseContext": {"statusCode": 200, "executedVersion": "$LATEST", "functionError": "Unhandled"},
         "responsePayload": json.loads(outcome.payload),
     }
-
-
-def _fingerprint(function: LambdaFunction) -> tuple[Any, ...]:
-    """What makes a process of the function out of date when it changes."""
-    return (
-        function.code_sha_256,
-        function.handler,
-        function.role,
-        function.memory_size,
-        tuple(sorted(function.environment_vars.items())),
-        _log_group(function),
-    )
 
 
 def _version(function: LambdaFunction) -> str:

@@ -2,8 +2,9 @@
 
 Run as a script by an isolated interpreter without site-packages: it must import the standard library only.
 Arguments: handler, folder of the function's code, folder of the runtime's libraries, the number of the
-descriptor answers go to, the file for the calls of AWS the function makes, and the ARN of its role. Requests
-come in on standard input, one JSON object a line; what the function prints goes to standard output and error.
+descriptor answers go to, the file for the calls of AWS the function makes, the ARN of its role, how many
+times as fast waiting passes by, and by how many seconds its clock is ahead. Requests come in on standard
+input, one JSON object a line; what the function prints goes to standard output and error.
 The end of standard input ends the process, whatever it does.
 
 Answers, one JSON object a line: ``{"idle": bytes}`` once the handler is imported, or ``{"failure": {…}}``;
@@ -12,11 +13,13 @@ then for each request ``{"payload": "…"}`` or ``{"failure": {…}}``, with ``p
 
 from __future__ import annotations
 
+import datetime
 import importlib
 import json
 import os
 import queue
 import resource
+import socket
 import sys
 import threading
 import time
@@ -26,6 +29,9 @@ from importlib.machinery import PathFinder
 from typing import Any
 
 _REQUESTS = 0
+_SHORTEST_TIMEOUT_SECONDS = 1.0
+"""However fast waiting passes by, an answer on a busy machine takes a while."""
+_true_time = time.time
 
 
 class Context:
@@ -46,7 +52,7 @@ class Context:
 
     def get_remaining_time_in_millis(self) -> int:
         """Milliseconds until the function times out."""
-        return max(0, int((self._deadline - time.time()) * 1000))
+        return max(0, int((self._deadline - _true_time()) * 1000))
 
 
 class AfterImport:
@@ -107,6 +113,38 @@ class Calls:
         }
         with open(self._path, "a", encoding="utf-8") as file:  # noqa: PTH123 - pathlib is slow to import
             file.write(json.dumps(call) + "\n")
+
+
+def hasten(rate: float) -> None:
+    """Have sleeps, and the timeouts of connections, pass by ``rate`` times as fast."""
+    sleep, set_timeout = time.sleep, socket.socket.settimeout
+
+    def set_shorter(self: socket.socket, seconds: float | None) -> None:
+        set_timeout(self, seconds and max(seconds / rate, min(seconds, _SHORTEST_TIMEOUT_SECONDS)))
+
+    time.sleep = lambda seconds: sleep(float(seconds) / rate)
+    socket.socket.settimeout = set_shorter  # type: ignore[assignment,method-assign]
+
+
+def skew(seconds: float) -> None:
+    """Have all that asks for the time be told one that is ``seconds`` ahead."""
+    of_the_interpreter: type[object] = datetime.datetime
+
+    class AnyDatetime(type):
+        def __instancecheck__(cls, instance: object) -> bool:
+            return isinstance(instance, of_the_interpreter)
+
+    class Datetime(datetime.datetime, metaclass=AnyDatetime):
+        @classmethod
+        def now(cls, tz: datetime.tzinfo | None = None) -> Datetime:
+            return cls.fromtimestamp(time.time(), tz)
+
+        @classmethod
+        def utcnow(cls) -> Datetime:
+            return cls.now(datetime.UTC).replace(tzinfo=None)
+
+    time.time = lambda: _true_time() + seconds
+    datetime.datetime = Datetime  # type: ignore[misc]
 
 
 def main(handler_name: str, task_root: str, libraries: str, answers_fd: int, calls: Calls) -> None:
@@ -199,4 +237,8 @@ def memory(field: str) -> int:
 
 
 if __name__ == "__main__":
+    if (rate := float(sys.argv[7])) != 1:
+        hasten(rate)
+    if ahead := float(sys.argv[8]):
+        skew(ahead)
     main(sys.argv[1], sys.argv[2], sys.argv[3], int(sys.argv[4]), Calls(sys.argv[5], sys.argv[6]))
