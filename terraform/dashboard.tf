@@ -4,6 +4,7 @@
 locals {
   metric_alarms = concat(
     values(module.recorder.alarms),
+    [aws_cloudwatch_metric_alarm.receipt_lag.alarm_name],
     values(module.sealer.alarms),
     [aws_cloudwatch_metric_alarm.checkpoint_age.alarm_name],
     aws_cloudwatch_metric_alarm.witnesses[*].alarm_name,
@@ -41,6 +42,11 @@ locals {
         title     = "Lag: seconds that the oldest message of a queue waits"
         statistic = "Maximum"
         metrics   = [for short in local.queues_shown : ["AWS/SQS", "ApproximateAgeOfOldestMessage", "QueueName", local.queue_names[short]]]
+      },
+      {
+        title     = "Receipt lag: seconds from a write to its receipt"
+        statistic = "Maximum"
+        metrics   = [[local.metrics_namespace, "ReceiptLag", "service", "recorder"]]
       },
       {
         title     = "Sealing lag: seconds since the checkpoint"

@@ -309,13 +309,35 @@ module "recorder" {
   }
 
   queue = {
-    # Half the watermark: early enough to repair it before missing receipts become findings.
-    age_seconds       = max(60, 30 * var.watermark_minutes)
+    age_seconds       = local.late_seconds
     batch_size        = var.recorder.batch_size
     event_bucket_arns = [for short in local.lake : local.bucket_arns[short]]
     max_concurrency   = var.recorder.max_concurrency
     operators         = setunion(var.operators.data, [for persona, arn in local.persona_arns : arn if persona == "break-glass"])
   }
+}
+
+locals {
+  # Half the watermark: early enough to repair it before missing receipts become findings.
+  late_seconds = max(60, 30 * var.watermark_minutes)
+}
+
+# The age of the oldest message says nothing of messages that were received more than three times, nor of events that came late.
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html
+resource "aws_cloudwatch_metric_alarm" "receipt_lag" {
+  alarm_name          = "${local.function_names["recorder"]}-receipt-lag"
+  alarm_description   = "Receipts of ${local.prefix} were made over ${local.late_seconds} s after the writes they are of. They are valid; meanwhile the gate withheld their objects, and after ${var.watermark_minutes} minutes the ledger called them unprovenanced. The recorder's log says what failed before."
+  namespace           = local.metrics_namespace
+  metric_name         = "ReceiptLag"
+  dimensions          = { service = "recorder" }
+  statistic           = "Maximum"
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = local.late_seconds
+  period              = 60
+  evaluation_periods  = 1
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = [module.alerts.topic_arn]
+  ok_actions          = [module.alerts.topic_arn]
 }
 
 # The only writer of the sealed log of receipts.
@@ -433,7 +455,7 @@ module "sealer" {
   # Receipts are sealed together: each seal signs a checkpoint. Two at once are the least that an event source accepts; they do
   # the same work, and only one of them publishes it.
   queue = {
-    age_seconds          = max(60, 30 * var.watermark_minutes)
+    age_seconds          = local.late_seconds
     batch_size           = 1000
     batch_window_seconds = var.seal_seconds
     event_bucket_arns    = [local.bucket_arns["provenance"]]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from custody.recorder.notification import backfill_message
 from scripts.demo.pipeline import Pipeline
 from scripts.drill.alerts import Kind
 from scripts.drill.attacks import ATTACKS, Attack
@@ -15,6 +17,7 @@ from scripts.drill.drill import Drill
 from scripts.drill.ear import Ear
 from scripts.drill.scene import Scene
 from scripts.drill.stack import Stack, stack_of
+from tests.e2e.conftest import drop_unheard
 
 pytestmark = pytest.mark.xdist_group("pipeline")
 
@@ -102,6 +105,22 @@ def test_what_puts_evidence_at_risk_is_told_once_more_together(
     assert at_risk["NewStateValue"] == "ALARM"
     assert [one["Arn"].rpartition(":")[2] for one in at_risk["TriggeringChildren"]] == [child]
     assert told("OK")["NewStateValue"] == "OK"
+
+
+def test_receipts_that_are_late_are_heard(pipeline: Pipeline, stack: Stack, ear: Ear) -> None:
+    """A request of two hours ago is recorded now."""
+    version = drop_unheard(pipeline, "incoming/late.csv", b"late")
+    body = backfill_message(version, datetime.now(UTC) - timedelta(hours=2))
+    alarm, mark = f"{stack.prefix}-recorder-receipt-lag", ear.mark
+    stack.client("sqs").send_message(QueueUrl=stack.deployment.queues["recorder"], MessageBody=body)
+    pipeline.await_receipts([version])
+
+    assert pipeline.aws.admin("alarms/evaluate", alarms=[alarm])["states"] == {alarm: "ALARM"}
+    found = ear.hear(lambda message: message.get("AlarmName") == alarm, mark, stack.patience.rule)
+    assert found is not None
+    assert found["NewStateValue"] == "ALARM"
+    assert found["NewStateReason"].startswith("Threshold Crossed: ")
+    assert pipeline.aws.admin("alarms/evaluate", alarms=[alarm])["states"] == {alarm: "OK"}
 
 
 def named(name: str) -> Attack:

@@ -159,9 +159,12 @@ def test_ends_are_counted_as_metrics(world: World, capsys: pytest.CaptureFixture
         "ReceiptsWritten": "Count",
         "AlreadyRecorded": "Count",
         "BytesHashed": "Bytes",
+        "ReceiptLag": "Seconds",
         "FailedMalformed": "Count",
     }
     assert emf["BytesHashed"] == [5.0, 5.0]
+    (lag,) = emf["ReceiptLag"]  # of the receipt that was made, not of the one that was there
+    assert lag >= 0
 
 
 @pytest.mark.usefixtures("_environment")

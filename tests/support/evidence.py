@@ -264,8 +264,12 @@ class World:
         )
 
     def counted(self) -> dict[str, list[float]]:
-        """The metrics of the recorder since the last call."""
-        values = {name: metric["Value"] for name, metric in self.metrics.metric_set.items()}
+        """The metrics of the recorder since the last call, but those of a time."""
+        values = {
+            name: metric["Value"]
+            for name, metric in self.metrics.metric_set.items()
+            if metric["Unit"] != "Seconds"
+        }
         self.metrics.clear_metrics()
         return values
 

@@ -94,6 +94,8 @@ class Outcome:
     """The number of bytes hashed for it."""
     reason: SkipReason | None = None
     """Why it was skipped."""
+    lag_seconds: float | None = None
+    """Of a new receipt: from the write, or the request of a backfill, to the receipt."""
 
 
 _THROTTLING_CODES = frozenset(
@@ -211,11 +213,10 @@ class Recorder:
         )
         if created is None:
             self._require_receipt(version, sha256)
-        return Outcome(
-            Result.ALREADY_RECORDED if created is None else Result.RECORDED,
-            version.uri,
-            size_bytes=size_bytes,
-        )
+            return Outcome(Result.ALREADY_RECORDED, version.uri, size_bytes=size_bytes)
+        # The clocks of two services: an object may seem to be written after its receipt.
+        lag_seconds = max(0.0, (recorded_at - event.time).total_seconds())
+        return Outcome(Result.RECORDED, version.uri, size_bytes=size_bytes, lag_seconds=lag_seconds)
 
     def _require_key_in_force(self, moment: datetime) -> None:
         """Raise ``KeyNotInForceError`` if the signing key is not valid yet."""
@@ -255,6 +256,8 @@ class Recorder:
             self._metrics.add_metric(name=name, unit="Count", value=1)
             if outcome.size_bytes:
                 self._metrics.add_metric(name="BytesHashed", unit="Bytes", value=outcome.size_bytes)
+            if outcome.lag_seconds is not None:
+                self._metrics.add_metric(name="ReceiptLag", unit="Seconds", value=outcome.lag_seconds)
         self._logger.info(name, extra={"object": outcome.subject, "size_bytes": outcome.size_bytes})
 
     def _count_failure(self, error: Exception, subject: str) -> None:

@@ -37,6 +37,7 @@ from custody.recorder.recorder import (
     WrongVersionError,
     classify,
 )
+from custody.times import format_time
 from tests.support.evidence import (
     IDENTITY,
     KEY_ID,
@@ -82,6 +83,21 @@ def receipts(world: World) -> list[str]:
     return [version["Key"] for version in page.get("Versions", [])]
 
 
+@pytest.mark.parametrize(("ahead", "lag"), [(0, 0.0), (-3600, 3600.0), (3600, 0.0)])
+def test_the_lag_is_from_the_event_to_its_receipt_and_of_new_receipts_only(
+    world: World, ahead: int, lag: float
+) -> None:
+    """``ahead``: by how many seconds the clock that dates the event is ahead of the recorder's."""
+    drop = world.put("incoming/a", b"hello")
+    record = s3_record(drop.version)
+    now = datetime.now(UTC).replace(microsecond=0)
+    record["eventTime"] = format_time(now + timedelta(seconds=ahead))
+    world.recorder._clock = lambda: now
+    message = body(record)
+    assert [outcome.lag_seconds for outcome in world.recorder.process(message)] == [lag]
+    assert [outcome.lag_seconds for outcome in world.recorder.process(message)] == [None]
+
+
 @pytest.mark.parametrize(
     ("key", "data"),
     [
@@ -95,7 +111,12 @@ def receipts(world: World) -> list[str]:
 def test_a_receipt_says_what_is_stored(world: World, key: str, data: bytes) -> None:
     drop = world.put(key, data)
 
-    assert process(world, drop) == [Outcome(Result.RECORDED, drop.version.uri, len(data))]
+    (outcome,) = process(world, drop)
+    assert (outcome.result, outcome.subject, outcome.size_bytes) == (
+        Result.RECORDED,
+        drop.version.uri,
+        len(data),
+    )
 
     stored = world.s3.get_object(Bucket=world.provenance, Key=drop.version.receipt_key)
     envelope = parse_envelope(stored["Body"].read())
