@@ -92,7 +92,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, list[dic
     """
     messages = event["Records"]
     with ThreadPoolExecutor(MESSAGES_AT_ONCE) as pool:
-        ends = [pool.submit(recorder.process, message["body"]) for message in messages]
+        ends = [pool.submit(_process, message) for message in messages]
     failed = []
     for message, end in zip(messages, ends, strict=True):
         if error := end.exception():
@@ -101,6 +101,10 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, list[dic
             hide_for_delay(_sqs, message, logger)
             failed.append({"itemIdentifier": message["messageId"]})
     return {"batchItemFailures": failed}
+
+
+def _process(message: dict[str, Any]) -> None:
+    recorder.process(message["body"])
 
 
 @lru_cache(maxsize=1)

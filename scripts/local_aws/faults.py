@@ -156,8 +156,14 @@ def _refuse(service: str, fault: Fault, start_response: Callable[..., Any]) -> l
 
 def _cut(chunks: Iterable[bytes]) -> Iterator[bytes]:
     whole = b"".join(bytes(chunk) for chunk in chunks)
-    yield whole[: len(whole) // 2]
-    raise ConnectionResetError(str(Fault.CUT))
+    if not whole:
+        raise ConnectionResetError(str(Fault.CUT))
+
+    def half() -> Iterator[bytes]:
+        yield whole[: len(whole) // 2]
+        raise ConnectionResetError(str(Fault.CUT))
+
+    return half()
 
 
 def _await_end(environ: dict[str, Any]) -> None:

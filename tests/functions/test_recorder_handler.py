@@ -225,6 +225,28 @@ def test_a_message_that_cannot_be_hidden_has_failed_all_the_same(caplog: pytest.
 
 
 @pytest.mark.usefixtures("_environment")
+@pytest.mark.parametrize("field", ["body", "receiptHandle", "attributes", "eventSourceARN"])
+@pytest.mark.parametrize("value", [None, 1, "", {}])
+def test_a_message_that_is_none_keeps_none_of_its_batch_back(world: World, field: str, value: object) -> None:
+    good = world.put("incoming/good", b"hello")
+    records = [
+        {
+            "messageId": str(number),
+            "receiptHandle": "none",
+            "body": text,
+            "attributes": {"ApproximateReceiveCount": "1"},
+            "eventSourceARN": f"arn:aws:sqs:{REGION}:123456789012:recorder",
+        }
+        for number, text in enumerate(["{}", body(s3_record(good.version))])
+    ]
+    records[0][field] = value  # type: ignore[assignment]
+    answer = start().handler({"Records": records}, Context())
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "0"}]}
+    del records[0][field]
+    assert start().handler({"Records": records}, Context()) == answer
+
+
+@pytest.mark.usefixtures("_environment")
 def test_messages_that_end_are_not_spoken_of(world: World, hidden: list[dict[str, Any]]) -> None:
     assert call(body(s3_record(world.put("incoming/a", b"hello").version))) == []
     assert hidden == []

@@ -14,6 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from custody.deployment import Deployment
 from custody.doctor.tables import Tables
 from custody.errors import CannotCheckError, EvidenceError
+from custody.evidence.fetch import read_body
 from custody.evidence.keyring import parse_registry
 from custody.evidence.registry import MAX_REGISTRY_BYTES, REGISTRY_KEY
 from custody.gate.jobs import Job
@@ -274,7 +275,7 @@ class _Examination:
         bucket = self.deployment.buckets["provenance"]
         origin = parse_log_registry(self._registry()).origin
         found = self.clients.s3.get_object(Bucket=bucket, Key=f"{LOG_PREFIX}{CHECKPOINT}")
-        note = parse_note(found["Body"].read(MAX_NOTE_BYTES + 1))
+        note = parse_note(read_body(found, MAX_NOTE_BYTES))
         checkpoint = parse_checkpoint(note.text)
         if checkpoint.origin != origin:
             raise _BrokenError(
@@ -521,9 +522,8 @@ class _Examination:
 
     def _registry(self) -> bytes:
         bucket = self.deployment.buckets["provenance"]
-        return self.clients.s3.get_object(Bucket=bucket, Key=REGISTRY_KEY)["Body"].read(
-            MAX_REGISTRY_BYTES + 1
-        )
+        found = self.clients.s3.get_object(Bucket=bucket, Key=REGISTRY_KEY)
+        return read_body(found, MAX_REGISTRY_BYTES)
 
     def _queue_arn(self, short: str) -> str:
         """Build the ARN from the URL: both have region, account and name."""

@@ -89,7 +89,11 @@ def fetch_bytes(s3: Reader, version: ObjectVersion, max_bytes: int) -> bytes:
 
 
 def read_body(found: GetObjectOutputTypeDef, max_bytes: int) -> bytes:
-    """What ``fetch_bytes`` gives, of one response. Raises ``ShortStreamError`` if its stream ends early."""
+    """What ``fetch_bytes`` gives, of one response. Raises ``ShortStreamError`` if its stream ends early.
+
+    botocore checks the number of bytes only where it is read to its end: ``read(amount)`` gives what came
+    before a connection was closed, without a word.
+    """
     data = found["Body"].read(max_bytes + 1)
     if len(data) < min(found["ContentLength"], max_bytes + 1):
         raise ShortStreamError(f"The stream gave {len(data)} bytes of {found['ContentLength']}.")

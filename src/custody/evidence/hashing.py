@@ -7,6 +7,8 @@ from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
+from custody.errors import CannotCheckError
+
 CHUNK_BYTES = 1024 * 1024
 """Large enough that the cost per chunk is negligible, small enough for a processor's cache."""
 CHUNKS_AHEAD = 4
@@ -21,7 +23,7 @@ class Reader(Protocol):
         ...
 
 
-class ShortStreamError(Exception):
+class ShortStreamError(CannotCheckError):
     """The stream had another number of bytes than announced."""
 
 

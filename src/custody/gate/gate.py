@@ -20,6 +20,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from custody.errors import CannotCheckError, CustodyError, EvidenceError, UsageError
 from custody.etl.store import S3Store, table_uri
+from custody.evidence.fetch import read_body
 from custody.evidence.hashing import ShortStreamError
 from custody.evidence.objects import ObjectVersion
 from custody.evidence.registry import (
@@ -177,8 +178,8 @@ class Gate:
         settings = self._settings
 
         def read() -> KeyRing:
-            body = self._s3.get_object(Bucket=settings.provenance_bucket, Key=REGISTRY_KEY)["Body"]
-            return parse_registry(body.read(MAX_REGISTRY_BYTES + 1), self._signatures)
+            found = self._s3.get_object(Bucket=settings.provenance_bucket, Key=REGISTRY_KEY)
+            return parse_registry(read_body(found, MAX_REGISTRY_BYTES), self._signatures)
 
         ring = CurrentKeyRing(read)
         receipts = ReceiptGate(self._s3, settings.provenance_bucket, ring, self._clock(), settings.watermark)

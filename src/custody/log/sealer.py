@@ -30,6 +30,8 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from custody.concurrency import map_concurrently
 from custody.documents import Fields, parse_object
 from custody.errors import CannotCheckError, EvidenceError
@@ -160,9 +162,9 @@ class Sealer:
     def seal(self, keys: Iterable[str]) -> Sealing:
         """Make the receipts at these keys leaves of the log, unless they are; in batches.
 
-        A receipt that cannot be an entry, is not there, or is not in the log when it ends, is a failure of
-        its own. Raises ``LogError`` or ``ChangedError`` if the stored log is not what its checkpoint says,
-        and botocore's exceptions.
+        A receipt that cannot be an entry or be read, is not there, or is not in the log when it ends, is a
+        failure of its own. Raises ``LogError`` or ``ChangedError`` if the stored log is not what its
+        checkpoint says, and botocore's exceptions.
         """
         failed: dict[str, Exception] = {}
         waiting: dict[str, Sealable] = {}
@@ -308,7 +310,7 @@ class Sealer:
     def _read(self, key: str) -> tuple[str, Sealable | Exception]:
         try:
             stored = self._store.read(key, MAX_ENTRY_BYTES)
-        except (AbsentError, TooLongError) as error:
+        except (AbsentError, BotoCoreError, CannotCheckError, ClientError, TooLongError) as error:
             return key, error
         if is_statement(stored.data):
             return key, LogError("It is a statement of the log's own, and no receipt.")

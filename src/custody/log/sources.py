@@ -8,7 +8,7 @@ from __future__ import annotations
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
-from http.client import HTTPException
+from http.client import HTTPException, IncompleteRead
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -78,7 +78,10 @@ def _at_url(base: str) -> Fetch:
     def fetch(path: str) -> bytes:
         try:
             with urllib.request.urlopen(base + path, timeout=_TIMEOUT_SECONDS) as answer:  # noqa: S310 - http(s)
-                return _whole(answer.read(MAX_PART_BYTES + 1), path)
+                data = _whole(answer.read(MAX_PART_BYTES + 1), path)
+                if answer.length:  # bytes that were announced and did not come: read(amount) gives no error
+                    raise IncompleteRead(data, answer.length)
+                return data
         except urllib.error.HTTPError as error:
             kind = AbsentError if error.code in _NOT_THERE else CannotCheckError
             raise kind(f"{base}{path} is answered with {error.code} {error.reason}.") from error

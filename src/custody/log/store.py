@@ -11,17 +11,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError
 
-from custody.errors import EvidenceError
+from custody.errors import CannotCheckError, EvidenceError
 from custody.evidence.creation import create_object
+from custody.evidence.fetch import READ_ATTEMPTS, read_body
+from custody.evidence.hashing import ShortStreamError
 from custody.log.tree import AbsentError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from mypy_boto3_s3 import S3Client
-    from mypy_boto3_s3.type_defs import PutObjectRequestTypeDef
+    from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef, PutObjectRequestTypeDef
 
 LOG_PREFIX = "log/"
 BINARY = "application/octet-stream"
@@ -72,18 +74,36 @@ class LogStore:
         return self.read(LOG_PREFIX + path).data
 
     def read(self, key: str, most: int = MAX_OBJECT_BYTES) -> Stored:
-        """An object's newest version. Raises ``AbsentError``, or ``TooLongError`` over ``most`` bytes."""
+        """An object's newest version; it is read again if its stream ends early.
+
+        Raises ``AbsentError``, ``TooLongError`` over ``most`` bytes, or ``CannotCheckError`` if it is never
+        read whole.
+        """
+        attempt = 1
+        while True:
+            found = self._get(key)
+            try:
+                with closing(found["Body"]):
+                    data = read_body(found, most)
+            except (HTTPClientError, IncompleteReadError, ShortStreamError) as error:
+                if attempt == READ_ATTEMPTS:
+                    raise CannotCheckError(
+                        f"{key} in {self._bucket} could not be read: {error}", "It is tried again."
+                    ) from error
+                attempt += 1
+            else:
+                break
+        if len(data) > most:
+            raise TooLongError(f"{key} in {self._bucket} has {found['ContentLength']} bytes, over {most}.")
+        return Stored(data, found["ETag"], found["VersionId"], found["LastModified"])
+
+    def _get(self, key: str) -> GetObjectOutputTypeDef:
         try:
-            found = self._s3.get_object(Bucket=self._bucket, Key=key)
+            return self._s3.get_object(Bucket=self._bucket, Key=key)
         except ClientError as error:
             if error.response["Error"].get("Code") == "NoSuchKey":
                 raise AbsentError(f"There is nothing at {key} in {self._bucket}.") from error
             raise
-        with closing(found["Body"]) as body:
-            data = body.read(most + 1)
-        if len(data) > most:
-            raise TooLongError(f"{key} in {self._bucket} has {found['ContentLength']} bytes, over {most}.")
-        return Stored(data, found["ETag"], found["VersionId"], found["LastModified"])
 
     def create(self, key: str, data: bytes, content_type: str = BINARY) -> None:
         """Create an object, unless it is there with these bytes. Raises ``ChangedError``."""

@@ -14,13 +14,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 from threading import Lock
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError
 
 from custody.errors import CustodyError, EvidenceError
 from custody.evidence.creation import create_object
 from custody.evidence.dsse import CONTENT_TYPE, MAX_ENVELOPE_BYTES, read_payload, sign_envelope
+from custody.evidence.fetch import read_body
 from custody.evidence.hashing import ShortStreamError, hash_stream
 from custody.evidence.receipt import PAYLOAD_TYPE, Receipt, RecorderIdentity, parse_statement
 from custody.recorder.notification import (
@@ -39,6 +40,9 @@ if TYPE_CHECKING:
 
     from custody.evidence.objects import ObjectVersion
     from custody.evidence.signing import Signer
+
+
+_Result = TypeVar("_Result")
 
 
 class ObjectGoneError(CustodyError):
@@ -230,11 +234,11 @@ class Recorder:
     def _require_receipt(self, version: ObjectVersion, sha256: str) -> None:
         """Check that the existing object under a receipt's key is the receipt; its signature is not checked.
 
-        Raises ``PlaceTakenError`` if it does not.
+        Raises ``PlaceTakenError`` if it is not, ``StreamBrokenError`` if it could not be read whole.
         """
         found = self._s3.get_object(Bucket=self._provenance_bucket, Key=version.receipt_key)
-        with closing(found["Body"]) as body:
-            data = body.read(MAX_ENVELOPE_BYTES + 1)
+        with closing(found["Body"]):
+            data = _whole(lambda: read_body(found, MAX_ENVELOPE_BYTES), version.receipt_key)
         try:
             receipt = parse_statement(read_payload(data, PAYLOAD_TYPE))
         except EvidenceError as error:
@@ -294,10 +298,14 @@ def classify(error: Exception) -> Failure:
 
 def _hash(found: GetObjectOutputTypeDef, subject: str) -> tuple[str, int]:
     with closing(found["Body"]) as body:
-        try:
-            return hash_stream(body, found["ContentLength"])
-        except (HTTPClientError, IncompleteReadError, ShortStreamError) as error:
-            raise StreamBrokenError(f"The stream of {subject} ended early: {error}") from error
+        return _whole(lambda: hash_stream(body, found["ContentLength"]), subject)
+
+
+def _whole(read: Callable[[], _Result], subject: str) -> _Result:
+    try:
+        return read()
+    except (HTTPClientError, IncompleteReadError, ShortStreamError) as error:
+        raise StreamBrokenError(f"The stream of {subject} ended early: {error}") from error
 
 
 def _code(error: ClientError) -> str:

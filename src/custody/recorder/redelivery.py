@@ -11,8 +11,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 if TYPE_CHECKING:
     from aws_lambda_powertools import Logger
     from mypy_boto3_sqs import SQSClient
@@ -29,15 +27,16 @@ def delay_seconds(receive_count: int) -> int:
 def hide_for_delay(sqs: Callable[[], SQSClient], message: Mapping[str, Any], logger: Logger) -> None:
     """Set the time after which a failed message, as AWS Lambda gave it, is delivered again.
 
-    If Amazon SQS denies it, that is logged: the message is then delivered when the queue's own timeout ends.
+    If it cannot be set, for whatever reason, that is logged: the message is then delivered when the queue's
+    own timeout ends, and the rest of its batch is none the worse.
     """
-    *_, account_id, name = message["eventSourceARN"].split(":")
     try:
+        *_, account_id, name = message["eventSourceARN"].split(":")
         client = sqs()
         client.change_message_visibility(
             QueueUrl=f"{client.meta.endpoint_url}/{account_id}/{name}",
             ReceiptHandle=message["receiptHandle"],
             VisibilityTimeout=delay_seconds(int(message["attributes"]["ApproximateReceiveCount"])),
         )
-    except (BotoCoreError, ClientError):
+    except Exception:
         logger.exception("MessageNotHidden", extra={"message_id": message["messageId"]})

@@ -12,6 +12,7 @@ from botocore.exceptions import ClientError
 from custody.errors import CannotCheckError, EvidenceError
 from custody.evidence.dsse import MAX_ENVELOPE_BYTES
 from custody.evidence.envelope import parse_envelope
+from custody.evidence.fetch import read_body
 from custody.evidence.objects import ObjectVersion
 from custody.evidence.receipt import PAYLOAD_TYPE, Receipt, parse_statement
 
@@ -34,10 +35,10 @@ def read_receipt(s3: S3Client, provenance_bucket: str, version: ObjectVersion) -
     """The receipt of an object version; its signature is not checked here, but by ``custody verify``.
 
     Raises ``NoReceiptError`` if Amazon S3 returns none, ``EvidenceError`` if it is malformed or for another
-    version, and botocore's errors for anything else.
+    version, ``ShortStreamError`` if it was not read whole, and botocore's errors for anything else.
     """
     try:
-        body = s3.get_object(Bucket=provenance_bucket, Key=version.receipt_key)["Body"]
+        found = s3.get_object(Bucket=provenance_bucket, Key=version.receipt_key)
     except ClientError as error:
         code = error.response["Error"].get("Code", "")
         if code in _ABSENT:
@@ -47,8 +48,8 @@ def read_receipt(s3: S3Client, provenance_bucket: str, version: ObjectVersion) -
                 "Amazon S3 denies access to the receipt: it is not there yet, or you may not read it."
             ) from error
         raise
-    with closing(body):
-        envelope = parse_envelope(body.read(MAX_ENVELOPE_BYTES + 1))
+    with closing(found["Body"]):
+        envelope = parse_envelope(read_body(found, MAX_ENVELOPE_BYTES))
     if envelope.payload_type != PAYLOAD_TYPE:
         raise EvidenceError(f"The payload's type is {envelope.payload_type[:80]!r}, not {PAYLOAD_TYPE}.")
     receipt = parse_statement(envelope.payload)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 from collections.abc import Callable, Iterator
 from copy import deepcopy
@@ -10,10 +11,14 @@ from datetime import timedelta
 from functools import cache
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
+from botocore.response import StreamingBody
 
 from custody.errors import CannotCheckError, EvidenceError
+from custody.evidence.fetch import READ_ATTEMPTS
 from custody.log import sealer as sealer_module
 from custody.log.cosigning import RemoteWitness, Witnesses
 from custody.log.merkle import leaf_hash, root_of
@@ -115,6 +120,61 @@ def test_one_receipt_that_cannot_be_sealed_keeps_out_no_other() -> None:
     assert isinstance(sealing.failed["provenance/raw/large/v1.json"], TooLongError)
     assert isinstance(sealing.failed["provenance/raw/gone/v1.json"], AbsentError)
     assert read_whole(s3)[1] == expected(range(3))
+
+
+def cut_short(s3: MemoryS3, key: str, times: int) -> None:
+    """Have the stream of an object end in its middle, as that of a connection that is closed does."""
+    get, left = s3.get_object, [times]
+
+    def get_object(*, Key: str, **request: Any) -> dict[str, Any]:  # noqa: N803
+        found = get(Key=Key, **request)
+        if Key == key and left[0]:
+            left[0] -= 1
+            half = io.BytesIO(s3.data(Key)[: len(s3.data(Key)) // 2])
+            found["Body"] = StreamingBody(half, str(found["ContentLength"]))
+        return found
+
+    s3.get_object = get_object  # type: ignore[method-assign]
+
+
+def test_a_receipt_whose_stream_ends_early_is_sealed_whole() -> None:
+    s3 = MemoryS3()
+    keys = store_receipts(s3, range(3))
+    cut_short(s3, keys[1], READ_ATTEMPTS - 1)
+    assert sealer(s3).seal(keys).failed == {}
+    assert read_whole(s3)[1] == expected(range(3))
+
+
+def test_a_receipt_that_is_never_read_whole_is_not_sealed_and_keeps_out_no_other() -> None:
+    s3 = MemoryS3()
+    keys = store_receipts(s3, range(3))
+    cut_short(s3, keys[2], READ_ATTEMPTS)
+    sealing = sealer(s3).seal(keys)
+    assert sealing.sealed == 2
+    assert "could not be read" in str(sealing.failed[keys[2]])
+    assert read_whole(s3)[1] == expected(range(2))
+    assert sealer(s3).seal(keys).failed == {}  # a message that comes again
+    assert read_whole(s3)[1] == expected(range(3))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ClientError({"Error": {"Code": "SlowDown", "Message": ""}}, "GetObject"),
+        EndpointConnectionError(endpoint_url="https://s3"),
+    ],
+)
+def test_a_receipt_that_cannot_be_asked_for_keeps_out_no_other(error: Exception) -> None:
+    s3 = MemoryS3()
+    keys = store_receipts(s3, range(3))
+
+    def fail(_: int, what: str, done: bool) -> None:
+        if what == f"get {keys[0]}" and not done:
+            raise error
+
+    s3.interrupt = fail
+    sealing = sealer(s3).seal(keys)
+    assert (sealing.sealed, sealing.failed) == (2, {keys[0]: error})
 
 
 def test_what_is_no_receipt_is_a_leaf_without_a_row() -> None:

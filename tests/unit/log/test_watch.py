@@ -214,6 +214,25 @@ def test_a_web_server_that_is_not_there(tmp_path: Path) -> None:
             open_log(place, no_client)(CHECKPOINT)
 
 
+def test_a_web_servers_answer_that_ends_early_is_no_part_of_the_log() -> None:
+    class Cut(SimpleHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Length", "100")
+            self.end_headers()
+            self.wfile.write(b"half")
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Cut) as server:
+        thread = threading.Thread(target=server.handle_request)
+        thread.start()
+        with pytest.raises(CannotCheckError, match="4 bytes read, 96 more expected"):
+            open_log(f"http://127.0.0.1:{server.server_port}", no_client)(CHECKPOINT)
+        thread.join()
+
+
 def test_a_log_in_a_bucket(log: MemoryLog, tmp_path: Path) -> None:
     with mock_aws():
         s3 = boto3.client("s3", region_name="us-east-1")

@@ -399,6 +399,18 @@ def test_an_answer_of_another_version_fails(world: World) -> None:
     assert world.counted() == {"FailedOther": [1.0]}
 
 
+def test_a_receipt_that_is_not_read_whole_is_not_taken_for_another_object(world: World) -> None:
+    drop = world.put("incoming/a", b"x")
+    process(world, drop)
+    stored = world.read(world.provenance, drop.version.receipt_key)
+    half = stored[: len(stored) // 2]
+    with given(world.s3, half, len(stored), "v", key=drop.version.receipt_key):  # noqa: SIM117
+        with pytest.raises(ExceptionGroup) as raised:
+            process(world, drop)
+    assert [type(error) for error in raised.value.exceptions] == [StreamBrokenError]
+    assert process(world, drop)[0].result is Result.ALREADY_RECORDED
+
+
 def test_a_message_that_cannot_be_read_fails(world: World) -> None:
     with pytest.raises(MalformedMessageError):
         world.recorder.process("{}")
