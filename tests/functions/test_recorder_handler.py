@@ -7,6 +7,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ import custody
 from custody.errors import EvidenceError, UsageError
 from custody.evidence.envelope import parse_envelope
 from custody.evidence.receipt import parse_statement
+from scripts.chaos.events import Batches
 from tests.support.evidence import REGION, World, body, s3_record, worlds
 
 ROOT = Path(__file__).parents[2]
@@ -250,6 +252,33 @@ def test_a_message_that_is_none_keeps_none_of_its_batch_back(world: World, field
 def test_messages_that_end_are_not_spoken_of(world: World, hidden: list[dict[str, Any]]) -> None:
     assert call(body(s3_record(world.put("incoming/a", b"hello").version))) == []
     assert hidden == []
+
+
+@pytest.mark.usefixtures("_environment")
+@pytest.mark.parametrize("seed", range(4))
+def test_events_that_are_broken_in_every_way_end_in_one_of_three(
+    world: World, caplog: pytest.LogCaptureFixture, seed: int
+) -> None:
+    """``make chaos`` has thousands of them, given to the function that ships."""
+    known = [world.put(f"incoming/{number}", b"x").version for number in range(3)]
+    handle = start().handler
+    ended = failed = 0
+    for batch in Batches(seed, known, world.provenance).some(100):
+        caplog.clear()
+        if batch.is_misshapen:
+            with suppress(AttributeError, LookupError, TypeError):  # all of it comes again
+                handle(batch.event, Context())
+            continue
+        answer = handle(batch.event, Context())
+        named = {item["itemIdentifier"] for item in answer["batchItemFailures"]}
+        assert named <= batch.ids
+        messages = [line.getMessage() for line in caplog.records]
+        assert messages.count("MessageFailed") == len(named)
+        ends = [one for one in messages if one.startswith(("ReceiptsWritten", "AlreadyRecorded", "Skipped"))]
+        assert len(ends) >= len(batch.ids - named)
+        ended, failed = ended + len(batch.ids - named), failed + len(named)
+    assert min(ended, failed) > 0
+    assert set(receipts(world)) <= {version.receipt_key for version in known}
 
 
 @pytest.mark.usefixtures("_environment")

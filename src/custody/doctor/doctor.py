@@ -14,7 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from custody.deployment import Deployment
 from custody.doctor.tables import Tables
 from custody.errors import CannotCheckError, EvidenceError
-from custody.evidence.fetch import read_body
+from custody.evidence.hashing import read_body
 from custody.evidence.keyring import parse_registry
 from custody.evidence.registry import MAX_REGISTRY_BYTES, REGISTRY_KEY
 from custody.gate.jobs import Job

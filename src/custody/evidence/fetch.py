@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadErro
 
 from custody.errors import CannotCheckError
 from custody.evidence.direct import DirectReader
-from custody.evidence.hashing import ShortStreamError
+from custody.evidence.hashing import ShortStreamError, read_body
 from custody.evidence.objects import ObjectVersion
 
 if TYPE_CHECKING:
@@ -86,15 +86,3 @@ def _get(s3: Reader, version: ObjectVersion) -> GetObjectOutputTypeDef:
 def fetch_bytes(s3: Reader, version: ObjectVersion, max_bytes: int) -> bytes:
     """The bytes of one version; if it is too long, one byte more than the limit, to detect that."""
     return fetch(s3, version, lambda found: read_body(found, max_bytes))
-
-
-def read_body(found: GetObjectOutputTypeDef, max_bytes: int) -> bytes:
-    """What ``fetch_bytes`` gives, of one response. Raises ``ShortStreamError`` if its stream ends early.
-
-    botocore checks the number of bytes only where it is read to its end: ``read(amount)`` gives what came
-    before a connection was closed, without a word.
-    """
-    data = found["Body"].read(max_bytes + 1)
-    if len(data) < min(found["ContentLength"], max_bytes + 1):
-        raise ShortStreamError(f"The stream gave {len(data)} bytes of {found['ContentLength']}.")
-    return data

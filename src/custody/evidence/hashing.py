@@ -1,13 +1,16 @@
-"""SHA-256 of a stream, in constant memory, reading and hashing concurrently."""
+"""A stream to its end: its bytes, or its SHA-256 in constant memory, reading and hashing concurrently."""
 
 from __future__ import annotations
 
 import hashlib
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from custody.errors import CannotCheckError
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef
 
 CHUNK_BYTES = 1024 * 1024
 """Large enough that the cost per chunk is negligible, small enough for a processor's cache."""
@@ -25,6 +28,20 @@ class Reader(Protocol):
 
 class ShortStreamError(CannotCheckError):
     """The stream had another number of bytes than announced."""
+
+
+def read_body(found: GetObjectOutputTypeDef, max_bytes: int) -> bytes:
+    """The bytes of one response; if it is too long, one byte more than the limit, to detect that.
+
+    Raises ``ShortStreamError`` if its stream ends early.
+
+    botocore checks the number of bytes only where it is read to its end: ``read(amount)`` gives what came
+    before a connection was closed, without a word.
+    """
+    data = found["Body"].read(max_bytes + 1)
+    if len(data) < min(found["ContentLength"], max_bytes + 1):
+        raise ShortStreamError(f"The stream gave {len(data)} bytes of {found['ContentLength']}.")
+    return data
 
 
 def hash_stream(reader: Reader, expected_bytes: int | None = None) -> tuple[str, int]:

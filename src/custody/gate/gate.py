@@ -20,8 +20,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from custody.errors import CannotCheckError, CustodyError, EvidenceError, UsageError
 from custody.etl.store import S3Store, table_uri
-from custody.evidence.fetch import read_body
-from custody.evidence.hashing import ShortStreamError
+from custody.evidence.hashing import ShortStreamError, read_body
 from custody.evidence.objects import ObjectVersion
 from custody.evidence.registry import (
     MAX_REGISTRY_BYTES,

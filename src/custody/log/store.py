@@ -15,8 +15,8 @@ from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadErro
 
 from custody.errors import CannotCheckError, EvidenceError
 from custody.evidence.creation import create_object
-from custody.evidence.fetch import READ_ATTEMPTS, read_body
-from custody.evidence.hashing import ShortStreamError
+from custody.evidence.fetch import READ_ATTEMPTS
+from custody.evidence.hashing import ShortStreamError, read_body
 from custody.log.tree import AbsentError
 
 if TYPE_CHECKING:

@@ -21,8 +21,7 @@ from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadErro
 from custody.errors import CustodyError, EvidenceError
 from custody.evidence.creation import create_object
 from custody.evidence.dsse import CONTENT_TYPE, MAX_ENVELOPE_BYTES, read_payload, sign_envelope
-from custody.evidence.fetch import read_body
-from custody.evidence.hashing import ShortStreamError, hash_stream
+from custody.evidence.hashing import ShortStreamError, hash_stream, read_body
 from custody.evidence.receipt import PAYLOAD_TYPE, Receipt, RecorderIdentity, parse_statement
 from custody.recorder.notification import (
     MalformedMessageError,

@@ -12,7 +12,7 @@ from botocore.exceptions import ClientError
 from custody.errors import CannotCheckError, EvidenceError
 from custody.evidence.dsse import MAX_ENVELOPE_BYTES
 from custody.evidence.envelope import parse_envelope
-from custody.evidence.fetch import read_body
+from custody.evidence.hashing import read_body
 from custody.evidence.objects import ObjectVersion
 from custody.evidence.receipt import PAYLOAD_TYPE, Receipt, parse_statement
 

@@ -21,7 +21,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from custody.deployment import Deployment
 from custody.errors import CannotCheckError, CustodyError, EvidenceError, describe_defect
-from custody.evidence.fetch import GoneError, Reader, UnreadableError, fetch, read_body
+from custody.evidence.fetch import GoneError, Reader, UnreadableError, fetch
+from custody.evidence.hashing import read_body
 from custody.evidence.objects import ObjectVersion, quote_key
 from custody.findings import Claim, Finding, Severity, Status
 from custody.times import format_time, from_microseconds

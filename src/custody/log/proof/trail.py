@@ -14,7 +14,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat,
 from custody.concurrency import map_concurrently
 from custody.deployment import Deployment
 from custody.errors import CannotCheckError, EvidenceError
-from custody.evidence.fetch import GoneError, UnreadableError, fetch, read_body
+from custody.evidence.fetch import GoneError, UnreadableError, fetch
+from custody.evidence.hashing import read_body
 from custody.evidence.objects import ObjectVersion
 from custody.evidence.receipt import Receipt
 from custody.log.proof.page import Written

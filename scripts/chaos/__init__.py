@@ -1,0 +1,1 @@
+"""Load and faults: the pipeline on this machine, while the services that it calls fail."""
