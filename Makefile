@@ -9,7 +9,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo build bootstrap plan apply destroy test lint fmt scan access review verify report doctor drill bench new-table docs local-up env local-down clean
+.PHONY: help setup demo build bootstrap plan apply destroy test test-upgrade lint fmt scan access review verify report doctor drill bench new-table docs local-up env local-down clean
 
 help: ## list the targets
 	@echo "make <target> [ENV=local|dev|prod] [PYTHON=python3.13]"
@@ -40,6 +40,11 @@ test: ## run every test and every gate
 	@$(PYTHON) -m scripts.toolchain.setup --checkov --simulator
 	@$(RUN) scripts.build
 	@$(RUN) scripts.gates test
+
+test-upgrade: ## deploy the last release here, upgrade it to this working tree, and verify all evidence
+	@$(PYTHON) -m scripts.toolchain.setup
+	@$(RUN) scripts.build
+	@.venv/bin/pytest -q tests/upgrade
 
 lint: ## run the gates before a commit: ruff, mypy, terraform fmt, sqlfluff, secrets
 	@$(PYTHON) -m scripts.toolchain.setup --checkov

@@ -5,6 +5,9 @@ locals {
     if !startswith(short, "people-") || contains(keys(module.people_role), trimprefix(short, "people-"))
   }
 
+  # The wheel's, which has it from src/custody/__init__.py.
+  kit_version = regex("^custody-(.+)-py3-none-any[.]whl$", one(fileset("${path.root}/../build/dist", "*.whl")))[0]
+
   deployment = {
     account_id     = var.account_id
     buckets        = local.bucket_names
@@ -23,6 +26,7 @@ locals {
       },
       local.has_streams ? { stream = module.stream_key[0].arn } : {},
     )
+    kit_version          = local.kit_version
     ledger_since         = local.trail_since
     log_origin           = local.log_origin
     management_trail_arn = local.management_trail_arn
@@ -120,6 +124,11 @@ output "jobs" {
 output "keys" {
   description = "Key ARNs by short name. signing is the current key for receipts, log that for checkpoints."
   value       = local.deployment.keys
+}
+
+output "kit_version" {
+  description = "The version of the kit that is deployed."
+  value       = local.deployment.kit_version
 }
 
 output "ledger_since" {

@@ -80,6 +80,8 @@ class Deployment:
     """Label → verifier key of each witness that the log is cosigned by; empty, as in older files: none."""
     monitoring_urls: dict[str, str] = field(default_factory=dict)
     """Tool → address of its page in the AWS console; empty, as in older files: not known."""
+    kit_version: str = ""
+    """The version of the kit that is deployed; empty, as in older files: not known."""
 
     def is_recorded(self, bucket: str, key: str) -> bool:
         """Whether an object with this key must have a receipt."""
