@@ -13,13 +13,13 @@ import subprocess
 import tarfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 
 from custody.deployment import load_deployment
 from custody.evidence.objects import ObjectVersion
-from scripts.demo.dataset import deliveries
+from scripts.demo.dataset import File, deliveries
 from scripts.demo.lake import Lake
 from scripts.demo.pipeline import Pipeline
 from scripts.local_aws import LocalAws
@@ -98,12 +98,19 @@ def upgraded(released: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 
 def deliver(pipeline: Pipeline, folder: Path, seed: int) -> list[ObjectVersion]:
-    """Deliver data, and have tables made of it."""
+    """Deliver data under keys of its own, and have tables made of it."""
+
+    def named(files: Iterator[File]) -> Iterator[File]:
+        for truth, chunks in files:
+            key = PurePosixPath(truth.key)
+            truth.key = str(key.with_stem(f"{key.stem}-{seed}"))
+            yield truth, chunks
+
     lake = Lake(pipeline)
     versions: list[ObjectVersion] = []
     for dataset in pipeline.datasets:
         for table, files in deliveries(dataset, ROWS, seed).items():
-            versions += lake.deliver(table, files, folder).versions
+            versions += lake.deliver(table, named(files), folder).versions
     lake.process()
     return versions
 
