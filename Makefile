@@ -13,7 +13,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 help: ## list the targets
 	@echo "make <target> [ENV=local|dev|prod] [PYTHON=python3.13]"
-	@grep -E '^[a-z-]+:.*## ' Makefile | awk -F ':.*## ' '{ printf "  %-12s %s\n", $$1, $$2 }'
+	@grep -E '^[a-z-]+:.*## ' Makefile | awk -F ':.*## ' '{ printf "  %-13s %s\n", $$1, $$2 }'
 
 setup: ## install everything locally, checked by locked hashes (the other targets do it themselves)
 	@$(PYTHON) -m scripts.toolchain.setup

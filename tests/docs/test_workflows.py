@@ -20,7 +20,7 @@ _PINNED = re.compile(r"[\w.-]+(?:/[\w.-]+)+@[0-9a-f]{40}")
 _OURS = re.compile(r"\bmake\b|\.venv|\bpython3?\b")
 SAME_REPOSITORY = "github.event.pull_request.head.repo.full_name == github.repository"
 READS = {"actions", "contents"}
-WRITES = {"id-token", "issues", "pull-requests", "security-events"}
+WRITES = {"attestations", "contents", "id-token", "issues", "pull-requests", "security-events"}
 
 
 def targets() -> set[str]:
@@ -77,6 +77,8 @@ def _job_faults(job: dict[str, Any], *, on_pull_request: bool) -> Iterator[str]:
         yield "code of the repository runs beside a token that writes"
     if runs_ours and "github.token" in str(job):
         yield "code of the repository is given the token"
+    if "contents" in writes and not job.get("environment"):
+        yield "what changes the repository needs no approval"
     if on_pull_request and writes and SAME_REPOSITORY not in job.get("if", ""):
         yield "forks reach a token that writes"
     yield from _aws_faults(job, commands, actions, writes)
@@ -88,8 +90,9 @@ def _aws_faults(
     job: dict[str, Any], commands: list[str], actions: list[str], writes: set[str]
 ) -> Iterator[str]:
     credentials = "aws-actions/configure-aws-credentials"
-    if (credentials in actions) != ("id-token" in writes):
-        yield "it has a token for AWS and no use for it, or the other way round"
+    uses_identity = credentials in actions or "actions/attest" in actions
+    if uses_identity != ("id-token" in writes):
+        yield "it has a token for AWS or Sigstore and no use for it, or the other way round"
     if credentials not in actions:
         return
     if not job.get("environment"):
@@ -129,7 +132,7 @@ def _command_faults(commands: list[str]) -> Iterator[str]:
 
 
 def test_there_are_workflows() -> None:
-    assert [path.stem for path in WORKFLOWS] == ["deploy", "nightly", "pull-request"]
+    assert [path.stem for path in WORKFLOWS] == ["deploy", "nightly", "pull-request", "release"]
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.stem)
@@ -162,7 +165,8 @@ CHECKOUT = "actions/checkout@de0fac2e4500dabe0009e67214ff5f5447ce83dd # v6.0.2"
             "",
             "does not say its permissions",
         ),
-        ("pull-request", "contents: read # the code", "contents: write", "contents: write is too much"),
+        ("pull-request", "contents: read # the code", "contents: write", "needs no approval"),
+        ("release", "environment: release", "environment:", "needs no approval"),
         ("pull-request", "    timeout-minutes: 45\n", "", "may run for hours"),
         ("pull-request", "ubuntu-24.04", "ubuntu-latest", "not a named release"),
         ("deploy", 'ENV="$ENV"', "ENV=${{ inputs.environment }}", "pasted into a command"),
@@ -180,7 +184,7 @@ CHECKOUT = "actions/checkout@de0fac2e4500dabe0009e67214ff5f5447ce83dd # v6.0.2"
             "given the",
         ),
         ("pull-request", f"&& {SAME_REPOSITORY}", "", "forks reach a token"),
-        ("pull-request", "id-token: write", "actions: read", "a token for AWS and no use for it"),
+        ("pull-request", "id-token: write", "actions: read", "a token for AWS or Sigstore and no use for it"),
         ("pull-request", "    environment: dev-plan\n", "", "pinned to no environment"),
         ("pull-request", "- run: make build", "- run: echo", "built while there are credentials"),
         ("deploy", "'dev' }}-plan", "'dev' }}", "mixed up"),

@@ -19,6 +19,7 @@ TARGETS = {
         "apply",
         "destroy",
         "test",
+        "test-upgrade",
         "lint",
         "fmt",
         "scan",
