@@ -9,7 +9,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo build bootstrap plan apply destroy test test-upgrade lint fmt scan access review verify report doctor drill bench new-table docs local-up env local-down clean
+.PHONY: help setup demo build bootstrap plan apply destroy test test-upgrade lint fmt scan access review verify report doctor drill chaos bench new-table docs local-up env local-down clean
 
 help: ## list the targets
 	@echo "make <target> [ENV=local|dev|prod] [PYTHON=python3.13]"
@@ -80,6 +80,9 @@ doctor: setup ## show which stage of ENV is broken, if any
 
 drill: build ## attack ENV and show who is told of it: local is deployed for it alone; dev after its name was typed, never production
 	@$(RUN) scripts.drill --env $(ENV)
+
+chaos: build ## load a deployment on this machine and have 30 % of all calls fail, AWS KMS too, and functions die: what became of every object; SEED=7 for other faults
+	@$(RUN) scripts.chaos $(if $(SEED),--seed "$(SEED)")
 
 bench: build ## run the benchmarks: build/bench.json
 	@$(RUN) scripts.bench

@@ -7,11 +7,11 @@ import random
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from custody.concurrency import map_concurrently
 from custody.evidence.objects import RECEIPT_PREFIX, ObjectVersion
 from scripts.demo.pipeline import Pipeline, PipelineError
 
@@ -89,8 +89,7 @@ class World:
                 self.tell(f"{run}: {number + 1} of {count} objects are put")
             return ObjectVersion(self.raw, key, answer["VersionId"])
 
-        with ThreadPoolExecutor(PUTS_AT_ONCE) as pool:
-            return list(pool.map(put, range(count)))
+        return sorted(map_concurrently(put, range(count), PUTS_AT_ONCE))
 
     def waiting(self) -> dict[str, int]:
         """How many messages are not processed yet, by queue; those on their way to it are the recorder's."""

@@ -32,6 +32,7 @@ TARGETS = {
         "doctor",
         "drill",
         "bench",
+        "chaos",
         "docs",
         "local-up",
         "env",
