@@ -13,6 +13,7 @@ import json
 import sys
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -148,10 +149,10 @@ def _delete(queue: Queue, messages: list[Message]) -> None:
 
 
 def _remove(queue: Queue, messages: list[Message]) -> None:
-    if messages:
-        gone = {message.id for message in messages}
-        queue._messages = [message for message in queue._messages if message.id not in gone]
-        queue.pending_messages.difference_update(messages)
+    for message in messages:
+        with suppress(ValueError):  # somebody else has deleted it
+            queue._messages.remove(message)
+    queue.pending_messages.difference_update(messages)
 
 
 def _give_back(queue: Queue, messages: list[Message], clock: Clock) -> None:
