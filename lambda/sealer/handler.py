@@ -17,7 +17,7 @@ import boto3
 from aws_lambda_powertools import Logger, Metrics
 from botocore.config import Config
 
-from custody.errors import UsageError
+from custody.errors import EvidenceError, UsageError
 from custody.evidence.registry import REGISTRY_KEY
 from custody.log.cosigning import Witnesses, parse_witnesses
 from custody.log.notices import receipt_keys
@@ -30,12 +30,16 @@ from custody.recorder.notification import MalformedMessageError
 from custody.recorder.redelivery import hide_for_delay
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from aws_lambda_powertools.utilities.typing import LambdaContext
     from mypy_boto3_sqs import SQSClient
 
     from custody.log.batch import Sealable
+
+
+SEAL_ATTEMPTS = 3
+"""Of one invocation."""
 
 
 def _setting(name: str) -> str:
@@ -140,14 +144,27 @@ def _seal(messages: list[dict[str, Any]]) -> dict[str, Exception]:
         except MalformedMessageError as error:
             failed[message["messageId"]] = error
     if wanted := [key for each in keys.values() for key in each]:
-        try:
-            reasons = _sealer().seal(wanted).failed
-        except Exception as error:  # noqa: BLE001 - every message is delivered again, and soon
-            reasons = dict.fromkeys(wanted, error)
+        reasons = _reasons(wanted)
         for message_id, its_keys in keys.items():
             if unsealed := [key for key in its_keys if key in reasons]:
                 failed[message_id] = reasons[unsealed[0]]
     return failed
+
+
+def _reasons(wanted: list[str]) -> Mapping[str, Exception]:
+    """Seal receipts; by key, why one is not in the log.
+
+    A seal that fails is gone on with at once: one call of its dozens that fails, after its client's retries,
+    would send back up to a thousand messages. What is still not sealed is delivered again, and soon.
+    """
+    for attempts_left in reversed(range(SEAL_ATTEMPTS)):
+        try:
+            return _sealer().seal(wanted).failed
+        except Exception as error:
+            if not attempts_left or isinstance(error, EvidenceError | UsageError):
+                return dict.fromkeys(wanted, error)
+            logger.warning("SealedAgain", exc_info=error)
+    raise AssertionError
 
 
 @lru_cache(maxsize=1)

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
@@ -24,7 +25,7 @@ from custody.log.keys import parse_log_registry
 from custody.log.note import parse_note
 from custody.log.note_keys import verify_note
 from scripts.local_aws.patches import kms_sign
-from tests.support.evidence import ACCOUNT, REGION, LocalSigner, World, body, s3_record, worlds
+from tests.support.evidence import ACCOUNT, REGION, LocalSigner, World, body, refused, s3_record, worlds
 from tests.support.log import ENVELOPES
 from tests.support.witnesses import running
 
@@ -151,6 +152,22 @@ def test_a_batch_that_cannot_be_sealed_comes_back_whole(
     failed = [line for line in caplog.records if line.getMessage() == "MessageFailed"]
     assert len(failed) == 2
     assert "The key registry has the log" in str(failed[0].exc_info)
+
+
+@pytest.mark.parametrize(("times", "failed"), [(2, []), (3, ["0", "1"])])
+def test_a_call_that_fails_sends_back_no_batch_that_can_be_sealed_at_once(
+    world: World, times: int, failed: list[str]
+) -> None:
+    """The client has tried it four times by then; three seals in a row are one invocation's."""
+    boto3.setup_default_session()
+    assert boto3.DEFAULT_SESSION is not None
+    client = SimpleNamespace(meta=SimpleNamespace(events=boto3.DEFAULT_SESSION.events))
+    with refused(client, "PutObject", 503, "SlowDown", times=times, key="log/checkpoint") as urls:
+        assert call(store(world, 1), store(world, 2)) == failed
+    assert len(urls) == times
+    boto3.setup_default_session()
+    assert call(store(world, 1), store(world, 2)) == []
+    assert size(world) == 2
 
 
 def test_a_key_that_is_not_registered_signs_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
