@@ -62,6 +62,17 @@ module "lake_formation_role" {
   }
 }
 
+# Limits for the account's administrators, to be applied by the organization's management account (modules/guard_rails).
+module "guard_rails" {
+  source = "./modules/guard_rails"
+
+  account_id       = var.account_id
+  deployers        = var.operators.deploy
+  evidence_buckets = [for short in ["provenance", "cloudtrail-log"] : local.bucket_names[short]]
+  prefix           = local.prefix
+  trail_name       = local.prefix
+}
+
 module "governance" {
   source = "./modules/governance"
   count  = var.lake_formation == null ? 0 : 1

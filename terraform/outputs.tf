@@ -96,6 +96,14 @@ output "buckets" {
   value       = local.deployment.buckets
 }
 
+output "control_policies" {
+  description = "A service and a resource control policy that limit the account's administrators, as JSON: for the organization's management account."
+  value = {
+    resource = module.guard_rails.resource_control_policy
+    service  = module.guard_rails.service_control_policy
+  }
+}
+
 output "database" {
   description = "Name of the Glue database."
   value       = local.deployment.database

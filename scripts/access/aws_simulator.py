@@ -30,6 +30,8 @@ _ROLE_SESSION = re.compile(r"arn:([^:]+):sts::(\d+):assumed-role/([^/]+)/.*")
 
 def left_out(request: Request) -> str:
     """Return why IAM's simulator cannot evaluate this; empty if it can."""
+    if request.controls is not None:
+        return "it takes no policies of an organization but those that apply"
     if request.action.startswith("sts:"):
         return "it evaluates no trust policies"
     if not request.principal.startswith("arn:"):

@@ -39,7 +39,11 @@ def request_of(row: Row, world: World, ignored: frozenset[str] = frozenset()) ->
     """
     context = {key: _filled(value, world) for key, value in row.context.items()}
     asked = call(world.principal(row.who), row.action, world.arn(row.resource), context, world)
-    return replace(asked, context={key: value for key, value in asked.context.items() if key not in ignored})
+    return replace(
+        asked,
+        context={key: value for key, value in asked.context.items() if key not in ignored},
+        controls=world.control_policies if row.guarded else None,
+    )
 
 
 def call(principal: Principal, action: str, resource: str, context: Context, world: World) -> Request:

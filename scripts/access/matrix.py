@@ -44,6 +44,8 @@ class Row:
     named: tuple[str, ...]
     context: Context
     why: str
+    guarded: bool = False
+    """Whether the organization's control policies are attached to the account."""
 
     def __str__(self) -> str:
         """Format the row as in the file."""
@@ -96,7 +98,7 @@ def read_matrix(path: Path = MATRIX) -> Matrix:
 
 def _row(entry: dict[str, Any], contexts: dict[str, dict[str, Any]], where: str) -> Row:
     effects = entry.keys() & {"allow", "deny"}
-    unknown = entry.keys() - {"allow", "deny", "with", "why"}
+    unknown = entry.keys() - {"allow", "deny", "guarded", "with", "why"}
     if len(effects) != 1 or unknown:
         raise ToolError(
             f"{where}: a row needs one allow or deny, a why, and optionally a with. This is not one: {entry}"
@@ -110,15 +112,17 @@ def _row(entry: dict[str, Any], contexts: dict[str, dict[str, Any]], where: str)
     if not str(entry.get("why") or "").strip():
         raise ToolError(f"{where}: {entry[effect]!r} has no why.")
     who, action, resource = words
+    guarded = entry.get("guarded", False) is True
     named, context = _context(entry.get("with", ()), contexts, f"{where}: {entry[effect]!r}")
     return Row(
         effect="allow" if effect == "allow" else "deny",
         who=who,
         action=action,
         resource=resource,
-        named=named,
+        named=("under guard rails", *named) if guarded else named,
         context=context,
         why=" ".join(entry["why"].split()),
+        guarded=guarded,
     )
 
 
@@ -156,7 +160,7 @@ def _refuse_doubles(matrix: Matrix, path: Path) -> None:
     asked: dict[tuple[Any, ...], Row] = {}
     for row in matrix.rows:
         context = tuple(sorted((key, str(value)) for key, value in row.context.items()))
-        question = (row.who, row.action, row.resource, context)
+        question = (row.who, row.action, row.resource, context, row.guarded)
         if question in asked:
             raise ToolError(f"{path} has the same question twice: {asked[question]}; {row}")
         asked[question] = row

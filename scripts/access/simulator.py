@@ -55,6 +55,8 @@ class Request:
     boundary: NamedPolicy | None = None
     resource_policy: NamedPolicy | None = None
     blocks_public: bool = False
+    controls: tuple[NamedPolicy, NamedPolicy] | None = None
+    """The organization's service and resource control policy, if they are attached to the account."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,11 @@ class Answer:
     reasons: tuple[str, ...] = ()
     problem: str = ""
 
+
+_FULL_ACCESS = NamedPolicy(
+    "FullAWSAccess",
+    {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]},
+)
 
 _answered: dict[bytes, dict[str, Any]] = {}
 """What the simulator has said in this process, by the digest of the question: it says the same again."""
@@ -114,11 +121,20 @@ def _simulation(request: Request) -> dict[str, Any]:
         "resourceControlPolicies": [],
         "additionalSettings": {"s3": {"blockPublicAccess": request.blocks_public}},
     }
+    if request.controls is not None:
+        # A resource control policy only denies: the simulator adds the one that allows everything itself.
+        service, resource = request.controls
+        simulation["serviceControlPolicies"] = _attached(_FULL_ACCESS, service)
+        simulation["resourceControlPolicies"] = _attached(resource)
     if request.boundary is not None:
         simulation["permissionBoundaryPolicies"] = [_policy(request.boundary)]
     if request.resource_policy is not None:
         simulation["resourcePolicy"] = _stand_in(request.resource_policy.document)
     return simulation
+
+
+def _attached(*policies: NamedPolicy) -> list[dict[str, Any]]:
+    return [{"orgIdentifier": "o-example", "policies": [_policy(policy) for policy in policies]}]
 
 
 def _policy(policy: NamedPolicy) -> dict[str, Any]:
@@ -156,7 +172,13 @@ def _answer(request: Request, said: dict[str, Any]) -> Answer:
     return Answer(decision, tuple(sorted(reasons)))
 
 
-_KINDS = {"identity": "identity policies", "pb": "the boundary", "resource": "the resource's policy"}
+_KINDS = {
+    "identity": "identity policies",
+    "pb": "the boundary",
+    "resource": "the resource's policy",
+    "scp": "the service control policies",
+    "rcp": "the resource control policies",
+}
 
 
 def _reason(request: Request, reason: dict[str, Any]) -> str:

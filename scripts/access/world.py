@@ -18,6 +18,7 @@ service/s3                an AWS service, acting for the resource in the row's c
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -170,6 +171,15 @@ class World:
             "Statement": [statement for policy in found for statement in statements(_known(policy))],
         }
         return NamedPolicy(f"policy of {self.short(found[0].owner)}", document)
+
+    @property
+    def control_policies(self) -> tuple[NamedPolicy, NamedPolicy]:
+        """The service and the resource control policy that the deployment asks the organization for."""
+        found = self._outputs["control_policies"]
+        return (
+            NamedPolicy("service control policy", json.loads(found["service"])),
+            NamedPolicy("resource control policy", json.loads(found["resource"])),
+        )
 
     def aliases(self, arn: str) -> list[str]:
         """Return the aliases of a key; none if the ARN is not a key's."""

@@ -30,6 +30,10 @@ OIDC = f"{GUIDE}/id_roles_create_for-idp_oidc.html"
 KEY_POLICY = "https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-default.html"
 VIA_SERVICE = "https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html"
 PUBLIC = "https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-control-block-public-access.html"
+CONTROLS = "https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_scps.html"
+RESOURCE_CONTROLS = (
+    "https://docs.aws.amazon.com/organizations/latest/userguide/orgs_manage_policies_rcps.html"
+)
 CONDITIONAL = "https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes-enforce.html"
 
 
@@ -99,6 +103,12 @@ TRUSTS_LAMBDA = {
     if key != "Resource"
 }
 TRUSTS_USER = {key: value for key, value in allow("sts:AssumeRole", **to(USER)).items() if key != "Resource"}
+
+KEEPS = policy(deny("s3:DeleteObject"))
+KEEPS_FROM_ALL = policy(deny("s3:DeleteObject", Principal="*"))
+LIMITS = (KEEPS, KEEPS_FROM_ALL)
+NO_LIMITS = (policy(deny("s3:ListBucket")), policy(deny("s3:ListBucket", Principal="*")))
+DELETES = policy(allow("s3:DeleteObject", Principal="*"))
 
 KNOWN: list[tuple[str, str, str, Request]] = [
     ("nothing allows, so it is denied", BASICS, "deny", ask()),
@@ -407,6 +417,36 @@ KNOWN: list[tuple[str, str, str, Request]] = [
             ROLE,
             context={SUBJECT: "repo:x/r:environment:dev"},
             resource_policy=policy(OF_MAIN),
+        ),
+    ),
+    (
+        "a service control policy denies an administrator",
+        CONTROLS,
+        "deny",
+        ask(USER, "s3:DeleteObject", identity=(EVERYTHING,), controls=(KEEPS, NO_LIMITS[1])),
+    ),
+    (
+        "control policies grant nothing",
+        CONTROLS,
+        "deny",
+        ask(USER, "s3:DeleteObject", controls=NO_LIMITS),
+    ),
+    (
+        "what control policies do not deny is as it was",
+        CONTROLS,
+        "allow",
+        ask(USER, identity=(EVERYTHING,), controls=LIMITS),
+    ),
+    (
+        "a resource control policy denies principals of other accounts",
+        RESOURCE_CONTROLS,
+        "deny",
+        ask(
+            STRANGER,
+            "s3:DeleteObject",
+            identity=(EVERYTHING,),
+            resource_policy=DELETES,
+            controls=(NO_LIMITS[0], KEEPS_FROM_ALL),
         ),
     ),
 ]
