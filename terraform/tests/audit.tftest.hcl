@@ -74,25 +74,3 @@ run "logs_what_is_data_where_nobody_else_writes" {
     error_message = "Every report is saved, with the question in its first comment."
   }
 }
-
-run "asks_the_trail_since_the_first_key" {
-  command = plan
-
-  variables {
-    signing_keys = {
-      a = { valid_from = "2025-06-01T00:00:00Z", valid_until = "2026-01-01T00:00:00Z" }
-      b = { valid_from = "2026-01-01T00:00:00Z" }
-    }
-    trail_regions = ["eu-west-1"]
-  }
-
-  assert {
-    condition     = local.trail_since == "2025-06-01"
-    error_message = "The tables read the trail from the day on which the first key signed."
-  }
-
-  assert {
-    condition     = local.trail_regions == toset(["eu-central-1", "eu-west-1", "us-east-1"])
-    error_message = "The tables read the region itself, that of the global services, and those named."
-  }
-}

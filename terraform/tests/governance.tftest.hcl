@@ -66,23 +66,6 @@ run "grants_to_the_roles_of_identity_center" {
   }
 }
 
-run "leaves_tables_to_iam_unless_told" {
-  command = plan
-  variables {
-    lake_formation = null
-  }
-
-  assert {
-    condition     = length(module.governance) == 0 && length(module.lake_formation_role) == 0 && !contains(keys(output.roles), "lake-formation")
-    error_message = "Without Lake Formation there is nothing of it."
-  }
-
-  assert {
-    condition     = anytrue([for s in data.aws_iam_policy_document.people_analyst.statement : contains(s.actions, "s3:GetObject")])
-    error_message = "Without Lake Formation an analyst reads gold through Athena."
-  }
-}
-
 run "refuses_patterns_and_roles_without_identity_center" {
   command = plan
   module {

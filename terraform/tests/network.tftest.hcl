@@ -1,4 +1,4 @@
-# Functions and jobs in a network, and without one.
+# Functions and jobs in a network.
 
 mock_provider "aws" {
   source = "./tests/mocks"
@@ -11,25 +11,6 @@ variables {
   region       = "eu-central-1"
   signing_key  = "a"
   signing_keys = { a = { valid_from = "2025-01-01T00:00:00Z" } }
-}
-
-run "is_off_by_default" {
-  command = plan
-
-  assert {
-    condition     = length(module.network) == 0 && local.function_vpc == null && !contains(keys(output.roles), "flow-logs")
-    error_message = "Without network there is none, and no role for it."
-  }
-
-  assert {
-    condition     = alltrue([for policies in local.function_network_policies : length(policies) == 0])
-    error_message = "No role may make network interfaces then."
-  }
-
-  assert {
-    condition     = length(aws_glue_connection.jobs) == 0 && length(data.aws_iam_policy_document.job_network) == 0
-    error_message = "Nor do jobs run in one."
-  }
 }
 
 run "puts_functions_into_it" {

@@ -22,7 +22,7 @@ variables {
   }
 }
 
-run "names_everything_from_the_inputs" {
+run "names_everything_from_the_inputs_and_makes_no_optional_part_unless_told" {
   command = plan
 
   assert {
@@ -89,6 +89,131 @@ run "names_everything_from_the_inputs" {
   assert {
     condition     = local.silver_tables["readings"] == "incoming/stream/readings/" && local.streamed_tables == ["readings"]
     error_message = "A table's contract says what it is read from."
+  }
+
+  # By full names, so that no deployment with the same name prefix can be accessed.
+  assert {
+    condition = alltrue([
+      for document in [data.aws_iam_policy_document.people_data_engineer, data.aws_iam_policy_document.people_auditor_stages, data.aws_iam_policy_document.gate_jobs] :
+      [for s in document.statement : toset(s.resources) if contains(s.actions, "glue:GetJobRuns")] == [toset([
+        for short in keys(output.jobs) :
+        "arn:aws:glue:eu-central-1:123456789012:job/custody-test-${short}"
+      ])]
+    ])
+    error_message = "Who watches or starts jobs does so with those that there are."
+  }
+
+  assert {
+    condition     = length(module.network) == 0 && local.function_vpc == null && !contains(keys(output.roles), "flow-logs")
+    error_message = "Without network there is none, and no role for it."
+  }
+
+  assert {
+    condition     = alltrue([for policies in local.function_network_policies : length(policies) == 0])
+    error_message = "No role may make network interfaces then."
+  }
+
+  assert {
+    condition     = length(aws_glue_connection.jobs) == 0 && length(data.aws_iam_policy_document.job_network) == 0
+    error_message = "Nor do jobs run in one."
+  }
+
+  assert {
+    condition     = length(module.warehouse_secret) == 0 && !contains(keys(output.roles), "rotator")
+    error_message = "Without a warehouse there is no secret and no rotator."
+  }
+
+  assert {
+    condition     = length(module.governance) == 0 && length(module.lake_formation_role) == 0 && !contains(keys(output.roles), "lake-formation")
+    error_message = "Without Lake Formation there is nothing of it."
+  }
+
+  assert {
+    condition     = anytrue([for s in data.aws_iam_policy_document.people_analyst.statement : contains(s.actions, "s3:GetObject")])
+    error_message = "Without Lake Formation an analyst reads gold through Athena."
+  }
+}
+
+run "takes_what_is_given" {
+  command = plan
+
+  variables {
+    management_trail_arn = "arn:aws:cloudtrail:us-east-1:210987654321:trail/organization"
+    people               = { auditor = { principals = ["arn:aws:iam::123456789012:user/alice"], session_hours = 8 } }
+    permissions_boundaries = {
+      people  = "arn:aws:iam::123456789012:policy/custody-test-people-boundary"
+      service = "arn:aws:iam::123456789012:policy/custody-test-service-boundary"
+    }
+    recorded_prefixes = { "raw-data" = ["incoming/", "reference/"] }
+    trail_regions     = ["eu-west-1"]
+    witnesses = {
+      ours = { key = "witness.example/ours+5f0c9a11+BN3qhVmjgHFjAXWkXYUrG1QNQ5dC7wD0FVFkWsCGgbUW", url = "https://witness.example:8443/ours" }
+    }
+  }
+
+  assert {
+    condition = output.recorded_prefixes == {
+      "custody-test-raw-data-123456789012" = tolist(["incoming/", "reference/"])
+    }
+    error_message = "A bucket that is left out is not recorded."
+  }
+
+  assert {
+    condition     = [for short in keys(output.roles) : short if startswith(short, "people-")] == ["people-auditor"]
+    error_message = "A persona has a role if somebody may assume it."
+  }
+
+  assert {
+    condition = (
+      contains(local.bucket_principals["provenance"], "arn:aws:iam::123456789012:role/custody-test-people-auditor")
+      && !contains(local.bucket_principals["provenance"], "arn:aws:iam::123456789012:role/custody-test-people-break-glass")
+    )
+    error_message = "A bucket names the personas that have a role."
+  }
+
+  assert {
+    condition     = toset(keys(local.people_policies)) == local.personas && toset(keys(local.people_descriptions)) == local.personas
+    error_message = "Every persona has its policies."
+  }
+
+  assert {
+    condition     = length(module.boundary) == 0 && local.boundary_arns == var.permissions_boundaries
+    error_message = "Boundaries that are there are not made again."
+  }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.witnesses[0].metric_name == "FailedWitnesses"
+    error_message = "There is an alarm for witnesses that fail."
+  }
+
+  assert {
+    condition     = output.witnesses["ours"] == var.witnesses["ours"].key
+    error_message = "The keys of witnesses are an output, for custody doctor."
+  }
+
+  assert {
+    condition     = output.management_trail_arn == "arn:aws:cloudtrail:us-east-1:210987654321:trail/organization"
+    error_message = "The output tells custody doctor which trail to check."
+  }
+
+  assert {
+    condition = [
+      for s in data.aws_iam_policy_document.people_auditor_stages.statement : toset(s.resources) if contains(s.actions, "cloudtrail:GetEventSelectors")
+      ] == [toset([
+        "arn:aws:cloudtrail:eu-central-1:123456789012:trail/custody-test",
+        "arn:aws:cloudtrail:us-east-1:210987654321:trail/organization",
+    ])]
+    error_message = "Auditors may look up both."
+  }
+
+  assert {
+    condition     = local.trail_since == "2025-01-01"
+    error_message = "The tables read the trail from the day on which the first key signed."
+  }
+
+  assert {
+    condition     = local.trail_regions == toset(["eu-central-1", "eu-west-1", "us-east-1"])
+    error_message = "The tables read the region itself, that of the global services, and those named."
   }
 }
 
@@ -178,21 +303,6 @@ run "is_evidence_alone_without_a_data_set" {
   }
 }
 
-run "leaves_out_what_is_not_recorded" {
-  command = plan
-
-  variables {
-    recorded_prefixes = { "raw-data" = ["incoming/", "reference/"] }
-  }
-
-  assert {
-    condition = output.recorded_prefixes == {
-      "custody-test-raw-data-123456789012" = tolist(["incoming/", "reference/"])
-    }
-    error_message = "A bucket that is left out is not recorded."
-  }
-}
-
 # Refusals are tested on the variables alone (`inputs` links to them): as many as possible at once, one wrong value per
 # variable.
 
@@ -248,32 +358,6 @@ run "refuses_what_is_not_there" {
   ]
 }
 
-run "makes_the_people_who_are_named" {
-  command = plan
-
-  variables {
-    people = { auditor = { principals = ["arn:aws:iam::123456789012:user/alice"], session_hours = 8 } }
-  }
-
-  assert {
-    condition     = [for short in keys(output.roles) : short if startswith(short, "people-")] == ["people-auditor"]
-    error_message = "A persona has a role if somebody may assume it."
-  }
-
-  assert {
-    condition = (
-      contains(local.bucket_principals["provenance"], "arn:aws:iam::123456789012:role/custody-test-people-auditor")
-      && !contains(local.bucket_principals["provenance"], "arn:aws:iam::123456789012:role/custody-test-people-break-glass")
-    )
-    error_message = "A bucket names the personas that have a role."
-  }
-
-  assert {
-    condition     = toset(keys(local.people_policies)) == local.personas && toset(keys(local.people_descriptions)) == local.personas
-    error_message = "Every persona has its policies."
-  }
-}
-
 run "leaves_people_to_identity_center" {
   command = plan
 
@@ -303,22 +387,6 @@ run "leaves_people_to_identity_center" {
       !anytrue([for arn in principals : strcontains(arn, "role/custody-test-people-")])
     ])
     error_message = "No bucket names a role that there is not."
-  }
-}
-
-run "takes_the_boundaries_of_bootstrap" {
-  command = plan
-
-  variables {
-    permissions_boundaries = {
-      people  = "arn:aws:iam::123456789012:policy/custody-test-people-boundary"
-      service = "arn:aws:iam::123456789012:policy/custody-test-service-boundary"
-    }
-  }
-
-  assert {
-    condition     = length(module.boundary) == 0 && local.boundary_arns == var.permissions_boundaries
-    error_message = "Boundaries that are there are not made again."
   }
 }
 
@@ -384,25 +452,6 @@ run "refuses_a_succession_of_logs_that_could_not_be_told" {
     }
   }
   expect_failures = [var.log_succession]
-}
-
-run "asks_witnesses_and_tells_of_one_that_fails" {
-  command = plan
-  variables {
-    witnesses = {
-      ours = { key = "witness.example/ours+5f0c9a11+BN3qhVmjgHFjAXWkXYUrG1QNQ5dC7wD0FVFkWsCGgbUW", url = "https://witness.example:8443/ours" }
-    }
-  }
-
-  assert {
-    condition     = aws_cloudwatch_metric_alarm.witnesses[0].metric_name == "FailedWitnesses"
-    error_message = "There is an alarm for witnesses that fail."
-  }
-
-  assert {
-    condition     = output.witnesses["ours"] == var.witnesses["ours"].key
-    error_message = "The keys of witnesses are an output, for custody doctor."
-  }
 }
 
 run "refuses_witnesses_that_cannot_be_asked" {
@@ -592,19 +641,6 @@ run "refuses_what_aws_keeps_and_a_key_revoked_before_it_began" {
   expect_failures = [var.management_trail_arn, var.signing_keys, var.tags]
 }
 
-run "takes_tags_in_every_script_and_a_new_region" {
-  command = plan
-  variables {
-    region = "eusc-de-east-1"
-    tags   = { "Kostenstelle/Größe" = "Zürich + 東京: 1_a.b=c@d-e", empty = "" }
-  }
-
-  assert {
-    condition     = output.region == "eusc-de-east-1" && startswith(output.trail_arn, "arn:aws:cloudtrail:eusc-de-east-1:")
-    error_message = "Names of AWS Regions are accepted in any of AWS's forms."
-  }
-}
-
 run "leads_to_the_console_of_its_partition" {
   command = plan
   variables {
@@ -621,53 +657,24 @@ run "leads_to_the_console_of_its_partition" {
   }
 }
 
-run "leads_to_no_console_that_is_not_known" {
+run "takes_a_new_region_without_a_console_that_is_known_and_tags_in_every_script" {
   command = plan
+  variables {
+    region = "eusc-de-east-1"
+    tags   = { "Kostenstelle/Größe" = "Zürich + 東京: 1_a.b=c@d-e", empty = "" }
+  }
   override_data {
     target = data.aws_partition.current
-    values = { dns_suffix = "c2s.ic.gov", partition = "aws-iso" }
+    values = { dns_suffix = "amazonaws.eu", partition = "aws-eusc" }
+  }
+
+  assert {
+    condition     = output.region == "eusc-de-east-1" && startswith(output.trail_arn, "arn:aws-eusc:cloudtrail:eusc-de-east-1:")
+    error_message = "Names of AWS Regions are accepted in any of AWS's forms."
   }
 
   assert {
     condition     = output.monitoring_urls == {}
     error_message = "No address is guessed."
-  }
-}
-
-run "leaves_management_writes_to_the_trail_that_is_named" {
-  command = plan
-  variables {
-    management_trail_arn = "arn:aws:cloudtrail:us-east-1:210987654321:trail/organization"
-  }
-
-  assert {
-    condition     = output.management_trail_arn == "arn:aws:cloudtrail:us-east-1:210987654321:trail/organization"
-    error_message = "The output tells custody doctor which trail to check."
-  }
-
-  assert {
-    condition = [
-      for s in data.aws_iam_policy_document.people_auditor_stages.statement : toset(s.resources) if contains(s.actions, "cloudtrail:GetEventSelectors")
-      ] == [toset([
-        "arn:aws:cloudtrail:eu-central-1:123456789012:trail/custody-test",
-        "arn:aws:cloudtrail:us-east-1:210987654321:trail/organization",
-    ])]
-    error_message = "Auditors may look up both."
-  }
-}
-
-# By full names, so that no deployment with the same name prefix can be accessed.
-run "names_jobs_whole" {
-  command = plan
-
-  assert {
-    condition = alltrue([
-      for document in [data.aws_iam_policy_document.people_data_engineer, data.aws_iam_policy_document.people_auditor_stages, data.aws_iam_policy_document.gate_jobs] :
-      [for s in document.statement : toset(s.resources) if contains(s.actions, "glue:GetJobRuns")] == [toset([
-        for short in keys(output.jobs) :
-        "arn:aws:glue:eu-central-1:123456789012:job/custody-test-${short}"
-      ])]
-    ])
-    error_message = "Who watches or starts jobs does so with those that there are."
   }
 }

@@ -1,12 +1,7 @@
 # A warehouse whose password is in Secrets Manager.
 
-mock_provider "aws" {
-  source = "./tests/mocks"
-}
-
 # Plans with every value known, for what would be known after an apply: an apply of the root takes several plans.
 mock_provider "aws" {
-  alias           = "known"
   override_during = plan
   source          = "./tests/mocks"
 }
@@ -20,18 +15,8 @@ variables {
   signing_keys = { a = { valid_from = "2025-01-01T00:00:00Z" } }
 }
 
-run "is_off_by_default" {
-  command = plan
-
-  assert {
-    condition     = length(module.warehouse_secret) == 0 && !contains(keys(output.roles), "rotator")
-    error_message = "Without a warehouse there is no secret and no rotator."
-  }
-}
-
 run "lets_the_rotator_touch_one_secret_and_one_account" {
-  command   = plan
-  providers = { aws = aws.known }
+  command = plan
 
   variables {
     network = { azs = ["eu-central-1a", "eu-central-1b"], cidr = "10.20.0.0/16" }
