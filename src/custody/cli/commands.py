@@ -774,6 +774,14 @@ def report(
 @app.command()
 def doctor(
     *,
+    note: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Also start a note about the failure in this folder, to be completed.",
+            show_default=False,
+        ),
+    ] = None,
     output: FormatOption = Format.TABLE,
     deployment: DeploymentOption = None,
     profile: ProfileOption = None,
@@ -783,7 +791,7 @@ def doctor(
 
     Exit status 1 if a stage is broken, 3 if one could not be checked.
     """
-    from custody.cli.doctor import examine_stages
+    from custody.cli.doctor import examine_stages, start_note
     from custody.cli.tables import print_checks
     from custody.doctor.doctor import exit_code
 
@@ -794,6 +802,8 @@ def doctor(
         run.write_json({"checks": [check.to_dict() for check in checks]})
     else:
         print_checks(run, checks)
+    if note is not None:
+        start_note(run, note, checks)
     return exit_code(checks)
 
 

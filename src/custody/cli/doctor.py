@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 
 from custody.cli.options import Run
 from custody.doctor.doctor import Check, Clients, examine
+from custody.doctor.note import write_note
+from custody.terminal import visible
 
 
 def examine_stages(run: Run, tell: Callable[[str], None]) -> list[Check]:
@@ -26,3 +30,9 @@ def examine_stages(run: Run, tell: Callable[[str], None]) -> list[Check]:
         tell(f"{check.stage}: {check.state}")
         checks.append(check)
     return checks
+
+
+def start_note(run: Run, folder: Path, checks: list[Check]) -> None:
+    """Write a note about what was found, and say where it is. Raises ``UsageError``."""
+    path = write_note(folder, checks, run.deployment, datetime.now(UTC))
+    print(f"The note is {visible(str(path))}: complete it.", file=sys.stderr)

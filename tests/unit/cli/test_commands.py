@@ -453,6 +453,21 @@ def test_doctor_names_the_broken_stage(cloud: Cloud, capsys: Capture) -> None:
     assert told.err == ""
 
 
+def test_doctor_starts_a_note(cloud: Cloud, capsys: Capture, tmp_path: Path) -> None:
+    cloud.connect_recorder()
+    cloud.client("cloudtrail").stop_logging(Name="custody-local")
+    folder = tmp_path / "notes"
+    folder.mkdir()
+    told = Told(capsys, "doctor", "--note", str(folder))
+    (note,) = folder.iterdir()
+    assert (told.status, note.name.endswith("-trail.md"), str(note) in told.err) == (1, True, True)
+    text = note.read_text()
+    assert "## trail: broken" in text
+    assert "## Why" in text
+    told = Told(capsys, "doctor", "--note", str(tmp_path / "nowhere"))
+    assert (told.status, len(told.err.splitlines())) == (2, 2)
+
+
 def lake_of(cloud: Cloud) -> Lake:
     def put(bucket: str, key: str, body: bytes) -> ObjectVersion:
         short = {name: short for short, name in cloud.deployment.buckets.items()}[bucket]
