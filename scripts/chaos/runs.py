@@ -155,7 +155,7 @@ def fuzz(world: World, sizes: Sizes) -> None:
         answer = functions.invoke(FunctionName=name, Payload=json.dumps(batch.event))
         payload = json.loads(answer["Payload"].read())
         if "FunctionError" not in answer:
-            failed = {item["itemIdentifier"] for item in payload["batchItemFailures"]}
+            failed = {str(item["itemIdentifier"]) for item in payload["batchItemFailures"]}
             ends["failed"] += len(batch.ids & failed)
             ends["ended"] += len(batch.ids - failed)
             continue

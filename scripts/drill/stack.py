@@ -32,7 +32,7 @@ class Patience:
 ON_THIS_MACHINE = Patience(rule=300, alarm=300, anomaly=300, look=0.1, ask=1)
 IN_AN_ACCOUNT = Patience(rule=900, alarm=3600, anomaly=14 * 3600, look=5, ask=600)
 """CloudTrail delivers after 5 minutes on average, which AWS does not guarantee; the recorder tries a message
-five times within 20 minutes; the auditor asks every 12 hours, or more often."""
+ten times within 40 minutes; the auditor asks every 12 hours, or more often."""
 
 
 @dataclass(frozen=True)

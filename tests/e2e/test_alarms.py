@@ -23,7 +23,7 @@ from tests.e2e.conftest import drop_unheard
 pytestmark = pytest.mark.xdist_group("pipeline")
 
 LEFT_TO_MAKE_DRILL = {
-    "kms-outage": "the recorder tries five times, each with the retries of its client",
+    "kms-outage": "the recorder tries ten times, each with the retries of its client",
     "raw-object-overwritten": "a rule of sql/anomalies sees it: tests/e2e/test_anomalies.py has one",
     "raw-version-deleted": "likewise",
     "receipt-deleted": "likewise",

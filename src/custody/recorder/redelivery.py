@@ -16,11 +16,12 @@ if TYPE_CHECKING:
     from mypy_boto3_sqs import SQSClient
 
 FIRST_DELAY_SECONDS = 15
-LONGEST_DELAY_SECONDS = 900
+LONGEST_DELAY_SECONDS = 300
+"""Ten receives, as many as the queue has, are 35 minutes apart, and all within the default watermark."""
 
 
 def delay_seconds(receive_count: int) -> int:
-    """How long to hide a failed message, by the number of receives: 15 s, then 1, 4 and 15 minutes."""
+    """How long to hide a failed message, by the number of receives: 15 s, then 1, 4 and 5 minutes."""
     return min(FIRST_DELAY_SECONDS << 2 * (receive_count - 1), LONGEST_DELAY_SECONDS)
 
 

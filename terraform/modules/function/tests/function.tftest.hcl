@@ -69,9 +69,9 @@ run "runs_its_zip_encrypts_loses_nothing_and_says_when_something_is_wrong" {
   assert {
     condition = jsondecode(aws_sqs_queue.this[0].redrive_policy) == {
       deadLetterTargetArn = "arn:aws:sqs:eu-central-1:123456789012:custody-test-recorder-dlq"
-      maxReceiveCount     = 5
+      maxReceiveCount     = 10
     }
-    error_message = "After five receives a message goes to the dead-letter queue."
+    error_message = "After ten receives a message goes to the dead-letter queue."
   }
 
   assert {
