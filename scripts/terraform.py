@@ -37,6 +37,7 @@ from python_terraform import IsFlagged
 from scripts.datasets import check_datasets
 from scripts.local_aws.launch import operator_environment
 from scripts.state.contracts import contract_losses
+from scripts.state.ends import ends
 from scripts.toolchain.environment import instance_of, local_environ, without_aws
 from scripts.toolchain.toolchain import (
     BUILD,
@@ -307,6 +308,8 @@ class Terraform:
         try:
             check_datasets(plan.datasets)
             refuse_losses(plan.document)
+            if not destroy:
+                refuse_ends(plan.document)
         except ToolError:
             self.plan_path.unlink()
             raise
@@ -642,6 +645,19 @@ def refuse_losses(plan: dict[str, Any]) -> None:
         raise ToolError(
             "\n".join(f"The contract of {table} changes. {sentence}" for table, sentence in found)
             + "\nNothing is planned. If it is meant, give the table another name: the old one stays as it is."
+        )
+
+
+def refuse_ends(plan: dict[str, Any]) -> None:
+    """Raise ``ToolError`` if a bucket, key or trail that data or evidence rest on would be destroyed."""
+    if found := ends(plan):
+        others = f" and {len(found) - 1} more" if len(found) > 1 else ""
+        raise ToolError(
+            f"{found[0]}{others} would be destroyed or replaced, and with it evidence, or what it is read "
+            "and verified with. Names come from name, environment and region, and keys from the labels of "
+            "signing_keys: these never change.\n"
+            "Nothing is planned. To deploy elsewhere, add an environment; "
+            "to give this one up: docs/leaving.md."
         )
 
 
