@@ -1,6 +1,7 @@
 """Set up what this kit needs, by locked hashes: ``make setup``. Standard library only, Python 3.11 or later.
 
     python3 -m scripts.toolchain.setup [--checkov] [--simulator]
+    python3 -m scripts.toolchain.setup --warehouse run|test    only build/warehouse or build/warehouse-test
 
 Makes ``.venv`` (everything that runs here), ``build/runtime`` (boto3 as the Lambda runtime brings it),
 Terraform and its provider and, if requested, ``.venv-checkov`` and ``build/node`` (the policy simulator and
@@ -62,6 +63,8 @@ VENV = REPO / ".venv"
 CHECKOV = REPO / ".venv-checkov"
 RUNTIME = BUILD / "runtime"
 CLIENTS = BUILD / "clients"
+WAREHOUSE = BUILD / "warehouse"
+WAREHOUSE_TEST = BUILD / "warehouse-test"
 OLDEST = (3, 11)
 RECIPES = 2
 """Raised when a recipe below changes, so that what the old one made is made anew."""
@@ -293,6 +296,22 @@ def set_up_clients() -> None:
         )
 
 
+def set_up_warehouse(*, test: bool) -> None:
+    """See that the command line that loads a warehouse is there; with ``test``, with a Snowflake for tests.
+
+    Raises ``ToolError``.
+    """
+    folder, name = (WAREHOUSE_TEST, "warehouse-test") if test else (WAREHOUSE, "warehouse")
+    locks = REQUIREMENTS / "build.txt", REQUIREMENTS / f"{name}.txt"
+    with _alone():
+        make(
+            folder,
+            f"build/{name}, the connector of Snowflake",
+            (*locks, REPO / "pyproject.toml"),
+            virtual_environment(*locks, project=True),
+        )
+
+
 def set_up(*, checkov: bool = False, simulator: bool = False) -> None:
     """Bring everything up to date. Raises ``ToolError``."""
     build, dev = REQUIREMENTS / "build.txt", REQUIREMENTS / "dev.txt"
@@ -333,9 +352,15 @@ def main() -> int:
     parser.add_argument(
         "--simulator", action="store_true", help="also the simulator that evaluates the access matrix"
     )
+    parser.add_argument(
+        "--warehouse", choices=("run", "test"), help="only the command line that loads a warehouse, or its tests"
+    )
     options = parser.parse_args()
     try:
-        set_up(checkov=options.checkov, simulator=options.simulator)
+        if options.warehouse:
+            set_up_warehouse(test=options.warehouse == "test")
+        else:
+            set_up(checkov=options.checkov, simulator=options.simulator)
     except ToolError as error:
         say(str(error))
         return 2

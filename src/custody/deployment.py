@@ -82,6 +82,8 @@ class Deployment:
     """Tool → address of its page in the AWS console; empty, as in older files: not known."""
     kit_version: str = ""
     """The version of the kit that is deployed; empty, as in older files: not known."""
+    snowflake: dict[str, str] = field(default_factory=dict)
+    """How to sign in to Snowflake, and where the key is; empty: gold is not loaded into a warehouse."""
 
     def is_recorded(self, bucket: str, key: str) -> bool:
         """Whether an object with this key must have a receipt."""

@@ -1,0 +1,238 @@
+"""Loading a version of a gold table: afterwards, the target has exactly the rows of its data files.
+
+A load brings the target from whatever data files its rows come from to those of the version: it copies files
+that are not there yet, merges their rows by key, and deletes rows of files that are not in the version. It
+goes by the target itself, not by what the engine remembers of files it has loaded (``FORCE``), and changes
+target and history in one transaction, which ends with a count of the rows of each file. Wherever a load is
+killed, nothing of it is there, or all; the next one does the rest. Files are staged in temporary tables,
+which go with their session.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Any
+
+from custody.errors import CannotCheckError, EvidenceError, UsageError
+from custody.warehouse.connection import Session
+from custody.warehouse.gold import GoldFile, GoldVersion
+from custody.warehouse.sql import identifier, identifiers, staged_file
+from custody.warehouse.tables import FILES, LOADS, OBJECT, STAGE, Target
+
+STAGED, VERSION = "CUSTODY_STAGED", "CUSTODY_VERSION"
+"""Temporary tables: the rows of the files that are copied, and all files of the version."""
+STAGED_FILE = "CUSTODY_FILE"
+FILES_AT_ONCE = 1000
+"""The most that COPY INTO takes by name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What a load did."""
+
+    table: str
+    version: int
+    rows: int
+    """Rows in the target now."""
+    files: int
+    """Files that they come from."""
+    copied: int
+    """Files that were copied; none if the version was there already."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The answer as JSON."""
+        names = ("table", "version", "rows", "files", "copied")
+        return {name: getattr(self, name) for name in names}
+
+
+@dataclass(frozen=True, slots=True)
+class Checks:
+    """What the caller checks of the objects."""
+
+    before: Callable[[Collection[GoldFile]], None] = lambda files: None
+    """Of the files that will be copied."""
+    after: Callable[[], None] = lambda: None
+    """Once they are copied, before anything in the target changes."""
+
+
+def load(
+    session: Session, gold: GoldVersion, checks: Checks, tell: Callable[[str], None] = lambda words: None
+) -> Loaded:
+    """Load a version, unless it is there.
+
+    Raises ``UsageError`` if the target has a newer version, ``EvidenceError`` if its rows are not those that
+    were loaded, or would not be the version's, and ``CannotCheckError`` if Snowflake refuses something;
+    nothing has changed then.
+    """
+    target = Target(gold.contract)
+    wanted = {file.proven.version.uri: file.rows for file in gold.files if file.rows}
+    there = _rows_by_file(session, target)
+    newest = _newest(session, target)
+    if newest is not None and newest > gold.version:
+        raise UsageError(f"{target.name} has version {newest} already, which is newer than {gold.version}.")
+    if newest == gold.version:
+        if there != wanted:
+            raise EvidenceError(
+                f"{target.name} does not have the rows that were loaded of version {newest}: "
+                "somebody changed it.",
+                "Find out who with sql/warehouse/access_history.sql; see the runbook.",
+            )
+        return Loaded(target.name, newest, gold.rows, len(gold.files), 0)
+    new = [file for file in gold.files if file.rows and file.proven.version.uri not in there]
+    checks.before(new)
+    tell(f"Copying {len(new):,} files")
+    staged = _stage(session, target, new)
+    _name_files(session, gold, staged)
+    checks.after()
+    tell("Merging")
+    with session.transaction():
+        _claim(session, target, gold)
+        _merge(session, target, gold)
+        if (found := _rows_by_file(session, target)) != wanted:
+            odd = sorted(uri for uri in found.keys() | wanted.keys() if found.get(uri) != wanted.get(uri))
+            raise EvidenceError(
+                f"{target.name} would have {found.get(odd[0], 0)} rows of {odd[0]}, which has "
+                f"{wanted.get(odd[0], 0)}. Nothing was loaded."
+            )
+    return Loaded(target.name, gold.version, gold.rows, len(gold.files), len(new))
+
+
+def _rows_by_file(session: Session, target: Target) -> dict[str, int]:
+    """The number of rows in the target of each file."""
+    column = identifier(OBJECT)
+    rows = session.run(f"SELECT {column}, COUNT(*) FROM {identifier(target.name)} GROUP BY {column}")  # noqa: S608 - quoted
+    return {str(uri): int(count) for uri, count in rows}
+
+
+def _newest(session: Session, target: Target) -> int | None:
+    """The newest version that was loaded."""
+    rows = session.run(
+        f"SELECT MAX(delta_version) FROM {identifier(LOADS)} WHERE table_name = ?",  # noqa: S608 - quoted
+        [target.name],
+    )
+    return None if rows[0][0] is None else int(rows[0][0])
+
+
+def _stage(session: Session, target: Target, files: list[GoldFile]) -> dict[str, str]:
+    """Copy the files into a temporary table; by path, what the engine calls each.
+
+    Raises ``EvidenceError`` if not all of their rows came.
+    """
+    columns = [
+        f"{identifier(name)} {kind}" for name, kind in target.columns.items() if name != target.partition
+    ]
+    session.run(
+        f"CREATE OR REPLACE TEMPORARY TABLE {identifier(STAGED)} "
+        f"({', '.join([*columns, f'{identifier(STAGED_FILE)} VARCHAR'])})"
+    )
+    for start in range(0, len(files), FILES_AT_ONCE):
+        names = ", ".join(staged_file(file.path) for file in files[start : start + FILES_AT_ONCE])
+        session.run(
+            f"COPY INTO {identifier(STAGED)} FROM @{identifier(STAGE)} FILES = ({names}) "
+            "FILE_FORMAT = (TYPE = PARQUET USE_LOGICAL_TYPE = TRUE) "
+            "MATCH_BY_COLUMN_NAME = CASE_INSENSITIVE "
+            f"INCLUDE_METADATA = ({identifier(STAGED_FILE)} = METADATA$FILENAME) "
+            "FORCE = TRUE ON_ERROR = ABORT_STATEMENT"
+        )
+    found = session.run(
+        f"SELECT {identifier(STAGED_FILE)}, COUNT(*) FROM {identifier(STAGED)} "  # noqa: S608 - quoted
+        f"GROUP BY {identifier(STAGED_FILE)}"
+    )
+    depths = {file.path.count("/") + 1 for file in files}
+    by_path: dict[str, list[tuple[str, int]]] = {}
+    for name, count in found:  # a full path, of which the stage's part is not known
+        for depth in depths:
+            path = "/".join(str(name).split("/")[-depth:])
+            by_path.setdefault(path, []).append((str(name), int(count)))
+    staged = {}
+    for file in files:
+        names_of_it = by_path.get(file.path, [])
+        if [count for _, count in names_of_it] != [file.rows]:
+            copied = sum(count for _, count in names_of_it)
+            uri = file.proven.version.uri
+            raise EvidenceError(f"Of {uri} {copied} rows were copied, not {file.rows}. Nothing was loaded.")
+        staged[file.path] = names_of_it[0][0]
+    return staged
+
+
+def _name_files(session: Session, gold: GoldVersion, staged: dict[str, str]) -> None:
+    """Put what is known of the version's files beside their rows."""
+    session.run(
+        f"CREATE OR REPLACE TEMPORARY TABLE {identifier(VERSION)} (staged_file VARCHAR, object VARCHAR, "
+        "sha256 VARCHAR, leaf_index NUMBER(19,0), receipt VARCHAR, row_count NUMBER(19,0), day VARCHAR)"
+    )
+    rows = [
+        (
+            staged.get(file.path),
+            file.proven.version.uri,
+            file.proven.sha256,
+            file.proven.leaf_index,
+            file.proven.receipt,
+            file.rows,
+            file.day,
+        )
+        for file in gold.files
+    ]
+    if rows:
+        session.run_many(f"INSERT INTO {identifier(VERSION)} VALUES (?, ?, ?, ?, ?, ?, ?)", rows)  # noqa: S608 - quoted
+
+
+def _claim(session: Session, target: Target, gold: GoldVersion) -> None:
+    """Enter the version into the history, unless it or a newer one is there.
+
+    MERGE locks the history until the transaction ends: of two loaders, the second waits here.
+    Raises ``CannotCheckError`` if another loader was quicker.
+    """
+    load_id = str(uuid.uuid4())
+    history = identifier(LOADS)
+    session.run(
+        f"MERGE INTO {history} AS h USING (SELECT ? AS table_name, ? AS delta_version, "  # noqa: S608 - quoted
+        "? AS load_id, ? AS document, ? AS document_sha256, ? AS contract_sha256, "
+        "? AS row_count) AS s "
+        "ON h.table_name = s.table_name AND h.delta_version >= s.delta_version "
+        "WHEN NOT MATCHED THEN INSERT (table_name, delta_version, load_id, document, document_sha256, "
+        "contract_sha256, row_count, loaded_at) VALUES (s.table_name, s.delta_version, s.load_id, "
+        "s.document, s.document_sha256, s.contract_sha256, s.row_count, CURRENT_TIMESTAMP())",
+        [
+            target.name,
+            gold.version,
+            load_id,
+            gold.document,
+            gold.document_sha256,
+            gold.contract.sha256,
+            gold.rows,
+        ],
+    )
+    if session.run(f"SELECT COUNT(*) FROM {history} WHERE load_id = ?", [load_id]) != [(1,)]:  # noqa: S608 - quoted
+        raise CannotCheckError(f"Another load of {target.name} was quicker. Nothing was loaded.")
+
+
+def _merge(session: Session, target: Target, gold: GoldVersion) -> None:
+    """Make the target's rows those of the version, and enter its new files into the history."""
+    table, rows, files = identifier(target.name), identifier(STAGED), identifier(VERSION)
+    columns = [*target.columns, OBJECT]
+    sources = [
+        f"f.day::{kind} AS {identifier(name)}" if name == target.partition else f"r.{identifier(name)}"
+        for name, kind in target.columns.items()
+    ]
+    session.run(
+        f"MERGE INTO {table} AS t USING (SELECT {', '.join(sources)}, f.object AS {identifier(OBJECT)} "  # noqa: S608 - quoted
+        f"FROM {rows} AS r JOIN {files} AS f ON r.{identifier(STAGED_FILE)} = f.staged_file) AS s "
+        f"ON {' AND '.join(f't.{name} = s.{name}' for name in map(identifier, target.key))} "
+        f"WHEN MATCHED THEN UPDATE SET "
+        f"{', '.join(f't.{name} = s.{name}' for name in map(identifier, columns) if name not in target.key)} "
+        f"WHEN NOT MATCHED THEN INSERT ({identifiers(columns)}) "
+        f"VALUES ({', '.join(f's.{name}' for name in map(identifier, columns))})"
+    )
+    session.run(f"DELETE FROM {table} WHERE {identifier(OBJECT)} NOT IN (SELECT object FROM {files})")  # noqa: S608 - quoted
+    session.run(
+        f"MERGE INTO {identifier(FILES)} AS h USING (SELECT ? AS table_name, "  # noqa: S608 - quoted
+        f"? AS delta_version, object, sha256, leaf_index, receipt, row_count "
+        f"FROM {files}) AS s ON h.table_name = s.table_name AND h.object = s.object "
+        "WHEN NOT MATCHED THEN INSERT (table_name, delta_version, object, sha256, leaf_index, receipt, "
+        "row_count, loaded_at) VALUES (s.table_name, s.delta_version, s.object, s.sha256, s.leaf_index, "
+        "s.receipt, s.row_count, CURRENT_TIMESTAMP())",
+        [target.name, gold.version],
+    )

@@ -1,0 +1,1 @@
+../../../sql/warehouse/setup.sql
