@@ -9,11 +9,11 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo build bootstrap plan apply destroy test test-upgrade lint fmt scan access review verify report doctor drill chaos bench new-table docs local-up env local-down clean
+.PHONY: help setup demo build bootstrap plan apply destroy test test-upgrade warehouse test-warehouse lint fmt scan access review verify report doctor drill chaos bench new-table docs local-up env local-down clean
 
 help: ## list the targets
 	@echo "make <target> [ENV=local|dev|prod] [PYTHON=python3.13]"
-	@grep -E '^[a-z-]+:.*## ' Makefile | awk -F ':.*## ' '{ printf "  %-13s %s\n", $$1, $$2 }'
+	@grep -E '^[a-z-]+:.*## ' Makefile | awk -F ':.*## ' '{ printf "  %-15s %s\n", $$1, $$2 }'
 
 setup: ## install everything locally, checked by locked hashes (the other targets do it themselves)
 	@$(PYTHON) -m scripts.toolchain.setup
@@ -45,6 +45,13 @@ test-upgrade: ## deploy the last release here, upgrade it to this working tree, 
 	@$(PYTHON) -m scripts.toolchain.setup
 	@$(RUN) scripts.build
 	@.venv/bin/pytest -q tests/upgrade
+
+warehouse: ## install the command line that loads Snowflake: build/warehouse/bin/custody
+	@$(PYTHON) -m scripts.toolchain.setup --warehouse run
+
+test-warehouse: ## test the loads into Snowflake, on one on this machine; make test does not
+	@$(PYTHON) -m scripts.toolchain.setup --warehouse test
+	@build/warehouse-test/bin/python -m pytest -q -n 2 tests/warehouse
 
 lint: ## run the gates before a commit: ruff, mypy, terraform fmt, sqlfluff, secrets
 	@$(PYTHON) -m scripts.toolchain.setup --checkov

@@ -11,12 +11,14 @@ import logging
 import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import fakesnow
 import fakesnow.copy_into as fake_copy
 import fakesnow.info_schema as fake_schema
+import fakesnow.variables as fake_variables
 import snowflake.connector
 import sqlglot
 from sqlglot import exp
@@ -37,6 +39,7 @@ CANNOT_RUN = (
 """How the statements begin that fakesnow does not run."""
 ELSEWHERE = ("CREATE DATABASE", "CREATE SCHEMA", "CREATE STAGE", "USE SCHEMA")
 """Done by connecting, and by ``Stage``."""
+_ROWS_AT_ONCE = 1000
 _MASK = "SET MASKING POLICY"
 _COMMENTS = re.compile(r"\A(?:\s*--[^\n]*\n)+")
 
@@ -51,7 +54,7 @@ def runs_here(statement: str) -> bool:
 def local_snowflake(folder: Path, settings: Settings, prepare: Iterable[str] = ()) -> Iterator[None]:
     """Let the connector reach a Snowflake in ``folder``, with a stage at ``settings.stage_url``.
 
-    ``prepare`` is run on DuckDB first, such as the secret with which it reads Amazon S3. One process at a time.
+    ``prepare`` is run on DuckDB first, such as ``of_amazon_s3``. For one process at a time.
     """
     folder.mkdir(parents=True, exist_ok=True)
     _patch()
@@ -60,11 +63,22 @@ def local_snowflake(folder: Path, settings: Settings, prepare: Iterable[str] = (
         # Stages are not kept; a transaction writes into one database, so that nothing else is attached first.
         with snowflake.connector.connect(database=settings.name, schema=SCHEMA) as connection:
             for statement in prepare:
-                connection._duck_conn.execute(statement)  # noqa: SLF001 - what fakesnow runs on
+                connection._duck_conn.execute(statement)
             connection.cursor().execute(
                 f"CREATE STAGE IF NOT EXISTS CUSTODY_GOLD URL = '{settings.stage_url}'"
             )
         yield
+
+
+def of_amazon_s3(endpoint: str, region: str, key_id: str, key: str, token: str = "") -> list[str]:
+    """What lets the stage read Amazon S3, or what answers like it at a host and port, without TLS."""
+    (extension,) = Path(str(files("duckdb_extension_httpfs"))).rglob("httpfs.duckdb_extension")
+    return [
+        f"LOAD '{extension}'",
+        f"CREATE OR REPLACE SECRET amazon_s3 (TYPE S3, KEY_ID '{key_id}', SECRET '{key}', "
+        f"SESSION_TOKEN '{token}', "
+        f"REGION '{region}', ENDPOINT '{endpoint}', USE_SSL false, URL_STYLE 'path')",
+    ]
 
 
 def _patch() -> None:
@@ -74,6 +88,8 @@ def _patch() -> None:
     _see_temporary_tables()
     _include_metadata()
     _merge_in_a_transaction()
+    _insert_many_at_once()
+    _keep_dollars_in_quotes()
 
 
 def _see_temporary_tables() -> None:
@@ -81,7 +97,9 @@ def _see_temporary_tables() -> None:
     described = fake_copy._describe_table
 
     def describe(table: exp.Table, duck: Any, *where: Any) -> list[tuple[str, str]]:
-        temporary = duck.execute("SELECT 1 FROM duckdb_tables() WHERE temporary AND table_name = ?", [table.name])
+        temporary = duck.execute(
+            "SELECT 1 FROM duckdb_tables() WHERE temporary AND table_name = ?", [table.name]
+        )
         if temporary.fetchone():
             return [(row[0], row[1]) for row in duck.execute(f'DESCRIBE "{table.name}"').fetchall()]
         return list(described(table, duck, *where))
@@ -136,8 +154,31 @@ def _merge_in_a_transaction() -> None:
     fake_schema.insert_table_comment_sql = insert_comment
 
 
-def parse(statement: str) -> sqlglot.Expression:
+def _insert_many_at_once() -> None:
+    """Executemany of an INSERT is one statement with many rows, as the connector sends it; not one a row."""
+    executed = fakesnow.cursor.FakeSnowflakeCursor.executemany
+    values = re.compile(r"\A(INSERT INTO .+ VALUES )(\([?, ]+\))\Z", re.DOTALL)
+
+    def executemany(cursor: Any, command: str, rows: Any, **options: Any) -> Any:
+        match = values.fullmatch(command)
+        if match is None:
+            return executed(cursor, command, rows, **options)
+        for start in range(0, len(rows), _ROWS_AT_ONCE):
+            chunk = rows[start : start + _ROWS_AT_ONCE]
+            cursor.execute(
+                match[1] + ", ".join([match[2]] * len(chunk)), [each for row in chunk for each in row]
+            )
+        return cursor
+
+    fakesnow.cursor.FakeSnowflakeCursor.executemany = executemany
+
+
+def _keep_dollars_in_quotes() -> None:
+    """What is in quotes is no session variable; and nothing here uses one."""
+    fake_variables.Variables.inline_variables = lambda _, sql: sql
+
+
+def parse(statement: str) -> Any:
     """Parse one statement as Snowflake's SQL. Raises sqlglot's ``ParseError``."""
     (parsed,) = sqlglot.parse(statement, read="snowflake")
-    assert parsed is not None
     return parsed

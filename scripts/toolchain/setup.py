@@ -353,7 +353,9 @@ def main() -> int:
         "--simulator", action="store_true", help="also the simulator that evaluates the access matrix"
     )
     parser.add_argument(
-        "--warehouse", choices=("run", "test"), help="only the command line that loads a warehouse, or its tests"
+        "--warehouse",
+        choices=("run", "test"),
+        help="only the command line that loads a warehouse, or its tests",
     )
     options = parser.parse_args()
     try:

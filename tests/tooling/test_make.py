@@ -20,6 +20,8 @@ TARGETS = {
         "destroy",
         "test",
         "test-upgrade",
+        "test-warehouse",
+        "warehouse",
         "lint",
         "fmt",
         "scan",
@@ -56,7 +58,7 @@ def test_no_target_is_taken_for_a_file() -> None:
 def test_continuous_integration_runs_make_test() -> None:
     script = REPO / ".ci" / "run"
     assert os.access(script, os.X_OK)
-    assert script.read_text().splitlines()[-1] == "exec make test"
+    assert script.read_text().splitlines()[-2:] == ["make test", "exec make test-warehouse"]
 
 
 def test_compiled_modules_are_kept_even_if_the_shell_says_otherwise() -> None:

@@ -866,4 +866,70 @@ def reprocess_table(
     return asked.exit_code
 
 
+warehouse = typer.Typer(help="Gold tables in Snowflake.", rich_markup_mode=None)
+app.add_typer(warehouse, name="warehouse")
+
+
+@warehouse.command("setup")
+def setup_warehouse(
+    *,
+    output: FormatOption = Format.TABLE,
+    deployment: DeploymentOption = None,
+    profile: ProfileOption = None,
+    region: RegionOption = None,
+) -> int:
+    """Print the SQL that an administrator of Snowflake runs before the first load.
+
+    Roles, a warehouse with a limit on its credits, the stage on gold tables, the load history, and each gold
+    table with its personal data masked. Nothing that exists is replaced: run it again after a contract
+    changed.
+    """
+    from custody.cli.warehouse import run_setup
+
+    return run_setup(Run(deployment, output, profile, region))
+
+
+@warehouse.command("load")
+def load_warehouse(
+    table: Annotated[str, typer.Argument(metavar="TABLE", help="A gold table.")],
+    *,
+    output: FormatOption = Format.TABLE,
+    deployment: DeploymentOption = None,
+    profile: ProfileOption = None,
+    region: RegionOption = None,
+) -> int:
+    """Load the newest version of a gold table into Snowflake.
+
+    Afterwards the table there has exactly the rows of that version, each with the object version that it came
+    from. Only files with a valid, sealed receipt and the bytes of that receipt are loaded. A load that was
+    killed is run again: it has done nothing, or all. Exit status 1 if evidence or rows do not hold.
+    """
+    from custody.cli.warehouse import run_load
+
+    return run_load(Run(deployment, output, profile, region), table)
+
+
+@warehouse.command("trace")
+def trace_warehouse(
+    table: Annotated[str, typer.Argument(metavar="TABLE", help="A gold table.")],
+    key: Annotated[
+        list[str], typer.Argument(metavar="COLUMN=VALUE...", help="The row's key, each column once.")
+    ],
+    *,
+    output: FormatOption = Format.TABLE,
+    deployment: DeploymentOption = None,
+    profile: ProfileOption = None,
+    region: RegionOption = None,
+) -> int:
+    """Trace a row in Snowflake back to raw objects and their receipts.
+
+    From the row to the data file it was loaded from, with its receipt and leaf in the log; from there by
+    lineage to the raw object versions that the table's version was made from, with their receipts. Exit
+    status 1 if something on the way is missing or does not hold.
+    """
+    from custody.cli.warehouse import run_trace
+
+    return run_trace(Run(deployment, output, profile, region), table, key)
+
+
 app.add_typer(deployments.app, name="deployments", help="Keep a list of deployments to work with.")

@@ -150,22 +150,28 @@ def read_private_key(pem: str, subject: str, how: str = "") -> bytes:
     )
 
 
+def import_connector() -> Any:
+    """The connector of Snowflake, of an environment of its own. Raises ``UsageError`` without it."""
+    try:
+        import snowflake.connector  # noqa: PLC0415
+    except ImportError as error:
+        raise UsageError(
+            "The connector of Snowflake is not installed here.",
+            "Run make warehouse, and then build/warehouse/bin/custody.",
+        ) from error
+    return snowflake.connector
+
+
 @contextmanager
 def open_session(settings: Settings, key: bytes, tag: str) -> Iterator[Session]:
     """A session that ends with the block; ``tag`` names it in Snowflake's query history.
 
     Raises ``UsageError`` without the connector, ``CannotCheckError`` if Snowflake does not let it in.
     """
+    connector = import_connector()
+    known = connector.errors.Error
     try:
-        import snowflake.connector  # noqa: PLC0415 - in the warehouse's own environment
-    except ImportError as error:
-        raise UsageError(
-            "The connector of Snowflake is not installed here.",
-            "Run make warehouse once, and build/warehouse/bin/custody: docs/warehouse.md.",
-        ) from error
-    known = snowflake.connector.errors.Error
-    try:
-        connection = snowflake.connector.connect(
+        connection = connector.connect(
             account=settings.account,
             user=settings.loader,
             private_key=key,

@@ -85,6 +85,7 @@ def load(
     tell(f"Copying {len(new):,} files")
     staged = _stage(session, target, new)
     _name_files(session, gold, staged)
+    _require_unique(session, target)
     checks.after()
     tell("Merging")
     with session.transaction():
@@ -102,14 +103,14 @@ def load(
 def _rows_by_file(session: Session, target: Target) -> dict[str, int]:
     """The number of rows in the target of each file."""
     column = identifier(OBJECT)
-    rows = session.run(f"SELECT {column}, COUNT(*) FROM {identifier(target.name)} GROUP BY {column}")  # noqa: S608 - quoted
+    rows = session.run(f"SELECT {column}, COUNT(*) FROM {identifier(target.name)} GROUP BY {column}")
     return {str(uri): int(count) for uri, count in rows}
 
 
 def _newest(session: Session, target: Target) -> int | None:
     """The newest version that was loaded."""
     rows = session.run(
-        f"SELECT MAX(delta_version) FROM {identifier(LOADS)} WHERE table_name = ?",  # noqa: S608 - quoted
+        f"SELECT MAX(delta_version) FROM {identifier(LOADS)} WHERE table_name = ?",
         [target.name],
     )
     return None if rows[0][0] is None else int(rows[0][0])
@@ -137,7 +138,7 @@ def _stage(session: Session, target: Target, files: list[GoldFile]) -> dict[str,
             "FORCE = TRUE ON_ERROR = ABORT_STATEMENT"
         )
     found = session.run(
-        f"SELECT {identifier(STAGED_FILE)}, COUNT(*) FROM {identifier(STAGED)} "  # noqa: S608 - quoted
+        f"SELECT {identifier(STAGED_FILE)}, COUNT(*) FROM {identifier(STAGED)} "
         f"GROUP BY {identifier(STAGED_FILE)}"
     )
     depths = {file.path.count("/") + 1 for file in files}
@@ -176,7 +177,32 @@ def _name_files(session: Session, gold: GoldVersion, staged: dict[str, str]) -> 
         for file in gold.files
     ]
     if rows:
-        session.run_many(f"INSERT INTO {identifier(VERSION)} VALUES (?, ?, ?, ?, ?, ?, ?)", rows)  # noqa: S608 - quoted
+        session.run_many(f"INSERT INTO {identifier(VERSION)} VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+
+
+def _source(target: Target) -> str:
+    """The rows that were copied, with what their files do not hold."""
+    columns = [
+        f"f.day::{kind} AS {identifier(name)}" if name == target.partition else f"r.{identifier(name)}"
+        for name, kind in target.columns.items()
+    ]
+    return (
+        f"SELECT {', '.join(columns)}, f.object AS {identifier(OBJECT)} FROM {identifier(STAGED)} AS r "
+        f"JOIN {identifier(VERSION)} AS f ON r.{identifier(STAGED_FILE)} = f.staged_file"
+    )
+
+
+def _require_unique(session: Session, target: Target) -> None:
+    """Raise ``EvidenceError`` if two of the rows that were copied have one key: MERGE would insert both."""
+    key = identifiers(target.key)
+    rows = session.run(
+        f"SELECT COUNT(*) FROM (SELECT {key} FROM ({_source(target)}) AS s "
+        f"GROUP BY {key} HAVING COUNT(*) > 1) AS d"
+    )
+    if rows[0][0]:
+        raise EvidenceError(
+            f"The data files of {target.name} have {rows[0][0]} keys more than once. Nothing was loaded."
+        )
 
 
 def _claim(session: Session, target: Target, gold: GoldVersion) -> None:
@@ -188,7 +214,7 @@ def _claim(session: Session, target: Target, gold: GoldVersion) -> None:
     load_id = str(uuid.uuid4())
     history = identifier(LOADS)
     session.run(
-        f"MERGE INTO {history} AS h USING (SELECT ? AS table_name, ? AS delta_version, "  # noqa: S608 - quoted
+        f"MERGE INTO {history} AS h USING (SELECT ? AS table_name, ? AS delta_version, "
         "? AS load_id, ? AS document, ? AS document_sha256, ? AS contract_sha256, "
         "? AS row_count) AS s "
         "ON h.table_name = s.table_name AND h.delta_version >= s.delta_version "
@@ -205,30 +231,25 @@ def _claim(session: Session, target: Target, gold: GoldVersion) -> None:
             gold.rows,
         ],
     )
-    if session.run(f"SELECT COUNT(*) FROM {history} WHERE load_id = ?", [load_id]) != [(1,)]:  # noqa: S608 - quoted
+    if session.run(f"SELECT COUNT(*) FROM {history} WHERE load_id = ?", [load_id]) != [(1,)]:
         raise CannotCheckError(f"Another load of {target.name} was quicker. Nothing was loaded.")
 
 
 def _merge(session: Session, target: Target, gold: GoldVersion) -> None:
     """Make the target's rows those of the version, and enter its new files into the history."""
-    table, rows, files = identifier(target.name), identifier(STAGED), identifier(VERSION)
-    columns = [*target.columns, OBJECT]
-    sources = [
-        f"f.day::{kind} AS {identifier(name)}" if name == target.partition else f"r.{identifier(name)}"
-        for name, kind in target.columns.items()
-    ]
+    table, files = identifier(target.name), identifier(VERSION)
+    key, columns = [*map(identifier, target.key)], [*target.columns, OBJECT]
     session.run(
-        f"MERGE INTO {table} AS t USING (SELECT {', '.join(sources)}, f.object AS {identifier(OBJECT)} "  # noqa: S608 - quoted
-        f"FROM {rows} AS r JOIN {files} AS f ON r.{identifier(STAGED_FILE)} = f.staged_file) AS s "
-        f"ON {' AND '.join(f't.{name} = s.{name}' for name in map(identifier, target.key))} "
+        f"MERGE INTO {table} AS t USING ({_source(target)}) AS s "
+        f"ON {' AND '.join(f't.{name} = s.{name}' for name in key)} "
         f"WHEN MATCHED THEN UPDATE SET "
-        f"{', '.join(f't.{name} = s.{name}' for name in map(identifier, columns) if name not in target.key)} "
+        f"{', '.join(f't.{name} = s.{name}' for name in map(identifier, columns) if name not in key)} "
         f"WHEN NOT MATCHED THEN INSERT ({identifiers(columns)}) "
         f"VALUES ({', '.join(f's.{name}' for name in map(identifier, columns))})"
     )
-    session.run(f"DELETE FROM {table} WHERE {identifier(OBJECT)} NOT IN (SELECT object FROM {files})")  # noqa: S608 - quoted
+    session.run(f"DELETE FROM {table} WHERE {identifier(OBJECT)} NOT IN (SELECT object FROM {files})")
     session.run(
-        f"MERGE INTO {identifier(FILES)} AS h USING (SELECT ? AS table_name, "  # noqa: S608 - quoted
+        f"MERGE INTO {identifier(FILES)} AS h USING (SELECT ? AS table_name, "
         f"? AS delta_version, object, sha256, leaf_index, receipt, row_count "
         f"FROM {files}) AS s ON h.table_name = s.table_name AND h.object = s.object "
         "WHEN NOT MATCHED THEN INSERT (table_name, delta_version, object, sha256, leaf_index, receipt, "

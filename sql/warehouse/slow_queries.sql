@@ -1,0 +1,19 @@
+-- Which statements of the last 7 days took longest in the warehouse of the loads, and what did they wait for?
+SELECT
+    query_id,
+    query_tag,
+    user_name,
+    query_type,
+    start_time,
+    total_elapsed_time / 1000 AS seconds,
+    queued_overload_time / 1000 AS queued_seconds,
+    transaction_blocked_time / 1000 AS blocked_seconds,
+    bytes_spilled_to_local_storage + bytes_spilled_to_remote_storage AS bytes_spilled,
+    rows_inserted,
+    rows_updated
+FROM snowflake.account_usage.query_history
+WHERE
+    warehouse_name = '${name}_LOAD'
+    AND start_time >= dateadd('day', -7, current_timestamp())
+ORDER BY total_elapsed_time DESC
+LIMIT 50

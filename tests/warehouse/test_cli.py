@@ -1,0 +1,180 @@
+"""``custody warehouse``: from a gold table in Amazon S3 to a row in Snowflake, and to its raw object."""
+
+from __future__ import annotations
+
+import json
+import socket
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from moto.server import ThreadedMotoServer
+
+from custody.cli import main
+from custody.warehouse.connection import Session, open_session, settings_of
+from custody.warehouse.setup import setup_statements
+from scripts.local_warehouse import local_snowflake, of_amazon_s3, runs_here
+from tests.support.evidence import REGION, World, worlds
+from tests.warehouse.made_lake import MadeLake
+
+PEM = (
+    rsa.generate_private_key(65537, 2048)
+    .private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    .decode()
+)
+
+
+@pytest.fixture(scope="module")
+def make_world() -> Iterator[Callable[[], World]]:
+    with worlds() as make:
+        yield make
+
+
+@pytest.fixture(scope="module")
+def endpoint(make_world: Callable[[], World]) -> Iterator[str]:
+    """Where DuckDB reads what is in moto."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server = ThreadedMotoServer("127.0.0.1", port, verbose=False)
+    server.start()
+    yield f"127.0.0.1:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def made(
+    make_world: Callable[[], World], endpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[MadeLake]:
+    """A gold table, a Snowflake that is set up for it, and the command line's deployment."""
+    made = MadeLake(make_world(), tmp_path)
+    secrets = boto3.client("secretsmanager", region_name=REGION)
+    name = f"custody-test-{tmp_path.name}"
+    made.deployment.snowflake["secret_arn"] = secrets.create_secret(Name=name, SecretString=PEM)["ARN"]
+    path = tmp_path / "deployment.json"
+    path.write_text(json.dumps(asdict(made.deployment)))
+    monkeypatch.setenv("CUSTODY_DEPLOYMENT", str(path))
+    settings = settings_of(made.deployment)
+    with local_snowflake(tmp_path / "snowflake", settings, of_amazon_s3(endpoint, REGION, "id", "key")):
+        with session_of(made) as session:
+            for statement in setup_statements(settings, [made.contract]):
+                if runs_here(statement):
+                    session.run(statement)
+        yield made
+
+
+def session_of(made: MadeLake) -> Any:
+    return open_session(settings_of(made.deployment), b"", "test")
+
+
+def run(capsys: pytest.CaptureFixture[str], *arguments: str, status: int = 0) -> dict[str, Any]:
+    capsys.readouterr()
+    found = main([*arguments, "--format", "json"])
+    out, err = capsys.readouterr()
+    assert found == status, err
+    answer = out[out.index("{\n") if "{\n" in out else out.index('{"start"') :]  # after the recorder's log
+    document: dict[str, Any] = json.loads(answer)
+    return document
+
+
+def test_row_is_traced_to_its_raw_object_and_receipt(
+    made: MadeLake, capsys: pytest.CaptureFixture[str]
+) -> None:
+    version = made.make([{"id": "a'; --", "amount": 1}, {"id": "b", "amount": 2}])
+
+    loaded = run(capsys, "warehouse", "load", "visits")
+    again = run(capsys, "warehouse", "load", "visits")
+    traced = run(capsys, "warehouse", "trace", "visits", "id=a'; --")
+
+    assert loaded == {"table": "VISITS", "version": version, "rows": 2, "files": 1, "copied": 1}
+    assert again == loaded | {"copied": 0}
+    (file,) = made.data_files()
+    assert traced["file"]["version"] == file.uri
+    assert traced["file"]["receipt"].endswith(file.receipt_key)
+    assert [found["version"] for found in traced["raw"]] == [made.raw.version.uri]
+    assert traced["raw"][0]["receipt"].endswith(made.raw.version.receipt_key)
+    assert traced["raw"][0]["sha256"] == made.raw.sha256
+    assert (traced["problems"], traced["missing"]) == ([], [])
+    assert main(["warehouse", "trace", "visits", "id=b"]) == 0
+    assert made.raw.version.receipt_key in capsys.readouterr().out.replace("\n", "")
+
+
+def test_history_that_was_changed_is_told_of(made: MadeLake, capsys: pytest.CaptureFixture[str]) -> None:
+    made.make([{"id": "a", "amount": 1}])
+    run(capsys, "warehouse", "load", "visits")
+    session: Session
+    with session_of(made) as session:
+        session.run("UPDATE CUSTODY_FILES SET SHA256 = 'other'")
+
+    traced = run(capsys, "warehouse", "trace", "visits", "id=a", status=1)
+
+    assert "The load history has SHA-256 other" in traced["problems"][0]
+
+
+def test_raw_object_that_is_gone_is_told_of(made: MadeLake, capsys: pytest.CaptureFixture[str]) -> None:
+    made.make([{"id": "a", "amount": 1}])
+    run(capsys, "warehouse", "load", "visits")
+    raw = made.raw.version
+    made.world.s3.delete_object(Bucket=raw.bucket, Key=raw.key, VersionId=raw.version_id)
+
+    traced = run(capsys, "warehouse", "trace", "visits", "id=a", status=1)
+
+    assert traced["problems"] == [f"{raw.uri} does not exist any more."]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["load", "arrivals"], "There is no gold table 'arrivals'"),
+        (["trace", "visits", "id"], "A row is named by its key"),
+        (["trace", "visits", "id=a", "id=b"], "A row is named by its key"),
+        (["trace", "visits", "amount=1"], "The key of visits is id"),
+        (["trace", "visits", "id=nobody"], "VISITS has no row with this key"),
+    ],
+)
+def test_wrong_use_is_one_sentence(
+    made: MadeLake, capsys: pytest.CaptureFixture[str], arguments: list[str], words: str
+) -> None:
+    made.make([{"id": "a", "amount": 1}])
+
+    assert main(["warehouse", *arguments]) == 2
+
+    err = capsys.readouterr().err
+    assert words in err
+    assert err.count("\n") == 1
+
+
+def test_target_that_is_not_there_is_one_sentence(made: MadeLake, capsys: pytest.CaptureFixture[str]) -> None:
+    made.make([{"id": "a", "amount": 1}])
+    with session_of(made) as session:
+        session.run("DROP TABLE VISITS")
+
+    assert main(["warehouse", "load", "visits"]) == 3
+
+    assert "Snowflake refused: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "value",
+    [" ", "secret words", PEM.replace("PRIVATE", "PUBLIC"), PEM[:200]],
+    ids=["blank", "words", "public", "cut"],
+)
+def test_secret_that_is_no_key_is_told_without_its_value(
+    made: MadeLake, capsys: pytest.CaptureFixture[str], value: str
+) -> None:
+    made.make([{"id": "a", "amount": 1}])
+    secrets = boto3.client("secretsmanager", region_name=REGION)
+    secrets.put_secret_value(SecretId=made.deployment.snowflake["secret_arn"], SecretString=value)
+
+    assert main(["warehouse", "load", "visits"]) == 2
+
+    out, err = capsys.readouterr()
+    assert "is no unencrypted RSA private key of 2,048 bits or more in PEM" in err
+    assert not any(line in out + err for line in value.splitlines() if len(line) > 8)

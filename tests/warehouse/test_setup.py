@@ -1,0 +1,39 @@
+"""What administrators run: what the local Snowflake runs is run, the rest is parsed as Snowflake's SQL."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from custody.warehouse.setup import setup_statements
+from scripts.local_warehouse import CANNOT_RUN, ELSEWHERE, parse, runs_here
+from tests.warehouse.gold_files import Lake, contract, opened
+
+
+def test_every_statement_runs_or_parses(tmp_path: Path) -> None:
+    lake = Lake(tmp_path)
+    statements = setup_statements(lake.settings, [contract(), contract(by="day", table="by_day")])
+    ran = 0
+    with opened(lake, tmp_path / "snowflake") as session:
+        for statement in statements:
+            parse(statement)
+            if runs_here(statement):
+                session.run(statement)
+                ran += 1
+
+    kinds = [kind for kind in (*CANNOT_RUN, *ELSEWHERE) if any(kind in statement for statement in statements)]
+    assert kinds == [*CANNOT_RUN, *ELSEWHERE]
+    assert ran == 2 + 2 + 2 * 1
+
+
+def test_what_cannot_run_is_documented() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "warehouse.md").read_text()
+
+    assert [kind for kind in CANNOT_RUN if f"`{kind}`" not in page] == []
+
+
+def test_queries_of_sql_warehouse_parse() -> None:
+    queries = sorted((Path(__file__).parents[2] / "sql" / "warehouse").glob("*.sql"))
+    assert len(queries) >= 5
+    for path in queries:
+        if path.name != "setup.sql":
+            parse(path.read_text().replace("${name}", "CUSTODY_TEST"))
