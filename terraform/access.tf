@@ -37,13 +37,13 @@ locals {
   # Whoever touches objects of a bucket is here; a bucket refuses everybody else. Roles count where they are.
   bucket_users = {
     access-logs    = { roles = [], people = ["break-glass"], operators = ["data"] }
-    analytics      = { roles = ["etl", "gate", "lake-formation", "recorder"], people = ["analyst", "auditor", "break-glass", "data-engineer"], operators = ["data"] }
-    artifacts      = { roles = ["auditor", "etl"], people = ["analyst", "auditor", "data-engineer", "producer"], operators = ["deploy"] }
+    analytics      = { roles = ["etl", "gate", "lake-formation", "loader", "recorder", "snowflake"], people = ["analyst", "auditor", "break-glass", "data-engineer"], operators = ["data"] }
+    artifacts      = { roles = ["auditor", "etl", "loader"], people = ["analyst", "auditor", "data-engineer", "producer"], operators = ["deploy"] }
     athena-results = { roles = ["auditor"], people = ["analyst", "auditor", "data-engineer"], operators = ["data"] }
     cloudtrail-log = { roles = ["auditor", "sealer"], people = ["auditor", "break-glass"], operators = ["data"] }
-    processed      = { roles = ["etl", "gate", "recorder"], people = ["auditor", "break-glass", "data-engineer"], operators = ["data"] }
-    provenance     = { roles = ["auditor", "gate", "recorder", "sealer"], people = ["auditor", "break-glass", "producer"], operators = ["data", "deploy"] }
-    raw-data       = { roles = ["etl", "ingest", "recorder"], people = ["auditor", "break-glass", "producer"], operators = ["data"] }
+    processed      = { roles = ["etl", "gate", "loader", "recorder"], people = ["auditor", "break-glass", "data-engineer"], operators = ["data"] }
+    provenance     = { roles = ["auditor", "gate", "loader", "recorder", "sealer"], people = ["auditor", "break-glass", "producer"], operators = ["data", "deploy"] }
+    raw-data       = { roles = ["etl", "ingest", "loader", "recorder"], people = ["auditor", "break-glass", "producer"], operators = ["data"] }
   }
 
   # People and operators only: key policies name each role separately, with what it does.

@@ -181,6 +181,7 @@ module "trail" {
       [for key in module.signing_key : key.arn],
       module.network_key[*].arn,
       module.rotator_key[*].arn,
+      module.warehouse[*].key_arn,
       module.warehouse_secret[*].key_arn,
     )
     queues = values(local.queue_names)

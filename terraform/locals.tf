@@ -38,6 +38,7 @@ locals {
     local.has_streams ? ["ingest"] : [],
     var.lake_formation == null ? [] : ["lake-formation"],
     var.network == null ? [] : ["flow-logs"],
+    var.snowflake == null ? [] : ["loader", "snowflake"],
     var.warehouse == null ? [] : ["rotator"],
   )
   role_names = merge(

@@ -63,6 +63,7 @@ locals {
         }
       ],
     )
+    snowflake = local.snowflake
     sources = {
       for table in keys(local.silver_tables) :
       table => { format = local.contracts[table].source.format, prefix = local.contracts[table].source.prefix }
@@ -187,6 +188,11 @@ output "roles" {
 output "signing_keys" {
   description = "Every key that signs or has signed receipts or the log, and when it may."
   value       = local.deployment.signing_keys
+}
+
+output "snowflake" {
+  description = "How custody warehouse signs in to Snowflake and what is there, if there is one: account, the beginning of all names, the stage, the role and external ID of the storage integration, and the secret's ARN."
+  value       = local.deployment.snowflake
 }
 
 output "sources" {

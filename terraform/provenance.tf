@@ -33,7 +33,7 @@ module "provenance_key" {
       actions    = ["kms:Decrypt", "kms:GenerateDataKey"]
     }
     GateAndAuditorRead = {
-      principals = concat([module.auditor_role.arn], local.has_tables ? [module.gate_role[0].arn] : [])
+      principals = concat([module.auditor_role.arn], local.has_tables ? [module.gate_role[0].arn] : [], var.snowflake == null ? [] : [module.warehouse[0].loader_role_arn])
       actions    = ["kms:Decrypt"]
     }
   }

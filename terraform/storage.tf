@@ -45,6 +45,11 @@ module "data_key" {
       principals = [module.lake_formation_role[0].arn]
       actions    = ["kms:Decrypt"]
     }
+    }, var.snowflake == null ? {} : {
+    SnowflakeAndLoaderReadGold = {
+      principals = [module.warehouse[0].integration_role_arn, module.warehouse[0].loader_role_arn]
+      actions    = ["kms:Decrypt"]
+    }
   })
 }
 

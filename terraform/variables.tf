@@ -652,6 +652,42 @@ variable "skip_account_checks" {
   description = "Whether to plan without asking AWS for the caller's identity, for environments without an account. This also skips the check that the account is account_id."
 }
 
+variable "snowflake" {
+  type = object({
+    account      = string
+    external_id  = string
+    iam_user_arn = string
+    run_by       = set(string)
+  })
+  default     = null
+  description = "Snowflake, into which gold tables are loaded (docs/warehouse.md): the account's identifier; the external ID and the IAM user of its storage integration, with which it reads gold; and the roles that may assume the loader's. The people in operators.data store the loader's private key. Null: gold is not loaded anywhere."
+
+  validation {
+    condition     = var.snowflake == null ? true : can(regex("^[A-Za-z0-9][A-Za-z0-9_.-]{0,254}$", var.snowflake.account))
+    error_message = "snowflake.account must be an account identifier such as myorg-account123."
+  }
+
+  validation {
+    condition     = var.snowflake == null ? true : can(regex("^[A-Za-z0-9+=,.@:/_-]{8,64}$", var.snowflake.external_id))
+    error_message = "snowflake.external_id must be 8 to 64 letters, digits and characters of +=,.@:/_-."
+  }
+
+  validation {
+    condition     = var.snowflake == null ? true : can(regex("^arn:[a-z-]+:iam::[0-9]{12}:user/[^*?]+$", var.snowflake.iam_user_arn))
+    error_message = "snowflake.iam_user_arn must be the full ARN of a user: DESC INTEGRATION shows it as STORAGE_AWS_IAM_USER_ARN."
+  }
+
+  validation {
+    condition     = var.snowflake == null ? true : length(var.snowflake.run_by) > 0 && alltrue([for arn in var.snowflake.run_by : can(regex("^arn:[a-z-]+:iam::[0-9]{12}:role/[^*?]+$", arn))])
+    error_message = "snowflake.run_by must have at least one full ARN of a role."
+  }
+
+  validation {
+    condition     = var.snowflake == null || length(var.operators.data) > 0
+    error_message = "snowflake needs somebody in operators.data: nobody else may store the private key."
+  }
+}
+
 variable "stream" {
   type = object({
     buffering_mib     = optional(number, 64)

@@ -3,7 +3,10 @@ account_id  = "123456789012"
 environment = "optional"
 region      = "us-east-1"
 
-operators   = { deploy = ["arn:aws:iam::123456789012:role/custody-optional-apply"] }
+operators = {
+  data   = ["arn:aws:iam::123456789012:role/custody-optional-data"]
+  deploy = ["arn:aws:iam::123456789012:role/custody-optional-apply"]
+}
 signing_key = "a"
 signing_keys = {
   a = { valid_from = "2025-01-01T00:00:00Z" }
@@ -17,6 +20,13 @@ network = {
 finding_emails = { "digest@example.org" = ["low", "medium"] }
 
 log_auditor_reads = false
+
+snowflake = {
+  account      = "myorg-account123"
+  external_id  = "custody-optional"
+  iam_user_arn = "arn:aws:iam::210987654321:user/snowflake"
+  run_by       = ["arn:aws:iam::123456789012:role/custody-optional-scheduler"]
+}
 
 stream = { parquet = { table = "events" } }
 

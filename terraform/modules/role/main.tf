@@ -67,6 +67,31 @@ data "aws_iam_policy_document" "trust" {
     }
   }
 
+  # https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_common-scenarios_third-party.html
+  dynamic "statement" {
+    for_each = var.trust.others == null ? [] : [var.trust.others]
+
+    content {
+      sid     = "OthersAssume"
+      actions = ["sts:AssumeRole"]
+
+      principals {
+        type        = "AWS"
+        identifiers = statement.value.principals
+      }
+
+      dynamic "condition" {
+        for_each = statement.value.external_id == null ? [] : [statement.value.external_id]
+
+        content {
+          test     = "StringEquals"
+          variable = "sts:ExternalId"
+          values   = [condition.value]
+        }
+      }
+    }
+  }
+
   # https://docs.github.com/en/actions/security-for-github-actions/security-hardening-your-deployments/about-security-hardening-with-openid-connect
   dynamic "statement" {
     for_each = var.trust.github == null ? [] : [var.trust.github]

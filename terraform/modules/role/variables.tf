@@ -94,6 +94,10 @@ variable "trust" {
       provider_arn = string
       repository   = string
     }))
+    others = optional(object({
+      external_id = optional(string)
+      principals  = set(string)
+    }))
     people = optional(object({
       mfa_max_age_seconds = number
       principals          = set(string)
@@ -105,11 +109,11 @@ variable "trust" {
     }))
   })
   nullable    = false
-  description = "Who may assume the role; set one of the three. service: a service principal, only for the resources in source_arns (match like: patterns). people: IAM users (ARNs) whose MFA sign-in is not older than mfa_max_age_seconds, with their user name as session name. github: workflows of a repository (owner/name) that run in one of the environments, through the account's OIDC provider."
+  description = "Who may assume the role; set one of the four. service: a service principal, only for the resources in source_arns (match like: patterns). people: IAM users (ARNs) whose MFA sign-in is not older than mfa_max_age_seconds, with their user name as session name. github: workflows of a repository (owner/name) that run in one of the environments, through the account's OIDC provider. others: roles, or with external_id users of a third party, which must name it."
 
   validation {
-    condition     = length([for kind in [var.trust.github, var.trust.people, var.trust.service] : kind if kind != null]) == 1
-    error_message = "trust must be exactly one of github, people and service: use two roles for two kinds of principals."
+    condition     = length([for kind in [var.trust.github, var.trust.others, var.trust.people, var.trust.service] : kind if kind != null]) == 1
+    error_message = "trust must be exactly one of github, others, people and service: use two roles for two kinds of principals."
   }
 
   validation {
@@ -159,5 +163,13 @@ variable "trust" {
       for environment in var.trust.github.environments : can(regex("^[A-Za-z0-9_-]+$", environment))
     ])
     error_message = "trust.github.environments must name at least one environment of the repository, without a wildcard: the environment's protection rules control who deploys."
+  }
+
+  validation {
+    condition = var.trust.others == null ? true : length(var.trust.others.principals) > 0 && alltrue([
+      for arn in var.trust.others.principals :
+      can(regex("^arn:[a-z-]+:iam::[0-9]{12}:${var.trust.others.external_id == null ? "role" : "user"}/[^*?]+$", arn))
+    ])
+    error_message = "trust.others.principals must have at least one full ARN: of a role, or with external_id of a user of a third party."
   }
 }

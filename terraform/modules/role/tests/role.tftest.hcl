@@ -343,3 +343,32 @@ run "refuses_every_environment" {
   }
   expect_failures = [var.trust]
 }
+
+run "trusts_a_third_party_that_names_the_external_id" {
+  variables {
+    trust = { others = { external_id = "custody-test", principals = ["arn:aws:iam::210987654321:user/theirs"] } }
+  }
+
+  assert {
+    condition = [
+      for s in data.aws_iam_policy_document.trust.statement : {
+        sid        = s.sid
+        identities = flatten([for p in s.principals : tolist(p.identifiers)])
+        conditions = { for c in s.condition : "${c.test} ${c.variable}" => tolist(c.values) }
+      }
+      ] == [{
+        sid        = "OthersAssume"
+        identities = ["arn:aws:iam::210987654321:user/theirs"]
+        conditions = { "StringEquals sts:ExternalId" = tolist(["custody-test"]) }
+    }]
+    error_message = "The trust names the third party and the external ID."
+  }
+}
+
+run "refuses_a_third_party_without_an_external_id" {
+  command = plan
+  variables {
+    trust = { others = { principals = ["arn:aws:iam::210987654321:user/theirs"] } }
+  }
+  expect_failures = [var.trust]
+}
