@@ -38,9 +38,11 @@ _WHO = {
     "role/flow-logs": "VPC flow logs, writing connections",
     "role/gate": "decides which verified versions a job may read",
     "role/ingest": "Firehose, delivering the stream",
+    "role/loader": "loads gold tables into Snowflake",
     "role/recorder": "hashes objects and signs their receipts",
     "role/rotator": "creates and rotates the warehouse's password",
     "role/sealer": "writes the log of receipts and its segments",
+    "role/snowflake": "Snowflake, reading gold tables",
     "role/trail-logs": "CloudTrail, copying events to its log group",
 }
 """A short description of each principal. An AWS service needs none."""

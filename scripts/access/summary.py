@@ -73,7 +73,7 @@ _BY_KIND = {
     "table": "tables",
 }
 
-_KEYS_OF_PARTS = {"network", "rotator", "stream", "warehouse"}
+_KEYS_OF_PARTS = {"network", "rotator", "snowflake", "stream", "warehouse"}
 
 SUBJECTS = {
     "Data and evidence": (

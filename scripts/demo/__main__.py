@@ -2,6 +2,7 @@
 
     python -m scripts.demo [DATASET]...     the data sets to deploy, instead of those of local.tfvars
     python -m scripts.demo none             without one: evidence alone
+    python -m scripts.demo --with warehouse,…    and then what ``PARTS`` has by these names
 
 Starts the local AWS, applies the Terraform with ``local.tfvars``, drops some objects, waits for the receipts
 and shows the ledger. Delivers what the data sets' generators make (``scripts.demo.dataset``), as files and
@@ -41,8 +42,10 @@ from custody.terminal import visible
 from custody.trail.digests import parse_digest
 from scripts.demo.dataset import GENERATOR, SAMPLES, deliveries
 from scripts.demo.lake import Delivery, Lake
+from scripts.demo.parts import Part
 from scripts.demo.pipeline import Landed, Pipeline, PipelineError, apply
 from scripts.demo.sample_data import Drop
+from scripts.demo.warehouse import Warehouse
 from scripts.local_aws import LocalAws
 from scripts.local_aws.errors import LocalAwsError
 from scripts.toolchain.toolchain import BUILD, ToolError
@@ -268,8 +271,16 @@ class Demo:
         self.console.print()
 
 
-def run(console: Console, datasets: Sequence[str] | None) -> None:
+PARTS: dict[str, Part] = {"warehouse": Warehouse()}
+"""What ``--with`` adds at the end, by name."""
+
+
+def run(console: Console, datasets: Sequence[str] | None, parts: Sequence[str] = ()) -> None:
     """Run every step, with these data sets or those of local.tfvars; raises at the first failure."""
+    variables: dict[str, object] = {} if datasets is None else {"datasets": [*datasets]}
+    for name in parts:
+        PARTS[name].set_up()
+        variables |= PARTS[name].variables
     watch = Stopwatch(console)
     shutil.rmtree(WORK, ignore_errors=True)
     WORK.mkdir(parents=True)
@@ -281,7 +292,7 @@ def run(console: Console, datasets: Sequence[str] | None) -> None:
         with watch.step("Start AWS on this machine"):
             aws = running.enter_context(LocalAws(WORK / "aws"))
         with watch.step("terraform apply"):
-            pipeline = apply(aws, WORK, say, None if datasets is None else {"datasets": [*datasets]})
+            pipeline = apply(aws, WORK, say, variables)
         demo = Demo(pipeline, console)
         with watch.step("Drop some objects"):
             landed = demo.drop()
@@ -312,6 +323,9 @@ def run(console: Console, datasets: Sequence[str] | None) -> None:
         with watch.step("The report"):
             pipeline.deliver_trail()
             demo.custody("report", "-o", str(REPORT), expect=1)
+        for name in parts:
+            with watch.step(PARTS[name].title):
+                PARTS[name].run(lake, WORK, console)
     console.print(watch.summary())
     where = REPORT.relative_to(Path.cwd()) if REPORT.is_relative_to(Path.cwd()) else REPORT
     console.print(
@@ -329,12 +343,19 @@ def main() -> int:
     parser.add_argument(
         "datasets", nargs="*", help="folders to deploy instead of those of local.tfvars; none: evidence alone"
     )
-    names = parser.parse_args().datasets
+    parser.add_argument(
+        "--with", dest="parts", metavar="PART,…", default="", help=f"also, at the end: {', '.join(PARTS)}"
+    )
+    options = parser.parse_args()
+    parts = [name for name in options.parts.split(",") if name]
+    if unknown := sorted({*parts} - {*PARTS}):
+        parser.error(f"there is no part {unknown[0]!r}: there are {', '.join(PARTS)}")
+    names = options.datasets
     datasets = [] if names == ["none"] else [str(Path(name).absolute()) for name in names] or None
     signal.signal(signal.SIGTERM, _stop)
     console = Console(highlight=False, width=None if sys.stdout.isatty() else LOG_WIDTH)
     try:
-        run(console, datasets)
+        run(console, datasets, parts)
     except KeyboardInterrupt:
         console.print("\nInterrupted; nothing is left running.")
         return 130

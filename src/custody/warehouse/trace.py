@@ -104,7 +104,9 @@ def _object(session: Session, target: Target, key: Mapping[str, str]) -> str:
             f"The key of {target.contract.table} is {', '.join(target.contract.key)}.",
             f"Give each as {target.contract.key[0]}=VALUE.",
         )
-    conditions = " AND ".join(f"{identifier(name.upper())} = ?" for name in key)
+    conditions = " AND ".join(
+        f"{identifier(name.upper())} = CAST(? AS {target.columns[name.upper()]})" for name in key
+    )
     rows = session.run(
         f"SELECT {identifier(OBJECT)} FROM {identifier(target.name)} WHERE {conditions}",
         list(key.values()),
