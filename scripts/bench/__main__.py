@@ -31,6 +31,7 @@ from custody.evidence.hashing import hash_stream
 from scripts.local_aws import LocalAws, LocalAwsError
 from scripts.local_aws.launch import operator_environment
 from scripts.toolchain.environment import without_aws
+from scripts.toolchain.setup import WAREHOUSE_TEST, set_up_warehouse
 from scripts.toolchain.toolchain import BUILD, REPO, ToolError
 
 WORK = BUILD / "bench"
@@ -54,6 +55,7 @@ SEAL_LEAVES = 200_000
 TRAIL_EVENTS = 200_000
 ETL_LIMIT_SECONDS = 180
 ETL_LIMIT_BYTES = 4 << 30
+WAREHOUSE_ROWS = 5_000
 SPARK_LIMIT_BYTES = 1_500_000_000
 VERIFY_LIMIT_BYTES = 512 << 20
 
@@ -96,6 +98,7 @@ LIMITS = {
     "read_zstd": Limit(most=1.3),
     "read_parquet": Limit(most=1.3),
     "read_json": Limit(most=2.0),
+    "warehouse_rows_per_second": Limit(least=3.0),
     "etl_rows_per_second": Limit(least=0.85),
     "etl_spark_rows_per_second": Limit(least=0.5),
     "etl_spark_peak_bytes": Limit(most=1.0),
@@ -454,9 +457,30 @@ def measure() -> list[Row]:
             *bench_verify_sealed(),
             *bench_formats(),
             *bench_etl(),
+            bench_warehouse(),
         ]
     finally:
         shutil.rmtree(WORK, ignore_errors=True)
+
+
+def bench_warehouse() -> Row:
+    """Measure a load into a Snowflake on this machine, compared with the connector's ``executemany``."""
+    set_up_warehouse(test=True)
+    done = subprocess.run(
+        [
+            str(WAREHOUSE_TEST / "bin" / "python"),
+            *("-m", "scripts.local_warehouse.bench", str(WORK / "warehouse"), str(WAREHOUSE_ROWS), "1"),
+        ],
+        cwd=REPO,
+        env=without_aws(os.environ),
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise ToolError(f"The benchmark of the warehouse ended with {done.returncode}.")
+    best = json.loads(done.stdout)
+    return row("warehouse_rows_per_second", best["load"], "rows/s", best["executemany"])
 
 
 def broken(rows: list[Row]) -> list[str]:

@@ -75,7 +75,8 @@ class Warehouse:
                 "warehouse",
                 *arguments,
             ],
-            env=lake.pipeline.environ(role="loader", session="scheduler"),
+            env=lake.pipeline.environ(role="loader", session="scheduler")
+            | ({} if console is None else {"COLUMNS": str(console.width)}),
             capture_output=True,
             text=True,
             check=False,

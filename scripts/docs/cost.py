@@ -47,6 +47,7 @@ PRICES = {
     "alarm": Price("CloudWatch alarms, a month each", 0.10, 1, "cloudwatch"),
     "composite": Price("CloudWatch composite alarms, a month each", 0.50, 1, "cloudwatch"),
     "dashboard": Price("CloudWatch dashboards, a month each", 3.0, 1, "cloudwatch"),
+    "secret": Price("Secrets Manager secrets, a month each", 0.40, 1, "secrets-manager"),
     "metric": Price("CloudWatch custom metrics, a month each", 0.30, 1, "cloudwatch"),
 }
 
@@ -129,6 +130,11 @@ def month() -> float:
             "metric": METRICS,
         }
     )
+
+
+def load(files: float) -> float:
+    """Loading data files into Snowflake: each is hashed and copied, its receipt and leaf are read."""
+    return price({"get": 4 * files, "event": 4 * files})
 
 
 def question(objects_a_day: float) -> float:
@@ -256,6 +262,13 @@ def render() -> str:
         ),
         "",
         "What is left is reading the objects themselves: `--sample` reads a share of them.",
+        "",
+        "## To load Snowflake",
+        "",
+        f"Where `snowflake` is set: a key and a secret, {money(price({'key': 1, 'secret': 1}))} a month;",
+        f"and {money(load(1000))} in AWS for 1,000 data files that are loaded, without the transfer to an",
+        "account in another Region. What Snowflake takes are credits: `sql/warehouse/cost.sql` tells how",
+        "many, and the resource monitor stops loads at 20 a month.",
         "",
     ]
     return "\n".join(lines)
