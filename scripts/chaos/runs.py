@@ -13,6 +13,8 @@ from scripts.chaos.events import Batches
 from scripts.chaos.world import World, chaos, shares
 
 LOAD_RATE, OUTAGE_RATE = 300.0, 60.0
+REFUSED_RATE = 20.0
+"""On a busy machine, too, a clock is right again before a message has been received ten times."""
 COPIES = 3
 POISON = 20
 OUTAGE_SECONDS = 600
@@ -125,7 +127,7 @@ def clock_skew(world: World, sizes: Sizes) -> None:
     )
 
     run = f"clock-{REFUSED_SKEW:+d}-s"
-    with chaos(world, rate=LOAD_RATE, skew_seconds=REFUSED_SKEW):
+    with chaos(world, rate=REFUSED_RATE, skew_seconds=REFUSED_SKEW):
         invoked = _invocations(world)
         versions = world.put(run, sizes.outage)
         while _invocations(world) == invoked:
@@ -182,7 +184,7 @@ def fuzz(world: World, sizes: Sizes) -> None:
 def _named(log: str) -> dict[str, int]:
     """How the recorder's log says that events ended."""
     counts = {"receipt": 0, "skip": 0}
-    for line in log.splitlines():
+    for line in log.split("\n"):  # not at the other separators, which are in what is quoted
         if '"message":' not in line:
             continue
         message = json.loads(line).get("message", "")
