@@ -26,6 +26,7 @@ _WHO = {
     "ci/plan": "a workflow that plans and changes nothing",
     "github": "a workflow on GitHub with its token, before it has a role",
     "operator": "the user that deploys",
+    "scheduler": "a role that is not the kit's and runs loads; it is allowed everything",
     "outsider": "a user of another account who is allowed everything there",
     "people/analyst": "queries gold, only through Athena",
     "people/auditor": "verifies: reads data, evidence and trail, and writes nothing",

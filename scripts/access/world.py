@@ -11,6 +11,7 @@ arn:…                     anything else, with {partition}, {region}, {account}
 
 role/etl, people/analyst, ci/plan     a session of that role
 operator                  the user that deploys; administrator: a user with ``*:*`` and no boundary
+scheduler                 a role that is not the kit's, and runs loads; it may do everything
 outsider                  the same in another account; anonymous: an unsigned caller
 github                    a workflow on GitHub with its token; the row's context says whose
 service/s3                an AWS service, acting for the resource in the row's context
@@ -129,7 +130,7 @@ class World:
         kind, _, rest = short.partition("/")
         if short == ANONYMOUS:
             return Principal(ANONYMOUS)
-        if short in {"operator", "administrator"}:
+        if short in {"operator", "administrator", "scheduler"}:
             return self._user(short, self.account)
         if short == "outsider":
             return self._user(short, OTHER_ACCOUNT)
@@ -277,6 +278,9 @@ class World:
     # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html
 
     def _user(self, name: str, account: str) -> Principal:
+        if name == "scheduler":
+            role = f"arn:{self.partition}:iam::{account}:role/{self.prefix}-{name}"
+            return Principal(role, _signed(role, account, "AssumedRole"), (ADMINISTRATOR_ACCESS,))
         arn = f"arn:{self.partition}:iam::{account}:user/{name}"
         context = {**_signed(arn, account, "User"), "aws:username": name}
         return Principal(arn, context, (ADMINISTRATOR_ACCESS,))

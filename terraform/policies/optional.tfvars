@@ -24,7 +24,7 @@ log_auditor_reads = false
 snowflake = {
   account      = "myorg-account123"
   external_id  = "custody-optional"
-  iam_user_arn = "arn:aws:iam::210987654321:user/snowflake"
+  iam_user_arn = "arn:aws:iam::999999999999:user/outsider"
   run_by       = ["arn:aws:iam::123456789012:role/custody-optional-scheduler"]
 }
 

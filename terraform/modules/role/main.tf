@@ -80,14 +80,10 @@ data "aws_iam_policy_document" "trust" {
         identifiers = statement.value.principals
       }
 
-      dynamic "condition" {
-        for_each = statement.value.external_id == null ? [] : [statement.value.external_id]
-
-        content {
-          test     = "StringEquals"
-          variable = "sts:ExternalId"
-          values   = [condition.value]
-        }
+      condition {
+        test     = "StringEquals"
+        variable = "sts:ExternalId"
+        values   = [statement.value.external_id]
       }
     }
   }

@@ -95,7 +95,7 @@ variable "trust" {
       repository   = string
     }))
     others = optional(object({
-      external_id = optional(string)
+      external_id = string
       principals  = set(string)
     }))
     people = optional(object({
@@ -109,7 +109,7 @@ variable "trust" {
     }))
   })
   nullable    = false
-  description = "Who may assume the role; set one of the four. service: a service principal, only for the resources in source_arns (match like: patterns). people: IAM users (ARNs) whose MFA sign-in is not older than mfa_max_age_seconds, with their user name as session name. github: workflows of a repository (owner/name) that run in one of the environments, through the account's OIDC provider. others: roles, or with external_id users of a third party, which must name it."
+  description = "Who may assume the role; set one of the four. service: a service principal, only for the resources in source_arns (match like: patterns). people: IAM users (ARNs) whose MFA sign-in is not older than mfa_max_age_seconds, with their user name as session name. github: workflows of a repository (owner/name) that run in one of the environments, through the account's OIDC provider. others: roles and users, such as a third party's, that must name the external ID."
 
   validation {
     condition     = length([for kind in [var.trust.github, var.trust.others, var.trust.people, var.trust.service] : kind if kind != null]) == 1
@@ -168,8 +168,8 @@ variable "trust" {
   validation {
     condition = var.trust.others == null ? true : length(var.trust.others.principals) > 0 && alltrue([
       for arn in var.trust.others.principals :
-      can(regex("^arn:[a-z-]+:iam::[0-9]{12}:${var.trust.others.external_id == null ? "role" : "user"}/[^*?]+$", arn))
-    ])
-    error_message = "trust.others.principals must have at least one full ARN: of a role, or with external_id of a user of a third party."
+      can(regex("^arn:[a-z-]+:iam::[0-9]{12}:(role|user)/[^*?]+$", arn))
+    ]) && can(regex("^[A-Za-z0-9+=,.@:/_-]{8,64}$", var.trust.others.external_id))
+    error_message = "trust.others must have at least one full ARN of a role or user, and an external_id of 8 to 64 letters, digits and characters of +=,.@:/_-."
   }
 }

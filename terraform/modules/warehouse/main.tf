@@ -150,7 +150,7 @@ module "loader_role" {
   boundary_arn = var.boundary_arn
   description  = "Loads gold of ${var.name} into Snowflake"
   name         = "${var.name}-loader"
-  trust        = { others = { principals = var.run_by } }
+  trust        = { others = { external_id = "${var.name}-loader", principals = var.run_by } }
 
   policies = {
     read            = data.aws_iam_policy_document.loader.json
@@ -177,7 +177,7 @@ module "key" {
 }
 
 # Its value is stored by whoever makes the key pair (docs/warehouse.md), and never appears in Terraform's plans or state.
-resource "aws_secretsmanager_secret" "this" {
+resource "aws_secretsmanager_secret" "private_key" {
   # checkov:skip=CKV2_AWS_57:The other half of the pair is in Snowflake, which no function here may change: people rotate it, by docs/warehouse.md
   name                    = "${var.name}-snowflake"
   description             = "Private key with which ${var.name} signs in to Snowflake"

@@ -15,5 +15,5 @@ output "loader_role_arn" {
 
 output "secret_arn" {
   description = "ARN of the secret, which has a random suffix. It has no value until somebody stores one."
-  value       = aws_secretsmanager_secret.this.arn
+  value       = aws_secretsmanager_secret.private_key.arn
 }

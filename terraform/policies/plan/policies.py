@@ -101,7 +101,8 @@ class TrustIsPinned(PlanCheck):
     )
     mend = (
         "A service needs aws:SourceAccount and aws:SourceArn; people need Bool aws:MultiFactorAuthPresent = "
-        "true; a web identity needs StringEquals on the issuer's aud and sub, without wildcards."
+        "true, third parties StringEquals sts:ExternalId; a web identity needs StringEquals on the issuer's "
+        "aud and sub, without wildcards."
     )
     types = tuple(TRUST)
 
@@ -117,7 +118,8 @@ class TrustIsPinned(PlanCheck):
                     if not sources or any(ANY_OF_A_KIND.fullmatch(source) for source in sources):
                         yield f"{principal} may act for any resource of its kind: no narrow aws:SourceArn"
                 elif kind == "AWS":
-                    if statement.values_of("aws:MultiFactorAuthPresent", "Bool") != {"true"}:
+                    has_mfa = statement.values_of("aws:MultiFactorAuthPresent", "Bool") == {"true"}
+                    if not has_mfa and not statement.values_of("sts:ExternalId", "StringEquals"):
                         yield f"{principal} needs no MFA"
                 elif kind == "Federated":
                     for claim in ("aud", "sub"):

@@ -365,10 +365,10 @@ run "trusts_a_third_party_that_names_the_external_id" {
   }
 }
 
-run "refuses_a_third_party_without_an_external_id" {
+run "refuses_a_third_party_with_an_external_id_that_is_guessed" {
   command = plan
   variables {
-    trust = { others = { principals = ["arn:aws:iam::210987654321:user/theirs"] } }
+    trust = { others = { external_id = "0000", principals = ["arn:aws:iam::210987654321:user/theirs"] } }
   }
   expect_failures = [var.trust]
 }

@@ -68,7 +68,7 @@ run "shows_the_key_to_the_loader_alone" {
   }
 
   assert {
-    condition     = aws_secretsmanager_secret.this.kms_key_id == module.key.arn && aws_secretsmanager_secret.this.policy == data.aws_iam_policy_document.secret.json
+    condition     = aws_secretsmanager_secret.private_key.kms_key_id == module.key.arn && aws_secretsmanager_secret.private_key.policy == data.aws_iam_policy_document.secret.json
     error_message = "The secret has that policy, and a key of its own, from its beginning."
   }
 }
