@@ -127,12 +127,11 @@ def _lay_out(tree: Tree, root: Path) -> tuple[str, dict[str, Any]]:
     (copy / "modules" / "key" / "known_override.tf").write_text(KEY_ARN)
     (copy / "modules" / "key" / "made.tf").write_text(_MADE)
     (copy / tree.root / "providers.tf").unlink()
-    if tree.only:
-        prune(copy / tree.root, tree.only)
     code = "".join(file.read_text() for file in (copy / tree.root).glob("*.tf"))
     public_keys = "".join(begin + rest for begin, rest in _PUBLIC_KEYS.items() if begin in code)
-    if public_keys:
-        (copy / tree.root / "known_override.tf").write_text(public_keys)
+    (copy / tree.root / "known_override.tf").write_text(public_keys)
+    if tree.only:
+        prune(copy / tree.root, tree.only)
     text = example_variables(tree.variables)
     region, environment = (
         re.findall(rf'^{name}\s*=\s*"([\w-]+)"', text, re.MULTILINE)[0] for name in ("region", "environment")
