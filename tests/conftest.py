@@ -3,10 +3,12 @@
 A shell lets background processes ignore interrupts, and with them all that the tests start.
 boto3 reads the model of each service once, instead of once per session: most of the time of many tests.
 moto loads the URLs of Amazon S3 once, instead of once per call: no test changes what they depend on.
+The garbage collector looks seldom, and not at what was imported and collected: that stays to the end.
 """
 
 from __future__ import annotations
 
+import gc
 import signal
 from collections.abc import Iterator
 
@@ -27,7 +29,14 @@ botocore.session.Session._register_data_loader = lambda session: session.registe
     "data_loader", _models
 )
 
+gc.set_threshold(20_000, 20, 20)
+
 S3Backend._url_module = BaseBackend._url_module  # type: ignore[method-assign]
+
+
+def pytest_collection_finish() -> None:
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import re
 import shutil
-import signal
 import subprocess
 from typing import TYPE_CHECKING
 
@@ -22,6 +21,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 VARIABLE = "TF_REATTACH_PROVIDERS"
+_UNTIL_WE_END = 'trap : INT TERM; "$0" -debug & read -r _; kill -INT $!; wait'
+"""Its input ends with us, even if we are killed. Upon an interrupt a provider removes its socket."""
 
 
 @contextlib.contextmanager
@@ -43,21 +44,18 @@ def served_provider(environ: Mapping[str, str], work: Path) -> Iterator[dict[str
         raise ToolError(f"{done.stdout}{done.stderr}\nterraform init failed.")
     (program,) = (work / ".terraform" / "providers").glob("*/*/*/*/*/terraform-provider-aws*")
     with subprocess.Popen(
-        [program, "-debug"],
+        ["/bin/sh", "-c", _UNTIL_WE_END, program],
         cwd=work,
         env=plain,
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
     ) as process:
-        try:
-            said = re.search(rf"{VARIABLE}='(.*)'", "".join(_until_served(process)))
-            if said is None:
-                raise ToolError(f"{program.name} does not serve a debugger.")
-            yield {**plain, VARIABLE: said.group(1)}
-        finally:
-            process.send_signal(signal.SIGINT)  # upon which it removes its socket
+        said = re.search(rf"{VARIABLE}='(.*)'", "".join(_until_served(process)))
+        if said is None:
+            raise ToolError(f"{program.name} does not serve a debugger.")
+        yield {**plain, VARIABLE: said.group(1)}
 
 
 def _until_served(process: subprocess.Popen[str]) -> Iterator[str]:
