@@ -71,7 +71,7 @@ variable "iam_user_arn" {
 
   validation {
     condition     = can(regex("^arn:[a-z-]+:iam::[0-9]{12}:user/[^*?]+$", var.iam_user_arn))
-    error_message = "iam_user_arn must be the full ARN of a user: a whole account would let others of Snowflake's customers in."
+    error_message = "iam_user_arn must be the full ARN of a user: a whole account would let others in who use Snowflake."
   }
 }
 
