@@ -30,6 +30,29 @@ def test_moto_changes_and_drops_them(moto: Account) -> None:
         redrive_policies_come_back_as_set(moto)
 
 
+def other_attributes_leave_the_policy_alone(account: Account) -> None:
+    sqs = account.client("sqs")
+    url, arn = account.queue()
+    statement = {"Effect": "Deny", "Principal": "*", "Action": "sqs:PurgeQueue", "Resource": arn}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": "60"})
+    told = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+    assert (json.loads(told["Policy"])["Statement"], told["VisibilityTimeout"]) == ([statement], "60")
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"Policy": ""})
+    told = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+    assert not told.get("Policy")
+
+
+def test_other_attributes_leave_the_policy_alone(aws: Account) -> None:
+    other_attributes_leave_the_policy_alone(aws)
+
+
+def test_moto_removes_it(moto: Account) -> None:
+    with pytest.raises((AssertionError, KeyError)):
+        other_attributes_leave_the_policy_alone(moto)
+
+
 def test_no_message_is_lost_between_senders_and_deleters(aws: Account) -> None:
     sqs = aws.client("sqs")
     url, _ = aws.queue(VisibilityTimeout="600")
