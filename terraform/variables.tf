@@ -790,7 +790,7 @@ variable "warehouse" {
     rotation_days = optional(number, 30)
   })
   default     = null
-  description = "The account with which data is loaded into a warehouse: its name; the API that sets and tests its password, by ARN with stage and as an https URL (src/custody/rotation/account_api.py describes it); the roles that read the password; and the rotation period in days. Null: no such account and no secret."
+  description = "The account with which data is loaded into a warehouse: its name; the API that sets and tests its password, by ARN with stage and as an https URL (src/custody/warehouse/account_api.py describes it); the roles that read the password; and the rotation period in days. Null: no such account and no secret."
 
   validation {
     condition     = var.warehouse == null ? true : can(regex("^[A-Za-z0-9_.-]{1,64}$", var.warehouse.account))

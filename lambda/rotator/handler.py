@@ -1,4 +1,4 @@
-"""AWS Lambda function ``rotator``: wiring only; what it does is in ``custody.rotation.rotation``.
+"""AWS Lambda function ``rotator``: wiring only; what it does is in ``custody.warehouse.rotation``.
 
 AWS Secrets Manager invokes it for each step. Before a secret's rotation is enabled, Terraform invokes it once
 with the step ``firstVersion``. Neither its log nor its answer contains any part of a secret's value.
@@ -14,8 +14,8 @@ from aws_lambda_powertools import Logger
 from botocore.config import Config
 
 from custody.errors import UsageError
-from custody.rotation.account_api import ApiAccount
-from custody.rotation.rotation import Rotator
+from custody.warehouse.account_api import ApiAccount
+from custody.warehouse.rotation import Rotator
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext

@@ -14,7 +14,7 @@ import pytest
 from moto import mock_aws
 
 from custody.errors import UsageError
-from custody.rotation.rotation import RotationError
+from custody.warehouse.rotation import RotationError
 
 SETTINGS = {
     "ACCOUNT_ENDPOINT": "https://accounts.example.org/v1",

@@ -1,1 +1,1 @@
-"""Gold tables in Snowflake: loaded file by file, each row with the object version that it came from."""
+"""Gold tables in Snowflake, each row with its object version; rotation of its account's password."""

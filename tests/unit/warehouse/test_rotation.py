@@ -15,8 +15,8 @@ from moto import mock_aws
 from moto.secretsmanager.models import secretsmanager_backends
 
 from custody.errors import UsageError
-from custody.rotation.account_api import ApiAccount
-from custody.rotation.rotation import PASSWORD_LENGTH, Done, RotationError, Rotator, new_password
+from custody.warehouse.account_api import ApiAccount
+from custody.warehouse.rotation import PASSWORD_LENGTH, Done, RotationError, Rotator, new_password
 from tests.support.account_server import AccountServer, account_server
 
 REGION = "us-east-1"

@@ -21,7 +21,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 
 from custody.errors import UsageError
-from custody.rotation.rotation import RotationError
+from custody.warehouse.rotation import RotationError
 
 if TYPE_CHECKING:
     from botocore.credentials import Credentials

@@ -1,1 +1,0 @@
-"""Rotation of a secret."""
