@@ -292,7 +292,8 @@ class Terraform:
         With ``targets``, addresses, only these and what they stand on.
         """
         driver = self._ready()
-        self.plan_path.unlink(missing_ok=True)
+        for path in (self.plan_path, self._plan_inputs):
+            path.unlink(missing_ok=True)
         status, text, errors = driver.plan(
             out=str(self.plan_path),
             var_file=self._variable_files(),
@@ -314,7 +315,8 @@ class Terraform:
             self.plan_path.unlink()
             raise
         (self.work_dir / "plan.json").write_text(json.dumps(plan.document))
-        self._plan_inputs.write_text(_built_digest())
+        if not destroy:
+            self._plan_inputs.write_text(_built_digest())
         return plan
 
     def apply(self) -> dict[str, Any]:
@@ -323,7 +325,7 @@ class Terraform:
         Until it has succeeded ``deployment.json`` says in ``unfinished_apply`` when it began.
         """
         self.require_server()
-        if not self.plan_path.is_file():
+        if not (self.plan_path.is_file() and self._plan_inputs.is_file()):
             raise ToolError(f"There is no plan to apply. Create and review one: make plan ENV={self.env}")
         if self._plan_inputs.read_text() != _built_digest():
             raise ToolError(
@@ -383,6 +385,7 @@ class Terraform:
 
     @property
     def _plan_inputs(self) -> Path:
+        """What is there once a plan may be applied: what it would upload, which it does not hold."""
         return self.work_dir / "plan.inputs"
 
     def _refuse_placeholders(self) -> None:

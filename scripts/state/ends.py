@@ -22,16 +22,23 @@ MODULES = frozenset(
 
 
 def ends(plan: dict[str, Any]) -> list[str]:
-    """The addresses of data, evidence and what protects or reads them that a plan destroys or replaces."""
+    """The addresses of data, evidence and what protects or reads them that a plan would end.
+
+    It destroys or replaces them, or gives them away: to an address that is protected no more (``moved``), or
+    to nobody (``removed``). The plan after that one could destroy them without a word.
+    """
     return [
         change["address"]
         for change in plan.get("resource_changes", ())
-        if "delete" in change["change"]["actions"] and is_kept(change)
+        if is_kept(change["type"], change["address"])
+        and not {"delete", "forget"}.isdisjoint(change["change"]["actions"])
+        or is_kept(change["type"], change.get("previous_address", ""))
+        and not is_kept(change["type"], change["address"])
     ]
 
 
-def is_kept(resource: dict[str, Any]) -> bool:
-    """Whether a resource of a plan must stay."""
-    _, _, rest = resource["address"].partition("module.")
+def is_kept(kind: str, address: str) -> bool:
+    """Whether a resource of this type must stay where it is at this address."""
+    _, _, rest = address.partition("module.")
     module = rest.partition(".")[0].partition("[")[0]
-    return resource["type"] in TYPES and module in MODULES
+    return kind in TYPES and module in MODULES

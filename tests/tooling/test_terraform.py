@@ -206,6 +206,25 @@ def small(tmp_path: Path) -> Path:
     return source
 
 
+def test_a_plan_that_was_interrupted_or_destroys_is_not_applied(
+    tmp_path: Path, aws: LocalAws, small: Path
+) -> None:
+    """Terraform saves a plan before it is checked; ``destroy`` applies its own, after asking a person."""
+    terraform = Terraform("local", source=small, work_dir=tmp_path / "work", environ=aws.environ())
+    terraform.plan()
+    (small / "main.tf").write_text("half a")
+    with pytest.raises(TerraformError):
+        terraform.plan()
+    terraform.plan_path.touch()  # as after the check was killed
+    with pytest.raises(ToolError, match="There is no plan to apply"):
+        terraform.apply()
+
+    (small / "main.tf").write_text('variable "skip_account_checks" {}\n')
+    terraform.plan(destroy=True)
+    with pytest.raises(ToolError, match="There is no plan to apply"):
+        terraform.apply()
+
+
 def test_a_plan_made_on_another_machine_is_applied(tmp_path: Path, aws: LocalAws, small: Path) -> None:
     terraform = Terraform("local", source=small, work_dir=tmp_path / "work", environ=aws.environ())
     terraform.plan()

@@ -25,11 +25,25 @@ def plan(address: str, *actions: str) -> dict[str, Any]:
         "module.trail.aws_cloudtrail.this",
     ],
 )
-@pytest.mark.parametrize("actions", [("delete",), ("delete", "create"), ("create", "delete")])
+@pytest.mark.parametrize("actions", [("delete",), ("delete", "create"), ("create", "delete"), ("forget",)])
 def test_what_evidence_rests_on_is_not_planned_away(address: str, actions: tuple[str, ...]) -> None:
     with pytest.raises(ToolError, match=r"would be destroyed.*\n.*docs/leaving\.md") as refused:
         refuse_ends(plan(address, *actions))
     assert address in str(refused.value)
+
+
+@pytest.mark.parametrize("actions", [("no-op",), ("update",), ("delete",)])
+def test_what_evidence_rests_on_is_not_moved_away(actions: tuple[str, ...]) -> None:
+    """The plan after it would destroy something of which nobody knows what it is."""
+    moved = plan("module.attic.aws_s3_bucket.this", *actions)
+    moved["resource_changes"][0]["previous_address"] = "module.provenance.aws_s3_bucket.this"
+    assert ends(moved) == ["module.attic.aws_s3_bucket.this"]
+
+
+def test_it_may_be_moved_within_what_is_protected() -> None:
+    moved = plan('module.signing_key["b"].aws_kms_key.this', "no-op")
+    moved["resource_changes"][0]["previous_address"] = 'module.signing_key["a"].aws_kms_key.this'
+    assert ends(moved) == []
 
 
 @pytest.mark.parametrize(
