@@ -291,9 +291,9 @@ class Terraform:
 
         With ``targets``, addresses, only these and what they stand on.
         """
-        driver = self._ready()
         for path in (self.plan_path, self._plan_inputs):
             path.unlink(missing_ok=True)
+        driver = self._ready()
         status, text, errors = driver.plan(
             out=str(self.plan_path),
             var_file=self._variable_files(),

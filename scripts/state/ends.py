@@ -30,10 +30,14 @@ def ends(plan: dict[str, Any]) -> list[str]:
     return [
         change["address"]
         for change in plan.get("resource_changes", ())
-        if is_kept(change["type"], change["address"])
-        and not {"delete", "forget"}.isdisjoint(change["change"]["actions"])
-        or is_kept(change["type"], change.get("previous_address", ""))
-        and not is_kept(change["type"], change["address"])
+        if (
+            is_kept(change["type"], change["address"])
+            and not {"delete", "forget"}.isdisjoint(change["change"]["actions"])
+        )
+        or (
+            is_kept(change["type"], change.get("previous_address", ""))
+            and not is_kept(change["type"], change["address"])
+        )
     ]
 
 
