@@ -56,6 +56,11 @@ class Pipeline:
     datasets: list[Path]
     """The folders of the data sets that are deployed."""
 
+    def changed(self, **variables: object) -> Pipeline:
+        """Apply the Terraform again with some variables changed; return what is deployed then."""
+        self.terraform.variables |= variables
+        return _applied(self.aws, self.terraform, lambda _: None)
+
     def environ(self, *, role: str | None = None, session: str = "") -> dict[str, str]:
         """Return the full environment for a program that uses this deployment.
 
@@ -219,6 +224,10 @@ def apply(
         variables=variables,
         say=say,
     )
+    return _applied(aws, terraform, say)
+
+
+def _applied(aws: LocalAws, terraform: Terraform, say: Callable[[str], None]) -> Pipeline:
     plan = terraform.plan()
     say(plan.summary())
     outputs = terraform.apply()

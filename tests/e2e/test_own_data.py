@@ -1,6 +1,7 @@
-"""Data sets that nobody deployed here before, end to end: the README's, elsewhere, and of other domains.
+"""A deployment's life: without data sets, with a stranger's, a contract changed, keys rotated, destroyed.
 
-Of the generated domains there are samples alone: their contracts are as ``make new-table`` writes them.
+The data sets are the README's, elsewhere, and of other domains. Of the generated domains there are samples
+alone: their contracts are as ``make new-table`` writes them. Each test goes on after the one before.
 """
 
 from __future__ import annotations
@@ -9,12 +10,14 @@ import json
 import shutil
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from custody.evidence.objects import ObjectVersion, parse_s3_uri
+from custody.evidence.objects import RECEIPT_PREFIX, ObjectVersion, parse_s3_uri
+from custody.times import format_time
 from examples.minimal.generate import HEADER
 from scripts.demo.dataset import Truth, deliveries
 from scripts.demo.lake import Lake
@@ -25,6 +28,8 @@ from tests.support.domains import SHAPES, Domain, domain
 
 pytestmark = pytest.mark.xdist_group("own data")
 
+EPOCH = "2025-01-01T00:00:00Z"
+
 
 @pytest.fixture(scope="module")
 def domains(tmp_path_factory: pytest.TempPathFactory) -> list[Domain]:
@@ -33,14 +38,76 @@ def domains(tmp_path_factory: pytest.TempPathFactory) -> list[Domain]:
 
 
 @pytest.fixture(scope="module")
-def pipeline(tmp_path_factory: pytest.TempPathFactory, domains: list[Domain]) -> Iterator[Pipeline]:
-    own = own_data(tmp_path_factory.mktemp("data") / "own")
-    shutil.copy(REPO / "examples" / "minimal" / "generate.py", own)
+def evidence() -> Iterator[Pipeline]:
+    """A deployment without data sets."""
     work_dir = BUILD / "test" / "own-data"
     shutil.rmtree(work_dir, ignore_errors=True)
-    datasets = [str(own), "examples/sensors", *(str(item.folder) for item in domains)]
-    with deployed(work_dir, lambda _: None, variables={"datasets": datasets}) as running:
+    with deployed(work_dir, lambda _: None, variables={"datasets": []}) as running:
         yield running
+
+
+@pytest.fixture(scope="module")
+def letter(evidence: Pipeline, tmp_path_factory: pytest.TempPathFactory) -> ObjectVersion:
+    """A file that the first key's receipt is about."""
+    file = tmp_path_factory.mktemp("letter") / "letter.txt"
+    file.write_text("Dear auditor")
+    bucket = evidence.deployment.buckets["raw-data"]
+    place = f"s3://{bucket}/incoming/letters/"
+    who = {"role": "people-producer", "session": "alice@example.com"}
+    done = evidence.custody("upload", str(file), "--to", place, "--wait", **who)
+    assert done.returncode == 0, done.stderr
+    evidence.deliver_trail()
+    (stored,) = evidence.client("s3").list_object_versions(Bucket=bucket)["Versions"]
+    return ObjectVersion(bucket, stored["Key"], stored["VersionId"])
+
+
+@pytest.fixture(scope="module")
+def keys(letter: ObjectVersion) -> dict[str, Any]:
+    """The first key, soon out of its time, and the second, whose time began when the letter was there."""
+    now = datetime.now(UTC)
+    return {
+        "a": {"valid_from": EPOCH, "valid_until": format_time(now + timedelta(hours=1))},
+        "b": {"valid_from": format_time(now)},
+    }
+
+
+@pytest.fixture(scope="module")
+def pipeline(
+    evidence: Pipeline,
+    keys: dict[str, Any],
+    domains: list[Domain],
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Pipeline:
+    """With the data sets, added as the signing key was rotated for the first time."""
+    own = own_data(tmp_path_factory.mktemp("data") / "own")
+    shutil.copy(REPO / "examples" / "minimal" / "generate.py", own)
+    return evidence.changed(
+        datasets=[str(own), "examples/sensors", *(str(item.folder) for item in domains)],
+        signing_keys=keys,
+        signing_key="b",
+    )
+
+
+def verified(pipeline: Pipeline) -> dict[str, Any]:
+    done = pipeline.custody("verify", "--format", "json")
+    assert done.returncode in (0, 1), done.stderr
+    document: dict[str, Any] = json.loads(done.stdout)
+    assert bool(document["findings"]) == (done.returncode == 1)
+    return document
+
+
+def test_evidence_without_a_table(evidence: Pipeline, letter: ObjectVersion) -> None:
+    """A file arrives, is recorded, and every claim about it holds."""
+    assert evidence.datasets == []
+    assert "gate" not in evidence.deployment.functions
+    assert letter.key == "incoming/letters/letter.txt"
+    document = verified(evidence)
+    assert document["findings"] == []
+    for claim in ("object.hash", "receipt.signature", "receipt.unique", "trail.event"):
+        assert document["claims"][claim]["passed"] >= 1, claim
+    for command in ("ledger", "doctor"):
+        done = evidence.custody(command)
+        assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_from_a_folder_to_gold_and_lineage(pipeline: Pipeline, domains: list[Domain], tmp_path: Path) -> None:
@@ -90,7 +157,7 @@ def machines(name: str, *numbers: str) -> tuple[Truth, Iterator[bytes]]:
 
 
 def test_a_contract_changes_and_what_it_is_about_is_judged_again(pipeline: Pipeline, tmp_path: Path) -> None:
-    """After the test before. Numbers that begin with x are rejected until the contract has them."""
+    """Numbers that begin with x are rejected until the contract has them."""
     lake, path = Lake(pipeline), pipeline.datasets[0] / "silver" / "machines.yaml"
     some = machines("2026-01-17", "x99001", *(f"m{number}" for number in range(90_000, 90_040)))
     lake.upload(iter([some, machines("2026-01-18", "x99002", "x99003")]), tmp_path)
@@ -145,10 +212,43 @@ def test_a_contract_changes_and_what_it_is_about_is_judged_again(pipeline: Pipel
     assert ask() == asked | {"withheld": 0, "rejected": 0, "decisions": []}
 
 
-def test_what_was_made_verifies(pipeline: Pipeline) -> None:
-    """After the tests before."""
+def test_what_was_made_verifies(pipeline: Pipeline, letter: ObjectVersion) -> None:
+    """By whichever key the receipts are signed."""
     pipeline.deliver_trail()
-    done = pipeline.custody("verify", "--format", "json")
-    document = json.loads(done.stdout)
-    assert (done.returncode, document["findings"]) == (0, []), done.stderr
+    document = verified(pipeline)
+    assert document["findings"] == []
     assert document["claims"]["lineage.inputs"]["passed"]
+    raw = letter.bucket
+    (first,), (second,) = (signers(pipeline, f"{raw}/incoming/{name}/") for name in ("letters", "machines"))
+    assert first != second
+
+
+def signers(pipeline: Pipeline, prefix: str) -> set[str]:
+    """Return the ids of the keys that signed the receipts of objects under a bucket and prefix."""
+    s3, bucket = pipeline.client("s3"), pipeline.deployment.buckets["provenance"]
+    listed = s3.list_objects_v2(Bucket=bucket, Prefix=f"{RECEIPT_PREFIX}{prefix}")["Contents"]
+    bodies = [s3.get_object(Bucket=bucket, Key=entry["Key"])["Body"].read() for entry in listed]
+    return {json.loads(body)["signatures"][0]["keyid"] for body in bodies}
+
+
+def test_a_revoked_key_and_the_end(pipeline: Pipeline, letter: ObjectVersion, keys: dict[str, Any]) -> None:
+    again = pipeline.terraform.plan()
+    assert not again.has_changes, again.summary()
+    pipeline.changed(
+        signing_keys={
+            "a": keys["a"] | {"revoked_at": EPOCH},
+            "b": keys["b"],
+            "c": {"valid_from": format_time(datetime.now(UTC))},
+        },
+        signing_key="c",
+    )
+    found = verified(pipeline)["findings"]
+    (revoked,) = [each for each in found if each["claim"] == "receipt.signature"]
+    assert revoked["subject"] == letter.uri
+    # A label's keys are revoked together: that of the log has signed checkpoints since.
+    assert {each["claim"] for each in found} <= {"receipt.signature", "log.checkpoint", "key.use"}
+    assert [each for each in found if "revoked" not in each["detail"]] == []
+
+    pipeline.terraform.destroy()
+    assert "values" not in pipeline.terraform.show_json()
+    assert pipeline.client("s3").list_buckets()["Buckets"] == []
