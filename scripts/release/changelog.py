@@ -38,6 +38,8 @@ def parse_changelog(text: str) -> list[Release]:
     What is not released yet (``[Unreleased]``) is not among them. Raises ``ValueError``.
     """
     headings = list(_HEADING.finditer(text))
+    if not headings:
+        raise ValueError("There is no heading such as ## [0.1.0] - 2026-11-30.")
     ends = [heading.start() for heading in headings[1:]] + [len(text)]
     found = []
     for heading, end in zip(headings, ends, strict=True):
@@ -48,9 +50,11 @@ def parse_changelog(text: str) -> list[Release]:
             raise ValueError(f"The release {version} has no date.")
         notes = text[heading.end() : end]
         commit = _COMMIT.search(notes)
-        found.append(
-            Release(version, date.fromisoformat(day), commit and commit[1], _COMMIT.sub("", notes).strip())
-        )
+        try:
+            released = date.fromisoformat(day)
+        except ValueError as error:
+            raise ValueError(f"The release {version} has no date: {day}.") from error
+        found.append(Release(version, released, commit and commit[1], _COMMIT.sub("", notes).strip()))
     return found
 
 
@@ -64,7 +68,12 @@ def last_release() -> Release:
 
 def main() -> int:
     """Print the notes of this version."""
-    for release in parse_changelog(CHANGELOG.read_text()):
+    try:
+        releases = parse_changelog(CHANGELOG.read_text())
+    except ValueError as error:
+        print(f"{CHANGELOG.name} cannot be read: {error}", file=sys.stderr)
+        return 1
+    for release in releases:
         if release.version == custody.__version__:
             print(release.notes)
             return 0

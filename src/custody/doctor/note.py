@@ -37,13 +37,13 @@ What is changed in the kit, in the configuration or in the runbook, and where. W
 
 
 def format_note(checks: Iterable[Check], deployment: Deployment, now: datetime) -> str:
-    """The text of a new note, in Markdown; what comes from outside is escaped, in blocks of code."""
+    """The text of a new note, in Markdown; what comes from outside is in blocks of code, escaped."""
     found = [check for check in checks if check.state is not State.OK]
     lines = [
         f"# {now:%Y-%m-%d}: {', '.join(check.stage for check in found) or 'nothing is broken'}",
         "",
-        f"`custody doctor` at {format_time(now)}, account {deployment.account_id}, {deployment.region}, "
-        f"kit {visible(deployment.kit_version) or 'of an unknown version'}.",
+        f"    custody doctor at {format_time(now)}, account {visible(deployment.account_id)}, "
+        f"{visible(deployment.region)}, kit {visible(deployment.kit_version) or 'of an unknown version'}",
         "",
     ]
     for check in found:

@@ -86,6 +86,61 @@ data "aws_iam_policy_document" "service" {
     }
   }
 
+  # With another policy a key signs for others, or is of no use to anybody.
+  statement {
+    sid       = "DeploymentsSayWhoUsesKeys"
+    effect    = "Deny"
+    actions   = ["kms:PutKeyPolicy"]
+    resources = ["arn:${data.aws_partition.current.partition}:kms:*:${var.account_id}:key/*"]
+
+    condition {
+      test     = "ForAnyValue:StringLike"
+      variable = "kms:ResourceAliases"
+      values   = [local.aliases]
+    }
+
+    condition {
+      test     = "ArnNotLike"
+      variable = "aws:PrincipalArn"
+      values   = var.deployers
+    }
+  }
+
+  # Whoever can act as a deployer, as the recorder or as the sealer needs none of the other rights.
+  statement {
+    sid    = "DeploymentsSayWhoActsForThem"
+    effect = "Deny"
+
+    actions = [
+      "iam:AttachRolePolicy",
+      "iam:CreateAccessKey",
+      "iam:CreateLoginProfile",
+      "iam:CreatePolicyVersion",
+      "iam:CreateRole",
+      "iam:CreateUser",
+      "iam:DeleteRolePermissionsBoundary",
+      "iam:PutRolePermissionsBoundary",
+      "iam:PutRolePolicy",
+      "iam:SetDefaultPolicyVersion",
+      "iam:UpdateAssumeRolePolicy",
+      "iam:UpdateLoginProfile",
+      "lambda:UpdateFunctionCode",
+      "lambda:UpdateFunctionConfiguration",
+    ]
+
+    resources = distinct(concat(var.deployers, [
+      "arn:${data.aws_partition.current.partition}:iam::${var.account_id}:policy/${var.prefix}-*",
+      "arn:${data.aws_partition.current.partition}:iam::${var.account_id}:role/${var.prefix}-*",
+      "arn:${data.aws_partition.current.partition}:lambda:*:${var.account_id}:function:${var.prefix}-*",
+    ]))
+
+    condition {
+      test     = "ArnNotLike"
+      variable = "aws:PrincipalArn"
+      values   = var.deployers
+    }
+  }
+
   statement {
     sid       = "DeploymentsNameKeys"
     effect    = "Deny"

@@ -40,9 +40,15 @@ def test_a_changelog_is_read() -> None:
     ]
 
 
-def test_a_release_without_a_date_is_refused() -> None:
+@pytest.mark.parametrize("day", ["", " - 2027-02-31"])
+def test_a_release_without_a_date_is_refused(day: str) -> None:
     with pytest.raises(ValueError, match=r"0\.2\.0 has no date"):
-        parse_changelog(TEXT.replace(" - 2027-01-31", ""))
+        parse_changelog(TEXT.replace(" - 2027-01-31", day))
+
+
+def test_a_changelog_without_headings_is_refused() -> None:
+    with pytest.raises(ValueError, match="There is no heading"):
+        parse_changelog("## 0.1.0\n")
 
 
 def test_ours() -> None:

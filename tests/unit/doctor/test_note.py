@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -27,9 +29,11 @@ def test_what_is_well_is_left_out() -> None:
 
 def test_what_comes_from_outside_ends_no_block_and_reaches_no_terminal() -> None:
     hostile = Check("log", State.UNKNOWN, "a\n# b\x1b[31m\u202e", "c\r\n\n<script>")
-    for line in format_note([hostile], DEPLOYMENT, NOW).splitlines():
+    deployment = replace(DEPLOYMENT, kit_version="1`<script>", region="<script>", account_id="[x](y:z)")
+    for line in format_note([hostile], deployment, NOW).splitlines():
         assert line.isprintable()
-        assert not line.startswith(("# b", "<script>"))
+        assert not line.startswith("# b")
+        assert line.startswith("    ") or not {"<script>", "[x]"} & set(re.findall(r"<script>|\[x\]", line))
 
 
 def test_no_note_is_overwritten(tmp_path: Path) -> None:
