@@ -266,7 +266,8 @@ class Sealer:
 
         Looks at every receipt stored since the last sweep began. If time is short it stops, and the next call
         goes on from there: its position is kept in the log's prefix. It is time once a day, and when ``end``
-        waits for it; never again once the log has ended.
+        waits for it; never again once the log has ended. Raises as ``seal`` does, and the reason why a
+        receipt could not be read; the next call begins where this one did.
         """
         started = self._clock()
         position, etag = self._read_position()
@@ -305,7 +306,11 @@ class Sealer:
     def _seal_missed(self, keys: Sequence[str]) -> int:
         for key in keys:
             self._logger.warning("NoNotice", extra={"object": key})
-        return self.seal(keys).sealed
+        sealing = self.seal(keys)
+        for error in sealing.failed.values():
+            if not isinstance(error, AbsentError | EvidenceError):
+                raise error  # it may be read the next time, and only a sweep that has not gone on looks again
+        return sealing.sealed
 
     def _read(self, key: str) -> tuple[str, Sealable | Exception]:
         try:

@@ -460,6 +460,20 @@ def test_a_sweep_that_runs_out_of_time_goes_on_at_the_next_call() -> None:
     assert read_whole(s3)[1] == expected(range(9))
 
 
+def test_a_sweep_that_cannot_read_a_receipt_looks_at_it_again() -> None:
+    """No other sweep would: the next one begins where this one began, and a frozen log takes nothing more."""
+    s3 = MemoryS3()
+    keys = store_receipts(s3, range(3))
+    s3.now += timedelta(hours=1)
+    cut_short(s3, keys[1], READ_ATTEMPTS)
+    with pytest.raises(CannotCheckError, match="could not be read"):
+        sealer(s3).sweep(lambda: 900)
+    assert len(read_whole(s3)[1]) == 2
+    assert sealer(s3).sweep(lambda: 900) == 1
+    assert sorted(read_whole(s3)[1]) == sorted(expected(range(3)))
+    assert sealer(s3).sweep(lambda: 900) is None
+
+
 # -- witnesses ---------------------------------------------------------------------------------------------
 
 
