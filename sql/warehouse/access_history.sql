@@ -1,4 +1,5 @@
--- Who read or changed a gold table or the load history in the last 30 days? The loads of the loader are left out.
+-- Who read or changed a gold table or the load history in the last 30 days? Left out are the loads that the history
+-- has, by their tag and the two hours before: anybody who signs in as the loader can give himself a tag.
 WITH touched AS (
     SELECT
         history.query_id,
@@ -30,8 +31,14 @@ SELECT
     touched.query_id
 FROM touched
 INNER JOIN snowflake.account_usage.query_history AS queries ON touched.query_id = queries.query_id
+LEFT JOIN ${name}.gold.custody_loads AS loads
+    ON
+        touched.user_name = '${name}_LOADER'
+        AND queries.query_tag = concat('custody warehouse load ', lower(loads.table_name), '@', loads.delta_version)
+        AND touched.query_start_time >= dateadd('hour', -2, loads.loaded_at)
+        AND touched.query_start_time <= dateadd('minute', 5, loads.loaded_at)
 WHERE
     touched.query_start_time >= dateadd('day', -30, current_timestamp())
     AND touched.object_name LIKE '${name}.GOLD.%'
-    AND NOT (touched.user_name = '${name}_LOADER' AND queries.query_tag LIKE 'custody warehouse load %')
+    AND loads.load_id IS NULL
 ORDER BY touched.query_start_time DESC

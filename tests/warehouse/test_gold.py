@@ -8,6 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from deltalake import DeltaTable
 
 from custody.errors import CannotCheckError, EvidenceError, UsageError
 from custody.log.checkpoint import parse_checkpoint
@@ -56,7 +57,7 @@ def test_files_have_what_vouches_for_them(made: MadeLake) -> None:
     entry = Tree(log.fetch, size).entries(0)[file.proven.leaf_index]
     assert entry == made.world.read(made.world.provenance, file.proven.version.receipt_key)
     reader(made).require_bytes(gold.files)
-    reader(made).require_unchanged(gold)
+    reader(made).require_unchanged("visits", gold.files)
 
 
 def test_days_are_those_of_the_log(make_world: Callable[[], World], tmp_path: Path) -> None:
@@ -108,6 +109,63 @@ def test_bytes_that_are_not_those_of_the_receipt_are_refused(made: MadeLake) -> 
         reader(made).require_bytes(gold.files)
 
 
+def test_log_that_was_overwritten_is_refused(made: MadeLake) -> None:
+    """It says which data files the version has: an old one's, say, whose receipts are valid, too."""
+    made.make([{"id": "old", "amount": 0}])
+    made.make(ROWS)
+    first, second = (made.versions[f"tables/visits/_delta_log/{number:020d}.json"] for number in (0, 1))
+    made.world.put(second.key, made.world.read(first.bucket, first.key), second.bucket)
+
+    with pytest.raises(EvidenceError, match="was overwritten or deleted"):
+        reader(made).newest("visits")
+
+
+def test_log_without_the_bytes_of_its_receipt_is_refused(made: MadeLake) -> None:
+    made.make(ROWS)
+    commit = made.versions[f"tables/visits/_delta_log/{0:020d}.json"]
+    made.world.tamper(
+        commit, made.world.read(commit.bucket, commit.key).replace(b"numRecords", b"numrecords")
+    )
+
+    with pytest.raises(EvidenceError, match="does not have the bytes of its receipt"):
+        reader(made).newest("visits")
+
+
+def test_log_without_a_receipt_is_waited_for(made: MadeLake) -> None:
+    made.make(ROWS)
+    receipt = made.world.receipt_of(made.versions[f"tables/visits/_delta_log/{0:020d}.json"])
+    made.world.s3.delete_object(Bucket=receipt.bucket, Key=receipt.key, VersionId=receipt.version_id)
+
+    with pytest.raises(CannotCheckError, match="has no receipt yet"):
+        reader(made).newest("visits")
+
+
+def test_version_is_read_from_its_newest_checkpoint(made: MadeLake) -> None:
+    for number in range(3):
+        made.make([{"id": f"{number}", "amount": number}])
+    DeltaTable(str(made.folder)).create_checkpoint()
+    made.make(ROWS)
+    for number in range(2):  # as Delta cleans up
+        made.world.s3.delete_object(Bucket=made.bucket, Key=f"tables/visits/_delta_log/{number:020d}.json")
+
+    assert reader(made).newest("visits").rows == 2
+
+
+def test_version_with_other_rows_than_its_document_says_is_refused(made: MadeLake) -> None:
+    made.make(ROWS, outputs=[{"table": made.lake.uri("visits", "analytics"), "delta_version": 0, "rows": 3}])
+
+    with pytest.raises(EvidenceError, match="has 2 rows, its lineage document 3"):
+        reader(made).newest("visits")
+
+
+def test_what_is_no_file_of_the_log_is_left_alone(made: MadeLake) -> None:
+    made.make(ROWS)
+    for name in ("", "..", "_last_checkpoint", "a" * 900, f"{0:020d}.json/../../x"):
+        made.world.s3.put_object(Bucket=made.bucket, Key=f"tables/visits/_delta_log/{name}", Body=b"{")
+
+    assert reader(made).newest("visits").rows == 2
+
+
 @pytest.mark.parametrize("deleted", [False, True])
 def test_file_that_was_overwritten_or_deleted_is_refused(made: MadeLake, *, deleted: bool) -> None:
     made.make(ROWS)
@@ -118,7 +176,10 @@ def test_file_that_was_overwritten_or_deleted_is_refused(made: MadeLake, *, dele
     else:
         made.world.drop(file.key, b"other", file.bucket)
 
-    for check in (lambda: reader(made).require_unchanged(gold), lambda: reader(made).newest("visits")):
+    for check in (
+        lambda: reader(made).require_unchanged("visits", gold.files),
+        lambda: reader(made).newest("visits"),
+    ):
         with pytest.raises(EvidenceError, match="was overwritten or deleted"):
             check()
 

@@ -18,7 +18,9 @@ from custody.warehouse.connection import Session, open_session
 from custody.warehouse.gold import GoldFile
 from custody.warehouse.load import Checks, load
 from custody.warehouse.sql import staged_file
-from tests.warehouse.gold_files import Lake, contract, opened, rows_of, version
+from tests.warehouse.gold_files import COLUMNS, Lake, contract, opened, rows_of, version
+
+ID, AMOUNT = COLUMNS
 
 
 @pytest.fixture
@@ -260,3 +262,24 @@ def test_types_come_as_the_contract_has_them(tmp_path: Path, lake: Lake) -> None
         tuple(value for _, _, value in kinds.values()),
         (None,) * len(kinds),
     ]
+
+
+@pytest.mark.parametrize("was", ["integer", "decimal(20,2)", "decimal(18,4)", "double", "string", "date"])
+def test_target_whose_columns_would_change_values_is_refused(tmp_path: Path, lake: Lake, was: str) -> None:
+    """Snowflake rounds what it stores to the scale of the column."""
+    typed = {kind: contract(columns=[ID, {**AMOUNT, "type": kind}]) for kind in (was, "decimal(20,4)")}
+    row = {"id": "x", "amount": Decimal("1.5678")}
+    schema = pa.schema([("id", pa.string()), ("amount", pa.decimal128(20, 4))])
+    file = lake.file("a.parquet", pa.Table.from_pylist([row], schema), 1)
+    with opened(lake, tmp_path / "other", typed[was]) as other:
+        with pytest.raises(UsageError, match=r"The column AMOUNT .*, by the contract NUMBER\(20,4\)"):
+            load(other, version(1, [file], typed["decimal(20,4)"]), Checks())
+        assert rows_of(other) == {}
+
+
+def test_target_that_lacks_a_column_or_is_not_there_is_told(lake: Lake, session: Session) -> None:
+    more = contract(columns=[ID, AMOUNT, {**AMOUNT, "name": "more"}])
+    with pytest.raises(UsageError, match="VISITS has no column MORE"):
+        load(session, version(1, [], more), Checks())
+    with pytest.raises(UsageError, match="There is no table OTHERS"):
+        load(session, version(1, [], contract(table="others")), Checks())

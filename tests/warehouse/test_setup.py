@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from sqlglot import exp
+
 from custody.warehouse.setup import setup_statements
 from scripts.local_warehouse import CANNOT_RUN, ELSEWHERE, parse, runs_here
 from tests.warehouse.gold_files import Lake, contract, opened
@@ -31,9 +33,21 @@ def test_what_cannot_run_is_documented() -> None:
     assert [kind for kind in CANNOT_RUN if f"`{kind}`" not in page] == []
 
 
-def test_queries_of_sql_warehouse_parse() -> None:
-    queries = sorted((Path(__file__).parents[2] / "sql" / "warehouse").glob("*.sql"))
-    assert len(queries) >= 5
-    for path in queries:
-        if path.name != "setup.sql":
-            parse(path.read_text().replace("${name}", "CUSTODY_TEST"))
+QUERIES = [
+    path
+    for path in (Path(__file__).parents[2] / "sql" / "warehouse").glob("*.sql")
+    if path.name != "setup.sql"
+]
+
+
+def test_queries_of_sql_warehouse_parse_and_their_role_may_run_them(tmp_path: Path) -> None:
+    """It has ``ACCOUNT_USAGE`` by two database roles; our own tables it is granted one by one."""
+    statements = setup_statements(Lake(tmp_path).settings, [])
+    to_it = [words for words in map(str.split, statements) if words[-1] == "CUSTODY_TEST_MONITOR"]
+    assert {words[3] for words in to_it if words[1] == "USAGE"} == {"WAREHOUSE", "DATABASE", "SCHEMA"}
+    granted = {words[4] for words in to_it if words[1] == "SELECT"}
+    asked = set()
+    for path in QUERIES:
+        query = parse(path.read_text().replace("${name}", "CUSTODY_TEST"))
+        asked |= {table.name.upper() for table in query.find_all(exp.Table) if table.db.upper() == "GOLD"}
+    assert asked == {"CUSTODY_LOADS"} <= granted

@@ -50,7 +50,7 @@ def run_load(run: Run, table: str) -> int:
         reader = GoldReader(run.s3, run.deployment, tell)
         gold = reader.newest(table)
         with _session(run, settings, f"custody warehouse load {table}@{gold.version}") as session:
-            checks = Checks(reader.require_bytes, lambda: reader.require_unchanged(gold))
+            checks = Checks(reader.require_bytes, lambda: reader.require_unchanged(table, gold.files))
             loaded = load(session, gold, checks, tell)
     if run.format is Format.JSON:
         run.write_json(loaded.to_dict())

@@ -136,12 +136,13 @@ def private_key(secrets: Any, settings: Settings) -> bytes:
 
 def read_private_key(pem: str, subject: str, how: str = "") -> bytes:
     """An RSA key as PEM, as the connector takes it. Raises ``UsageError`` about ``subject``."""
-    from cryptography.hazmat.primitives import serialization  # noqa: PLC0415 - not in Lambda
+    from cryptography.exceptions import UnsupportedAlgorithm  # noqa: PLC0415 - not in Lambda
+    from cryptography.hazmat.primitives import serialization  # noqa: PLC0415
     from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey  # noqa: PLC0415
 
     try:
         key = serialization.load_pem_private_key(pem.encode(), password=None)
-    except (TypeError, ValueError):
+    except (TypeError, UnsupportedAlgorithm, ValueError):
         key = None
     if not isinstance(key, RSAPrivateKey) or key.key_size < 2048:
         raise UsageError(f"{subject} is no unencrypted RSA private key of 2,048 bits or more in PEM.", how)

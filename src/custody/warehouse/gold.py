@@ -1,14 +1,17 @@
 """A version of a gold table as it is loaded: its data files, each with the receipt that vouches for it.
 
 Only files may be loaded whose receipt is valid, whose bytes are those of the receipt, and whose receipt is
-proven to be in the log. All of it is read with the caller's client for Amazon S3.
+proven to be in the log; and so are the files of the table's own log, which say which they are. All of it is
+read with the caller's client for Amazon S3.
 """
 
 from __future__ import annotations
 
+import re
 import tempfile
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
@@ -31,6 +34,8 @@ if TYPE_CHECKING:
 CONTRACTS = "glue/quality/"
 """Where the contracts are, in the artifacts bucket (``terraform/modules/job``)."""
 MAX_CONTRACT_BYTES = 1024 * 1024
+_LOG_FILE = re.compile(r"/(([0-9]{20})\.(?:json|checkpoint\.parquet))")
+"""Delta's protocol, "Delta Log Entries" and "Checkpoints"."""
 _READABLE_FEATURES = frozenset({"timestampNtz"})
 """Reader features of Delta by which data files still hold exactly the table's rows."""
 
@@ -105,6 +110,11 @@ class GoldReader:
         made = read.place.made
         self._tell(f"Reading the log of {made}")
         files = self._files(made, contract)
+        rows = sum(count for count, _ in files.values())
+        if not lineage.keeps and rows != lineage.outputs[0].rows:
+            raise EvidenceError(
+                f"The log of {made} has {rows} rows, its lineage document {lineage.outputs[0].rows}."
+            )
         folder = parse_s3_uri(made.table).key
         listed = self._listed(folder, [*files, read.place.key])
         self._tell(f"Checking the receipts of {made}")
@@ -133,27 +143,26 @@ class GoldReader:
         def check(file: GoldFile) -> str:
             version = file.proven.version
             try:
-                sha256, _ = fetch(
+                digest, _ = fetch(
                     self._s3, version, lambda found: hash_stream(found["Body"], found["ContentLength"])
                 )
             except (GoneError, UnreadableError) as error:
                 return f"{version.uri} cannot be read: {error}."
-            if sha256 == file.proven.sha256:
+            if digest == file.proven.sha256:
                 return ""
-            return f"{version.uri} has the SHA-256 {sha256}; its receipt says {file.proven.sha256}."
+            return f"{version.uri} has the SHA-256 {digest}; its receipt says {file.proven.sha256}."
 
         for problem in map_concurrently(check, files, WORKERS):
             if problem:
                 raise EvidenceError(f"{problem} Nothing was loaded.", "Run custody verify.")
 
-    def require_unchanged(self, gold: GoldVersion) -> None:
-        """See that no file was overwritten or deleted since it was checked.
+    def require_unchanged(self, table: str, files: Collection[GoldFile]) -> None:
+        """See that no file of a table was overwritten or deleted since it was checked.
 
         The warehouse reads the newest version of a key, whichever that is. Raises ``EvidenceError``.
         """
-        folder = parse_s3_uri(table_uri(self._bucket, f"{TABLES}{gold.contract.table}")).key
-        listed = self._listed(folder, [file.proven.version.key for file in gold.files])
-        for file in gold.files:
+        listed = self._listed(f"{TABLES}{table}", [file.proven.version.key for file in files])
+        for file in files:
             if listed[file.proven.version.key].version_id != file.proven.version.version_id:
                 raise EvidenceError(f"{file.proven.version.uri} was overwritten. Nothing was loaded.")
 
@@ -189,18 +198,11 @@ class GoldReader:
         from deltalake import DeltaTable  # noqa: PLC0415 - in the warehouse's own environment
         from deltalake.exceptions import DeltaError  # noqa: PLC0415
 
-        place = parse_s3_uri(made.table)
-        prefix = f"{place.key}/_delta_log/"
         with tempfile.TemporaryDirectory(prefix="custody-") as folder:
             log = Path(folder) / "_delta_log"
             log.mkdir()
-            pages = self._s3.get_paginator("list_objects_v2").paginate(
-                Bucket=place.bucket, Prefix=prefix, Delimiter="/"
-            )
-            for page in pages:
-                for item in page.get("Contents", ()):
-                    body = self._s3.get_object(Bucket=place.bucket, Key=item["Key"])["Body"]
-                    (log / item["Key"].removeprefix(prefix)).write_bytes(body.read())
+            for name, data in self._log(made):
+                (log / name).write_bytes(data)
             try:
                 table = DeltaTable(folder, version=made.version)
                 protocol, metadata = table.protocol(), table.metadata()
@@ -214,6 +216,28 @@ class GoldReader:
         if metadata.partition_columns != [name for name in (contract.by,) if name]:
             raise EvidenceError(f"{made} is not partitioned as its contract says.")
         return added
+
+    def _log(self, made: TableVersion) -> Iterator[tuple[str, bytes]]:
+        """The files of a table's log that say what a version has, by name: proven, as the data files are."""
+        folder = f"{parse_s3_uri(made.table).key}/_delta_log"
+        there = {
+            match[1]: int(match[2])
+            for entry in list_versions(self._s3, self._bucket, f"{folder}/")
+            if (match := _LOG_FILE.fullmatch(entry.key.removeprefix(folder)))
+        }
+        until = {name: version for name, version in there.items() if version <= made.version}
+        start = max((until[name] for name in until if name.endswith(".parquet")), default=0)
+        names = sorted(name for name, version in until.items() if version >= start)
+        listed = self._listed(folder, [f"{folder}/{name}" for name in names])
+        proven = prove(self._s3, self._deployment, ((self._bucket, entry) for entry in listed.values()))
+        for found in proven.values():
+            try:
+                data = fetch(self._s3, found.version, lambda stored: stored["Body"].read())
+            except (GoneError, UnreadableError) as error:
+                raise CannotCheckError(f"{found.version.uri} cannot be read: {error}.") from error
+            if sha256(data).hexdigest() != found.sha256:
+                raise EvidenceError(f"{found.version.uri} does not have the bytes of its receipt.")
+            yield found.version.key.rpartition("/")[2], data
 
     def _listed(self, folder: str, keys: Collection[str]) -> dict[str, VersionEntry]:
         """By key, the one version of each object. Raises ``EvidenceError`` if one has none, or another."""

@@ -16,14 +16,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from custody.errors import CannotCheckError, EvidenceError, UsageError
-from custody.warehouse.connection import Session
+from custody.warehouse.connection import SCHEMA, Session
 from custody.warehouse.gold import GoldFile, GoldVersion
-from custody.warehouse.sql import identifier, identifiers, staged_file
+from custody.warehouse.sql import holds, identifier, identifiers, staged_file
 from custody.warehouse.tables import FILES, LOADS, OBJECT, STAGE, Target
 
 STAGED, VERSION = "CUSTODY_STAGED", "CUSTODY_VERSION"
 """Temporary tables: the rows of the files that are copied, and all files of the version."""
 STAGED_FILE = "CUSTODY_FILE"
+_SET_UP = "Run what custody warehouse setup prints: docs/warehouse.md."
 FILES_AT_ONCE = 1000
 """The most that COPY INTO takes by name."""
 
@@ -62,12 +63,13 @@ def load(
 ) -> Loaded:
     """Load a version, unless it is there.
 
-    Raises ``UsageError`` if the target has a newer version, ``EvidenceError`` if its rows are not those that
-    were loaded, or would not be the version's, and ``CannotCheckError`` if Snowflake refuses something;
-    nothing has changed then.
+    Raises ``UsageError`` if the target has a newer version or other columns, ``EvidenceError`` if its files
+    do not have as many rows as were loaded, or would not be the version's, and ``CannotCheckError`` if
+    Snowflake refuses something; nothing has changed then.
     """
     target = Target(gold.contract)
     wanted = {file.proven.version.uri: file.rows for file in gold.files if file.rows}
+    require_columns(session, target)
     there = _rows_by_file(session, target)
     newest = _newest(session, target)
     if newest is not None and newest > gold.version:
@@ -83,7 +85,7 @@ def load(
     new = [file for file in gold.files if file.rows and file.proven.version.uri not in there]
     checks.before(new)
     tell(f"Copying {len(new):,} files")
-    staged = _stage(session, target, new)
+    staged = stage(session, target, new)
     _name_files(session, gold, staged)
     _require_unique(session, target)
     checks.after()
@@ -98,6 +100,34 @@ def load(
                 f"{wanted.get(odd[0], 0)}. Nothing was loaded."
             )
     return Loaded(target.name, gold.version, gold.rows, len(gold.files), len(new))
+
+
+def require_columns(session: Session, target: Target) -> None:
+    """Raise ``UsageError`` if the target does not have the contract's columns.
+
+    Snowflake rounds a number to the scale of its column, and says nothing.
+    """
+    rows = session.run(
+        "SELECT column_name, data_type, numeric_precision, numeric_scale FROM INFORMATION_SCHEMA.COLUMNS "
+        "WHERE table_schema = ? AND table_name = ?",
+        [SCHEMA, target.name],
+    )
+    there = {str(name): (str(kind), *numbers) for name, kind, *numbers in rows}
+    if not there:
+        raise UsageError(
+            f"There is no table {target.name} in the warehouse that the loader may read.", _SET_UP
+        )
+    for name, kind in {**target.columns, OBJECT: "VARCHAR"}.items():
+        if name not in there:
+            raise UsageError(f"{target.name} has no column {name} in the warehouse.", _SET_UP)
+        if not holds(kind, *there[name]):
+            found, digits, places = there[name]
+            size = "" if digits is None else f"({digits},{places})"
+            raise UsageError(
+                f"The column {name} of {target.name} is {found[:80]}{size} in the warehouse, by the contract "
+                f"{kind}.",
+                "The owner of the schema changes it: docs/warehouse.md.",
+            )
 
 
 def _rows_by_file(session: Session, target: Target) -> dict[str, int]:
@@ -116,7 +146,7 @@ def _newest(session: Session, target: Target) -> int | None:
     return None if rows[0][0] is None else int(rows[0][0])
 
 
-def _stage(session: Session, target: Target, files: list[GoldFile]) -> dict[str, str]:
+def stage(session: Session, target: Target, files: list[GoldFile]) -> dict[str, str]:
     """Copy the files into a temporary table; by path, what the engine calls each.
 
     Raises ``EvidenceError`` if not all of their rows came.

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from datetime import date, datetime
 
 from custody.errors import UsageError
 from custody.etl.types import Type
@@ -73,3 +74,29 @@ def column_type(kind: Type) -> str:
     if kind.name == "decimal":
         return f"NUMBER({kind.digits},{kind.places})"
     return _TYPES[kind.name]
+
+
+def holds(kind: str, data_type: str, digits: int | None, places: int | None) -> bool:
+    """Whether a column as the information schema has it takes all values of a type, as they are."""
+    name, _, size = kind.partition("(")
+    if name == "NUMBER":
+        needed = [int(part) for part in size.rstrip(")").split(",")]
+        return data_type == name and (digits or 0) >= needed[0] and places == needed[1]
+    # What is semi-structured is never converted in silence.
+    return name in {"ARRAY", "OBJECT"} or data_type == {"VARCHAR": "TEXT"}.get(name, name)
+
+
+def is_text_of(kind: Type, text: str) -> bool:
+    """Whether a text is exactly a value of a type: ``CAST`` would round it, or take a part of it."""
+    try:
+        text.encode()
+        if kind.name in {"integer", "bigint", "decimal"}:
+            places = rf"(\.[0-9]{{1,{kind.places}}})?" if kind.places else ""
+            return re.fullmatch(rf"-?[0-9]{{1,38}}{places}", text) is not None
+        if kind.name == "date":
+            return date.fromisoformat(text).isoformat() == text
+        if kind.name == "timestamp":
+            return datetime.fromisoformat(text).tzinfo is None and not re.search(r"\.[0-9]{7}", text)
+    except ValueError:
+        return False
+    return True

@@ -1,6 +1,7 @@
 """From a row in the warehouse back to the raw objects that its table was made from, and their receipts.
 
-The row names the data file that it was loaded from, the history that file's hash and leaf; the lineage
+The row names the data file that it was loaded from, and must have its values in it; the history has that
+file's hash and leaf; the lineage
 documents lead from the file's version of the gold table to the raw object versions. Nothing finer is claimed
 than they say: which objects the version was made from, not which of them the row's values came from.
 """
@@ -10,17 +11,21 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from custody.deployment import Deployment
 from custody.errors import CannotCheckError, EvidenceError, UsageError
 from custody.evidence.objects import ObjectVersion, parse_s3_uri
+from custody.lineage.document import TABLES
 from custody.lineage.graph import Graph, Kind
 from custody.lineage.library import Library
 from custody.lineage.walk import Walk, walk
 from custody.listing import VersionEntry, list_versions
 from custody.warehouse.connection import Session
+from custody.warehouse.gold import GoldFile, GoldReader
+from custody.warehouse.load import STAGED, stage
 from custody.warehouse.proof import Proven, prove
-from custody.warehouse.sql import identifier
+from custody.warehouse.sql import identifier, is_text_of
 from custody.warehouse.tables import FILES, OBJECT, Target
 
 if TYPE_CHECKING:
@@ -69,13 +74,13 @@ def trace(
     """
     uri = _object(session, target, key)
     rows = session.run(
-        f"SELECT sha256, leaf_index, delta_version FROM {identifier(FILES)} "
+        f"SELECT sha256, leaf_index, delta_version, row_count FROM {identifier(FILES)} "
         "WHERE table_name = ? AND object = ?",
         [target.name, uri],
     )
     if len(rows) != 1:
         raise EvidenceError(f"The load history of {target.name} does not have {uri[:300]} once.")
-    sha256, leaf_index, version = rows[0]
+    sha256, leaf_index, version, row_count = rows[0]
     place = parse_s3_uri(uri)
     if place.version_id is None:
         raise EvidenceError(f"The row names {uri[:300]!r}, which is no object version.")
@@ -90,6 +95,21 @@ def trace(
             f"The load history has SHA-256 {str(sha256)[:80]} and leaf {leaf_index} of {uri}; "
             f"its receipt, {proven.sha256} and {proven.leaf_index}."
         )
+    if not traced.problems:
+        tell("Comparing the row with its file")
+        data_file = GoldFile(file.key.removeprefix(TABLES), proven, int(row_count), None)
+        reader = GoldReader(s3, deployment, tell)
+        try:
+            reader.require_bytes([data_file])
+            is_same = _is_as_in_file(session, target, key, data_file)
+            reader.require_unchanged(target.contract.table, [data_file])
+        except EvidenceError as error:
+            traced.problems.append(error.message)
+        else:
+            if not is_same:
+                traced.problems.append(
+                    f"The row does not have the values that it has in {file.uri}: somebody changed it."
+                )
     for silver in sorted({str(node["table"]) for node in graph.nodes(Kind.SILVER)}):
         count, newest = graph.objects_of(silver, MOST_OBJECTS)
         traced.objects[silver] = count
@@ -104,11 +124,12 @@ def _object(session: Session, target: Target, key: Mapping[str, str]) -> str:
             f"The key of {target.contract.table} is {', '.join(target.contract.key)}.",
             f"Give each as {target.contract.key[0]}=VALUE.",
         )
-    conditions = " AND ".join(
-        f"{identifier(name.upper())} = CAST(? AS {target.columns[name.upper()]})" for name in key
-    )
+    kinds = {column.name: column.kind for column in target.contract.columns}
+    for name, text in key.items():
+        if not is_text_of(kinds[name], text):
+            raise UsageError(f"The value of {name} is no {kinds[name].sql}, which it is by the contract.")
     rows = session.run(
-        f"SELECT {identifier(OBJECT)} FROM {identifier(target.name)} WHERE {conditions}",
+        f"SELECT {identifier(OBJECT)} FROM {identifier(target.name)} WHERE {_conditions(target, key)}",
         list(key.values()),
     )
     if not rows:
@@ -116,6 +137,36 @@ def _object(session: Session, target: Target, key: Mapping[str, str]) -> str:
     if len(rows) > 1:
         raise EvidenceError(f"{target.name} has {len(rows)} rows with this key.")
     return str(rows[0][0])
+
+
+def _is_as_in_file(session: Session, target: Target, key: Mapping[str, str], file: GoldFile) -> bool:
+    """Whether the row has the values of the one with its key in its file, which is copied for it."""
+    stage(session, target, [file])
+    columns = {name: kind for name, kind in target.columns.items() if name != target.partition}
+    same = [
+        f"{form.format('t.' + identifier(name))} IS NOT DISTINCT FROM {form.format('r.' + identifier(name))}"
+        for name, kind in columns.items()
+        for form in ["TO_JSON({})" if kind in {"ARRAY", "OBJECT"} else "{}"]
+    ]
+    rows = session.run(
+        f"SELECT COUNT(*) FROM {identifier(target.name)} AS t JOIN {identifier(STAGED)} AS r "
+        f"ON {' AND '.join(same)} WHERE {_conditions(target, key, 't.')}",
+        list(key.values()),
+    )
+    return bool(rows == [(1,)]) and _is_of_day(target, key, file.path)
+
+
+def _is_of_day(target: Target, key: Mapping[str, str], path: str) -> bool:
+    """Whether a file is of the row's partition, by its path, as writers of Delta name folders."""
+    by = target.contract.by
+    return by is None or f"{by}={key[by]}" in map(unquote, path.split("/"))
+
+
+def _conditions(target: Target, key: Mapping[str, str], prefix: str = "") -> str:
+    """What the row with a key meets; its values are bound."""
+    return " AND ".join(
+        f"{prefix}{identifier(name.upper())} = CAST(? AS {target.columns[name.upper()]})" for name in key
+    )
 
 
 def _check_raw(
