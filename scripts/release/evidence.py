@@ -104,6 +104,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m scripts.release.evidence", description="Write evidence.")
     parser.add_argument("archive", type=Path, help="the zip file to write; it must not exist")
     archive = parser.parse_args().archive
+    if archive.exists() or not archive.parent.is_dir():  # it takes minutes until it is written
+        print(f"{archive} exists already, or its folder does not: nothing is overwritten.", file=sys.stderr)
+        return 1
     try:
         with tempfile.TemporaryDirectory() as work:
             folder = Path(work) / "evidence"
