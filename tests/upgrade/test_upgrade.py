@@ -120,7 +120,7 @@ def test_nothing_stateful_is_destroyed_or_replaced(upgraded: Upgraded) -> None:
     lost = [
         change["address"]
         for change in upgraded.changes
-        if "delete" in change["change"]["actions"] and change["type"] in STATEFUL  # type: ignore[index]
+        if {"delete", "forget"} & set(change["change"]["actions"]) and change["type"] in STATEFUL  # type: ignore[index]
     ]
     assert lost == []
 
