@@ -100,6 +100,7 @@ def _service_error(error: Exception) -> str | None:
     """Return the sentence for an error of AWS or of the connection to it, or None for any other error."""
     from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
     from botocore.parsers import ResponseParserError
+    from urllib3.exceptions import HTTPError
 
     if isinstance(error, NoCredentialsError):
         return "There are no AWS credentials. Sign in (aws sso login), or set AWS_PROFILE."
@@ -107,7 +108,7 @@ def _service_error(error: Exception) -> str | None:
         details = error.response.get("Error", {})
         code, words = details.get("Code", "an error"), details.get("Message", "")
         return f"AWS refused {error.operation_name}: {code}. {words} See custody doctor."
-    if isinstance(error, BotoCoreError):
+    if isinstance(error, BotoCoreError | HTTPError):
         return f"AWS could not be reached: {error} See custody doctor."
     if isinstance(error, ResponseParserError):
         return (

@@ -6,7 +6,14 @@ from collections.abc import Callable
 from contextlib import closing
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
-from botocore.exceptions import ClientError, HTTPClientError, IncompleteReadError, ParamValidationError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    HTTPClientError,
+    IncompleteReadError,
+    ParamValidationError,
+)
+from urllib3.exceptions import HTTPError
 
 from custody.errors import CannotCheckError
 from custody.evidence.direct import DirectReader
@@ -21,6 +28,9 @@ _Result = TypeVar("_Result")
 
 Reader: TypeAlias = "S3Client | DirectReader"
 """A client or reader for object versions."""
+
+SERVICE_ERRORS = (BotoCoreError, ClientError, HTTPError)
+"""What a request to AWS raises: urllib3's if an answer is cut that says why a GetObject was refused."""
 
 READ_ATTEMPTS = 3
 """Attempts to read an object from its start when its stream ends early."""
@@ -70,7 +80,7 @@ def fetch(
             raise UnreadableError(f"Amazon S3 refuses {version.uri}: {error}") from error
         except ParamValidationError as error:
             raise GoneError("no object version can have this name") from error
-        except (HTTPClientError, IncompleteReadError, ShortStreamError) as error:
+        except (HTTPClientError, HTTPError, IncompleteReadError, ShortStreamError) as error:
             if attempt == READ_ATTEMPTS:
                 raise UnreadableError(f"{version.uri} could not be read: {error}") from error
             attempt += 1

@@ -16,10 +16,9 @@ from functools import partial
 from itertools import takewhile
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from custody.errors import CannotCheckError, CustodyError, EvidenceError, UsageError
 from custody.etl.store import S3Store, table_uri
+from custody.evidence.fetch import SERVICE_ERRORS
 from custody.evidence.hashing import ShortStreamError, read_body
 from custody.evidence.objects import ObjectVersion
 from custody.evidence.registry import (
@@ -159,7 +158,7 @@ class Gate:
         for name, part in work:
             try:
                 answers.setdefault(name, {}).update(part())
-            except (BotoCoreError, ClientError, CustodyError, ShortStreamError) as error:
+            except (*SERVICE_ERRORS, CustodyError, ShortStreamError) as error:
                 self._logger.exception("PartFailed", extra={"part": name})
                 failures.append(f"{name}: {error}")
         if failures:

@@ -14,9 +14,11 @@ from datetime import datetime
 from itertools import islice
 
 from botocore.exceptions import BotoCoreError, ClientError
+from urllib3.exceptions import HTTPError
 
 from custody.errors import CannotCheckError
 from custody.etl.manifest import Entry
+from custody.evidence.fetch import SERVICE_ERRORS
 from custody.evidence.hashing import ShortStreamError
 from custody.evidence.objects import ObjectVersion
 from custody.gate.decisions import Again
@@ -37,7 +39,7 @@ CHECKS_AT_ONCE = 32
 """Most of the time of a check is spent waiting for Amazon S3 and AWS KMS."""
 _LOOK_AT_CLOCK_EVERY = 1000
 
-_Unchecked = BotoCoreError | ClientError | ShortStreamError
+_Unchecked = BotoCoreError | ClientError | HTTPError | ShortStreamError
 
 
 @dataclass
@@ -211,7 +213,7 @@ class Examination:
             return None
         try:
             found = self._receipts.check(self._bucket, listed)
-        except (BotoCoreError, ClientError, ShortStreamError) as error:
+        except (*SERVICE_ERRORS, ShortStreamError) as error:
             return error
         if isinstance(found, Entry) and (again := self._due(found.version)) and found.version in self._chain:
             return replace(found, decision=again.decision, is_withheld=again.is_withheld)

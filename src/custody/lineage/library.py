@@ -11,12 +11,10 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from custody.concurrency import map_concurrently
 from custody.deployment import Deployment
 from custody.errors import CustodyError, EvidenceError, describe_defect
-from custody.evidence.fetch import GoneError, UnreadableError, fetch
+from custody.evidence.fetch import SERVICE_ERRORS, GoneError, UnreadableError, fetch
 from custody.evidence.objects import ObjectVersion, parse_s3_uri
 from custody.lineage.document import (
     TABLES,
@@ -155,7 +153,7 @@ class Library:
             problem = f"is not a lineage document: {error.message}"
         except (GoneError, UnreadableError) as error:
             problem = f"could not be read: {error}"
-        except (BotoCoreError, ClientError, CustodyError):
+        except (*SERVICE_ERRORS, CustodyError):
             raise
         except Exception as error:  # noqa: BLE001 - it is reported, and one document must not end the walk
             problem = f"could not be read: {describe_defect(error)}"

@@ -30,11 +30,10 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from custody.concurrency import map_concurrently
 from custody.documents import Fields, parse_object
 from custody.errors import CannotCheckError, EvidenceError
+from custody.evidence.fetch import SERVICE_ERRORS
 from custody.evidence.objects import RECEIPT_PREFIX
 from custody.log.batch import (
     MAX_BATCH_ENTRIES,
@@ -315,7 +314,7 @@ class Sealer:
     def _read(self, key: str) -> tuple[str, Sealable | Exception]:
         try:
             stored = self._store.read(key, MAX_ENTRY_BYTES)
-        except (AbsentError, BotoCoreError, CannotCheckError, ClientError, TooLongError) as error:
+        except (*SERVICE_ERRORS, AbsentError, CannotCheckError, TooLongError) as error:
             return key, error
         if is_statement(stored.data):
             return key, LogError("It is a statement of the log's own, and no receipt.")

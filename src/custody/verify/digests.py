@@ -17,11 +17,9 @@ from datetime import date, datetime, timedelta
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from custody.deployment import Deployment
 from custody.errors import CannotCheckError, CustodyError, EvidenceError, describe_defect
-from custody.evidence.fetch import GoneError, Reader, UnreadableError, fetch
+from custody.evidence.fetch import SERVICE_ERRORS, GoneError, Reader, UnreadableError, fetch
 from custody.evidence.hashing import read_body
 from custody.evidence.objects import ObjectVersion, quote_key
 from custody.findings import Claim, Finding, Severity, Status
@@ -69,7 +67,7 @@ class ReadDigests:
                 return file, error.message, True
             except (GoneError, UnreadableError) as error:
                 return file, f"The trail's digest {version.uri} could not be read: {error}", False
-            except (BotoCoreError, ClientError, CustodyError):
+            except (*SERVICE_ERRORS, CustodyError):
                 raise
             except Exception as error:  # noqa: BLE001 - it is reported, and one file must not end the run
                 return file, f"{version.uri}: {describe_defect(error)}", False

@@ -19,14 +19,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Protocol
 
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import ClientError
 
 from custody.concurrency import map_concurrently
 from custody.deployment import Deployment
 from custody.errors import CustodyError, EvidenceError, UsageError, describe_defect
 from custody.etl.lineage import MAX_LINEAGE_BYTES
 from custody.etl.manifest import MAX_MANIFEST_BYTES, parse_manifest
-from custody.evidence.fetch import GoneError, UnreadableError, fetch_bytes, require_usable
+from custody.evidence.fetch import SERVICE_ERRORS, GoneError, UnreadableError, fetch_bytes, require_usable
 from custody.evidence.objects import ObjectVersion, S3Location, parse_s3_uri
 from custody.findings import Claim, Finding, Severity, Status
 from custody.lineage.document import (
@@ -187,7 +187,7 @@ class LineageVerification:
             unchecked = str(error)
         except EvidenceError as error:
             findings = (_finding(uri, Status.FAILED, Severity.CRITICAL, error.message),)
-        except (BotoCoreError, ClientError, CustodyError):
+        except (*SERVICE_ERRORS, CustodyError):
             raise
         except Exception as error:  # noqa: BLE001 - it is reported, and one document must not end the run
             unchecked = f"{uri}: {describe_defect(error)}"

@@ -13,12 +13,10 @@ from itertools import chain, islice
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from custody.concurrency import WorkerProcesses, map_concurrently
 from custody.errors import CustodyError, EvidenceError, describe_defect
 from custody.evidence.direct import DirectReader
-from custody.evidence.fetch import GoneError, Reader, UnreadableError, fetch_bytes
+from custody.evidence.fetch import SERVICE_ERRORS, GoneError, Reader, UnreadableError, fetch_bytes
 from custody.evidence.keyring import read_history
 from custody.evidence.objects import ObjectVersion, S3Location
 from custody.evidence.registry import CurrentKeyRing, KeyRing, RegisteredKey
@@ -173,7 +171,7 @@ class CheckReceipts:
         def check(stored: StoredReceipt) -> tuple[CheckedReceipt, list[str]]:
             try:
                 return checker.check(stored), registry.problems
-            except (BotoCoreError, ClientError, CustodyError):
+            except (*SERVICE_ERRORS, CustodyError):
                 raise
             except Exception as error:  # noqa: BLE001 - it is reported, and one receipt must not end the run
                 subject = describe_receipt_key(self.provenance, stored.receipt_key)
@@ -214,7 +212,7 @@ class ReadLogFiles:
                 return file, LogContents(unreadable=[error.message]), ""
             except (GoneError, UnreadableError) as error:
                 return file, None, f"The trail's file {version.uri} could not be read: {error}"
-            except (BotoCoreError, ClientError, CustodyError):
+            except (*SERVICE_ERRORS, CustodyError):
                 raise
             except Exception as error:  # noqa: BLE001 - it is reported, and one file must not end the run
                 return file, None, f"{version.uri}: {describe_defect(error)}"

@@ -7,11 +7,10 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from custody.deployment import Deployment
 from custody.errors import CannotCheckError
 from custody.evidence.agreement import CLOCK_TOLERANCE
+from custody.evidence.fetch import SERVICE_ERRORS
 from custody.evidence.objects import (
     LONG_RECEIPT_PREFIX,
     RECEIPT_PREFIX,
@@ -121,7 +120,7 @@ class Verification:
             self._check_everything()
             if self._results is not None:
                 self._results.finish()
-        except (BotoCoreError, ClientError, CannotCheckError) as error:
+        except (*SERVICE_ERRORS, CannotCheckError) as error:
             if not self._tally.findings:
                 raise
             self._tally.leave(f"The run ended before everything was checked: {error}")

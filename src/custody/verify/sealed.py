@@ -11,14 +11,12 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from custody.documents import Fields, parse_object
 from custody.errors import CustodyError, EvidenceError, describe_defect
 from custody.evidence.agreement import CLOCK_TOLERANCE
 from custody.evidence.direct import DirectReader
 from custody.evidence.dsse import MAX_ENVELOPE_BYTES, read_payload
-from custody.evidence.fetch import GoneError, Reader, UnreadableError, fetch_bytes
+from custody.evidence.fetch import SERVICE_ERRORS, GoneError, Reader, UnreadableError, fetch_bytes
 from custody.evidence.objects import ObjectVersion
 from custody.evidence.receipt import PAYLOAD_TYPE, STATEMENT_TYPE, parse_statement
 from custody.evidence.registry import CurrentKeyRing, RegisteredKey
@@ -267,7 +265,7 @@ class CheckBundles:
                 return reading.run(registry)
             except UnreadableError as error:
                 return CheckedBundle(Bundle(task.number), unchecked=str(error))
-            except (BotoCoreError, ClientError, CustodyError):
+            except (*SERVICE_ERRORS, CustodyError):
                 raise
             except Exception as error:  # noqa: BLE001 - it is reported, and one bundle must not end the run
                 unchecked = f"Bundle {task.number} of the log: {describe_defect(error)}"
@@ -388,7 +386,7 @@ class _BundleReading:
                 row = segment_row(entries[position], stored.receipt_key, stored.leaf or 0)
                 self._row_hashes[position] = hash_row(row)
             return checker.check(stored)  # which says so
-        except (BotoCoreError, ClientError, CustodyError):
+        except (*SERVICE_ERRORS, CustodyError):
             raise
         except Exception as error:  # noqa: BLE001 - it is reported, and one receipt must not end the run
             return CheckedReceipt(stored, unchecked=f"{subject}: {describe_defect(error)}")
@@ -397,7 +395,7 @@ class _BundleReading:
         """Go on with the object version of a receipt about which there is nothing to find by itself."""
         try:
             return self._checker.check_object(as_checked(canonical, stored))
-        except (BotoCoreError, ClientError, CustodyError):
+        except (*SERVICE_ERRORS, CustodyError):
             raise
         except Exception as error:  # noqa: BLE001 - it is reported, and one receipt must not end the run
             return CheckedReceipt(stored, unchecked=f"{stored.object_uri}: {describe_defect(error)}")

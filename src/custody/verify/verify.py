@@ -13,10 +13,9 @@ from datetime import datetime
 from secrets import token_hex
 from typing import TYPE_CHECKING
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from custody.deployment import Deployment
 from custody.errors import CannotCheckError, UsageError
+from custody.evidence.fetch import SERVICE_ERRORS
 from custody.evidence.objects import S3Location
 from custody.trail.public_keys import DigestKeys
 from custody.verify.index import Index
@@ -141,7 +140,7 @@ def open_verification(
                 since=since,
             )
             yield verification, index
-    except (BotoCoreError, ClientError) as error:
+    except SERVICE_ERRORS as error:
         raise CannotCheckError(f"Amazon S3 cannot be used: {error}.") from error
 
 
