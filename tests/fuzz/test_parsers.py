@@ -307,8 +307,8 @@ def summary(data: bytes) -> None:
 
 
 def tables(data: bytes) -> None:
-    silver, _ = parse_tables(b64encode(gzip.compress(data, 1)).decode())
-    parse_event({"table": "t"}, silver)
+    silver, gold = parse_tables(b64encode(gzip.compress(data, 1)).decode())
+    parse_event({"table": "t"}, silver, gold)
 
 
 def upload_state(data: bytes) -> None:

@@ -34,7 +34,15 @@ from custody.gate.jobs import Attempt, Job, is_due, running
 from custody.gate.lineages import Lineages, Made, is_gold_behind, is_resolved
 from custody.gate.manifests import MAX_SUMMARY_BYTES, Chain, Source
 from custody.gate.receipts import Reason, ReceiptGate, Withheld
-from custody.gate.requests import GoldTable, LookAtTables, RemakeDays, SilverDone, SilverTable, parse_event
+from custody.gate.requests import (
+    GoldTable,
+    LookAtGold,
+    LookAtTables,
+    RemakeDays,
+    SilverDone,
+    SilverTable,
+    parse_event,
+)
 from custody.gate.table import Arrivals, Before, Examination
 from custody.gate.withheld import SnsClient, WithheldReports, WithheldVersions
 from custody.gate.writers import NotRecordedError, Writers, is_session_of
@@ -121,7 +129,7 @@ class Gate:
         ``UsageError`` for an invalid event.
         """
         self._count("JobsStarted", 0)  # so that each invocation has metrics
-        request = parse_event(event, self._settings.silver)
+        request = parse_event(event, self._settings.silver, self._settings.gold)
         call = self._call()
         work: list[tuple[str, Callable[[], Answer]]] = []
         match request:
@@ -137,6 +145,8 @@ class Gate:
                     work += [
                         (gold, partial(self._follow, gold, call, by_schedule=True)) for gold in self._gold()
                     ]
+            case LookAtGold(name):
+                work.append((name, partial(self._follow, name, call, by_schedule=False)))
             case RemakeDays(days):
                 if not self._settings.gold:
                     raise UsageError("There is no gold table.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import zlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -40,6 +40,13 @@ class LookAtTables:
     tables: tuple[str, ...]
     by_schedule: bool
     """For all tables and gold, with a delay before a failed run is retried."""
+
+
+@dataclass(frozen=True, slots=True)
+class LookAtGold:
+    """Make this gold table if one of its inputs has moved on."""
+
+    table: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +88,9 @@ def parse_tables(text: str) -> tuple[dict[str, SilverTable], dict[str, GoldTable
     )
 
 
-def parse_event(event: object, silver: Mapping[str, SilverTable]) -> LookAtTables | RemakeDays | SilverDone:
+def parse_event(
+    event: object, silver: Mapping[str, SilverTable], gold: Collection[str]
+) -> LookAtTables | LookAtGold | RemakeDays | SilverDone:
     """Parse an event. Raises ``UsageError``."""
     match event:
         case {"detail-type": "Glue Job State Change", "detail": {"jobName": str(job), "state": "SUCCEEDED"}}:
@@ -90,9 +99,11 @@ def parse_event(event: object, silver: Mapping[str, SilverTable]) -> LookAtTable
                     return SilverDone(name)
             raise UsageError(f"The job {job[:80]!r} does not make a silver table.")
         case {"table": str(name), **others} if not others:
+            if name in gold:
+                return LookAtGold(name)
             if name not in silver:
                 raise UsageError(
-                    f"There is no silver table {name[:80]!r}.", f"There are {', '.join(silver)}."
+                    f"There is no table {name[:80]!r}.", f"There are {', '.join([*silver, *gold])}."
                 )
             return LookAtTables((name,), by_schedule=False)
         case {"days": list(days), **others} if not others:

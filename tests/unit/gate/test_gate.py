@@ -20,6 +20,7 @@ from custody.gate.receipts import Reason
 from custody.gate.requests import (
     MAX_DAYS,
     GoldTable,
+    LookAtGold,
     LookAtTables,
     RemakeDays,
     SilverDone,
@@ -93,6 +94,7 @@ def gold_is_made(world: GateWorld, *versions: int) -> None:
     [
         ({}, LookAtTables(("customers", "viewing_events"), by_schedule=True)),
         ({"table": "customers"}, LookAtTables(("customers",), by_schedule=False)),
+        ({"table": "customer_value"}, LookAtGold("customer_value")),
         ({"days": ["2026-01-15"]}, RemakeDays((date(2026, 1, 15),))),
         (
             {"days": ["2026-01-16", "2026-01-15", "2026-01-16"]},
@@ -102,7 +104,7 @@ def gold_is_made(world: GateWorld, *versions: int) -> None:
     ],
 )
 def test_a_call_asks_for_one_thing(event: object, request_: object) -> None:
-    assert parse_event(event, SETTINGS.silver) == request_
+    assert parse_event(event, SETTINGS.silver, SETTINGS.gold) == request_
 
 
 @pytest.mark.parametrize(
@@ -115,8 +117,8 @@ def test_a_call_asks_for_one_thing(event: object, request_: object) -> None:
         ({"table": "customers", "days": ["2026-01-15"]}, "does not know"),
         ({"table": "customers", "force": True}, "does not know"),
         ({"table": None}, "does not know"),
-        ({"table": "orders"}, "no silver table 'orders'. There are customers, viewing_events"),
-        ({"table": "\x1b[2J"}, r"no silver table '\\x1b\[2J'"),
+        ({"table": "orders"}, "no table 'orders'. There are customers, viewing_events, customer_value"),
+        ({"table": "\x1b[2J"}, r"no table '\\x1b\[2J'"),
         ({"days": "2026-01-15"}, "does not know"),
         ({"days": []}, "not 0"),
         ({"days": ["2026-01-15"] * (MAX_DAYS + 1)}, f"not {MAX_DAYS + 1}"),
@@ -1003,6 +1005,17 @@ def test_gold_that_fails_is_tried_again_after_growing_pauses(world: GateWorld) -
     assert (
         world.call(silver_done())["gold"]["customer_value"]["state"] == "started"
     )  # there is something new to try it with
+
+
+def test_gold_that_is_named_is_made_without_a_pause_and_looks_at_no_arrivals(world: GateWorld) -> None:
+    silver_is_made(world)
+    for _ in range(2):
+        answer = world.call({"table": "customer_value"})
+        assert answer["gold"]["customer_value"]["state"] == "started"
+        assert answer["tables"] == {}
+        world.finish("gold", "FAILED")
+    gold_is_made(world, 0, 0)
+    assert world.call({"table": "customer_value"})["gold"]["customer_value"]["state"] == "idle"
 
 
 def test_a_gold_run_that_ended_well_ends_the_pauses(world: GateWorld) -> None:
