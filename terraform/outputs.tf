@@ -12,6 +12,7 @@ locals {
     account_id     = var.account_id
     buckets        = local.bucket_names
     database       = local.database_name
+    datasets       = local.datasets
     expected_files = var.expected_files
     functions      = merge({ auditor = module.auditor.arn, recorder = module.recorder.arn, sealer = module.sealer.arn }, local.has_tables ? { gate = module.gate[0].arn } : {})
     jobs           = local.has_tables ? module.jobs[0].names : {}
@@ -108,6 +109,11 @@ output "control_policies" {
 output "database" {
   description = "Name of the Glue database."
   value       = local.deployment.database
+}
+
+output "datasets" {
+  description = "The tables of each data set that is deployed, by the name of its folder."
+  value       = local.deployment.datasets
 }
 
 output "deployment_uri" {

@@ -5,10 +5,17 @@ locals {
   # A relative folder is one of the repository.
   dataset_folders = [for folder in var.datasets : "${startswith(folder, "/") ? "" : "${path.root}/../"}${folder}"]
 
-  # The contracts' files without their suffix, and the same by table.
+  # The contracts' files without their suffix, and the same by data set and by table.
   contract_paths = flatten([
     for folder in local.dataset_folders : [for file in fileset(folder, "{gold,silver}/*.yaml") : "${folder}/${trimsuffix(file, ".yaml")}"]
   ])
+  datasets = {
+    for name, folders in { for folder in local.dataset_folders : basename(folder) => folder... } :
+    name => sort([
+      for path in local.contract_paths : basename(path)
+      if contains(flatten([for folder in folders : ["${folder}/gold", "${folder}/silver"]]), trimsuffix(path, "/${basename(path)}"))
+    ])
+  }
   contract_paths_by_table = { for path in local.contract_paths : basename(path) => path... }
   contracts               = { for table, paths in local.contract_paths_by_table : table => yamldecode(file("${paths[0]}.yaml")) }
 

@@ -64,6 +64,8 @@ class Deployment:
     """The trail that logs the account's management write events; empty, as in older files: ``trail_arn``."""
     tables: dict[str, list[str]] = field(default_factory=dict)
     """Table → the tables it is made from, none for one made from raw objects; empty, as in older files."""
+    datasets: dict[str, list[str]] = field(default_factory=dict)
+    """Data set → its tables; empty, as in older files: not known."""
     sources: dict[str, Source] = field(default_factory=dict)
     """Table → where its raw objects arrive, if it is made from some; empty, as in older files."""
     ledger_since: str = ""

@@ -63,6 +63,11 @@ def tables(plan: Plan) -> set[str]:
     return {table.values["name"] for table in found if table.address.startswith("module.delta_table")}
 
 
+def test_the_tables_of_each_data_set_are_told(plans: dict[str, Plan], folder: Path) -> None:
+    told = plans["files"]["output_changes"]["datasets"]["after"]
+    assert told == {"minimal": ["machines"], folder.name: ["things"]}
+
+
 def test_without_a_data_set_there_is_evidence_alone(plans: dict[str, Plan]) -> None:
     plan = plans["none"]
     assert tables(plan) == set()

@@ -107,6 +107,7 @@ def test_all_other_outputs_are_known(plan: PlanDocument) -> None:
         "buckets",
         "control_policies",
         "database",
+        "datasets",
         "deployment_uri",
         "expected_files",
         "jobs",

@@ -67,6 +67,14 @@ def test_the_consoles_pages_are_read_and_may_be_missing(tmp_path: Path) -> None:
         load(tmp_path, json.dumps(OUTPUTS | {"monitoring_urls": ["https://console"]}))
 
 
+def test_the_tables_of_data_sets_are_read_and_may_be_missing(tmp_path: Path) -> None:
+    assert load(tmp_path, json.dumps(OUTPUTS)).datasets == {}
+    datasets = {"datasets": {"plant": ["devices"]}}
+    assert load(tmp_path, json.dumps(OUTPUTS | datasets)).datasets == datasets["datasets"]
+    with pytest.raises(UsageError, match="datasets is not a map of lists of texts"):
+        load(tmp_path, json.dumps(OUTPUTS | {"datasets": {"plant": "devices"}}))
+
+
 SOURCES = {"devices": {"prefix": "incoming/devices/", "format": "csv"}}
 
 
