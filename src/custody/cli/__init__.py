@@ -16,10 +16,14 @@ from collections.abc import Sequence
 from io import TextIOWrapper
 
 import typer
-from typer.exceptions import TyperException
 
 from custody.errors import CustodyError
 from custody.terminal import visible
+
+try:
+    from typer.exceptions import TyperException
+except ImportError:  # an older typer, such as Amazon MWAA has, raises click's
+    from click import ClickException as TyperException  # type: ignore[assignment]
 
 EXIT_USAGE = 2
 EXIT_CANNOT_CHECK = 3

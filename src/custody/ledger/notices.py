@@ -91,12 +91,40 @@ class Notice:
 
 def message_of(notice: Notice, deployment: str, region: str) -> dict[str, Any]:
     """The message as ``Publish`` of Amazon SNS takes it: words for people, attributes for filters."""
+    return compose(
+        deployment,
+        notice.severity,
+        notice.rule,
+        _lines(notice, region),
+        {"change": notice.change, "anomaly": notice.anomaly_id, "notice": notice.id},
+        kind="anomaly",
+        state="" if notice.change == Change.FOUND else notice.change,
+    )
+
+
+def compose(
+    deployment: str,
+    severity: str,
+    rule: str,
+    lines: Mapping[str, str],
+    attributes: Mapping[str, str],
+    *,
+    kind: str,
+    state: str = "",
+) -> dict[str, Any]:
+    """A message as ``Publish`` of Amazon SNS takes it, in the form of all that says what is wrong.
+
+    ``rule`` is a section of the runbook. ``lines`` must be printable; one without words is left out.
+    """
+    title = f"[{severity}] {deployment}: {rule}{f' ({state})' if state else ''}"
+    width = max(map(len, lines)) + 2
+    by = {"kind": kind, "deployment": deployment, "rule": rule, "severity": severity, **attributes}
     return {
-        "Subject": _subject(notice, deployment),
-        "Message": _words(notice, deployment, region),
+        "Subject": beginning(title, MAX_SUBJECT_CHARACTERS),
+        "Message": f"{deployment}: {severity}\n\n"
+        + "".join(f"{name + ':':<{width}}{words}\n" for name, words in lines.items() if words),
         "MessageAttributes": {
-            name: {"DataType": "String", "StringValue": value}
-            for name, value in _attributes(notice, deployment).items()
+            name: {"DataType": "String", "StringValue": value} for name, value in by.items()
         },
     }
 
@@ -110,24 +138,7 @@ def event_of(notice: Notice, deployment: str) -> dict[str, Any]:
     return {"Source": EVENT_SOURCE, "DetailType": EVENT_TYPE, "Detail": json.dumps(detail)}
 
 
-def _attributes(notice: Notice, deployment: str) -> Mapping[str, str]:
-    return {
-        "kind": "anomaly",
-        "deployment": deployment,
-        "rule": notice.rule,
-        "severity": notice.severity,
-        "change": notice.change,
-        "anomaly": notice.anomaly_id,
-        "notice": notice.id,
-    }
-
-
-def _subject(notice: Notice, deployment: str) -> str:
-    state = "" if notice.change == Change.FOUND else f" ({notice.change})"
-    return beginning(f"[{notice.severity}] {deployment}: {notice.rule}{state}", MAX_SUBJECT_CHARACTERS)
-
-
-def _words(notice: Notice, deployment: str, region: str) -> str:
+def _lines(notice: Notice, region: str) -> dict[str, str]:
     rule = all_rules().get(notice.rule)
     times = f"{notice.occurrences} times, the last at {notice.last}" if notice.occurrences > 1 else "once"
     lines = {
@@ -149,10 +160,7 @@ def _words(notice: Notice, deployment: str, region: str) -> str:
             f"https://{region}.console.aws.amazon.com/cloudtrailv2/home?region={region}"
             f"#/events/{quote(notice.evidence, safe='')}"
         )
-    width = max(map(len, lines)) + 2
-    return f"{deployment}: {notice.severity}\n\n" + "".join(
-        f"{name + ':':<{width}}{words}\n" for name, words in lines.items() if words
-    )
+    return lines
 
 
 def _is_event(evidence: str) -> bool:
