@@ -9,7 +9,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo build bootstrap plan apply destroy test test-upgrade warehouse test-warehouse lint fmt scan access review verify report doctor drill chaos bench new-table docs local-up env local-down clean
+.PHONY: help setup demo build bootstrap plan apply destroy test test-upgrade warehouse test-warehouse test-airflow lint fmt scan access review verify report doctor drill chaos bench new-table docs local-up env local-down clean
 
 help: ## list the targets
 	@echo "make <target> [ENV=local|dev|prod] [PYTHON=python3.13]"
@@ -52,6 +52,10 @@ warehouse: ## install the command line that loads Snowflake: build/warehouse/bin
 test-warehouse: ## test the loads into Snowflake, on one on this machine; make test does not
 	@$(PYTHON) -m scripts.toolchain.setup --warehouse test
 	@build/warehouse-test/bin/python -m pytest -q -n 2 tests/warehouse
+
+test-airflow: build ## test the DAGs, in the Airflow of Amazon MWAA and in the newest; make test does not
+	@$(PYTHON) -m scripts.toolchain.setup --airflow
+	@.venv/bin/pytest -q tests/airflow
 
 lint: ## run the gates before a commit: ruff, mypy, terraform fmt, sqlfluff, secrets
 	@$(PYTHON) -m scripts.toolchain.setup --checkov
@@ -125,4 +129,4 @@ local-down: setup ## stop the local AWS
 clean: ## remove everything these targets made, environments included
 	@if [ -x .venv/bin/python ]; then $(RUN) scripts.local_aws down; fi
 	@rm -rf build .venv .venv-checkov .mypy_cache .ruff_cache .pytest_cache .hypothesis
-	@find examples glue lambda scripts src tests -type d -name __pycache__ -prune -exec rm -rf {} +
+	@find dags examples glue lambda scripts src tests -type d -name __pycache__ -prune -exec rm -rf {} +

@@ -77,8 +77,8 @@ The function `auditor` asks the rules of `sql/anomalies` on a schedule (`auditor
 one message to the alerts topic for each change: an anomaly was found, is gone, or was found again. A message
 is sent once; after a crash it may come twice, with the same attribute `notice`. Of one rule, 50 anomalies of
 an hour are told one by one, and one message more says that there are others. The other messages of the topic
-are those of alarms, of EventBridge rules and of the gate: the [runbook](runbook_failures.md#alarms) has a
-section for each.
+are those of alarms, of EventBridge rules and of the gate (the [runbook](runbook_failures.md#alarms) has a
+section for each), and of [daily runs](orchestration.md#what-it-tells).
 
 Addresses in `alert_emails` receive everything. Those in `finding_emails` receive the findings of the
 severities that you name for each: Amazon SNS compares them with the attribute `severity`. They receive no

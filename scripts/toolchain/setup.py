@@ -2,6 +2,7 @@
 
     python3 -m scripts.toolchain.setup [--checkov] [--simulator]
     python3 -m scripts.toolchain.setup --warehouse run|test    only build/warehouse or build/warehouse-test
+    python3 -m scripts.toolchain.setup --airflow               only build/airflow and build/airflow-newest
 
 Makes ``.venv`` (everything that runs here), ``build/runtime`` (boto3 as the Lambda runtime brings it),
 Terraform and its provider and, if requested, ``.venv-checkov`` and ``build/node`` (the policy simulator and
@@ -65,6 +66,8 @@ RUNTIME = BUILD / "runtime"
 CLIENTS = BUILD / "clients"
 WAREHOUSE = BUILD / "warehouse"
 WAREHOUSE_TEST = BUILD / "warehouse-test"
+AIRFLOW = BUILD / "airflow"
+AIRFLOW_NEWEST = BUILD / "airflow-newest"
 OLDEST = (3, 11)
 RECIPES = 2
 """Raised when a recipe below changes, so that what the old one made is made anew."""
@@ -312,6 +315,22 @@ def set_up_warehouse(*, test: bool) -> None:
         )
 
 
+def set_up_airflow() -> None:
+    """See that the DAGs can be run: by the Airflow that Amazon MWAA has, and by the newest.
+
+    Raises ``ToolError``.
+    """
+    with _alone():
+        for folder in (AIRFLOW, AIRFLOW_NEWEST):
+            lock = REQUIREMENTS / f"{folder.name}.txt"
+            make(
+                folder,
+                f"build/{folder.name}, which runs the DAGs",
+                (lock, REPO / "pyproject.toml"),
+                virtual_environment(lock, project=True),
+            )
+
+
 def set_up(*, checkov: bool = False, simulator: bool = False) -> None:
     """Bring everything up to date. Raises ``ToolError``."""
     build, dev = REQUIREMENTS / "build.txt", REQUIREMENTS / "dev.txt"
@@ -357,9 +376,12 @@ def main() -> int:
         choices=("run", "test"),
         help="only the command line that loads a warehouse, or its tests",
     )
+    parser.add_argument("--airflow", action="store_true", help="only what runs the DAGs, for their tests")
     options = parser.parse_args()
     try:
-        if options.warehouse:
+        if options.airflow:
+            set_up_airflow()
+        elif options.warehouse:
             set_up_warehouse(test=options.warehouse == "test")
         else:
             set_up(checkov=options.checkov, simulator=options.simulator)

@@ -25,6 +25,7 @@ from custody.ledger.rules import all_rules
 from custody.recorder.recorder import Failure
 from custody.upload.upload import Outcome
 from custody.verify.reconcile import ReconciledStatus
+from custody_orchestration.notices import FAILED, LATE
 from tests.support.runbook import PAGE, PARTS, first_cells, named, sections
 from tests.unit.report.sample import DEPLOYMENT
 
@@ -55,6 +56,7 @@ def gaps(text: str) -> Iterator[str]:
     for what, wanted, found in (
         ("claims", list(Claim), named(text, "Findings of `custody verify`")),
         ("anomalies", list(all_rules()), named(text, "Anomalies")),
+        ("daily runs", [FAILED, LATE], named(text, "Daily runs")),
         ("stages", stages(), named(text, "Stages of `custody doctor`")),
         ("statuses", list(LedgerStatus), first_cells(text, "status")),
         ("reconciled", list(ReconciledStatus), first_cells(text, "reconciled")),
@@ -121,6 +123,7 @@ def test_everything_that_fails_has_its_section() -> None:
         ("### `object.hash`", "### `object.hash`, `object.hush`", "claims: there is no object.hush"),
         ("### `trail-stopped`, ", "### ", "anomalies: no place for trail-stopped"),
         ("### `trail-stopped`", "### `trail-sped`", "anomalies: there is no trail-sped"),
+        ("### `daily-run-late`", "### Late", "daily runs: no place for daily-run-late"),
         ("### `signing key`", "### Keys", "stages: no place for signing key"),
         ("| `untracked` |", "| `unknown` |", "statuses: no place for untracked"),
         ("| `superseded` |", "| `old` |", "reconciled: there is no old"),

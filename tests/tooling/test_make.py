@@ -20,6 +20,7 @@ TARGETS = {
         "destroy",
         "test",
         "test-upgrade",
+        "test-airflow",
         "test-warehouse",
         "warehouse",
         "lint",

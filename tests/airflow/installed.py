@@ -1,0 +1,70 @@
+"""An Airflow of ``make test-airflow``: its command, with a database of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import subprocess
+from collections.abc import Mapping
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from scripts.toolchain.environment import without_aws
+from scripts.toolchain.toolchain import REPO
+
+DAGS = REPO / "dags"
+LISTED = REPO / "tests" / "airflow" / "listed.py"
+
+
+@dataclass(frozen=True)
+class Airflow:
+    """One environment, and the folder of its state."""
+
+    folder: Path
+    home: Path
+
+    def environ(self, more: Mapping[str, str]) -> dict[str, str]:
+        """A process's whole environment; ``more`` is the deployment's."""
+        programs = os.pathsep.join((str(self.folder / "bin"), os.environ["PATH"]))
+        return {
+            **without_aws(os.environ),
+            **more,
+            "PATH": programs,
+            "AIRFLOW_HOME": str(self.home),
+            "AIRFLOW__CORE__DAGS_FOLDER": str(DAGS),
+            "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+            "AIRFLOW__API__BASE_URL": "https://airflow.example.com/",
+        }
+
+    def run(self, *words: str, more: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+        """Run a program of the environment; what it printed is both streams together."""
+        return subprocess.run(
+            [str(self.folder / "bin" / words[0]), *words[1:]],
+            cwd=self.home,
+            env=self.environ(more),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+
+    def listed(self, *deployments: Path) -> list[dict[str, Any]]:
+        """What Airflow finds in the folder of DAGs for each deployment: ``{"errors", "dags"}``."""
+        done = self.run("python", str(LISTED), *map(str, deployments), more={})
+        assert done.returncode == 0, done.stdout
+        found: list[dict[str, Any]] = json.loads(done.stdout.splitlines()[-1])
+        return found
+
+    def states(self, dag_id: str) -> dict[str, str]:
+        """The states of the tasks of the newest run, and of the run itself as ``""``, from the database."""
+        with closing(sqlite3.connect(self.home / "airflow.db")) as database:
+            ((run_id, state),) = database.execute(
+                "SELECT run_id, state FROM dag_run WHERE dag_id = ? ORDER BY id DESC LIMIT 1", (dag_id,)
+            ).fetchall()
+            tasks = database.execute(
+                "SELECT task_id, state FROM task_instance WHERE dag_id = ? AND run_id = ?", (dag_id, run_id)
+            ).fetchall()
+        return {"": state, **dict(tasks)}

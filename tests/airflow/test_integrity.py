@@ -1,0 +1,106 @@
+"""What Airflow makes of the folder of DAGs, for deployments of every kind, in both environments."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from scripts.toolchain.setup import AIRFLOW, AIRFLOW_NEWEST
+from tests.airflow.installed import Airflow
+from tests.unit.test_deployment import OUTPUTS
+
+DEPLOYMENT: dict[str, Any] = OUTPUTS | {
+    "datasets": {"shop": ["orders", "order_days", "returns"], "my sensors": ["readings", "site_days"]},
+    "tables": {
+        "orders": [],
+        "returns": [],
+        "order_days": ["orders", "returns"],
+        "readings": [],
+        "site_days": ["orders", "readings"],
+    },
+    "sources": {
+        "orders": {"prefix": "incoming/orders/", "format": "csv"},
+        "returns": {"prefix": "incoming/returns/", "format": "csv"},
+        "readings": {"prefix": "incoming/stream/readings/", "format": "jsonl"},
+    },
+    "expected_files": {"incoming/orders/north/": 24, "incoming/orders/south/": 170, "incoming/stream/": 1},
+    "ledger_since": "2026-02-01",
+}
+WITH_WAREHOUSE = DEPLOYMENT | {"snowflake": {"account": "an-account"}}
+KINDS = {"usual": DEPLOYMENT, "with a warehouse": WITH_WAREHOUSE, "without data": OUTPUTS, "no file": []}
+Found = dict[str, dict[str, Any]]
+
+
+@pytest.fixture(scope="module", params=[AIRFLOW, AIRFLOW_NEWEST], ids=lambda folder: folder.name)
+def found(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Found:
+    """What Airflow finds, by the kind of the deployment."""
+    home = tmp_path_factory.mktemp("airflow")
+    paths = []
+    for name, document in KINDS.items():
+        paths.append(home / f"{name}.json")
+        paths[-1].write_text(json.dumps(document))
+    return dict(zip(KINDS, Airflow(request.param, home).listed(*paths), strict=True))
+
+
+def test_there_is_a_dag_for_each_data_set_whose_tasks_follow_its_tables(found: Found) -> None:
+    assert found["usual"]["errors"] == {}
+    after = {
+        dag_id: {task_id: task["after"] for task_id, task in dag["tasks"].items()}
+        for dag_id, dag in found["usual"]["dags"].items()
+    }
+    assert after == {
+        "w-shop": {
+            "files.orders": [],
+            "gate.orders": ["files.orders"],
+            "silver.orders": ["gate.orders"],
+            "gate.returns": [],
+            "silver.returns": ["gate.returns"],
+            "gold.order_days": ["silver.orders", "silver.returns"],
+            "quality": ["gold.order_days", "silver.orders", "silver.returns"],
+            "verify": ["quality"],
+            "notify": ["verify"],
+        },
+        "w-my-sensors": {
+            "files.readings": [],
+            "gate.readings": ["files.readings"],
+            "silver.readings": ["gate.readings"],
+            "gold.site_days": ["silver.readings"],  # orders are another data set's
+            "quality": ["gold.site_days", "silver.readings"],
+            "verify": ["quality"],
+            "notify": ["verify"],
+        },
+    }
+
+
+def test_a_run_is_alone_bounded_and_tells_of_its_failure(found: Found) -> None:
+    for dag in found["with a warehouse"]["dags"].values():
+        assert (dag["max_active_runs"], dag["catchup"], dag["tells"]) == (1, False, True)
+        assert dag["start"] == "2026-02-01T00:00:00+00:00"
+        assert dag["deadline"] < 24 * 3600
+        for name, task in dag["tasks"].items():
+            assert task["tells"], name
+            assert task["retries"] == 2, name
+            assert 0 < task["seconds"] < dag["deadline"], name
+            is_waiting = name.partition(".")[0] in {"files", "silver", "gold"}
+            assert (task["mode"] == "reschedule") is is_waiting, name
+            assert not is_waiting or task["waits"] < dag["deadline"], name
+            assert task["rule"] != "all_done", name  # it would hide a failed task from the state of the run
+
+
+def test_gold_is_loaded_if_there_is_a_warehouse_and_the_tables_verify(found: Found) -> None:
+    tasks = found["with a warehouse"]["dags"]["w-shop"]["tasks"]
+    assert tasks["load.order_days"]["after"] == ["gold.order_days", "verify"]
+    assert tasks["load.order_days"]["rule"] == "all_success"
+    assert tasks["notify"]["after"] == ["load.order_days", "verify"]
+
+
+def test_a_deployment_without_data_sets_has_no_dag(found: Found) -> None:
+    assert found["without data"] == {"errors": {}, "dags": {}}
+
+
+def test_a_file_that_is_none_is_an_import_error_that_says_so(found: Found) -> None:
+    assert found["no file"]["dags"] == {}
+    (words,) = found["no file"]["errors"].values()
+    assert "is not a JSON object. Run make apply again." in words
