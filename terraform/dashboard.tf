@@ -15,6 +15,8 @@ locals {
     aws_cloudwatch_metric_alarm.versions_withheld[*].alarm_name,
     aws_cloudwatch_metric_alarm.rows_rejected[*].alarm_name,
     aws_cloudwatch_metric_alarm.documents_refused[*].alarm_name,
+    values(aws_cloudwatch_metric_alarm.gate_times)[*].alarm_name,
+    values(module.workgroup.alarms),
     flatten([for secret in module.warehouse_secret : values(secret.alarms)]),
   )
 
@@ -93,6 +95,11 @@ locals {
           for name in ["VersionsVerified", "VersionsPending", "VersionsWithheld", "RowsRejected"] :
           [local.metrics_namespace, name, "service", "gate"]
         ]
+      },
+      {
+        title     = "Gate: seconds that a table waits, and that a job's run takes"
+        statistic = "Maximum"
+        metrics   = [for name in ["TableWait", "JobRunTime"] : [local.metrics_namespace, name, "service", "gate"]]
       },
       {
         title     = "Glue: job runs that failed, and silver ones that succeeded"

@@ -265,6 +265,36 @@ resource "aws_cloudwatch_metric_alarm" "documents_refused" {
   ok_actions          = [module.alerts.topic_arn]
 }
 
+# A job that fails has an alarm of its own: this is what does not move, whatever the reason.
+resource "aws_cloudwatch_metric_alarm" "gate_times" {
+  for_each = !local.has_tables ? {} : {
+    table-stale = {
+      metric      = "TableWait"
+      threshold   = 3600 * var.etl.stale_hours
+      description = "A table of ${local.prefix} has not taken what it was to be made of for over ${var.etl.stale_hours} hours: whoever reads it reads old data. custody doctor says which table, and what it waits for."
+    }
+    job-slow = {
+      metric      = "JobRunTime"
+      threshold   = 0.8 * 60 * var.etl.timeout_minutes
+      description = "A job run of ${local.prefix} takes over 80 % of its timeout of ${var.etl.timeout_minutes} minutes: AWS Glue soon stops it, and its table stays as it was."
+    }
+  }
+
+  alarm_name          = "${local.function_names["gate"]}-${each.key}"
+  alarm_description   = each.value.description
+  namespace           = local.metrics_namespace
+  metric_name         = each.value.metric
+  dimensions          = { service = "gate" }
+  statistic           = "Maximum"
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = each.value.threshold
+  period              = 60 * var.etl.schedule_minutes
+  evaluation_periods  = 1
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = [module.alerts.topic_arn]
+  ok_actions          = [module.alerts.topic_arn]
+}
+
 data "aws_iam_policy_document" "etl_objects" {
   # By version only: the latest version of a key may not be verified.
   statement {

@@ -67,6 +67,7 @@ module "workgroup" {
   source = "./modules/workgroup"
 
   account_id       = var.account_id
+  alarms           = { failed_per_hour = var.query.failed_per_hour, slow_minutes = var.query.slow_minutes, topic_arn = module.alerts.topic_arn }
   database         = module.catalog.database
   description      = "Questions about the chain of custody of ${local.prefix}"
   force_destroy    = var.force_destroy

@@ -86,17 +86,23 @@ variable "environment" {
 variable "etl" {
   type = object({
     schedule_minutes = optional(number, 15)
+    stale_hours      = optional(number, 24)
     timeout_minutes  = optional(number, 120)
     worker_type      = optional(string, "G.1X")
     workers          = optional(number, 2)
   })
   nullable    = false
   default     = {}
-  description = "How often, in minutes, the gate looks for new verified versions; and for each job run: the number of workers (including the driver), the worker type and the timeout in minutes."
+  description = "How often, in minutes, the gate looks for new verified versions; after how many hours a table that has not taken what is there raises an alarm; and for each job run: the number of workers (including the driver), the worker type and the timeout in minutes."
 
   validation {
     condition     = var.etl.schedule_minutes >= 1 && var.etl.schedule_minutes <= 1440 && floor(var.etl.schedule_minutes) == var.etl.schedule_minutes
     error_message = "etl.schedule_minutes must be a whole number of 1 to 1440."
+  }
+
+  validation {
+    condition     = var.etl.stale_hours >= 1 && var.etl.stale_hours <= 720
+    error_message = "etl.stale_hours must be 1 to 720: a table that waits for over a month is not in use."
   }
 
   validation {
@@ -426,12 +432,24 @@ variable "permissions_boundaries" {
 
 variable "query" {
   type = object({
+    failed_per_hour  = optional(number, 10)
     result_days      = optional(number, 30)
     scan_limit_bytes = optional(number, 107374182400)
+    slow_minutes     = optional(number, 10)
   })
   nullable    = false
   default     = {}
-  description = "Limits of the Athena workgroup: days that query results are kept, and bytes that one query may scan (default 100 GiB)."
+  description = "Limits of the Athena workgroup: days that query results are kept, and bytes that one query may scan (default 100 GiB); and from how many failed queries in an hour, and how many minutes of one query, an alarm is raised."
+
+  validation {
+    condition     = var.query.failed_per_hour >= 1 && floor(var.query.failed_per_hour) == var.query.failed_per_hour
+    error_message = "query.failed_per_hour must be a whole number of at least 1."
+  }
+
+  validation {
+    condition     = var.query.slow_minutes > 0 && var.query.slow_minutes < 30
+    error_message = "query.slow_minutes must be more than 0 and less than 30: Athena ends a query after 30 minutes."
+  }
 
   validation {
     condition     = var.query.result_days >= 1 && floor(var.query.result_days) == var.query.result_days

@@ -30,7 +30,7 @@ from tests.support.runbook import PAGE, PARTS, first_cells, named, sections
 from tests.unit.report.sample import DEPLOYMENT
 
 TEXT = PAGE.read_text(encoding="utf-8")
-ANY_COMMAND = {"--cli-binary-format"}
+ANY_COMMAND = {"--cli-binary-format", "--query"}
 """Options of the AWS CLI itself."""
 
 

@@ -133,7 +133,9 @@ def test_what_kms_signed_is_let_through_and_what_another_signed_is_not(
         [["service"]],
         "gate",
     )
-    assert {name: sum(emf[name]) for name in (metric["Name"] for metric in directive["Metrics"])} == {
+    counted = {name: sum(emf[name]) for name in (metric["Name"] for metric in directive["Metrics"])}
+    assert counted.pop("TableWait") >= 0
+    assert counted == {
         "JobsStarted": 1,
         "VersionsVerified": 1,
         "VersionsPending": 0,

@@ -127,7 +127,7 @@ def test_the_dashboard_begins_with_the_alarms_and_its_widgets_do_not_overlap(pla
     ]
     assert len(alarms["properties"]["alarms"]) == len(plan.resources("aws_cloudwatch_metric_alarm"))
     assert {graph["type"] for graph in graphs} == {"metric"}
-    assert len({graph["properties"]["title"] for graph in graphs}) == len(graphs) == 15
+    assert len({graph["properties"]["title"] for graph in graphs}) == len(graphs) == 16
     cells = [
         (x, y)
         for widget in (risk, alarms, *graphs)

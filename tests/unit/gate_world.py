@@ -124,6 +124,9 @@ class S3:
     def get_object(self, **asked: Any) -> dict[str, Any]:
         return self._lifeline.call(lambda: self._get(**asked))  # type: ignore[no-any-return]
 
+    def head_object(self, **asked: Any) -> dict[str, Any]:
+        return self._lifeline.call(lambda: self._get(**asked))  # type: ignore[no-any-return]
+
     def list_object_versions(self, **asked: Any) -> dict[str, Any]:
         return self._lifeline.call(lambda: self._list_versions(**asked))  # type: ignore[no-any-return]
 

@@ -215,6 +215,7 @@ class Gate:
         examination = Examination(chain, call.receipts, before, has_time, now)
         arrivals = examination.run(list_versions_concurrently(self._s3, settings.raw_bucket, prefix))
         self._tell(name, arrivals, known, reports)
+        self._time("TableWait", chain.waits_since(progress.done) or now)
         self._refuse([*chain.doubted, *decisions.refused])
         chain.fold(progress.done)
         arrivals.require_whole()
@@ -304,6 +305,7 @@ class Gate:
         job = Job(self._glue, self._settings.silver[name].job)
         attempts = job.attempts()
         if (run := running(attempts)) is not None:
+            self._time("JobRunTime", run.started_at)
             return {"handed_over": None, "job_run_id": run.run_id, "state": "running"}
         # read after the runs, so that documents of runs that ended meanwhile are included
         chain = self._chain(name, call)
@@ -358,9 +360,13 @@ class Gate:
             return idle
         if not is_gold_behind(gold, [made for each in inputs.values() for made in each]):
             return idle
+        taken = {version for made in gold for version in made.tables}
+        news = [each[0] for each in inputs.values() if each[0].version not in taken]
+        self._time("TableWait", min((made.committed_at for made in news), default=self._clock()))
         job = Job(self._glue, settings.gold[name].job)
         attempts = job.attempts()
         if (run := running(attempts)) is not None:
+            self._time("JobRunTime", run.started_at)
             return {"job_run_id": run.run_id, "state": "running"}
         failed = list(takewhile(lambda attempt: attempt.state != "SUCCEEDED", attempts))
         if by_schedule and not is_due(failed, lambda _: True, self._clock()):
@@ -392,6 +398,11 @@ class Gate:
                 if attempt.run_id == run_id and attempt.arguments.get("--manifest") == manifest_uri:
                     return True
         return False
+
+    def _time(self, name: str, since: datetime) -> None:
+        """Measure the time since then; of several in one invocation, the alarms are about the longest."""
+        seconds = max(0.0, (self._clock() - since).total_seconds())
+        self._metrics.add_metric(name=name, unit="Seconds", value=seconds)
 
     def _count(self, name: str, value: int) -> None:
         self._metrics.add_metric(name=name, unit="Count", value=value)

@@ -150,6 +150,16 @@ class Chain:
         """The manifests that are not done, oldest first; ``done`` are digests of those that are."""
         return [manifest for manifest in self._manifests if manifest.sha256 not in done]
 
+    def waits_since(self, done: Collection[str]) -> datetime | None:
+        """When the oldest manifest that is not done was written; ``None`` if all are."""
+        if not (waiting := self.waiting(done)):
+            return None
+        oldest = waiting[0]
+        found = self._s3.head_object(
+            Bucket=self._bucket, Key=self._key(oldest.number), VersionId=oldest.version_id
+        )
+        return found["LastModified"]
+
     def uri(self, manifest: Handed) -> str:
         """The URI of exactly this version."""
         return ObjectVersion(self._bucket, self._key(manifest.number), manifest.version_id).uri

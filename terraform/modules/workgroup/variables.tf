@@ -9,6 +9,26 @@ variable "account_id" {
   }
 }
 
+variable "alarms" {
+  type = object({
+    failed_per_hour = number
+    slow_minutes    = number
+    topic_arn       = string
+  })
+  nullable    = false
+  description = "From how many failed queries in an hour, and from how many minutes of one query, an alarm is raised; and the topic that hears of it."
+
+  validation {
+    condition     = var.alarms.failed_per_hour >= 1 && floor(var.alarms.failed_per_hour) == var.alarms.failed_per_hour
+    error_message = "alarms.failed_per_hour must be a whole number of at least 1."
+  }
+
+  validation {
+    condition     = var.alarms.slow_minutes > 0 && var.alarms.slow_minutes < 30
+    error_message = "alarms.slow_minutes must be more than 0 and less than 30: Athena ends a query after 30 minutes."
+  }
+}
+
 variable "database" {
   type        = string
   nullable    = false

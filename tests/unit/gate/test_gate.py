@@ -193,6 +193,7 @@ def test_what_arrived_is_handed_to_the_job_of_its_table(world: GateWorld) -> Non
         "VersionsPending": 0,
         "VersionsWithheld": 0,
         "RowsRejected": 0,
+        "TableWait": 0,
         "JobsStarted": 2,
     }
     assert world.messages == []
@@ -218,8 +219,35 @@ def test_nothing_new_is_nothing_to_do(world: GateWorld) -> None:
         "VersionsPending": 0,
         "VersionsWithheld": 0,
         "RowsRejected": 0,
+        "TableWait": 0,
         "JobsStarted": 0,
     }
+
+
+def test_how_long_a_table_waits_and_a_run_takes_is_measured(world: GateWorld) -> None:
+    hours = timedelta(hours=1)
+    for key in (f"{CUSTOMERS}a.csv", f"{EVENTS}a.gz"):
+        world.arrive(key)
+    world.call()
+    world.counted()
+    world.now += 2 * hours
+    world.call()
+    # the manifests of two tables, and the two runs, begun by the first call
+    counted = world.counted()
+    assert (counted["TableWait"], counted["JobRunTime"]) == (4 * 3600, 4 * 3600)
+    for job in ("silver-customers", "silver-events"):
+        world.finish(job)
+    world.call(silver_done())
+    world.finish("gold", "FAILED", publishes=False)
+    world.counted()
+    world.now += 30 * hours
+    world.call()
+    counted = world.counted()
+    assert (counted["TableWait"], "JobRunTime" in counted) == (30 * 3600, False)
+    world.finish("gold")
+    gold_is_made(world, 0, 0)
+    world.call()
+    assert world.counted()["TableWait"] == 0
 
 
 def test_while_the_job_runs_the_next_manifest_waits(world: GateWorld) -> None:

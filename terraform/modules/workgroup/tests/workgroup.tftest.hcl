@@ -4,6 +4,7 @@ mock_provider "aws" {
 
 variables {
   account_id       = "123456789012"
+  alarms           = { failed_per_hour = 10, slow_minutes = 10, topic_arn = "arn:aws:sns:eu-central-1:123456789012:custody-test-alerts" }
   database         = "custody_test"
   description      = "Questions of a test"
   key_arn          = "arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-4cde-8123-1234567890ab"
@@ -68,6 +69,28 @@ run "leaves_clients_no_choice" {
   }
 }
 
+run "tells_of_queries_that_fail_or_take_long" {
+  command = plan
+
+  assert {
+    condition     = { for short, name in output.alarms : short => name } == { queries-failed = "custody-test-queries-failed", queries-slow = "custody-test-queries-slow" }
+    error_message = "The alarms are named by the workgroup."
+  }
+
+  assert {
+    condition = alltrue([
+      for alarm in aws_cloudwatch_metric_alarm.this :
+      alarm.metric_name == "TotalExecutionTime" && alarm.dimensions.WorkGroup == "custody-test" && alarm.alarm_actions == toset([var.alarms.topic_arn])
+    ])
+    error_message = "The alarms are about this workgroup's queries, and tell the topic."
+  }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.this["queries-slow"].threshold == 600000
+    error_message = "TotalExecutionTime is in milliseconds."
+  }
+}
+
 run "refuses_a_query_without_a_question" {
   command = plan
 
@@ -103,6 +126,7 @@ run "refuses_what_is_not_a_name" {
 
   variables {
     account_id       = "12345"
+    alarms           = { failed_per_hour = 0.5, slow_minutes = 30, topic_arn = "" }
     database         = "custody-test"
     description      = ""
     name             = "Custody Test"
@@ -112,6 +136,7 @@ run "refuses_what_is_not_a_name" {
 
   expect_failures = [
     var.account_id,
+    var.alarms,
     var.database,
     var.description,
     var.name,
