@@ -4,9 +4,10 @@ module "boundary" {
   source   = "./modules/boundary"
   for_each = var.permissions_boundaries == null ? toset(["people", "service"]) : toset([])
 
-  account_id = var.account_id
-  prefix     = local.prefix
-  purpose    = each.key
+  account_id      = var.account_id
+  adopted_buckets = var.adopted_buckets
+  prefix          = local.prefix
+  purpose         = each.key
 }
 
 locals {

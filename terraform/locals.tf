@@ -32,6 +32,12 @@ locals {
   lake              = toset(["analytics", "processed", "raw-data"])
   recorded_prefixes = { for short in local.lake : short => lookup(var.recorded_prefixes, short, []) }
 
+  # The same by the bucket's name, with the adopted ones.
+  recorded_by_bucket = merge(
+    { for adopted in var.adopted_buckets : adopted.bucket => adopted.prefixes },
+    { for short, prefixes in local.recorded_prefixes : local.bucket_names[short] => prefixes if length(prefixes) > 0 },
+  )
+
   service_roles = concat(
     ["auditor", "recorder", "sealer", "trail-logs"],
     local.has_tables ? ["etl", "gate"] : [],

@@ -14,6 +14,7 @@ module "network" {
   bucket_arns         = ["arn:${local.partition}:s3:::${local.prefix}-*-${var.account_id}"]
   cidr                = var.network.cidr
   name                = local.network_name
+  read_bucket_arns    = local.adopted_arns
   service_bucket_arns = var.network.service_bucket_arns
   services            = setunion(var.network.services, var.warehouse == null ? [] : ["execute-api", "secretsmanager"])
 

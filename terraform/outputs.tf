@@ -10,6 +10,7 @@ locals {
 
   deployment = {
     account_id     = var.account_id
+    adopted_since  = { for adopted in var.adopted_buckets : adopted.bucket => adopted.since }
     buckets        = local.bucket_names
     database       = local.database_name
     datasets       = local.datasets
@@ -39,7 +40,7 @@ locals {
       sealer         = module.sealer.queue_url
       "sealer-dlq"   = module.sealer.dead_letter_queue_url
     }
-    recorded_prefixes = { for short, prefixes in local.recorded_prefixes : local.bucket_names[short] => prefixes if length(prefixes) > 0 }
+    recorded_prefixes = local.recorded_by_bucket
     region            = var.region
     roles             = local.deployed_roles
     signing_keys = concat(
@@ -91,6 +92,22 @@ resource "aws_s3_object" "deployment" {
 output "account_id" {
   description = "ID of the AWS account."
   value       = local.deployment.account_id
+}
+
+output "adopted_bucket_statements" {
+  description = "For each adopted bucket, by its short name, what its owner adds: a bucket policy's statements, those of its key's policy (null: it has no key), and its notification configuration's part."
+  value = {
+    for short, adopted in var.adopted_buckets : short => {
+      bucket_policy = data.aws_iam_policy_document.adopted_bucket[short].json
+      key_policy    = adopted.key_arn == null ? null : data.aws_iam_policy_document.adopted_key.json
+      notification  = jsonencode({ EventBridgeConfiguration = {} })
+    }
+  }
+}
+
+output "adopted_since" {
+  description = "Since when each adopted bucket is recorded, by its name."
+  value       = local.deployment.adopted_since
 }
 
 output "buckets" {

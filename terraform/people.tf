@@ -429,17 +429,17 @@ locals {
       read-gold       = data.aws_iam_policy_document.people_analyst.json
       use-keys        = data.aws_iam_policy_document.people_reader_keys.json
     }
-    auditor = {
+    auditor = merge(local.adopted_auditor_policies, {
       find-deployment = data.aws_iam_policy_document.people_deployment.json
       examine         = data.aws_iam_policy_document.people_auditor_stages.json
       query           = data.aws_iam_policy_document.people_query.json
       read-evidence   = data.aws_iam_policy_document.people_auditor.json
       use-keys        = data.aws_iam_policy_document.people_auditor_keys.json
-    }
-    break-glass = {
+    })
+    break-glass = merge(local.adopted_policies, {
       mend     = data.aws_iam_policy_document.people_break_glass.json
       use-keys = data.aws_iam_policy_document.people_break_glass_keys.json
-    }
+    })
     data-engineer = {
       find-deployment = data.aws_iam_policy_document.people_deployment.json
       query           = data.aws_iam_policy_document.people_query.json

@@ -11,7 +11,21 @@ module "provenance_key" {
   principals           = local.bucket_people["provenance"]
   via_services         = ["lambda", "s3", "sqs"]
 
-  users = {
+  users = merge(local.provenance_key_users, length(var.adopted_buckets) == 0 ? {} : {
+    # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-key-management.html
+    RulesSendToQueue = {
+      principals = ["events.amazonaws.com"]
+      actions    = ["kms:Decrypt", "kms:GenerateDataKey"]
+      conditions = [
+        { test = "StringEquals", variable = "aws:SourceAccount", values = [var.account_id] },
+        { test = "ArnEquals", variable = "aws:SourceArn", values = local.adopted_rule_arns },
+      ]
+    }
+  })
+}
+
+locals {
+  provenance_key_users = {
     BucketsNotifyQueue = {
       principals = ["s3.amazonaws.com"]
       actions    = ["kms:Decrypt", "kms:GenerateDataKey"]
@@ -273,7 +287,7 @@ module "recorder_role" {
   name         = local.role_names["recorder"]
   trust        = { service = { name = "lambda.amazonaws.com", source_arns = [local.function_arns["recorder"]] } }
 
-  policies = merge(local.function_network_policies["recorder"], {
+  policies = merge(local.function_network_policies["recorder"], local.adopted_policies, {
     consume-queue = data.aws_iam_policy_document.function_queue["recorder"].json
     objects       = data.aws_iam_policy_document.recorder_objects.json
     use-keys      = data.aws_iam_policy_document.recorder_keys.json
@@ -312,6 +326,7 @@ module "recorder" {
     age_seconds       = local.late_seconds
     batch_size        = var.recorder.batch_size
     event_bucket_arns = [for short in local.lake : local.bucket_arns[short]]
+    event_rule_arns   = local.adopted_rule_arns
     max_concurrency   = var.recorder.max_concurrency
     operators         = setunion(var.operators.data, [for persona, arn in local.persona_arns : arn if persona == "break-glass"])
   }

@@ -26,17 +26,17 @@ module "catalog" {
   database           = var.lake_formation == null ? local.database_name : module.governance[0].database
   people_role_prefix = "${local.prefix}-people-"
   description        = "The chain of custody of ${local.prefix}: trail, receipts and the ledger that joins them"
-  recorded_prefixes  = { for short, prefixes in local.recorded_prefixes : local.bucket_names[short] => prefixes if length(prefixes) > 0 }
+  recorded_prefixes  = local.recorded_by_bucket
   sql_path           = local.sql_path
   watermark_minutes  = var.watermark_minutes
 
-  layers = {
+  layers = merge({ for adopted in var.adopted_buckets : adopted.bucket => "adopted" }, {
     (local.bucket_names["raw-data"])       = "bronze"
     (local.bucket_names["processed"])      = "silver"
     (local.bucket_names["analytics"])      = "gold"
     (local.bucket_names["provenance"])     = "provenance"
     (local.bucket_names["cloudtrail-log"]) = "audit_log"
-  }
+  })
 
   receipts = {
     bucket            = local.bucket_names["provenance"]

@@ -9,6 +9,79 @@ variable "account_id" {
   }
 }
 
+variable "adopted_buckets" {
+  type = map(object({
+    bucket     = string
+    prefixes   = list(string)
+    since      = string
+    account_id = optional(string)
+    key_arn    = optional(string)
+  }))
+  nullable    = false
+  default     = {}
+  description = "Buckets that the account has already, to be recorded where they lie, by a short name: the bucket; the prefixes whose objects are recorded (the empty prefix is the whole bucket); since (RFC 3339, UTC), the time of their adoption, before which no trail event is expected; the account that owns the bucket (null: this one); and the ARN of the KMS key that encrypts the objects (null: SSE-S3). Nothing in them is changed; docs/adopting.md says what their owner adds. A deployment by workflows names them in terraform/bootstrap too."
+
+  validation {
+    condition     = alltrue([for short in keys(var.adopted_buckets) : can(regex("^[a-z][a-z0-9-]{0,19}$", short))])
+    error_message = "A short name in adopted_buckets must be at most 20 lower-case letters, digits and hyphens and start with a letter: rules and alarms are named after it."
+  }
+
+  validation {
+    condition     = alltrue([for one in values(var.adopted_buckets) : can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", one.bucket))])
+    error_message = "bucket in adopted_buckets must be the name of a bucket, not its ARN."
+  }
+
+  validation {
+    condition     = length(distinct([for one in values(var.adopted_buckets) : one.bucket])) == length(var.adopted_buckets)
+    error_message = "adopted_buckets has a bucket twice: name it once, with all its prefixes."
+  }
+
+  validation {
+    condition     = alltrue([for one in values(var.adopted_buckets) : !(startswith(one.bucket, "${var.name}-${var.environment}-") && endswith(one.bucket, "-${var.account_id}"))])
+    error_message = "adopted_buckets has a bucket of this deployment itself: recorded_prefixes says what is recorded there."
+  }
+
+  validation {
+    condition     = alltrue([for one in values(var.adopted_buckets) : one.account_id == null ? true : one.account_id == var.account_id])
+    error_message = "adopted_buckets has a bucket of another account: this account's trail does not tell what others do there, so nothing could be proven of it. Deploy the kit in that account."
+  }
+
+  validation {
+    condition = alltrue(flatten([
+      for one in values(var.adopted_buckets) : [
+        length(one.prefixes) > 0,
+        [for prefix in one.prefixes : prefix == "" || can(regex("^[A-Za-z0-9!_.'()=-][A-Za-z0-9!_.'()=/-]*/$", prefix))],
+      ]
+    ]))
+    error_message = "Each bucket in adopted_buckets needs at least one prefix, such as incoming/, or [\"\"] for the whole bucket: no slash at the start, one at the end, and only letters, digits and !_.'()=- between slashes."
+  }
+
+  validation {
+    condition = alltrue(flatten([
+      for one in values(var.adopted_buckets) : [
+        for i, prefix in one.prefixes : [for j, other in one.prefixes : i == j || !startswith(other, prefix)]
+      ]
+    ]))
+    error_message = "No prefix in adopted_buckets may begin with another of the same bucket: keep the shorter one."
+  }
+
+  validation {
+    condition = alltrue([
+      for one in values(var.adopted_buckets) :
+      can(regex("^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}([.][0-9]{1,9})?Z$", one.since)) && try(timecmp(one.since, plantimestamp()) <= 0, false)
+    ])
+    error_message = "since in adopted_buckets must be an RFC 3339 time in UTC that has passed, such as ${formatdate("YYYY-MM-DD'T'hh:mm:ss'Z'", plantimestamp())}: what is written after it must be in the trail."
+  }
+
+  validation {
+    condition = alltrue([
+      for one in values(var.adopted_buckets) :
+      one.key_arn == null ? true : can(regex("^arn:[a-z-]+:kms:${var.region}:${var.account_id}:key/[A-Za-z0-9-]+$", one.key_arn))
+    ])
+    error_message = "key_arn in adopted_buckets must be the full ARN of a key, not of an alias, of this account and Region: leave it out for objects that S3 encrypts with its own keys."
+  }
+}
+
 variable "alert_emails" {
   type        = set(string)
   nullable    = false

@@ -75,7 +75,7 @@ def call(principal: Principal, action: str, resource: str, context: Context, wor
 def evaluate(matrix: Matrix, world: World) -> list[Outcome]:
     """Evaluate every row. Raises ``ToolError`` if a row names something that does not exist."""
     ignored = frozenset(matrix.ignored_context)
-    requests = [request_of(row, world, ignored) for row in matrix.rows]
+    requests = [request_of(row, world.with_parts if row.parts else world, ignored) for row in matrix.rows]
     return [Outcome(row, answer) for row, answer in zip(matrix.rows, simulate(requests), strict=True)]
 
 

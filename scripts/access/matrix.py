@@ -46,6 +46,8 @@ class Row:
     why: str
     guarded: bool = False
     """Whether the organization's control policies are attached to the account."""
+    parts: bool = False
+    """Whether it is asked of the kit with its optional parts."""
 
     def __str__(self) -> str:
         """Format the row as in the file."""
@@ -98,7 +100,7 @@ def read_matrix(path: Path = MATRIX) -> Matrix:
 
 def _row(entry: dict[str, Any], contexts: dict[str, dict[str, Any]], where: str) -> Row:
     effects = entry.keys() & {"allow", "deny"}
-    unknown = entry.keys() - {"allow", "deny", "guarded", "with", "why"}
+    unknown = entry.keys() - {"allow", "deny", "guarded", "parts", "with", "why"}
     if len(effects) != 1 or unknown:
         raise ToolError(
             f"{where}: a row needs one allow or deny, a why, and optionally a with. This is not one: {entry}"
@@ -123,6 +125,7 @@ def _row(entry: dict[str, Any], contexts: dict[str, dict[str, Any]], where: str)
         context=context,
         why=" ".join(entry["why"].split()),
         guarded=guarded,
+        parts=entry.get("parts", False) is True,
     )
 
 
@@ -160,7 +163,7 @@ def _refuse_doubles(matrix: Matrix, path: Path) -> None:
     asked: dict[tuple[Any, ...], Row] = {}
     for row in matrix.rows:
         context = tuple(sorted((key, str(value)) for key, value in row.context.items()))
-        question = (row.who, row.action, row.resource, context, row.guarded)
+        question = (row.who, row.action, row.resource, context, row.guarded, row.parts)
         if question in asked:
             raise ToolError(f"{path} has the same question twice: {asked[question]}; {row}")
         asked[question] = row

@@ -31,6 +31,7 @@ region         = "{region}"
 _ARNS = {
     "aws_cloudwatch_log_group": "arn:{partition}:logs:{region}:{account}:log-group:{name}",
     "aws_kms_key": "arn:{partition}:kms:{region}:{account}:key/{id}",
+    "aws_sqs_queue": "arn:{partition}:sqs:{region}:{account}:{name}",
     "aws_secretsmanager_secret": "arn:{partition}:secretsmanager:{region}:{account}:secret:{name}-000000",
 }
 """ARNs of types whose ARN a plan does not know. AWS adds six random characters to that of a secret."""

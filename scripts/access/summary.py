@@ -73,7 +73,7 @@ _BY_KIND = {
     "table": "tables",
 }
 
-_KEYS_OF_PARTS = {"network", "rotator", "snowflake", "stream", "warehouse"}
+_KEYS_OF_PARTS = {"adopted", "network", "rotator", "snowflake", "stream", "warehouse"}
 
 SUBJECTS = {
     "Data and evidence": (
@@ -82,6 +82,7 @@ SUBJECTS = {
         "analytics",
         "artifacts",
         "athena-results",
+        "adopted",
         "elsewhere",
         "provenance",
         "cloudtrail-log",

@@ -6,6 +6,7 @@ log-group/recorder/s      a stream of a log group, by default a function's; log-
 secret/warehouse          a secret, which ends in six characters at random
 database, workgroup, trail, catalog    there is one of each
 elsewhere/loot.csv        an object in a bucket of another account
+adopted/letters/a.csv     an object in the bucket that optional.tfvars adopts; key/adopted is its key
 *                         for an action without resource-level permissions
 arn:…                     anything else, with {partition}, {region}, {account} and {prefix}
 
@@ -32,6 +33,8 @@ from scripts.toolchain.toolchain import ToolError
 
 OTHER_ACCOUNT = "999999999999"
 _GITHUB = "token.actions.githubusercontent.com"
+_ADOPTED = "adopted-archive"
+_ADOPTED_KEY = "01234567-89ab-cdef-0123-456789abcdef"
 _ELSEWHERE = "somebody-elses-bucket"
 EVERYTHING = {
     "Version": "2012-10-17",
@@ -61,12 +64,12 @@ class World:
     """The principals, resources and policies of one state.
 
     document: ``terraform show -json`` of a state. Raises ``ToolError`` if it is not one of this kit.
-    beside: more plans or states; if several have a resource, the first one counts.
+    beside: more plans or states; if several have a resource, the first one counts. ahead: these come first.
     """
 
-    def __init__(self, document: dict[str, Any], *beside: dict[str, Any]) -> None:
+    def __init__(self, document: dict[str, Any], *beside: dict[str, Any], ahead: bool = False) -> None:
         self.document = document
-        self._documents = (document, *beside)
+        self._documents = (*beside, document) if ahead else (document, *beside)
         try:
             outputs = {name: entry["value"] for name, entry in document["values"]["outputs"].items()}
             self.account = str(outputs["account_id"])
@@ -87,11 +90,18 @@ class World:
             "dns_suffix": "amazonaws.com.cn" if self.partition == "aws-cn" else "amazonaws.com",
         }
 
+    @cached_property
+    def with_parts(self) -> World:
+        """The same, with what is planned beside it in place of what is there."""
+        return World(self.document, *self._documents[1:], ahead=True)
+
     def arn(self, short: str) -> str:
         """Return the ARN of a resource by its short name. Raises ``AbsentError`` if there is none."""
         kind, slash, rest = short.partition("/")
         if kind in self._buckets:
             arn = f"arn:{self.partition}:s3:::{self._buckets[kind]}{slash}{rest}"
+        elif short == "key/adopted":
+            arn = f"arn:{self.partition}:kms:{self.region}:{self.account}:key/{_ADOPTED_KEY}"
         elif kind == "key":
             arn = self._listed(self._keys, rest, short)
         elif kind in _ROLE_KINDS:
@@ -102,6 +112,8 @@ class World:
             arn += f":log-stream:{stream}" if stream else ""
         elif kind == "secret":
             arn = self._listed(self._secrets, rest, short)
+        elif kind == "adopted":
+            arn = f"arn:{self.partition}:s3:::{_ADOPTED}{slash}{rest}"
         elif kind in _PATTERNS:
             arn = _PATTERNS[kind].format(name=rest)
         elif short == "*" or short.startswith("arn:"):
@@ -164,6 +176,10 @@ class World:
 
     def resource_policy(self, arn: str) -> NamedPolicy | None:
         """Return the policy on a resource, with the statements of all its policies; None if it has none."""
+        if arn == self.arn("key/adopted"):
+            root = {"AWS": f"arn:{self.partition}:iam::{self.account}:root"}
+            statement = {"Effect": "Allow", "Principal": root, "Action": "kms:*", "Resource": "*"}
+            return NamedPolicy("the owner's key, as AWS makes it", {**EVERYTHING, "Statement": [statement]})
         found = [policy for policy in self._resource_policies if policy.owner in _policy_places(arn)]
         if not found:
             return None

@@ -40,6 +40,7 @@ from custody.cli.tables import plural
 from custody.evidence.objects import ObjectVersion
 from custody.terminal import visible
 from custody.trail.digests import parse_digest
+from scripts.demo.adopted import Adopted
 from scripts.demo.dataset import GENERATOR, SAMPLES, deliveries
 from scripts.demo.lake import Delivery, Lake
 from scripts.demo.parts import Part
@@ -271,7 +272,7 @@ class Demo:
         self.console.print()
 
 
-PARTS: dict[str, Part] = {"warehouse": Warehouse()}
+PARTS: dict[str, Part] = {"adopted": Adopted(), "warehouse": Warehouse()}
 """What ``--with`` adds at the end, by name."""
 
 

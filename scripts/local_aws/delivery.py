@@ -1,4 +1,4 @@
-"""Delivers S3's event notifications to their queues, at least once and in any order, as S3 does.
+"""Delivers events of S3 and EventBridge to their queues, at least once and in any order, as these do.
 
 Without chaos, an event is in its queue before the call that caused it returns. With chaos, each event is
 delivered several times, and events within the same window are shuffled.
@@ -6,13 +6,11 @@ delivered several times, and events within the same window are shuffled.
 
 from __future__ import annotations
 
-import json
 import random
 import sys
 import threading
 import uuid
 from dataclasses import dataclass
-from typing import Any
 
 from moto.sqs.exceptions import QueueDoesNotExist
 from moto.sqs.models import Message, sqs_backends
@@ -49,9 +47,9 @@ class Delivery:
             held, self._held = self._held, []
         _send(held)
 
-    def send(self, queue_arn: str, document: dict[str, Any]) -> None:
+    def send(self, queue_arn: str, body: str) -> None:
         """Deliver one event to a queue; if the queue does not exist, the event is lost, as with S3."""
-        letters = [_Letter(queue_arn, json.dumps(document))] * self._copies
+        letters = [_Letter(queue_arn, body)] * self._copies
         with self._lock:
             if self._shuffle is not None:
                 if not self._held:
@@ -81,7 +79,7 @@ def _send(letters: list[_Letter]) -> None:
         try:
             queue = sqs_backends[account_id][region].get_queue(name)
         except QueueDoesNotExist:
-            print(f"S3 event lost: there is no queue {letter.queue_arn}", file=sys.stderr)
+            print(f"event lost: there is no queue {letter.queue_arn}", file=sys.stderr)
             continue
         # Not moto's send_message: it counts all that is in the queue, three times.
         message = Message(str(uuid.uuid4()), letter.body)
@@ -90,4 +88,4 @@ def _send(letters: list[_Letter]) -> None:
 
 
 DELIVERY = Delivery()
-"""The delivery from S3 to the queues of this process."""
+"""The delivery from S3 and EventBridge to the queues of this process."""

@@ -1,7 +1,7 @@
 """EventBridge: delivers events to the targets of matching rules, and fires schedules on request.
 
-It supports Lambda functions and SNS topics as targets, if their policy allows the rule; moto still delivers
-to other targets (queues, log groups, other buses).
+It supports Lambda functions, SNS topics and SQS queues as targets, if their policy allows the rule; moto
+still delivers to other targets (log groups, other buses).
 https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-targets.html
 """
 
@@ -22,9 +22,11 @@ from typing import Any
 from moto.awslambda.models import lambda_backends
 from moto.events.models import EventsBackend, Rule, events_backends
 from moto.sns.models import sns_backends
+from moto.sqs.models import sqs_backends
 
 from scripts.local_aws.account import ACCOUNT_ID, REGION
 from scripts.local_aws.cloudwatch.metrics import Metrics, sample
+from scripts.local_aws.delivery import DELIVERY
 from scripts.local_aws.functions.runtime import Functions
 from scripts.local_aws.policy import require_service
 
@@ -119,6 +121,11 @@ class Events:
                 policy = topics.get_topic(arn)._policy_json
                 require_service(_SERVICE, policy, "sns:Publish", arn, rule.arn)
                 topics.publish(input_of(rule, target, event), arn=arn)
+            case "sqs":
+                queue = sqs_backends[account_id][region].get_queue(arn.rpartition(":")[2])
+                policy = json.loads(queue.policy or "{}")
+                require_service(_SERVICE, policy, "sqs:SendMessage", arn, rule.arn)
+                DELIVERY.send(arn, input_of(rule, target, event))
             case _:
                 _send_by_moto(rule, target, event)
 

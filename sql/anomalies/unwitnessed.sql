@@ -16,3 +16,4 @@ FROM ledger_evidence
 WHERE
     ${window}
     AND status = 'unwitnessed'
+    AND NOT (${is_older_than_adoption})

@@ -195,7 +195,7 @@ SELECT
     AND errorcode IS NULL
     AND coalesce(eventcategory, 'Data') = 'Data'
     AND (
-        layer IN ('bronze', 'silver', 'gold')
+        layer IN ('bronze', 'silver', 'gold', 'adopted')
         OR (
             layer = 'provenance'
             AND (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass, field, fields
+from datetime import datetime
 from ipaddress import IPv4Network
 from pathlib import Path
 from typing import Any
@@ -86,10 +87,22 @@ class Deployment:
     """The version of the kit that is deployed; empty, as in older files: not known."""
     snowflake: dict[str, str] = field(default_factory=dict)
     """How to sign in to Snowflake, and where the key is; empty: gold is not loaded into a warehouse."""
+    adopted_since: dict[str, datetime] = field(default_factory=dict)
+    """Bucket that somebody else has → since when its objects are recorded and the trail logs them."""
+
+    @property
+    def lake(self) -> frozenset[str]:
+        """The buckets whose objects have receipts."""
+        own = (self.buckets[short] for short in ("raw-data", "processed", "analytics"))
+        return frozenset([*own, *self.adopted_since])
 
     def is_recorded(self, bucket: str, key: str) -> bool:
         """Whether an object with this key must have a receipt."""
         return any(key.startswith(prefix) for prefix in self.recorded_prefixes.get(bucket, ()))
+
+    def is_older_than_adoption(self, bucket: str, stored_at: datetime) -> bool:
+        """Whether an object lay in an adopted bucket before the trail logged what is done there."""
+        return bucket in self.adopted_since and stored_at < self.adopted_since[bucket]
 
 
 def load_deployment(path: Path) -> Deployment:
@@ -131,6 +144,8 @@ def parse_deployment(data: bytes, source: str) -> Deployment:
             raise UsageError(f"In the deployment file {source}, {name} is not {words}.", _AGAIN)
         if kind == "dict[str, str]":
             document[name] = _Names(document[name])
+        elif kind == "dict[str, datetime]":
+            document[name] = {bucket: parse_time(time) for bucket, time in document[name].items()}
         elif kind == "dict[str, Source]":
             document[name] = {table: Source(**source) for table, source in document[name].items()}
         elif kind == "list[SigningKey]":
@@ -185,6 +200,10 @@ def _are_signing_keys(value: object) -> bool:
     )
 
 
+def _are_times(value: object) -> bool:
+    return _are_names(value) and isinstance(value, dict) and all(map(_is_time, value.values()))
+
+
 def _is_time(value: object) -> bool:
     try:
         parse_time(str(value))
@@ -235,6 +254,7 @@ _KINDS: dict[str, tuple[Callable[[object], bool], str]] = {
     "int": (_is_minutes, "a whole number of minutes, 0 to 1440"),
     "dict[str, str]": (_are_names, "a map of names"),
     "dict[str, list[str]]": (_are_prefixes, "a map of lists of texts"),
+    "dict[str, datetime]": (_are_times, "a map of times"),
     "dict[str, int]": (_are_hours, "a map of prefixes to whole numbers of hours, 1 to 744"),
     "list[SigningKey]": (_are_signing_keys, "a list of signing keys with their times"),
     "list[str]": (_are_networks, "a list of IPv4 networks"),

@@ -5,7 +5,8 @@ module "boundary" {
   source   = "../modules/boundary"
   for_each = toset(["ci", "people", "service"])
 
-  account_id = var.account_id
-  prefix     = local.prefix
-  purpose    = each.value
+  account_id      = var.account_id
+  adopted_buckets = var.adopted_buckets
+  prefix          = local.prefix
+  purpose         = each.value
 }

@@ -9,6 +9,32 @@ variable "account_id" {
   }
 }
 
+variable "adopted_buckets" {
+  type = map(object({
+    bucket   = string
+    prefixes = list(string)
+    key_arn  = optional(string)
+  }))
+  nullable    = false
+  default     = {}
+  description = "Buckets of the account that are not the kit's and may be read, as in the root's input of that name (its since and account_id may stay): their names, the prefixes of the objects, and the ARN of the key that encrypts them, if they have one."
+
+  validation {
+    condition     = alltrue([for one in values(var.adopted_buckets) : can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", one.bucket))])
+    error_message = "bucket in adopted_buckets must be the name of a bucket, not its ARN."
+  }
+
+  validation {
+    condition     = alltrue(flatten([for one in values(var.adopted_buckets) : [length(one.prefixes) > 0, [for prefix in one.prefixes : can(regex("^[^*?$]*$", prefix))]]]))
+    error_message = "Each bucket in adopted_buckets needs at least one prefix, without wildcards: write [\"\"] for the whole bucket."
+  }
+
+  validation {
+    condition     = alltrue([for one in values(var.adopted_buckets) : one.key_arn == null ? true : can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:${var.account_id}:key/[A-Za-z0-9-]+$", one.key_arn))])
+    error_message = "key_arn in adopted_buckets must be the full ARN of a key of this account."
+  }
+}
+
 variable "administrators" {
   type        = set(string)
   nullable    = false

@@ -7,9 +7,22 @@ operators = {
   data   = ["arn:aws:iam::123456789012:role/custody-optional-data"]
   deploy = ["arn:aws:iam::123456789012:role/custody-optional-apply"]
 }
+people = {
+  auditor     = { principals = ["arn:aws:iam::123456789012:user/operator"] }
+  break-glass = { principals = ["arn:aws:iam::123456789012:user/operator"] }
+}
 signing_key = "a"
 signing_keys = {
   a = { valid_from = "2025-01-01T00:00:00Z" }
+}
+
+adopted_buckets = {
+  archive = {
+    bucket   = "adopted-archive"
+    key_arn  = "arn:aws:kms:us-east-1:123456789012:key/01234567-89ab-cdef-0123-456789abcdef"
+    prefixes = ["letters/"]
+    since    = "2026-01-01T00:00:00Z"
+  }
 }
 
 network = {

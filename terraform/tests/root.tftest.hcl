@@ -138,6 +138,10 @@ run "takes_what_is_given" {
   command = plan
 
   variables {
+    adopted_buckets = {
+      archive = { bucket = "archive", prefixes = ["letters/", "minutes/"], since = "2026-01-15T09:30:00Z", key_arn = "arn:aws:kms:eu-central-1:123456789012:key/1234" }
+      open    = { bucket = "open.example", prefixes = [""], since = "2026-01-15T09:30:00Z", account_id = "123456789012" }
+    }
     management_trail_arn = "arn:aws:cloudtrail:us-east-1:210987654321:trail/organization"
     people               = { auditor = { principals = ["arn:aws:iam::123456789012:user/alice"], session_hours = 8 } }
     permissions_boundaries = {
@@ -153,9 +157,39 @@ run "takes_what_is_given" {
 
   assert {
     condition = output.recorded_prefixes == {
+      "archive"                            = tolist(["letters/", "minutes/"])
       "custody-test-raw-data-123456789012" = tolist(["incoming/", "reference/"])
+      "open.example"                       = tolist([""])
     }
-    error_message = "A bucket that is left out is not recorded."
+    error_message = "A bucket that is left out is not recorded, and an adopted one is."
+  }
+
+  assert {
+    condition     = output.adopted_since == { archive = "2026-01-15T09:30:00Z", "open.example" = "2026-01-15T09:30:00Z" } && output.buckets == local.bucket_names
+    error_message = "The output says since when; the buckets of the deployment are its own."
+  }
+
+  assert {
+    condition = { for short, rule in aws_cloudwatch_event_rule.adopted : rule.name => jsondecode(rule.event_pattern).detail } == {
+      custody-test-adopted-archive = { bucket = { name = ["archive"] }, object = { key = [{ prefix = "letters/" }, { prefix = "minutes/" }] } }
+      custody-test-adopted-open    = { bucket = { name = ["open.example"] } }
+    }
+    error_message = "A rule tells of new objects below the prefixes."
+  }
+
+  assert {
+    condition     = alltrue([for target in aws_cloudwatch_event_target.adopted : target.arn == local.queue_arns["recorder"]]) && length(aws_cloudwatch_event_target.adopted) == 2
+    error_message = "It tells the recorder's queue."
+  }
+
+  assert {
+    condition     = alltrue([for name in ["auditor", "break-glass"] : contains(keys(local.people_policies[name]), "read-adopted")]) && contains(keys(local.adopted_policies), "read-adopted")
+    error_message = "The recorder reads them, and who verifies and repairs; each has a policy for it."
+  }
+
+  assert {
+    condition     = output.adopted_bucket_statements["open"].key_policy == null && output.adopted_bucket_statements["archive"].key_policy != null
+    error_message = "A bucket without a key needs no statement for one."
   }
 
   assert {
@@ -306,6 +340,50 @@ run "is_evidence_alone_without_a_data_set" {
 # Refusals are tested on the variables alone (`inputs` links to them): as many as possible at once, one wrong value per
 # variable.
 
+run "refuses_to_adopt_what_it_could_not_prove" {
+  command = plan
+  module {
+    source = "./tests/inputs"
+  }
+  variables {
+    adopted_buckets = { archive = { bucket = "archive", prefixes = ["letters/"], since = "2026-01-15T09:30:00Z", account_id = "210987654321" } }
+  }
+  expect_failures = [var.adopted_buckets]
+}
+
+run "refuses_to_adopt_by_another_name_and_from_any_time" {
+  command = plan
+  module {
+    source = "./tests/inputs"
+  }
+  variables {
+    adopted_buckets = { Archive = { bucket = "arn:aws:s3:::archive", prefixes = ["letters/"], since = "yesterday" } }
+  }
+  expect_failures = [var.adopted_buckets]
+}
+
+run "refuses_to_adopt_in_the_future" {
+  command = plan
+  module {
+    source = "./tests/inputs"
+  }
+  variables {
+    adopted_buckets = { archive = { bucket = "archive", prefixes = ["letters/"], since = "9999-01-01T00:00:00Z" } }
+  }
+  expect_failures = [var.adopted_buckets]
+}
+
+run "refuses_to_adopt_without_saying_what" {
+  command = plan
+  module {
+    source = "./tests/inputs"
+  }
+  variables {
+    adopted_buckets = { archive = { bucket = "archive", prefixes = [], since = "2026-01-15T09:30:00Z" } }
+  }
+  expect_failures = [var.adopted_buckets]
+}
+
 run "refuses_the_placeholders" {
   command = plan
   module {
@@ -396,6 +474,7 @@ run "refuses_too_little" {
     source = "./tests/inputs"
   }
   variables {
+    adopted_buckets   = { archive = { bucket = "archive", prefixes = ["letters"], since = "2026-01-15T09:30:00Z" } }
     auditor           = { every_minutes = 14 }
     etl               = { workers = 1 }
     finding_emails    = { "ops@example.org" = [] }
@@ -410,7 +489,7 @@ run "refuses_too_little" {
     watermark_minutes = -1
   }
   expect_failures = [
-    var.auditor, var.etl, var.finding_emails, var.operators, var.people, var.query, var.recorded_prefixes, var.recorder, var.retention, var.seal_seconds,
+    var.adopted_buckets, var.auditor, var.etl, var.finding_emails, var.operators, var.people, var.query, var.recorded_prefixes, var.recorder, var.retention, var.seal_seconds,
     var.signing_keys, var.watermark_minutes,
   ]
 }
@@ -522,6 +601,7 @@ run "refuses_what_aws_does_not_take" {
     source = "./tests/inputs"
   }
   variables {
+    adopted_buckets        = { archive = { bucket = "archive", prefixes = ["letters/"], since = "2026-01-15T09:30:00Z", key_arn = "alias/theirs" } }
     etl                    = { timeout_minutes = 10080 }
     operators              = { deploy = ["arn:aws:iam::123456789012:root"] }
     people                 = { auditor = { principals = ["arn:aws:iam::123456789012:user/alice"], session_hours = 24 } }
@@ -535,8 +615,8 @@ run "refuses_what_aws_does_not_take" {
     }
   }
   expect_failures = [
-    var.etl, var.operators, var.people, var.permissions_boundaries, var.recorded_prefixes, var.recorder, var.retention,
-    var.signing_keys,
+    var.adopted_buckets, var.etl, var.operators, var.people, var.permissions_boundaries, var.recorded_prefixes, var.recorder,
+    var.retention, var.signing_keys,
   ]
 }
 
@@ -546,6 +626,7 @@ run "refuses_half_a_folder_and_a_key_that_ends_before_it_begins" {
     source = "./tests/inputs"
   }
   variables {
+    adopted_buckets   = { ours = { bucket = "custody-test-raw-data-123456789012", prefixes = ["other/"], since = "2026-01-15T09:30:00Z" } }
     etl               = { schedule_minutes = 0.5 }
     operators         = { data = ["arn:aws:iam::123456789012:role/*"], deploy = ["arn:aws:iam::123456789012:role/apply"] }
     people            = { break-glass = { principals = ["arn:aws:iam::123456789012:user/alice"], session_hours = 2 } }
@@ -558,7 +639,8 @@ run "refuses_half_a_folder_and_a_key_that_ends_before_it_begins" {
     }
   }
   expect_failures = [
-    var.etl, var.operators, var.people, var.recorded_prefixes, var.recorder, var.retention, var.signing_keys,
+    var.adopted_buckets, var.etl, var.operators, var.people, var.recorded_prefixes, var.recorder, var.retention,
+    var.signing_keys,
   ]
 }
 
@@ -568,13 +650,14 @@ run "refuses_a_prefix_twice_and_to_sign_with_a_key_that_ends" {
     source = "./tests/inputs"
   }
   variables {
+    adopted_buckets   = { archive = { bucket = "archive", prefixes = ["letters/", "letters/old/"], since = "2026-01-15T09:30:00Z" } }
     people            = { everybody = { principals = ["arn:aws:iam::123456789012:user/alice"] } }
     recorded_prefixes = { "raw-data" = ["incoming/", "incoming/"] }
     retention         = { noncurrent_days = 0 }
     signing_key       = "a"
     finding_emails    = { "ops@example.org" = ["urgent"] }
   }
-  expect_failures = [var.finding_emails, var.people, var.recorded_prefixes, var.retention, var.signing_key]
+  expect_failures = [var.adopted_buckets, var.finding_emails, var.people, var.recorded_prefixes, var.retention, var.signing_key]
 }
 
 run "refuses_to_empty_what_nobody_can_and_to_sign_with_a_revoked_key" {
@@ -583,6 +666,10 @@ run "refuses_to_empty_what_nobody_can_and_to_sign_with_a_revoked_key" {
     source = "./tests/inputs"
   }
   variables {
+    adopted_buckets = {
+      one = { bucket = "archive", prefixes = ["letters/"], since = "2026-01-15T09:30:00Z" }
+      two = { bucket = "archive", prefixes = ["minutes/"], since = "2026-01-15T09:30:00Z" }
+    }
     force_destroy   = true
     identity_center = { personas = {} }
     people          = { auditor = { principals = ["arn:aws:iam::123456789012:user/alice"] } }
@@ -592,7 +679,7 @@ run "refuses_to_empty_what_nobody_can_and_to_sign_with_a_revoked_key" {
     signing_key     = "a"
     signing_keys    = { a = { valid_from = "2025-01-01T00:00:00Z", revoked_at = "2025-06-01T00:00:00Z" } }
   }
-  expect_failures = [var.finding_emails, var.force_destroy, var.identity_center, var.signing_key]
+  expect_failures = [var.adopted_buckets, var.finding_emails, var.force_destroy, var.identity_center, var.signing_key]
 }
 
 # With deployments custody in dev and custody-dev in prod, the names of the second would begin like those of the first.

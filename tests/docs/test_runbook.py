@@ -43,7 +43,13 @@ class Unreachable:
 
 def stages() -> list[str]:
     functions = DEPLOYMENT.functions | {"auditor": "arn", "sealer": "arn"}
-    deployment = replace(DEPLOYMENT, functions=functions, jobs={"short": "name"}, tables={"<table>": []})
+    deployment = replace(
+        DEPLOYMENT,
+        adopted_since={"<bucket>": datetime.now(UTC)},
+        functions=functions,
+        jobs={"short": "name"},
+        tables={"<table>": []},
+    )
     clients: Any = dict.fromkeys((field.name for field in fields(Clients)), None)
     checks = examine(
         Clients(**clients | {"sts": Unreachable()}), cast("Any", None), deployment, datetime.now(UTC)

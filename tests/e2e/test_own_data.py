@@ -1,5 +1,7 @@
 """A deployment's life: without data sets, with a stranger's, a contract changed, keys rotated, destroyed.
 
+A bucket that was there before is adopted meanwhile, and stays as it was.
+
 The data sets are the README's, elsewhere, and of other domains. Of the generated domains there are samples
 alone: their contracts are as ``make new-table`` writes them. Each test goes on after the one before.
 """
@@ -29,6 +31,49 @@ from tests.support.domains import SHAPES, Domain, domain
 pytestmark = pytest.mark.xdist_group("own data")
 
 EPOCH = "2025-01-01T00:00:00Z"
+
+
+class Archive:
+    """A bucket that somebody has, with an object and notifications of its own, adopted from now on."""
+
+    name = "archive-of-somebody"
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._s3 = pipeline.client("s3")
+        sqs = pipeline.client("sqs")
+        url = sqs.create_queue(QueueName="queue-of-somebody")["QueueUrl"]
+        queue = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+        arn = queue["Attributes"]["QueueArn"]
+        self._s3.create_bucket(Bucket=self.name)
+        self._s3.put_bucket_versioning(Bucket=self.name, VersioningConfiguration={"Status": "Enabled"})
+        self._s3.put_bucket_notification_configuration(
+            Bucket=self.name,
+            NotificationConfiguration={
+                "QueueConfigurations": [{"Id": "own", "QueueArn": arn, "Events": ["s3:ObjectCreated:*"]}],
+                "EventBridgeConfiguration": {},
+            },
+        )
+        self._configuration = self._notifications()
+        self.older = self.put(self._s3, "letters/older.txt")
+        self.adopted = {
+            "archive": {
+                "bucket": self.name,
+                "prefixes": ["letters/"],
+                "since": format_time(datetime.now(UTC)),
+            }
+        }
+
+    def must_be_as_it_was(self) -> None:
+        assert self._notifications() == self._configuration
+
+    def _notifications(self) -> dict[str, Any]:
+        found = self._s3.get_bucket_notification_configuration(Bucket=self.name)
+        return {name: value for name, value in found.items() if name != "ResponseMetadata"}
+
+    def put(self, s3: Any, key: str) -> ObjectVersion:
+        return ObjectVersion(
+            self.name, key, s3.put_object(Bucket=self.name, Key=key, Body=key.encode())["VersionId"]
+        )
 
 
 @pytest.fixture(scope="module")
@@ -72,19 +117,26 @@ def keys(letter: ObjectVersion) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
+def archive(evidence: Pipeline) -> Archive:
+    return Archive(evidence)
+
+
+@pytest.fixture(scope="module")
 def pipeline(
     evidence: Pipeline,
+    archive: Archive,
     keys: dict[str, Any],
     domains: list[Domain],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Pipeline:
-    """With the data sets, added as the signing key was rotated for the first time."""
+    """With the data sets, added as the signing key was rotated for the first time, and a bucket adopted."""
     own = own_data(tmp_path_factory.mktemp("data") / "own")
     shutil.copy(REPO / "examples" / "minimal" / "generate.py", own)
     return evidence.changed(
         datasets=[str(own), "examples/sensors", *(str(item.folder) for item in domains)],
         signing_keys=keys,
         signing_key="b",
+        adopted_buckets=archive.adopted,
     )
 
 
@@ -108,6 +160,36 @@ def test_evidence_without_a_table(evidence: Pipeline, letter: ObjectVersion) -> 
     for command in ("ledger", "doctor"):
         done = evidence.custody(command)
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_an_adopted_bucket_is_recorded_where_it_lies(pipeline: Pipeline, archive: Archive) -> None:
+    """What comes is recorded and the trail says who wrote it; what lay there is recorded on request."""
+    archive.must_be_as_it_was()
+    ana = pipeline.client("s3", role_arn=pipeline.roles["people-producer"], session="ana@example.com")
+    version = archive.put(ana, "letters/a b+c%é.txt")
+    archive.put(ana, "elsewhere/not-recorded.txt")
+    pipeline.await_receipts([version])
+    pipeline.deliver_trail()
+    done = pipeline.custody("ledger", "--key", version.key, "--format", "json")
+    (row,) = json.loads(done.stdout)["rows"]
+    assert (row["bucket_name"], row["version_id"]) == (version.bucket, version.version_id)
+    assert (row["status"], row["user_name"], row["layer"]) == ("verified", "ana@example.com", "adopted")
+    assert (row["match_basis"], row["event_name"]) == ("request_id", "PutObject")
+    scope = f"s3://{archive.name}/letters/"
+    (lacking,) = json.loads(pipeline.custody("verify", scope, "--format", "json").stdout)["findings"]
+    assert (lacking["claim"], lacking["subject"]) == ("receipt.unique", archive.older.uri)
+    done = pipeline.custody("backfill", scope)
+    assert done.returncode == 0, done.stderr
+    pipeline.await_receipts([archive.older])
+    done = pipeline.custody("verify", scope, "--format", "json")
+    document = json.loads(done.stdout)
+    assert (done.returncode, document["findings"]) == (0, []), done.stdout
+    assert document["claims"]["object.hash"]["passed"] == 2
+    assert document["claims"]["trail.event"]["passed"] == 1
+    assert document["notes"][-1].startswith("1 object version lay in an adopted bucket before")
+    done = pipeline.custody("doctor", "--format", "json")
+    stages = {stage["stage"]: stage["state"] for stage in json.loads(done.stdout)["checks"]}
+    assert stages[f"adopted {archive.name}"] == "ok"
 
 
 def test_from_a_folder_to_gold_and_lineage(pipeline: Pipeline, domains: list[Domain], tmp_path: Path) -> None:
@@ -231,7 +313,9 @@ def signers(pipeline: Pipeline, prefix: str) -> set[str]:
     return {json.loads(body)["signatures"][0]["keyid"] for body in bodies}
 
 
-def test_a_revoked_key_and_the_end(pipeline: Pipeline, letter: ObjectVersion, keys: dict[str, Any]) -> None:
+def test_a_revoked_key_and_the_end(
+    pipeline: Pipeline, archive: Archive, letter: ObjectVersion, keys: dict[str, Any]
+) -> None:
     again = pipeline.terraform.plan()
     assert not again.has_changes, again.summary()
     pipeline.changed(
@@ -251,4 +335,5 @@ def test_a_revoked_key_and_the_end(pipeline: Pipeline, letter: ObjectVersion, ke
 
     pipeline.terraform.destroy()
     assert "values" not in pipeline.terraform.show_json()
-    assert pipeline.client("s3").list_buckets()["Buckets"] == []
+    assert [bucket["Name"] for bucket in pipeline.client("s3").list_buckets()["Buckets"]] == [archive.name]
+    archive.must_be_as_it_was()

@@ -62,6 +62,20 @@ class Account:
         url = self.client("sqs").create_queue(QueueName=name, Attributes=attributes)["QueueUrl"]
         return url, f"arn:aws:sqs:{REGION}:{ACCOUNT}:{name}"
 
+    def rules_queue(self) -> tuple[str, str]:
+        """URL and ARN of a new queue to which the account's rules may send."""
+        url, arn = self.queue()
+        statement = {
+            "Effect": "Allow",
+            "Principal": {"Service": "events.amazonaws.com"},
+            "Action": "sqs:SendMessage",
+            "Resource": arn,
+            "Condition": {"ArnLike": {"aws:SourceArn": f"arn:aws:events:{REGION}:{ACCOUNT}:rule/*"}},
+        }
+        policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        self.client("sqs").set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy})
+        return url, arn
+
     def messages(self, url: str, count: int) -> list[dict[str, Any]]:
         """The bodies of ``count`` messages, and no more of them."""
         sqs = self.client("sqs")

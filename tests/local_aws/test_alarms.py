@@ -185,7 +185,7 @@ def test_plain_moto_evaluates_nothing(moto: Account) -> None:
 
 
 def test_a_change_is_an_event(watch: Watch, aws: Account, server: LocalAws) -> None:
-    url, queue = aws.queue()
+    url, queue = aws.rules_queue()
     alarm = watch.alarm(Dimensions=[{"Name": "by", "Value": "one"}])
     rule, events = aws.name("rule"), aws.client("events")
     pattern = {

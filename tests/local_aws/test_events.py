@@ -102,7 +102,7 @@ def put(account: Account, source: str, **detail: Any) -> dict[str, Any]:
 def one_rule_after_another(account: Account) -> None:
     """Send an event for two rules, the first with a function as target, the second with a queue."""
     source = account.name("source")
-    url, queue = account.queue()
+    url, queue = account.rules_queue()
     function = account.function("def handler(event, context): ...")
     arn = account.client("lambda").get_function_configuration(FunctionName=function)["FunctionArn"]
     rule(account, {"source": [source]}, {"Arn": arn})
@@ -119,6 +119,16 @@ def test_a_rule_is_served_whatever_becomes_of_another(aws: Account) -> None:
 def test_moto_serves_none_after_a_function(moto: Account) -> None:
     with pytest.raises(ClientError):
         one_rule_after_another(moto)
+
+
+def test_a_queue_takes_only_what_its_policy_allows(aws: Account, server: LocalAws) -> None:
+    source, (_, closed), (url, open_) = aws.name("source"), aws.queue(), aws.rules_queue()
+    refused = rule(aws, {"source": [source]}, {"Arn": closed})
+    rule(aws, {"source": [source]}, {"Arn": open_})
+    put(aws, source, n=1)
+    assert aws.messages(url, 1)[0]["source"] == source
+    assert server.admin("status")["rules"][refused] == {"invocations": 1, "failed": 1}
+    assert server.admin("status")["queues"][closed.rpartition(":")[2]]["visible"] == 0
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ class Watch:
         self.cloudtrail.create_trail(Name=self.name, S3BucketName=self.log_bucket, IsMultiRegionTrail=True)
         self.select(WRITES)
         self.cloudtrail.start_logging(Name=self.name)
-        self._url, queue = account.queue()
+        self._url, queue = account.rules_queue()
         rule, events = account.name("rule"), account.client("events")
         events.put_rule(Name=rule, EventPattern=json.dumps({"detail-type": [CALL]}))
         events.put_targets(Rule=rule, Targets=[{"Id": "1", "Arn": queue}])

@@ -104,6 +104,8 @@ def test_all_other_outputs_are_known(plan: PlanDocument) -> None:
     }
     assert sorted(known) == [
         "account_id",
+        "adopted_bucket_statements",
+        "adopted_since",
         "buckets",
         "control_policies",
         "database",

@@ -99,6 +99,36 @@ def s3_record(version: ObjectVersion, request_id: str = "REQ0", **changes: Any) 
     } | changes
 
 
+def bus_event(version: ObjectVersion, request_id: str = "REQ0", **detail: Any) -> dict[str, Any]:
+    """An event of EventBridge, as Amazon S3 shapes it (User Guide, "EventBridge event message structure")."""
+    return {
+        "version": "0",
+        "id": "17793124-05d4-b198-2fde-7ededc63b103",
+        "detail-type": "Object Created",
+        "source": "aws.s3",
+        "account": ACCOUNT,
+        "time": "2026-11-20T13:00:00Z",
+        "region": REGION,
+        "resources": [f"arn:aws:s3:::{version.bucket}"],
+        "detail": {
+            "version": "0",
+            "bucket": {"name": version.bucket},
+            "object": {
+                "key": version.key,
+                "size": 5,
+                "etag": "d41d8cd98f00b204e9800998ecf8427e",
+                "version-id": version.version_id,
+                "sequencer": "0055AED6DCD90281E5",
+            },
+            "request-id": request_id,
+            "requester": ACCOUNT,
+            "source-ip-address": "203.0.113.7",
+            "reason": "PutObject",
+        }
+        | detail,
+    }
+
+
 def body(*records: dict[str, Any]) -> str:
     """The body of one SQS message."""
     return json.dumps({"Records": list(records)})
@@ -282,6 +312,15 @@ class World:
         bucket = bucket or self.raw
         version_id = self.s3.put_object(Bucket=bucket, Key=key, Body=data)["VersionId"]
         return Drop(ObjectVersion(bucket, key, version_id), f"REQ{next(self._numbers):06d}")
+
+    def adopt(self, prefix: str, since: datetime) -> str:
+        """Make a bucket that the deployment has adopted; its name."""
+        bucket = f"{self.raw}.adopted"
+        self.s3.create_bucket(Bucket=bucket)
+        self.s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+        self.deployment.recorded_prefixes[bucket] = [prefix]
+        self.deployment.adopted_since[bucket] = since
+        return bucket
 
     def record(self, drop: Drop) -> None:
         """Send the notification to the recorder."""

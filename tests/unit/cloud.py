@@ -30,11 +30,12 @@ from custody.evidence.registry import REGISTRY_KEY
 from custody.ledger.athena import Athena
 from custody.ledger.ledger import AccessRow, LedgerRow
 from custody.recorder.notification import ObjectCreated
-from scripts.local_aws.patches import kms_last_usage, s3_list_versions
+from scripts.local_aws.patches import kms_last_usage, s3_list_versions, s3_notification_settings
 from tests.unit.report.sample import DEPLOYMENT
 
 kms_last_usage.apply()
 s3_list_versions.apply()
+s3_notification_settings.apply()
 
 QUEUE_ARN = "arn:aws:sqs:us-east-1:123456789012:custody-local-recorder"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -67,12 +68,24 @@ def test_the_consoles_pages_are_read_and_may_be_missing(tmp_path: Path) -> None:
         load(tmp_path, json.dumps(OUTPUTS | {"monitoring_urls": ["https://console"]}))
 
 
+<<<<<<< HEAD
 def test_the_tables_of_data_sets_are_read_and_may_be_missing(tmp_path: Path) -> None:
     assert load(tmp_path, json.dumps(OUTPUTS)).datasets == {}
     datasets = {"datasets": {"plant": ["devices"]}}
     assert load(tmp_path, json.dumps(OUTPUTS | datasets)).datasets == datasets["datasets"]
     with pytest.raises(UsageError, match="datasets is not a map of lists of texts"):
         load(tmp_path, json.dumps(OUTPUTS | {"datasets": {"plant": "devices"}}))
+=======
+def test_adopted_buckets_are_read_and_may_be_missing(tmp_path: Path) -> None:
+    assert load(tmp_path, json.dumps(OUTPUTS)).adopted_since == {}
+    deployment = load(tmp_path, json.dumps(OUTPUTS | {"adopted_since": {"archive": "2026-01-15T09:30:00Z"}}))
+    since = datetime(2026, 1, 15, 9, 30, tzinfo=UTC)
+    assert deployment.adopted_since == {"archive": since}
+    assert "archive" in deployment.lake
+    assert deployment.is_older_than_adoption("archive", since - timedelta(seconds=1))
+    assert not deployment.is_older_than_adoption("archive", since)
+    assert not deployment.is_older_than_adoption("raw", since - timedelta(days=1))
+>>>>>>> 2190b1b (Buckets that the account has already are adopted: recorded where they lie, by EventBridge)
 
 
 SOURCES = {"devices": {"prefix": "incoming/devices/", "format": "csv"}}
@@ -178,6 +191,7 @@ WRONG = [
     ("account_id", 123456789012),
     ("recorded_prefixes", {"raw": "incoming/"}),
     ("recorded_prefixes", {"raw": ["a\u0000"]}),
+    *(("adopted_since", value) for value in (None, [], {"archive": 1}, {"archive": "yesterday"})),
     *(
         ("sources", value)
         for value in (

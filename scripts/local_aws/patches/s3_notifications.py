@@ -1,18 +1,23 @@
 """S3's event notifications have the shape S3 gives them, one for each object created.
 
 moto leaves out who, from where, which request, which version and in which order; and sends a second event,
-``ObjectCreated:Put``, for a completed multipart upload.
+``ObjectCreated:Put``, for a completed multipart upload. Its events for EventBridge all have the same id,
+request, address and sequencer.
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/ev-events.html
 """
 
 from __future__ import annotations
 
 import itertools
+import json
 import time
+import uuid
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote_plus
 
+from moto.events.models import events_backends
 from moto.s3 import notifications
 from moto.s3.models import FakeBucket, FakeDeleteMarker, FakeKey
 from moto.s3.notifications import S3NotificationEvent
@@ -27,7 +32,7 @@ _sequence = itertools.count(time.time_ns() // 1000)
 
 
 def apply() -> None:
-    """Replace the event, the way to the queue, the test event, and which events are sent."""
+    """Replace the events, the way to the queue, the test event, and which events are sent."""
     send = notifications.send_event
 
     def send_once(account_id: str, event_name: S3NotificationEvent, bucket: FakeBucket, key: Any) -> None:
@@ -43,6 +48,7 @@ def apply() -> None:
     notifications._get_s3_event = _event
     notifications._send_sqs_message = _send_to_queue
     notifications._get_test_event = _test_event
+    notifications._send_event_bridge_message = _send_to_bus
 
 
 def _event(
@@ -86,13 +92,59 @@ def _object(bucket: FakeBucket, key: FakeKey | FakeDeleteMarker) -> dict[str, An
     return described
 
 
+_REASONS = {
+    S3NotificationEvent.OBJECT_CREATED_PUT_EVENT: "PutObject",
+    S3NotificationEvent.OBJECT_CREATED_POST_EVENT: "POST Object",
+    S3NotificationEvent.OBJECT_CREATED_COPY_EVENT: "CopyObject",
+    S3NotificationEvent.OBJECT_CREATED_COMPLETE_MULTIPART_UPLOAD_EVENT: "CompleteMultipartUpload",
+}
+
+
+def _send_to_bus(
+    account_id: str, bucket: FakeBucket, event_name: str, key: FakeKey | FakeDeleteMarker
+) -> None:
+    name = S3NotificationEvent(event_name)
+    if name not in _REASONS:
+        return  # Nothing listens to deletions here.
+    call = current()
+    described = _object(bucket, key)
+    event: Any = {
+        "version": "0",
+        "id": str(uuid.uuid4()),
+        "detail-type": "Object Created",
+        "source": "aws.s3",
+        "account": account_id,
+        "time": time.time(),
+        "region": bucket.region_name,
+        "resources": [bucket.arn],
+        "detail": {
+            "version": "0",
+            "bucket": {"name": bucket.name},
+            "object": {
+                "key": key.name,
+                "size": described["size"],
+                "etag": described["eTag"],
+                **({"version-id": key.version_id} if bucket.is_versioned else {}),
+                "sequencer": described["sequencer"],
+            },
+            "request-id": call.request_id if call else "",
+            "requester": (call.principal if call else operator()).account_id,
+            "source-ip-address": call.source_ip if call else "127.0.0.1",
+            "reason": _REASONS[name],
+        },
+    }
+    bus = events_backends[account_id][bucket.region_name].event_buses["default"]
+    for rule in list(bus.rules.values()):
+        rule.send_to_targets(event)
+
+
 def _principal_id(call: S3Call | None) -> str:
     principal = call.principal if call else operator()
     return "Anonymous" if principal.is_anonymous else f"AWS:{principal.principal_id}"
 
 
 def _send_to_queue(account_id: str, event_body: Any, queue_name: str, region_name: str) -> None:
-    DELIVERY.send(f"arn:aws:sqs:{region_name}:{account_id}:{queue_name}", event_body)
+    DELIVERY.send(f"arn:aws:sqs:{region_name}:{account_id}:{queue_name}", json.dumps(event_body))
 
 
 def _test_event(bucket_name: str) -> dict[str, Any]:

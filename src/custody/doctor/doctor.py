@@ -170,6 +170,10 @@ class _Examination:
             ("buckets", self.buckets),
             ("object lock", self.object_lock),
             ("notifications", self.notifications),
+            *(
+                (f"adopted {bucket}", partial(self.adopted, bucket))
+                for bucket in self.deployment.adopted_since
+            ),
             ("queue", self.queue),
             ("dead letters", self.dead_letters),
             ("recorder", self.recorder),
@@ -225,7 +229,8 @@ class _Examination:
 
     def notifications(self) -> str:
         queue_arn = self._queue_arn("recorder")
-        for bucket in self.deployment.recorded_prefixes:
+        notifying = self.deployment.recorded_prefixes.keys() - self.deployment.adopted_since.keys()
+        for bucket in sorted(notifying):
             answer = self.clients.s3.get_bucket_notification_configuration(Bucket=bucket)
             targets = {
                 target["QueueArn"]
@@ -234,7 +239,48 @@ class _Examination:
             }
             if queue_arn not in targets:
                 raise _BrokenError(f"{bucket} does not notify the recorder's queue of new objects.", _APPLY)
-        return f"{len(self.deployment.recorded_prefixes)} buckets notify the recorder's queue"
+        return f"{len(notifying)} buckets notify the recorder's queue"
+
+    def adopted(self, bucket: str) -> str:
+        s3 = self.clients.s3
+        region = s3.head_bucket(Bucket=bucket).get("BucketRegion", self.deployment.region)
+        if region != self.deployment.region:
+            raise _BrokenError(
+                f"It is in {region}: its events go to the bus there, and not to {self.deployment.region}.",
+                f"Take it out of adopted_buckets, and deploy the kit in {region} for it.",
+            )
+        if s3.get_bucket_versioning(Bucket=bucket).get("Status") != "Enabled":
+            raise _BrokenError(
+                "Versioning is not enabled, and a receipt is of a version: nothing new is recorded.",
+                f"Its owner: aws s3api put-bucket-versioning --bucket {bucket} "
+                "--versioning-configuration Status=Enabled",
+            )
+        if "EventBridgeConfiguration" not in s3.get_bucket_notification_configuration(Bucket=bucket):
+            raise _BrokenError(
+                "It sends no events to EventBridge: nothing new is recorded.",
+                "Its owner: add EventBridgeConfiguration to its notifications (docs/adopting.md says how).",
+            )
+        for prefix in self.deployment.recorded_prefixes[bucket]:
+            self._require_readable(bucket, prefix)
+        return "versioned, sends its events to EventBridge, can be read"
+
+    def _require_readable(self, bucket: str, prefix: str) -> None:
+        """Read a byte of the first object below a prefix, if there is one."""
+        s3 = self.clients.s3
+        try:
+            page = s3.list_object_versions(Bucket=bucket, Prefix=prefix, MaxKeys=1)
+            for entry in page.get("Versions", ()):
+                s3.get_object(
+                    Bucket=bucket, Key=entry["Key"], VersionId=entry["VersionId"], Range="bytes=0-0"
+                )["Body"].close()
+        except ClientError as error:
+            if (code := error.response["Error"]["Code"]) in {"InvalidRange", "InvalidObjectState"}:
+                return  # it is empty, or archived
+            raise _BrokenError(
+                f"Below {prefix!r} it cannot be read: {error.operation_name}: {code}.",
+                "Its owner: add the statements of the output adopted_bucket_statements to the policies of "
+                "the bucket and of its key.",
+            ) from error
 
     def queue(self) -> str:
         attributes = self.clients.sqs.get_queue_attributes(

@@ -38,6 +38,8 @@ class Layer(StrEnum):
     BRONZE = "bronze"
     SILVER = "silver"
     GOLD = "gold"
+    ADOPTED = "adopted"
+    """A bucket that somebody else has."""
     PROVENANCE = "provenance"
     AUDIT_LOG = "audit_log"
     UNKNOWN = "unknown"

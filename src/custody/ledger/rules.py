@@ -181,6 +181,8 @@ def _values(deployment: Deployment, period: Period, history: timedelta) -> dict[
         "expected_files": _expected_files(deployment.expected_files),
         "history": before,
         "history_day": _day(period.since - history),
+        "is_older_than_adoption": " OR ".join(map(_older, sorted(deployment.adopted_since.items())))
+        or _NEVER,
         "is_trusted": _is_trusted(deployment.trusted_networks),
         "is_untimely": " OR ".join(map(_untimely, deployment.signing_keys)) or _NEVER,
         "keys": _texts({*deployment.keys.values(), *(key.arn for key in deployment.signing_keys)}),
@@ -227,6 +229,11 @@ def _untimely(key: SigningKey) -> str:
     if key.revoked_at:
         outside.append(f"event_time >= {_moment(parse_time(key.revoked_at))}")
     return f"(subject = {_text(key.arn)} AND ({' OR '.join(outside)}))"
+
+
+def _older(adopted: tuple[str, datetime]) -> str:
+    bucket, since = adopted
+    return f"(bucket_name = {_text(bucket)} AND event_time < {_moment(since)})"
 
 
 def _is_trusted(networks: Sequence[str]) -> str:

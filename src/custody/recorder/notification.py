@@ -1,7 +1,8 @@
-"""The messages that Amazon S3 and ``custody record``/``backfill`` send to the recorder's queue.
+"""The messages that Amazon S3, Amazon EventBridge and ``custody record``/``backfill`` send to the recorder.
 
-Source: Amazon S3 User Guide, "Event message structure". The minor version of the schema has increased from
-2.1 to 2.6 and will increase further; all of them have the fields that are read here.
+Source: Amazon S3 User Guide, "Event message structure" and, of adopted buckets, "EventBridge event message
+structure". The minor version of the former's schema has increased from 2.1 to 2.6 and will increase further;
+all of them have the fields that are read here. A key is URL-encoded in the former, and plain in the latter.
 """
 
 from __future__ import annotations
@@ -23,6 +24,13 @@ BACKFILL_NAME = "Backfill"
 MAX_MESSAGE_BYTES = 1024 * 1024
 """The largest message of Amazon SQS (Amazon SQS Developer Guide, "Message quotas")."""
 
+_NAMES = {
+    "PutObject": "Put",
+    "POST Object": "Post",
+    "CopyObject": "Copy",
+    "CompleteMultipartUpload": "CompleteMultipartUpload",
+}
+"""The reasons of EventBridge's events, and what notifications call them."""
 _EVENT_VERSION = re.compile(r"2\.\d+", re.ASCII)
 
 
@@ -83,6 +91,8 @@ def parse_message(body: str) -> list[ObjectCreated | Skipped]:
         fields = Fields(document, "message")
         if document.get("Event") == "s3:TestEvent" and "Records" not in document:
             return [Skipped(SkipReason.TEST_EVENT, f"s3://{fields.words('Bucket')}")]
+        if "detail-type" in document:
+            return [_parse_event(fields)]
         parsed = [_parse_record(record) for record in fields.objects("Records")]
     except EvidenceError as error:
         raise MalformedMessageError(error.message) from error
@@ -130,10 +140,7 @@ def _parse_record(record: Fields) -> ObjectCreated | Skipped:
         return Skipped(SkipReason.DELETE_MARKER, subject.uri)
     if not (name == BACKFILL_NAME if backfill else name.startswith("ObjectCreated:")):
         return Skipped(SkipReason.NOT_CREATED, subject.uri)
-    if version_id in (None, "", "null"):
-        raise EvidenceError(
-            f"The message names no version of s3://{bucket}/{key[:80]!r}: is versioning on in that bucket?"
-        )
+    _require_version(subject)
     time = record.time("eventTime")
     if backfill:
         return ObjectCreated(subject, name, time)
@@ -148,14 +155,49 @@ def _parse_record(record: Fields) -> ObjectCreated | Skipped:
     )
 
 
+def _parse_event(event: Fields) -> ObjectCreated | Skipped:
+    """Read an event of EventBridge, which names the account that wrote an object, not the principal."""
+    if (source := event.words("source")) != "aws.s3":
+        raise EvidenceError(f"The message comes from {source[:80]!r}, not from Amazon S3.")
+    detail = event.object("detail")
+    bucket = detail.object("bucket").words("name")
+    entity = detail.object("object")
+    key = _require_length(entity.words("key"))
+    subject = ObjectVersion(bucket, key, entity.optional_text("version-id") or "")
+    if event.words("detail-type") != "Object Created":
+        return Skipped(SkipReason.NOT_CREATED, subject.uri)
+    _require_version(subject)
+    reason = detail.words("reason")
+    return ObjectCreated(
+        version=subject,
+        name=f"ObjectCreated:{_NAMES.get(reason, reason)}",
+        time=event.time("time"),
+        request_id=detail.optional_text("request-id"),
+        source_ip=detail.optional_text("source-ip-address"),
+        sequencer=entity.optional_text("sequencer"),
+    )
+
+
+def _require_version(version: ObjectVersion) -> None:
+    if version.version_id in ("", "null"):
+        raise EvidenceError(
+            f"The message names no version of s3://{version.bucket}/{version.key[:80]!r}: "
+            "is versioning on in that bucket?"
+        )
+
+
 def _decode_key(encoded: str) -> str:
     """Amazon S3 URL-encodes keys in notifications like form data (a space as ``+``), and so does this kit."""
     try:
         key = unquote_plus(encoded, errors="strict")
-        length = len(key.encode())
+        key.encode()
     except UnicodeError as error:
         raise EvidenceError(f"The message's key {encoded[:80]!r} is not UTF-8 once decoded.") from error
-    if length > MAX_KEY_BYTES:
+    return _require_length(key)
+
+
+def _require_length(key: str) -> str:
+    if (length := len(key.encode())) > MAX_KEY_BYTES:
         raise EvidenceError(
             f"The message's key is {length} bytes long; Amazon S3 allows at most {MAX_KEY_BYTES}."
         )

@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from custody.ledger.ledger import LedgerStatus, TimelineCount, TimeUnit
 
-LAYERS = ("bronze", "silver", "gold", "provenance", "audit_log", "unknown")
+LAYERS = ("bronze", "silver", "gold", "adopted", "provenance", "audit_log", "unknown")
 """The layers of the ledger, in the order of the data flow."""
 
 STATUSES = tuple(status.value for status in LedgerStatus)

@@ -48,6 +48,7 @@ LAYER_MEANINGS = {
     "bronze": "raw data, as uploaded by producers",
     "silver": "processed data, cleaned by the pipeline",
     "gold": "analytics data, what analysts query",
+    "adopted": "buckets that somebody else has, recorded where they lie",
     "provenance": "the evidence itself",
     "audit_log": "CloudTrail's log",
     "unknown": "a bucket outside the layers",

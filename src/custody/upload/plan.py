@@ -111,6 +111,11 @@ def plan_upload(
             "The destination must not have a version id.",
             "Leave out ?versionId=…: S3 assigns a new one.",
         )
+    if destination.bucket in deployment.adopted_since:
+        raise UsageError(
+            f"{destination.bucket} is an adopted bucket: the deployment reads it, and writes nothing there.",
+            f"Upload below {', '.join(_recorded(deployment))}.",
+        )
     named_whole = bool(destination.key) and not destination.key.endswith("/")
     if named_whole and (len(paths) != 1 or paths[0].is_dir()):
         raise UsageError(
@@ -248,5 +253,6 @@ def _recorded(deployment: Deployment) -> list[str]:
     return [
         f"s3://{bucket}/{quote_key(prefix)}"
         for bucket, prefixes in deployment.recorded_prefixes.items()
+        if bucket not in deployment.adopted_since
         for prefix in prefixes
     ]

@@ -2,7 +2,8 @@
 
 Erased: a recorded decision names the version (``custody.evidence.erasure``), and the decision's receipt and
 bytes are valid. Expired: the deployment deletes versions so many days after they were superseded, the version
-was superseded at least that long ago by Amazon S3's times, and the trail has no deletion of it. Of a batch
+was superseded at least that long ago by Amazon S3's times, and the trail has no deletion of it. In an adopted
+bucket nothing expires: which versions its owner deletes is not known. Of a batch
 deletion the trail has no keys: after one in the bucket, nothing there is known to have expired. Anything else
 is a finding.
 """
@@ -73,7 +74,8 @@ class DeletionJudge:
         """Judge a version that no decision names."""
         uri, days = gone.version.uri, self._deployment.noncurrent_days
         since = gone.superseded_at
-        is_due = days > 0 and since is not None and since + timedelta(days=days) <= self._now
+        is_ours = gone.version.bucket not in self._deployment.adopted_since
+        is_due = is_ours and days > 0 and since is not None and since + timedelta(days=days) <= self._now
         if since is None or not is_due:
             self._miss(uri, gone.problem)
         elif gone.destroyed_at is not None:

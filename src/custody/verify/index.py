@@ -159,6 +159,9 @@ class Witness:
     """What the trail says about one object version."""
 
     uri: str
+    bucket: str
+    stored_at: datetime
+    """When Amazon S3 says that it was created; an upload in parts may have been completed later."""
     since: datetime
     """The latest time at which it was created: by the listing, or by when its receipt was stored."""
     by_version: bool
@@ -420,8 +423,8 @@ class Index(TemporaryDatabase):
         """For every object version, what the trail says about it."""
         self.database.execute(_WRITES_BY_VERSION)
         self.database.execute(_WRITES_BY_REQUEST)
-        for uri, since, by_version, by_request in self.database.execute(
-            "SELECT o.uri, max(o.earliest, min(o.latest, coalesce(r.stored, o.latest))),"
+        for uri, place, earliest, since, by_version, by_request in self.database.execute(
+            "SELECT o.uri, o.place, o.earliest, max(o.earliest, min(o.latest, coalesce(r.stored, o.latest))),"
             " EXISTS (SELECT 1 FROM writes w WHERE w.receipt_key = o.receipt_key),"
             " (SELECT min(w.place = o.place AND coalesce(w.receipt_key, o.receipt_key) = o.receipt_key)"
             "  FROM writes w WHERE w.request_id = r.request_id)"
@@ -429,6 +432,8 @@ class Index(TemporaryDatabase):
         ):
             yield Witness(
                 uri,
+                place.partition("/")[0],
+                from_microseconds(earliest),
                 from_microseconds(since),
                 bool(by_version),
                 None if by_request is None else bool(by_request),

@@ -99,7 +99,7 @@ class LogVerification:
     ) -> None:
         self._readers = readers
         self._bucket = deployment.buckets["provenance"]
-        self._lake = frozenset(deployment.buckets[short] for short in ("raw-data", "processed", "analytics"))
+        self._lake = deployment.lake
         self._trail_bucket = deployment.buckets["cloudtrail-log"]
         self._since = deployment.ledger_since
         self._index = index

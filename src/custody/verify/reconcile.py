@@ -78,6 +78,8 @@ class ReconciledRow:
     @property
     def is_finding(self) -> bool:
         """Whether the sources contradict each other, for good."""
+        if self.status is ReconciledStatus.UNWITNESSED:
+            return bool(self.details)  # not of what lay in an adopted bucket before it was adopted
         return self.status in _FINDINGS or (
             self.status is ReconciledStatus.DELETED and self.deletion is None and bool(self.details)
         )
@@ -221,11 +223,22 @@ class Reconciliation:
     def _without_findings(self, evidence: Evidence, exists: Stored | None) -> ReconciledStatus:
         is_sealed = evidence.leaf is not None or not self._has_log
         is_read = evidence.sha256 is not None or self._report.sample < 1
+        if evidence.versions and is_sealed and is_read and self._is_older_than_adoption(evidence):
+            return ReconciledStatus.UNWITNESSED
         if not (evidence.versions and evidence.event_id and is_sealed and is_read):
             return ReconciledStatus.PENDING
         if self._lateness(evidence):
             return ReconciledStatus.LATE
         return ReconciledStatus.SUPERSEDED if exists is Stored.EARLIER else ReconciledStatus.VERIFIED
+
+    def _is_older_than_adoption(self, evidence: Evidence) -> bool:
+        version, time = evidence.version, evidence.time
+        return (
+            evidence.event_id is None
+            and version is not None
+            and time is not None
+            and self._deployment.is_older_than_adoption(version.bucket, time)
+        )
 
     def _lateness(self, evidence: Evidence) -> list[str]:
         details = []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 
 from custody.deployment import Deployment
@@ -48,8 +48,6 @@ from custody.verify.sealed import CheckedBundle
 from custody.verify.tally import Tally
 from custody.verify.trail_index import TrailIndex
 
-LAKE = ("raw-data", "processed", "analytics")
-"""The buckets whose objects are recorded, by short name."""
 _TELL_EVERY = 100
 
 
@@ -87,12 +85,13 @@ class Verification:
         self._now = now
         self._settled_before = now - timedelta(minutes=deployment.watermark_minutes)
         self._provenance = deployment.buckets["provenance"]
-        self._lake = frozenset(deployment.buckets[short] for short in LAKE)
+        self._lake = deployment.lake
         self._table_buckets = frozenset(deployment.buckets[short] for short in ("processed", "analytics"))
         self._tally = Tally()
         self._registry = RegistryReader(self._s3, self._provenance)
         self._registry_problems: dict[str, None] = {}
         self._other_records: Counter[str] = Counter()
+        self._notes: list[str] = []
         self._unread_files = 0
         self._receipts = 0
         self._receipts_read = 0
@@ -140,7 +139,7 @@ class Verification:
             deletion_counts=self._tally.deletion_counts,
             receipts=self._receipts,
             receipts_read=self._receipts_read,
-            notes=tuple(self._log.notes),
+            notes=(*self._log.notes, *self._notes),
             other_records=self._other_records,
             reused=0 if self._results is None else self._results.reused,
         )
@@ -235,7 +234,7 @@ class Verification:
         first_day = None
         listed = 0
         for bucket, prefix in self._recorded_prefixes():
-            for entry in list_versions_concurrently(self._s3, bucket, prefix):
+            for entry in self._versions(bucket, prefix):
                 version = ObjectVersion(bucket, entry.key, entry.version_id)
                 latest = max(entry.last_modified, min(entry.latest_creation, self._now))
                 if entry.is_delete_marker or not is_in_scope(version, self._scope):
@@ -251,6 +250,16 @@ class Verification:
                     first_day = entry.last_modified.astimezone(UTC).date()
         self._progress("objects listed", listed, listed)
         return first_day
+
+    def _versions(self, bucket: str, prefix: str) -> Iterator[VersionEntry]:
+        """List a recorded prefix; of an adopted bucket that cannot be listed, that is noted."""
+        try:
+            yield from list_versions_concurrently(self._s3, bucket, prefix)
+        except ClientError as error:
+            if bucket not in self._deployment.adopted_since:
+                raise
+            where = f"s3://{bucket}/{quote_key(prefix)}"
+            self._tally.leave(f"{where} of an adopted bucket cannot be listed: {error}")
 
     def _note_table(self, version: ObjectVersion, stored_at: datetime) -> None:
         """Put lineage documents and commits into the index."""
@@ -439,7 +448,7 @@ class Verification:
             self._tally.judge(claim, subject, _uniqueness(subject, versions, markers))
 
     def _compare_trail(self) -> None:
-        claim, unwitnessed = Claim.TRAIL_EVENT, 0
+        claim, unwitnessed, older = Claim.TRAIL_EVENT, 0, 0
         for witness in self._index.witnesses():
             if witness.by_request is False:
                 detail = (
@@ -451,6 +460,8 @@ class Verification:
                 self._tally.judge(claim, witness.uri)
             elif self._is_young(witness.since):
                 self._tally.wait(claim)
+            elif self._deployment.is_older_than_adoption(witness.bucket, witness.stored_at):
+                older += 1
             elif self._unread_files:
                 unwitnessed += 1
             else:
@@ -460,6 +471,9 @@ class Verification:
         if unwitnessed:
             where = "in those of the trail's files that could be read"
             self._tally.leave(f"{unwitnessed:,} object versions have no event {where}.", unwitnessed)
+        if older:
+            lay = f"{older:,} object version{'' if older == 1 else 's'} lay in an adopted bucket"
+            self._notes.append(f"{lay} before its adoption: the trail does not tell who wrote that.")
         for write in self._index.lone_writes():
             if self._is_young(write.since):
                 self._tally.wait(claim)

@@ -22,7 +22,7 @@ from custody.verify.index import Index
 from custody.verify.reading import Processes, Readers
 from custody.verify.report import ClaimCount, Progress, VerificationReport
 from custody.verify.resume import Results
-from custody.verify.run import LAKE, Verification
+from custody.verify.run import Verification
 from custody.verify.trail_index import TrailIndex
 
 if TYPE_CHECKING:
@@ -109,10 +109,11 @@ def open_verification(
     """
     if not 0 < sample <= 1:
         raise UsageError(f"A sample of {sample} is not possible.", "Give a share above 0 and up to 1.")
-    lake = [deployment.buckets[short] for short in LAKE]
+    lake = deployment.lake
     if scope is not None and scope.bucket not in lake:
         raise UsageError(
-            f"{scope.bucket} is not a data bucket of this deployment.", f"Those are {', '.join(lake)}."
+            f"{scope.bucket} is not a data bucket of this deployment.",
+            f"Those are {', '.join(sorted(lake))}.",
         )
     chosen = token_hex(16) if seed is None else seed
     if results is not None:

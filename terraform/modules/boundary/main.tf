@@ -25,6 +25,10 @@ locals {
     for short in ["artifacts", "athena-results", "cloudtrail-log", "processed", "provenance", "raw-data", "state", "state-logs"] :
     short => "arn:${local.partition}:s3:::${var.prefix}-${short}-${var.account_id}"
   }
+  adopted_arns        = [for one in var.adopted_buckets : "arn:${local.partition}:s3:::${one.bucket}"]
+  adopted_object_arns = flatten([for one in var.adopted_buckets : [for prefix in one.prefixes : "arn:${local.partition}:s3:::${one.bucket}/${prefix}*"]])
+  adopted_key_arns    = distinct([for one in var.adopted_buckets : one.key_arn if one.key_arn != null])
+
   evidence = [local.bucket["cloudtrail-log"], local.bucket["provenance"]]
   database = replace(var.prefix, "-", "_")
   catalog = [
@@ -49,7 +53,7 @@ resource "aws_iam_policy" "this" {
   lifecycle {
     precondition {
       condition     = length(replace(one(local.documents[var.purpose]).json, "/\\s/", "")) <= 6144
-      error_message = "The boundary must not exceed 6144 characters, not counting white space: this is IAM's limit. Shorten the prefix."
+      error_message = "The boundary must not exceed 6144 characters, not counting white space: this is IAM's limit. Shorten the prefix, or adopt fewer buckets, prefixes and keys."
     }
   }
 }

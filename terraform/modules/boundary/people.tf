@@ -4,7 +4,7 @@ data "aws_iam_policy_document" "people" {
   statement {
     sid       = "ObjectsOfTheKit"
     actions   = ["s3:GetObject", "s3:GetObjectVersion", "s3:GetObjectVersionTagging"]
-    resources = ["${local.buckets}/*"]
+    resources = concat(["${local.buckets}/*"], local.adopted_object_arns)
   }
 
   statement {
@@ -35,7 +35,24 @@ data "aws_iam_policy_document" "people" {
       "s3:ListBucketMultipartUploads",
       "s3:ListBucketVersions",
     ]
-    resources = [local.buckets]
+    resources = concat([local.buckets], local.adopted_arns)
+  }
+
+  # The keys of buckets that are not the kit's.
+  dynamic "statement" {
+    for_each = length(local.adopted_key_arns) > 0 ? ["adopted"] : []
+
+    content {
+      sid       = "AdoptedKeys"
+      actions   = ["kms:Decrypt"]
+      resources = local.adopted_key_arns
+
+      condition {
+        test     = "StringLike"
+        variable = "kms:ViaService"
+        values   = ["s3.*"]
+      }
+    }
   }
 
   # A key's id is random; its alias is not.
@@ -223,9 +240,7 @@ data "aws_iam_policy_document" "people" {
       "organizations:*",
       "s3:DeleteBucket*",
       "s3:PutBucket*",
-      "s3:PutEncryptionConfiguration",
-      "s3:PutLifecycleConfiguration",
-      "s3:PutReplicationConfiguration",
+      "s3:Put*Configuration",
       "sts:AssumeRole",
     ]
     resources = ["*"]

@@ -17,6 +17,33 @@ data "aws_iam_policy_document" "service" {
     resources = [local.buckets, "${local.buckets}/*"]
   }
 
+  # Buckets of the account that are not the kit's, and their keys.
+  dynamic "statement" {
+    for_each = length(local.adopted_arns) > 0 ? ["adopted"] : []
+
+    content {
+      sid       = "AdoptedVersions"
+      actions   = ["s3:GetObjectVersion", "s3:ListBucket", "s3:ListBucketVersions"]
+      resources = concat(local.adopted_arns, local.adopted_object_arns)
+    }
+  }
+
+  dynamic "statement" {
+    for_each = length(local.adopted_key_arns) > 0 ? ["adopted"] : []
+
+    content {
+      sid       = "AdoptedKeys"
+      actions   = ["kms:Decrypt"]
+      resources = local.adopted_key_arns
+
+      condition {
+        test     = "StringLike"
+        variable = "kms:ViaService"
+        values   = ["s3.*"]
+      }
+    }
+  }
+
   # A key's id is random; its alias is not.
   # https://docs.aws.amazon.com/kms/latest/developerguide/alias-authorization.html
   statement {
@@ -205,9 +232,7 @@ data "aws_iam_policy_document" "service" {
       "organizations:*",
       "s3:DeleteBucket*",
       "s3:PutBucket*",
-      "s3:PutEncryptionConfiguration",
-      "s3:PutLifecycleConfiguration",
-      "s3:PutReplicationConfiguration",
+      "s3:Put*Configuration",
       "sns:AddPermission",
       "sns:SetTopicAttributes",
       "sqs:AddPermission",

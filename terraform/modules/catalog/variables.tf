@@ -23,15 +23,15 @@ variable "description" {
 variable "layers" {
   type        = map(string)
   nullable    = false
-  description = "Layer of each bucket, by bucket name: bronze, silver or gold (the lake), provenance (the evidence) or audit_log. Other buckets are unknown."
+  description = "Layer of each bucket, by bucket name: bronze, silver or gold (the lake), adopted (buckets that somebody else has), provenance (the evidence) or audit_log. Other buckets are unknown."
 
   validation {
-    condition     = length(var.layers) > 0 && alltrue([for layer in values(var.layers) : contains(["audit_log", "bronze", "gold", "provenance", "silver"], layer)])
-    error_message = "layers must have at least one bucket, with one of the layers bronze, silver, gold, provenance or audit_log."
+    condition     = length(var.layers) > 0 && alltrue([for layer in values(var.layers) : contains(["adopted", "audit_log", "bronze", "gold", "provenance", "silver"], layer)])
+    error_message = "layers must have at least one bucket, with one of the layers bronze, silver, gold, adopted, provenance or audit_log."
   }
 
   validation {
-    condition     = alltrue([for bucket in keys(var.layers) : can(regex("^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$", bucket))])
+    condition     = alltrue([for bucket in keys(var.layers) : can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", bucket))])
     error_message = "The keys of layers must be names of buckets."
   }
 }
@@ -78,8 +78,8 @@ variable "recorded_prefixes" {
   description = "What must have a receipt: key prefixes by bucket name. The empty prefix is the whole bucket."
 
   validation {
-    condition     = alltrue([for bucket in keys(var.recorded_prefixes) : contains(["bronze", "gold", "silver"], lookup(var.layers, bucket, ""))])
-    error_message = "The keys of recorded_prefixes must be names of buckets whose layer in layers is bronze, silver or gold."
+    condition     = alltrue([for bucket in keys(var.recorded_prefixes) : contains(["adopted", "bronze", "gold", "silver"], lookup(var.layers, bucket, ""))])
+    error_message = "The keys of recorded_prefixes must be names of buckets whose layer in layers is bronze, silver, gold or adopted."
   }
 
   validation {

@@ -84,6 +84,34 @@ data "aws_iam_policy_document" "queue" {
     }
   }
 
+  # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-use-resource-based.html
+  dynamic "statement" {
+    for_each = length(var.queue.event_rule_arns) > 0 ? [var.queue.event_rule_arns] : []
+
+    content {
+      sid       = "RulesSend"
+      actions   = ["sqs:SendMessage"]
+      resources = [local.queue_arns[var.name]]
+
+      principals {
+        type        = "Service"
+        identifiers = ["events.amazonaws.com"]
+      }
+
+      condition {
+        test     = "StringEquals"
+        variable = "aws:SourceAccount"
+        values   = [var.account_id]
+      }
+
+      condition {
+        test     = "ArnEquals"
+        variable = "aws:SourceArn"
+        values   = statement.value
+      }
+    }
+  }
+
   # In addition to the services above.
   statement {
     sid       = "NobodyElseSends"

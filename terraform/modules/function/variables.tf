@@ -70,11 +70,12 @@ variable "queue" {
     batch_size           = number
     batch_window_seconds = optional(number, 0)
     event_bucket_arns    = set(string)
+    event_rule_arns      = optional(set(string), [])
     max_concurrency      = number
     operators            = optional(set(string), [])
   })
   default     = null
-  description = "For a function that processes a queue: ARNs of the buckets that send notifications, messages per invocation and the seconds to wait for them, concurrent invocations, and the age at which a waiting message raises an alarm. operators: ARNs of roles and users that may, if their policies allow it, send messages to the queue and receive them from both queues, for repairs; apart from them, only the function and the sending services may."
+  description = "For a function that processes a queue: ARNs of the buckets that send notifications and of the EventBridge rules that send events, messages per invocation and the seconds to wait for them, concurrent invocations, and the age at which a waiting message raises an alarm. operators: ARNs of roles and users that may, if their policies allow it, send messages to the queue and receive them from both queues, for repairs; apart from them, only the function and the sending services may."
 
   validation {
     condition     = var.queue == null ? true : var.queue.age_seconds >= 60
@@ -96,6 +97,11 @@ variable "queue" {
       for arn in var.queue.event_bucket_arns : can(regex("^arn:[a-z-]+:s3:::[a-z0-9-]+$", arn))
     ])
     error_message = "queue.event_bucket_arns must have at least one full bucket ARN."
+  }
+
+  validation {
+    condition     = var.queue == null ? true : alltrue([for arn in var.queue.event_rule_arns : can(regex("^arn:[a-z-]+:events:[a-z0-9-]+:[0-9]{12}:rule/[A-Za-z0-9._-]+$", arn))])
+    error_message = "queue.event_rule_arns must be full ARNs of EventBridge rules."
   }
 
   validation {

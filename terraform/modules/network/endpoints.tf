@@ -61,6 +61,33 @@ data "aws_iam_policy_document" "s3" {
   }
 
   dynamic "statement" {
+    for_each = length(var.read_bucket_arns) > 0 ? [var.read_bucket_arns] : []
+
+    content {
+      sid       = "OurPrincipalsReadVersions"
+      actions   = ["s3:GetObjectVersion", "s3:ListBucket", "s3:ListBucketVersions"]
+      resources = flatten([for arn in statement.value : [arn, "${arn}/*"]])
+
+      principals {
+        type        = "*"
+        identifiers = ["*"]
+      }
+
+      condition {
+        test     = "StringEquals"
+        variable = "aws:PrincipalAccount"
+        values   = [var.account_id]
+      }
+
+      condition {
+        test     = "StringEquals"
+        variable = "aws:ResourceAccount"
+        values   = [var.account_id]
+      }
+    }
+  }
+
+  dynamic "statement" {
     for_each = length(var.service_bucket_arns) > 0 ? [var.service_bucket_arns] : []
 
     content {

@@ -85,6 +85,18 @@ variable "name" {
   }
 }
 
+variable "read_bucket_arns" {
+  type        = set(string)
+  nullable    = false
+  default     = []
+  description = "ARNs of further buckets of the account, whose object versions can be read through the S3 endpoint, and nothing else."
+
+  validation {
+    condition     = alltrue([for arn in var.read_bucket_arns : can(regex("^arn:[a-z-]+:s3:::[a-z0-9][a-z0-9.-]+[a-z0-9]$", arn))])
+    error_message = "read_bucket_arns must be full bucket ARNs."
+  }
+}
+
 variable "service_bucket_arns" {
   type        = set(string)
   nullable    = false

@@ -9,22 +9,23 @@ locals {
     local.log_group_name,
   ])
 
-  # Reads and writes of all principals, unless some readers of evidence are left out (apart). For each selector name: the buckets
-  # whose objects it covers, the only value of readOnly that it selects, if any, and the prefixes of the session ARNs that it
+  # Reads and writes of all principals, unless some readers of evidence are left out (apart). For each selector name: the prefixes
+  # of the ARNs of the objects that it covers, the only value of readOnly that it selects, if any, and the prefixes of the session ARNs that it
   # leaves out.
   # https://docs.aws.amazon.com/awscloudtrail/latest/APIReference/API_AdvancedFieldSelector.html
   apart         = length(var.unlogged_readers) > 0
-  evidence_arns = [for arn in var.data_bucket_arns : arn if contains(var.guarded.buckets, element(split(":::", arn), 1))]
+  evidence_arns = [for arn in sort(var.data_bucket_arns) : "${arn}/" if contains(var.guarded.buckets, element(split(":::", arn), 1))]
+  object_arns   = concat([for arn in sort(var.data_bucket_arns) : "${arn}/"], sort(var.data_prefix_arns))
   unlogged_sessions = [
     for arn in sort(var.unlogged_readers) : "${replace(replace(arn, ":iam:", ":sts:"), ":role/", ":assumed-role/")}/"
   ]
   object_selectors = {
     for name, selector in {
-      "Objects in the data buckets" = { apart = false, bucket_arns = var.data_bucket_arns, read_only = [], left_out = [] }
-      "Reads of data"               = { apart = true, bucket_arns = setsubtract(var.data_bucket_arns, local.evidence_arns), read_only = ["true"], left_out = [] }
-      "Reads of evidence"           = { apart = true, bucket_arns = local.evidence_arns, read_only = ["true"], left_out = local.unlogged_sessions }
-      "Writes in the data buckets"  = { apart = true, bucket_arns = var.data_bucket_arns, read_only = ["false"], left_out = [] }
-    } : name => selector if selector.apart == local.apart && length(selector.bucket_arns) > 0
+      "Objects in the data buckets" = { apart = false, arns = local.object_arns, read_only = [], left_out = [] }
+      "Reads of data"               = { apart = true, arns = [for arn in local.object_arns : arn if !contains(local.evidence_arns, arn)], read_only = ["true"], left_out = [] }
+      "Reads of evidence"           = { apart = true, arns = local.evidence_arns, read_only = ["true"], left_out = local.unlogged_sessions }
+      "Writes in the data buckets"  = { apart = true, arns = local.object_arns, read_only = ["false"], left_out = [] }
+    } : name => selector if selector.apart == local.apart && length(selector.arns) > 0
   }
 }
 
@@ -66,7 +67,7 @@ resource "aws_cloudtrail" "this" {
 
       field_selector {
         field       = "resources.ARN"
-        starts_with = [for arn in sort(advanced_event_selector.value.bucket_arns) : "${arn}/"]
+        starts_with = advanced_event_selector.value.arns
       }
 
       dynamic "field_selector" {

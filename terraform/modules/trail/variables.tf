@@ -38,6 +38,23 @@ variable "data_bucket_arns" {
   }
 }
 
+variable "data_prefix_arns" {
+  type        = set(string)
+  nullable    = false
+  default     = []
+  description = "Beginnings of the ARNs of objects in further buckets whose reads and writes are logged: a bucket's ARN, a slash, and a prefix or nothing."
+
+  validation {
+    condition     = alltrue([for arn in var.data_prefix_arns : can(regex("^arn:[a-z-]+:s3:::[a-z0-9][a-z0-9.-]+[a-z0-9]/[^*?]*$", arn))])
+    error_message = "data_prefix_arns must be full bucket ARNs with a slash and a prefix: without the slash, it would also be the beginning of another bucket's name."
+  }
+
+  validation {
+    condition     = !contains([for arn in var.data_prefix_arns : split("/", element(split(":::", arn), 1))[0]], var.bucket)
+    error_message = "data_prefix_arns must not include the trail's own bucket: it would log its own deliveries without end."
+  }
+}
+
 variable "function_arns" {
   type        = set(string)
   nullable    = false

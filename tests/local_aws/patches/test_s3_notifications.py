@@ -1,12 +1,13 @@
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 from urllib.parse import unquote_plus
 
 import pytest
 
-from tests.local_aws.account import Account
+from tests.local_aws.account import ACCOUNT, Account
 
 
 def an_event_tells_who_from_where_which_version_in_which_order(account: Account) -> None:
@@ -67,18 +68,74 @@ def a_completed_upload_is_one_event(account: Account) -> None:
     assert copied["Records"][0]["eventName"] == "ObjectCreated:Copy"
 
 
-@pytest.mark.parametrize(
-    "behaviour",
-    [an_event_tells_who_from_where_which_version_in_which_order, a_completed_upload_is_one_event],
-)
+def that_a_bucket_tells_the_bus_is_read_back(account: Account) -> None:
+    s3, bucket = account.client("s3"), account.bucket()
+    _, queue = account.queue()
+    account.notify(bucket, queue)
+    assert "EventBridgeConfiguration" not in s3.get_bucket_notification_configuration(Bucket=bucket)
+    s3.put_bucket_notification_configuration(
+        Bucket=bucket, NotificationConfiguration={"EventBridgeConfiguration": {}}
+    )
+    assert "EventBridgeConfiguration" in s3.get_bucket_notification_configuration(Bucket=bucket)
+
+
+def a_bucket_tells_the_bus(account: Account) -> None:
+    """Each event has its own id, version, request and order, and the plain key."""
+    s3, events, bucket = account.client("s3"), account.client("events"), account.bucket()
+    url, queue = account.rules_queue()
+    name = account.name("rule")
+    pattern = {"source": ["aws.s3"], "detail": {"bucket": {"name": [bucket]}}}
+    events.put_rule(Name=name, EventPattern=json.dumps(pattern))
+    events.put_targets(Rule=name, Targets=[{"Id": "1", "Arn": queue}])
+    s3.put_object(Bucket=bucket, Key="before", Body=b"")
+    s3.put_bucket_notification_configuration(
+        Bucket=bucket, NotificationConfiguration={"EventBridgeConfiguration": {}}
+    )
+    put = s3.put_object(Bucket=bucket, Key="incoming/a b+c%/é.csv", Body=b"12345")
+    s3.copy_object(Bucket=bucket, Key="copy", CopySource={"Bucket": bucket, "Key": "before"})
+    s3.delete_object(Bucket=bucket, Key="copy")
+    first, second = account.messages(url, 2)
+    assert first["id"] != second["id"]
+    assert (first["detail-type"], first["source"], first["account"]) == (
+        "Object Created",
+        "aws.s3",
+        ACCOUNT,
+    )
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", first["time"])
+    sequencer = first["detail"]["object"].pop("sequencer")
+    assert first["resources"] == [f"arn:aws:s3:::{bucket}"]
+    assert first["detail"] == {
+        "version": "0",
+        "bucket": {"name": bucket},
+        "object": {
+            "key": "incoming/a b+c%/é.csv",
+            "size": 5,
+            "etag": put["ETag"].strip('"'),
+            "version-id": put["VersionId"],
+        },
+        "request-id": put["ResponseMetadata"]["RequestId"],
+        "requester": ACCOUNT,
+        "source-ip-address": "127.0.0.1",
+        "reason": "PutObject",
+    }
+    assert second["detail"]["reason"] == "CopyObject"
+    assert second["detail"]["object"]["sequencer"] > sequencer
+
+
+BEHAVIOURS = [
+    an_event_tells_who_from_where_which_version_in_which_order,
+    a_completed_upload_is_one_event,
+    a_bucket_tells_the_bus,
+    that_a_bucket_tells_the_bus_is_read_back,
+]
+
+
+@pytest.mark.parametrize("behaviour", BEHAVIOURS)
 def test_the_local_aws(behaviour: Any, aws: Account) -> None:
     behaviour(aws)
 
 
-@pytest.mark.parametrize(
-    "behaviour",
-    [an_event_tells_who_from_where_which_version_in_which_order, a_completed_upload_is_one_event],
-)
+@pytest.mark.parametrize("behaviour", BEHAVIOURS)
 def test_moto_alone_does_not(behaviour: Any, moto: Account) -> None:
     with pytest.raises(AssertionError):
         behaviour(moto)

@@ -4,9 +4,11 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 from moto.athena.models import athena_backends
 from moto.glue.models import glue_backends
@@ -78,6 +80,8 @@ def check(
     if "sealer" in deployment.functions:
         at = stages.index("trail")
         stages[at:at] = ["sealer", "log"]
+    at = stages.index("queue")
+    stages[at:at] = [f"adopted {name}" for name in deployment.adopted_since]
     of_tables = [f"table {name}" for name in deployment.tables]
     at = stages.index("workgroup")
     assert [each.stage for each in checks] == stages[:at] + of_tables + stages[at:]
@@ -559,3 +563,69 @@ def test_the_auditor_has_run_within_a_day(cloud: Cloud) -> None:
     late = check(cloud, now=ran + timedelta(days=1, seconds=1))["auditor"]
     assert (late.state, late.remedy) == (State.BROKEN, "Read the reason in the auditor's log.")
     assert late.detail.startswith(f"The auditor has not run to its end since {format_time(ran)}")
+
+
+def adopt(
+    cloud: Cloud, *, versioning: str = "Enabled", bus: bool = True, where: dict[str, Any] | None = None
+) -> Check:
+    """The check of an adopted bucket whose owner has done this; it has an object."""
+    s3, bucket = cloud.client("s3"), "archive"
+    s3.create_bucket(Bucket=bucket, **(where or {}))
+    s3.put_object(Bucket=bucket, Key="letters/empty", Body=b"")
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": versioning})
+    topic = {"QueueArn": QUEUE_ARN, "Events": ["s3:ObjectRemoved:*"]}
+    configuration = {"QueueConfigurations": [topic]} | ({"EventBridgeConfiguration": {}} if bus else {})
+    s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration=configuration)
+    deployment = replace(
+        cloud.deployment,
+        recorded_prefixes={**cloud.deployment.recorded_prefixes, bucket: ["letters/"]},
+        adopted_since={bucket: datetime(2026, 1, 15, tzinfo=UTC)},
+    )
+    checks = check(cloud, deployment)
+    assert checks["notifications"].state is State.OK
+    return checks["adopted archive"]
+
+
+def test_an_adopted_bucket_is_well(cloud: Cloud) -> None:
+    found = adopt(cloud)
+    assert found.state is State.OK, found
+
+
+@pytest.mark.parametrize(
+    ("owner", "words", "remedy"),
+    [
+        ({"versioning": "Suspended"}, "Versioning is not enabled", "put-bucket-versioning --bucket archive"),
+        ({"bus": False}, "sends no events to EventBridge", "docs/adopting.md"),
+    ],
+)
+def test_what_the_owner_of_an_adopted_bucket_must_do_is_said(
+    cloud: Cloud, owner: dict[str, Any], words: str, remedy: str
+) -> None:
+    found = adopt(cloud, **owner)
+    assert found.state is State.BROKEN
+    assert words in found.detail
+    assert found.remedy.startswith("Its owner: ")
+    assert remedy in found.remedy
+
+
+def test_an_adopted_bucket_that_cannot_be_read_is_broken(cloud: Cloud) -> None:
+    s3 = cloud.client("s3")
+
+    def deny(**_: Any) -> None:
+        raise ClientError({"Error": {"Code": "AccessDenied"}}, "GetObject")
+
+    s3.meta.events.register("before-call.s3.GetObject", deny)
+    try:
+        found = adopt(cloud)
+    finally:
+        s3.meta.events.unregister("before-call.s3.GetObject", deny)
+    assert found.state is State.BROKEN
+    assert "cannot be read: GetObject: AccessDenied" in found.detail
+    assert "adopted_bucket_statements" in found.remedy
+
+
+def test_an_adopted_bucket_of_another_region_is_broken(cloud: Cloud) -> None:
+    where = {"CreateBucketConfiguration": {"LocationConstraint": "eu-central-1"}}
+    found = adopt(cloud, where=where)
+    assert found.state is State.BROKEN
+    assert "It is in eu-central-1" in found.detail

@@ -18,7 +18,7 @@ from custody.recorder.notification import (
     backfill_message,
     parse_message,
 )
-from tests.support.evidence import body, s3_record
+from tests.support.evidence import body, bus_event, s3_record
 from tests.unit.evidence.test_objects import VERSIONS
 
 VERSION = ObjectVersion("raw", "incoming/a b.csv", "v1")
@@ -198,3 +198,73 @@ def test_a_backfill_cannot_claim_who_wrote() -> None:
 def test_a_backfill_of_another_name_creates_nothing() -> None:
     record = s3_record(VERSION, eventSource="custody:backfill", eventName="ObjectCreated:Put")
     assert parse_message(body(record)) == [Skipped(SkipReason.NOT_CREATED, VERSION.uri)]
+
+
+# Events of adopted buckets, by EventBridge
+
+
+@given(VERSIONS.filter(lambda version: version.version_id != "null"))
+def test_an_event_of_the_bus_has_the_plain_key(version: ObjectVersion) -> None:
+    (event,) = parse_message(json.dumps(bus_event(version, "REQ7")))
+    assert event == ObjectCreated(
+        version=version,
+        name="ObjectCreated:Put",
+        time=datetime(2026, 11, 20, 13, tzinfo=UTC),
+        request_id="REQ7",
+        source_ip="203.0.113.7",
+        sequencer="0055AED6DCD90281E5",
+    )
+
+
+@pytest.mark.parametrize(
+    ("reason", "name"),
+    [
+        ("POST Object", "Post"),
+        ("CopyObject", "Copy"),
+        ("CompleteMultipartUpload", "CompleteMultipartUpload"),
+        ("SomethingThatComesLater", "SomethingThatComesLater"),
+    ],
+)
+def test_the_bus_names_ways_to_write_differently(reason: str, name: str) -> None:
+    (event,) = parse_message(json.dumps(bus_event(VERSION, reason=reason)))
+    assert isinstance(event, ObjectCreated)
+    assert event.name == f"ObjectCreated:{name}"
+
+
+def test_what_the_bus_tells_of_deletions_is_skipped() -> None:
+    deleted = bus_event(VERSION, reason="DeleteObject") | {"detail-type": "Object Deleted"}
+    assert parse_message(json.dumps(deleted)) == [Skipped(SkipReason.NOT_CREATED, VERSION.uri)]
+
+
+@pytest.mark.parametrize("version_id", [None, "", "null"])
+def test_an_event_of_an_unversioned_bucket_is_an_error(version_id: str | None) -> None:
+    event = bus_event(VERSION)
+    event["detail"]["object"]["version-id"] = version_id
+    with pytest.raises(MalformedMessageError, match="is versioning on in that bucket"):
+        parse_message(json.dumps(event))
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        bus_event(VERSION) | {"source": "custody"},
+        bus_event(VERSION) | {"time": "yesterday"},
+        bus_event(VERSION) | {"detail": None},
+        bus_event(VERSION) | {"detail-type": ["Object Created"]},
+        bus_event(VERSION, object={"key": "k" * 1025, "version-id": "v1"}),
+        bus_event(VERSION, object={"key": "\ud800", "version-id": "v1"}),
+        *(
+            without(bus_event(VERSION), *path)
+            for path in [
+                ("source",),
+                ("time",),
+                ("detail", "reason"),
+                ("detail", "bucket", "name"),
+                ("detail", "object", "key"),
+            ]
+        ),
+    ],
+)
+def test_an_event_of_the_bus_that_is_not_certain_is_refused(event: dict[str, Any]) -> None:
+    with pytest.raises(MalformedMessageError):
+        parse_message(json.dumps(event))

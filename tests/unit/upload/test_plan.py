@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -269,3 +270,14 @@ def test_of_much_that_is_left_out_the_first_are_named() -> None:
     assert words.startswith("1,200 hidden or left behind by a program (/xxx")
     assert words.endswith(", …)")
     assert len(words) < 1000
+
+
+def test_nothing_is_uploaded_to_an_adopted_bucket(tmp_path: Path) -> None:
+    deployment = replace(
+        DEPLOYMENT,
+        recorded_prefixes={**DEPLOYMENT.recorded_prefixes, "archive": [""]},
+        adopted_since={"archive": datetime(2026, 1, 15, tzinfo=UTC)},
+    )
+    with pytest.raises(UsageError, match=r"archive is an adopted bucket.* Upload below s3://") as refused:
+        plan_upload(deployment, [_write(tmp_path / "a.csv")], S3Location("archive", "letters/"))
+    assert "s3://archive" not in str(refused.value)

@@ -485,3 +485,14 @@ def test_every_version_of_the_four_sources_comes_once(
         if not loses_object or has_receipt or is_witnessed or has_leaf:
             expected.add(drop.version.uri)
     assert set(reconcile(lake).statuses) == expected
+
+
+def test_what_lay_in_an_adopted_bucket_before_is_unwitnessed_and_no_finding(lake: Lake) -> None:
+    bucket = lake.world.adopt("", now() + timedelta(minutes=1))
+    older = lake.world.put("older", b"x", bucket)
+    lake.record(older)
+    found = reconcile(lake)
+    assert (found.only.status, found.only.is_finding) == (S.UNWITNESSED, False)
+    assert found.only.sha256 is not None
+    lake.witness(older)
+    assert reconcile(lake).only.status is S.VERIFIED

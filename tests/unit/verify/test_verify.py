@@ -6,6 +6,7 @@ import json
 from base64 import b64decode, b64encode
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -1127,3 +1128,59 @@ def test_a_delete_marker_has_nothing_to_check(world: World) -> None:
 def test_what_is_too_young_to_say_was_not_checked(world: World) -> None:
     world.put("incoming/a", b"x")
     assert "younger than the watermark" in nothing_checked(check(world, timedelta()))
+
+
+# Adopted buckets
+
+
+def test_what_is_written_to_an_adopted_bucket_needs_all_its_evidence(world: World) -> None:
+    bucket = world.adopt("letters/", datetime.now(UTC) - timedelta(days=1))
+    whole = world.drop("letters/a b.csv", b"1", bucket)
+    unheard, unlogged = (world.put(f"letters/{name}", b"1", bucket) for name in ("unheard", "unlogged"))
+    world.witness(unheard)
+    world.record(unlogged)
+    world.put("elsewhere/c.csv", b"1", bucket)
+    report = check(world, scope=S3Location(bucket, "letters/"))
+    assert found(report) == {
+        (Claim.RECEIPT_UNIQUE, Status.MISSING, unheard.version.uri),
+        (Claim.TRAIL_EVENT, Status.MISSING, unlogged.version.uri),
+    }
+    assert counts(report)[Claim.OBJECT_HASH][:2] == (2, 2)
+    world.tamper(whole, b"2")
+    assert (Claim.OBJECT_HASH, Status.FAILED, whole.uri) in found(check(world))
+
+
+def test_of_what_lay_there_before_the_trail_need_not_tell(world: World) -> None:
+    """A receipt is asked of it all the same, and its bytes are compared with it."""
+    bucket = world.adopt("", datetime.now(UTC) + timedelta(minutes=1))
+    older, unrecorded = (world.put(key, b"1", bucket) for key in ("older", "unrecorded"))
+    world.record(older)
+    report = check(world)
+    assert found(report) == {(Claim.RECEIPT_UNIQUE, Status.MISSING, unrecorded.version.uri)}
+    assert report.notes[-1].startswith("2 object versions lay in an adopted bucket before its adoption")
+    assert counts(report)[Claim.TRAIL_EVENT][:2] == (0, 0)
+    raw = world.put("incoming/a.csv", b"1")
+    world.record(raw)
+    assert (Claim.TRAIL_EVENT, Status.MISSING, raw.version.uri) in found(check(world))
+
+
+def test_nothing_expires_in_an_adopted_bucket(world: World) -> None:
+    """Its owner's lifecycle rules are not known here."""
+    world.deployment = replace(world.deployment, noncurrent_days=1)
+    bucket = world.adopt("", datetime.now(UTC) - timedelta(days=1))
+    old = world.drop("a", b"1", bucket)
+    world.drop("a", b"2", bucket)
+    world.s3.delete_object(Bucket=bucket, Key="a", VersionId=old.version_id)
+    report = check(world, timedelta(days=3))
+    assert (Claim.OBJECT_HASH, Status.MISSING, old.uri) in found(report)
+
+
+def test_an_adopted_bucket_that_is_gone_ends_no_run(world: World) -> None:
+    bucket = world.adopt("letters/", datetime.now(UTC) - timedelta(days=1))
+    world.s3.delete_bucket(Bucket=bucket)
+    world.drop("incoming/a.csv", b"1")
+    report = check(world)
+    assert found(report) == set()
+    assert report.exit_code == 3
+    assert report.unchecked[0].startswith(f"s3://{bucket}/letters/ of an adopted bucket cannot be listed")
+    assert counts(report)[Claim.OBJECT_HASH][:2] == (1, 1)

@@ -252,6 +252,62 @@ run "ci_is_capped" {
   }
 }
 
+run "services_read_what_is_adopted_and_nothing_else_there" {
+  command = plan
+  variables {
+    prefix  = "custody-test"
+    purpose = "service"
+    adopted_buckets = {
+      archive = { bucket = "archive", prefixes = ["letters/", "minutes/"], key_arn = "arn:aws:kms:eu-central-1:123456789012:key/1234" }
+      open    = { bucket = "open", prefixes = [""] }
+    }
+  }
+
+  assert {
+    condition = {
+      for statement in jsondecode(aws_iam_policy.this.policy).Statement :
+      statement.Sid => [toset(flatten([statement.Action])), toset(flatten([statement.Resource])), try(statement.Condition, null)] if startswith(statement.Sid, "Adopted")
+      } == {
+      AdoptedVersions = [
+        toset(["s3:GetObjectVersion", "s3:ListBucket", "s3:ListBucketVersions"]),
+        toset(["arn:aws:s3:::archive", "arn:aws:s3:::archive/letters/*", "arn:aws:s3:::archive/minutes/*", "arn:aws:s3:::open", "arn:aws:s3:::open/*"]),
+        null,
+      ]
+      AdoptedKeys = [
+        toset(["kms:Decrypt"]),
+        toset(["arn:aws:kms:eu-central-1:123456789012:key/1234"]),
+        { StringLike = { "kms:ViaService" = "s3.*" } },
+      ]
+    }
+    error_message = "Of an adopted bucket, versions below its prefixes are read, and decrypted through S3."
+  }
+}
+
+run "people_read_what_is_adopted" {
+  command = plan
+  variables {
+    prefix          = "custody-test"
+    purpose         = "people"
+    adopted_buckets = { archive = { bucket = "archive", prefixes = ["letters/"] } }
+  }
+
+  assert {
+    condition = {
+      for statement in jsondecode(aws_iam_policy.this.policy).Statement : statement.Sid => toset(flatten([statement.Action]))
+      if strcontains(jsonencode(statement.Resource), ":::archive")
+      } == {
+      BucketsOfTheKit = toset([
+        "s3:GetBucketLocation", "s3:GetBucketLogging", "s3:GetBucketNotification", "s3:GetBucketObjectLockConfiguration",
+        "s3:GetBucketOwnershipControls", "s3:GetBucketPolicy", "s3:GetBucketPolicyStatus", "s3:GetBucketPublicAccessBlock",
+        "s3:GetBucketVersioning", "s3:GetEncryptionConfiguration", "s3:GetLifecycleConfiguration", "s3:ListBucket",
+        "s3:ListBucketMultipartUploads", "s3:ListBucketVersions",
+      ])
+      ObjectsOfTheKit = toset(["s3:GetObject", "s3:GetObjectVersion", "s3:GetObjectVersionTagging"])
+    }
+    error_message = "People read an adopted bucket and its settings."
+  }
+}
+
 # custody-dev-* would also match the names of a deployment custody-dev-prod.
 run "refuses_a_prefix_that_begins_as_anothers" {
   command = plan
@@ -270,4 +326,13 @@ run "refuses_what_is_not_there" {
     purpose    = "everything"
   }
   expect_failures = [var.account_id, var.prefix, var.purpose]
+}
+
+run "refuses_to_adopt_by_pattern" {
+  command = plan
+  variables {
+    adopted_buckets = { all = { bucket = "*", prefixes = ["*"], key_arn = "arn:aws:kms:eu-central-1:123456789012:key/*" } }
+    purpose         = "people"
+  }
+  expect_failures = [var.adopted_buckets]
 }

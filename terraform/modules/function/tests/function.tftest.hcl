@@ -17,6 +17,7 @@ variables {
     age_seconds       = 1800
     batch_size        = 10
     event_bucket_arns = ["arn:aws:s3:::custody-test-raw-data-123456789012"]
+    event_rule_arns   = ["arn:aws:events:eu-central-1:123456789012:rule/custody-test-adopted-archive"]
     max_concurrency   = 5
     operators         = ["arn:aws:iam::123456789012:role/custody-test-people-break-glass"]
   }
@@ -113,8 +114,15 @@ run "runs_its_zip_encrypts_loses_nothing_and_says_when_something_is_wrong" {
           "aws:SourceArn"     = tolist(["arn:aws:s3:::custody-test-raw-data-123456789012"])
         }
       }
+      RulesSend = {
+        service = ["events.amazonaws.com"]
+        sources = {
+          "aws:SourceAccount" = tolist(["123456789012"])
+          "aws:SourceArn"     = tolist(["arn:aws:events:eu-central-1:123456789012:rule/custody-test-adopted-archive"])
+        }
+      }
     }
-    error_message = "S3 sends for the named buckets of the account."
+    error_message = "S3 sends for the named buckets of the account, and EventBridge for the named rules."
   }
 
   assert {

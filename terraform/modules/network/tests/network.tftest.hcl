@@ -150,6 +150,24 @@ run "reads_from_buckets_of_aws_where_told_to" {
   }
 }
 
+run "reads_versions_of_further_buckets_where_told_to" {
+  command = plan
+  variables { read_bucket_arns = ["arn:aws:s3:::archive"] }
+
+  assert {
+    condition = [for s in data.aws_iam_policy_document.s3.statement : {
+      actions   = tolist(s.actions)
+      resources = tolist(s.resources)
+      accounts  = { for condition in s.condition : condition.variable => condition.values }
+      } if s.sid == "OurPrincipalsReadVersions"] == [{
+      actions   = tolist(["s3:GetObjectVersion", "s3:ListBucket", "s3:ListBucketVersions"])
+      resources = tolist(["arn:aws:s3:::archive", "arn:aws:s3:::archive/*"])
+      accounts  = { "aws:PrincipalAccount" = tolist(["123456789012"]), "aws:ResourceAccount" = tolist(["123456789012"]) }
+    }]
+    error_message = "They are read, as long as they are the account's."
+  }
+}
+
 run "writes_down_who_called_whom" {
   assert {
     condition     = aws_flow_log.this.traffic_type == "ALL" && aws_flow_log.this.log_destination == aws_cloudwatch_log_group.flow.arn && aws_flow_log.this.iam_role_arn == var.flow_log.role_arn
@@ -173,11 +191,12 @@ run "refuses_what_is_not_there" {
     cidr                = "10.20.1.0/16"
     flow_log            = { key_arn = "alias/ours", retention_days = 365, role_arn = "arn:aws:iam::123456789012:role/custody-test-flow-logs" }
     name                = "The Network"
+    read_bucket_arns    = ["arn:aws:s3:::*"]
     service_bucket_arns = ["arn:aws:s3:::somebody-elses"]
     services            = ["ec2", "kms", "logs"]
   }
   expect_failures = [
-    var.account_id, var.azs, var.bucket_arns, var.cidr, var.flow_log, var.name, var.service_bucket_arns, var.services,
+    var.account_id, var.azs, var.bucket_arns, var.cidr, var.flow_log, var.name, var.read_bucket_arns, var.service_bucket_arns, var.services,
   ]
 }
 

@@ -205,6 +205,7 @@ run "leaves_out_reads_of_evidence_by_a_role_and_nothing_else" {
   command = plan
 
   variables {
+    data_prefix_arns = ["arn:aws:s3:::archive/letters/"]
     unlogged_readers = ["arn:aws:iam::123456789012:role/custody-test-auditor"]
   }
 
@@ -220,7 +221,7 @@ run "leaves_out_reads_of_evidence_by_a_role_and_nothing_else" {
         "eventCategory"  = tolist(["Data"])
         "readOnly"       = tolist(["true"])
         "resources.type" = tolist(["AWS::S3::Object"])
-        "resources.ARN"  = tolist(["arn:aws:s3:::custody-test-raw-data-123456789012/"])
+        "resources.ARN"  = tolist(["arn:aws:s3:::archive/letters/", "arn:aws:s3:::custody-test-raw-data-123456789012/"])
       }
       "Reads of evidence" = {
         "eventCategory"    = tolist(["Data"])
@@ -234,6 +235,7 @@ run "leaves_out_reads_of_evidence_by_a_role_and_nothing_else" {
         "readOnly"       = tolist(["false"])
         "resources.type" = tolist(["AWS::S3::Object"])
         "resources.ARN" = tolist([
+          "arn:aws:s3:::archive/letters/",
           "arn:aws:s3:::custody-test-provenance-123456789012/",
           "arn:aws:s3:::custody-test-raw-data-123456789012/",
         ])
@@ -307,9 +309,10 @@ run "refuses_to_log_itself" {
       "arn:aws:s3:::custody-test-raw-data-123456789012",
       "arn:aws:s3:::custody-test-cloudtrail-log-123456789012",
     ]
+    data_prefix_arns = ["arn:aws:s3:::custody-test-cloudtrail-log-123456789012/AWSLogs/"]
   }
 
-  expect_failures = [var.data_bucket_arns]
+  expect_failures = [var.data_bucket_arns, var.data_prefix_arns]
 }
 
 run "refuses_buckets_by_pattern" {
@@ -317,6 +320,7 @@ run "refuses_buckets_by_pattern" {
 
   variables {
     data_bucket_arns = ["arn:aws:s3:::custody-*"]
+    data_prefix_arns = ["arn:aws:s3:::archive"]
 
     guarded = {
       buckets            = ["arn:aws:s3:::custody-test-provenance-123456789012"]
@@ -324,7 +328,7 @@ run "refuses_buckets_by_pattern" {
     }
   }
 
-  expect_failures = [var.data_bucket_arns, var.guarded]
+  expect_failures = [var.data_bucket_arns, var.data_prefix_arns, var.guarded]
 }
 
 run "refuses_queues_by_url" {
