@@ -117,11 +117,12 @@ data "aws_iam_policy_document" "adopted_bucket" {
 }
 
 data "aws_iam_policy_document" "adopted_key" {
-  # checkov:skip=CKV_AWS_356:A key policy applies to its own key; the resource has no other form there
+  for_each = { for short, adopted in var.adopted_buckets : short => adopted.key_arn if adopted.key_arn != null }
+
   statement {
     sid       = "CustodyDecryptsObjects"
     actions   = ["kms:Decrypt"]
-    resources = ["*"]
+    resources = [each.value]
 
     principals {
       type        = "AWS"

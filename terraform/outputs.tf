@@ -99,7 +99,7 @@ output "adopted_bucket_statements" {
   value = {
     for short, adopted in var.adopted_buckets : short => {
       bucket_policy = data.aws_iam_policy_document.adopted_bucket[short].json
-      key_policy    = adopted.key_arn == null ? null : data.aws_iam_policy_document.adopted_key.json
+      key_policy    = try(data.aws_iam_policy_document.adopted_key[short].json, null)
       notification  = jsonencode({ EventBridgeConfiguration = {} })
     }
   }
