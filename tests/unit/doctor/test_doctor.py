@@ -573,8 +573,10 @@ def adopt(
     s3.create_bucket(Bucket=bucket, **(where or {}))
     s3.put_object(Bucket=bucket, Key="letters/empty", Body=b"")
     s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": versioning})
-    topic = {"QueueArn": QUEUE_ARN, "Events": ["s3:ObjectRemoved:*"]}
-    configuration = {"QueueConfigurations": [topic]} | ({"EventBridgeConfiguration": {}} if bus else {})
+    own = (
+        {} if where else {"QueueConfigurations": [{"QueueArn": QUEUE_ARN, "Events": ["s3:ObjectRemoved:*"]}]}
+    )
+    configuration = own | ({"EventBridgeConfiguration": {}} if bus else {})
     s3.put_bucket_notification_configuration(Bucket=bucket, NotificationConfiguration=configuration)
     deployment = replace(
         cloud.deployment,
