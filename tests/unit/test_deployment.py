@@ -68,14 +68,14 @@ def test_the_consoles_pages_are_read_and_may_be_missing(tmp_path: Path) -> None:
         load(tmp_path, json.dumps(OUTPUTS | {"monitoring_urls": ["https://console"]}))
 
 
-<<<<<<< HEAD
 def test_the_tables_of_data_sets_are_read_and_may_be_missing(tmp_path: Path) -> None:
     assert load(tmp_path, json.dumps(OUTPUTS)).datasets == {}
     datasets = {"datasets": {"plant": ["devices"]}}
     assert load(tmp_path, json.dumps(OUTPUTS | datasets)).datasets == datasets["datasets"]
     with pytest.raises(UsageError, match="datasets is not a map of lists of texts"):
         load(tmp_path, json.dumps(OUTPUTS | {"datasets": {"plant": "devices"}}))
-=======
+
+
 def test_adopted_buckets_are_read_and_may_be_missing(tmp_path: Path) -> None:
     assert load(tmp_path, json.dumps(OUTPUTS)).adopted_since == {}
     deployment = load(tmp_path, json.dumps(OUTPUTS | {"adopted_since": {"archive": "2026-01-15T09:30:00Z"}}))
@@ -85,7 +85,6 @@ def test_adopted_buckets_are_read_and_may_be_missing(tmp_path: Path) -> None:
     assert deployment.is_older_than_adoption("archive", since - timedelta(seconds=1))
     assert not deployment.is_older_than_adoption("archive", since)
     assert not deployment.is_older_than_adoption("raw", since - timedelta(days=1))
->>>>>>> 2190b1b (Buckets that the account has already are adopted: recorded where they lie, by EventBridge)
 
 
 SOURCES = {"devices": {"prefix": "incoming/devices/", "format": "csv"}}

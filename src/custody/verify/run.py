@@ -7,6 +7,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
 
+from botocore.exceptions import ClientError
+
 from custody.deployment import Deployment
 from custody.errors import CannotCheckError
 from custody.evidence.agreement import CLOCK_TOLERANCE
