@@ -163,6 +163,7 @@ module "trail" {
   bucket             = module.cloudtrail_log.name
   data_bucket_arns   = [for short in local.logged_buckets : local.bucket_arns[short]]
   data_prefix_arns   = [for arn in local.adopted_object_arns : trimsuffix(arn, "*")]
+  deployers          = var.operators.deploy
   function_arns      = [for short in local.logged_functions : local.function_arns[short]]
   key_arn            = module.trail_key.arn
   log_retention_days = var.retention.log_days

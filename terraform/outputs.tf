@@ -14,6 +14,7 @@ locals {
     buckets        = local.bucket_names
     database       = local.database_name
     datasets       = local.datasets
+    deployer_arns  = var.operators.deploy
     expected_files = var.expected_files
     functions      = merge({ auditor = module.auditor.arn, recorder = module.recorder.arn, sealer = module.sealer.arn }, local.has_tables ? { gate = module.gate[0].arn } : {})
     jobs           = local.has_tables ? module.jobs[0].names : {}
@@ -131,6 +132,11 @@ output "database" {
 output "datasets" {
   description = "The tables of each data set that is deployed, by the name of its folder."
   value       = local.deployment.datasets
+}
+
+output "deployer_arns" {
+  description = "ARNs of the roles and users that apply this, or patterns of them."
+  value       = local.deployment.deployer_arns
 }
 
 output "deployment_uri" {

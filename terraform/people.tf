@@ -206,6 +206,13 @@ data "aws_iam_policy_document" "people_auditor_stages" {
     }
   }
 
+  # Which rules could not be asked, and why.
+  statement {
+    sid       = "ReadWhatAuditorKnows"
+    actions   = ["s3:GetObject"]
+    resources = ["${local.bucket_arns["artifacts"]}/${local.anomalies_key}"]
+  }
+
   statement {
     sid       = "ExamineQueues"
     actions   = ["sqs:GetQueueAttributes"]
@@ -301,12 +308,11 @@ data "aws_iam_policy_document" "people_security_admin" {
   }
 
   statement {
-    sid     = "ReadTrailAndAlarms"
-    actions = ["cloudtrail:GetEventSelectors", "cloudtrail:GetTrail", "cloudtrail:GetTrailStatus", "cloudwatch:DescribeAlarms", "events:DescribeRule", "events:ListTargetsByRule"]
+    sid     = "ReadTrailAndRules"
+    actions = ["cloudtrail:GetEventSelectors", "cloudtrail:GetTrail", "cloudtrail:GetTrailStatus", "events:DescribeRule", "events:ListTargetsByRule"]
     resources = [
       local.management_trail_arn,
       local.trail_arn,
-      "arn:${local.partition}:cloudwatch:${var.region}:${var.account_id}:alarm:${local.prefix}-*",
       "arn:${local.partition}:events:${var.region}:${var.account_id}:rule/${local.prefix}-*",
     ]
   }
@@ -411,6 +417,32 @@ data "aws_iam_policy_document" "people_break_glass_keys" {
   }
 }
 
+# What the console shows of the dashboard and the alarms, for whoever is on call: auditor, data engineer, security
+# administrator.
+data "aws_iam_policy_document" "people_monitoring" {
+  statement {
+    sid       = "ReadDashboard"
+    actions   = ["cloudwatch:GetDashboard"]
+    resources = ["arn:${local.partition}:cloudwatch::${var.account_id}:dashboard/${local.prefix}-health"]
+  }
+
+  # Classic metrics and the list of dashboards have no resource-level permissions, and composite alarms are shown only to
+  # those who may describe all alarms: these are the account's, not the kit's alone.
+  # https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazoncloudwatch.html
+  # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/permissions-reference-cw.html
+  statement {
+    sid = "ReadAlarmsAndMetrics"
+    actions = [
+      "cloudwatch:DescribeAlarmHistory",
+      "cloudwatch:DescribeAlarms",
+      "cloudwatch:GetMetricData",
+      "cloudwatch:ListDashboards",
+      "cloudwatch:ListMetrics",
+    ]
+    resources = ["*"]
+  }
+}
+
 # What custody --deployment s3://… reads.
 data "aws_iam_policy_document" "people_deployment" {
   statement {
@@ -432,6 +464,7 @@ locals {
     auditor = merge(local.adopted_auditor_policies, {
       find-deployment = data.aws_iam_policy_document.people_deployment.json
       examine         = data.aws_iam_policy_document.people_auditor_stages.json
+      monitor         = data.aws_iam_policy_document.people_monitoring.json
       query           = data.aws_iam_policy_document.people_query.json
       read-evidence   = data.aws_iam_policy_document.people_auditor.json
       use-keys        = data.aws_iam_policy_document.people_auditor_keys.json
@@ -442,6 +475,7 @@ locals {
     })
     data-engineer = {
       find-deployment = data.aws_iam_policy_document.people_deployment.json
+      monitor         = data.aws_iam_policy_document.people_monitoring.json
       query           = data.aws_iam_policy_document.people_query.json
       use-keys        = data.aws_iam_policy_document.people_reader_keys.json
       work-on-lake    = data.aws_iam_policy_document.people_data_engineer.json
@@ -452,6 +486,7 @@ locals {
       use-keys        = data.aws_iam_policy_document.people_producer_keys.json
     }
     security-admin = {
+      monitor          = data.aws_iam_policy_document.people_monitoring.json
       read-and-contain = data.aws_iam_policy_document.people_security_admin.json
       use-keys         = data.aws_iam_policy_document.people_security_admin_keys.json
     }

@@ -5,10 +5,10 @@
 -- there twice (with one evidence). event_date is the day of delivery, as in cloudtrail_s3_events_flattened. Addenda and
 -- records of other categories than Data and Management are left out, as there.
 --
--- subject is what the call was for: s3://bucket, the ARN of a key, or the trail, function, queue, topic or alarm as the
--- caller named it; the service, if it named nothing. principal is a role for sessions of roles, a person's session for
--- people (their session names are names of persons), else the user; (anonymous), another account's principal, or the
--- service that called for itself.
+-- subject is what the call was for: s3://bucket, the ARN of a key, or the trail, function, queue, topic, alarm,
+-- dashboard or rule as the caller named it; the service, if it named none, or several. principal is a role for sessions
+-- of roles, a person's session for people (their session names are names of persons), else the user; (anonymous),
+-- another account's principal, or the service that called for itself.
 -- network is the /24 of an IPv4 address, the first three groups of an IPv6 address, the VPC endpoint, or the service.
 -- is_ipv4: source_ip is an IPv4 address, and not one within a VPC.
 -- request is CloudTrail's requestParameters, JSON; detail is the call in words, to be shown.
@@ -62,7 +62,10 @@ WITH calls AS (
                     json_extract_scalar(requestparameters, '$.name'),
                     json_extract_scalar(requestparameters, '$.functionName'),
                     json_extract_scalar(requestparameters, '$.queueUrl'),
-                    json_extract_scalar(requestparameters, '$.topicArn')
+                    json_extract_scalar(requestparameters, '$.topicArn'),
+                    json_extract_scalar(requestparameters, '$.alarmName'),
+                    json_extract_scalar(requestparameters, '$.dashboardName'),
+                    json_extract_scalar(requestparameters, '$.rule')
                 )
         END AS named,
         useridentity.type AS user_type,

@@ -77,6 +77,8 @@ class Deployment:
     """Every key that signs or has signed; empty, as in older files."""
     trusted_networks: list[str] = field(default_factory=list)
     """IPv4 networks from which data may be accessed; none: from anywhere."""
+    deployer_arns: list[str] = field(default_factory=list)
+    """ARNs of the roles and users that apply it, ``*`` for any text; empty, as in older files: not known."""
     expected_files: dict[str, int] = field(default_factory=dict)
     """Prefix in the raw-data bucket → the hours within which an object must come below it."""
     witnesses: dict[str, str] = field(default_factory=dict)
@@ -139,7 +141,7 @@ def parse_deployment(data: bytes, source: str) -> Deployment:
     if missing:
         raise UsageError(f"The deployment file {source} lacks {', '.join(missing)}.", _AGAIN)
     for name, kind in kinds.items():
-        is_one, words = _ARN if name.endswith("_arn") else _DAYS if name.endswith("_days") else _KINDS[kind]
+        is_one, words = next((_NAMED[end] for end in _NAMED if name.endswith(end)), _KINDS[kind])
         if not is_one(document[name]):
             raise UsageError(f"In the deployment file {source}, {name} is not {words}.", _AGAIN)
         if kind == "dict[str, str]":
@@ -243,6 +245,10 @@ def _is_arn(value: object) -> bool:
     return _is_name(value) and str(value).startswith("arn:") and str(value).count(":") >= 5
 
 
+def _are_arns(value: object) -> bool:
+    return isinstance(value, list) and all(map(_is_arn, value))
+
+
 _MAX_MINUTES = 24 * 60
 _MAX_DAYS = 36500
 _MAX_HOURS = 31 * 24
@@ -260,5 +266,9 @@ _KINDS: dict[str, tuple[Callable[[object], bool], str]] = {
     "list[str]": (_are_networks, "a list of IPv4 networks"),
     "dict[str, Source]": (_are_sources, "a map of prefixes that end in / and formats"),
 }
-_ARN = (_is_arn, "an ARN")
-_DAYS = (_is_days, "a whole number of days, 0 to 36500")
+_NAMED: dict[str, tuple[Callable[[object], bool], str]] = {
+    "_arn": (_is_arn, "an ARN"),
+    "_arns": (_are_arns, "a list of ARNs"),
+    "_days": (_is_days, "a whole number of days, 0 to 36500"),
+}
+"""By the end of a name: more than its type says."""

@@ -110,6 +110,7 @@ def test_all_other_outputs_are_known(plan: PlanDocument) -> None:
         "control_policies",
         "database",
         "datasets",
+        "deployer_arns",
         "deployment_uri",
         "expected_files",
         "jobs",

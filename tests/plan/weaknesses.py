@@ -12,6 +12,11 @@ ACTION_FAMILIES = {"kms:GenerateDataKey*", "kms:ReEncrypt*"}
 
 WITHOUT_RESOURCE = {
     "cloudtrail:ListPublicKeys",
+    "cloudwatch:DescribeAlarmHistory",
+    "cloudwatch:DescribeAlarms",
+    "cloudwatch:GetMetricData",
+    "cloudwatch:ListDashboards",
+    "cloudwatch:ListMetrics",
     "ec2:DescribeNetworkInterfaces",
     "ec2:DescribeRouteTables",
     "ec2:DescribeSecurityGroups",
@@ -20,7 +25,8 @@ WITHOUT_RESOURCE = {
     "lakeformation:GetDataAccess",
     "lambda:ListEventSourceMappings",
 }
-"""Actions without resource-level permissions."""
+"""Actions without resource-level permissions, or whose permission on one resource shows too little: classic
+metrics, composite alarms."""
 
 SOURCE = re.compile(r"aws:SourceArn|kms:EncryptionContext:.+")
 """Condition keys for the resource for which a service acts. Its account alone would allow any resource in

@@ -107,6 +107,14 @@ def kms_change(name: str, key: str) -> Record:
     )
 
 
+def overwritten(
+    name: str, parameter: str, short: str, *, identity: Record = MALLORY, **fields: object
+) -> Record:
+    """A call that puts an alarm, a dashboard or a rule of the kit."""
+    service = "events" if name in {"PutRule", "PutTargets"} else "monitoring"
+    return management(service, name, at(600), {parameter: f"{PREFIX}-{short}"}, identity=identity, **fields)
+
+
 def raw(name: str, minute: int = 600, **options: Record) -> Record:
     return put_object(
         RAW, f"incoming/{name}", at(minute), **({"identity": PRODUCER, "sourceIPAddress": OFFICE} | options)
@@ -208,6 +216,18 @@ BAD: dict[str, list[Record]] = {
             },
             identity=MALLORY,
         ),
+        management(
+            "monitoring",
+            "PutAlarmMuteRule",
+            at(600),
+            {"name": "quiet", "muteTargets": {"alarmNames": [f"{PREFIX}-evidence-at-risk"]}},
+            identity=MALLORY,
+        ),
+        overwritten("PutMetricAlarm", "alarmName", "recorder-errors"),
+        overwritten("PutCompositeAlarm", "alarmName", "evidence-at-risk", errorCode="AccessDenied"),
+        overwritten("PutDashboard", "dashboardName", "health"),
+        overwritten("PutRule", "name", "trail-changed", identity=ROOT),
+        overwritten("PutTargets", "rule", "key-changed", identity=assumed_role(f"{PREFIX}-deploy2", "x")),
     ],
     "unprovenanced": [raw("orders/unproven.csv")],
     "new-principal": [get_object(PROCESSED, "tables/daily/p", at(600), **BY_MALLORY)],
@@ -279,7 +299,27 @@ LOOKS_BAD: dict[str, list[Record]] = {
     ],
     "queue-purged": [management("sqs", "PurgeQueue", at(600), {"queueUrl": "https://sqs/1/somebody-elses"})],
     "alerts-silenced": [
-        management("monitoring", "DeleteAlarms", at(600), {"alarmNames": ["somebody-elses"]})
+        management("monitoring", "DeleteAlarms", at(600), {"alarmNames": ["somebody-elses"]}),
+        # one of his own, which is about the kit
+        management(
+            "monitoring",
+            "PutMetricAlarm",
+            at(600),
+            {"alarmName": "mine", "dimensions": [{"name": "FunctionName", "value": f"{PREFIX}-recorder"}]},
+            identity=MALLORY,
+        ),
+        overwritten("PutMetricAlarm", "alarmName", "recorder-errors", identity=DEPLOYER),
+        overwritten("PutTargets", "rule", "key-changed", identity=iam_user("operator")),
+        overwritten(
+            "PutRule",
+            "name",
+            "key-changed",
+            identity=assumed_role(
+                "AWSReservedSSO_custody-deploy_0123456789abcdef",
+                "ada@example.org",
+                "aws-reserved/sso.amazonaws.com/eu-west-1/",
+            ),
+        ),
     ],
     "new-principal": [get_object("somebody-elses", "a", at(600), identity=assumed_role("other", "x"))],
 }
@@ -307,7 +347,16 @@ def attacked(lived: Warehouse) -> list[Anomaly]:
 
 EXPECTED = {
     "access-log-changed": {f"s3://{PROVENANCE}"},
-    "alerts-silenced": {"monitoring.amazonaws.com", "sns.amazonaws.com"},
+    "alerts-silenced": {
+        "monitoring.amazonaws.com",
+        "quiet",
+        "sns.amazonaws.com",
+        f"{PREFIX}-evidence-at-risk",
+        f"{PREFIX}-health",
+        f"{PREFIX}-key-changed",
+        f"{PREFIX}-recorder-errors",
+        f"{PREFIX}-trail-changed",
+    },
     "customer-key": {f"s3://{PROCESSED}"},
     "data-bucket-changed": {f"s3://{RAW}", f"s3://{PROCESSED}"},
     "denied-burst": {f"s3://{RAW}"},
@@ -375,6 +424,12 @@ def test_of_one_rule_and_hour_only_the_first_are_asked_for(attacked: list[Anomal
     for one in sorted(every, key=lambda one: one.first):
         firsts.setdefault((one.rule.name, one.hour), one.first)
     assert {(one.rule.name, one.hour): one.first for one in found} == firsts
+
+
+def test_only_who_deploys_may_overwrite_an_alarm(attacked: list[Anomaly]) -> None:
+    who = {one.principal for one in attacked if one.rule.name == "alerts-silenced"}
+
+    assert who == {MALLORY["arn"], ROOT["arn"], f"arn:aws:iam::123456789012:role/{PREFIX}-deploy2"}
 
 
 def test_attempts_are_found_with_what_succeeded(attacked: list[Anomaly]) -> None:

@@ -77,6 +77,11 @@ DEPLOYMENT = Deployment(
         SigningKey(LOG_KEY, "log", "2026-01-01T00:00:00Z", "", ""),
     ],
     trusted_networks=["203.0.113.0/24", "10.0.0.0/8"],
+    deployer_arns=[
+        f"arn:aws:iam::{ACCOUNT}:role/{PREFIX}-deploy",
+        f"arn:aws:iam::{ACCOUNT}:role/aws-reserved/sso.amazonaws.com/*AWSReservedSSO_custody-deploy_*",
+        f"arn:aws:iam::{ACCOUNT}:user/operator",
+    ],
     expected_files={"incoming/customers/": 26},
 )
 
@@ -227,6 +232,9 @@ def _work(life: Life, day: datetime, luck: random.Random) -> None:
                 "lambda", "UpdateFunctionCode20150331v2", noon, {"functionName": f"{PREFIX}-recorder"}
             ),
             management("monitoring", "PutMetricAlarm", noon, {"alarmName": f"{PREFIX}-recorder-errors"}),
+            management("monitoring", "PutDashboard", noon, {"dashboardName": f"{PREFIX}-health"}),
+            management("events", "PutRule", noon, {"name": f"{PREFIX}-alerts-changed"}),
+            management("events", "PutTargets", noon, {"rule": f"{PREFIX}-alerts-changed"}),
             management("s3", "PutBucketTagging", noon, {"bucketName": RAW}),
             management("cloudtrail", "PutEventSelectors", noon, {"trailName": "somebody-elses"}),
             put_object(ARTIFACTS, "functions/recorder.zip", noon, identity=DEPLOYER, sourceIPAddress=OFFICE),

@@ -107,6 +107,7 @@ SIGNING_KEY = {
 WATCHED: dict[str, Any] = {
     "signing_keys": [SIGNING_KEY],
     "trusted_networks": ["203.0.113.0/24"],
+    "deployer_arns": ["arn:aws:iam::123456789012:role/custody-dev-apply"],
     "expected_files": {"incoming/orders/": 24},
 }
 
@@ -116,6 +117,7 @@ def test_what_the_rules_go_by_is_read_and_may_be_missing(tmp_path: Path) -> None
 
     assert (old.signing_keys, old.trusted_networks, old.expected_files) == ([], [], {})
     assert new.signing_keys == [SigningKey(**SIGNING_KEY)]
+    assert (old.deployer_arns, new.deployer_arns) == ([], WATCHED["deployer_arns"])
     assert new.trusted_networks == ["203.0.113.0/24"]
     assert new.expected_files == {"incoming/orders/": 24}
 
@@ -133,6 +135,8 @@ def test_what_the_rules_go_by_is_read_and_may_be_missing(tmp_path: Path) -> None
         ("trusted_networks", ["203.0.113.1/24"]),
         ("trusted_networks", ["::/0"]),
         ("trusted_networks", [7]),
+        ("deployer_arns", "arn:aws:iam::123456789012:role/custody-dev-apply"),
+        ("deployer_arns", ["custody-dev-apply"]),
         ("expected_files", {"incoming/": 0}),
         ("expected_files", {"incoming/": True}),
         ("expected_files", {"": 24}),

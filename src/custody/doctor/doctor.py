@@ -20,7 +20,7 @@ from custody.evidence.registry import MAX_REGISTRY_BYTES, REGISTRY_KEY
 from custody.gate.jobs import Job
 from custody.gate.withheld import WithheldReports
 from custody.ledger.athena import Athena
-from custody.ledger.auditor import STATE_KEY
+from custody.ledger.auditor import MAX_STATE_BYTES, STATE_KEY, parse_state
 from custody.ledger.ledger import Scope, denied_rows, ledger_rows
 from custody.log.checkpoint import Checkpoint, parse_checkpoint
 from custody.log.keys import parse_log_registry
@@ -558,13 +558,26 @@ class _Examination:
         stored = self.clients.s3.list_objects_v2(Bucket=bucket, Prefix=STATE_KEY).get("Contents")
         if not stored:
             return f"{state}; it has not run yet"
-        ran = stored[0]["LastModified"]
+        found = self.clients.s3.get_object(Bucket=bucket, Key=STATE_KEY)
+        ran = found["LastModified"]
         if self.now - ran > timedelta(days=1):
             raise _BrokenError(
                 f"The auditor has not run to its end since {format_time(ran)}: no anomaly is told.",
                 "Read the reason in the auditor's log.",
             )
-        return f"{state}; ran at {format_time(ran)}"
+        known = parse_state(read_body(found, MAX_STATE_BYTES))
+        if unasked := known.unasked():
+            faults = [
+                f"{name} since {format_time(known.asked.get(name, ran))}: {why}"
+                for name, why in unasked.items()
+            ]
+            raise _BrokenError(
+                f"{len(faults)} rule{'' if len(faults) == 1 else 's'} could not be asked when last due, and "
+                f"what they look for is not found: {'; '.join(faults)}",
+                "Mend what the reason says (aws athena get-query-execution shows the query). Ask meanwhile: "
+                f"custody anomalies --rule {' --rule '.join(unasked)}",
+            )
+        return f"{state}; ran at {format_time(ran)}, and could ask every rule that was due"
 
     def _registry(self) -> bytes:
         bucket = self.deployment.buckets["provenance"]

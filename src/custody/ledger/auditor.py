@@ -83,6 +83,10 @@ class State:
     events: list[Notice] = field(default_factory=list)
     """Notices whose event is still to be sent, the oldest first."""
 
+    def unasked(self) -> dict[str, str]:
+        """The rules of this version that could not be asked when they last were due, and why."""
+        return {name: why for name, why in self.failed.items() if name in all_rules()}
+
     def tell(self, notice: Notice) -> None:
         """Make this the last notice of its anomaly, to be told."""
         self.known[notice.anomaly_id] = notice
@@ -155,7 +159,7 @@ class Auditor:
         etag = self._write(state, etag)
         told = len(state.messages)
         self._tell(state, etag)
-        if unasked := {name: why for name, why in state.failed.items() if name in all_rules()}:
+        if unasked := state.unasked():
             (name, words), *more = unasked.items()
             others = f" and {len(more)} more" if more else ""
             raise CannotCheckError(f"The rule {name}{others} could not be asked: {words}")

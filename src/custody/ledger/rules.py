@@ -183,6 +183,7 @@ def _values(deployment: Deployment, period: Period, history: timedelta) -> dict[
         "history_day": _day(period.since - history),
         "is_older_than_adoption": " OR ".join(map(_older, sorted(deployment.adopted_since.items())))
         or _NEVER,
+        "is_deployer": _is_deployer(deployment.deployer_arns),
         "is_trusted": _is_trusted(deployment.trusted_networks),
         "is_untimely": " OR ".join(map(_untimely, deployment.signing_keys)) or _NEVER,
         "keys": _texts({*deployment.keys.values(), *(key.arn for key in deployment.signing_keys)}),
@@ -234,6 +235,14 @@ def _untimely(key: SigningKey) -> str:
 def _older(adopted: tuple[str, datetime]) -> str:
     bucket, since = adopted
     return f"(bucket_name = {_text(bucket)} AND event_time < {_moment(since)})"
+
+
+def _is_deployer(arns: Sequence[str]) -> str:
+    """The condition on ``role_arn`` and ``principal``; without ARNs, nobody is known to deploy."""
+    if not arns:
+        return _NEVER
+    patterns = "|".join(".*".join(map(re.escape, arn.split("*"))) for arn in sorted(arns))
+    return f"regexp_like(coalesce(role_arn, principal, ''), {_text(f'^({patterns})$')})"
 
 
 def _is_trusted(networks: Sequence[str]) -> str:

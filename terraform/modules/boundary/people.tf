@@ -118,8 +118,10 @@ data "aws_iam_policy_document" "people" {
   }
 
   statement {
-    sid = "QueuesOfTheKit"
+    sid = "QueuesAndStreams"
     actions = [
+      "firehose:PutRecord",
+      "firehose:PutRecordBatch",
       "sqs:CancelMessageMoveTask",
       "sqs:DeleteMessage",
       "sqs:GetQueueAttributes",
@@ -128,7 +130,7 @@ data "aws_iam_policy_document" "people" {
       "sqs:SendMessage",
       "sqs:StartMessageMoveTask",
     ]
-    resources = ["${local.here["sqs"]}:${var.prefix}-*"]
+    resources = ["${local.here["firehose"]}:deliverystream/${var.prefix}-*", "${local.here["sqs"]}:${var.prefix}-*"]
   }
 
   statement {
@@ -149,23 +151,20 @@ data "aws_iam_policy_document" "people" {
     resources = ["${local.here["lambda"]}:function:${var.prefix}-gate"]
   }
 
+  # These have no resource-level permissions: event sources, dashboards and classic metrics are the account's, and Lake
+  # Formation's own grants decide what GetDataAccess reads, if it is used. Composite alarms are shown only to those who may
+  # describe all alarms.
   statement {
-    sid       = "StreamsOfTheKit"
-    actions   = ["firehose:PutRecord", "firehose:PutRecordBatch"]
-    resources = ["${local.here["firehose"]}:deliverystream/${var.prefix}-*"]
-  }
-
-  # ListEventSourceMappings has no resource-level permissions: it lists those of the account.
-  statement {
-    sid       = "ListOfEventSources"
-    actions   = ["lambda:ListEventSourceMappings"]
-    resources = ["*"]
-  }
-
-  # Lake Formation's own grants decide what this reads, if it is used. The action has no resource-level permissions.
-  statement {
-    sid       = "DataThatLakeFormationGrants"
-    actions   = ["lakeformation:GetDataAccess"]
+    sid = "WithoutResource"
+    actions = [
+      "cloudwatch:DescribeAlarmHistory",
+      "cloudwatch:DescribeAlarms",
+      "cloudwatch:GetMetricData",
+      "cloudwatch:ListDashboards",
+      "cloudwatch:ListMetrics",
+      "lakeformation:GetDataAccess",
+      "lambda:ListEventSourceMappings",
+    ]
     resources = ["*"]
   }
 
@@ -183,9 +182,9 @@ data "aws_iam_policy_document" "people" {
   }
 
   statement {
-    sid = "AlarmsAndLogs"
+    sid = "MonitoringOfTheKit"
     actions = [
-      "cloudwatch:DescribeAlarms",
+      "cloudwatch:GetDashboard",
       "events:DescribeRule",
       "events:ListTargetsByRule",
       "logs:DescribeLogStreams",
@@ -194,7 +193,7 @@ data "aws_iam_policy_document" "people" {
       "sns:GetTopicAttributes",
     ]
     resources = [
-      "${local.here["cloudwatch"]}:alarm:${var.prefix}-*",
+      "arn:${local.partition}:cloudwatch::${var.account_id}:dashboard/${var.prefix}-*",
       "${local.here["events"]}:rule/${var.prefix}-*",
       "${local.here["logs"]}:log-group:/aws-glue/jobs/${var.prefix}-*",
       "${local.here["logs"]}:log-group:/aws/kinesisfirehose/${var.prefix}-*",

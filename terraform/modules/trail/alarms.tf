@@ -1,5 +1,5 @@
-# Alarms for stopping the trail, changing what it logs, opening a bucket, disabling a key, stopping the recording or the alarms,
-# and using break-glass.
+# Alarms for stopping the trail, changing what it logs, opening a bucket, disabling a key, stopping the recording, stopping or
+# overwriting the alarms, and using break-glass.
 # EventBridge receives such calls from a trail that logs management write events: this one, unless another does (management_events).
 # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-service-event-cloudtrail.html
 locals {
@@ -48,10 +48,21 @@ locals {
     }
   }
 
+  # As CloudTrail names the deployers' sessions: without the path of the role, and with the session's name.
+  # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-arns
+  deployer_sessions = [
+    for arn in sort(var.deployers) : strcontains(arn, ":role/") ? replace(
+      arn,
+      "/^arn:([a-z-]+):iam::([0-9]{12}):role/(?:.*/)?[*]?([^/*]+)[*]?$/",
+      "arn:$1:sts::$2:assumed-role/$3${endswith(arn, "*") ? "" : "/"}*",
+    ) : arn
+  ]
+
   # The section of the runbook on each rule, as its page names it.
   runbook = merge(
     {
-      alerts-changed          = "alerts-changed"
+      alerts-changed          = "alerts-changed-alerts-overwritten"
+      alerts-overwritten      = "alerts-changed-alerts-overwritten"
       data-bucket-changed     = "evidence-bucket-changed-data-bucket-changed"
       emergency-role-assumed  = "emergency-role-assumed-emergency-role-used"
       evidence-bucket-changed = "evidence-bucket-changed-data-bucket-changed"
@@ -113,7 +124,7 @@ locals {
       }
     }
     alerts-changed = {
-      description = "An alarm, a rule or the topic of ${var.name} was deleted or disabled"
+      description = "An alarm, a rule, the dashboard or the topic of ${var.name} was deleted, disabled or muted"
       pattern = {
         source = ["aws.events", "aws.monitoring", "aws.sns"]
         detail = {
@@ -122,8 +133,28 @@ locals {
             { eventName = ["DeleteRule", "DisableRule"], requestParameters = { name = [{ prefix = "${var.name}-" }] } },
             { eventName = ["RemoveTargets"], requestParameters = { rule = [{ prefix = "${var.name}-" }] } },
             { eventName = ["DeleteAlarms", "DisableAlarmActions"], requestParameters = { alarmNames = [{ prefix = "${var.name}-" }] } },
+            { eventName = ["SetAlarmState"], requestParameters = { alarmName = [{ prefix = "${var.name}-" }] } },
+            { eventName = ["PutAlarmMuteRule"], requestParameters = { muteTargets = { alarmNames = [{ prefix = "${var.name}-" }] } } },
+            { eventName = ["DeleteDashboards"], requestParameters = { dashboardNames = [{ prefix = "${var.name}-" }] } },
             { eventName = ["DeleteTopic", "SetTopicAttributes"], requestParameters = { topicArn = [var.topic_arn] } },
             { eventName = ["SetSubscriptionAttributes", "Unsubscribe"], requestParameters = { subscriptionArn = [{ prefix = "${var.topic_arn}:" }] } },
+          ]
+        }
+      }
+    }
+    # Every deployment puts what it has changed; whoever else does makes an alarm that never fires, or a rule that hears nothing.
+    alerts-overwritten = {
+      description = "An alarm, a rule or the dashboard of ${var.name} was overwritten, and not by whoever deploys it"
+      pattern = {
+        source = ["aws.events", "aws.monitoring"]
+        detail = {
+          eventSource  = ["events.amazonaws.com", "monitoring.amazonaws.com"]
+          userIdentity = { arn = [{ anything-but = { wildcard = local.deployer_sessions } }] }
+          "$or" = [
+            { eventName = ["PutCompositeAlarm", "PutMetricAlarm"], requestParameters = { alarmName = [{ prefix = "${var.name}-" }] } },
+            { eventName = ["PutDashboard"], requestParameters = { dashboardName = [{ prefix = "${var.name}-" }] } },
+            { eventName = ["PutRule"], requestParameters = { name = [{ prefix = "${var.name}-" }] } },
+            { eventName = ["PutTargets"], requestParameters = { rule = [{ prefix = "${var.name}-" }] } },
           ]
         }
       }

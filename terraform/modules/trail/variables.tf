@@ -55,6 +55,21 @@ variable "data_prefix_arns" {
   }
 }
 
+variable "deployers" {
+  type        = set(string)
+  nullable    = false
+  description = "ARNs of roles and users that apply this: alarms, rules and dashboards that they put raise no alarm. Give a role of Identity Center as a pattern."
+
+  validation {
+    condition = length(var.deployers) > 0 && alltrue([
+      for arn in var.deployers :
+      can(regex("^arn:[a-z-]+:iam::[0-9]{12}:(role|user)/[^*?]+$", arn))
+      || can(regex("^arn:[a-z-]+:iam::[0-9]{12}:role/aws-reserved/sso\\.amazonaws\\.com/\\*AWSReservedSSO_[^*?]+_\\*$", arn))
+    ])
+    error_message = "deployers must have at least one full ARN of a role or user, or the pattern of a permission set (…:role/aws-reserved/sso.amazonaws.com/*AWSReservedSSO_<set>_*)."
+  }
+}
+
 variable "function_arns" {
   type        = set(string)
   nullable    = false

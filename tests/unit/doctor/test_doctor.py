@@ -17,6 +17,8 @@ from custody.deployment import Deployment
 from custody.doctor.doctor import Check, Clients, State, _ask, examine, exit_code
 from custody.evidence.objects import ObjectVersion
 from custody.ledger.athena import Athena
+from custody.ledger.auditor import STATE_KEY
+from custody.ledger.auditor import State as AuditorState
 from custody.log.checkpoint import Checkpoint
 from custody.log.note import Algorithm, Note, NoteKey, NoteSignature
 from custody.log.succession import LogEnd, make_statement
@@ -556,10 +558,14 @@ def test_evidence_alone_has_neither_gate_nor_jobs(cloud: Cloud) -> None:
 def test_the_auditor_has_run_within_a_day(cloud: Cloud) -> None:
     assert check(cloud)["auditor"].detail == "custody-local-auditor is active; it has not run yet"
     bucket = cloud.deployment.buckets["artifacts"]
-    cloud.client("s3").put_object(Bucket=bucket, Key="anomalies/known.json", Body=b"{}")
-    ran = cloud.client("s3").head_object(Bucket=bucket, Key="anomalies/known.json")["LastModified"]
+    cloud.client("s3").put_object(Bucket=bucket, Key=STATE_KEY, Body=AuditorState().to_json())
+    ran = cloud.client("s3").head_object(Bucket=bucket, Key=STATE_KEY)["LastModified"]
 
-    assert check(cloud)["auditor"].detail == f"custody-local-auditor is active; ran at {format_time(ran)}"
+    found = check(cloud)["auditor"]
+    assert found.state is State.OK
+    assert found.detail == (
+        f"custody-local-auditor is active; ran at {format_time(ran)}, and could ask every rule that was due"
+    )
     late = check(cloud, now=ran + timedelta(days=1, seconds=1))["auditor"]
     assert (late.state, late.remedy) == (State.BROKEN, "Read the reason in the auditor's log.")
     assert late.detail.startswith(f"The auditor has not run to its end since {format_time(ran)}")
@@ -631,3 +637,34 @@ def test_an_adopted_bucket_of_another_region_is_broken(cloud: Cloud) -> None:
     found = adopt(cloud, where=where)
     assert found.state is State.BROKEN
     assert "It is in eu-central-1" in found.detail
+
+
+def test_a_rule_that_the_auditor_could_not_ask_is_told(cloud: Cloud) -> None:
+    last = datetime(2026, 3, 1, 6, tzinfo=UTC)
+    why = "Athena ended query 11-22 as FAILED: bytes scanned limit. See aws athena get-query-execution."
+    known = AuditorState(
+        asked={"file-missing": last, "trail-gap": datetime(2026, 3, 2, tzinfo=UTC), "root-used": last},
+        failed={
+            "file-missing": why,
+            "trail-gap": "There was no time left for it.",
+            "a-rule-of-an-older-version": why,
+        },
+    )
+    bucket = cloud.deployment.buckets["artifacts"]
+    cloud.client("s3").put_object(Bucket=bucket, Key=STATE_KEY, Body=known.to_json())
+
+    found = check(cloud)["auditor"]
+    assert found.state is State.BROKEN
+    assert found.detail == (
+        "2 rules could not be asked when last due, and what they look for is not found: "
+        f"file-missing since 2026-03-01T06:00:00Z: {why}; "
+        "trail-gap since 2026-03-02T00:00:00Z: There was no time left for it."
+    )
+    assert found.remedy.endswith(": custody anomalies --rule file-missing --rule trail-gap")
+
+
+def test_what_the_auditor_cannot_have_written_is_told(cloud: Cloud) -> None:
+    bucket = cloud.deployment.buckets["artifacts"]
+    for body in (b"", b"{}", b"{" * 100_000):
+        cloud.client("s3").put_object(Bucket=bucket, Key=STATE_KEY, Body=body)
+        assert check(cloud)["auditor"].state is State.BROKEN

@@ -9,6 +9,11 @@ variables {
     "arn:aws:s3:::custody-test-raw-data-123456789012",
     "arn:aws:s3:::custody-test-provenance-123456789012",
   ]
+  deployers = [
+    "arn:aws:iam::123456789012:role/aws-reserved/sso.amazonaws.com/*AWSReservedSSO_custody-deploy_*",
+    "arn:aws:iam::123456789012:role/ci/custody-test-apply",
+    "arn:aws:iam::123456789012:user/operator",
+  ]
   function_arns      = ["arn:aws:lambda:eu-central-1:123456789012:function:custody-test-gate"]
   key_arn            = "arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-4cde-8123-1234567890ab"
   log_retention_days = 90
@@ -152,9 +157,35 @@ run "logs_everywhere_and_proves_its_files" {
 
   assert {
     condition = toset(flatten(jsondecode(aws_cloudwatch_event_rule.this["alerts-changed"].event_pattern).detail["$or"][*].eventName)) == toset([
-      "DeleteAlarms", "DeleteRule", "DeleteTopic", "DisableAlarmActions", "DisableRule", "RemoveTargets", "SetSubscriptionAttributes", "SetTopicAttributes", "Unsubscribe",
+      "DeleteAlarms", "DeleteDashboards", "DeleteRule", "DeleteTopic", "DisableAlarmActions", "DisableRule", "PutAlarmMuteRule",
+      "RemoveTargets", "SetAlarmState", "SetSubscriptionAttributes", "SetTopicAttributes", "Unsubscribe",
     ])
     error_message = "To silence the alarms must alarm."
+  }
+
+  assert {
+    condition = toset(flatten(jsondecode(aws_cloudwatch_event_rule.this["alerts-overwritten"].event_pattern).detail["$or"][*].eventName)) == toset([
+      "PutCompositeAlarm", "PutDashboard", "PutMetricAlarm", "PutRule", "PutTargets",
+    ])
+    error_message = "To overwrite an alarm, a rule or the dashboard must alarm."
+  }
+
+  assert {
+    condition = jsondecode(aws_cloudwatch_event_rule.this["alerts-overwritten"].event_pattern).detail.userIdentity.arn == [{
+      anything-but = {
+        wildcard = [
+          "arn:aws:sts::123456789012:assumed-role/AWSReservedSSO_custody-deploy_*",
+          "arn:aws:sts::123456789012:assumed-role/custody-test-apply/*",
+          "arn:aws:iam::123456789012:user/operator",
+        ]
+      }
+    }]
+    error_message = "A deployment puts alarms and rules: only what others put must alarm."
+  }
+
+  assert {
+    condition     = alltrue([for rule in aws_cloudwatch_event_rule.this : length(rule.event_pattern) <= 2048])
+    error_message = "EventBridge allows 2048 characters per pattern."
   }
 
   assert {
@@ -358,7 +389,7 @@ run "has_no_rule_for_what_is_not_there" {
   }
 
   assert {
-    condition     = toset(keys(aws_cloudwatch_event_rule.this)) == toset(["alerts-changed", "emergency-role-assumed", "evidence-bucket-changed", "trail-changed"])
+    condition     = toset(keys(aws_cloudwatch_event_rule.this)) == toset(["alerts-changed", "alerts-overwritten", "emergency-role-assumed", "evidence-bucket-changed", "trail-changed"])
     error_message = "EventBridge refuses a pattern with an empty list."
   }
 }
@@ -369,6 +400,7 @@ run "refuses_what_is_not_a_name" {
   variables {
     account_id         = "12345"
     bucket             = "arn:aws:s3:::custody-test-cloudtrail-log-123456789012"
+    deployers          = ["arn:aws:iam::123456789012:role/*"]
     guarded            = { emergency_role_arn = "arn:aws:iam::123456789012:role/*" }
     log_retention_days = 42
     logs_role_arn      = "custody-test-trail-logs"
@@ -379,6 +411,7 @@ run "refuses_what_is_not_a_name" {
   expect_failures = [
     var.account_id,
     var.bucket,
+    var.deployers,
     var.guarded,
     var.log_retention_days,
     var.logs_role_arn,
