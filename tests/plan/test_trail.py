@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+from moto.events.models import EventPattern
 
 from scripts.access.planned import planned_parts
 from scripts.state.policies import key_names, resources
@@ -66,3 +67,52 @@ def test_what_the_auditor_reads_is_left_out_where_that_is_asked(parts: dict[str,
     assert left_out == {
         "Reads of evidence": ["arn:aws:sts::123456789012:assumed-role/custody-local-auditor/"]
     }
+
+
+MALLORY = "arn:aws:sts::123456789012:assumed-role/Admin/mallory"
+DEPLOYER = "arn:aws:iam::123456789012:user/operator"
+
+
+@pytest.mark.parametrize(
+    ("call", "asked", "who", "rules"),
+    [
+        ("PutMetricAlarm", {"alarmName": "custody-local-recorder-errors"}, MALLORY, ["alerts-overwritten"]),
+        ("PutCompositeAlarm", {"alarmName": "custody-local-evidence"}, MALLORY, ["alerts-overwritten"]),
+        ("PutDashboard", {"dashboardName": "custody-local-health"}, MALLORY, ["alerts-overwritten"]),
+        ("PutRule", {"name": "custody-local-trail-changed"}, MALLORY, ["alerts-overwritten"]),
+        ("PutTargets", {"rule": "custody-local-trail-changed"}, MALLORY, ["alerts-overwritten"]),
+        ("PutMetricAlarm", {"alarmName": "custody-local-recorder-errors"}, DEPLOYER, []),
+        ("PutTargets", {"rule": "custody-local-trail-changed"}, DEPLOYER, []),
+        ("PutMetricAlarm", {"alarmName": "anothers"}, MALLORY, []),
+        ("PutRule", {"name": "anothers"}, MALLORY, []),
+        ("SetAlarmState", {"alarmName": "custody-local-recorder-errors"}, DEPLOYER, ["alerts-changed"]),
+        ("DeleteDashboards", {"dashboardNames": ["custody-local-health"]}, MALLORY, ["alerts-changed"]),
+        (
+            "PutAlarmMuteRule",
+            {"name": "quiet", "muteTargets": {"alarmNames": ["anothers", "custody-local-evidence-at-risk"]}},
+            MALLORY,
+            ["alerts-changed"],
+        ),
+        ("PutAlarmMuteRule", {"name": "quiet", "muteTargets": {"alarmNames": ["anothers"]}}, MALLORY, []),
+    ],
+)
+def test_alarms_that_are_silenced_or_overwritten_are_heard(
+    plan: PlanDocument, call: str, asked: dict[str, Any], who: str, rules: list[str]
+) -> None:
+    service = "events" if call in {"PutRule", "PutTargets"} else "monitoring"
+    event: Any = {
+        "source": f"aws.{service}",
+        "detail-type": "AWS API Call via CloudTrail",
+        "detail": {
+            "eventSource": f"{service}.amazonaws.com",
+            "eventName": call,
+            "requestParameters": asked,
+            "userIdentity": {"arn": who},
+        },
+    }
+    heard = [
+        rule["name"].removeprefix("custody-local-")
+        for rule in plan.resources("aws_cloudwatch_event_rule").values()
+        if rule.get("event_pattern") and EventPattern.load(rule["event_pattern"]).matches_event(event)
+    ]
+    assert heard == rules
