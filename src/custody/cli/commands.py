@@ -682,7 +682,8 @@ def backfill(
     Sends requests to the recorder's queue and does not wait for the receipts. It can be stopped and run
     again: versions that have a receipt by then are skipped. A receipt made now proves the bytes from now on,
     not that they are those that were written: the ledger shows it as late, and without an event of the
-    trail as unwitnessed. Nothing else is repaired by it: reconcile names what is missing, and what repairs it.
+    trail as unwitnessed. Nothing else is repaired by it: reconcile names what is missing, and what repairs
+    it.
     """
     from custody.cli.tables import plural, print_backfill
     from custody.evidence.objects import parse_s3_uri

@@ -469,8 +469,8 @@ def print_backfill(run: Run, counts: BackfillCounts) -> None:
     if counts.sent:
         run.say(
             "A receipt made now proves the bytes from now on, not that they are those that were written: for "
-            "who wrote them, and when, there is only CloudTrail's event. The ledger shows it as late, and without "
-            "such an event as unwitnessed."
+            "who wrote them, and when, there is only CloudTrail's event. The ledger shows it as late, or "
+            "without such an event as unwitnessed."
         )
     run.say(
         "A receipt does not repair versions that are gone, writes that CloudTrail did not log, or receipts "
