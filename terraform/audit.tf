@@ -163,7 +163,6 @@ module "trail" {
   bucket             = module.cloudtrail_log.name
   data_bucket_arns   = [for short in local.logged_buckets : local.bucket_arns[short]]
   data_prefix_arns   = [for arn in local.adopted_object_arns : trimsuffix(arn, "*")]
-  deployers          = var.operators.deploy
   function_arns      = [for short in local.logged_functions : local.function_arns[short]]
   key_arn            = module.trail_key.arn
   log_retention_days = var.retention.log_days
@@ -175,6 +174,7 @@ module "trail" {
 
   guarded = {
     buckets            = [local.bucket_names["provenance"]]
+    deployers          = var.operators.deploy
     emergency_role_arn = local.emergency_role_arn
     key_arns = concat(
       [module.alerts.key_arn, module.data_key.arn, module.provenance_key.arn, module.trail_key.arn],

@@ -51,7 +51,7 @@ locals {
   # As CloudTrail names the deployers' sessions: without the path of the role, and with the session's name.
   # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-arns
   deployer_sessions = [
-    for arn in sort(var.deployers) : strcontains(arn, ":role/") ? replace(
+    for arn in sort(var.guarded.deployers) : strcontains(arn, ":role/") ? replace(
       arn,
       "/^arn:([a-z-]+):iam::([0-9]{12}):role/(?:.*/)?[*]?([^/*]+)[*]?$/",
       "arn:$1:sts::$2:assumed-role/$3${endswith(arn, "*") ? "" : "/"}*",
@@ -147,16 +147,15 @@ locals {
       description = "An alarm, a rule or the dashboard of ${var.name} was overwritten, and not by whoever deploys it"
       pattern = {
         source = ["aws.events", "aws.monitoring"]
-        detail = {
-          eventSource  = ["events.amazonaws.com", "monitoring.amazonaws.com"]
-          userIdentity = { arn = [{ anything-but = { wildcard = local.deployer_sessions } }] }
+        detail = merge(length(local.deployer_sessions) == 0 ? {} : { userIdentity = { arn = [{ anything-but = { wildcard = local.deployer_sessions } }] } }, {
+          eventSource = ["events.amazonaws.com", "monitoring.amazonaws.com"]
           "$or" = [
             { eventName = ["PutCompositeAlarm", "PutMetricAlarm"], requestParameters = { alarmName = [{ prefix = "${var.name}-" }] } },
             { eventName = ["PutDashboard"], requestParameters = { dashboardName = [{ prefix = "${var.name}-" }] } },
             { eventName = ["PutRule"], requestParameters = { name = [{ prefix = "${var.name}-" }] } },
             { eventName = ["PutTargets"], requestParameters = { rule = [{ prefix = "${var.name}-" }] } },
           ]
-        }
+        })
       }
     }
     emergency-role-assumed = {

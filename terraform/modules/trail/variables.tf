@@ -55,21 +55,6 @@ variable "data_prefix_arns" {
   }
 }
 
-variable "deployers" {
-  type        = set(string)
-  nullable    = false
-  description = "ARNs of roles and users that apply this: alarms, rules and dashboards that they put raise no alarm. Give a role of Identity Center as a pattern."
-
-  validation {
-    condition = length(var.deployers) > 0 && alltrue([
-      for arn in var.deployers :
-      can(regex("^arn:[a-z-]+:iam::[0-9]{12}:(role|user)/[^*?]+$", arn))
-      || can(regex("^arn:[a-z-]+:iam::[0-9]{12}:role/aws-reserved/sso\\.amazonaws\\.com/\\*AWSReservedSSO_[^*?]+_\\*$", arn))
-    ])
-    error_message = "deployers must have at least one full ARN of a role or user, or the pattern of a permission set (…:role/aws-reserved/sso.amazonaws.com/*AWSReservedSSO_<set>_*)."
-  }
-}
-
 variable "function_arns" {
   type        = set(string)
   nullable    = false
@@ -85,16 +70,26 @@ variable "function_arns" {
 variable "guarded" {
   type = object({
     buckets            = optional(set(string), [])
+    deployers          = optional(set(string), [])
     emergency_role_arn = string
     key_arns           = optional(list(string), [])
     queues             = optional(set(string), [])
   })
   nullable    = false
-  description = "Resources with alarms on changes. buckets: names of evidence buckets, in addition to the trail's own, whose opening or change raises an alarm; emergency_role_arn: the emergency role, whose every use raises an alarm (give a role of Identity Center as a pattern); key_arns: keys for which disabling, scheduled deletion and a new policy raise an alarm; queues: names of queues whose emptying, deletion or change raises an alarm."
+  description = "Resources with alarms on changes. buckets: names of evidence buckets, in addition to the trail's own, whose opening or change raises an alarm; deployers: ARNs of roles and users that apply this, whose alarms, rules and dashboards raise none (give a role of Identity Center as a pattern); emergency_role_arn: the emergency role, whose every use raises an alarm (give a role of Identity Center as a pattern); key_arns: keys for which disabling, scheduled deletion and a new policy raise an alarm; queues: names of queues whose emptying, deletion or change raises an alarm."
 
   validation {
     condition     = alltrue([for name in var.guarded.buckets : can(regex("^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$", name))])
     error_message = "guarded.buckets must be names of buckets, not their ARNs."
+  }
+
+  validation {
+    condition = alltrue([
+      for arn in var.guarded.deployers :
+      can(regex("^arn:[a-z-]+:iam::[0-9]{12}:(role|user)/[^*?]+$", arn))
+      || can(regex("^arn:[a-z-]+:iam::[0-9]{12}:role/aws-reserved/sso\\.amazonaws\\.com/\\*AWSReservedSSO_[^*?]+_\\*$", arn))
+    ])
+    error_message = "guarded.deployers must be full ARNs of roles or users, or patterns of permission sets (…:role/aws-reserved/sso.amazonaws.com/*AWSReservedSSO_<set>_*)."
   }
 
   validation {

@@ -9,11 +9,6 @@ variables {
     "arn:aws:s3:::custody-test-raw-data-123456789012",
     "arn:aws:s3:::custody-test-provenance-123456789012",
   ]
-  deployers = [
-    "arn:aws:iam::123456789012:role/aws-reserved/sso.amazonaws.com/*AWSReservedSSO_custody-deploy_*",
-    "arn:aws:iam::123456789012:role/ci/custody-test-apply",
-    "arn:aws:iam::123456789012:user/operator",
-  ]
   function_arns      = ["arn:aws:lambda:eu-central-1:123456789012:function:custody-test-gate"]
   key_arn            = "arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-4cde-8123-1234567890ab"
   log_retention_days = 90
@@ -22,7 +17,12 @@ variables {
   topic_arn          = "arn:aws:sns:eu-central-1:123456789012:custody-test-alerts"
 
   guarded = {
-    buckets            = ["custody-test-provenance-123456789012"]
+    buckets = ["custody-test-provenance-123456789012"]
+    deployers = [
+      "arn:aws:iam::123456789012:role/aws-reserved/sso.amazonaws.com/*AWSReservedSSO_custody-deploy_*",
+      "arn:aws:iam::123456789012:role/ci/custody-test-apply",
+      "arn:aws:iam::123456789012:user/operator",
+    ]
     emergency_role_arn = "arn:aws:iam::123456789012:role/custody-test-people-break-glass"
     key_arns           = ["arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-4cde-8123-1234567890ab"]
     queues             = ["custody-test-recorder"]
@@ -400,8 +400,7 @@ run "refuses_what_is_not_a_name" {
   variables {
     account_id         = "12345"
     bucket             = "arn:aws:s3:::custody-test-cloudtrail-log-123456789012"
-    deployers          = ["arn:aws:iam::123456789012:role/*"]
-    guarded            = { emergency_role_arn = "arn:aws:iam::123456789012:role/*" }
+    guarded            = { deployers = ["arn:aws:iam::123456789012:role/*"], emergency_role_arn = "arn:aws:iam::123456789012:role/*" }
     log_retention_days = 42
     logs_role_arn      = "custody-test-trail-logs"
     name               = "Custody Test"
@@ -411,7 +410,6 @@ run "refuses_what_is_not_a_name" {
   expect_failures = [
     var.account_id,
     var.bucket,
-    var.deployers,
     var.guarded,
     var.log_retention_days,
     var.logs_role_arn,
