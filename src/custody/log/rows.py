@@ -104,7 +104,7 @@ class BatchRows:
         """What is wrong with a row; empty if nothing is."""
         try:
             row = _ROW.decode(line)
-        except (ValueError, RecursionError):  # msgspec's errors are of the first type
+        except (msgspec.MsgspecError, ValueError, RecursionError):
             return "It is not a row of the ledger."
         leaf, at = row.leaf_index, (row.leaf_index - self.first) * ROW_HASH_BYTES
         before, wanted = self._found.get(leaf), self.expected[at : at + ROW_HASH_BYTES] if at >= 0 else b""

@@ -110,7 +110,7 @@ def parse_digest_content(content: bytes, metadata: Mapping[str, str]) -> Digest:
     try:
         content.decode()  # msgspec does not validate the bytes that it skips
         document = _DOCUMENT.decode(content)
-    except (ValueError, RecursionError) as error:
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise EvidenceError(f"It is not a digest file: {error}.") from error
     signature = metadata.get("signature", "")
     if not re.fullmatch(r"(?:[0-9a-f]{2})+", signature):

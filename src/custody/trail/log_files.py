@@ -249,7 +249,7 @@ def _records(text: bytes) -> Iterator[_Record | EvidenceError]:
             if not text.isascii():
                 text.decode()  # msgspec does not validate the bytes that it skips
             yield from _LOG_FILE.decode(text).Records
-        except ValueError:  # msgspec's errors are of this type
+        except (msgspec.MsgspecError, ValueError):
             yield from map(_record, _one_by_one(text))
     except (ValueError, RecursionError) as error:
         raise EvidenceError(f"The log file does not contain CloudTrail records: {error}.") from error
@@ -267,7 +267,7 @@ def _one_by_one(text: bytes) -> list[Any]:
 def _record(record: Any) -> _Record | EvidenceError:
     try:
         return _RECORD.decode(json.dumps(record))
-    except (ValueError, RecursionError) as error:
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         return EvidenceError(f"A record of it cannot be read: {error}.")
 
 
@@ -302,7 +302,7 @@ def _write(record: _Record) -> TrailWrite:
         event_time = _time(record.eventTime)
     except EvidenceError as error:
         raise EvidenceError(f"{_name(record)} cannot be read: {error.message}") from error
-    except (ValueError, RecursionError) as error:
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise EvidenceError(f"{_name(record)} does not say which object was written: {error}.") from error
     return TrailWrite(
         event_id=event_id,
@@ -325,7 +325,7 @@ def _deletion(record: _Record) -> TrailDeletion | None:
         event_time = _time(record.eventTime)
     except EvidenceError as error:
         raise EvidenceError(f"{_name(record)} cannot be read: {error.message}") from error
-    except (ValueError, RecursionError) as error:
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise EvidenceError(f"{_name(record)} does not say what was deleted: {error}.") from error
     if request is None:
         return None
@@ -345,7 +345,7 @@ def _signature(record: _Record) -> TrailSignature:
         event_time = _time(record.eventTime)
     except EvidenceError as error:
         raise EvidenceError(f"{_name(record)} cannot be read: {error.message}") from error
-    except (ValueError, RecursionError) as error:
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise EvidenceError(f"{_name(record)} does not say which key signed: {error}.") from error
     arns = [resource.ARN for resource in resources if resource.ARN]
     return TrailSignature(event_time, arns[0] if arns else request.keyId)

@@ -228,7 +228,7 @@ def read_canonical(data: bytes) -> Canonical | None:
             signature.keyid,
             raw,
         )
-    except (ValueError, Error, RecursionError):  # msgspec's errors are of the first type
+    except (msgspec.MsgspecError, ValueError, Error, RecursionError):
         return None
 
 

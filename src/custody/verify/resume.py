@@ -193,7 +193,7 @@ class Results:
             if data[:_SUM_BYTES] != _sum(key, data[_SUM_BYTES:]):
                 raise ValueError("a result is not what was kept")  # noqa: TRY301 - as if it could not be read
             return decode(data[_SUM_BYTES:])
-        except (sqlite3.Error, ValueError, TypeError) as error:  # msgspec's errors are of the second type
+        except (sqlite3.Error, msgspec.MsgspecError, ValueError, TypeError) as error:
             self._give_up(error)
             return None
 
