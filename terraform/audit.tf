@@ -159,18 +159,17 @@ module "trail_logs_role" {
 module "trail" {
   source = "./modules/trail"
 
-  account_id         = var.account_id
-  bucket             = module.cloudtrail_log.name
-  data_bucket_arns   = [for short in local.logged_buckets : local.bucket_arns[short]]
-  data_prefix_arns   = [for arn in local.adopted_object_arns : trimsuffix(arn, "*")]
-  function_arns      = [for short in local.logged_functions : local.function_arns[short]]
-  key_arn            = module.trail_key.arn
-  log_retention_days = var.retention.log_days
-  logs_role_arn      = module.trail_logs_role.ready_arn
-  management_events  = var.management_trail_arn == null
-  name               = local.trail_name
-  topic_arn          = module.alerts.topic_arn
-  unlogged_readers   = var.log_auditor_reads ? [] : [local.role_arns["auditor"]]
+  account_id        = var.account_id
+  bucket            = module.cloudtrail_log.name
+  data_bucket_arns  = [for short in local.logged_buckets : local.bucket_arns[short]]
+  data_prefix_arns  = [for arn in local.adopted_object_arns : trimsuffix(arn, "*")]
+  function_arns     = [for short in local.logged_functions : local.function_arns[short]]
+  key_arn           = module.trail_key.arn
+  logs              = { retention_days = var.retention.log_days, role_arn = module.trail_logs_role.ready_arn }
+  management_events = var.management_trail_arn == null
+  name              = local.trail_name
+  topic_arn         = module.alerts.topic_arn
+  unlogged_readers  = var.log_auditor_reads ? [] : [local.role_arns["auditor"]]
 
   guarded = {
     buckets            = [local.bucket_names["provenance"]]

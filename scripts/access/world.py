@@ -69,6 +69,7 @@ class World:
 
     def __init__(self, document: dict[str, Any], *beside: dict[str, Any], ahead: bool = False) -> None:
         self.document = document
+        self._ahead = ahead
         self._documents = (*beside, document) if ahead else (document, *beside)
         try:
             outputs = {name: entry["value"] for name, entry in document["values"]["outputs"].items()}
@@ -243,7 +244,8 @@ class World:
     def _keys(self) -> dict[str, str]:
         latest_first = reversed(self._aliases.items())
         named = {alias.removeprefix(f"alias/{self.prefix}-"): arn for arn, alias in latest_first}
-        return {**named, **self._outputs["keys"]}
+        told = self._outputs["keys"]  # of the state itself
+        return {**told, **named} if self._ahead else {**named, **told}
 
     @cached_property
     def _aliases(self) -> dict[str, str]:

@@ -9,6 +9,19 @@ variable "account_id" {
   }
 }
 
+variable "administrators" {
+  type        = set(string)
+  nullable    = false
+  description = "ARNs of the roles that apply this configuration. Only they and the CI roles read and write objects in the state bucket."
+
+  validation {
+    condition = length(var.administrators) > 0 && alltrue([
+      for arn in var.administrators : can(regex("^arn:[a-z-]+:iam::[0-9]{12}:role/[^*?]+$", arn))
+    ])
+    error_message = "administrators must have at least one full role ARN: without one, nobody could change what this configuration creates. With IAM Identity Center, use the ARN of the role AWSReservedSSO_… in this account."
+  }
+}
+
 variable "adopted_buckets" {
   type = map(object({
     bucket   = string
@@ -32,19 +45,6 @@ variable "adopted_buckets" {
   validation {
     condition     = alltrue([for one in values(var.adopted_buckets) : one.key_arn == null ? true : can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:${var.account_id}:key/[A-Za-z0-9-]+$", one.key_arn))])
     error_message = "key_arn in adopted_buckets must be the full ARN of a key of this account."
-  }
-}
-
-variable "administrators" {
-  type        = set(string)
-  nullable    = false
-  description = "ARNs of the roles that apply this configuration. Only they and the CI roles read and write objects in the state bucket."
-
-  validation {
-    condition = length(var.administrators) > 0 && alltrue([
-      for arn in var.administrators : can(regex("^arn:[a-z-]+:iam::[0-9]{12}:role/[^*?]+$", arn))
-    ])
-    error_message = "administrators must have at least one full role ARN: without one, nobody could change what this configuration creates. With IAM Identity Center, use the ARN of the role AWSReservedSSO_… in this account."
   }
 }
 

@@ -32,7 +32,7 @@ locals {
 resource "aws_cloudwatch_log_group" "this" {
   name              = local.log_group_name
   kms_key_id        = var.key_arn
-  retention_in_days = var.log_retention_days
+  retention_in_days = var.logs.retention_days
 }
 
 # https://docs.aws.amazon.com/awscloudtrail/latest/userguide/logging-data-events-with-cloudtrail.html
@@ -43,7 +43,7 @@ resource "aws_cloudtrail" "this" {
   s3_bucket_name                = var.bucket
   kms_key_id                    = var.key_arn
   cloud_watch_logs_group_arn    = "${local.log_group_arn}:*"
-  cloud_watch_logs_role_arn     = var.logs_role_arn
+  cloud_watch_logs_role_arn     = var.logs.role_arn
   enable_log_file_validation    = true
   include_global_service_events = true
   is_multi_region_trail         = true

@@ -109,25 +109,22 @@ variable "key_arn" {
   description = "ARN of the KMS key that encrypts the log files, the digests and the log group."
 }
 
-variable "log_retention_days" {
-  type        = number
+variable "logs" {
+  type = object({
+    retention_days = number
+    role_arn       = string
+  })
   nullable    = false
-  description = "Days that the log group keeps events. The log files in the bucket are not affected."
+  description = "The log group: days that it keeps events (the log files in the bucket are not affected), and the ARN of the role with which CloudTrail writes to it."
 
   validation {
-    condition     = contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.log_retention_days)
-    error_message = "log_retention_days must be a retention that CloudWatch Logs offers, such as 30, 90, 180, 365, 731 or 3653."
+    condition     = contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.logs.retention_days)
+    error_message = "logs.retention_days must be a retention that CloudWatch Logs offers, such as 30, 90, 180, 365, 731 or 3653."
   }
-}
-
-variable "logs_role_arn" {
-  type        = string
-  nullable    = false
-  description = "ARN of the role with which CloudTrail writes to the log group."
 
   validation {
-    condition     = can(regex("^arn:[a-z-]+:iam::[0-9]{12}:role/[^*]+$", var.logs_role_arn))
-    error_message = "logs_role_arn must be the full ARN of a role."
+    condition     = can(regex("^arn:[a-z-]+:iam::[0-9]{12}:role/[^*]+$", var.logs.role_arn))
+    error_message = "logs.role_arn must be the full ARN of a role."
   }
 }
 

@@ -9,12 +9,11 @@ variables {
     "arn:aws:s3:::custody-test-raw-data-123456789012",
     "arn:aws:s3:::custody-test-provenance-123456789012",
   ]
-  function_arns      = ["arn:aws:lambda:eu-central-1:123456789012:function:custody-test-gate"]
-  key_arn            = "arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-4cde-8123-1234567890ab"
-  log_retention_days = 90
-  logs_role_arn      = "arn:aws:iam::123456789012:role/custody-test-trail-logs"
-  name               = "custody-test"
-  topic_arn          = "arn:aws:sns:eu-central-1:123456789012:custody-test-alerts"
+  function_arns = ["arn:aws:lambda:eu-central-1:123456789012:function:custody-test-gate"]
+  key_arn       = "arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-4cde-8123-1234567890ab"
+  logs          = { retention_days = 90, role_arn = "arn:aws:iam::123456789012:role/custody-test-trail-logs" }
+  name          = "custody-test"
+  topic_arn     = "arn:aws:sns:eu-central-1:123456789012:custody-test-alerts"
 
   guarded = {
     buckets = ["custody-test-provenance-123456789012"]
@@ -48,11 +47,11 @@ run "logs_everywhere_and_proves_its_files" {
   assert {
     condition = (
       aws_cloudtrail.this.cloud_watch_logs_group_arn == "arn:aws:logs:eu-central-1:123456789012:log-group:/aws/cloudtrail/custody-test:*"
-      && aws_cloudtrail.this.cloud_watch_logs_role_arn == var.logs_role_arn
+      && aws_cloudtrail.this.cloud_watch_logs_role_arn == var.logs.role_arn
       && aws_cloudwatch_log_group.this.name == "/aws/cloudtrail/custody-test"
       && aws_cloudwatch_log_group.this.retention_in_days == 90
     )
-    error_message = "Events go to the log group /aws/cloudtrail/<name>, kept for log_retention_days."
+    error_message = "Events go to the log group /aws/cloudtrail/<name>, kept for logs.retention_days."
   }
 
   assert {
@@ -398,21 +397,19 @@ run "refuses_what_is_not_a_name" {
   command = plan
 
   variables {
-    account_id         = "12345"
-    bucket             = "arn:aws:s3:::custody-test-cloudtrail-log-123456789012"
-    guarded            = { deployers = ["arn:aws:iam::123456789012:role/*"], emergency_role_arn = "arn:aws:iam::123456789012:role/*" }
-    log_retention_days = 42
-    logs_role_arn      = "custody-test-trail-logs"
-    name               = "Custody Test"
-    topic_arn          = "custody-test-alerts"
+    account_id = "12345"
+    bucket     = "arn:aws:s3:::custody-test-cloudtrail-log-123456789012"
+    guarded    = { deployers = ["arn:aws:iam::123456789012:role/*"], emergency_role_arn = "arn:aws:iam::123456789012:role/*" }
+    logs       = { retention_days = 42, role_arn = "custody-test-trail-logs" }
+    name       = "Custody Test"
+    topic_arn  = "custody-test-alerts"
   }
 
   expect_failures = [
     var.account_id,
     var.bucket,
     var.guarded,
-    var.log_retention_days,
-    var.logs_role_arn,
+    var.logs,
     var.name,
     var.topic_arn,
   ]
