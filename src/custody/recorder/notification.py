@@ -23,6 +23,10 @@ BACKFILL_SOURCE = "custody:backfill"
 BACKFILL_NAME = "Backfill"
 MAX_MESSAGE_BYTES = 1024 * 1024
 """The largest message of Amazon SQS (Amazon SQS Developer Guide, "Message quotas")."""
+_MAX_BYTES = {"bucket's name": 255, "key": MAX_KEY_BYTES, "version id": 1024}
+"""Amazon S3 has none that are longer (Amazon S3 User Guide)."""
+_MAX_FACT_BYTES = 512
+"""Far above what Amazon S3 says of a write. A receipt repeats all of it, and must stay one that is read."""
 
 _NAMES = {
     "PutObject": "Put",
@@ -135,7 +139,7 @@ def _parse_record(record: Fields) -> ObjectCreated | Skipped:
     version_id = entity.optional_text("versionId")
     backfill = source == BACKFILL_SOURCE
 
-    subject = ObjectVersion(bucket, key, version_id or "")
+    subject = _require_lengths(ObjectVersion(bucket, key, version_id or ""))
     if name.startswith("ObjectRemoved:DeleteMarkerCreated"):
         return Skipped(SkipReason.DELETE_MARKER, subject.uri)
     if not (name == BACKFILL_NAME if backfill else name.startswith("ObjectCreated:")):
@@ -144,14 +148,16 @@ def _parse_record(record: Fields) -> ObjectCreated | Skipped:
     time = record.time("eventTime")
     if backfill:
         return ObjectCreated(subject, name, time)
-    return ObjectCreated(
-        version=subject,
-        name=name,
-        time=time,
-        request_id=record.optional_object("responseElements").optional_text("x-amz-request-id"),
-        principal_id=record.optional_object("userIdentity").optional_text("principalId"),
-        source_ip=record.optional_object("requestParameters").optional_text("sourceIPAddress"),
-        sequencer=entity.optional_text("sequencer"),
+    return _require_short(
+        ObjectCreated(
+            version=subject,
+            name=name,
+            time=time,
+            request_id=record.optional_object("responseElements").optional_text("x-amz-request-id"),
+            principal_id=record.optional_object("userIdentity").optional_text("principalId"),
+            source_ip=record.optional_object("requestParameters").optional_text("sourceIPAddress"),
+            sequencer=entity.optional_text("sequencer"),
+        )
     )
 
 
@@ -162,19 +168,21 @@ def _parse_event(event: Fields) -> ObjectCreated | Skipped:
     detail = event.object("detail")
     bucket = detail.object("bucket").words("name")
     entity = detail.object("object")
-    key = _require_length(entity.words("key"))
-    subject = ObjectVersion(bucket, key, entity.optional_text("version-id") or "")
+    version_id = entity.optional_text("version-id")
+    subject = _require_lengths(ObjectVersion(bucket, entity.words("key"), version_id or ""))
     if event.words("detail-type") != "Object Created":
         return Skipped(SkipReason.NOT_CREATED, subject.uri)
     _require_version(subject)
     reason = detail.words("reason")
-    return ObjectCreated(
-        version=subject,
-        name=f"ObjectCreated:{_NAMES.get(reason, reason)}",
-        time=event.time("time"),
-        request_id=detail.optional_text("request-id"),
-        source_ip=detail.optional_text("source-ip-address"),
-        sequencer=entity.optional_text("sequencer"),
+    return _require_short(
+        ObjectCreated(
+            version=subject,
+            name=f"ObjectCreated:{_NAMES.get(reason, reason)}",
+            time=event.time("time"),
+            request_id=detail.optional_text("request-id"),
+            source_ip=detail.optional_text("source-ip-address"),
+            sequencer=entity.optional_text("sequencer"),
+        )
     )
 
 
@@ -193,12 +201,22 @@ def _decode_key(encoded: str) -> str:
         key.encode()
     except UnicodeError as error:
         raise EvidenceError(f"The message's key {encoded[:80]!r} is not UTF-8 once decoded.") from error
-    return _require_length(key)
-
-
-def _require_length(key: str) -> str:
-    if (length := len(key.encode())) > MAX_KEY_BYTES:
-        raise EvidenceError(
-            f"The message's key is {length} bytes long; Amazon S3 allows at most {MAX_KEY_BYTES}."
-        )
     return key
+
+
+def _require_lengths(version: ObjectVersion) -> ObjectVersion:
+    values = (version.bucket, version.key, version.version_id)
+    for (what, most), value in zip(_MAX_BYTES.items(), values, strict=True):
+        _require_length(what, value, most)
+    return version
+
+
+def _require_short(event: ObjectCreated) -> ObjectCreated:
+    for fact in ("name", "request_id", "principal_id", "source_ip", "sequencer"):
+        _require_length(fact, getattr(event, fact) or "", _MAX_FACT_BYTES)
+    return event
+
+
+def _require_length(what: str, value: str, most: int) -> None:
+    if (length := len(value.encode())) > most:
+        raise EvidenceError(f"The message's {what} is {length} bytes long, over {most}.")

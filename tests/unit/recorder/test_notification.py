@@ -268,3 +268,26 @@ def test_an_event_of_an_unversioned_bucket_is_an_error(version_id: str | None) -
 def test_an_event_of_the_bus_that_is_not_certain_is_refused(event: dict[str, Any]) -> None:
     with pytest.raises(MalformedMessageError):
         parse_message(json.dumps(event))
+
+
+# What a receipt repeats, it must have room for
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        body(s3_record(VERSION, "R" * 513)),
+        body(s3_record(VERSION, eventName=f"ObjectCreated:{'n' * 500}")),
+        body(s3_record(VERSION, userIdentity={"principalId": "\u20ac" * 171})),
+        body(s3_record(VERSION, requestParameters={"sourceIPAddress": "1" * 513})),
+        body(s3_record(ObjectVersion(VERSION.bucket, VERSION.key, "v" * 1025))),
+        body(s3_record(ObjectVersion("b" * 256, VERSION.key, VERSION.version_id))),
+        json.dumps(bus_event(VERSION, "R" * 513)),
+        json.dumps(bus_event(VERSION, reason="n" * 500)),
+        json.dumps(bus_event(VERSION, **{"source-ip-address": "1" * 513})),
+    ],
+    ids=len,
+)
+def test_a_message_whose_receipt_nobody_could_read_is_refused(message: str) -> None:
+    with pytest.raises(MalformedMessageError, match=r"bytes long, over \d+"):
+        parse_message(message)

@@ -25,7 +25,13 @@ from custody.evidence.keyring import parse_registry
 from custody.evidence.objects import ObjectVersion
 from custody.evidence.receipt import PAYLOAD_TYPE, parse_statement
 from custody.evidence.signing import KmsSigner
-from custody.recorder.notification import MalformedMessageError, SkipReason, backfill_message
+from custody.recorder.notification import (
+    MalformedMessageError,
+    ObjectCreated,
+    SkipReason,
+    backfill_message,
+    parse_message,
+)
 from custody.recorder.recorder import (
     Failure,
     KeyNotInForceError,
@@ -135,6 +141,25 @@ def test_a_receipt_says_what_is_stored(world: World, key: str, data: bytes) -> N
     assert receipt.recorder == IDENTITY
     hashed = {"BytesHashed": [float(len(data))]} if data else {}
     assert world.counted() == {"ReceiptsWritten": [1.0]} | hashed
+
+
+def test_the_longest_message_gives_a_receipt_that_is_read(world: World) -> None:
+    fact = "\x01" * 512
+    record = s3_record(
+        ObjectVersion("b" * 255, "\x01" * 1024, "v" * 1024),
+        fact,
+        eventName=f"ObjectCreated:{fact[14:]}",
+        userIdentity={"principalId": fact},
+        requestParameters={"sourceIPAddress": fact},
+    )
+    record["s3"]["object"]["sequencer"] = fact
+    (event,) = parse_message(body(record))
+    assert isinstance(event, ObjectCreated)
+    with given(world.s3, b"x", 1, "v" * 1024):
+        world.recorder.record(event)
+    receipt = world.receipt_of(event.version)
+    envelope = parse_envelope(world.read(receipt.bucket, receipt.key))
+    assert parse_statement(envelope.payload).event == event
 
 
 def test_the_bytes_are_hashed_as_they_are_stored(world: World) -> None:
