@@ -456,7 +456,12 @@ judged_receipts AS (
         *,
         concat_ws(
             ', ',
-            CASE WHEN written_at > asked_at + INTERVAL '5' MINUTE THEN 'event_time' END,
+            CASE
+                WHEN
+                    written_at > asked_at + INTERVAL '5' MINUTE
+                    OR last_modified > written_at + INTERVAL '5' MINUTE
+                    THEN 'event_time'
+            END,
             CASE
                 WHEN
                     recorded_at < written_at - INTERVAL '1' SECOND

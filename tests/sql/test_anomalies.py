@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
@@ -410,6 +411,22 @@ def test_an_anomaly_says_what_and_how_often(attacked: list[Anomaly]) -> None:
     assert burst.principal == PEOPLE[1]["arn"]
     assert burst.detail.startswith("GetObject AccessDenied {")
     assert burst.evidence == BAD["denied-burst"][0]["eventID"]
+
+
+def test_what_a_message_says_of_its_time_makes_no_write_older_than_an_adoption(
+    planned_tables: dict[str, PlannedTable],
+) -> None:
+    since = at(600)
+    receipts = {minute: receipt_of(raw(f"{minute}.csv", minute)) for minute in (598, 602)}
+    receipts[603] = with_event(receipt_of(raw("603.csv", 603)), time=at(599))
+    warehouse = Warehouse(planned_tables.values(), DATABASE)
+    warehouse.record(*receipts.values())
+    rule, period = all_rules()["unwitnessed"], Period(BAD_DAY, BAD_DAY + timedelta(days=1))
+    deployment = replace(DEPLOYMENT, adopted_since={RAW: since})
+
+    found = find_anomalies(warehouse.athena(), deployment, period, (rule,)).anomalies
+
+    assert {one.subject.rpartition("/")[2] for one in found} == {"602.csv", "603.csv"}
 
 
 def test_of_one_rule_and_hour_only_the_first_are_asked_for(attacked: list[Anomaly], lived: Warehouse) -> None:

@@ -466,6 +466,20 @@ def test_a_receipt_in_the_future_is_not_pending_for_ever(warehouse: Warehouse) -
     ]
 
 
+def test_a_receipt_whose_write_is_older_than_its_version_contradicts_itself(warehouse: Warehouse) -> None:
+    honest = put_object(RAW, "incoming/0")
+    receipt = receipt_of(put_object(RAW, "incoming/1"))
+    dated_back = with_event(receipt, time=receipt.last_modified - timedelta(minutes=6))
+    warehouse.record(receipt_of(honest), dated_back)
+
+    rows = warehouse.rows("SELECT object_key, status, contradicts FROM ledger_evidence ORDER BY object_key")
+
+    assert [tuple(row.values()) for row in rows] == [
+        ("incoming/0", "unwitnessed", ""),
+        ("incoming/1", "mismatch", "event_time"),
+    ]
+
+
 @pytest.mark.parametrize(
     "time", ["soon", "2026-13-10T12:00:00Z", "", "9999-12-31T23:59:59Z", "9999-12-31T23:59:60Z"]
 )

@@ -233,8 +233,8 @@ def _untimely(key: SigningKey) -> str:
 
 
 def _older(adopted: tuple[str, datetime]) -> str:
-    bucket, since = adopted
-    return f"(bucket_name = {_text(bucket)} AND event_time < {_moment(since)})"
+    bucket, since = adopted  # last_modified is by Amazon S3; event_time may be what a message said
+    return f"(bucket_name = {_text(bucket)} AND last_modified < {_moment(since)})"
 
 
 def _is_deployer(arns: Sequence[str]) -> str:
