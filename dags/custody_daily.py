@@ -14,9 +14,12 @@ from custody.deployment import load_deployment
 sys.path.append(str(Path(__file__).parent))  # airflow dags test does not
 
 from custody_orchestration.dag import daily
+from custody_orchestration.work import dag_ids
 
 path = Path(os.environ.get("CUSTODY_DEPLOYMENT") or Path(__file__).with_name("deployment.json"))
 deployment = load_deployment(path)
 
 # Airflow finds the DAGs among the names of this module.
-globals().update({dag.dag_id: dag for dag in (daily(deployment, path, name) for name in deployment.datasets)})
+globals().update(
+    {dag_id: daily(deployment, path, name, dag_id) for name, dag_id in dag_ids(deployment).items()}
+)

@@ -5,7 +5,6 @@ A task that is run again, for whatever day, finds what is done and does the rest
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import wraps
@@ -35,16 +34,15 @@ LOAD_TIME = timedelta(hours=2)
 SHORT_TIME = timedelta(minutes=10)
 
 _T = TypeVar("_T")
-_LAWLESS = re.compile(r"[^A-Za-z0-9_.-]")
 
 
-def daily(deployment: Deployment, path: Path, name: str) -> DAG:
+def daily(deployment: Deployment, path: Path, name: str, dag_id: str) -> DAG:
     """The DAG of the data set ``name``, by the deployment's file at ``path``."""
     tables = deployment.datasets[name]
     silver = [table for table in tables if not deployment.tables[table]]
     gold = {table: inputs for table in tables if (inputs := deployment.tables[table])}
     with DAG(
-        dag_id=f"{deployment.workgroup}-{_LAWLESS.sub('-', name)}",
+        dag_id=dag_id,
         description=f"Daily: the data set {name}, from arrived files to verified tables",
         schedule="@daily",
         start_date=datetime.fromisoformat(deployment.ledger_since or "2026-01-01").replace(tzinfo=UTC),

@@ -11,6 +11,7 @@ import hashlib
 import json
 import logging
 import os
+import re
 import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -37,9 +38,28 @@ from custody.terminal import visible
 GATE_SECONDS = 900
 """The longest that a function may run (AWS Lambda quotas)."""
 _MAX_ANSWER_BYTES = 6 * 1024 * 1024
+_LAWLESS = re.compile(r"[^A-Za-z0-9_.-]")
+_COUNTS = ("rows", "valid", "rejected", "duplicates")
 _SUMMARY = ("entries", "bytes", "withheld", "pending")
 
 logger = logging.getLogger(__name__)
+
+
+def dag_ids(deployment: Deployment) -> dict[str, str]:
+    """The id of each data set's DAG, in the characters that Airflow allows.
+
+    Raises ``UsageError`` if two are the same, or if the deployment's file is too old to say which data sets
+    there are.
+    """
+    if deployment.tables and not deployment.datasets:
+        raise UsageError("The deployment's file does not say which data sets there are.", "Run make apply.")
+    ids: dict[str, str] = {}
+    for name in deployment.datasets:
+        dag_id = f"{deployment.workgroup}-{_LAWLESS.sub('-', name)}"
+        if dag_id in ids.values():
+            raise UsageError(f"Two data sets would have the DAG {dag_id}.", "Rename the folder of one.")
+        ids[name] = dag_id
+    return ids
 
 
 def expected(deployment: Deployment, table: str) -> dict[str, int]:
@@ -86,23 +106,22 @@ class Work:
         """
         answer = self._gate(table, "tables")
         logger.info("The gate: %s", json.dumps(answer, default=str))
-        numbers = {_number(uri) for uri in (answer.get("handed_over"),) if uri}
-        if first := answer.get("manifest"):
-            folder = self._uri("processed", f"manifests/{table}/")
-            numbers |= {
-                int(name.removesuffix(".json"))
-                for name in self._store.names(folder)
-                if name >= f"{_number(first):010d}.json" and name.removesuffix(".json").isdecimal()
-            }
-        read = self._store.read
+        names: list[str] = []
+        if (oldest := answer["waiting"]) is not None:
+            first = f"{_number(oldest):010d}.json"
+            names = [
+                name
+                for name in self._store.names(self._uri("processed", f"manifests/{table}/"))
+                if name >= first and name.removesuffix(".json").isdecimal()
+            ]
+        digests = [
+            hashlib.sha256(self._store.read(self._uri("processed", f"manifests/{table}/{name}"))).hexdigest()
+            for name in names
+        ]
+        done = {document.id for document in self._documents("processed", table)} if names else set()
         return {
             **{name: answer[name] for name in _SUMMARY},
-            "manifests": [
-                hashlib.sha256(
-                    read(self._uri("processed", f"manifests/{table}/{number:010d}.json"))
-                ).hexdigest()
-                for number in sorted(numbers)
-            ],
+            "manifests": [digest for digest in digests if digest not in done],
         }
 
     def silver(self, table: str, manifests: Sequence[str], since: datetime) -> int | None:
@@ -150,8 +169,9 @@ class Work:
             found = counts.setdefault(table, {})
             for document in self._documents("processed", table):
                 if document.id in digests:
-                    for name, number in read_lineage(self._store, document)["counts"].items():
-                        found[name] = found.get(name, 0) + number
+                    told = self._lineage(document).object("counts")
+                    for name in _COUNTS:
+                        found[name] = found.get(name, 0) + told.natural(name)
             if number := self._gate(table, "tables")["withheld"]:
                 withheld[table] = number
         logger.info("Rows by table: %s", json.dumps(counts))
@@ -259,11 +279,14 @@ class Work:
             return published(self._store, self._uri(layer, f"tables/{table}"))
 
     def _made_of(self, document: Published) -> dict[str, int]:
-        content = Fields(read_lineage(self._store, document), f"lineage document {document.uri}")
+        content = self._lineage(document)
         return {
             item.words("table").rpartition("/")[2]: item.natural("delta_version")
             for item in content.objects("inputs")
         }
+
+    def _lineage(self, document: Published) -> Fields:
+        return Fields(read_lineage(self._store, document), f"lineage document {document.uri}")
 
     def _has_receipt(self, document: Published) -> bool:
         place, s3 = parse_s3_uri(document.uri), self.client("s3")

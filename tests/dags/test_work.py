@@ -19,7 +19,7 @@ from moto import mock_aws
 from custody.deployment import Deployment, Source
 from custody.errors import CannotCheckError, EvidenceError, UsageError
 from custody.evidence.objects import ObjectVersion
-from custody_orchestration.work import Work, expected
+from custody_orchestration.work import Work, dag_ids, expected
 from tests.unit.test_deployment import OUTPUTS
 
 DEPLOYMENT = replace(
@@ -109,10 +109,21 @@ def work(aws: Aws, tmp_path: Path) -> Work:
 
 
 def looked(**changes: Any) -> dict[str, Any]:
-    answer = {"manifest": None, "entries": 0, "bytes": 0, "withheld": 0, "pending": 0}
+    answer = {"manifest": None, "entries": 0, "bytes": 0, "withheld": 0, "pending": 0, "waiting": None}
     return {
         "tables": {"orders": answer | {"handed_over": None, "job_run_id": None, "state": "idle"} | changes}
     }
+
+
+def test_a_dag_is_named_after_its_data_set_and_no_other() -> None:
+    names = {"my shop": ["orders"], "caf\u00e9": ["orders"]}
+    assert dag_ids(replace(DEPLOYMENT, datasets=names)) == {"my shop": "w-my-shop", "caf\u00e9": "w-caf-"}
+    for other in ("my-shop", "my\u20acshop"):
+        with pytest.raises(UsageError, match="w-my-shop"):
+            dag_ids(replace(DEPLOYMENT, datasets=names | {other: ["orders"]}))
+    assert dag_ids(replace(DEPLOYMENT, datasets={}, tables={})) == {}
+    with pytest.raises(UsageError, match="does not say which data sets"):
+        dag_ids(replace(DEPLOYMENT, datasets={}))
 
 
 def test_what_is_expected_of_a_table_is_what_is_declared_for_its_prefix() -> None:
@@ -123,7 +134,10 @@ def test_a_run_has_the_manifests_that_are_handed_out_and_not_done(work: Work, aw
     aws.manifests(1, 2, 3, 4, 5)
     aws.s3.put_object(Bucket="processed", Key="manifests/orders/_seen/0000000003.bin", Body=b"")
     uri = "s3://processed/manifests/orders/{:010d}.json?versionId=v"
-    aws.answers = [looked(manifest=uri.format(4), handed_over=uri.format(2), entries=7)]
+    three = hashlib.sha256(b"3").hexdigest()
+    aws.document("processed", "orders", 1, three, is_recorded=True)  # out of turn
+    # a job runs with the second, and nothing is new
+    aws.answers = [looked(waiting=uri.format(2), entries=7, state="running")]
     found = work.look("orders")
     digests = {number: hashlib.sha256(str(number).encode()).hexdigest() for number in (2, 4, 5)}
     assert found == {"entries": 7, "bytes": 0, "withheld": 0, "pending": 0, "manifests": [*digests.values()]}
@@ -195,10 +209,16 @@ def test_gold_is_done_when_it_was_made_from_what_silver_has(work: Work, aws: Aws
 
 def test_quality_counts_the_rows_of_the_run_and_fails_for_what_is_withheld(work: Work, aws: Aws) -> None:
     for version, id_, rows in ((1, FIRST, 10), (2, SECOND, 5), (3, "c" * 64, 99)):
-        counts = {"rows": rows, "valid": rows - 1}
+        counts = {"rows": rows, "valid": rows - 1, "rejected": 1, "duplicates": 0}
         aws.document("processed", "orders", version, id_, is_recorded=True, counts=counts)
     aws.answers = [looked()]
-    assert work.check_quality({"orders": [FIRST, SECOND]}) == {"orders": {"rows": 15, "valid": 13}}
+    assert work.check_quality({"orders": [FIRST, SECOND]}) == {
+        "orders": {"rows": 15, "valid": 13, "rejected": 2, "duplicates": 0}
+    }
+    for counts in (None, [], {"rows": "1\n"}, {"rows": -1}, {"rows": True}):
+        aws.document("processed", "orders", 4, "d" * 64, is_recorded=True, counts=counts)
+        with pytest.raises(EvidenceError, match=r"json's (counts is not|counts's rows is not)"):
+            work.check_quality({"orders": ["d" * 64]})
     aws.answers = [looked(withheld=2)]
     with pytest.raises(EvidenceError, match="withheld: 2 of orders"):
         work.check_quality({"orders": []})

@@ -119,11 +119,11 @@ class Gate:
     def run(self, event: object, remaining_seconds: Callable[[], float]) -> Answer:
         """Do what the event requests; return the answer as a JSON document.
 
-        ``{"tables": {table: {"manifest", "entries", "bytes", "withheld", "pending", "handed_over",
-        "job_run_id", "state"}}, "gold": {table: {"job_run_id", "state"}}}``, each that was asked for.
-        ``manifest`` is the first that this call wrote, ``handed_over`` the one it started the job with, each
-        a URI or ``None``; entries and bytes are of all that it wrote. ``state`` is ``started``, ``running``
-        or ``idle``.
+        ``{"tables": {table: {"manifest", "entries", "bytes", "withheld", "pending", "waiting",
+        "handed_over", "job_run_id", "state"}}, "gold": {table: {"job_run_id", "state"}}}``, each that was
+        asked for. ``manifest`` is the first that this call wrote, ``waiting`` the oldest that is not done,
+        ``handed_over`` the one it started the job with, each a URI or ``None``; entries and bytes are of all
+        that it wrote. ``state`` is ``started``, ``running`` or ``idle``.
 
         If a part fails, the others are still done; then ``CannotCheckError`` says what failed. Raises
         ``UsageError`` for an invalid event.
@@ -219,12 +219,14 @@ class Gate:
         self._refuse([*chain.doubted, *decisions.refused])
         chain.fold(progress.done)
         arrivals.require_whole()
+        waiting = chain.waiting(progress.done)
         return {
             "manifest": chain.uri(arrivals.manifests[0]) if arrivals.manifests else None,
             "entries": arrivals.verified,
             "bytes": arrivals.size_bytes,
             "withheld": len(arrivals.withheld),
             "pending": arrivals.pending,
+            "waiting": chain.uri(waiting[0]) if waiting else None,
         }
 
     def _chain(self, name: str, call: _Call) -> Chain:

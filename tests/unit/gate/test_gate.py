@@ -46,6 +46,7 @@ IDLE = {
     "bytes": 0,
     "withheld": 0,
     "pending": 0,
+    "waiting": None,
     "handed_over": None,
     "job_run_id": None,
     "state": "idle",
@@ -181,6 +182,7 @@ def test_what_arrived_is_handed_to_the_job_of_its_table(world: GateWorld) -> Non
         "manifest": uri,
         "entries": 4,
         "bytes": 32,
+        "waiting": uri,
         "handed_over": uri,
         "job_run_id": run["Id"],
         "state": "started",
@@ -256,6 +258,8 @@ def test_while_the_job_runs_the_next_manifest_waits(world: GateWorld) -> None:
     world.arrive(f"{CUSTOMERS}b.csv")
     answer = world.call()["tables"]["customers"]
     assert (answer["state"], answer["handed_over"], answer["entries"]) == ("running", None, 1)
+    assert "0000000001" in answer["waiting"]
+    assert world.call()["tables"]["customers"]["waiting"] == answer["waiting"]  # with nothing new, too
     assert answer["job_run_id"] == world.runs[0]["Id"]
     world.finish("silver-customers")
 
