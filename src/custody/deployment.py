@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import MISSING, dataclass, field, fields
 from datetime import datetime
 from ipaddress import IPv4Network
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -123,7 +125,7 @@ def parse_deployment(data: bytes, source: str) -> Deployment:
     """Read the outputs of Terraform.
 
     Raises ``UsageError``, which names ``source``, if they are not JSON, lack an output that this version
-    needs, or have one of the wrong type.
+    needs, have one of the wrong type, or do not fit together.
     """
     try:
         document: Any = json.loads(data)
@@ -152,7 +154,21 @@ def parse_deployment(data: bytes, source: str) -> Deployment:
             document[name] = {table: Source(**source) for table, source in document[name].items()}
         elif kind == "list[SigningKey]":
             document[name] = [SigningKey(**key) for key in document[name]]
-    return Deployment(**{name: document[name] for name in kinds})
+    deployment = Deployment(**{name: document[name] for name in kinds})
+    for problem in _gaps(deployment):
+        raise UsageError(f"In the deployment file {source}, {problem}.", _AGAIN)
+    return deployment
+
+
+def _gaps(deployment: Deployment) -> Iterator[str]:
+    """What one output names and another, which must have it, has not."""
+    for table in chain.from_iterable(deployment.datasets.values()):
+        if table not in deployment.tables:
+            yield f"tables has no {table}, of datasets"
+        elif not deployment.tables[table] and table not in deployment.sources:
+            yield f"sources has no {table}, of datasets"
+    for bucket in deployment.adopted_since.keys() - deployment.recorded_prefixes.keys():
+        yield f"recorded_prefixes has no {bucket}, of adopted_since"
 
 
 class _Names(dict[str, str]):
@@ -214,6 +230,10 @@ def _is_time(value: object) -> bool:
     return True
 
 
+def _is_day(value: object) -> bool:
+    return isinstance(value, str) and _DAY.fullmatch(value) is not None and _is_time(f"{value}T00:00:00Z")
+
+
 def _are_networks(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(one, str) and _is_network(one) for one in value)
 
@@ -249,6 +269,7 @@ def _are_arns(value: object) -> bool:
     return isinstance(value, list) and all(map(_is_arn, value))
 
 
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _MAX_MINUTES = 24 * 60
 _MAX_DAYS = 36500
 _MAX_HOURS = 31 * 24
@@ -270,5 +291,6 @@ _NAMED: dict[str, tuple[Callable[[object], bool], str]] = {
     "_arn": (_is_arn, "an ARN"),
     "_arns": (_are_arns, "a list of ARNs"),
     "_days": (_is_days, "a whole number of days, 0 to 36500"),
+    "ledger_since": (_is_day, "a day, YYYY-MM-DD"),
 }
 """By the end of a name: more than its type says."""

@@ -70,15 +70,40 @@ def test_the_consoles_pages_are_read_and_may_be_missing(tmp_path: Path) -> None:
 
 def test_the_tables_of_data_sets_are_read_and_may_be_missing(tmp_path: Path) -> None:
     assert load(tmp_path, json.dumps(OUTPUTS)).datasets == {}
-    datasets = {"datasets": {"plant": ["devices"]}}
+    datasets = {"datasets": {"plant": ["devices"]}, "tables": {"devices": []}, "sources": SOURCES}
     assert load(tmp_path, json.dumps(OUTPUTS | datasets)).datasets == datasets["datasets"]
     with pytest.raises(UsageError, match="datasets is not a map of lists of texts"):
         load(tmp_path, json.dumps(OUTPUTS | {"datasets": {"plant": "devices"}}))
 
 
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"datasets": {"plant": ["devices"]}}, "tables has no devices, of datasets"),
+        ({"datasets": {"plant": ["a\x1b"]}}, r"datasets is not a map of lists of texts"),
+        ({"datasets": {"plant": ["x"]}, "tables": {"x": []}}, "sources has no x, of datasets"),
+        ({"adopted_since": {"archive": "2026-01-15T09:30:00Z"}}, "recorded_prefixes has no archive, of adop"),
+        ({"ledger_since": "yesterday"}, "ledger_since is not a day"),
+        ({"ledger_since": "2026-02-30"}, "ledger_since is not a day"),
+        ({"ledger_since": "2026-W07"}, "ledger_since is not a day"),
+    ],
+)
+def test_outputs_that_do_not_fit_together_are_wrong_use(
+    tmp_path: Path, changes: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(UsageError, match=words):
+        load(tmp_path, json.dumps(OUTPUTS | changes))
+
+
+ADOPTED: dict[str, Any] = {
+    "adopted_since": {"archive": "2026-01-15T09:30:00Z"},
+    "recorded_prefixes": OUTPUTS["recorded_prefixes"] | {"archive": [""]},
+}
+
+
 def test_adopted_buckets_are_read_and_may_be_missing(tmp_path: Path) -> None:
     assert load(tmp_path, json.dumps(OUTPUTS)).adopted_since == {}
-    deployment = load(tmp_path, json.dumps(OUTPUTS | {"adopted_since": {"archive": "2026-01-15T09:30:00Z"}}))
+    deployment = load(tmp_path, json.dumps(OUTPUTS | ADOPTED))
     since = datetime(2026, 1, 15, 9, 30, tzinfo=UTC)
     assert deployment.adopted_since == {"archive": since}
     assert "archive" in deployment.lake
