@@ -36,6 +36,7 @@ from python_terraform import IsFlagged
 
 from scripts.datasets import check_datasets
 from scripts.local_aws.launch import operator_environment
+from scripts.state.adoptions import later_adoptions
 from scripts.state.contracts import contract_losses
 from scripts.state.ends import ends
 from scripts.toolchain.environment import instance_of, local_environ, without_aws
@@ -311,6 +312,7 @@ class Terraform:
             refuse_losses(plan.document)
             if not destroy:
                 refuse_ends(plan.document)
+                refuse_later_adoptions(plan.document)
         except ToolError:
             self.plan_path.unlink()
             raise
@@ -662,6 +664,12 @@ def refuse_ends(plan: dict[str, Any]) -> None:
             "Nothing is planned. To deploy elsewhere, add an environment; "
             "to give this one up: docs/leaving.md."
         )
+
+
+def refuse_later_adoptions(plan: dict[str, Any]) -> None:
+    """Raise ``ToolError`` if writes to an adopted bucket would no longer need an event of the trail."""
+    if found := later_adoptions(plan):
+        raise ToolError("\n".join(found) + "\nNothing is planned. Leave since as it is: docs/adopting.md.")
 
 
 def confirm(what: str, env: str) -> None:

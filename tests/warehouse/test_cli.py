@@ -31,7 +31,7 @@ PEM = (
     .decode()
 )
 
-UNKNOWN = "-----BEGIN PRIVATE KEY-----\nMAwCAQAwBQYDKbsBBAA=\n-----END PRIVATE KEY-----\n"
+UNKNOWN = "\n".join((PEM.splitlines()[0], "MAwCAQAwBQYDKbsBBAA=", PEM.splitlines()[-1], ""))
 """Of an algorithm that nobody knows."""
 
 
