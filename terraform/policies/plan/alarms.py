@@ -19,7 +19,10 @@ STATE = re.compile(r'\b(?:ALARM|OK|INSUFFICIENT_DATA)\(\s*(?:"([^"]*)"|([^\s"()]
 """What a composite alarm's rule asks about another alarm."""
 
 EVENT_FIELDS = {"account", "detail", "detail-type", "id", "region", "resources", "source", "time", "version"}
-DETAIL_TYPES = {"aws.glue": {"Glue Job State Change"}}
+DETAIL_TYPES = {
+    "aws.glue": {"Glue Job State Change"},
+    "aws.s3": {"Object Created", "Object Deleted", "Object Restore Completed"},
+}
 """What a service itself sends; every service's calls come "via CloudTrail"."""
 CALL = "AWS API Call via CloudTrail"
 FILTERS = {
