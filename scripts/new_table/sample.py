@@ -227,11 +227,16 @@ def _rows(text: str, delimiter: str, quote: str) -> Iterator[list[str]]:
     return (row for row in reader if any(map(str.strip, row)))
 
 
-def _share(text: str, delimiter: str, quote: str) -> tuple[float, int]:
-    """How well a dialect fits: the share of records with as many fields as the first; and that number."""
+def _share(text: str, delimiter: str, quote: str) -> tuple[float, bool, int]:
+    """How well a dialect fits: the share of records as wide as the first, no array cut in two, and the width."""
     try:
-        widths = [len(row) for row in islice(_rows(text, delimiter, quote), _DIALECT_RECORDS)]
+        rows = list(islice(_rows(text, delimiter, quote), _DIALECT_RECORDS))
     except csv.Error:
-        return 0.0, 0
-    width = widths[0] if widths else 0
-    return (widths.count(width) / len(widths) if width > 1 else 0.0), width
+        return 0.0, False, 0
+    width = len(rows[0]) if rows else 0
+    share = sum(len(row) == width for row in rows) / len(rows) if width > 1 else 0.0
+    return share, all(_is_whole(field.strip()) for row in rows for field in row), width
+
+
+def _is_whole(field: str) -> bool:
+    return all(field.startswith(begin) == field.endswith(end) for begin, end in ("[]", "{}"))

@@ -167,6 +167,12 @@ def test_every_row_of_the_sample_is_valid_and_equal(
     ] == rows
 
 
+@pytest.mark.parametrize("field", ["[0, 0, 0]", '{"a": 1, "b": 2}'])
+def test_commas_in_an_array_or_object_do_not_delimit(field: str, tmp_path: Path) -> None:
+    rules = contract(tmp_path, "sample", f"0\t{field}\n".encode())
+    assert (rules.source.csv.delimiter, len(rules.columns)) == ("\t", 2)
+
+
 HOSTILE = st.text(max_size=12) | st.sampled_from(
     [
         "on",

@@ -154,10 +154,7 @@ class Chain:
         """When the oldest manifest that is not done was written; ``None`` if all are."""
         if not (waiting := self.waiting(done)):
             return None
-        oldest = waiting[0]
-        found = self._s3.head_object(
-            Bucket=self._bucket, Key=self._key(oldest.number), VersionId=oldest.version_id
-        )
+        found = self._s3.head_object(Bucket=self._bucket, Key=self._key(waiting[0].number))
         return found["LastModified"]
 
     def uri(self, manifest: Handed) -> str:

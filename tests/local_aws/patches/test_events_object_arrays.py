@@ -10,7 +10,7 @@ WANTED = {"kind": ["change"], "resources": {"ARN": ["arn:one", "arn:two"], "type
 def heard(account: Account) -> list[int]:
     """The numbers of the events that the rule's pattern matches."""
     events, source = account.client("events"), account.name("source")
-    url, queue = account.queue()
+    url, queue = account.rules_queue()
     rule = account.name("rule")
     events.put_rule(Name=rule, EventPattern=json.dumps({"source": [source], "detail": WANTED}))
     events.put_targets(Rule=rule, Targets=[{"Id": "1", "Arn": queue}])
