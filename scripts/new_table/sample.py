@@ -228,7 +228,7 @@ def _rows(text: str, delimiter: str, quote: str) -> Iterator[list[str]]:
 
 
 def _share(text: str, delimiter: str, quote: str) -> tuple[float, bool, int]:
-    """How well a dialect fits: the share of records as wide as the first, whether no array is cut, the width."""
+    """How well a dialect fits: the share of records as wide as the first, no array cut, the width."""
     try:
         rows = list(islice(_rows(text, delimiter, quote), _DIALECT_RECORDS))
     except csv.Error:
