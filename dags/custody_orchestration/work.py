@@ -23,13 +23,13 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
 
 from custody.deployment import Deployment
 from custody.documents import Fields, parse_object
 from custody.errors import CannotCheckError, EvidenceError, UsageError
 from custody.etl.lineage import Published, published, read_lineage
 from custody.etl.store import S3Store
+from custody.evidence.fetch import SERVICE_ERRORS
 from custody.evidence.objects import ObjectVersion, parse_s3_uri
 from custody.gate.jobs import Job, running
 from custody.ledger.athena import Athena, compare, starts_with, where
@@ -337,7 +337,7 @@ class Work:
     def _service_errors(self) -> Iterator[None]:
         try:
             yield
-        except (BotoCoreError, ClientError) as error:
+        except SERVICE_ERRORS as error:
             raise CannotCheckError(f"AWS could not be asked: {error}") from error
 
     def _uri(self, short: str, key: str) -> str:
