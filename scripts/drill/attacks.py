@@ -18,7 +18,7 @@ from scripts.drill.scene import DrillError, Scene
 
 FORGERIES = 20
 """Of these at least ten are within one hour, which ``denied-burst`` asks for."""
-FLOOD_OBJECTS, FLOOD_COPIES = 30, 10
+FLOOD_OBJECTS = 30
 
 
 @dataclass(frozen=True)
@@ -329,15 +329,17 @@ def _dead_letters(scene: Scene, is_ours: Callable[[str], bool]) -> list[dict[str
 
 
 def _flood(scene: Scene) -> None:
-    """More events than can be recorded soon; as if they had waited for longer than the alarm allows."""
+    """More events than are recorded in time; as if they had waited for longer than the alarm allows."""
     alarm = f"{scene.stack.prefix}-recorder-backlog"
     (set_up,) = scene.stack.client("cloudwatch").describe_alarms(AlarmNames=[alarm])["MetricAlarms"]
     scene.undo.later("the recorder's queue is not empty", lambda: _await_empty(scene))
-    scene.undo.later("events come several times", lambda: scene.behind_the_api("events"))
-    scene.behind_the_api("events", duplicate=FLOOD_COPIES)
+    name = scene.stack.deployment.queues["recorder"].rpartition("/")[2]
+    scene.undo.later(
+        "the recorder's queue is held", lambda: scene.behind_the_api("queues/hold", queue=name, held=False)
+    )
+    scene.behind_the_api("queues/hold", queue=name, held=True)
     for number in range(FLOOD_OBJECTS):
         scene.drop(folder=f"incoming/drill/flood-{number}")
-    name = scene.stack.deployment.queues["recorder"].rpartition("/")[2]
     scene.behind_the_api("queues/wait", queue=name, seconds=int(set_up["Threshold"]) + 1)
 
 

@@ -55,6 +55,7 @@ class Emulation:
                 "faults": self._set_faults,
                 "firehose/flush": lambda _: self._streams.flush(),
                 "kms/outage": self._set_outage,
+                "queues/hold": self._hold_queue,
                 "queues/wait": _let_wait,
                 "status": self._status,
                 "tamper": _tamper,
@@ -123,6 +124,10 @@ class Emulation:
         self._outage.is_on = bool(request["on"])
         return {}
 
+    def _hold_queue(self, request: dict[str, Any]) -> dict[str, Any]:
+        self._sources.hold(_named(request["queue"]).name, bool(request["held"]))
+        return {}
+
     def _process_of(self, access_key_id: str) -> FunctionProcess | None:
         return self._functions.process_of(access_key_id)
 
@@ -169,9 +174,7 @@ def _tamper(request: dict[str, Any]) -> dict[str, Any]:
 
 def _let_wait(request: dict[str, Any]) -> dict[str, Any]:
     """Make the messages of a queue as old as if they had waited for so many seconds more."""
-    queue = next((one for one in _queues() if one.name == request["queue"]), None)
-    if queue is None:
-        raise LookupError(f"there is no queue {request['queue']!r}")
+    queue = _named(request["queue"])
     with queue._messages_lock:
         for message in queue._messages:
             message.sent_timestamp = int(message.sent_timestamp or 0) - 1000 * int(request["seconds"])  # type: ignore[assignment]
@@ -187,6 +190,13 @@ def _set_chaos(request: dict[str, Any]) -> dict[str, Any]:
 def _queues() -> list[Queue]:
     backends = list(sqs_backends[ACCOUNT_ID].values())
     return [queue for backend in backends for queue in list(backend.queues.values())]
+
+
+def _named(name: object) -> Queue:
+    queue = next((one for one in _queues() if one.name == name), None)
+    if queue is None:
+        raise LookupError(f"there is no queue {name!r}")
+    return queue
 
 
 def _depth(queue: Queue) -> dict[str, int]:

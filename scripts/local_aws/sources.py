@@ -41,6 +41,11 @@ class EventSources:
         self._faults = faults
         self._stopped = threading.Event()
         self._pollers: dict[str, _Poller] = {}
+        self._held: set[str] = set()
+
+    def hold(self, queue: str, is_held: bool) -> None:
+        """Let the messages of a queue wait, as if its function did not keep up, or poll it again."""
+        (self._held.add if is_held else self._held.discard)(queue)
 
     def start(self) -> None:
         """Begin to look for mappings."""
@@ -57,7 +62,7 @@ class EventSources:
                 self._pollers.pop(gone).stopped.set()
             for new in mappings.keys() - self._pollers.keys():
                 self._pollers[new] = _Poller(
-                    *mappings[new], self._functions, self._clock, self._faults, threading.Event()
+                    *mappings[new], self._functions, self._clock, self._faults, self._held, threading.Event()
                 )
                 self._pollers[new].start(self._stopped)
 
@@ -69,6 +74,8 @@ class _Poller:
     functions: Functions
     clock: Clock
     faults: Faults
+    held: set[str]
+    """Names of the queues that are not polled."""
     stopped: threading.Event
 
     def start(self, all_stopped: threading.Event) -> None:
@@ -79,7 +86,7 @@ class _Poller:
     def _poll(self, all_stopped: threading.Event) -> None:
         while not (self.stopped.is_set() or all_stopped.is_set()):
             queue = _queue(self.mapping.event_source_arn)
-            if queue is None:
+            if queue is None or queue.name in self.held:
                 time.sleep(_WAIT_SECONDS)
                 continue
             batch = self._gather(queue)

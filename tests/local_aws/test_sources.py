@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from scripts.local_aws import LocalAws
+from scripts.local_aws import LocalAws, LocalAwsError
 from tests.local_aws.account import Account, eventually
 
 # Keeps each batch it gets, reports messages with "bad" in them as failed, and fails completely on "worse".
@@ -154,6 +154,23 @@ def test_a_disabled_mapping_polls_nothing(aws: Account, server: LocalAws) -> Non
     time.sleep(1)
     assert not source.drained()
     assert source.batches() == []
+
+
+def test_a_queue_that_is_held_is_not_polled(aws: Account, server: LocalAws) -> None:
+    source = Source(aws, server)
+    name = source.arn.rpartition(":")[2]
+    server.admin("queues/hold", queue=name, held=True)
+    try:
+        source.send("1")
+        time.sleep(1)
+        assert not source.drained()
+        assert source.batches() == []
+    finally:
+        server.admin("queues/hold", queue=name, held=False)
+    eventually(source.drained)
+    assert [[record["body"] for record in batch] for batch in source.batches()] == [["1"]]
+    with pytest.raises(LocalAwsError, match="there is no queue 'absent'"):
+        server.admin("queues/hold", queue="absent", held=True)
 
 
 @pytest.mark.usefixtures("calm")
