@@ -58,22 +58,58 @@ data "aws_iam_policy_document" "service" {
     }
   }
 
+  # Each action applies only to its own resource type, whatever else is listed: one statement leaves room in the 6144 characters.
+  # https://docs.aws.amazon.com/glue/latest/dg/data-quality-authorization.html
   statement {
-    sid       = "QueuesOfTheKit"
-    actions   = ["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"]
-    resources = ["${local.here["sqs"]}:${var.prefix}-*"]
-  }
-
-  statement {
-    sid     = "LogsOfTheKit"
-    actions = ["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"]
-    resources = [
+    sid = "OfTheKit"
+    actions = [
+      "athena:GetQueryExecution",
+      "athena:GetQueryResults",
+      "athena:GetWorkGroup",
+      "athena:StartQueryExecution",
+      "athena:StopQueryExecution",
+      "glue:GetConnection",
+      "glue:GetDataQualityRuleset",
+      "glue:GetDataQualityRulesetEvaluationRun",
+      "glue:GetDatabase",
+      "glue:GetJobRun",
+      "glue:GetJobRuns",
+      "glue:GetPartition",
+      "glue:GetPartitions",
+      "glue:GetTable",
+      "glue:GetTableVersion",
+      "glue:GetTableVersions",
+      "glue:GetTables",
+      "glue:PublishDataQuality",
+      "glue:StartJobRun",
+      "glue:UpdateTable",
+      "logs:CreateLogStream",
+      "logs:DescribeLogStreams",
+      "logs:PutLogEvents",
+      "secretsmanager:DescribeSecret",
+      "secretsmanager:GetSecretValue",
+      "secretsmanager:PutSecretValue",
+      "secretsmanager:UpdateSecretVersionStage",
+      "sns:Publish",
+      "sqs:ChangeMessageVisibility",
+      "sqs:DeleteMessage",
+      "sqs:GetQueueAttributes",
+      "sqs:ReceiveMessage",
+    ]
+    resources = concat(local.catalog, [
+      "${local.here["athena"]}:workgroup/${var.prefix}",
+      "${local.here["glue"]}:connection/${var.prefix}-*",
+      "${local.here["glue"]}:dataQualityRuleset/${var.prefix}-*",
+      "${local.here["glue"]}:job/${var.prefix}-*",
       "${local.here["logs"]}:log-group:/aws-glue/jobs/${var.prefix}-*",
       "${local.here["logs"]}:log-group:/aws/cloudtrail/${var.prefix}:*",
       "${local.here["logs"]}:log-group:/aws/kinesisfirehose/${var.prefix}-*",
       "${local.here["logs"]}:log-group:/aws/lambda/${var.prefix}-*",
       "${local.here["logs"]}:log-group:/aws/vpc/${var.prefix}:*",
-    ]
+      "${local.here["secretsmanager"]}:secret:${var.prefix}-*",
+      "${local.here["sns"]}:${var.prefix}-alerts",
+      "${local.here["sqs"]}:${var.prefix}-*",
+    ])
   }
 
   # Glue sets the key of its log groups with the job's role.
@@ -81,46 +117,6 @@ data "aws_iam_policy_document" "service" {
     sid       = "LogsOfJobs"
     actions   = ["logs:AssociateKmsKey", "logs:CreateLogGroup"]
     resources = ["${local.here["logs"]}:log-group:/aws-glue/jobs/${var.prefix}-*"]
-  }
-
-  statement {
-    sid = "CatalogOfTheKit"
-    actions = [
-      "glue:GetDatabase",
-      "glue:GetPartition",
-      "glue:GetPartitions",
-      "glue:GetTable",
-      "glue:GetTableVersion",
-      "glue:GetTableVersions",
-      "glue:GetTables",
-      "glue:UpdateTable",
-    ]
-    resources = local.catalog
-  }
-
-  statement {
-    sid       = "JobsOfTheKit"
-    actions   = ["glue:GetJobRun", "glue:GetJobRuns", "glue:StartJobRun"]
-    resources = ["${local.here["glue"]}:job/${var.prefix}-*"]
-  }
-
-  # https://docs.aws.amazon.com/glue/latest/dg/data-quality-authorization.html
-  statement {
-    sid       = "RulesetsOfTheKit"
-    actions   = ["glue:GetDataQualityRuleset", "glue:GetDataQualityRulesetEvaluationRun", "glue:PublishDataQuality"]
-    resources = ["${local.here["glue"]}:dataQualityRuleset/${var.prefix}-*"]
-  }
-
-  statement {
-    sid = "QueriesOfTheKit"
-    actions = [
-      "athena:GetQueryExecution",
-      "athena:GetQueryResults",
-      "athena:GetWorkGroup",
-      "athena:StartQueryExecution",
-      "athena:StopQueryExecution",
-    ]
-    resources = ["${local.here["athena"]}:workgroup/${var.prefix}"]
   }
 
   # Lambda and Glue attach functions and jobs to a network with the function's or job's role. All ids are random.
@@ -164,23 +160,6 @@ data "aws_iam_policy_document" "service" {
     resources = ["*"]
   }
 
-  statement {
-    sid       = "ConnectionsOfTheKit"
-    actions   = ["glue:GetConnection"]
-    resources = ["${local.here["glue"]}:catalog", "${local.here["glue"]}:connection/${var.prefix}-*"]
-  }
-
-  statement {
-    sid = "SecretsOfTheKit"
-    actions = [
-      "secretsmanager:DescribeSecret",
-      "secretsmanager:GetSecretValue",
-      "secretsmanager:PutSecretValue",
-      "secretsmanager:UpdateSecretVersionStage",
-    ]
-    resources = ["${local.here["secretsmanager"]}:secret:${var.prefix}-*"]
-  }
-
   # An API's id is random.
   statement {
     sid       = "AccountsBehindApis"
@@ -193,12 +172,6 @@ data "aws_iam_policy_document" "service" {
     sid       = "DataThatLakeFormationGrants"
     actions   = ["lakeformation:GetDataAccess"]
     resources = ["*"]
-  }
-
-  statement {
-    sid       = "AlertsOfTheKit"
-    actions   = ["sns:Publish"]
-    resources = ["${local.here["sns"]}:${var.prefix}-alerts"]
   }
 
   # The account's default bus has no name of the kit's; the events have.
