@@ -39,6 +39,7 @@ from scripts.local_aws.launch import operator_environment
 from scripts.state.adoptions import later_adoptions
 from scripts.state.contracts import contract_losses
 from scripts.state.ends import ends
+from scripts.state.half_made import half_made, would_make_again
 from scripts.toolchain.environment import instance_of, local_environ, without_aws
 from scripts.toolchain.toolchain import (
     BUILD,
@@ -307,6 +308,13 @@ class Terraform:
             raise TerraformError(f"{text}\n{errors}\nterraform plan failed.".strip())
         (self.work_dir / "plan.txt").write_text(text)
         plan = Plan(self.plan_path, self._show(driver, str(self.plan_path)))
+        if not destroy and would_make_again(plan.document):
+            if not self._keep_half_made(driver):
+                raise ToolError(
+                    "An apply broke off, and the plan would replace what it left half made. Who may write "
+                    f"the state can have it completed instead: with the apply role, run make plan ENV={self.env}"
+                )
+            return self.plan(targets=targets)
         try:
             check_datasets(plan.datasets)
             refuse_losses(plan.document)
@@ -570,8 +578,20 @@ class Terraform:
             self._take_state()  # if it is lost, the next run says so
         if status != 0:
             said = "\n".join([*progress.errors, errors]).strip()
+            if what == "apply" and status > 0:
+                self._keep_half_made(driver)
             raise TerraformError(f"{said}\nterraform {what} {self._how_it_failed(status, said)}")
         self._say(f"terraform {what}: {progress.done} changes in {progress.seconds:.0f} s.")
+
+    def _keep_half_made(self, driver: _Driver) -> bool:
+        """Have the next apply complete what one that broke off left half made; return whether it will."""
+        status, text, _ = driver.cmd("state", "pull")
+        addresses = half_made(json.loads(text)) if status == 0 and text else []
+        for address in addresses:
+            if driver.cmd("untaint", address)[0] != 0:
+                return False
+            self._say(f"{address} is half made: the next apply completes it.")
+        return bool(addresses)
 
     def _how_it_failed(self, status: int, said: str) -> str:
         if status < 0:

@@ -21,7 +21,16 @@ import pytest
 from custody.times import parse_time
 from scripts.local_aws import LocalAws
 from scripts.terraform import BESIDE, Plan, Terraform, TerraformError
-from scripts.toolchain.toolchain import LOCK_FILE, REPO, ToolError
+from scripts.toolchain.environment import without_aws
+from scripts.toolchain.provider import served_provider
+from scripts.toolchain.toolchain import (
+    LOCK_FILE,
+    REPO,
+    ToolError,
+    lock_file,
+    terraform_environ,
+    terraform_program,
+)
 
 
 def change(address: str, *actions: str, before: Any = None, after: Any = None) -> dict[str, Any]:
@@ -385,6 +394,53 @@ def test_what_exists_already_is_told_with_the_way_out(steps: Steps) -> None:
     steps.second("echo EntityAlreadyExists: Role with name x already exists. >&2; exit 1")
     with pytest.raises(TerraformError, match=r"Start again: make local-down local-up apply$"):
         steps.terraform.apply()
+
+
+HALF_MADE = """
+variable "skip_account_checks" {}
+provider "aws" { region = "us-east-1" }
+module "keys" {
+  source   = "./key"
+  for_each = toset(["a b"])
+}
+output "key" { value = module.keys["a b"].arn }
+"""
+KEY = """
+resource "aws_kms_key" "this" {
+  enable_key_rotation = true
+  provisioner "local-exec" { command = "exit 1" }
+}
+output "arn" { value = aws_kms_key.this.arn }
+"""
+
+
+def test_a_key_of_an_apply_that_broke_off_is_kept_and_completed(
+    tmp_path: Path, aws: LocalAws, small: Path
+) -> None:
+    """A failed step of its creation taints it: Terraform would replace it, which who deploys may not."""
+    shutil.copy(lock_file(), small / LOCK_FILE.name)
+    (small / "main.tf").write_text(HALF_MADE)
+    (small / "key").mkdir()
+    (small / "key" / "main.tf").write_text(KEY)
+    said: list[str] = []
+    with served_provider(
+        terraform_environ(without_aws(os.environ)) | aws.environ(), tmp_path / "p"
+    ) as environ:
+        terraform = Terraform(
+            "local", source=small, work_dir=tmp_path / "work", environ=environ, say=said.append
+        )
+        terraform.plan()
+        with pytest.raises(TerraformError, match="local-exec provisioner error"):
+            terraform.apply()
+        assert said[-1] == 'module.keys["a b"].aws_kms_key.this is half made: the next apply completes it.'
+        terraform.plan()
+        arn = terraform.apply()["key"]
+        taint = ["taint", "-no-color", 'module.keys["a b"].aws_kms_key.this']
+        folder = tmp_path / "work" / "root" / "terraform"
+        subprocess.run([terraform_program(), *taint], cwd=folder, env=environ, check=True)
+        plan = terraform.plan()
+        assert not plan.has_changes, plan.summary()
+        assert terraform.show_json()["values"]["outputs"]["key"]["value"] == arn
 
 
 def test_a_copied_folder_has_modules_of_its_own(tmp_path: Path, aws: LocalAws, small: Path) -> None:

@@ -1,0 +1,41 @@
+"""What an apply that broke off left half made, and must not be made again.
+
+Terraform taints a resource that exists when a later step of its creation fails, and replaces it next time.
+https://developer.hashicorp.com/terraform/cli/state/taint
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from scripts.state.ends import TYPES
+
+KEPT = TYPES | {"aws_secretsmanager_secret"}
+"""Who deploys may delete no key and no trail; a bucket may hold something by now; a secret's name stays taken
+for days after its deletion. All of them are completed in place."""
+_TAINTED = "replace_because_tainted"
+
+
+def half_made(state: dict[str, Any]) -> list[str]:
+    """The addresses of such resources in a state (``terraform state pull``)."""
+    return [
+        f"{prefix}{resource['type']}.{resource['name']}{_index(instance)}"
+        for resource in state.get("resources", ())
+        if resource["mode"] == "managed" and resource["type"] in KEPT
+        for prefix in [f"{resource['module']}." if "module" in resource else ""]
+        for instance in resource["instances"]
+        if instance.get("status") == "tainted"
+    ]
+
+
+def would_make_again(plan: dict[str, Any]) -> bool:
+    """Whether a plan replaces one of them."""
+    return any(
+        change["type"] in KEPT and change.get("action_reason") == _TAINTED
+        for change in plan.get("resource_changes", ())
+    )
+
+
+def _index(instance: dict[str, Any]) -> str:
+    return f"[{json.dumps(instance['index_key'])}]" if "index_key" in instance else ""
