@@ -312,7 +312,7 @@ class Terraform:
             if not self._keep_half_made(driver):
                 raise ToolError(
                     "An apply broke off, and the plan would replace what it left half made. Who may write "
-                    f"the state can have it completed instead: with the apply role, run make plan ENV={self.env}"
+                    f"the state can have it completed instead: with the apply role, make plan ENV={self.env}"
                 )
             return self.plan(targets=targets)
         try:
