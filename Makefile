@@ -9,7 +9,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo build bootstrap plan apply destroy test test-upgrade warehouse test-warehouse test-airflow lint fmt scan access review verify report doctor drill chaos bench new-table docs local-up env local-down clean
+.PHONY: help setup demo build bootstrap plan apply destroy test test-upgrade warehouse test-warehouse test-airflow lint fmt scan access review verify report doctor drill chaos bench new-table docs site local-up env local-down clean
 
 help: ## list the targets
 	@echo "make <target> [ENV=local|dev|prod] [PYTHON=python3.13]"
@@ -115,6 +115,10 @@ else
 	@$(RUN) scripts.docs.cost
 	@$(RUN) scripts.docs.alerts
 endif
+
+site: setup ## build the documentation as a site: build/site/html/index.html
+	@$(PYTHON) -m scripts.toolchain.setup --site
+	@$(RUN) scripts.docs.site
 
 local-up: build ## start the local AWS, unless it runs already, and print the variables that point clients at it
 	@$(RUN) scripts.local_aws up

@@ -3,6 +3,7 @@
     python3 -m scripts.toolchain.setup [--checkov] [--simulator]
     python3 -m scripts.toolchain.setup --warehouse run|test    only build/warehouse or build/warehouse-test
     python3 -m scripts.toolchain.setup --airflow               only build/airflow and build/airflow-newest
+    python3 -m scripts.toolchain.setup --site                  only build/mkdocs
 
 Makes ``.venv`` (everything that runs here), ``build/runtime`` (boto3 as the Lambda runtime brings it),
 Terraform and its provider and, if requested, ``.venv-checkov`` and ``build/node`` (the policy simulator and
@@ -68,6 +69,7 @@ WAREHOUSE = BUILD / "warehouse"
 WAREHOUSE_TEST = BUILD / "warehouse-test"
 AIRFLOW = BUILD / "airflow"
 AIRFLOW_NEWEST = BUILD / "airflow-newest"
+SITE = BUILD / "mkdocs"
 OLDEST = (3, 11)
 RECIPES = 2
 """Raised when a recipe below changes, so that what the old one made is made anew."""
@@ -331,6 +333,18 @@ def set_up_airflow() -> None:
             )
 
 
+def set_up_site() -> None:
+    """See that the documentation can be built as a site. Raises ``ToolError``."""
+    build, lock = REQUIREMENTS / "build.txt", REQUIREMENTS / "site.txt"
+    with _alone():
+        make(
+            SITE,
+            "build/mkdocs, which builds the documentation as a site",
+            (build, lock),
+            virtual_environment(build, lock, project=False),
+        )
+
+
 def set_up(*, checkov: bool = False, simulator: bool = False) -> None:
     """Bring everything up to date. Raises ``ToolError``."""
     build, dev = REQUIREMENTS / "build.txt", REQUIREMENTS / "dev.txt"
@@ -377,9 +391,12 @@ def main() -> int:
         help="only the command line that loads a warehouse, or its tests",
     )
     parser.add_argument("--airflow", action="store_true", help="only what runs the DAGs, for their tests")
+    parser.add_argument("--site", action="store_true", help="only what builds the documentation as a site")
     options = parser.parse_args()
     try:
-        if options.airflow:
+        if options.site:
+            set_up_site()
+        elif options.airflow:
             set_up_airflow()
         elif options.warehouse:
             set_up_warehouse(test=options.warehouse == "test")

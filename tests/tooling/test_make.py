@@ -37,6 +37,7 @@ TARGETS = {
         "bench",
         "chaos",
         "docs",
+        "site",
         "local-up",
         "env",
         "local-down",
@@ -59,7 +60,7 @@ def test_no_target_is_taken_for_a_file() -> None:
 def test_continuous_integration_runs_make_test() -> None:
     script = REPO / ".ci" / "run"
     assert os.access(script, os.X_OK)
-    assert script.read_text().splitlines()[-2:] == ["make test", "exec make test-warehouse"]
+    assert script.read_text().splitlines()[-3:] == ["make test", "make site", "exec make test-warehouse"]
 
 
 def test_compiled_modules_are_kept_even_if_the_shell_says_otherwise() -> None:
