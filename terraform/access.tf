@@ -6,6 +6,7 @@ module "boundary" {
 
   account_id      = var.account_id
   adopted_buckets = var.adopted_buckets
+  existing_trail  = var.existing_trail
   prefix          = local.prefix
   purpose         = each.key
 }
@@ -36,7 +37,7 @@ locals {
   emergency_role_arn = local.all_persona_arns["break-glass"]
 
   # Whoever touches objects of a bucket is here; a bucket refuses everybody else. Roles count where they are.
-  bucket_users = {
+  all_bucket_users = {
     access-logs    = { roles = [], people = ["break-glass"], operators = ["data"] }
     analytics      = { roles = ["etl", "gate", "lake-formation", "loader", "recorder", "snowflake"], people = ["analyst", "auditor", "break-glass", "data-engineer"], operators = ["data"] }
     artifacts      = { roles = ["auditor", "etl", "loader"], people = ["analyst", "auditor", "data-engineer", "producer"], operators = ["deploy"] }
@@ -46,6 +47,8 @@ locals {
     provenance     = { roles = ["auditor", "gate", "loader", "recorder", "sealer"], people = ["auditor", "break-glass", "producer"], operators = ["data", "deploy"] }
     raw-data       = { roles = ["etl", "ingest", "loader", "recorder"], people = ["auditor", "break-glass", "producer"], operators = ["data"] }
   }
+
+  bucket_users = { for short, users in local.all_bucket_users : short => users if contains(keys(local.own_bucket_names), short) }
 
   # People and operators only: key policies name each role separately, with what it does.
   bucket_people = {

@@ -1,6 +1,9 @@
 # Who did what: the trail of every read and write of an object, in a bucket and under a key of its own.
 
 locals {
+  # Those of the kit's buckets that hold evidence.
+  evidence_buckets = concat(local.has_own_trail ? ["cloudtrail-log"] : [], ["provenance"])
+
   # All buckets except those that hold logs: logging the delivery of logs would never end.
   logged_buckets = toset(["analytics", "artifacts", "athena-results", "processed", "provenance", "raw-data"])
 
@@ -10,6 +13,7 @@ locals {
 
 module "trail_key" {
   source = "./modules/key"
+  count  = local.has_own_trail ? 1 : 0
 
   account_id           = var.account_id
   deletion_window_days = var.retention.key_window_days
@@ -124,10 +128,11 @@ data "aws_iam_policy_document" "cloudtrail_log" {
 
 module "cloudtrail_log" {
   source = "./modules/bucket"
+  count  = local.has_own_trail ? 1 : 0
 
   access_log_bucket = module.access_logs.name
   force_destroy     = var.force_destroy
-  key_arn           = module.trail_key.arn
+  key_arn           = module.trail_key[0].arn
   lifecycle_days    = { noncurrent = var.retention.evidence_days }
   name              = local.bucket_names["cloudtrail-log"]
   object_lock       = { days = var.retention.evidence_days, mode = var.retention.evidence_mode }
@@ -146,6 +151,7 @@ data "aws_iam_policy_document" "trail_logs" {
 
 module "trail_logs_role" {
   source = "./modules/role"
+  count  = local.has_own_trail ? 1 : 0
 
   account_id   = var.account_id
   boundary_arn = local.boundary_arns["service"]
@@ -160,12 +166,12 @@ module "trail" {
   source = "./modules/trail"
 
   account_id        = var.account_id
-  bucket            = module.cloudtrail_log.name
+  bucket            = local.has_own_trail ? module.cloudtrail_log[0].name : var.existing_trail.bucket
   data_bucket_arns  = [for short in local.logged_buckets : local.bucket_arns[short]]
   data_prefix_arns  = [for arn in local.adopted_object_arns : trimsuffix(arn, "*")]
+  existing_arn      = local.has_own_trail ? null : var.existing_trail.arn
   function_arns     = [for short in local.logged_functions : local.function_arns[short]]
-  key_arn           = module.trail_key.arn
-  logs              = { retention_days = var.retention.log_days, role_arn = module.trail_logs_role.ready_arn }
+  logs              = local.has_own_trail ? { key_arn = module.trail_key[0].arn, retention_days = var.retention.log_days, role_arn = module.trail_logs_role[0].ready_arn } : null
   management_events = var.management_trail_arn == null
   name              = local.trail_name
   topic_arn         = module.alerts.topic_arn
@@ -176,7 +182,8 @@ module "trail" {
     deployers          = var.operators.deploy
     emergency_role_arn = local.emergency_role_arn
     key_arns = concat(
-      [module.alerts.key_arn, module.data_key.arn, module.provenance_key.arn, module.trail_key.arn],
+      [module.alerts.key_arn, module.data_key.arn, module.provenance_key.arn],
+      module.trail_key[*].arn,
       local.has_streams ? [module.stream_key[0].arn] : [],
       [for key in module.log_key : key.arn],
       [for key in module.signing_key : key.arn],
@@ -189,13 +196,29 @@ module "trail" {
   }
 }
 
+# Each was there always, before a trail that somebody has could be read instead.
+moved {
+  from = module.trail_key
+  to   = module.trail_key[0]
+}
+
+moved {
+  from = module.cloudtrail_log
+  to   = module.cloudtrail_log[0]
+}
+
+moved {
+  from = module.trail_logs_role
+  to   = module.trail_logs_role[0]
+}
+
 # The auditor asks the rules of sql/anomalies on a schedule: it reads the trail and the ledger, through Athena alone, and writes
 # what it knows of anomalies.
 data "aws_iam_policy_document" "auditor_objects" {
   statement {
     sid       = "ReadTrailAndLedgerThroughAthena"
     actions   = ["s3:GetObject"]
-    resources = ["${local.bucket_arns["cloudtrail-log"]}/AWSLogs/${var.account_id}/CloudTrail/*", "${local.bucket_arns["provenance"]}/segments/*"]
+    resources = ["${local.bucket_arns["cloudtrail-log"]}/${local.trail_folder}CloudTrail/*", "${local.bucket_arns["provenance"]}/segments/*"]
 
     condition {
       test     = "ForAnyValue:StringEquals"
@@ -207,12 +230,50 @@ data "aws_iam_policy_document" "auditor_objects" {
   statement {
     sid       = "ListTrailAndLedgerThroughAthena"
     actions   = ["s3:GetBucketLocation", "s3:ListBucket"]
-    resources = [for short in ["cloudtrail-log", "provenance"] : local.bucket_arns[short]]
+    resources = [for short in local.evidence_buckets : local.bucket_arns[short]]
 
     condition {
       test     = "ForAnyValue:StringEquals"
       variable = "aws:CalledVia"
       values   = ["athena.amazonaws.com"]
+    }
+  }
+
+  dynamic "statement" {
+    for_each = local.has_own_trail ? [] : [local.bucket_arns["cloudtrail-log"]]
+
+    content {
+      sid       = "LocateTrailThroughAthena"
+      actions   = ["s3:GetBucketLocation"]
+      resources = [statement.value]
+
+      condition {
+        test     = "ForAnyValue:StringEquals"
+        variable = "aws:CalledVia"
+        values   = ["athena.amazonaws.com"]
+      }
+    }
+  }
+
+  dynamic "statement" {
+    for_each = local.has_own_trail ? [] : [local.bucket_arns["cloudtrail-log"]]
+
+    content {
+      sid       = "ListTrailThroughAthena"
+      actions   = ["s3:ListBucket"]
+      resources = [statement.value]
+
+      condition {
+        test     = "ForAnyValue:StringEquals"
+        variable = "aws:CalledVia"
+        values   = ["athena.amazonaws.com"]
+      }
+
+      condition {
+        test     = "StringLike"
+        variable = "s3:prefix"
+        values   = ["${local.trail_folder}CloudTrail/*"]
+      }
     }
   }
 
@@ -273,7 +334,7 @@ data "aws_iam_policy_document" "auditor_keys" {
   statement {
     sid       = "DecryptEvidence"
     actions   = ["kms:Decrypt"]
-    resources = [module.provenance_key.arn, module.trail_key.arn]
+    resources = concat([module.provenance_key.arn], local.trail_key_arns)
   }
 
   statement {

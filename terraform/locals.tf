@@ -9,19 +9,15 @@ locals {
   prefix     = "${var.name}-${var.environment}"
 
   # Buckets by short name. Bucket names are globally unique: the account ID makes them so.
-  bucket_names = {
-    for short in [
-      "access-logs",
-      "analytics",
-      "artifacts",
-      "athena-results",
-      "cloudtrail-log",
-      "processed",
-      "provenance",
-      "raw-data",
-    ] : short => "${local.prefix}-${short}-${var.account_id}"
+  own_bucket_names = {
+    for short in concat(
+      ["access-logs", "analytics", "artifacts", "athena-results", "processed", "provenance", "raw-data"],
+      local.has_own_trail ? ["cloudtrail-log"] : [],
+    ) : short => "${local.prefix}-${short}-${var.account_id}"
   }
-  bucket_arns = { for short, name in local.bucket_names : short => "arn:${local.partition}:s3:::${name}" }
+  bucket_names    = merge(local.own_bucket_names, { for trail in var.existing_trail[*] : "cloudtrail-log" => trail.bucket })
+  bucket_arns     = { for short, name in local.bucket_names : short => "arn:${local.partition}:s3:::${name}" }
+  own_bucket_arns = { for short in keys(local.own_bucket_names) : short => local.bucket_arns[short] }
 
   # In the artifacts bucket: what custody reads of this deployment.
   deployment_key = "deployments/${local.prefix}.json"
@@ -39,7 +35,8 @@ locals {
   )
 
   service_roles = concat(
-    ["auditor", "recorder", "sealer", "trail-logs"],
+    ["auditor", "recorder", "sealer"],
+    local.has_own_trail ? ["trail-logs"] : [],
     local.has_tables ? ["etl", "gate"] : [],
     local.has_streams ? ["ingest"] : [],
     var.lake_formation == null ? [] : ["lake-formation"],
@@ -95,7 +92,7 @@ locals {
   metrics_namespace = "Custody/${local.prefix}"
 
   trail_name = local.prefix
-  trail_arn  = "arn:${local.partition}:cloudtrail:${var.region}:${var.account_id}:trail/${local.trail_name}"
+  trail_arn  = local.has_own_trail ? "arn:${local.partition}:cloudtrail:${var.region}:${var.account_id}:trail/${local.trail_name}" : var.existing_trail.arn
 
   # The trail through which EventBridge receives management write events.
   management_trail_arn = var.management_trail_arn == null ? local.trail_arn : var.management_trail_arn

@@ -9,15 +9,17 @@ locals {
   kit_version = regex("^custody-(.+)-py3-none-any[.]whl$", one(fileset("${path.root}/../build/dist", "*.whl")))[0]
 
   deployment = {
-    account_id     = var.account_id
-    adopted_since  = { for adopted in var.adopted_buckets : adopted.bucket => adopted.since }
-    buckets        = local.bucket_names
-    database       = local.database_name
-    datasets       = local.datasets
-    deployer_arns  = var.operators.deploy
-    expected_files = var.expected_files
-    functions      = merge({ auditor = module.auditor.arn, recorder = module.recorder.arn, sealer = module.sealer.arn }, local.has_tables ? { gate = module.gate[0].arn } : {})
-    jobs           = local.has_tables ? module.jobs[0].names : {}
+    account_id    = var.account_id
+    adopted_since = { for adopted in var.adopted_buckets : adopted.bucket => adopted.since }
+    buckets       = local.bucket_names
+    database      = local.database_name
+    datasets      = local.datasets
+    deployer_arns = var.operators.deploy
+    # Empty: the trail is the deployment's own.
+    existing_trail_folder = local.has_own_trail ? "" : local.trail_folder
+    expected_files        = var.expected_files
+    functions             = merge({ auditor = module.auditor.arn, recorder = module.recorder.arn, sealer = module.sealer.arn }, local.has_tables ? { gate = module.gate[0].arn } : {})
+    jobs                  = local.has_tables ? module.jobs[0].names : {}
     keys = merge(
       {
         alerts     = module.alerts.key_arn
@@ -25,8 +27,8 @@ locals {
         log        = module.log_key[var.signing_key].arn
         provenance = module.provenance_key.arn
         signing    = module.signing_key[var.signing_key].arn
-        trail      = module.trail_key.arn
       },
+      { for arn in local.trail_key_arns : "trail" => arn },
       local.has_streams ? { stream = module.stream_key[0].arn } : {},
     )
     kit_version          = local.kit_version
@@ -142,6 +144,22 @@ output "deployer_arns" {
 output "deployment_uri" {
   description = "S3 URI of the file with what custody reads of the deployment, for its users: custody deployments add."
   value       = "s3://${aws_s3_object.deployment.bucket}/${aws_s3_object.deployment.key}"
+}
+
+output "existing_trail_folder" {
+  description = "Where this account's files lie in the bucket of existing_trail; empty, if the trail is the deployment's own."
+  value       = local.deployment.existing_trail_folder
+}
+
+output "existing_trail_owner" {
+  description = "What the owner of existing_trail adds, if there is one: statements of its bucket's policy, those of its key's policy (null: it has no key), and the event selectors that it must have, as JSON."
+  value = {
+    for trail in var.existing_trail[*] : trail.arn => {
+      bucket_policy   = data.aws_iam_policy_document.existing_trail_bucket[0].json
+      event_selectors = module.trail.event_selectors
+      key_policy      = one([for document in data.aws_iam_policy_document.existing_trail_key : document.json])
+    }
+  }
 }
 
 output "expected_files" {

@@ -177,13 +177,13 @@ data "aws_iam_policy_document" "people_auditor" {
   statement {
     sid       = "ReadEvidence"
     actions   = ["s3:GetObject", "s3:GetObjectVersion"]
-    resources = [for short in ["cloudtrail-log", "provenance"] : "${local.bucket_arns[short]}/*"]
+    resources = [for short in local.evidence_buckets : "${local.bucket_arns[short]}/*"]
   }
 
   statement {
     sid       = "ListVersions"
     actions   = ["s3:GetBucketLocation", "s3:ListBucket", "s3:ListBucketVersions"]
-    resources = [for short in setunion(["cloudtrail-log", "provenance"], local.lake) : local.bucket_arns[short]]
+    resources = [for short in setunion(local.evidence_buckets, local.lake) : local.bucket_arns[short]]
   }
 }
 
@@ -191,7 +191,7 @@ data "aws_iam_policy_document" "people_auditor_stages" {
   statement {
     sid       = "ExamineBuckets"
     actions   = ["s3:GetBucketNotification", "s3:GetBucketObjectLockConfiguration", "s3:GetBucketVersioning"]
-    resources = values(local.bucket_arns)
+    resources = values(local.own_bucket_arns)
   }
 
   statement {
@@ -253,7 +253,7 @@ data "aws_iam_policy_document" "people_auditor_keys" {
   statement {
     sid       = "DecryptEvidence"
     actions   = ["kms:Decrypt"]
-    resources = [module.provenance_key.arn, module.trail_key.arn]
+    resources = concat([module.provenance_key.arn], module.trail_key[*].arn)
   }
 
   statement {
@@ -284,7 +284,7 @@ data "aws_iam_policy_document" "people_security_admin" {
       "s3:GetEncryptionConfiguration",
       "s3:GetLifecycleConfiguration",
     ]
-    resources = values(local.bucket_arns)
+    resources = values(local.own_bucket_arns)
   }
 
   statement {
@@ -337,7 +337,8 @@ data "aws_iam_policy_document" "people_security_admin_keys" {
     sid     = "ReadAndDisableKeys"
     actions = ["kms:DescribeKey", "kms:DisableKey", "kms:GetKeyPolicy", "kms:GetKeyRotationStatus", "kms:GetPublicKey", "kms:ListGrants"]
     resources = concat(
-      [module.alerts.key_arn, module.data_key.arn, module.provenance_key.arn, module.trail_key.arn],
+      [module.alerts.key_arn, module.data_key.arn, module.provenance_key.arn],
+      module.trail_key[*].arn,
       local.has_streams ? [module.stream_key[0].arn] : [],
       [for key in module.log_key : key.arn],
       [for key in module.signing_key : key.arn],
@@ -384,10 +385,14 @@ data "aws_iam_policy_document" "people_break_glass" {
     resources = [local.queue_arns["recorder"], local.queue_arns["sealer"]]
   }
 
-  statement {
-    sid       = "StartTrailAgain"
-    actions   = ["cloudtrail:GetTrailStatus", "cloudtrail:StartLogging"]
-    resources = [local.trail_arn]
+  dynamic "statement" {
+    for_each = local.has_own_trail ? [local.trail_arn] : []
+
+    content {
+      sid       = "StartTrailAgain"
+      actions   = ["cloudtrail:GetTrailStatus", "cloudtrail:StartLogging"]
+      resources = [statement.value]
+    }
   }
 }
 
@@ -397,17 +402,22 @@ data "aws_iam_policy_document" "people_break_glass_keys" {
     sid     = "SaveKeys"
     actions = ["kms:CancelKeyDeletion", "kms:DescribeKey", "kms:EnableKey"]
     resources = concat(
-      [module.alerts.key_arn, module.data_key.arn, module.provenance_key.arn, module.trail_key.arn],
+      [module.alerts.key_arn, module.data_key.arn, module.provenance_key.arn],
+      module.trail_key[*].arn,
       local.has_streams ? [module.stream_key[0].arn] : [],
       [for key in module.log_key : key.arn],
       [for key in module.signing_key : key.arn],
     )
   }
 
-  statement {
-    sid       = "DecryptEvidence"
-    actions   = ["kms:Decrypt"]
-    resources = [module.trail_key.arn]
+  dynamic "statement" {
+    for_each = local.has_own_trail ? module.trail_key[*].arn : []
+
+    content {
+      sid       = "DecryptEvidence"
+      actions   = ["kms:Decrypt"]
+      resources = [statement.value]
+    }
   }
 
   statement {
@@ -462,7 +472,7 @@ locals {
       read-gold       = data.aws_iam_policy_document.people_analyst.json
       use-keys        = data.aws_iam_policy_document.people_reader_keys.json
     }
-    auditor = merge(local.adopted_auditor_policies, {
+    auditor = merge(local.adopted_auditor_policies, local.existing_trail_policies, {
       find-deployment = data.aws_iam_policy_document.people_deployment.json
       examine         = data.aws_iam_policy_document.people_auditor_stages.json
       monitor         = data.aws_iam_policy_document.people_monitoring.json
@@ -470,7 +480,7 @@ locals {
       read-evidence   = data.aws_iam_policy_document.people_auditor.json
       use-keys        = data.aws_iam_policy_document.people_auditor_keys.json
     })
-    break-glass = merge(local.adopted_policies, {
+    break-glass = merge(local.adopted_policies, local.existing_trail_policies, {
       mend     = data.aws_iam_policy_document.people_break_glass.json
       use-keys = data.aws_iam_policy_document.people_break_glass_keys.json
     })

@@ -373,7 +373,7 @@ data "aws_iam_policy_document" "sealer_objects" {
   statement {
     sid       = "ReadDigests"
     actions   = ["s3:GetObject"]
-    resources = ["${local.bucket_arns["cloudtrail-log"]}/AWSLogs/${var.account_id}/CloudTrail-Digest/*"]
+    resources = ["${local.bucket_arns["cloudtrail-log"]}/${local.trail_folder}CloudTrail-Digest/*"]
   }
 
   statement {
@@ -384,7 +384,7 @@ data "aws_iam_policy_document" "sealer_objects" {
     condition {
       test     = "StringLike"
       variable = "s3:prefix"
-      values   = ["AWSLogs/${var.account_id}/CloudTrail-Digest/*"]
+      values   = ["${local.trail_folder}CloudTrail-Digest/*"]
     }
   }
 
@@ -404,10 +404,14 @@ data "aws_iam_policy_document" "sealer_keys" {
     resources = [module.provenance_key.arn]
   }
 
-  statement {
-    sid       = "DecryptDigests"
-    actions   = ["kms:Decrypt"]
-    resources = [module.trail_key.arn]
+  dynamic "statement" {
+    for_each = local.has_own_trail ? module.trail_key[*].arn : local.existing_trail_key_arns
+
+    content {
+      sid       = "DecryptDigests"
+      actions   = ["kms:Decrypt"]
+      resources = [statement.value]
+    }
   }
 
   statement {
@@ -455,7 +459,6 @@ module "sealer" {
   }
 
   environment = {
-    ACCOUNT_ID                   = var.account_id
     LEDGER_SINCE                 = local.trail_since
     LOG_KEY_IDS                  = join(",", local.log_signing_arns)
     LOG_ORIGIN                   = local.log_origin
@@ -464,6 +467,7 @@ module "sealer" {
     POWERTOOLS_SERVICE_NAME      = "sealer"
     PROVENANCE_BUCKET            = local.bucket_names["provenance"]
     TRAIL_BUCKET                 = local.bucket_names["cloudtrail-log"]
+    TRAIL_FOLDER                 = local.trail_folder
     WITNESSES                    = jsonencode(var.witnesses)
   }
 

@@ -47,6 +47,7 @@ module "catalog" {
   trail_log = {
     accounts = [var.account_id]
     bucket   = local.bucket_names["cloudtrail-log"]
+    folder   = local.trail_root
     regions  = local.trail_regions
     since    = local.trail_since
   }

@@ -142,7 +142,7 @@ data "aws_iam_policy_document" "access_logs" {
     condition {
       test     = "ArnEquals"
       variable = "aws:SourceArn"
-      values   = [for short, arn in local.bucket_arns : arn if short != "access-logs"]
+      values   = [for short, arn in local.own_bucket_arns : arn if short != "access-logs"]
     }
   }
 }

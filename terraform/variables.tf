@@ -194,6 +194,63 @@ variable "etl" {
   }
 }
 
+variable "existing_trail" {
+  type = object({
+    arn             = string
+    bucket          = string
+    prefix          = optional(string, "")
+    organization_id = optional(string)
+    key_arn         = optional(string)
+  })
+  default     = null
+  description = "A trail that the account or its organization has already, to be read instead of one of the kit's own, so that AWS bills each event once: its ARN; the bucket that it delivers to, in this account or another; its prefix there; the organization's ID, if it is an organization trail; and the ARN of the KMS key that encrypts its files (null: SSE-S3). Nothing of it is changed; docs/existing_trail.md says what its owner adds and what it must log. It is decided at the first apply: make plan refuses to destroy a trail of the kit's own. A deployment by workflows names it in terraform/bootstrap too. Null: the kit makes a trail."
+
+  validation {
+    condition     = var.existing_trail == null ? true : can(regex("^arn:[a-z-]+:cloudtrail:[a-z0-9-]+:[0-9]{12}:trail/[A-Za-z0-9][A-Za-z0-9._-]{1,126}[A-Za-z0-9]$", var.existing_trail.arn))
+    error_message = "arn in existing_trail must be the full ARN of a trail, arn:aws:cloudtrail:<region>:<account>:trail/<name> (aws cloudtrail describe-trails shows it)."
+  }
+
+  validation {
+    condition     = var.existing_trail == null ? true : !endswith(var.existing_trail.arn, ":${var.account_id}:trail/${var.name}-${var.environment}")
+    error_message = "existing_trail has the name of this deployment's own trail: leave it out, and the kit makes that trail."
+  }
+
+  validation {
+    condition     = var.existing_trail == null ? true : try(split(":", var.existing_trail.arn)[4], "") == var.account_id || var.existing_trail.organization_id != null
+    error_message = "existing_trail is of another account, and such a trail logs this account only as the organization's: give organization_id (aws organizations describe-organization shows it)."
+  }
+
+  validation {
+    condition     = var.existing_trail == null ? true : can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", var.existing_trail.bucket))
+    error_message = "bucket in existing_trail must be the name of a bucket, not its ARN."
+  }
+
+  validation {
+    condition     = var.existing_trail == null ? true : !(startswith(var.existing_trail.bucket, "${var.name}-${var.environment}-") && endswith(var.existing_trail.bucket, "-${var.account_id}"))
+    error_message = "bucket in existing_trail has the name of a bucket of this deployment itself."
+  }
+
+  validation {
+    condition     = var.existing_trail == null ? true : !contains([for adopted in values(var.adopted_buckets) : adopted.bucket], var.existing_trail.bucket)
+    error_message = "bucket in existing_trail is adopted too: the trail would have to log its own deliveries, each of which causes another event."
+  }
+
+  validation {
+    condition     = var.existing_trail == null ? true : can(regex("^([A-Za-z0-9!_.()=-]+(/[A-Za-z0-9!_.()=-]+)*)?$", var.existing_trail.prefix))
+    error_message = "prefix in existing_trail must be the trail's S3KeyPrefix, without AWSLogs and without a slash at the start or the end: only letters, digits and !_.()=- between slashes."
+  }
+
+  validation {
+    condition     = try(var.existing_trail.organization_id, null) == null ? true : can(regex("^o-[a-z0-9]{10,32}$", var.existing_trail.organization_id))
+    error_message = "organization_id in existing_trail must be the ID of an organization, such as o-exampleorgid; leave it out for a trail of this account alone."
+  }
+
+  validation {
+    condition     = try(var.existing_trail.key_arn, null) == null ? true : can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$", var.existing_trail.key_arn))
+    error_message = "key_arn in existing_trail must be the full ARN of a key, not of an alias: leave it out for files that S3 encrypts with its own keys."
+  }
+}
+
 variable "expected_files" {
   type        = map(number)
   nullable    = false
@@ -386,6 +443,11 @@ variable "management_trail_arn" {
   validation {
     condition     = var.management_trail_arn == null ? true : can(regex("^arn:[a-z-]+:cloudtrail:[a-z0-9-]+:[0-9]{12}:trail/[A-Za-z0-9][A-Za-z0-9._-]{1,126}[A-Za-z0-9]$", var.management_trail_arn))
     error_message = "management_trail_arn must be the full ARN of a trail, arn:aws:cloudtrail:<region>:<account>:trail/<name> (aws cloudtrail describe-trails shows it), or be left out."
+  }
+
+  validation {
+    condition     = var.management_trail_arn == null || try(var.existing_trail.arn, null) != var.management_trail_arn
+    error_message = "management_trail_arn names existing_trail, which is expected to log management write events in any case: leave it out."
   }
 
   validation {

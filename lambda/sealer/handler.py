@@ -100,7 +100,7 @@ def _witnesses() -> Witnesses:
 
 def _trail_heads() -> Iterator[Sealable]:
     s3 = boto3.client("s3", config=_config(30))
-    return find_heads(s3, _setting("TRAIL_BUCKET"), _setting("ACCOUNT_ID"), datetime.now(UTC))
+    return find_heads(s3, _setting("TRAIL_BUCKET"), _setting("TRAIL_FOLDER"), datetime.now(UTC))
 
 
 @logger.inject_lambda_context

@@ -49,7 +49,7 @@ class Stack:
     @property
     def prefix(self) -> str:
         """What the names of its resources begin with."""
-        return self.deployment.trail_arn.rpartition("/")[2]
+        return self.deployment.name
 
 
 def stack_of(pipeline: Pipeline) -> Stack:

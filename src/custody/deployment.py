@@ -93,6 +93,23 @@ class Deployment:
     """How to sign in to Snowflake, and where the key is; empty: gold is not loaded into a warehouse."""
     adopted_since: dict[str, datetime] = field(default_factory=dict)
     """Bucket that somebody else has → since when its objects are recorded and the trail logs them."""
+    existing_trail_folder: str = ""
+    """Where the account's files lie in the bucket of somebody else's trail; empty: it is the kit's own."""
+
+    @property
+    def has_own_trail(self) -> bool:
+        """Whether the trail and its bucket are the deployment's own."""
+        return self.existing_trail_folder == ""
+
+    @property
+    def trail_folder(self) -> str:
+        """Where the account's log files and digests lie in the trail's bucket, ending in a slash."""
+        return self.existing_trail_folder or f"AWSLogs/{self.account_id}/"
+
+    @property
+    def name(self) -> str:
+        """The first part of the names of its resources: its workgroup has that name."""
+        return self.workgroup
 
     @property
     def lake(self) -> frozenset[str]:
@@ -234,6 +251,10 @@ def _is_day(value: object) -> bool:
     return isinstance(value, str) and _DAY.fullmatch(value) is not None and _is_time(f"{value}T00:00:00Z")
 
 
+def _is_trail_folder(value: object) -> bool:
+    return isinstance(value, str) and value.isprintable() and _TRAIL_FOLDER.fullmatch(value) is not None
+
+
 def _are_networks(value: object) -> bool:
     return isinstance(value, list) and all(isinstance(one, str) and _is_network(one) for one in value)
 
@@ -270,6 +291,7 @@ def _are_arns(value: object) -> bool:
 
 
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_TRAIL_FOLDER = re.compile(r"(?:.+/)?AWSLogs/(?:o-[a-z0-9]{10,32}/)?[0-9]{12}/", re.ASCII)
 _MAX_MINUTES = 24 * 60
 _MAX_DAYS = 36500
 _MAX_HOURS = 31 * 24
@@ -291,6 +313,7 @@ _NAMED: dict[str, tuple[Callable[[object], bool], str]] = {
     "_arn": (_is_arn, "an ARN"),
     "_arns": (_are_arns, "a list of ARNs"),
     "_days": (_is_days, "a whole number of days, 0 to 36500"),
+    "existing_trail_folder": (_is_trail_folder, "a folder AWSLogs/[<organization>/]<account>/"),
     "ledger_since": (_is_day, "a day, YYYY-MM-DD"),
 }
 """By the end of a name: more than its type says."""

@@ -59,6 +59,32 @@ variable "environment" {
   }
 }
 
+variable "existing_trail" {
+  type = object({
+    bucket          = string
+    prefix          = optional(string, "")
+    organization_id = optional(string)
+    key_arn         = optional(string)
+  })
+  default     = null
+  description = "A trail that is not the kit's and whose files of this account may be read, as in the root's input of that name (its arn may stay): its bucket, prefix, organization and key. Null: there is none."
+
+  validation {
+    condition     = var.existing_trail == null ? true : can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", var.existing_trail.bucket))
+    error_message = "bucket in existing_trail must be the name of a bucket, not its ARN."
+  }
+
+  validation {
+    condition     = var.existing_trail == null ? true : can(regex("^([A-Za-z0-9!_.()=-]+(/[A-Za-z0-9!_.()=-]+)*)?$", var.existing_trail.prefix)) && can(regex("^(o-[a-z0-9]{10,32})?$", join("", compact([var.existing_trail.organization_id]))))
+    error_message = "prefix in existing_trail must not begin or end with a slash nor hold a wildcard, and organization_id must be an organization's, such as o-exampleorgid."
+  }
+
+  validation {
+    condition     = try(var.existing_trail.key_arn, null) == null ? true : can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$", var.existing_trail.key_arn))
+    error_message = "key_arn in existing_trail must be the full ARN of a key."
+  }
+}
+
 variable "github" {
   type = object({
     repository   = string

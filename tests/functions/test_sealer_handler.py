@@ -25,7 +25,7 @@ from custody.log.keys import parse_log_registry
 from custody.log.note import parse_note
 from custody.log.note_keys import verify_note
 from scripts.local_aws.patches import kms_sign
-from tests.support.evidence import ACCOUNT, REGION, LocalSigner, World, body, refused, s3_record, worlds
+from tests.support.evidence import REGION, LocalSigner, World, body, refused, s3_record, worlds
 from tests.support.log import ENVELOPES
 from tests.support.witnesses import running
 
@@ -67,7 +67,6 @@ def _environment(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     assert isinstance(public, ec.EllipticCurvePublicKey)
     register(world, key_id, public)
     for name, value in {
-        "ACCOUNT_ID": ACCOUNT,
         "AWS_DEFAULT_REGION": REGION,
         "LEDGER_SINCE": "2026-01-01",
         "LOG_KEY_IDS": key_id,
@@ -76,6 +75,7 @@ def _environment(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
         "POWERTOOLS_SERVICE_NAME": "sealer",
         "PROVENANCE_BUCKET": world.provenance,
         "TRAIL_BUCKET": world.trail,
+        "TRAIL_FOLDER": world.deployment.trail_folder,
         "WITNESSES": "{}",
     }.items():
         monkeypatch.setenv(name, value)
@@ -232,12 +232,12 @@ def test_a_key_that_is_not_one_of_a_witness_keeps_nothing_from_being_sealed(
 @pytest.mark.parametrize(
     "name",
     [
-        "ACCOUNT_ID",
         "LEDGER_SINCE",
         "LOG_KEY_IDS",
         "LOG_ORIGIN",
         "PROVENANCE_BUCKET",
         "TRAIL_BUCKET",
+        "TRAIL_FOLDER",
         "WITNESSES",
     ],
 )

@@ -50,6 +50,7 @@ class DigestFile:
     late: bool = False
     region: str = REGION
     trail: str = "custody-test"
+    folder: str = f"AWSLogs/{ACCOUNT}/"
     key_pair: rsa.RSAPrivateKey = field(default_factory=rsa_key)
     changes: dict[str, Any] = field(default_factory=dict)
     """Fields that are written otherwise, before it is signed."""
@@ -57,7 +58,7 @@ class DigestFile:
     @property
     def key(self) -> str:
         name = f"{ACCOUNT}_CloudTrail-Digest_{self.region}_{self.trail}_{REGION}_{self.end:%Y%m%dT%H%M%SZ}"
-        folder = f"AWSLogs/{ACCOUNT}/CloudTrail-Digest/{self.region}/{self.end:%Y/%m/%d}"
+        folder = f"{self.folder}CloudTrail-Digest/{self.region}/{self.end:%Y/%m/%d}"
         return f"{folder}/{name}{'_backfill' if self.late else ''}.json.gz"
 
     @cached_property

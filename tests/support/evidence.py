@@ -12,7 +12,7 @@ import itertools
 import json
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote, quote_plus
@@ -322,6 +322,11 @@ class World:
         self.deployment.adopted_since[bucket] = since
         return bucket
 
+    def use_trail_of_organization(self) -> None:
+        """From now on the trail's files are an organization trail's, of somebody else."""
+        folder = f"logs/AWSLogs/o-exampleorgid/{ACCOUNT}/"
+        self.deployment = replace(self.deployment, existing_trail_folder=folder)
+
     def record(self, drop: Drop) -> None:
         """Send the notification to the recorder."""
         self.recorder.process(body(s3_record(drop.version, drop.request_id)))
@@ -338,7 +343,7 @@ class World:
         """Deliver the bytes as a trail file of today."""
         today = datetime.now(UTC)
         name = f"{ACCOUNT}_CloudTrail_{region}_{today:%Y%m%dT%H%MZ}_{next(self._numbers):016d}.json.gz"
-        key = f"AWSLogs/{ACCOUNT}/CloudTrail/{region}/{today:%Y/%m/%d}/{name}"
+        key = f"{self.deployment.trail_folder}CloudTrail/{region}/{today:%Y/%m/%d}/{name}"
         self.s3.put_object(Bucket=self.trail, Key=key, Body=data)
         return key
 

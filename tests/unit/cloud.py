@@ -237,6 +237,16 @@ def _deploy() -> Cloud:
     _client("athena").create_work_group(Name=DEPLOYMENT.workgroup, Configuration={})
     trail = _client("cloudtrail")
     trail.create_trail(Name="custody-local", S3BucketName=DEPLOYMENT.buckets["cloudtrail-log"])
+    trail.put_event_selectors(
+        TrailName="custody-local",
+        EventSelectors=[
+            {
+                "ReadWriteType": "All",
+                "IncludeManagementEvents": True,
+                "DataResources": [{"Type": "AWS::S3::Object", "Values": ["arn:aws:s3"]}],
+            }
+        ],
+    )
     trail.start_logging(Name="custody-local")
     deployment = replace(
         DEPLOYMENT,

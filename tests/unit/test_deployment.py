@@ -60,6 +60,14 @@ def test_the_trail_of_management_events_is_read_and_may_be_missing(tmp_path: Pat
         load(tmp_path, json.dumps(OUTPUTS | {"management_trail_arn": "organization"}))
 
 
+def test_where_the_files_of_the_trail_lie_is_read_and_may_be_missing(tmp_path: Path) -> None:
+    own = load(tmp_path, json.dumps(OUTPUTS | {"existing_trail_folder": ""}))
+    assert (own.has_own_trail, own.trail_folder) == (True, "AWSLogs/123456789012/")
+    folder = "logs/AWSLogs/o-exampleorgid/123456789012/"
+    existing = load(tmp_path, json.dumps(OUTPUTS | {"existing_trail_folder": folder}))
+    assert (existing.has_own_trail, existing.trail_folder) == (False, folder)
+
+
 def test_the_consoles_pages_are_read_and_may_be_missing(tmp_path: Path) -> None:
     assert load(tmp_path, json.dumps(OUTPUTS)).monitoring_urls == {}
     urls = {"monitoring_urls": {"dashboard": "https://console"}}
@@ -83,6 +91,8 @@ def test_the_tables_of_data_sets_are_read_and_may_be_missing(tmp_path: Path) -> 
         ({"datasets": {"plant": ["a\x1b"]}}, r"datasets is not a map of lists of texts"),
         ({"datasets": {"plant": ["x"]}, "tables": {"x": []}}, "sources has no x, of datasets"),
         ({"adopted_since": {"archive": "2026-01-15T09:30:00Z"}}, "recorded_prefixes has no archive, of adop"),
+        ({"existing_trail_folder": "AWSLogs/123456789012"}, "existing_trail_folder is not a folder AWSLogs/"),
+        ({"existing_trail_folder": "AWSLogs/o-1/123456789012/"}, "existing_trail_folder is not a folder"),
         ({"ledger_since": "yesterday"}, "ledger_since is not a day"),
         ({"ledger_since": "2026-02-30"}, "ledger_since is not a day"),
         ({"ledger_since": "2026-W07"}, "ledger_since is not a day"),

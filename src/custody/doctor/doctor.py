@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -31,12 +32,13 @@ from custody.log.succession import LogEnd, end_at, parse_succession
 from custody.log.tiles import CHECKPOINT
 from custody.log.tree import Tree
 from custody.times import format_time
-from custody.trail.selectors import unlogged_management_writes
+from custody.trail.selectors import unlogged_management_writes, unlogged_objects
 from custody.verify.key_use import is_over
 
 if TYPE_CHECKING:
     from mypy_boto3_athena import AthenaClient
     from mypy_boto3_cloudtrail import CloudTrailClient
+    from mypy_boto3_cloudtrail.type_defs import TrailTypeDef
     from mypy_boto3_glue import GlueClient
     from mypy_boto3_kms import KMSClient
     from mypy_boto3_lambda import LambdaClient
@@ -91,6 +93,14 @@ class Clients:
 class _BrokenError(Exception):
     """A stage is broken; the first argument says what is wrong, the second what to do."""
 
+    state = State.BROKEN
+
+
+class _UnknownError(_BrokenError):
+    """The state of a stage cannot be had."""
+
+    state = State.UNKNOWN
+
 
 def exit_code(checks: list[Check]) -> int:
     """1 if a stage is broken, 3 if one could not be checked, else 0."""
@@ -130,6 +140,7 @@ _ABSENT = {
 """Error codes for a required resource that does not exist."""
 
 _APPLY = "Run make apply."
+_OWNER = "Its owner:"
 
 
 def _ask(stage: str, ask: Callable[[], str]) -> Check:
@@ -137,7 +148,7 @@ def _ask(stage: str, ask: Callable[[], str]) -> Check:
         return Check(stage, State.OK, ask())
     except _BrokenError as error:
         detail, remedy = error.args
-        return Check(stage, State.BROKEN, detail, remedy)
+        return Check(stage, error.state, detail, remedy)
     except CannotCheckError as error:
         return Check(stage, State.BROKEN, error.message, error.remedy)
     except EvidenceError as error:
@@ -183,6 +194,7 @@ class _Examination:
             ("ended keys", self.ended_keys),
             *([("sealer", self.sealer), ("log", self.log)] if "sealer" in self.deployment.functions else []),
             ("trail", self.trail),
+            ("data events", self.data_events),
             ("management events", self.management_events),
             *([("gate", self.gate), ("jobs", self.jobs)] if self.deployment.jobs else []),
             *((f"table {name}", partial(self.table, name)) for name in self.deployment.tables),
@@ -212,20 +224,24 @@ class _Examination:
         return "the last apply succeeded"
 
     def buckets(self) -> str:
-        for bucket in self.deployment.buckets.values():
+        own = self._own_buckets()
+        for bucket in own.values():
             versioning = self.clients.s3.get_bucket_versioning(Bucket=bucket)
             if versioning.get("Status") != "Enabled":
                 raise _BrokenError(f"Versioning is not enabled on {bucket}.", _APPLY)
-        return f"{len(self.deployment.buckets)} exist, with versioning enabled"
+        return f"{len(own)} exist, with versioning enabled"
 
     def object_lock(self) -> str:
-        locked = [self.deployment.buckets[short] for short in ("provenance", "cloudtrail-log")]
-        for bucket in locked:
+        own = self._own_buckets()
+        for bucket in (own[short] for short in ("provenance", "cloudtrail-log") if short in own):
             answer = self.clients.s3.get_object_lock_configuration(Bucket=bucket)
             rule = answer["ObjectLockConfiguration"].get("Rule", {}).get("DefaultRetention")
             if not rule:
                 raise _BrokenError(f"{bucket} has no default retention.", _APPLY)
-        return "evidence cannot be deleted or replaced during its retention"
+        kept = "cannot be deleted or replaced during its retention"
+        if self.deployment.has_own_trail:
+            return f"evidence {kept}"
+        return f"receipts and log {kept}; how long the trail's files stay is up to their owner"
 
     def notifications(self) -> str:
         queue_arn = self._queue_arn("recorder")
@@ -261,11 +277,11 @@ class _Examination:
                 "Its owner: add EventBridgeConfiguration to its notifications (docs/adopting.md says how).",
             )
         for prefix in self.deployment.recorded_prefixes[bucket]:
-            self._require_readable(bucket, prefix)
+            self._require_readable(bucket, prefix, "adopted_bucket_statements")
         return "versioned, sends its events to EventBridge, can be read"
 
-    def _require_readable(self, bucket: str, prefix: str) -> None:
-        """Read a byte of the first object below a prefix, if there is one."""
+    def _require_readable(self, bucket: str, prefix: str, output: str) -> None:
+        """Read a byte of the first object below a prefix, if there is one; ``output`` has what allows it."""
         s3 = self.clients.s3
         try:
             page = s3.list_object_versions(Bucket=bucket, Prefix=prefix, MaxKeys=1)
@@ -278,8 +294,8 @@ class _Examination:
                 return  # it is empty, or archived
             raise _BrokenError(
                 f"Below {prefix!r} it cannot be read: {error.operation_name}: {code}.",
-                "Its owner: add the statements of the output adopted_bucket_statements to the policies of "
-                "the bucket and of its key.",
+                f"{_OWNER} add the statements of the output {output} to the policies of the bucket and of "
+                "its key.",
             ) from error
 
     def queue(self) -> str:
@@ -498,43 +514,129 @@ class _Examination:
         return f"{len(ended)} have ended, and none has signed since" if ended else "none"
 
     def trail(self) -> str:
-        status = self.clients.cloudtrail.get_trail_status(Name=self.deployment.trail_arn)
+        arn, own = self.deployment.trail_arn, self.deployment.has_own_trail
+        with self._asking_about(arn):
+            status = self.clients.cloudtrail.get_trail_status(Name=arn)
+            if not own:
+                self._require_evidence(self.clients.cloudtrail.get_trail(Name=arn)["Trail"])
         if not status["IsLogging"]:
             raise _BrokenError(
                 "The trail is not logging: writes leave no evidence in CloudTrail.",
-                "Find out who stopped it (CloudTrail: StopLogging), then run aws cloudtrail start-logging.",
+                "Find out who stopped it (CloudTrail: StopLogging), then run aws cloudtrail start-logging."
+                if own
+                else f"{_OWNER} aws cloudtrail start-logging --name {arn}",
             )
         if failure := status.get("LatestDeliveryError") or status.get("LatestDigestDeliveryError"):
             raise _BrokenError(
                 f"CloudTrail cannot deliver: {failure}.", "Check the policies of the log bucket and its key."
             )
+        if not own:
+            self._require_trail_files()
         delivered = status.get("LatestDeliveryTime")
         return f"logging; last delivery {format_time(delivered) if delivered else 'not yet'}"
 
+    @contextmanager
+    def _asking_about(self, arn: str) -> Iterator[None]:
+        """A trail of another account that AWS says nothing about is not known to be well."""
+        try:
+            yield
+        except ClientError as error:
+            if arn.split(":")[4] == self.deployment.account_id:
+                raise
+            code = error.response["Error"]["Code"]
+            raise _UnknownError(
+                f"AWS does not say from here how the trail {arn} is set: {error.operation_name}: {code}.",
+                "Ask its owner, in its own account: aws cloudtrail get-trail, get-trail-status and "
+                "get-event-selectors.",
+            ) from error
+
+    def _require_evidence(self, trail: TrailTypeDef) -> None:
+        """Of a trail of somebody else's: it writes digests, for all Regions, to the bucket that is read."""
+        bucket, folder = self.deployment.buckets["cloudtrail-log"], self.deployment.trail_folder
+        prefix = f"{trail['S3KeyPrefix']}/" if trail.get("S3KeyPrefix") else ""
+        organization = "o-" if trail.get("IsOrganizationTrail") else self.deployment.account_id
+        if trail["S3BucketName"] != bucket or not folder.startswith(f"{prefix}AWSLogs/{organization}"):
+            raise _BrokenError(
+                f"The trail delivers to s3://{trail['S3BucketName']}/{prefix}AWSLogs/{organization}…, and "
+                f"s3://{bucket}/{folder} is read.",
+                "Correct existing_trail, and run make apply.",
+            )
+        if not trail.get("LogFileValidationEnabled"):
+            raise _BrokenError(
+                "The trail writes no digests: nobody can tell whether its log files are whole.",
+                f"{_OWNER} aws cloudtrail update-trail --name {self.deployment.trail_arn} "
+                "--enable-log-file-validation",
+            )
+        if not trail.get("IsMultiRegionTrail"):
+            raise _BrokenError(
+                f"The trail logs only {self.deployment.trail_arn.split(':')[3]}, and no global service.",
+                f"{_OWNER} aws cloudtrail update-trail --name {self.deployment.trail_arn} "
+                "--is-multi-region-trail",
+            )
+
+    def _require_trail_files(self) -> None:
+        """Of a trail of somebody else's: this account's files can be read."""
+        bucket, folder = self.deployment.buckets["cloudtrail-log"], self.deployment.trail_folder
+        for kind in ("CloudTrail", "CloudTrail-Digest"):
+            self._require_readable(bucket, f"{folder}{kind}/", "existing_trail_owner")
+
+    def data_events(self) -> str:
+        """What must have an event is logged: every read and write of an object, but in buckets of logs."""
+        own = self.deployment.has_own_trail
+        arn = self.deployment.trail_arn
+        s3 = f"arn:{arn.split(':')[1]}:s3:::"
+        places = [
+            f"{bucket}/{prefix}"
+            for bucket in self.deployment.adopted_since
+            for prefix in self.deployment.recorded_prefixes[bucket]
+        ] + [
+            f"{bucket}/"
+            for short, bucket in self.deployment.buckets.items()
+            if short not in ("access-logs", "cloudtrail-log")
+        ]
+        with self._asking_about(arn):
+            selectors = self.clients.cloudtrail.get_event_selectors(TrailName=arn)
+        auditor = self.deployment.roles.get("auditor", "").replace(":iam:", ":sts:")
+        sessions = frozenset([f"{auditor.replace(':role/', ':assumed-role/')}/"] if auditor else ())
+        if unlogged := unlogged_objects(selectors, (f"{s3}{place}" for place in places), sessions):
+            raise _BrokenError(
+                f"The trail does not log {'; '.join(unlogged)}.",
+                "Find out who changed it (CloudTrail: PutEventSelectors), then run make apply."
+                if own
+                else f"{_OWNER} add the event selectors of the output existing_trail_owner to its own.",
+            )
+        return f"reads and writes of objects are logged at {len(places)} places"
+
     def management_events(self) -> str:
-        own = self.deployment.trail_arn
-        arn = self.deployment.management_trail_arn or own
-        whose = "The trail" if arn == own else f"The trail {arn}"
-        remedy = (
-            "Find out who changed it (CloudTrail: PutEventSelectors, StopLogging), then run make apply."
-            if arn == own
-            else "Let it log them again; or leave management_trail_arn out and run make apply, so that the "
-            "deployment's own trail logs them."
-        )
+        trail_arn = self.deployment.trail_arn
+        arn = self.deployment.management_trail_arn or trail_arn
+        whose = "The trail" if arn == trail_arn else f"The trail {arn}"
+        if arn != trail_arn:
+            remedy = "Let it log them again; or leave management_trail_arn out and run make apply, so that "
+            remedy += "the deployment's own trail logs them."
+        elif self.deployment.has_own_trail:
+            remedy = (
+                "Find out who changed it (CloudTrail: PutEventSelectors, StopLogging), then run make apply."
+            )
+        else:
+            remedy = f"{_OWNER} let it log them, or name a trail that does in management_trail_arn."
         deaf = "no alarm for a stopped trail, an opened evidence bucket or a disabled key can work"
         try:
-            trail = self.clients.cloudtrail.get_trail(Name=arn)["Trail"]
+            with self._asking_about(arn):
+                trail = self.clients.cloudtrail.get_trail(Name=arn)["Trail"]
         except self.clients.cloudtrail.exceptions.TrailNotFoundException as error:
             raise _BrokenError(f"{whose} does not exist: {deaf}.", remedy) from error
         home = arn.split(":")[3]
         if not trail.get("IsMultiRegionTrail") and home != self.deployment.region:
             raise _BrokenError(f"{whose} logs only {home}: {deaf}.", remedy)
-        if not self.clients.cloudtrail.get_trail_status(Name=arn)["IsLogging"]:
+        with self._asking_about(arn):
+            is_logging = self.clients.cloudtrail.get_trail_status(Name=arn)["IsLogging"]
+            selectors = self.clients.cloudtrail.get_event_selectors(TrailName=arn)
+        if not is_logging:
             raise _BrokenError(f"{whose} is not logging: {deaf}.", remedy)
-        unlogged = unlogged_management_writes(self.clients.cloudtrail.get_event_selectors(TrailName=arn))
-        if unlogged:
+        if unlogged := unlogged_management_writes(selectors):
             raise _BrokenError(f"{whose} does not log {unlogged}: {deaf}.", remedy)
-        return f"{'this trail' if arn == own else arn} logs management write events"
+        return f"{'this trail' if arn == trail_arn else arn} logs management write events"
 
     def workgroup(self) -> str:
         workgroup = self.clients.athena.get_work_group(WorkGroup=self.deployment.workgroup)["WorkGroup"]
@@ -578,6 +680,11 @@ class _Examination:
                 f"custody anomalies --rule {' --rule '.join(unasked)}",
             )
         return f"{state}; ran at {format_time(ran)}, and could ask every rule that was due"
+
+    def _own_buckets(self) -> dict[str, str]:
+        """The buckets that the deployment has made, by short name."""
+        others = set[str]() if self.deployment.has_own_trail else {"cloudtrail-log"}
+        return {short: name for short, name in self.deployment.buckets.items() if short not in others}
 
     def _registry(self) -> bytes:
         bucket = self.deployment.buckets["provenance"]

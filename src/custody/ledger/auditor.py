@@ -176,22 +176,17 @@ class Auditor:
         return etag
 
     def _send_message(self, notice: Notice) -> None:
-        words = message_of(notice, self._name, self.deployment.region)
+        words = message_of(notice, self.deployment.name, self.deployment.region)
         self.sns.publish(TopicArn=self.deployment.topic_arn, **words)
 
     def _send_event(self, notice: Notice) -> None:
         """One at a time: the role may name no other source, and a policy compares one only."""
-        answer = self.events.put_events(Entries=[event_of(notice, self._name)])
+        answer = self.events.put_events(Entries=[event_of(notice, self.deployment.name)])
         if answer["FailedEntryCount"]:
             entry = answer["Entries"][0]
             raise CannotCheckError(
                 f"EventBridge did not take an event: {entry.get('ErrorCode')} {entry.get('ErrorMessage')}."
             )
-
-    @property
-    def _name(self) -> str:
-        """The deployment's: its trail has it."""
-        return self.deployment.trail_arn.rpartition("/")[2]
 
     def _read(self) -> tuple[State, str | None]:
         # Listed before it is read: the role may list this one key, and S3 would deny what is not there.

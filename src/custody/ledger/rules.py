@@ -176,7 +176,6 @@ def _values(deployment: Deployment, period: Period, history: timedelta) -> dict[
         kind: [key.arn for key in deployment.signing_keys if key.signs == kind]
         for kind in ("log", "receipts")
     }
-    prefix = deployment.trail_arn.rpartition("/")[2]
     return {
         "expected_files": _expected_files(deployment.expected_files),
         "history": before,
@@ -189,7 +188,7 @@ def _values(deployment: Deployment, period: Period, history: timedelta) -> dict[
         "keys": _texts({*deployment.keys.values(), *(key.arn for key in deployment.signing_keys)}),
         "last_day": last_day,
         "log_keys": _texts(signs["log"]),
-        "prefix": _text(f"{prefix}-"),
+        "prefix": _text(f"{deployment.name}-"),
         "receipt_keys": _texts(signs["receipts"]),
         "recorder_role": _text(deployment.roles["recorder"]),
         "sealer_role": _text(deployment.roles["sealer"]),

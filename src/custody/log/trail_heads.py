@@ -46,12 +46,14 @@ class TrailHead:
     """Of its uncompressed content, as CloudTrail's chain has it."""
 
 
-def find_heads(s3: S3Client, bucket: str, account_id: str, now: datetime) -> Iterator[Sealable]:
+def find_heads(s3: S3Client, bucket: str, folder: str, now: datetime) -> Iterator[Sealable]:
     """The newest digest of each chain of an account, of today or yesterday (UTC), as entries.
+
+    ``folder`` is the account's in the bucket: ``[<prefix>/]AWSLogs/[<organization>/]<account>/``.
 
     Raises botocore's ``ClientError`` if Amazon S3 refuses, ``EvidenceError`` for a file that is not gzip.
     """
-    root = f"AWSLogs/{account_id}/CloudTrail-Digest/"
+    root = f"{folder}CloudTrail-Digest/"
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=root, Delimiter="/"):
         for region in page.get("CommonPrefixes", ()):
             newest: dict[Chain, str] = {}
@@ -87,6 +89,7 @@ def _keys(s3: S3Client, bucket: str, prefix: str) -> Iterator[str]:
 
 def _read_head(s3: S3Client, bucket: str, key: str) -> Sealable:
     found = s3.get_object(Bucket=bucket, Key=key)
+    version_id = found.get("VersionId", "null")  # of a bucket that somebody else has, without versioning
     with closing(found["Body"]) as body:
         data = body.read()
     unpacking = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
@@ -103,13 +106,13 @@ def _read_head(s3: S3Client, bucket: str, key: str) -> Sealable:
         "predicate": {
             "bucket": bucket,
             "key": key,
-            "version_id": found["VersionId"],
+            "version_id": version_id,
             "content_sha256": hashlib.sha256(content).hexdigest(),
         },
     }
     return Sealable(
-        key=f"{KEY_PREFIX}{bucket}/{key}/{found['VersionId']}",
-        version_id=found["VersionId"],
+        key=f"{KEY_PREFIX}{bucket}/{key}/{version_id}",
+        version_id=version_id,
         etag=found["ETag"],
         stored_at=found["LastModified"],
         entry=json.dumps(statement, ensure_ascii=False, separators=(",", ":")).encode(),

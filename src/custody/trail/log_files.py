@@ -196,7 +196,7 @@ def parse_log_content(text: bytes) -> LogContents:
 def list_log_files(
     s3: S3Client,
     bucket: str,
-    account_id: str,
+    folder: str,
     first_day: date | None,
     last_day: date,
     *,
@@ -204,10 +204,11 @@ def list_log_files(
 ) -> Iterator[LogFile]:
     """Every log file of one account, all regions, delivered on these days (UTC; ``None``: from the first).
 
-    With ``digests`` every digest file instead. Files that were overwritten or deleted later are still listed,
-    by their first version.
+    ``folder`` is the account's in the bucket: ``[<prefix>/]AWSLogs/[<organization>/]<account>/``. With
+    ``digests`` every digest file instead. Files that were overwritten or deleted later are still listed, by
+    their first version.
     """
-    root = f"AWSLogs/{account_id}/{'CloudTrail-Digest' if digests else 'CloudTrail'}/"
+    root = f"{folder}{'CloudTrail-Digest' if digests else 'CloudTrail'}/"
     first = f"{first_day:%Y/%m/%d}" if first_day else ""
     days = commonpath([first, f"{last_day:%Y/%m/%d}"])
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=root, Delimiter="/"):

@@ -1,4 +1,4 @@
-"""Whether a trail logs management write events, according to its event selectors, basic or advanced.
+"""What a trail logs according to its event selectors: management writes, and access to objects.
 
 Source: AWS CloudTrail API Reference, ``GetEventSelectors``, ``EventSelector`` and ``AdvancedEventSelector``.
 """
@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from typing import Any
+
+_READ_ONLY = {"reads": "true", "writes": "false"}
 
 
 def unlogged_management_writes(selectors: Mapping[str, Any]) -> str:
@@ -24,6 +26,52 @@ def unlogged_management_writes(selectors: Mapping[str, Any]) -> str:
         return "management write events"
     nowhere = frozenset.intersection(*logging)
     return f"management write events of {', '.join(sorted(nowhere))}" if nowhere else ""
+
+
+def unlogged_objects(
+    selectors: Mapping[str, Any], beginnings: Iterable[str], unlogged_readers: frozenset[str] = frozenset()
+) -> list[str]:
+    """Describe the access to objects that a trail does not log, such as ``reads of arn:aws:s3:::bucket/``.
+
+    selectors: the answer to ``GetEventSelectors``. beginnings: what the ARNs of the objects begin with, a
+    bucket's ARN, a slash, and a prefix or nothing. unlogged_readers: what the ARNs of those sessions begin
+    with whose reads need not be logged. A selector with a condition that is not known here counts as none.
+    """
+    basic, advanced = selectors.get("EventSelectors") or [], selectors.get("AdvancedEventSelectors") or []
+    return [
+        f"{access} of {beginning}*"
+        for beginning in beginnings
+        for access in _READ_ONLY
+        if not any(_basic_logs(one, beginning, access) for one in basic)
+        and not any(_advanced_logs(one, beginning, access, unlogged_readers) for one in advanced)
+    ]
+
+
+def _basic_logs(selector: Mapping[str, Any], beginning: str, access: str) -> bool:
+    """Whether it logs this access; ``arn:aws:s3`` stands for all objects of all buckets."""
+    one = {"reads": "ReadOnly", "writes": "WriteOnly"}[access]
+    resources = selector.get("DataResources") or ()
+    logged = [value for each in resources if each["Type"] == "AWS::S3::Object" for value in each["Values"]]
+    return selector.get("ReadWriteType", "All") in ("All", one) and any(map(beginning.startswith, logged))
+
+
+def _advanced_logs(
+    selector: Mapping[str, Any], beginning: str, access: str, unlogged_readers: frozenset[str]
+) -> bool:
+    fields = {field["Field"]: field for field in selector.get("FieldSelectors", ())}
+    if fields.keys() - {"eventCategory", "resources.type", "resources.ARN", "readOnly", "userIdentity.arn"}:
+        return False
+    left_out = _only(fields.get("userIdentity.arn"), "NotStartsWith")
+    return (
+        _only(fields.get("eventCategory"), "Equals") == {"Data"}
+        and _only(fields.get("resources.type"), "Equals") == {"AWS::S3::Object"}
+        and ("readOnly" not in fields or _READ_ONLY[access] in _only(fields["readOnly"], "Equals"))
+        and (
+            "resources.ARN" not in fields
+            or any(map(beginning.startswith, _only(fields["resources.ARN"], "StartsWith")))
+        )
+        and ("userIdentity.arn" not in fields or (access == "reads" and set() < left_out <= unlogged_readers))
+    )
 
 
 def _left_out_by_basic(selector: Mapping[str, Any]) -> frozenset[str] | None:

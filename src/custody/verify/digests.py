@@ -43,7 +43,9 @@ DIGEST_DUE = timedelta(hours=3)
 hour, of the log files of the hour before."""
 
 _DAY = re.compile(r"/([0-9]{4}/[0-9]{2}/[0-9]{2})/")
-_LOG_FILE = re.compile(r"(AWSLogs/[0-9]{12}/)CloudTrail/([a-z0-9-]+)/[0-9]{4}/[0-9]{2}/[0-9]{2}/[^/]+")
+_LOG_FILE = re.compile(
+    r"((?:.+/)?AWSLogs/(?:o-[a-z0-9]+/)?[0-9]{12}/)CloudTrail/([a-z0-9-]+)/[0-9]{4}/[0-9]{2}/[0-9]{2}/[^/]+"
+)
 _DIGEST, _COMPLETE = Claim.TRAIL_DIGEST, Claim.TRAIL_COMPLETE
 
 
@@ -122,8 +124,8 @@ class DigestVerification:
 
     def read(self) -> None:
         """Read every digest: before the log files are listed, so that those that they name are there."""
-        first, last, account_id = self._first_day, self._now.date(), self._deployment.account_id
-        files = list_log_files(self._readers.s3, self._bucket, account_id, first, last, digests=True)
+        first, last, folder = self._first_day, self._now.date(), self._deployment.trail_folder
+        files = list_log_files(self._readers.s3, self._bucket, folder, first, last, digests=True)
         for done, (file, digest, is_checked) in enumerate(
             self._readers.map(ReadDigests(self._bucket), files), start=1
         ):

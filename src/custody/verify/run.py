@@ -295,8 +295,8 @@ class Verification:
 
     def _read_trail(self, first_day: date | None) -> None:
         bucket = self._deployment.buckets["cloudtrail-log"]
-        account_id, today = self._deployment.account_id, self._now.astimezone(UTC).date()
-        files = list_log_files(self._s3, bucket, account_id, first_day, today)
+        folder, today = self._deployment.trail_folder, self._now.astimezone(UTC).date()
+        files = list_log_files(self._s3, bucket, folder, first_day, today)
 
         keys = {**self._registry().keys, **({} if self._log.log is None else self._log.log.keys)}
         key_use = KeyUse(keys)

@@ -27,7 +27,12 @@ locals {
   }
   adopted_arns        = [for one in var.adopted_buckets : "arn:${local.partition}:s3:::${one.bucket}"]
   adopted_object_arns = flatten([for one in var.adopted_buckets : [for prefix in one.prefixes : "arn:${local.partition}:s3:::${one.bucket}/${prefix}*"]])
-  adopted_key_arns    = distinct([for one in var.adopted_buckets : one.key_arn if one.key_arn != null])
+  trail_arns          = [for one in var.existing_trail[*] : "arn:${local.partition}:s3:::${one.bucket}"]
+  trail_object_arns = [
+    for one in var.existing_trail[*] :
+    "arn:${local.partition}:s3:::${one.bucket}/${join("/", compact([one.prefix, "AWSLogs", one.organization_id, var.account_id]))}/*"
+  ]
+  foreign_key_arns = distinct(compact(concat([for one in var.adopted_buckets : one.key_arn], var.existing_trail[*].key_arn)))
 
   evidence = [local.bucket["cloudtrail-log"], local.bucket["provenance"]]
   database = replace(var.prefix, "-", "_")

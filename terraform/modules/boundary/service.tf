@@ -28,13 +28,24 @@ data "aws_iam_policy_document" "service" {
     }
   }
 
+  # The files of a trail that somebody has.
   dynamic "statement" {
-    for_each = length(local.adopted_key_arns) > 0 ? ["adopted"] : []
+    for_each = length(local.trail_arns) > 0 ? ["existing"] : []
+
+    content {
+      sid       = "ExistingTrail"
+      actions   = ["s3:GetBucketLocation", "s3:GetObject", "s3:ListBucket"]
+      resources = concat(local.trail_arns, local.trail_object_arns)
+    }
+  }
+
+  dynamic "statement" {
+    for_each = length(local.foreign_key_arns) > 0 ? ["keys"] : []
 
     content {
       sid       = "AdoptedKeys"
       actions   = ["kms:Decrypt"]
-      resources = local.adopted_key_arns
+      resources = local.foreign_key_arns
 
       condition {
         test     = "StringLike"

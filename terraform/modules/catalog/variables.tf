@@ -103,11 +103,12 @@ variable "trail_log" {
   type = object({
     accounts = set(string)
     bucket   = string
+    folder   = optional(string, "AWSLogs/")
     regions  = set(string)
     since    = string
   })
   nullable    = false
-  description = "Where the trail's log files are (bucket, under AWSLogs/<account>/CloudTrail/<region>/<day>/), for which accounts and regions, and since which day (YYYY-MM-DD). Others are not read."
+  description = "Where the trail's log files are (bucket, under <folder><account>/CloudTrail/<region>/<day>/), for which accounts and regions, and since which day (YYYY-MM-DD). Others are not read."
 
   validation {
     condition     = length(var.trail_log.accounts) > 0 && alltrue([for account in var.trail_log.accounts : can(regex("^[0-9]{12}$", account))])
@@ -115,8 +116,13 @@ variable "trail_log" {
   }
 
   validation {
-    condition     = can(regex("^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$", var.trail_log.bucket))
+    condition     = can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", var.trail_log.bucket))
     error_message = "trail_log.bucket must be the name of a bucket."
+  }
+
+  validation {
+    condition     = can(regex("^([^'$]+/)?AWSLogs/(o-[a-z0-9]{10,32}/)?$", var.trail_log.folder))
+    error_message = "trail_log.folder must be AWSLogs/, with the trail's prefix before it and the organization's ID after it, if it has them, such as logs/AWSLogs/o-exampleorgid/."
   }
 
   validation {

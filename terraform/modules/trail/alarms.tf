@@ -212,8 +212,10 @@ resource "aws_cloudwatch_event_target" "this" {
 # events. One alarm for each use, however many calls are made.
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntax.html
 resource "aws_cloudwatch_log_metric_filter" "emergency_role" {
+  count = var.existing_arn == null ? 1 : 0
+
   name           = "${var.name}-emergency-role-used"
-  log_group_name = aws_cloudwatch_log_group.this.name
+  log_group_name = aws_cloudwatch_log_group.this[0].name
   pattern        = "{ $.userIdentity.sessionContext.sessionIssuer.arn = \"${var.guarded.emergency_role_arn}\" }"
 
   metric_transformation {
@@ -224,10 +226,12 @@ resource "aws_cloudwatch_log_metric_filter" "emergency_role" {
 }
 
 resource "aws_cloudwatch_metric_alarm" "emergency_role" {
+  count = var.existing_arn == null ? 1 : 0
+
   alarm_name          = "${var.name}-emergency-role-used"
   alarm_description   = "The emergency role of ${var.name} is being used: the trail shows who called what."
-  namespace           = aws_cloudwatch_log_metric_filter.emergency_role.metric_transformation[0].namespace
-  metric_name         = aws_cloudwatch_log_metric_filter.emergency_role.metric_transformation[0].name
+  namespace           = aws_cloudwatch_log_metric_filter.emergency_role[0].metric_transformation[0].namespace
+  metric_name         = aws_cloudwatch_log_metric_filter.emergency_role[0].metric_transformation[0].name
   statistic           = "Sum"
   comparison_operator = "GreaterThanThreshold"
   threshold           = 0

@@ -27,11 +27,50 @@ locals {
       "Writes in the data buckets"  = { apart = true, arns = local.object_arns, read_only = ["false"], left_out = [] }
     } : name => selector if selector.apart == local.apart && length(selector.arns) > 0
   }
+
+  # In the order and form of CloudTrail's API. By prefix: the ARN of a version or an alias of a function is longer.
+  selectors = concat(
+    [
+      for name, selector in local.object_selectors : {
+        name = name
+        fields = concat(
+          [
+            { name = "eventCategory", operator = "Equals", values = ["Data"] },
+            { name = "resources.type", operator = "Equals", values = ["AWS::S3::Object"] },
+            { name = "resources.ARN", operator = "StartsWith", values = selector.arns },
+          ],
+          [for value in selector.read_only : { name = "readOnly", operator = "Equals", values = [value] }],
+          [for arns in [selector.left_out] : { name = "userIdentity.arn", operator = "NotStartsWith", values = arns } if length(arns) > 0],
+        )
+      }
+    ],
+    [
+      for arns in [sort(var.function_arns)] : {
+        name = "Invocations of functions"
+        fields = [
+          { name = "eventCategory", operator = "Equals", values = ["Data"] },
+          { name = "resources.type", operator = "Equals", values = ["AWS::Lambda::Function"] },
+          { name = "resources.ARN", operator = "StartsWith", values = arns },
+        ]
+      } if length(arns) > 0
+    ],
+    [
+      for category in ["Management"] : {
+        name = "Management writes"
+        fields = [
+          { name = "eventCategory", operator = "Equals", values = [category] },
+          { name = "readOnly", operator = "Equals", values = ["false"] },
+        ]
+      } if var.management_events
+    ],
+  )
 }
 
 resource "aws_cloudwatch_log_group" "this" {
+  count = var.existing_arn == null ? 1 : 0
+
   name              = local.log_group_name
-  kms_key_id        = var.key_arn
+  kms_key_id        = var.logs.key_arn
   retention_in_days = var.logs.retention_days
 }
 
@@ -39,9 +78,11 @@ resource "aws_cloudwatch_log_group" "this" {
 resource "aws_cloudtrail" "this" {
   # checkov:skip=CKV2_AWS_10:It is integrated, by an ARN built from names, which the scanner cannot resolve
   # checkov:skip=CKV_AWS_252:This topic would get a message for every log file; stopping or changing the trail alarms through the alerts topic
+  count = var.existing_arn == null ? 1 : 0
+
   name                          = var.name
   s3_bucket_name                = var.bucket
-  kms_key_id                    = var.key_arn
+  kms_key_id                    = var.logs.key_arn
   cloud_watch_logs_group_arn    = "${local.log_group_arn}:*"
   cloud_watch_logs_role_arn     = var.logs.role_arn
   enable_log_file_validation    = true
@@ -50,84 +91,20 @@ resource "aws_cloudtrail" "this" {
 
   # The trail's own bucket is not among them: each delivery would cause another event to deliver.
   dynamic "advanced_event_selector" {
-    for_each = local.object_selectors
+    for_each = local.selectors
 
     content {
-      name = advanced_event_selector.key
-
-      field_selector {
-        field  = "eventCategory"
-        equals = ["Data"]
-      }
-
-      field_selector {
-        field  = "resources.type"
-        equals = ["AWS::S3::Object"]
-      }
-
-      field_selector {
-        field       = "resources.ARN"
-        starts_with = advanced_event_selector.value.arns
-      }
+      name = advanced_event_selector.value.name
 
       dynamic "field_selector" {
-        for_each = advanced_event_selector.value.read_only
+        for_each = advanced_event_selector.value.fields
 
         content {
-          field  = "readOnly"
-          equals = [field_selector.value]
+          field           = field_selector.value.name
+          equals          = field_selector.value.operator == "Equals" ? field_selector.value.values : null
+          not_starts_with = field_selector.value.operator == "NotStartsWith" ? field_selector.value.values : null
+          starts_with     = field_selector.value.operator == "StartsWith" ? field_selector.value.values : null
         }
-      }
-
-      dynamic "field_selector" {
-        for_each = length(advanced_event_selector.value.left_out) > 0 ? [advanced_event_selector.value.left_out] : []
-
-        content {
-          field           = "userIdentity.arn"
-          not_starts_with = field_selector.value
-        }
-      }
-    }
-  }
-
-  # By prefix: the ARN of a version or an alias of a function is longer.
-  dynamic "advanced_event_selector" {
-    for_each = length(var.function_arns) > 0 ? ["Invocations of functions"] : []
-
-    content {
-      name = advanced_event_selector.value
-
-      field_selector {
-        field  = "eventCategory"
-        equals = ["Data"]
-      }
-
-      field_selector {
-        field  = "resources.type"
-        equals = ["AWS::Lambda::Function"]
-      }
-
-      field_selector {
-        field       = "resources.ARN"
-        starts_with = sort(var.function_arns)
-      }
-    }
-  }
-
-  dynamic "advanced_event_selector" {
-    for_each = var.management_events ? ["Management writes"] : []
-
-    content {
-      name = advanced_event_selector.value
-
-      field_selector {
-        field  = "eventCategory"
-        equals = ["Management"]
-      }
-
-      field_selector {
-        field  = "readOnly"
-        equals = ["false"]
       }
     }
   }

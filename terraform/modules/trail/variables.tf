@@ -15,7 +15,7 @@ variable "bucket" {
   description = "Name of the bucket for the log files, whose policy allows this trail to write."
 
   validation {
-    condition     = can(regex("^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$", var.bucket))
+    condition     = can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", var.bucket))
     error_message = "bucket must be the name of a bucket, not its ARN."
   }
 }
@@ -52,6 +52,17 @@ variable "data_prefix_arns" {
   validation {
     condition     = !contains([for arn in var.data_prefix_arns : split("/", element(split(":::", arn), 1))[0]], var.bucket)
     error_message = "data_prefix_arns must not include the trail's own bucket: it would log its own deliveries without end."
+  }
+}
+
+variable "existing_arn" {
+  type        = string
+  default     = null
+  description = "ARN of a trail that somebody has and that logs this: no trail and no log group are made, only the alarms that EventBridge raises. Null: the trail is made."
+
+  validation {
+    condition     = var.existing_arn == null ? true : can(regex("^arn:[a-z-]+:cloudtrail:[a-z0-9-]+:[0-9]{12}:trail/[A-Za-z0-9][A-Za-z0-9._-]{1,126}[A-Za-z0-9]$", var.existing_arn))
+    error_message = "existing_arn must be the full ARN of a trail."
   }
 }
 
@@ -103,27 +114,27 @@ variable "guarded" {
   }
 }
 
-variable "key_arn" {
-  type        = string
-  nullable    = false
-  description = "ARN of the KMS key that encrypts the log files, the digests and the log group."
-}
-
 variable "logs" {
   type = object({
+    key_arn        = string
     retention_days = number
     role_arn       = string
   })
-  nullable    = false
-  description = "The log group: days that it keeps events (the log files in the bucket are not affected), and the ARN of the role with which CloudTrail writes to it."
+  default     = null
+  description = "The ARN of the KMS key that encrypts the log files, the digests and the log group; days that the log group keeps events (the log files in the bucket are not affected), and the ARN of the role with which CloudTrail writes to it. Null only with existing_arn."
 
   validation {
-    condition     = contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.logs.retention_days)
+    condition     = (var.logs == null) != (var.existing_arn == null)
+    error_message = "Either logs or existing_arn must be given: a trail is made, or there is one."
+  }
+
+  validation {
+    condition     = var.logs == null ? true : contains([1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827, 2192, 2557, 2922, 3288, 3653], var.logs.retention_days)
     error_message = "logs.retention_days must be a retention that CloudWatch Logs offers, such as 30, 90, 180, 365, 731 or 3653."
   }
 
   validation {
-    condition     = can(regex("^arn:[a-z-]+:iam::[0-9]{12}:role/[^*]+$", var.logs.role_arn))
+    condition     = var.logs == null ? true : can(regex("^arn:[a-z-]+:iam::[0-9]{12}:role/[^*]+$", var.logs.role_arn))
     error_message = "logs.role_arn must be the full ARN of a role."
   }
 }

@@ -22,7 +22,9 @@ def plan(address: str, *actions: str) -> dict[str, Any]:
         "module.provenance.aws_s3_bucket.this",
         'module.lake["raw-data"].aws_s3_bucket.this',
         'module.signing_key["a"].aws_kms_key.this',
-        "module.trail.aws_cloudtrail.this",
+        "module.trail.aws_cloudtrail.this[0]",
+        "module.cloudtrail_log[0].aws_s3_bucket.this",
+        "module.trail_key[0].aws_kms_key.this",
     ],
 )
 @pytest.mark.parametrize("actions", [("delete",), ("delete", "create"), ("create", "delete"), ("forget",)])

@@ -23,6 +23,7 @@ from custody.log.checkpoint import Checkpoint
 from custody.log.note import Algorithm, Note, NoteKey, NoteSignature
 from custody.log.succession import LogEnd, make_statement
 from custody.times import format_time
+from tests.support.evidence import refused
 from tests.support.lake import Lake
 from tests.support.small_log import MemoryLog, NoteSigner
 from tests.unit.cloud import QUEUE_ARN, Cloud, _empty_zip, deployed
@@ -42,6 +43,7 @@ STAGES = [
     "key registry",
     "ended keys",
     "trail",
+    "data events",
     "management events",
     "gate",
     "jobs",
@@ -248,6 +250,7 @@ def disable_workgroup(cloud: Cloud) -> None:
         (delete_trail, "trail", "TrailNotFoundException"),
         (delete_trail, "management events", "does not exist"),
         (stop_trail, "management events", "is not logging"),
+        (log_no_management_writes, "data events", "does not log reads of arn:aws:s3:::"),
         (log_no_management_writes, "management events", "does not log management write events: no alarm"),
         (delete_gate, "gate", "ResourceNotFoundException"),
         (leave_version, "gate", "1 of customers"),
@@ -322,6 +325,91 @@ def test_a_trail_of_another_region_alone_hears_nothing_here(cloud: Cloud) -> Non
     found = check(cloud, deployment)["management events"]
     assert found.state is State.BROKEN
     assert "logs only eu-west-1" in found.detail or "does not exist" in found.detail
+
+
+def trail_of_somebody(cloud: Cloud, **settings: Any) -> Deployment:
+    """A deployment that reads a trail which the account has, in a bucket without versions."""
+    s3, client, bucket = cloud.client("s3"), cloud.client("cloudtrail"), "trail-of-somebody"
+    s3.create_bucket(Bucket=bucket)
+    given = {"S3KeyPrefix": "logs", "EnableLogFileValidation": True, "IsMultiRegionTrail": True} | settings
+    client.create_trail(Name="account", S3BucketName=bucket, **given)
+    client.start_logging(Name="account")
+    objects = {"Type": "AWS::S3::Object", "Values": ["arn:aws:s3"]}
+    client.put_event_selectors(
+        TrailName="account",
+        EventSelectors=[
+            {"ReadWriteType": "All", "IncludeManagementEvents": True, "DataResources": [objects]}
+        ],
+    )
+    account_id = cloud.deployment.account_id
+    folder = f"logs/AWSLogs/{account_id}/"
+    s3.put_object(Bucket=bucket, Key=f"{folder}CloudTrail/us-east-1/2026/01/01/a.json.gz", Body=b"a")
+    arn = f"arn:aws:cloudtrail:us-east-1:{account_id}:trail/account"
+    return replace(
+        cloud.deployment,
+        buckets=cloud.deployment.buckets | {"cloudtrail-log": bucket},
+        trail_arn=arn,
+        management_trail_arn=arn,
+        existing_trail_folder=folder,
+    )
+
+
+def test_a_trail_of_somebody_else_is_well(cloud: Cloud) -> None:
+    cloud.connect_recorder()
+    checks = check(cloud, trail_of_somebody(cloud))
+    assert [each for each in checks.values() if each.state is not State.OK] == []
+    assert "how long the trail's files stay is up to their owner" in checks["object lock"].detail
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"EnableLogFileValidation": False}, "writes no digests"),
+        ({"IsMultiRegionTrail": False, "IncludeGlobalServiceEvents": False}, "logs only us-east-1"),
+        ({"S3KeyPrefix": "elsewhere"}, "delivers to s3://trail-of-somebody/elsewhere/AWSLogs/1"),
+        ({"IsOrganizationTrail": True}, "delivers to s3://trail-of-somebody/logs/AWSLogs/o-"),
+    ],
+)
+def test_a_trail_of_somebody_else_that_gives_no_evidence_is_told(
+    cloud: Cloud, settings: dict[str, Any], words: str
+) -> None:
+    found = check(cloud, trail_of_somebody(cloud, **settings))["trail"]
+    assert (found.state, words in found.detail) == (State.BROKEN, True)
+
+
+def test_what_a_trail_of_somebody_else_does_not_log_is_told(cloud: Cloud) -> None:
+    deployment = trail_of_somebody(cloud)
+    cloud.client("cloudtrail").put_event_selectors(
+        TrailName="account",
+        EventSelectors=[
+            {
+                "ReadWriteType": "WriteOnly",
+                "DataResources": [{"Type": "AWS::S3::Object", "Values": [f"arn:aws:s3:::{RAW}/"]}],
+            }
+        ],
+    )
+    found = check(cloud, deployment)["data events"]
+    assert found.state is State.BROKEN
+    assert f"reads of arn:aws:s3:::{RAW}/*; " in found.detail
+    assert f"writes of arn:aws:s3:::{RAW}/*" not in found.detail
+    assert "existing_trail_owner" in found.remedy
+
+
+def test_a_trail_of_somebody_else_whose_files_cannot_be_read_is_told(cloud: Cloud) -> None:
+    deployment = trail_of_somebody(cloud)
+    with refused(cloud.client("s3"), "GetObject", 403, "AccessDenied"):
+        found = check(cloud, deployment)["trail"]
+    assert (found.state, "cannot be read: GetObject: AccessDenied" in found.detail) == (State.BROKEN, True)
+    assert "existing_trail_owner" in found.remedy
+
+
+def test_a_trail_of_another_account_that_cannot_be_asked_is_not_known_to_be_well(cloud: Cloud) -> None:
+    arn = "arn:aws:cloudtrail:us-east-1:210987654321:trail/account"
+    deployment = replace(trail_of_somebody(cloud), trail_arn=arn, management_trail_arn=arn)
+    checks = check(cloud, deployment)
+    stages = [checks[stage] for stage in ("trail", "data events", "management events")]
+    assert {each.state for each in stages} == {State.UNKNOWN}
+    assert all(f"does not say from here how the trail {arn} is set" in each.detail for each in stages)
 
 
 def test_the_last_run_of_each_job_is_told(cloud: Cloud) -> None:

@@ -42,7 +42,10 @@ def deliver(world: World, key: str, data: bytes | None = None) -> None:
 
 
 def heads(world: World) -> dict[str, TrailHead]:
-    found = [parse_trail_head(item.entry) for item in find_heads(world.s3, world.trail, ACCOUNT, NOW)]
+    found = [
+        parse_trail_head(item.entry)
+        for item in find_heads(world.s3, world.trail, world.deployment.trail_folder, NOW)
+    ]
     return {head.key: head for head in found if head is not None}
 
 
@@ -66,6 +69,18 @@ def test_the_newest_of_each_chain(world: World) -> None:
         assert head.version_id == world.s3.head_object(Bucket=world.trail, Key=key)["VersionId"]
 
 
+def test_of_an_organizations_trail_the_accounts_own_in_a_bucket_without_versions(world: World) -> None:
+    """Such a bucket is somebody else's, who may not keep versions."""
+    world.use_trail_of_organization()
+    world.s3.create_bucket(Bucket=f"{world.trail}.organization")
+    world.trail = f"{world.trail}.organization"
+    key = digest_key("20260301T000000Z").replace(f"AWSLogs/{ACCOUNT}/", world.deployment.trail_folder)
+    deliver(world, key)
+    deliver(world, key.replace(ACCOUNT, "999999999999"))
+
+    assert {key: head.version_id for key, head in heads(world).items()} == {key: "null"}
+
+
 def test_a_trail_without_digests_has_no_head(world: World) -> None:
     assert heads(world) == {}
 
@@ -81,11 +96,11 @@ def test_a_head_is_a_leaf_once(world: World) -> None:
     s3 = MemoryS3(now=datetime.now(UTC))  # moto's clock, as both buckets have that of Amazon S3
     sealer(s3).seal(store_receipts(s3, range(2)))
     deliver(world, digest_key("20260228T230000Z"))
-    items = [*find_heads(world.s3, world.trail, ACCOUNT, NOW)]
+    items = [*find_heads(world.s3, world.trail, world.deployment.trail_folder, NOW)]
 
     assert [sealer(s3).anchor(items) for _ in range(2)] == [1, 0]
     deliver(world, digest_key("20260301T000000Z"))
-    assert sealer(s3).anchor(find_heads(world.s3, world.trail, ACCOUNT, NOW)) == 1
+    assert sealer(s3).anchor(find_heads(world.s3, world.trail, world.deployment.trail_folder, NOW)) == 1
 
     _, entries = read_whole(s3)
     assert entries[:2] == [envelope for _, envelope in ENVELOPES[:2]]
@@ -103,7 +118,7 @@ def test_a_receipt_is_no_head() -> None:
 @pytest.mark.parametrize("missing", ["bucket", "key", "version_id", "content_sha256"])
 def test_a_malformed_head_is_refused(world: World, missing: str) -> None:
     deliver(world, digest_key("20260301T000000Z"))
-    (item,) = find_heads(world.s3, world.trail, ACCOUNT, NOW)
+    (item,) = find_heads(world.s3, world.trail, world.deployment.trail_folder, NOW)
     statement: dict[str, Any] = json.loads(item.entry)
     del statement["predicate"][missing]
     with pytest.raises(EvidenceError, match=missing):

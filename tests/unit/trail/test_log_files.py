@@ -230,9 +230,10 @@ def deliver(world: World, *keys: str) -> None:
         world.s3.put_object(Bucket=world.trail, Key=key, Body=json.dumps(key).encode())
 
 
-def test_the_files_of_all_regions_and_days_are_listed(new_world: Callable[[], World]) -> None:
+@pytest.mark.parametrize("above", ["AWSLogs/", "logs/AWSLogs/o-exampleorgid/"])
+def test_the_files_of_all_regions_and_days_are_listed(new_world: Callable[[], World], above: str) -> None:
     world = new_world()
-    root = f"AWSLogs/{ACCOUNT}/CloudTrail"
+    root = f"{above}{ACCOUNT}/CloudTrail"
     keys = [
         f"{root}/eu-central-1/2026/11/20/a.json.gz",
         f"{root}/us-east-1/2025/12/31/a.json.gz",
@@ -243,12 +244,17 @@ def test_the_files_of_all_regions_and_days_are_listed(new_world: Callable[[], Wo
     deliver(
         world,
         *keys,
-        f"AWSLogs/{ACCOUNT}/CloudTrail-Digest/us-east-1/2026/11/20/d.json.gz",
-        "AWSLogs/999999999999/CloudTrail/us-east-1/2026/11/20/a.json.gz",
+        f"{root}-Digest/us-east-1/2026/11/20/d.json.gz",
+        f"{above}999999999999/CloudTrail/us-east-1/2026/11/20/a.json.gz",
     )
 
     def listed(first_day: date | None, last_day: date) -> list[str]:
-        return [file.key for file in list_log_files(world.s3, world.trail, ACCOUNT, first_day, last_day)]
+        return [
+            file.key
+            for file in list_log_files(
+                world.s3, world.trail, root.removesuffix("CloudTrail"), first_day, last_day
+            )
+        ]
 
     today = date(2026, 11, 20)
     assert listed(None, today) == keys
@@ -269,7 +275,7 @@ def test_a_file_is_listed_as_it_was_first_written(new_world: Callable[[], World]
     world.s3.put_object(Bucket=world.trail, Key=f"{root}/b", Body=b"second")
     world.s3.delete_object(Bucket=world.trail, Key=f"{root}/c")
 
-    files = list(list_log_files(world.s3, world.trail, ACCOUNT, None, date(2026, 11, 20)))
+    files = list(list_log_files(world.s3, world.trail, f"AWSLogs/{ACCOUNT}/", None, date(2026, 11, 20)))
 
     assert {file.key: file.version_id for file in files} == first
 

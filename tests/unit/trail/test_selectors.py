@@ -1,4 +1,4 @@
-"""Which management write events a trail logs, according to its selectors."""
+"""Which management write events and which access to objects a trail logs, according to its selectors."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from custody.trail.selectors import unlogged_management_writes
+from custody.trail.selectors import unlogged_management_writes, unlogged_objects
 
 MANAGEMENT = {"Field": "eventCategory", "Equals": ["Management"]}
 WRITES = {"Field": "readOnly", "Equals": ["false"]}
@@ -67,3 +67,76 @@ def test_all_management_writes_are_logged(selectors: dict[str, Any]) -> None:
 )
 def test_what_is_not_logged_is_told(selectors: dict[str, Any], unlogged: str) -> None:
     assert unlogged_management_writes(selectors) == unlogged
+
+
+DATA = {"Field": "eventCategory", "Equals": ["Data"]}
+OBJECTS = {"Field": "resources.type", "Equals": ["AWS::S3::Object"]}
+RAW, LETTERS = "arn:aws:s3:::raw/", "arn:aws:s3:::archive/letters/"
+SESSION = "arn:aws:sts::123456789012:assumed-role/custody-local-auditor/"
+
+
+def below(*beginnings: str) -> dict[str, Any]:
+    return {"Field": "resources.ARN", "StartsWith": list(beginnings)}
+
+
+def objects_of(*values: str, **settings: Any) -> dict[str, Any]:
+    return basic(DataResources=[{"Type": "AWS::S3::Object", "Values": list(values)}], **settings)
+
+
+@pytest.mark.parametrize(
+    "selectors",
+    [
+        objects_of("arn:aws:s3"),
+        objects_of(RAW, "arn:aws:s3:::archive/"),
+        objects_of(RAW, LETTERS),
+        advanced([DATA, OBJECTS]),
+        advanced([DATA, OBJECTS, below(RAW, LETTERS)]),
+        advanced([DATA, OBJECTS, READS], [DATA, OBJECTS, WRITES, below(RAW, "arn:aws:s3:::archive/")]),
+        advanced(
+            [DATA, OBJECTS, WRITES],
+            [DATA, OBJECTS, READS, {"Field": "userIdentity.arn", "NotStartsWith": [SESSION]}],
+        ),
+    ],
+)
+def test_all_access_to_objects_is_logged(selectors: dict[str, Any]) -> None:
+    assert unlogged_objects(selectors, [RAW, LETTERS], frozenset([SESSION])) == []
+
+
+@pytest.mark.parametrize(
+    ("selectors", "unlogged"),
+    [
+        ({}, ["reads", "writes"]),
+        (basic(), ["reads", "writes"]),
+        (objects_of(RAW, ReadWriteType="WriteOnly"), ["reads"]),
+        (objects_of(f"{RAW}incoming/"), ["reads", "writes"]),
+        (
+            basic(DataResources=[{"Type": "AWS::Lambda::Function", "Values": ["arn:aws"]}]),
+            ["reads", "writes"],
+        ),
+        (advanced([MANAGEMENT, OBJECTS]), ["reads", "writes"]),
+        (
+            advanced([DATA, {"Field": "resources.type", "Equals": ["AWS::Lambda::Function"]}]),
+            ["reads", "writes"],
+        ),
+        (advanced([DATA, OBJECTS, WRITES]), ["reads"]),
+        (advanced([DATA, OBJECTS, below(f"{RAW}incoming/")]), ["reads", "writes"]),
+        (
+            advanced([DATA, OBJECTS, {"Field": "resources.ARN", "NotStartsWith": ["arn:aws:s3:::x/"]}]),
+            ["reads", "writes"],
+        ),
+        (advanced([DATA, OBJECTS, {"Field": "eventName", "Equals": ["PutObject"]}]), ["reads", "writes"]),
+        (
+            advanced([DATA, OBJECTS, {"Field": "userIdentity.arn", "NotStartsWith": [SESSION]}]),
+            ["writes"],
+        ),
+        (
+            advanced(
+                [DATA, OBJECTS, {"Field": "userIdentity.arn", "NotStartsWith": [SESSION, "arn:aws:sts::1"]}]
+            ),
+            ["reads", "writes"],
+        ),
+    ],
+)
+def test_access_that_is_not_logged_is_told(selectors: dict[str, Any], unlogged: list[str]) -> None:
+    found = unlogged_objects(selectors, [RAW], frozenset([SESSION]))
+    assert found == [f"{access} of {RAW}*" for access in unlogged]

@@ -17,7 +17,7 @@ from custody.evidence.objects import S3Location
 from custody.findings import Claim, Finding, Status
 from custody.verify.verify import VerificationReport, verify
 from tests.support.digests import DigestFile, Keys, rsa_key
-from tests.support.evidence import ACCOUNT, REGION, World, log_file, refused, worlds
+from tests.support.evidence import REGION, World, log_file, refused, worlds
 from tests.support.evidence import given as given_by_s3
 
 DIGEST, COMPLETE = Claim.TRAIL_DIGEST, Claim.TRAIL_COMPLETE
@@ -57,8 +57,11 @@ class Trail:
         """The digest that follows; the log files' own times, all of now, are before the end of each."""
         before = self.digests[-1] if self.digests else None
         start = self.start if before is None else before.end
-        made = DigestFile(self.world.trail, start, start + HOUR, files, before, region=self.region)
-        return made.but(**changes)
+        return self.digest(start, start + HOUR, files, before).but(**changes)
+
+    def digest(self, *parts: Any, **fields: Any) -> DigestFile:
+        folder = self.world.deployment.trail_folder
+        return DigestFile(self.world.trail, *parts, region=self.region, folder=folder, **fields)
 
     def store(self, digest: DigestFile, key: str | None = None) -> None:
         self.world.s3.put_object(
@@ -78,7 +81,7 @@ class Trail:
         return f"s3://{self.world.trail}/{key}"
 
     def folder(self) -> str:
-        return self.uri(f"AWSLogs/{ACCOUNT}/CloudTrail-Digest/{self.region}/")
+        return self.uri(f"{self.world.deployment.trail_folder}CloudTrail-Digest/{self.region}/")
 
     def check(self, keys: Any = None, hours: float = 6, **options: Any) -> VerificationReport:
         """Verify so many hours after the start; the newest digest is of the fourth."""
@@ -87,9 +90,16 @@ class Trail:
         return verify(self.world.s3, self.world.deployment, digest_keys=keys, now=now, workers=4, **options)
 
 
+of_any = pytest.mark.parametrize("trail", ["account", "organization"], indirect=True)
+"""Of a test that is made with the account's own trail and with an organization's."""
+
+
 @pytest.fixture
-def trail(new_world: Callable[[], World]) -> Trail:
-    return Trail(new_world())
+def trail(request: pytest.FixtureRequest, new_world: Callable[[], World]) -> Trail:
+    world = new_world()
+    if getattr(request, "param", "") == "organization":
+        world.use_trail_of_organization()
+    return Trail(world)
 
 
 def found(report: VerificationReport) -> dict[tuple[Claim, Status, str], str]:
@@ -106,6 +116,7 @@ def counts(report: VerificationReport, claim: Claim) -> tuple[int, int, int, int
     return count.checked, count.passed, count.failed, count.pending
 
 
+@of_any
 def test_a_whole_trail_holds(trail: Trail) -> None:
     report = trail.check()
     assert report.exit_code == 0, report
@@ -127,13 +138,12 @@ def test_each_region_has_its_chain_and_its_keys(trail: Trail) -> None:
     assert all(OTHER_REGION in subject for _, _, subject in found(report))
 
 
+@of_any
 def test_late_files_are_named_by_a_chain_of_their_own(trail: Trail) -> None:
     late = [trail.deliver() for _ in range(2)]
     assert {status for _, status, _ in found(trail.check())} == {Status.UNEXPECTED}
-    first = DigestFile(trail.world.trail, trail.start, trail.start + HOUR, (late[0],), late=True)
-    second = DigestFile(
-        trail.world.trail, trail.start + 3 * HOUR, trail.start + 4 * HOUR, (late[1],), first, late=True
-    )
+    first = trail.digest(trail.start, trail.start + HOUR, (late[0],), late=True)
+    second = trail.digest(trail.start + 3 * HOUR, trail.start + 4 * HOUR, (late[1],), first, late=True)
     trail.store(first)
     trail.store(second)
     assert trail.check().exit_code == 0
@@ -142,6 +152,7 @@ def test_late_files_are_named_by_a_chain_of_their_own(trail: Trail) -> None:
     assert (DIGEST, Status.MISSING, trail.uri(first.key)) in found(report)
 
 
+@of_any
 def test_a_log_file_is_pending_until_its_digest_is_due(trail: Trail) -> None:
     key, _ = trail.deliver()
     trail.start -= 4 * HOUR  # now is two hours after the log file, and all digests end later
@@ -155,6 +166,7 @@ def test_a_log_file_is_pending_until_its_digest_is_due(trail: Trail) -> None:
 # Log files
 
 
+@of_any
 def test_a_changed_log_file_is_found(trail: Trail) -> None:
     key, _ = trail.log_files[1]
     trail.change(
@@ -183,6 +195,7 @@ def test_a_log_file_that_is_refused_is_unchecked(trail: Trail) -> None:
     assert (report.exit_code, report.unchecked_count) == (3, 1)
 
 
+@of_any
 def test_a_removed_log_file_is_found(trail: Trail) -> None:
     key, _ = trail.log_files[1]
     trail.remove(key)
@@ -191,7 +204,7 @@ def test_a_removed_log_file_is_found(trail: Trail) -> None:
 
 
 def test_a_log_file_of_another_name_is_found(trail: Trail) -> None:
-    key = f"AWSLogs/{ACCOUNT}/CloudTrail/{REGION}/forged.json.gz"
+    key = f"{trail.world.deployment.trail_folder}CloudTrail/{REGION}/forged.json.gz"
     trail.world.s3.put_object(Bucket=trail.world.trail, Key=key, Body=log_file())
     assert set(found(trail.check())) == {(COMPLETE, Status.UNEXPECTED, trail.uri(key))}
 
@@ -200,6 +213,7 @@ def test_a_log_file_of_another_name_is_found(trail: Trail) -> None:
 
 
 @pytest.mark.parametrize("place", range(4))
+@of_any
 def test_a_removed_digest_is_found(trail: Trail, place: int) -> None:
     trail.remove(trail.digests[place].key)
     removed, (named, _) = trail.uri(trail.digests[place].key), trail.log_files[place]
@@ -220,6 +234,7 @@ def test_removed_digests_in_a_row_are_one_finding_with_the_time(trail: Trail) ->
     assert f"from {since:%Y-%m-%dT%H:%M:%SZ} to {until:%Y-%m-%dT%H:%M:%SZ}" in detail
 
 
+@of_any
 def test_removed_last_digests_are_found_though_a_forged_log_file_is_there(trail: Trail) -> None:
     for digest in trail.digests[2:]:
         trail.remove(digest.key)
@@ -232,6 +247,7 @@ def test_removed_last_digests_are_found_though_a_forged_log_file_is_there(trail:
     }
 
 
+@of_any
 def test_a_trail_without_any_digest_is_found(trail: Trail) -> None:
     for digest in trail.digests:
         trail.remove(digest.key)
@@ -241,10 +257,11 @@ def test_a_trail_without_any_digest_is_found(trail: Trail) -> None:
     assert "4 log files" in finding.detail
 
 
+@of_any
 def test_the_time_in_which_a_trail_was_stopped_is_found_and_what_was_added_in_it(trail: Trail) -> None:
     added, _ = trail.deliver()
     again = trail.digests[-1].end + 2 * HOUR
-    trail.store(DigestFile(trail.world.trail, again, again + HOUR))
+    trail.store(trail.digest(again, again + HOUR))
     report = trail.check(hours=8)
     finding = found(report)
     stopped = [detail for (claim, status, _), detail in finding.items() if status is Status.MISSING]
@@ -256,7 +273,7 @@ def test_the_time_in_which_a_trail_was_stopped_is_found_and_what_was_added_in_it
 
 def test_a_chain_begun_anew_without_a_time_between_holds(trail: Trail) -> None:
     end = trail.digests[-1].end
-    trail.store(DigestFile(trail.world.trail, end, end + HOUR))
+    trail.store(trail.digest(end, end + HOUR))
     assert trail.check().exit_code == 0
 
 
@@ -305,15 +322,16 @@ def test_a_moved_digest_is_found(trail: Trail) -> None:
 def test_a_digest_outside_the_chain_is_found(trail: Trail) -> None:
     """CloudTrail signed it, but no other digest is of its time: such as one of the trail's namesake."""
     end = trail.digests[1].end + HOUR / 2
-    extra = DigestFile(trail.world.trail, end - HOUR, end, previous=trail.digests[0])
+    extra = trail.digest(end - HOUR, end, previous=trail.digests[0])
     trail.store(extra)
     finding = only(trail.check())
     assert (finding.claim, finding.subject) == (DIGEST, trail.uri(extra.key))
     assert "outside the chain" in finding.detail
 
 
+@of_any
 def test_a_digest_of_another_trail_is_found(trail: Trail) -> None:
-    other = DigestFile(trail.world.trail, trail.start, trail.start + HOUR, trail="another")
+    other = trail.digest(trail.start, trail.start + HOUR, trail="another")
     trail.store(other)
     finding = only(trail.check())
     assert (finding.claim, finding.status) == (COMPLETE, Status.UNEXPECTED)
@@ -375,9 +393,8 @@ def test_only_the_days_of_one_object_are_read(trail: Trail) -> None:
     """A digest that was removed on an earlier day is not looked for there."""
     version = trail.world.drop("incoming/a", b"x")
     day = timedelta(days=1)
-    before = DigestFile(trail.world.trail, trail.start - day - HOUR, trail.start - day)
-    yesterday = DigestFile(
-        trail.world.trail,
+    before = trail.digest(trail.start - day - HOUR, trail.start - day)
+    yesterday = trail.digest(
         trail.start - day,
         trail.start,
         (("AWSLogs/1/CloudTrail/x/2020/01/01/a", b""),),

@@ -19,7 +19,7 @@ from custody.times import format_time
 from custody.verify import log as verify_log
 from custody.verify.verify import VerificationReport, verify
 from tests.support.digests import DigestFile, Keys
-from tests.support.evidence import ACCOUNT, LocalSigner, World, log_file, refused, trail_record, worlds
+from tests.support.evidence import LocalSigner, World, log_file, refused, trail_record, worlds
 from tests.support.log import ORIGIN, LocalNoteSigner
 from tests.support.sealed import SealedWorld, later
 
@@ -592,7 +592,7 @@ def test_a_digest_that_the_log_names_is_there(sealed: SealedWorld) -> None:
     world, end = sealed.world, later(-4).replace(minute=0, second=0, microsecond=0)
     digest = DigestFile(world.trail, end - timedelta(hours=1), end)
     world.s3.put_object(Bucket=world.trail, Key=digest.key, Body=digest.stored, Metadata=digest.metadata)
-    sealed.sealer().anchor(find_heads(world.s3, world.trail, ACCOUNT, end))
+    sealed.sealer().anchor(find_heads(world.s3, world.trail, world.deployment.trail_folder, end))
     assert sealed.checkpoint.size == 1
     subject = f"s3://{world.trail}/{digest.key}"
     assert subject not in {one.subject for one in check(sealed, hours=0).findings}

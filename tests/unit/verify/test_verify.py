@@ -591,6 +591,31 @@ def test_writes_that_need_not_be_recorded_need_nothing(world: World, place: tupl
     assert found(check(world)) == set()
 
 
+def test_the_trail_of_an_organization_gives_the_same(new_world: Callable[[], World]) -> None:
+    """Which logs what is done elsewhere too, and has the files of other accounts."""
+    own, other = new_world(), new_world()
+    other.use_trail_of_organization()
+    folder = other.deployment.trail_folder
+    elsewhere = Drop(ObjectVersion("bucket-of-somebody", "incoming/x", "v1"), "R1")
+    in_another_account = Drop(ObjectVersion(other.raw, "incoming/x", "v1"), "R2")
+    other.deployment = replace(
+        other.deployment, existing_trail_folder=folder.replace(ACCOUNT, "999999999999")
+    )
+    other.witness(in_another_account)
+    other.deployment = replace(other.deployment, existing_trail_folder=folder)
+    other.witness(elsewhere)
+
+    def judge(world: World) -> tuple[set[tuple[Claim, Status, str]], Any]:
+        world.drop("incoming/a", b"all evidence")
+        world.record(world.put("incoming/b", b"no event"))
+        world.witness(world.put("incoming/c", b"no receipt"))
+        report = check(world)
+        keys = {(claim, status, uri.split("/", 3)[3].split("?")[0]) for claim, status, uri in found(report)}
+        return keys, {claim: count for claim, count in counts(report).items() if claim is not COMPLETE}
+
+    assert judge(own) == judge(other)
+
+
 def test_one_event_delivered_twice_is_one(world: World) -> None:
     drop = Drop(ObjectVersion(world.raw, "incoming/a", "v1"), "R")
     record = trail_record(drop.version, "R", "same")

@@ -150,8 +150,8 @@ class TrailReader:
     def _list(self, since: datetime, until: datetime, *, digests: bool) -> list[LogFile]:
         """The files delivered in a period, in the order of their delivery."""
         days = since.astimezone(UTC).date(), until.astimezone(UTC).date()
-        bucket, account_id = self.deployment.buckets["cloudtrail-log"], self.deployment.account_id
-        found = list_log_files(self.s3, bucket, account_id, *days, digests=digests)
+        bucket, folder = self.deployment.buckets["cloudtrail-log"], self.deployment.trail_folder
+        found = list_log_files(self.s3, bucket, folder, *days, digests=digests)
         within = [file for file in found if since <= file.stored_at]
         return sorted(within, key=lambda file: (file.stored_at, file.key))
 

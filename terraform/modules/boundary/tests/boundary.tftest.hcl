@@ -316,6 +316,34 @@ run "people_read_what_is_adopted" {
   }
 }
 
+run "services_read_this_accounts_files_of_a_trail_that_is_there" {
+  command = plan
+  variables {
+    prefix  = "custody-test"
+    purpose = "service"
+    existing_trail = {
+      bucket          = "trails"
+      prefix          = "logs"
+      organization_id = "o-exampleorgid"
+      key_arn         = "arn:aws:kms:us-east-1:210987654321:key/1234"
+    }
+  }
+
+  assert {
+    condition = {
+      for statement in jsondecode(aws_iam_policy.this.policy).Statement :
+      statement.Sid => [toset(flatten([statement.Action])), toset(flatten([statement.Resource]))] if contains(["AdoptedKeys", "ExistingTrail"], statement.Sid)
+      } == {
+      AdoptedKeys = [toset(["kms:Decrypt"]), toset(["arn:aws:kms:us-east-1:210987654321:key/1234"])]
+      ExistingTrail = [
+        toset(["s3:GetBucketLocation", "s3:GetObject", "s3:ListBucket"]),
+        toset(["arn:aws:s3:::trails", "arn:aws:s3:::trails/logs/AWSLogs/o-exampleorgid/123456789012/*"]),
+      ]
+    }
+    error_message = "Of an organization's trail, this account's files are read."
+  }
+}
+
 # custody-dev-* would also match the names of a deployment custody-dev-prod.
 run "refuses_a_prefix_that_begins_as_anothers" {
   command = plan

@@ -10,8 +10,7 @@ variables {
     "arn:aws:s3:::custody-test-provenance-123456789012",
   ]
   function_arns = ["arn:aws:lambda:eu-central-1:123456789012:function:custody-test-gate"]
-  key_arn       = "arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-4cde-8123-1234567890ab"
-  logs          = { retention_days = 90, role_arn = "arn:aws:iam::123456789012:role/custody-test-trail-logs" }
+  logs          = { key_arn = "arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-4cde-8123-1234567890ab", retention_days = 90, role_arn = "arn:aws:iam::123456789012:role/custody-test-trail-logs" }
   name          = "custody-test"
   topic_arn     = "arn:aws:sns:eu-central-1:123456789012:custody-test-alerts"
 
@@ -30,26 +29,26 @@ variables {
 
 run "logs_everywhere_and_proves_its_files" {
   assert {
-    condition     = aws_cloudtrail.this.is_multi_region_trail && aws_cloudtrail.this.include_global_service_events
+    condition     = aws_cloudtrail.this[0].is_multi_region_trail && aws_cloudtrail.this[0].include_global_service_events
     error_message = "A single-region trail misses events of other regions."
   }
 
   assert {
-    condition     = aws_cloudtrail.this.enable_log_file_validation
+    condition     = aws_cloudtrail.this[0].enable_log_file_validation
     error_message = "Without digests, a deleted log file leaves no trace."
   }
 
   assert {
-    condition     = aws_cloudtrail.this.kms_key_id == var.key_arn && aws_cloudwatch_log_group.this.kms_key_id == var.key_arn
+    condition     = aws_cloudtrail.this[0].kms_key_id == var.logs.key_arn && aws_cloudwatch_log_group.this[0].kms_key_id == var.logs.key_arn
     error_message = "Files and log group are encrypted with the trail's key."
   }
 
   assert {
     condition = (
-      aws_cloudtrail.this.cloud_watch_logs_group_arn == "arn:aws:logs:eu-central-1:123456789012:log-group:/aws/cloudtrail/custody-test:*"
-      && aws_cloudtrail.this.cloud_watch_logs_role_arn == var.logs.role_arn
-      && aws_cloudwatch_log_group.this.name == "/aws/cloudtrail/custody-test"
-      && aws_cloudwatch_log_group.this.retention_in_days == 90
+      aws_cloudtrail.this[0].cloud_watch_logs_group_arn == "arn:aws:logs:eu-central-1:123456789012:log-group:/aws/cloudtrail/custody-test:*"
+      && aws_cloudtrail.this[0].cloud_watch_logs_role_arn == var.logs.role_arn
+      && aws_cloudwatch_log_group.this[0].name == "/aws/cloudtrail/custody-test"
+      && aws_cloudwatch_log_group.this[0].retention_in_days == 90
     )
     error_message = "Events go to the log group /aws/cloudtrail/<name>, kept for logs.retention_days."
   }
@@ -61,16 +60,16 @@ run "logs_everywhere_and_proves_its_files" {
 
   assert {
     condition = (
-      [for selector in aws_cloudtrail.this.advanced_event_selector : selector.name]
+      [for selector in aws_cloudtrail.this[0].advanced_event_selector : selector.name]
       == ["Objects in the data buckets", "Invocations of functions", "Management writes"]
-      && length(aws_cloudtrail.this.event_selector) == 0
+      && length(aws_cloudtrail.this[0].event_selector) == 0
     )
     error_message = "By default objects, invocations and management writes are logged: without these, no alarm is raised for a stopped trail."
   }
 
   assert {
     condition = {
-      for field in aws_cloudtrail.this.advanced_event_selector[0].field_selector :
+      for field in aws_cloudtrail.this[0].advanced_event_selector[0].field_selector :
       field.field => sort(concat(coalesce(field.equals, []), coalesce(field.starts_with, [])))
       } == {
       "eventCategory"  = tolist(["Data"])
@@ -85,7 +84,7 @@ run "logs_everywhere_and_proves_its_files" {
 
   assert {
     condition = {
-      for field in aws_cloudtrail.this.advanced_event_selector[1].field_selector :
+      for field in aws_cloudtrail.this[0].advanced_event_selector[1].field_selector :
       field.field => concat(coalesce(field.equals, []), coalesce(field.starts_with, []))
       } == {
       "eventCategory"  = tolist(["Data"])
@@ -97,7 +96,7 @@ run "logs_everywhere_and_proves_its_files" {
 
   assert {
     condition = {
-      for field in aws_cloudtrail.this.advanced_event_selector[2].field_selector : field.field => tolist(field.equals)
+      for field in aws_cloudtrail.this[0].advanced_event_selector[2].field_selector : field.field => tolist(field.equals)
     } == { eventCategory = tolist(["Management"]), readOnly = tolist(["false"]) }
     error_message = "Management writes are a selector of their own; reads of that kind are not logged."
   }
@@ -197,10 +196,10 @@ run "logs_everywhere_and_proves_its_files" {
 
   assert {
     condition = (
-      aws_cloudwatch_log_metric_filter.emergency_role.pattern == "{ $.userIdentity.sessionContext.sessionIssuer.arn = \"arn:aws:iam::123456789012:role/custody-test-people-break-glass\" }"
-      && aws_cloudwatch_log_metric_filter.emergency_role.log_group_name == "/aws/cloudtrail/custody-test"
-      && aws_cloudwatch_metric_alarm.emergency_role.metric_name == aws_cloudwatch_log_metric_filter.emergency_role.metric_transformation[0].name
-      && aws_cloudwatch_metric_alarm.emergency_role.alarm_actions == toset([var.topic_arn])
+      aws_cloudwatch_log_metric_filter.emergency_role[0].pattern == "{ $.userIdentity.sessionContext.sessionIssuer.arn = \"arn:aws:iam::123456789012:role/custody-test-people-break-glass\" }"
+      && aws_cloudwatch_log_metric_filter.emergency_role[0].log_group_name == "/aws/cloudtrail/custody-test"
+      && aws_cloudwatch_metric_alarm.emergency_role[0].metric_name == aws_cloudwatch_log_metric_filter.emergency_role[0].metric_transformation[0].name
+      && aws_cloudwatch_metric_alarm.emergency_role[0].alarm_actions == toset([var.topic_arn])
     )
     error_message = "Whatever the emergency role does must alarm."
   }
@@ -224,7 +223,7 @@ run "leaves_management_writes_to_another_trail" {
   }
 
   assert {
-    condition = [for selector in aws_cloudtrail.this.advanced_event_selector : selector.name] == [
+    condition = [for selector in aws_cloudtrail.this[0].advanced_event_selector : selector.name] == [
       "Objects in the data buckets", "Invocations of functions",
     ]
     error_message = "Events that another trail logs are not billed twice."
@@ -241,7 +240,7 @@ run "leaves_out_reads_of_evidence_by_a_role_and_nothing_else" {
 
   assert {
     condition = {
-      for selector in aws_cloudtrail.this.advanced_event_selector : selector.name => {
+      for selector in aws_cloudtrail.this[0].advanced_event_selector : selector.name => {
         for field in selector.field_selector : field.field => sort(concat(
           coalesce(field.equals, []), coalesce(field.starts_with, []), [for value in coalesce(field.not_starts_with, []) : "not ${value}"],
         ))
@@ -275,7 +274,7 @@ run "leaves_out_reads_of_evidence_by_a_role_and_nothing_else" {
   }
 
   assert {
-    condition     = length([for selector in aws_cloudtrail.this.advanced_event_selector : selector if contains(["Invocations of functions", "Management writes"], selector.name)]) == 2
+    condition     = length([for selector in aws_cloudtrail.this[0].advanced_event_selector : selector if contains(["Invocations of functions", "Management writes"], selector.name)]) == 2
     error_message = "Invocations and management writes are logged as ever."
   }
 }
@@ -400,7 +399,7 @@ run "refuses_what_is_not_a_name" {
     account_id = "12345"
     bucket     = "arn:aws:s3:::custody-test-cloudtrail-log-123456789012"
     guarded    = { deployers = ["arn:aws:iam::123456789012:role/*"], emergency_role_arn = "arn:aws:iam::123456789012:role/*" }
-    logs       = { retention_days = 42, role_arn = "custody-test-trail-logs" }
+    logs       = { key_arn = "arn:aws:kms:eu-central-1:123456789012:key/1234abcd-12ab-4cde-8123-1234567890ab", retention_days = 42, role_arn = "custody-test-trail-logs" }
     name       = "Custody Test"
     topic_arn  = "custody-test-alerts"
   }
@@ -413,4 +412,53 @@ run "refuses_what_is_not_a_name" {
     var.name,
     var.topic_arn,
   ]
+}
+
+run "reads_a_trail_that_is_there" {
+  command = plan
+
+  variables {
+    existing_arn      = "arn:aws:cloudtrail:us-east-1:210987654321:trail/of-the-organization"
+    logs              = null
+    management_events = false
+  }
+
+  assert {
+    condition = (
+      length(aws_cloudtrail.this) == 0
+      && length(aws_cloudwatch_log_group.this) == 0
+      && length(aws_cloudwatch_log_metric_filter.emergency_role) == 0
+      && length(output.alarms) == 0
+      && output.log_group == null
+      && output.arn == var.existing_arn
+    )
+    error_message = "Neither a trail nor a log group is made, nor the alarm that reads it."
+  }
+
+  assert {
+    condition     = contains(keys(aws_cloudwatch_event_rule.this), "trail-changed") && contains(keys(aws_cloudwatch_event_rule.this), "evidence-bucket-changed")
+    error_message = "What EventBridge raises is raised."
+  }
+
+  assert {
+    condition = jsondecode(output.event_selectors)[0] == {
+      Name = "Objects in the data buckets"
+      FieldSelectors = [
+        { Field = "eventCategory", Equals = ["Data"] },
+        { Field = "resources.type", Equals = ["AWS::S3::Object"] },
+        { Field = "resources.ARN", StartsWith = [for arn in sort(var.data_bucket_arns) : "${arn}/"] },
+      ]
+    }
+    error_message = "What the trail must log is told in the form of CloudTrail's API."
+  }
+}
+
+run "refuses_a_trail_twice" {
+  command = plan
+
+  variables {
+    existing_arn = "arn:aws:cloudtrail:us-east-1:210987654321:trail/of-the-organization"
+  }
+
+  expect_failures = [var.logs]
 }
