@@ -10,10 +10,16 @@ locals {
 
   # Buckets by short name. Bucket names are globally unique: the account ID makes them so.
   own_bucket_names = {
-    for short in concat(
-      ["access-logs", "analytics", "artifacts", "athena-results", "processed", "provenance", "raw-data"],
-      local.has_own_trail ? ["cloudtrail-log"] : [],
-    ) : short => "${local.prefix}-${short}-${var.account_id}"
+    for short in [
+      "access-logs",
+      "analytics",
+      "artifacts",
+      "athena-results",
+      "cloudtrail-log",
+      "processed",
+      "provenance",
+      "raw-data",
+    ] : short => "${local.prefix}-${short}-${var.account_id}" if short != "cloudtrail-log" || local.has_own_trail
   }
   bucket_names    = merge(local.own_bucket_names, { for trail in var.existing_trail[*] : "cloudtrail-log" => trail.bucket })
   bucket_arns     = { for short, name in local.bucket_names : short => "arn:${local.partition}:s3:::${name}" }

@@ -143,7 +143,7 @@ def test_a_producer_finds_the_deployment_by_its_uri(pipeline: Pipeline, landed: 
     uri = outputs["deployment_uri"]
     place = dict(zip(("Bucket", "Key"), uri.removeprefix("s3://").split("/", 1), strict=True))
     stored = json.load(pipeline.client("s3").get_object(**place)["Body"])
-    for_others = {"adopted_bucket_statements", "control_policies", "deployment_uri"}
+    for_others = {"adopted_bucket_statements", "control_policies", "deployment_uri", "existing_trail_owner"}
     assert stored == {name: value for name, value in outputs.items() if name not in for_others}
     producer = {"role": "people-producer", "session": "ana"}
     done = pipeline.custody("ledger", "--deployment", uri, "--limit", "1", "--format", "json", **producer)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pytest
 
 from tests.sql.warehouse import PlannedTable, Warehouse
+from tests.support.existing_trail import plan_with_organizations_trail
 from tests.support.plans import local_plan
 
 DATABASE = "custody_local"
@@ -28,9 +29,20 @@ def planned() -> list[dict[str, Any]]:
 @pytest.fixture(scope="session")
 def planned_tables(planned: list[dict[str, Any]]) -> dict[str, PlannedTable]:
     """The tables and views that are made from SQL, by name."""
+    return _tables(planned)
+
+
+@pytest.fixture(scope="session")
+def tables_of_organizations_trail() -> list[PlannedTable]:
+    """The same, of a deployment that reads the trail of its account's organization."""
+    plan = plan_with_organizations_trail()
+    return list(_tables(_resources(plan["planned_values"]["root_module"])).values())
+
+
+def _tables(resources: Iterable[dict[str, Any]]) -> dict[str, PlannedTable]:
     return {
         resource["values"]["name"]: resource["values"]
-        for resource in planned
+        for resource in resources
         if resource["address"].startswith("module.catalog.aws_glue_catalog_table.")
     }
 

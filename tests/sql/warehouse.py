@@ -85,7 +85,13 @@ class MemoryStore:
 class Warehouse:
     """The stored objects, and a client to query them."""
 
-    def __init__(self, planned: Iterable[PlannedTable], database: str) -> None:
+    def __init__(
+        self,
+        planned: Iterable[PlannedTable],
+        database: str,
+        trail: tuple[str, str] = (TRAIL_LOG, f"AWSLogs/{ACCOUNT}/"),
+    ) -> None:
+        self.trail_bucket, self.trail_folder = trail
         self.store = MemoryStore()
         self._database = database
         self._engine = Engine(PlannedCatalog(planned), self.store)
@@ -97,9 +103,9 @@ class Warehouse:
         """Store one log file of these records, delivered on that day (by default: of the first event)."""
         day = (on or date.fromisoformat(records[0]["eventTime"][:10])).strftime("%Y/%m/%d")
         name = f"{ACCOUNT}_CloudTrail_{region}_{day.replace('/', '')}T1205Z_{next(self._files):016d}.json.gz"
-        key = f"AWSLogs/{ACCOUNT}/CloudTrail/{region}/{day}/{name}"
+        key = f"{self.trail_folder}CloudTrail/{region}/{day}/{name}"
         body = json.dumps({"Records": records}, ensure_ascii=False).encode()
-        self.store.objects[TRAIL_LOG, key] = gzip.compress(body, mtime=0)
+        self.store.objects[self.trail_bucket, key] = gzip.compress(body, mtime=0)
         return key
 
     def record(self, *receipts: Receipt) -> None:
