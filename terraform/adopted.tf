@@ -199,6 +199,12 @@ data "aws_iam_policy_document" "adopted_auditor" {
     sid       = "ExamineAdoptedBuckets"
     actions   = ["s3:GetBucketNotification", "s3:GetBucketVersioning"]
     resources = local.adopted_arns
+
+    condition {
+      test     = "StringEquals"
+      variable = "aws:ResourceAccount"
+      values   = [var.account_id]
+    }
   }
 }
 

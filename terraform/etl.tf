@@ -184,6 +184,7 @@ module "gate" {
     PROCESSED_BUCKET             = local.bucket_names["processed"]
     PROVENANCE_BUCKET            = local.bucket_names["provenance"]
     RAW_BUCKET                   = local.bucket_names["raw-data"]
+    SCHEDULE_MINUTES             = tostring(var.etl.schedule_minutes)
     TABLES                       = local.packed_tables
     TOPIC_ARN                    = local.topic_arn
     WATERMARK_MINUTES            = tostring(var.watermark_minutes)

@@ -64,6 +64,7 @@ gate = Gate(
         analytics_bucket=_setting("ANALYTICS_BUCKET"),
         topic_arn=_setting("TOPIC_ARN"),
         watermark=_minutes("WATERMARK_MINUTES"),
+        schedule=_minutes("SCHEDULE_MINUTES"),
         silver=silver,
         gold=gold,
         etl_role_id=_setting("ETL_ROLE_ID"),

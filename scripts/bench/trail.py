@@ -16,6 +16,7 @@ import json
 import random
 import sys
 import time
+from typing import Any
 
 from custody.trail.log_files import WRITES, parse_log_file
 from scripts.toolchain.toolchain import ToolError
@@ -53,7 +54,7 @@ def log_file(first: int, count: int, chance: random.Random) -> bytes:
     )
 
 
-def record(number: int, chance: random.Random) -> dict[str, object]:
+def record(number: int, chance: random.Random) -> dict[str, Any]:
     """One event, in the shape of the CloudTrail User Guide's example of a data event."""
     bucket, key = "custody-dev-raw-data-123456789012", f"incoming/orders/{number:09}.csv"
     is_write = number % 4 == 0

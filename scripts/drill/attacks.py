@@ -246,6 +246,21 @@ def _silence_rule(scene: Scene) -> None:
     )
 
 
+def _overwrite_rule(scene: Scene) -> None:
+    """As an analyst: a rule that hears nothing takes the place of one."""
+    if scene.stack.analyst is None:
+        raise DrillError(f"{scene.name} needs another person.")
+    events, name = scene.stack.client("events"), f"{scene.stack.prefix}-queue-changed"
+    asked = events.describe_rule(Name=name)
+    before = {each: asked[each] for each in ("Name", "EventPattern", "State", "Description")}
+    scene.change(
+        scene.stack.analyst("events").put_rule,
+        f"the rule {name} hears nothing",
+        lambda: events.put_rule(**before),
+        **before | {"EventPattern": json.dumps({"source": ["drill"]})},
+    )
+
+
 def _silence_alarm(scene: Scene) -> None:
     cloudwatch, names = scene.stack.client("cloudwatch"), [f"{scene.stack.prefix}-recorder-errors"]
     scene.change(
@@ -461,6 +476,13 @@ ATTACKS = (
         "an alarm's actions are disabled",
         Alert(Kind.RULE, "alerts-changed", "DisableAlarmActions"),
         _silence_alarm,
+    ),
+    Attack(
+        "rule-overwritten",
+        "somebody who does not deploy puts a rule of EventBridge that hears nothing",
+        Alert(Kind.RULE, "alerts-overwritten", "PutRule"),
+        _overwrite_rule,
+        only_local="the drill cannot sign in as somebody else",
     ),
     Attack(
         "subscriber-silenced",

@@ -45,6 +45,8 @@ class Stack:
     patience: Patience
     local: LocalAws | None = None
     """The local AWS, if it is deployed there."""
+    analyst: Callable[[str], Any] | None = None
+    """A client as an analyst, who does not deploy, if it is deployed there."""
 
     @property
     def prefix(self) -> str:
@@ -54,7 +56,15 @@ class Stack:
 
 def stack_of(pipeline: Pipeline) -> Stack:
     """The stack of a pipeline on this machine, as its operator."""
-    return Stack(pipeline.deployment, pipeline.client, pipeline.custody, ON_THIS_MACHINE, pipeline.aws)
+    role = pipeline.roles["people-analyst"]
+    return Stack(
+        pipeline.deployment,
+        pipeline.client,
+        pipeline.custody,
+        ON_THIS_MACHINE,
+        pipeline.aws,
+        lambda service: pipeline.client(service, role_arn=role, session="mallory"),
+    )
 
 
 def stack_in_account(env: str) -> Stack:

@@ -25,7 +25,8 @@ def ends(plan: dict[str, Any]) -> list[str]:
     """The addresses of data, evidence and what protects or reads them that a plan would end.
 
     It destroys or replaces them, or gives them away: to an address that is protected no more (``moved``), or
-    to nobody (``removed``). The plan after that one could destroy them without a word.
+    to nobody (``removed``). The plan after that one could destroy them without a word. A trail that does not
+    log has ended, too.
     """
     return [
         change["address"]
@@ -34,11 +35,16 @@ def ends(plan: dict[str, Any]) -> list[str]:
             is_kept(change["type"], change["address"])
             and not {"delete", "forget"}.isdisjoint(change["change"]["actions"])
         )
+        or (change["type"] == "aws_cloudtrail" and _after(change).get("enable_logging") is False)
         or (
             is_kept(change["type"], change.get("previous_address", ""))
             and not is_kept(change["type"], change["address"])
         )
     ]
+
+
+def _after(change: dict[str, Any]) -> dict[str, Any]:
+    return change["change"].get("after") or {}
 
 
 def is_kept(kind: str, address: str) -> bool:

@@ -17,11 +17,10 @@ WITH days AS (
         min_by(evidence, event_time) AS first_evidence
     FROM trail_calls
     WHERE
-        event_date BETWEEN ${history_day} AND ${last_day}
-        AND event_time >= ${history}
-        AND event_time < ${until}
+        ${history_window}
         AND layer <> 'unknown'
         AND error_code IS NULL
+        AND network IS NOT NULL
         AND coalesce(role_arn, '') NOT IN (${service_roles})
     GROUP BY network
 ),
@@ -43,6 +42,5 @@ SELECT
     first_evidence AS evidence
 FROM known
 WHERE
-    network IS NOT NULL
-    AND first_time >= ${since}
+    first_time >= ${since}
     AND history_begins <= ${since} - INTERVAL '14' DAY

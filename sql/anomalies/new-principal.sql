@@ -16,11 +16,10 @@ WITH days AS (
         min_by(evidence, event_time) AS first_evidence
     FROM trail_calls
     WHERE
-        event_date BETWEEN ${history_day} AND ${last_day}
-        AND event_time >= ${history}
-        AND event_time < ${until}
+        ${history_window}
         AND layer <> 'unknown'
         AND error_code IS NULL
+        AND principal IS NOT NULL
     GROUP BY principal
 ),
 
@@ -41,6 +40,5 @@ SELECT
     first_evidence AS evidence
 FROM known
 WHERE
-    principal IS NOT NULL
-    AND first_time >= ${since}
+    first_time >= ${since}
     AND history_begins <= ${since} - INTERVAL '14' DAY

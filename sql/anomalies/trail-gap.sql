@@ -10,9 +10,7 @@ WITH hours AS (
     SELECT DISTINCT date_trunc('hour', event_time) AS hour_start
     FROM trail_calls
     WHERE
-        event_date BETWEEN ${history_day} AND ${last_day}
-        AND event_time >= ${history}
-        AND event_time < ${until}
+        ${history_window}
     UNION
     SELECT date_trunc('hour', ${until} - INTERVAL '${watermark_minutes}' MINUTE) AS hour_start
 ),

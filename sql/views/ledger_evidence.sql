@@ -234,7 +234,6 @@ identified_receipts AS (
         receipts.sha256,
         receipts.size_bytes,
         receipts.receipt_uri,
-        nullif(regexp_extract(receipts.principal_id, '^(?:AWS:)?(.*)$', 1), '') AS principal,
         identifiers.match_basis,
         CASE identifiers.match_basis
             WHEN 'request_id' THEN receipts.request_id
@@ -254,7 +253,6 @@ candidates AS (
         r.event_time AS receipt_event_time,
         r.principal_id AS receipt_principal_id,
         r.source_ip AS receipt_source_ip,
-        r.principal AS receipt_principal,
         r.last_modified,
         r.recorded_at,
         r.sha256,
@@ -301,6 +299,7 @@ chosen_by_write AS (
             ORDER BY preference, distance_ms, receipt_uri
         ) AS write_choice,
         cast(current_timestamp AT TIME ZONE 'UTC' AS timestamp) AS asked_at,
+        nullif(regexp_replace(receipt_principal_id, '^AWS:'), '') AS receipt_principal,
         -- The trail's address and the receipt's, each in full, or NULL if it is not an address.
         transform(
             CASE

@@ -103,9 +103,9 @@ SELECT
     source_ip,
     CASE
         WHEN vpcendpointid IS NOT NULL THEN vpcendpointid
-        WHEN regexp_like(source_ip, '^[0-9]{1,3}([.][0-9]{1,3}){3}$')
+        WHEN regexp_like(source_ip, '^[0-9]{1,3}[.][0-9]{1,3}[.][0-9]{1,3}[.][0-9]{1,3}$')
             THEN regexp_replace(source_ip, '[.][0-9]+$', '.0/24')
-        WHEN regexp_like(source_ip, ':')
+        WHEN strpos(source_ip, ':') > 0
             THEN nullif(regexp_extract(lower(source_ip), '^([0-9a-f]*:[0-9a-f]*:[0-9a-f]*)', 1), '')
         ELSE source_ip
     END AS network,

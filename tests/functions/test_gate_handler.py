@@ -42,6 +42,7 @@ SETTINGS = {
     "DECIDER_ROLE_IDS": "nobody",
     "TABLES": base64.b64encode(gzip.compress(json.dumps(TABLES).encode())).decode(),
     "TOPIC_ARN": "arn:aws:sns:us-east-1:123456789012:alerts",
+    "SCHEDULE_MINUTES": "15",
     "WATERMARK_MINUTES": "60",
 }
 

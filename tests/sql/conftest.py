@@ -2,49 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pytest
 
-from tests.sql.warehouse import PlannedTable, Warehouse
+from scripts.local_aws.athena.planned import PlannedTable, resources_of, tables_of
+from tests.sql.warehouse import Warehouse
 from tests.support.existing_trail import plan_with_organizations_trail
 from tests.support.plans import local_plan
 
 DATABASE = "custody_local"
 
 
-def _resources(module: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    yield from module.get("resources", ())
-    for child in module.get("child_modules", ()):
-        yield from _resources(child)
-
-
 @pytest.fixture(scope="session")
 def planned() -> list[dict[str, Any]]:
     """Every resource of the plan for local."""
-    return list(_resources(local_plan()["planned_values"]["root_module"]))
+    return list(resources_of(local_plan()))
 
 
 @pytest.fixture(scope="session")
-def planned_tables(planned: list[dict[str, Any]]) -> dict[str, PlannedTable]:
+def planned_tables() -> dict[str, PlannedTable]:
     """The tables and views that are made from SQL, by name."""
-    return _tables(planned)
+    return tables_of(local_plan())
 
 
 @pytest.fixture(scope="session")
 def tables_of_organizations_trail() -> list[PlannedTable]:
     """The same, of a deployment that reads the trail of its account's organization."""
-    plan = plan_with_organizations_trail()
-    return list(_tables(_resources(plan["planned_values"]["root_module"])).values())
-
-
-def _tables(resources: Iterable[dict[str, Any]]) -> dict[str, PlannedTable]:
-    return {
-        resource["values"]["name"]: resource["values"]
-        for resource in resources
-        if resource["address"].startswith("module.catalog.aws_glue_catalog_table.")
-    }
+    return list(tables_of(plan_with_organizations_trail()).values())
 
 
 @pytest.fixture(scope="session")

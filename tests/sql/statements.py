@@ -11,7 +11,7 @@ from typing import Any
 import sqlglot
 from sqlglot import exp
 
-from tests.sql.warehouse import PlannedTable
+from scripts.local_aws.athena.planned import PlannedTable
 
 SQL = Path(__file__).parents[2] / "sql"
 

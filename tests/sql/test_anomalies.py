@@ -9,6 +9,7 @@ import pytest
 
 from custody.ledger.anomalies import Anomaly, Found, find_anomalies
 from custody.ledger.rules import Period, all_rules
+from scripts.local_aws.athena.planned import PlannedTable
 from tests.sql.conftest import DATABASE
 from tests.sql.evidence import (
     PROCESSED,
@@ -27,7 +28,7 @@ from tests.sql.evidence import (
     sso_user,
     with_event,
 )
-from tests.sql.warehouse import PlannedTable, Warehouse
+from tests.sql.warehouse import Warehouse
 from tests.support.normal_life import (
     DATA_KEY,
     DEPLOYER,
@@ -401,6 +402,16 @@ def test_every_rule_finds_what_is_bad_and_nothing_that_only_looks_so(attacked: l
 
     assert found == EXPECTED
     assert EXPECTED.keys() == all_rules().keys()
+
+
+@pytest.mark.parametrize("name", ["new-network", "new-principal", "untrusted-network"])
+def test_a_rule_by_itself_finds_what_it_finds_with_others(
+    attacked: list[Anomaly], lived: Warehouse, name: str
+) -> None:
+    period = Period(MONTH.since, AFTER_A_DAY_OF_SILENCE)
+    alone = find_anomalies(lived.athena(), DEPLOYMENT, period, (all_rules()[name],)).anomalies
+
+    assert [one.to_dict() for one in alone] == [one.to_dict() for one in attacked if one.rule.name == name]
 
 
 def test_an_anomaly_says_what_and_how_often(attacked: list[Anomaly]) -> None:

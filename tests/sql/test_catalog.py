@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from sqlglot import exp
 
+from scripts.local_aws.athena.planned import PlannedTable
 from tests.sql import statements
 from tests.sql.evidence import ACCOUNT, PROVENANCE, TRAIL_LOG
-from tests.sql.warehouse import PlannedTable, Warehouse
+from tests.sql.warehouse import Warehouse
 
 TABLES = statements.names("tables")
 VIEWS = statements.names("views")

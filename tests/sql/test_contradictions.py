@@ -12,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from custody.evidence.receipt import Receipt
+from scripts.local_aws.athena.planned import PlannedTable
 from tests.sql.conftest import DATABASE
 from tests.sql.evidence import (
     ACCOUNT,
@@ -31,7 +32,7 @@ from tests.sql.evidence import (
     version_of,
     with_event,
 )
-from tests.sql.warehouse import PlannedTable, Warehouse
+from tests.sql.warehouse import Warehouse
 from tests.support.plans import WATERMARK
 
 KEY = "incoming/customers.csv"

@@ -16,8 +16,8 @@ from sqlglot.tokenizer_core import TokenType
 from sqlglot.tokens import Tokenizer
 
 from custody.ledger.rules import Period, all_rules, question
+from scripts.local_aws.athena.planned import PlannedTable
 from tests.sql import statements
-from tests.sql.warehouse import PlannedTable
 from tests.support.normal_life import DEPLOYMENT, START
 
 ALLOWED = frozenset(

@@ -7,9 +7,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from custody.ledger.ledger import Scope, ledger_rows, read_rows
+from scripts.local_aws.athena.planned import PlannedTable
 from tests.sql.conftest import DATABASE
 from tests.sql.evidence import NOON, RAW, get_object, put_object, receipt_of
-from tests.sql.warehouse import PlannedTable, Warehouse
+from tests.sql.warehouse import Warehouse
 
 DAYS = 40
 ASKED = "2026-03-20"

@@ -13,11 +13,12 @@ import pytest
 from custody.ledger.athena import Athena
 from custody.ledger.ledger import Scope, TimeUnit, access_summary, ledger_counts, ledger_rows, ledger_timeline
 from scripts.local_aws import LocalAws
+from scripts.local_aws.athena.planned import PlannedCatalog, PlannedTable
 from scripts.local_aws.server import running_server
 from tests.local_aws.account import Account, eventually
 from tests.sql.conftest import DATABASE
 from tests.sql.evidence import NOON, PROVENANCE, RAW, TRAIL_LOG, get_object, put_object, receipt_of
-from tests.sql.warehouse import PlannedCatalog, PlannedTable, Warehouse
+from tests.sql.warehouse import Warehouse
 
 OBJECTS = 1_000
 EVENTS_AN_OBJECT = 20

@@ -6,9 +6,8 @@ import gzip
 import hashlib
 import itertools
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, date, datetime
-from typing import Any
 
 from custody.evidence.receipt import Receipt
 from custody.ledger.athena import Athena, Row, _typed
@@ -16,55 +15,11 @@ from custody.log.batch import Batch, Sealable
 from custody.log.segments import format_segments
 from scripts.local_aws.athena.engine import Engine
 from scripts.local_aws.athena.model import Result
+from scripts.local_aws.athena.planned import PlannedCatalog, PlannedTable
 from tests.sql.evidence import ACCOUNT, PROVENANCE, REGION, TRAIL_LOG, Record, envelope
 
 SINCE = date(2025, 1, 1)
 """The first day of the ledger in the plan for local."""
-
-PlannedTable = Mapping[str, Any]
-
-
-class PlannedCatalog:
-    """The tables and views of a plan, in the shape of Glue's ``GetTable``."""
-
-    def __init__(self, planned: Iterable[PlannedTable]) -> None:
-        self._tables = {(table["database_name"], table["name"]): _glue_table(table) for table in planned}
-
-    def get_table(self, database: str, name: str) -> Mapping[str, Any] | None:
-        return self._tables.get((database, name))
-
-    def databases(self) -> Iterable[str]:
-        return sorted({database for database, _ in self._tables})
-
-    def tables(self, database: str) -> Iterable[str]:
-        return sorted(name for within, name in self._tables if within == database)
-
-
-def _glue_table(planned: PlannedTable) -> Mapping[str, Any]:
-    storage = planned["storage_descriptor"][0]
-    serde = storage["ser_de_info"][0]
-    table = {
-        "DatabaseName": planned["database_name"],
-        "Name": planned["name"],
-        "TableType": planned["table_type"],
-        "Parameters": planned["parameters"],
-        "PartitionKeys": _glue_columns(planned["partition_keys"]),
-        "ViewOriginalText": planned["view_original_text"],
-        "StorageDescriptor": {
-            "Columns": _glue_columns(storage["columns"]),
-            "Location": storage["location"],
-            "InputFormat": storage["input_format"],
-            "SerdeInfo": {
-                "SerializationLibrary": serde["serialization_library"],
-                "Parameters": serde["parameters"] or {},
-            },
-        },
-    }
-    return {name: value for name, value in table.items() if value is not None}
-
-
-def _glue_columns(planned: Iterable[Mapping[str, Any]]) -> list[dict[str, str]]:
-    return [{"Name": column["name"], "Type": column["type"]} for column in planned]
 
 
 class MemoryStore:

@@ -41,6 +41,7 @@ SETTINGS = Settings(
     analytics_bucket="analytics",
     topic_arn="arn:aws:sns:us-east-1:123456789012:alerts",
     watermark=timedelta(minutes=60),
+    schedule=timedelta(minutes=15),
     silver={
         "customers": SilverTable("silver-customers", "incoming/customers/"),
         "viewing_events": SilverTable("silver-events", "incoming/stream/"),

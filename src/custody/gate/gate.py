@@ -69,6 +69,8 @@ class Settings:
     analytics_bucket: str
     topic_arn: str
     watermark: timedelta
+    schedule: timedelta
+    """Between two looks."""
     silver: Mapping[str, SilverTable]
     gold: Mapping[str, GoldTable]
     etl_role_id: str
@@ -305,9 +307,8 @@ class Gate:
     def _hand_over(self, name: str, call: _Call, by_schedule: bool) -> Answer:
         """Start the job with the oldest manifest that is not done, unless it is running."""
         job = Job(self._glue, self._settings.silver[name].job)
-        attempts = job.attempts()
+        attempts = self._attempts(job)
         if (run := running(attempts)) is not None:
-            self._time("JobRunTime", run.started_at)
             return {"handed_over": None, "job_run_id": run.run_id, "state": "running"}
         # read after the runs, so that documents of runs that ended meanwhile are included
         chain = self._chain(name, call)
@@ -322,6 +323,15 @@ class Gate:
             started = self._start(job, arguments)
             return {"handed_over": uri if started["state"] == "started" else None, **started}
         return {"handed_over": None, "job_run_id": None, "state": "idle"}
+
+    def _attempts(self, job: Job) -> list[Attempt]:
+        """The job's runs, newest first: timed while it runs, and if it has ended since the last look."""
+        attempts = job.attempts()
+        if attempts:
+            newest, now = attempts[0], self._clock()
+            if not newest.is_over or now - (newest.ended_at or newest.started_at) < self._settings.schedule:
+                self._time("JobRunTime", newest.started_at, newest.ended_at)
+        return attempts
 
     def _start(self, job: Job, arguments: Mapping[str, str]) -> Answer:
         run_id = job.start(arguments)
@@ -360,15 +370,14 @@ class Gate:
                 "GoldWaits", extra={"table": name, "reason": f"No rows yet: {', '.join(absent)}."}
             )
             return idle
+        job = Job(self._glue, settings.gold[name].job)
+        attempts = self._attempts(job)
         if not is_gold_behind(gold, [made for each in inputs.values() for made in each]):
             return idle
         taken = {version for made in gold for version in made.tables}
         news = [each[0] for each in inputs.values() if each[0].version not in taken]
         self._time("TableWait", min((made.committed_at for made in news), default=self._clock()))
-        job = Job(self._glue, settings.gold[name].job)
-        attempts = job.attempts()
         if (run := running(attempts)) is not None:
-            self._time("JobRunTime", run.started_at)
             return {"job_run_id": run.run_id, "state": "running"}
         failed = list(takewhile(lambda attempt: attempt.state != "SUCCEEDED", attempts))
         if by_schedule and not is_due(failed, lambda _: True, self._clock()):
@@ -401,9 +410,9 @@ class Gate:
                     return True
         return False
 
-    def _time(self, name: str, since: datetime) -> None:
+    def _time(self, name: str, since: datetime, until: datetime | None = None) -> None:
         """Measure the time since then; of several in one invocation, the alarms are about the longest."""
-        seconds = max(0.0, (self._clock() - since).total_seconds())
+        seconds = max(0.0, ((until or self._clock()) - since).total_seconds())
         self._metrics.add_metric(name=name, unit="Seconds", value=seconds)
 
     def _count(self, name: str, value: int) -> None:

@@ -40,6 +40,16 @@ _CONDITIONAL = re.compile(
     re.DOTALL,
 )
 """A rule that is a condition on the rows of one table within the period."""
+_NOVEL = re.compile(
+    r"WITH days AS \(\n    SELECT\n        (?P<column>\w+),\n(?P<firsts>.+)\n"
+    r"    FROM (?P<table>\w+)\n    WHERE\n"
+    r"        \$\{history_window\}\n        AND (?P<condition>.+)\n    GROUP BY (?P=column)\n\),\n\n"
+    r"known AS \(.+\n        min\(first_time\) OVER \(\) AS history_begins\n    FROM days\n\)\n\n"
+    r"SELECT\n    '(?P<name>[a-z-]+)' AS rule,\n    first_time AS event_time,\n    (?P=column) AS subject,\n"
+    r"(?P<shown>.+)",
+    re.DOTALL,
+)
+"""A rule about the first of the rows of one table that have the same value of a column, in its history."""
 _PLACEHOLDER = re.compile(r"\$\{(\w+)\}")
 _NEVER = "false"
 _OWN_ROLES = ("recorder", "sealer")
@@ -116,9 +126,14 @@ def questions(
     the deployment's file is too old to say what they need.
     """
     alike: dict[tuple[str, ...], list[Rule]] = {}
+    kind: tuple[str, ...]
     for rule in rules:
-        parts = _CONDITIONAL.fullmatch(rule.sql)
-        kind = (rule.name,) if parts is None else (parts["table"], parts["columns"])
+        if parts := _CONDITIONAL.fullmatch(rule.sql):
+            kind = (parts["table"], parts["columns"])
+        elif parts := _NOVEL.fullmatch(rule.sql):
+            kind = (parts["table"], parts["firsts"], parts["shown"], str(rule.history))
+        else:
+            kind = (rule.name,)
         alike.setdefault(kind, []).append(rule)
     return [question(group, deployment, period, most) for group in alike.values()]
 
@@ -126,8 +141,8 @@ def questions(
 def question(
     rules: Sequence[Rule], deployment: Deployment, period: Period, most: int | None = None
 ) -> Question:
-    """Write the one statement for these rules: if they are several, they differ in their conditions only."""
-    inner = rules[0].sql if len(rules) == 1 else _joined(rules)
+    """Write the one statement for these rules: several are alike, as ``questions`` has them."""
+    inner = rules[0].sql if len(rules) == 1 else _joined(rules) or _joined_novel(rules)
     values = _values(deployment, period, max(rule.history for rule in rules))
     filled = _PLACEHOLDER.sub(lambda found: values[found[1]], inner)
     thresholds = "".join(f" WHEN '{rule.name}' THEN {rule.at_least}" for rule in rules)
@@ -150,8 +165,10 @@ def question(
 
 
 def _joined(rules: Sequence[Rule]) -> str:
-    """Write rules on one table as one SELECT: a row of the table is a row for each rule that it meets."""
-    parts = [match for rule in rules if (match := _CONDITIONAL.fullmatch(rule.sql)) is not None]
+    """Write conditions as one SELECT: a row of the table is a row for each rule that it meets."""
+    parts = _parts(_CONDITIONAL, rules)
+    if not parts:
+        return ""
     cases = ",\n".join(f"CASE WHEN {part['condition']} THEN '{part['name']}' END" for part in parts)
     # First the rows that any rule is met by, so that the columns are made of those alone.
     any_rule = "\nOR ".join(f"({part['condition']})" for part in parts)
@@ -161,6 +178,25 @@ def _joined(rules: Sequence[Rule]) -> str:
         f"FROM {parts[0]['table']}\nWHERE ${{window}} AND (\n{any_rule}\n)\n) AS judged\n"
         "CROSS JOIN UNNEST(met_rules) AS met (rule)"
     )
+
+
+def _joined_novel(rules: Sequence[Rule]) -> str:
+    """Write rules about first values as one SELECT: a row of the table has a value for each that it meets."""
+    parts = _parts(_NOVEL, rules)
+    names = ", ".join(_text(part["name"]) for part in parts)
+    values = ",\n".join(f"CASE WHEN {part['condition']} THEN {part['column']} END" for part in parts)
+    any_rule = "\nOR ".join(f"({part['condition']})" for part in parts)
+    return (
+        f"WITH days AS (\nSELECT\nrule, named,\n{parts[0]['firsts']}\nFROM {parts[0]['table']}\n"  # noqa: S608
+        f"CROSS JOIN UNNEST(ARRAY[{names}], ARRAY[\n{values}\n]) AS met (rule, named)\n"
+        f"WHERE ${{history_window}} AND (\n{any_rule}\n) AND named IS NOT NULL\nGROUP BY rule, named\n),\n"
+        "known AS (SELECT *, min(first_time) OVER (PARTITION BY rule) AS history_begins FROM days)\n"
+        f"SELECT rule, first_time AS event_time, named AS subject,\n{parts[0]['shown']}"
+    )
+
+
+def _parts(pattern: re.Pattern[str], rules: Sequence[Rule]) -> list[re.Match[str]]:
+    return [match for rule in rules if (match := pattern.fullmatch(rule.sql)) is not None]
 
 
 def _values(deployment: Deployment, period: Period, history: timedelta) -> dict[str, str]:
@@ -180,6 +216,8 @@ def _values(deployment: Deployment, period: Period, history: timedelta) -> dict[
         "expected_files": _expected_files(deployment.expected_files),
         "history": before,
         "history_day": _day(period.since - history),
+        "history_window": f"event_date BETWEEN {_day(period.since - history)} AND {last_day} "
+        f"AND event_time >= {before} AND event_time < {until}",
         "is_older_than_adoption": " OR ".join(map(_older, sorted(deployment.adopted_since.items())))
         or _NEVER,
         "is_deployer": _is_deployer(deployment.deployer_arns),

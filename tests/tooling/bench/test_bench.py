@@ -39,7 +39,8 @@ def test_every_limit_the_project_states_is_held() -> None:
     }
     of_evidence = of_the_recorder | of_the_log | of_verification
     of_the_warehouse = {"warehouse_rows_per_second"}
-    assert set(LIMITS) == of_evidence | of_formats | of_the_etl | of_spark | of_the_warehouse
+    of_the_rules = {"rules_events_per_second", "rules_seconds"}
+    assert set(LIMITS) == of_evidence | of_the_rules | of_formats | of_the_etl | of_spark | of_the_warehouse
 
 
 def test_the_stand_in_serves_the_whole_file_again_and_again(tmp_path: Path) -> None:

@@ -34,6 +34,17 @@ def test_what_evidence_rests_on_is_not_planned_away(address: str, actions: tuple
     assert address in str(refused.value)
 
 
+@pytest.mark.parametrize("actions", [("update",), ("no-op",), ("create",)])
+def test_a_trail_that_does_not_log_is_not_planned(actions: tuple[str, ...]) -> None:
+    stopped = plan("module.trail.aws_cloudtrail.this", *actions)
+    stopped["resource_changes"][0]["change"]["after"] = {"enable_logging": False}
+    with pytest.raises(ToolError, match=r"module\.trail\.aws_cloudtrail\.this would be .*stopped"):
+        refuse_ends(stopped)
+
+    stopped["resource_changes"][0]["change"]["after"] = {"enable_logging": True}
+    assert ends(stopped) == []
+
+
 @pytest.mark.parametrize("actions", [("no-op",), ("update",), ("delete",)])
 def test_what_evidence_rests_on_is_not_moved_away(actions: tuple[str, ...]) -> None:
     """The plan after it would destroy something of which nobody knows what it is."""

@@ -223,6 +223,7 @@ def test_nothing_new_is_nothing_to_do(world: GateWorld) -> None:
         "RowsRejected": 0,
         "TableWait": 0,
         "JobsStarted": 0,
+        "JobRunTime": 0,  # the run that has just ended
     }
 
 
@@ -250,6 +251,28 @@ def test_how_long_a_table_waits_and_a_run_takes_is_measured(world: GateWorld) ->
     gold_is_made(world, 0, 0)
     world.call()
     assert world.counted()["TableWait"] == 0
+
+
+def test_a_run_that_begins_and_ends_between_two_looks_is_measured_once(world: GateWorld) -> None:
+    for key in (f"{CUSTOMERS}a.csv", f"{EVENTS}a.gz"):
+        world.arrive(key)
+    world.call()
+    world.counted()
+    world.now += timedelta(minutes=9)
+    for job in ("silver-customers", "silver-events"):
+        world.finish(job)
+    world.call(silver_done())
+    assert world.counted()["JobRunTime"] == 9 * 60
+    world.now += timedelta(minutes=7)
+    world.finish("gold")
+    gold_is_made(world, 0, 0)
+    measured = []
+    for minutes in (8, 15, 15):
+        world.now += timedelta(minutes=minutes)
+        world.call()
+        measured.append(world.counted().get("JobRunTime"))
+
+    assert measured == [7 * 60, None, None]
 
 
 def test_while_the_job_runs_the_next_manifest_waits(world: GateWorld) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
-from custody.ledger.rules import _is_trusted, parse_rule
+from custody.ledger.rules import Period, _is_trusted, all_rules, parse_rule, questions
+from tests.support.normal_life import DEPLOYMENT, START
 
 
 @pytest.mark.parametrize(
@@ -30,3 +33,14 @@ def test_a_header_that_lacks_something_is_an_error(missing: str) -> None:
     assert parse_rule("r", text).sql == "SELECT 1"
     with pytest.raises(ValueError, match="not complete"):
         parse_rule("r", text.replace(f"-- {missing}", "--", 1))
+
+
+def test_rules_that_share_a_scan_are_asked_in_one_statement() -> None:
+    asked = questions(all_rules().values(), DEPLOYMENT, Period(START, START + timedelta(days=1)))
+    together = [{rule.name for rule in each.rules} for each in asked]
+    of_the_trail = [each for each in asked if "FROM trail_calls" in each.sql]
+
+    assert {"mismatch", "unprovenanced", "unwitnessed"} in together
+    assert {"new-network", "new-principal"} in together
+    assert len(of_the_trail) == 3
+    assert sorted(name for names in together for name in names) == sorted(all_rules())

@@ -20,8 +20,8 @@ from scripts.local_aws.athena.functions.building import (
 from scripts.local_aws.athena.natives import documents, native, paths
 from scripts.local_aws.athena.types import BIGINT, BOOLEAN, DOUBLE, JSON, VARCHAR, Type, quote_text
 
-_UNCERTAIN = quote_text(r"(?i)nan|inf|,\s*[\]}]")
-"""Where DuckDB may find JSON to be valid that Athena does not: looked for in the text, wherever it stands."""
+_UNCERTAIN = quote_text(r"(?i)(?:^|[:,\[])\s*[-+]?(?:nan|inf)|,\s*[\]}]")
+"""Where DuckDB may find JSON to be valid that Athena does not: looked for within strings, too."""
 
 
 def _document(value: Argument) -> str:

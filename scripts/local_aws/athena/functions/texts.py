@@ -123,7 +123,7 @@ def _trim(name: str) -> Builder:
 
 def _substr(arguments: Sequence[Argument]) -> Typed:
     value, *numbers = typed(arguments, 2, 3)
-    start, *length = (as_type(number, BIGINT) for number in numbers)
+    start, *length = map(_count, numbers)
     if value.type == VARBINARY:
         return Typed(
             native("bytes_part", value.sql, start, length[0] if length else f"octet_length({value.sql})"),
@@ -138,6 +138,12 @@ def _substr(arguments: Sequence[Argument]) -> Typed:
         part = native("substr", sql, start, length[0] if length else "9223372036854775807")
     missing = " OR ".join(f"{each} IS NULL" for each in (sql, start, *length))
     return Typed(f"CASE WHEN {missing} THEN NULL WHEN {nothing} THEN '' ELSE {part} END", VARCHAR)
+
+
+def _count(number: Argument) -> str:
+    """Return a number as a bigint, a literal as it is written."""
+    converted = as_type(number, BIGINT)
+    return number.sql if isinstance(number, Typed) and number.sql.isdigit() else converted
 
 
 def _reverse(arguments: Sequence[Argument]) -> Typed:
@@ -186,11 +192,12 @@ def _split_to_map(*, many: bool) -> Builder:
 # --- Patterns
 
 
-_PLAIN = re.compile(
-    r"\^?(?:(?:[^\\()\[\]{}.*+?|^$]|\\[dw./:^$*+?|(){}\[\]-]|\.|\[\^?[A-Za-z0-9_ .:/]+(?:-[A-Za-z0-9])?\])"
-    r"(?:[*+?]\??|\{\d{1,3}(?:,\d{0,3})?\}\??)?)*\$?"
+_ATOM = (
+    r"(?:[^\\()\[\]{}.*+?|^$]|\\[dw./:^$*+?|(){}\[\]-]|\.|\[\^?[A-Za-z0-9_ .:/]+(?:-[A-Za-z0-9])?\])"
+    r"(?:[*+?]\??|\{\d{1,3}(?:,\d{0,3})?\}\??)?"
 )
-"""Patterns without groups that DuckDB reads as Athena does, in texts of ASCII without line breaks."""
+_PLAIN = re.compile(rf"\^?(?:{_ATOM}|\((?:{_ATOM})+\)|\(\?:(?:{_ATOM})+(?:\|(?:{_ATOM})+)*\))*\$?")
+"""Patterns that DuckDB reads as Athena does, in ASCII without line breaks: a match has each group once."""
 _PLAIN_TEXT = quote_text(r"[\x00-\x09\x0b-\x7f]*")
 
 
@@ -212,12 +219,12 @@ def _regexp_like(arguments: Sequence[Argument]) -> Typed:
 def _regexp_extract(arguments: Sequence[Argument]) -> Typed:
     values = typed(arguments, 2, 3)
     sqls = [as_type(value, VARCHAR) for value in values[:2]]
-    group = as_type(values[2], BIGINT) if len(values) == 3 else "0"
+    group = _count(values[2]) if len(values) == 3 else "0"
     exact = native("regexp_extract", *sqls, group)
-    if group != "0":
+    if group not in ("0", "1") or (group == "1" and not re.search(r"(?<!\\)\((?!\?)", values[1].text or "")):
         return Typed(exact, VARCHAR)
     both = ", ".join(sqls)
-    plain = f"CASE WHEN regexp_matches({both}) THEN regexp_extract({both}) END"
+    plain = f"CASE WHEN regexp_matches({both}) THEN regexp_extract({both}, {group}) END"
     return Typed(_plainly(values, plain, exact), VARCHAR)
 
 
@@ -240,8 +247,18 @@ def _regexp_position(arguments: Sequence[Argument]) -> Typed:
 def _regexp_replace(arguments: Sequence[Argument]) -> Typed:
     if len(arguments) == 3 and isinstance(arguments[2], Lambda):
         return _regexp_replace_by(arguments[0], arguments[1], arguments[2])
-    sqls = [as_type(value, VARCHAR) for value in typed(arguments, 2, 3)]
-    return Typed(native("regexp_replace", *sqls, *([] if len(sqls) == 3 else ["''"])), VARCHAR)
+    values = typed(arguments, 2, 3)
+    sqls = [as_type(value, VARCHAR) for value in values] + ["''"] * (3 - len(values))
+    exact = native("regexp_replace", *sqls)
+    replacement = values[2].text if len(values) == 3 else ""
+    if replacement is None or set(replacement) & set("$\\") or re.search(_plain_of(values[1]), ""):
+        return Typed(exact, VARCHAR)
+    return Typed(_plainly(values, f"regexp_replace({', '.join(sqls)}, 'g')", exact), VARCHAR)
+
+
+def _plain_of(pattern: Typed) -> str:
+    """A plain pattern, which Python's ``re`` reads alike; else one that matches the empty text."""
+    return pattern.text if pattern.text is not None and _PLAIN.fullmatch(pattern.text) else ""
 
 
 def _regexp_replace_by(source: Argument, pattern: Argument, function: Lambda) -> Typed:
