@@ -674,13 +674,13 @@ def refuse_losses(plan: dict[str, Any]) -> None:
 
 
 def refuse_ends(plan: dict[str, Any]) -> None:
-    """Raise ``ToolError`` if a bucket, key or trail that data or evidence rest on would be destroyed or stopped."""
+    """Raise ``ToolError`` if a bucket, key or trail of data or evidence would be destroyed or stopped."""
     if found := ends(plan):
         others = f" and {len(found) - 1} more" if len(found) > 1 else ""
         raise ToolError(
-            f"{found[0]}{others} would be destroyed, replaced or stopped, and with it evidence, or what it is "
-            "read and verified with. Names come from name, environment and region, and keys from the labels of "
-            "signing_keys: these never change.\n"
+            f"{found[0]}{others} would be destroyed, replaced or stopped, and with it evidence, or what it "
+            "is read and verified with. Names come from name, environment and region, and keys from the "
+            "labels of signing_keys: these never change.\n"
             "Nothing is planned. To deploy elsewhere, add an environment; "
             "to give this one up: docs/leaving.md."
         )
