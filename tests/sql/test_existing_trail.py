@@ -5,9 +5,10 @@ from __future__ import annotations
 import gzip
 import json
 
+from scripts.local_aws.athena.planned import PlannedTable
 from tests.sql.conftest import DATABASE
 from tests.sql.evidence import RAW, denied, get_object, put_object, receipt_of
-from tests.sql.warehouse import PlannedTable, Warehouse
+from tests.sql.warehouse import Warehouse
 from tests.support.existing_trail import BUCKET, FOLDER, ROOT
 
 LEDGER = "SELECT * FROM ledger_evidence ORDER BY event_time, object_key, version_id"
