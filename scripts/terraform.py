@@ -31,15 +31,19 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import boto3
 import python_terraform
+from botocore.config import Config
 from python_terraform import IsFlagged
 
+from custody.terminal import visible
 from scripts.datasets import check_datasets
 from scripts.local_aws.launch import operator_environment
 from scripts.state.adoptions import later_adoptions
 from scripts.state.contracts import contract_losses
 from scripts.state.ends import ends
 from scripts.state.half_made import half_made, would_make_again
+from scripts.state.trails import existing_trail, unlogged_by
 from scripts.toolchain.environment import instance_of, local_environ, without_aws
 from scripts.toolchain.toolchain import (
     BUILD,
@@ -369,6 +373,24 @@ class Terraform:
             self.plan_path.unlink()
             self._say("There is nothing to destroy.")
         self.deployment_path.unlink(missing_ok=True)
+
+    def unlogged(self, plan: Plan) -> list[str]:
+        """Ask AWS what a trail that was there before does not log of what it must; a sentence for each.
+
+        Nothing is said of one of the kit's own, which the plan itself sets.
+        """
+        if not (arn := existing_trail(plan.document)):
+            return []
+        cloudtrail = boto3.client(
+            "cloudtrail",
+            region_name=arn.split(":")[3],
+            endpoint_url=self._environ.get("AWS_ENDPOINT_URL"),
+            aws_access_key_id=self._environ.get("AWS_ACCESS_KEY_ID"),
+            aws_secret_access_key=self._environ.get("AWS_SECRET_ACCESS_KEY"),
+            aws_session_token=self._environ.get("AWS_SESSION_TOKEN"),
+            config=Config(retries={"total_max_attempts": 2}, connect_timeout=5, read_timeout=20),
+        )
+        return list(unlogged_by(cloudtrail, plan.document))
 
     def show_json(self) -> dict[str, Any]:
         """Return the state as ``terraform show -json`` gives it (after an apply: with every value known)."""
@@ -718,6 +740,8 @@ def _run(command: str, terraform: Terraform) -> bool:
     if command == "plan" or terraform.is_local:
         plan = terraform.plan()
         print(plan.summary())
+        for sentence in terraform.unlogged(plan):
+            print(f"existing_trail: {visible(sentence)}")
         print(f"The full plan: {(terraform.work_dir / 'plan.txt').relative_to(REPO)}")
         if command == "plan":
             return plan.has_changes

@@ -33,6 +33,7 @@ from custody.log.tiles import CHECKPOINT
 from custody.log.tree import Tree
 from custody.times import format_time
 from custody.trail.selectors import unlogged_management_writes, unlogged_objects
+from custody.trail.settings import shortcomings
 from custody.verify.key_use import is_over
 
 if TYPE_CHECKING:
@@ -553,25 +554,10 @@ class _Examination:
     def _require_evidence(self, trail: TrailTypeDef) -> None:
         """Of a trail of somebody else's: it writes digests, for all Regions, to the bucket that is read."""
         bucket, folder = self.deployment.buckets["cloudtrail-log"], self.deployment.trail_folder
-        prefix = f"{trail['S3KeyPrefix']}/" if trail.get("S3KeyPrefix") else ""
-        organization = "o-" if trail.get("IsOrganizationTrail") else self.deployment.account_id
-        if trail["S3BucketName"] != bucket or not folder.startswith(f"{prefix}AWSLogs/{organization}"):
+        for what, option in shortcomings(trail, bucket, folder):
+            update = f"aws cloudtrail update-trail --name {self.deployment.trail_arn} {option}"
             raise _BrokenError(
-                f"The trail delivers to s3://{trail['S3BucketName']}/{prefix}AWSLogs/{organization}…, and "
-                f"s3://{bucket}/{folder} is read.",
-                "Correct existing_trail, and run make apply.",
-            )
-        if not trail.get("LogFileValidationEnabled"):
-            raise _BrokenError(
-                "The trail writes no digests: nobody can tell whether its log files are whole.",
-                f"{_OWNER} aws cloudtrail update-trail --name {self.deployment.trail_arn} "
-                "--enable-log-file-validation",
-            )
-        if not trail.get("IsMultiRegionTrail"):
-            raise _BrokenError(
-                f"The trail logs only {self.deployment.trail_arn.split(':')[3]}, and no global service.",
-                f"{_OWNER} aws cloudtrail update-trail --name {self.deployment.trail_arn} "
-                "--is-multi-region-trail",
+                what, f"{_OWNER} {update}" if option else "Correct existing_trail; make apply."
             )
 
     def _require_trail_files(self) -> None:

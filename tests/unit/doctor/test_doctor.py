@@ -365,7 +365,7 @@ def test_a_trail_of_somebody_else_is_well(cloud: Cloud) -> None:
     ("settings", "words"),
     [
         ({"EnableLogFileValidation": False}, "writes no digests"),
-        ({"IsMultiRegionTrail": False, "IncludeGlobalServiceEvents": False}, "logs only us-east-1"),
+        ({"IsMultiRegionTrail": False, "IncludeGlobalServiceEvents": False}, "logs only one Region"),
         ({"S3KeyPrefix": "elsewhere"}, "delivers to s3://trail-of-somebody/elsewhere/AWSLogs/1"),
         ({"IsOrganizationTrail": True}, "delivers to s3://trail-of-somebody/logs/AWSLogs/o-"),
     ],
