@@ -278,8 +278,13 @@ def _is_deployer(arns: Sequence[str]) -> str:
     """The condition on ``role_arn`` and ``principal``; without ARNs, nobody is known to deploy."""
     if not arns:
         return _NEVER
-    patterns = "|".join(".*".join(map(re.escape, arn.split("*"))) for arn in sorted(arns))
+    patterns = "|".join(map(_role_pattern, sorted(arns)))
     return f"regexp_like(coalesce(role_arn, principal, ''), {_text(f'^({patterns})$')})"
+
+
+def _role_pattern(arn: str) -> str:
+    """``*`` is any text; at the end it is what AWS IAM Identity Center adds to a permission set's name."""
+    return re.sub(r"\.\*$", "[0-9a-f]{16}", ".*".join(map(re.escape, arn.split("*"))))
 
 
 def _is_trusted(networks: Sequence[str]) -> str:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 
 import pytest
 
-from custody.ledger.rules import Period, _is_trusted, all_rules, parse_rule, questions
+from custody.ledger.rules import Period, _is_deployer, _is_trusted, all_rules, parse_rule, questions
 from tests.support.normal_life import DEPLOYMENT, START
 
 
@@ -44,3 +45,23 @@ def test_rules_that_share_a_scan_are_asked_in_one_statement() -> None:
     assert {"new-network", "new-principal"} in together
     assert len(of_the_trail) == 3
     assert sorted(name for names in together for name in names) == sorted(all_rules())
+
+
+@pytest.mark.parametrize(
+    ("role", "deploys"),
+    [
+        ("role/ci", True),
+        ("role/ci2", False),
+        ("role/aws-reserved/sso.amazonaws.com/eu-west-1/AWSReservedSSO_ops_0123456789abcdef", True),
+        ("role/aws-reserved/sso.amazonaws.com/AWSReservedSSO_ops_0123456789abcdef", True),
+        ("role/aws-reserved/sso.amazonaws.com/AWSReservedSSO_ops_more_0123456789abcdef", False),
+    ],
+)
+def test_a_permission_set_whose_name_begins_like_that_of_the_deployers_does_not_deploy(
+    role: str, deploys: bool
+) -> None:
+    account = "arn:aws:iam::123456789012"
+    sets = f"{account}:role/aws-reserved/sso.amazonaws.com/*AWSReservedSSO_ops_*"
+    pattern = _is_deployer([f"{account}:role/ci", sets]).split("'")[-2]
+
+    assert bool(re.search(pattern, f"{account}:{role}")) is deploys
