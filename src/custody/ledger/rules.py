@@ -11,8 +11,8 @@ anomaly (``custody.ledger.anomalies``). Its header comment begins with the quest
     @at_least         occurrences in an hour from which they count (1 if absent)
     @history          days before the period that the rule reads, to know what is usual (0 if absent)
 
-Rules that only differ in their condition are asked in one statement, so that the trail is read once for all
-of them.
+Rules that only differ in their condition, or in the column whose new values they look for, are asked in one
+statement, so that the trail is read once for all of them.
 """
 
 from __future__ import annotations
