@@ -6,6 +6,7 @@ module "boundary" {
 
   account_id      = var.account_id
   adopted_buckets = var.adopted_buckets
+  evidence_copy   = var.evidence_copy
   existing_trail  = var.existing_trail
   prefix          = local.prefix
   purpose         = each.key
@@ -40,11 +41,11 @@ locals {
   all_bucket_users = {
     access-logs    = { roles = [], people = ["break-glass"], operators = ["data"] }
     analytics      = { roles = ["etl", "gate", "lake-formation", "loader", "recorder", "snowflake"], people = ["analyst", "auditor", "break-glass", "data-engineer"], operators = ["data"] }
-    artifacts      = { roles = ["auditor", "etl", "loader"], people = ["analyst", "auditor", "data-engineer", "producer"], operators = ["deploy"] }
+    artifacts      = { roles = ["auditor", "etl", "evidence-copy", "loader"], people = ["analyst", "auditor", "data-engineer", "producer"], operators = ["deploy"] }
     athena-results = { roles = ["auditor"], people = ["analyst", "auditor", "data-engineer"], operators = ["data"] }
-    cloudtrail-log = { roles = ["auditor", "sealer"], people = ["auditor", "break-glass"], operators = ["data"] }
+    cloudtrail-log = { roles = ["auditor", "evidence-copy", "sealer"], people = ["auditor", "break-glass"], operators = ["data"] }
     processed      = { roles = ["etl", "gate", "loader", "recorder"], people = ["auditor", "break-glass", "data-engineer"], operators = ["data"] }
-    provenance     = { roles = ["auditor", "gate", "loader", "recorder", "sealer"], people = ["auditor", "break-glass", "producer"], operators = ["data", "deploy"] }
+    provenance     = { roles = ["auditor", "evidence-copy", "gate", "loader", "recorder", "sealer"], people = ["auditor", "break-glass", "producer"], operators = ["data", "deploy"] }
     raw-data       = { roles = ["etl", "ingest", "loader", "recorder"], people = ["auditor", "break-glass", "producer"], operators = ["data"] }
   }
 

@@ -23,7 +23,7 @@ module "trail_key" {
   via_services         = ["s3"]
 
   # https://docs.aws.amazon.com/awscloudtrail/latest/userguide/create-kms-key-policy-for-cloudtrail.html
-  users = {
+  users = merge(local.copy_key_users, {
     CloudTrailEncryptsLogs = {
       principals = ["cloudtrail.amazonaws.com"]
       actions    = ["kms:GenerateDataKey*"]
@@ -62,7 +62,7 @@ module "trail_key" {
         { test = "ArnEquals", variable = "kms:EncryptionContext:aws:logs:arn", values = [local.log_group_arns["trail"]] },
       ]
     }
-  }
+  })
 }
 
 # https://docs.aws.amazon.com/awscloudtrail/latest/userguide/create-s3-bucket-policy-for-cloudtrail.html
@@ -138,6 +138,7 @@ module "cloudtrail_log" {
   object_lock       = { days = var.retention.evidence_days, mode = var.retention.evidence_mode }
   policy_documents  = [data.aws_iam_policy_document.cloudtrail_log.json]
   principals        = local.bucket_principals["cloudtrail-log"]
+  replication       = lookup(local.replication, "cloudtrail-log", null)
 }
 
 # https://docs.aws.amazon.com/awscloudtrail/latest/userguide/cloudtrail-required-policy-for-cloudwatch-logs.html

@@ -6,6 +6,7 @@ locals {
     values(module.recorder.alarms),
     [aws_cloudwatch_metric_alarm.receipt_lag.alarm_name],
     values(aws_cloudwatch_metric_alarm.adopted)[*].alarm_name,
+    values(aws_cloudwatch_metric_alarm.evidence_copy)[*].alarm_name,
     values(module.sealer.alarms),
     [aws_cloudwatch_metric_alarm.checkpoint_age.alarm_name],
     aws_cloudwatch_metric_alarm.witnesses[*].alarm_name,

@@ -45,6 +45,7 @@ locals {
     local.has_own_trail ? ["trail-logs"] : [],
     local.has_tables ? ["etl", "gate"] : [],
     local.has_streams ? ["ingest"] : [],
+    var.evidence_copy == null ? [] : ["evidence-copy"],
     var.lake_formation == null ? [] : ["lake-formation"],
     var.network == null ? [] : ["flow-logs"],
     var.snowflake == null ? [] : ["loader", "snowflake"],

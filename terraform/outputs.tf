@@ -15,6 +15,8 @@ locals {
     database      = local.database_name
     datasets      = local.datasets
     deployer_arns = var.operators.deploy
+    evidence_copy = var.evidence_copy == null ? {} : { bucket = var.evidence_copy.bucket, region = local.copy.region }
+    evidence_days = var.retention.evidence_days
     # Empty: the trail is the deployment's own.
     existing_trail_folder = local.has_own_trail ? "" : local.trail_folder
     expected_files        = var.expected_files
@@ -144,6 +146,16 @@ output "deployer_arns" {
 output "deployment_uri" {
   description = "S3 URI of the file with what custody reads of the deployment, for its users: custody deployments add."
   value       = "s3://${aws_s3_object.deployment.bucket}/${aws_s3_object.deployment.key}"
+}
+
+output "evidence_copy" {
+  description = "Bucket and Region of the second copy of the evidence; empty: there is none."
+  value       = local.deployment.evidence_copy
+}
+
+output "evidence_days" {
+  description = "Days for which evidence is locked; superseded versions of it are then deleted."
+  value       = local.deployment.evidence_days
 }
 
 output "existing_trail_folder" {

@@ -472,7 +472,7 @@ locals {
       read-gold       = data.aws_iam_policy_document.people_analyst.json
       use-keys        = data.aws_iam_policy_document.people_reader_keys.json
     }
-    auditor = merge(local.adopted_auditor_policies, local.existing_trail_policies, {
+    auditor = merge(local.adopted_auditor_policies, local.copy_auditor_policies, local.existing_trail_policies, {
       find-deployment = data.aws_iam_policy_document.people_deployment.json
       examine         = data.aws_iam_policy_document.people_auditor_stages.json
       monitor         = data.aws_iam_policy_document.people_monitoring.json

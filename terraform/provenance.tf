@@ -11,7 +11,7 @@ module "provenance_key" {
   principals           = local.bucket_people["provenance"]
   via_services         = ["lambda", "s3", "sqs"]
 
-  users = merge(local.provenance_key_users, length(var.adopted_buckets) == 0 ? {} : {
+  users = merge(local.provenance_key_users, local.copy_key_users, length(var.adopted_buckets) == 0 ? {} : {
     # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-key-management.html
     RulesSendToQueue = {
       principals = ["events.amazonaws.com"]
@@ -184,6 +184,7 @@ module "provenance" {
   name              = local.bucket_names["provenance"]
   object_lock       = { days = var.retention.evidence_days, mode = var.retention.evidence_mode }
   principals        = local.bucket_principals["provenance"]
+  replication       = lookup(local.replication, "provenance", null)
 
   notifications = {
     sealer = { queue_arn = module.sealer.queue_arn, prefix = "provenance/" }

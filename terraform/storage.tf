@@ -40,7 +40,7 @@ module "data_key" {
   principals           = setunion([for short in local.data_buckets : local.bucket_people[short]]...)
   via_services         = ["s3"]
 
-  users = merge(local.data_key_users, local.data_key_table_users, var.lake_formation == null ? {} : {
+  users = merge(local.copy_key_users, local.data_key_users, local.data_key_table_users, var.lake_formation == null ? {} : {
     LakeFormationReadsGold = {
       principals = [module.lake_formation_role[0].arn]
       actions    = ["kms:Decrypt"]
@@ -112,6 +112,7 @@ module "artifacts" {
   lifecycle_days    = { noncurrent = var.retention.evidence_days }
   name              = local.bucket_names["artifacts"]
   principals        = local.bucket_principals["artifacts"]
+  replication       = lookup(local.replication, "artifacts", null)
 
   # Only a deployment writes code, and what people take for the deployment, whatever other permissions a role that reads them
   # may get. Only the auditor says which anomalies were told, and of two runs at a time the second has read nothing of the first.

@@ -194,6 +194,30 @@ variable "etl" {
   }
 }
 
+variable "evidence_copy" {
+  type = object({
+    bucket  = string
+    key_arn = string
+  })
+  default     = null
+  description = "A locked bucket of another account, made there by modules/evidence_copy, that receipts, log, key registry and trail are replicated into: its name, and the ARN of its key, which says its account and Region. What was stored before is not copied by itself: docs/second_copy.md says how. Null: there is no second copy. A deployment by workflows names it in terraform/bootstrap too."
+
+  validation {
+    condition     = var.evidence_copy == null ? true : can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", var.evidence_copy.bucket))
+    error_message = "bucket in evidence_copy must be the name of a bucket, not its ARN."
+  }
+
+  validation {
+    condition     = var.evidence_copy == null ? true : can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$", var.evidence_copy.key_arn))
+    error_message = "key_arn in evidence_copy must be the full ARN of a key, not of an alias."
+  }
+
+  validation {
+    condition     = var.evidence_copy == null ? true : !strcontains(var.evidence_copy.key_arn, ":${var.account_id}:")
+    error_message = "evidence_copy is in this account: whoever gets hold of it, or whatever closes it, would have the copy too. Make it in another one."
+  }
+}
+
 variable "existing_trail" {
   type = object({
     arn             = string

@@ -36,6 +36,7 @@ _WHO = {
     "people/security-admin": "reviews settings; stops keys and functions",
     "role/auditor": "asks the rules about anomalies, through Athena, and tells what is new",
     "role/etl": "the Glue jobs that make silver and gold",
+    "role/evidence-copy": "the role with which S3 copies evidence into another account",
     "role/flow-logs": "VPC flow logs, writing connections",
     "role/gate": "decides which verified versions a job may read",
     "role/ingest": "Firehose, delivering the stream",

@@ -24,7 +24,7 @@ KINDS = {
 
 _ACTIONS = (
     ("S", r"kms:Sign"),
-    ("W", r"s3:(RestoreObject|UpdateObjectEncryption)"),
+    ("W", r"s3:(ObjectOwnerOverrideToBucketOwner|RestoreObject|UpdateObjectEncryption)"),
     ("U", r"kms:(Encrypt|Decrypt|GenerateDataKey|CreateGrant|Verify)"),
     ("C", r"(iam|kms|lakeformation):(?!Get|List|Describe).*"),
     (
@@ -73,7 +73,7 @@ _BY_KIND = {
     "table": "tables",
 }
 
-_KEYS_OF_PARTS = {"adopted", "network", "rotator", "snowflake", "stream", "warehouse"}
+_KEYS_OF_PARTS = {"adopted", "copy", "network", "rotator", "snowflake", "stream", "warehouse"}
 
 SUBJECTS = {
     "Data and evidence": (
@@ -83,6 +83,7 @@ SUBJECTS = {
         "artifacts",
         "athena-results",
         "adopted",
+        "copy",
         "elsewhere",
         "provenance",
         "cloudtrail-log",

@@ -7,6 +7,7 @@ secret/warehouse          a secret, which ends in six characters at random
 database, workgroup, trail, catalog    there is one of each
 elsewhere/loot.csv        an object in a bucket of another account
 adopted/letters/a.csv     an object in the bucket that optional.tfvars adopts; key/adopted is its key
+copy/log/checkpoint       an object in the second copy that optional.tfvars names; key/copy is its key
 *                         for an action without resource-level permissions
 arn:…                     anything else, with {partition}, {region}, {account} and {prefix}
 
@@ -35,6 +36,8 @@ OTHER_ACCOUNT = "999999999999"
 _GITHUB = "token.actions.githubusercontent.com"
 _ADOPTED = "adopted-archive"
 _ADOPTED_KEY = "01234567-89ab-cdef-0123-456789abcdef"
+_COPY = "copied-evidence"
+_COPY_KEY = "arn:{partition}:kms:us-west-2:{other_account}:key/89abcdef-0123-4567-89ab-cdef01234567"
 _ELSEWHERE = "somebody-elses-bucket"
 EVERYTHING = {
     "Version": "2012-10-17",
@@ -103,6 +106,8 @@ class World:
             arn = f"arn:{self.partition}:s3:::{self._buckets[kind]}{slash}{rest}"
         elif short == "key/adopted":
             arn = f"arn:{self.partition}:kms:{self.region}:{self.account}:key/{_ADOPTED_KEY}"
+        elif short == "key/copy":
+            arn = _COPY_KEY
         elif kind == "key":
             arn = self._listed(self._keys, rest, short)
         elif kind in _ROLE_KINDS:
@@ -115,6 +120,8 @@ class World:
             arn = self._listed(self._secrets, rest, short)
         elif kind == "adopted":
             arn = f"arn:{self.partition}:s3:::{_ADOPTED}{slash}{rest}"
+        elif kind == "copy":
+            arn = f"arn:{self.partition}:s3:::{_COPY}{slash}{rest}"
         elif kind in _PATTERNS:
             arn = _PATTERNS[kind].format(name=rest)
         elif short == "*" or short.startswith("arn:"):
@@ -134,7 +141,7 @@ class World:
 
     def owner(self, arn: str) -> str:
         """Return the account that the resource of an ARN belongs to."""
-        if arn.partition("/")[0].endswith(f":::{_ELSEWHERE}"):
+        if arn.partition("/")[0].endswith((f":::{_ELSEWHERE}", f":::{_COPY}")):
             return OTHER_ACCOUNT
         return (arn.split(":")[4] if arn != "*" else "") or self.account
 
@@ -181,6 +188,10 @@ class World:
             root = {"AWS": f"arn:{self.partition}:iam::{self.account}:root"}
             statement = {"Effect": "Allow", "Principal": root, "Action": "kms:*", "Resource": "*"}
             return NamedPolicy("the owner's key, as AWS makes it", {**EVERYTHING, "Statement": [statement]})
+        if arn == self.arn("key/copy") or arn.partition("/")[0] == self.arn("copy"):
+            root = {"AWS": f"arn:{self.partition}:iam::{self.account}:root"}
+            statement = {"Effect": "Allow", "Principal": root, "Action": "*", "Resource": "*"}
+            return NamedPolicy("all of it, from the other account", {**EVERYTHING, "Statement": [statement]})
         found = [policy for policy in self._resource_policies if policy.owner in _policy_places(arn)]
         if not found:
             return None

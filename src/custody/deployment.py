@@ -63,6 +63,10 @@ class Deployment:
     """When the last apply or destroy started, if it has not succeeded (RFC 3339)."""
     noncurrent_days: int = 0
     """Days after which noncurrent versions of data are deleted; 0, as in older files: not known."""
+    evidence_copy: dict[str, str] = field(default_factory=dict)
+    """``bucket`` and ``region`` of the second copy of the evidence; empty: there is none."""
+    evidence_days: int = 0
+    """Days after which superseded versions of evidence are deleted; 0, as in older files: not known."""
     management_trail_arn: str = ""
     """The trail that logs the account's management write events; empty, as in older files: ``trail_arn``."""
     tables: dict[str, list[str]] = field(default_factory=dict)

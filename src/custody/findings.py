@@ -22,6 +22,13 @@ class Claim(StrEnum):
     LOG_COMPLETE = "log.complete"
     LEDGER_ROW = "ledger.row"
     KEY_USE = "key.use"
+    COPY_COMPLETE = "copy.complete"
+    COPY_HASH = "copy.hash"
+
+
+CLAIMS_OF_COPY = (Claim.COPY_COMPLETE, Claim.COPY_HASH)
+"""The claims about a second copy of the evidence; the others are about a deployment."""
+CLAIMS = tuple(claim for claim in Claim if claim not in CLAIMS_OF_COPY)
 
 
 class Status(StrEnum):

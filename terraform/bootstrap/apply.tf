@@ -27,6 +27,7 @@ data "aws_iam_policy_document" "change_storage" {
       "s3:PutBucketVersioning",
       "s3:PutEncryptionConfiguration",
       "s3:PutLifecycleConfiguration",
+      "s3:PutReplicationConfiguration",
     ]
     resources = [local.kit.buckets]
   }
@@ -203,7 +204,7 @@ data "aws_iam_policy_document" "change_roles" {
     condition {
       test     = "StringEquals"
       variable = "iam:PassedToService"
-      values   = [for service in ["cloudtrail", "firehose", "glue", "lambda", "vpc-flow-logs"] : "${service}.amazonaws.com"]
+      values   = [for service in ["cloudtrail", "firehose", "glue", "lambda", "s3", "vpc-flow-logs"] : "${service}.amazonaws.com"]
     }
   }
 }

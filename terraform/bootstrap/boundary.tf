@@ -7,6 +7,7 @@ module "boundary" {
 
   account_id      = var.account_id
   adopted_buckets = var.adopted_buckets
+  evidence_copy   = var.evidence_copy
   existing_trail  = var.existing_trail
   prefix          = local.prefix
   purpose         = each.value

@@ -59,6 +59,30 @@ variable "environment" {
   }
 }
 
+variable "evidence_copy" {
+  type = object({
+    bucket  = string
+    key_arn = string
+  })
+  default     = null
+  description = "The bucket of another account that the evidence is replicated into, as in the root's input of that name."
+
+  validation {
+    condition     = var.evidence_copy == null ? true : can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", var.evidence_copy.bucket))
+    error_message = "bucket in evidence_copy must be the name of a bucket, not its ARN."
+  }
+
+  validation {
+    condition     = var.evidence_copy == null ? true : can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$", var.evidence_copy.key_arn))
+    error_message = "key_arn in evidence_copy must be the full ARN of a key, not of an alias."
+  }
+
+  validation {
+    condition     = var.evidence_copy == null ? true : !strcontains(var.evidence_copy.key_arn, ":${var.account_id}:")
+    error_message = "evidence_copy is in this account: whoever gets hold of it, or whatever closes it, would have the copy too. Make it in another one."
+  }
+}
+
 variable "existing_trail" {
   type = object({
     bucket          = string

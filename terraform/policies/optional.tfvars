@@ -25,6 +25,11 @@ adopted_buckets = {
   }
 }
 
+evidence_copy = {
+  bucket  = "copied-evidence"
+  key_arn = "arn:aws:kms:us-west-2:999999999999:key/89abcdef-0123-4567-89ab-cdef01234567"
+}
+
 network = {
   azs  = ["us-east-1a", "us-east-1b"]
   cidr = "10.20.0.0/16"

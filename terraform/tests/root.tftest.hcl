@@ -142,6 +142,7 @@ run "takes_what_is_given" {
       archive = { bucket = "archive", prefixes = ["letters/", "minutes/"], since = "2026-01-15T09:30:00Z", key_arn = "arn:aws:kms:eu-central-1:123456789012:key/1234" }
       open    = { bucket = "open.example", prefixes = [""], since = "2026-01-15T09:30:00Z", account_id = "123456789012" }
     }
+    evidence_copy        = { bucket = "copy", key_arn = "arn:aws:kms:us-west-2:210987654321:key/1234" }
     management_trail_arn = "arn:aws:cloudtrail:us-east-1:210987654321:trail/organization"
     people               = { auditor = { principals = ["arn:aws:iam::123456789012:user/alice"], session_hours = 8 } }
     permissions_boundaries = {
@@ -190,6 +191,21 @@ run "takes_what_is_given" {
   assert {
     condition     = output.adopted_bucket_statements["open"].key_policy == null && output.adopted_bucket_statements["archive"].key_policy != null
     error_message = "A bucket without a key needs no statement for one."
+  }
+
+  assert {
+    condition     = { for short, rule in local.replication : short => rule.prefix } == { artifacts = "deployments/custody-test.json", cloudtrail-log = "", provenance = "" }
+    error_message = "Copied are the evidence and the file by which it is found, not the code beside that."
+  }
+
+  assert {
+    condition     = output.evidence_copy == tomap({ bucket = "copy", region = "us-west-2" }) && contains(keys(local.people_policies["auditor"]), "read-copy")
+    error_message = "The output says where the copy is, and auditors read it."
+  }
+
+  assert {
+    condition     = length(aws_cloudwatch_metric_alarm.evidence_copy) == 3 && alltrue([for alarm in aws_cloudwatch_metric_alarm.evidence_copy : contains(local.metric_alarms, alarm.alarm_name)])
+    error_message = "Each bucket's failures to replicate raise an alarm, which the dashboard shows."
   }
 
   assert {
@@ -371,6 +387,17 @@ run "refuses_to_adopt_in_the_future" {
     adopted_buckets = { archive = { bucket = "archive", prefixes = ["letters/"], since = "9999-01-01T00:00:00Z" } }
   }
   expect_failures = [var.adopted_buckets]
+}
+
+run "refuses_a_copy_in_the_same_account" {
+  command = plan
+  module {
+    source = "./tests/inputs"
+  }
+  variables {
+    evidence_copy = { bucket = "copy", key_arn = "arn:aws:kms:us-west-2:123456789012:key/1234" }
+  }
+  expect_failures = [var.evidence_copy]
 }
 
 run "refuses_to_adopt_without_saying_what" {

@@ -13,7 +13,13 @@ from tests.support.runbook import PAGE, named
 pytestmark = pytest.mark.xdist_group("plan")
 
 PREFIX = "custody-local-"
-ELSEWHERE = {"adopted-<short>", "adopted-<short>-undelivered", "rotator-errors", "sealer-witnesses"}
+ELSEWHERE = {
+    "adopted-<short>",
+    "adopted-<short>-undelivered",
+    "evidence-copy-<short>-failed",
+    "rotator-errors",
+    "sealer-witnesses",
+}
 """Of parts that ``local`` does not have."""
 TEXT = PAGE.read_text(encoding="utf-8")
 

@@ -112,6 +112,8 @@ def test_all_other_outputs_are_known(plan: PlanDocument) -> None:
         "datasets",
         "deployer_arns",
         "deployment_uri",
+        "evidence_copy",
+        "evidence_days",
         "existing_trail_folder",
         "existing_trail_owner",
         "expected_files",

@@ -45,4 +45,6 @@ def test_the_names_of_the_claims_are_a_contract() -> None:
         "log.complete",
         "ledger.row",
         "key.use",
+        "copy.complete",
+        "copy.hash",
     ]

@@ -297,6 +297,13 @@ def verify(
             help="With --bundle: your own copy of the key registry, which must have the keys that signed.",
         ),
     ] = None,
+    copy: Annotated[
+        bool, typer.Option("--copy", help="Compare the evidence with its second copy instead.")
+    ] = False,
+    from_copy: Annotated[
+        bool,
+        typer.Option("--from-copy", help="Read the evidence from its second copy, and no objects."),
+    ] = False,
     output: FormatOption = Format.TABLE,
     deployment: DeploymentOption = None,
     profile: ProfileOption = None,
@@ -308,20 +315,30 @@ def verify(
     files directly, and uses neither Athena nor KMS. With --sample, sealed receipts are still all compared
     with the log. After an interruption the same command goes on, for a day, and says how many results are
     not new: they are kept in a private file below XDG_STATE_HOME. Exit status 1 if there are findings.
+
+    With --copy, every version of evidence must be in the copy of the other account, with the same bytes. With
+    --from-copy the deployment's account is not asked for anything: --deployment s3://COPY/deployments/NAME.json
+    is its file there. The objects are not copied, so that run ends with 3 if nothing is found.
     """
     run = Run(deployment, output, profile, region)
     if bundle is not None:
         from custody.cli.proof import run_bundle
 
-        if uri is not None or sample != 1.0:
-            raise UsageError("A bundle is checked as a whole.", "Leave out the URI and --sample.")
+        if uri is not None or sample != 1.0 or copy or from_copy:
+            raise UsageError(
+                "A bundle is checked as a whole.", "Leave out the URI, --sample, --copy and --from-copy."
+            )
         return run_bundle(run, bundle, registry)
     if registry is not None:
         raise UsageError("--registry belongs to --bundle.", "The deployment has its own key registry.")
 
-    from custody.cli.verification import run_verify
+    from custody.cli.verification import run_comparison, run_verify
 
-    return run_verify(run, uri, sample)
+    if copy:
+        if uri is not None or from_copy:
+            raise UsageError("The copy is compared as a whole.", "Leave out the URI and --from-copy.")
+        return run_comparison(run, sample)
+    return run_verify(run, uri, sample, from_copy=from_copy)
 
 
 @app.command()

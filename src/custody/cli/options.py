@@ -156,15 +156,36 @@ class Run:
 
         None if the profile requires an MFA code, which the user should type in only once.
         """
+        return self._processes(self._own_region)
+
+    def _processes(self, region: str, places: Mapping[str, str] | None = None) -> Processes | None:
         profiles = self.session._session.full_config.get("profiles", {}).values()
         if any("mfa_serial" in profile for profile in profiles):
             return None
-        return verify_processes(self._own_region, self._profile)
+        return verify_processes(region, self._profile, places)
+
+    def from_copy(self) -> tuple[S3Client, Processes | None]:
+        """A client and processes that read the second copy wherever a bucket of evidence is asked for.
+
+        Raises ``UsageError`` if there is no copy.
+        """
+        from custody.evidence.copy import copy_of, places_in_copy, read_elsewhere
+
+        places, region = places_in_copy(self.deployment), copy_of(self.deployment).region
+        client = cast("S3Client", _client(self.session, "s3", region))
+        return read_elsewhere(client, places), self._processes(region, places)
 
     @cached_property
     def s3(self) -> S3Client:
         """The client for Amazon S3."""
         return cast("S3Client", self.client("s3"))
+
+    @cached_property
+    def copy_s3(self) -> S3Client:
+        """A client of the Region of the second copy. Raises ``UsageError`` if there is no copy."""
+        from custody.evidence.copy import copy_of
+
+        return cast("S3Client", _client(self.session, "s3", copy_of(self.deployment).region))
 
     def athena(self, on_progress: Callable[[str], None]) -> Athena:
         """Return the client for the deployment's workgroup and database."""
@@ -278,16 +299,20 @@ def _client(session: Session, service: str, region: str | None = None) -> Any:
         ) from error
 
 
-def s3_client(region: str, profile: str | None = None) -> S3Client:
-    """Return a client for Amazon S3 like ``Run.s3``, in any process."""
-    return cast("S3Client", _client(_session(region, profile), "s3"))
+def s3_client(region: str, profile: str | None = None, places: Mapping[str, str] | None = None) -> S3Client:
+    """Return a client for Amazon S3 like ``Run.s3``, in any process; ``places`` as for ``read_elsewhere``."""
+    from custody.evidence.copy import read_elsewhere
+
+    return read_elsewhere(cast("S3Client", _client(_session(region, profile), "s3")), places or {})
 
 
-def verify_processes(region: str, profile: str | None = None) -> Processes:
-    """Return one process for each processor, at most ``VERIFY_PROCESSES``."""
+def verify_processes(
+    region: str, profile: str | None = None, places: Mapping[str, str] | None = None
+) -> Processes:
+    """Return a process for each processor, at most ``VERIFY_PROCESSES``; ``places`` as for ``s3_client``."""
     from custody.verify.verify import Processes
 
-    return Processes(partial(s3_client, region, profile), min(os.cpu_count() or 1, VERIFY_PROCESSES))
+    return Processes(partial(s3_client, region, profile, places), min(os.cpu_count() or 1, VERIFY_PROCESSES))
 
 
 def _console(stream: IO[str]) -> Console:

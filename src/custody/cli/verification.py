@@ -13,26 +13,47 @@ from custody.errors import CannotCheckError, UsageError
 from custody.evidence.objects import S3Location, parse_s3_uri
 from custody.ledger.ledger import Scope
 from custody.times import format_time
+from custody.verify.copy import compare_with_copy
 from custody.verify.reconcile import ReconciledStatus, Reconciliation
 from custody.verify.verify import Results, open_verification, verify
 
 
-def run_verify(run: Run, uri: str | None, sample: float) -> int:
+def run_comparison(run: Run, sample: float) -> int:
+    """Compare the evidence with its copy, print what was found, and return the exit status."""
+    with run.progress("Comparing") as tell:
+        report = compare_with_copy(
+            run.s3,
+            run.copy_s3,
+            run.deployment,
+            now=datetime.now(UTC),
+            sample=sample,
+            progress=lambda stage, done, total: tell(describe_progress(stage, done, total)),
+        )
+    if run.format is Format.JSON:
+        run.write_json(report.to_dict())
+    else:
+        print_verification(run, report)
+    return report.exit_code
+
+
+def run_verify(run: Run, uri: str | None, sample: float, *, from_copy: bool) -> int:
     """Verify, print what was found, and return the exit status."""
     scope = None if uri is None else parse_s3_uri(uri)
+    s3, processes = run.from_copy() if from_copy else (run.s3, run.processes)
     results = _results(run)
     try:
         with run.progress("Verifying") as tell:
             verification = verify(
-                run.s3,
+                s3,
                 run.deployment,
                 digest_keys=run.digest_keys,
                 now=datetime.now(UTC),
                 scope=scope,
                 sample=sample,
                 progress=lambda stage, done, total: tell(describe_progress(stage, done, total)),
-                processes=run.processes,
+                processes=processes,
                 results=results,
+                with_objects=not from_copy,
             )
     except (KeyboardInterrupt, CannotCheckError):
         _say_what_is_kept(run, results)

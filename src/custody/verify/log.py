@@ -96,7 +96,9 @@ class LogVerification:
         settled_before: datetime,
         tell: Callable[[str, int], None],
         workers: int,
+        with_objects: bool,
     ) -> None:
+        self._with_objects = with_objects
         self._readers = readers
         self._bucket = deployment.buckets["provenance"]
         self._lake = deployment.lake
@@ -316,7 +318,9 @@ class LogVerification:
         for index in range(-(-size // TILE_WIDTH)):
             asked: tuple[Asked, ...] = ()
             if number == index and group is not None:
-                asked = tuple(Asked(stored, not few, must_read(stored)) for stored in group)
+                asked = tuple(
+                    Asked(stored, not few, self._with_objects and must_read(stored)) for stored in group
+                )
                 number, group = next(groups, (None, None))
             low = index * TILE_WIDTH
             sizes = self._index.sizes_between(low, low + TILE_WIDTH)
@@ -337,7 +341,7 @@ class LogVerification:
         for index, group in groups:
             stored = list(group)
             from_entry = not few and len(stored) > 1
-            asked = tuple(Asked(each, from_entry, True) for each in stored)
+            asked = tuple(Asked(each, from_entry, self._with_objects) for each in stored)
             yield BundleTask(index, asked, (), with_entries=from_entry, names_strays=False)
         for index in sorted(lost):
             yield BundleTask(index, (), (), with_entries=True, names_strays=True)

@@ -6,6 +6,7 @@ with a reader, it returns the function that reads there.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -145,14 +146,15 @@ class RegistryReader:
 
 @dataclass(frozen=True, slots=True)
 class CheckReceipts:
-    """Checks receipts and the objects they are of."""
+    """Checks receipts and, if asked to, the objects they are of."""
 
     provenance: str
     lake: frozenset[str]
+    with_objects: bool
 
     def inputs(self, item: StoredReceipt) -> object:
         """What a result depends on."""
-        return self.provenance, sorted(self.lake), item
+        return self.provenance, sorted(self.lake), self.with_objects, item
 
     def result_type(self) -> Any:
         """The type of a result."""
@@ -167,10 +169,11 @@ class CheckReceipts:
         client = s3.client if isinstance(s3, DirectReader) else s3
         registry = RegistryReader(client, self.provenance)
         checker = ReceiptChecker(s3, self.provenance, self.lake, CurrentKeyRing(registry))
+        check_one = checker.check if self.with_objects else checker.read
 
         def check(stored: StoredReceipt) -> tuple[CheckedReceipt, list[str]]:
             try:
-                return checker.check(stored), registry.problems
+                return check_one(stored), registry.problems
             except (*SERVICE_ERRORS, CustodyError):
                 raise
             except Exception as error:  # noqa: BLE001 - it is reported, and one receipt must not end the run
@@ -235,6 +238,12 @@ class ReadLogFiles:
         if deletion.key is None:
             return self.scope is None or deletion.bucket == self.scope.bucket
         return is_in_scope(ObjectVersion(deletion.bucket, deletion.key, deletion.version_id), self.scope)
+
+
+def is_drawn(seed: str, name: str, sample: float) -> bool:
+    """Whether a sample has the subject of this name: as likely as the share that ``sample`` is."""
+    draw = hashlib.sha256(f"{seed}\n{name}".encode()).digest()
+    return int.from_bytes(draw[:8]) < sample * 2**64
 
 
 def is_in_scope(version: ObjectVersion, scope: S3Location | None) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import UTC, date, datetime, timedelta
@@ -41,6 +40,7 @@ from custody.verify.reading import (
     Readers,
     ReadLogFiles,
     RegistryReader,
+    is_drawn,
     is_in_scope,
 )
 from custody.verify.receipt import CheckedReceipt, ReceiptChecker, describe_receipt_key
@@ -71,7 +71,9 @@ class Verification:
         readers: Readers,
         results: Results | None = None,
         since: datetime | None = None,
+        with_objects: bool = True,
     ) -> None:
+        self._with_objects = with_objects
         self._results = results
         self._since = None if since is None else since - CLOCK_TOLERANCE
         self._s3 = readers.s3
@@ -109,6 +111,7 @@ class Verification:
             settled_before=self._settled_before,
             tell=self._tell,
             workers=readers.workers,
+            with_objects=with_objects,
         )
 
     def run(self) -> VerificationReport:
@@ -149,7 +152,7 @@ class Verification:
     def _check_everything(self) -> None:
         """List objects, then receipts, then the trail: evidence written meanwhile is still found."""
         ring = CurrentKeyRing(self._registry)
-        first_day = self._list_objects()
+        first_day = self._list_objects() if self._with_objects else None
         self._log.read_checkpoints()
         self._list_receipts()
         self._log.place_receipts()
@@ -168,7 +171,12 @@ class Verification:
             now=self._now,
             trail_is_whole=self._unread_files == 0,
         ).run()
-        self._check_lineage(checker)
+        if self._with_objects:
+            self._check_lineage(checker)
+        elif self._receipts:
+            objects = f"{self._receipts:,} object{'' if self._receipts == 1 else 's'}"
+            what = f"The bytes of {objects}, and what tables were made from: the copy has neither."
+            self._tally.leave(what, self._receipts)
         self._compare_receipts()
         self._log.judge(digests)
         self._compare_trail()
@@ -187,7 +195,9 @@ class Verification:
     def _judge_named_version(self) -> None:
         """Report that the one version to be checked does not exist."""
         scope = self._scope
-        if scope is None or scope.version_id is None or not self._tally.is_empty or self._tally.pending:
+        if scope is None or scope.version_id is None or not self._with_objects:
+            return
+        if not self._tally.is_empty or self._tally.pending:
             return
         uri = ObjectVersion(scope.bucket, scope.key, scope.version_id).uri
         for entry in list_versions(self._s3, scope.bucket, scope.key):
@@ -279,6 +289,8 @@ class Verification:
                 version = parse_receipt_key(entry.key)
                 if version is not None and not is_in_scope(version, self._scope):
                     continue  # A key and a version id together can be the prefix of another key.
+                if not self._with_objects and version is not None and version.bucket in self._lake:
+                    self._index.add_object(version, entry.last_modified, entry.last_modified)
                 self._index.add_receipt(entry)
                 listed += 1
                 self._tell("receipts listed", listed)
@@ -351,11 +363,11 @@ class Verification:
         for bundle in self._log.check(self._index.sealed_receipts(), self._must_read, total):
             done = self._take_bundle(bundle, done)
         chosen = (stored for stored in self._index.receipts() if self._must_read(stored))
-        job = CheckReceipts(self._provenance, self._lake)
+        job = CheckReceipts(self._provenance, self._lake, self._with_objects)
         for checked, problems in self._readers.map_kept(job, chosen):
             self._registry_problems |= dict.fromkeys(problems)
             self._take(checked)
-            self._receipts_read += 1
+            self._receipts_read += self._with_objects
             done += 1
             self._tell("receipts checked", done, total)
         self._progress("receipts checked", total, total)
@@ -386,8 +398,7 @@ class Verification:
         return is_asked and self._is_drawn(stored.receipt_key)
 
     def _is_drawn(self, receipt_key: str) -> bool:
-        draw = hashlib.sha256(f"{self._seed}\n{receipt_key}".encode()).digest()
-        return int.from_bytes(draw[:8]) < self._sample * 2**64
+        return is_drawn(self._seed, receipt_key, self._sample)
 
     def _check_lineage(self, checker: ReceiptChecker) -> None:
         LineageVerification(

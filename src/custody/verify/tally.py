@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
-from custody.findings import Claim, Finding
+from custody.findings import CLAIMS, Claim, Finding
 from custody.verify.report import ClaimCount, Deleted, Deletion
 
 MAX_UNCHECKED = 1000
@@ -27,7 +27,8 @@ _OF_OBJECTS = frozenset(
 class Tally:
     """Counts subjects by claim, and keeps findings."""
 
-    def __init__(self) -> None:
+    def __init__(self, claims: Sequence[Claim] = CLAIMS) -> None:
+        self._claims = claims
         self.findings: list[Finding] = []
         self.unchecked: list[str] = []
         """A sentence for each of the first ``MAX_UNCHECKED``."""
@@ -37,7 +38,7 @@ class Tally:
         self.deletion_counts: Counter[Deleted] = Counter()
         self._passed: Counter[Claim] = Counter()
         self._pending: Counter[Claim] = Counter()
-        self._failed: dict[Claim, set[str]] = {claim: set() for claim in Claim}
+        self._failed: dict[Claim, set[str]] = {claim: set() for claim in claims}
 
     def judge(self, claim: Claim, subject: str, findings: Iterable[Finding] = ()) -> None:
         """Count one subject: failed if it has findings, now or before; otherwise passed."""
@@ -87,5 +88,5 @@ class Tally:
                 failed=len(self._failed[claim]),
                 pending=self._pending[claim],
             )
-            for claim in Claim
+            for claim in self._claims
         }

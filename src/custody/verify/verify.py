@@ -52,6 +52,7 @@ def verify(
     workers: int = 16,
     processes: Processes | None = None,
     results: Results | None = None,
+    with_objects: bool = True,
 ) -> VerificationReport:
     """Check every claim for the recorded objects of a deployment, or for those in ``scope``.
 
@@ -65,6 +66,8 @@ def verify(
     ``response_checksum_validation="when_required"``. If there is much to read, ``processes`` share it, each
     with the same number of requests and its own client of the same kind. ``results`` are those that earlier
     runs of the same arguments have left, and of this one if it is interrupted: then also its seed is theirs.
+    Without ``with_objects`` only evidence is read, wherever ``s3`` has it from (``custody.evidence.copy``):
+    what that leaves open about the objects is in ``unchecked``.
 
     Raises ``UsageError`` for an invalid scope or sample, ``CannotCheckError`` if the listings, the registry
     or Amazon S3 as a whole cannot be reached before there were findings. What cannot be read is in
@@ -82,6 +85,7 @@ def verify(
         workers=workers,
         processes=processes,
         results=results,
+        with_objects=with_objects,
     ) as (verification, _):
         return verification.run()
 
@@ -101,6 +105,7 @@ def open_verification(
     workers: int = 16,
     processes: Processes | None = None,
     results: Results | None = None,
+    with_objects: bool = True,
 ) -> Iterator[tuple[Verification, Index]]:
     """A verification that is still to be run, and its index, which can be asked afterwards.
 
@@ -117,7 +122,9 @@ def open_verification(
         )
     chosen = token_hex(16) if seed is None else seed
     if results is not None:
-        results.open((asdict(deployment), str(s3.meta.endpoint_url), scope, sample, seed), chosen)
+        results.open(
+            (asdict(deployment), str(s3.meta.endpoint_url), scope, sample, seed, with_objects), chosen
+        )
         chosen = results.seed or chosen
     try:
         with (
@@ -139,6 +146,7 @@ def open_verification(
                 readers=readers,
                 results=results,
                 since=since,
+                with_objects=with_objects,
             )
             yield verification, index
     except SERVICE_ERRORS as error:

@@ -112,9 +112,9 @@ run "applies_within_the_kit_and_its_boundaries" {
       for s in data.aws_iam_policy_document.change_roles.statement : toset(one(s.condition).values) if contains(s.actions, "iam:PassRole")
       ] == [toset([
         "cloudtrail.amazonaws.com", "firehose.amazonaws.com", "glue.amazonaws.com", "lambda.amazonaws.com",
-        "vpc-flow-logs.amazonaws.com",
+        "s3.amazonaws.com", "vpc-flow-logs.amazonaws.com",
     ])]
-    error_message = "A role is handed to five services."
+    error_message = "A role is handed to six services."
   }
 
   assert {

@@ -193,7 +193,7 @@ data "aws_iam_policy_document" "ci" {
     condition {
       test     = "StringEquals"
       variable = "iam:PassedToService"
-      values   = [for service in ["cloudtrail", "firehose", "glue", "lambda", "vpc-flow-logs"] : "${service}.amazonaws.com"]
+      values   = [for service in ["cloudtrail", "firehose", "glue", "lambda", "s3", "vpc-flow-logs"] : "${service}.amazonaws.com"]
     }
   }
 

@@ -34,6 +34,9 @@ locals {
   ]
   foreign_key_arns = distinct(compact(concat([for one in var.adopted_buckets : one.key_arn], var.existing_trail[*].key_arn)))
 
+  copies           = var.evidence_copy == null ? {} : { ("arn:${local.partition}:s3:::${var.evidence_copy.bucket}") = var.evidence_copy.key_arn }
+  copy_object_arns = [for arn in keys(local.copies) : "${arn}/*"]
+
   evidence = [local.bucket["cloudtrail-log"], local.bucket["provenance"]]
   database = replace(var.prefix, "-", "_")
   catalog = [

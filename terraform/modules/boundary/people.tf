@@ -5,7 +5,7 @@ data "aws_iam_policy_document" "people" {
   statement {
     sid       = "ObjectsOfTheKit"
     actions   = ["s3:GetObject", "s3:GetObjectVersion", "s3:GetObjectVersionTagging"]
-    resources = concat(["${local.buckets}/*"], local.adopted_object_arns, local.trail_object_arns)
+    resources = concat(["${local.buckets}/*"], local.adopted_object_arns, local.copy_object_arns, local.trail_object_arns)
   }
 
   statement {
@@ -36,17 +36,17 @@ data "aws_iam_policy_document" "people" {
       "s3:ListBucketMultipartUploads",
       "s3:ListBucketVersions",
     ]
-    resources = concat([local.buckets], local.adopted_arns, local.trail_arns)
+    resources = concat([local.buckets], local.adopted_arns, keys(local.copies), local.trail_arns)
   }
 
   # The keys of buckets that are not the kit's.
   dynamic "statement" {
-    for_each = length(local.foreign_key_arns) > 0 ? ["keys"] : []
+    for_each = length(local.foreign_key_arns) + length(local.copies) > 0 ? ["keys"] : []
 
     content {
-      sid       = "AdoptedKeys"
+      sid       = "KeysOfOthers"
       actions   = ["kms:Decrypt"]
-      resources = local.foreign_key_arns
+      resources = concat(local.foreign_key_arns, values(local.copies))
 
       condition {
         test     = "StringLike"

@@ -3,7 +3,14 @@ data "aws_iam_policy_document" "service" {
 
   statement {
     sid = "ObjectsOfTheKit"
-    actions = [
+    actions = concat(length(local.copies) == 0 ? [] : [
+      "s3:GetObjectLegalHold",
+      "s3:GetObjectRetention",
+      "s3:GetObjectVersionAcl",
+      "s3:GetObjectVersionForReplication",
+      "s3:GetObjectVersionTagging",
+      "s3:GetReplicationConfiguration",
+      ], [
       "s3:AbortMultipartUpload",
       "s3:GetBucketLocation",
       "s3:GetObject",
@@ -13,7 +20,7 @@ data "aws_iam_policy_document" "service" {
       "s3:ListBucketVersions",
       "s3:ListMultipartUploadParts",
       "s3:PutObject",
-    ]
+    ])
     resources = [local.buckets, "${local.buckets}/*"]
   }
 
@@ -52,6 +59,24 @@ data "aws_iam_policy_document" "service" {
         variable = "kms:ViaService"
         values   = ["s3.*"]
       }
+    }
+  }
+
+  # The second copy of evidence, and its key.
+  dynamic "statement" {
+    for_each = length(local.copies) > 0 ? ["copy"] : []
+
+    content {
+      sid = "CopyOfEvidence"
+      actions = [
+        "kms:Decrypt",
+        "kms:Encrypt",
+        "kms:GenerateDataKey",
+        "s3:ObjectOwnerOverrideToBucketOwner",
+        "s3:ReplicateObject",
+        "s3:ReplicateTags",
+      ]
+      resources = concat(local.copy_object_arns, values(local.copies))
     }
   }
 

@@ -35,6 +35,25 @@ variable "adopted_buckets" {
   }
 }
 
+variable "evidence_copy" {
+  type = object({
+    bucket  = string
+    key_arn = string
+  })
+  default     = null
+  description = "The bucket of another account that the evidence is replicated into, and the ARN of its key, as in the root's evidence_copy."
+
+  validation {
+    condition     = var.evidence_copy == null ? true : can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", var.evidence_copy.bucket))
+    error_message = "bucket in evidence_copy must be the name of a bucket, not its ARN."
+  }
+
+  validation {
+    condition     = var.evidence_copy == null ? true : can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+$", var.evidence_copy.key_arn))
+    error_message = "key_arn in evidence_copy must be the full ARN of a key, not of an alias."
+  }
+}
+
 variable "existing_trail" {
   type = object({
     bucket          = string

@@ -16,7 +16,7 @@ locals {
 resource "aws_s3_bucket" "this" {
   # checkov:skip=CKV2_AWS_62:The caller decides which buckets send notifications; recorded buckets do
   # checkov:skip=CKV_AWS_145:S3 delivers access logs with SSE-S3 only; every other bucket must have a key, or the plan fails
-  # checkov:skip=CKV_AWS_144:Versioning and Object Lock keep what is stored; a second region is a separate decision about data residency
+  # checkov:skip=CKV_AWS_144:Versioning and Object Lock keep what is stored; a second region (replication) is a separate decision about data residency
   bucket              = var.name
   force_destroy       = var.force_destroy
   object_lock_enabled = var.object_lock != null
@@ -129,6 +129,67 @@ resource "aws_s3_bucket_notification" "this" {
   }
 }
 
+# A delete marker would hide the replica: it stays here. What is encrypted with SSE-KMS is replicated only if this asks for it.
+# https://docs.aws.amazon.com/AmazonS3/latest/userguide/replication-add-config.html
+resource "aws_s3_bucket_replication_configuration" "this" {
+  count = var.replication == null ? 0 : 1
+
+  bucket = aws_s3_bucket.this.bucket
+  role   = var.replication.role_arn
+
+  rule {
+    id       = var.replication.rule_id
+    priority = 0
+    status   = "Enabled"
+
+    filter {
+      prefix = var.replication.prefix
+    }
+
+    delete_marker_replication {
+      status = "Disabled"
+    }
+
+    source_selection_criteria {
+      sse_kms_encrypted_objects {
+        status = "Enabled"
+      }
+    }
+
+    # The account is named so that replicas are its own, and go to no other account that gets a bucket of this name.
+    destination {
+      account = var.replication.account_id
+      bucket  = "arn:${data.aws_partition.current.partition}:s3:::${var.replication.bucket}"
+
+      access_control_translation {
+        owner = "Destination"
+      }
+
+      encryption_configuration {
+        replica_kms_key_id = var.replication.key_arn
+      }
+
+      metrics {
+        status = "Enabled"
+
+        event_threshold {
+          minutes = 15
+        }
+      }
+
+      replication_time {
+        status = "Enabled"
+
+        time {
+          minutes = 15
+        }
+      }
+    }
+  }
+
+  depends_on = [aws_s3_bucket_versioning.this]
+}
+
 resource "aws_s3_object" "this" {
   for_each = var.objects
 
@@ -142,9 +203,10 @@ resource "aws_s3_object" "this" {
   object_lock_mode              = try(var.object_lock.mode, null)
   object_lock_retain_until_date = each.value.retain_until
 
-  # Only once encryption and Object Lock are configured.
+  # Only once encryption and Object Lock are configured, and what is stored is replicated.
   depends_on = [
     aws_s3_bucket_object_lock_configuration.this,
+    aws_s3_bucket_replication_configuration.this,
     aws_s3_bucket_server_side_encryption_configuration.this,
     aws_s3_bucket_versioning.this,
   ]
@@ -158,6 +220,7 @@ resource "aws_s3_bucket_policy" "this" {
     aws_s3_bucket_object_lock_configuration.this,
     aws_s3_bucket_ownership_controls.this,
     aws_s3_bucket_public_access_block.this,
+    aws_s3_bucket_replication_configuration.this,
     aws_s3_bucket_server_side_encryption_configuration.this,
     aws_s3_bucket_versioning.this,
     aws_s3_object.this,

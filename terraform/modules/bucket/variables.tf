@@ -131,6 +131,34 @@ variable "principals" {
   }
 }
 
+variable "replication" {
+  type = object({
+    account_id = string
+    bucket     = string
+    key_arn    = string
+    prefix     = optional(string, "")
+    role_arn   = string
+    rule_id    = string
+  })
+  default     = null
+  description = "Another account's bucket that every version under a prefix is replicated into, with its version id, metadata and lock: the account, the bucket's name, the ARN of the key that encrypts the replicas, the role that S3 assumes, and the rule's id, which is a dimension of its metrics. Null: no replication."
+
+  validation {
+    condition     = var.replication == null ? true : can(regex("^[0-9]{12}$", var.replication.account_id)) && can(regex("^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$", var.replication.bucket)) && can(regex("^[A-Za-z0-9._-]{1,255}$", var.replication.rule_id))
+    error_message = "replication needs an account_id of 12 digits, the name of a bucket, and a rule_id of letters, digits and ._-."
+  }
+
+  validation {
+    condition     = var.replication == null ? true : can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:${var.replication.account_id}:key/[A-Za-z0-9-]+$", var.replication.key_arn))
+    error_message = "key_arn in replication must be the full ARN of a key, not of an alias, of the account in account_id."
+  }
+
+  validation {
+    condition     = var.replication == null ? true : can(regex("^arn:[a-z-]+:iam::[0-9]{12}:role/[^*?]+$", var.replication.role_arn))
+    error_message = "role_arn in replication must be the full ARN of a role."
+  }
+}
+
 variable "sole_writers" {
   type = map(object({
     principals = set(string)

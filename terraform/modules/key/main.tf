@@ -131,6 +131,34 @@ data "aws_iam_policy_document" "this" {
     }
   }
 
+  # By a condition, since a policy cannot name a role that does not exist yet.
+  dynamic "statement" {
+    for_each = var.guests
+
+    content {
+      sid       = statement.key
+      actions   = statement.value.actions
+      resources = ["*"]
+
+      principals {
+        type        = "AWS"
+        identifiers = sort(distinct([for arn in statement.value.role_arns : "arn:${data.aws_partition.current.partition}:iam::${split(":", arn)[4]}:root"]))
+      }
+
+      condition {
+        test     = "ArnLike"
+        variable = "aws:PrincipalArn"
+        values   = statement.value.role_arns
+      }
+
+      condition {
+        test     = "StringEquals"
+        variable = "kms:ViaService"
+        values   = local.via_uses
+      }
+    }
+  }
+
   dynamic "statement" {
     for_each = var.users
 

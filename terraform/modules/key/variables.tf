@@ -32,6 +32,45 @@ variable "description" {
   }
 }
 
+variable "guests" {
+  type = map(object({
+    actions   = set(string)
+    role_arns = set(string)
+  }))
+  nullable    = false
+  default     = {}
+  description = "Roles, of other accounts too, that use the key through via_services if their own policies allow it, by statement id. They need not exist yet; give a role of Identity Center, whose name has a random suffix, as a pattern."
+
+  validation {
+    condition     = length(var.guests) == 0 || length(setsubtract(var.via_services, ["firehose"])) > 0
+    error_message = "guests use a key only through via_services: name at least one service, or leave guests empty."
+  }
+
+  validation {
+    condition     = alltrue([for sid in keys(var.guests) : can(regex("^[A-Z][A-Za-z0-9]+$", sid))])
+    error_message = "A statement id in guests must be letters and digits and describe the intent, such as AuditorsRead."
+  }
+
+  validation {
+    condition = alltrue(flatten([
+      for guest in values(var.guests) : [
+        length(guest.role_arns) > 0,
+        [
+          for arn in guest.role_arns :
+          can(regex("^arn:[a-z-]+:iam::[0-9]{12}:role/[^*?]+$", arn))
+          || can(regex("^arn:[a-z-]+:iam::[0-9]{12}:role/aws-reserved/sso\\.amazonaws\\.com/\\*AWSReservedSSO_[^*?]+_\\*$", arn))
+        ],
+      ]
+    ]))
+    error_message = "role_arns in guests must be full ARNs of roles, or patterns of permission sets, …:role/aws-reserved/sso.amazonaws.com/*AWSReservedSSO_<set>_*."
+  }
+
+  validation {
+    condition     = alltrue([for guest in values(var.guests) : length(setsubtract(guest.actions, ["kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey"])) == 0])
+    error_message = "actions in guests may be kms:Decrypt, kms:Encrypt and kms:GenerateDataKey."
+  }
+}
+
 variable "name" {
   type        = string
   nullable    = false

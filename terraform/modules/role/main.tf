@@ -2,6 +2,12 @@ data "aws_partition" "current" {}
 
 locals {
   github_host = "token.actions.githubusercontent.com"
+
+  tests = {
+    exact   = { account = "StringEquals", arn = "ArnEquals" }
+    if-sent = { account = "StringEqualsIfExists", arn = "ArnEqualsIfExists" }
+    like    = { account = "StringEquals", arn = "ArnLike" }
+  }
 }
 
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/confused-deputy.html
@@ -19,13 +25,13 @@ data "aws_iam_policy_document" "trust" {
       }
 
       condition {
-        test     = "StringEquals"
+        test     = local.tests[statement.value.match].account
         variable = "aws:SourceAccount"
         values   = [var.account_id]
       }
 
       condition {
-        test     = statement.value.match == "like" ? "ArnLike" : "ArnEquals"
+        test     = local.tests[statement.value.match].arn
         variable = "aws:SourceArn"
         values   = statement.value.source_arns
       }

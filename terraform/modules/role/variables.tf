@@ -109,7 +109,7 @@ variable "trust" {
     }))
   })
   nullable    = false
-  description = "Who may assume the role; set one of the four. service: a service principal, only for the resources in source_arns (match like: patterns). people: IAM users (ARNs) whose MFA sign-in is not older than mfa_max_age_seconds, with their user name as session name. github: workflows of a repository (owner/name) that run in one of the environments, through the account's OIDC provider. others: roles and users, such as a third party's, that must name the external ID."
+  description = "Who may assume the role; set one of the four. service: a service principal, only for the resources in source_arns (match like: patterns; if-sent: for S3 replication, of which AWS does not document that it names its bucket). people: IAM users (ARNs) whose MFA sign-in is not older than mfa_max_age_seconds, with their user name as session name. github: workflows of a repository (owner/name) that run in one of the environments, through the account's OIDC provider. others: roles and users, such as a third party's, that must name the external ID."
 
   validation {
     condition     = length([for kind in [var.trust.github, var.trust.others, var.trust.people, var.trust.service] : kind if kind != null]) == 1
@@ -122,8 +122,8 @@ variable "trust" {
   }
 
   validation {
-    condition     = var.trust.service == null ? true : contains(["exact", "like"], var.trust.service.match)
-    error_message = "trust.service.match must be exact or like."
+    condition     = var.trust.service == null ? true : contains(["exact", "like"], var.trust.service.match) || (var.trust.service.match == "if-sent" && var.trust.service.name == "s3.amazonaws.com")
+    error_message = "trust.service.match must be exact or like, or if-sent for s3.amazonaws.com."
   }
 
   validation {

@@ -2,12 +2,14 @@
 
 "Viewing metrics for Lambda functions", "Available CloudWatch metrics for Amazon SQS", "Monitor Amazon Data
 Firehose using CloudWatch metrics", "Monitoring Amazon EventBridge", "List of CloudWatch metrics and
-dimensions for Athena".
+dimensions for Athena", "Using S3 Replication metrics" (Amazon S3; those alone that are published in the
+source bucket's Region).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from kit import Plan
 
@@ -31,18 +33,22 @@ METRICS = {
         {"FunctionName"},
         {"AsyncEventsDropped", "ConcurrentExecutions", "Duration", "Errors", "Invocations", "Throttles"},
     ),
+    "AWS/S3": ({"DestinationBucket", "RuleId", "SourceBucket"}, {"OperationsFailedReplication"}),
     "AWS/SQS": ({"QueueName"}, {"ApproximateAgeOfOldestMessage", "ApproximateNumberOfMessagesVisible"}),
 }
 """By namespace, the dimensions of its metrics, which are always all of them, and their names."""
 
 NAMED_BY = {
     "DeliveryStreamName": ("aws_kinesis_firehose_delivery_stream", "name"),
+    "DestinationBucket": ("aws_s3_bucket_replication_configuration", "rule.destination.bucket"),
     "FunctionName": ("aws_lambda_function", "function_name"),
     "QueueName": ("aws_sqs_queue", "name"),
+    "RuleId": ("aws_s3_bucket_replication_configuration", "rule.id"),
     "RuleName": ("aws_cloudwatch_event_rule", "name"),
+    "SourceBucket": ("aws_s3_bucket_replication_configuration", "bucket"),
     "WorkGroup": ("aws_athena_workgroup", "name"),
 }
-"""The resources whose names a dimension has."""
+"""The resources, and the path of the argument, whose names a dimension has; of an ARN the name in it."""
 
 VALUES = {
     "QueryState": {"CANCELED", "FAILED", "QUEUED", "RUNNING", "SUCCEEDED"},
@@ -67,8 +73,12 @@ def faults(namespace: str, metric: str, dimensions: Mapping[str, str], plan: Pla
                 yield f"{value} is no {dimension} of this deployment"
 
 
-def _names(plan: Plan, kind: str, argument: str) -> set[object]:
-    return {each.values.get(argument) for each in plan.of(kind)}
+def _names(plan: Plan, kind: str, path: str) -> set[str]:
+    found: list[Any] = [each.values for each in plan.of(kind)]
+    for argument in path.split("."):
+        values = [each.get(argument) for each in found]
+        found = [one for value in values for one in (value if isinstance(value, list) else [value])]
+    return {str(name).rpartition(":::")[2] for name in found}
 
 
 def _listed(names: set[str]) -> str:

@@ -16,8 +16,11 @@ ACCOUNT_ROOT = re.compile(r"arn:[^:]+:iam::\d{12}:root|\d{12}")
 SOURCE = re.compile(r"aws:SourceArn|kms:EncryptionContext:.+", re.IGNORECASE)
 """What names the resource for which a service acts. Its account alone lets any resource in it in."""
 
-ANY_OF_A_KIND = re.compile(r"\*|arn:[^:]*:[^:]*:[^:]*:\*?:.*|arn:.*:[a-z-]*[:/]?\*")
-"""A source that is no source: everything, everything of any account, or everything of a kind."""
+ANY_OF_A_KIND = re.compile(r"\*|arn:[^:]*:(?!s3:)[^:]*:[^:]*:\*?:.*|arn:.*:[a-z-]*[:/]?\*")
+"""A source that is no source: everything, everything of any account, or everything of a kind.
+
+A bucket's ARN has no account: its name is the only one of its kind.
+"""
 
 
 class DocumentsOnly(PlanCheck):
@@ -100,8 +103,9 @@ class TrustIsPinned(PlanCheck):
         "Who assumes a role is pinned: a service to its resource, a person to MFA, a workload to its subject"
     )
     mend = (
-        "A service needs aws:SourceAccount and aws:SourceArn; people need Bool aws:MultiFactorAuthPresent = "
-        "true, third parties StringEquals sts:ExternalId; a web identity needs StringEquals on the issuer's "
+        "A service needs aws:SourceAccount and aws:SourceArn, for replication …IfExists; people need Bool "
+        "aws:MultiFactorAuthPresent = true, third parties StringEquals sts:ExternalId; a "
+        "web identity needs StringEquals on the issuer's "
         "aud and sub, without wildcards."
     )
     types = tuple(TRUST)
@@ -112,9 +116,12 @@ class TrustIsPinned(PlanCheck):
                 continue
             for kind, principal in statement.principals:
                 if kind == "Service":
-                    if not statement.values_of("aws:SourceAccount", "StringEquals"):
+                    # AWS documents neither for replication, whose role is to be passed by the account's own
+                    if_sent = "IfExists" if principal == "s3.amazonaws.com" else ""
+                    if not statement.values_of("aws:SourceAccount", "StringEquals", f"StringEquals{if_sent}"):
                         yield f"{principal} may act for any account: no aws:SourceAccount"
-                    sources = statement.values_of("aws:SourceArn", "ArnEquals", "ArnLike", "StringEquals")
+                    tests = ("ArnEquals", "ArnLike", "StringEquals", f"ArnEquals{if_sent}")
+                    sources = statement.values_of("aws:SourceArn", *tests)
                     if not sources or any(ANY_OF_A_KIND.fullmatch(source) for source in sources):
                         yield f"{principal} may act for any resource of its kind: no narrow aws:SourceArn"
                 elif kind == "AWS":

@@ -192,6 +192,24 @@ def test_verify_says_each_finding_and_ends_with_1(cloud: Cloud, capsys: Capture)
     assert told.err == ""
 
 
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--copy"], "This deployment has no second copy of its evidence."),
+        (["--from-copy"], "This deployment has no second copy of its evidence."),
+        (["--copy", f"s3://{RAW}/incoming/"], "The copy is compared as a whole."),
+        (["--copy", "--from-copy"], "The copy is compared as a whole."),
+        (["--copy", "--bundle", "proof.zip"], "A bundle is checked as a whole."),
+    ],
+)
+def test_a_second_copy_must_be_there_and_is_taken_whole(
+    cloud: Cloud, capsys: Capture, options: list[str], words: str
+) -> None:
+    told = Told(capsys, "verify", *options)
+    assert (told.status, told.out) == (2, "")
+    assert words in told.err
+
+
 def test_a_sample_says_in_its_last_line_what_it_looked_at(cloud: Cloud, capsys: Capture) -> None:
     for number in range(4):
         cloud.record(cloud.put(f"incoming/{number}"))

@@ -21,7 +21,7 @@ from custody.evidence.dsse import sign_envelope
 from custody.evidence.objects import ObjectVersion, S3Location
 from custody.evidence.receipt import PAYLOAD_TYPE, parse_statement
 from custody.evidence.registry import REGISTRY_KEY
-from custody.findings import Claim, Finding, Severity, Status
+from custody.findings import CLAIMS, Claim, Finding, Severity, Status
 from custody.recorder.notification import backfill_message
 from custody.times import format_time
 from custody.verify import run as verify_run
@@ -46,7 +46,7 @@ from tests.support.evidence import (
     given as s3_gives,
 )
 
-HASH, SIGNATURE, UNIQUE, TRAIL, DIGEST, COMPLETE, LINEAGE, *LOG = Claim
+HASH, SIGNATURE, UNIQUE, TRAIL, DIGEST, COMPLETE, LINEAGE, *LOG = CLAIMS
 OF_OBJECTS = (HASH, SIGNATURE, UNIQUE, TRAIL)
 SETTLED = timedelta(hours=2)
 """Long after the watermark."""

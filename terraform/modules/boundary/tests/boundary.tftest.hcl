@@ -372,3 +372,42 @@ run "refuses_to_adopt_by_pattern" {
   }
   expect_failures = [var.adopted_buckets]
 }
+
+run "services_write_the_copy_of_evidence_and_nothing_else_there" {
+  command = plan
+  variables {
+    prefix        = "custody-test"
+    purpose       = "service"
+    evidence_copy = { bucket = "copy", key_arn = "arn:aws:kms:us-west-2:210987654321:key/1234" }
+  }
+
+  assert {
+    condition = {
+      for statement in jsondecode(aws_iam_policy.this.policy).Statement : statement.Sid => toset(flatten([statement.Action]))
+      if strcontains(jsonencode(statement.Resource), ":::copy") || strcontains(jsonencode(statement.Resource), "210987654321")
+      } == {
+      CopyOfEvidence = toset([
+        "kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey", "s3:ObjectOwnerOverrideToBucketOwner", "s3:ReplicateObject",
+        "s3:ReplicateTags",
+      ])
+    }
+    error_message = "Replicas are stored and encrypted in the copy; nothing is deleted there."
+  }
+}
+
+run "people_read_the_copy_of_evidence" {
+  command = plan
+  variables {
+    prefix        = "custody-test"
+    purpose       = "people"
+    evidence_copy = { bucket = "copy", key_arn = "arn:aws:kms:us-west-2:210987654321:key/1234" }
+  }
+
+  assert {
+    condition = [
+      for statement in jsondecode(aws_iam_policy.this.policy).Statement : statement.Sid
+      if strcontains(jsonencode(statement.Resource), ":::copy") || strcontains(jsonencode(statement.Resource), "210987654321")
+    ] == ["ObjectsOfTheKit", "BucketsOfTheKit", "KeysOfOthers"]
+    error_message = "People read the copy, with its key."
+  }
+}

@@ -324,3 +324,61 @@ run "refuses_a_prefix_that_is_no_folder" {
   }
   expect_failures = [var.sole_writers]
 }
+
+run "replicates_what_is_encrypted_and_no_deletion" {
+  variables {
+    replication = {
+      account_id = "210987654321"
+      bucket     = "copy"
+      key_arn    = "arn:aws:kms:us-west-2:210987654321:key/1234"
+      prefix     = "deployments/"
+      role_arn   = "arn:aws:iam::123456789012:role/custody-test-evidence-copy"
+      rule_id    = "evidence-copy"
+    }
+  }
+
+  assert {
+    condition = [
+      for rule in aws_s3_bucket_replication_configuration.this[0].rule : {
+        account = rule.destination[0].account
+        bucket  = rule.destination[0].bucket
+        deletes = rule.delete_marker_replication[0].status
+        id      = rule.id
+        key     = rule.destination[0].encryption_configuration[0].replica_kms_key_id
+        owner   = rule.destination[0].access_control_translation[0].owner
+        prefix  = rule.filter[0].prefix
+        sse_kms = rule.source_selection_criteria[0].sse_kms_encrypted_objects[0].status
+        status  = rule.status
+        time    = rule.destination[0].replication_time[0].time[0].minutes
+      }
+      ] == [{
+        account = "210987654321"
+        bucket  = "arn:aws:s3:::copy"
+        deletes = "Disabled"
+        id      = "evidence-copy"
+        key     = "arn:aws:kms:us-west-2:210987654321:key/1234"
+        owner   = "Destination"
+        prefix  = "deployments/"
+        sse_kms = "Enabled"
+        status  = "Enabled"
+        time    = 15
+    }]
+    error_message = "One rule replicates what the prefix names, encrypted, into the other account's ownership, and no delete marker."
+  }
+}
+
+run "refuses_to_replicate_with_another_accounts_key" {
+  command = plan
+
+  variables {
+    replication = {
+      account_id = "210987654321"
+      bucket     = "copy"
+      key_arn    = "arn:aws:kms:us-west-2:123456789012:key/1234"
+      role_arn   = "custody-test-evidence-copy"
+      rule_id    = "evidence-copy"
+    }
+  }
+
+  expect_failures = [var.replication]
+}

@@ -243,3 +243,45 @@ run "refuses_an_unknown_purpose" {
   }
   expect_failures = [var.purpose]
 }
+
+run "lets_guests_in_who_need_not_exist_yet" {
+  variables {
+    via_services = ["s3"]
+    guests = {
+      ReplicationEncrypts = {
+        actions   = ["kms:Encrypt"]
+        role_arns = ["arn:aws:iam::210987654321:role/custody-test-evidence-copy"]
+      }
+    }
+  }
+
+  assert {
+    condition = [
+      for s in data.aws_iam_policy_document.this.statement : {
+        actions    = tolist(s.actions)
+        identities = flatten([for p in s.principals : tolist(p.identifiers)])
+        conditions = { for c in s.condition : c.variable => tolist(c.values) }
+      } if s.sid == "ReplicationEncrypts"
+      ] == [{
+        actions    = tolist(["kms:Encrypt"])
+        identities = ["arn:aws:iam::210987654321:root"]
+        conditions = {
+          "aws:PrincipalArn" = tolist(["arn:aws:iam::210987654321:role/custody-test-evidence-copy"])
+          "kms:ViaService"   = tolist(["s3.eu-central-1.amazonaws.com"])
+        }
+    }]
+    error_message = "A guest is a role by a condition, and uses the key through the services alone."
+  }
+}
+
+run "refuses_guests_at_large" {
+  command = plan
+
+  variables {
+    guests = {
+      everybody = { actions = ["kms:CreateGrant"], role_arns = ["arn:aws:iam::210987654321:role/*"] }
+    }
+  }
+
+  expect_failures = [var.guests]
+}

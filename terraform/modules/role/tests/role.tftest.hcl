@@ -372,3 +372,41 @@ run "refuses_a_third_party_with_an_external_id_that_is_guessed" {
   }
   expect_failures = [var.trust]
 }
+
+run "trusts_replication_for_its_buckets_if_it_names_one" {
+  variables {
+    trust = {
+      service = {
+        match       = "if-sent"
+        name        = "s3.amazonaws.com"
+        source_arns = ["arn:aws:s3:::custody-test-provenance-123456789012"]
+      }
+    }
+  }
+
+  assert {
+    condition = [
+      for s in data.aws_iam_policy_document.trust.statement : { for c in s.condition : c.variable => { test = c.test, values = tolist(c.values) } }
+      ] == [{
+        "aws:SourceAccount" = { test = "StringEqualsIfExists", values = tolist(["123456789012"]) }
+        "aws:SourceArn"     = { test = "ArnEqualsIfExists", values = tolist(["arn:aws:s3:::custody-test-provenance-123456789012"]) }
+    }]
+    error_message = "What Amazon S3 says of the bucket must be right; it need not say it."
+  }
+}
+
+run "refuses_another_service_that_does_not_say_whom_it_acts_for" {
+  command = plan
+
+  variables {
+    trust = {
+      service = {
+        match       = "if-sent"
+        name        = "lambda.amazonaws.com"
+        source_arns = ["arn:aws:lambda:eu-central-1:123456789012:function:custody-test-recorder"]
+      }
+    }
+  }
+
+  expect_failures = [var.trust]
+}
