@@ -29,6 +29,7 @@ from scripts.local_aws.glue import api as glue_api
 from scripts.local_aws.glue.runs import JobRun, Runs, state_change
 from scripts.local_aws.identity import seed_operator
 from scripts.local_aws.outage import Outage
+from scripts.local_aws.replication import Replication
 from scripts.local_aws.sources import EventSources
 from scripts.local_aws.storage import delete_version, flip_byte, restore_version
 from scripts.local_aws.trail import api as trail_api
@@ -57,6 +58,7 @@ class Emulation:
                 "kms/outage": self._set_outage,
                 "queues/hold": self._hold_queue,
                 "queues/wait": _let_wait,
+                "replication/run": lambda _: self._replication.run(),
                 "status": self._status,
                 "tamper": _tamper,
                 "trail/flush": self._flush_trail,
@@ -66,6 +68,7 @@ class Emulation:
         self._server = Server(Application(admin, self._observe, self._faults), port)
         self.endpoint = self._server.endpoint
         metrics = Metrics()
+        self._replication = Replication(metrics)
         self._clock = Clock()
         self._functions = Functions(home, self.endpoint, metrics, self._clock)
         self._sources = EventSources(self._functions, self._clock, self._faults)

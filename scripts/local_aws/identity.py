@@ -15,6 +15,9 @@ from scripts.local_aws.account import (
     OPERATOR_NAME,
     OPERATOR_SECRET_KEY,
     OPERATOR_USER_ID,
+    OTHER_ACCESS_KEY,
+    OTHER_ACCOUNT_ID,
+    OTHER_SECRET_KEY,
     PARTITION,
     REGION,
 )
@@ -49,15 +52,19 @@ ANONYMOUS = Principal("AWSAccount", "", "", "ANONYMOUS_PRINCIPAL", "")
 
 
 def seed_operator() -> None:
-    """Create the operator's IAM user and access key; a second call changes nothing."""
-    backend = _iam()
-    if OPERATOR_ACCESS_KEY in backend.access_keys:
-        return
-    backend.create_user(PARTITION, OPERATOR_NAME).id = OPERATOR_USER_ID
-    key = backend.create_access_key(OPERATOR_NAME)
-    del backend.access_keys[key.access_key_id]
-    key.access_key_id, key.secret_access_key = OPERATOR_ACCESS_KEY, OPERATOR_SECRET_KEY
-    backend.access_keys[OPERATOR_ACCESS_KEY] = key
+    """Create the operator's IAM user and access key, in both accounts; a second call changes nothing."""
+    for account_id, access_key, secret_key in (
+        (ACCOUNT_ID, OPERATOR_ACCESS_KEY, OPERATOR_SECRET_KEY),
+        (OTHER_ACCOUNT_ID, OTHER_ACCESS_KEY, OTHER_SECRET_KEY),
+    ):
+        backend = _iam(account_id)
+        if access_key in backend.access_keys:
+            continue
+        backend.create_user(PARTITION, OPERATOR_NAME).id = OPERATOR_USER_ID
+        key = backend.create_access_key(OPERATOR_NAME)
+        del backend.access_keys[key.access_key_id]
+        key.access_key_id, key.secret_access_key = access_key, secret_key
+        backend.access_keys[access_key] = key
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,8 +104,8 @@ def assume(role_arn: str, session_name: str) -> dict[str, str]:
     }
 
 
-def _iam() -> IAMBackend:
-    backend: IAMBackend = iam_backends[ACCOUNT_ID][PARTITION]
+def _iam(account_id: str = ACCOUNT_ID) -> IAMBackend:
+    backend: IAMBackend = iam_backends[account_id][PARTITION]
     return backend
 
 
@@ -121,8 +128,9 @@ def _session(access_key_id: str) -> Credentials | None:
 
 
 def _user(access_key_id: str) -> Credentials | None:
-    key = _iam().access_keys.get(access_key_id)
-    user = _iam().get_user_from_access_key_id(access_key_id)
+    iam = _iam(OTHER_ACCOUNT_ID if access_key_id == OTHER_ACCESS_KEY else ACCOUNT_ID)
+    key = iam.access_keys.get(access_key_id)
+    user = iam.get_user_from_access_key_id(access_key_id)
     if key is None or user is None or key.status != "Active":
         return None
     principal = Principal("IAMUser", user.id, user.arn, user.account_id, access_key_id, user_name=user.name)

@@ -16,7 +16,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self, cast
 
-from scripts.local_aws.account import OPERATOR_ACCESS_KEY, OPERATOR_SECRET_KEY, REGION
+from scripts.local_aws.account import (
+    OPERATOR_ACCESS_KEY,
+    OPERATOR_SECRET_KEY,
+    OTHER_ACCESS_KEY,
+    OTHER_SECRET_KEY,
+    REGION,
+)
 from scripts.local_aws.errors import LocalAwsError
 from scripts.local_aws.server import running_server
 from scripts.local_aws.state import STATE_PATH
@@ -58,6 +64,11 @@ class LocalAws:
     def environ(self) -> dict[str, str]:
         """The environment variables with which a process uses only this AWS, as the operator."""
         return operator_environment(self.endpoint)
+
+    def other_environ(self) -> dict[str, str]:
+        """The same, as the operator of the other account."""
+        keys = {"AWS_ACCESS_KEY_ID": OTHER_ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": OTHER_SECRET_KEY}
+        return {**self.environ(), **keys}
 
     @property
     def state_url(self) -> str:

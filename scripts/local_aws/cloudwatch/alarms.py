@@ -33,13 +33,16 @@ from scripts.local_aws.cloudwatch.rules import parse
 from scripts.local_aws.policy import require_service
 
 KNOWN = {
-    "AWS/Events": {"FailedInvocations": "RuleName", "Invocations": "RuleName"},
-    "AWS/Lambda": dict.fromkeys(("AsyncEventsDropped", "Errors", "Invocations", "Throttles"), "FunctionName"),
+    "AWS/Events": dict.fromkeys(("FailedInvocations", "Invocations"), frozenset({"RuleName"})),
+    "AWS/Lambda": dict.fromkeys(
+        ("AsyncEventsDropped", "Errors", "Invocations", "Throttles"), frozenset({"FunctionName"})
+    ),
+    "AWS/S3": {"OperationsFailedReplication": frozenset({"DestinationBucket", "RuleId", "SourceBucket"})},
     "AWS/SQS": dict.fromkeys(
-        ("ApproximateAgeOfOldestMessage", "ApproximateNumberOfMessagesVisible"), "QueueName"
+        ("ApproximateAgeOfOldestMessage", "ApproximateNumberOfMessagesVisible"), frozenset({"QueueName"})
     ),
 }
-"""The metrics of AWS's own that are measured here, and the dimension by which."""
+"""The metrics of AWS's own that are measured here, and the dimensions by which."""
 REGION_NAME = "US East (N. Virginia)"
 _LONGEST_SUBJECT = 100
 _STATISTICS: dict[str, Callable[[list[Sample]], float]] = {
@@ -153,9 +156,8 @@ def _metric(alarm: Alarm) -> Metric:
         raise NotImplementedError(f"the comparison {alarm.comparison_operator} of {alarm.name}")
     dimensions = {str(one.name): str(one.value) for one in alarm.dimensions}
     name = f"{alarm.namespace} {alarm.metric_name} by {', '.join(dimensions) or 'nothing'}"
-    if alarm.namespace.startswith("AWS/") and list(dimensions) != [
-        KNOWN.get(alarm.namespace, {}).get(alarm.metric_name)
-    ]:
+    known = KNOWN.get(alarm.namespace, {}).get(alarm.metric_name)
+    if alarm.namespace.startswith("AWS/") and dimensions.keys() != known:
         raise NotImplementedError(f"the metric {name}")
     if _is_of_a_filter(alarm):
         raise NotImplementedError(f"the metric {name}, which a filter makes of a log group")

@@ -2,7 +2,8 @@
 
 moto looks at neither, so that the usual statement that denies calls without TLS refuses everything, and it
 answers a denied call without an error document. A call over the loopback address stands for one over TLS to
-AWS. Calls of the account's own principals pass unless denied: what IAM policies say is not enforced here.
+AWS. Calls of the bucket's own account pass unless denied: what IAM policies say is not enforced here. Those
+of another account must be allowed.
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-policy-language-overview.html
 """
 
@@ -45,7 +46,7 @@ _LOCK_KEYS = {
 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes-enforce.html
 _CREATING = {"CompleteMultipartUpload", "CopyObject", "PostObject", "PutObject"}
 _AUTH_TYPES = {"QueryString": "REST-QUERY-STRING", "HtmlForm": "POST"}
-_KNOWN_KEYS = frozenset(
+KNOWN_KEYS = frozenset(
     [
         "aws:principalaccount",
         "aws:principalarn",
@@ -125,7 +126,12 @@ def allows(bucket: FakeBucket, call: S3Call, action: str, key: str) -> bool:
     """Whether the bucket's policy lets a call do ``action`` (without its ``s3:``) to one of several keys."""
     resource = f"arn:aws:s3:::{bucket.name}/{key}"
     decision = _decide(bucket.policy, call, _context(call), f"s3:{action}", resource)
-    return decision is Decision.ALLOW or (decision is Decision.NEUTRAL and not call.principal.is_anonymous)
+    return _passes(decision, bucket, call)
+
+
+def _passes(decision: Decision, bucket: FakeBucket, call: S3Call) -> bool:
+    is_own = call.principal.account_id == bucket.account_id
+    return decision is Decision.ALLOW or (decision is Decision.NEUTRAL and is_own)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,14 +143,14 @@ class _Check:
     context: dict[str, str]
 
     def require(self, action: str, bucket_name: str, key: str) -> None:
-        """Raise ``AccessDeniedError`` if the policy denies it, or does not allow it to anonymous callers."""
+        """Raise ``AccessDeniedError`` if the policy denies it, or does not allow it to strangers."""
         try:
-            policy = self.backend.get_bucket(bucket_name).policy
+            bucket = self.backend.get_bucket(bucket_name)
         except S3ClientError:
             return  # There is no such bucket: moto says so.
         resource = f"arn:aws:s3:::{bucket_name}/{key}" if key else f"arn:aws:s3:::{bucket_name}"
-        decision = _decide(policy, self.call, self.context, f"s3:{action}", resource)
-        if decision is Decision.DENY or (self.call.principal.is_anonymous and decision is not Decision.ALLOW):
+        decision = _decide(bucket.policy, self.call, self.context, f"s3:{action}", resource)
+        if not _passes(decision, bucket, self.call):
             raise AccessDeniedError(self.call, f"s3:{action}", resource)
 
 
@@ -159,7 +165,7 @@ def _decide(
 ) -> Decision:
     if policy is None:
         return Decision.NEUTRAL
-    return evaluate(_parsed(policy), Request(call.principal, action, resource, context, _KNOWN_KEYS))
+    return evaluate(_parsed(policy), Request(call.principal, action, resource, context, KNOWN_KEYS))
 
 
 @lru_cache(maxsize=256)
