@@ -375,17 +375,17 @@ def bench_trail() -> Row:
 
 
 def bench_rules() -> list[Row]:
-    """Events of a month that all anomaly rules are asked about in a second, compared with each by itself.
+    """Events of a month that all anomaly rules are asked about in a processor second, and the whole time.
 
-    The reference takes a quarter of an hour for all events: both are measured on a tenth of them, which is
-    more than fair to it, since a third of the kit's time does not grow with them.
+    The first row's reference asks each rule by itself. It takes a quarter of an hour for all events, so both
+    are measured on a tenth. The second row is the clock's, without the reading of the files.
     """
     tenth: dict[str, float] = printed("scripts.bench.rules", RULE_EVENTS // 10, "compare")
     whole: dict[str, float] = printed("scripts.bench.rules", RULE_EVENTS)
     count = RULE_EVENTS // 10
     return [
         row("rules_events_per_second", count / tenth["kit"], "1/s", count / tenth["flattened"]),
-        row("rules_seconds", whole["kit"], "s", RULES_LIMIT_SECONDS),
+        row("rules_seconds", whole["seconds"], "s", RULES_LIMIT_SECONDS),
     ]
 
 
