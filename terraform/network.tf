@@ -17,6 +17,7 @@ module "network" {
   read_bucket_arns    = local.adopted_arns
   service_bucket_arns = var.network.service_bucket_arns
   services            = setunion(var.network.services, var.warehouse == null ? [] : ["execute-api", "secretsmanager"])
+  trail_folder_arn    = local.has_own_trail ? null : "${local.bucket_arns["cloudtrail-log"]}/${local.trail_folder}"
 
   flow_log = {
     key_arn        = module.network_key[0].arn

@@ -60,6 +60,28 @@ data "aws_iam_policy_document" "s3" {
     }
   }
 
+  # Its bucket may be another account's.
+  dynamic "statement" {
+    for_each = var.trail_folder_arn[*]
+
+    content {
+      sid       = "OurPrincipalsReadTrail"
+      actions   = ["s3:GetObject", "s3:ListBucket"]
+      resources = [split("/", statement.value)[0], "${statement.value}*"]
+
+      principals {
+        type        = "*"
+        identifiers = ["*"]
+      }
+
+      condition {
+        test     = "StringEquals"
+        variable = "aws:PrincipalAccount"
+        values   = [var.account_id]
+      }
+    }
+  }
+
   dynamic "statement" {
     for_each = length(var.read_bucket_arns) > 0 ? [var.read_bucket_arns] : []
 

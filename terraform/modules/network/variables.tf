@@ -126,3 +126,14 @@ variable "services" {
     error_message = "services must have kms and logs: every function and job needs both."
   }
 }
+
+variable "trail_folder_arn" {
+  type        = string
+  default     = null
+  description = "ARN of the folder with this account's files of a trail that somebody else has, in the bucket of any account: they can be read through the S3 endpoint. Null: there is none."
+
+  validation {
+    condition     = var.trail_folder_arn == null ? true : can(regex("^arn:[a-z-]+:s3:::[a-z0-9][a-z0-9.-]+[a-z0-9]/([^*?$]+/)?AWSLogs/(o-[a-z0-9]+/)?[0-9]{12}/$", var.trail_folder_arn))
+    error_message = "trail_folder_arn must be the ARN of a folder [<prefix>/]AWSLogs/[<organization>/]<account>/ in a bucket."
+  }
+}

@@ -168,6 +168,24 @@ run "reads_versions_of_further_buckets_where_told_to" {
   }
 }
 
+run "reads_this_accounts_files_of_a_trail_where_told_to" {
+  command = plan
+  variables { trail_folder_arn = "arn:aws:s3:::trails/logs/AWSLogs/o-exampleorgid/123456789012/" }
+
+  assert {
+    condition = [for s in data.aws_iam_policy_document.s3.statement : {
+      actions   = tolist(s.actions)
+      resources = tolist(s.resources)
+      accounts  = { for condition in s.condition : condition.variable => condition.values }
+      } if s.sid == "OurPrincipalsReadTrail"] == [{
+      actions   = tolist(["s3:GetObject", "s3:ListBucket"])
+      resources = tolist(["arn:aws:s3:::trails", "arn:aws:s3:::trails/logs/AWSLogs/o-exampleorgid/123456789012/*"])
+      accounts  = { "aws:PrincipalAccount" = tolist(["123456789012"]) }
+    }]
+    error_message = "They are read by our principals, whoever has the bucket."
+  }
+}
+
 run "writes_down_who_called_whom" {
   assert {
     condition     = aws_flow_log.this.traffic_type == "ALL" && aws_flow_log.this.log_destination == aws_cloudwatch_log_group.flow.arn && aws_flow_log.this.iam_role_arn == var.flow_log.role_arn
@@ -194,9 +212,11 @@ run "refuses_what_is_not_there" {
     read_bucket_arns    = ["arn:aws:s3:::*"]
     service_bucket_arns = ["arn:aws:s3:::somebody-elses"]
     services            = ["ec2", "kms", "logs"]
+    trail_folder_arn    = "arn:aws:s3:::trails/*"
   }
   expect_failures = [
     var.account_id, var.azs, var.bucket_arns, var.cidr, var.flow_log, var.name, var.read_bucket_arns, var.service_bucket_arns, var.services,
+    var.trail_folder_arn,
   ]
 }
 
