@@ -24,13 +24,18 @@ class EvidenceCopy:
 
 
 def copy_of(deployment: Deployment) -> EvidenceCopy:
-    """The second copy of a deployment's evidence. Raises ``UsageError`` if there is none."""
+    """The second copy of a deployment's evidence. Raises ``UsageError`` if there is none, or only itself."""
     if not deployment.evidence_copy:
         raise UsageError(
             "This deployment has no second copy of its evidence.",
             "Set evidence_copy in its variables and run make apply.",
         )
     named = deployment.evidence_copy
+    if named["bucket"] in deployment.buckets.values():
+        raise UsageError(
+            f"{named['bucket']} is a bucket of the deployment itself, and no copy of its evidence.",
+            "Name the right deployment file with --deployment.",
+        )
     return EvidenceCopy(named["bucket"], named["region"], f"deployments/{deployment.workgroup}.json")
 
 

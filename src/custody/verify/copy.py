@@ -41,7 +41,7 @@ class _Pair(NamedTuple):
     original: VersionEntry | None
     replica: VersionEntry | None
     superseded_at: datetime | None = None
-    """When something newer came over a replica that has no original."""
+    """When something newer came over the one whose other is missing."""
 
 
 def compare_with_copy(
@@ -86,7 +86,7 @@ class _Comparison:
         self._copy = copy_of(deployment)
         self._settled_before = now - timedelta(minutes=deployment.watermark_minutes)
         self._tally = Tally(CLAIMS_OF_COPY)
-        self._versions = self._read = 0
+        self._versions = self._paired = self._read = 0
 
     def run(self, progress: Progress, workers: int) -> VerificationReport:
         tally = self._tally
@@ -107,8 +107,9 @@ class _Comparison:
                     raise
                 raise CannotCheckError(f"Amazon S3 cannot be used: {error}.") from error
             tally.leave(f"The run ended before everything was compared: {error}")
-        if not self._versions and not tally.findings and not tally.unchecked_count:
-            tally.leave("Nothing was compared: there is no evidence yet.")
+        if not self._paired and not tally.findings and not tally.unchecked_count:
+            why = "all may still arrive" if self._versions else "there is no evidence yet"
+            tally.leave(f"Nothing was compared: {why}.")
         return VerificationReport(
             claims=tally.counts(),
             findings=tuple(sorted(tally.findings, key=lambda found: (found.subject, found.claim))),
@@ -130,8 +131,9 @@ class _Comparison:
             self._versions += 1
             version = ObjectVersion(bucket, original.key, original.version_id)
             if replica is None:
-                self._judge_missing(version, original)
+                self._judge_missing(version, original, superseded_at)
                 continue
+            self._paired += 1
             self._tally.judge(Claim.COPY_COMPLETE, version.uri)
             if original.size_bytes != replica.size_bytes:
                 sizes = f"{replica.size_bytes:,} bytes, the original {original.size_bytes:,}"
@@ -161,7 +163,12 @@ class _Comparison:
             elif entry.key != self._copy.deployment_key:
                 yield entry
 
-    def _judge_missing(self, original: ObjectVersion, entry: VersionEntry) -> None:
+    def _judge_missing(
+        self, original: ObjectVersion, entry: VersionEntry, superseded_at: datetime | None
+    ) -> None:
+        """An original without its replica: the copy's lifecycle rule may have been applied first."""
+        if self._may_be_gone(superseded_at):
+            return
         if self._is_young(entry.latest_creation):
             self._tally.wait(Claim.COPY_COMPLETE)
         else:
@@ -170,9 +177,7 @@ class _Comparison:
 
     def _judge_surplus(self, replica: VersionEntry, superseded_at: datetime | None) -> None:
         """A replica without its original: a lifecycle rule deletes that, but not within its retention."""
-        kept = timedelta(days=self._deployment.evidence_days)
-        may_be_gone = superseded_at is not None and superseded_at + kept <= self._now
-        if may_be_gone or self._is_young(replica.latest_creation):
+        if self._may_be_gone(superseded_at) or self._is_young(replica.latest_creation):
             return  # a young one may have been written after the originals were listed
         uri = ObjectVersion(self._copy.bucket, replica.key, replica.version_id).uri
         detail = "Its original was deleted; this is what the copy has of it."
@@ -223,6 +228,11 @@ class _Comparison:
     def _find(self, claim: Claim, status: Status, uri: str, detail: str, severity: Severity) -> None:
         self._tally.judge(claim, uri, [Finding(claim, status, uri, detail, severity)])
 
+    def _may_be_gone(self, superseded_at: datetime | None) -> bool:
+        """Whether a lifecycle rule deletes it, in either account, whenever S3 comes to it."""
+        kept = timedelta(days=self._deployment.evidence_days)
+        return superseded_at is not None and superseded_at + kept <= self._now
+
     def _is_young(self, moment: datetime) -> bool:
         """Whether a replica of something of that time may still arrive."""
         return moment > self._settled_before
@@ -239,27 +249,29 @@ def _pairs(
     (bucket, original), replica = next(originals, nothing), next(replicas, None)
     while original is not None or replica is not None:
         key = min(each.key for each in (original, replica) if each is not None)
-        unmatched: dict[str, tuple[str, VersionEntry]] = {}
-        surplus: dict[str, tuple[VersionEntry, datetime | None]] = {}
-        newer: datetime | None = None
+        unmatched: dict[str, _Pair] = {}
+        surplus: dict[str, _Pair] = {}
+        over_original: datetime | None = None
+        over_replica: datetime | None = None
         while True:
             if original is not None and original.key == key:
                 if (match := surplus.pop(original.version_id, None)) is not None:
-                    yield _Pair(bucket, original, match[0])
+                    yield _Pair(bucket, original, match.replica)
                 else:
-                    unmatched[original.version_id] = bucket, original
+                    unmatched[original.version_id] = _Pair(bucket, original, None, over_original)
+                over_original = original.last_modified
                 bucket, original = next(originals, nothing)
             elif replica is None or replica.key != key:
                 break
             if replica is not None and replica.key == key:
                 if (found := unmatched.pop(replica.version_id, None)) is not None:
-                    yield _Pair(*found, replica)
+                    yield _Pair(found.bucket, found.original, replica)
                 else:
-                    surplus[replica.version_id] = replica, newer
-                newer = replica.last_modified
+                    surplus[replica.version_id] = _Pair("", None, replica, over_replica)
+                over_replica = replica.last_modified
                 replica = next(replicas, None)
-        yield from (_Pair(*lone, None) for lone in unmatched.values())
-        yield from (_Pair("", None, lone, since) for lone, since in surplus.values())
+        yield from unmatched.values()
+        yield from surplus.values()
 
 
 def _list(s3: S3Client, bucket: str) -> Iterator[VersionEntry]:

@@ -17,6 +17,8 @@ from datetime import date, datetime, timedelta
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from botocore.exceptions import ClientError
+
 from custody.deployment import Deployment
 from custody.errors import CannotCheckError, CustodyError, EvidenceError, describe_defect
 from custody.evidence.fetch import SERVICE_ERRORS, GoneError, Reader, UnreadableError, fetch
@@ -32,7 +34,7 @@ from custody.verify.tally import Tally
 from custody.verify.trail_index import Link, TrailIndex
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef
 
@@ -124,10 +126,8 @@ class DigestVerification:
 
     def read(self) -> None:
         """Read every digest: before the log files are listed, so that those that they name are there."""
-        first, last, folder = self._first_day, self._now.date(), self._deployment.trail_folder
-        files = list_log_files(self._readers.s3, self._bucket, folder, first, last, digests=True)
         for done, (file, digest, is_checked) in enumerate(
-            self._readers.map(ReadDigests(self._bucket), files), start=1
+            self._readers.map(ReadDigests(self._bucket), self._files()), start=1
         ):
             self._note(file)
             try:
@@ -137,6 +137,18 @@ class DigestVerification:
                 self._has_keys = False
                 return
             self._tell("trail digests read", done)
+
+    def _files(self) -> Iterator[LogFile]:
+        """List every digest; of somebody else's trail that cannot be listed, that is noted."""
+        first, last, folder = self._first_day, self._now.date(), self._deployment.trail_folder
+        try:
+            yield from list_log_files(self._readers.s3, self._bucket, folder, first, last, digests=True)
+        except ClientError as error:
+            if self._deployment.has_own_trail:
+                raise
+            self._unread += 1
+            where = f"s3://{self._bucket}/{folder}"
+            self._tally.leave(f"The existing trail's digests {where} cannot be listed: {error}")
 
     def judge(self) -> None:
         """Judge the digests, and the log files in the index; nothing without the public keys."""

@@ -26,7 +26,7 @@ from custody.findings import Claim, Finding, Severity, Status
 from custody.lineage.document import parse_commit, parse_place
 from custody.listing import VersionEntry, list_versions, list_versions_concurrently
 from custody.times import format_time
-from custody.trail.log_files import TrailWrite, list_log_files
+from custody.trail.log_files import LogFile, TrailWrite, list_log_files
 from custody.trail.public_keys import DigestKeys
 from custody.verify.deletions import DeletionJudge
 from custody.verify.digests import DigestVerification
@@ -307,14 +307,11 @@ class Verification:
 
     def _read_trail(self, first_day: date | None) -> None:
         bucket = self._deployment.buckets["cloudtrail-log"]
-        folder, today = self._deployment.trail_folder, self._now.astimezone(UTC).date()
-        files = list_log_files(self._s3, bucket, folder, first_day, today)
-
         keys = {**self._registry().keys, **({} if self._log.log is None else self._log.log.keys)}
         key_use = KeyUse(keys)
         job = ReadLogFiles(bucket, self._lake, self._scope, keys)
         claim, done = Claim.TRAIL_EVENT, 0
-        for file, contents, unchecked in self._readers.map(job, files):
+        for file, contents, unchecked in self._readers.map(job, self._trail_files(bucket, first_day)):
             sha256 = None if contents is None else contents.sha256
             self._trail.add_file(file, sha256, is_read=contents is not None)
             if contents is None:
@@ -341,6 +338,17 @@ class Verification:
             self._tell("trail files read", done)
         self._progress("trail files read", done, done)
         key_use.judge(self._tally)
+
+    def _trail_files(self, bucket: str, first_day: date | None) -> Iterator[LogFile]:
+        """List the trail's files; of somebody else's trail that cannot be listed, that is noted."""
+        folder, today = self._deployment.trail_folder, self._now.astimezone(UTC).date()
+        try:
+            yield from list_log_files(self._s3, bucket, folder, first_day, today)
+        except ClientError as error:
+            if self._deployment.has_own_trail:
+                raise
+            self._unread_files += 1
+            self._tally.leave(f"The existing trail's files s3://{bucket}/{folder} cannot be listed: {error}")
 
     def _digests(self, first_day: date | None) -> DigestVerification:
         return DigestVerification(

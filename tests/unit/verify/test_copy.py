@@ -117,6 +117,17 @@ def test_a_superseded_original_may_go_after_its_retention_and_not_before(copied:
     assert found(compare(copied, timedelta(days=31))) == set()
 
 
+def test_a_superseded_replica_may_go_after_its_retention_and_not_before(copied: CopiedWorld) -> None:
+    """Both accounts have the same lifecycle rule, and S3 does not apply it to both at the same time."""
+    (first,) = copied.s3.list_object_versions(Bucket=copied.world.provenance, Prefix=REGISTRY_KEY)["Versions"]
+    copied.world.write_registry(copied.world.signer.registered())
+    copied.replicate()
+    copied.remove(copied.bucket, REGISTRY_KEY, first["VersionId"])
+    uri = ObjectVersion(copied.world.provenance, REGISTRY_KEY, first["VersionId"]).uri
+    assert found(compare(copied, timedelta(days=29))) == {(COMPLETE, Status.MISSING, uri)}
+    assert found(compare(copied, timedelta(days=31))) == set()
+
+
 def test_a_delete_marker_counts_in_the_copy_alone(copied: CopiedWorld) -> None:
     hidden = receipt(copied, "incoming/1")
     copied.s3.delete_object(Bucket=copied.world.provenance, Key=hidden.key)
@@ -159,6 +170,20 @@ def test_no_evidence_is_not_a_copy_that_holds(new_world: Callable[[], World]) ->
         copied.remove(bucket, REGISTRY_KEY, registry["VersionId"])
     report = compare(copied)
     assert (report.exit_code, report.unchecked) == (3, ("Nothing was compared: there is no evidence yet.",))
+
+
+def test_a_copy_of_which_all_may_still_arrive_does_not_hold(copied: CopiedWorld) -> None:
+    copied.empty(copied.bucket)
+    report = compare(copied, timedelta())
+    assert report.findings == ()
+    assert (report.exit_code, report.unchecked) == (3, ("Nothing was compared: all may still arrive.",))
+
+
+def test_what_is_compared_with_itself_is_no_copy(copied: CopiedWorld) -> None:
+    own = copied.world.provenance
+    copied.deployment = replace(copied.deployment, evidence_copy={"bucket": own, "region": "us-east-1"})
+    with pytest.raises(UsageError, match=f"{own} is a bucket of the deployment itself"):
+        compare(copied)
 
 
 def test_there_must_be_a_copy_and_a_sample(copied: CopiedWorld) -> None:
@@ -266,6 +291,31 @@ def test_from_the_copy_alone_a_sample_reads_no_object(lost: CopiedWorld) -> None
 def test_one_objects_evidence_is_verified_from_the_copy_alone(lost: CopiedWorld) -> None:
     report = verify_from_copy(lost, scope=S3Location(lost.world.raw, "incoming/batch-1/"))
     assert (report.findings, report.claims[Claim.RECEIPT_SIGNATURE].passed) == ((), 1)
+
+
+def test_receipts_of_long_keys_are_verified_from_the_copy_alone(new_world: Callable[[], World]) -> None:
+    world = new_world()
+    world.drop("incoming/" + "x" * 1000, b"x")
+    copied = CopiedWorld(world)
+    copied.replicate()
+    for bucket in copied.deployment.buckets.values():
+        copied.empty(bucket)
+    report = verify_from_copy(copied)
+    assert (report.findings, report.claims[Claim.RECEIPT_SIGNATURE].passed) == ((), 1)
+
+
+def test_an_existing_trail_that_cannot_be_listed_leaves_the_rest(new_world: Callable[[], World]) -> None:
+    """It is in no copy, and its owner lets the roles of the lost account alone read it."""
+    sealed = SealedWorld(new_world())
+    sealed.world.use_trail_of_organization()
+    sealed.grow(2)
+    copied = CopiedWorld(sealed.world)
+    copied.replicate()
+    copied.deployment.buckets["cloudtrail-log"] = "not-there"
+    report = verify_from_copy(copied)
+    assert (report.findings, report.claims[Claim.RECEIPT_SIGNATURE].passed) == ((), 2)
+    assert [words for words in report.unchecked if "s3://not-there/logs/AWSLogs/" in words][1:] != []
+    assert report.exit_code == 3
 
 
 def test_an_empty_copy_holds_nothing(new_world: Callable[[], World]) -> None:
