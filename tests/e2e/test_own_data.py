@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 
 from custody.evidence.objects import RECEIPT_PREFIX, ObjectVersion, parse_s3_uri
@@ -23,14 +26,42 @@ from custody.times import format_time
 from examples.minimal.generate import HEADER
 from scripts.demo.dataset import Truth, deliveries
 from scripts.demo.lake import Lake
-from scripts.demo.pipeline import POLL_SECONDS, Pipeline, deployed
-from scripts.toolchain.toolchain import BUILD, REPO, ToolError
+from scripts.demo.pipeline import POLL_SECONDS, Pipeline, apply
+from scripts.local_aws.account import ACCOUNT_ID, OTHER_ACCESS_KEY, OTHER_ACCOUNT_ID, OTHER_SECRET_KEY, REGION
+from scripts.local_aws.launch import LocalAws
+from scripts.terraform import SOURCE, serverless_environ, working_root
+from scripts.toolchain.provider import served_provider
+from scripts.toolchain.toolchain import BUILD, LOCK_FILE, REPO, ToolError, lock_file, terraform_program
 from tests.docs.test_own_data import own_data
 from tests.support.domains import SHAPES, Domain, domain
 
 pytestmark = pytest.mark.xdist_group("own data")
 
 EPOCH = "2025-01-01T00:00:00Z"
+READER = f"arn:aws:iam::{OTHER_ACCOUNT_ID}:role/reader"
+COPY = f"""
+provider "aws" {{
+  region              = "{REGION}"
+  allowed_account_ids = ["{OTHER_ACCOUNT_ID}"]
+  access_key          = "{OTHER_ACCESS_KEY}"
+  secret_key          = "{OTHER_SECRET_KEY}"
+}}
+
+module "evidence_copy" {{
+  source            = "./modules/evidence_copy"
+  account_id        = "{OTHER_ACCOUNT_ID}"
+  name              = "custody-local-copy"
+  retention         = {{ days = 1, mode = "GOVERNANCE" }}
+  source_account_id = "{ACCOUNT_ID}"
+  source_prefix     = "custody-local"
+  readers           = ["arn:aws:iam::{ACCOUNT_ID}:role/custody-local-people-auditor", "{READER}"]
+}}
+
+output "evidence_copy" {{
+  value = module.evidence_copy.evidence_copy
+}}
+"""
+"""The root of docs/second_copy.md, on this machine."""
 
 
 class Archive:
@@ -76,6 +107,29 @@ class Archive:
         )
 
 
+def second_copy(folder: Path, environ: dict[str, str]) -> dict[str, str]:
+    """Make the copy's bucket in the other account, as its administrator does; the deployment's input."""
+    (folder / "main.tf").write_text(COPY)
+    (folder / "modules").symlink_to(SOURCE / "modules")
+    shutil.copy(lock_file(), folder / LOCK_FILE.name)
+    for words in (
+        ("init", "-input=false"),
+        ("apply", "-auto-approve", "-input=false"),
+        ("output", "-json", "evidence_copy"),
+    ):
+        done = subprocess.run(
+            [terraform_program(), *words, "-no-color"],
+            cwd=folder,
+            env=environ,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+    made: dict[str, str] = json.loads(done.stdout)
+    return made
+
+
 @pytest.fixture(scope="module")
 def domains(tmp_path_factory: pytest.TempPathFactory) -> list[Domain]:
     folder = tmp_path_factory.mktemp("domains")
@@ -83,12 +137,17 @@ def domains(tmp_path_factory: pytest.TempPathFactory) -> list[Domain]:
 
 
 @pytest.fixture(scope="module")
-def evidence() -> Iterator[Pipeline]:
-    """A deployment without data sets."""
+def evidence(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Pipeline]:
+    """A deployment without data sets, whose evidence has a second copy."""
     work_dir = BUILD / "test" / "own-data"
     shutil.rmtree(work_dir, ignore_errors=True)
-    with deployed(work_dir, lambda _: None, variables={"datasets": []}) as running:
-        yield running
+    with (
+        LocalAws(work_dir / "aws") as aws,
+        served_provider(serverless_environ() | aws.environ(), working_root(work_dir)) as environ,
+    ):
+        copy = second_copy(tmp_path_factory.mktemp("copy"), environ)
+        variables = {"datasets": [], "evidence_copy": copy}
+        yield apply(aws, work_dir, lambda _: None, variables, environ)
 
 
 @pytest.fixture(scope="module")
@@ -160,6 +219,79 @@ def test_evidence_without_a_table(evidence: Pipeline, letter: ObjectVersion) -> 
     for command in ("ledger", "doctor"):
         done = evidence.custody(command)
         assert done.returncode == 0, done.stdout + done.stderr
+
+
+def compared(evidence: Pipeline) -> dict[str, Any]:
+    """What comparing with the copy says, asked by an auditor, once all that is there is replicated."""
+    assert evidence.aws.admin("replication/run")["failed"] == []
+    done = evidence.custody(
+        "verify", "--copy", "--format", "json", role="people-auditor", session="alice@example.com"
+    )
+    assert done.returncode in (0, 1), done.stderr
+    document: dict[str, Any] = json.loads(done.stdout)
+    return document
+
+
+def test_the_first_account_is_lost_and_its_evidence_is_not(evidence: Pipeline, letter: ObjectVersion) -> None:
+    """The drill of docs/second_copy.md: whoever has the other account alone verifies all but the objects."""
+    evidence.deliver_trail()
+    document = compared(evidence)
+    assert (document["findings"], document["unchecked"]) == ([], [])
+    assert document["claims"]["copy.hash"]["passed"] == document["receipts_read"] > 0
+
+    receipt = {"bucket": evidence.deployment.buckets["provenance"], "key": letter.receipt_key}
+    for action, undo, claim in (
+        ("flip_byte", "flip_byte", "copy.hash"),
+        ("delete", "restore", "copy.complete"),
+    ):
+        version = evidence.receipt_version(letter)
+        evidence.aws.admin("tamper", action=action, version_id=version, **receipt)
+        while not (findings := compared(evidence)["findings"]):  # of a young one none is made
+            time.sleep(POLL_SECONDS)
+        evidence.aws.admin("tamper", action=undo, version_id=version, **receipt)
+        assert [(each["claim"], each["severity"]) for each in findings] == [(claim, "critical")]
+
+    copy = evidence.deployment.evidence_copy["bucket"]
+    place = f"s3://{copy}/deployments/{evidence.deployment.workgroup}.json"
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "custody.cli",
+            "verify",
+            "--from-copy",
+            "--format",
+            "json",
+            "--deployment",
+            place,
+        ],
+        env=evidence.environ() | reader(evidence.aws),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 3, done.stdout + done.stderr
+    document = json.loads(done.stdout)
+    assert document["findings"] == []
+    (unchecked,) = document["unchecked"]
+    assert unchecked.startswith("The bytes of 1 object,")
+    for claim in ("receipt.signature", "receipt.unique", "trail.event", "log.checkpoint", "log.inclusion"):
+        assert document["claims"][claim]["passed"] >= 1, claim
+    assert document["claims"]["object.hash"]["checked"] == 0
+
+
+def reader(aws: LocalAws) -> dict[str, str]:
+    """The environment of somebody in the other account, whom the copy lets read, and nothing else does."""
+    keys = aws.other_environ()
+    session = boto3.Session(keys["AWS_ACCESS_KEY_ID"], keys["AWS_SECRET_ACCESS_KEY"], region_name=REGION)
+    clients = {name: session.client(name, endpoint_url=aws.endpoint) for name in ("iam", "sts")}
+    clients["iam"].create_role(RoleName="reader", AssumeRolePolicyDocument="{}")
+    got = clients["sts"].assume_role(RoleArn=READER, RoleSessionName="bob")["Credentials"]
+    return keys | {
+        "AWS_ACCESS_KEY_ID": got["AccessKeyId"],
+        "AWS_SECRET_ACCESS_KEY": got["SecretAccessKey"],
+        "AWS_SESSION_TOKEN": got["SessionToken"],
+    }
 
 
 def test_an_adopted_bucket_is_recorded_where_it_lies(pipeline: Pipeline, archive: Archive) -> None:
