@@ -117,6 +117,7 @@ class _Comparison:
             sample=self._sample,
             seed=self._seed,
             unchecked_count=tally.unchecked_count,
+            notes=(f"The copy is s3://{self._copy.bucket}, by the deployment's file.",),
             receipts=self._versions,
             receipts_read=self._read,
         )

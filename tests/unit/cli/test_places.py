@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -164,6 +164,24 @@ def test_a_deployment_is_read_from_s3(
     assert main(["deployments", "add", uri]) == 0
     assert main(["ledger"]) == 0, "it is the only one in the list"
     assert "no matching rows" in capsys.readouterr().err
+
+
+def test_a_copy_is_verified_by_a_file_of_its_own_or_of_the_users(
+    cloud: Cloud, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """Whoever has the first account writes what lies in its buckets, and would name another copy."""
+    s3, named = cloud.client("s3"), {"bucket": "the-copy", "region": "us-east-1"}
+    document = json.dumps(asdict(replace(cloud.deployment, evidence_copy=named)))
+    for bucket in ("artifacts", "the-copy"):
+        s3.create_bucket(Bucket=bucket)
+        s3.put_object(Bucket=bucket, Key=KEY, Body=document.encode())
+    file = tmp_path / "deployment.json"
+    file.write_text(document)
+    assert main(["verify", "--from-copy", "--deployment", f"s3://artifacts/{KEY}"]) == 2
+    assert f"s3://artifacts/{KEY} is not in the copy that it names, the-copy." in capsys.readouterr().err
+    for place in (f"s3://the-copy/{KEY}", str(file)):
+        assert main(["verify", "--from-copy", "--deployment", place]) == 3
+        assert "key registry" in capsys.readouterr().err
 
 
 def test_profile_and_region_go_before_the_lists_and_the_deployments(

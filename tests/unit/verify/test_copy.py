@@ -67,6 +67,7 @@ def test_nothing_is_found_where_all_is_there(copied: CopiedWorld) -> None:
     report = compare(copied)
     assert (report.findings, report.unchecked, report.exit_code) == ((), (), 0)
     assert list(report.claims) == [COMPLETE, HASH]
+    assert report.notes == (f"The copy is s3://{copied.bucket}, by the deployment's file.",)
     assert report.claims[COMPLETE].passed == 8, (
         "3 receipts, 3 trail files, the registry, the deployment's file"
     )
