@@ -25,7 +25,7 @@ def half_made(state: dict[str, Any]) -> list[str]:
         if resource["mode"] == "managed" and resource["type"] in KEPT
         for prefix in [f"{resource['module']}." if "module" in resource else ""]
         for instance in resource["instances"]
-        if instance.get("status") == "tainted"
+        if instance.get("status") == "tainted" and "deposed" not in instance
     ]
 
 

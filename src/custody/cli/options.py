@@ -167,8 +167,8 @@ class Run:
     def from_copy(self) -> tuple[S3Client, Processes | None]:
         """A client and processes that read the second copy wherever a bucket of evidence is asked for.
 
-        Raises ``UsageError`` if there is no copy, or if the deployment's file is in another bucket of S3: whoever
-        writes there would say where the copy is.
+        Raises ``UsageError`` if there is no copy, or if the deployment's file is in another bucket of S3:
+        whoever writes there would say where the copy is.
         """
         from custody.evidence.copy import copy_of, places_in_copy, read_elsewhere
 
@@ -176,7 +176,7 @@ class Run:
         if (stored := self._place.in_s3) is not None and stored.bucket != copy.bucket:
             raise UsageError(
                 f"{self._place.location} is not in the copy that it names, {copy.bucket}.",
-                "Name the one in the copy (--deployment s3://COPY/deployments/NAME.json), or a file of yours.",
+                "Name the one in the copy, --deployment s3://COPY/deployments/NAME.json, or your own.",
             )
         client = cast("S3Client", _client(self.session, "s3", copy.region))
         return read_elsewhere(client, places), self._processes(copy.region, places)

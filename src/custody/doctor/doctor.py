@@ -281,23 +281,27 @@ class _Examination:
             self._require_readable(bucket, prefix, "adopted_bucket_statements")
         return "versioned, sends its events to EventBridge, can be read"
 
-    def _require_readable(self, bucket: str, prefix: str, output: str) -> None:
-        """Read a byte of the first object below a prefix, if there is one; ``output`` has what allows it."""
+    def _require_readable(self, bucket: str, prefix: str, output: str) -> bool:
+        """Read a byte of the first object below a prefix; ``output`` has what allows it.
+
+        Return whether there is one.
+        """
         s3 = self.clients.s3
         try:
-            page = s3.list_object_versions(Bucket=bucket, Prefix=prefix, MaxKeys=1)
-            for entry in page.get("Versions", ()):
+            found = s3.list_object_versions(Bucket=bucket, Prefix=prefix, MaxKeys=1).get("Versions", ())
+            for entry in found:
                 s3.get_object(
                     Bucket=bucket, Key=entry["Key"], VersionId=entry["VersionId"], Range="bytes=0-0"
                 )["Body"].close()
         except ClientError as error:
             if (code := error.response["Error"]["Code"]) in {"InvalidRange", "InvalidObjectState"}:
-                return  # it is empty, or archived
+                return True  # it is empty, or archived
             raise _BrokenError(
                 f"Below {prefix!r} it cannot be read: {error.operation_name}: {code}.",
                 f"{_OWNER} add the statements of the output {output} to the policies of the bucket and of "
                 "its key.",
             ) from error
+        return bool(found)
 
     def queue(self) -> str:
         attributes = self.clients.sqs.get_queue_attributes(
@@ -563,8 +567,15 @@ class _Examination:
     def _require_trail_files(self) -> None:
         """Of a trail of somebody else's: this account's files can be read."""
         bucket, folder = self.deployment.buckets["cloudtrail-log"], self.deployment.trail_folder
-        for kind in ("CloudTrail", "CloudTrail-Digest"):
+        there = [
             self._require_readable(bucket, f"{folder}{kind}/", "existing_trail_owner")
+            for kind in ("CloudTrail", "CloudTrail-Digest")
+        ]
+        if not any(there):
+            raise _UnknownError(
+                f"There is no file below s3://{bucket}/{folder}: it cannot be said that the trail logs here.",
+                "A new trail delivers within the hour. Otherwise correct existing_trail; make apply.",
+            )
 
     def data_events(self) -> str:
         """What must have an event is logged: every read and write of an object, but in buckets of logs."""

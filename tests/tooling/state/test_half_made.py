@@ -7,7 +7,7 @@ from scripts.state.half_made import half_made, would_make_again
 
 def test_what_is_half_made_is_found_where_it_is_in_the_state() -> None:
     def resource(kind: str, *instances: object, **more: str) -> dict[str, object]:
-        return {"mode": "managed", "type": kind, "name": "this", "instances": [*instances], **more}
+        return {"mode": "managed", "type": kind, "name": "this", "instances": [*instances]} | more
 
     state = {
         "resources": [
@@ -15,6 +15,7 @@ def test_what_is_half_made_is_found_where_it_is_in_the_state() -> None:
             resource(
                 "aws_cloudtrail", {"status": "tainted", "index_key": 0}, {"index_key": 1}, module="module.t"
             ),
+            resource("aws_kms_key", {"status": "tainted", "deposed": "1a2b3c4d"}, name="other"),
             resource("aws_s3_bucket", {"status": "tainted", "index_key": 'a"b'}, module='module.b["c.d"]'),
             resource("aws_secretsmanager_secret", {"attributes": {}}),
             resource("aws_lambda_function", {"status": "tainted"}),

@@ -395,6 +395,16 @@ def test_what_a_trail_of_somebody_else_does_not_log_is_told(cloud: Cloud) -> Non
     assert "existing_trail_owner" in found.remedy
 
 
+def test_a_trail_of_somebody_else_of_which_nothing_is_there_is_not_known_to_be_well(cloud: Cloud) -> None:
+    """Such as below the ID of another organization."""
+    deployment = trail_of_somebody(cloud)
+    (file,) = cloud.client("s3").list_objects_v2(Bucket="trail-of-somebody")["Contents"]
+    cloud.client("s3").delete_object(Bucket="trail-of-somebody", Key=file["Key"])
+    found = check(cloud, deployment)["trail"]
+    assert found.state is State.UNKNOWN
+    assert f"no file below s3://trail-of-somebody/{deployment.trail_folder}" in found.detail
+
+
 def test_a_trail_of_somebody_else_whose_files_cannot_be_read_is_told(cloud: Cloud) -> None:
     deployment = trail_of_somebody(cloud)
     with refused(cloud.client("s3"), "GetObject", 403, "AccessDenied"):
