@@ -18,6 +18,7 @@ from aws_lambda_powertools import Logger, Metrics
 from botocore.config import Config
 
 from custody.errors import EvidenceError, UsageError
+from custody.evidence.fetch import SERVICE_ERRORS
 from custody.evidence.registry import REGISTRY_KEY
 from custody.log.cosigning import Witnesses, parse_witnesses
 from custody.log.notices import receipt_keys
@@ -30,7 +31,7 @@ from custody.recorder.notification import MalformedMessageError
 from custody.recorder.redelivery import hide_for_delay
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
     from aws_lambda_powertools.utilities.typing import LambdaContext
     from mypy_boto3_sqs import SQSClient
@@ -98,9 +99,16 @@ def _witnesses() -> Witnesses:
     return Witnesses(parse_witnesses(_setting("WITNESSES")))
 
 
-def _trail_heads() -> Iterator[Sealable]:
+def _trail_heads() -> tuple[list[Sealable], Exception | None]:
+    """The heads that can be read, and why no more: the trail's bucket may be somebody else's."""
     s3 = boto3.client("s3", config=_config(30))
-    return find_heads(s3, _setting("TRAIL_BUCKET"), _setting("TRAIL_FOLDER"), datetime.now(UTC))
+    heads: list[Sealable] = []
+    try:
+        for head in find_heads(s3, _setting("TRAIL_BUCKET"), _setting("TRAIL_FOLDER"), datetime.now(UTC)):
+            heads.append(head)
+    except (*SERVICE_ERRORS, EvidenceError) as error:
+        return heads, error
+    return heads, None
 
 
 @logger.inject_lambda_context
@@ -112,11 +120,14 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """
     if "Records" not in event:
         sealer, end = _sealer(), _declared().end
-        anchored = sealer.anchor(_trail_heads())
+        heads, trail_error = _trail_heads()
+        anchored = sealer.anchor(heads)
         signed_again = sealer.refresh()
         swept = sealer.sweep(lambda: context.get_remaining_time_in_millis() / 1000, end)
         ended = end is not None and sealer.freeze(end)
         cosigned = sealer.cosign(_witnesses())
+        if trail_error is not None:
+            raise trail_error
         return {
             "anchored": anchored,
             "signed_again": signed_again,

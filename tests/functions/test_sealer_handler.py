@@ -13,6 +13,7 @@ from typing import Any
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
@@ -197,6 +198,21 @@ def test_the_hourly_event_ends_a_log_as_soon_as_that_is_declared(world: World) -
     assert function.handler({}, Context())["ended"]
     assert call(store(world, 1), store(world, 2)) == ["1"]
     assert size(world) == 2
+
+
+def test_a_trail_that_cannot_be_read_keeps_no_other_upkeep_from_being_done(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its owner may be somebody else, who lets the sealer in no more."""
+    assert call(store(world, 1)) == []
+    registry = json.loads(world.read(world.provenance, REGISTRY_KEY))
+    registry["log"]["end"] = {"at": "2026-01-01T00:00:00Z", "successor": None}
+    world.s3.put_object(Bucket=world.provenance, Key=REGISTRY_KEY, Body=json.dumps(registry).encode())
+    monkeypatch.setenv("TRAIL_BUCKET", "trail-of-somebody")
+
+    with pytest.raises(ClientError, match="NoSuchBucket"):
+        start().handler({}, Context())
+    assert call(store(world, 2)) == ["0"], "the log was ended"
 
 
 def test_the_hourly_event_asks_witnesses(
