@@ -231,8 +231,8 @@ class _Comparison:
 
     def _may_be_gone(self, superseded_at: datetime | None) -> bool:
         """Whether a lifecycle rule deletes it, in either account, whenever S3 comes to it."""
-        kept = timedelta(days=self._deployment.evidence_days)
-        return superseded_at is not None and superseded_at + kept <= self._now
+        days = self._deployment.evidence_days
+        return superseded_at is not None and days > 0 and superseded_at + timedelta(days=days) <= self._now
 
     def _is_young(self, moment: datetime) -> bool:
         """Whether a replica of something of that time may still arrive."""

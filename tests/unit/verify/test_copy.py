@@ -116,6 +116,8 @@ def test_a_superseded_original_may_go_after_its_retention_and_not_before(copied:
     uri = ObjectVersion(copied.bucket, REGISTRY_KEY, first["VersionId"]).uri
     assert found(compare(copied, timedelta(days=29))) == {(COMPLETE, Status.UNEXPECTED, uri)}
     assert found(compare(copied, timedelta(days=31))) == set()
+    copied.deployment = replace(copied.deployment, evidence_days=0)
+    assert found(compare(copied, timedelta(days=31))) == {(COMPLETE, Status.UNEXPECTED, uri)}, "not known"
 
 
 def test_a_superseded_replica_may_go_after_its_retention_and_not_before(copied: CopiedWorld) -> None:
