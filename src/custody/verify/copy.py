@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from custody.concurrency import map_concurrently
 from custody.deployment import Deployment
-from custody.errors import CannotCheckError, UsageError
+from custody.errors import CannotCheckError, CustodyError, UsageError, describe_defect
 from custody.evidence.copy import copied_buckets, copy_of
 from custody.evidence.fetch import SERVICE_ERRORS, GoneError, UnreadableError, fetch
 from custody.evidence.hashing import hash_stream
@@ -191,6 +191,10 @@ class _Comparison:
             own, other = _hash(self._s3, version), _hash(self._copy_s3, replica)
         except (GoneError, UnreadableError) as error:
             return version, "", f"{version.uri} could not be compared with {replica.uri}: {error}"
+        except (*SERVICE_ERRORS, CustodyError):
+            raise
+        except Exception as error:  # noqa: BLE001 - it is reported, and one version must not end the run
+            return version, "", f"{version.uri}: {describe_defect(error)}"
         same = own == other
         return version, "" if same else f"The replica has the SHA-256 {other}, the original {own}.", ""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from io import BytesIO
 from typing import Any
 
 import boto3
@@ -25,7 +26,7 @@ from custody.verify.report import VerificationReport
 from custody.verify.verify import verify
 from tests.support.copies import DEPLOYMENT_KEY, CopiedWorld
 from tests.support.digests import Keys
-from tests.support.evidence import World, refused, worlds
+from tests.support.evidence import World, answered, refused, worlds
 from tests.support.sealed import SealedWorld
 
 COMPLETE, HASH = Claim.COPY_COMPLETE, Claim.COPY_HASH
@@ -155,6 +156,15 @@ def test_what_cannot_be_read_is_unchecked_and_no_finding(copied: CopiedWorld) ->
         report = compare(copied)
     assert (report.findings, report.unchecked_count, report.exit_code) == ((), 1, 3)
     assert report.claims[HASH].passed == 6
+
+
+def test_an_answer_that_nobody_expects_ends_no_comparison(copied: CopiedWorld) -> None:
+    odd = receipt(copied, "incoming/1")
+    odd_answer = {"Body": BytesIO(b"x"), "ResponseMetadata": {"HTTPStatusCode": 200}}
+    with answered(copied.s3, "GetObject", lambda: odd_answer, key=odd.key):
+        report = compare(copied)
+    assert (report.findings, report.unchecked_count, report.exit_code) == ((), 1, 3)
+    assert report.unchecked[0].startswith(f"{odd.uri}: ")
 
 
 def test_a_copy_that_cannot_be_listed_is_no_answer(copied: CopiedWorld) -> None:
