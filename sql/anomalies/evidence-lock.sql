@@ -19,6 +19,7 @@ WHERE
     AND layer IN ('audit_log', 'provenance')
     AND event_name IN (
         'DeleteBucket',
+        'DeleteBucketReplication',
         'PutBucketObjectLockConfiguration',
         'PutBucketReplication',
         'PutBucketVersioning'
