@@ -54,7 +54,7 @@ PARTITIONED BY (
 ROW FORMAT SERDE 'org.apache.hive.hcatalog.data.JsonSerDe'
 STORED AS INPUTFORMAT 'com.amazon.emr.cloudtrail.CloudTrailInputFormat'
 OUTPUTFORMAT 'org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat'
-LOCATION 's3://${trail_bucket}/${trail_folder}'
+LOCATION 's3://${trail_bucket}/${trail_root}'
 TBLPROPERTIES (
     'classification' = 'cloudtrail',
     'projection.enabled' = 'true',
@@ -67,5 +67,5 @@ TBLPROPERTIES (
     'projection.delivery_day.range' = '${trail_since},NOW',
     'projection.delivery_day.interval' = '1',
     'projection.delivery_day.interval.unit' = 'DAYS',
-    'storage.location.template' = 's3://${trail_bucket}/${trail_folder}$${account}/CloudTrail/$${region}/$${delivery_day}'
+    'storage.location.template' = 's3://${trail_bucket}/${trail_root}$${account}/CloudTrail/$${region}/$${delivery_day}'
 )

@@ -23,8 +23,8 @@ locals {
     trail_accounts         = join(",", sort(var.trail_log.accounts))
     trail_account_literals = join(", ", [for account in sort(var.trail_log.accounts) : "'${account}'"])
     trail_bucket           = var.trail_log.bucket
-    trail_folder           = var.trail_log.folder
     trail_regions          = join(",", sort(var.trail_log.regions))
+    trail_root             = var.trail_log.folder
     trail_since            = replace(var.trail_log.since, "-", "/")
     watermark_minutes      = var.watermark_minutes
   }
