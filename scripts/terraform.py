@@ -26,7 +26,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,6 +43,7 @@ from scripts.state.adoptions import later_adoptions
 from scripts.state.contracts import contract_losses
 from scripts.state.ends import ends
 from scripts.state.half_made import half_made, would_make_again
+from scripts.state.network_first import NETWORK, is_network_first
 from scripts.state.trails import existing_trail, unlogged_by
 from scripts.toolchain.environment import instance_of, local_environ, without_aws
 from scripts.toolchain.toolchain import (
@@ -109,6 +110,8 @@ class Plan:
 
     path: Path
     document: dict[str, Any]
+    is_first_step: bool = False
+    """Whether another plan must follow, once this one is applied."""
 
     @property
     def changes(self) -> list[dict[str, Any]]:
@@ -144,8 +147,9 @@ class Plan:
         if not self.has_changes:
             return "No changes: the deployment matches the code."
         kinds = Counter(_kind(change) for change in self.changes)
+        lines = [_NETWORK_FIRST] if self.is_first_step else []
         counts = ", ".join(f"{kinds[kind]} to {kind}" for kind in ("add", "change", "replace", "destroy"))
-        lines = [f"{counts}; {len(self.output_changes)} outputs change."]
+        lines.append(f"{counts}; {len(self.output_changes)} outputs change.")
         added = Counter(_top_module(change) for change in self.changes if _kind(change) == "add")
         lines += [f"  + {count:>3}  {module}" for module, count in sorted(added.items())]
         for change in self.changes:
@@ -155,6 +159,10 @@ class Plan:
         return "\n".join(lines)
 
 
+_NETWORK_FIRST = (
+    "This plan makes the network alone. The functions that exist join it by the next: apply this one, then "
+    "plan and apply again."
+)
 _SIGNS = {"change": "~", "replace": "±", "destroy": "-"}
 
 
@@ -312,6 +320,8 @@ class Terraform:
             raise TerraformError(f"{text}\n{errors}\nterraform plan failed.".strip())
         (self.work_dir / "plan.txt").write_text(text)
         plan = Plan(self.plan_path, self._show(driver, str(self.plan_path)))
+        if not destroy and not targets and is_network_first(plan.document):
+            return replace(self.plan(targets=[NETWORK]), is_first_step=True)
         if not destroy and would_make_again(plan.document):
             if not self._keep_half_made(driver):
                 raise ToolError(
@@ -745,6 +755,9 @@ def _run(command: str, terraform: Terraform) -> bool:
         print(f"The full plan: {(terraform.work_dir / 'plan.txt').relative_to(REPO)}")
         if command == "plan":
             return plan.has_changes
+        if plan.is_first_step:
+            terraform.apply()
+            return _run(command, terraform)
     outputs = terraform.apply()
     print(f"Deployed: {terraform.deployment_path.relative_to(REPO)} has the outputs.")
     print(f"Its users read them from {outputs['deployment_uri']}")

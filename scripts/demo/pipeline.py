@@ -231,6 +231,8 @@ def _applied(aws: LocalAws, terraform: Terraform, say: Callable[[str], None]) ->
     plan = terraform.plan()
     say(plan.summary())
     outputs = terraform.apply()
+    if plan.is_first_step:
+        return _applied(aws, terraform, say)
     deployment = load_deployment(terraform.deployment_path)
     return Pipeline(aws, terraform, deployment, outputs["roles"], [*map(folder_of, plan.datasets)])
 

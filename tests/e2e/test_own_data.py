@@ -1,6 +1,7 @@
 """A deployment's life: without data sets, with a stranger's, a contract changed, keys rotated, destroyed.
 
-A bucket that was there before is adopted meanwhile, and stays as it was.
+A bucket that was there before is adopted meanwhile, and stays as it was. A network comes and goes; evidence
+is locked for longer, and then for shorter.
 
 The data sets are the README's, elsewhere, and of other domains. Of the generated domains there are samples
 alone: their contracts are as ``make new-table`` writes them. Each test goes on after the one before.
@@ -38,6 +39,8 @@ from tests.support.domains import SHAPES, Domain, domain
 pytestmark = pytest.mark.xdist_group("own data")
 
 EPOCH = "2025-01-01T00:00:00Z"
+NETWORK = {"azs": ["us-east-1a", "us-east-1b"], "cidr": "10.20.0.0/16"}
+LOCAL_RETENTION = {"key_window_days": 7, "log_days": 365, "noncurrent_days": 7}
 READER = f"arn:aws:iam::{OTHER_ACCOUNT_ID}:role/reader"
 COPY = f"""
 provider "aws" {{
@@ -196,7 +199,27 @@ def pipeline(
         signing_keys=keys,
         signing_key="b",
         adopted_buckets=archive.adopted,
+        network=NETWORK,
+        retention={**LOCAL_RETENTION, "evidence_days": 3},
     )
+
+
+def locked_days(pipeline: Pipeline) -> int:
+    """For how long what is new among the evidence is locked."""
+    bucket = pipeline.deployment.buckets["provenance"]
+    answer = pipeline.client("s3").get_object_lock_configuration(Bucket=bucket)
+    return int(answer["ObjectLockConfiguration"]["Rule"]["DefaultRetention"]["Days"])
+
+
+def subnets(pipeline: Pipeline) -> tuple[set[str], set[frozenset[str]]]:
+    """The subnets that the kit has made, and those that its functions run in, function by function."""
+    functions, ec2 = pipeline.client("lambda"), pipeline.client("ec2")
+    found = [
+        functions.get_function_configuration(FunctionName=name).get("VpcConfig", {}).get("SubnetIds", [])
+        for name in pipeline.deployment.functions.values()
+    ]
+    made = ec2.describe_subnets(Filters=[{"Name": "default-for-az", "Values": ["false"]}])["Subnets"]
+    return {subnet["SubnetId"] for subnet in made}, {frozenset(ids) for ids in found}
 
 
 def verified(pipeline: Pipeline) -> dict[str, Any]:
@@ -322,6 +345,13 @@ def test_an_adopted_bucket_is_recorded_where_it_lies(pipeline: Pipeline, archive
     done = pipeline.custody("doctor", "--format", "json")
     stages = {stage["stage"]: stage["state"] for stage in json.loads(done.stdout)["checks"]}
     assert stages[f"adopted {archive.name}"] == "ok"
+
+
+def test_a_network_and_a_longer_lock_come_later(pipeline: Pipeline) -> None:
+    assert locked_days(pipeline) == 3
+    made, used = subnets(pipeline)
+    assert len(made) == len(NETWORK["azs"])
+    assert used == {frozenset(made)}
 
 
 def test_from_a_folder_to_gold_and_lineage(pipeline: Pipeline, domains: list[Domain], tmp_path: Path) -> None:
@@ -457,7 +487,11 @@ def test_a_revoked_key_and_the_end(
             "c": {"valid_from": format_time(datetime.now(UTC))},
         },
         signing_key="c",
+        network=None,
+        retention={**LOCAL_RETENTION, "evidence_days": 1},
     )
+    assert locked_days(pipeline) == 1
+    assert subnets(pipeline) == (set(), {frozenset()})
     found = verified(pipeline)["findings"]
     (revoked,) = [each for each in found if each["claim"] == "receipt.signature"]
     assert revoked["subject"] == letter.uri
