@@ -74,11 +74,11 @@ GB_OF_AN_AUDIT = 0.5
 TRAIL_DAYS_OF_AN_AUDIT = 2 + 4 * 4 + 4
 """What its statements read of the trail: the rules on calls, the ledger (as ``question``), the gap."""
 RECEIPT_DAYS_OF_AN_AUDIT = 5
-TRAIL_DAYS_ONCE_A_DAY = 2 * 30
-"""New principals and new networks."""
+TRAIL_DAYS_ONCE_A_DAY = 30
+"""New principals and new networks, in one scan."""
 RECEIPT_DAYS_ONCE_A_DAY = 3 * 30
 """Files that are missing, volumes, objects written again."""
-STATEMENTS_OF_AN_AUDIT, STATEMENTS_ONCE_A_DAY = 3, 5
+STATEMENTS_OF_AN_AUDIT, STATEMENTS_ONCE_A_DAY = 3, 4
 LEAST_SCAN_BYTES = 10_000_000
 """What Athena charges a statement that reads less."""
 KEYS, ALARMS, COMPOSITES, DASHBOARDS, METRICS = 7, 49, 1, 1, 15
@@ -247,7 +247,7 @@ def render() -> str:
             for count in (MILLION / 100, MILLION / 10, MILLION)
         ),
         "",
-        "Almost all of it is the trail that Athena scans: the last days in each run, and 30 days twice, once",
+        "Almost all of it is the trail that Athena scans: the last days in each run, and 30 days once",
         "a day. `query.scan_limit_bytes` has to allow the largest statement: 30 days of the trail.",
         "A trail that is there already ([how](existing_trail.md)) saves the data events of the price list,",
         "which its owner pays once for all; scanned is then what it logs of the whole account.",
