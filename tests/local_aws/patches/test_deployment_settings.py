@@ -122,6 +122,22 @@ def a_job_can_be_changed(account: Account) -> None:
         glue.update_job(JobName="absent", JobUpdate={"Role": "role", "Command": command})
 
 
+def test_a_glue_connection_says_its_type_and_can_be_changed(aws: Account) -> None:
+    glue, name = aws.client("glue"), "network-of-jobs"
+    place = {"SubnetId": "subnet-1", "SecurityGroupIdList": ["sg-1"], "AvailabilityZone": "us-east-1a"}
+    wanted: Any = {"Name": name, "ConnectionType": "NETWORK", "ConnectionProperties": {}}
+    glue.create_connection(ConnectionInput={**wanted, "PhysicalConnectionRequirements": place})
+    before = glue.get_connection(Name=name)["Connection"]
+    assert before["ConnectionType"] == "NETWORK"
+    moved = place | {"SubnetId": "subnet-2"}
+    glue.update_connection(Name=name, ConnectionInput={**wanted, "PhysicalConnectionRequirements": moved})
+    after = glue.get_connection(Name=name)["Connection"]
+    assert after["PhysicalConnectionRequirements"] == moved
+    assert after["CreationTime"] == before["CreationTime"]
+    with pytest.raises(ClientError, match="EntityNotFoundException"):
+        glue.update_connection(Name="absent", ConnectionInput={**wanted, "Name": "absent"})
+
+
 def how_a_function_is_invoked_can_be_changed(account: Account) -> None:
     functions = account.client("lambda")
     name = account.function("def handler(event, context): ...")
