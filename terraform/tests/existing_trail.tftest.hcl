@@ -90,8 +90,8 @@ run "reads_a_trail_of_the_account" {
     condition = (
       local.trail_folder == "AWSLogs/123456789012/"
       && local.trail_key_arns == []
-      && !contains(keys(local.deployment.keys), "trail")
       && output.existing_trail_owner[var.existing_trail.arn].key_policy == null
+      && !contains(keys(local.deployment.keys), "trail")
     )
     error_message = "Without a prefix, an organization or a key."
   }
