@@ -35,7 +35,7 @@ def ends(plan: dict[str, Any]) -> list[str]:
             is_kept(change["type"], change["address"])
             and not {"delete", "forget"}.isdisjoint(change["change"]["actions"])
         )
-        or (change["type"] == "aws_cloudtrail" and _after(change).get("enable_logging") is False)
+        or (change["type"] == "aws_cloudtrail" and _stops_logging(change["change"]))
         or (
             is_kept(change["type"], change.get("previous_address", ""))
             and not is_kept(change["type"], change["address"])
@@ -43,8 +43,9 @@ def ends(plan: dict[str, Any]) -> list[str]:
     ]
 
 
-def _after(change: dict[str, Any]) -> dict[str, Any]:
-    return change["change"].get("after") or {}
+def _stops_logging(change: dict[str, Any]) -> bool:
+    """Whether a trail that is there logs no more; a new one that never logs is a finding of the scan."""
+    return bool(change.get("before")) and (change.get("after") or {}).get("enable_logging") is False
 
 
 def is_kept(kind: str, address: str) -> bool:

@@ -212,7 +212,7 @@ resource "aws_cloudwatch_event_target" "this" {
 # events. One alarm for each use, however many calls are made.
 # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntax.html
 resource "aws_cloudwatch_log_metric_filter" "emergency_role" {
-  count = var.existing_arn == null ? 1 : 0
+  count = var.logs == null ? 0 : 1
 
   name           = "${var.name}-emergency-role-used"
   log_group_name = aws_cloudwatch_log_group.this[0].name
@@ -226,7 +226,7 @@ resource "aws_cloudwatch_log_metric_filter" "emergency_role" {
 }
 
 resource "aws_cloudwatch_metric_alarm" "emergency_role" {
-  count = var.existing_arn == null ? 1 : 0
+  count = var.logs == null ? 0 : 1
 
   alarm_name          = "${var.name}-emergency-role-used"
   alarm_description   = "The emergency role of ${var.name} is being used: the trail shows who called what."

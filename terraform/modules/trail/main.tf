@@ -66,8 +66,9 @@ locals {
   )
 }
 
+# By what a trail of our own needs, and not by existing_arn: checkov takes a count of 0 from that default, and skips the trail.
 resource "aws_cloudwatch_log_group" "this" {
-  count = var.existing_arn == null ? 1 : 0
+  count = var.logs == null ? 0 : 1
 
   name              = local.log_group_name
   kms_key_id        = var.logs.key_arn
@@ -78,7 +79,7 @@ resource "aws_cloudwatch_log_group" "this" {
 resource "aws_cloudtrail" "this" {
   # checkov:skip=CKV2_AWS_10:It is integrated, by an ARN built from names, which the scanner cannot resolve
   # checkov:skip=CKV_AWS_252:This topic would get a message for every log file; stopping or changing the trail alarms through the alerts topic
-  count = var.existing_arn == null ? 1 : 0
+  count = var.logs == null ? 0 : 1
 
   name                          = var.name
   s3_bucket_name                = var.bucket

@@ -34,10 +34,14 @@ def test_what_evidence_rests_on_is_not_planned_away(address: str, actions: tuple
     assert address in str(refused.value)
 
 
-@pytest.mark.parametrize("actions", [("update",), ("no-op",), ("create",)])
-def test_a_trail_that_does_not_log_is_not_planned(actions: tuple[str, ...]) -> None:
+@pytest.mark.parametrize("actions", [("update",), ("no-op",)])
+def test_a_trail_that_does_not_log_any_more_is_not_planned(actions: tuple[str, ...]) -> None:
+    """One that has never logged is a finding of the scan, which plans it."""
     stopped = plan("module.trail.aws_cloudtrail.this", *actions)
-    stopped["resource_changes"][0]["change"]["after"] = {"enable_logging": False}
+    change = stopped["resource_changes"][0]["change"]
+    change |= {"before": None, "after": {"enable_logging": False}}
+    assert ends(stopped) == []
+    change["before"] = {"enable_logging": True}
     with pytest.raises(ToolError, match=r"module\.trail\.aws_cloudtrail\.this would be .*stopped"):
         refuse_ends(stopped)
 
