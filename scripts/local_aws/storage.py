@@ -69,10 +69,11 @@ def delete_version(bucket_name: str, key_name: str, version_id: str | None) -> N
     versions = bucket.keys.getlist(key_name, [])
     _removed[bucket_name, key_name, key.version_id] = versions.index(key), key
     rest = [version for version in versions if version is not key]
+    # As in any dict: moto's own ways close what is taken out, which may be put back.
     if rest:
-        bucket.keys.setlist(key_name, rest)
+        dict.__setitem__(bucket.keys, key_name, rest)
     else:
-        bucket.keys.pop(key_name)
+        dict.pop(bucket.keys, key_name)
 
 
 def restore_version(bucket_name: str, key_name: str, version_id: str | None) -> None:

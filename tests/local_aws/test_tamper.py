@@ -60,5 +60,7 @@ def test_what_was_deleted_behind_the_api_can_be_put_back(aws: Account, server: L
     assert len(s3.list_object_versions(Bucket=bucket)["Versions"]) == 2
     server.admin("tamper", action="restore", **place)
     assert s3.list_object_versions(Bucket=bucket)["Versions"] == before
+    read = s3.get_object(Bucket=bucket, Key="key", VersionId=versions[1])["Body"].read()
+    assert read == b"1"
     with pytest.raises(LocalAwsError, match="KeyError"):
         server.admin("tamper", action="restore", **place)

@@ -301,6 +301,9 @@ CALLS = {
     "aws_s3_bucket_ownership_controls": [
         bucket("s3:GetBucketOwnershipControls", "s3:PutBucketOwnershipControls")
     ],
+    "aws_s3_bucket_replication_configuration": [
+        bucket("s3:GetReplicationConfiguration", "s3:PutReplicationConfiguration")
+    ],
     "aws_s3_bucket_policy": [
         bucket("s3:GetBucketPolicy", "s3:PutBucketPolicy s3:DeleteBucketPolicy"),
     ],

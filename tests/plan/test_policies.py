@@ -161,6 +161,7 @@ def test_each_key_is_named_by_its_own_arn(plan: PlanDocument) -> None:
             "EncryptResultsAndWhatIsKnown": [data],
         },
         "etl_keys": {"EncryptTables": [data]},
+        "evidence_copy_keys": {"DecryptOriginals": [data, provenance, trail]},
         "gate_keys": {
             "DecryptReceipts": [provenance],
             "EncryptAlerts": [alerts],

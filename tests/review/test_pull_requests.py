@@ -120,7 +120,7 @@ def copied(plan: Plan, module: str, to: str, *names: tuple[str, str]) -> Plan:
 
 
 def new_bucket(plan: Plan) -> Plan:
-    return copied(plan, "module.artifacts", "module.scratch", ("-artifacts-", "-scratch-"))
+    return copied(plan, "module.athena_results", "module.scratch", ("-athena-results-", "-scratch-"))
 
 
 def new_module(plan: Plan) -> Plan:

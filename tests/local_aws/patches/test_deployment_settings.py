@@ -136,6 +136,9 @@ def test_a_glue_connection_says_its_type_and_can_be_changed(aws: Account) -> Non
     assert after["CreationTime"] == before["CreationTime"]
     with pytest.raises(ClientError, match="EntityNotFoundException"):
         glue.update_connection(Name="absent", ConnectionInput={**wanted, "Name": "absent"})
+    glue.delete_connection(ConnectionName=name)
+    with pytest.raises(ClientError, match="EntityNotFoundException"):
+        glue.delete_connection(ConnectionName=name)
 
 
 def how_a_function_is_invoked_can_be_changed(account: Account) -> None:

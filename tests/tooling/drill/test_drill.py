@@ -83,7 +83,7 @@ def test_the_runbook_has_a_section_for_its_alert(attack: Attack) -> None:
 
 
 @pytest.mark.parametrize(
-    ("env", "trail", "refused"),
+    ("env", "name", "refused"),
     [
         ("dev", "custody-dev", False),
         ("prod", "custody-dev", True),
@@ -92,8 +92,8 @@ def test_the_runbook_has_a_section_for_its_alert(attack: Attack) -> None:
         ("dev", "reproduce-dev", False),
     ],
 )
-def test_there_is_no_drill_on_production(env: str, trail: str, refused: bool) -> None:
-    deployment = replace(DEPLOYMENT, trail_arn=f"arn:aws:cloudtrail:us-east-1:123456789012:trail/{trail}")
+def test_there_is_no_drill_on_production(env: str, name: str, refused: bool) -> None:
+    deployment = replace(DEPLOYMENT, workgroup=name)
     stack = Stack(deployment, cast("Any", None), cast("Any", None), cast("Any", None))
     if refused:
         with pytest.raises(ToolError, match="No drill on production"):
