@@ -66,7 +66,7 @@ locals {
   )
 }
 
-# By what a trail of our own needs, and not by existing_arn: checkov takes a count of 0 from that default, and skips the trail.
+# A trail of our own has logs. The mutation tests show that the scan of the source looks at it.
 resource "aws_cloudwatch_log_group" "this" {
   count = var.logs == null ? 0 : 1
 
