@@ -30,22 +30,33 @@ def map_concurrently(
 ) -> Iterator[_Result]:
     """Yield the results of ``function`` for ``items`` as they complete, from ``workers`` threads.
 
-    ``items`` is read in the caller's thread, at most ``4 * workers`` ahead of the results. An exception of
-    ``function`` is raised here, and items not started by then are not processed.
+    ``items`` is read in the caller's thread, at most ``4 * workers`` ahead of the results. After an exception
+    of ``function``, items that were not started are not processed; it is raised here once every item that was
+    processed has been yielded: none of their results is lost.
     """
+    source = iter(items)
     with ThreadPoolExecutor(workers, thread_name_prefix="concurrent") as pool:
         under_way: set[Future[_Result]] = set()
+        failures: list[BaseException] = []
         try:
-            for item in items:
-                under_way.add(pool.submit(function, item))
-                if len(under_way) >= 4 * workers:
-                    done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
-                    yield from (future.result() for future in done)
-            while under_way:
+            while True:
+                if not failures:
+                    ahead = islice(source, 4 * workers - len(under_way))
+                    under_way.update(pool.submit(function, item) for item in ahead)
+                if not under_way:
+                    break
                 done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
-                yield from (future.result() for future in done)
+                for future in done:
+                    if error := future.exception():
+                        failures.append(error)
+                    else:
+                        yield future.result()
+                if failures:
+                    under_way = {future for future in under_way if not future.cancel()}
         finally:
             pool.shutdown(cancel_futures=True)
+        if failures:
+            raise failures[0]
 
 
 class WorkerProcesses:
@@ -84,17 +95,19 @@ class WorkerProcesses:
                     connection.send(first)
                     under_way[connection] = len(first)
             while under_way:
+                results: list[_Result | _Failure] = []
                 for connection in cast("list[Connection]", wait_for_any(list(under_way))):
-                    results = connection.recv()
-                    if more := list(islice(source, len(results))):
+                    answers = connection.recv()
+                    results += answers
+                    if more := list(islice(source, len(answers))):
                         connection.send(more)
-                    under_way[connection] += len(more) - len(results)
+                    under_way[connection] += len(more) - len(answers)
                     if not under_way[connection]:
                         del under_way[connection]
-                    for result in results:
-                        if isinstance(result, _Failure):
-                            raise result.error
-                        yield result
+                yield from (result for result in results if not isinstance(result, _Failure))
+                for failure in results:
+                    if isinstance(failure, _Failure):
+                        raise failure.error
         except (EOFError, ConnectionError) as error:
             self.end()
             raise CannotCheckError(

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 
-from custody.concurrency import WorkerProcesses
+from custody.concurrency import WorkerProcesses, map_concurrently
 from custody.errors import CannotCheckError, CustodyError, EvidenceError
 
 REPO = Path(__file__).resolve().parents[2]
@@ -80,6 +80,43 @@ def tell_and_hang(folder: str) -> None:
 
 def hanging() -> Callable[[str], None]:
     return tell_and_hang
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_threads_that_end_with_an_error_lose_no_result(workers: int) -> None:
+    """Whatever is done by the time the caller looks: the error comes last."""
+    for failing in range(12):
+        processed: list[int] = []
+        yielded: list[int] = []
+
+        def process(item: int, failing: int = failing, processed: list[int] = processed) -> int:
+            if item == failing:
+                raise ERRORS["custody"]
+            processed.append(item)
+            return item
+
+        with pytest.raises(EvidenceError):
+            yielded.extend(map_concurrently(process, range(30), workers))
+        assert sorted(yielded) == sorted(processed)
+        assert len(processed) < 30
+
+
+def fail_at_seven(item: int) -> int:
+    if item == 7:
+        raise ERRORS["custody"]
+    return item
+
+
+def failing_at_seven() -> Callable[[int], int]:
+    return fail_at_seven
+
+
+def test_a_process_that_ends_with_an_error_loses_no_earlier_result() -> None:
+    with WorkerProcesses(1) as processes:
+        yielded: list[int] = []
+        with pytest.raises(EvidenceError):
+            yielded.extend(processes.map(failing_at_seven, range(8), 1))
+    assert yielded == list(range(7))
 
 
 def test_every_item_is_done_once_by_processes_of_their_own() -> None:
@@ -156,7 +193,7 @@ def test_a_process_that_is_killed_is_told_and_none_is_left() -> None:
 
 SCRIPT = """
 import sys
-from custody.concurrency import WorkerProcesses
+from custody.concurrency import WorkerProcesses, map_concurrently
 from tests.unit.test_concurrency import hanging
 if __name__ == "__main__":
     try:

@@ -39,7 +39,8 @@ def apply() -> None:
     MultipartDict.__missing__ = _missing_upload  # type: ignore[attr-defined]
 
 
-def _lock(bucket: str, key: str) -> threading.RLock:
+def lock_of(bucket: str, key: str) -> threading.RLock:
+    """The lock that the writers of a key hold."""
     return _STRIPES[hash((bucket, key)) % len(_STRIPES)]
 
 
@@ -47,7 +48,7 @@ def _serialise_response(name: str) -> None:
     serve = getattr(S3Response, name)
 
     def serialised(self: S3Response, *args: Any) -> Any:
-        with _lock(self.bucket_name, self.parse_key_name()):
+        with lock_of(self.bucket_name, self.parse_key_name()):
             return serve(self, *args)
 
     setattr(S3Response, name, serialised)
@@ -58,7 +59,7 @@ def _serialise_backend(name: str) -> None:
     serve = getattr(S3Backend, name)
 
     def serialised(self: S3Backend, bucket_name: str, key_name: str, *args: Any, **kwargs: Any) -> Any:
-        with _lock(bucket_name, key_name):
+        with lock_of(bucket_name, key_name):
             return serve(self, bucket_name, key_name, *args, **kwargs)
 
     setattr(S3Backend, name, serialised)

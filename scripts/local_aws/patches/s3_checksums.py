@@ -20,6 +20,7 @@ from moto.s3.models import FakeKey, FakeMultipart, S3Backend
 from moto.s3.responses import S3Response
 
 from scripts.local_aws.calls import current
+from scripts.local_aws.patches.s3_atomic_writes import lock_of
 from scripts.local_aws.s3 import checksums
 from scripts.local_aws.s3.checksums import Checksum
 from scripts.local_aws.s3.errors import S3Error, invalid_request
@@ -124,9 +125,16 @@ def _kept_with_the_part(serve: Any) -> Any:
 
 
 def _qualified(serve: Any) -> Any:
-    """Answer a GET or HEAD that asks for checksums with the whole value and its type, any other without."""
+    """Answer a GET or HEAD that asks for checksums with the whole value and its type, any other without.
+
+    Nothing is written between its bytes and its checksum.
+    """
 
     def served(self: S3Response, *args: Any, **kwargs: Any) -> Any:
+        with lock_of(self.bucket_name, self.parse_key_name()):
+            return qualified(self, *args, **kwargs)
+
+    def qualified(self: S3Response, *args: Any, **kwargs: Any) -> Any:
         status, headers, body = serve(self, *args, **kwargs)
         headers.pop("x-amz-sdk-checksum-algorithm", None)
         headers.pop("x-amz-checksum-algorithm", None)

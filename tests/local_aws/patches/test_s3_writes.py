@@ -36,6 +36,23 @@ def every_version_of_a_key_is_kept(account: Account) -> None:
     assert len(s3.list_object_versions(Bucket=bucket)["Versions"]) == 200
 
 
+def a_key_that_is_written_meanwhile_is_read_with_its_own_checksum(account: Account) -> None:
+    s3, bucket = account.client("s3"), account.bucket()
+    s3.put_object(Bucket=bucket, Key="key", Body="0")
+
+    def read(_: int) -> bytes:
+        body: bytes = s3.get_object(Bucket=bucket, Key="key")["Body"].read()
+        return body
+
+    with ThreadPoolExecutor(16) as threads:
+        written = [
+            threads.submit(s3.put_object, Bucket=bucket, Key="key", Body=str(number) * 200_000)
+            for number in range(200)
+        ]
+        assert all(threads.map(read, range(400)))
+        assert all(each.result() for each in written)
+
+
 def a_part_of_an_unknown_upload_is_refused(account: Account) -> None:
     s3, bucket = account.client("s3"), account.bucket()
     with pytest.raises(ClientError, match="NoSuchUpload"):
@@ -112,7 +129,14 @@ BEHAVIOURS = [
 ]
 
 
-@pytest.mark.parametrize("behaviour", [*BEHAVIOURS, every_version_of_a_key_is_kept])
+OF_ONE_AT_A_TIME = [
+    every_version_of_a_key_is_kept,
+    a_key_that_is_written_meanwhile_is_read_with_its_own_checksum,
+]
+"""What moto alone does if nothing else happens meanwhile."""
+
+
+@pytest.mark.parametrize("behaviour", [*BEHAVIOURS, *OF_ONE_AT_A_TIME])
 def test_the_local_aws(behaviour: Any, aws: Account) -> None:
     behaviour(aws)
 
