@@ -17,7 +17,7 @@ import boto3
 from aws_lambda_powertools import Logger, Metrics
 from botocore.config import Config
 
-from custody.errors import EvidenceError, UsageError
+from custody.errors import CannotCheckError, EvidenceError, UsageError
 from custody.evidence.fetch import SERVICE_ERRORS
 from custody.evidence.registry import REGISTRY_KEY
 from custody.log.cosigning import Witnesses, parse_witnesses
@@ -100,15 +100,20 @@ def _witnesses() -> Witnesses:
 
 
 def _trail_heads() -> tuple[list[Sealable], Exception | None]:
-    """The heads that can be read, and why no more: the trail's bucket may be somebody else's."""
+    """The heads that can be read, and why one cannot: the trail's bucket may be somebody else's."""
     s3 = boto3.client("s3", config=_config(30))
     heads: list[Sealable] = []
+    failed: Exception | None = None
     try:
         for head in find_heads(s3, _setting("TRAIL_BUCKET"), _setting("TRAIL_FOLDER"), datetime.now(UTC)):
-            heads.append(head)
-    except (*SERVICE_ERRORS, EvidenceError) as error:
-        return heads, error
-    return heads, None
+            if isinstance(head, EvidenceError):
+                logger.error("DigestUnreadable", exc_info=head)
+                failed = head
+            else:
+                heads.append(head)
+    except (*SERVICE_ERRORS, CannotCheckError) as error:
+        failed = error
+    return heads, failed
 
 
 @logger.inject_lambda_context

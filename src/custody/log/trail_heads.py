@@ -12,20 +12,25 @@ from __future__ import annotations
 import hashlib
 import json
 import zlib
+from collections import defaultdict
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from custody.documents import Fields, parse_object
 from custody.errors import EvidenceError
+from custody.evidence.fetch import GoneError, UnreadableError, fetch
+from custody.evidence.hashing import read_body
+from custody.evidence.objects import ObjectVersion
 from custody.evidence.receipt import STATEMENT_TYPE
 from custody.log.batch import Sealable
 from custody.trail.chains import Chain, parse_chain
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef
 
 PREDICATE_TYPE = "urn:custody:trail-head:v1"
 KEY_PREFIX = "trail-head/"
@@ -46,23 +51,33 @@ class TrailHead:
     """Of its uncompressed content, as CloudTrail's chain has it."""
 
 
-def find_heads(s3: S3Client, bucket: str, folder: str, now: datetime) -> Iterator[Sealable]:
-    """The newest digest of each chain of an account, of today or yesterday (UTC), as entries.
+def find_heads(s3: S3Client, bucket: str, folder: str, now: datetime) -> Iterator[Sealable | EvidenceError]:
+    """The newest readable digest of each chain of an account, of today or yesterday (UTC), as entries.
 
-    ``folder`` is the account's in the bucket: ``[<prefix>/]AWSLogs/[<organization>/]<account>/``.
+    Each newer file that is no digest or cannot be read is yielded too, as the error that says so: it keeps
+    neither its chain nor another from the log. ``folder`` is the account's in the bucket:
+    ``[<prefix>/]AWSLogs/[<organization>/]<account>/``.
 
-    Raises botocore's ``ClientError`` if Amazon S3 refuses, ``EvidenceError`` for a file that is not gzip.
+    Raises botocore's ``ClientError`` if the files cannot be listed, ``CannotCheckError`` if Amazon S3 as a
+    whole cannot be used.
     """
     root = f"{folder}CloudTrail-Digest/"
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=root, Delimiter="/"):
         for region in page.get("CommonPrefixes", ()):
-            newest: dict[Chain, str] = {}
+            of_chain: dict[Chain, list[str]] = defaultdict(list)
             for day in (now - timedelta(days=1), now):
                 for key in _keys(s3, bucket, f"{region['Prefix']}{day:%Y/%m/%d}/"):
                     if chain := parse_chain(key):
-                        newest[chain] = max(key, newest.get(chain, ""))
-            for key in newest.values():
-                yield _read_head(s3, bucket, key)
+                        of_chain[chain].append(key)
+            for keys in of_chain.values():
+                for key in sorted(keys, reverse=True):
+                    try:
+                        head = fetch(s3, ObjectVersion(bucket, key, ""), partial(_entry, bucket, key))
+                    except (EvidenceError, UnreadableError, GoneError) as error:
+                        yield EvidenceError(f"The digest s3://{bucket}/{key} cannot be sealed: {error}")
+                    else:
+                        yield head
+                        break
 
 
 def parse_trail_head(entry: bytes) -> TrailHead | None:
@@ -87,18 +102,17 @@ def _keys(s3: S3Client, bucket: str, prefix: str) -> Iterator[str]:
         yield from (item["Key"] for item in page.get("Contents", ()))
 
 
-def _read_head(s3: S3Client, bucket: str, key: str) -> Sealable:
-    found = s3.get_object(Bucket=bucket, Key=key)
+def _entry(bucket: str, key: str, found: GetObjectOutputTypeDef) -> Sealable:
+    """Raises ``EvidenceError`` if it is not one gzip member of a digest's size."""
     version_id = found.get("VersionId", "null")  # of a bucket that somebody else has, without versioning
-    with closing(found["Body"]) as body:
-        data = body.read()
+    data = read_body(found, _MAX_DIGEST_BYTES)
     unpacking = zlib.decompressobj(wbits=16 + zlib.MAX_WBITS)
     try:
         content = unpacking.decompress(data, _MAX_DIGEST_BYTES)
     except zlib.error as error:
-        raise EvidenceError(f"The digest s3://{bucket}/{key} is not gzip: {error}.") from error
-    if not unpacking.eof:
-        raise EvidenceError(f"The digest s3://{bucket}/{key} is not one whole gzip of its size.")
+        raise EvidenceError(f"it is not gzip: {error}.") from error
+    if not unpacking.eof or unpacking.unused_data:
+        raise EvidenceError("it is not one whole gzip of its size.")
     statement: dict[str, Any] = {
         "_type": STATEMENT_TYPE,
         "subject": [{"name": f"s3://{bucket}/{key}", "digest": {"sha256": hashlib.sha256(data).hexdigest()}}],

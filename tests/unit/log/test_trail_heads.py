@@ -5,15 +5,17 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from custody.errors import EvidenceError
+from custody.errors import CannotCheckError, EvidenceError
+from custody.log.batch import Sealable
 from custody.log.trail_heads import TrailHead, find_heads, parse_trail_head
-from tests.support.evidence import ACCOUNT, World, worlds
+from tests.support.evidence import ACCOUNT, World, refused, worlds
 from tests.support.log import ENVELOPES, read_whole, sealer, store_receipts
 from tests.support.memory_s3 import MemoryS3
 
@@ -41,11 +43,18 @@ def deliver(world: World, key: str, data: bytes | None = None) -> None:
     world.s3.put_object(Bucket=world.trail, Key=key, Body=body)
 
 
+def entries_of(world: World) -> list[Sealable]:
+    found = [*find_heads(world.s3, world.trail, world.deployment.trail_folder, NOW)]
+    return [item for item in found if isinstance(item, Sealable)]
+
+
+def errors_of(world: World) -> list[str]:
+    found = [*find_heads(world.s3, world.trail, world.deployment.trail_folder, NOW)]
+    return [str(item) for item in found if isinstance(item, EvidenceError)]
+
+
 def heads(world: World) -> dict[str, TrailHead]:
-    found = [
-        parse_trail_head(item.entry)
-        for item in find_heads(world.s3, world.trail, world.deployment.trail_folder, NOW)
-    ]
+    found = [parse_trail_head(item.entry) for item in entries_of(world)]
     return {head.key: head for head in found if head is not None}
 
 
@@ -85,10 +94,32 @@ def test_a_trail_without_digests_has_no_head(world: World) -> None:
     assert heads(world) == {}
 
 
-@pytest.mark.parametrize("data", [b"no gzip", gzip.compress(b"{}", mtime=0)[:-9]])
-def test_a_file_that_is_no_digest_is_named(world: World, data: bytes) -> None:
+@pytest.mark.parametrize(
+    "data", [b"no gzip", b"", gzip.compress(b"{}", mtime=0)[:-9], gzip.compress(b"{}", mtime=0) * 2]
+)
+def test_a_file_that_is_no_digest_is_named_and_hides_no_other(world: World, data: bytes) -> None:
+    """Neither the one before it in its chain, nor those of later Regions."""
+    earlier, elsewhere = digest_key("20260228T230000Z"), digest_key("20260228T220000Z", "us-west-2")
+    deliver(world, earlier)
+    deliver(world, elsewhere)
     deliver(world, digest_key("20260301T000000Z"), data)
-    with pytest.raises(EvidenceError, match=r"20260301T000000Z\.json\.gz is not"):
+    assert sorted(heads(world)) == [earlier, elsewhere]
+    (error,) = errors_of(world)
+    assert re.search(r"20260301T000000Z\.json\.gz cannot be sealed: it is not", error)
+
+
+def test_a_file_that_is_gone_or_refused_hides_no_other(world: World) -> None:
+    earlier, newest = digest_key("20260228T230000Z"), digest_key("20260301T000000Z")
+    deliver(world, earlier)
+    deliver(world, newest)
+    for status, code in ((403, "AccessDenied"), (404, "NoSuchKey")):
+        with refused(world.s3, "GetObject", status, code, key=newest):
+            assert list(heads(world)) == [earlier]
+            assert f"{newest} cannot be sealed" in errors_of(world)[0]
+    with (
+        refused(world.s3, "GetObject", 403, "ExpiredToken", key=newest),
+        pytest.raises(CannotCheckError, match="cannot be used"),
+    ):
         heads(world)
 
 
@@ -96,11 +127,11 @@ def test_a_head_is_a_leaf_once(world: World) -> None:
     s3 = MemoryS3(now=datetime.now(UTC))  # moto's clock, as both buckets have that of Amazon S3
     sealer(s3).seal(store_receipts(s3, range(2)))
     deliver(world, digest_key("20260228T230000Z"))
-    items = [*find_heads(world.s3, world.trail, world.deployment.trail_folder, NOW)]
+    items = entries_of(world)
 
     assert [sealer(s3).anchor(items) for _ in range(2)] == [1, 0]
     deliver(world, digest_key("20260301T000000Z"))
-    assert sealer(s3).anchor(find_heads(world.s3, world.trail, world.deployment.trail_folder, NOW)) == 1
+    assert sealer(s3).anchor(entries_of(world)) == 1
 
     _, entries = read_whole(s3)
     assert entries[:2] == [envelope for _, envelope in ENVELOPES[:2]]
@@ -118,7 +149,7 @@ def test_a_receipt_is_no_head() -> None:
 @pytest.mark.parametrize("missing", ["bucket", "key", "version_id", "content_sha256"])
 def test_a_malformed_head_is_refused(world: World, missing: str) -> None:
     deliver(world, digest_key("20260301T000000Z"))
-    (item,) = find_heads(world.s3, world.trail, world.deployment.trail_folder, NOW)
+    (item,) = entries_of(world)
     statement: dict[str, Any] = json.loads(item.entry)
     del statement["predicate"][missing]
     with pytest.raises(EvidenceError, match=missing):
