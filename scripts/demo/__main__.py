@@ -220,9 +220,7 @@ class Demo:
         """A log file that a digest names already; one delivered since then would be pending."""
         s3, deployment = self.pipeline.client("s3"), self.pipeline.deployment
         bucket = deployment.buckets["cloudtrail-log"]
-        digests = s3.list_objects_v2(
-            Bucket=bucket, Prefix=f"AWSLogs/{deployment.account_id}/CloudTrail-Digest/"
-        )
+        digests = s3.list_objects_v2(Bucket=bucket, Prefix=f"{deployment.trail_folder}CloudTrail-Digest/")
         found = (s3.get_object(Bucket=bucket, Key=digest["Key"]) for digest in digests["Contents"])
         named = (parse_digest(digest["Body"].read(), digest["Metadata"]).files for digest in found)
         file = next(file for files in named for file in files)
@@ -281,7 +279,6 @@ def run(console: Console, datasets: Sequence[str] | None, parts: Sequence[str] =
     variables: dict[str, object] = {} if datasets is None else {"datasets": [*datasets]}
     for name in parts:
         PARTS[name].set_up()
-        variables |= PARTS[name].variables
     watch = Stopwatch(console)
     shutil.rmtree(WORK, ignore_errors=True)
     WORK.mkdir(parents=True)
@@ -292,6 +289,8 @@ def run(console: Console, datasets: Sequence[str] | None, parts: Sequence[str] =
     with ExitStack() as running:
         with watch.step("Start AWS on this machine"):
             aws = running.enter_context(LocalAws(WORK / "aws"))
+            for name in parts:
+                variables |= PARTS[name].prepare(aws)
         with watch.step("terraform apply"):
             pipeline = apply(aws, WORK, say, variables)
         demo = Demo(pipeline, console)

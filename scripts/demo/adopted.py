@@ -1,4 +1,4 @@
-"""A bucket that somebody has already is adopted, and recorded where it lies."""
+"""What somebody has already: a trail that is read, a bucket that is adopted and recorded where it lies."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import boto3
 from rich.console import Console
 from rich.markup import escape
 
@@ -16,18 +17,39 @@ from custody.evidence.objects import ObjectVersion
 from custody.times import format_time
 from scripts.demo.lake import Lake
 from scripts.demo.pipeline import Pipeline, PipelineError
+from scripts.local_aws import LocalAws
+from scripts.terraform import LOCAL
 
 BUCKET, PREFIX = "letters-of-the-archive", "letters/"
+TRAIL, TRAIL_BUCKET = "everybody", "trails-of-the-organization"
 
 
 class Adopted:
-    """A second apply, beside objects and notifications that were there before."""
+    """A deployment without a trail of its own, and a second apply, beside notifications that were there."""
 
     title = "Adopt a bucket that is there already, with notifications of its own"
-    variables: Mapping[str, object] = {}
 
     def set_up(self) -> None:
         """Nothing: it needs what all of it needs."""
+
+    def prepare(self, aws: LocalAws) -> Mapping[str, object]:
+        """The organization's trail; as docs/existing_trail.md has its owner do, it logs the kit's buckets."""
+        s3, cloudtrail, organizations = (
+            _operators(aws, service) for service in ("s3", "cloudtrail", "organizations")
+        )
+        s3.create_bucket(Bucket=TRAIL_BUCKET)
+        s3.put_bucket_versioning(Bucket=TRAIL_BUCKET, VersioningConfiguration={"Status": "Enabled"})
+        organization = organizations.create_organization()["Organization"]["Id"]
+        arn = cloudtrail.create_trail(
+            Name=TRAIL,
+            S3BucketName=TRAIL_BUCKET,
+            IsMultiRegionTrail=True,
+            IsOrganizationTrail=True,
+            EnableLogFileValidation=True,
+        )["TrailARN"]
+        _log(cloudtrail, f"custody-{LOCAL}-")
+        cloudtrail.start_logging(Name=TRAIL)
+        return {"existing_trail": {"arn": arn, "bucket": TRAIL_BUCKET, "organization_id": organization}}
 
     def run(self, lake: Lake, work_dir: Path, console: Console) -> None:
         """Adopt a bucket, write to it, verify, and record what lay there before."""
@@ -38,6 +60,7 @@ class Adopted:
         since = format_time(datetime.now(UTC))
         entry = {"bucket": BUCKET, "prefixes": [PREFIX], "since": since}
         pipeline = pipeline.changed(adopted_buckets={"archive": entry})
+        _log(pipeline.client("cloudtrail"), f"custody-{LOCAL}-", f"{BUCKET}/")
         if _notifications(s3) != before:
             raise PipelineError(f"The notifications of {BUCKET} are not what they were.")
         console.print(f"[bold green]kept[/] the bucket's own notifications: {', '.join(before)}")
@@ -50,6 +73,35 @@ class Adopted:
         pipeline.await_receipts([older])
         _custody(pipeline, console, "ledger", "--prefix", f"s3://{BUCKET}/{PREFIX}")
         _require_verified(pipeline, console)
+
+
+def _operators(aws: LocalAws, service: str) -> Any:
+    """A client, before there is a deployment."""
+    environ = aws.environ()
+    return boto3.client(  # type: ignore[call-overload]
+        service,
+        endpoint_url=aws.endpoint,
+        region_name=environ["AWS_REGION"],
+        aws_access_key_id=environ["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=environ["AWS_SECRET_ACCESS_KEY"],
+    )
+
+
+def _log(cloudtrail: Any, *buckets: str) -> None:
+    """Have the trail log management events, and data events of the buckets that begin so."""
+    data = {
+        "eventCategory": {"Equals": ["Data"]},
+        "resources.type": {"Equals": ["AWS::S3::Object"]},
+        "resources.ARN": {"StartsWith": [f"arn:aws:s3:::{bucket}" for bucket in buckets]},
+    }
+    management = {"eventCategory": {"Equals": ["Management"]}}
+    cloudtrail.put_event_selectors(
+        TrailName=TRAIL,
+        AdvancedEventSelectors=[
+            {"FieldSelectors": [{"Field": name, **test} for name, test in tests.items()]}
+            for tests in (management, data)
+        ],
+    )
 
 
 def _bucket_of_somebody(pipeline: Pipeline, s3: Any) -> dict[str, Any]:

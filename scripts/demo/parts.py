@@ -9,23 +9,23 @@ from typing import Protocol
 from rich.console import Console
 
 from scripts.demo.lake import Lake
+from scripts.local_aws import LocalAws
 
 
 class Part(Protocol):
-    """One part: a step at the end."""
+    """One part: a step at the end, and what is there before the deployment for it."""
 
     @property
     def title(self) -> str:
         """The step's title."""
         ...
 
-    @property
-    def variables(self) -> Mapping[str, object]:
-        """Terraform's variables with which it is deployed."""
-        ...
-
     def set_up(self) -> None:
         """Install what it needs. Raises ``ToolError``."""
+        ...
+
+    def prepare(self, aws: LocalAws) -> Mapping[str, object]:
+        """Make what is there before the deployment; Terraform's variables with which it is deployed."""
         ...
 
     def run(self, lake: Lake, work_dir: Path, console: Console) -> None:

@@ -16,6 +16,7 @@ from rich.markup import escape
 from scripts.datasets import load_dataset
 from scripts.demo.lake import Lake
 from scripts.demo.pipeline import PipelineError
+from scripts.local_aws import LocalAws
 from scripts.toolchain.setup import WAREHOUSE_TEST, set_up_warehouse
 
 
@@ -23,18 +24,21 @@ class Warehouse:
     """``custody warehouse load`` and ``trace``."""
 
     title = "Load Snowflake, and trace a row there to its raw objects and receipts"
-    variables: Mapping[str, object] = {
-        "snowflake": {
-            "account": "local",
-            "external_id": "custody-local",
-            "iam_user_arn": "arn:aws:iam::210987654321:user/snowflake",
-            "run_by": ["arn:aws:iam::123456789012:role/scheduler"],
-        }
-    }
 
     def set_up(self) -> None:
         """Install the connector, and fakesnow."""
         set_up_warehouse(test=True)
+
+    def prepare(self, aws: LocalAws) -> Mapping[str, object]:
+        """What the module ``warehouse`` is deployed for."""
+        return {
+            "snowflake": {
+                "account": "local",
+                "external_id": "custody-local",
+                "iam_user_arn": "arn:aws:iam::210987654321:user/snowflake",
+                "run_by": ["arn:aws:iam::123456789012:role/scheduler"],
+            }
+        }
 
     def run(self, lake: Lake, work_dir: Path, console: Console) -> None:
         """Store a private key, load the gold table with most inputs twice, and trace its first row."""

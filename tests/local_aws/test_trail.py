@@ -334,6 +334,20 @@ def test_only_a_trail_that_logs_and_selects_gets_records(aws: Account, server: L
     assert len(other.records()) == 1
 
 
+def test_a_trail_of_the_organization_has_its_folder_above_the_accounts(
+    aws: Account, server: LocalAws
+) -> None:
+    organization = aws.client("organizations").create_organization()["Organization"]["Id"]
+    trail = Trail(aws, server, IsOrganizationTrail=True, S3KeyPrefix="prefix")
+    aws.client("s3").put_object(Bucket=trail.bucket, Key="k", Body=b"")
+    trail.flush(digest=True)
+    account = f"prefix/AWSLogs/{organization}/123456789012"
+    assert [name.startswith(f"{account}/CloudTrail/us-east-1/") for name in trail.files()] == [True]
+    [digest] = trail.files("CloudTrail-Digest/")
+    assert digest.startswith(f"{account}/CloudTrail-Digest/us-east-1/")
+    assert [file["s3Object"] for file in trail.read(digest)["logFiles"]] == trail.files()
+
+
 def test_retention_covers_the_files(aws: Account, server: LocalAws) -> None:
     trail = Trail(aws, server)
     trail.log_bucket = aws.bucket(lock=True)

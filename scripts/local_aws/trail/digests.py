@@ -49,12 +49,13 @@ class Chain:
     trail_name: str
     home_region: str
     bucket: str
-    prefix: str
+    account_folder: str
+    """``[<prefix>/]AWSLogs/[<organization>/]<account>/``."""
 
     def key(self, end: datetime) -> str:
         """Where the digest that ends then lies."""
         name = f"{self.account_id}_CloudTrail-Digest_{self.region}_{self.trail_name}_{self.home_region}"
-        folder = f"{self.prefix}AWSLogs/{self.account_id}/CloudTrail-Digest/{self.region}/{end:%Y/%m/%d}"
+        folder = f"{self.account_folder}CloudTrail-Digest/{self.region}/{end:%Y/%m/%d}"
         return f"{folder}/{name}_{end:%Y%m%dT%H%M%SZ}.json.gz"
 
 

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from moto.cloudtrail.models import Trail, cloudtrail_backends
+from moto.organizations.models import organizations_backends
 from moto.s3.exceptions import S3ClientError
 
 from scripts.local_aws import storage
@@ -166,7 +167,7 @@ class TrailWriter:
             # Times are whole seconds and name the file: two digests within one must not share it.
             end = max(now.replace(microsecond=0), state.start + timedelta(seconds=1))
             chain = Chain(
-                ACCOUNT_ID, region, trail.trail_name, trail.region_name, trail.bucket_name, _prefix(trail)
+                ACCOUNT_ID, region, trail.trail_name, trail.region_name, trail.bucket_name, _folder(trail)
             )
             digest = make_digest(
                 chain, self.key, start=state.start, end=end, files=state.files, previous=state.previous
@@ -185,8 +186,8 @@ def _store_log_file(
 ) -> LogFile | None:
     content = json.dumps({"Records": records}, separators=(",", ":")).encode()
     suffix = "".join(secrets.choice(_SUFFIX_ALPHABET) for _ in range(16))
-    folder = f"{_prefix(trail)}AWSLogs/{ACCOUNT_ID}/CloudTrail/{region}/{now:%Y/%m/%d}"
-    key = f"{folder}/{ACCOUNT_ID}_CloudTrail_{region}_{now:%Y%m%dT%H%MZ}_{suffix}.json.gz"
+    day = f"{_folder(trail)}CloudTrail/{region}/{now:%Y/%m/%d}"
+    key = f"{day}/{ACCOUNT_ID}_CloudTrail_{region}_{now:%Y%m%dT%H%MZ}_{suffix}.json.gz"
     if not _store(trail, key, gzip.compress(content, compresslevel=6), _LOG_HEADERS):
         return None
     times = [document["eventTime"] for document in records]
@@ -203,8 +204,14 @@ def _store(trail: Trail, key: str, content: bytes, headers: dict[str, str]) -> b
     return True
 
 
-def _prefix(trail: Trail) -> str:
-    return f"{trail.s3_key_prefix}/" if trail.s3_key_prefix else ""
+def _folder(trail: Trail) -> str:
+    """The account's folder; a trail of its organization has the organization's above it.
+
+    https://docs.aws.amazon.com/awscloudtrail/latest/userguide/get-and-view-cloudtrail-log-files.html
+    """
+    organization = organizations_backends[ACCOUNT_ID]["aws"].org if trail.is_org_trail else None
+    names = (trail.s3_key_prefix, "AWSLogs", organization and organization.id, ACCOUNT_ID)
+    return "".join(f"{name}/" for name in names if name)
 
 
 def _all_trails() -> list[Trail]:
