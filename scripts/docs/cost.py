@@ -74,11 +74,11 @@ GB_OF_AN_AUDIT = 0.5
 TRAIL_DAYS_OF_AN_AUDIT = 2 + 4 * 4 + 4
 """What its statements read of the trail: the rules on calls, the ledger (as ``question``), the gap."""
 RECEIPT_DAYS_OF_AN_AUDIT = 5
-TRAIL_DAYS_ONCE_A_DAY = 30
-"""New principals and new networks, in one scan."""
-RECEIPT_DAYS_ONCE_A_DAY = 3 * 30
-"""Files that are missing, volumes, objects written again."""
-STATEMENTS_OF_AN_AUDIT, STATEMENTS_ONCE_A_DAY = 3, 4
+TRAIL_DAYS_ONCE_A_DAY = 30 + 2 + 4 * 19
+"""New principals and new networks, in one scan; receipts stored now, and the ledger's two weeks before."""
+RECEIPT_DAYS_ONCE_A_DAY = 3 * 30 + 20 + 365
+"""Files that are missing, volumes, objects written again; the ledger; the times of a year of receipts."""
+STATEMENTS_OF_AN_AUDIT, STATEMENTS_ONCE_A_DAY = 3, 5
 LEAST_SCAN_BYTES = 10_000_000
 """What Athena charges a statement that reads less."""
 KEYS, ALARMS, COMPOSITES, DASHBOARDS, METRICS = 7, 49, 1, 1, 15

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from custody.evidence.receipt import Receipt
 from custody.ledger.anomalies import Anomaly, Found, find_anomalies
 from custody.ledger.rules import Period, all_rules
 from scripts.local_aws.athena.planned import PlannedTable
@@ -18,6 +19,7 @@ from tests.sql.evidence import (
     TRAIL_LOG,
     Record,
     assumed_role,
+    backfill_of,
     copy_object,
     denied,
     event,
@@ -121,6 +123,11 @@ def raw(name: str, minute: int = 600, **options: Record) -> Record:
     return put_object(
         RAW, f"incoming/{name}", at(minute), **({"identity": PRODUCER, "sourceIPAddress": OFFICE} | options)
     )  # type: ignore[arg-type]
+
+
+def stored(receipt: Receipt, when: datetime) -> Record:
+    """The trail's record of a receipt that the recorder stores."""
+    return put_object(PROVENANCE, receipt.version.receipt_key, when, identity=RECORDER)
 
 
 CUSTOMER_KEY = {"x-amz-server-side-encryption-customer-algorithm": "AES256"}
@@ -347,6 +354,8 @@ def attacked(lived: Warehouse) -> list[Anomaly]:
     flood = [raw(f"orders/{number}.csv", number) for number in range(-1440, -1400)]
     lived.deliver(*flood, on=BAD_DAY.date())
     lived.record(*map(receipt_of, flood))
+    lived.record(backdated := receipt_of(put_object(RAW, "incoming/old.csv", BAD_DAY - timedelta(days=300))))
+    lived.deliver(stored(backdated, at(640)), on=BAD_DAY.date())
     return ask(lived, Period(MONTH.since, AFTER_A_DAY_OF_SILENCE)).anomalies
 
 
@@ -384,6 +393,7 @@ EXPECTED = {
     "queue-purged": {f"https://sqs.us-east-1.amazonaws.com/123456789012/{PREFIX}-recorder-dlq"},
     "raw-deleted": {f"s3://{RAW}"},
     "raw-overwritten": {f"s3://{RAW}/incoming/orders/2026/04/20/0.csv"},
+    "receipt-backdated": {f"s3://{RAW}/incoming/old.csv"},
     "retention-changed": {f"s3://{PROVENANCE}"},
     "root-used": {"signin.amazonaws.com"},
     "signing-key-misused": {SIGNING_KEY, LOG_KEY},
@@ -441,6 +451,39 @@ def test_what_a_message_says_of_its_time_makes_no_write_older_than_an_adoption(
     found = find_anomalies(warehouse.athena(), deployment, period, (rule,)).anomalies
 
     assert {one.subject.rpartition("/")[2] for one in found} == {"602.csv", "603.csv"}
+
+
+def test_a_receipt_is_looked_at_when_it_was_stored_whatever_time_it_tells(
+    planned_tables: dict[str, PlannedTable],
+) -> None:
+    """The period is a day, as the auditor's; all writes below are told to be of days before."""
+    before, ago = BAD_DAY - timedelta(days=10), timedelta(days=10, minutes=600)
+    writes = {name: put_object(RAW, f"incoming/{name}", before) for name in ("late", "filled", "false", "no")}
+    told = [record for name, record in writes.items() if name != "no"]
+    new = put_object(RAW, "incoming/new", at(600))
+    receipts = [
+        receipt_of(writes["late"], after=ago),
+        backfill_of(writes["filled"], after=ago),
+        with_event(receipt_of(writes["false"], after=ago), principal_id="AWS:AROAMALLORY:x"),
+        receipt_of(writes["no"], after=ago),
+        with_event(receipt_of(new), time=BAD_DAY - timedelta(days=100)),
+        receipt_of(put_object(RAW, "incoming/back", BAD_DAY - timedelta(days=200))),
+    ]
+    warehouse = Warehouse(planned_tables.values(), DATABASE)
+    warehouse.deliver(*told, on=before.date())
+    warehouse.deliver(new, *(stored(receipt, at(600)) for receipt in receipts), on=BAD_DAY.date())
+    warehouse.record(*receipts)
+    day, rules = Period(BAD_DAY, BAD_DAY + timedelta(days=1)), tuple(all_rules().values())
+
+    found = find_anomalies(warehouse.athena(), DEPLOYMENT, day, rules).anomalies
+
+    about = [one for one in found if one.evidence.startswith(f"s3://{PROVENANCE}/")]
+    assert {one.subject.rpartition("/")[2] for one in about} == {"false", "no", "new", "back"}
+    assert {(one.rule.name, one.first) for one in about} == {("receipt-backdated", at(600))}
+    details = {one.subject.rpartition("/")[2]: one.detail for one in about}
+    assert details["false"].startswith("mismatch principal_id; written at 2026-04-11 00:00:00.000, ")
+    assert details["no"].startswith("unwitnessed; ")
+    assert details["back"].startswith("its own times; ")
 
 
 def test_of_one_rule_and_hour_only_the_first_are_asked_for(attacked: list[Anomaly], lived: Warehouse) -> None:
