@@ -54,7 +54,7 @@ FORMAT_ROWS = 500_000
 SEAL_LEAVES = 200_000
 TRAIL_EVENTS = 200_000
 RULE_EVENTS = 1_000_000
-RULES_LIMIT_SECONDS = 60
+RULES_LIMIT_SECONDS = 2 * 60
 ETL_LIMIT_SECONDS = 180
 ETL_LIMIT_BYTES = 4 << 30
 WAREHOUSE_ROWS = 5_000
@@ -92,7 +92,7 @@ LIMITS = {
     "seal_leaves_per_second": Limit(least=0.5),
     "trail_events_per_second": Limit(least=2.2),
     "rules_events_per_second": Limit(least=5.0),
-    "rules_seconds": Limit(most=1.0),
+    "rules_processor_seconds": Limit(most=1.0),
     "verify_objects_per_second": Limit(least=1.8),
     "verify_receipts_per_second": Limit(least=0.25),
     "verify_requests_per_receipt": Limit(most=0.02),
@@ -375,17 +375,18 @@ def bench_trail() -> Row:
 
 
 def bench_rules() -> list[Row]:
-    """Events of a month that all anomaly rules are asked about in a processor second, and the whole time.
+    """Events of a month that all anomaly rules are asked about in a processor second, and seconds for all.
 
     The first row's reference asks each rule by itself. It takes a quarter of an hour for all events, so both
-    are measured on a tenth. The second row is the clock's, without the reading of the files.
+    are measured on a tenth. The second row is the processor seconds of reading the files and of asking, all
+    events, against those that two processors have in a minute.
     """
     tenth: dict[str, float] = printed("scripts.bench.rules", RULE_EVENTS // 10, "compare")
     whole: dict[str, float] = printed("scripts.bench.rules", RULE_EVENTS)
     count = RULE_EVENTS // 10
     return [
         row("rules_events_per_second", count / tenth["kit"], "1/s", count / tenth["flattened"]),
-        row("rules_seconds", whole["seconds"], "s", RULES_LIMIT_SECONDS),
+        row("rules_processor_seconds", whole["reading"] + whole["kit"], "s", RULES_LIMIT_SECONDS),
     ]
 
 

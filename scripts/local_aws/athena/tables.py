@@ -16,13 +16,17 @@ import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from scripts.local_aws.athena.model import QueryError, Store
 from scripts.local_aws.athena.scope import Column, View
 from scripts.local_aws.athena.types import INTEGERS, VARCHAR, Type, parse_type
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _JSON_SERDES = (
     "org.openx.data.jsonserde.JsonSerDe",
@@ -273,8 +277,8 @@ _RECORD_LIST = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
 _ANY = msgspec.json.Decoder()
 
 
-def rows(table: StoredTable, key: str, body: bytes) -> Iterator[dict[str, Any]]:
-    """Yield the rows in an object as ``{"c0": …}``, in the JSON shapes of the columns' types.
+def rows(table: StoredTable, key: str, body: bytes) -> Iterator[list[Any]]:
+    """Yield the rows in an object: a value for each column, as ``arrow_type`` has the column's type.
 
     Raises ``QueryError`` (``HIVE_CURSOR_ERROR``, ``HIVE_BAD_DATA``) where Athena does.
     """
@@ -288,16 +292,25 @@ def rows(table: StoredTable, key: str, body: bytes) -> Iterator[dict[str, Any]]:
     if not body.isascii():
         # Hadoop's Text, which hands lines to a SerDe, puts U+FFFD where bytes are not UTF-8
         body = body.decode(errors="replace").encode()
-    readers = [
-        (at, name, _reader(kind))
-        for at, (name, (_, kind)) in enumerate(zip(table.keys, table.columns, strict=True))
-    ]
+    names, lowered = table.keys, _Lowered()
+    readers = [_read_text if kind == VARCHAR else _reader(kind) for _, kind in table.columns]
     for record in _objects(table, key, body):
-        named = {name.lower(): raw for name, raw in record.items()}
+        named = {lowered[name]: raw for name, raw in record.items()}
         try:
-            yield {f"c{at}": reader(named[name]) if name in named else None for at, name, reader in readers}
-        except (ValueError, TypeError, KeyError) as error:
+            yield [
+                reader(named[name]) if name in named else None
+                for name, reader in zip(names, readers, strict=True)
+            ]
+        except (ValueError, TypeError, KeyError, msgspec.MsgspecError) as error:
             raise QueryError("HIVE_BAD_DATA", f"Error parsing a field value in {key}: {error}") from error
+
+
+class _Lowered(dict[str, str]):
+    """Names in lower case, each made once."""
+
+    def __missing__(self, name: str) -> str:
+        self[name] = name.lower()
+        return self[name]
 
 
 def _objects(table: StoredTable, key: str, body: bytes) -> Iterator[dict[str, msgspec.Raw]]:
@@ -317,63 +330,118 @@ def _objects(table: StoredTable, key: str, body: bytes) -> Iterator[dict[str, ms
         raise QueryError("HIVE_CURSOR_ERROR", f"Row is not a valid JSON Object in {key}: {error}") from error
 
 
-def _reader(kind: Type) -> Callable[[msgspec.Raw], Any]:
-    """Return what turns a field's JSON into the JSON of a column's type."""
-    if kind == VARCHAR:
-        return _read_text
-    return lambda raw: _shaped(_ANY.decode(raw), kind)
-
-
-def _read_text(raw: msgspec.Raw) -> Any:
-    """Keep a text as it is; keep anything else (an object, a number) as the JSON it was written in."""
+def _read_text(raw: msgspec.Raw) -> str | None:
+    """Read a text; keep anything else (an object, a number) as the JSON it was written in."""
     written = bytes(raw)
     if written[:1] == b'"' or written == b"null":
-        return raw
+        text: str | None = _ANY.decode(written)
+        return text
     return written.decode()
 
 
-def _shaped(value: Any, kind: Type) -> Any:
-    """Fit a decoded JSON value to a type; ``ValueError`` and its like if it does not."""
-    if value is None:
-        return None
-    shape = _SHAPES.get(kind.name)
-    if shape is None:
+def _reader(kind: Type) -> Callable[[msgspec.Raw], Any]:
+    """Return what reads a field's JSON as a column's type; what is written alike, as callers are, once."""
+    shape = _shape(kind)
+    read = lru_cache(1000)(lambda written: shape(_ANY.decode(written)))
+    return lambda raw: read(bytes(raw))
+
+
+def _shape(kind: Type) -> Callable[[Any], Any]:
+    """Return what fits a decoded JSON value to a type: ``ValueError`` and its like if it does not fit."""
+    shape = _SHAPES[kind.name](kind) if kind.name in _SHAPES else _unshaped(kind)
+    return lambda value: None if value is None else shape(value)
+
+
+def _unshaped(kind: Type) -> Callable[[Any], Any]:
+    def shape(value: Any) -> Any:
         raise ValueError(f"a {kind} in JSON")
-    return shape(value, kind)
+
+    return shape
 
 
-def _row(value: Any, kind: Type) -> dict[str, Any]:
-    named = {k.lower(): v for k, v in _expect(value, dict).items()}
-    return {f: _shaped(named.get(f.lower()), t) for f, t in zip(kind.fields, kind.args, strict=True)}
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else msgspec.json.encode(value).decode()
 
 
-def _boolean(value: Any, _: Type) -> bool:
+def _array(kind: Type) -> Callable[[Any], Any]:
+    item = _shape(kind.args[0])
+    return lambda value: [item(each) for each in _expect(value, list)]
+
+
+def _map(kind: Type) -> Callable[[Any], Any]:
+    shape = _shape(kind.args[1])
+    return lambda value: [(name, shape(each)) for name, each in _expect(value, dict).items()]
+
+
+def _row(kind: Type) -> Callable[[Any], Any]:
+    lowered, count = _Lowered(), len(kind.fields)
+    shapes = {
+        name.lower(): (at, _shape(inner))
+        for at, (name, inner) in enumerate(zip(kind.fields, kind.args, strict=True))
+    }
+
+    def shape(value: Any) -> tuple[Any, ...]:
+        row = [None] * count
+        for name, each in _expect(value, dict).items():
+            found = shapes.get(lowered[name])
+            if found is not None:
+                row[found[0]] = found[1](each)
+        return tuple(row)
+
+    return shape
+
+
+def _boolean(value: Any) -> bool:
     return value if isinstance(value, bool) else {"true": True, "false": False}[str(value).lower()]
 
 
-def _integer(value: Any, _: Type) -> int:
+def _integer(value: Any) -> int:
     return int(value) if isinstance(value, str) else int(_expect(value, int))
 
 
-def _timestamp(value: Any, _: Type) -> str:
+def _date(value: Any) -> str:
+    return date.fromisoformat(_expect(value, str)).isoformat()
+
+
+def _timestamp(value: Any) -> str:
     if not re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(\.\d{1,9})?", _expect(value, str)):
         raise ValueError(f"{value!r} is no timestamp")
     return str(value)
 
 
-_SHAPES: dict[str, Callable[[Any, Type], Any]] = {
-    "varchar": lambda value, _: value if isinstance(value, str) else msgspec.json.encode(value).decode(),
-    "array": lambda value, kind: [_shaped(item, kind.args[0]) for item in _expect(value, list)],
-    "map": lambda value, kind: {k: _shaped(v, kind.args[1]) for k, v in _expect(value, dict).items()},
+_SHAPES: dict[str, Callable[[Type], Callable[[Any], Any]]] = {
+    "varchar": lambda _: _text,
+    "array": _array,
+    "map": _map,
     "row": _row,
-    "boolean": _boolean,
-    **dict.fromkeys(INTEGERS, _integer),
-    "double": lambda value, _: float(value),
-    "real": lambda value, _: float(value),
-    "decimal": lambda value, _: str(value),
-    "date": lambda value, _: date.fromisoformat(_expect(value, str)).isoformat(),
-    "timestamp": _timestamp,
+    "boolean": lambda _: _boolean,
+    **dict.fromkeys(INTEGERS, lambda _: _integer),
+    "double": lambda _: float,
+    "real": lambda _: float,
+    "decimal": lambda _: str,
+    "date": lambda _: _date,
+    "timestamp": lambda _: _timestamp,
 }
+
+
+def arrow_type(kind: Type) -> pa.DataType:
+    """Return the Arrow type of what ``rows`` has for a type; DuckDB casts it to its own."""
+    import pyarrow as pa  # noqa: PLC0415 - as there
+
+    match kind.name:
+        case "array":
+            return pa.list_(arrow_type(kind.args[0]))
+        case "map":
+            return pa.map_(pa.string(), arrow_type(kind.args[1]))
+        case "row":
+            inner = zip(kind.fields, kind.args, strict=True)
+            return pa.struct([(name, arrow_type(each)) for name, each in inner])
+        case "boolean":
+            return pa.bool_()
+        case "double" | "real":
+            return pa.float64()
+        case name:
+            return pa.int64() if name in INTEGERS else pa.string()
 
 
 def _expect(value: Any, kind: type) -> Any:

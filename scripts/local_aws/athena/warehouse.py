@@ -16,18 +16,18 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from itertools import islice
 from typing import Any
 
 import duckdb
-import msgspec
 
 from scripts.local_aws.athena.delta import DeltaTable
 from scripts.local_aws.athena.model import QueryError, Store
 from scripts.local_aws.athena.natives import register
-from scripts.local_aws.athena.tables import StoredTable, rows
-from scripts.local_aws.athena.types import TIMESTAMP_TZ, Type, duckdb_type, quote_text
+from scripts.local_aws.athena.tables import StoredTable, arrow_type, rows
+from scripts.local_aws.athena.types import TIMESTAMP_TZ, VARCHAR, duckdb_type, quote_text
 
-_BATCH_BYTES = 8_000_000
+_BATCH_ROWS = 2000
 _PLANNING = {"expression_rewriter", "filter_pullup", "filter_pushdown", "empty_result_pullup", "cte_inlining"}
 """Optimisers that are needed to find the partitions that a filter excludes. The others cost time, and one,
 statistics_propagation, would drop partitions because their tables have no rows here."""
@@ -147,6 +147,8 @@ class Warehouse:
         if gone:
             self._data.execute(f"DELETE FROM {partition.relation} WHERE path IN (SELECT unnest(?))", [gone])
         fresh = [key for key, etag in now.items() if partition.loaded.get(key) != etag]
+        if not fresh:
+            return now
         if isinstance(table, DeltaTable):
             self._load_files(table, partition.relation, fresh)
         else:
@@ -169,24 +171,31 @@ class Warehouse:
 
     def _load_lines(self, table: StoredTable, relation: str, keys: Iterable[str]) -> None:
         """Insert the rows of objects of JSON."""
-        shape = {f"c{at}": _json_shape(kind) for at, (_, kind) in enumerate(table.columns)} | {
-            "path": "VARCHAR"
-        }
-        reads = ", ".join(f"r.{name}" for name in shape)
-        insert = (
-            f"INSERT INTO {relation} SELECT {reads} FROM "
-            f"(SELECT unnest(from_json_strict(?, {quote_text(json.dumps([shape]))})) AS r)"
-        )
+        import pyarrow as pa  # noqa: PLC0415 - slow, and small servers need none
+
+        pool = pa.system_memory_pool()  # the default keeps what is freed
+        kinds = [kind for _, kind in table.columns] + [VARCHAR]
+        schema = pa.schema([(f"c{at}", arrow_type(kind)) for at, kind in enumerate(kinds)])
+        casts = ", ".join(f"CAST(c{at} AS {duckdb_type(kind)})" for at, kind in enumerate(kinds))
         for batch in _batches(self._rows(table, keys)):
             try:
-                self._data.execute(insert, [batch])
-            except duckdb.Error as error:
+                columns = [
+                    pa.array(values, each.type, memory_pool=pool)
+                    for values, each in zip(zip(*batch, strict=True), schema, strict=True)
+                ]
+                self._data.register("incoming", pa.table(columns, schema))
+                self._data.execute(f"INSERT INTO {relation} SELECT {casts} FROM incoming")
+                self._data.unregister("incoming")
+            except (duckdb.Error, pa.ArrowException, OverflowError) as error:
                 raise QueryError("HIVE_BAD_DATA", str(error).splitlines()[0]) from error
+        pool.release_unused()
 
-    def _rows(self, table: StoredTable, keys: Iterable[str]) -> Iterator[bytes]:
+    def _rows(self, table: StoredTable, keys: Iterable[str]) -> Iterator[list[Any]]:
         for key in keys:
+            path = f"s3://{table.bucket}/{key}"
             for row in rows(table, key, self._store.read(table.bucket, key)):
-                yield msgspec.json.encode({**row, "path": f"s3://{table.bucket}/{key}"})
+                row.append(path)
+                yield row
 
 
 def release_memory() -> None:
@@ -248,24 +257,7 @@ def _scans(nodes: Any) -> Iterator[str]:
         yield from _scans(node.get("children", []))
 
 
-def _json_shape(kind: Type) -> Any:
-    match kind.name:
-        case "array":
-            return [_json_shape(kind.args[0])]
-        case "row":
-            return {name: _json_shape(inner) for name, inner in zip(kind.fields, kind.args, strict=True)}
-        case _:
-            return duckdb_type(kind)
-
-
-def _batches(encoded: Iterable[bytes]) -> Iterator[str]:
-    batch: list[bytes] = []
-    size = 0
-    for row in encoded:
-        batch.append(row)
-        size += len(row)
-        if size >= _BATCH_BYTES:
-            yield f"[{b','.join(batch).decode()}]"
-            batch, size = [], 0
-    if batch:
-        yield f"[{b','.join(batch).decode()}]"
+def _batches(incoming: Iterable[list[Any]]) -> Iterator[list[list[Any]]]:
+    rest = iter(incoming)
+    while batch := list(islice(rest, _BATCH_ROWS)):
+        yield batch

@@ -20,8 +20,10 @@ from scripts.local_aws.athena.functions.building import (
 from scripts.local_aws.athena.natives import documents, native, paths
 from scripts.local_aws.athena.types import BIGINT, BOOLEAN, DOUBLE, JSON, VARCHAR, Type, quote_text
 
-_UNCERTAIN = quote_text(r"(?i)(?:^|[:,\[])\s*[-+]?(?:nan|inf)|,\s*[\]}]")
-"""Where DuckDB may find JSON to be valid that Athena does not: looked for within strings, too."""
+_NO_NUMBER = r"\s*[-+]?(?i:nan|inf)"
+_UNCERTAIN = (f"^{_NO_NUMBER}", f":{_NO_NUMBER}", rf"\[{_NO_NUMBER}", rf",(?:{_NO_NUMBER}|\s*[\]}}])")
+"""Where DuckDB may find JSON to be valid that Athena does not: looked for within strings, too. One pattern of
+all, which begins with no certain character, takes twice as long."""
 
 
 def _document(value: Argument) -> str:
@@ -58,13 +60,15 @@ def _scalar(sql: str, path: Typed, steps: Sequence[str], *, parsed: bool) -> str
     exact = native("json_extract_scalar", sql, _path(path))
     own = quote_text("$" + "".join(f"[{step}]" if step.isdecimal() else f'."{step}"' for step in steps))
     kind = f"json_type({sql}, {own})"
-    missing = exact if any(step.isdecimal() for step in steps) else "NULL"  # it may be a member's name, too
+    is_place = any(step.isdecimal() for step in steps)  # it may be a member's name, too
+    missing = f"WHEN {kind} IS NULL THEN {exact} " if is_place else ""
     read = (
         f"CASE WHEN {kind} IN ('VARCHAR', 'BOOLEAN', 'UBIGINT') THEN json_extract_string({sql}, {own}) "
         f"WHEN {kind} IN ('BIGINT', 'HUGEINT', 'UHUGEINT', 'DOUBLE') THEN {exact} "
-        f"WHEN {kind} IS NULL THEN {missing} END"
+        f"{missing}END"
     )
-    sure = f"json_valid({sql}) AND NOT regexp_matches({sql}, {_UNCERTAIN})"
+    uncertain = " OR ".join(f"regexp_matches({sql}, {quote_text(pattern)})" for pattern in _UNCERTAIN)
+    sure = f"json_valid({sql}) AND NOT ({uncertain})"
     return read if parsed else f"CASE WHEN {sure} THEN {read} ELSE {exact} END"
 
 
