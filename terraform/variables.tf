@@ -534,6 +534,19 @@ variable "operators" {
     ])
     error_message = "operators must be full ARNs of roles or users, or patterns of permission sets (…:role/aws-reserved/sso.amazonaws.com/*AWSReservedSSO_<set>_*): replace the placeholders in env/${var.environment}.tfvars."
   }
+
+  validation {
+    condition     = length([for arn in setunion(var.operators.data, var.operators.deploy) : arn if can(regex(":role/AWSReservedSSO_", arn))]) == 0
+    error_message = "A role of Identity Center in operators needs its path, without which it never matches: give the pattern …:role/aws-reserved/sso.amazonaws.com/*AWSReservedSSO_<set>_*."
+  }
+
+  validation {
+    condition = length([
+      for pair in setproduct(setunion(var.operators.data, var.operators.deploy), setunion(var.operators.data, var.operators.deploy)) :
+      pair if pair[0] != pair[1] && endswith(pair[0], "_*") && startswith(pair[1], trimsuffix(pair[0], "*"))
+    ]) == 0
+    error_message = "The pattern of one permission set in operators matches another's roles, too, because * stands for any text: rename one, so that no set's name begins with another's and _."
+  }
 }
 
 variable "people" {

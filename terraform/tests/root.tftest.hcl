@@ -630,7 +630,7 @@ run "refuses_what_aws_does_not_take" {
   variables {
     adopted_buckets        = { archive = { bucket = "archive", prefixes = ["letters/"], since = "2026-01-15T09:30:00Z", key_arn = "alias/theirs" } }
     etl                    = { timeout_minutes = 10080 }
-    operators              = { deploy = ["arn:aws:iam::123456789012:root"] }
+    operators              = { deploy = ["arn:aws:iam::123456789012:role/AWSReservedSSO_ops_0123456789abcdef"] }
     people                 = { auditor = { principals = ["arn:aws:iam::123456789012:user/alice"], session_hours = 24 } }
     permissions_boundaries = { people = "arn:aws:iam::aws:policy/ReadOnlyAccess", service = "boundary" }
     recorded_prefixes      = { "raw-data" = ["incoming/", "incoming/devices/"] }
@@ -655,7 +655,7 @@ run "refuses_half_a_folder_and_a_key_that_ends_before_it_begins" {
   variables {
     adopted_buckets   = { ours = { bucket = "custody-test-raw-data-123456789012", prefixes = ["other/"], since = "2026-01-15T09:30:00Z" } }
     etl               = { schedule_minutes = 0.5 }
-    operators         = { data = ["arn:aws:iam::123456789012:role/*"], deploy = ["arn:aws:iam::123456789012:role/apply"] }
+    operators         = { data = ["arn:aws:iam::123456789012:role/*", "arn:aws:iam::123456789012:root"], deploy = ["arn:aws:iam::123456789012:role/apply"] }
     people            = { break-glass = { principals = ["arn:aws:iam::123456789012:user/alice"], session_hours = 2 } }
     recorded_prefixes = { "raw-data" = ["incoming"] }
     recorder          = { memory_mb = 128 }
@@ -677,14 +677,18 @@ run "refuses_a_prefix_twice_and_to_sign_with_a_key_that_ends" {
     source = "./tests/inputs"
   }
   variables {
-    adopted_buckets   = { archive = { bucket = "archive", prefixes = ["letters/", "letters/old/"], since = "2026-01-15T09:30:00Z" } }
+    adopted_buckets = { archive = { bucket = "archive", prefixes = ["letters/", "letters/old/"], since = "2026-01-15T09:30:00Z" } }
+    operators = {
+      data   = ["arn:aws:iam::123456789012:role/aws-reserved/sso.amazonaws.com/*AWSReservedSSO_ops_more_*"]
+      deploy = ["arn:aws:iam::123456789012:role/aws-reserved/sso.amazonaws.com/*AWSReservedSSO_ops_*"]
+    }
     people            = { everybody = { principals = ["arn:aws:iam::123456789012:user/alice"] } }
     recorded_prefixes = { "raw-data" = ["incoming/", "incoming/"] }
     retention         = { noncurrent_days = 0 }
     signing_key       = "a"
     finding_emails    = { "ops@example.org" = ["urgent"] }
   }
-  expect_failures = [var.adopted_buckets, var.finding_emails, var.people, var.recorded_prefixes, var.retention, var.signing_key]
+  expect_failures = [var.adopted_buckets, var.finding_emails, var.operators, var.people, var.recorded_prefixes, var.retention, var.signing_key]
 }
 
 run "refuses_to_empty_what_nobody_can_and_to_sign_with_a_revoked_key" {
