@@ -9,7 +9,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo build bootstrap plan apply destroy test test-upgrade warehouse test-warehouse test-airflow lint fmt scan access review verify report doctor drill chaos bench new-table docs site local-up env local-down clean
+.PHONY: help setup demo build bootstrap plan apply destroy test test-upgrade warehouse test-warehouse test-airflow lint fmt scan access review verify report doctor drill chaos enforce bench new-table docs site local-up env local-down clean
 
 help: ## list the targets
 	@echo "make <target> [ENV=local|dev|prod] [PYTHON=python3.13]"
@@ -94,6 +94,11 @@ drill: build ## attack ENV and show who is told of it: local is deployed for it 
 
 chaos: build ## load a deployment on this machine and have 30 % of all calls fail, AWS KMS too, and functions die: what became of every object; SEED=7 for other faults
 	@$(RUN) scripts.chaos $(if $(SEED),--seed "$(SEED)")
+
+enforce: ## run the demonstration here with every policy enforced on every call, then make the calls that the access matrix denies: each must be refused
+	@$(PYTHON) -m scripts.toolchain.setup --simulator
+	@$(RUN) scripts.build
+	@$(RUN) scripts.enforce
 
 bench: build ## run the benchmarks: build/bench.json
 	@$(RUN) scripts.bench

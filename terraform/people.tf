@@ -235,10 +235,10 @@ data "aws_iam_policy_document" "people_auditor_stages" {
     }
   }
 
-  # ListEventSourceMappings has no resource-level permissions: it lists those of the account.
+  # Neither has resource-level permissions: they list event sources and the keys of CloudTrail's digests of the account.
   statement {
-    sid       = "ExamineEventSources"
-    actions   = ["lambda:ListEventSourceMappings"]
+    sid       = "ExamineEventSourcesAndDigests"
+    actions   = ["cloudtrail:ListPublicKeys", "lambda:ListEventSourceMappings"]
     resources = ["*"]
   }
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import json
 import subprocess
+import threading
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import IO, TYPE_CHECKING, Any, Literal, cast
 
 from scripts.toolchain.node import PACKAGES, node_program
 from scripts.toolchain.toolchain import ToolError
@@ -93,9 +94,46 @@ def simulate(requests: Sequence[Request]) -> list[Answer]:
     return [_answer(request, _answered[digest]) for request, digest in zip(requests, digests, strict=True)]
 
 
+class Simulator:
+    """The simulator as a process that stays, for questions that come one by one. Thread-safe.
+
+    It ends with ``close``, and with this process in any case.
+    """
+
+    def __init__(self) -> None:
+        self._process = subprocess.Popen(
+            _command(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True
+        )
+        self._lock = threading.Lock()
+        self._answered: dict[bytes, Answer] = {}
+
+    def ask(self, request: Request) -> Answer:
+        """Simulate one request, or say again what was said. Raises ``ToolError`` if it has ended."""
+        line = json.dumps(_simulation(request))
+        digest = sha256(line.encode()).digest()
+        with self._lock:
+            if digest not in self._answered:
+                self._answered[digest] = _answer(request, self._said(line))
+            return self._answered[digest]
+
+    def _said(self, line: str) -> dict[str, Any]:
+        to, of = cast("IO[str]", self._process.stdin), cast("IO[str]", self._process.stdout)
+        try:
+            to.write(f"{line}\n")
+            to.flush()
+            return dict(json.loads(of.readline()))
+        except (OSError, ValueError) as error:
+            raise ToolError("The policy simulator has ended.") from error
+
+    def close(self) -> None:
+        """End the process."""
+        with self._lock, self._process:
+            self._process.kill()
+
+
 def _run(lines: Sequence[str]) -> list[dict[str, Any]]:
     done = subprocess.run(
-        [str(node_program()), str(_SCRIPT), str(PACKAGES)],
+        _command(),
         input="".join(f"{line}\n" for line in lines),
         capture_output=True,
         text=True,
@@ -105,6 +143,10 @@ def _run(lines: Sequence[str]) -> list[dict[str, Any]]:
     if done.returncode != 0 or len(answers) != len(lines):
         raise ToolError(f"{done.stderr.strip()}\nThe policy simulator failed.")
     return [json.loads(answer) for answer in answers]
+
+
+def _command() -> list[str]:
+    return [str(node_program()), str(_SCRIPT), str(PACKAGES)]
 
 
 def _simulation(request: Request) -> dict[str, Any]:

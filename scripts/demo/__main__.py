@@ -24,7 +24,7 @@ import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -54,6 +54,8 @@ from scripts.toolchain.toolchain import BUILD, ToolError
 WORK = BUILD / "demo"
 REPORT = BUILD / "report.html"
 ROWS, SEED = 5_000, 1
+AUDITOR, AUDITOR_ROLE = "olga@example.com", "people-auditor"
+"""Who asks and verifies."""
 LOG_WIDTH = 140
 """Width in columns where no terminal gives one."""
 
@@ -99,7 +101,9 @@ class Demo:
     def custody(self, *arguments: str, expect: int) -> None:
         """Run the command line visibly; ``DemoError`` if it ends with another status."""
         self.console.print(f"[dim]$ custody {escape(shlex.join(arguments))}[/dim]", soft_wrap=True)
-        done = self.pipeline.custody(*arguments, capture=False, width=self.console.width)
+        done = self.pipeline.custody(
+            *arguments, capture=False, width=self.console.width, role=AUDITOR_ROLE, session=AUDITOR
+        )
         if done.returncode != expect:
             raise DemoError(
                 f"`custody {' '.join(arguments)}` ended with {done.returncode} instead of {expect}."
@@ -261,7 +265,7 @@ class Demo:
     ) -> None:
         """Verify the subject, or the object version by which it is found."""
         scope = subject if found_by is None else found_by.uri
-        done = self.pipeline.custody("verify", scope, "--format", "json")
+        done = self.pipeline.custody("verify", scope, "--format", "json", role=AUDITOR_ROLE, session=AUDITOR)
         findings = json.loads(done.stdout)["findings"] if done.returncode == 1 else []
         if not any(found["claim"] == claim and found["subject"] == subject for found in findings):
             raise DemoError(f"{what} was not caught as {claim}: {done.stdout}{done.stderr}")
@@ -274,11 +278,19 @@ PARTS: dict[str, Part] = {"adopted": Adopted(), "warehouse": Warehouse()}
 """What ``--with`` adds at the end, by name."""
 
 
-def run(console: Console, datasets: Sequence[str] | None, parts: Sequence[str] = ()) -> None:
-    """Run every step, with these data sets or those of local.tfvars; raises at the first failure."""
+def run(
+    console: Console,
+    datasets: Sequence[str] | None,
+    parts: Sequence[Part] = (),
+    local_aws: Callable[[Path], LocalAws] = LocalAws,
+) -> None:
+    """Run every step, with these data sets or those of local.tfvars; raises at the first failure.
+
+    parts: run at the end. local_aws: makes the AWS that it runs on, from the folder for its files.
+    """
     variables: dict[str, object] = {} if datasets is None else {"datasets": [*datasets]}
-    for name in parts:
-        PARTS[name].set_up()
+    for part in parts:
+        part.set_up()
     watch = Stopwatch(console)
     shutil.rmtree(WORK, ignore_errors=True)
     WORK.mkdir(parents=True)
@@ -288,9 +300,9 @@ def run(console: Console, datasets: Sequence[str] | None, parts: Sequence[str] =
 
     with ExitStack() as running:
         with watch.step("Start AWS on this machine"):
-            aws = running.enter_context(LocalAws(WORK / "aws"))
-            for name in parts:
-                variables |= PARTS[name].prepare(aws)
+            aws = running.enter_context(local_aws(WORK / "aws"))
+            for part in parts:
+                variables |= part.prepare(aws)
         with watch.step("terraform apply"):
             pipeline = apply(aws, WORK, say, variables)
         demo = Demo(pipeline, console)
@@ -323,9 +335,9 @@ def run(console: Console, datasets: Sequence[str] | None, parts: Sequence[str] =
         with watch.step("The report"):
             pipeline.deliver_trail()
             demo.custody("report", "-o", str(REPORT), expect=1)
-        for name in parts:
-            with watch.step(PARTS[name].title):
-                PARTS[name].run(lake, WORK, console)
+        for part in parts:
+            with watch.step(part.title):
+                part.run(lake, WORK, console)
     console.print(watch.summary())
     where = REPORT.relative_to(Path.cwd()) if REPORT.is_relative_to(Path.cwd()) else REPORT
     console.print(
@@ -333,7 +345,8 @@ def run(console: Console, datasets: Sequence[str] | None, parts: Sequence[str] =
     )
 
 
-def _stop(*_: object) -> NoReturn:
+def stop(*_: object) -> NoReturn:
+    """Handle a signal as a Ctrl-C."""
     raise KeyboardInterrupt
 
 
@@ -352,10 +365,10 @@ def main() -> int:
         parser.error(f"there is no part {unknown[0]!r}: there are {', '.join(PARTS)}")
     names = options.datasets
     datasets = [] if names == ["none"] else [str(Path(name).absolute()) for name in names] or None
-    signal.signal(signal.SIGTERM, _stop)
+    signal.signal(signal.SIGTERM, stop)
     console = Console(highlight=False, width=None if sys.stdout.isatty() else LOG_WIDTH)
     try:
-        run(console, datasets, parts)
+        run(console, datasets, [PARTS[name] for name in parts])
     except KeyboardInterrupt:
         console.print("\nInterrupted; nothing is left running.")
         return 130

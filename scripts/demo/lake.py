@@ -139,12 +139,14 @@ class Lake:
             raise PipelineError(f"The gate failed: {document.get('errorMessage')}")
         return document
 
-    def query(self, sql: str) -> list[Row]:
-        """Query Athena in the kit's workgroup. Raises ``PipelineError`` if the query fails."""
-        deployment = self.pipeline.deployment
-        athena = Athena(
-            self.pipeline.client("athena"), workgroup=deployment.workgroup, database=deployment.database
-        )
+    def query(self, sql: str, *, role: str | None = None, session: str = "") -> list[Row]:
+        """Query Athena in the kit's workgroup, as the operator or as a session of a role.
+
+        role: its short name. Raises ``PipelineError`` if the query fails.
+        """
+        pipeline, deployment = self.pipeline, self.pipeline.deployment
+        client = pipeline.client("athena", role_arn=pipeline.roles[role] if role else None, session=session)
+        athena = Athena(client, workgroup=deployment.workgroup, database=deployment.database)
         try:
             return list(athena.query(sql))
         except CustodyError as error:

@@ -76,19 +76,20 @@ class Pipeline:
 
     def client(self, service: str, *, role_arn: str | None = None, session: str = "") -> Any:
         """Return a boto3 client for the operator, or for a session of a role named ``session``."""
-        keys = self._operator() if role_arn is None else self._issue(role_arn, session)
+        keys = _keys(self.aws.environ()) if role_arn is None else self._issue(role_arn, session)
         return boto3.client(service, **self._where(), **keys)  # type: ignore[call-overload]
 
     def _where(self) -> dict[str, str]:
         return {"endpoint_url": self.aws.endpoint, "region_name": self.deployment.region}
 
-    def _operator(self) -> dict[str, str]:
-        environ = self.aws.environ()
-        return {name: environ[name.upper()] for name in ("aws_access_key_id", "aws_secret_access_key")}
-
     def _issue(self, role_arn: str, session: str) -> dict[str, str]:
-        sts = boto3.client("sts", **self._where(), **self._operator())  # type: ignore[call-overload]
-        issued = sts.assume_role(RoleArn=role_arn, RoleSessionName=session)["Credentials"]
+        """Sign in as a person does: with his own key, the code of his device, and under his own name."""
+        user = _keys(self.aws.person_environ(session))
+        device = f"arn:aws:iam::{self.deployment.account_id}:mfa/{session}"
+        sts = boto3.client("sts", **self._where(), **user)  # type: ignore[call-overload]
+        issued = sts.assume_role(
+            RoleArn=role_arn, RoleSessionName=session, SerialNumber=device, TokenCode="000000"
+        )["Credentials"]
         return {
             "aws_access_key_id": issued["AccessKeyId"],
             "aws_secret_access_key": issued["SecretAccessKey"],
@@ -186,6 +187,10 @@ class Pipeline:
             Bucket=self.deployment.buckets["provenance"], Key=version.receipt_key
         )
         return str(head["VersionId"])
+
+
+def _keys(environ: Mapping[str, str]) -> dict[str, str]:
+    return {name: environ[name.upper()] for name in ("aws_access_key_id", "aws_secret_access_key")}
 
 
 def _put(s3: Any, bucket: str, drop: Drop) -> str:

@@ -28,6 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
             command.add_argument("--port", type=int, default=0, help="0: any free port")
         if name == "serve":
             command.add_argument("--lifeline", action="store_true", help="stop when standard input ends")
+            command.add_argument("--enforced", action="store_true", help="have policies decide every call")
     options = parser.parse_args(arguments)
     try:
         _run(options)
@@ -39,7 +40,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _run(options: argparse.Namespace) -> None:
     if options.command == "serve":
-        serve(options.home, options.port, lifeline=options.lifeline)
+        serve(options.home, options.port, lifeline=options.lifeline, enforced=options.enforced)
     elif options.command == "up":
         if running_server(options.home) is None:
             up(options.home, options.port)

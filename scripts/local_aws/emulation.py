@@ -19,6 +19,7 @@ from scripts.local_aws.clock import Clock
 from scripts.local_aws.cloudwatch.alarms import Alarms
 from scripts.local_aws.cloudwatch.metrics import Metrics
 from scripts.local_aws.delivery import DELIVERY
+from scripts.local_aws.enforcement.calls import enforce
 from scripts.local_aws.faults import Faults
 from scripts.local_aws.firehose import api as firehose_api
 from scripts.local_aws.firehose.streams import Streams
@@ -27,7 +28,7 @@ from scripts.local_aws.functions.process import FunctionProcess
 from scripts.local_aws.functions.runtime import Functions
 from scripts.local_aws.glue import api as glue_api
 from scripts.local_aws.glue.runs import JobRun, Runs, state_change
-from scripts.local_aws.identity import seed_operator
+from scripts.local_aws.identity import assume, seed_operator, user_key
 from scripts.local_aws.outage import Outage
 from scripts.local_aws.replication import Replication
 from scripts.local_aws.sources import EventSources
@@ -39,17 +40,24 @@ from scripts.local_aws.wsgi import Server
 
 
 class Emulation:
-    """One local AWS in this process. Raises ``LocalAwsError`` if the port is taken."""
+    """One local AWS in this process. Raises ``LocalAwsError`` if the port is taken.
 
-    def __init__(self, home: Path, port: int) -> None:
+    enforced: whether every call needs the policies' permission (``scripts/local_aws/enforcement``).
+    """
+
+    def __init__(self, home: Path, port: int, *, enforced: bool = False) -> None:
         self._instance = uuid.uuid4().hex
         patches.apply_all()
         seed_operator()
+        self._authority = enforce() if enforced else None
         self._trail = TrailWriter(home)
         admin = Admin(
             {
                 "alarms/evaluate": self._evaluate_alarms,
                 "clock": self._set_clock,
+                "enforcement": self._tell_decisions,
+                "enforcement/session": _open_session,
+                "enforcement/user": lambda request: user_key(str(request["name"])),
                 "events": _set_chaos,
                 "events/put": self._put_event,
                 "events/tick": self._tick,
@@ -102,6 +110,8 @@ class Emulation:
         self._functions.stop()
         self._server.shutdown()
         self._server.server_close()
+        if self._authority is not None:
+            self._authority.close()
 
     def _observe(self, call: S3Call) -> None:
         self._trail.observe(call)
@@ -119,6 +129,11 @@ class Emulation:
     def _put_event(self, request: dict[str, Any]) -> dict[str, Any]:
         self._events.put(str(request["source"]), str(request["detail-type"]), dict(request["detail"]))
         return {}
+
+    def _tell_decisions(self, _: dict[str, Any]) -> dict[str, Any]:
+        if self._authority is None:
+            raise ValueError("nothing is enforced here: start it with --enforced")
+        return self._authority.report()
 
     def _evaluate_alarms(self, request: dict[str, Any]) -> dict[str, Any]:
         return {"states": self._alarms.evaluate([str(name) for name in request["alarms"]])}
@@ -159,6 +174,11 @@ class Emulation:
     def _flush_trail(self, request: dict[str, Any]) -> dict[str, Any]:
         self._trail.flush(digest=bool(request.get("digest", False)))
         return {}
+
+
+def _open_session(request: dict[str, Any]) -> dict[str, Any]:
+    """Credentials of a role, as the service that it trusts is given them."""
+    return assume(str(request["role"]), str(request["session"]))
 
 
 def _tamper(request: dict[str, Any]) -> dict[str, Any]:

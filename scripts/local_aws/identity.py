@@ -87,6 +87,16 @@ def operator() -> Principal:
     return credentials.principal if credentials else ANONYMOUS
 
 
+def user_key(name: str) -> dict[str, str]:
+    """The access key of a user, made if there is none, as the environment variables the SDKs read."""
+    iam = _iam()
+    if name not in iam.users:
+        iam.create_user(PARTITION, name)
+    keys = iam.users[name].access_keys
+    key = keys[0] if keys else iam.create_access_key(name)
+    return {"AWS_ACCESS_KEY_ID": key.access_key_id, "AWS_SECRET_ACCESS_KEY": key.secret_access_key}
+
+
 def assume(role_arn: str, session_name: str) -> dict[str, str]:
     """Credentials of a new session of a role, as the environment variables the SDKs read."""
     role = sts_backends[ACCOUNT_ID][PARTITION].assume_role(

@@ -38,16 +38,19 @@ class LocalAws:
     It ends with the block, and with this process in any case. Its files (log, function logs, digest key) are
     in ``home``; its state is in memory. ``port`` 0 takes a free one. Entering raises ``LocalAwsError`` with a
     sentence that says why it cannot start.
+
+    enforced: have policies decide every call; this needs the simulator.
     """
 
-    def __init__(self, home: Path, port: int = 0) -> None:
+    def __init__(self, home: Path, port: int = 0, *, enforced: bool = False) -> None:
         self.home = home
+        self._enforced = enforced
         self._port = port
         self._process: subprocess.Popen[bytes] | None = None
         self.endpoint = ""
 
     def __enter__(self) -> Self:
-        self._process, announcement = _start(self.home, self._port, lifeline=True)
+        self._process, announcement = _start(self.home, self._port, lifeline=True, enforced=self._enforced)
         self.endpoint = announcement["endpoint"]
         return self
 
@@ -69,6 +72,10 @@ class LocalAws:
         """The same, as the operator of the other account."""
         keys = {"AWS_ACCESS_KEY_ID": OTHER_ACCESS_KEY, "AWS_SECRET_ACCESS_KEY": OTHER_SECRET_KEY}
         return {**self.environ(), **keys}
+
+    def person_environ(self, name: str) -> dict[str, str]:
+        """The same, as the user of that name: one of his own if policies decide, else the operator."""
+        return self.environ() | (self.admin("enforcement/user", name=name) if self._enforced else {})
 
     @property
     def state_url(self) -> str:
@@ -143,12 +150,16 @@ def _has_ended(home: Path) -> bool:
         return False
 
 
-def _start(home: Path, port: int, *, lifeline: bool) -> tuple[subprocess.Popen[bytes], dict[str, Any]]:
+def _start(
+    home: Path, port: int, *, lifeline: bool, enforced: bool = False
+) -> tuple[subprocess.Popen[bytes], dict[str, Any]]:
     home.mkdir(parents=True, exist_ok=True)
     command = [sys.executable, "-m", "scripts.local_aws", "serve", "--home", str(home.absolute())]
     command += ["--port", str(port)]
     if lifeline:
         command.append("--lifeline")
+    if enforced:
+        command.append("--enforced")
     log = home / "server.log"
     with log.open("ab") as errors:
         start_of_log = errors.tell()

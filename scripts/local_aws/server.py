@@ -24,7 +24,7 @@ _SWITCH_SECONDS = 0.0005
 """A call is many short steps, and its thread waits for the turns of others between them (seconds)."""
 
 
-def serve(home: Path, port: int, *, lifeline: bool) -> None:
+def serve(home: Path, port: int, *, lifeline: bool, enforced: bool = False) -> None:
     """Serve until SIGTERM, SIGINT or SIGHUP, or with ``lifeline`` until standard input ends.
 
     Writes ``server.json`` to ``home`` and one line with the same content to standard output once it answers.
@@ -36,7 +36,7 @@ def serve(home: Path, port: int, *, lifeline: bool) -> None:
         _prepare_process()
         from scripts.local_aws.emulation import Emulation  # noqa: PLC0415 - moto reads settings at import
 
-        emulation = Emulation(home, port)
+        emulation = Emulation(home, port, enforced=enforced)
         # A pipe and no event: a handler runs in the midst of whatever waits, and would wait for its lock.
         stopping, stop = os.pipe()
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):

@@ -23,6 +23,7 @@ from moto.sqs.models import Message, Queue, sqs_backends
 
 from scripts.local_aws.account import ACCOUNT_ID
 from scripts.local_aws.clock import Clock
+from scripts.local_aws.enforcement.behalf import poll
 from scripts.local_aws.faults import Faults
 from scripts.local_aws.functions.process import Outcome
 from scripts.local_aws.functions.runtime import MAX_PROCESSES, Functions, StoppedError
@@ -110,6 +111,8 @@ class _Poller:
         event = {"Records": [_record(queue, message) for message in batch]}
         try:
             function = self.backend.get_function(self.mapping.function_arn)
+            for operation in ("GetQueueAttributes", "ReceiveMessage", "DeleteMessage"):
+                poll(function.role, function.function_name, queue, operation)
             outcome = self.functions.invoke(function, event)
         except StoppedError:
             return

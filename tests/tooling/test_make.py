@@ -36,6 +36,7 @@ TARGETS = {
         "drill",
         "bench",
         "chaos",
+        "enforce",
         "docs",
         "site",
         "local-up",

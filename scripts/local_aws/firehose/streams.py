@@ -24,6 +24,7 @@ from moto.firehose.models import DeliveryStream, firehose_backends
 from moto.logs.models import logs_backends
 
 from scripts.local_aws.account import ACCOUNT_ID
+from scripts.local_aws.enforcement.behalf import assumes
 from scripts.local_aws.firehose.names import object_key
 from scripts.local_aws.identity import assume
 
@@ -147,6 +148,7 @@ class Streams:
         """Write one object; return its URI."""
         stream = buffer.stream
         to = destination(stream) or {}
+        assumes("firehose", to["RoleARN"], stream.delivery_stream_arn)
         keys = assume(to["RoleARN"], SESSION_NAME)
         s3 = self._session.client(
             "s3",

@@ -25,6 +25,7 @@ from moto.sqs.models import sqs_backends
 
 from scripts.local_aws.clock import Clock
 from scripts.local_aws.cloudwatch.metrics import Metrics, sample
+from scripts.local_aws.enforcement.behalf import assumes, in_name_of
 from scripts.local_aws.functions.process import Code, FunctionProcess, Outcome
 from scripts.local_aws.identity import assume
 
@@ -201,6 +202,7 @@ class Functions:
             process.end()
 
     def _code(self, function: LambdaFunction) -> Code:
+        assumes("lambda", function.role, function.function_arn)
         task_root = self._unpack(function)
         name = function.function_name
         group = _log_group(function)
@@ -269,6 +271,9 @@ class Functions:
         with (self._home / function.function_name / "log.txt").open("a", encoding="utf-8") as file:
             file.writelines(f"{line}\n" for line in lines)
         group, stream = _log_group(function), _log_stream(function)
+        for operation in ("CreateLogStream", "PutLogEvents"):
+            named = {"logGroupName": group, "logStreamName": stream}
+            in_name_of(function.role, function.function_name, "logs", operation, named)
         now = int(unix_time_millis())
         for line in lines:
             self._metrics.add_printed(line)

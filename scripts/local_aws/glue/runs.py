@@ -26,6 +26,7 @@ from moto.logs.models import logs_backends
 
 from scripts.local_aws.account import ACCOUNT_ID
 from scripts.local_aws.calls import S3Call
+from scripts.local_aws.enforcement.behalf import assumes, in_name_of
 from scripts.local_aws.functions.runtime import CALLS
 from scripts.local_aws.glue.process import Ending, Order, RunProcess
 from scripts.local_aws.identity import assume
@@ -224,6 +225,11 @@ class Runs:
         folder = self._home / run.job_run_id
         (folder / "tmp").mkdir(parents=True)
         (self._home / run.job.name).mkdir(exist_ok=True)
+        assumes(
+            "glue",
+            _role_arn(run.job),
+            f"arn:aws:glue:{run.job.backend.region_name}:{ACCOUNT_ID}:job/{run.job.name}",
+        )
         environment, order = self._environment(run.job, folder), self._order(run, folder)
         key = environment["AWS_ACCESS_KEY_ID"]
         self._sessions[key] = (order.role, order.calls)
@@ -295,6 +301,9 @@ class Runs:
             with (self._home / f"{run.job_run_id}.log").open("a", encoding="utf-8") as file:
                 file.write(f"{line}\n")
             if line:
+                for operation in ("CreateLogStream", "PutLogEvents"):
+                    named = {"logGroupName": group, "logStreamName": run.job_run_id}
+                    in_name_of(_role_arn(run.job), SESSION_NAME, "logs", operation, named)
                 logs.ensure_log_group(group)
                 logs.ensure_log_stream(group, run.job_run_id)
                 logs.put_log_events(group, run.job_run_id, [event])

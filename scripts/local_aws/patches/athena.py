@@ -40,6 +40,7 @@ from scripts.local_aws.athena.engine import (
     release_memory,
 )
 from scripts.local_aws.athena.parse import SHOW_WORDS
+from scripts.local_aws.enforcement import behalf
 
 _PAGE = 1000
 _AT_ONCE = 4
@@ -74,6 +75,8 @@ class Execution:
     output: str
     encryption: Mapping[str, str]
     scan_limit: int | None
+    access_key_id: str
+    """The caller's, in whose name it reads and writes."""
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
     status: str = "QUEUED"
     reason: str | None = None
@@ -113,16 +116,12 @@ class Athena:
                     return
                 execution.status, execution.began = "RUNNING", time.time()
             try:
-                result = self.engine.run(
-                    execution.query,
-                    execution.context.get("Database", "default"),
-                    execution.parameters,
-                    execution.scan_limit,
-                    execution.cancellation,
-                )
-                execution.stored = self._write(execution, result)
+                with behalf.athena_for(execution.access_key_id):
+                    execution.stored = self._run(execution)
             except QueryError as error:
                 execution.end("FAILED", str(error))
+            except PermissionError as error:
+                execution.end("FAILED", f"PERMISSION_DENIED: {error}")
             except ScanLimitExceededError:
                 execution.end("CANCELLED", "Bytes scanned limit was exceeded")
             except CancelledError:
@@ -135,6 +134,17 @@ class Athena:
             finally:
                 release_memory()
 
+    def _run(self, execution: Execution) -> StoredResult:
+        result = self.engine.run(
+            execution.query,
+            execution.context.get("Database", "default"),
+            execution.parameters,
+            execution.scan_limit,
+            execution.cancellation,
+        )
+        behalf.athena_reads(self.s3, map(_split, result.scanned))
+        return self._write(execution, result)
+
     def _write(self, execution: Execution, result: Result) -> StoredResult:
         bucket, key = _split(execution.output)
         lines = [_text(row) for row in result.rows] if execution.is_ddl else _csv(result)
@@ -142,6 +152,7 @@ class Athena:
         metadata = json.dumps(_column_info(result.columns)).encode()
         option, kms_key = execution.encryption.get("EncryptionOption"), execution.encryption.get("KmsKey")
         encryption = {"SSE_S3": "AES256", "SSE_KMS": "aws:kms", "CSE_KMS": None, None: None}[option]
+        behalf.athena_writes(self.s3, bucket, key, kms_key)
         for name, value in ((key, body), (f"{key}.metadata", metadata)):
             self.s3.put_object(bucket, name, value, encryption=encryption, kms_key_id=kms_key)
         ends = array("Q", accumulate(map(len, lines), initial=0))
@@ -166,6 +177,7 @@ class _Glue:
         self._glue = glue_backends[account_id][region]
 
     def get_table(self, database: str, name: str) -> Mapping[str, Any] | None:
+        behalf.athena_finds(database, name)
         found = self._glue.databases.get(database)
         table = found.tables.get(name) if found else None
         return table.as_dict() if table else None
@@ -187,6 +199,7 @@ class _S3:
         self._s3 = s3
 
     def list(self, bucket: str, prefix: str) -> Iterable[tuple[str, int, str]]:
+        behalf.athena_lists(bucket, prefix)
         for name in list(dict.keys(self._keys(bucket))):
             key = self._keys(bucket).get(name) if name.startswith(prefix) else None
             if isinstance(key, FakeKey):
@@ -270,6 +283,7 @@ def _start_query_execution(self: AthenaResponse) -> str:
         output=location,
         encryption=chosen.get("EncryptionConfiguration") or {},
         scan_limit=rules.get("BytesScannedCutoffPerQuery"),
+        access_key_id=self.get_access_key(),
     )
     execution.output = f"{location.rstrip('/')}/{execution.id}.{'txt' if execution.is_ddl else 'csv'}"
     start: Any = self.athena_backend.start_query_execution

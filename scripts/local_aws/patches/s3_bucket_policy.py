@@ -2,8 +2,8 @@
 
 moto looks at neither, so that the usual statement that denies calls without TLS refuses everything, and it
 answers a denied call without an error document. A call over the loopback address stands for one over TLS to
-AWS. Calls of the bucket's own account pass unless denied: what IAM policies say is not enforced here. Those
-of another account must be allowed.
+AWS. Calls of the bucket's own account pass unless denied, those of another account must be allowed: what IAM
+policies say counts only if there is an authority (``scripts/local_aws/enforcement``), which then decides.
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-policy-language-overview.html
 """
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -18,11 +19,15 @@ from typing import Any
 from urllib.parse import unquote
 
 from moto.iam.access_control import PermissionResult
-from moto.s3.exceptions import S3AccessDeniedError, S3ClientError
+from moto.s3.exceptions import MissingKey, S3AccessDeniedError, S3ClientError
 from moto.s3.models import FakeBucket, S3Backend
 from moto.s3.responses import S3Response
 
 from scripts.local_aws.calls import S3Call, current
+from scripts.local_aws.enforcement.actions import Need
+from scripts.local_aws.enforcement.authority import Authority, DeniedError
+from scripts.local_aws.enforcement.current import authority
+from scripts.local_aws.enforcement.s3 import key_needs
 from scripts.local_aws.policy import Decision, Request, evaluate
 
 _HEADER_KEYS = (
@@ -76,9 +81,9 @@ KNOWN_KEYS = frozenset(
 class AccessDeniedError(S3AccessDeniedError):
     """The error document of a call that a bucket policy denies."""
 
-    def __init__(self, call: S3Call, action: str, resource: str) -> None:
+    def __init__(self, call: S3Call, action: str, resource: str, message: str = "") -> None:
         super().__init__()
-        self.message = (
+        self.message = message or (
             f"User: {call.principal.arn} is not authorized to perform: {action} on resource: "
             f'"{resource}" with an explicit deny in a resource-based policy'
             if not call.principal.is_anonymous
@@ -98,9 +103,17 @@ def _check_before(name: str) -> None:
 
     def checked(self: S3Response, *args: Any) -> Any:
         call = current()
-        if call is not None:
-            _authorize(self, call)
-        return serve(self, *args)
+        if call is None:
+            return serve(self, *args)
+        _authorize(self, call)
+        try:
+            answer = serve(self, *args)
+        except MissingKey as error:
+            _hide(call, error)
+            raise
+        if isinstance(answer, tuple) and answer[0] == 404:
+            _hide(call, None)
+        return answer
 
     setattr(S3Response, name, checked)
 
@@ -111,6 +124,8 @@ def _authorize(response: S3Response, call: S3Call) -> None:
     if call.operation.name in {"CreateBucket", "ListBuckets"}:  # There is no policy yet, or none.
         if call.principal.is_anonymous:
             raise AccessDeniedError(call, f"s3:{call.operation.action}", "*")
+        arn = f"arn:aws:s3:::{call.bucket}" if call.bucket else "*"
+        _enforce(call, f"s3:{call.operation.action}", arn, {})
         return
     check = _Check(response.backend, call, _context(call) | _lock_context(response, call))
     check.require(call.operation.action, call.bucket, call.key)
@@ -120,11 +135,30 @@ def _authorize(response: S3Response, call: S3Call) -> None:
         path, _, version = call.headers["x-amz-copy-source"].partition("?versionId=")
         bucket, _, key = unquote(path).lstrip("/").partition("/")
         check.require("GetObjectVersion" if version else "GetObject", bucket, key)
+    if deciding := authority():
+        for need in key_needs(response.backend, call):
+            _require(deciding, call, need)
+
+
+def _hide(call: S3Call, error: MissingKey | None) -> None:
+    """Refuse who may not know whether there is such an object.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html
+    """
+    deciding = authority()
+    is_read = call.operation is not None and call.operation.name in {"GetObject", "HeadObject"}
+    if deciding is not None and is_read and deciding.hides(call.principal, call.bucket):
+        raise AccessDeniedError(call, "s3:ListBucket", f"arn:aws:s3:::{call.bucket}") from error
 
 
 def allows(bucket: FakeBucket, call: S3Call, action: str, key: str) -> bool:
-    """Whether the bucket's policy lets a call do ``action`` (without its ``s3:``) to one of several keys."""
+    """Whether the policies let a call do ``action`` (without its ``s3:``) to one of several keys."""
     resource = f"arn:aws:s3:::{bucket.name}/{key}"
+    try:
+        if _enforce(call, f"s3:{action}", resource, _context(call)):
+            return True
+    except AccessDeniedError:
+        return False
     decision = _decide(bucket.policy, call, _context(call), f"s3:{action}", resource)
     return _passes(decision, bucket, call)
 
@@ -149,9 +183,27 @@ class _Check:
         except S3ClientError:
             return  # There is no such bucket: moto says so.
         resource = f"arn:aws:s3:::{bucket_name}/{key}" if key else f"arn:aws:s3:::{bucket_name}"
+        if _enforce(self.call, f"s3:{action}", resource, self.context):
+            return
         decision = _decide(bucket.policy, self.call, self.context, f"s3:{action}", resource)
         if not _passes(decision, bucket, self.call):
             raise AccessDeniedError(self.call, f"s3:{action}", resource)
+
+
+def _enforce(call: S3Call, action: str, resource: str, context: Mapping[str, str]) -> bool:
+    """Have the authority decide; false if there is none. Raises ``AccessDeniedError``."""
+    if (deciding := authority()) is None:
+        return False
+    of_s3 = {name: value for name, value in context.items() if name.startswith("s3:")}
+    _require(deciding, call, Need(action, resource, of_s3))
+    return True
+
+
+def _require(deciding: Authority, call: S3Call, need: Need) -> None:
+    try:
+        deciding.require(call.principal, need)
+    except DeniedError as error:
+        raise AccessDeniedError(call, need.action, need.resource, str(error)) from error
 
 
 def _get_permission(self: FakeBucket, action: str, resource: str) -> PermissionResult:

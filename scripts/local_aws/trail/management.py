@@ -103,7 +103,7 @@ def _record(response: BaseResponse, name: str, answer: Any) -> dict[str, Any] | 
     source = str(model.endpoint_prefix)
     if name in _DATA.get(source, ()) or name not in model.operation_names:
         return None
-    parameters = _parameters(response, name)
+    parameters = cast("dict[str, Any]", _named(asked(response, name)))
     version = _LAMBDA_VERSION.match(response.normalized_request.path) if source == "lambda" else None
     credentials = issued(response.get_access_key())
     document = _document(
@@ -145,14 +145,14 @@ def _document(identity: dict[str, Any], source: str, name: str, region: str) -> 
     }
 
 
-def _parameters(response: BaseResponse, name: str) -> dict[str, Any]:
-    """What was asked, without what CloudTrail leaves out: secrets, code and other bytes."""
+def asked(response: BaseResponse, name: str) -> dict[str, Any]:
+    """The parameters of a call, as the API names them."""
     request = response.normalized_request
     model = get_service_model(response.boto3_service_name)
     parser = PROTOCOL_PARSERS[determine_request_protocol(model, request.content_type)](
         model.operation_model(name), map_type=response.PROTOCOL_PARSER_MAP_TYPE
     )
-    asked = parser.parse(
+    return parser.parse(
         {
             "method": request.method,
             "values": request.values,
@@ -162,10 +162,10 @@ def _parameters(response: BaseResponse, name: str) -> dict[str, Any]:
             "url_params": response.uri_match,
         }
     )
-    return cast("dict[str, Any]", _named(asked))
 
 
 def _named(value: Any) -> Any:
+    """Parameters as CloudTrail names them, without what it leaves out: secrets, code and other bytes."""
     if isinstance(value, dict):
         return {
             f"{key[:1].lower()}{key[1:]}": _named(one)

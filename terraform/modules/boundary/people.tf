@@ -167,6 +167,7 @@ data "aws_iam_policy_document" "people" {
   statement {
     sid = "WithoutResource"
     actions = [
+      "cloudtrail:ListPublicKeys",
       "cloudwatch:DescribeAlarmHistory",
       "cloudwatch:DescribeAlarms",
       "cloudwatch:GetMetricData",
