@@ -31,7 +31,7 @@ from scripts.access.simulator import ANONYMOUS
 from scripts.access.world import EVERYTHING, World
 from scripts.demo.__main__ import LOG_WIDTH, DemoError, run, stop
 from scripts.demo.lake import Lake
-from scripts.demo.pipeline import PipelineError
+from scripts.demo.pipeline import POLL_SECONDS, Pipeline, PipelineError
 from scripts.enforce.attempts import CannotCallError, Outcome, attempt
 from scripts.local_aws import LocalAws
 from scripts.local_aws.account import ACCOUNT_ID
@@ -40,6 +40,7 @@ from scripts.toolchain.toolchain import ToolError
 
 ATTEMPTS = 200
 """How many must be refused at least."""
+SCHEDULED_SECONDS = 300.0
 PEOPLE = {
     "analyst": ["ann@example.com"],
     "auditor": ["olga@example.com"],
@@ -81,8 +82,9 @@ class Enforced:
         """Nothing: ``make enforce`` installs the simulator."""
 
     def run(self, lake: Lake, work_dir: Path, console: Console) -> None:
-        """Query as an analyst, ask what was decided, and make the attempts."""
+        """Have the schedules' work done, query as an analyst, ask what was decided, and make the attempts."""
         del work_dir
+        _await_scheduled_work(lake.pipeline)
         aws, (analyst,) = lake.pipeline.aws, PEOPLE["analyst"]
         for table in lake.gold:
             lake.query(f"SELECT count(*) FROM {table}", role="people-analyst", session=analyst)  # noqa: S608 - a name of ours
@@ -95,6 +97,23 @@ class Enforced:
         console.print(
             f"{self.outcome.refused} calls refused that must be, of {plural(len(rows), 'row')} that deny."
         )
+
+
+def _await_scheduled_work(pipeline: Pipeline) -> None:
+    """Have sealer and auditor do what they do by schedule. Raises ``PipelineError`` if they do not."""
+    names = [pipeline.deployment.functions[short] for short in ("auditor", "sealer")]
+
+    def runs() -> list[int]:
+        status = pipeline.aws.admin("status")["functions"]
+        return [status.get(name, {}).get("invocations", 0) for name in names]
+
+    before, deadline = runs(), time.monotonic() + SCHEDULED_SECONDS
+    for rule in ("auditor-schedule", "sealer-hourly"):
+        pipeline.aws.admin("events/tick", rule=f"{pipeline.deployment.workgroup}-{rule}")
+    while any(now == then for now, then in zip(runs(), before, strict=True)):
+        if time.monotonic() > deadline:
+            raise PipelineError("The auditor or the sealer did not do its scheduled work in time.")
+        time.sleep(POLL_SECONDS)
 
 
 def _open_bucket_elsewhere(aws: LocalAws, world: World) -> None:
