@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import boto3
 from rich.console import Console
@@ -69,17 +69,19 @@ class Enforced:
     undecided: dict[str, int] = field(default_factory=dict)
     """What was not decided until their end, and how often."""
     outcome: Outcome = field(default_factory=Outcome)
-    variables: Mapping[str, object] = field(
-        default_factory=lambda: {
-            "people": {
-                persona: {"principals": [f"arn:aws:iam::{ACCOUNT_ID}:user/{name}" for name in names]}
-                for persona, names in PEOPLE.items()
-            }
-        }
-    )
 
     def set_up(self) -> None:
         """Nothing: ``make enforce`` installs the simulator."""
+
+    def prepare(self, aws: LocalAws) -> Mapping[str, object]:
+        """Make the users that have personas."""
+        for name in (name for names in PEOPLE.values() for name in names):
+            aws.person_environ(name)
+        people = {
+            persona: {"principals": [f"arn:aws:iam::{ACCOUNT_ID}:user/{name}" for name in names]}
+            for persona, names in PEOPLE.items()
+        }
+        return {"people": people}
 
     def run(self, lake: Lake, work_dir: Path, console: Console) -> None:
         """Have the schedules' work done, query as an analyst, ask what was decided, and make the attempts."""
@@ -220,7 +222,7 @@ def show(enforced: Enforced, seconds: float, console: Console) -> None:
 
 
 class _EnforcedAws(LocalAws):
-    """A local AWS that enforces policies, with the users that have personas.
+    """A local AWS that enforces policies.
 
     enforced: is told what was decided, if the demonstration does not come to its last step.
     """
@@ -228,12 +230,6 @@ class _EnforcedAws(LocalAws):
     def __init__(self, home: Path, enforced: Enforced) -> None:
         super().__init__(home, enforced=True)
         self._told = enforced
-
-    def __enter__(self) -> Self:
-        super().__enter__()
-        for name in (name for names in PEOPLE.values() for name in names):
-            self.person_environ(name)
-        return self
 
     def __exit__(self, *error: Any) -> None:
         if not self._told.report:
