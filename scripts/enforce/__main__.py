@@ -103,7 +103,8 @@ class Enforced:
 
 def _await_scheduled_work(pipeline: Pipeline) -> None:
     """Have sealer and auditor do what they do by schedule. Raises ``PipelineError`` if they do not."""
-    names = [pipeline.deployment.functions[short] for short in ("auditor", "sealer")]
+    arns = pipeline.deployment.functions
+    names = [arns[short].rpartition(":")[2] for short in ("auditor", "sealer")]
 
     def runs() -> list[int]:
         status = pipeline.aws.admin("status")["functions"]
