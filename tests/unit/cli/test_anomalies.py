@@ -109,8 +109,8 @@ def test_all_rules_are_asked_in_few_queries(cloud: Cloud, capsys: Capture) -> No
     Told(capsys, "anomalies")
 
     asked = [sql for sql, _ in cloud.asked()]
-    assert len(all_rules()) == 35
-    assert len(asked) == 7
+    assert len(all_rules()) == 36
+    assert len(asked) == 8
     assert all(any(f"'{name}'" in sql for sql in asked) for name in all_rules())
     assert not any("${" in sql for sql in asked)
 
