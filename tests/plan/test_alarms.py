@@ -10,6 +10,7 @@ from typing import Any
 import botocore.session
 import pytest
 
+from scripts.local_aws.cloudwatch.evaluation import COMPARISONS, EXTRA_PERIODS, Settings, State, state_of
 from scripts.toolchain.toolchain import REPO
 from tests.plan.document import PlanDocument
 
@@ -111,6 +112,27 @@ def test_the_kits_own_metrics_are_emitted(plan: PlanDocument) -> None:
     }
     assert "ReceiptsWritten" in own
     assert {name for name in own - filters if not re.search(rf'"{name}"', code)} == set()
+
+
+def test_every_alarm_fires_beyond_its_threshold_and_recovers(plan: PlanDocument) -> None:
+    """By the local AWS's evaluation, also for those whose metric nothing here emits."""
+    silent = set()
+    for name, alarm in plan.resources("aws_cloudwatch_metric_alarm").items():
+        compare, threshold = COMPARISONS[alarm["comparison_operator"]], float(alarm["threshold"])
+        values = [threshold - 1, threshold + 1]
+        breaching, well = sorted(values, key=lambda value: compare(value, threshold), reverse=True)
+        count = alarm["evaluation_periods"]
+        settings = Settings(
+            lambda value, compare=compare, threshold=threshold: compare(value, threshold),
+            count,
+            alarm["datapoints_to_alarm"] or count,
+            alarm["treat_missing_data"],
+        )
+        states = [state_of([value] * (count + EXTRA_PERIODS), settings) for value in (breaching, well)]
+        assert states == [State.ALARM, State.OK], name
+        if state_of([None] * (count + EXTRA_PERIODS), settings) is State.ALARM:
+            silent.add(alarm["alarm_name"].removeprefix("custody-local-"))
+    assert silent >= {"auditor-silent", "gate-silent", "sealer-silent"}
 
 
 def dashboard(plan: PlanDocument) -> list[dict[str, Any]]:
