@@ -40,13 +40,13 @@ locals {
   # Whoever touches objects of a bucket is here; a bucket refuses everybody else. Roles count where they are.
   all_bucket_users = {
     access-logs    = { roles = [], people = ["break-glass"], operators = ["data"] }
-    analytics      = { roles = ["etl", "gate", "lake-formation", "loader", "recorder", "snowflake"], people = ["analyst", "auditor", "break-glass", "data-engineer"], operators = ["data"] }
+    analytics      = { roles = ["etl", "gate", "hasher", "lake-formation", "loader", "recorder", "snowflake"], people = ["analyst", "auditor", "break-glass", "data-engineer"], operators = ["data"] }
     artifacts      = { roles = ["auditor", "etl", "evidence-copy", "loader"], people = ["analyst", "auditor", "data-engineer", "producer"], operators = ["deploy"] }
     athena-results = { roles = ["auditor"], people = ["analyst", "auditor", "data-engineer"], operators = ["data"] }
     cloudtrail-log = { roles = ["auditor", "evidence-copy", "sealer"], people = ["auditor", "break-glass"], operators = ["data"] }
-    processed      = { roles = ["etl", "gate", "loader", "recorder"], people = ["auditor", "break-glass", "data-engineer"], operators = ["data"] }
-    provenance     = { roles = ["auditor", "evidence-copy", "gate", "loader", "recorder", "sealer"], people = ["auditor", "break-glass", "producer"], operators = ["data", "deploy"] }
-    raw-data       = { roles = ["etl", "ingest", "loader", "recorder"], people = ["auditor", "break-glass", "producer"], operators = ["data"] }
+    processed      = { roles = ["etl", "gate", "hasher", "loader", "recorder"], people = ["auditor", "break-glass", "data-engineer"], operators = ["data"] }
+    provenance     = { roles = ["auditor", "evidence-copy", "gate", "hasher", "loader", "recorder", "sealer"], people = ["auditor", "break-glass", "producer"], operators = ["data", "deploy"] }
+    raw-data       = { roles = ["etl", "hasher", "ingest", "loader", "recorder"], people = ["auditor", "break-glass", "producer"], operators = ["data"] }
   }
 
   bucket_users = { for short, users in local.all_bucket_users : short => users if contains(keys(local.own_bucket_names), short) }

@@ -17,7 +17,7 @@ locals {
 
   # Who reads their objects: who makes receipts, who verifies them, and who requests those that are missing.
   adopted_readers = concat(
-    [local.role_arns["recorder"]],
+    [for role in local.recorder_roles : local.role_arns[role]],
     [for persona in ["auditor", "break-glass"] : local.persona_arns[persona] if contains(keys(local.persona_arns), persona)],
   )
 }

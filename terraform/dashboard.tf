@@ -5,6 +5,7 @@ locals {
   metric_alarms = concat(
     values(module.recorder.alarms),
     [aws_cloudwatch_metric_alarm.receipt_lag.alarm_name],
+    flatten([for hasher in module.hasher : values(hasher.alarms)]),
     values(aws_cloudwatch_metric_alarm.adopted)[*].alarm_name,
     values(aws_cloudwatch_metric_alarm.evidence_copy)[*].alarm_name,
     values(module.sealer.alarms),

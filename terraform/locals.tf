@@ -46,6 +46,7 @@ locals {
     local.has_tables ? ["etl", "gate"] : [],
     local.has_streams ? ["ingest"] : [],
     var.evidence_copy == null ? [] : ["evidence-copy"],
+    var.large_objects == null ? [] : ["hasher", "hasher-execution", "hasher-start"],
     var.lake_formation == null ? [] : ["lake-formation"],
     var.network == null ? [] : ["flow-logs"],
     var.snowflake == null ? [] : ["loader", "snowflake"],
@@ -65,11 +66,14 @@ locals {
     short => "arn:${local.partition}:lambda:${var.region}:${var.account_id}:function:${name}"
   }
 
-  queue_names = { for short in ["recorder", "recorder-dlq", "sealer", "sealer-dlq"] : short => "${local.prefix}-${short}" }
+  queue_names = { for short in ["hasher", "hasher-dlq", "recorder", "recorder-dlq", "sealer", "sealer-dlq"] : short => "${local.prefix}-${short}" }
   queue_arns = {
     for short, name in local.queue_names :
     short => "arn:${local.partition}:sqs:${var.region}:${var.account_id}:${name}"
   }
+
+  # Who makes receipts: the recorder, and the task for what is too large for it.
+  recorder_roles = concat(["recorder"], var.large_objects == null ? [] : ["hasher"])
 
   topic_arn = "arn:${local.partition}:sns:${var.region}:${var.account_id}:${local.prefix}-alerts"
 
@@ -87,6 +91,7 @@ locals {
     { for short in ["error", "output"] : "jobs-${short}" => "/aws-glue/jobs/${local.prefix}-jobs-role/${local.prefix}-etl/${short}" },
     {
       flow-logs = "/aws/vpc/${local.network_name}"
+      hasher    = "/aws/ecs/${local.prefix}-hasher"
       trail     = "/aws/cloudtrail/${local.prefix}"
     },
   )

@@ -16,7 +16,7 @@ module "network" {
   name                = local.network_name
   read_bucket_arns    = local.adopted_arns
   service_bucket_arns = var.network.service_bucket_arns
-  services            = setunion(var.network.services, var.warehouse == null ? [] : ["execute-api", "secretsmanager"])
+  services            = setunion(var.network.services, var.warehouse == null ? [] : ["execute-api", "secretsmanager"], var.large_objects == null ? [] : ["ecr.api", "ecr.dkr"])
   trail_folder_arn    = local.has_own_trail ? null : "${local.bucket_arns["cloudtrail-log"]}/${local.trail_folder}"
 
   flow_log = {

@@ -39,12 +39,12 @@ locals {
     management_trail_arn = local.management_trail_arn
     monitoring_urls      = local.monitoring_urls
     noncurrent_days      = var.retention.noncurrent_days
-    queues = {
+    queues = merge({
       recorder       = module.recorder.queue_url
       "recorder-dlq" = module.recorder.dead_letter_queue_url
       sealer         = module.sealer.queue_url
       "sealer-dlq"   = module.sealer.dead_letter_queue_url
-    }
+    }, [for hasher in module.hasher : { hasher = hasher.queue_url, "hasher-dlq" = hasher.dead_letter_queue_url }]...)
     recorded_prefixes = local.recorded_by_bucket
     region            = var.region
     roles             = local.deployed_roles

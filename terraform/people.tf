@@ -376,13 +376,13 @@ data "aws_iam_policy_document" "people_break_glass" {
       "sqs:ReceiveMessage",
       "sqs:StartMessageMoveTask",
     ]
-    resources = [local.queue_arns["recorder-dlq"], local.queue_arns["sealer-dlq"]]
+    resources = [for short in concat(local.recorder_roles, ["sealer"]) : local.queue_arns["${short}-dlq"]]
   }
 
   statement {
     sid       = "SendToRecorderAndSealer"
     actions   = ["sqs:GetQueueAttributes", "sqs:SendMessage"]
-    resources = [local.queue_arns["recorder"], local.queue_arns["sealer"]]
+    resources = [for short in concat(local.recorder_roles, ["sealer"]) : local.queue_arns[short]]
   }
 
   dynamic "statement" {

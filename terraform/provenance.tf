@@ -39,11 +39,11 @@ locals {
       principals = ["logs.${var.region}.${local.dns_suffix}"]
       actions    = ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"]
       conditions = [
-        { test = "ArnEquals", variable = "kms:EncryptionContext:aws:logs:arn", values = [for short in ["auditor", "gate", "recorder", "sealer"] : local.log_group_arns[short]] },
+        { test = "ArnEquals", variable = "kms:EncryptionContext:aws:logs:arn", values = [for short in concat(["auditor", "gate"], local.recorder_roles, ["sealer"]) : local.log_group_arns[short]] },
       ]
     }
     RecorderAndSealerWrite = {
-      principals = [module.recorder_role.arn, module.sealer_role.arn]
+      principals = concat([module.recorder_role.arn, module.sealer_role.arn], var.large_objects == null ? [] : [module.hasher_role[0].arn])
       actions    = ["kms:Decrypt", "kms:GenerateDataKey"]
     }
     GateAndAuditorRead = {
@@ -73,7 +73,7 @@ module "signing_key" {
     },
     each.key != var.signing_key ? {} : {
       RecorderSigns = {
-        principals = [module.recorder_role.arn]
+        principals = concat([module.recorder_role.arn], var.large_objects == null ? [] : [module.hasher_role[0].arn])
         actions    = ["kms:Sign"]
       }
     },
@@ -195,7 +195,7 @@ module "provenance" {
   sole_writers = {
     "keys/"       = { principals = var.operators.deploy, writes = "freely" }
     "log/"        = { principals = [local.role_arns["sealer"]], writes = "checked" }
-    "provenance/" = { principals = [local.role_arns["recorder"]], writes = "once" }
+    "provenance/" = { principals = [for role in local.recorder_roles : local.role_arns[role]], writes = "once" }
     "segments/"   = { principals = [local.role_arns["sealer"]], writes = "once" }
   }
 
@@ -293,7 +293,7 @@ module "recorder_role" {
     objects       = data.aws_iam_policy_document.recorder_objects.json
     use-keys      = data.aws_iam_policy_document.recorder_keys.json
     write-log     = data.aws_iam_policy_document.function_log["recorder"].json
-  })
+  }, { for document in data.aws_iam_policy_document.recorder_hands_over : "hand-over" => document.json })
 }
 
 module "recorder" {
@@ -314,14 +314,17 @@ module "recorder" {
     zip_path = "${path.root}/../build/lambda/recorder.zip"
   }
 
-  environment = {
+  environment = merge({
     POWERTOOLS_LOG_LEVEL         = "INFO"
     POWERTOOLS_METRICS_NAMESPACE = local.metrics_namespace
     POWERTOOLS_SERVICE_NAME      = "recorder"
     PROVENANCE_BUCKET            = local.bucket_names["provenance"]
     SIGNING_KEY_ID               = module.signing_key[var.signing_key].arn
     SIGNING_KEY_VALID_FROM       = var.signing_keys[var.signing_key].valid_from # nothing is signed before this time
-  }
+    }, [for hasher in module.hasher : {
+      LARGE_OBJECTS_ABOVE_BYTES = var.large_objects.above_gb * 1000000000
+      LARGE_OBJECTS_QUEUE_URL   = hasher.queue_url
+  }]...)
 
   queue = {
     age_seconds       = local.late_seconds

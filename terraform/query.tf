@@ -12,9 +12,9 @@ locals {
     for file in fileset(local.sql_path, "reports/*.sql") : trimsuffix(basename(file), ".sql") => {
       description = try(regex("^-- (.*)\n", file("${local.sql_path}/${file}"))[0], "")
       sql = templatefile("${local.sql_path}/${file}", {
-        raw_data_bucket   = "'${local.bucket_names["raw-data"]}'"
-        recorder_role_arn = "'${local.role_arns["recorder"]}'"
-        sealer_role_arn   = "'${local.role_arns["sealer"]}'"
+        raw_data_bucket    = "'${local.bucket_names["raw-data"]}'"
+        recorder_role_arns = join(", ", [for role in local.recorder_roles : "'${local.role_arns[role]}'"])
+        sealer_role_arn    = "'${local.role_arns["sealer"]}'"
       })
     }
   }
@@ -39,9 +39,9 @@ module "catalog" {
   })
 
   receipts = {
-    bucket            = local.bucket_names["provenance"]
-    recorder_role_arn = local.role_arns["recorder"]
-    sealer_role_arn   = local.role_arns["sealer"]
+    bucket             = local.bucket_names["provenance"]
+    recorder_role_arns = [for role in local.recorder_roles : local.role_arns[role]]
+    sealer_role_arn    = local.role_arns["sealer"]
   }
 
   trail_log = {

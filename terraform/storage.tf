@@ -56,7 +56,7 @@ module "data_key" {
 locals {
   data_key_users = {
     RecorderReadsObjects = {
-      principals = [module.recorder_role.arn]
+      principals = concat([module.recorder_role.arn], var.large_objects == null ? [] : [module.hasher_role[0].arn])
       actions    = ["kms:Decrypt"]
     }
     AuditorKeepsResultsAndWhatItKnows = {

@@ -383,6 +383,30 @@ variable "lake_formation" {
   }
 }
 
+variable "large_objects" {
+  type = object({
+    above_gb = optional(number, 5)
+    image    = string
+  })
+  default     = null
+  description = "For objects that the recorder cannot hash within Lambda's 15 minutes: a task on Fargate makes the receipts of those with more than above_gb (10^9 bytes; ten such at once are what a function reads in that time). image: that of task/Dockerfile in Amazon ECR, by its digest. It needs network. Null: the recorder hashes all objects, and one that takes it too long becomes a dead letter."
+
+  validation {
+    condition     = var.large_objects == null ? true : can(regex("^${var.account_id}\\.dkr\\.ecr\\.${var.region}\\.amazonaws\\.com(\\.cn)?/${var.name}-${var.environment}-[a-z0-9._/-]*@sha256:[0-9a-f]{64}$", var.large_objects.image))
+    error_message = "large_objects.image must be in a repository ${var.name}-${var.environment}-… of this account and region, which roles and network reach, and named by its digest: ${var.account_id}.dkr.ecr.${var.region}.amazonaws.com/${var.name}-${var.environment}-tasks@sha256:<64 hexadecimal digits>."
+  }
+
+  validation {
+    condition     = var.large_objects == null ? true : var.large_objects.above_gb >= 1 && var.large_objects.above_gb <= 45 && floor(var.large_objects.above_gb) == var.large_objects.above_gb
+    error_message = "large_objects.above_gb must be a whole number of 1 to 45: a function reads no more than 45 GB in 15 minutes."
+  }
+
+  validation {
+    condition     = var.large_objects == null ? true : var.network != null
+    error_message = "large_objects needs network: a task runs in subnets, and has no public address."
+  }
+}
+
 variable "log_auditor_reads" {
   type        = bool
   nullable    = false

@@ -19,7 +19,7 @@ import custody
 from custody.errors import UsageError
 from custody.evidence.receipt import RecorderIdentity
 from custody.evidence.signing import KmsSigner
-from custody.recorder.recorder import Recorder
+from custody.recorder.recorder import LargeObjects, Recorder
 from custody.recorder.redelivery import hide_for_delay
 from custody.times import parse_time
 
@@ -43,6 +43,16 @@ def _setting(name: str) -> str:
 def _time(name: str) -> datetime | None:
     value = os.environ.get(name)
     return None if value is None else parse_time(value)
+
+
+def _large_objects() -> LargeObjects | None:
+    queue_url = os.environ.get("LARGE_OBJECTS_QUEUE_URL")
+    if queue_url is None:
+        return None
+    return LargeObjects(
+        above_bytes=int(_setting("LARGE_OBJECTS_ABOVE_BYTES")),
+        send=lambda body: _sqs().send_message(QueueUrl=queue_url, MessageBody=body),
+    )
 
 
 logger = Logger(service=_setting("POWERTOOLS_SERVICE_NAME"), serialize_stacktrace=False)
@@ -80,6 +90,7 @@ recorder = Recorder(
     logger=logger,
     metrics=metrics,
     key_valid_from=_time("SIGNING_KEY_VALID_FROM"),
+    large_objects=_large_objects(),
 )
 
 

@@ -34,7 +34,7 @@ _ACTIONS = (
     ("C", r".*:(Associate|Authorize|CreateTags|Leave|PutFunctionConcurrency|Set|StartLogging|Update).*"),
     ("D", r"s3:(BypassGovernanceRetention|PutObjectRetention|ReplicateDelete)"),
     ("D", r".*:(Delete|Purge|Stop|BatchStop|Disable|Unsubscribe).*"),
-    ("X", r"sts:.*|(lambda|execute-api):Invoke.*|glue:StartJobRun|athena:StartQueryExecution"),
+    ("X", r"sts:.*|ecs:RunTask|(lambda|execute-api):Invoke.*|glue:StartJobRun|athena:StartQueryExecution"),
     ("V", r"s3:GetBucket.*|iam:Get.*|kms:Get.*|cloudtrail:Get.*|athena:GetWorkGroup|sqs:GetQueueAttributes"),
     ("L", r"s3:List.*|cloudtrail:List.*"),
     ("R", r".*:(BatchGet|Get|Describe|List|Receive).*"),
@@ -46,6 +46,8 @@ _BY_SERVICE = {
     "cloudtrail": "trail",
     "cloudwatch": "topic",
     "ec2": "network",
+    "ecr": "tasks",
+    "ecs": "tasks",
     "events": "topic",
     "execute-api": "accounts",
     "glue": "tables",
@@ -73,7 +75,7 @@ _BY_KIND = {
     "table": "tables",
 }
 
-_KEYS_OF_PARTS = {"adopted", "copy", "network", "rotator", "snowflake", "stream", "warehouse"}
+_KEYS_OF_PARTS = {"adopted", "copy", "network", "rotator", "signing-a", "snowflake", "stream", "warehouse"}
 
 SUBJECTS = {
     "Data and evidence": (
@@ -107,6 +109,7 @@ SUBJECTS = {
         "tables",
         "jobs",
         "functions",
+        "tasks",
         "roles",
         "secrets",
         "accounts",

@@ -48,6 +48,8 @@ PRICES = {
     "composite": Price("CloudWatch composite alarms, a month each", 0.50, 1, "cloudwatch"),
     "dashboard": Price("CloudWatch dashboards, a month each", 3.0, 1, "cloudwatch"),
     "secret": Price("Secrets Manager secrets, a month each", 0.40, 1, "secrets-manager"),
+    "task": Price("Fargate, an hour of a vCPU with 2 GB, arm64", 0.03238 + 2 * 0.00356, 1, "fargate"),
+    "endpoint": Price("VPC interface endpoints, an hour in each zone", 0.01, 1, "privatelink"),
     "metric": Price("CloudWatch custom metrics, a month each", 0.30, 1, "cloudwatch"),
 }
 
@@ -66,6 +68,10 @@ GB_PER_FUNCTION = 1.73
 SECONDS_TO_RECORD = 0.06
 """Of the recorder, a small object: most of it is waiting, shared by the ten of a batch."""
 SECONDS_TO_HASH_A_GB = 4.0
+TASK_SECONDS_A_GB = 12.0
+"""Of the hasher, which reads one stream, at about 85 MB a second."""
+LOOKS_A_MONTH = 4 * 24 * 30
+HOURS_A_MONTH = 730
 REQUESTS_OF_A_SEAL = {"put": 8, "get": 4, "sign": 1, "event": 12, "call": 1, "second": 1.5 * GB_PER_FUNCTION}
 SEALS_A_MONTH = 60 * 24 * 30
 SECONDS_OF_AN_AUDIT = 60
@@ -264,6 +270,14 @@ def render() -> str:
         ),
         "",
         "What is left is reading the objects themselves: `--sample` reads a share of them.",
+        "",
+        "## To hash large objects",
+        "",
+        "Where `large_objects` is set, a task looks into the queue every 15 minutes, a minute each",
+        f"(Fargate's least): {money(price({'task': LOOKS_A_MONTH / 60}))} a month, and",
+        f"{money(price({'alarm': 3}))} for alarms. A TB that it hashes costs",
+        f"{money(price({'task': 1000 * TASK_SECONDS_A_GB / 3600}))}. The two endpoints by which its network",
+        f"reaches the images cost {money(price({'endpoint': 2 * HOURS_A_MONTH}))} a month in each zone.",
         "",
         "## To load Snowflake",
         "",

@@ -19,6 +19,6 @@ WHERE
     AND event_name IN ('CompleteMultipartUpload', 'CopyObject', 'PostObject', 'PutObject')
     AND error_code IS NULL
     AND (
-        (starts_with(object_key, 'provenance/') AND coalesce(role_arn, '') <> ${recorder_role})
+        (starts_with(object_key, 'provenance/') AND coalesce(role_arn, '') NOT IN (${recorder_roles}))
         OR (regexp_like(object_key, '^(log|segments)/') AND coalesce(role_arn, '') <> ${sealer_role})
     )

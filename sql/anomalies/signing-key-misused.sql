@@ -19,6 +19,6 @@ WHERE
     AND event_source = 'kms.amazonaws.com'
     AND event_name = 'Sign'
     AND (
-        (subject IN (${receipt_keys}) AND coalesce(role_arn, '') <> ${recorder_role})
+        (subject IN (${receipt_keys}) AND coalesce(role_arn, '') NOT IN (${recorder_roles}))
         OR (subject IN (${log_keys}) AND coalesce(role_arn, '') <> ${sealer_role})
     )

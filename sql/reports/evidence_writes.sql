@@ -17,5 +17,5 @@ WHERE
     event_date >= current_date - INTERVAL '30' DAY
     AND layer = 'provenance'
     AND access IN ('write', 'delete', 'change')
-    AND NOT (coalesce(role_arn, '') IN (${recorder_role_arn}, ${sealer_role_arn}) AND eventname = 'PutObject')
+    AND NOT (coalesce(role_arn, '') IN (${recorder_role_arns}, ${sealer_role_arn}) AND eventname = 'PutObject')
 ORDER BY eventtime DESC, eventid ASC

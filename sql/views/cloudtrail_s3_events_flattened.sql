@@ -199,7 +199,7 @@ SELECT
         OR (
             layer = 'provenance'
             AND (
-                coalesce(role_arn, '') <> ${recorder_role_arn}
+                coalesce(role_arn, '') NOT IN (${recorder_role_arns})
                 OR NOT starts_with(coalesce(object_key, ''), 'provenance/')
             )
             AND (

@@ -204,7 +204,7 @@ data "aws_iam_policy_document" "change_roles" {
     condition {
       test     = "StringEquals"
       variable = "iam:PassedToService"
-      values   = [for service in ["cloudtrail", "firehose", "glue", "lambda", "s3", "vpc-flow-logs"] : "${service}.amazonaws.com"]
+      values   = [for service in ["cloudtrail", "ecs-tasks", "events", "firehose", "glue", "lambda", "s3", "vpc-flow-logs"] : "${service}.amazonaws.com"]
     }
   }
 }

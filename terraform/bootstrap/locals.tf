@@ -41,13 +41,16 @@ locals {
       "arn:${local.partition}:logs:${var.region}:${var.account_id}:log-group:/aws/vpc/${local.prefix}",
       "arn:${local.partition}:logs:${var.region}:${var.account_id}:log-group:/aws/vpc/${local.prefix}:*",
     ]
-    mappings       = "arn:${local.partition}:lambda:${var.region}:${var.account_id}:event-source-mapping:*"
-    queues         = "arn:${local.partition}:sqs:${var.region}:${var.account_id}:${local.prefix}-*"
-    registry       = "arn:${local.partition}:s3:::${local.prefix}-provenance-${var.account_id}/keys/registry.json"
-    roles          = "${local.iam}:role/${local.prefix}-*"
-    rulesets       = "arn:${local.partition}:glue:${var.region}:${var.account_id}:dataQualityRuleset/${local.prefix}-*"
-    rules          = "arn:${local.partition}:events:${var.region}:${var.account_id}:rule/${local.prefix}-*"
-    secrets        = "arn:${local.partition}:secretsmanager:${var.region}:${var.account_id}:secret:${local.prefix}-*"
+    mappings = "arn:${local.partition}:lambda:${var.region}:${var.account_id}:event-source-mapping:*"
+    queues   = "arn:${local.partition}:sqs:${var.region}:${var.account_id}:${local.prefix}-*"
+    registry = "arn:${local.partition}:s3:::${local.prefix}-provenance-${var.account_id}/keys/registry.json"
+    roles    = "${local.iam}:role/${local.prefix}-*"
+    rulesets = "arn:${local.partition}:glue:${var.region}:${var.account_id}:dataQualityRuleset/${local.prefix}-*"
+    rules    = "arn:${local.partition}:events:${var.region}:${var.account_id}:rule/${local.prefix}-*"
+    secrets  = "arn:${local.partition}:secretsmanager:${var.region}:${var.account_id}:secret:${local.prefix}-*"
+    tasks = [
+      for type in ["cluster", "task-definition"] : "arn:${local.partition}:ecs:${var.region}:${var.account_id}:${type}/${local.prefix}-*"
+    ]
     streams        = "arn:${local.partition}:firehose:${var.region}:${var.account_id}:deliverystream/${local.prefix}-*"
     tables         = "arn:${local.partition}:glue:${var.region}:${var.account_id}:table/${local.database}/*"
     topics         = "arn:${local.partition}:sns:${var.region}:${var.account_id}:${local.prefix}-*"

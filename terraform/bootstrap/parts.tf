@@ -1,4 +1,4 @@
-# What a plan reads and an apply changes of the optional parts of an environment: network and secret. In separate policies,
+# What a plan reads and an apply changes of the optional parts of an environment: network, secret and task. In separate policies,
 # because those of read.tf and apply.tf have reached IAM's size limit.
 
 # aws_vpc and the resources in it, aws_flow_log. Describe actions have no resource-level permissions, except for a VPC's attributes.
@@ -31,6 +31,20 @@ data "aws_iam_policy_document" "read_parts" {
     sid       = "ReadSecretSettings"
     actions   = ["secretsmanager:DescribeSecret", "secretsmanager:GetResourcePolicy"]
     resources = [local.kit.secrets]
+  }
+
+  # aws_ecs_cluster and _task_definition.
+  statement {
+    sid       = "ReadTasks"
+    actions   = ["ecs:DescribeClusters", "ecs:ListTagsForResource"]
+    resources = local.kit.tasks
+  }
+
+  # It has no resource-level permissions.
+  statement {
+    sid       = "ReadTaskDefinitions"
+    actions   = ["ecs:DescribeTaskDefinition"]
+    resources = ["*"]
   }
 
   # aws_glue_connection.
@@ -204,20 +218,37 @@ data "aws_iam_policy_document" "change_secrets" {
   }
 }
 
+# aws_ecs_cluster and _task_definition, of which older revisions stay: DeregisterTaskDefinition has no resource-level permissions.
+data "aws_iam_policy_document" "change_tasks" {
+  statement {
+    sid = "ChangeTasks"
+    actions = [
+      "ecs:CreateCluster",
+      "ecs:DeleteCluster",
+      "ecs:RegisterTaskDefinition",
+      "ecs:TagResource",
+      "ecs:UntagResource",
+      "ecs:UpdateCluster",
+    ]
+    resources = local.kit.tasks
+  }
+}
+
 data "aws_iam_policy_document" "change_parts" {
   source_policy_documents = [
     data.aws_iam_policy_document.change_networks.json,
     data.aws_iam_policy_document.change_secrets.json,
     data.aws_iam_policy_document.change_streams.json,
+    data.aws_iam_policy_document.change_tasks.json,
   ]
 }
 
 # Managed policies, including change_watch of apply.tf: inline policies have no room for all of it.
 resource "aws_iam_policy" "more" {
   for_each = {
-    change-parts = { description = "Lets an apply change networks, secrets and streams of ${local.prefix}", policy = data.aws_iam_policy_document.change_parts.json }
+    change-parts = { description = "Lets an apply change networks, secrets, streams and tasks of ${local.prefix}", policy = data.aws_iam_policy_document.change_parts.json }
     change-watch = { description = "Lets an apply change the trail, alarms, rules and logs of ${local.prefix}", policy = data.aws_iam_policy_document.change_watch.json }
-    read-parts   = { description = "Lets a plan read networks and secrets of ${local.prefix}", policy = data.aws_iam_policy_document.read_parts.json }
+    read-parts   = { description = "Lets a plan read networks, secrets and tasks of ${local.prefix}", policy = data.aws_iam_policy_document.read_parts.json }
   }
 
   name        = "${local.prefix}-ci-${each.key}"

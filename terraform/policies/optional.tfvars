@@ -30,6 +30,10 @@ evidence_copy = {
   key_arn = "arn:aws:kms:us-west-2:999999999999:key/89abcdef-0123-4567-89ab-cdef01234567"
 }
 
+large_objects = {
+  image = "123456789012.dkr.ecr.us-east-1.amazonaws.com/custody-optional-tasks@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+}
+
 network = {
   azs  = ["us-east-1a", "us-east-1b"]
   cidr = "10.20.0.0/16"

@@ -1,4 +1,4 @@
-"""Optional parts of an environment, locally: people in Identity Center, Lake Formation, a network.
+"""Optional parts of an environment, locally: people in Identity Center, Lake Formation, a network, a task.
 
 Each module is applied separately, in a root made here: it works, plans no further change, and can be
 destroyed.
@@ -6,27 +6,37 @@ destroyed.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_der_public_key
 
+from custody.evidence.envelope import parse_envelope
+from custody.evidence.keyring import parse_registry
+from custody.evidence.objects import ObjectVersion
+from custody.evidence.receipt import parse_statement
+from custody.recorder.notification import ObjectCreated, event_message, parse_message
 from scripts.local_aws import LocalAws
 from scripts.terraform import SOURCE
 from scripts.toolchain.environment import without_aws
 from scripts.toolchain.provider import served_provider
-from scripts.toolchain.toolchain import lock_file, terraform_environ, terraform_program
+from scripts.toolchain.toolchain import REPO, lock_file, terraform_environ, terraform_program
+from tests.support.evidence import body, s3_record
 
 pytestmark = pytest.mark.xdist_group("optional-modules")
 
 ACCOUNT = "123456789012"
 ROLE = f"arn:aws:iam::{ACCOUNT}:role/custody-local"
 GROUP = "On call"
+DIGEST = "ab" * 32
 TABLES = f"arn:aws:s3:::custody-local-analytics-{ACCOUNT}/tables"
 
 ROOT = """
@@ -46,7 +56,7 @@ data "aws_iam_policy_document" "persona" {
 }
 
 module "workforce" {
-  source        = "SOURCE/modules/workforce"
+  source        = "./modules/workforce"
   account_id    = "ACCOUNT"
   boundary_name = "custody-local-people-boundary"
   prefix        = "custody-local"
@@ -64,7 +74,7 @@ module "workforce" {
 }
 
 module "governance" {
-  source           = "SOURCE/modules/governance"
+  source           = "./modules/governance"
   account_id       = "ACCOUNT"
   administrators   = ["ROLE-administrator"]
   database         = "custody_local"
@@ -80,7 +90,7 @@ module "governance" {
 }
 
 module "network" {
-  source      = "SOURCE/modules/network"
+  source      = "./modules/network"
   account_id  = "ACCOUNT"
   azs         = ["us-east-1a", "us-east-1b"]
   bucket_arns = ["arn:aws:s3:::custody-local-*-ACCOUNT"]
@@ -91,6 +101,35 @@ module "network" {
     key_arn        = "arn:aws:kms:us-east-1:ACCOUNT:key/network"
     retention_days = 365
     role_arn       = "ROLE-flow-logs"
+  }
+}
+
+resource "aws_kms_key" "signing" {
+  customer_master_key_spec = "ECC_NIST_P256"
+  key_usage                = "SIGN_VERIFY"
+}
+
+module "task" {
+  source        = "./modules/task"
+  account_id    = "ACCOUNT"
+  boundary_arn  = "arn:aws:iam::ACCOUNT:policy/custody-local-service-boundary"
+  image         = "ACCOUNT.dkr.ecr.us-east-1.amazonaws.com/custody-local-tasks@sha256:DIGEST"
+  key_arn       = "arn:aws:kms:us-east-1:ACCOUNT:key/provenance"
+  name          = "custody-local-hasher"
+  network = {
+    security_group_ids = [module.network.security_group_id]
+    subnet_ids         = values(module.network.subnet_ids)
+  }
+  queue         = { senders = ["ROLE-recorder"] }
+  task_role_arn = "ROLE-hasher"
+  topic_arn     = "arn:aws:sns:us-east-1:ACCOUNT:custody-local-alerts"
+  environment = {
+    AWS_DEFAULT_REGION           = "us-east-1"
+    AWS_LAMBDA_FUNCTION_NAME     = "custody-local-hasher"
+    POWERTOOLS_METRICS_NAMESPACE = "Custody"
+    POWERTOOLS_SERVICE_NAME      = "hasher"
+    PROVENANCE_BUCKET            = "custody-local-provenance"
+    SIGNING_KEY_ID               = aws_kms_key.signing.arn
   }
 }
 
@@ -106,13 +145,13 @@ class Applied:
 
     def __init__(self, folder: Path, environ: dict[str, str]) -> None:
         self._folder = folder
-        self._environ = environ
+        self.environ = environ
 
     def terraform(self, *words: str) -> int:
         done = subprocess.run(
             [terraform_program(), *words, "-input=false", "-no-color"],
             cwd=self._folder,
-            env=self._environ,
+            env=self.environ,
             capture_output=True,
             text=True,
             check=False,
@@ -123,10 +162,10 @@ class Applied:
     def client(self, service: str) -> Any:
         return boto3.client(
             service,
-            endpoint_url=self._environ["AWS_ENDPOINT_URL"],
-            region_name=self._environ["AWS_REGION"],
-            aws_access_key_id=self._environ["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=self._environ["AWS_SECRET_ACCESS_KEY"],
+            endpoint_url=self.environ["AWS_ENDPOINT_URL"],
+            region_name=self.environ["AWS_REGION"],
+            aws_access_key_id=self.environ["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=self.environ["AWS_SECRET_ACCESS_KEY"],
         )
 
     def instance(self) -> dict[str, str]:
@@ -147,14 +186,15 @@ def applied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Applied]:
     folder = tmp_path_factory.mktemp("root")
     text = ROOT
     for word, meant in {
-        "SOURCE": SOURCE,
         "ACCOUNT": ACCOUNT,
         "ROLE": ROLE,
         "GROUP": GROUP,
         "TABLES": TABLES,
+        "DIGEST": DIGEST,
     }.items():
         text = text.replace(word, str(meant))
     (folder / "main.tf").write_text(text)
+    (folder / "modules").symlink_to(SOURCE / "modules")
     shutil.copy(lock_file(), folder)
     with (
         LocalAws(folder / "aws") as aws,
@@ -249,6 +289,82 @@ def test_a_network_has_no_way_but_to_aws(applied: Applied) -> None:
         for address in (*rule["IpRanges"], *rule["Ipv6Ranges"])
     ]
     assert open_to == []
+
+
+def container(applied: Applied) -> dict[str, Any]:
+    """What runs, as Amazon ECS has it."""
+    ecs = applied.client("ecs")
+    found = ecs.describe_task_definition(taskDefinition="custody-local-hasher")["taskDefinition"]
+    assert found["networkMode"] == "awsvpc"
+    (made,) = found["containerDefinitions"]
+    return dict(made)
+
+
+def run_task(applied: Applied) -> None:
+    """The task as a plain process: the environment of its definition, and the image's entry point."""
+    environ = {one["name"]: one["value"] for one in container(applied)["environment"]}
+    subprocess.run(
+        [sys.executable, "-m", "hasher"],
+        env={
+            **{name: value for name, value in applied.environ.items() if name.startswith("AWS_")},
+            **environ,
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": os.pathsep.join(str(REPO / folder) for folder in ("task", "lambda", "src")),
+        },
+        check=True,
+        capture_output=True,
+    )
+
+
+def test_a_task_makes_the_receipts_that_its_queue_asks_for_once(applied: Applied) -> None:
+    s3, sqs, kms = applied.client("s3"), applied.client("sqs"), applied.client("kms")
+    raw, provenance = "custody-local-raw-data", "custody-local-provenance"
+    for bucket in (raw, provenance):
+        s3.create_bucket(Bucket=bucket)
+        s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    version_id = s3.put_object(Bucket=raw, Key="incoming/large", Body=b"0123456789" * 1_000_000)["VersionId"]
+    version = ObjectVersion(raw, "incoming/large", version_id)
+    gone = ObjectVersion(raw, "incoming/large", "11111111-2222-3333-4444-555555555555")
+    (event,) = parse_message(body(s3_record(version)))
+    assert isinstance(event, ObjectCreated)
+    url = sqs.get_queue_url(QueueName="custody-local-hasher")["QueueUrl"]
+    for text in (event_message(event), body(s3_record(gone)), event_message(event)):
+        sqs.send_message(QueueUrl=url, MessageBody=text)
+
+    run_task(applied)
+
+    listed = s3.list_object_versions(Bucket=provenance)["Versions"]
+    assert [each["Key"] for each in listed] == [version.receipt_key]
+    stored = s3.get_object(Bucket=provenance, Key=version.receipt_key)["Body"].read()
+    receipt = parse_statement(parse_envelope(stored).payload)
+    assert (receipt.event, receipt.size_bytes) == (event, 10_000_000)
+    assert (receipt.recorder.function, receipt.recorder.code_sha256) == ("custody-local-hasher", DIGEST)
+    (signature,) = json.loads(stored)["signatures"]
+    public = kms.get_public_key(KeyId=signature["keyid"])["PublicKey"]
+    key = {
+        "key_id": signature["keyid"],
+        "algorithm": "ecdsa-sha2-nistp256",
+        "public_key": load_der_public_key(public)
+        .public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        .decode(),
+        "valid_from": "2020-01-01T00:00:00Z",
+        "valid_until": None,
+        "revoked_at": None,
+    }
+    parse_registry(json.dumps({"keys": [key]}).encode()).verify(parse_envelope(stored))
+    # The message of the object that is gone comes again later.
+    name = "ApproximateNumberOfMessagesNotVisible"
+    assert sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"][name] == "1"
+
+
+def test_a_task_may_write_nowhere_and_is_nobody(applied: Applied) -> None:
+    made = container(applied)
+    assert (made["readonlyRootFilesystem"], made["user"], made["privileged"]) == (True, "65534:65534", False)
+    assert "secrets" not in made
+    (target,) = applied.client("events").list_targets_by_rule(Rule="custody-local-hasher-start")["Targets"]
+    assert (
+        target["EcsParameters"]["NetworkConfiguration"]["awsvpcConfiguration"]["AssignPublicIp"] == "DISABLED"
+    )
 
 
 def test_it_settles(applied: Applied) -> None:

@@ -159,6 +159,22 @@ CALLS = {
             "glue:CreateDatabase glue:UpdateDatabase glue:DeleteDatabase glue:TagResource",
         )
     ],
+    "aws_ecs_cluster": [
+        Calls(
+            "arn:aws:ecs:us-east-1:123456789012:cluster/{name}",
+            "ecs:DescribeClusters ecs:ListTagsForResource",
+            "ecs:CreateCluster ecs:UpdateCluster ecs:DeleteCluster ecs:TagResource",
+        )
+    ],
+    # Revisions are only added: parts.tf says why none is removed.
+    "aws_ecs_task_definition": [
+        Calls("*", "ecs:DescribeTaskDefinition"),
+        Calls(
+            "arn:aws:ecs:us-east-1:123456789012:task-definition/{family}:1",
+            "",
+            "ecs:RegisterTaskDefinition ecs:TagResource",
+        ),
+    ],
     "aws_glue_connection": [
         Calls(
             "arn:aws:glue:us-east-1:123456789012:connection/{name}",

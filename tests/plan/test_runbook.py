@@ -17,6 +17,12 @@ ELSEWHERE = {
     "adopted-<short>",
     "adopted-<short>-undelivered",
     "evidence-copy-<short>-failed",
+    "hasher-dead-letters",
+    "hasher-failed",
+    "hasher-not-started",
+    "hasher-start",
+    "hasher-undelivered",
+    "hasher-waiting",
     "rotator-errors",
     "sealer-witnesses",
 }

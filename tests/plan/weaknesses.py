@@ -22,6 +22,7 @@ WITHOUT_RESOURCE = {
     "ec2:DescribeSecurityGroups",
     "ec2:DescribeSubnets",
     "ec2:DescribeVpcEndpoints",
+    "ecr:GetAuthorizationToken",
     "lakeformation:GetDataAccess",
     "lambda:ListEventSourceMappings",
 }

@@ -35,7 +35,7 @@ def test_a_folder_that_is_named_twice_is_told_once(tmp_path: Path) -> None:
 def test_no_code_knows_a_table_of_the_sample() -> None:
     """What a table is called stands in its data set alone."""
     names = "|".join(load_dataset(folder_of("examples/streaming")).contracts)
-    folders = ("src", "dags", "lambda", "glue", "terraform", "scripts")
+    folders = ("src", "dags", "lambda", "glue", "task", "terraform", "scripts")
     found = subprocess.run(
         ["git", "grep", "-nE", names, "--", *folders], cwd=REPO, capture_output=True, text=True, check=False
     )

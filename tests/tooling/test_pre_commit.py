@@ -17,7 +17,7 @@ from scripts.toolchain.toolchain import REPO
 CONFIG: dict[str, Any] = yaml.safe_load((REPO / ".pre-commit-config.yaml").read_text())
 FILES = [
     path.relative_to(REPO).as_posix()
-    for folder in ("dags", "glue", "lambda", "scripts", "sql", "src", "terraform", "tests")
+    for folder in ("dags", "glue", "lambda", "scripts", "sql", "src", "task", "terraform", "tests")
     for path in (REPO / folder).rglob("*")
 ]
 

@@ -53,6 +53,8 @@ _NOVEL = re.compile(
 _PLACEHOLDER = re.compile(r"\$\{(\w+)\}")
 _NEVER = "false"
 _OWN_ROLES = ("recorder", "sealer")
+_RECORDER_ROLES = ("hasher", "recorder")
+"""The first, of large objects, is not in every deployment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +230,9 @@ def _values(deployment: Deployment, period: Period, history: timedelta) -> dict[
         "log_keys": _texts(signs["log"]),
         "prefix": _text(f"{deployment.name}-"),
         "receipt_keys": _texts(signs["receipts"]),
-        "recorder_role": _text(deployment.roles["recorder"]),
+        "recorder_roles": _texts(
+            deployment.roles[short] for short in _RECORDER_ROLES if short in deployment.roles
+        ),
         "sealer_role": _text(deployment.roles["sealer"]),
         "service_roles": _texts(
             arn for short, arn in deployment.roles.items() if not short.startswith("people-")

@@ -108,20 +108,31 @@ def parse_message(body: str) -> list[ObjectCreated | Skipped]:
 def backfill_message(version: ObjectVersion, requested_at: datetime) -> str:
     """The body of a message that requests the receipt of an object version without one.
 
-    It has the format of Amazon S3's own messages, but says nothing about who wrote the object: no request id,
-    principal, address or sequencer.
+    It says nothing about who wrote the object: no request id, principal, address or sequencer.
     """
+    return event_message(ObjectCreated(version, BACKFILL_NAME, requested_at))
+
+
+def event_message(event: ObjectCreated) -> str:
+    """The body of a message of one event, in the format of Amazon S3's own; ``parse_message`` reads it."""
+    is_backfill = event.name == BACKFILL_NAME
+    written: dict[str, dict[str, str | None]] = {
+        "userIdentity": {"principalId": event.principal_id},
+        "requestParameters": {"sourceIPAddress": event.source_ip},
+        "responseElements": {"x-amz-request-id": event.request_id},
+    }
+    entity = {"key": quote_plus(event.version.key), "versionId": event.version.version_id}
+    if event.sequencer is not None:
+        entity["sequencer"] = event.sequencer
     record = {
         "eventVersion": "2.1",
-        "eventSource": BACKFILL_SOURCE,
-        "eventTime": format_time(requested_at),
-        "eventName": BACKFILL_NAME,
-        "s3": {
-            "bucket": {"name": version.bucket},
-            "object": {"key": quote_plus(version.key), "versionId": version.version_id},
-        },
+        "eventSource": BACKFILL_SOURCE if is_backfill else "aws:s3",
+        "eventTime": format_time(event.time),
+        "eventName": event.name,
+        "s3": {"bucket": {"name": event.version.bucket}, "object": entity},
     }
-    return json.dumps({"Records": [record]}, separators=(",", ":"))
+    facts = {part: fact for part, fact in written.items() if None not in fact.values()}
+    return json.dumps({"Records": [record | facts]}, separators=(",", ":"))
 
 
 def _parse_record(record: Fields) -> ObjectCreated | Skipped:

@@ -1,9 +1,10 @@
 """The recorder: one signed receipt for each new object version.
 
-Every event ends in one of three ways. There is a receipt (new, or existing), the event is skipped for a named
-reason, or ``process`` raises an exception: then the queue delivers the message again, and finally moves it to
-the dead-letter queue, which has an alarm. Processing an event twice is harmless, since a receipt is created
-only once.
+Every event ends in one of four ways. There is a receipt (new, or existing), the event is skipped for a named
+reason, the event of a large object is handed over to a task that runs this code without a time limit, or
+``process`` raises an exception: then the queue delivers the message again, and finally moves it to the
+dead-letter queue, which has an alarm. Processing an event twice is harmless, since a receipt is created only
+once.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from custody.recorder.notification import (
     ObjectCreated,
     Skipped,
     SkipReason,
+    event_message,
     parse_message,
 )
 from custody.times import format_time
@@ -70,6 +72,8 @@ class Result(StrEnum):
     RECORDED = "ReceiptsWritten"
     ALREADY_RECORDED = "AlreadyRecorded"
     SKIPPED = "Skipped"
+    HANDED_OVER = "HandedOver"
+    """A large object: its event was sent to the queue of those."""
 
 
 class Failure(StrEnum):
@@ -99,6 +103,16 @@ class Outcome:
     """Why it was skipped."""
     lag_seconds: float | None = None
     """Of a new receipt: from the write, or the request of a backfill, to the receipt."""
+
+
+@dataclass(frozen=True, slots=True)
+class LargeObjects:
+    """What is not hashed here, and where its events go."""
+
+    above_bytes: int
+    """Objects with more bytes are handed over."""
+    send: Callable[[str], object]
+    """Sends one message; raises what Amazon SQS answers if it does not take it."""
 
 
 _THROTTLING_CODES = frozenset(
@@ -132,6 +146,7 @@ class Recorder:
         logger: Logger,
         metrics: Metrics,
         key_valid_from: datetime | None = None,
+        large_objects: LargeObjects | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._s3 = s3
@@ -141,6 +156,7 @@ class Recorder:
         self._logger = logger
         self._metrics = metrics
         self._key_valid_from = key_valid_from
+        self._large_objects = large_objects
         self._clock = clock
         self._counting = Lock()
         """Powertools' metrics are not thread-safe."""
@@ -180,7 +196,7 @@ class Recorder:
         return self.record(event)
 
     def record(self, event: ObjectCreated) -> Outcome:
-        """Hash one object version and write its receipt, unless it has one.
+        """Hash one object version and write its receipt, unless it has one; hand it over if it is large.
 
         Raises ``ObjectGoneError``, ``StreamBrokenError``, ``WrongVersionError``, ``KeyNotInForceError``,
         ``PlaceTakenError``, or botocore's exceptions if Amazon S3 or AWS KMS deny or cannot be reached.
@@ -195,6 +211,10 @@ class Recorder:
             if _code(error) in _GONE_CODES:
                 raise ObjectGoneError(f"{version.uri} was deleted before it was hashed.") from error
             raise
+        if self._large_objects is not None and found["ContentLength"] > self._large_objects.above_bytes:
+            found["Body"].close()
+            self._large_objects.send(event_message(event))
+            return Outcome(Result.HANDED_OVER, version.uri)
         sha256, size_bytes = _hash(found, version.uri)
         if (answered := found.get("VersionId")) != version.version_id:
             raise WrongVersionError(f"Amazon S3 returned version {answered} for {version.uri}.")

@@ -111,10 +111,10 @@ run "applies_within_the_kit_and_its_boundaries" {
     condition = [
       for s in data.aws_iam_policy_document.change_roles.statement : toset(one(s.condition).values) if contains(s.actions, "iam:PassRole")
       ] == [toset([
-        "cloudtrail.amazonaws.com", "firehose.amazonaws.com", "glue.amazonaws.com", "lambda.amazonaws.com",
-        "s3.amazonaws.com", "vpc-flow-logs.amazonaws.com",
+        "cloudtrail.amazonaws.com", "ecs-tasks.amazonaws.com", "events.amazonaws.com", "firehose.amazonaws.com",
+        "glue.amazonaws.com", "lambda.amazonaws.com", "s3.amazonaws.com", "vpc-flow-logs.amazonaws.com",
     ])]
-    error_message = "A role is handed to six services."
+    error_message = "A role is handed to eight services."
   }
 
   assert {

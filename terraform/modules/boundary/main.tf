@@ -15,7 +15,7 @@ locals {
   region = var.purpose == "ci" ? "*" : data.aws_region.current.name
   here = {
     for service in [
-      "athena", "cloudtrail", "cloudwatch", "ec2", "events", "execute-api", "firehose", "glue", "kms", "lambda", "logs",
+      "athena", "cloudtrail", "cloudwatch", "ec2", "ecr", "ecs", "events", "execute-api", "firehose", "glue", "kms", "lambda", "logs",
       "secretsmanager", "sns", "sqs",
     ] : service => "arn:${local.partition}:${service}:${local.region}:${var.account_id}"
   }

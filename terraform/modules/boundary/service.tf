@@ -104,6 +104,9 @@ data "aws_iam_policy_document" "service" {
       "athena:GetWorkGroup",
       "athena:StartQueryExecution",
       "athena:StopQueryExecution",
+      "ecr:BatchGetImage",
+      "ecr:GetDownloadUrlForLayer",
+      "ecs:RunTask",
       "glue:GetConnection",
       "glue:GetDataQualityRuleset",
       "glue:GetDataQualityRulesetEvaluationRun",
@@ -119,6 +122,7 @@ data "aws_iam_policy_document" "service" {
       "glue:PublishDataQuality",
       "glue:StartJobRun",
       "glue:UpdateTable",
+      "iam:PassRole",
       "logs:CreateLogStream",
       "logs:DescribeLogStreams",
       "logs:PutLogEvents",
@@ -131,20 +135,25 @@ data "aws_iam_policy_document" "service" {
       "sqs:DeleteMessage",
       "sqs:GetQueueAttributes",
       "sqs:ReceiveMessage",
+      "sqs:SendMessage",
     ]
     resources = concat(local.catalog, [
       "${local.here["athena"]}:workgroup/${var.prefix}",
+      "${local.here["ecr"]}:repository/${var.prefix}-*",
+      "${local.here["ecs"]}:task-definition/${var.prefix}-*",
       "${local.here["glue"]}:connection/${var.prefix}-*",
       "${local.here["glue"]}:dataQualityRuleset/${var.prefix}-*",
       "${local.here["glue"]}:job/${var.prefix}-*",
       "${local.here["logs"]}:log-group:/aws-glue/jobs/${var.prefix}-*",
       "${local.here["logs"]}:log-group:/aws/cloudtrail/${var.prefix}:*",
+      "${local.here["logs"]}:log-group:/aws/ecs/${var.prefix}-*",
       "${local.here["logs"]}:log-group:/aws/kinesisfirehose/${var.prefix}-*",
       "${local.here["logs"]}:log-group:/aws/lambda/${var.prefix}-*",
       "${local.here["logs"]}:log-group:/aws/vpc/${var.prefix}:*",
       "${local.here["secretsmanager"]}:secret:${var.prefix}-*",
       "${local.here["sns"]}:${var.prefix}-alerts",
       "${local.here["sqs"]}:${var.prefix}-*",
+      "${local.iam}:role/${var.prefix}-*",
     ])
   }
 
@@ -183,7 +192,7 @@ data "aws_iam_policy_document" "service" {
     }
   }
 
-  # Describe actions have no resource-level permissions.
+  # Describe actions, and signing in to a registry of images, have no resource-level permissions.
   statement {
     sid = "NetworksDescribed"
     actions = [
@@ -192,6 +201,7 @@ data "aws_iam_policy_document" "service" {
       "ec2:DescribeSecurityGroups",
       "ec2:DescribeSubnets",
       "ec2:DescribeVpcEndpoints",
+      "ecr:GetAuthorizationToken",
     ]
     resources = ["*"]
   }
@@ -227,28 +237,37 @@ data "aws_iam_policy_document" "service" {
     sid    = "NoServiceAdministers"
     effect = "Deny"
     actions = [
-      "cloudtrail:DeleteTrail",
-      "cloudtrail:PutEventSelectors",
-      "cloudtrail:StopLogging",
-      "cloudtrail:UpdateTrail",
-      "iam:*",
+      "cloudtrail:*",
       "kms:CreateGrant",
       "kms:DisableKey",
       "kms:PutKeyPolicy",
       "kms:ScheduleKeyDeletion",
-      "lambda:AddPermission",
-      "lambda:Update*",
+      "lambda:*",
       "organizations:*",
       "s3:DeleteBucket*",
       "s3:PutBucket*",
       "s3:Put*Configuration",
       "sns:AddPermission",
-      "sns:SetTopicAttributes",
+      "sns:Set*",
       "sqs:AddPermission",
-      "sqs:SetQueueAttributes",
+      "sqs:Set*",
       "sts:AssumeRole",
     ]
     resources = ["*"]
+  }
+
+  # A schedule that starts a task hands it its roles, which have this boundary too. Other calls name no service.
+  statement {
+    sid       = "NoServiceAdministersRoles"
+    effect    = "Deny"
+    actions   = ["iam:*"]
+    resources = ["*"]
+
+    condition {
+      test     = "StringNotEquals"
+      variable = "iam:PassedToService"
+      values   = ["ecs-tasks.amazonaws.com"]
+    }
   }
 
   statement {

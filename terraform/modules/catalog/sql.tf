@@ -19,7 +19,7 @@ locals {
     people_session         = "':assumed-role/(?:AWSReservedSSO_|${var.people_role_prefix})[^/]+/(.+)$'"
     provenance_bucket      = var.receipts.bucket
     sealer_role_arn        = "'${var.receipts.sealer_role_arn}'"
-    recorder_role_arn      = "'${var.receipts.recorder_role_arn}'"
+    recorder_role_arns     = join(", ", [for arn in var.receipts.recorder_role_arns : "'${arn}'"])
     trail_accounts         = join(",", sort(var.trail_log.accounts))
     trail_account_literals = join(", ", [for account in sort(var.trail_log.accounts) : "'${account}'"])
     trail_bucket           = var.trail_log.bucket

@@ -49,12 +49,12 @@ variable "people_role_prefix" {
 
 variable "receipts" {
   type = object({
-    bucket            = string
-    recorder_role_arn = string
-    sealer_role_arn   = string
+    bucket             = string
+    recorder_role_arns = list(string)
+    sealer_role_arn    = string
   })
   nullable    = false
-  description = "Where receipts are stored (bucket name; they are under provenance/), the only role that writes them, and the only one that writes the log and its segments."
+  description = "Where receipts are stored (bucket name; they are under provenance/), the only roles that write them, and the only one that writes the log and its segments."
 
   validation {
     condition     = can(regex("^[a-z0-9][a-z0-9-]{1,61}[a-z0-9]$", var.receipts.bucket)) && lookup(var.layers, var.receipts.bucket, "") == "provenance"
@@ -62,8 +62,8 @@ variable "receipts" {
   }
 
   validation {
-    condition     = can(regex("^arn:[a-z-]+:iam::[0-9]{12}:role/[^*']+$", var.receipts.recorder_role_arn))
-    error_message = "receipts.recorder_role_arn must be the full ARN of a role."
+    condition     = length(var.receipts.recorder_role_arns) > 0 && alltrue([for arn in var.receipts.recorder_role_arns : can(regex("^arn:[a-z-]+:iam::[0-9]{12}:role/[^*']+$", arn))])
+    error_message = "receipts.recorder_role_arns must be full ARNs of roles, at least one."
   }
 
   validation {

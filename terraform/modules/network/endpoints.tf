@@ -8,6 +8,9 @@ locals {
     athena = {
       actions = ["athena:GetQueryExecution", "athena:GetQueryResults", "athena:GetWorkGroup", "athena:StartQueryExecution", "athena:StopQueryExecution"]
     }
+    # Signing in has no resource-level permissions.
+    "ecr.api"   = { actions = ["ecr:BatchGetImage", "ecr:GetAuthorizationToken", "ecr:GetDownloadUrlForLayer"], resources = ["*"] }
+    "ecr.dkr"   = { actions = ["ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"], resources = ["arn:${local.partition}:ecr:${local.region}:${var.account_id}:repository/*"] }
     events      = { actions = ["events:PutEvents"] }
     execute-api = { actions = ["execute-api:Invoke"] }
     glue = {
@@ -19,7 +22,7 @@ locals {
     monitoring     = { actions = ["cloudwatch:PutMetricData"], resources = ["*"] }
     secretsmanager = { actions = ["secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue", "secretsmanager:PutSecretValue", "secretsmanager:UpdateSecretVersionStage"] }
     sns            = { actions = ["sns:Publish"] }
-    sqs            = { actions = ["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage"] }
+    sqs            = { actions = ["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage", "sqs:SendMessage"] }
     sts            = { actions = ["sts:GetCallerIdentity"], resources = ["*"] }
   }
 }
@@ -57,6 +60,23 @@ data "aws_iam_policy_document" "s3" {
       test     = "StringEquals"
       variable = "aws:ResourceAccount"
       values   = [var.account_id]
+    }
+  }
+
+  # An image's layers are in a bucket of AWS's, and the addresses that Amazon ECR gives out for them are signed by itself.
+  # https://docs.aws.amazon.com/AmazonECR/latest/userguide/vpc-endpoints.html
+  dynamic "statement" {
+    for_each = contains(var.services, "ecr.dkr") ? ["layers"] : []
+
+    content {
+      sid       = "LayersOfImages"
+      actions   = ["s3:GetObject"]
+      resources = ["arn:${local.partition}:s3:::prod-${local.region}-starport-layer-bucket/*"]
+
+      principals {
+        type        = "*"
+        identifiers = ["*"]
+      }
     }
   }
 

@@ -116,9 +116,9 @@ variable "services" {
 
   validation {
     condition = length(setsubtract(var.services, [
-      "athena", "events", "execute-api", "glue", "kms", "logs", "monitoring", "secretsmanager", "sns", "sqs", "sts",
+      "athena", "ecr.api", "ecr.dkr", "events", "execute-api", "glue", "kms", "logs", "monitoring", "secretsmanager", "sns", "sqs", "sts",
     ])) == 0
-    error_message = "services may have only athena, events, execute-api, glue, kms, logs, monitoring, secretsmanager, sns, sqs and sts."
+    error_message = "services may have only athena, ecr.api, ecr.dkr, events, execute-api, glue, kms, logs, monitoring, secretsmanager, sns, sqs and sts."
   }
 
   validation {

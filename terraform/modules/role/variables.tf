@@ -131,6 +131,8 @@ variable "trust" {
       for arn in var.trust.service.source_arns :
       can(regex(var.trust.service.match == "like" ? "^arn:[^*?]+[:/][a-z][a-z0-9-]*(-\\*)?$" : "^arn:[^*?]+$", arn))
       # Lake Formation sends no resource ARN but its own, with account and region.
+      # Amazon ECS sends one too, of which it documents the same part.
+      || (var.trust.service.name == "ecs-tasks.amazonaws.com" && can(regex("^arn:[a-z-]+:ecs:[a-z0-9-]+:[0-9]{12}:\\*$", arn)))
       || (var.trust.service.name == "lakeformation.amazonaws.com" && can(regex("^arn:[a-z-]+:lakeformation:[a-z0-9-]+:[0-9]{12}:\\*$", arn)))
     ])
     error_message = "trust.service.source_arns must have at least one full resource ARN, or with match like an ARN pattern (…:job/custody-dev-*): without it, any resource of the service could use the role."

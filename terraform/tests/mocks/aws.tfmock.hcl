@@ -30,6 +30,12 @@ mock_resource "aws_kms_key" {
   }
 }
 
+mock_resource "aws_ecs_task_definition" {
+  defaults = {
+    arn = "arn:aws:ecs:eu-central-1:123456789012:task-definition/custody-test-hasher:1"
+  }
+}
+
 mock_resource "aws_sns_topic" {
   defaults = {
     arn = "arn:aws:sns:eu-central-1:123456789012:custody-test-alerts"

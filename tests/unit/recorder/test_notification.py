@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from hypothesis import given
+from hypothesis import strategies as st
 
 from custody.evidence.objects import ObjectVersion
 from custody.recorder.notification import (
@@ -16,6 +17,7 @@ from custody.recorder.notification import (
     Skipped,
     SkipReason,
     backfill_message,
+    event_message,
     parse_message,
 )
 from tests.support.evidence import body, bus_event, s3_record
@@ -185,6 +187,22 @@ def test_a_backfill_asks_for_the_version_and_claims_nothing(version: ObjectVersi
     asked = datetime(2026, 11, 20, 14, tzinfo=UTC)
     (event,) = parse_message(backfill_message(version, asked))
     assert event == ObjectCreated(version, "Backfill", asked)
+
+
+FACT = st.none() | st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=64)
+
+
+@given(
+    VERSIONS.filter(lambda version: version.version_id != "null"),
+    st.sampled_from(["ObjectCreated:Put", "ObjectCreated:CompleteMultipartUpload", "Backfill"]),
+    st.tuples(FACT, FACT, FACT, FACT),
+)
+def test_an_event_that_is_handed_over_says_the_same(
+    version: ObjectVersion, name: str, facts: tuple[str | None, ...]
+) -> None:
+    at = datetime(2026, 11, 20, 13, 0, 0, 123_000, tzinfo=UTC)
+    event = ObjectCreated(version, name, at, *([None] * 4 if name == "Backfill" else facts))
+    assert parse_message(event_message(event)) == [event]
 
 
 def test_a_backfill_cannot_claim_who_wrote() -> None:

@@ -35,6 +35,7 @@ from custody.recorder.notification import (
 from custody.recorder.recorder import (
     Failure,
     KeyNotInForceError,
+    LargeObjects,
     ObjectGoneError,
     Outcome,
     PlaceTakenError,
@@ -87,6 +88,30 @@ def failure(world: World, drop: Drop) -> Exception:
 def receipts(world: World) -> list[str]:
     page = world.s3.list_object_versions(Bucket=world.provenance, Prefix="provenance/")
     return [version["Key"] for version in page.get("Versions", [])]
+
+
+def test_a_large_object_is_handed_over_unread_and_said_as_it_was_heard(world: World) -> None:
+    sent: list[str] = []
+    recorder = world.recorder_with(world.signer, large_objects=LargeObjects(5, sent.append))
+    small, large = world.put("incoming/small", b"hello"), world.put("incoming/large", b"hello!")
+    message = body(s3_record(small.version), s3_record(large.version))
+
+    ends = [(outcome.result, outcome.size_bytes) for outcome in recorder.process(message)]
+
+    assert ends == [(Result.RECORDED, 5), (Result.HANDED_OVER, 0)]
+    assert receipts(world) == [small.version.receipt_key]
+    assert [parse_message(text) for text in sent] == [parse_message(body(s3_record(large.version)))]
+    assert world.counted()["HandedOver"] == [1.0]
+
+
+def test_a_large_object_that_cannot_be_handed_over_comes_again(world: World) -> None:
+    def refuse(text: str) -> None:
+        raise EndpointConnectionError(endpoint_url="https://sqs")
+
+    recorder = world.recorder_with(world.signer, large_objects=LargeObjects(5, refuse))
+    large = world.put("incoming/large", b"hello!")
+    with pytest.raises(ExceptionGroup):
+        recorder.process(body(s3_record(large.version)))
 
 
 @pytest.mark.parametrize(("ahead", "lag"), [(0, 0.0), (-3600, 3600.0), (3600, 0.0)])

@@ -39,7 +39,7 @@ run "services_are_capped" {
         || (resource == "arn:aws:execute-api:eu-central-1:123456789012:*" && statement.Action == "execute-api:Invoke")
         || (resource == "arn:aws:events:eu-central-1:123456789012:event-bus/default" && statement.Action == "events:PutEvents")
         || (resource == "*" && statement.Action == "lakeformation:GetDataAccess")
-        || (resource == "*" && alltrue([for action in flatten([statement.Action]) : startswith(action, "ec2:Describe")]))
+        || (resource == "*" && alltrue([for action in flatten([statement.Action]) : startswith(action, "ec2:Describe") || action == "ecr:GetAuthorizationToken"]))
       ])
     ])
     error_message = "Resources with other names are out of reach, except those without a name of their own."
@@ -79,24 +79,35 @@ run "services_are_capped" {
 
   assert {
     condition = {
-      for service in ["athena", "glue", "logs", "secretsmanager", "sns", "sqs"] : service => toset(flatten([
+      for service in ["athena", "ecr", "ecs", "glue", "iam", "logs", "secretsmanager", "sns", "sqs"] : service => toset(flatten([
         for statement in jsondecode(aws_iam_policy.this.policy).Statement : [
           for action in flatten([statement.Action]) : trimprefix(action, "${service}:") if startswith(action, "${service}:")
         ] if statement.Sid == "OfTheKit"
       ]))
       } == {
       athena = toset(["GetQueryExecution", "GetQueryResults", "GetWorkGroup", "StartQueryExecution", "StopQueryExecution"])
+      ecr    = toset(["BatchGetImage", "GetDownloadUrlForLayer"])
+      ecs    = toset(["RunTask"])
       glue = toset([
         "GetConnection", "GetDataQualityRuleset", "GetDataQualityRulesetEvaluationRun", "GetDatabase", "GetJobRun", "GetJobRuns",
         "GetPartition", "GetPartitions", "GetTable", "GetTableVersion", "GetTableVersions", "GetTables", "PublishDataQuality",
         "StartJobRun", "UpdateTable",
       ])
+      iam            = toset(["PassRole"])
       logs           = toset(["CreateLogStream", "DescribeLogStreams", "PutLogEvents"])
       secretsmanager = toset(["DescribeSecret", "GetSecretValue", "PutSecretValue", "UpdateSecretVersionStage"])
       sns            = toset(["Publish"])
-      sqs            = toset(["ChangeMessageVisibility", "DeleteMessage", "GetQueueAttributes", "ReceiveMessage"])
+      sqs            = toset(["ChangeMessageVisibility", "DeleteMessage", "GetQueueAttributes", "ReceiveMessage", "SendMessage"])
     }
     error_message = "Services start and watch the kit's jobs and judge by its rulesets, and change neither; they read and rotate its secrets."
+  }
+
+  assert {
+    condition = [
+      for statement in jsondecode(aws_iam_policy.this.policy).Statement : statement.Condition
+      if statement.Effect == "Deny" && contains(flatten([statement.Action]), "iam:*") && statement.Resource == "*"
+    ] == [{ StringNotEquals = { "iam:PassedToService" = "ecs-tasks.amazonaws.com" } }]
+    error_message = "Of IAM, a service hands roles to tasks, and nothing else."
   }
 
   assert {

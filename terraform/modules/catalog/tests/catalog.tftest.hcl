@@ -16,9 +16,9 @@ variables {
   }
 
   receipts = {
-    bucket            = "custody-test-provenance"
-    recorder_role_arn = "arn:aws:iam::123456789012:role/custody-test-recorder"
-    sealer_role_arn   = "arn:aws:iam::123456789012:role/custody-test-sealer"
+    bucket             = "custody-test-provenance"
+    recorder_role_arns = ["arn:aws:iam::123456789012:role/custody-test-recorder"]
+    sealer_role_arn    = "arn:aws:iam::123456789012:role/custody-test-sealer"
   }
 
   recorded_prefixes = {
@@ -114,7 +114,7 @@ run "makes_tables_and_views_of_the_sql" {
       FROM events
       WHERE
           (bucket_name = 'custody-test-processed' AND starts_with(object_key, '')) OR (bucket_name = 'custody-test-raw-data' AND starts_with(object_key, 'incoming/')) OR (bucket_name = 'custody-test-raw-data' AND starts_with(object_key, 'o''brien/'))
-          AND role = 'arn:aws:iam::123456789012:role/custody-test-recorder'
+          AND role IN ('arn:aws:iam::123456789012:role/custody-test-recorder')
           AND age < INTERVAL '60' MINUTE
       EOT
     )
@@ -164,9 +164,9 @@ run "refuses_what_is_not_there" {
     watermark_minutes  = -1
 
     receipts = {
-      bucket            = "custody-test-raw-data"
-      recorder_role_arn = "arn:aws:iam::123456789012:role/custody-test-recorder"
-      sealer_role_arn   = "arn:aws:iam::123456789012:role/custody-test-sealer"
+      bucket             = "custody-test-raw-data"
+      recorder_role_arns = ["arn:aws:iam::123456789012:role/custody-test-recorder"]
+      sealer_role_arn    = "arn:aws:iam::123456789012:role/custody-test-sealer"
     }
 
     trail_log = {
@@ -196,9 +196,9 @@ run "refuses_a_recorder_by_pattern_a_bucket_without_prefix_and_a_day_that_never_
     recorded_prefixes = { "custody-test-raw-data" = [] }
 
     receipts = {
-      bucket            = "custody-test-provenance"
-      recorder_role_arn = "arn:aws:iam::123456789012:role/*"
-      sealer_role_arn   = "arn:aws:iam::123456789012:role/*"
+      bucket             = "custody-test-provenance"
+      recorder_role_arns = ["arn:aws:iam::123456789012:role/*"]
+      sealer_role_arn    = "arn:aws:iam::123456789012:role/*"
     }
 
     trail_log = {

@@ -8,5 +8,5 @@ SELECT
 FROM events
 WHERE
     ${is_recorded}
-    AND role = ${recorder_role_arn}
+    AND role IN (${recorder_role_arns})
     AND age < INTERVAL '${watermark_minutes}' MINUTE

@@ -1,0 +1,19 @@
+output "alarms" {
+  description = "Names of the alarms by short name."
+  value       = { for short, alarm in aws_cloudwatch_metric_alarm.this : short => alarm.alarm_name }
+}
+
+output "cluster_name" {
+  description = "Name of the cluster, which is that of the family of task definitions too."
+  value       = aws_ecs_cluster.this.name
+}
+
+output "dead_letter_queue_url" {
+  description = "URL of the dead-letter queue."
+  value       = aws_sqs_queue.dead_letter.url
+}
+
+output "queue_url" {
+  description = "URL of the queue."
+  value       = aws_sqs_queue.this.url
+}
