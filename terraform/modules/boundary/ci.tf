@@ -84,7 +84,7 @@ data "aws_iam_policy_document" "ci" {
       "ec2:Describe*",
       "ecs:*Cluster*",
       "ecs:*Resource",
-      "ecs:*TaskDef*",
+      "ecs:*TaskDefinition",
       "glue:*SecurityC*",
       "identitystore:Describe*",
       "identitystore:Get*",
@@ -104,7 +104,7 @@ data "aws_iam_policy_document" "ci" {
   # An event source mapping has a random id: it is identified by its function.
   statement {
     sid       = "EventSources"
-    actions   = ["lambda:*EventSourceM*"]
+    actions   = ["lambda:*EventSourceMapping"]
     resources = ["*"]
 
     condition {
@@ -123,7 +123,7 @@ data "aws_iam_policy_document" "ci" {
   # A key has no name before it exists, and its id is random: the kit's keys are identified by tags from their creation. A key
   # with an alias already belongs to somebody, and must not be taken over by tagging it.
   statement {
-    sid       = "KeysForTheKit"
+    sid       = "NewKeys"
     actions   = ["kms:CreateKey", "kms:TagResource"]
     resources = ["*"]
 
@@ -178,7 +178,7 @@ data "aws_iam_policy_document" "ci" {
 
   # https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies_boundaries.html#access_policies_boundaries-delegate
   statement {
-    sid       = "CappedRoles"
+    sid       = "Roles"
     actions   = ["iam:CreateRole", "iam:De*RolePolicy", "iam:PutRole*"]
     resources = ["${local.iam}:role/${var.prefix}-*"]
 

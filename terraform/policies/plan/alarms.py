@@ -20,6 +20,7 @@ STATE = re.compile(r'\b(?:ALARM|OK|INSUFFICIENT_DATA)\(\s*(?:"([^"]*)"|([^\s"()]
 
 EVENT_FIELDS = {"account", "detail", "detail-type", "id", "region", "resources", "source", "time", "version"}
 DETAIL_TYPES = {
+    "aws.ecs": {"ECS Task State Change"},
     "aws.glue": {"Glue Job State Change"},
     "aws.s3": {"Object Created", "Object Deleted", "Object Restore Completed"},
 }

@@ -122,7 +122,7 @@ class TrustIsPinned(PlanCheck):
                         yield f"{principal} may act for any account: no aws:SourceAccount"
                     tests = ("ArnEquals", "ArnLike", "StringEquals", f"ArnEquals{if_sent}")
                     sources = statement.values_of("aws:SourceArn", *tests)
-                    if not sources or any(ANY_OF_A_KIND.fullmatch(source) for source in sources):
+                    if not sources or any(_is_any(source, principal) for source in sources):
                         yield f"{principal} may act for any resource of its kind: no narrow aws:SourceArn"
                 elif kind == "AWS":
                     has_mfa = statement.values_of("aws:MultiFactorAuthPresent", "Bool") == {"true"}
@@ -157,6 +157,7 @@ class OneSigner(PlanCheck):
     mend = (
         "Let one role have kms:Sign in the key's policy; whoever verifies has kms:Verify, or the public key."
     )
+    # The hasher is the recorder of large objects: the same code, in a task.
     types = ("aws_kms_key",)
 
     def weaknesses(self, resource: Resource, plan: Plan) -> Iterator[str]:
@@ -171,10 +172,17 @@ class OneSigner(PlanCheck):
             }
 
         signers = those_who("kms:Sign")
-        if len(signers) > 1:
+        if len({signer.replace("-hasher", "-recorder") for signer in signers}) > 1:
             yield f"{' and '.join(sorted(signers))} sign with {resource.address}"
         for principal in sorted(signers & those_who("kms:Verify")):
             yield f"{principal} checks what it signs with {resource.address}"
+
+
+def _is_any(source: str, service: str) -> bool:
+    """Whether this is a source that is none; Amazon ECS documents no narrower one than its own, here."""
+    if service == "ecs-tasks.amazonaws.com" and re.fullmatch(r"arn:[^:*]+:ecs:[^:*]+:\d{12}:\*", source):
+        return False
+    return ANY_OF_A_KIND.fullmatch(source) is not None
 
 
 checks = [
