@@ -66,7 +66,10 @@ locals {
     short => "arn:${local.partition}:lambda:${var.region}:${var.account_id}:function:${name}"
   }
 
-  queue_names = { for short in ["hasher", "hasher-dlq", "recorder", "recorder-dlq", "sealer", "sealer-dlq"] : short => "${local.prefix}-${short}" }
+  queue_names = {
+    for short in concat(var.large_objects == null ? [] : ["hasher", "hasher-dlq"], ["recorder", "recorder-dlq", "sealer", "sealer-dlq"]) :
+    short => "${local.prefix}-${short}"
+  }
   queue_arns = {
     for short, name in local.queue_names :
     short => "arn:${local.partition}:sqs:${var.region}:${var.account_id}:${name}"
