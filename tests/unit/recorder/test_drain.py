@@ -88,6 +88,7 @@ def test_a_message_stays_hidden_as_long_as_it_is_worked_on(
     assert left(sqs, url) == (0, 0)
 
 
+@pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_message_that_can_no_longer_be_hidden_is_worked_on_to_its_end(
     queue: tuple[Any, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
