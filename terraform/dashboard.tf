@@ -17,6 +17,7 @@ locals {
     flatten([for gate in module.gate : values(gate.alarms)]),
     aws_cloudwatch_metric_alarm.versions_withheld[*].alarm_name,
     aws_cloudwatch_metric_alarm.rows_rejected[*].alarm_name,
+    aws_cloudwatch_metric_alarm.new_columns[*].alarm_name,
     aws_cloudwatch_metric_alarm.documents_refused[*].alarm_name,
     values(aws_cloudwatch_metric_alarm.gate_times)[*].alarm_name,
     values(module.workgroup.alarms),
@@ -95,7 +96,7 @@ locals {
         title     = "Gate: versions and rows"
         statistic = "Maximum"
         metrics = [
-          for name in ["VersionsVerified", "VersionsPending", "VersionsWithheld", "RowsRejected"] :
+          for name in ["VersionsVerified", "VersionsPending", "VersionsWithheld", "RowsRejected", "NewColumns"] :
           [local.metrics_namespace, name, "service", "gate"]
         ]
       },

@@ -247,6 +247,25 @@ resource "aws_cloudwatch_metric_alarm" "rows_rejected" {
   ok_actions          = [module.alerts.topic_arn]
 }
 
+# Schema drift that rejects nothing: told once for each column, since the jobs keep which ones they have seen.
+resource "aws_cloudwatch_metric_alarm" "new_columns" {
+  count = local.has_tables ? 1 : 0
+
+  alarm_name          = "${local.function_names["gate"]}-new-columns"
+  alarm_description   = "What was delivered to ${local.prefix} has columns that no contract lists, and had none of that name before. Their values are kept in the column extra, or their rows rejected, as the contract says. The gate's log names them."
+  namespace           = local.metrics_namespace
+  metric_name         = "NewColumns"
+  dimensions          = { service = "gate" }
+  statistic           = "Maximum"
+  comparison_operator = "GreaterThanThreshold"
+  threshold           = 0
+  period              = 60 * var.etl.schedule_minutes
+  evaluation_periods  = 1
+  treat_missing_data  = "notBreaching"
+  alarm_actions       = [module.alerts.topic_arn]
+  ok_actions          = [module.alerts.topic_arn]
+}
+
 # A writer below _lineage/, _seen/ or decisions/ that is not the expected one has tried to mislead the gate.
 resource "aws_cloudwatch_metric_alarm" "documents_refused" {
   count = local.has_tables ? 1 : 0

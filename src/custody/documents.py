@@ -75,6 +75,18 @@ class Fields:
         """A string, or ``None`` if the field is ``null`` or absent."""
         return None if self._document.get(name) is None else self.text(name)
 
+    def optional_texts(self, name: str) -> tuple[str, ...]:
+        """A list of texts; empty if there is none."""
+        value = self._document.get(name)
+        if value is None:
+            return ()
+        if not isinstance(value, list):
+            raise self._error(name, "is not a list")
+        return tuple(
+            Fields({name: item}, f"{self._what}'s {name}[{index}]").text(name)
+            for index, item in enumerate(value)
+        )
+
     def flag(self, name: str) -> bool:
         """Whether the field is ``true``; it may be ``false`` or absent."""
         value = self._document.get(name, False)

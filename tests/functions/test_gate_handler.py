@@ -142,6 +142,7 @@ def test_what_kms_signed_is_let_through_and_what_another_signed_is_not(
         "VersionsPending": 0,
         "VersionsWithheld": 1,
         "RowsRejected": 0,
+        "NewColumns": 0,
     }
 
 

@@ -593,6 +593,57 @@ def test_unknown_columns_are_rejected_where_the_contract_says_so(lake: Lake, raw
     assert (refused["reason"], refused["extra"]) == ("extra:unknown_column", '{"mood": 1}')
 
 
+def told(document: dict[str, Any]) -> tuple[list[str], list[str]]:
+    return document["new_columns"], document["unknown_columns"]
+
+
+def test_a_column_that_no_contract_lists_is_told_by_the_run_that_sees_it_first(lake: Lake, raw: Raw) -> None:
+    """Also if it is in one record of one object of several, in a rejected row or in a withheld object."""
+    number = iter(range(100))
+
+    def run_with(*fields: str, time: str = "2026-01-15T10:00:00Z") -> tuple[list[str], list[str]]:
+        name = f"{next(number):03d}"
+        bodies = [event(f"{name}-{place}", "2026-01-15T10:00:00Z") for place in range(30)]
+        bodies += [
+            event(f"{name}-{field}", time).replace('"title_id"', f'"{field}":1,"title_id"')
+            for field in fields
+        ]
+        entries = [
+            raw.put(f"{EVENTS}2026/01/15/10/{name}", ["".join(bodies).encode()]),
+            raw.put(f"{EVENTS}2026/01/15/10/{name}-b", [event(f"{name}-b", "2026-01-15T10:00:00Z").encode()]),
+        ]
+        return told(process(lake, entries, raw, contract("viewing_events")))
+
+    assert run_with() == ([], [])
+    assert run_with("mood", "app") == (["app", "mood"], ["app", "mood"])
+    assert run_with("mood") == ([], ["app", "mood"])
+    assert run_with() == ([], ["app", "mood"])
+    assert run_with("weather", time="not a time") == (["weather"], ["app", "mood", "weather"])
+    assert run_with(*(f"odd-{place}" for place in range(30)), time="not a time")[0][0] == "odd-0"
+    assert run_with("n" * 300)[0] == ["n" * 200]
+
+
+def test_a_column_of_a_file_is_told_until_the_contract_lists_it(lake: Lake, raw: Raw) -> None:
+    header, line = "".join(c.decode() for c in customers()).strip(), customer(2).strip()
+    body = f"{header},tier,unused\n{line},3,\n".encode()
+    early = process(lake, [raw.put(f"{CUSTOMERS}2026-01-13.csv", [body])], raw, RULES)
+    assert told(early) == (["tier"], ["tier"])
+    newer = contract_with(
+        "customers", ("checks:", "  - {name: tier, type: integer, meaning: Loyalty tier.}\nchecks:")
+    )
+    late = process(lake, [raw.put(f"{CUSTOMERS}2026-01-14.csv", [body])], raw, newer)
+    assert told(late) == ([], ["tier"])
+
+
+def test_of_a_table_whose_fields_have_no_fixed_names_a_thousand_are_told(lake: Lake, raw: Raw) -> None:
+    for day in (15, 16):
+        fields = ",".join(f'"{day}-{place:04d}":1' for place in range(700))
+        body = event(f"d{day}", f"2026-01-{day}T10:00:00Z").replace('"title_id"', f'{fields},"title_id"')
+        entry = raw.put(f"{EVENTS}2026/01/{day}/10/x", [body.encode()])
+        document = process(lake, [entry], raw, contract("viewing_events"))
+    assert [len(names) for names in told(document)] == [300, 1000]
+
+
 def test_a_column_of_another_type_is_refused(lake: Lake, raw: Raw) -> None:
     entry = raw.put(f"{CUSTOMERS}2026-01-12.csv", customers(customer(1)))
     process(lake, [entry], raw, RULES)

@@ -28,7 +28,17 @@ Unknown = Literal["keep", "reject"]
 CheckKind = Literal["row_count", "rejected_ratio", "completeness"]
 
 RESERVED = frozenset(
-    {"extra", "reason", "problem", "unreadable", "manifest_id", "object_rows", "read_bytes", "refused"}
+    {
+        "extra",
+        "manifest_id",
+        "object_rows",
+        "problem",
+        "read_bytes",
+        "reason",
+        "refused",
+        "unknown_columns",
+        "unreadable",
+    }
 )
 """Reserved names of columns that the jobs add; names that begin with ``source_`` or ``text_`` are reserved
 too."""

@@ -25,6 +25,8 @@ from custody.times import format_time
 
 LINEAGE_TYPE = "urn:custody:lineage:v1"
 MAX_LINEAGE_BYTES = 128 * 1024 * 1024
+MAX_UNKNOWN_COLUMNS = 1000
+"""How many names of columns that no contract lists a document has."""
 _NAME = re.compile(r"([0-9]{20})-([0-9a-f]{64})\.json")
 _OPENLINEAGE = "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent"
 _VERSION_FACET = "https://openlineage.io/spec/facets/1-0-1/DatasetVersionDatasetFacet.json#/$defs/DatasetVersionDatasetFacet"

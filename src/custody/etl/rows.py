@@ -5,6 +5,7 @@ This happens where the bytes are read, so every engine gets the same rows and re
 
 from __future__ import annotations
 
+import json
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     Mask = NDArray[np.bool_]
 
 TEXTS = pa.list_(pa.string())
+_NAME_CHARACTERS = 200
+"""Of the name of an unknown column; the rest of a longer one goes."""
 
 
 def typed(records: pa.RecordBatch, contract: Contract, entry: int, delivered: date) -> pa.RecordBatch:
@@ -61,8 +64,23 @@ def typed(records: pa.RecordBatch, contract: Contract, entry: int, delivered: da
     )
 
 
+def unknown_names(records: pa.RecordBatch) -> set[str]:
+    """The names of fields with a value that the contract does not list."""
+    texts = records["extra"]
+    if texts.null_count == len(texts):
+        return set()
+    names = {name for text in texts.drop_null().to_pylist() for name in json.loads(text)}
+    return {name[:_NAME_CHARACTERS] for name in names}
+
+
 def last_row(
-    contract: Contract, entry: int, object_rows: int, read_bytes: int, refused: str | None
+    contract: Contract,
+    entry: int,
+    object_rows: int,
+    *,
+    read_bytes: int,
+    refused: str | None,
+    unknown: set[str],
 ) -> pa.RecordBatch:
     """The row that follows an object's records."""
     return _rows(
@@ -73,6 +91,7 @@ def last_row(
         object_rows=pa.array([object_rows], pa.int64()),
         read_bytes=pa.array([read_bytes], pa.int64()),
         refused=pa.array([refused], pa.string()),
+        unknown_columns=pa.array([sorted(unknown) or None], TEXTS),
     )
 
 
@@ -86,6 +105,7 @@ def _rows(contract: Contract, count: int, /, **columns: pa.Array) -> pa.RecordBa
             pa.field("object_rows", pa.int64()),
             pa.field("read_bytes", pa.int64()),
             pa.field("refused", pa.string()),
+            pa.field("unknown_columns", TEXTS),
             *day,
             *(pa.field(column.name, arrow_type(column.kind)) for column in contract.columns),
             *(pa.field(name, pa.string()) for name in ("extra", "reason", "unreadable")),

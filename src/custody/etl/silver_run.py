@@ -24,7 +24,8 @@ judged by the contract of today, and those rejected replace those that were.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import astuple, dataclass
 from datetime import date
 from decimal import Decimal
@@ -45,7 +46,15 @@ from custody.etl.frames import (
     silver_rows,
     source_order,
 )
-from custody.etl.lineage import Published, Run, complete, publish, published, read_lineage
+from custody.etl.lineage import (
+    MAX_UNKNOWN_COLUMNS,
+    Published,
+    Run,
+    complete,
+    publish,
+    published,
+    read_lineage,
+)
 from custody.etl.manifest import Entry, Manifest
 from custody.etl.quality import Counts, failures
 from custody.etl.source import OpenVersion, entries_frame, numbered, ranked, read_entries
@@ -87,6 +96,8 @@ class _Arrived(NamedTuple):
     last_day: date | None = None
     refused: str | None = None
     """What was found instead of the manifest's bytes."""
+    unknown: tuple[str, ...] = ()
+    """Names of fields that the contract does not list."""
     present: tuple[int, ...] = ()
     """For each column with a check, the number of rows not rejected that have a value."""
 
@@ -190,6 +201,7 @@ def raw_to_processed(
             {"table": quarantine.uri, "delta_version": quarantine.version(), "rows": quarantined},
         ],
         "counts": counts.as_document(),
+        **_unknown_columns(lake, runs, arrived.values()),
         "days": sorted({*chosen.days(), *undone}),
     }
     document = publish(
@@ -312,16 +324,40 @@ def _measure_objects(
         F.min(F.when(is_fit, day)),
         F.max(F.when(is_fit, day)),
         F.count("refused"),
+        F.count("unknown_columns"),
         *(F.count(F.when(is_valid, F.col(name))) for name in _checked_columns(contract)),
     )
     found = measured.collect()
     why: dict[int, str] = {}
     if any(row[8] for row in found):  # not measured above: Spark would sort all rows for a text
         why = dict(rows.where(F.col("refused").isNotNull()).select("source_entry", "refused").collect())
+    names: dict[int, tuple[str, ...]] = {}
+    if any(row[9] for row in found):
+        told = rows.where(F.col("unknown_columns").isNotNull()).select("source_entry", "unknown_columns")
+        names = {row[0]: tuple(row[1]) for row in told.collect()}
     arrived = {
-        row[0]: _Arrived(*row[1:8])._replace(refused=why.get(row[0]), present=tuple(row[9:])) for row in found
+        row[0]: _Arrived(*row[1:8])._replace(
+            refused=why.get(row[0]), unknown=names.get(row[0], ()), present=tuple(row[10:])
+        )
+        for row in found
     }
     return {version: arrived.get(place, _Arrived()) for version, place in number.items()}
+
+
+def _unknown_columns(lake: Lake, runs: list[Published], arrived: Iterable[_Arrived]) -> dict[str, list[str]]:
+    """The columns that the contract does not list, seen until now, and those that no run has seen before.
+
+    Of a table with ``MAX_UNKNOWN_COLUMNS`` of them, whose fields have no fixed names, no more are new.
+    """
+    before: list[str] = []
+    for item in reversed(runs):
+        with suppress(EvidenceError):  # not written by a run of a job
+            told = read_lineage(lake.store, item).get("unknown_columns")
+            before = [name for name in told if isinstance(name, str)] if isinstance(told, list) else []
+            break
+    seen = {name for what in arrived if not what.refused for name in what.unknown}
+    new = sorted(seen - {*before})[: max(0, MAX_UNKNOWN_COLUMNS - len(before))]
+    return {"unknown_columns": sorted([*before, *new]), "new_columns": new}
 
 
 def _refusal(entry: Entry, reason: str) -> dict[str, str]:

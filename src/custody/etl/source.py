@@ -17,6 +17,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING, Any, Protocol
 
 from custody.etl.contract import Contract
+from custody.etl.lineage import MAX_UNKNOWN_COLUMNS
 from custody.etl.manifest import Entry, Manifest, UnfitError
 from custody.evidence.hashing import CHUNK_BYTES, Reader
 from custody.evidence.objects import ObjectVersion
@@ -83,7 +84,8 @@ def read_entries(
     Columns: ``source_entry``; ``source_row`` (the record's number, 0 in the last row of an object),
     ``object_rows`` (the number of records, only in the last row), ``read_bytes`` (only in the last row: how
     many of the object's bytes were read as records), ``refused`` (only in the last row: what was found
-    instead of the manifest's bytes, else NULL); the day column and the contract's columns, of their types;
+    instead of the manifest's bytes, else NULL), ``unknown_columns`` (only in the last row: names of fields
+    that the contract does not list, else NULL); the day column and the contract's columns, of their types;
     ``extra``; ``reason``: NULL for a valid row; and only for rejected rows, ``unreadable`` and
     ``source_texts``, the columns' texts as delivered.
     """
@@ -92,6 +94,7 @@ def read_entries(
     typed = ", ".join(f"{column.name} {column.kind.sql}" for column in contract.columns)
     schema = (
         "source_entry int, source_row bigint, object_rows bigint, read_bytes bigint, refused string, "
+        "unknown_columns array<string>, "
         f"{day}{typed}, extra string, reason string, unreadable string, source_texts array<string>"
     )
 
@@ -125,20 +128,30 @@ def _batches(
     """Yield one version's records in batches, then its last row."""
     from custody.etl.batches import Tally  # noqa: PLC0415 - needs pyarrow
     from custody.etl.columns import read_columns  # noqa: PLC0415 - likewise
-    from custody.etl.rows import last_row, typed  # noqa: PLC0415 - likewise
+    from custody.etl.rows import last_row, typed, unknown_names  # noqa: PLC0415 - likewise
 
     version = ObjectVersion(item["source_bucket"], item["source_key"], item["source_version_id"])
     delivered = date.fromisoformat(item["source_rank"][_DELIVERED])
     total, tally, refused = 0, Tally(), None
+    unknown: set[str] = set()
     try:
         with closing(open_version(version)) as reader:
             chunks = _checked(reader, item["sha256"], item["size_bytes"])
             for records in read_columns(chunks, contract, tally):
                 total += records.num_rows
+                if len(unknown) < MAX_UNKNOWN_COLUMNS:
+                    unknown |= unknown_names(records)
                 yield typed(records, contract, item["source_entry"], delivered)
     except UnfitError as error:
         refused = str(error)
-    yield last_row(contract, item["source_entry"], total, tally.read_bytes, refused)
+    yield last_row(
+        contract,
+        item["source_entry"],
+        total,
+        read_bytes=tally.read_bytes,
+        refused=refused,
+        unknown=unknown,
+    )
 
 
 def _checked(reader: Reader, sha256: str, size_bytes: int) -> Iterator[bytes]:

@@ -256,7 +256,7 @@ class Gate:
         waiting = {manifest.sha256: chain.uri(manifest) for manifest in chain.waiting(())}
         documents = [document for document in call.lineages.listed(table) if document.id in waiting]
         new = {document.uri for document in documents} - self._known_lineages.keys()
-        done, settling, rejected = set(), set(), 0
+        done, settling, rejected, columns = set(), set(), 0, 0
         withheld, published = list[Withheld](), set[ObjectVersion]()
         for document, made in call.lineages.read(documents):
             if made is None:
@@ -269,14 +269,22 @@ class Gate:
                 done.add(document.id)
                 withheld += made.withheld
                 published |= made.published
-                recent = made.committed_at > self._clock() - self._settings.watermark
-                rejected += made.rows_rejected if recent and document.uri in new else 0
+                if document.uri in new and made.committed_at > self._clock() - self._settings.watermark:
+                    rejected += made.rows_rejected
+                    columns += len(made.new_columns)
+                    self._name_new_columns(name, made)
         disregard: dict[str, list[str]] = {}
         for document in documents:
             if document.uri in call.lineages.refused:
                 disregard.setdefault(document.id, []).append(document.uri.rpartition("/")[2])
         self._count("RowsRejected", rejected)
+        self._count("NewColumns", columns)
         return _Progress(frozenset(done), frozenset(settling), withheld, published, disregard)
+
+    def _name_new_columns(self, table: str, made: Made) -> None:
+        if made.new_columns:
+            extra = {"table": table, "manifest": made.manifest_uri, "columns": list(made.new_columns)}
+            self._logger.warning("NewColumns", extra=extra)
 
     def _decisions(self, name: str, call: _Call) -> Decisions:
         settings = self._settings

@@ -43,6 +43,7 @@ class Made:
     published: frozenset[ObjectVersion]
     """What it published of what was handed out once more."""
     rows_rejected: int
+    new_columns: tuple[str, ...]
 
 
 class Lineages:
@@ -127,6 +128,7 @@ class Lineages:
             ),
             frozenset(item.version for item in lineage.objects if item.decision is not None),
             sum(output.rows for output in lineage.outputs[1:]),
+            lineage.new_columns,
         )
 
 

@@ -117,6 +117,8 @@ class Lineage:
     tables: tuple[TableVersion, ...]
     outputs: tuple[Output, ...]
     """The table itself first, then the quarantine."""
+    new_columns: tuple[str, ...]
+    """Names of fields that the contract does not list, and that no run before has seen."""
     keeps: bool
     """Whether rows of the previous version are kept: silver is merged, and a gold run with days replaces only
     those. Otherwise the run replaced the whole table."""
@@ -202,6 +204,7 @@ def parse_lineage(data: bytes, place: Place) -> Lineage:
         refused=refused,
         tables=tables,
         outputs=outputs,
+        new_columns=fields.optional_texts("new_columns"),
         keeps=manifest_uri is not None or document.get("days") is not None,
     )
 

@@ -195,6 +195,7 @@ def test_what_arrived_is_handed_to_the_job_of_its_table(world: GateWorld) -> Non
         "VersionsPending": 0,
         "VersionsWithheld": 0,
         "RowsRejected": 0,
+        "NewColumns": 0,
         "TableWait": 0,
         "JobsStarted": 2,
     }
@@ -221,6 +222,7 @@ def test_nothing_new_is_nothing_to_do(world: GateWorld) -> None:
         "VersionsPending": 0,
         "VersionsWithheld": 0,
         "RowsRejected": 0,
+        "NewColumns": 0,
         "TableWait": 0,
         "JobsStarted": 0,
         "JobRunTime": 0,  # the run that has just ended
@@ -658,6 +660,33 @@ def job_withholds(world: GateWorld, version: ObjectVersion, kind: str = "withhel
     silver = {"table": "s3://processed/tables/customers", "delta_version": number, "rows": 0}
     outputs = [silver, quarantine]
     world.finish("silver-customers", inputs=[], outputs=outputs, **{kind: [item]}, **facts)
+
+
+def test_a_column_that_no_contract_lists_is_counted_and_named_once(
+    world: GateWorld, caplog: pytest.LogCaptureFixture
+) -> None:
+    bad = world.arrive(f"{CUSTOMERS}a.csv")
+    job_withholds(world, bad, new_columns=["tier", "\x1b[31m"])
+    world.counted()
+    for _ in range(2):
+        world.call({"table": "customers"})
+        world.now += timedelta(hours=2)
+    counted = world.counted()
+    assert counted["NewColumns"] == 2
+    (line,) = [line for line in caplog.records if line.getMessage() == "NewColumns"]
+    told = line.__dict__
+    assert (told["table"], told["columns"]) == ("customers", ["tier", "\x1b[31m"])
+    assert told["manifest"].startswith("s3://processed/manifests/customers/")
+
+
+@pytest.mark.parametrize("columns", ["tier", [1], ["\ud800"], {"tier": 1}])
+def test_a_document_whose_columns_are_no_names_is_refused(world: GateWorld, columns: Any) -> None:
+    bad = world.arrive(f"{CUSTOMERS}a.csv")
+    job_withholds(world, bad, new_columns=columns)
+    world.counted()
+    world.call({"table": "customers"})
+    counted = world.counted()
+    assert (counted["DocumentsRefused"], counted["NewColumns"]) == (1, 0)
 
 
 def test_what_the_job_withheld_is_told_until_a_newer_version_of_it_is_handed_out(world: GateWorld) -> None:
