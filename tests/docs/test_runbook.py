@@ -48,6 +48,7 @@ def stages() -> list[str]:
         adopted_since={"<bucket>": datetime.now(UTC)},
         functions=functions,
         jobs={"short": "name"},
+        queues=DEPLOYMENT.queues | {"hasher": "url"},
         tables={"<table>": []},
     )
     clients: Any = dict.fromkeys((field.name for field in fields(Clients)), None)

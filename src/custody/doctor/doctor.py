@@ -190,6 +190,7 @@ class _Examination:
             ("dead letters", self.dead_letters),
             ("recorder", self.recorder),
             ("event source", self.event_source),
+            *([("large objects", self.large_objects)] if "hasher" in self.deployment.queues else []),
             ("signing key", self.signing_key),
             ("key registry", self.key_registry),
             ("ended keys", self.ended_keys),
@@ -304,8 +305,15 @@ class _Examination:
         return bool(found)
 
     def queue(self) -> str:
+        return self._backlog("recorder")
+
+    def large_objects(self) -> str:
+        self._require_no_dead_letters("hasher", "recorded")
+        return self._backlog("hasher")
+
+    def _backlog(self, short: str) -> str:
         attributes = self.clients.sqs.get_queue_attributes(
-            QueueUrl=self.deployment.queues["recorder"],
+            QueueUrl=self.deployment.queues[short],
             AttributeNames=["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"],
         )["Attributes"]
         return (

@@ -84,6 +84,8 @@ def check(
     if "sealer" in deployment.functions:
         at = stages.index("trail")
         stages[at:at] = ["sealer", "log"]
+    if "hasher" in deployment.queues:
+        stages.insert(stages.index("signing key"), "large objects")
     at = stages.index("queue")
     stages[at:at] = [f"adopted {name}" for name in deployment.adopted_since]
     of_tables = [f"table {name}" for name in deployment.tables]
@@ -126,6 +128,21 @@ def delete_queue(cloud: Cloud) -> None:
 
 def leave_dead_letter(cloud: Cloud) -> None:
     cloud.client("sqs").send_message(QueueUrl=cloud.deployment.queues["recorder-dlq"], MessageBody="{}")
+
+
+def test_the_queue_of_large_objects_is_a_stage_where_there_is_one(cloud: Cloud) -> None:
+    sqs, queues = cloud.client("sqs"), cloud.deployment.queues
+    for short in ("hasher", "hasher-dlq"):
+        queues = queues | {short: sqs.create_queue(QueueName=f"custody-local-{short}")["QueueUrl"]}
+    deployment = replace(cloud.deployment, queues=queues)
+    sqs.send_message(QueueUrl=queues["hasher"], MessageBody="{}")
+    found = check(cloud, deployment)["large objects"]
+    assert (found.state, found.detail) == (State.OK, "1 waiting, 0 being recorded")
+    sqs.send_message(QueueUrl=queues["hasher-dlq"], MessageBody="{}")
+    found = check(cloud, deployment)["large objects"]
+    assert (found.state, found.detail) == (State.BROKEN, "1 message could not be recorded.")
+    assert "hasher's log" in found.remedy
+    assert "large objects" not in check(cloud)
 
 
 def delete_function(cloud: Cloud) -> None:
