@@ -80,7 +80,7 @@ def last_row(
     *,
     read_bytes: int,
     refused: str | None,
-    unknown: set[str],
+    unknown: list[str],
 ) -> pa.RecordBatch:
     """The row that follows an object's records."""
     return _rows(
@@ -91,7 +91,7 @@ def last_row(
         object_rows=pa.array([object_rows], pa.int64()),
         read_bytes=pa.array([read_bytes], pa.int64()),
         refused=pa.array([refused], pa.string()),
-        unknown_columns=pa.array([sorted(unknown) or None], TEXTS),
+        unknown_columns=pa.array([unknown or None], TEXTS),
     )
 
 

@@ -150,7 +150,7 @@ def _batches(
         total,
         read_bytes=tally.read_bytes,
         refused=refused,
-        unknown=unknown,
+        unknown=sorted(unknown)[:MAX_UNKNOWN_COLUMNS],
     )
 
 
