@@ -11,7 +11,7 @@ module "alerts" {
 
 locals {
   evidence_at_risk = {
-    forged     = concat(values(module.trail.alarms), aws_cloudwatch_metric_alarm.documents_refused[*].alarm_name)
+    forged     = concat(values(module.trail.alarms), [for name, alarm in aws_cloudwatch_metric_alarm.gate : alarm.alarm_name if name == "documents-refused"])
     not_made   = concat([for short in ["backlog", "dead-letters", "errors"] : module.recorder.alarms[short]], flatten([for hasher in module.hasher : values(hasher.alarms)]))
     not_sealed = concat([for short in ["backlog", "dead-letters", "errors", "silent"] : module.sealer.alarms[short]], [aws_cloudwatch_metric_alarm.checkpoint_age.alarm_name])
     unwatched  = [for short in ["errors", "schedule-undelivered", "silent"] : module.auditor.alarms[short]]

@@ -16,10 +16,7 @@ locals {
     flatten([for stream in values(module.stream) : values(stream.alarms)]),
     flatten([for gate in module.gate : values(gate.alarms)]),
     aws_cloudwatch_metric_alarm.versions_withheld[*].alarm_name,
-    aws_cloudwatch_metric_alarm.rows_rejected[*].alarm_name,
-    aws_cloudwatch_metric_alarm.new_columns[*].alarm_name,
-    aws_cloudwatch_metric_alarm.documents_refused[*].alarm_name,
-    values(aws_cloudwatch_metric_alarm.gate_times)[*].alarm_name,
+    values(aws_cloudwatch_metric_alarm.gate)[*].alarm_name,
     values(module.workgroup.alarms),
     flatten([for secret in module.warehouse_secret : values(secret.alarms)]),
   )

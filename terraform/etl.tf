@@ -228,66 +228,28 @@ resource "aws_cloudwatch_metric_alarm" "versions_withheld" {
   ok_actions          = [module.alerts.topic_arn]
 }
 
-# What the latest runs put into quarantine. The alarm is about one delivery, and clears by itself.
-resource "aws_cloudwatch_metric_alarm" "rows_rejected" {
-  count = local.has_tables ? 1 : 0
-
-  alarm_name          = "${local.function_names["gate"]}-rows-rejected"
-  alarm_description   = "Rows delivered to ${local.prefix} do not meet their contract. They are in quarantine, each with its reason: see the tables …_rejected."
-  namespace           = local.metrics_namespace
-  metric_name         = "RowsRejected"
-  dimensions          = { service = "gate" }
-  statistic           = "Maximum"
-  comparison_operator = "GreaterThanThreshold"
-  threshold           = 0
-  period              = 60 * var.etl.schedule_minutes
-  evaluation_periods  = 1
-  treat_missing_data  = "notBreaching"
-  alarm_actions       = [module.alerts.topic_arn]
-  ok_actions          = [module.alerts.topic_arn]
-}
-
-# Schema drift that rejects nothing: told once for each column, since the jobs keep which ones they have seen.
-resource "aws_cloudwatch_metric_alarm" "new_columns" {
-  count = local.has_tables ? 1 : 0
-
-  alarm_name          = "${local.function_names["gate"]}-new-columns"
-  alarm_description   = "What was delivered to ${local.prefix} has columns that no contract lists, and had none of that name before. Their values are kept in the column extra, or their rows rejected, as the contract says. The gate's log names them."
-  namespace           = local.metrics_namespace
-  metric_name         = "NewColumns"
-  dimensions          = { service = "gate" }
-  statistic           = "Maximum"
-  comparison_operator = "GreaterThanThreshold"
-  threshold           = 0
-  period              = 60 * var.etl.schedule_minutes
-  evaluation_periods  = 1
-  treat_missing_data  = "notBreaching"
-  alarm_actions       = [module.alerts.topic_arn]
-  ok_actions          = [module.alerts.topic_arn]
-}
-
-# A writer below _lineage/, _seen/ or decisions/ that is not the expected one has tried to mislead the gate.
-resource "aws_cloudwatch_metric_alarm" "documents_refused" {
-  count = local.has_tables ? 1 : 0
-
-  alarm_name          = "${local.function_names["gate"]}-documents-refused"
-  alarm_description   = "The gate of ${local.prefix} refuses lineage documents, summaries or decisions: their receipts are not valid, or name a writer that is not allowed. Its log names them."
-  namespace           = local.metrics_namespace
-  metric_name         = "DocumentsRefused"
-  dimensions          = { service = "gate" }
-  statistic           = "Maximum"
-  comparison_operator = "GreaterThanThreshold"
-  threshold           = 0
-  period              = 60 * var.etl.schedule_minutes
-  evaluation_periods  = 1
-  treat_missing_data  = "notBreaching"
-  alarm_actions       = [module.alerts.topic_arn]
-  ok_actions          = [module.alerts.topic_arn]
-}
-
-# A job that fails has an alarm of its own: this is what does not move, whatever the reason.
-resource "aws_cloudwatch_metric_alarm" "gate_times" {
+# A job that fails has an alarm of its own: these are what the gate measures.
+resource "aws_cloudwatch_metric_alarm" "gate" {
   for_each = !local.has_tables ? {} : {
+    # What the latest runs put into quarantine. The alarm is about one delivery, and clears by itself.
+    rows-rejected = {
+      metric      = "RowsRejected"
+      threshold   = 0
+      description = "Rows delivered to ${local.prefix} do not meet their contract. They are in quarantine, each with its reason: see the tables …_rejected."
+    }
+    # Schema drift that rejects nothing: told once for each column, since the jobs keep which ones they have seen.
+    new-columns = {
+      metric      = "NewColumns"
+      threshold   = 0
+      description = "What was delivered to ${local.prefix} has columns that no contract lists, and had none of that name before. Their values are kept in the column extra, or their rows rejected, as the contract says. The gate's log names them."
+    }
+    # A writer below _lineage/, _seen/ or decisions/ that is not the expected one has tried to mislead the gate.
+    documents-refused = {
+      metric      = "DocumentsRefused"
+      threshold   = 0
+      description = "The gate of ${local.prefix} refuses lineage documents, summaries or decisions: their receipts are not valid, or name a writer that is not allowed. Its log names them."
+    }
+    # What does not move, whatever the reason.
     table-stale = {
       metric      = "TableWait"
       threshold   = 3600 * var.etl.stale_hours
@@ -489,4 +451,14 @@ moved {
 moved {
   from = module.jobs
   to   = module.jobs[0]
+}
+
+moved {
+  from = aws_cloudwatch_metric_alarm.rows_rejected[0]
+  to   = aws_cloudwatch_metric_alarm.gate["rows-rejected"]
+}
+
+moved {
+  from = aws_cloudwatch_metric_alarm.documents_refused[0]
+  to   = aws_cloudwatch_metric_alarm.gate["documents-refused"]
 }
