@@ -8,7 +8,7 @@ import pickle
 import signal
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import islice
 from multiprocessing.connection import Connection
@@ -16,6 +16,7 @@ from multiprocessing.connection import wait as wait_for_any
 from multiprocessing.context import SpawnProcess
 from queue import Empty, SimpleQueue
 from threading import Thread
+from traceback import format_exception_only
 from types import TracebackType
 from typing import Any, NamedTuple, Self, TypeVar, cast
 
@@ -31,8 +32,8 @@ def map_concurrently(
     """Yield the results of ``function`` for ``items`` as they complete, from ``workers`` threads.
 
     ``items`` is read in the caller's thread, at most ``4 * workers`` ahead of the results. After an exception
-    of ``function``, items that were not started are not processed; it is raised here once every item that was
-    processed has been yielded: none of their results is lost.
+    of ``function`` or ``items``, what was not started is not processed; it is raised here once the result of
+    every item that was processed has been yielded.
     """
     source = iter(items)
     with ThreadPoolExecutor(workers, thread_name_prefix="concurrent") as pool:
@@ -41,8 +42,11 @@ def map_concurrently(
         try:
             while True:
                 if not failures:
-                    ahead = islice(source, 4 * workers - len(under_way))
-                    under_way.update(pool.submit(function, item) for item in ahead)
+                    try:
+                        for item in islice(source, 4 * workers - len(under_way)):
+                            under_way.add(pool.submit(function, item))
+                    except Exception as failure:  # noqa: BLE001 - raised below, after the results
+                        failures.append(failure)
                 if not under_way:
                     break
                 done, under_way = wait(under_way, return_when=FIRST_COMPLETED)
@@ -83,7 +87,8 @@ class WorkerProcesses:
         """Like ``map_concurrently``, with ``workers`` threads in each process; one run at a time.
 
         ``make`` is called once in each process and returns the function to call there. ``make``, the items
-        and the results are pickled. A run that is left before its end ends the processes. Raises what
+        and the results are pickled. A run that is left before its end, or fails, ends the processes, and what
+        is in progress there is lost. Raises what
         ``make`` or the function raises, and ``CannotCheckError`` if a process ends before its work is done.
         """
         source = iter(items)
@@ -193,7 +198,7 @@ def _or_failure(function: Callable[..., Any]) -> Callable[..., Any]:
     def call(*arguments: Any) -> Any:
         try:
             return function(*arguments)
-        except Exception as error:  # noqa: BLE001 - it is raised in the calling process
+        except BaseException as error:  # noqa: BLE001 - it is raised in the calling process
             return _Failure(_portable(error))
 
     return call
@@ -213,10 +218,10 @@ def _send(connection: Connection, answers: SimpleQueue[Any]) -> None:
         os._exit(1)  # the other side must not wait for an answer that cannot be sent
 
 
-def _portable(error: Exception) -> Exception:
-    """The exception, or if it cannot be pickled one with the same message."""
-    try:
-        pickle.loads(pickle.dumps(error))  # noqa: S301 - pickled by this package
-    except Exception:  # noqa: BLE001 - its own pickling may raise anything
-        return CannotCheckError(f"{type(error).__name__}: {error}")
-    return error
+def _portable(error: BaseException) -> Exception:
+    """The exception, or if it cannot be pickled or would end the caller, one that tells of it."""
+    with suppress(Exception):  # its own pickling may raise anything
+        if isinstance(error, Exception):
+            pickle.loads(pickle.dumps(error))  # noqa: S301 - pickled by this package
+            return error
+    return CannotCheckError("".join(format_exception_only(error)).strip())

@@ -623,6 +623,29 @@ def test_a_column_that_no_contract_lists_is_told_by_the_run_that_sees_it_first(l
     assert run_with("n" * 300)[0] == ["n" * 200]
 
 
+def test_no_number_is_too_long_and_nothing_too_deep_for_a_run(lake: Lake, raw: Raw) -> None:
+    """What cannot be kept is a rejected row; no line of anybody ends the job."""
+    good = [event(f"g{place:03d}", "2026-01-15T10:00:00Z") for place in range(20)]
+    odd = [event("long", "2026-01-15T10:00:00Z").replace('"title_id"', f'"digits":{"1" * 5000},"title_id"')]
+    for depth in range(930, 1000):
+        for kind, begin, end in (("list", "[", "]"), ("object", '{"a":', "}")):
+            deep = f'"deep":{begin * depth}1{end * depth},"pair":"\\ud83d\\ude00",'
+            name = f"{kind}-{depth}"
+            odd.append(event(name, "2026-01-15T10:00:00Z").replace('"title_id"', f'{deep}"title_id"'))
+            plain = deep.replace(',"pair":"\\ud83d\\ude00"', "")
+            odd.append(
+                event(f"{name}-plain", "2026-01-15T10:00:00Z").replace('"title_id"', f'{plain}"title_id"')
+            )
+    entry = raw.put(f"{EVENTS}2026/01/15/10/odd", ["".join([*good, *odd]).encode()])
+    lenient = contract_with("viewing_events", ('at_most: "0.10"', 'at_most: "1"'))
+    document = process(lake, [entry], raw, lenient)
+    assert document["counts"]["rows"] == len(good) + len(odd)
+    assert document["counts"]["valid"] > len(good)
+    assert told(document)[0] == ["deep", "digits", "pair"]
+    kept = lake.table("viewing_events").frame().where("event_id = 'e-long'").select("extra").collect()
+    assert [row["extra"] for row in kept] == [f'{{"digits": {"1" * 5000}}}']
+
+
 def test_a_column_of_a_file_is_told_until_the_contract_lists_it(lake: Lake, raw: Raw) -> None:
     header, line = "".join(c.decode() for c in customers()).strip(), customer(2).strip()
     body = f"{header},tier,unused\n{line},3,\n".encode()

@@ -21,6 +21,16 @@ from custody.errors import CannotCheckError, CustodyError, EvidenceError
 REPO = Path(__file__).resolve().parents[2]
 
 
+class UnspeakableError(Exception):
+    """Can neither be pickled nor be told."""
+
+    def __reduce__(self) -> str:
+        raise TypeError
+
+    def __str__(self) -> str:
+        raise TypeError
+
+
 class UnportableError(Exception):
     """Cannot be recreated from its arguments, as pickling does."""
 
@@ -28,10 +38,13 @@ class UnportableError(Exception):
         super().__init__(f"{one} {other}")
 
 
-ERRORS = {
+ERRORS: dict[str, BaseException] = {
     "custody": EvidenceError("What is wrong.", "What to do."),
     "botocore": ClientError({"Error": {"Code": "ExpiredToken", "Message": "x"}}, "GetObject"),
     "unportable": UnportableError("some", "words"),
+    "unspeakable": UnspeakableError(),
+    "interrupt": KeyboardInterrupt(),
+    "exit": SystemExit(3),
 }
 
 
@@ -101,6 +114,24 @@ def test_threads_that_end_with_an_error_lose_no_result(workers: int) -> None:
         assert len(processed) < 30
 
 
+def test_threads_whose_items_end_with_an_error_lose_no_result() -> None:
+    def items() -> Iterator[int]:
+        yield from range(10)
+        raise ERRORS["custody"]
+
+    for workers in (1, 4):
+        processed: list[int] = []
+        yielded: list[int] = []
+
+        def process(item: int, processed: list[int] = processed) -> int:
+            processed.append(item)
+            return item
+
+        with pytest.raises(EvidenceError):
+            yielded.extend(map_concurrently(process, items(), workers))
+        assert sorted(yielded) == sorted(processed)
+
+
 def fail_at_seven(item: int) -> int:
     if item == 7:
         raise ERRORS["custody"]
@@ -167,6 +198,9 @@ def test_items_are_read_only_a_little_ahead() -> None:
         ("custody", EvidenceError, "What is wrong. What to do."),
         ("botocore", ClientError, "ExpiredToken"),
         ("unportable", CannotCheckError, "UnportableError: some words"),
+        ("unspeakable", CannotCheckError, "UnspeakableError"),
+        ("interrupt", CannotCheckError, "KeyboardInterrupt"),
+        ("exit", CannotCheckError, "SystemExit: 3"),
     ],
 )
 def test_an_error_of_the_function_is_raised(name: str, kind: type[Exception], words: str) -> None:

@@ -122,10 +122,7 @@ def read_json(lines: Iterable[tuple[int, bytes]], contract: Contract) -> Iterato
             value, place = others.pop(name), aliases[name]
             if values[place] is None and value is not None and value != "":
                 values[place] = _plain(value)
-        if b"\\u" in line and _HALF_CHARACTER.search(line) and _has_half_character(line):
-            yield unreadable(number, width, "half_character", line.decode())
-        else:
-            yield Record(number, values, _json_text(others) if others else None)
+        yield Record(number, values, _json_text(others) if others else None)
 
 
 def _document(line: bytes) -> tuple[str | None, dict[str, Any]]:
@@ -134,17 +131,20 @@ def _document(line: bytes) -> tuple[str | None, dict[str, Any]]:
         return "too_long", {}
     try:
         document = _DECODER.decode(line.decode())
-    except UnicodeDecodeError:
-        return "not_utf8", {}
-    except _TwiceError:
-        return "name_twice", {}
-    except (ValueError, RecursionError):
-        return "not_json", {}
-    return (None, document) if isinstance(document, dict) else ("not_an_object", {})
+        if not isinstance(document, dict):
+            return "not_an_object", {}
+        if b"\\u" in line and _HALF_CHARACTER.search(line) and _has_half_character(line):
+            return "half_character", {}
+    except (ValueError, RecursionError) as error:
+        return _PROBLEMS.get(type(error), "not_json"), {}
+    return None, document
 
 
 class _TwiceError(ValueError):
     """A name is used twice in one object, and readers differ on which one counts."""
+
+
+_PROBLEMS: dict[type[Exception], str] = {UnicodeDecodeError: "not_utf8", _TwiceError: "name_twice"}
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -69,8 +69,16 @@ def unknown_names(records: pa.RecordBatch) -> set[str]:
     texts = records["extra"]
     if texts.null_count == len(texts):
         return set()
-    names = {name for text in texts.drop_null().to_pylist() for name in json.loads(text)}
-    return {name[:_NAME_CHARACTERS] for name in names}
+    # Numbers stay texts: Python refuses the longest.
+    records_of_extra = (
+        json.loads(text, parse_int=str, parse_float=str) for text in texts.drop_null().to_pylist()
+    )
+    return {
+        name[:_NAME_CHARACTERS]
+        for fields in records_of_extra
+        for name, value in fields.items()
+        if value is not None and value != ""
+    }
 
 
 def last_row(

@@ -33,6 +33,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pyspark.sql import functions as F  # noqa: N812
 
+from custody.documents import Fields
 from custody.errors import CannotCheckError, EvidenceError, UsageError
 from custody.etl.contract import Contract
 from custody.etl.delta import DeltaTable, conformed, describe_commits
@@ -352,8 +353,10 @@ def _unknown_columns(lake: Lake, runs: list[Published], arrived: Iterable[_Arriv
     before: list[str] = []
     for item in reversed(runs):
         with suppress(EvidenceError):  # not written by a run of a job
-            told = read_lineage(lake.store, item).get("unknown_columns")
-            before = [name for name in told if isinstance(name, str)] if isinstance(told, list) else []
+            told = Fields(read_lineage(lake.store, item), "lineage document").optional_texts(
+                "unknown_columns"
+            )
+            before = sorted({*told})[:MAX_UNKNOWN_COLUMNS]
             break
     seen = {name for what in arrived if not what.refused for name in what.unknown}
     new = sorted(seen - {*before})[: max(0, MAX_UNKNOWN_COLUMNS - len(before))]

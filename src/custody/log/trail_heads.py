@@ -54,8 +54,8 @@ class TrailHead:
 def find_heads(s3: S3Client, bucket: str, folder: str, now: datetime) -> Iterator[Sealable | EvidenceError]:
     """The newest readable digest of each chain of an account, of today or yesterday (UTC), as entries.
 
-    Each newer file that is no digest or cannot be read is yielded too, as the error that says so: it keeps
-    neither its chain nor another from the log. ``folder`` is the account's in the bucket:
+    Each newer file that is not one gzip member or cannot be read is yielded too, as the error that says so:
+    it keeps neither its chain nor another from the log. ``folder`` is the account's in the bucket:
     ``[<prefix>/]AWSLogs/[<organization>/]<account>/``.
 
     Raises botocore's ``ClientError`` if the files cannot be listed, ``CannotCheckError`` if Amazon S3 as a

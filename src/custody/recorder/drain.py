@@ -28,8 +28,9 @@ WAIT_SECONDS = 2
 def drain(sqs: SQSClient, queue_url: str, process: Callable[[str], object], logger: Logger) -> None:
     """Call ``process`` with the body of each message, one after another, until there is none.
 
-    A message for which it raises an exception comes again after a delay that grows with each time, and
-    finally goes to the dead-letter queue. Raises botocore's exceptions if the queue cannot be used.
+    A message for which it raises an exception, or that cannot be deleted, comes again after a delay that
+    grows with each time, and finally goes to the dead-letter queue. Raises botocore's exceptions if the queue
+    cannot be used.
     """
     while messages := sqs.receive_message(
         QueueUrl=queue_url,
@@ -43,12 +44,11 @@ def drain(sqs: SQSClient, queue_url: str, process: Callable[[str], object], logg
         try:
             with _hidden(sqs, queue_url, handle, logger):
                 process(message["Body"])
+            sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=handle)
         except Exception:
             logger.exception("MessageFailed", extra={"message_id": message["MessageId"]})
             receives = int(message["Attributes"]["ApproximateReceiveCount"])
             _hide(sqs, queue_url, handle, delay_seconds(receives), logger)
-        else:
-            sqs.delete_message(QueueUrl=queue_url, ReceiptHandle=handle)
 
 
 @contextmanager

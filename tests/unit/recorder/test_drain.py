@@ -115,6 +115,26 @@ def test_a_message_that_can_no_longer_be_hidden_is_worked_on_to_its_end(
     assert left(sqs, url) == (0, 0)
 
 
+def test_a_message_that_cannot_be_deleted_keeps_no_other_from_being_done(queue: tuple[Any, str]) -> None:
+    """It comes again, and has its receipt by then."""
+    sqs, url = queue
+    for text in ("one", "two"):
+        sqs.send_message(QueueUrl=url, MessageBody=text)
+    refusals = iter([True])
+
+    def refuse(**_: Any) -> None:
+        if next(refusals, False):
+            raise ClientError({"Error": {"Code": "ReceiptHandleIsInvalid"}}, "DeleteMessage")
+
+    sqs.meta.events.register("before-call.sqs.DeleteMessage", refuse)
+    seen: list[str] = []
+
+    drain(sqs, url, seen.append, LOGGER)
+
+    assert sorted(seen) == ["one", "two"]
+    assert left(sqs, url) == (0, 1)
+
+
 def test_a_queue_that_is_not_there_is_told(queue: tuple[Any, str]) -> None:
     sqs, url = queue
     with pytest.raises(ClientError, match="NonExistentQueue"):
