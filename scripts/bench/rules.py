@@ -16,10 +16,10 @@ import base64
 import gzip
 import hashlib
 import json
+import os
 import random
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -219,14 +219,19 @@ def flattened(tables: dict[str, PlannedTable]) -> dict[str, PlannedTable]:
     return tables | {"trail_calls": {**view, "view_original_text": f"/* Presto View: {text} */"}}
 
 
+def processor_seconds() -> float:
+    """Of this process and of those that it has ended."""
+    return sum(os.times()[:4])
+
+
 def ask(engine: Engine, asked: list[Question]) -> tuple[float, float, list[tuple[str | None, ...]]]:
     """Ask all of it: the processor seconds of reading and of asking, and what was found."""
-    begin = time.process_time()
+    begin = processor_seconds()
     for table in ("cloudtrail_s3_events", "receipt_segments"):
         engine.run(f"SELECT count(*) FROM {table}", DEPLOYMENT.database)  # noqa: S608
-    read = time.process_time()
+    read = processor_seconds()
     found = [row for each in asked for row in engine.run(each.sql, DEPLOYMENT.database).rows]
-    return read - begin, time.process_time() - read, sorted(found, key=repr)
+    return read - begin, processor_seconds() - read, sorted(found, key=repr)
 
 
 def main() -> None:

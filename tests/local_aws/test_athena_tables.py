@@ -239,6 +239,24 @@ def test_a_bad_object_fails_the_query_until_it_is_mended(lake: Lake) -> None:
     assert lake.rows("SELECT a FROM t ORDER BY a") == [("1",), ("2",)]
 
 
+def test_much_is_read_by_several_processes_as_little_is_by_one(lake: Lake) -> None:
+    lake.table("t", {"a": "bigint", "v": "string"})
+    for at in range(10):
+        padding = chr(ord("a") + at) * (1 << 20)
+        lake.objects[f"t/{at}"] = b"".join(b'{"a":%d,"v":"%s"}\n' % (n, padding.encode()) for n in (at, -at))
+    bad = lake.objects["t/7"]
+    lake.objects["t/7"] = bad.replace(b'"a":7', b'"a":"seven"')
+    with pytest.raises(QueryError, match=r"^HIVE_BAD_DATA: Error parsing a field value in t/7"):
+        lake.run("SELECT a FROM t")
+
+    lake.objects["t/7"] = bad
+
+    asked = 'SELECT a, substr(v, 1, 1), length(v), "$path" FROM t'
+    assert lake.rows(asked) == [
+        (str(n), chr(ord("a") + at), str(1 << 20), f"s3://lake/t/{at}") for at in range(10) for n in (at, -at)
+    ]
+
+
 def test_malformed_rows_can_be_rows_of_nulls(lake: Lake) -> None:
     lake.table("t", {"a": "bigint"}, serde={"ignore.malformed.json": "true"})
     lake.objects["t/1"] = b'no json\n{"a":1}\n'

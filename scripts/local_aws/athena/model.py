@@ -60,9 +60,12 @@ class QueryError(Exception):
     """A statement failed, with the code and the message of Athena's ``StateChangeReason``."""
 
     def __init__(self, code: str, message: str) -> None:
-        super().__init__(f"{code}: {message}")
+        super().__init__(code, message)
         self.code = code
         self.message = message
+
+    def __str__(self) -> str:
+        return f"{self.code}: {self.message}"
 
 
 class ScanLimitExceededError(Exception):

@@ -11,29 +11,41 @@ removes the partitions that the filters exclude; only the remaining partitions a
 from __future__ import annotations
 
 import json
+import os
 import re
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cache
-from itertools import islice
-from typing import Any
+from dataclasses import dataclass, field, replace
+from functools import cache, partial
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import duckdb
 
+from custody.concurrency import WorkerProcesses
 from scripts.local_aws.athena.delta import DeltaTable
 from scripts.local_aws.athena.model import QueryError, Store
 from scripts.local_aws.athena.natives import register
 from scripts.local_aws.athena.tables import StoredTable, arrow_type, rows
 from scripts.local_aws.athena.types import TIMESTAMP_TZ, VARCHAR, duckdb_type, quote_text
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 _BATCH_ROWS = 2000
+_GROUP_BYTES = 256 << 10
+_PARALLEL_BYTES = 8 << 20
+"""From so much on, several processes read: starting them takes seconds, and each takes memory."""
 _PLANNING = {"expression_rewriter", "filter_pullup", "filter_pushdown", "empty_result_pullup", "cte_inlining"}
 """Optimisers that are needed to find the partitions that a filter excludes. The others cost time, and one,
 statistics_propagation, would drop partitions because their tables have no rows here."""
 
 
 Table = StoredTable | DeltaTable
+
+_Group = list[tuple[str, bytes]]
+"""Keys and bytes of objects that are read together."""
+_Item = TypeVar("_Item")
 
 
 @dataclass(slots=True)
@@ -44,6 +56,10 @@ class Partition:
     values: tuple[str | None, ...]
     objects: dict[str, tuple[int, str]] = field(default_factory=dict)
     loaded: dict[str, str] = field(default_factory=dict)
+
+    def fresh(self) -> dict[str, tuple[int, str]]:
+        """Return the objects whose rows are not loaded."""
+        return {key: each for key, each in self.objects.items() if self.loaded.get(key) != each[1]}
 
 
 @dataclass(slots=True)
@@ -116,16 +132,19 @@ class Warehouse:
 
     def load(self, partitions: Iterable[Partition]) -> None:
         """Bring the rows of the partitions up to date with their objects."""
-        for partition in partitions:
-            held, _ = self._partitions[partition.relation]
-            self._data.begin()
-            try:
-                now = self._refresh(held.table, partition)
-            except BaseException:
-                self._data.rollback()
-                raise
-            self._data.commit()
-            partition.loaded = now
+        chosen = list(partitions)
+        much = sum(size for each in chosen for size, _ in each.fresh().values()) >= _PARALLEL_BYTES
+        with WorkerProcesses(os.cpu_count() or 1) as processes:  # none is started before it has work
+            for partition in chosen:
+                held, _ = self._partitions[partition.relation]
+                self._data.begin()
+                try:
+                    now = self._refresh(held.table, partition, processes if much else None)
+                except BaseException:
+                    self._data.rollback()
+                    raise
+                self._data.commit()
+                partition.loaded = now
 
     def cursor(
         self, held: Iterable[Held], partitions: Sequence[Partition], sql: str
@@ -139,20 +158,22 @@ class Warehouse:
             cursor.execute(f"CREATE TEMP VIEW {each.relation} AS {_union(each.table, chosen)}")
         return cursor
 
-    def _refresh(self, table: Table, partition: Partition) -> dict[str, str]:
+    def _refresh(
+        self, table: Table, partition: Partition, processes: WorkerProcesses | None
+    ) -> dict[str, str]:
         now = {key: etag for key, (_, etag) in partition.objects.items()}
         gone = [
             f"s3://{table.bucket}/{key}" for key, etag in partition.loaded.items() if now.get(key) != etag
         ]
         if gone:
             self._data.execute(f"DELETE FROM {partition.relation} WHERE path IN (SELECT unnest(?))", [gone])
-        fresh = [key for key, etag in now.items() if partition.loaded.get(key) != etag]
+        fresh = partition.fresh()
         if not fresh:
             return now
         if isinstance(table, DeltaTable):
             self._load_files(table, partition.relation, fresh)
         else:
-            self._load_lines(table, partition.relation, fresh)
+            self._load_lines(table, partition.relation, fresh, processes)
         return now
 
     def _load_files(self, table: DeltaTable, relation: str, keys: Iterable[str]) -> None:
@@ -169,33 +190,96 @@ class Warehouse:
             self._data.execute(f"INSERT INTO {relation} SELECT {', '.join([*reads, path])} FROM incoming")
             self._data.unregister("incoming")
 
-    def _load_lines(self, table: StoredTable, relation: str, keys: Iterable[str]) -> None:
-        """Insert the rows of objects of JSON."""
-        import pyarrow as pa  # noqa: PLC0415 - slow, and small servers need none
-
-        pool = pa.system_memory_pool()  # the default keeps what is freed
+    def _load_lines(
+        self,
+        table: StoredTable,
+        relation: str,
+        objects: Mapping[str, tuple[int, str]],
+        processes: WorkerProcesses | None,
+    ) -> None:
+        """Insert the rows of objects of JSON, in the order of the objects."""
+        reading = partial(_Reading, replace(table, projections=()))  # those cannot be pickled
+        groups = self._groups(table, objects)
+        read = (
+            _in_order(processes.map(reading, enumerate(groups), workers=1))
+            if processes
+            else map(reading().batches, groups)
+        )
         kinds = [kind for _, kind in table.columns] + [VARCHAR]
-        schema = pa.schema([(f"c{at}", arrow_type(kind)) for at, kind in enumerate(kinds)])
         casts = ", ".join(f"CAST(c{at} AS {duckdb_type(kind)})" for at, kind in enumerate(kinds))
-        for batch in _batches(self._rows(table, keys)):
+        for batch in chain.from_iterable(read):
             try:
-                columns = [
-                    pa.array(values, each.type, memory_pool=pool)
-                    for values, each in zip(zip(*batch, strict=True), schema, strict=True)
-                ]
-                self._data.register("incoming", pa.table(columns, schema))
+                self._data.register("incoming", batch)
                 self._data.execute(f"INSERT INTO {relation} SELECT {casts} FROM incoming")
                 self._data.unregister("incoming")
-            except (duckdb.Error, pa.ArrowException, OverflowError) as error:
+            except duckdb.Error as error:
                 raise QueryError("HIVE_BAD_DATA", str(error).splitlines()[0]) from error
-        pool.release_unused()
 
-    def _rows(self, table: StoredTable, keys: Iterable[str]) -> Iterator[list[Any]]:
-        for key in keys:
-            path = f"s3://{table.bucket}/{key}"
-            for row in rows(table, key, self._store.read(table.bucket, key)):
+    def _groups(self, table: StoredTable, objects: Mapping[str, tuple[int, str]]) -> Iterator[_Group]:
+        """Yield the objects and their bytes, together what is small."""
+        group: _Group = []
+        taken = 0
+        for key, (size, _) in objects.items():
+            group.append((key, self._store.read(table.bucket, key)))
+            taken += size
+            if taken >= _GROUP_BYTES:
+                yield group
+                group, taken = [], 0
+        if group:
+            yield group
+
+
+class _Reading:
+    """Reads objects of a table of JSON, in any process."""
+
+    def __init__(self, table: StoredTable) -> None:
+        import pyarrow as pa  # noqa: PLC0415 - slow, and small servers need none
+
+        self._table = table
+        self._pool = pa.system_memory_pool()  # the default keeps what is freed
+        self._schema = pa.schema(
+            [
+                (f"c{at}", arrow_type(kind))
+                for at, kind in enumerate([kind for _, kind in table.columns] + [VARCHAR])
+            ]
+        )
+
+    def __call__(self, numbered: tuple[int, _Group]) -> tuple[int, list[pa.Table]]:
+        at, group = numbered
+        return at, list(self.batches(group))
+
+    def batches(self, group: _Group) -> Iterator[pa.Table]:
+        """Yield the rows of objects. Raises ``QueryError``."""
+        import pyarrow as pa  # noqa: PLC0415 - as above
+
+        for batch in _batches(self._rows(group)):
+            try:
+                columns = [
+                    pa.array(values, each.type, memory_pool=self._pool)
+                    for values, each in zip(zip(*batch, strict=True), self._schema, strict=True)
+                ]
+                yield pa.table(columns, self._schema)
+            except (pa.ArrowException, OverflowError) as error:
+                raise QueryError("HIVE_BAD_DATA", str(error).splitlines()[0]) from error
+        self._pool.release_unused()
+
+    def _rows(self, group: _Group) -> Iterator[list[Any]]:
+        for key, body in group:
+            path = f"s3://{self._table.bucket}/{key}"
+            for row in rows(self._table, key, body):
                 row.append(path)
                 yield row
+
+
+def _in_order(numbered: Iterable[tuple[int, _Item]]) -> Iterator[_Item]:
+    """Yield items by their numbers, which count from 0, as soon as those before are there."""
+    waiting: dict[int, _Item] = {}
+    following = 0
+    for at, item in numbered:
+        waiting[at] = item
+        while following in waiting:
+            yield waiting.pop(following)
+            following += 1
 
 
 def release_memory() -> None:
