@@ -85,6 +85,8 @@ TRAIL_DAYS_ONCE_A_DAY = 30 + 2 + 4 * 19
 RECEIPT_DAYS_ONCE_A_DAY = 3 * 30 + 20 + 365
 """Files that are missing, volumes, objects written again; the ledger; the times of a year of receipts."""
 STATEMENTS_OF_AN_AUDIT, STATEMENTS_ONCE_A_DAY = 3, 5
+WITNESS: dict[str, float] = {"key": 3, "alarm": 4, "metric": 2}
+"""Of the module, for one log. The keys are its own, the topic's, and the one that signs."""
 LEAST_SCAN_BYTES = 10_000_000
 """What Athena charges a statement that reads less."""
 KEYS, ALARMS, COMPOSITES, DASHBOARDS, METRICS = 7, 50, 1, 1, 16
@@ -278,6 +280,12 @@ def render() -> str:
         f"{money(price({'alarm': 3}))} for alarms. A TB that it hashes costs",
         f"{money(price({'task': 1000 * TASK_SECONDS_A_GB / 3600}))}. The two endpoints by which its network",
         f"reaches the images cost {money(price({'endpoint': 2 * HOURS_A_MONTH}))} a month in each zone.",
+        "",
+        "## A witness in another account",
+        "",
+        f"The module `witness`, for one log: {money(price(WITNESS))} a month for {WITNESS['key']} keys,",
+        f"{WITNESS['alarm']} alarms and {WITNESS['metric']} metrics. What a log asks are cents; what",
+        "strangers can ask is [limited](proof.md#a-witness-in-an-account-of-its-own).",
         "",
         "## To load Snowflake",
         "",

@@ -12,9 +12,11 @@ from scripts.local_aws import patches
 from scripts.local_aws.admin import ADMIN_PREFIX, Admin
 from scripts.local_aws.calls import is_s3
 from scripts.local_aws.faults import Faults
+from scripts.local_aws.functions.http_api import EXECUTE_PREFIX
 from scripts.local_aws.s3.service import Observer, S3Service
 from scripts.local_aws.state import STATE_PATH, State
 
+Handler = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 _S3_BACKENDS = {"s3", "s3bucket_path"}
 
 
@@ -27,8 +29,9 @@ class _Dispatcher(DomainDispatcherApplication):
 class Application:
     """Routes a WSGI request to its handler."""
 
-    def __init__(self, admin: Admin, observe: Observer, faults: Faults) -> None:
+    def __init__(self, admin: Admin, observe: Observer, faults: Faults, call_api: Handler) -> None:
         self._admin = admin
+        self._call_api = call_api
         self._faults = faults
         self._state = State()
         self._s3 = S3Service(observe)
@@ -40,6 +43,8 @@ class Application:
             return self._state(environ, start_response)
         if str(environ["PATH_INFO"]).startswith(ADMIN_PREFIX):
             return self._admin(environ, start_response)
+        if str(environ["PATH_INFO"]).startswith(EXECUTE_PREFIX):
+            return self._call_api(environ, start_response)
         return self._faults.meet(environ, start_response, self._serve)
 
     def _serve(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:

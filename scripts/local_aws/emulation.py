@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import uuid
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from scripts.local_aws.faults import Faults
 from scripts.local_aws.firehose import api as firehose_api
 from scripts.local_aws.firehose.streams import Streams
 from scripts.local_aws.functions import api as functions_api
+from scripts.local_aws.functions.http_api import HttpApis
 from scripts.local_aws.functions.process import FunctionProcess
 from scripts.local_aws.functions.runtime import Functions
 from scripts.local_aws.glue import api as glue_api
@@ -73,7 +75,7 @@ class Emulation:
             }
         )
         self._faults = Faults(self._process_of)
-        self._server = Server(Application(admin, self._observe, self._faults), port)
+        self._server = Server(Application(admin, self._observe, self._faults, self._call_api), port)
         self.endpoint = self._server.endpoint
         metrics = Metrics()
         self._replication = Replication(metrics)
@@ -84,6 +86,7 @@ class Emulation:
         self._alarms = Alarms(metrics, self._events.put)
         self._runs = Runs(home, self.endpoint, self._tell_end)
         self._streams = Streams(self.endpoint)
+        self._apis = HttpApis(self._functions)
         functions_api.install(self._functions)
         rotation.install(self._functions)
         events_api.install(self._events)
@@ -100,6 +103,9 @@ class Emulation:
         self._sources.start()
         self._streams.start()
         self._trail.start()
+
+    def _call_api(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        return self._apis(environ, start_response)
 
     def stop(self) -> None:
         """Stop answering, and end every process that was started."""

@@ -66,7 +66,8 @@ def require_service(
 ) -> None:
     """Raise ``PermissionError`` unless a resource's policy allows a service to act for ``source_arn``."""
     principal = Principal("AWSService", "", service, "", "")
-    context = {"aws:securetransport": "true", "aws:sourceaccount": ACCOUNT_ID, "aws:sourcearn": source_arn}
+    account_id = source_arn.split(":")[4] or ACCOUNT_ID
+    context = {"aws:securetransport": "true", "aws:sourceaccount": account_id, "aws:sourcearn": source_arn}
     if evaluate(policy, Request(principal, action, resource, context, _OF_SERVICES)) is not Decision.ALLOW:
         raise PermissionError(f"its policy does not allow {action} to {service} for {source_arn}")
 

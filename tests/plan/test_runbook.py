@@ -16,6 +16,8 @@ PREFIX = "custody-local-"
 ELSEWHERE = {
     "adopted-<short>",
     "adopted-<short>-undelivered",
+    "cosigner-errors",
+    "cosigner-throttles",
     "evidence-copy-<short>-failed",
     "hasher-dead-letters",
     "hasher-failed",
@@ -23,10 +25,12 @@ ELSEWHERE = {
     "hasher-start",
     "hasher-undelivered",
     "hasher-waiting",
+    "log-<label>-conflict",
+    "log-<label>-silent",
     "rotator-errors",
     "sealer-witnesses",
 }
-"""Of parts that ``local`` does not have."""
+"""Of parts that ``local`` does not have, and of a witness in another account."""
 TEXT = PAGE.read_text(encoding="utf-8")
 
 

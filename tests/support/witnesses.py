@@ -12,7 +12,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from custody.log.cosigning import RemoteWitness
 from custody.log.note import NoteKey
-from custody.log.witness import Cosigner, Witness, serve
+from custody.log.witness import Witness
+from custody.log.witness_server import FileCosigner, FolderState, serve
 
 SECONDS = 1_763_640_000
 
@@ -22,9 +23,9 @@ def running(
     state: Path, logs: list[NoteKey], name: str = "witness.example"
 ) -> Iterator[tuple[RemoteWitness, list[str]]]:
     """The server of ``custody witness``, and a line for each request that it got."""
-    cosigner = Cosigner(name, Ed25519PrivateKey.generate())
+    cosigner = FileCosigner(name, Ed25519PrivateKey.generate())
     lines: list[str] = []
-    witness = Witness(logs, cosigner, state, lambda: SECONDS)
+    witness = Witness(logs, cosigner, FolderState(state), lambda: SECONDS)
     with serve(witness, state, ("127.0.0.1", 0), lines.append) as server, _serving(server):
         yield RemoteWitness(name, f"http://127.0.0.1:{server.server_port}", cosigner.key), lines
 

@@ -14,7 +14,8 @@ from custody.log.policy import MAX_POLICY_BYTES, Policy, parse_policy
 from custody.log.sources import open_log, open_versions
 from custody.log.store import LOG_PREFIX
 from custody.log.watch import watch
-from custody.log.witness import Witness, load_cosigner, serve
+from custody.log.witness import Witness
+from custody.log.witness_server import FolderState, load_cosigner, serve
 from custody.terminal import visible
 
 
@@ -74,7 +75,7 @@ def run_witness(run: Run, *, name: str, key: Path, logs: Path, state: Path, list
     if not policy.logs:
         raise UsageError(f"The policy {logs} names no log.", "Add a line: log and the log's verifier key.")
     cosigner = load_cosigner(name, key)
-    witness = Witness(policy.logs, cosigner, state, time.time)
+    witness = Witness(policy.logs, cosigner, FolderState(state), time.time)
     with serve(witness, state, (host, int(port)), run.say) as server:
         url = f"http://{host}:{server.server_port}{ADD_CHECKPOINT}"
         verifier_key = cosigner.key.to_verifier_key()

@@ -44,24 +44,34 @@ def verify_cosignature(text: str, line: NoteSignature, key: NoteKey) -> None:
     one that does not verify. So what implementations of Ed25519 disagree on is refused, which no honest
     signer makes: a scalar that is not below the group's order, and a point with more than one encoding.
     """
+    seconds = int.from_bytes(line.signature[:TIME_BYTES])
+    if seconds > MAX_TIME:
+        raise EvidenceError(f"The cosignature of {key.name[:200]!r} has a time out of range.")
+    verify_ed25519(key, line.signature[TIME_BYTES:], cosigned_message(text, seconds))
+
+
+def verify_ed25519(key: NoteKey, signature: bytes, message: bytes) -> None:
+    """Check a signature with a key of Ed25519, without ``cryptography``. Raises ``EvidenceError``.
+
+    What implementations disagree on is refused, as in ``verify_cosignature``.
+    """
     # Slow to import, which most runs of the sealer need not wait for.
     from securesystemslib.exceptions import UnverifiedSignatureError  # noqa: PLC0415
     from securesystemslib.signer import Signature, SSlibKey  # type: ignore[attr-defined]  # noqa: PLC0415
 
-    seconds, signature = int.from_bytes(line.signature[:TIME_BYTES]), line.signature[TIME_BYTES:]
     point, scalar = signature[:_KEY_BYTES], signature[_KEY_BYTES:]
     if (
-        seconds > MAX_TIME
-        or len(scalar) != _KEY_BYTES
+        len(scalar) != _KEY_BYTES
         or int.from_bytes(scalar, "little") >= _ORDER
         or not _is_plain_point(point)
+        or not _is_plain_point(key.public_key)
     ):
-        raise EvidenceError(f"The cosignature of {key.name[:200]!r} is not one of Ed25519.")
+        raise EvidenceError(f"The signature of {key.name[:200]!r} is not one of Ed25519.")
     public = SSlibKey(key.name, "ed25519", "ed25519", {"public": key.public_key.hex()})
     try:
-        public.verify_signature(Signature(key.name, signature.hex()), cosigned_message(text, seconds))
+        public.verify_signature(Signature(key.name, signature.hex()), message)
     except UnverifiedSignatureError as error:
-        raise EvidenceError(f"The cosignature of {key.name[:200]!r} does not verify.") from error
+        raise EvidenceError(f"The signature of {key.name[:200]!r} does not verify.") from error
 
 
 def _is_plain_point(data: bytes) -> bool:

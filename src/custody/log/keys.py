@@ -86,6 +86,11 @@ def note_key(origin: str, key: RegisteredKey) -> NoteKey:
         raise EvidenceError(f"The public key of {key.key_id[:200]} cannot be read: {error}.") from error
     if key.algorithm == ALGORITHM:
         return NoteKey(origin, Algorithm.ECDSA, der)
+    return NoteKey(origin, Algorithm.ED25519, ed25519_public_key(key.key_id, der))
+
+
+def ed25519_public_key(key_id: str, der: bytes) -> bytes:
+    """The 32 bytes of a key in its SubjectPublicKeyInfo. Raises ``EvidenceError``, which names ``key_id``."""
     if not der.startswith(_ED25519_PREFIX) or len(der) != len(_ED25519_PREFIX) + 32:
-        raise EvidenceError(f"The public key of {key.key_id[:200]} is not one of Ed25519.")
-    return NoteKey(origin, Algorithm.ED25519, der.removeprefix(_ED25519_PREFIX))
+        raise EvidenceError(f"The public key of {key_id[:200]} is not one of Ed25519.")
+    return der.removeprefix(_ED25519_PREFIX)

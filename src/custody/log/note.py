@@ -10,8 +10,10 @@ from __future__ import annotations
 import hashlib
 import re
 from base64 import b64decode, b64encode
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import TypeVar
 
 from custody.errors import EvidenceError
 
@@ -23,6 +25,8 @@ _MAX_SIGNATURES = 100
 _SIGNATURE_LINE = re.compile(r"— ([^ +\s]+) ([A-Za-z0-9+/]+={0,2})")
 _VERIFIER_KEY = re.compile(r"([^ +\s\ud800-\udfff]+)\+([0-9a-f]{8})\+([A-Za-z0-9+/]+={0,2})")
 _ID_BYTES = 4
+
+Verified = TypeVar("Verified")
 
 
 class Algorithm(IntEnum):
@@ -135,6 +139,22 @@ def _parse_signature(line: str) -> NoteSignature:
     if len(raw) <= _ID_BYTES:
         raise EvidenceError(f"The signature of {match[1][:200]!r} is empty.")
     return NoteSignature(match[1], raw[:_ID_BYTES], raw[_ID_BYTES:])
+
+
+def verify_lines(
+    note: Note, keys: Iterable[NoteKey], verify: Callable[[str, NoteSignature, NoteKey], Verified]
+) -> list[Verified]:
+    """What ``verify`` returns for each line of ``note`` by one of these keys; at least one.
+
+    Lines by other keys are ignored (signed-note, "Verification"). Raises what ``verify`` raises for a wrong
+    line, ``EvidenceError`` if no key of ``keys`` has signed.
+    """
+    known = list(keys)
+    verified = [verify(note.text, line, key) for line in note.signatures for key in known if line.is_by(key)]
+    if not verified:
+        names = ", ".join(sorted({key.name for key in known})) or "none is known"
+        raise EvidenceError(f"The note is signed by no known key ({names}).")
+    return verified
 
 
 def decode_base64(text: str, what: str) -> bytes:

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from custody.errors import EvidenceError
 from custody.log.cosignature import MAX_TIME, TIME_BYTES, cosigned_message
-from custody.log.note import Algorithm, Note, NoteKey, NoteSignature
+from custody.log.note import Algorithm, Note, NoteKey, NoteSignature, verify_lines
 
 
 class UncheckableKeyError(EvidenceError):
@@ -47,14 +47,7 @@ def verify_note(note: Note, keys: Iterable[NoteKey]) -> list[Signed]:
     Lines by other keys are ignored (signed-note, "Verification"). Raises ``WrongNoteSignatureError`` if a
     line by a known key does not verify, ``EvidenceError`` if no key of ``keys`` has signed.
     """
-    known = list(keys)
-    signed = [
-        verify_signature(note.text, line, key) for line in note.signatures for key in known if line.is_by(key)
-    ]
-    if not signed:
-        names = ", ".join(sorted({key.name for key in known})) or "none is known"
-        raise EvidenceError(f"The note is signed by no known key ({names}).")
-    return signed
+    return verify_lines(note, keys, verify_signature)
 
 
 def verify_signature(text: str, line: NoteSignature, key: NoteKey) -> Signed:

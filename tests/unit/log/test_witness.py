@@ -24,20 +24,14 @@ from custody.log.note_keys import verify_note
 from custody.log.proof_file import format_hashes
 from custody.log.seen import read_seen, write_seen
 from custody.log.tree import Tree
-from custody.log.witness import (
-    Answer,
-    Cosigner,
-    Witness,
-    _Handler,
-    load_cosigner,
-    serve,
-)
+from custody.log.witness import Answer, Witness
+from custody.log.witness_server import FileCosigner, FolderState, _Handler, load_cosigner, serve
 from tests.fuzz import poison
 from tests.support.small_log import MemoryLog, NoteSigner, stranger
 
 SECONDS = 1_763_640_000
 LOG = NoteSigner()
-COSIGNER = Cosigner("witness.example", Ed25519PrivateKey.generate())
+COSIGNER = FileCosigner("witness.example", Ed25519PrivateKey.generate())
 
 
 def request(log: MemoryLog, note: Note, old: int, path: list[bytes] | None = None) -> bytes:
@@ -49,7 +43,7 @@ def request(log: MemoryLog, note: Note, old: int, path: list[bytes] | None = Non
 
 @pytest.fixture
 def witness(tmp_path: Path) -> Witness:
-    return Witness([LOG.key], COSIGNER, tmp_path, lambda: SECONDS)
+    return Witness([LOG.key], COSIGNER, FolderState(tmp_path), lambda: SECONDS)
 
 
 @pytest.fixture
@@ -172,12 +166,12 @@ def test_it_keeps_before_it_answers(witness: Witness, log: MemoryLog, tmp_path: 
     witness.add_checkpoint(request(log, note, 0))
     [file] = tmp_path.glob("*.checkpoint")
     assert file.read_bytes() == note.to_bytes()
-    restarted = Witness([LOG.key], COSIGNER, tmp_path, lambda: SECONDS)
+    restarted = Witness([LOG.key], COSIGNER, FolderState(tmp_path), lambda: SECONDS)
     assert restarted.add_checkpoint(request(log, log.extend([b"b"]), 0)).body == "1\n"
 
 
 def test_what_cannot_be_kept_is_not_cosigned(log: MemoryLog, tmp_path: Path) -> None:
-    witness = Witness([LOG.key], COSIGNER, tmp_path / "missing", lambda: SECONDS)
+    witness = Witness([LOG.key], COSIGNER, FolderState(tmp_path / "missing"), lambda: SECONDS)
     with pytest.raises(CannotCheckError, match="cannot be written"):
         witness.add_checkpoint(request(log, log.extend([b"a"]), 0))
 
