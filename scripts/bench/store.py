@@ -13,6 +13,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import re
 import selectors
 import socket
 import sys
@@ -47,7 +48,8 @@ OBJECT_BYTES = 1000
 FOLDER_OBJECTS = 500
 TRAIL_FILE_EVENTS = 20
 PAGE = 1000
-_POSITIONS = ("continuation-token", "start-after", "key-marker")
+_POSITIONS = ("continuation-token", "start-after", "key-marker", "marker")
+_LENGTH = re.compile(rb"\r\ncontent-length: ([1-9][0-9]*)", re.IGNORECASE)
 
 
 Receipts = list[tuple[str, str, bytes]]
@@ -74,15 +76,18 @@ class Store:
         self._entries: dict[str, dict[str, bytes]] = {bucket: {} for bucket in BUCKETS.values()}
         self._keys: dict[str, list[str]] = {}
         self._requests: Counter[str] = Counter()
+        self.posted = b"{}"
+        """The answer to whatever is posted: of CloudTrail, its public keys."""
 
-    def put(self, bucket: str, key: str, data: bytes) -> ObjectVersion:
-        """Store an object's one version."""
+    def put(self, bucket: str, key: str, data: bytes, *headers: str) -> ObjectVersion:
+        """Store an object's one version, with more headers of its answer."""
         version_id = hashlib.md5(f"{bucket}/{key}".encode(), usedforsecurity=False).hexdigest()
         self._answers[bucket, key, version_id] = self._answers[bucket, key, ""] = _answer(
             data,
             f"ETag: {etag(data)}",
             f"Last-Modified: {WRITTEN:%a, %d %b %Y %H:%M:%S} GMT",
             f"x-amz-version-id: {version_id}",
+            *headers,
         )
         self._entries[bucket][key] = (
             f"<Version><Key>{escape(key)}</Key><VersionId>{version_id}</VersionId><IsLatest>true</IsLatest>"
@@ -126,7 +131,7 @@ class Store:
         within = [key for key in listed if key.startswith(prefix)]
         is_cut = len(within) == PAGE and first + PAGE < len(keys) and keys[first + PAGE].startswith(prefix)
         page = [self._entries[bucket][key] for key in within]
-        if "list-type" in asked:
+        if "versions" not in asked:
             page = [each.replace(b"Version>", b"Contents>") for each in page]
             if is_cut:
                 page.append(f"<NextContinuationToken>{escape(within[-1])}</NextContinuationToken>".encode())
@@ -158,14 +163,19 @@ def public_pem(key: ec.EllipticCurvePrivateKey) -> str:
     return key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
 
 
+def new_registry() -> tuple[Signer, dict[str, Any]]:
+    """A key, and the registry that has it."""
+    signer = Signer(ec.generate_private_key(ec.SECP256R1()))
+    key: dict[str, Any] = {"key_id": KEY_ID, "algorithm": ALGORITHM, "public_key": public_pem(signer.key)}
+    key |= {"valid_from": "2025-01-01T00:00:00Z", "valid_until": None, "revoked_at": None}
+    return signer, {"keys": [key]}
+
+
 def fill(
     store: Store, count: int, seal: Callable[[Store, dict[str, Any], Receipts], None] | None = None
 ) -> None:
     """Put this many objects, each with its receipt and trail event, and with ``seal`` the log of them."""
-    signer = Signer(ec.generate_private_key(ec.SECP256R1()))
-    key: dict[str, Any] = {"key_id": KEY_ID, "algorithm": ALGORITHM, "public_key": public_pem(signer.key)}
-    key |= {"valid_from": "2025-01-01T00:00:00Z", "valid_until": None, "revoked_at": None}
-    registry = {"keys": [key]}
+    signer, registry = new_registry()
     store.put(BUCKETS["provenance"], REGISTRY_KEY, json.dumps(registry).encode())
     receipts: Receipts = []
     recorder = RecorderIdentity("bench-recorder", "0" * 64, "0.1.0")
@@ -257,10 +267,15 @@ def serve(store: Store, listener: socket.socket) -> None:
                 try:
                     data = connection.recv(65536)
                     waiting[connection] += data
-                    if waiting[connection].endswith(b"\r\n\r\n"):
-                        target = waiting[connection].split(b" ", 2)[1].decode()
+                    head, _, body = waiting[connection].partition(b"\r\n\r\n")
+                    length = _LENGTH.search(head)
+                    if waiting[connection].endswith(b"\r\n\r\n") or (length and len(body) == int(length[1])):
+                        method, target, _ = waiting[connection].split(b" ", 2)
                         waiting[connection] = b""
-                        connection.sendall(store.answer(target))
+                        is_post = method == b"POST"
+                        connection.sendall(
+                            _answer(store.posted) if is_post else store.answer(target.decode())
+                        )
                 except ConnectionError:
                     data = b""
                 if not data:

@@ -71,10 +71,11 @@ def read_bundle(
         except (AbsentError, EvidenceError) as error:
             problems.append(_lost(entries_path(index, width), error))
     hashes = None if entries is None else [leaf_hash(entry) for entry in entries]
+    root = None if hashes is None else root_of(hashes)
     bundle = Bundle(
         index,
-        root=None if hashes is None else root_of(hashes),
-        tile_root=None if tile is None else root_of(tile),
+        root=root,
+        tile_root=None if tile is None else root if tile == hashes else root_of(tile),
         ends=_ends(hashes or [], sizes),
         tile_ends=_ends(tile or [], sizes),
         differing=_differing(index, entries, hashes, tile),

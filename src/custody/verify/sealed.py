@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
@@ -176,6 +176,16 @@ class BundleTask(NamedTuple):
     names_strays: bool
     """Name the entries of which nothing is asked, too."""
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Plain tuples are pickled in a tenth of the time."""
+        rows = tuple((*asked.stored, asked.from_entry, asked.with_object) for asked in self.asked)
+        return _read_task, (self.number, rows, *self[2:])
+
+
+def _read_task(number: int, rows: tuple[tuple[Any, ...], ...], *rest: Any) -> BundleTask:
+    asked = tuple(Asked(StoredReceipt(*row[:-2]), *row[-2:]) for row in rows)
+    return BundleTask(number, asked, *rest)
+
 
 class Stray(NamedTuple):
     """An entry that the log's index gives no listed receipt for."""
@@ -219,6 +229,15 @@ class CheckedBundle:
     unchecked: str = ""
     read: int = 0
     """Receipts that were read with the object that they are of."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """As ``BundleTask.__reduce__``."""
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        return _read_checked, (values | {"held": tuple(map(tuple, self.held))},)
+
+
+def _read_checked(values: dict[str, Any]) -> CheckedBundle:
+    return CheckedBundle(**values | {"held": tuple(map(Held._make, values["held"]))})
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ def test_every_limit_the_project_states_is_held() -> None:
     of_the_etl = {"etl_rows_per_second", "etl_cost_growth", "etl_seconds", "etl_peak_bytes"}
     of_spark = {"etl_spark_rows_per_second", "etl_spark_peak_bytes"}
     of_formats = {"read_gzip", "read_zstd", "read_parquet", "read_json"}
-    of_the_log = {"seal_leaves_per_second", "trail_events_per_second"}
+    of_the_log = {"seal_leaves_per_second", "trail_events_per_second", "trail_validate"}
     of_verification = {
         "verify_cost_growth",
         "verify_objects_per_second",
