@@ -15,7 +15,7 @@ import shutil
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from scripts.scan.prune import prune
+from scripts.scan.prune import drop_validations, prune
 from scripts.terraform import BESIDE, LOCAL, Terraform, TerraformError
 from scripts.toolchain.toolchain import ToolError
 
@@ -130,8 +130,6 @@ def _lay_out(tree: Tree, root: Path) -> tuple[str, dict[str, Any]]:
     code = "".join(file.read_text() for file in (copy / tree.root).glob("*.tf"))
     public_keys = "".join(begin + rest for begin, rest in _PUBLIC_KEYS.items() if begin in code)
     (copy / tree.root / "known_override.tf").write_text(public_keys)
-    if tree.only:
-        prune(copy / tree.root, tree.only)
     text = example_variables(tree.variables)
     region, environment = (
         re.findall(rf'^{name}\s*=\s*"([\w-]+)"', text, re.MULTILINE)[0] for name in ("region", "environment")
@@ -139,6 +137,10 @@ def _lay_out(tree: Tree, root: Path) -> tuple[str, dict[str, Any]]:
     alias = f"{environment}_{region}"
     names = _ASSIGNMENT.findall(text)
     arguments = {name: f"${{var.{tree.name}__{name}}}" for name in names} | {"skip_account_checks": True}
+    if tree.only:
+        drop_validations(copy)
+        left = prune(copy / tree.root, tree.only)
+        arguments = {name: value for name, value in arguments.items() if name in left}
     (root / f"{tree.name}.auto.tfvars").write_text(
         _ASSIGNMENT.sub(lambda found: f"{tree.name}__{found.group(0)}", text)
     )

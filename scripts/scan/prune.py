@@ -1,9 +1,9 @@
 """Remove from a root module all that some addresses do not depend on.
 
 ``-target`` leaves out of a plan what nobody asked for, but Terraform reads, validates and resolves it all the
-same, which takes longer than the plan itself. Of a module that is called for an output alone, such as the ARN
-of a role, only that output and what it is made of is left, in a copy for that call; the plan of the addresses
-stays the same. The files must be formatted as ``terraform fmt`` does.
+same, which takes longer than the plan itself; so do the validations of variables. Of a module that is called
+for an output alone, such as the ARN of a role, only that output and what it is made of is left, in a copy for
+that call; the plan of the addresses stays the same. The files must be formatted as ``terraform fmt`` does.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _BLOCK = re.compile(r'^(\w+)((?: "[\w-]+")*) \{(?:\}|\n(.*?)^\})\n', re.MULTILINE | re.DOTALL)
 _ARGUMENT = re.compile(r"^  (\w+) += .*\n(?:(?!  \w+ += ).*\n)*", re.MULTILINE)
+_VALIDATION = re.compile(r"^  validation \{\n.*?^  \}\n", re.MULTILINE | re.DOTALL)
 _COMMENT = re.compile(r"^(?:#.*)?\n", re.MULTILINE)
 _REFERENCE = re.compile(r'(?<![\w.])((?:data\.)?\w+\.[\w-]+)(?:(?:\[(?:\d+|"[^"]*")\])?\.(\w+))?')
 """What is referred to, and what of it: all, as for Terraform, behind an index that is not written out."""
@@ -97,8 +98,8 @@ class _Module:
         for name, attribute in _REFERENCE.findall(text):
             yield name, attribute if name.startswith("module.") else ""
 
-    def keep(self, addresses: Iterable[str]) -> None:
-        """Leave in the folder's files the addresses and all that they depend on."""
+    def keep(self, addresses: Iterable[str]) -> Iterable[str]:
+        """Leave in the folder's files the addresses and all that they depend on; return what is left."""
         needed = self.needed(addresses)
         for address, outputs in needed.items():
             if address.startswith("module.") and "" not in outputs:
@@ -109,6 +110,7 @@ class _Module:
         (self.folder / "main.tf").write_text("\n".join([*self.always, *(self.parts[one] for one in kept)]))
         if overrides := "\n".join(self.overrides[one] for one in kept if one in self.overrides):
             (self.folder / "override.tf").write_text(overrides)
+        return kept
 
     def _narrow(self, address: str, outputs: set[str]) -> None:
         """Have one call of a module call a copy in which there are these outputs alone."""
@@ -121,8 +123,14 @@ class _Module:
         self.parts[address] = f'module "{name}" {{\n{body}}}\n'
 
 
-def prune(folder: Path, addresses: Iterable[str]) -> None:
-    """Keep of the ``.tf`` files in a folder the addresses, what they refer to, and every variable.
+def drop_validations(folder: Path) -> None:
+    """Remove what variables are checked by, below a folder: whether values are valid is no part of a plan."""
+    for path in folder.rglob("*.tf"):
+        path.write_text(_VALIDATION.sub("", path.read_text()))
+
+
+def prune(folder: Path, addresses: Iterable[str]) -> set[str]:
+    """Keep of the ``.tf`` files in a folder the addresses and what they refer to; return which variables.
 
     Raises ``ToolError`` if a file holds what is no block, or none holds an address.
     """
@@ -130,4 +138,4 @@ def prune(folder: Path, addresses: Iterable[str]) -> None:
     wanted = set(addresses)
     if missing := wanted - root.parts.keys():
         raise ToolError(f"There is no {', '.join(sorted(missing))} to plan.")
-    root.keep({*wanted, *(address for address in root.parts if address.startswith("var."))})
+    return {address.removeprefix("var.") for address in root.keep(wanted) if address.startswith("var.")}

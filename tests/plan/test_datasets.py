@@ -173,12 +173,18 @@ def refused(datasets: dict[Path, dict[str, str]], work_dir: Path, source: Path =
 
 
 def test_a_plan_tells_what_is_missing(tmp_path: Path) -> None:
+    """Of the inputs alone, which say so."""
+    source = tmp_path / "tree" / "terraform"
+    (source / "env").mkdir(parents=True)
+    for name in ("env/local.tfvars", "variables.tf"):
+        (source / name).symlink_to(SOURCE / name)
+    (source / LOCK_FILE.name).touch()
     folders: dict[Path, dict[str, str]] = {
         tmp_path / "empty": {},
         tmp_path / "whole": {"silver/things.yaml": SMALL},
         tmp_path / "other": {"silver/things.yaml": SMALL, "gold/sizes.yaml": GOLD},
     }
-    said = refused(folders, tmp_path / "work")
+    said = refused(folders, tmp_path / "work", source)
     assert "A folder in datasets has no silver/<table>.yaml" in said
     assert "datasets has two contracts of one table" in said
     assert "A gold table in datasets has no SELECT and no function, or both" in said

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from scripts.scan.prune import prune
+from scripts.scan.prune import drop_validations, prune
 from scripts.toolchain.toolchain import ToolError
 
 MAIN = """\
@@ -53,12 +53,16 @@ output "arn" {
   value = aws_kms_key.this.arn
 }
 """
-OTHER = """\
-variable "name" {
+VALIDATION = """\
   validation {
     condition = var.name != var.prefix
   }
-}
+"""
+OTHER = f"""\
+variable "name" {{
+{VALIDATION}}}
+"""
+OTHER += """\
 variable "policy" {}
 variable "prefix" {
   default = "p"
@@ -104,13 +108,26 @@ def pruned(folder: Path, *addresses: str) -> str:
     return (folder / "main.tf").read_text()
 
 
-def test_a_module_keeps_its_policy_and_every_variable(tmp_path: Path) -> None:
+def test_a_module_keeps_its_policy(tmp_path: Path) -> None:
     text = pruned(tmp_path, "module.key")
     assert all(
         part in text for part in ('module "key"', 'data "aws_iam_policy_document" "key"', "required_version")
     )
-    assert text.count("variable ") == 2
-    assert not any(part in text for part in ('module "other"', "resource", "locals", "output"))
+    assert not any(part in text for part in ('module "other"', "resource", "locals", "output", "variable"))
+
+
+def test_of_the_variables_those_that_are_used_are_kept_and_returned(tmp_path: Path) -> None:
+    text = pruned(tmp_path, "aws_s3_object.note")
+    assert [line for line in text.splitlines() if line.startswith("variable")] == ['variable "name" {}']
+    assert prune(tmp_path, ["aws_s3_object.note"]) == {"name"}
+
+
+def test_validations_are_dropped_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "modules" / "other" / "main.tf"
+    path.parent.mkdir(parents=True)
+    path.write_text(OTHER)
+    drop_validations(tmp_path)
+    assert path.read_text() == OTHER.replace(VALIDATION, "")
 
 
 def test_a_local_is_kept_with_what_it_refers_to_and_its_neighbours_are_not(tmp_path: Path) -> None:
