@@ -20,7 +20,7 @@ module "plan_role" {
 
   account_id          = var.account_id
   boundary_arn        = module.boundary["ci"].arn
-  managed_policy_arns = { read = local.read_policy_arn, read-parts = local.more_policy_arns["read-parts"] }
+  managed_policy_arns = { limits = local.more_policy_arns["limits"], read = local.read_policy_arn, read-parts = local.more_policy_arns["read-parts"] }
   description         = "Plans ${local.prefix}: reads the deployed resources and locks the state"
   name                = local.role_names["plan"]
 

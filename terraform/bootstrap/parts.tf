@@ -243,11 +243,12 @@ data "aws_iam_policy_document" "change_parts" {
   ]
 }
 
-# Managed policies, including change_watch of apply.tf: inline policies have no room for all of it.
+# Managed policies, including change_watch of apply.tf and limits of limits.tf: inline policies have no room for all of it.
 resource "aws_iam_policy" "more" {
   for_each = {
     change-parts = { description = "Lets an apply change networks, secrets, streams and tasks of ${local.prefix}", policy = data.aws_iam_policy_document.change_parts.json }
     change-watch = { description = "Lets an apply change the trail, alarms, rules and logs of ${local.prefix}", policy = data.aws_iam_policy_document.change_watch.json }
+    limits       = { description = "What the workflows of ${local.prefix} are denied, whatever else allows it", policy = data.aws_iam_policy_document.limits.json }
     read-parts   = { description = "Lets a plan read networks, secrets and tasks of ${local.prefix}", policy = data.aws_iam_policy_document.read_parts.json }
   }
 

@@ -444,15 +444,20 @@ def workflows() -> dict[str, Any]:
     return planned_workflows(print)
 
 
-def allowed(workflows: dict[str, Any], role: str) -> list[dict[str, Any]]:
-    """The statements that allow something to a role."""
+def stated(workflows: dict[str, Any], role: str, effect: str) -> list[dict[str, Any]]:
+    """The statements of a role's own policies that have an effect."""
     made = roles(workflows)[f"{PREFIX}-{role}"]
     return [
         statement
         for policy in made.policies
         for statement in statements(policy.document)
-        if statement["Effect"] == "Allow"
+        if statement["Effect"] == effect
     ]
+
+
+def allowed(workflows: dict[str, Any], role: str) -> list[dict[str, Any]]:
+    """The statements that allow something to a role."""
+    return stated(workflows, role, "Allow")
 
 
 def listed(value: str | list[str]) -> list[str]:
@@ -529,6 +534,41 @@ def test_a_plan_may_change_nothing(
 def test_neither_may_do_what_is_an_administrators(workflows: dict[str, Any], call: str) -> None:
     for role in ("plan", "apply"):
         assert not gives(allowed(workflows, role), *call.split())
+
+
+DENIED = (
+    f"cloudtrail:StopLogging arn:aws:cloudtrail:us-east-1:123456789012:trail/{PREFIX}",
+    "kms:Sign arn:aws:kms:us-east-1:123456789012:key/1",
+    f"iam:DeleteRolePermissionsBoundary arn:aws:iam::123456789012:role/{PREFIX}-recorder",
+    "lakeformation:GetDataAccess *",
+    f"s3:DeleteObjectVersion arn:aws:s3:::{PREFIX}-provenance-123456789012/keys/registry.json",
+    f"s3:PutObject arn:aws:s3:::{PREFIX}-state-123456789012/custody/local/bootstrap.tfstate",
+    f"secretsmanager:GetSecretValue {SECRET.format(f'{PREFIX}-warehouse')}",
+)
+"""What the boundary has no room to deny: their own policies do, whatever a policy of a resource allows."""
+
+
+@pytest.mark.parametrize("role", ["apply", "plan"])
+@pytest.mark.parametrize("call", DENIED)
+def test_both_are_denied_what_a_policy_of_a_resource_could_allow(
+    workflows: dict[str, Any], role: str, call: str
+) -> None:
+    assert gives(stated(workflows, role, "Deny"), *call.split())
+
+
+@pytest.mark.parametrize("role", ["apply", "plan"])
+def test_neither_can_take_its_denies_away(workflows: dict[str, Any], role: str) -> None:
+    made = roles(workflows)[f"{PREFIX}-{role}"]
+    assert made.boundary is not None
+    denied = [one for one in statements(made.boundary.document) if one["Effect"] == "Deny"]
+    for policy in made.policies:
+        if policy.name == f"{PREFIX}-ci-limits":
+            assert gives(denied, "iam:CreatePolicyVersion", f"arn:aws:iam::123456789012:policy/{policy.name}")
+            break
+    else:
+        raise AssertionError(f"{role} has no policy of denies")
+    for action in ("DetachRolePolicy", "PutRolePolicy", "UpdateAssumeRolePolicy"):
+        assert gives(denied, f"iam:{action}", f"arn:aws:iam::123456789012:role/{PREFIX}-{role}")
 
 
 def test_a_call_that_is_no_longer_allowed_is_found(plan: PlanDocument, workflows: dict[str, Any]) -> None:

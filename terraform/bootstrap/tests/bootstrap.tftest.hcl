@@ -188,6 +188,59 @@ run "applies_within_the_kit_and_its_boundaries" {
   }
 }
 
+run "denies_what_is_an_administrators" {
+  command = plan
+
+  assert {
+    condition     = alltrue([for statement in jsondecode(aws_iam_policy.more["limits"].policy).Statement : statement.Effect == "Deny"])
+    error_message = "It allows nothing."
+  }
+
+  assert {
+    condition = [
+      for statement in jsondecode(aws_iam_policy.more["limits"].policy).Statement : toset(statement.Action)
+      if statement.Effect == "Deny" && statement.Sid == "NobodySignsOrHides" && statement.Resource == "*"
+      ] == [toset([
+        "cloudtrail:DeleteTrail",
+        "cloudtrail:StopLogging",
+        "iam:DeleteRolePermissionsBoundary",
+        "kms:Sign",
+        "lakeformation:GetDataAccess",
+        "s3:UpdateObject*",
+        "secretsmanager:*SecretValue",
+    ])]
+    error_message = "Nobody signs, reads by Lake Formation or out of a secret, re-encrypts, stops the trail or removes a boundary."
+  }
+
+  assert {
+    condition = toset(flatten([
+      for statement in jsondecode(aws_iam_policy.more["limits"].policy).Statement : statement.Action
+      if statement.Effect == "Deny" && statement.Sid == "NobodyDeletesEvidence"
+    ])) == toset(["s3:*LegalHold", "s3:Bypass*", "s3:DeleteObject*", "s3:Replicate*"])
+    error_message = "Nobody deletes evidence, lifts its lock or replicates over it."
+  }
+
+  assert {
+    condition = [
+      for statement in jsondecode(aws_iam_policy.more["limits"].policy).Statement : toset(statement.Resource)
+      if statement.Sid == "BootstrapStays" && statement.Effect == "Deny" && flatten([statement.Action]) == ["s3:Put*", "s3:Delete*"]
+      ] == [toset([
+        "arn:aws:s3:::custody-test-state-123456789012",
+        "arn:aws:s3:::custody-test-state-123456789012/*/bootstrap.tfstate*",
+        "arn:aws:s3:::custody-test-state-logs-123456789012*",
+    ])]
+    error_message = "The state bucket's configuration and the state of bootstrap are an administrator's."
+  }
+
+  assert {
+    condition = [
+      for statement in jsondecode(aws_iam_policy.more["limits"].policy).Statement : statement.Condition
+      if statement.Effect == "Deny" && contains(flatten([statement.Action]), "kms:PutKeyPolicy")
+    ] == [{ StringEquals = { "aws:ResourceTag/managed_by" = "bootstrap" } }]
+    error_message = "The key of the state is an administrator's."
+  }
+}
+
 # IAM's limits are 6144 characters for a managed policy and 10240 for a role's inline policies: both are checked at plan.
 run "fits_the_longest_names" {
   command = plan

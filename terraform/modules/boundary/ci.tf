@@ -1,7 +1,8 @@
 # The CI roles create and change resources with the kit's names, and roles only with one of the kit's boundaries. Of objects,
-# they can access code, the key registry and Terraform's state; Identity Center and Lake Formation are read-only. They cannot
-# sign, and cannot loosen their own boundary. A policy has at most 6144 characters: hence no region, and wildcards in actions.
-# Their own policies (terraform/bootstrap) are narrower and name each action.
+# they can access code, the key registry and Terraform's state; Identity Center and Lake Formation are read-only. They can
+# change neither a policy nor their own roles. A policy has at most 6144 characters: hence no region, and wildcards in actions.
+# Their own policies (terraform/bootstrap) are narrower and name each action; one of them (limits.tf) denies what they must
+# never do, such as signing and deleting evidence.
 
 locals {
   environment = regex("^(.*)-([a-z0-9]+)$", var.prefix)
@@ -24,6 +25,9 @@ data "aws_iam_policy_document" "ci" {
       "ec2:*Subnet*",
       "ec2:*Tags",
       "ec2:*Vpc*",
+      "ecs:*Cluster*",
+      "ecs:*Resource",
+      "ecs:RegisterTaskDefinition",
       "events:*",
       "firehose:*",
       "glue:*",
@@ -51,6 +55,8 @@ data "aws_iam_policy_document" "ci" {
       "${local.here["ec2"]}:vpc-endpoint/*",
       "${local.here["ec2"]}:vpc-flow-log/*",
       "${local.here["ec2"]}:vpc/*",
+      "${local.here["ecs"]}:cluster/${var.prefix}-*",
+      "${local.here["ecs"]}:task-definition/${var.prefix}-*",
       "${local.here["events"]}:rule/${var.prefix}-*",
       "${local.here["firehose"]}:deliverystream/${var.prefix}-*",
       "${local.here["glue"]}:connection/${var.prefix}-*",
@@ -65,7 +71,6 @@ data "aws_iam_policy_document" "ci" {
       "${local.here["secretsmanager"]}:secret:${var.prefix}-*",
       "${local.here["sns"]}:${var.prefix}-*",
       "${local.here["sqs"]}:${var.prefix}-*",
-      "${local.iam}:policy/${var.prefix}-*",
       "${local.iam}:role/${var.prefix}-*",
       local.buckets,
       "${local.bucket["artifacts"]}/*",
@@ -74,17 +79,14 @@ data "aws_iam_policy_document" "ci" {
     ])
   }
 
-  # These have no resource-level permissions, or ids that belong to the organization; of clusters and definitions of tasks, there is
-  # no room to name the kit's.
+  # These have no resource-level permissions, or ids that belong to the organization.
   statement {
     sid = "WhatHasNoName"
     actions = [
       "cloudtrail:Describe*",
       "cloudwatch:Describe*",
       "ec2:Describe*",
-      "ecs:*Cluster*",
-      "ecs:*Resource",
-      "ecs:*TaskDefinition",
+      "ecs:Describe*",
       "glue:*SecurityC*",
       "identitystore:Describe*",
       "identitystore:Get*",
@@ -201,67 +203,15 @@ data "aws_iam_policy_document" "ci" {
     }
   }
 
-  # No boundary can be removed, and the roles cannot change themselves.
+  # No boundary can be removed, and the roles can change neither themselves nor their policies, such as the one that holds their denies.
   statement {
     sid     = "NobodyLoosensCaps"
     effect  = "Deny"
     actions = ["iam:*"]
     resources = [
-      "${local.iam}:policy/${var.prefix}-*-boundary",
+      "${local.iam}:policy/${var.prefix}-*",
       "${local.iam}:role/${var.prefix}-apply",
       "${local.iam}:role/${var.prefix}-plan",
     ]
-  }
-
-  statement {
-    sid    = "NobodyDeletesEvidence"
-    effect = "Deny"
-    actions = [
-      "s3:*LegalHold",
-      "s3:Bypass*",
-      "s3:DeleteObject*",
-      "s3:Replicate*",
-    ]
-    resources = [for arn in local.evidence : "${arn}/*"]
-  }
-
-  statement {
-    sid    = "NobodySignsOrHides"
-    effect = "Deny"
-    actions = [
-      "cloudtrail:DeleteTrail",
-      "cloudtrail:StopLogging",
-      "iam:DeleteRolePermissionsBoundary",
-      "kms:Sign",
-      "lakeformation:GetDataAccess",
-      "s3:UpdateObject*",
-      "secretsmanager:*SecretValue",
-    ]
-    resources = ["*"]
-  }
-
-  # The resources that store the state are an administrator's.
-  statement {
-    sid     = "BootstrapStays"
-    effect  = "Deny"
-    actions = ["s3:Delete*", "s3:Put*"]
-    resources = [
-      local.bucket["state"],
-      "${local.bucket["state"]}/*/bootstrap.tfstate*",
-      "${local.bucket["state-logs"]}*",
-    ]
-  }
-
-  statement {
-    sid       = "StateKey"
-    effect    = "Deny"
-    actions   = ["kms:*Alias", "kms:*Resource", "kms:CreateGrant", "kms:PutKeyPolicy"]
-    resources = ["*"]
-
-    condition {
-      test     = "StringEquals"
-      variable = "aws:ResourceTag/managed_by"
-      values   = ["bootstrap"]
-    }
   }
 }

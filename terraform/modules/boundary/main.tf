@@ -22,7 +22,7 @@ locals {
 
   buckets = "arn:${local.partition}:s3:::${var.prefix}-*-${var.account_id}"
   bucket = {
-    for short in ["artifacts", "athena-results", "cloudtrail-log", "processed", "provenance", "raw-data", "state", "state-logs"] :
+    for short in ["artifacts", "athena-results", "cloudtrail-log", "processed", "provenance", "raw-data", "state"] :
     short => "arn:${local.partition}:s3:::${var.prefix}-${short}-${var.account_id}"
   }
   adopted_arns        = [for one in var.adopted_buckets : "arn:${local.partition}:s3:::${one.bucket}"]
