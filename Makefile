@@ -18,7 +18,7 @@ help: ## list the targets
 setup: ## install everything locally, checked by locked hashes (the other targets do it themselves)
 	@$(PYTHON) -m scripts.toolchain.setup
 
-demo: build ## run the whole pipeline on this machine: deploy, upload, record, verify, tamper, report; DATASET=<folder> for your data, DATASET=none for evidence alone, WITH=warehouse to load Snowflake, WITH=adopted to read a trail and adopt a bucket that are there already
+demo: build ## run the whole pipeline on this machine: deploy, upload, record, verify, tamper, report; DATASET=<folder> for your data, DATASET=none for evidence alone, WITH=airflow to make a day by its DAGs, WITH=warehouse to load Snowflake, WITH=adopted to read a trail and adopt a bucket that are there already
 	@$(RUN) scripts.demo $(if $(WITH),--with "$(WITH)") $(if $(DATASET),"$(DATASET)")
 
 build: setup ## build the wheel and the functions' zips

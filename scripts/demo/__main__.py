@@ -2,7 +2,7 @@
 
     python -m scripts.demo [DATASET]...     the data sets to deploy, instead of those of local.tfvars
     python -m scripts.demo none             without one: evidence alone
-    python -m scripts.demo --with warehouse,…    and then what ``PARTS`` has by these names
+    python -m scripts.demo --with warehouse,…    and what ``PARTS`` has by these names
 
 Starts the local AWS, applies the Terraform with ``local.tfvars``, drops some objects, waits for the receipts
 and shows the ledger. Delivers what the data sets' generators make (``scripts.demo.dataset``), as files and
@@ -41,6 +41,7 @@ from custody.evidence.objects import ObjectVersion
 from custody.terminal import visible
 from custody.trail.digests import parse_digest
 from scripts.demo.adopted import Adopted
+from scripts.demo.airflow import Daily
 from scripts.demo.dataset import GENERATOR, SAMPLES, deliveries
 from scripts.demo.lake import Delivery, Lake
 from scripts.demo.parts import Part
@@ -274,8 +275,15 @@ class Demo:
         self.console.print()
 
 
-PARTS: dict[str, Part] = {"adopted": Adopted(), "warehouse": Warehouse()}
-"""What ``--with`` adds at the end, by name."""
+PARTS: dict[str, Part] = {"adopted": Adopted(), "airflow": Daily(), "warehouse": Warehouse()}
+"""What ``--with`` adds, by name."""
+
+
+def show(parts: Sequence[Part], watch: Stopwatch, lake: Lake) -> None:
+    """Run the parts, each as a step."""
+    for part in parts:
+        with watch.step(part.title):
+            part.run(lake, WORK, watch.console)
 
 
 def run(
@@ -286,7 +294,8 @@ def run(
 ) -> None:
     """Run every step, with these data sets or those of local.tfvars; raises at the first failure.
 
-    parts: run at the end. local_aws: makes the AWS that it runs on, from the folder for its files.
+    parts: run at the end, or before evidence is tampered with. local_aws: makes the AWS that it runs on, from
+    the folder for its files.
     """
     variables: dict[str, object] = {} if datasets is None else {"datasets": [*datasets]}
     for part in parts:
@@ -328,6 +337,7 @@ def run(
         with watch.step("Verify: every object against its receipt, its signature, the trail and its inputs"):
             demo.custody("verify", expect=0)
             demo.custody("doctor", expect=0)
+        show([part for part in parts if part.before_tampering], watch, lake)
         with watch.step("Prove one object to somebody who has neither this kit nor AWS"):
             demo.prove(landed[0].version)
         with watch.step("Tamper, and detect it"):
@@ -335,9 +345,7 @@ def run(
         with watch.step("The report"):
             pipeline.deliver_trail()
             demo.custody("report", "-o", str(REPORT), expect=1)
-        for part in parts:
-            with watch.step(part.title):
-                part.run(lake, WORK, console)
+        show([part for part in parts if not part.before_tampering], watch, lake)
     console.print(watch.summary())
     where = REPORT.relative_to(Path.cwd()) if REPORT.is_relative_to(Path.cwd()) else REPORT
     console.print(
@@ -357,7 +365,7 @@ def main() -> int:
         "datasets", nargs="*", help="folders to deploy instead of those of local.tfvars; none: evidence alone"
     )
     parser.add_argument(
-        "--with", dest="parts", metavar="PART,…", default="", help=f"also, at the end: {', '.join(PARTS)}"
+        "--with", dest="parts", metavar="PART,…", default="", help=f"also: {', '.join(PARTS)}"
     )
     options = parser.parse_args()
     parts = [name for name in options.parts.split(",") if name]

@@ -27,6 +27,7 @@ TRAIL, TRAIL_BUCKET = "everybody", "trails-of-the-organization"
 class Adopted:
     """A deployment without a trail of its own, and a second apply, beside notifications that were there."""
 
+    before_tampering = False
     title = "Adopt a bucket that is there already, with notifications of its own"
 
     def set_up(self) -> None:

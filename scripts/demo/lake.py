@@ -71,7 +71,9 @@ class Lake:
                 session="alice@example.com",
             )
             if done.returncode:
-                raise PipelineError(f"custody upload ended with {done.returncode}: {done.stderr}")
+                raise PipelineError(
+                    f"custody upload ended with {done.returncode}: {done.stderr}{done.stdout}"
+                )
             delivery.versions += [
                 ObjectVersion(found["bucket"], found["key"], found["version_id"])
                 for found in json.loads(done.stdout)["files"]

@@ -13,7 +13,12 @@ from scripts.local_aws import LocalAws
 
 
 class Part(Protocol):
-    """One part: a step at the end, and what is there before the deployment for it."""
+    """One part: a step, and what is there before the deployment for it."""
+
+    @property
+    def before_tampering(self) -> bool:
+        """Whether it needs evidence that is whole; if not, it is a step at the end."""
+        ...
 
     @property
     def title(self) -> str:

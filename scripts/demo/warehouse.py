@@ -19,10 +19,14 @@ from scripts.demo.pipeline import PipelineError
 from scripts.local_aws import LocalAws
 from scripts.toolchain.setup import WAREHOUSE_TEST, set_up_warehouse
 
+FOLDER = "snowflake"
+"""Where the databases are, in the demonstration's."""
+
 
 class Warehouse:
     """``custody warehouse load`` and ``trace``."""
 
+    before_tampering = False
     title = "Load Snowflake, and trace a row there to its raw objects and receipts"
 
     def set_up(self) -> None:
@@ -45,10 +49,7 @@ class Warehouse:
         if not lake.gold:
             raise PipelineError("No data set has a gold table: there is nothing to load.")
         table = max(lake.gold, key=lambda name: len(lake.gold[name]))
-        secrets = lake.pipeline.client("secretsmanager")
-        secrets.put_secret_value(
-            SecretId=lake.pipeline.deployment.snowflake["secret_arn"], SecretString=_private_key()
-        )
+        store_private_key(lake)
         key = next(
             contract.key
             for folder in lake.pipeline.datasets
@@ -56,7 +57,7 @@ class Warehouse:
             if name == table
         )
         rows = lake.query(f"SELECT {', '.join(key)} FROM {table} ORDER BY {', '.join(key)} LIMIT 1")  # noqa: S608 - names of ours
-        folder = work_dir / "snowflake"
+        folder = work_dir / FOLDER
         for _ in range(2):
             self._custody(lake, folder, console, "load", table)
         words = [f"{name}={rows[0][name]}" for name in key]
@@ -71,14 +72,7 @@ class Warehouse:
             words = shlex.join(["custody", "warehouse", *arguments])
             console.print(f"[dim]$ {escape(words)}[/dim]", soft_wrap=True)
         done = subprocess.run(
-            [
-                str(WAREHOUSE_TEST / "bin" / "python"),
-                "-m",
-                "scripts.local_warehouse",
-                str(folder),
-                "warehouse",
-                *arguments,
-            ],
+            [*command(folder), "warehouse", *arguments],
             env=lake.pipeline.environ(role="loader", session="scheduler")
             | ({} if console is None else {"COLUMNS": str(console.width)}),
             capture_output=True,
@@ -94,7 +88,16 @@ class Warehouse:
         return done.stdout
 
 
-def _private_key() -> str:
+def command(folder: Path) -> list[str]:
+    """The command line with the Snowflake in this folder; it starts in the repository's folder."""
+    return [str(WAREHOUSE_TEST / "bin" / "python"), "-m", "scripts.local_warehouse", str(folder)]
+
+
+def store_private_key(lake: Lake) -> None:
+    """Store the key with which the loader signs in."""
     key = rsa.generate_private_key(65537, 2048)
     pem = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
-    return str(key.private_bytes(*pem, serialization.NoEncryption()), "ascii")
+    lake.pipeline.client("secretsmanager").put_secret_value(
+        SecretId=lake.pipeline.deployment.snowflake["secret_arn"],
+        SecretString=str(key.private_bytes(*pem, serialization.NoEncryption()), "ascii"),
+    )

@@ -317,13 +317,13 @@ def set_up_warehouse(*, test: bool) -> None:
         )
 
 
-def set_up_airflow() -> None:
-    """See that the DAGs can be run: by the Airflow that Amazon MWAA has, and by the newest.
+def set_up_airflow(*folders: Path) -> None:
+    """See that the DAGs can be run: by the Airflow that Amazon MWAA has (``AIRFLOW``), by ``AIRFLOW_NEWEST``.
 
     Raises ``ToolError``.
     """
     with _alone():
-        for folder in (AIRFLOW, AIRFLOW_NEWEST):
+        for folder in folders:
             lock = REQUIREMENTS / f"{folder.name}.txt"
             make(
                 folder,
@@ -397,7 +397,7 @@ def main() -> int:
         if options.site:
             set_up_site()
         elif options.airflow:
-            set_up_airflow()
+            set_up_airflow(AIRFLOW, AIRFLOW_NEWEST)
         elif options.warehouse:
             set_up_warehouse(test=options.warehouse == "test")
         else:

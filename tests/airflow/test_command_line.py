@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from scripts.local_airflow import Airflow
 from scripts.toolchain.setup import AIRFLOW, AIRFLOW_NEWEST
-from tests.airflow.installed import Airflow
 from tests.unit.test_deployment import OUTPUTS
 
 MALFORMED = """

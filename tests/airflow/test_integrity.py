@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from scripts.local_airflow import Airflow
 from scripts.toolchain.setup import AIRFLOW, AIRFLOW_NEWEST
-from tests.airflow.installed import Airflow
 from tests.unit.test_deployment import OUTPUTS
 
 DEPLOYMENT: dict[str, Any] = OUTPUTS | {
@@ -41,7 +42,10 @@ def found(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     for name, document in KINDS.items():
         paths.append(home / f"{name}.json")
         paths[-1].write_text(json.dumps(document))
-    return dict(zip(KINDS, Airflow(request.param, home).listed(*paths), strict=True))
+    listed = Path(__file__).with_name("listed.py")
+    done = Airflow(request.param, home).run("python", str(listed), *map(str, paths), more={})
+    assert done.returncode == 0, done.stdout
+    return dict(zip(KINDS, json.loads(done.stdout.splitlines()[-1]), strict=True))
 
 
 def test_there_is_a_dag_for_each_data_set_whose_tasks_follow_its_tables(found: Found) -> None:

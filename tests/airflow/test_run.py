@@ -15,9 +15,9 @@ from custody.evidence.objects import ObjectVersion
 from examples.streaming.generate import customer_files, event_files
 from scripts.demo.lake import Lake
 from scripts.demo.pipeline import Pipeline, deployed
+from scripts.local_airflow import Airflow
 from scripts.toolchain.setup import AIRFLOW, AIRFLOW_NEWEST
 from scripts.toolchain.toolchain import BUILD
-from tests.airflow.installed import Airflow
 from tests.e2e.conftest import drop_customer, tamper
 
 DAG_ID = "custody-local-streaming"
@@ -43,8 +43,7 @@ def lake() -> Iterator[Lake]:
 @pytest.fixture(scope="module", params=[AIRFLOW, AIRFLOW_NEWEST], ids=lambda folder: folder.name)
 def airflow(request: pytest.FixtureRequest, lake: Lake, tmp_path_factory: pytest.TempPathFactory) -> Airflow:
     installed = Airflow(request.param, tmp_path_factory.mktemp("airflow"))
-    done = installed.run("airflow", "db", "migrate", more=lake.pipeline.environ())
-    assert done.returncode == 0, done.stdout
+    installed.migrate(lake.pipeline.environ())
     return installed
 
 
@@ -81,9 +80,9 @@ class Messages:
 
 def run(airflow: Airflow, lake: Lake) -> tuple[dict[str, str], str]:
     """Run the DAG for the day; return the states and what was printed."""
-    done = airflow.run("airflow", "dags", "test", DAG_ID, DAY, more=lake.pipeline.environ())
-    print(done.stdout, flush=True)
-    return airflow.states(DAG_ID), done.stdout
+    states, printed = airflow.run_day(DAG_ID, DAY, lake.pipeline.environ())
+    print(printed, flush=True)
+    return states, printed
 
 
 def documents(lake: Lake) -> dict[str, int]:

@@ -1,8 +1,7 @@
-"""An Airflow of ``make test-airflow``: its command, with a database of its own."""
+"""An Airflow on this machine that runs the DAGs: its command, with a database of its own."""
 
 from __future__ import annotations
 
-import json
 import os
 import sqlite3
 import subprocess
@@ -10,13 +9,11 @@ from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from scripts.toolchain.environment import without_aws
-from scripts.toolchain.toolchain import REPO
+from scripts.toolchain.toolchain import REPO, ToolError
 
 DAGS = REPO / "dags"
-LISTED = REPO / "tests" / "airflow" / "listed.py"
 
 
 @dataclass(frozen=True)
@@ -25,10 +22,13 @@ class Airflow:
 
     folder: Path
     home: Path
+    programs: Path | None = None
+    """A folder of programs that tasks find first."""
 
     def environ(self, more: Mapping[str, str]) -> dict[str, str]:
         """A process's whole environment; ``more`` is the deployment's."""
-        programs = os.pathsep.join((str(self.folder / "bin"), os.environ["PATH"]))
+        first = [] if self.programs is None else [str(self.programs)]
+        programs = os.pathsep.join((*first, str(self.folder / "bin"), os.environ["PATH"]))
         return {
             **without_aws(os.environ),
             **more,
@@ -51,12 +51,16 @@ class Airflow:
             check=False,
         )
 
-    def listed(self, *deployments: Path) -> list[dict[str, Any]]:
-        """What Airflow finds in the folder of DAGs for each deployment: ``{"errors", "dags"}``."""
-        done = self.run("python", str(LISTED), *map(str, deployments), more={})
-        assert done.returncode == 0, done.stdout
-        found: list[dict[str, Any]] = json.loads(done.stdout.splitlines()[-1])
-        return found
+    def migrate(self, more: Mapping[str, str]) -> None:
+        """Make the database. Raises ``ToolError``."""
+        done = self.run("airflow", "db", "migrate", more=more)
+        if done.returncode:
+            raise ToolError(f"airflow db migrate ended with {done.returncode}:\n{done.stdout}")
+
+    def run_day(self, dag_id: str, day: str, more: Mapping[str, str]) -> tuple[dict[str, str], str]:
+        """Run a DAG for a day, ``YYYY-MM-DD``: the states as below, and what was printed."""
+        done = self.run("airflow", "dags", "test", dag_id, day, more=more)
+        return self.states(dag_id), done.stdout
 
     def states(self, dag_id: str) -> dict[str, str]:
         """The states of the tasks of the newest run, and of the run itself as ``""``, from the database."""
