@@ -9,7 +9,7 @@ unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help setup demo build bootstrap plan apply destroy test test-upgrade warehouse test-warehouse test-airflow lint fmt scan access review verify report doctor drill chaos enforce bench new-table docs site local-up env local-down clean
+.PHONY: help setup demo build bootstrap plan apply destroy test test-upgrade warehouse test-warehouse test-airflow lint fmt scan access review verify report doctor drill chaos enforce first-apply bench new-table docs site local-up env local-down clean
 
 help: ## list the targets
 	@echo "make <target> [ENV=local|dev|prod] [PYTHON=python3.13]"
@@ -99,6 +99,11 @@ enforce: ## run the demonstration here with every policy enforced on every call,
 	@$(PYTHON) -m scripts.toolchain.setup --simulator
 	@$(RUN) scripts.build
 	@$(RUN) scripts.enforce
+
+first-apply: ## deploy here for the first time as the workflow does, with every policy enforced, each of its changes refused once: every apply breaks off, and the next goes on
+	@$(PYTHON) -m scripts.toolchain.setup --simulator
+	@$(RUN) scripts.build
+	@$(RUN) scripts.first_apply
 
 bench: build ## run the benchmarks: build/bench.json
 	@$(RUN) scripts.bench

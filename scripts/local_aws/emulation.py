@@ -58,6 +58,7 @@ class Emulation:
                 "alarms/evaluate": self._evaluate_alarms,
                 "clock": self._set_clock,
                 "enforcement": self._tell_decisions,
+                "enforcement/interrupt": self._interrupt,
                 "enforcement/session": _open_session,
                 "enforcement/user": lambda request: user_key(str(request["name"])),
                 "events": _set_chaos,
@@ -140,6 +141,11 @@ class Emulation:
         if self._authority is None:
             raise ValueError("nothing is enforced here: start it with --enforced")
         return self._authority.report()
+
+    def _interrupt(self, request: dict[str, Any]) -> dict[str, Any]:
+        if self._authority is None:
+            raise ValueError("nothing is enforced here: start it with --enforced")
+        return {"refused": self._authority.interruption.of(str(request["role"]))}
 
     def _evaluate_alarms(self, request: dict[str, Any]) -> dict[str, Any]:
         return {"states": self._alarms.evaluate([str(name) for name in request["alarms"]])}

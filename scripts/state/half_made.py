@@ -11,9 +11,17 @@ from typing import Any
 
 from scripts.state.ends import TYPES
 
-KEPT = TYPES | {"aws_secretsmanager_secret"}
-"""Who deploys may delete no key and no trail; a bucket may hold something by now; a secret's name stays taken
-for days after its deletion. All of them are completed in place."""
+KEPT = TYPES | {
+    "aws_cloudwatch_log_group",
+    "aws_secretsmanager_secret",
+    "aws_sns_topic",
+    "aws_sqs_queue",
+}
+"""Who deploys may delete no key and no trail; a bucket, log group or queue may hold something by now; a name
+stays taken after its deletion, a secret's for days, a queue's for a minute. And where Terraform creates
+before it destroys, it gets the topic that is there, by its name, and then destroys the old one, which is the
+same. So all of them are completed in place.
+"""
 _TAINTED = "replace_because_tainted"
 
 

@@ -18,16 +18,16 @@ import pytest
 from botocore.exceptions import ClientError
 
 from scripts.bootstrap import Bootstrap, main, what_is_next
+from scripts.first_apply import ADMINISTRATOR, bootstrap_source
 from scripts.local_aws import LocalAws
 from scripts.state.policies import roles
-from scripts.terraform import SOURCE, Plan, serverless_environ
+from scripts.terraform import Plan, serverless_environ
 from scripts.toolchain.provider import served_provider
 from scripts.toolchain.toolchain import ToolError
 
 pytestmark = pytest.mark.xdist_group("bootstrap")
 
 ACCOUNT = "123456789012"
-ADMINISTRATOR = f"arn:aws:iam::{ACCOUNT}:role/administrator"
 BUCKET = f"custody-local-state-{ACCOUNT}"
 OWN_KEY = "custody/local/bootstrap.tfstate"
 
@@ -70,22 +70,13 @@ def administrator(
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A copy of the code with an environment of its own, whose backend file is not yet filled in."""
-    copy = tmp_path_factory.mktemp("code") / "terraform"
-    shutil.copytree(SOURCE, copy, ignore=shutil.ignore_patterns(".terraform", "*.tfstate*"))
+    copy = bootstrap_source(tmp_path_factory.mktemp("code"))
     bucket = copy / "modules" / "bucket" / "main.tf"
     before, lifecycle, rest = bucket.read_text().partition(
         'resource "aws_s3_bucket_lifecycle_configuration" "this" {'
     )
     assert lifecycle
     bucket.write_text(before + rest.partition("\n}\n")[2])
-    (copy / "bootstrap" / "env" / "local.tfvars").write_text(
-        f'account_id     = "{ACCOUNT}"\n'
-        f'administrators = ["{ADMINISTRATOR}"]\n'
-        'environment    = "local"\n'
-        'github         = { repository = "example/pipeline" }\n'
-        'region         = "us-east-1"\n'
-    )
-    (copy / "env" / "local.s3.tfbackend").write_text('bucket = "<your-state-bucket>"\n')
     return copy
 
 

@@ -192,6 +192,53 @@ def test_a_boundary_limits_a_role_and_its_trust_says_who_has_it(aws: LocalAws) -
     assert message.endswith("because no permissions boundary allows the sns:CreateTopic action")
 
 
+def test_a_condition_may_ask_for_the_boundary_of_a_role_that_is_there(aws: LocalAws) -> None:
+    iam = client(aws, "iam")
+    limit = iam.create_policy(PolicyName="limit-of-roles", PolicyDocument=policy(allow("s3:*")))["Policy"][
+        "Arn"
+    ]
+    for name, boundary in (("limited", {"PermissionsBoundary": limit}), ("unlimited", {})):
+        iam.create_role(RoleName=name, AssumeRolePolicyDocument=policy(), **boundary)
+    condition = {"StringEquals": {"iam:PermissionsBoundary": limit}}
+    _, keys = user(aws, allow("iam:PutRolePolicy", Condition=condition))
+    put = client(aws, "iam", keys).put_role_policy
+
+    put(RoleName="limited", PolicyName="own", PolicyDocument=policy(allow("s3:*")))
+
+    code, message = refused(put, RoleName="unlimited", PolicyName="own", PolicyDocument=policy(allow("s3:*")))
+    assert (code, "iam:PutRolePolicy" in message) == ("AccessDenied", True)
+
+
+def test_what_a_role_changes_can_be_refused_once(aws: LocalAws, bucket: str) -> None:
+    iam, root = client(aws, "iam"), allow("sts:AssumeRole", Principal=ROOT)
+    del root["Resource"]
+    role = iam.create_role(RoleName="breaks-off", AssumeRolePolicyDocument=policy(root))["Role"]["Arn"]
+    iam.put_role_policy(RoleName="breaks-off", PolicyName="own", PolicyDocument=policy(allow("*")))
+    session = {**aws.environ(), **aws.admin("enforcement/session", role=role, session="s")}
+    s3, logs, sns = (client(aws, service, session) for service in ("s3", "logs", "sns"))
+    assert aws.admin("enforcement/interrupt", role=role) == {"refused": []}
+
+    for call, parameters in (
+        (s3.put_object, {"Bucket": bucket, "Key": "once"}),
+        (s3.put_object, {"Bucket": bucket, "Key": "twice"}),
+        (logs.create_log_group, {"logGroupName": "once"}),
+        (sns.create_topic, {"Name": "topic"}),
+        (sns.create_topic, {"Name": "topic", "Attributes": {"DisplayName": "told apart by what it says"}}),
+    ):
+        _, message = refused(call, **parameters)
+        assert message.endswith("because it is the first time")
+        if call != sns.create_topic:
+            call(**parameters)
+    s3.list_objects_v2(Bucket=bucket)
+    client(aws, "s3").put_object(Bucket=bucket, Key="of another")
+
+    told = aws.admin("enforcement/interrupt", role="")["refused"]
+    assert [action for action, _ in told] == [
+        *["s3:PutObject"] * 2, "logs:CreateLogGroup", *["sns:CreateTopic"] * 2
+    ]  # fmt: skip
+    s3.put_object(Bucket=bucket, Key="not interrupted any more")
+
+
 def test_what_is_encrypted_needs_the_key_too(aws: LocalAws) -> None:
     s3, kms = client(aws, "s3"), client(aws, "kms")
     administers = allow("kms:*", Principal={"AWS": "arn:aws:iam::123456789012:user/operator"})

@@ -91,6 +91,26 @@ def test_a_code_of_a_device_is_a_sign_in_of_this_moment() -> None:
 
 
 @pytest.mark.parametrize(
+    ("service", "operation", "parameters"),
+    [
+        ("kms", "CreateKey", {"Tags": [{"TagKey": "project", "TagValue": "lake"}]}),
+        ("cloudtrail", "CreateTrail", {"TagsList": [{"Key": "project", "Value": "lake"}]}),
+        ("lambda", "CreateFunction", {"Tags": {"project": "lake"}}),
+        ("ecs", "CreateCluster", {"tags": [{"key": "project", "value": "lake"}]}),
+        (
+            "ec2",
+            "CreateVpc",
+            {"TagSpecifications": [{"ResourceType": "vpc", "Tags": [{"Key": "project", "Value": "lake"}]}]},
+        ),
+    ],
+)
+def test_the_tags_of_a_call_are_condition_keys(
+    service: str, operation: str, parameters: dict[str, Any]
+) -> None:
+    assert needs(service, operation, parameters)[0].context == {"aws:RequestTag/project": "lake"}
+
+
+@pytest.mark.parametrize(
     ("service", "operation", "named"), [("sqs", "Shred", "sqs:Shred"), ("neverland", "Fly", "neverland")]
 )
 def test_an_action_that_is_not_known_is_named(service: str, operation: str, named: str) -> None:

@@ -37,6 +37,7 @@ TARGETS = {
         "bench",
         "chaos",
         "enforce",
+        "first-apply",
         "docs",
         "site",
         "local-up",

@@ -48,8 +48,6 @@ _PASSED = {
 """Where a call names a role that the service is to use, and as which service: ``iam:PassRole``."""
 _CONTEXT: dict[str, dict[str, str]] = {
     "cloudwatch:PutMetricData": {"cloudwatch:namespace": "Namespace"},
-    "iam:CreateRole": {"iam:PermissionsBoundary": "PermissionsBoundary"},
-    "iam:PutRolePermissionsBoundary": {"iam:PermissionsBoundary": "PermissionsBoundary"},
     "secretsmanager:GetSecretValue": {"secretsmanager:VersionStage": "VersionStage"},
     "sns:Subscribe": {"sns:Protocol": "Protocol", "sns:Endpoint": "Endpoint"},
     "sts:AssumeRole": {"sts:ExternalId": "ExternalId", "sts:RoleSessionName": "RoleSessionName"},
@@ -127,6 +125,22 @@ def _context(action: str, parameters: Parameters) -> Iterator[tuple[str, str | l
     if action.startswith("kms:"):
         for key, value in (parameters.get("EncryptionContext") or {}).items():
             yield f"kms:EncryptionContext:{key}", str(value)
+    if action.startswith("iam:") and "PermissionsBoundary" in parameters:
+        yield "iam:PermissionsBoundary", str(parameters["PermissionsBoundary"])
+    for key, value in _tags(parameters):
+        yield f"aws:RequestTag/{key}", value
+
+
+def _tags(parameters: Parameters) -> Iterator[tuple[str, str]]:
+    """Yield the tags that a call gives, in whatever shape its service has them."""
+    specified = [tag for each in parameters.get("TagSpecifications", ()) for tag in each.get("Tags", ())]
+    tags = next((parameters[name] for name in ("Tags", "tags", "TagsList") if name in parameters), specified)
+    if isinstance(tags, Mapping):
+        yield from ((str(key), str(value)) for key, value in tags.items())
+        return
+    for tag in tags:
+        words = {name.lower(): str(value) for name, value in tag.items()}
+        yield words.get("key") or words.get("tagkey", ""), words.get("value") or words.get("tagvalue", "")
 
 
 def _resources(action: str, parameters: Parameters) -> list[str]:
@@ -141,15 +155,25 @@ def _resources(action: str, parameters: Parameters) -> list[str]:
     return [min(arns, key=lambda arn: _names(arn).count(NONE_NAMED))]
 
 
+def changes(action: str) -> bool:
+    """Whether an action changes something, by its level of access. Raises ``UnknownActionError``."""
+    return _details(action)["accessLevel"] not in {"List", "Read"}
+
+
 def forms(action: str) -> dict[str, str]:
     """Return the forms of ARNs that an action may be on, by kind. Raises ``UnknownActionError``."""
+    service = action.partition(":")[0]
+    known = _read("resourceTypes", service)
+    kinds = [kind["name"].lower() for kind in _details(action)["resourceTypes"]]
+    return {kind: str(known[kind]["arn"]) for kind in kinds if (service, kind) not in _OTHERS}
+
+
+def _details(action: str) -> dict[str, Any]:
     service, _, name = action.partition(":")
     details = _read("actions", service).get(name.lower())
     if details is None:
         raise UnknownActionError(f"{action}: there is no such action")
-    known = _read("resourceTypes", service)
-    kinds = [kind["name"].lower() for kind in details["resourceTypes"]]
-    return {kind: str(known[kind]["arn"]) for kind in kinds if (service, kind) not in _OTHERS}
+    return dict(details)
 
 
 def pattern(form: str) -> re.Pattern[str]:

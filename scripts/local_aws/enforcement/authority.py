@@ -20,6 +20,7 @@ from scripts.access.simulator import ANONYMOUS, Answer, NamedPolicy, Request, Si
 from scripts.local_aws.account import ACCOUNT_ID, REGION
 from scripts.local_aws.enforcement import policies
 from scripts.local_aws.enforcement.actions import Need
+from scripts.local_aws.enforcement.interruption import Interruption
 from scripts.local_aws.enforcement.policies import Policy
 from scripts.local_aws.identity import Principal
 from scripts.review.patterns import covers
@@ -86,13 +87,17 @@ class Authority:
         self._hidden: Counter[tuple[str, str]] = Counter()
         self._undecided: Counter[str] = Counter()
         self._seconds = 0.0
+        self.interruption = Interruption()
 
     def close(self) -> None:
         """End the simulator."""
         self._simulator.close()
 
-    def require(self, principal: Principal, need: Need) -> None:
-        """Raise ``DeniedError`` unless it is allowed; what cannot be decided passes, and is counted."""
+    def require(self, principal: Principal, need: Need, call: str = "") -> None:
+        """Raise ``DeniedError`` unless it is allowed; what cannot be decided passes, and is counted.
+
+        call: what tells calls with the same need apart.
+        """
         started = time.monotonic()
         answer = self._decide(principal, need)
         who = _short(principal)
@@ -106,6 +111,8 @@ class Authority:
                 self._refused[who, need.action, need.resource] += 1
         if answer.decision == "deny":
             raise DeniedError(_in_words(principal, need, answer))
+        if answer.decision == "allow" and self.interruption.is_due(principal, need, call):
+            raise DeniedError(f"{_subject(principal, need)} because it is the first time")
 
     def hides(self, principal: Principal, bucket: str) -> bool:
         """Whether S3 says 403 in place of 404, since the caller may not list the bucket; it is counted."""
@@ -209,7 +216,7 @@ def _context(principal: Principal, need: Need, account: str) -> dict[str, str | 
 
 def _is_known(action: str, key: str) -> bool:
     service = action.partition(":")[0]
-    return key in KNOWN_KEYS or key.startswith(_KNOWN_OF_SERVICES.get(service, ("-",)))
+    return key in KNOWN_KEYS or key.startswith(("aws:requesttag/", *_KNOWN_OF_SERVICES.get(service, ())))
 
 
 @lru_cache(maxsize=4096)
@@ -248,15 +255,20 @@ def _short(principal: Principal) -> str:
 
 def _in_words(principal: Principal, need: Need, answer: Answer) -> str:
     """Return AWS's message ("Troubleshoot access denied error messages", IAM User Guide)."""
-    who = f"User: {principal.arn or ANONYMOUS} is not authorized to perform: {need.action}"
+    who = _subject(principal, need)
     explicit = [reason for reason in answer.reasons if not reason.startswith("nothing in ")]
     if explicit:
         article = "an" if explicit[0].startswith("i") else "a"
-        return f"{who} on resource: {need.resource} with an explicit deny in {article} {explicit[0]}"
+        return f"{who} with an explicit deny in {article} {explicit[0]}"
     lacking = next(
         (kind for words, kind in _LACKING.items() if words in answer.reasons), "identity-based policy"
     )
-    return f"{who} on resource: {need.resource} because no {lacking} allows the {need.action} action"
+    return f"{who} because no {lacking} allows the {need.action} action"
+
+
+def _subject(principal: Principal, need: Need) -> str:
+    who, what = principal.arn or ANONYMOUS, need.action
+    return f"User: {who} is not authorized to perform: {what} on resource: {need.resource}"
 
 
 _LACKING = {

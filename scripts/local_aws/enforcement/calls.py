@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 from typing import Any
 
 from moto.core.exceptions import ServiceException
@@ -18,6 +20,10 @@ from scripts.local_aws.trail.management import asked
 
 _CODES = {"ec2": "UnauthorizedOperation", "query": "AccessDenied", "sns": "AuthorizationError"}
 """Codes of a refusal, by service or protocol: others say ``AccessDeniedException``."""
+
+
+_TOKEN = re.compile(r'"(client|request|clientRequest)Token": "[^"]*"', re.IGNORECASE)
+"""What differs each time the same is asked for."""
 
 
 class _RefusedError(ServiceException):
@@ -51,10 +57,12 @@ def _require(authority: Authority, response: BaseResponse) -> None:
     service = str(model.signing_name)
     credentials = issued(response.get_access_key())
     principal = credentials.principal if credentials else ANONYMOUS
+    parameters = asked(response, name)
     try:
-        found = needs(service, name, policies.named(service, asked(response, name)))
+        found = needs(service, name, policies.named(service, parameters))
     except UnknownActionError as error:
         authority.give_up(str(error))
         return
+    call = _TOKEN.sub("", json.dumps([name, parameters], sort_keys=True, default=repr))
     for need in with_keys(found):
-        authority.require(principal, need)
+        authority.require(principal, need, call)

@@ -152,6 +152,11 @@ def named(service: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
             for name in ("KeyId", "TargetKeyId"):
                 if one := key(str(found.get(name, ""))):
                     found[name] = one.arn
+        case "iam" if "RoleName" in found and "PermissionsBoundary" not in found:
+            roles = iam_backends[ACCOUNT_ID][PARTITION].roles.values()
+            role = next((one for one in roles if one.name == found["RoleName"]), None)
+            if role and role.permissions_boundary_arn:
+                found["PermissionsBoundary"] = role.permissions_boundary_arn
         case "secretsmanager" if "SecretId" in found:
             known = (one.arn for one in _secrets(ACCOUNT_ID, REGION) if one.name == found["SecretId"])
             found["SecretId"] = next(known, found["SecretId"])

@@ -36,6 +36,7 @@ def test_what_is_half_made_is_found_where_it_is_in_the_state() -> None:
         ("aws_kms_key", "replace_because_tainted", True),
         ("aws_kms_key", "replace_because_cannot_update", False),
         ("aws_lambda_function", "replace_because_tainted", False),
+        ("aws_sns_topic", "replace_because_tainted", True),
     ],
 )
 def test_a_plan_that_would_make_it_again_is_known(kind: str, reason: str, expected: bool) -> None:
