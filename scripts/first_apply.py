@@ -127,9 +127,13 @@ def _policy(statement: Mapping[str, object]) -> str:
 def _apply_to_the_end(aws: LocalAws, terraform: Terraform, role: str, say: Callable[[str], None]) -> Course:
     course = Course()
     aws.admin("enforcement/interrupt", role=role)
-    while (plan := terraform.plan()).has_changes:
-        before, stopped_by = len(course.refused), None
+    while True:
+        before, stopped_by, changes = len(course.refused), None, 0
         try:
+            plan = terraform.plan()
+            changes = len(plan.changes)
+            if not plan.has_changes:
+                break
             terraform.apply()
         except TerraformError as error:
             stopped_by = error
@@ -137,8 +141,8 @@ def _apply_to_the_end(aws: LocalAws, terraform: Terraform, role: str, say: Calla
             (action, on) for action, on in aws.admin("enforcement/interrupt", role=role)["refused"]
         ]
         refused = len(course.refused) - before
-        course.applies.append((len(plan.changes), refused))
-        say(f"Apply {len(course.applies)}: {len(plan.changes)} to change, {plural(refused, 'call')} refused.")
+        course.applies.append((changes, refused))
+        say(f"Apply {len(course.applies)}: {changes} to change, {plural(refused, 'call')} refused.")
         if stopped_by and not refused:
             course.problems.append(f"apply {len(course.applies)} could not go on: {stopped_by}")
             break

@@ -17,9 +17,11 @@ import re
 import selectors
 import socket
 import sys
+import time
 from bisect import bisect_left, bisect_right
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -250,13 +252,18 @@ def deployment() -> Deployment:
     )
 
 
-def serve(store: Store, listener: socket.socket) -> None:
-    """Answer every request, one process and one thread for all connections."""
+def serve(store: Store, listener: socket.socket, latency: float = 0.0) -> None:
+    """Answer every request after ``latency`` seconds, one process and one thread for all connections."""
     waiting: dict[socket.socket, bytes] = {}
+    due: deque[tuple[float, socket.socket, bytes]] = deque()
     with selectors.DefaultSelector() as selector:
         selector.register(listener, selectors.EVENT_READ)
         while True:
-            for event, _ in selector.select():
+            while due and due[0][0] <= time.monotonic():
+                _, connection, answer = due.popleft()
+                with suppress(OSError):  # its client is gone
+                    connection.sendall(answer)
+            for event, _ in selector.select(max(0.0, due[0][0] - time.monotonic()) if due else None):
                 if event.fileobj is listener:
                     connection, _address = listener.accept()
                     connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -273,9 +280,8 @@ def serve(store: Store, listener: socket.socket) -> None:
                         method, target, _ = waiting[connection].split(b" ", 2)
                         waiting[connection] = b""
                         is_post = method == b"POST"
-                        connection.sendall(
-                            _answer(store.posted) if is_post else store.answer(target.decode())
-                        )
+                        answer = _answer(store.posted) if is_post else store.answer(target.decode())
+                        due.append((time.monotonic() + latency, connection, answer))
                 except ConnectionError:
                     data = b""
                 if not data:

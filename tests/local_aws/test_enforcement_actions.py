@@ -72,6 +72,12 @@ TOPIC = f"arn:aws:sns:{HERE}:alerts"
             {"JobName": "j", "JobUpdate": {"Role": "worker"}},
             [("glue:UpdateJob", f"arn:aws:glue:{HERE}:job/j"), ("iam:PassRole", ROLE)],
         ),
+        (
+            "cloudtrail",
+            "ListTags",
+            {"ResourceIdList": [f"arn:aws:cloudtrail:{HERE}:trail/t"]},
+            [("cloudtrail:ListTags", f"arn:aws:cloudtrail:{HERE}:trail/t")],
+        ),
         ("sts", "GetCallerIdentity", {}, []),
     ],
 )

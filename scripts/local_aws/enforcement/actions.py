@@ -187,8 +187,8 @@ def _names(arn: str) -> list[str]:
 
 def _filled(form: str, parameters: Parameters) -> str:
     """Return an ARN of this form, with the names that are in the parameters."""
-    for value in parameters.values():
-        if isinstance(value, str) and value.startswith("arn:") and pattern(form).fullmatch(value):
+    for name in parameters:
+        if (value := _at(parameters, name)).startswith("arn:") and pattern(form).fullmatch(value):
             return value
 
     return re.sub(r"\$\{(\w+)\}", lambda found: _name(found[1], parameters), form)
