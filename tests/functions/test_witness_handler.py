@@ -25,7 +25,7 @@ from custody.log.store import LogStore
 from custody.log.tree import Tree
 from custody.log.witness import Kept, Witness
 from custody.log.witness_account import BucketState, kms_cosigner, parse_logs
-from scripts.local_aws.patches import kms_ed25519, kms_sign
+from scripts.local_aws.patches import kms_ed25519, kms_sign, s3_delete_markers
 from scripts.toolchain.toolchain import REPO
 from tests.support.evidence import REGION, World, refused, worlds
 from tests.support.small_log import MemoryLog, NoteSigner
@@ -35,6 +35,7 @@ SECONDS = 1_763_640_000
 
 kms_ed25519.apply()
 kms_sign.apply()
+s3_delete_markers.apply()
 
 
 @dataclass
@@ -246,6 +247,26 @@ def test_a_state_that_cannot_be_read_is_not_taken_for_none(world: World, log: Me
         post(handler, request(log, log.extend([b"b"]), 0, []))
 
 
+def test_a_state_that_was_deleted_is_not_taken_for_none(world: World, log: MemoryLog) -> None:
+    handler = start()
+    post(handler, request(log, log.extend([b"a", b"b"]), 0))
+    [key] = kept(world)
+    world.s3.delete_object(Bucket=world.provenance, Key=key)
+    fork = MemoryLog(signer=ECDSA)
+    with pytest.raises(CustodyError, match="was deleted"):
+        post(handler, request(fork, fork.extend([b"x"]), 0))
+
+
+def test_a_state_of_another_log_is_not_taken_for_this_ones(world: World, log: MemoryLog) -> None:
+    handler = start()
+    post(handler, request(log, log.extend([b"a"]), 0))
+    [key] = kept(world)
+    other = MemoryLog(signer=NoteSigner("other.example"))
+    world.s3.put_object(Bucket=world.provenance, Key=key, Body=other.extend([b"x", b"y"]).to_bytes())
+    with pytest.raises(CustodyError, match=r"of 'other\.example'"):
+        post(handler, request(log, log.extend([b"b"]), 1))
+
+
 @pytest.mark.parametrize(
     ("logs", "error"),
     [
@@ -273,7 +294,11 @@ def test_keys_of_other_kinds_are_refused(world: World) -> None:
     with pytest.raises(EvidenceError, match="not one of Ed25519"):
         kms_cosigner(kms, arn, "w.example")
     state = BucketState(LogStore(world.s3, world.provenance))
-    for key in (NoteKey("l.example", Algorithm.ECDSA, b"short"), NoteKey("l.example", 0x04, bytes(32))):
+    for key in (
+        NoteKey("l.example", Algorithm.ECDSA, b"short"),
+        NoteKey("l.example", Algorithm.ED25519, b"short"),
+        NoteKey("l.example", 0x04, bytes(32)),
+    ):
         with pytest.raises(EvidenceError):
             Witness([key], kms_cosigner(kms, _ed25519(kms), "w.example"), state, lambda: SECONDS)
 

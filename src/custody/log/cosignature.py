@@ -33,6 +33,11 @@ def require_witness_key(key: NoteKey) -> None:
         raise EvidenceError(
             f"The key of {key.name[:200]!r} is of type 0x{key.algorithm:02x}, not one that cosigns (0x04)."
         )
+    require_ed25519(key)
+
+
+def require_ed25519(key: NoteKey) -> None:
+    """Raise ``EvidenceError`` if no line by this key can be checked with ``verify_ed25519``."""
     if not _is_plain_point(key.public_key):
         raise EvidenceError(f"The key of {key.name[:200]!r} is not one of Ed25519.")
 

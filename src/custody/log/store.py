@@ -37,6 +37,10 @@ class TooLongError(EvidenceError):
     """An object is longer than any that belongs there."""
 
 
+class DeletedError(AbsentError):
+    """What was at a key is hidden by a delete marker."""
+
+
 class ChangedError(EvidenceError):
     """An object that is created once is there already, with other bytes."""
 
@@ -76,8 +80,8 @@ class LogStore:
     def read(self, key: str, most: int = MAX_OBJECT_BYTES) -> Stored:
         """An object's newest version; it is read again if its stream ends early.
 
-        Raises ``AbsentError``, ``TooLongError`` over ``most`` bytes, or ``CannotCheckError`` if it is never
-        read whole.
+        Raises ``AbsentError``, which is a ``DeletedError`` if there was one, ``TooLongError`` over ``most``
+        bytes, or ``CannotCheckError`` if it is never read whole.
         """
         attempt = 1
         while True:
@@ -101,9 +105,11 @@ class LogStore:
         try:
             return self._s3.get_object(Bucket=self._bucket, Key=key)
         except ClientError as error:
-            if error.response["Error"].get("Code") == "NoSuchKey":
-                raise AbsentError(f"There is nothing at {key} in {self._bucket}.") from error
-            raise
+            if error.response["Error"].get("Code") != "NoSuchKey":
+                raise
+            if error.response["ResponseMetadata"]["HTTPHeaders"].get("x-amz-delete-marker") == "true":
+                raise DeletedError(f"{key} in {self._bucket} has a delete marker.") from error
+            raise AbsentError(f"There is nothing at {key} in {self._bucket}.") from error
 
     def create(self, key: str, data: bytes, content_type: str = BINARY) -> None:
         """Create an object, unless it is there with these bytes. Raises ``ChangedError``."""

@@ -19,7 +19,7 @@ from typing import Protocol
 
 from custody.errors import CannotCheckError, EvidenceError
 from custody.log.checkpoint import Checkpoint, parse_checkpoint
-from custody.log.cosignature import cosignature, cosigned_message, verify_ed25519
+from custody.log.cosignature import cosignature, cosigned_message, require_ed25519, verify_ed25519
 from custody.log.ecdsa import is_signature, parse_public_key
 from custody.log.extension import SIZE_TYPE, Extension, parse_extension
 from custody.log.merkle import EMPTY_ROOT, verify_consistency
@@ -145,7 +145,9 @@ def _refusal(status: HTTPStatus, words: str, origin: str | None = None) -> Answe
 def _require_log_key(key: NoteKey) -> None:
     if key.algorithm == Algorithm.ECDSA:
         parse_public_key(key.public_key)
-    elif key.algorithm != Algorithm.ED25519:
+    elif key.algorithm == Algorithm.ED25519:
+        require_ed25519(key)
+    else:
         raise EvidenceError(
             f"The key of {key.name[:200]!r} is of type 0x{key.algorithm:02x}, not one that signs a log's"
             " checkpoints here (0x01 or 0x02)."

@@ -13,12 +13,13 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from custody.documents import parse_object
-from custody.errors import UsageError
+from custody.errors import CannotCheckError, EvidenceError, UsageError
 from custody.log.checkpoint import parse_checkpoint
 from custody.log.extension import MAX_EXTENSION_BYTES
 from custody.log.keys import ed25519_public_key
 from custody.log.note import MAX_NOTE_BYTES, Algorithm, Note, NoteKey, parse_note, parse_verifier_key
 from custody.log.signing import KmsNoteSigner
+from custody.log.store import DeletedError, LogStore
 from custody.log.tree import AbsentError
 from custody.log.witness import Answer, Kept, Witness
 
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from mypy_boto3_kms import KMSClient
-
-    from custody.log.store import LogStore
 
 STATE_PREFIX = "checkpoints/"
 
@@ -74,9 +73,16 @@ class BucketState:
         """What is kept of a log. Raises ``CustodyError``, or botocore's ``ClientError``."""
         try:
             found = self.store.read(_key(origin), MAX_NOTE_BYTES)
+        except DeletedError as error:
+            raise CannotCheckError(
+                f"The last checkpoint of {origin} was deleted.", "Remove its delete marker."
+            ) from error
         except AbsentError:
             return Kept.nothing(origin)
-        return Kept(parse_checkpoint(parse_note(found.data).text), found.etag)
+        checkpoint = parse_checkpoint(parse_note(found.data).text)
+        if checkpoint.origin != origin:
+            raise EvidenceError(f"The last checkpoint of {origin} is one of {checkpoint.origin!r} there.")
+        return Kept(checkpoint, found.etag)
 
     def replace(self, before: Kept, note: Note) -> bool:
         """Keep a checkpoint, if what was read is still there. Raises botocore's ``ClientError``."""
