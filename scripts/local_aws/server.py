@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from scripts.local_aws.account import REGION
+from scripts.local_aws.athena.reading import forgo_pandas
 from scripts.local_aws.errors import LocalAwsError
 
 SERVER_FILE = "server.json"
@@ -103,6 +104,7 @@ def _prepare_process() -> None:
     os.environ["TZ"] = "UTC"
     time.tzset()
     sys.setswitchinterval(_SWITCH_SECONDS)
+    forgo_pandas()
     # Every large object is an open file.
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import json
+import zipfile
 from collections.abc import Iterator
 from typing import Any
 
@@ -207,6 +209,36 @@ def test_a_condition_may_ask_for_the_boundary_of_a_role_that_is_there(aws: Local
 
     code, message = refused(put, RoleName="unlimited", PolicyName="own", PolicyDocument=policy(allow("s3:*")))
     assert (code, "iam:PutRolePolicy" in message) == ("AccessDenied", True)
+
+
+def test_a_condition_may_ask_of_which_function_a_mapping_is(aws: LocalAws) -> None:
+    functions, queue = client(aws, "lambda"), client(aws, "sqs").create_queue(QueueName="polled")["QueueUrl"]
+    source = "arn:aws:sqs:us-east-1:123456789012:polled"
+    trust = policy(
+        {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": "lambda.amazonaws.com"}}
+    )
+    role = client(aws, "iam").create_role(RoleName="runs", AssumeRolePolicyDocument=trust)["Role"]["Arn"]
+    code = io.BytesIO()
+    with zipfile.ZipFile(code, "w") as archive:
+        archive.writestr("f.py", "def handler(event, context): ...")
+    for name in ("mine", "theirs"):
+        functions.create_function(
+            FunctionName=name, Role=role, Code={"ZipFile": code.getvalue()}, Runtime="python3.13",
+            Handler="f.handler",
+        )  # fmt: skip
+    mine = "arn:aws:lambda:us-east-1:123456789012:function:mine"
+    condition = {"ArnLike": {"lambda:FunctionArn": mine}}
+    _, keys = user(aws, allow("lambda:*EventSourceMapping", Condition=condition))
+    limited = client(aws, "lambda", keys)
+
+    made = limited.create_event_source_mapping(FunctionName="mine", EventSourceArn=source)["UUID"]
+    assert limited.get_event_source_mapping(UUID=made)["FunctionArn"] == mine
+    assert queue.endswith("polled")
+
+    code_of = refused(limited.create_event_source_mapping, FunctionName="theirs", EventSourceArn=source)[0]
+    assert code_of == "AccessDeniedException"
+    other = functions.create_event_source_mapping(FunctionName="theirs", EventSourceArn=source)["UUID"]
+    assert refused(limited.get_event_source_mapping, UUID=other)[0] == "AccessDeniedException"
 
 
 def test_what_a_role_changes_can_be_refused_once(aws: LocalAws, bucket: str) -> None:

@@ -17,8 +17,8 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
-from itertools import chain, islice
-from typing import TYPE_CHECKING, Any, TypeVar
+from itertools import chain
+from typing import Any, TypeVar
 
 import duckdb
 
@@ -26,13 +26,10 @@ from custody.concurrency import WorkerProcesses
 from scripts.local_aws.athena.delta import DeltaTable
 from scripts.local_aws.athena.model import QueryError, Store
 from scripts.local_aws.athena.natives import register
-from scripts.local_aws.athena.tables import StoredTable, arrow_type, rows
+from scripts.local_aws.athena.reading import Group, Reader, reader_of_process
+from scripts.local_aws.athena.tables import StoredTable
 from scripts.local_aws.athena.types import TIMESTAMP_TZ, VARCHAR, duckdb_type, quote_text
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-_BATCH_ROWS = 2000
 _GROUP_BYTES = 256 << 10
 _PARALLEL_BYTES = 8 << 20
 """From so much on, several processes read: starting them takes seconds, and each takes memory."""
@@ -43,8 +40,6 @@ statistics_propagation, would drop partitions because their tables have no rows 
 
 Table = StoredTable | DeltaTable
 
-_Group = list[tuple[str, bytes]]
-"""Keys and bytes of objects that are read together."""
 _Item = TypeVar("_Item")
 
 
@@ -198,12 +193,12 @@ class Warehouse:
         processes: WorkerProcesses | None,
     ) -> None:
         """Insert the rows of objects of JSON, in the order of the objects."""
-        reading = partial(_Reading, replace(table, projections=()))  # those cannot be pickled
+        bare = replace(table, projections=())  # those cannot be pickled
         groups = self._groups(table, objects)
         read = (
-            _in_order(processes.map(reading, enumerate(groups), workers=1))
+            _in_order(processes.map(partial(reader_of_process, bare), enumerate(groups), workers=1))
             if processes
-            else map(reading().batches, groups)
+            else map(Reader(bare).batches, groups)
         )
         kinds = [kind for _, kind in table.columns] + [VARCHAR]
         casts = ", ".join(f"CAST(c{at} AS {duckdb_type(kind)})" for at, kind in enumerate(kinds))
@@ -215,9 +210,9 @@ class Warehouse:
             except duckdb.Error as error:
                 raise QueryError("HIVE_BAD_DATA", str(error).splitlines()[0]) from error
 
-    def _groups(self, table: StoredTable, objects: Mapping[str, tuple[int, str]]) -> Iterator[_Group]:
+    def _groups(self, table: StoredTable, objects: Mapping[str, tuple[int, str]]) -> Iterator[Group]:
         """Yield the objects and their bytes, together what is small."""
-        group: _Group = []
+        group: Group = []
         taken = 0
         for key, (size, _) in objects.items():
             group.append((key, self._store.read(table.bucket, key)))
@@ -227,48 +222,6 @@ class Warehouse:
                 group, taken = [], 0
         if group:
             yield group
-
-
-class _Reading:
-    """Reads objects of a table of JSON, in any process."""
-
-    def __init__(self, table: StoredTable) -> None:
-        import pyarrow as pa  # noqa: PLC0415 - slow, and small servers need none
-
-        self._table = table
-        self._pool = pa.system_memory_pool()  # the default keeps what is freed
-        self._schema = pa.schema(
-            [
-                (f"c{at}", arrow_type(kind))
-                for at, kind in enumerate([kind for _, kind in table.columns] + [VARCHAR])
-            ]
-        )
-
-    def __call__(self, numbered: tuple[int, _Group]) -> tuple[int, list[pa.Table]]:
-        at, group = numbered
-        return at, list(self.batches(group))
-
-    def batches(self, group: _Group) -> Iterator[pa.Table]:
-        """Yield the rows of objects. Raises ``QueryError``."""
-        import pyarrow as pa  # noqa: PLC0415 - as above
-
-        for batch in _batches(self._rows(group)):
-            try:
-                columns = [
-                    pa.array(values, each.type, memory_pool=self._pool)
-                    for values, each in zip(zip(*batch, strict=True), self._schema, strict=True)
-                ]
-                yield pa.table(columns, self._schema)
-            except (pa.ArrowException, OverflowError) as error:
-                raise QueryError("HIVE_BAD_DATA", str(error).splitlines()[0]) from error
-        self._pool.release_unused()
-
-    def _rows(self, group: _Group) -> Iterator[list[Any]]:
-        for key, body in group:
-            path = f"s3://{self._table.bucket}/{key}"
-            for row in rows(self._table, key, body):
-                row.append(path)
-                yield row
 
 
 def _in_order(numbered: Iterable[tuple[int, _Item]]) -> Iterator[_Item]:
@@ -339,9 +292,3 @@ def _scans(nodes: Any) -> Iterator[str]:
         if re.fullmatch(r"p\d+", name):
             yield name
         yield from _scans(node.get("children", []))
-
-
-def _batches(incoming: Iterable[list[Any]]) -> Iterator[list[list[Any]]]:
-    rest = iter(incoming)
-    while batch := list(islice(rest, _BATCH_ROWS)):
-        yield batch

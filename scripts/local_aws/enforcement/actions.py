@@ -127,6 +127,8 @@ def _context(action: str, parameters: Parameters) -> Iterator[tuple[str, str | l
             yield f"kms:EncryptionContext:{key}", str(value)
     if action.startswith("iam:") and "PermissionsBoundary" in parameters:
         yield "iam:PermissionsBoundary", str(parameters["PermissionsBoundary"])
+    if action.startswith("lambda:") and "FunctionArn" in parameters:
+        yield "lambda:FunctionArn", str(parameters["FunctionArn"])
     for key, value in _tags(parameters):
         yield f"aws:RequestTag/{key}", value
 

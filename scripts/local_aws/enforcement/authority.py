@@ -52,6 +52,7 @@ _KNOWN_OF_SERVICES = {
     "s3": ("s3:",),
     "events": ("events:source",),
     "iam": ("iam:permissionsboundary", "iam:passedtoservice"),
+    "lambda": ("lambda:functionarn",),
     "secretsmanager": ("secretsmanager:versionstage",),
     "sns": ("sns:protocol", "sns:endpoint"),
     "sts": ("sts:externalid", "sts:rolesessionname"),

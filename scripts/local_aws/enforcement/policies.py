@@ -157,6 +157,11 @@ def named(service: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
             role = next((one for one in roles if one.name == found["RoleName"]), None)
             if role and role.permissions_boundary_arn:
                 found["PermissionsBoundary"] = role.permissions_boundary_arn
+        case "lambda" if set(found) & {"EventSourceArn", "UUID"}:
+            mapping = lambda_backends[ACCOUNT_ID][REGION].get_event_source_mapping(found.get("UUID", ""))
+            name = str(mapping.function_arn if mapping else found.get("FunctionName", ""))
+            prefix = f"arn:aws:lambda:{REGION}:{ACCOUNT_ID}:function:"
+            found["FunctionArn"] = prefix + name.rpartition(":function:")[2]
         case "secretsmanager" if "SecretId" in found:
             known = (one.arn for one in _secrets(ACCOUNT_ID, REGION) if one.name == found["SecretId"])
             found["SecretId"] = next(known, found["SecretId"])
