@@ -64,6 +64,7 @@ class Enforced:
     """The last step of the demonstration: what was decided in it, and the attempts."""
 
     title: str = "Everything that the policies must refuse"
+    before_tampering: bool = False
     report: dict[str, Any] = field(default_factory=dict)
     """What was decided until the attempts began."""
     undecided: dict[str, int] = field(default_factory=dict)
