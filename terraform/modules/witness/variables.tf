@@ -90,8 +90,17 @@ variable "logs" {
   }
 
   validation {
-    condition     = length(distinct([for keys in values(var.logs) : one(distinct([for key in keys : split("+", key)[0]]))])) == length(var.logs)
+    condition = (
+      alltrue([for keys in values(var.logs) : length(distinct([for key in keys : split("+", key)[0]])) == 1])
+      && length(distinct(flatten([for keys in values(var.logs) : [for key in keys : split("+", key)[0]]]))) == length(var.logs)
+    )
     error_message = "All keys under one label must have the same name, that of the log, and no other label may have it."
+  }
+
+  # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+  validation {
+    condition     = length(jsonencode(var.logs)) <= 3000
+    error_message = "logs must not exceed 3,000 characters as JSON, about 14 keys: AWS Lambda allows 4 KB for all environment variables. Make another witness for the rest."
   }
 }
 

@@ -120,6 +120,26 @@ run "refuses_one_log_under_two_labels" {
   expect_failures = [var.logs]
 }
 
+run "refuses_keys_of_two_logs_under_one_label" {
+  command = plan
+
+  variables {
+    logs = { prod = ["log.example/prod+0123abcd+AjBZMBMG", "log.example/other+0123abce+AekyeRrm"] }
+  }
+
+  expect_failures = [var.logs]
+}
+
+run "refuses_more_than_a_function_can_be_told" {
+  command = plan
+
+  variables {
+    logs = { for number in range(60) : "log-${number}" => ["log.example/${number}+0123abcd+AjBZMBMGByqGSM49AgEGCCqGSM49"] }
+  }
+
+  expect_failures = [var.logs]
+}
+
 run "refuses_a_key_of_another_account_and_nobody_to_tell" {
   command = plan
 
