@@ -63,11 +63,17 @@ class Airflow:
         return self.states(dag_id), done.stdout
 
     def states(self, dag_id: str) -> dict[str, str]:
-        """The states of the tasks of the newest run, and of the run itself as ``""``, from the database."""
+        """The states of the tasks of the newest run, and of the run itself as ``""``, from the database.
+
+        Nothing if there was no run.
+        """
         with closing(sqlite3.connect(self.home / "airflow.db")) as database:
-            ((run_id, state),) = database.execute(
+            newest = database.execute(
                 "SELECT run_id, state FROM dag_run WHERE dag_id = ? ORDER BY id DESC LIMIT 1", (dag_id,)
-            ).fetchall()
+            ).fetchone()
+            if newest is None:
+                return {}
+            run_id, state = newest
             tasks = database.execute(
                 "SELECT task_id, state FROM task_instance WHERE dag_id = ? AND run_id = ?", (dag_id, run_id)
             ).fetchall()

@@ -47,6 +47,8 @@ class Daily:
 
     def run(self, lake: Lake, work_dir: Path, console: Console) -> None:
         """Deliver once more, run each DAG for today, and judge it by the states of its tasks."""
+        if not lake.pipeline.datasets:
+            raise PipelineError("There is no data set: there is no day to run.")
         for folder in lake.pipeline.datasets:
             for table, files in deliveries(folder, ROWS, SEED).items():
                 with console.status(f"{table} …"):
