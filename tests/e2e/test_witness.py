@@ -16,6 +16,7 @@ import boto3
 import pytest
 
 from custody.log.keys import parse_log_registry
+from custody.log.note import parse_note
 from scripts.demo.pipeline import Landed, Pipeline
 from scripts.local_aws.account import (
     OPERATOR_NAME,
@@ -194,6 +195,15 @@ def test_what_it_has_cosigned_is_not_taken_away(witness: Witness) -> None:
     for attempt in (s3.delete_object, lambda **where: s3.put_object(**where, Body=b"")):
         with pytest.raises(s3.exceptions.ClientError, match="AccessDenied"):
             attempt(Bucket=bucket, Key=kept["Key"])
+
+
+@pytest.mark.usefixtures("_asked")
+def test_who_applies_it_can_read_what_it_has_cosigned(witness: Witness) -> None:
+    """As the runbook's entry of a conflict has it."""
+    s3, bucket = witness.client("s3"), f"custody-witness-state-{OTHER_ACCOUNT_ID}"
+    [kept] = s3.list_objects_v2(Bucket=bucket)["Contents"]
+    data = s3.get_object(Bucket=bucket, Key=kept["Key"])["Body"].read()
+    assert parse_note(data).text.startswith(witness.log_key.partition("+")[0])
 
 
 def test_it_settles(witness: Witness) -> None:

@@ -51,6 +51,7 @@ module "key" {
 
 # The last checkpoint of each log that was cosigned: replaced only by the cosigner, who names the ETag that it has read, and
 # never taken away. Who could, would have the witness cosign another history.
+# Who applies this may read it: with a checkpoint that does not extend it, it proves a fork.
 module "state" {
   source = "../bucket"
 
@@ -60,7 +61,7 @@ module "state" {
   lifecycle_days    = { noncurrent = var.retention.days }
   name              = local.bucket
   object_lock       = var.retention
-  principals        = [local.role_arn]
+  principals        = setunion([local.role_arn], var.deployers)
   sole_writers      = { (local.state) = { principals = [local.role_arn], writes = "checked" } }
 }
 

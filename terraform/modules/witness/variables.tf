@@ -28,7 +28,7 @@ variable "alert_emails" {
 variable "deployers" {
   type        = set(string)
   nullable    = false
-  description = "ARNs of the roles and users that apply this: they alone store the function's code, and may have it encrypted."
+  description = "ARNs of the roles and users that apply this: they alone store the function's code, may have it encrypted, and read what was cosigned last."
 
   validation {
     condition     = length(var.deployers) > 0
