@@ -136,8 +136,8 @@ variable "signing_key_arn" {
   description = "ARN of the witness's key in AWS KMS, of spec ECC_NIST_EDWARDS25519 and usage SIGN_VERIFY, in this account and Region. It is made with the AWS CLI: the provider cannot."
 
   validation {
-    condition     = can(regex("^arn:[a-z-]+:kms:[a-z0-9-]+:${var.account_id}:key/[A-Za-z0-9-]+$", var.signing_key_arn))
-    error_message = "signing_key_arn must be the full ARN of a key of the account in account_id, not of an alias."
+    condition     = can(regex("^arn:[a-z-]+:kms:${local.here}:key/[A-Za-z0-9-]+$", var.signing_key_arn))
+    error_message = "signing_key_arn must be the full ARN of a key of the account in account_id and of the provider's Region, not of an alias: the function calls AWS KMS in its own."
   }
 }
 

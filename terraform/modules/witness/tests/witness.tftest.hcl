@@ -150,3 +150,13 @@ run "refuses_a_key_of_another_account_and_nobody_to_tell" {
 
   expect_failures = [var.alert_emails, var.signing_key_arn]
 }
+
+run "refuses_a_key_of_another_region" {
+  command = plan
+
+  variables {
+    signing_key_arn = "arn:aws:kms:us-east-1:210987654321:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+  }
+
+  expect_failures = [var.signing_key_arn]
+}
