@@ -144,13 +144,14 @@ def _parse_signature(line: str) -> NoteSignature:
 def verify_lines(
     note: Note, keys: Iterable[NoteKey], verify: Callable[[str, NoteSignature, NoteKey], Verified]
 ) -> list[Verified]:
-    """What ``verify`` returns for each line of ``note`` by one of these keys; at least one.
+    """What ``verify`` returns for each different line of ``note`` by one of these keys; at least one.
 
     Lines by other keys are ignored (signed-note, "Verification"). Raises what ``verify`` raises for a wrong
     line, ``EvidenceError`` if no key of ``keys`` has signed.
     """
     known = list(keys)
-    verified = [verify(note.text, line, key) for line in note.signatures for key in known if line.is_by(key)]
+    lines = dict.fromkeys(note.signatures)
+    verified = [verify(note.text, line, key) for line in lines for key in known if line.is_by(key)]
     if not verified:
         names = ", ".join(sorted({key.name for key in known})) or "none is known"
         raise EvidenceError(f"The note is signed by no known key ({names}).")

@@ -21,6 +21,7 @@ from custody.log.note import (
     NoteSignature,
     parse_note,
     parse_verifier_key,
+    verify_lines,
 )
 from custody.log.note_keys import (
     UncheckableKeyError,
@@ -229,3 +230,11 @@ def test_a_checkpoint_is_read_as_it_was_written(origin: str, size: int, root: by
 def test_what_is_no_checkpoint_is_refused(text: str, words: str) -> None:
     with pytest.raises(EvidenceError, match=words):
         parse_checkpoint(text)
+
+
+def test_a_line_that_is_there_many_times_is_verified_once() -> None:
+    """To verify takes a function a part of a second: who has one signature must not make it many."""
+    line = LOG.sign(TEXT)
+    verified: list[NoteSignature] = []
+    verify_lines(Note(TEXT, (line,) * 100), [LOG.key], lambda _, each, __: verified.append(each))
+    assert verified == [line]
