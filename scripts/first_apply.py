@@ -68,6 +68,22 @@ class Course:
     """Action and resource of each call that was refused once."""
     problems: list[str] = field(default_factory=list)
 
+    def goes_on(self, changes: int, refused: int, stopped_by: TerraformError | None) -> bool:
+        """Note an apply; return whether another can come further. If not, that is a problem."""
+        before = self.applies[-1:]
+        self.applies.append((changes, refused))
+        if refused:
+            return True
+        which = f"apply {len(self.applies)}"
+        if stopped_by:
+            self.problems.append(f"{which} could not go on: {stopped_by}")
+        elif before and before[0][1] == 0:
+            self.problems.append(
+                f"{which} had {plural(changes, 'change')} to make, though nothing was in the way of the one"
+                " before"
+            )
+        return not self.problems
+
 
 def run(say: Callable[[str], None]) -> Course:
     """Bootstrap, and apply until nothing is left to change or an apply cannot go on."""
@@ -141,10 +157,9 @@ def _apply_to_the_end(aws: LocalAws, terraform: Terraform, role: str, say: Calla
             (action, on) for action, on in aws.admin("enforcement/interrupt", role=role)["refused"]
         ]
         refused = len(course.refused) - before
-        course.applies.append((changes, refused))
+        goes_on = course.goes_on(changes, refused, stopped_by)
         say(f"Apply {len(course.applies)}: {changes} to change, {plural(refused, 'call')} refused.")
-        if stopped_by and not refused:
-            course.problems.append(f"apply {len(course.applies)} could not go on: {stopped_by}")
+        if not goes_on:
             break
     report = aws.admin("enforcement")
     course.problems += [
