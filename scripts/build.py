@@ -7,6 +7,8 @@
 locked dependencies (``requirements/lambda.txt``), and all licences. A zip depends only on these inputs:
 entries sorted and stored uncompressed (compressed bytes would differ between zlib versions), a fixed time and
 mode for all, no bytecode, no files written by an installer.
+``build/mwaa`` is what an environment of Amazon MWAA installs, without a package index: ``plugins.zip``, with
+our wheel and what it needs that is not there already (``requirements/mwaa.txt``), and ``requirements.txt``.
 The same sources give the same SHA-256 in another folder, on another day and with another Python; that digest
 is in every receipt of the function. What has changed is said on stderr; nothing, if nothing has.
 """
@@ -24,13 +26,15 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from scripts.imports import imported
-from scripts.toolchain.setup import REQUIREMENTS, make, pip_install
+from scripts.toolchain.setup import REQUIREMENTS, make, pip_download, pip_install
 from scripts.toolchain.toolchain import BUILD, REPO, ToolError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 LAMBDA_PYTHON = "3.13"
+MWAA_PYTHON, MWAA_PLATFORM = "3.12", "manylinux2014_x86_64"
+"""Of Airflow 3 (Amazon MWAA User Guide, "Apache Airflow versions")."""
 SIZE_LIMIT_BYTES = 1_500_000
 EPOCH = (1980, 1, 1, 0, 0, 0)
 """The earliest time that a zip can store."""
@@ -81,6 +85,26 @@ def install_dependencies(folder: Path) -> None:
         *("--platform", "any", "--implementation", "py", "--abi", "none", "--python-version", LAMBDA_PYTHON),
         lock=REQUIREMENTS / "lambda.txt",
     )
+
+
+def fetch_wheels(folder: Path) -> None:
+    """Fetch the wheels that an environment of Amazon MWAA needs beside ours."""
+    place = ("--platform", MWAA_PLATFORM, "--python-version", MWAA_PYTHON)
+    pip_download(Path(sys.executable), folder, *place, lock=REQUIREMENTS / "mwaa.txt")
+
+
+def build_mwaa(out: Path, wheels: Iterable[Path]) -> str:
+    """Write ``plugins.zip`` with these wheels, and ``requirements.txt`` of exactly them; the zip's digest.
+
+    The service unpacks the one into the folder that the other names
+    (https://docs.aws.amazon.com/mwaa/latest/userguide/best-practices-dependencies.html).
+    """
+    files = {path.name: path.read_bytes() for path in wheels}
+    digest = write_zip(out / "plugins.zip", files)
+    named = ("==".join(name.split("-")[:2]) for name in sorted(files))
+    lines = ["--no-index", "--find-links /usr/local/airflow/plugins", *named]
+    (out / "requirements.txt").write_text("".join(f"{line}\n" for line in lines))
+    return digest
 
 
 def belongs(name: str) -> bool:
@@ -195,6 +219,9 @@ def main() -> int:
         )
         wheel = build_wheel(REPO, BUILD / "dist")
         digests = build_zips(REPO, BUILD / "lambda", wheel, dependencies)
+        wheels = BUILD / "mwaa-wheels"
+        make(wheels, "the wheels for Airflow", (REQUIREMENTS / "mwaa.txt",), fetch_wheels)
+        build_mwaa(BUILD / "mwaa", [wheel, *wheels.glob("*.whl")])
     except ToolError as error:
         print(f"build: {error}", file=sys.stderr)
         return 2

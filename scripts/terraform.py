@@ -60,9 +60,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 SOURCE = REPO / "terraform"
-BUILT = ("dist", "lambda")
+BUILT = ("dist", "lambda", "mwaa")
 """The folders of ``build/`` with the wheel and the functions' zips, which it uploads."""
-BESIDE = ("examples", "glue", "sql")
+BESIDE = ("dags", "examples", "glue", "sql")
 """The folders beside ``terraform/`` whose files it reads."""
 LOCAL = "local"
 LOCAL_PARALLELISM = 30
@@ -444,7 +444,7 @@ class Terraform:
 
     def _ready(self) -> _Driver:
         """Make the working root anew, see that the state belongs to what runs, and initialise."""
-        if {path.suffix for path in built_files()} != {".whl", ".zip"}:
+        if {path.suffix for path in built_files()} != {".txt", ".whl", ".zip"}:
             raise ToolError("Wheel and functions are not built. Run: make build")
         self.work_dir.mkdir(parents=True, exist_ok=True)
         if self._is_in_a_file:

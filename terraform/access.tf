@@ -2,7 +2,7 @@
 
 module "boundary" {
   source   = "./modules/boundary"
-  for_each = var.permissions_boundaries == null ? toset(["people", "service"]) : toset([])
+  for_each = toset(var.permissions_boundaries == null ? local.boundary_purposes : [])
 
   account_id      = var.account_id
   adopted_buckets = var.adopted_buckets
@@ -13,9 +13,11 @@ module "boundary" {
 }
 
 locals {
+  boundary_purposes = concat(var.orchestrator == null ? [] : ["orchestrator"], ["people", "service"])
+
   # The boundaries made by bootstrap, if there are any: a role that applies this must not be able to change its own boundary.
   boundary_arns = {
-    for purpose in ["people", "service"] : purpose =>
+    for purpose in local.boundary_purposes : purpose =>
     var.permissions_boundaries == null ? module.boundary[purpose].arn : var.permissions_boundaries[purpose]
   }
 
@@ -40,13 +42,14 @@ locals {
   # Whoever touches objects of a bucket is here; a bucket refuses everybody else. Roles count where they are.
   all_bucket_users = {
     access-logs    = { roles = [], people = ["break-glass"], operators = ["data"] }
-    analytics      = { roles = ["etl", "gate", "hasher", "lake-formation", "loader", "recorder", "snowflake"], people = ["analyst", "auditor", "break-glass", "data-engineer"], operators = ["data"] }
+    airflow        = { roles = ["orchestrator"], people = [], operators = ["deploy"] }
+    analytics      = { roles = ["etl", "gate", "hasher", "lake-formation", "loader", "orchestrator", "recorder", "snowflake"], people = ["analyst", "auditor", "break-glass", "data-engineer"], operators = ["data"] }
     artifacts      = { roles = ["auditor", "etl", "evidence-copy", "loader"], people = ["analyst", "auditor", "data-engineer", "producer"], operators = ["deploy"] }
-    athena-results = { roles = ["auditor"], people = ["analyst", "auditor", "data-engineer"], operators = ["data"] }
-    cloudtrail-log = { roles = ["auditor", "evidence-copy", "sealer"], people = ["auditor", "break-glass"], operators = ["data"] }
-    processed      = { roles = ["etl", "gate", "hasher", "loader", "recorder"], people = ["auditor", "break-glass", "data-engineer"], operators = ["data"] }
-    provenance     = { roles = ["auditor", "evidence-copy", "gate", "hasher", "loader", "recorder", "sealer"], people = ["auditor", "break-glass", "producer"], operators = ["data", "deploy"] }
-    raw-data       = { roles = ["etl", "hasher", "ingest", "loader", "recorder"], people = ["auditor", "break-glass", "producer"], operators = ["data"] }
+    athena-results = { roles = ["auditor", "orchestrator"], people = ["analyst", "auditor", "data-engineer"], operators = ["data"] }
+    cloudtrail-log = { roles = ["auditor", "evidence-copy", "orchestrator", "sealer"], people = ["auditor", "break-glass"], operators = ["data"] }
+    processed      = { roles = ["etl", "gate", "hasher", "loader", "orchestrator", "recorder"], people = ["auditor", "break-glass", "data-engineer"], operators = ["data"] }
+    provenance     = { roles = ["auditor", "evidence-copy", "gate", "hasher", "loader", "orchestrator", "recorder", "sealer"], people = ["auditor", "break-glass", "producer"], operators = ["data", "deploy"] }
+    raw-data       = { roles = ["etl", "hasher", "ingest", "loader", "orchestrator", "recorder"], people = ["auditor", "break-glass", "producer"], operators = ["data"] }
   }
 
   bucket_users = { for short, users in local.all_bucket_users : short => users if contains(keys(local.own_bucket_names), short) }

@@ -5,7 +5,7 @@ locals {
   evidence_buckets = concat(local.has_own_trail ? ["cloudtrail-log"] : [], ["provenance"])
 
   # All buckets except those that hold logs: logging the delivery of logs would never end.
-  logged_buckets = toset(["analytics", "artifacts", "athena-results", "processed", "provenance", "raw-data"])
+  logged_buckets = setunion(var.orchestrator == null ? [] : ["airflow"], ["analytics", "artifacts", "athena-results", "processed", "provenance", "raw-data"])
 
   # The trail says who invoked a function.
   logged_functions = concat(["auditor", "recorder", "sealer"], local.has_tables ? ["gate"] : [], var.warehouse == null ? [] : ["rotator"])
@@ -51,7 +51,7 @@ module "trail_key" {
       conditions = [{ test = "StringEquals", variable = "aws:SourceArn", values = [local.trail_arn] }]
     }
     AuditorAndSealerReadTrail = {
-      principals = [module.auditor_role.arn, module.sealer_role.arn]
+      principals = concat([module.auditor_role.arn, module.sealer_role.arn], local.orchestrator_role_arns)
       actions    = ["kms:Decrypt"]
     }
     # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html

@@ -17,6 +17,7 @@ locals {
       evidence_at_risk  = { tool = "cloudwatch", page = "alarmsV2:alarm/${aws_cloudwatch_composite_alarm.evidence_at_risk.alarm_name}" }
       sns_topic         = { tool = "sns/v3", page = "/topic/${local.topic_arn}" }
     },
+    var.orchestrator == null ? {} : { airflow = { tool = "mwaa", page = "environments/${local.orchestrator_name}" } },
     local.has_tables ? { glue_jobs = { tool = "gluestudio", page = "/jobs" } } : {},
   )
 

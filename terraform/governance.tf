@@ -9,6 +9,13 @@ locals {
     : var.lake_formation.people
   )
 
+  # The roles that read all tables.
+  governed_readers = merge(
+    { auditor = module.auditor_role.arn },
+    { for arn in local.orchestrator_role_arns : "orchestrator" => arn },
+    { for persona, arn in local.governed_people : "people-${persona}" => arn if contains(["auditor", "data-engineer"], persona) },
+  )
+
   # What every reader of tables needs in addition: temporary credentials for the granted rows and columns.
   governed_reading = var.lake_formation == null ? [] : [module.governance[0].reader_policy]
 }
@@ -93,8 +100,5 @@ module "governance" {
     }
   }
 
-  readers = merge(
-    { auditor = module.auditor_role.arn },
-    { for persona, arn in local.governed_people : "people-${persona}" => arn if contains(["auditor", "data-engineer"], persona) },
-  )
+  readers = local.governed_readers
 }

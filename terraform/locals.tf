@@ -12,6 +12,7 @@ locals {
   own_bucket_names = {
     for short in [
       "access-logs",
+      "airflow",
       "analytics",
       "artifacts",
       "athena-results",
@@ -19,7 +20,7 @@ locals {
       "processed",
       "provenance",
       "raw-data",
-    ] : short => "${local.prefix}-${short}-${var.account_id}" if short != "cloudtrail-log" || local.has_own_trail
+    ] : short => "${local.prefix}-${short}-${var.account_id}" if(short != "cloudtrail-log" || local.has_own_trail) && (short != "airflow" || var.orchestrator != null)
   }
   bucket_names    = merge(local.own_bucket_names, { for trail in var.existing_trail[*] : "cloudtrail-log" => trail.bucket })
   bucket_arns     = { for short, name in local.bucket_names : short => "arn:${local.partition}:s3:::${name}" }
@@ -49,6 +50,7 @@ locals {
     var.large_objects == null ? [] : ["hasher", "hasher-execution", "hasher-start"],
     var.lake_formation == null ? [] : ["lake-formation"],
     var.network == null ? [] : ["flow-logs"],
+    var.orchestrator == null ? [] : ["orchestrator"],
     var.snowflake == null ? [] : ["loader", "snowflake"],
     var.warehouse == null ? [] : ["rotator"],
   )

@@ -15,7 +15,7 @@ module "warehouse" {
   name               = local.prefix
   provenance_key_arn = module.provenance_key.arn
   recovery_days      = var.retention.key_window_days
-  run_by             = var.snowflake.run_by
+  run_by             = setunion(var.snowflake.run_by, var.orchestrator == null ? [] : [local.role_arns["orchestrator"]])
 }
 
 locals {

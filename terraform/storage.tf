@@ -60,7 +60,7 @@ locals {
       actions    = ["kms:Decrypt"]
     }
     AuditorKeepsResultsAndWhatItKnows = {
-      principals = [module.auditor_role.arn]
+      principals = concat([module.auditor_role.arn], local.orchestrator_role_arns)
       actions    = ["kms:Decrypt", "kms:GenerateDataKey"]
     }
   }

@@ -573,6 +573,36 @@ variable "operators" {
   }
 }
 
+variable "orchestrator" {
+  type = object({
+    network = object({
+      security_group_ids = set(string)
+      subnet_ids         = set(string)
+    })
+    size = optional(object({
+      class          = optional(string, "mw1.small")
+      maintenance    = optional(string, "SUN:03:00")
+      max_webservers = optional(number, 2)
+      max_workers    = optional(number, 2)
+      min_webservers = optional(number, 2)
+      min_workers    = optional(number, 1)
+      schedulers     = optional(number, 2)
+    }), {})
+  })
+  default     = null
+  description = "An environment of Amazon MWAA that runs the DAGs: two private subnets in different Availability Zones of a VPC from which the services that docs/orchestration.md lists are reached, security groups whose members reach each other; and its size. Null: no Airflow, or one of your own."
+
+  validation {
+    condition     = var.orchestrator == null ? true : length(var.datasets) > 0
+    error_message = "orchestrator needs datasets: without tables there is no daily run."
+  }
+
+  validation {
+    condition     = var.orchestrator == null || var.permissions_boundaries == null ? true : var.permissions_boundaries.orchestrator != null
+    error_message = "orchestrator needs permissions_boundaries.orchestrator: run make bootstrap again, and take it from the output variables."
+  }
+}
+
 variable "people" {
   type = map(object({
     principals    = set(string)
@@ -612,15 +642,16 @@ variable "people" {
 
 variable "permissions_boundaries" {
   type = object({
-    people  = string
-    service = string
+    orchestrator = optional(string)
+    people       = string
+    service      = string
   })
   default     = null
   description = "ARNs of the permissions boundaries that terraform/bootstrap created. Null: they are created here, which requires permission to create policies."
 
   validation {
     condition = var.permissions_boundaries == null ? true : alltrue([
-      for arn in values(var.permissions_boundaries) : can(regex("^arn:[a-z-]+:iam::[0-9]{12}:policy/[^*?]+$", arn))
+      for arn in compact(values(var.permissions_boundaries)) : can(regex("^arn:[a-z-]+:iam::[0-9]{12}:policy/[^*?]+$", arn))
     ])
     error_message = "permissions_boundaries must be full ARNs of the account's own managed policies: take them from the output of terraform/bootstrap."
   }

@@ -42,6 +42,7 @@ _ACTIONS = (
 )
 
 _BY_SERVICE = {
+    "airflow": "airflow",
     "athena": "workgroup",
     "cloudtrail": "trail",
     "cloudwatch": "topic",
@@ -75,7 +76,17 @@ _BY_KIND = {
     "table": "tables",
 }
 
-_KEYS_OF_PARTS = {"adopted", "copy", "network", "rotator", "signing-a", "snowflake", "stream", "warehouse"}
+_KEYS_OF_PARTS = {
+    "adopted",
+    "airflow",
+    "copy",
+    "network",
+    "rotator",
+    "signing-a",
+    "snowflake",
+    "stream",
+    "warehouse",
+}
 
 SUBJECTS = {
     "Data and evidence": (
@@ -83,6 +94,7 @@ SUBJECTS = {
         "processed",
         "analytics",
         "artifacts",
+        "airflow",
         "athena-results",
         "adopted",
         "copy",

@@ -285,7 +285,7 @@ class World:
         for resource in self._resources:
             if resource.type == "aws_cloudwatch_log_group":
                 folder, _, name = resource.values["name"].rpartition("/")
-                short = name.removeprefix(self.prefix).removeprefix("-") or _LOG_FOLDERS[folder]
+                short = name.replace(f"{self.prefix}-", "").removeprefix(self.prefix) or _LOG_FOLDERS[folder]
                 found[short] = str(resource.values["arn"]).removesuffix(":*")
         return found
 

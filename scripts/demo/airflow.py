@@ -52,7 +52,7 @@ class Daily:
         for folder in lake.pipeline.datasets:
             for table, files in deliveries(folder, ROWS, SEED).items():
                 with console.status(f"{table} …"):
-                    delivery = lake.deliver(table, _later(files), work_dir / "daily" / table)
+                    delivery = lake.deliver(table, later(files), work_dir / "daily" / table)
                 console.print(f"{table}: {delivery.rows:,} rows more")
         environ = lake.pipeline.environ()
         airflow = Airflow(AIRFLOW, work_dir / "airflow", work_dir / "programs")
@@ -98,7 +98,7 @@ class Daily:
             raise PipelineError(f"Not all tasks of {dag_id} succeeded: see {log}.")
 
 
-def _later(files: Iterator[File]) -> Iterator[File]:
+def later(files: Iterator[File]) -> Iterator[File]:
     """The files under other names: custody upload refuses other content under one that is there."""
     for truth, chunks in files:
         key = PurePosixPath(truth.key)

@@ -157,9 +157,18 @@ def pip_install(python: Path, *arguments: str | Path, lock: Path | None = None) 
 
     Raises ``ToolError`` with what pip said.
     """
+    _pip(python, "install", *arguments, lock=lock)
+
+
+def pip_download(python: Path, folder: Path, *arguments: str, lock: Path) -> None:
+    """Have ``pip download`` put what ``lock`` has into a folder, as wheels. Raises ``ToolError``."""
+    _pip(python, "download", "--only-binary=:all:", "--dest", folder, *arguments, lock=lock)
+
+
+def _pip(python: Path, verb: str, *arguments: str | Path, lock: Path | None) -> None:
     locked = () if lock is None else ("--require-hashes", "-r", lock)
     _run(
-        [python, "-m", "pip", "install", "--no-deps", "--progress-bar=off", *arguments, *locked],
+        [python, "-m", "pip", verb, "--no-deps", "--progress-bar=off", *arguments, *locked],
         "pip uses its own configuration: check that its package index is reachable (pip config list).",
         _PipProgress(0 if lock is None else len(_LOCKED.findall(lock.read_text()))).line,
     )

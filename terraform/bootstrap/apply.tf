@@ -36,20 +36,20 @@ data "aws_iam_policy_document" "change_storage" {
   statement {
     sid       = "PlaceObjects"
     actions   = ["s3:PutObject", "s3:PutObjectRetention", "s3:PutObjectTagging"]
-    resources = [local.kit.code, local.kit.registry]
+    resources = [local.kit.code, local.kit.dags, local.kit.registry]
   }
 
   # The provider deletes every version of replaced code. The registry is evidence and is not deleted.
   statement {
     sid       = "RemoveOldCode"
     actions   = ["s3:DeleteObject", "s3:DeleteObjectVersion"]
-    resources = [local.kit.code]
+    resources = [local.kit.code, local.kit.dags]
   }
 
   statement {
     sid       = "FindOldCode"
     actions   = ["s3:ListBucketVersions"]
-    resources = [trimsuffix(local.kit.code, "/*")]
+    resources = [trimsuffix(local.kit.code, "/*"), trimsuffix(local.kit.dags, "/*")]
   }
 
   statement {
@@ -60,7 +60,7 @@ data "aws_iam_policy_document" "change_storage" {
     condition {
       test     = "StringEquals"
       variable = "kms:EncryptionContext:aws:s3:arn"
-      values   = [trimsuffix(local.kit.code, "/*"), trimsuffix(local.kit.registry, "/keys/registry.json")]
+      values   = [trimsuffix(local.kit.code, "/*"), trimsuffix(local.kit.dags, "/*"), trimsuffix(local.kit.registry, "/keys/registry.json")]
     }
 
     condition {
@@ -178,7 +178,7 @@ data "aws_iam_policy_document" "change_roles" {
     condition {
       test     = "StringEquals"
       variable = "iam:PermissionsBoundary"
-      values   = [module.boundary["people"].arn, module.boundary["service"].arn]
+      values   = [for purpose in ["orchestrator", "people", "service"] : module.boundary[purpose].arn]
     }
   }
 
@@ -204,7 +204,7 @@ data "aws_iam_policy_document" "change_roles" {
     condition {
       test     = "StringEquals"
       variable = "iam:PassedToService"
-      values   = [for service in ["cloudtrail", "ecs-tasks", "events", "firehose", "glue", "lambda", "s3", "vpc-flow-logs"] : "${service}.amazonaws.com"]
+      values   = [for service in ["airflow", "airflow-env", "cloudtrail", "ecs-tasks", "events", "firehose", "glue", "lambda", "s3", "vpc-flow-logs"] : "${service}.amazonaws.com"]
     }
   }
 }
@@ -426,7 +426,7 @@ data "aws_iam_policy_document" "change_watch" {
       "logs:TagResource",
       "logs:UntagResource",
     ]
-    resources = local.kit.log_groups
+    resources = concat(local.kit.log_groups, [local.kit.airflow_logs])
   }
 
   statement {

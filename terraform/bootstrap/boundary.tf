@@ -1,9 +1,9 @@
-# The permissions boundaries. The root's roles have the first two, by the ARNs given in its inputs; the CI roles have the
-# third. No role that has one of them can change it.
+# The permissions boundaries. The root's roles have all but ci, by the ARNs given in its inputs; the CI roles have that
+# one. No role that has one of them can change it.
 
 module "boundary" {
   source   = "../modules/boundary"
-  for_each = toset(["ci", "people", "service"])
+  for_each = toset(["ci", "orchestrator", "people", "service"])
 
   account_id      = var.account_id
   adopted_buckets = var.adopted_buckets

@@ -22,17 +22,20 @@ locals {
 
   # ARN patterns of the kit's resources by service: the root's names begin with the prefix.
   kit = {
-    alarms      = "arn:${local.partition}:cloudwatch:${var.region}:${var.account_id}:alarm:${local.prefix}-*"
-    aliases     = "arn:${local.partition}:kms:${var.region}:${var.account_id}:alias/${local.prefix}-*"
-    buckets     = "arn:${local.partition}:s3:::${local.prefix}-*-${var.account_id}"
-    catalog     = "arn:${local.partition}:glue:${var.region}:${var.account_id}:catalog"
-    code        = "arn:${local.partition}:s3:::${local.prefix}-artifacts-${var.account_id}/*"
-    connections = "arn:${local.partition}:glue:${var.region}:${var.account_id}:connection/${local.prefix}-*"
-    dashboards  = "arn:${local.partition}:cloudwatch::${var.account_id}:dashboard/${local.prefix}-*"
-    database    = "arn:${local.partition}:glue:${var.region}:${var.account_id}:database/${local.database}"
-    functions   = "arn:${local.partition}:lambda:${var.region}:${var.account_id}:function:${local.prefix}-*"
-    jobs        = "arn:${local.partition}:glue:${var.region}:${var.account_id}:job/${local.prefix}-*"
-    keys        = "arn:${local.partition}:kms:${var.region}:${var.account_id}:key/*"
+    alarms       = "arn:${local.partition}:cloudwatch:${var.region}:${var.account_id}:alarm:${local.prefix}-*"
+    airflow_logs = "arn:${local.partition}:logs:${var.region}:${var.account_id}:log-group:airflow-${local.prefix}-*"
+    aliases      = "arn:${local.partition}:kms:${var.region}:${var.account_id}:alias/${local.prefix}-*"
+    buckets      = "arn:${local.partition}:s3:::${local.prefix}-*-${var.account_id}"
+    catalog      = "arn:${local.partition}:glue:${var.region}:${var.account_id}:catalog"
+    code         = "arn:${local.partition}:s3:::${local.prefix}-artifacts-${var.account_id}/*"
+    connections  = "arn:${local.partition}:glue:${var.region}:${var.account_id}:connection/${local.prefix}-*"
+    dags         = "arn:${local.partition}:s3:::${local.prefix}-airflow-${var.account_id}/*"
+    dashboards   = "arn:${local.partition}:cloudwatch::${var.account_id}:dashboard/${local.prefix}-*"
+    database     = "arn:${local.partition}:glue:${var.region}:${var.account_id}:database/${local.database}"
+    environments = "arn:${local.partition}:airflow:${var.region}:${var.account_id}:environment/${local.prefix}-*"
+    functions    = "arn:${local.partition}:lambda:${var.region}:${var.account_id}:function:${local.prefix}-*"
+    jobs         = "arn:${local.partition}:glue:${var.region}:${var.account_id}:job/${local.prefix}-*"
+    keys         = "arn:${local.partition}:kms:${var.region}:${var.account_id}:key/*"
     log_groups = [
       "arn:${local.partition}:logs:${var.region}:${var.account_id}:log-group:/aws-glue/jobs/${local.prefix}-*",
       "arn:${local.partition}:logs:${var.region}:${var.account_id}:log-group:/aws/*/${local.prefix}-*",

@@ -11,7 +11,7 @@ output "backend" {
 }
 
 output "boundaries" {
-  description = "ARNs of the permissions boundaries by purpose: ci, people, service."
+  description = "ARNs of the permissions boundaries by purpose: ci, orchestrator, people, service."
   value       = { for purpose, boundary in module.boundary : purpose => boundary.arn }
 }
 
@@ -32,8 +32,9 @@ output "variables" {
   description = "Variables that env/<environment>.tfvars needs in addition: paste them there."
   value       = <<-EOT
     permissions_boundaries = {
-      people  = "${module.boundary["people"].arn}"
-      service = "${module.boundary["service"].arn}"
+      orchestrator = "${module.boundary["orchestrator"].arn}"
+      people       = "${module.boundary["people"].arn}"
+      service      = "${module.boundary["service"].arn}"
     }
     operators = {
       deploy = ["${module.apply_role.ready_arn}", "${module.plan_role.ready_arn}"]

@@ -1,4 +1,4 @@
-# What a plan reads and an apply changes of the optional parts of an environment: network, secret and task. In separate policies,
+# What a plan reads and an apply changes of the optional parts of an environment: network, secret, task and Airflow. In separate policies,
 # because those of read.tf and apply.tf have reached IAM's size limit.
 
 # aws_vpc and the resources in it, aws_flow_log. Describe actions have no resource-level permissions, except for a VPC's attributes.
@@ -45,6 +45,45 @@ data "aws_iam_policy_document" "read_parts" {
     sid       = "ReadTaskDefinitions"
     actions   = ["ecs:DescribeTaskDefinition"]
     resources = ["*"]
+  }
+
+  # aws_mwaa_environment.
+  statement {
+    sid       = "ReadAirflow"
+    actions   = ["airflow:GetEnvironment"]
+    resources = [local.kit.environments]
+  }
+
+  # aws_cloudwatch_log_group, of Airflow.
+  statement {
+    sid       = "ReadLogGroupsOfAirflow"
+    actions   = ["logs:ListTagsForResource"]
+    resources = [local.kit.airflow_logs]
+  }
+
+  # aws_s3_object: the DAGs, as the code in read.tf.
+  statement {
+    sid       = "ReadPlacedDags"
+    actions   = ["s3:GetObject", "s3:GetObjectTagging"]
+    resources = [local.kit.dags]
+  }
+
+  statement {
+    sid       = "DecryptPlacedDags"
+    actions   = ["kms:Decrypt"]
+    resources = [local.kit.keys]
+
+    condition {
+      test     = "StringEquals"
+      variable = "kms:EncryptionContext:aws:s3:arn"
+      values   = [trimsuffix(local.kit.dags, "/*")]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "kms:ViaService"
+      values   = ["s3.${var.region}.${data.aws_partition.current.dns_suffix}"]
+    }
   }
 
   # aws_glue_connection.
@@ -234,6 +273,59 @@ data "aws_iam_policy_document" "change_tasks" {
   }
 }
 
+# aws_mwaa_environment.
+data "aws_iam_policy_document" "change_airflow" {
+  statement {
+    sid       = "ChangeAirflow"
+    actions   = ["airflow:CreateEnvironment", "airflow:DeleteEnvironment", "airflow:TagResource", "airflow:UntagResource", "airflow:UpdateEnvironment"]
+    resources = [local.kit.environments]
+  }
+
+  # Amazon MWAA encrypts what an environment keeps under KMS grants that the creator of the environment gives to it.
+  # https://docs.aws.amazon.com/mwaa/latest/userguide/custom-keys-certs.html
+  statement {
+    sid       = "LetAirflowEncrypt"
+    actions   = ["kms:CreateGrant"]
+    resources = [local.kit.keys]
+
+    dynamic "condition" {
+      for_each = local.kit_tags
+
+      content {
+        test     = "StringEquals"
+        variable = "aws:ResourceTag/${condition.key}"
+        values   = [condition.value]
+      }
+    }
+
+    condition {
+      test     = "Bool"
+      variable = "kms:GrantIsForAWSResource"
+      values   = ["true"]
+    }
+
+    condition {
+      test     = "StringEquals"
+      variable = "kms:ViaService"
+      values   = ["airflow.${var.region}.${data.aws_partition.current.dns_suffix}"]
+    }
+  }
+
+  # It connects the environment to subnets, which need not be the kit's, with the permissions of its creator.
+  # https://docs.aws.amazon.com/mwaa/latest/userguide/access-policies.html
+  statement {
+    sid       = "LetAirflowConnect"
+    actions   = ["ec2:CreateNetworkInterface", "ec2:CreateVpcEndpoint"]
+    resources = concat([for type in ["security-group", "subnet", "vpc", "vpc-endpoint"] : local.network[type]], [replace(local.network["subnet"], "subnet/", "network-interface/")])
+
+    condition {
+      test     = "Bool"
+      variable = "aws:ViaAWSService"
+      values   = ["true"]
+    }
+  }
+}
+
 data "aws_iam_policy_document" "change_parts" {
   source_policy_documents = [
     data.aws_iam_policy_document.change_networks.json,
@@ -246,10 +338,11 @@ data "aws_iam_policy_document" "change_parts" {
 # Managed policies, including change_watch of apply.tf and limits of limits.tf: inline policies have no room for all of it.
 resource "aws_iam_policy" "more" {
   for_each = {
-    change-parts = { description = "Lets an apply change networks, secrets, streams and tasks of ${local.prefix}", policy = data.aws_iam_policy_document.change_parts.json }
-    change-watch = { description = "Lets an apply change the trail, alarms, rules and logs of ${local.prefix}", policy = data.aws_iam_policy_document.change_watch.json }
-    limits       = { description = "What the workflows of ${local.prefix} are denied, whatever else allows it", policy = data.aws_iam_policy_document.limits.json }
-    read-parts   = { description = "Lets a plan read networks, secrets and tasks of ${local.prefix}", policy = data.aws_iam_policy_document.read_parts.json }
+    change-airflow = { description = "Lets an apply change Airflow of ${local.prefix}", policy = data.aws_iam_policy_document.change_airflow.json }
+    change-parts   = { description = "Lets an apply change networks, secrets, streams and tasks of ${local.prefix}", policy = data.aws_iam_policy_document.change_parts.json }
+    change-watch   = { description = "Lets an apply change the trail, alarms, rules and logs of ${local.prefix}", policy = data.aws_iam_policy_document.change_watch.json }
+    limits         = { description = "What the workflows of ${local.prefix} are denied, whatever else allows it", policy = data.aws_iam_policy_document.limits.json }
+    read-parts     = { description = "Lets a plan read Airflow, networks, secrets and tasks of ${local.prefix}", policy = data.aws_iam_policy_document.read_parts.json }
   }
 
   name        = "${local.prefix}-ci-${each.key}"

@@ -43,6 +43,10 @@ finding_emails = { "digest@example.org" = ["low", "medium"] }
 
 log_auditor_reads = false
 
+orchestrator = {
+  network = { security_group_ids = ["sg-0123456789abcdef0"], subnet_ids = ["subnet-0123456789abcdef0", "subnet-0123456789abcdef1"] }
+}
+
 snowflake = {
   account      = "myorg-account123"
   external_id  = "custody-optional"

@@ -18,6 +18,7 @@ variables {
     administrators = ["arn:aws:iam::123456789012:role/administrator"]
     tables         = { devices = { excluded_columns = ["owner"] } }
   }
+  orchestrator = { network = { security_group_ids = ["sg-1"], subnet_ids = ["subnet-1", "subnet-2"] } }
 }
 
 run "grants_to_the_roles_of_the_kit" {
@@ -26,6 +27,11 @@ run "grants_to_the_roles_of_the_kit" {
   assert {
     condition     = local.governed_people == tomap({ for persona in keys(var.people) : persona => "arn:aws:iam::123456789012:role/custody-test-people-${persona}" })
     error_message = "People are granted by the roles that are made for them."
+  }
+
+  assert {
+    condition     = toset(keys(local.governed_readers)) == toset(["auditor", "orchestrator", "people-auditor", "people-data-engineer"])
+    error_message = "Whoever reads the ledger has a grant: the tasks of Airflow, too."
   }
 
   assert {

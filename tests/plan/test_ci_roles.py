@@ -285,6 +285,24 @@ CALLS = {
             "lambda:AddPermission lambda:RemovePermission",
         )
     ],
+    "aws_mwaa_environment": [
+        Calls(
+            "arn:aws:airflow:us-east-1:123456789012:environment/{name}",
+            "airflow:GetEnvironment",
+            "airflow:CreateEnvironment airflow:UpdateEnvironment airflow:DeleteEnvironment"
+            " airflow:TagResource",
+        ),
+        Calls(ROLE.format(f"{PREFIX}-orchestrator"), "", "iam:PassRole"),
+        Calls("arn:aws:kms:us-east-1:123456789012:key/1", "kms:DescribeKey", "kms:CreateGrant"),
+        *(
+            Calls(f"arn:aws:ec2:us-east-1:123456789012:{kind}/1", "", f"ec2:{action}")
+            for action, kinds in (
+                ("CreateNetworkInterface", ("network-interface", "subnet")),
+                ("CreateVpcEndpoint", ("security-group", "subnet", "vpc", "vpc-endpoint")),
+            )
+            for kind in kinds
+        ),
+    ],
     "aws_route_table": [
         *network("route-table", "ec2:DescribeRouteTables", "ec2:CreateRouteTable ec2:DeleteRouteTable"),
         Calls("arn:aws:ec2:us-east-1:123456789012:vpc/1", "", "ec2:CreateRouteTable"),
@@ -333,8 +351,13 @@ CALLS = {
     "aws_s3_object": [
         Calls(
             "arn:aws:s3:::{bucket}/{key}",
-            "s3:GetObject s3:GetObjectRetention s3:GetObjectTagging",
+            "s3:GetObject s3:GetObjectTagging",
             "s3:PutObject s3:PutObjectTagging",
+        ),
+        # The registry alone has a lock, which HeadObject shows to those who may read it.
+        Calls(
+            f"arn:aws:s3:::{PREFIX}-provenance-123456789012/keys/registry.json",
+            "s3:GetObjectRetention",
         ),
         Calls("arn:aws:kms:us-east-1:123456789012:key/1", "kms:Decrypt", "kms:GenerateDataKey"),
     ],

@@ -170,6 +170,10 @@ def test_each_key_is_named_by_its_own_arn(plan: PlanDocument) -> None:
         },
         "ingest_keys": {"EncryptDeliveries": [data]},
         "lake_formation_keys": {"DecryptGold": [data]},
+        "orchestrator_keys": {
+            "DecryptEvidence": ["local.trail_key_arns", provenance],
+            "DecryptObjectsAndEncryptResultsAndMessages": [alerts, data],
+        },
         "people_auditor_keys": {
             "DecryptEvidence": [provenance, trail],
             "DecryptObjectsAndEncryptResults": [data],

@@ -16,6 +16,7 @@ PREFIX = "custody-local-"
 ELSEWHERE = {
     "adopted-<short>",
     "adopted-<short>-undelivered",
+    "airflow-silent",
     "cosigner-errors",
     "cosigner-throttles",
     "evidence-copy-<short>-failed",

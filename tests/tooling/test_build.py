@@ -17,6 +17,7 @@ from scripts.build import (
     PRUNED,
     SIZE_LIMIT_BYTES,
     belongs,
+    build_mwaa,
     build_wheel,
     build_zips,
     functions,
@@ -238,3 +239,23 @@ def test_the_order_of_files_does_not_matter(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "1.zip") as archive:
         assert archive.namelist() == ["a.py", "b/", "b/a.py", "b/x.py"]
         assert archive.testzip() is None
+
+
+def test_what_airflow_installs_is_the_same_for_the_same_wheels_and_names_each(tmp_path: Path) -> None:
+    wheels = tmp_path / "wheels"
+    wheels.mkdir()
+    for name in ("b_b-2.0-cp312-cp312-linux_x86_64.whl", "a-1.0.dev0-py3-none-any.whl"):
+        (wheels / name).write_bytes(name.encode())
+    paths = sorted(wheels.iterdir())
+    digests = {build_mwaa(tmp_path / "one", paths), build_mwaa(tmp_path / "two", reversed(paths))}
+    assert len(digests) == 1
+    (wheels / "a-1.0.dev0-py3-none-any.whl").write_bytes(b"other")
+    assert build_mwaa(tmp_path / "three", wheels.iterdir()) not in digests
+    assert (tmp_path / "one" / "requirements.txt").read_text().splitlines() == [
+        "--no-index",
+        "--find-links /usr/local/airflow/plugins",
+        "a==1.0.dev0",
+        "b_b==2.0",
+    ]
+    with zipfile.ZipFile(tmp_path / "one" / "plugins.zip") as archive:
+        assert archive.namelist() == ["a-1.0.dev0-py3-none-any.whl", "b_b-2.0-cp312-cp312-linux_x86_64.whl"]

@@ -100,21 +100,22 @@ run "applies_within_the_kit_and_its_boundaries" {
       if contains(s.actions, "iam:CreateRole") || contains(s.actions, "iam:PutRolePolicy")
       ] == [{
         "StringEquals iam:PermissionsBoundary" = toset([
+          "arn:aws:iam::123456789012:policy/custody-test-orchestrator-boundary",
           "arn:aws:iam::123456789012:policy/custody-test-people-boundary",
           "arn:aws:iam::123456789012:policy/custody-test-service-boundary",
         ])
     }]
-    error_message = "A role is made and strengthened under one of the kit's two boundaries, or not at all."
+    error_message = "A role is made and strengthened under one of the kit's three boundaries, or not at all."
   }
 
   assert {
     condition = [
       for s in data.aws_iam_policy_document.change_roles.statement : toset(one(s.condition).values) if contains(s.actions, "iam:PassRole")
       ] == [toset([
-        "cloudtrail.amazonaws.com", "ecs-tasks.amazonaws.com", "events.amazonaws.com", "firehose.amazonaws.com",
+        "airflow-env.amazonaws.com", "airflow.amazonaws.com", "cloudtrail.amazonaws.com", "ecs-tasks.amazonaws.com", "events.amazonaws.com", "firehose.amazonaws.com",
         "glue.amazonaws.com", "lambda.amazonaws.com", "s3.amazonaws.com", "vpc-flow-logs.amazonaws.com",
     ])]
-    error_message = "A role is handed to eight services."
+    error_message = "A role is handed to nine services, one of which has two names."
   }
 
   assert {
@@ -141,6 +142,21 @@ run "applies_within_the_kit_and_its_boundaries" {
       ],
     )) == 0
     error_message = "An apply neither ends the evidence nor makes itself stronger."
+  }
+
+  # The subnets of Airflow need not be the kit's: only the service that makes an environment acts there.
+  assert {
+    condition = {
+      for s in data.aws_iam_policy_document.change_airflow.statement : s.sid => toset([for c in s.condition : "${c.test} ${c.variable} ${join(",", c.values)}"])
+      } == {
+      ChangeAirflow     = toset([])
+      LetAirflowConnect = toset(["Bool aws:ViaAWSService true"])
+      LetAirflowEncrypt = toset([
+        "Bool kms:GrantIsForAWSResource true", "StringEquals aws:ResourceTag/environment test", "StringEquals aws:ResourceTag/managed_by terraform",
+        "StringEquals aws:ResourceTag/project custody", "StringEquals kms:ViaService airflow.eu-central-1.amazonaws.com",
+      ])
+    }
+    error_message = "An apply makes environments with the kit's names; networks and grants are the service's business."
   }
 
   # The kit's keys are identified by their tags. A foreign key must not be taken over by tagging it.

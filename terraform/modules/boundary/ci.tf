@@ -17,6 +17,7 @@ data "aws_iam_policy_document" "ci" {
   statement {
     sid = "OfTheKit"
     actions = [
+      "airflow:*",
       "athena:*",
       "cloudtrail:*",
       "cloudwatch:*",
@@ -46,6 +47,7 @@ data "aws_iam_policy_document" "ci" {
       "sqs:*",
     ]
     resources = concat(local.catalog, [
+      "${local.here["airflow"]}:environment/${var.prefix}-*",
       "${local.here["athena"]}:workgroup/${var.prefix}",
       "${local.here["cloudtrail"]}:trail/${var.prefix}",
       "${local.here["cloudwatch"]}:alarm:${var.prefix}-*",
@@ -69,11 +71,13 @@ data "aws_iam_policy_document" "ci" {
       "${local.here["logs"]}:log-group:/aws*/${var.prefix}",
       "${local.here["logs"]}:log-group:/aws*/${var.prefix}-*",
       "${local.here["logs"]}:log-group:/aws*/${var.prefix}:*",
+      "${local.here["logs"]}:log-group:airflow-${var.prefix}-*",
       "${local.here["secretsmanager"]}:secret:${var.prefix}-*",
       "${local.here["sns"]}:${var.prefix}-*",
       "${local.here["sqs"]}:${var.prefix}-*",
       "${local.iam}:role/${var.prefix}-*",
       local.buckets,
+      "${local.bucket["airflow"]}/*",
       "${local.bucket["artifacts"]}/*",
       "${local.bucket["provenance"]}/keys/*",
       "${local.bucket["state"]}/*",
@@ -102,6 +106,20 @@ data "aws_iam_policy_document" "ci" {
       "sso:List*",
     ]
     resources = ["*"]
+  }
+
+  # Amazon MWAA attaches an environment to its network with the permissions of whoever applies. All ids are random.
+  # https://docs.aws.amazon.com/mwaa/latest/userguide/access-policies.html
+  statement {
+    sid       = "InterfacesOfAirflow"
+    actions   = ["ec2:CreateNetworkInterface"]
+    resources = [for type in ["network-interface", "subnet"] : "${local.here["ec2"]}:${type}/*"]
+
+    condition {
+      test     = "Bool"
+      variable = "aws:ViaAWSService"
+      values   = ["true"]
+    }
   }
 
   # An event source mapping has a random id: it is identified by its function.
@@ -188,7 +206,7 @@ data "aws_iam_policy_document" "ci" {
     condition {
       test     = "StringEquals"
       variable = "iam:PermissionsBoundary"
-      values   = [local.arns["people"], local.arns["service"]]
+      values   = [local.arns["orchestrator"], local.arns["people"], local.arns["service"]]
     }
   }
 
@@ -200,7 +218,7 @@ data "aws_iam_policy_document" "ci" {
     condition {
       test     = "StringEquals"
       variable = "iam:PassedToService"
-      values   = [for service in ["cloudtrail", "ecs-tasks", "events", "firehose", "glue", "lambda", "s3", "vpc-flow-logs"] : "${service}.amazonaws.com"]
+      values   = [for service in ["airflow", "airflow-env", "cloudtrail", "ecs-tasks", "events", "firehose", "glue", "lambda", "s3", "vpc-flow-logs"] : "${service}.amazonaws.com"]
     }
   }
 

@@ -9,20 +9,20 @@ data "aws_region" "current" {}
 locals {
   partition = data.aws_partition.current.partition
   iam       = "arn:${local.partition}:iam::${var.account_id}"
-  arns      = { for purpose in ["ci", "people", "service"] : purpose => "${local.iam}:policy/${var.prefix}-${purpose}-boundary" }
+  arns      = { for purpose in ["ci", "orchestrator", "people", "service"] : purpose => "${local.iam}:policy/${var.prefix}-${purpose}-boundary" }
 
   # arn:<partition>:<service>:<region>:<account>, by service
   region = var.purpose == "ci" ? "*" : data.aws_region.current.name
   here = {
     for service in [
-      "athena", "cloudtrail", "cloudwatch", "ec2", "ecr", "ecs", "events", "execute-api", "firehose", "glue", "kms", "lambda", "logs",
+      "airflow", "athena", "cloudtrail", "cloudwatch", "ec2", "ecr", "ecs", "events", "execute-api", "firehose", "glue", "kms", "lambda", "logs",
       "secretsmanager", "sns", "sqs",
     ] : service => "arn:${local.partition}:${service}:${local.region}:${var.account_id}"
   }
 
   buckets = "arn:${local.partition}:s3:::${var.prefix}-*-${var.account_id}"
   bucket = {
-    for short in ["artifacts", "athena-results", "cloudtrail-log", "processed", "provenance", "raw-data", "state"] :
+    for short in ["airflow", "artifacts", "athena-results", "cloudtrail-log", "processed", "provenance", "raw-data", "state"] :
     short => "arn:${local.partition}:s3:::${var.prefix}-${short}-${var.account_id}"
   }
   adopted_arns        = [for one in var.adopted_buckets : "arn:${local.partition}:s3:::${one.bucket}"]
@@ -46,9 +46,10 @@ locals {
   ]
 
   documents = {
-    ci      = data.aws_iam_policy_document.ci
-    people  = data.aws_iam_policy_document.people
-    service = data.aws_iam_policy_document.service
+    ci           = data.aws_iam_policy_document.ci
+    orchestrator = data.aws_iam_policy_document.orchestrator
+    people       = data.aws_iam_policy_document.people
+    service      = data.aws_iam_policy_document.service
   }
 }
 

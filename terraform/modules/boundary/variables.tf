@@ -94,10 +94,10 @@ variable "prefix" {
 variable "purpose" {
   type        = string
   nullable    = false
-  description = "Which roles the boundary is for. service: roles assumed by services. people: roles assumed by people. ci: the roles that plan and apply the kit."
+  description = "Which roles the boundary is for. service: roles assumed by services. orchestrator: the role of Airflow and its tasks. people: roles assumed by people. ci: the roles that plan and apply the kit."
 
   validation {
-    condition     = contains(["ci", "people", "service"], var.purpose)
-    error_message = "purpose must be ci, people or service."
+    condition     = contains(["ci", "orchestrator", "people", "service"], var.purpose)
+    error_message = "purpose must be ci, orchestrator, people or service."
   }
 }

@@ -10,8 +10,9 @@ locals {
     service => "${service}.${data.aws_region.current.name}.${data.aws_partition.current.dns_suffix}"
   }
   # Services that use the key under a grant given by the creator of their resource: Lambda for a function's environment,
-  # Firehose for buffered records. Firehose never uses it with the caller's own permissions.
-  via_grants = { for service in ["firehose", "lambda"] : service => local.via[service] if contains(var.via_services, service) }
+  # Firehose for buffered records, Amazon MWAA for all that an environment keeps. Firehose never uses it with the caller's own
+  # permissions.
+  via_grants = { for service in ["airflow", "firehose", "lambda"] : service => local.via[service] if contains(var.via_services, service) }
   via_uses   = [for service, name in local.via : name if service != "firehose"]
 }
 

@@ -174,7 +174,7 @@ variable "via_services" {
   type        = set(string)
   nullable    = false
   default     = []
-  description = "Services, such as s3, through which roles and principals encrypt and decrypt; principals may also create grants for lambda and firehose, for resources of these services. Nobody uses the key directly."
+  description = "Services, such as s3, through which roles and principals encrypt and decrypt; principals may also create grants for airflow, firehose and lambda, for resources of these services. Nobody uses the key directly."
 
   validation {
     condition     = var.purpose == "encrypt" || length(var.via_services) == 0
@@ -182,7 +182,7 @@ variable "via_services" {
   }
 
   validation {
-    condition     = alltrue([for service in var.via_services : contains(["athena", "firehose", "lambda", "s3", "secretsmanager", "sns", "sqs"], service)])
-    error_message = "via_services may have only athena, firehose, lambda, s3, secretsmanager, sns and sqs."
+    condition     = alltrue([for service in var.via_services : contains(["airflow", "athena", "firehose", "lambda", "s3", "secretsmanager", "sns", "sqs"], service)])
+    error_message = "via_services may have only airflow, athena, firehose, lambda, s3, secretsmanager, sns and sqs."
   }
 }

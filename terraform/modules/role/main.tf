@@ -21,7 +21,7 @@ data "aws_iam_policy_document" "trust" {
 
       principals {
         type        = "Service"
-        identifiers = [statement.value.name]
+        identifiers = compact([statement.value.name, statement.value.also])
       }
 
       condition {

@@ -103,13 +103,14 @@ variable "trust" {
       principals          = set(string)
     }))
     service = optional(object({
+      also        = optional(string)
       match       = optional(string, "exact")
       name        = string
       source_arns = set(string)
     }))
   })
   nullable    = false
-  description = "Who may assume the role; set one of the four. service: a service principal, only for the resources in source_arns (match like: patterns; if-sent: for S3 replication, of which AWS does not document that it names its bucket). people: IAM users (ARNs) whose MFA sign-in is not older than mfa_max_age_seconds, with their user name as session name. github: workflows of a repository (owner/name) that run in one of the environments, through the account's OIDC provider. others: roles and users, such as a third party's, that must name the external ID."
+  description = "Who may assume the role; set one of the four. service: a service principal (also: a second one of the same service), only for the resources in source_arns (match like: patterns; if-sent: for S3 replication, of which AWS does not document that it names its bucket). people: IAM users (ARNs) whose MFA sign-in is not older than mfa_max_age_seconds, with their user name as session name. github: workflows of a repository (owner/name) that run in one of the environments, through the account's OIDC provider. others: roles and users, such as a third party's, that must name the external ID."
 
   validation {
     condition     = length([for kind in [var.trust.github, var.trust.others, var.trust.people, var.trust.service] : kind if kind != null]) == 1
@@ -117,8 +118,8 @@ variable "trust" {
   }
 
   validation {
-    condition     = var.trust.service == null ? true : can(regex("^[a-z0-9-]+\\.amazonaws\\.com$", var.trust.service.name))
-    error_message = "trust.service.name must be a service principal such as lambda.amazonaws.com."
+    condition     = var.trust.service == null ? true : alltrue([for name in compact([var.trust.service.name, var.trust.service.also]) : can(regex("^[a-z0-9-]+\\.amazonaws\\.com$", name))])
+    error_message = "trust.service.name and also must be service principals such as lambda.amazonaws.com."
   }
 
   validation {

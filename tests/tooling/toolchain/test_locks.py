@@ -19,7 +19,7 @@ def pins(lock: str) -> dict[str, str]:
 
 def test_every_list_of_wishes_has_its_lock() -> None:
     assert {path.stem for path in LOCKS} == {path.stem for path in REQUIREMENTS.glob("*.in")}
-    assert len(LOCKS) == 13
+    assert len(LOCKS) == 14
 
 
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda path: path.stem)
@@ -43,6 +43,13 @@ def test_every_wish_is_in_its_lock(lock: Path) -> None:
 def test_what_ships_is_what_is_tested() -> None:
     shipped, tested = pins("lambda"), pins("dev")
     assert {name: tested[name] for name in shipped} == shipped
+
+
+def test_airflow_gets_what_its_tests_have_and_what_the_command_line_lacks_there() -> None:
+    """Of what the command line needs, Airflow itself and the provider of Amazon bring all else."""
+    added, tested = pins("mwaa"), pins("airflow")
+    assert {name: tested[name] for name in added} == added
+    assert added.keys() == {"isal", "securesystemslib"}
 
 
 def test_build_tools_are_the_same_everywhere() -> None:

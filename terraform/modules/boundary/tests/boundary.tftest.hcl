@@ -172,6 +172,57 @@ run "people_are_capped" {
   }
 }
 
+run "the_orchestrator_is_capped" {
+  command = plan
+  variables { purpose = "orchestrator" }
+
+  assert {
+    condition     = length(replace(aws_iam_policy.this.policy, "/\\s/", "")) <= 6144
+    error_message = "IAM allows 6144 characters; there are ${length(replace(aws_iam_policy.this.policy, "/\\s/", ""))}."
+  }
+
+  assert {
+    condition = {
+      for statement in jsondecode(aws_iam_policy.this.policy).Statement : statement.Sid => toset(flatten([statement.Resource]))
+      if statement.Effect == "Allow" && anytrue([for action in flatten([statement.Action]) : can(regex("^(s3:Put|s3:Abort|sqs:Send)", action))])
+      } == {
+      QueueOfTasks     = toset(["arn:aws:sqs:eu-central-1:*:airflow-celery-*"])
+      ResultsOfQueries = toset(["arn:aws:s3:::custodyoftwentyletts-production-athena-results-123456789012/results/*"])
+    }
+    error_message = "It writes results of queries, and sends to the queue of its own tasks."
+  }
+
+  assert {
+    condition = [
+      for statement in jsondecode(aws_iam_policy.this.policy).Statement : [
+        for resource in flatten([statement.Resource]) : resource if can(regex(":(lambda|iam|sns):", resource))
+      ] if contains(flatten([statement.Action]), "sts:AssumeRole")
+      ] == [[
+        "arn:aws:sns:eu-central-1:123456789012:custodyoftwentyletts-production-alerts",
+        "arn:aws:lambda:eu-central-1:123456789012:function:custodyoftwentyletts-production-gate",
+        "arn:aws:iam::123456789012:role/custodyoftwentyletts-production-loader",
+    ]]
+    error_message = "It invokes the gate, tells the alerts topic, and assumes the loader's role: nothing else of its kind."
+  }
+
+  assert {
+    condition = toset(flatten([
+      for statement in jsondecode(aws_iam_policy.this.policy).Statement : statement.Action if statement.Effect == "Deny" && statement.Sid == "NobodyAdministers" && statement.Resource == "*"
+      ])) == toset([
+      "cloudtrail:Delete*", "cloudtrail:Put*", "cloudtrail:StopLogging", "cloudtrail:Update*", "iam:*", "kms:CreateGrant", "kms:PutKeyPolicy",
+      "kms:ScheduleKeyDeletion", "kms:Sign", "organizations:*", "s3:Delete*", "s3:PutBucket*", "s3:Put*Configuration",
+    ])
+    error_message = "It neither administers, nor signs, nor deletes, whatever a policy of a resource says."
+  }
+
+  assert {
+    condition = toset(flatten([
+      for statement in jsondecode(aws_iam_policy.this.policy).Statement : statement.Resource if statement.Effect == "Deny" && contains(flatten([statement.Action]), "s3:PutObject*")
+    ])) == toset([for short in ["cloudtrail-log", "provenance"] : "arn:aws:s3:::custodyoftwentyletts-production-${short}-123456789012/*"])
+    error_message = "It writes no evidence."
+  }
+}
+
 run "ci_is_capped" {
   command = plan
   variables { purpose = "ci" }
@@ -186,10 +237,11 @@ run "ci_is_capped" {
       for statement in jsondecode(aws_iam_policy.this.policy).Statement : toset(statement.Condition.StringEquals["iam:PermissionsBoundary"])
       if contains(flatten([statement.Action]), "iam:CreateRole")
       ] == [toset([
+        "arn:aws:iam::123456789012:policy/custodyoftwentyletts-production-orchestrator-boundary",
         "arn:aws:iam::123456789012:policy/custodyoftwentyletts-production-people-boundary",
         "arn:aws:iam::123456789012:policy/custodyoftwentyletts-production-service-boundary",
     ])]
-    error_message = "A role is made with one of the kit's two boundaries, or not at all."
+    error_message = "A role is made with one of the kit's three boundaries, or not at all."
   }
 
   assert {
@@ -197,7 +249,8 @@ run "ci_is_capped" {
       for resource in flatten([for statement in jsondecode(aws_iam_policy.this.policy).Statement : statement.Resource]) :
       resource if strcontains(resource, ":log-group:")
       ]) == toset([
-      for end in ["", "-*", ":*"] : "arn:aws:logs:*:123456789012:log-group:/aws*/custodyoftwentyletts-production${end}"
+      for name in concat([for end in ["", "-*", ":*"] : "/aws*/custodyoftwentyletts-production${end}"], ["airflow-custodyoftwentyletts-production-*"]) :
+      "arn:aws:logs:*:123456789012:log-group:${name}"
     ])
     error_message = "A log group belongs to the kit if its name is the prefix or continues with a hyphen: custody-dev2 is another deployment."
   }

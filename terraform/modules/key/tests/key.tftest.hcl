@@ -86,6 +86,25 @@ run "lets_lambda_have_grants_of_the_principals" {
   }
 }
 
+run "lets_airflow_have_grants_of_the_principals_and_be_used_through_it" {
+  variables {
+    principals   = ["arn:aws:iam::123456789012:role/custody-test-apply"]
+    via_services = ["airflow", "s3", "sqs"]
+  }
+
+  assert {
+    condition = jsonencode([
+      for s in data.aws_iam_policy_document.this.statement : { for c in s.condition : "${c.test} ${c.variable}" => sort(c.values) } if s.sid == "PrincipalsGrantToAirflow"
+      ]) == jsonencode([{
+        "ArnLike aws:PrincipalArn"       = ["arn:aws:iam::123456789012:role/custody-test-apply"]
+        "Bool kms:GrantIsForAWSResource" = ["true"]
+        "StringEquals kms:CallerAccount" = ["123456789012"]
+        "StringEquals kms:ViaService"    = ["airflow.eu-central-1.amazonaws.com"]
+    }])
+    error_message = "Only the principals give Amazon MWAA a grant, to encrypt what it keeps."
+  }
+}
+
 run "lets_firehose_have_grants_and_nobody_use_the_key_through_it" {
   variables {
     principals   = ["arn:aws:iam::123456789012:role/custody-test-apply"]

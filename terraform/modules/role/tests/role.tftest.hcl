@@ -73,6 +73,27 @@ run "keeps_the_managed_policies_it_is_given_and_no_others" {
   }
 }
 
+run "trusts_both_names_of_a_service_for_its_resource" {
+  command = plan
+  variables {
+    trust = { service = { also = "airflow-env.amazonaws.com", name = "airflow.amazonaws.com", source_arns = ["arn:aws:airflow:eu-central-1:123456789012:environment/custody-test-airflow"] } }
+  }
+
+  assert {
+    condition = jsonencode([for s in data.aws_iam_policy_document.trust.statement : {
+      principals = sort(one(s.principals).identifiers)
+      conditions = { for c in s.condition : "${c.test} ${c.variable}" => c.values }
+      }]) == jsonencode([{
+      principals = ["airflow-env.amazonaws.com", "airflow.amazonaws.com"]
+      conditions = {
+        "ArnEquals aws:SourceArn"        = ["arn:aws:airflow:eu-central-1:123456789012:environment/custody-test-airflow"]
+        "StringEquals aws:SourceAccount" = ["123456789012"]
+      }
+    }])
+    error_message = "Both names of the service may assume the role, for the one environment."
+  }
+}
+
 run "trusts_resources_whose_names_begin_so" {
   command = plan
   variables {
