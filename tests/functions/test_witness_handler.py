@@ -282,6 +282,7 @@ def test_a_state_of_another_log_is_not_taken_for_this_ones(world: World, log: Me
         ),
         (json.dumps({name: [ECDSA.key.to_verifier_key()] for name in ("one", "two")}), UsageError),
     ],
+    ids=["no object", "no list", "no key", "a key of nothing", "two logs", "one log twice"],
 )
 def test_logs_that_make_no_sense_are_refused(logs: str, error: type[Exception]) -> None:
     with pytest.raises(error):
