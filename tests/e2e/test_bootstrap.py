@@ -178,7 +178,7 @@ def test_a_key_without_the_kits_name_is_refused(
 def test_it_says_where_its_outputs_go(outputs: dict[str, Any]) -> None:
     said = what_is_next("local", outputs)
     assert f'bucket       = "{BUCKET}"' in said
-    assert f'service = "arn:aws:iam::{ACCOUNT}:policy/custody-local-service-boundary"' in said
+    assert f'service      = "arn:aws:iam::{ACCOUNT}:policy/custody-local-service-boundary"' in said
     assert said.endswith(f"local-plan: arn:aws:iam::{ACCOUNT}:role/custody-local-plan")
 
 
