@@ -94,7 +94,9 @@ def run(say: Callable[[str], None]) -> Course:
         variables = {
             "datasets": [],
             "operators": {"deploy": list(made["roles"].values())},
-            "permissions_boundaries": {who: made["boundaries"][who] for who in ("people", "service")},
+            "permissions_boundaries": {
+                purpose: arn for purpose, arn in made["boundaries"].items() if purpose != "ci"
+            },
         }
         workflow = serverless_environ() | _session(aws, role)
         with served_provider(workflow, working_root(WORK)) as environ:
