@@ -189,6 +189,7 @@ module "trail" {
       [for key in module.log_key : key.arn],
       [for key in module.signing_key : key.arn],
       module.network_key[*].arn,
+      module.orchestrator_key[*].arn,
       module.rotator_key[*].arn,
       module.warehouse[*].key_arn,
       module.warehouse_secret[*].key_arn,
