@@ -107,7 +107,8 @@ class LogStore:
         except ClientError as error:
             if error.response["Error"].get("Code") != "NoSuchKey":
                 raise
-            if error.response["ResponseMetadata"]["HTTPHeaders"].get("x-amz-delete-marker") == "true":
+            headers = error.response["ResponseMetadata"].get("HTTPHeaders", {})
+            if headers.get("x-amz-delete-marker") == "true":
                 raise DeletedError(f"{key} in {self._bucket} has a delete marker.") from error
             raise AbsentError(f"There is nothing at {key} in {self._bucket}.") from error
 
