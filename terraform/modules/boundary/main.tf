@@ -55,7 +55,7 @@ locals {
 
 resource "aws_iam_policy" "this" {
   # checkov:skip=CKV_AWS_290:A boundary grants nothing, as below
-  # checkov:skip=CKV_AWS_355:A boundary grants nothing. The CI boundary has no room to name each resource that may be read; the roles' own policies do that
+  # checkov:skip=CKV_AWS_355:A boundary grants nothing; the roles' own policies name each resource that there is
   name        = "${var.prefix}-${var.purpose}-boundary"
   description = "Maximum permissions of ${var.purpose} roles of ${var.prefix}"
   policy      = one(local.documents[var.purpose]).json
