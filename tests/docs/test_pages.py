@@ -24,10 +24,15 @@ _MAKE = re.compile(r"\bmake ((?:[a-z-]+ ?)+)")
 
 
 def anchors(page: Path) -> set[str]:
-    """What a link into a page may name: its headings as GitHub spells them, and its own anchors."""
+    """What a link into a page may name: its headings as GitHub spells them, and its own anchors.
+
+    Not a heading with ``<``: what follows is a tag to the site (pymdownx.slugs), which leaves it out, and a word to GitHub.
+    """
     text = _FENCE.sub("", page.read_text())
     found = set(re.findall(r'<a (?:id|name)="([^"]+)"', text))
     for heading in re.findall(r"^#+ (.+)$", text, re.MULTILINE):
+        if "<" in heading:
+            continue
         plain = re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", heading).lower()
         found.add(re.sub(r"[^\w\- ]", "", plain).replace(" ", "-"))
     return found
@@ -68,6 +73,13 @@ def test_the_targets_that_a_page_names_are_there(page: Path) -> None:
 def test_a_dead_link_is_found() -> None:
     text = "[a](adr/README.md) [b](nowhere.md) [c](design.md#claims) [d](design.md#hopes) [e](https://example.org/x)"
     assert list(dead_links(REPO / "docs" / "x.md", text)) == ["nowhere.md", "design.md#hopes"]
+
+
+def test_a_link_that_the_site_does_not_have_is_found(tmp_path: Path) -> None:
+    (tmp_path / "a.md").write_text("# `table-<name>`\n\n## `table-NAME`\n")
+    assert list(dead_links(tmp_path / "b.md", "[a](a.md#table-name)")) == []
+    (tmp_path / "a.md").write_text("# `table-<name>`\n")
+    assert list(dead_links(tmp_path / "b.md", "[a](a.md#table-name)")) == ["a.md#table-name"]
 
 
 def test_an_unknown_target_is_found() -> None:

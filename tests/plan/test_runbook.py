@@ -26,8 +26,8 @@ ELSEWHERE = {
     "hasher-start",
     "hasher-undelivered",
     "hasher-waiting",
-    "log-<label>-conflict",
-    "log-<label>-silent",
+    "log-LABEL-conflict",
+    "log-LABEL-silent",
     "rotator-errors",
     "sealer-witnesses",
 }
