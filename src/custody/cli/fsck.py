@@ -30,7 +30,7 @@ def run_fsck(
 ) -> int:
     """Check a log, print what was found, and return the exit status."""
     known = _read_keys(keys, registry)
-    before = None if predecessor is None else open_log(predecessor, lambda: run.s3)
+    before = None if predecessor is None else open_log(predecessor, lambda: run.any_s3)
     if not known and place is not None:
         raise UsageError(
             "It is not known which keys the log has.", "Name its key with --key, or a key registry."
@@ -73,11 +73,11 @@ def _open(run: Run, place: str | None) -> Place:
     if place is None:
         bucket = run.deployment.buckets["provenance"]
         return Place(f"s3://{bucket}/", in_bucket(run.s3, bucket, ""), _listing(run.s3, bucket, ""))
-    fetch = open_log(place, lambda: run.s3)
+    fetch = open_log(place, lambda: run.any_s3)
     name = place if place.endswith("/") else f"{place}/"
     if place.startswith("s3://"):
         location = parse_s3_uri(name)
-        return Place(name, fetch, _listing(run.s3, location.bucket, location.key))
+        return Place(name, fetch, _listing(run.any_s3, location.bucket, location.key))
     return Place(name, fetch, None if "://" in place else _folder(Path(place)))
 
 

@@ -19,9 +19,14 @@ from custody.log.witness_server import FolderState, load_cosigner, serve
 from custody.terminal import visible
 
 
-def read_policy(path: Path) -> Policy:
-    """The policy in a file. Raises ``UsageError`` if it cannot be read."""
-    return parse_policy(read_small(path, MAX_POLICY_BYTES))
+def read_policy(path: Path) -> bytes:
+    """The file of a policy. Raises ``UsageError`` if it cannot be read, or is none."""
+    data = read_small(path, MAX_POLICY_BYTES)
+    try:
+        parse_policy(data)
+    except EvidenceError as error:
+        raise UsageError(f"{path} is no policy. {error.message}", error.remedy) from error
+    return data
 
 
 def run_watch(run: Run, seen: Path, place: str | None, policy_path: Path | None) -> int:
@@ -31,8 +36,8 @@ def run_watch(run: Run, seen: Path, place: str | None, policy_path: Path | None)
     with run.progress("Reading the log"):
         if place is None:
             place = f"s3://{run.deployment.buckets['provenance']}/{LOG_PREFIX}"
-        fetch, versions = open_log(place, lambda: run.s3), open_versions(place, lambda: run.s3)
-        policy = read_policy(policy_path) if policy_path is not None else _registered(run)
+        fetch, versions = open_log(place, lambda: run.any_s3), open_versions(place, lambda: run.any_s3)
+        policy = parse_policy(read_policy(policy_path)) if policy_path is not None else _registered(run)
         found = watch(fetch, policy, seen, versions)
     before, now = found.before, found.now
     if run.format is Format.JSON:
@@ -71,7 +76,7 @@ def run_witness(run: Run, *, name: str, key: Path, logs: Path, state: Path, list
     host, separator, port = listen.rpartition(":")
     if not separator or not (port.isascii() and port.isdigit()):
         raise UsageError(f"{listen[:80]!r} is no address and port.", "Write 127.0.0.1:8780.")
-    policy = read_policy(logs)
+    policy = parse_policy(read_policy(logs))
     if not policy.logs:
         raise UsageError(f"The policy {logs} names no log.", "Add a line: log and the log's verifier key.")
     cosigner = load_cosigner(name, key)

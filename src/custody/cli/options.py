@@ -187,6 +187,17 @@ class Run:
         return cast("S3Client", self.client("s3"))
 
     @cached_property
+    def any_s3(self) -> S3Client:
+        """The client for a bucket that was named, with or without a deployment to work on."""
+        try:
+            _ = self._place
+        except UsageError:
+            if self.named is not None:
+                raise
+            return cast("S3Client", _client(_session(self.region, self.profile), "s3"))
+        return self.s3
+
+    @cached_property
     def copy_s3(self) -> S3Client:
         """A client of the Region of the second copy. Raises ``UsageError`` if there is no copy."""
         from custody.evidence.copy import copy_of

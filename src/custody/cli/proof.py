@@ -5,14 +5,14 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
+from custody.cli.log import read_policy
 from custody.cli.options import Format, Run, read_small
 from custody.cli.tables import plural, print_finding
-from custody.errors import UsageError
+from custody.errors import EvidenceError, UsageError
 from custody.evidence.objects import parse_s3_uri
 from custody.evidence.registry import MAX_REGISTRY_BYTES
 from custody.ledger.ledger import Scope
-from custody.log.note import MAX_NOTE_BYTES
-from custody.log.policy import MAX_POLICY_BYTES
+from custody.log.note import MAX_NOTE_BYTES, parse_note
 from custody.log.proof.bundle import open_bundle
 from custody.log.proof.check import BundleReport, check_bundle
 from custody.log.proof.export import ExportRequest, export
@@ -27,8 +27,8 @@ def run_prove(
         raise UsageError(f"There is no folder {path.parent}.", "Create it first.")
     request = Request(
         parse_s3_uri(uri),
-        policy=None if policy is None else read_small(policy, MAX_POLICY_BYTES),
-        checkpoint=None if checkpoint is None else read_small(checkpoint, MAX_NOTE_BYTES),
+        policy=None if policy is None else read_policy(policy),
+        checkpoint=None if checkpoint is None else _read_checkpoint(checkpoint),
         with_object=with_object,
     )
     with run.progress("Reading the object") as tell:
@@ -66,8 +66,8 @@ def run_export(
         location,
         period.since,
         period.until,
-        policy=None if policy is None else read_small(policy, MAX_POLICY_BYTES),
-        checkpoint=None if checkpoint is None else read_small(checkpoint, MAX_NOTE_BYTES),
+        policy=None if policy is None else read_policy(policy),
+        checkpoint=None if checkpoint is None else _read_checkpoint(checkpoint),
         with_objects=with_objects,
     )
     with run.progress("Reading the log") as tell:
@@ -104,6 +104,16 @@ def run_bundle(run: Run, path: Path, registry: Path | None) -> int:
         report = check_bundle(bundle, trusted)
     _print(run, report)
     return report.exit_code
+
+
+def _read_checkpoint(path: Path) -> bytes:
+    """The file of a checkpoint. Raises ``UsageError`` if it cannot be read, or is no signed note."""
+    data = read_small(path, MAX_NOTE_BYTES)
+    try:
+        parse_note(data)
+    except EvidenceError as error:
+        raise UsageError(f"{path} is no checkpoint. {error.message}") from error
+    return data
 
 
 def _print(run: Run, report: BundleReport) -> None:

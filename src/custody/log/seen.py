@@ -10,7 +10,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from custody.errors import CannotCheckError
+from custody.errors import CannotCheckError, EvidenceError
 from custody.log.checkpoint import Checkpoint, parse_checkpoint
 from custody.log.note import MAX_NOTE_BYTES, Note, parse_note
 
@@ -19,7 +19,7 @@ def read_seen(path: Path) -> Checkpoint | None:
     """The checkpoint in a file; ``None`` if there is no file.
 
     Its signatures are not checked again: whoever can write here can also delete it. Raises
-    ``CannotCheckError`` if it cannot be read, ``EvidenceError`` if it is malformed.
+    ``CannotCheckError`` if it cannot be read or is malformed.
     """
     try:
         with path.open("rb") as file:
@@ -28,7 +28,12 @@ def read_seen(path: Path) -> Checkpoint | None:
         return None
     except OSError as error:
         raise CannotCheckError(f"{path} cannot be read: {error.strerror}.") from error
-    return parse_checkpoint(parse_note(data).text)
+    try:
+        return parse_checkpoint(parse_note(data).text)
+    except EvidenceError as error:
+        raise CannotCheckError(
+            f"{path} holds no checkpoint: {error.message}", "Put back the one that was kept there."
+        ) from error
 
 
 def write_seen(path: Path, note: Note) -> None:

@@ -128,7 +128,8 @@ def serve(
         try:
             server = Server(address, Handler)
         except (OSError, OverflowError) as error:
-            raise UsageError(f"There can be no server at {address[0]}:{address[1]}: {error}.") from error
+            words = str(error).rstrip(".")
+            raise UsageError(f"There can be no server at {address[0]}:{address[1]}: {words}.") from error
         try:
             yield server
         finally:

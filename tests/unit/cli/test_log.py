@@ -124,6 +124,59 @@ def test_watch_believes_no_revoked_key(cloud: Cloud, capsys: Capture, tmp_path: 
     assert (status, "no known key" in err) == (1, True)
 
 
+def test_a_log_in_a_bucket_needs_no_deployment(
+    cloud: Cloud, capsys: Capture, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = MemoryLog(signer=SIGNER)
+    log.extend([b"a"])
+    store(cloud, log)
+    policy = tmp_path / "policy"
+    policy.write_bytes(format_policy([SIGNER.key]))
+    place, key = f"s3://{cloud.deployment.buckets['provenance']}/log", SIGNER.key.to_verifier_key()
+    watch = ("watch", "--seen", str(tmp_path / "seen"), "--log", place, "--policy", str(policy))
+    monkeypatch.setenv("CUSTODY_DEPLOYMENT", str(tmp_path / "nowhere"))
+    assert run(capsys, *watch)[0] == 2, "the one that was named is not there"
+    monkeypatch.delenv("CUSTODY_DEPLOYMENT")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    assert run(capsys, *watch)[0] == 0
+    assert "There is no deployment" not in run(capsys, "fsck", place, "--key", key)[2]
+
+
+@pytest.mark.parametrize("command", ["watch", "prove", "export", "witness"])
+def test_a_policy_that_is_none_is_wrong_use_and_no_finding(
+    prepared: Path, capsys: Capture, command: str
+) -> None:
+    policy = prepared / "policy.txt"
+    policy.write_bytes(b"-----BEGIN PRIVATE KEY-----\n")
+    words = {
+        "watch": ["watch", "--seen", str(prepared / "seen"), "--log", str(prepared), "--policy", str(policy)],
+        "prove": ["prove", "s3://a/b", "-o", str(prepared / "proof.zip"), "--policy", str(policy)],
+        "export": ["export", "s3://a/b", "-o", str(prepared / "out"), "--policy", str(policy)],
+        "witness": arguments(prepared),
+    }
+    status, _, err = run(capsys, *words[command])
+    assert (status, f"{policy} is no policy. Line 1" in err) == (2, True), err
+
+
+@pytest.mark.parametrize("command", ["prove", "export"])
+def test_a_checkpoint_that_is_none_is_wrong_use_and_no_finding(
+    capsys: Capture, tmp_path: Path, command: str
+) -> None:
+    (tmp_path / "note").write_text("a page\n")
+    options = ("-o", str(tmp_path / "out"), "--checkpoint", str(tmp_path / "note"))
+    status, _, err = run(capsys, command, "s3://a/b", *options)
+    assert (status, f"{tmp_path / 'note'} is no checkpoint." in err) == (2, True), err
+
+
+def test_what_was_seen_is_named_if_it_cannot_be_read(capsys: Capture, tmp_path: Path) -> None:
+    (tmp_path / "policy").write_bytes(format_policy([SIGNER.key]))
+    (tmp_path / "seen").write_text("a page\n")
+    options = ("--seen", str(tmp_path / "seen"), "--policy", str(tmp_path / "policy"))
+    status, _, err = run(capsys, "watch", *options, "--log", str(tmp_path))
+    assert (status, f"{tmp_path / 'seen'} holds no checkpoint" in err) == (3, True), err
+
+
 def test_watch_reads_a_folder_with_a_policy(capsys: Capture, tmp_path: Path) -> None:
     log = MemoryLog(signer=SIGNER)
     log.extend([b"a"])
@@ -191,7 +244,7 @@ def test_witness_serves_until_it_is_interrupted(prepared: Path) -> None:
     [
         ({"listen": "8780"}, "no address and port"),
         ({"listen": "127.0.0.1:x"}, "no address and port"),
-        ({"listen": "127.0.0.1:99999"}, "no server at"),
+        ({"listen": "127.0.0.1:99999"}, "must be 0-65535.\n"),
         ({"name": "a b"}, "no spaces"),
         ({"key": "/nowhere"}, "cannot be read"),
         ({"logs": "/nowhere"}, "cannot be read"),
