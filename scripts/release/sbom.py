@@ -1,9 +1,9 @@
-"""List what the published wheel and functions are made of, as CycloneDX JSON.
+"""List what the published wheel and zips are made of, as CycloneDX JSON.
 
     python -m scripts.release.sbom FILE
 
-The functions' locked dependencies (``requirements/lambda.txt``), with the project as what they are part of.
-The tool is installed from its own lock into ``build/sbom``. Exit status 0 done, 1 failed.
+The locked dependencies of the functions and of Amazon MWAA (``LOCKS``), with the project as what they are
+part of. The tool is installed from its own lock into ``build/sbom``. Exit status 0 done, 1 failed.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from scripts.toolchain.setup import REQUIREMENTS, make, virtual_environment
 from scripts.toolchain.toolchain import BUILD, REPO, ToolError
 
 HOME = BUILD / "sbom"
+LOCKS = REQUIREMENTS / "lambda.txt", REQUIREMENTS / "mwaa.txt"
 
 
 def write_sbom(file: Path) -> None:
@@ -26,8 +27,9 @@ def write_sbom(file: Path) -> None:
     done = subprocess.run(
         [
             *(HOME / "bin" / "cyclonedx-py", "requirements", "--output-reproducible"),
-            *("--pyproject", REPO / "pyproject.toml", "--output-file", file, REQUIREMENTS / "lambda.txt"),
+            *("--pyproject", REPO / "pyproject.toml", "--output-file", file, "-"),
         ],
+        input="".join(path.read_text() for path in LOCKS),
         capture_output=True,
         text=True,
         check=False,
