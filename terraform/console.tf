@@ -1,4 +1,4 @@
-# Where to look: the pages of the console about this deployment. Their addresses are AWS's, which may change them.
+# Where to look: the pages of the console about this deployment, and Snowflake. Their addresses may change.
 
 locals {
   # https://docs.aws.amazon.com/whitepapers/latest/aws-fault-isolation-boundaries/partitions.html
@@ -21,9 +21,13 @@ locals {
     local.has_tables ? { glue_jobs = { tool = "gluestudio", page = "/jobs" } } : {},
   )
 
-  # None in a partition whose console this does not know.
-  monitoring_urls = {
-    for name, each in local.console_pages :
-    name => "https://${var.region}.${local.console_domain}/${each.tool}/home?region=${var.region}#${each.page}" if local.console_domain != null
-  }
+  monitoring_urls = merge(
+    # None in a partition whose console this does not know.
+    {
+      for name, each in local.console_pages :
+      name => "https://${var.region}.${local.console_domain}/${each.tool}/home?region=${var.region}#${each.page}" if local.console_domain != null
+    },
+    # https://docs.snowflake.com/en/user-guide/organizations-connect
+    var.snowflake == null ? {} : { snowflake = "https://${lower(replace(var.snowflake.account, "_", "-"))}.snowflakecomputing.com" },
+  )
 }

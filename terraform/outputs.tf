@@ -215,7 +215,7 @@ output "management_trail_arn" {
 }
 
 output "monitoring_urls" {
-  description = "Addresses of the console's pages about the deployment, by tool; none in a partition whose console is not known."
+  description = "Addresses of the console's pages about the deployment, by tool, and of Snowflake if there is one; none of AWS in a partition whose console is not known."
   value       = local.deployment.monitoring_urls
 }
 

@@ -82,9 +82,12 @@ def daily(deployment: Deployment, path: Path, name: str, dag_id: str) -> DAG:
         notify = _do("notify", _notify(path), SHORT_TIME)
         [*processed.values(), *made.values()] >> quality >> verify >> notify
         if deployment.snowflake:
+            history = _do("history", _history(path), SHORT_TIME)
             for table, is_made in made.items():
                 load = _do(f"load.{table}", _load(path, table), LOAD_TIME, trigger_rule="all_success")
                 [is_made, verify] >> load >> notify
+                load >> history
+            verify >> history >> notify
     return dag
 
 
@@ -166,6 +169,10 @@ def _verify(path: Path, tables: list[str]) -> Callable[..., None]:
 
 def _load(path: Path, table: str) -> Callable[..., None]:
     return lambda **_: _work(path).load(table)
+
+
+def _history(path: Path) -> Callable[..., None]:
+    return lambda **context: _work(path).tell_history(_end(context))
 
 
 def _notify(path: Path) -> Callable[..., None]:

@@ -13,13 +13,14 @@ import logging
 import os
 import re
 import subprocess
+import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache, cached_property
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import boto3
 from botocore.config import Config
@@ -34,6 +35,8 @@ from custody.evidence.objects import ObjectVersion, parse_s3_uri
 from custody.gate.jobs import Job, running
 from custody.ledger.athena import Athena, compare, starts_with, where
 from custody.terminal import visible
+from custody.times import format_time
+from custody.warehouse.anomalies import LATE, message_of
 
 GATE_SECONDS = 900
 """The longest that a function may run (AWS Lambda quotas)."""
@@ -202,20 +205,44 @@ class Work:
 
     def load(self, table: str) -> None:
         """Load a gold table's newest version into the warehouse, as the role that may."""
+        self._custody("warehouse", "load", table, environ=self._as_loader())
+
+    def tell_history(self, end: datetime) -> None:
+        """Tell what the warehouse's history says against the loads of the day before ``end``.
+
+        A day that ends as much earlier as that history may be late. The same finding is told with the same
+        ``notice`` if this is done again. Raises ``CannotCheckError`` if a query could not be asked; what the
+        others found is told then.
+        """
+        until = end - LATE
+        with tempfile.TemporaryFile() as out:
+            with suppress(EvidenceError):  # its findings, which the document has
+                self._custody(
+                    *("warehouse", "anomalies", "--format", "json"),
+                    *("--since", format_time(until - timedelta(days=1)), "--until", format_time(until)),
+                    environ=self._as_loader(),
+                    out=out,
+                )
+            out.seek(0)
+            answer = parse_object(out.read(), "answer about the warehouse", _MAX_ANSWER_BYTES)
+        for finding in Fields(answer, "answer about the warehouse").objects("findings"):
+            self.publish(message_of(finding, self.deployment.name))
+        if answer.get("unchecked"):
+            raise CannotCheckError(f"Snowflake could not be asked: {answer['unchecked']}")
+
+    def _as_loader(self) -> dict[str, str]:
+        """The environment of the loader's role."""
         with self._service_errors():
             issued = self.client("sts").assume_role(
                 RoleArn=self.deployment.roles["loader"],
                 RoleSessionName="airflow",
                 ExternalId=f"{self.deployment.workgroup}-loader",
             )["Credentials"]
-        self._custody(
-            *("warehouse", "load", table),
-            environ={
-                "AWS_ACCESS_KEY_ID": issued["AccessKeyId"],
-                "AWS_SECRET_ACCESS_KEY": issued["SecretAccessKey"],
-                "AWS_SESSION_TOKEN": issued["SessionToken"],
-            },
-        )
+        return {
+            "AWS_ACCESS_KEY_ID": issued["AccessKeyId"],
+            "AWS_SECRET_ACCESS_KEY": issued["SecretAccessKey"],
+            "AWS_SESSION_TOKEN": issued["SessionToken"],
+        }
 
     def publish(self, message: Mapping[str, Any]) -> None:
         """Send a message to the alerts topic."""
@@ -298,8 +325,10 @@ class Work:
             )
         return bool(answer["KeyCount"])
 
-    def _custody(self, *arguments: str, environ: Mapping[str, str] | None = None) -> None:
-        """Run the command line; what it prints goes to the task's log."""
+    def _custody(
+        self, *arguments: str, environ: Mapping[str, str] | None = None, out: IO[bytes] | None = None
+    ) -> None:
+        """Run the command line; what it prints goes to the task's log, or its answer to ``out``."""
         words = ["custody", *arguments, "--deployment", str(self.path)]
         logger.info("$ %s", visible(" ".join(words)))
         said = []
@@ -307,12 +336,12 @@ class Work:
             words,
             env={**os.environ, "COLUMNS": "160", **(environ or {})},
             stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
+            stdout=out or subprocess.PIPE,
+            stderr=subprocess.PIPE if out else subprocess.STDOUT,
             text=True,
         ) as process:
             try:
-                for line in process.stdout or ():
+                for line in process.stdout or process.stderr or ():
                     said.append(visible(line.rstrip("\n")))
                     logger.info("%s", said[-1])
             except BaseException:

@@ -23,6 +23,7 @@ import snowflake.connector
 import sqlglot
 from sqlglot import exp
 
+from custody.warehouse.anomalies import SCHEMA as MONITOR
 from custody.warehouse.connection import SCHEMA, Settings
 
 CANNOT_RUN = (
@@ -39,6 +40,21 @@ CANNOT_RUN = (
 """How the statements begin that fakesnow does not run."""
 ELSEWHERE = ("CREATE DATABASE", "CREATE SCHEMA", "CREATE STAGE", "USE SCHEMA")
 """Done by connecting, and by ``Stage``."""
+HISTORY = {
+    "ACCESS_HISTORY": "query_id VARCHAR, query_start_time TIMESTAMP_LTZ, user_name VARCHAR, "
+    "base_objects_accessed ARRAY, objects_modified ARRAY",
+    "QUERY_HISTORY": "query_id VARCHAR, start_time TIMESTAMP_LTZ, user_name VARCHAR, role_name VARCHAR, "
+    "warehouse_name VARCHAR, query_type VARCHAR, query_tag VARCHAR, execution_status VARCHAR, "
+    "error_code VARCHAR, error_message VARCHAR, total_elapsed_time NUMBER, queued_overload_time NUMBER, "
+    "transaction_blocked_time NUMBER, bytes_scanned NUMBER, bytes_spilled_to_local_storage NUMBER, "
+    "bytes_spilled_to_remote_storage NUMBER, rows_inserted NUMBER, rows_updated NUMBER",
+    "WAREHOUSE_METERING_HISTORY": "start_time TIMESTAMP_LTZ, warehouse_name VARCHAR, "
+    "credits_used NUMBER(38,9)",
+}
+"""What the queries of ``sql/warehouse`` read of ``SNOWFLAKE.ACCOUNT_USAGE``; nothing here writes it.
+
+https://docs.snowflake.com/en/sql-reference/account-usage
+"""
 _ROWS_AT_ONCE = 1000
 _MASK = "SET MASKING POLICY"
 _COMMENTS = re.compile(r"\A(?:\s*--[^\n]*\n)+")
@@ -67,6 +83,10 @@ def local_snowflake(folder: Path, settings: Settings, prepare: Iterable[str] = (
             connection.cursor().execute(
                 f"CREATE STAGE IF NOT EXISTS CUSTODY_GOLD URL = '{settings.stage_url}'"
             )
+            connection.cursor().execute(f"CREATE SCHEMA IF NOT EXISTS {MONITOR}")
+        with snowflake.connector.connect(database="SNOWFLAKE", schema="ACCOUNT_USAGE") as connection:
+            for table, columns in HISTORY.items():
+                connection.cursor().execute(f"CREATE TABLE IF NOT EXISTS {table} ({columns})")
         yield
 
 

@@ -1,5 +1,16 @@
--- Who read or changed a gold table or the load history in the last 30 days? Left out are the loads that the history
--- has, by their tag and the two hours before: anybody who signs in as the loader can give himself a tag.
+-- Who read or changed a gold table or the load history in the last 30 days, other than by a load?
+-- Left out are the loads that the history has, by their tag and the two hours before: anybody who signs in as the
+-- loader can give himself a tag.
+-- @severity high
+-- @why Only what loads have put into a target is backed by receipts.
+-- @runbook warehouse-access-history
+-- @false_positives The owner of the schema, after a contract changed; a load that failed and was undone.
+-- @finds access = 'change'
+-- @time query_start_time
+-- @subject object_name
+-- @principal user_name
+-- @detail concat_ws(' ', query_type, coalesce(role_name, ''), coalesce(query_tag, ''))
+-- @evidence query_id
 WITH touched AS (
     SELECT
         history.query_id,

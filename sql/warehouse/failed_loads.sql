@@ -1,4 +1,14 @@
 -- Which statements of loads failed in the last 7 days, why, and did a later load of the same table and version succeed?
+-- @severity medium
+-- @why The table in Snowflake is older than the gold table.
+-- @runbook warehouse-failed-loads
+-- @false_positives A load that another one was quicker than; a version that a newer one has replaced.
+-- @finds loaded_at IS NULL
+-- @time start_time
+-- @subject coalesce(nullif(query_tag, ''), 'a statement without a tag')
+-- @principal ''
+-- @detail concat_ws(' ', query_type, 'failed with error', coalesce(to_varchar(error_code), 'of no number'))
+-- @evidence query_id
 SELECT
     failed.start_time,
     failed.query_tag,

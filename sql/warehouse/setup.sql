@@ -1,6 +1,6 @@
 -- What must there be in Snowflake before gold tables can be loaded? custody warehouse setup prints it with the names
--- of a deployment, and then the statements of each gold table. Run it again when contracts change: nothing is replaced.
--- It needs the roles USERADMIN, SYSADMIN and ACCOUNTADMIN.
+-- of a deployment, then the statements of each gold table, and of views. Run it again when contracts change: no table
+-- is replaced. It needs the roles USERADMIN, SYSADMIN and ACCOUNTADMIN.
 USE ROLE USERADMIN;
 CREATE ROLE IF NOT EXISTS ${name}_OWNER COMMENT = 'Owns the schema of gold tables: creates and masks them';
 CREATE ROLE IF NOT EXISTS ${name}_LOADER COMMENT = 'Loads gold tables, and creates none';
@@ -13,6 +13,7 @@ GRANT ROLE ${name}_LOADER TO USER ${name}_LOADER;
 -- It compares keys, which may be personal data.
 GRANT ROLE ${name}_PII_READER TO ROLE ${name}_LOADER;
 GRANT ROLE ${name}_OWNER TO ROLE SYSADMIN;
+GRANT ROLE ${name}_MONITOR TO ROLE SYSADMIN;
 USE ROLE SYSADMIN;
 CREATE WAREHOUSE IF NOT EXISTS ${name}_LOAD WAREHOUSE_SIZE = XSMALL AUTO_SUSPEND = 60 AUTO_RESUME = TRUE
 INITIALLY_SUSPENDED = TRUE STATEMENT_TIMEOUT_IN_SECONDS = 3600 STATEMENT_QUEUED_TIMEOUT_IN_SECONDS = 600;
@@ -39,6 +40,7 @@ GRANT USAGE ON DATABASE ${name} TO ROLE ${name}_LOADER;
 GRANT USAGE ON DATABASE ${name} TO ROLE ${name}_READER;
 GRANT USAGE ON DATABASE ${name} TO ROLE ${name}_MONITOR;
 GRANT CREATE SCHEMA ON DATABASE ${name} TO ROLE ${name}_OWNER;
+GRANT CREATE SCHEMA ON DATABASE ${name} TO ROLE ${name}_MONITOR;
 USE ROLE ${name}_OWNER;
 -- Managed access: grants are the owner's alone, whoever creates a table.
 CREATE SCHEMA IF NOT EXISTS ${name}.GOLD WITH MANAGED ACCESS;

@@ -1,4 +1,14 @@
 -- Which statements of the last 7 days took longest in the warehouse of the loads, and what did they wait for?
+-- @severity low
+-- @why A statement is ended after an hour, and the load with it.
+-- @runbook warehouse-slow-queries
+-- @false_positives A first load of a large table.
+-- @finds seconds > 1800
+-- @time start_time
+-- @subject coalesce(nullif(query_tag, ''), 'a statement without a tag')
+-- @principal user_name
+-- @detail concat_ws(' ', query_type, to_varchar(seconds), 'seconds')
+-- @evidence query_id
 SELECT
     query_id,
     query_tag,

@@ -90,7 +90,7 @@ class Deployment:
     witnesses: dict[str, str] = field(default_factory=dict)
     """Label → verifier key of each witness that the log is cosigned by; empty, as in older files: none."""
     monitoring_urls: dict[str, str] = field(default_factory=dict)
-    """Tool → address of its page in the AWS console; empty, as in older files: not known."""
+    """Tool → address of its page in the AWS console, or of Snowflake; empty, as in older files: not known."""
     kit_version: str = ""
     """The version of the kit that is deployed; empty, as in older files: not known."""
     snowflake: dict[str, str] = field(default_factory=dict)

@@ -24,7 +24,7 @@ run "is_off_by_default" {
   command = plan
 
   assert {
-    condition     = length(module.warehouse) == 0 && length(output.snowflake) == 0 && !contains(keys(output.roles), "loader")
+    condition     = length(module.warehouse) == 0 && length(output.snowflake) == 0 && !contains(keys(output.roles), "loader") && !contains(keys(output.monitoring_urls), "snowflake")
     error_message = "Without Snowflake there are no roles and no secret for it."
   }
 }
@@ -35,7 +35,7 @@ run "names_what_is_in_snowflake_and_in_aws" {
 
   variables {
     snowflake = {
-      account      = "myorg-account123"
+      account      = "MyOrg-account_123"
       external_id  = "custody-test"
       iam_user_arn = "arn:aws:iam::210987654321:user/snowflake"
       run_by       = ["arn:aws:iam::123456789012:role/scheduler"]
@@ -46,6 +46,11 @@ run "names_what_is_in_snowflake_and_in_aws" {
     condition = output.snowflake.name == "CUSTODY_TEST" && output.snowflake.stage_url == "s3://custody-test-analytics-123456789012/tables/" && (
     output.snowflake.integration_role_arn == "arn:aws:iam::123456789012:role/custody-test-snowflake")
     error_message = "custody warehouse setup prints these."
+  }
+
+  assert {
+    condition     = output.monitoring_urls["snowflake"] == "https://myorg-account-123.snowflakecomputing.com"
+    error_message = "In a host name, an underscore of the account is a hyphen."
   }
 
   assert {

@@ -97,7 +97,8 @@ def test_gold_is_loaded_if_there_is_a_warehouse_and_the_tables_verify(found: Fou
     tasks = found["with a warehouse"]["dags"]["w-shop"]["tasks"]
     assert tasks["load.order_days"]["after"] == ["gold.order_days", "verify"]
     assert tasks["load.order_days"]["rule"] == "all_success"
-    assert tasks["notify"]["after"] == ["load.order_days", "verify"]
+    assert tasks["history"]["after"] == ["load.order_days", "verify"]
+    assert tasks["notify"]["after"] == ["history", "load.order_days", "verify"]
 
 
 def test_a_deployment_without_data_sets_has_no_dag(found: Found) -> None:

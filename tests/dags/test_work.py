@@ -7,6 +7,7 @@ import io
 import json
 import os
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,6 +20,8 @@ from moto import mock_aws
 from custody.deployment import Deployment, Source
 from custody.errors import CannotCheckError, EvidenceError, UsageError
 from custody.evidence.objects import ObjectVersion
+from custody.ledger.anomalies import Anomaly
+from custody.warehouse.anomalies import queries
 from custody_orchestration.work import Work, dag_ids, expected
 from tests.unit.test_deployment import OUTPUTS
 
@@ -27,6 +30,7 @@ DEPLOYMENT = replace(
     tables={"orders": [], "days": ["orders", "sites"]},
     sources={"orders": Source("incoming/orders/", "csv")},
     expected_files={"incoming/orders/": 24, "incoming/": 48, "incoming/other/": 1},
+    roles={"loader": "arn:loader"},
     jobs={"raw-to-processed-orders": "orders-job", "processed-to-analytics-days": "days-job"},
 )
 NOON = datetime(2026, 3, 2, 12, tzinfo=UTC)
@@ -48,6 +52,7 @@ class Aws:
         self.error = False
         self.arrived: dict[str, str] = {}
         self.asked: list[list[str]] = []
+        self.told: list[dict[str, Any]] = []
 
     def client(self, service: str) -> Any:
         return self.s3 if service == "s3" else self
@@ -59,6 +64,13 @@ class Aws:
         self.invoked.append(json.loads(asked["Payload"]))
         answer = {"Payload": io.BytesIO(json.dumps(self.answers.pop(0)).encode())}
         return answer | ({"FunctionError": "Unhandled"} if self.error else {})
+
+    def assume_role(self, **asked: Any) -> dict[str, Any]:
+        assert (asked["RoleArn"], asked["ExternalId"]) == ("arn:loader", "w-loader")
+        return {"Credentials": {"AccessKeyId": "loader", "SecretAccessKey": "s", "SessionToken": "t"}}
+
+    def publish(self, **message: Any) -> None:
+        self.told.append(message)
 
     def start_query_execution(self, **asked: Any) -> dict[str, Any]:
         assert asked["QueryString"].count("?") == len(asked["ExecutionParameters"])
@@ -240,6 +252,38 @@ def test_an_exit_status_says_whether_another_try_may_help(
     said = str(caught.value)
     assert f"custody verify ended with {status}: verify s3://processed/tables/orders/ --sample 0.5" in said
     assert "\x1b" not in said
+
+
+FOUND = Anomaly(
+    queries()["warehouse-access-history"].rule,
+    *("W.GOLD.DAYS", "EVE\nWhat: nothing", None, NOON, 1, NOON, NOON, "UPDATE", "q-1"),
+)
+
+
+@pytest.mark.parametrize("unchecked", [{}, {"warehouse-cost": "Snowflake refused."}])
+def test_what_the_warehouse_says_of_loads_is_told_and_what_could_not_be_asked_is_tried_again(
+    work: Work, aws: Aws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unchecked: dict[str, str]
+) -> None:
+    answer = tmp_path / "answer.json"
+    answer.write_text(json.dumps({"findings": [FOUND.to_dict()], "unchecked": unchecked}))
+    program = tmp_path / "custody"
+    program.write_text(
+        f'#!/bin/sh\necho "$AWS_ACCESS_KEY_ID $@" > {tmp_path}/asked; echo words >&2; cat {answer}; exit 1\n'
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    with pytest.raises(CannotCheckError, match="warehouse-cost") if unchecked else nullcontext():
+        work.tell_history(NOON)
+    asked = (tmp_path / "asked").read_text()
+    assert asked.startswith("loader warehouse anomalies --format json ")
+    assert " --since 2026-03-01T09:00:00Z --until 2026-03-02T09:00:00Z " in asked
+    (message,) = aws.told
+    assert message["TopicArn"] == DEPLOYMENT.topic_arn
+    assert message["Subject"] == "[high] w: warehouse-access-history"
+    assert "\nWhere:           W.GOLD.DAYS\n" in message["Message"]
+    assert "\nWhat: nothing" not in message["Message"]
+    attributes = {name: each["StringValue"] for name, each in message["MessageAttributes"].items()}
+    assert (attributes["kind"], attributes["anomaly"]) == ("warehouse", FOUND.id)
 
 
 def test_files_that_came_in_time_are_waited_for_and_not_longer(work: Work, aws: Aws) -> None:

@@ -26,7 +26,8 @@ _MAKE = re.compile(r"\bmake ((?:[a-z-]+ ?)+)")
 def anchors(page: Path) -> set[str]:
     """What a link into a page may name: its headings as GitHub spells them, and its own anchors.
 
-    Not a heading with ``<``: what follows is a tag to the site (pymdownx.slugs), which leaves it out, and a word to GitHub.
+    Not a heading with ``<``: what follows is a tag to the site (pymdownx.slugs), which leaves it out, and a
+    word to GitHub.
     """
     text = _FENCE.sub("", page.read_text())
     found = set(re.findall(r'<a (?:id|name)="([^"]+)"', text))
@@ -110,7 +111,7 @@ def test_the_security_model_has_every_role_and_persona() -> None:
 
 def test_the_page_on_monitoring_names_every_page_of_the_console() -> None:
     text = (REPO / "terraform" / "console.tf").read_text()
-    pages = set(re.findall(r"(\w+) += \{ tool = ", text))
+    pages = set(re.findall(r"(\w+) += (?:\{ tool = |\"https://)", text))
     assert "dashboard" in pages
     assert rows("monitoring.md", "page") == {f"`{page}`" for page in pages}
 

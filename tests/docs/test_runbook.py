@@ -25,6 +25,7 @@ from custody.ledger.rules import all_rules
 from custody.recorder.recorder import Failure
 from custody.upload.upload import Outcome
 from custody.verify.reconcile import ReconciledStatus
+from custody.warehouse.anomalies import queries
 from custody_orchestration.notices import FAILED, LATE
 from tests.support.runbook import PAGE, PARTS, first_cells, named, sections
 from tests.unit.report.sample import DEPLOYMENT
@@ -58,11 +59,16 @@ def stages() -> list[str]:
     return [check.stage for check in checks]
 
 
+LOADS = "rows changed in the warehouse", "file not loadable", "key pair of the loader"
+"""What ``custody warehouse load`` refuses, in the runbook's words."""
+
+
 def gaps(text: str) -> Iterator[str]:
     """Missing sections of a runbook, and sections for things that do not exist."""
     for what, wanted, found in (
         ("claims", list(Claim), named(text, "Findings of `custody verify`")),
         ("anomalies", list(all_rules()), named(text, "Anomalies")),
+        ("warehouse", [*LOADS, *queries()], named(text, "Warehouse")),
         ("daily runs", [FAILED, LATE], named(text, "Daily runs")),
         ("stages", stages(), named(text, "Stages of `custody doctor`")),
         ("statuses", list(LedgerStatus), first_cells(text, "status")),
@@ -112,6 +118,8 @@ def mistakes(words: list[str]) -> Iterator[str]:
     elif words[0] == "custody":
         group = cast("Any", typer.main.get_command(app))
         command = group.commands.get(words[1])
+        if words[1] in {"table", "warehouse"}:
+            command = command.commands.get(words[2])
         known = {name for parameter in command.params for name in parameter.opts} if command else set()
         if command is None or options - known:
             yield f"custody has no {' '.join(words[1:2])} {' '.join(options - known)}".rstrip()

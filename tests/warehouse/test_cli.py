@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from moto.server import ThreadedMotoServer
 
 from custody.cli import main
+from custody.warehouse.anomalies import queries
 from custody.warehouse.connection import Session, open_session, settings_of
 from custody.warehouse.setup import setup_statements
 from scripts.local_warehouse import local_snowflake, of_amazon_s3, runs_here
@@ -112,6 +113,26 @@ def test_row_is_traced_to_its_raw_object_and_receipt(
     assert (traced["problems"], traced["missing"]) == ([], [])
     assert main(["warehouse", "trace", "visits", "id=b"]) == 0
     assert made.raw.version.receipt_key in capsys.readouterr().out.replace("\n", "")
+
+
+def test_what_snowflake_says_of_loads_is_asked(made: MadeLake, capsys: pytest.CaptureFixture[str]) -> None:
+    answer = run(capsys, "warehouse", "anomalies")
+    assert (answer["findings"], answer["unchecked"]) == ([], {})
+    assert answer["rules"] == [*queries()]
+    session: Session
+    with session_of(made) as session:
+        session.run("DROP VIEW MONITOR.COST")
+    assert list(run(capsys, "warehouse", "anomalies", status=3)["unchecked"]) == ["warehouse-cost"]
+    with session_of(made) as session:
+        session.run(
+            "INSERT INTO SNOWFLAKE.ACCOUNT_USAGE.QUERY_HISTORY (query_id, start_time, user_name, query_type, "
+            "execution_status) SELECT 'q', CURRENT_TIMESTAMP(), ?, 'COPY', 'FAIL'",
+            [f"{made.deployment.snowflake['name']}_LOADER"],
+        )
+    (found,) = run(capsys, "warehouse", "anomalies", "--until", "2100-01-01", "--since", "1d", status=1)[
+        "findings"
+    ]
+    assert (found["claim"], found["evidence"]) == ("anomaly.warehouse-failed-loads", "q")
 
 
 def test_history_that_was_changed_is_told_of(made: MadeLake, capsys: pytest.CaptureFixture[str]) -> None:

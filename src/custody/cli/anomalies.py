@@ -9,7 +9,7 @@ from custody.cli import EXIT_CANNOT_CHECK
 from custody.cli.options import Format, Run
 from custody.cli.tables import plural, print_anomaly
 from custody.errors import UsageError
-from custody.ledger.anomalies import find_anomalies
+from custody.ledger.anomalies import Found, find_anomalies
 from custody.ledger.ledger import parse_moment
 from custody.ledger.rules import Period, Rule, all_rules
 from custody.terminal import visible
@@ -20,15 +20,20 @@ DEFAULT_PERIOD = timedelta(days=1)
 
 def run_anomalies(run: Run, since: str | None, until: str | None, names: Sequence[str]) -> int:
     """Ask the rules, print what they found, and return the exit status."""
-    rules, period = _choose(names), _period(since, until, datetime.now(UTC))
+    rules, period = _choose(names), asked_period(since, until, datetime.now(UTC))
     with run.progress("Asking the rules with Athena") as tell:
         found = find_anomalies(run.athena(tell), run.deployment, period, rules, on_progress=tell)
+    return tell_found(run, found, period, [rule.name for rule in rules])
+
+
+def tell_found(run: Run, found: Found, period: Period, rules: Sequence[str]) -> int:
+    """Print what these rules found, and return the exit status."""
     if run.format is Format.JSON:
         run.write_json(
             {
                 "since": format_time(period.since),
                 "until": format_time(period.until),
-                "rules": [rule.name for rule in rules],
+                "rules": rules,
                 "findings": [one.to_dict() for one in found.anomalies],
                 "unchecked": found.unasked,
             }
@@ -55,7 +60,8 @@ def _choose(names: Sequence[str]) -> list[Rule]:
     return [known[name] for name in dict.fromkeys(names)] or list(known.values())
 
 
-def _period(since: str | None, until: str | None, now: datetime) -> Period:
+def asked_period(since: str | None, until: str | None, now: datetime) -> Period:
+    """The period of two options. Raises ``UsageError``."""
     end = now if until is None else parse_moment("--until", until, now)
     start = end - DEFAULT_PERIOD if since is None else parse_moment("--since", since, now)
     if start >= end:

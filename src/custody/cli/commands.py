@@ -899,8 +899,8 @@ def setup_warehouse(
     """Print the SQL that an administrator of Snowflake runs before the first load.
 
     Roles, a warehouse with a limit on its credits, the stage on gold tables, the load history, and each gold
-    table with its personal data masked. Nothing that exists is replaced: run it again after a contract
-    changed.
+    table with its personal data masked, and the queries of sql/warehouse as views. Nothing that exists is
+    replaced, but those views: run it again after a contract changed.
     """
     from custody.cli.warehouse import run_setup
 
@@ -948,6 +948,28 @@ def trace_warehouse(
     from custody.cli.warehouse import run_trace
 
     return run_trace(Run(deployment, output, profile, region), table, key)
+
+
+@warehouse.command("anomalies")
+def warehouse_anomalies(
+    *,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    output: FormatOption = Format.TABLE,
+    deployment: DeploymentOption = None,
+    profile: ProfileOption = None,
+    region: RegionOption = None,
+) -> int:
+    """Look for what Snowflake's own history says against loads, by the queries in sql/warehouse.
+
+    Of the last 24 hours, unless --since says otherwise: who else changed a table, what failed, took long or
+    cost much. That history is up to three hours late, and a day's cost is told of when it is over. A query
+    that cannot be asked does not keep the others from being asked; then the exit status is 3, unless there
+    are findings.
+    """
+    from custody.cli.warehouse import run_anomalies
+
+    return run_anomalies(Run(deployment, output, profile, region), since, until)
 
 
 app.add_typer(deployments.app, name="deployments", help="Keep a list of deployments to work with.")

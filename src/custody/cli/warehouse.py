@@ -6,13 +6,16 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import Any
 
+from custody.cli.anomalies import asked_period, tell_found
 from custody.cli.options import Format, Run
 from custody.cli.tables import plural, print_lineage
 from custody.errors import UsageError
 from custody.lineage.graph import Graph
 from custody.terminal import visible
+from custody.warehouse.anomalies import find, queries
 from custody.warehouse.connection import (
     Session,
     Settings,
@@ -80,6 +83,18 @@ def run_trace(run: Run, table: str, key: Sequence[str]) -> int:
         else:
             _print(run, traced)
     return traced.exit_code
+
+
+def run_anomalies(run: Run, since: str | None, until: str | None) -> int:
+    """Ask the queries of ``sql/warehouse``, print what they found, and return the exit status."""
+    period = asked_period(since, until, datetime.now(UTC))
+    settings = _settings(run)
+    with (
+        run.progress("Asking Snowflake"),
+        _session(run, settings, "custody warehouse anomalies") as session,
+    ):
+        found = find(session, period)
+    return tell_found(run, found, period, list(queries()))
 
 
 def _settings(run: Run) -> Settings:

@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 from custody.documents import Fields
 from custody.ledger.anomalies import Anomaly
-from custody.ledger.rules import all_rules
+from custody.ledger.rules import Rule, all_rules
 from custody.terminal import beginning, visible
 from custody.times import format_time
 
@@ -91,13 +91,30 @@ class Notice:
 
 def message_of(notice: Notice, deployment: str, region: str) -> dict[str, Any]:
     """The message as ``Publish`` of Amazon SNS takes it: words for people, attributes for filters."""
+    return message_about(
+        notice,
+        deployment,
+        all_rules().get(notice.rule),
+        kind="anomaly",
+        look=f"custody anomalies --since {notice.first} --rule {notice.rule}",
+        console=f"https://{region}.console.aws.amazon.com/cloudtrailv2/home?region={region}"
+        f"#/events/{quote(notice.evidence, safe='')}"
+        if _is_event(notice.evidence)
+        else "",
+    )
+
+
+def message_about(
+    notice: Notice, deployment: str, rule: Rule | None, *, kind: str, look: str, console: str = ""
+) -> dict[str, Any]:
+    """The message about a notice of any kind: ``look`` and ``console`` are where to look."""
     return compose(
         deployment,
         notice.severity,
         notice.rule,
-        _lines(notice, region),
+        {**_lines(notice, rule), "Look": look, "Evidence": visible(notice.evidence), "Console": console},
         {"change": notice.change, "anomaly": notice.anomaly_id, "notice": notice.id},
-        kind="anomaly",
+        kind=kind,
         state="" if notice.change == Change.FOUND else notice.change,
     )
 
@@ -138,10 +155,9 @@ def event_of(notice: Notice, deployment: str) -> dict[str, Any]:
     return {"Source": EVENT_SOURCE, "DetailType": EVENT_TYPE, "Detail": json.dumps(detail)}
 
 
-def _lines(notice: Notice, region: str) -> dict[str, str]:
-    rule = all_rules().get(notice.rule)
+def _lines(notice: Notice, rule: Rule | None) -> dict[str, str]:
     times = f"{notice.occurrences} times, the last at {notice.last}" if notice.occurrences > 1 else "once"
-    lines = {
+    return {
         "What": rule.question if rule else notice.rule,
         "State": notice.change,
         "Where": visible(notice.subject),
@@ -152,15 +168,7 @@ def _lines(notice: Notice, region: str) -> dict[str, str]:
         "Why it matters": rule.why if rule else "",
         "May be harmless": rule.false_positives if rule else "",
         "What to do": f"docs/runbook_failures.md, section {notice.rule}",
-        "Look": f"custody anomalies --since {notice.first} --rule {notice.rule}",
-        "Evidence": visible(notice.evidence),
     }
-    if _is_event(notice.evidence):
-        lines["Console"] = (
-            f"https://{region}.console.aws.amazon.com/cloudtrailv2/home?region={region}"
-            f"#/events/{quote(notice.evidence, safe='')}"
-        )
-    return lines
 
 
 def _is_event(evidence: str) -> bool:

@@ -32,7 +32,7 @@ from custody.findings import Severity
 from custody.ledger.ledger import LATEST_DELIVERY
 from custody.times import parse_time
 
-_TAG = re.compile(r"^-- @(\w+) (.+)$", re.MULTILINE)
+TAG = re.compile(r"^-- @(\w+) (.+)$", re.MULTILINE)
 _QUESTION = re.compile(r"-- (.+)\n")
 _CONDITIONAL = re.compile(
     r"SELECT\n    '(?P<name>[a-z-]+)' AS rule,\n(?P<columns>.+)\nFROM (?P<table>\w+)\nWHERE\n"
@@ -90,7 +90,7 @@ class Question:
 
 def parse_rule(name: str, text: str) -> Rule:
     """Read a rule's file. Raises ``ValueError`` if its header is not complete: it is a file of the kit."""
-    tags = dict(_TAG.findall(text))
+    tags = dict(TAG.findall(text))
     question = _QUESTION.match(text)
     if question is None or tags.get("runbook") != name or not {"why", "false_positives"} <= tags.keys():
         raise ValueError(f"The header of the rule {name} is not complete.")

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from importlib.resources import files
 
 from custody.etl.contract import Contract
+from custody.warehouse.anomalies import view_statements
 from custody.warehouse.connection import Settings
 from custody.warehouse.sql import literal
 from custody.warehouse.tables import Target
@@ -14,7 +15,7 @@ from custody.warehouse.tables import Target
 
 def setup_statements(settings: Settings, contracts: Iterable[Contract]) -> list[str]:
     """The statements, in their order; the owner of the schema may run those of the tables alone."""
-    template = files("custody.warehouse").joinpath("setup.sql").read_text(encoding="utf-8")
+    template = files("custody.warehouse").joinpath("queries/setup.sql").read_text(encoding="utf-8")
     values = {
         "name": settings.name,
         "role_arn": literal(settings.integration_role_arn),
@@ -25,4 +26,5 @@ def setup_statements(settings: Settings, contracts: Iterable[Contract]) -> list[
     statements = [statement.strip() for statement in text.split(";\n")]
     for contract in contracts:
         statements += Target(contract).definition(settings.pii_role)
+    statements += view_statements(settings)
     return [statement for statement in statements if statement]

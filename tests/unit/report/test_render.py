@@ -142,7 +142,7 @@ def test_the_consoles_pages_are_told_as_text_where_they_are_known(html: str) -> 
     assert "javascript:alert(1)//<a href=x>" in page.text
     data = sample_data()
     older = replace(data, deployment=replace(data.deployment, monitoring_urls={}))
-    assert "Where to look in AWS" not in words(older)
+    assert "Where else to look" not in words(older)
 
 
 def words(data: ReportData) -> str:

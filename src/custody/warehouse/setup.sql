@@ -1,1 +1,0 @@
-../../../sql/warehouse/setup.sql
