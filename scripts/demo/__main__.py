@@ -160,13 +160,14 @@ class Demo:
         """Show the reasons why rows were rejected, each with an example row."""
         shown = Table("reason", "rows", "such as row", "of", title=f"{table}: rejected", title_justify="left")
         shown.columns[1].justify = shown.columns[2].justify = "right"
-        for row in lake.query(
+        rows = lake.query(
             "SELECT reason, count(*) AS n, min_by(source_row, source_key) AS source_row, "  # noqa: S608
             f"min(source_key) AS source_key FROM {table}_rejected GROUP BY reason ORDER BY n DESC, reason"
-        ):
+        )
+        for row in rows:
             cells = (visible(str(row[name])) for name in ("reason", "n", "source_row", "source_key"))
             shown.add_row(*map(escape, cells))
-        self.console.print(shown)
+        self.console.print(shown if rows else f"{table}: no row was rejected")
 
     def _tell_delivery(self, how: str, delivery: Delivery) -> None:
         self.console.print(

@@ -92,7 +92,7 @@ def open_bundle(path: Path) -> Iterator[Bundle]:
     Raises ``UsageError`` if there is neither, ``EvidenceError`` if it is not a zip file.
     """
     if path.is_dir():
-        yield _bundle(lambda name: (path / name).open("rb"))
+        yield _bundle(lambda name: _open_regular(path / name))
         return
     try:
         packed = zipfile.ZipFile(path)
@@ -111,6 +111,13 @@ def open_bundle(path: Path) -> Iterator[Bundle]:
 def format_sums(sums: Mapping[str, str]) -> bytes:
     """The bytes of ``SHA256SUMS``."""
     return "".join(f"{sha256}  {name}\n" for name, sha256 in sorted(sums.items())).encode()
+
+
+def _open_regular(path: Path) -> IO[bytes]:
+    """Open a file, or what a link leads to; not a device or a pipe, whose bytes have no end."""
+    if path.exists() and not path.is_file():
+        raise OSError("it is no regular file")
+    return path.open("rb")
 
 
 def _bundle(open_file: Callable[[str], IO[bytes]]) -> Bundle:

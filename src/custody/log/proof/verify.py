@@ -127,7 +127,7 @@ def parse_key(line: str) -> tuple[str, bytes, int, bytes]:
 
 def check(folder: Path, trusted: Path | None = None) -> dict[str, tuple[bool, str]]:
     """Every claim: whether it holds, and words."""
-    results, sums, shown, used = dict[str, Any](), dict[str, str](), dict[int, Any](), set[bytes]()
+    results, sums, shown, used = dict[str, Any](), {"SHA256SUMS": ""}, dict[int, Any](), set[bytes]()
 
     @contextmanager
     def claim(name: str, *basis: str) -> Any:
@@ -139,7 +139,7 @@ def check(folder: Path, trusted: Path | None = None) -> dict[str, tuple[bool, st
             results[name] = (False, "it rests on a claim that does not hold")
 
     def read(name: str) -> bytes:
-        need(name in sums, f"there is no {name}")
+        need(name in sums and (folder / name).is_file(), f"there is no {name}")
         return (folder / name).read_bytes()
 
     def listed(pattern: str) -> Any:
@@ -166,13 +166,13 @@ def check(folder: Path, trusted: Path | None = None) -> dict[str, tuple[bool, st
         return (head[1], int(head[2]), b64(head[3])), signed
 
     with claim("bundle.files") as holds:
-        *lines, rest = (folder / "SHA256SUMS").read_bytes().decode("ascii").split("\n")
+        *lines, rest = read("SHA256SUMS").decode("ascii").split("\n")
         form = re.compile(r"[0-9a-f]{64}  [\w-][\w.-]*(/[\w-][\w.-]*)*", re.ASCII)
         sums = {line[66:]: line[:64] for line in lines if form.fullmatch(line)}
         need(sums and not rest and len(sums) == len(lines), "SHA256SUMS is malformed")
         for name, expected in sums.items():
             digest = hashlib.sha256()
-            with (folder / name).open("rb") as file:
+            with need((folder / name).is_file() and folder / name, f"there is no {name}").open("rb") as file:
                 while chunk := file.read(1 << 20):
                     digest.update(chunk)
             need(digest.hexdigest() == expected, f"{name} was changed")

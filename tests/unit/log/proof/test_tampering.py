@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import json
+import os
 import random
 import subprocess
 import sys
@@ -101,6 +102,15 @@ def test_what_may_be_left_out(made: Made, tmp_path: Path) -> None:
     found = judge(tmp_path, summed(files))
     left_out = {BundleClaim.CONSISTENCY, BundleClaim.OBJECT, BundleClaim.TRUSTED}
     assert found == {str(claim): True for claim in BundleClaim if claim not in left_out}
+
+
+@pytest.mark.parametrize("name", [SUMS, RECEIPT, "object"])
+def test_what_is_no_regular_file_is_not_read(made: Made, tmp_path: Path, name: str) -> None:
+    """To read it would have no end: an unzipped folder may have links to any file."""
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / name).symlink_to("pipe")
+    files = {other: data for other, data in made.files.items() if other != name}
+    assert str(BundleClaim.FILES) in failed(tmp_path, files)
 
 
 def test_what_is_not_listed_is_not_part_of_it(made: Made, tmp_path: Path) -> None:
