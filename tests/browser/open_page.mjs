@@ -33,6 +33,12 @@ for (const { width, height, colorScheme } of JSON.parse(readers)) {
   found.push({
     said,
     overflow,
+    // Tables that are wider than the page, in which one scrolls sideways.
+    wide: await tab.evaluate(() =>
+      [...document.querySelectorAll('.scroll')]
+        .filter((part) => part.scrollWidth > part.clientWidth)
+        .map((part) => part.ariaLabel),
+    ),
     seconds: metrics.find(({ name }) => name === 'TaskDuration').value,
     passes: passes.length,
     violations: violations.map(({ id, nodes }) => ({ id, targets: nodes.map(({ target }) => String(target)) })),

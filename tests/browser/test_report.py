@@ -63,6 +63,15 @@ def test_everybody_can_read_it_and_it_says_nothing_to_the_console(tmp_path: Path
         assert found["overflow"] == 0, "the page scrolls sideways"
 
 
+def test_what_is_wrong_is_read_on_a_phone_without_scrolling_sideways(tmp_path: Path) -> None:
+    html = render_report(sample_data())
+    told = {"Findings, a table", "Stages that need attention, a table"}
+    assert all(f'aria-label="{name}"' in html for name in told)
+    (found,) = opened(html, tmp_path, [{**PHONE, "colorScheme": "light"}])
+    assert told.isdisjoint(found["wide"]), found["wide"]
+    assert found["wide"], "those with columns of numbers"
+
+
 def test_a_page_of_a_hundred_thousand_writes_opens_at_once(tmp_path: Path) -> None:
     html = render_report(large())
     assert html.count("<tr>") < 3 * LISTED_FINDINGS

@@ -16,6 +16,8 @@ MAX_IDENTIFIER = 255
 RESERVED = "CUSTODY_"
 """How the names of the kit's own tables and columns begin in the warehouse."""
 
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d(?:[ T]\d\d:\d\d(?::\d\d(?:\.\d{1,6})?)?)?", re.ASCII)
+"""One with digits alone would be a number of seconds to Snowflake."""
 _STAGED = re.compile(r"[A-Za-z0-9_.=%/-]{1,1024}", re.ASCII)
 _TYPES = {
     "string": "VARCHAR",
@@ -96,7 +98,7 @@ def is_text_of(kind: Type, text: str) -> bool:
         if kind.name == "date":
             return date.fromisoformat(text).isoformat() == text
         if kind.name == "timestamp":
-            return datetime.fromisoformat(text).tzinfo is None and not re.search(r"\.[0-9]{7}", text)
+            return _MOMENT.fullmatch(text) is not None and bool(datetime.fromisoformat(text))
     except ValueError:
         return False
     return True
