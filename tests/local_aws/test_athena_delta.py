@@ -133,6 +133,43 @@ def test_a_moment_is_compared_as_one(lake: Lake, events: Folder) -> None:
     assert lake.rows(sql) == [("2",)]
 
 
+def test_what_is_nested_is_read_as_rows_and_arrays(lake: Lake, tmp_path: Path) -> None:
+    level = pa.struct([("Metres", pa.float64()), ("price", pa.decimal128(5, 2))])
+    seen = pa.struct([("by", pa.string()), ("levels", pa.list_(level))])
+    rows = [
+        {"id": "a", "seen": {"by": "x", "levels": [{"Metres": 1.5, "price": Decimal("1.50")}, None]}},
+        {"id": "b", "seen": {"by": None, "levels": []}},
+        {"id": "c", "seen": None},
+    ]
+    Folder(lake, tmp_path / "events").write(rows, pa.schema([("id", pa.string()), ("seen", seen)]))
+    result = lake.run("SELECT seen FROM events ORDER BY id")
+    assert result.columns == (
+        ("seen", "row(by varchar, levels array(row(metres double, price decimal(5, 2))))"),
+    )
+    assert [value for (value,) in result.rows] == [
+        "{by=x, levels=[{metres=1.5, price=1.50}, null]}",
+        "{by=null, levels=[]}",
+        None,
+    ]
+    sql = "SELECT id, metres FROM events CROSS JOIN UNNEST(seen.levels) AS t(metres, price) WHERE price > 1"
+    assert lake.rows(sql) == [("a", "1.5")]
+
+
+def test_of_moments_in_what_is_nested_the_milliseconds_are_read(lake: Lake, tmp_path: Path) -> None:
+    moment = datetime(1969, 12, 31, 23, 59, 59, 123_999, UTC)
+    read = pa.struct([("at", pa.timestamp("us", "UTC")), ("name", pa.string())])
+    schema = pa.schema([("id", pa.string()), ("reads", pa.list_(read)), ("last", read)])
+    folder = Folder(lake, tmp_path / "events")
+    folder.write([{"id": "a"}], pa.schema([("id", pa.string())]))
+    one = {"at": moment, "name": "x"}
+    folder.write([{"id": "b", "reads": [one, None], "last": one}], schema, schema_mode="merge")
+    wanted = "timestamp '1969-12-31 23:59:59.123 UTC'"
+    assert lake.rows(f"SELECT id FROM events WHERE last.at = {wanted}") == [("b",)]
+    sql = f"SELECT id, name FROM events CROSS JOIN UNNEST(reads) AS t(at, name) WHERE at = {wanted}"
+    assert lake.rows(sql) == [("b", "x")]
+    assert lake.rows("SELECT id FROM events WHERE last IS NULL AND reads IS NULL") == [("a",)]
+
+
 def test_a_column_that_came_later_is_null_in_older_rows(lake: Lake, events: Folder) -> None:
     wider = EVENTS.append(pa.field("device", pa.string()))
     events.write([event(3, 5, device="tv")], wider, schema_mode="merge")
@@ -207,7 +244,9 @@ def test_a_log_that_cannot_be_read_fails_the_query(lake: Lake, events: Folder) -
         (
             lambda log: log["metaData"].update(
                 schemaString=log["metaData"]["schemaString"].replace(
-                    '"string"', '{"type":"array","elementType":"string","containsNull":true}', 1
+                    '"string"',
+                    '{"type":"map","keyType":"string","valueType":"long","valueContainsNull":true}',
+                    1,
                 )
             ),
             "of column 'id'",

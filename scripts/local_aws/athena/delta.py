@@ -31,6 +31,7 @@ from scripts.local_aws.athena.types import (
     VARBINARY,
     VARCHAR,
     Type,
+    array,
     parse_type,
 )
 
@@ -166,9 +167,24 @@ def _read_log(name: str, bucket: str, prefix: str, store: Store) -> DeltaLog:
 
 
 def _type(table: str, item: Mapping[str, Any]) -> Type:
-    kind = item["type"]
-    if isinstance(kind, str) and kind.startswith("decimal("):
-        return parse_type(kind)
-    if isinstance(kind, str) and kind in _TYPES:
-        return _TYPES[kind]
-    raise QueryError("NOT_SUPPORTED", f"the type {kind} of column '{item['name']}' of Delta table '{table}'")
+    try:
+        return _type_of(item["type"])
+    except LookupError as error:
+        words = f"the type {error.args[0]} of column '{item['name']}' of Delta table '{table}'"
+        raise QueryError("NOT_SUPPORTED", words) from error
+
+
+def _type_of(kind: str | Mapping[str, Any]) -> Type:
+    """Read a type (PROTOCOL.md, "Schema Serialization Format"). Raises ``KeyError`` for an unknown one."""
+    if isinstance(kind, str):
+        return parse_type(kind) if kind.startswith("decimal(") else _TYPES[kind]
+    if kind["type"] == "array":
+        return array(_type_of(kind["elementType"]))
+    if kind["type"] == "struct":
+        fields = kind["fields"]
+        return Type(
+            "row",
+            tuple(_type_of(each["type"]) for each in fields),
+            tuple(each["name"].lower() for each in fields),
+        )
+    raise KeyError(kind["type"])

@@ -28,7 +28,14 @@ from scripts.local_aws.athena.model import QueryError, Store
 from scripts.local_aws.athena.natives import register
 from scripts.local_aws.athena.reading import Group, Reader, reader_of_process
 from scripts.local_aws.athena.tables import StoredTable
-from scripts.local_aws.athena.types import TIMESTAMP_TZ, VARCHAR, duckdb_type, quote_text
+from scripts.local_aws.athena.types import (
+    TIMESTAMP_TZ,
+    VARCHAR,
+    Type,
+    duckdb_type,
+    quote_identifier,
+    quote_text,
+)
 
 _GROUP_BYTES = 256 << 10
 _PARALLEL_BYTES = 8 << 20
@@ -172,11 +179,9 @@ class Warehouse:
         return now
 
     def _load_files(self, table: DeltaTable, relation: str, keys: Iterable[str]) -> None:
-        """Insert the rows of Parquet files. Of a moment Athena reads the milliseconds."""
+        """Insert the rows of Parquet files."""
         reads = [
-            f"date_trunc('milliseconds', CAST(c{at} AS TIMESTAMPTZ))"
-            if kind == TIMESTAMP_TZ
-            else f"CAST(c{at} AS {duckdb_type(kind)})"
+            _in_milliseconds(kind, f"CAST(c{at} AS {duckdb_type(kind)})")
             for at, (_, kind) in enumerate(table.columns)
         ]
         for key in keys:
@@ -222,6 +227,23 @@ class Warehouse:
                 group, taken = [], 0
         if group:
             yield group
+
+
+def _in_milliseconds(kind: Type, value: str, depth: int = 0) -> str:
+    """A value of a type, of whose moments only the milliseconds are left: Athena reads no more of Parquet."""
+    if kind == TIMESTAMP_TZ:
+        return f"date_trunc('milliseconds', {value})"
+    if str(TIMESTAMP_TZ) not in str(kind):
+        return value
+    if kind.name == "array":
+        each = f"e{depth}"
+        return f"list_transform({value}, lambda {each}: {_in_milliseconds(kind.args[0], each, depth + 1)})"
+    fields = ", ".join(
+        f"{quote_identifier(name)} := "
+        + _in_milliseconds(of, f"struct_extract({value}, {quote_text(name)})", depth)
+        for name, of in zip(kind.fields, kind.args, strict=True)
+    )
+    return f"CASE WHEN {value} IS NOT NULL THEN struct_pack({fields}) END"
 
 
 def _in_order(numbered: Iterable[tuple[int, _Item]]) -> Iterator[_Item]:
