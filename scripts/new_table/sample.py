@@ -27,6 +27,13 @@ from scripts.toolchain.toolchain import ToolError
 
 MAX_BYTES = 64 * 1024 * 1024
 _PARQUET = b"PAR1"
+_OTHERS = {
+    rb"PK\x03\x04": "a workbook or another ZIP archive",
+    rb"BZh[1-9]1AY&SY": "compressed by bzip2",
+    rb"\xfd7zXZ\x00": "compressed by xz",
+    rb"%PDF-": "a PDF document",
+}
+"""By their first bytes, what people have beside CSV, JSON and Parquet."""
 _DELIMITERS = ",;\t|"
 _DIALECT_RECORDS = 1_000
 """How many records a delimiter is judged by."""
@@ -96,6 +103,10 @@ def look(path: Path) -> Sample:
         except pa.ArrowException as error:
             raise ToolError(f"{path} is not Parquet: {visible(str(error))}") from error
         return _named(Sample(path, data, {"format": "parquet"}, schema.names, schema))
+    if other := next((words for begin, words in _OTHERS.items() if re.match(begin, data)), None):
+        raise ToolError(
+            f"{path} is {other}, and no job reads that. Give CSV, JSON or Parquet, plain, gzip or zstd."
+        )
     plain = _decompressed(path, data)
     if not plain.strip():
         raise ToolError(f"{path} is empty.")

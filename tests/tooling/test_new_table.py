@@ -275,6 +275,11 @@ def test_personal_data_is_marked_by_its_name(tmp_path: Path) -> None:
         (b"{}\n", "sample has no field with a name"),
         (b"PAR1 and no more", "sample is not Parquet"),
         (b"\x1f\x8b and no more", "sample cannot be decompressed"),
+        (b"PK\x03\x04 and more", "sample is a workbook or another ZIP archive, and no job reads that"),
+        (b"BZh91AY&SY and more", "sample is compressed by bzip2, and no job reads that"),
+        (b"\xfd7zXZ\x00 and more", "sample is compressed by xz, and no job reads that"),
+        (b"BZhx,b\n", "sample has no record"),
+        (b"%PDF-1.7 and more", "sample is a PDF document, and no job reads that"),
     ],
 )
 def test_what_is_no_sample_is_told_in_one_sentence(data: bytes, sentence: str, tmp_path: Path) -> None:
