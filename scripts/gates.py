@@ -136,9 +136,9 @@ def command(*words: str | Path) -> Callable[[Runner], bool]:
 
 
 def terraform_tests(run: Runner) -> bool:
-    """``terraform validate`` and ``terraform test`` for the roots and for each module, in a copy of the code.
+    """``terraform test`` for the roots and for each module, in a copy of the code.
 
-    The copy keeps files written by ``init`` out of the repository.
+    It validates what it runs. The copy keeps files written by ``init`` out of the repository.
     """
     copy = WORK / "terraform"
     shutil.rmtree(copy, ignore_errors=True)
@@ -162,11 +162,9 @@ def terraform_tests(run: Runner) -> bool:
 
 
 def _terraform_test(run: Runner, folder: Path, environ: Mapping[str, str]) -> bool:
-    is_root = folder.parent.name != "modules"
     shutil.copy(lock_file(), folder / LOCK_FILE.name)
     terraform = terraform_program()
-    validate = [("validate",)] if is_root else []  # which validates every module the root calls
-    commands = [("init", "-backend=false", "-input=false"), *validate, ("test",)]
+    commands = [("init", "-backend=false", "-input=false"), ("test",)]
     return all(run(terraform, *words, "-no-color", cwd=folder, environ=environ) for words in commands)
 
 

@@ -99,9 +99,25 @@ run "reads_a_trail_of_the_account" {
 
 run "refuses_what_cannot_be_read" {
   command = plan
+  module {
+    source = "./tests/inputs"
+  }
 
   variables {
-    existing_trail = { arn = "arn:aws:cloudtrail:us-east-1:210987654321:trail/everybody", bucket = "trails-of-the-organization", prefix = "logs/" }
+    existing_trail = { arn = "arn:aws:cloudtrail:us-east-1:210987654321:trail/everybody", bucket = "trails-of-the-organization", organization_id = "o-exampleorgid", prefix = "logs/" }
+  }
+
+  expect_failures = [var.existing_trail]
+}
+
+run "refuses_a_trail_of_another_account_alone" {
+  command = plan
+  module {
+    source = "./tests/inputs"
+  }
+
+  variables {
+    existing_trail = { arn = "arn:aws:cloudtrail:us-east-1:210987654321:trail/everybody", bucket = "trails-of-the-organization" }
   }
 
   expect_failures = [var.existing_trail]
@@ -109,6 +125,9 @@ run "refuses_what_cannot_be_read" {
 
 run "refuses_to_name_it_twice" {
   command = plan
+  module {
+    source = "./tests/inputs"
+  }
 
   variables {
     management_trail_arn = "arn:aws:cloudtrail:us-east-1:210987654321:trail/everybody"

@@ -1,7 +1,15 @@
 # Functions and jobs in a network.
 
+# Plans with every value known, for what would be known after an apply: an apply of the root takes several plans.
 mock_provider "aws" {
-  source = "./tests/mocks"
+  override_during = plan
+  source          = "./tests/mocks"
+
+  mock_resource "aws_security_group" {
+    defaults = {
+      id = "sg-0123456789abcdef0"
+    }
+  }
 }
 
 variables {
@@ -14,6 +22,8 @@ variables {
 }
 
 run "puts_functions_into_it" {
+  command = plan
+
   variables {
     network = { azs = ["eu-central-1a", "eu-central-1b"], cidr = "10.20.0.0/16" }
   }

@@ -132,6 +132,21 @@ run "names_everything_from_the_inputs_and_makes_no_optional_part_unless_told" {
     condition     = anytrue([for s in data.aws_iam_policy_document.people_analyst.statement : contains(s.actions, "s3:GetObject")])
     error_message = "Without Lake Formation an analyst reads gold through Athena."
   }
+
+  assert {
+    condition     = length(module.hasher) == 0 && length(module.hasher_role) == 0 && !contains(keys(output.roles), "hasher") && !contains(keys(output.queues), "hasher")
+    error_message = "Without large objects there is no task."
+  }
+
+  assert {
+    condition     = length(module.orchestrator) == 0 && length(module.orchestrator_bucket) == 0 && length(module.orchestrator_key) == 0 && !contains(keys(output.buckets), "airflow") && !contains(keys(output.roles), "orchestrator") && !contains(keys(module.boundary), "orchestrator")
+    error_message = "Without an orchestrator there is neither Airflow nor its bucket, key, role and boundary."
+  }
+
+  assert {
+    condition     = length(module.warehouse) == 0 && length(output.snowflake) == 0 && !contains(keys(output.roles), "loader") && !contains(keys(output.monitoring_urls), "snowflake")
+    error_message = "Without Snowflake there are no roles and no secret for it."
+  }
 }
 
 run "takes_what_is_given" {
@@ -307,11 +322,16 @@ run "registers_every_key_the_retired_one_too" {
   }
 }
 
-run "is_evidence_alone_without_a_data_set" {
+run "is_evidence_alone_without_a_data_set_and_leads_to_the_console_of_its_partition" {
   command = plan
 
   variables {
     datasets = []
+    region   = "cn-north-1"
+  }
+  override_data {
+    target = data.aws_partition.current
+    values = { dns_suffix = "amazonaws.com.cn", partition = "aws-cn" }
   }
 
   assert {
@@ -350,6 +370,11 @@ run "is_evidence_alone_without_a_data_set" {
   assert {
     condition     = length(regexall("gate|Firehose|Glue", aws_cloudwatch_dashboard.health.dashboard_body)) == 0
     error_message = "The dashboard shows only what there is."
+  }
+
+  assert {
+    condition     = output.monitoring_urls["cloudtrail_events"] == "https://cn-north-1.console.amazonaws.cn/cloudtrailv2/home?region=cn-north-1#/events"
+    error_message = "Each partition has a console of its own."
   }
 }
 
@@ -469,7 +494,11 @@ run "leaves_people_to_identity_center" {
   variables {
     identity_center = {
       instance = { arn = "arn:aws:sso:::instance/ssoins-1234567890abcdef", identity_store_id = "d-1234567890" }
-      personas = { auditor = { group_ids = ["11111111-2222-3333-4444-555555555555"] } }
+      personas = { for persona in ["analyst", "auditor", "break-glass"] : persona => { group_ids = ["11111111-2222-3333-4444-555555555555"] } }
+    }
+    lake_formation = {
+      administrators = ["arn:aws:iam::123456789012:role/administrator"]
+      people         = { analyst = "arn:aws:iam::123456789012:role/aws-reserved/sso.amazonaws.com/AWSReservedSSO_custody-test-analyst_0123456789abcdef" }
     }
   }
 
@@ -492,6 +521,11 @@ run "leaves_people_to_identity_center" {
       !anytrue([for arn in principals : strcontains(arn, "role/custody-test-people-")])
     ])
     error_message = "No bucket names a role that there is not."
+  }
+
+  assert {
+    condition     = local.governed_people == var.lake_formation.people
+    error_message = "Lake Formation grants to the roles that Identity Center created, which the input gives."
   }
 }
 
@@ -759,27 +793,12 @@ run "refuses_what_aws_keeps_and_a_key_revoked_before_it_began" {
   expect_failures = [var.management_trail_arn, var.signing_keys, var.tags]
 }
 
-run "leads_to_the_console_of_its_partition" {
-  command = plan
-  variables {
-    region = "cn-north-1"
-  }
-  override_data {
-    target = data.aws_partition.current
-    values = { dns_suffix = "amazonaws.com.cn", partition = "aws-cn" }
-  }
-
-  assert {
-    condition     = output.monitoring_urls["cloudtrail_events"] == "https://cn-north-1.console.amazonaws.cn/cloudtrailv2/home?region=cn-north-1#/events"
-    error_message = "Each partition has a console of its own."
-  }
-}
-
 run "takes_a_new_region_without_a_console_that_is_known_and_tags_in_every_script" {
   command = plan
   variables {
-    region = "eusc-de-east-1"
-    tags   = { "Kostenstelle/Größe" = "Zürich + 東京: 1_a.b=c@d-e", empty = "" }
+    datasets = []
+    region   = "eusc-de-east-1"
+    tags     = { "Kostenstelle/Größe" = "Zürich + 東京: 1_a.b=c@d-e", empty = "" }
   }
   override_data {
     target = data.aws_partition.current
