@@ -55,7 +55,7 @@ test-warehouse: ## test the loads into Snowflake, on one on this machine; make t
 
 test-airflow: build ## test the DAGs, in the Airflow of Amazon MWAA and in the newest; make test does not
 	@$(PYTHON) -m scripts.toolchain.setup --airflow
-	@.venv/bin/pytest -q tests/airflow
+	@.venv/bin/pytest -q -n 2 --dist loadgroup --no-loadscope-reorder tests/airflow
 
 lint: ## run the gates before a commit: ruff, mypy, terraform fmt, sqlfluff, secrets
 	@$(PYTHON) -m scripts.toolchain.setup --checkov

@@ -5,10 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import pytest
-
 from scripts.local_airflow import Airflow
-from scripts.toolchain.setup import AIRFLOW, AIRFLOW_NEWEST
 from tests.unit.test_deployment import OUTPUTS
 
 MALFORMED = """
@@ -29,17 +26,13 @@ print(len(contents.unreadable))
 """
 """Prints how many records of a file could not be read; whatever is malformed, no other error is raised."""
 
-EACH = pytest.mark.parametrize("folder", [AIRFLOW, AIRFLOW_NEWEST], ids=lambda folder: folder.name)
 
-
-@EACH
 def test_what_is_malformed_raises_errors_of_ours(folder: Path, tmp_path: Path) -> None:
     """msgspec's own are other ones in the releases that an Airflow may have."""
     done = Airflow(folder, tmp_path).run("python", "-c", MALFORMED, more={})
     assert (done.returncode, done.stdout) == (0, "2\n")
 
 
-@EACH
 def test_a_command_runs_and_wrong_use_is_one_sentence(folder: Path, tmp_path: Path) -> None:
     path = tmp_path / "deployment.json"
     path.write_text(json.dumps(OUTPUTS))

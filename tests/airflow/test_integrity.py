@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from scripts.local_airflow import Airflow
-from scripts.toolchain.setup import AIRFLOW, AIRFLOW_NEWEST
 from tests.unit.test_deployment import OUTPUTS
 
 DEPLOYMENT: dict[str, Any] = OUTPUTS | {
@@ -34,8 +33,8 @@ KINDS = {"usual": DEPLOYMENT, "with a warehouse": WITH_WAREHOUSE, "without data"
 Found = dict[str, dict[str, Any]]
 
 
-@pytest.fixture(scope="module", params=[AIRFLOW, AIRFLOW_NEWEST], ids=lambda folder: folder.name)
-def found(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Found:
+@pytest.fixture(scope="module")
+def found(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Found:
     """What Airflow finds, by the kind of the deployment."""
     home = tmp_path_factory.mktemp("airflow")
     paths = []
@@ -43,7 +42,7 @@ def found(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         paths.append(home / f"{name}.json")
         paths[-1].write_text(json.dumps(document))
     listed = Path(__file__).with_name("listed.py")
-    done = Airflow(request.param, home).run("python", str(listed), *map(str, paths), more={})
+    done = Airflow(folder, home).run("python", str(listed), *map(str, paths), more={})
     assert done.returncode == 0, done.stdout
     return dict(zip(KINDS, json.loads(done.stdout.splitlines()[-1]), strict=True))
 
