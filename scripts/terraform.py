@@ -349,15 +349,18 @@ class Terraform:
         Until it has succeeded ``deployment.json`` says in ``unfinished_apply`` when it began.
         """
         self.require_server()
+        no_plan = ToolError(f"There is no plan to apply. Create and review one: make plan ENV={self.env}")
         if not (self.plan_path.is_file() and self._plan_inputs.is_file()):
-            raise ToolError(f"There is no plan to apply. Create and review one: make plan ENV={self.env}")
+            raise no_plan
         if self._plan_inputs.read_text() != _built_digest():
             raise ToolError(
                 f"The build has changed since the plan. Create a new plan: make plan ENV={self.env}"
             )
+        if (document := _read_json(self.work_dir / "plan.json")) is None:
+            raise no_plan
         if not self._is_laid_out():
             self._ready()  # the plan was made on another machine, or the folder was copied since
-        self._change("apply", Plan(self.plan_path, json.loads((self.work_dir / "plan.json").read_bytes())))
+        self._change("apply", Plan(self.plan_path, document))
         return self._deployment()
 
     def outputs(self) -> dict[str, Any]:
@@ -675,12 +678,17 @@ class _Progress:
 
 def _resources_of(state: Path) -> list[Any] | None:
     """Return the resources of a state as Terraform writes it; None if it is not there or not whole."""
+    resources = (_read_json(state) or {}).get("resources")
+    return resources if isinstance(resources, list) else None
+
+
+def _read_json(path: Path) -> dict[str, Any] | None:
+    """Return the JSON object in a file; None if it is not there or not whole."""
     try:
-        document = json.loads(state.read_bytes())
+        document = json.loads(path.read_bytes())
     except (FileNotFoundError, ValueError):
         return None
-    resources = document.get("resources") if isinstance(document, dict) else None
-    return resources if isinstance(resources, list) else None
+    return document if isinstance(document, dict) else None
 
 
 def built_files() -> list[Path]:

@@ -234,6 +234,19 @@ def test_a_plan_that_was_interrupted_or_destroys_is_not_applied(
         terraform.apply()
 
 
+@pytest.mark.parametrize("text", ["", '{"resource_changes": [', None])
+def test_a_plan_that_is_not_there_whole_is_not_applied(
+    tmp_path: Path, aws: LocalAws, small: Path, text: str | None
+) -> None:
+    """As one that was copied in part, or cut by a full disk."""
+    terraform = Terraform("local", source=small, work_dir=tmp_path / "work", environ=aws.environ())
+    terraform.plan()
+    document = tmp_path / "work" / "plan.json"
+    document.unlink() if text is None else document.write_text(text)
+    with pytest.raises(ToolError, match="There is no plan to apply"):
+        terraform.apply()
+
+
 def test_a_plan_made_on_another_machine_is_applied(tmp_path: Path, aws: LocalAws, small: Path) -> None:
     terraform = Terraform("local", source=small, work_dir=tmp_path / "work", environ=aws.environ())
     terraform.plan()
