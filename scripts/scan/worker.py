@@ -7,7 +7,7 @@ checkov keeps the checks it has loaded for everything it scans. Ends with its in
 
     source    {"folder"}                      the folder of Terraform, scanned as written
     plan      {"file", "folder"}              a plan's JSON, and the folder it was made from, which tells
-                                              lines and skips; null if neither is asked for
+                                              lines and skips and is read once; null if neither is asked for
     policies  {"policies": [{"kind", "document"}]}
     secrets   {"folder", "files"}             paths relative to the folder
 
@@ -22,6 +22,7 @@ import logging
 import os
 import sys
 import warnings
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,6 +45,9 @@ def terraform(kind: str) -> Callable[[dict[str, Any]], dict[str, Any]]:
     from checkov.terraform.runner import Runner as SourceRunner  # noqa: PLC0415
 
     framework, runner = {"plan": ("terraform_plan", PlanRunner), "source": ("terraform", SourceRunner)}[kind]
+    # For each plan of one folder checkov would parse all of the folder again.
+    read = cache(RunnerRegistry.get_enriched_resources)
+    RunnerRegistry.get_enriched_resources = lambda repo_roots, **_: read(tuple(repo_roots), False)
     unloaded = [str(CHECKS / kind)]  # a second loading would run each of them twice
 
     def scan(question: dict[str, Any]) -> dict[str, Any]:
