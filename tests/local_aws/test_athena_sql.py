@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from scripts.local_aws.athena.engine import QueryError
-from scripts.local_aws.athena.natives import texts
+from scripts.local_aws.athena.natives import documents, numbers, texts
 from scripts.local_aws.athena.types import java_double, parse_type
 from tests.local_aws.lake import Lake
 
@@ -538,6 +538,78 @@ def test_a_double_prints_as_in_java_and_reads_back(value: float) -> None:
 def test_java_prints_doubles_so(value: float, printed: str) -> None:
     """Examples of ``Double.toString``'s documentation: 10^-3 and 10^7 are where the exponent begins."""
     assert java_double(value) == printed
+
+
+_NUMBERS = st.from_regex(r"-?(0|[1-9][0-9]{0,20})(\.[0-9]{1,20})?([eE][+-]?[0-9]{1,3})?", fullmatch=True)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from("ab"), _NUMBERS | st.sampled_from(["true", "null", '"1.0"', '"\\u00e9"', "{}"])
+        )
+    ),
+    st.sampled_from(["{{{}}}", '{{"b": {{{}}}}}', '{{"b": [{{{}}}]}}']),
+)
+def test_a_number_in_json_is_as_it_is_written(members: list[tuple[str, str]], outer: str) -> None:
+    """The first of a name counts, as ``find`` has it, which reads token by token."""
+    document = outer.format(", ".join(f'"{name}": {value}' for name, value in members))
+    for path in ("$.a", "$.b.a", "$.b[0].a"):
+        asked = f"SELECT json_extract_scalar(d, '{path}') FROM (VALUES '{document}') AS t (d)"
+        assert _shared().rows(asked) == [(documents.json_extract_scalar(document, path),)]
+
+
+@given(
+    st.lists(
+        _NUMBERS
+        | st.sampled_from(["", " 1", "1 ", "+1.5", ".5", "1.", "1d", "NaN", "-Infinity", "nan", "1_0"]),
+        min_size=1,
+    )
+)
+def test_a_texts_number_is_javas(written: list[str]) -> None:
+    def exact(text: str) -> tuple[str | None, str | None]:
+        try:
+            value = numbers.to_double(text)
+        except QueryError:
+            return None, None
+        try:
+            return java_double(value), str(numbers.double_to_integer(value, "bigint"))
+        except QueryError:
+            return java_double(value), None
+
+    values = ", ".join(f"({at}, '{text}')" for at, text in enumerate(written))
+    double = "try_cast(d || '' AS double)"
+    asked = f"SELECT {double}, try_cast({double} AS bigint) FROM (VALUES {values}) AS t (n, d) ORDER BY n"
+    assert _shared().rows(asked) == [exact(text) for text in written]
+
+
+@pytest.mark.parametrize(
+    ("kind", "limit"), [("tinyint", 1 << 7), ("smallint", 1 << 15), ("integer", 1 << 31), ("bigint", 1 << 63)]
+)
+def test_a_double_is_an_integer_up_to_the_types_limit(kind: str, limit: int) -> None:
+    near = [math.nextafter(sign * float(limit), to) for sign in (-1, 1) for to in (0, math.inf, -math.inf)]
+    for value in (
+        *near,
+        -float(limit),
+        float(limit),
+        limit - 1.5,
+        -0.5,
+        0.5,
+        1.5,
+        -0.0,
+        7.0,
+        math.inf,
+        math.nan,
+    ):
+        asked = f"SELECT cast(cast(d AS double) AS {kind}) FROM (VALUES '{value!r}') AS t (d)"
+        asked = asked.replace("inf", "Infinity").replace("nan", "NaN")
+        try:
+            exact = str(numbers.double_to_integer(value, kind))
+        except QueryError as error:
+            with pytest.raises(QueryError, match=error.code):
+                _shared().rows(asked)
+        else:
+            assert _shared().rows(asked) == [(exact,)], value
 
 
 @pytest.mark.parametrize("written", ["uuid", "array<", "struct<a>", "decimal(x)", "", "ipaddress"])

@@ -6,6 +6,7 @@ statement that runs here also runs in Athena. https://trino.io/docs/current/func
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from scripts.local_aws.athena.model import QueryError
@@ -232,6 +233,18 @@ def _between_nested(value: Typed, to: Type) -> str | None:
     return f"CASE WHEN {value.sql} IS NOT NULL THEN {packed} END"
 
 
+def let(body: str, **values: str) -> str:
+    """Write an expression of values that are each computed once: ``v.name`` in ``body``."""
+    named = ", ".join(f"'{name}': {sql}" for name, sql in values.items())
+    return f"list_transform([{{{named}}}], lambda v: {body})[1]"
+
+
+def once(sql: str, body: Callable[[str], str]) -> str:
+    """Write an expression of one value, which is computed once."""
+    is_column = sql.replace(".", "").isalnum()
+    return body(sql) if is_column else let(body("v.d"), d=sql)
+
+
 def _depth(of: Type) -> int:
     return 1 + max(map(_depth, of.args), default=0)
 
@@ -246,10 +259,18 @@ def _between(value: Typed, to: Type) -> str | None:
     if to == BOOLEAN:
         return f"({value.sql} <> 0)"
     if source in (DOUBLE, REAL) and to.is_integer:
-        return cast_sql(native("double_to_integer", cast_sql(value.sql, DOUBLE), quote_text(to.name)), to)
+        return once(cast_sql(value.sql, DOUBLE), lambda sql: _whole(sql, to))
     if source in (DOUBLE, REAL) and to.name == "decimal":
         return cast_sql(native("double_to_decimal", cast_sql(value.sql, DOUBLE), *map(str, to.params)), to)
     return cast_sql(value.sql, to)
+
+
+def _whole(sql: str, to: Type) -> str:
+    """Round a double; DuckDB casts what is whole and within the type's limits."""
+    bits = {"tinyint": 7, "smallint": 15, "integer": 31, "bigint": 63}[to.name]
+    exact = native("double_to_integer", sql, quote_text(to.name))
+    plain = f"{sql} = trunc({sql}) AND abs({sql}) < {1 << bits}"
+    return f"CASE WHEN {plain} THEN {cast_sql(sql, to)} ELSE {cast_sql(exact, to)} END"
 
 
 def _between_moments(value: Typed, to: Type) -> str:
@@ -300,7 +321,9 @@ def _from_varchar(sql: str, to: Type) -> str | None:
             return _fast(sql, r"\d{4}-\d{2}-\d{2}", to, native("to_date", sql))
         case "timestamp":
             return _fast(sql, _SIMPLE_MOMENT, to, native("to_timestamp", sql))
-        case "double" | "real":
+        case "double":
+            return once(sql, lambda text: _fast(text, r"-?\d+(\.\d+)?", to, native("to_double", text)))
+        case "real":
             read = native("to_double", sql)
         case "decimal":
             read = native("to_decimal", sql, *map(str, to.params))

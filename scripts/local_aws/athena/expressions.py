@@ -23,12 +23,12 @@ from scripts.local_aws.athena.casts import (
     coerce,
     explicit_cast,
     instant,
+    let,
     text,
     to_length,
     try_cast,
 )
 from scripts.local_aws.athena.functions import AGGREGATES_AND_WINDOWS, WINDOWS, Lambda
-from scripts.local_aws.athena.functions.building import let
 from scripts.local_aws.athena.model import QueryError
 from scripts.local_aws.athena.operators import arithmetic
 from scripts.local_aws.athena.parse import position

@@ -8,13 +8,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 
-from scripts.local_aws.athena.casts import Typed, cast_sql, coerce
+from scripts.local_aws.athena.casts import Typed, cast_sql, coerce, let
 from scripts.local_aws.athena.functions.building import (
     Aggregate,
     NoOverloadError,
     as_text,
     as_type,
-    let,
     numeric,
     of,
 )

@@ -112,12 +112,6 @@ def numeric(value: Typed) -> Typed:
 # --- Writing
 
 
-def let(body: str, **values: str) -> str:
-    """Write an expression of values that are each computed once: ``v.name`` in ``body``."""
-    named = ", ".join(f"'{name}': {sql}" for name, sql in values.items())
-    return f"list_transform([{{{named}}}], lambda v: {body})[1]"
-
-
 def predicate(body: Typed) -> str:
     """Return the body of a lambda that is a condition."""
     return as_type(body, BOOLEAN)

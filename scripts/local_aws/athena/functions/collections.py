@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from scripts.local_aws.athena.casts import Typed, cast_sql, check, coerce, explicit_cast
+from scripts.local_aws.athena.casts import Typed, cast_sql, check, coerce, explicit_cast, let
 from scripts.local_aws.athena.functions.building import (
     Argument,
     Builder,
@@ -16,7 +16,6 @@ from scripts.local_aws.athena.functions.building import (
     NoOverloadError,
     as_type,
     common,
-    let,
     of,
     predicate,
     typed,

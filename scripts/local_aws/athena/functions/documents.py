@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from scripts.local_aws.athena.casts import Typed
+from scripts.local_aws.athena.casts import Typed, once
 from scripts.local_aws.athena.functions.building import (
     Argument,
     Builder,
     NoOverloadError,
     as_type,
     constant,
-    let,
     typed,
 )
 from scripts.local_aws.athena.natives import documents, native, paths
@@ -51,9 +50,7 @@ def _json_extract_scalar(arguments: Sequence[Argument]) -> Typed:
     steps = paths.tokens(constant(path, "JSON path"))
     if document.text is not None or any(set(step) & set('"\\*') for step in steps):
         return Typed(native("json_extract_scalar", sql, _path(path)), VARCHAR)
-    is_column = sql.replace(".", "").isalnum()
-    read = _scalar(sql if is_column else "v.d", path, steps, parsed=document.type == JSON)
-    return Typed(read if is_column else let(read, d=sql), VARCHAR)
+    return Typed(once(sql, lambda text: _scalar(text, path, steps, parsed=document.type == JSON)), VARCHAR)
 
 
 def _scalar(sql: str, path: Typed, steps: Sequence[str], *, parsed: bool) -> str:
@@ -64,7 +61,8 @@ def _scalar(sql: str, path: Typed, steps: Sequence[str], *, parsed: bool) -> str
     missing = f"WHEN {kind} IS NULL THEN {exact} " if is_place else ""
     read = (
         f"CASE WHEN {kind} IN ('VARCHAR', 'BOOLEAN', 'UBIGINT') THEN json_extract_string({sql}, {own}) "
-        f"WHEN {kind} IN ('BIGINT', 'HUGEINT', 'UHUGEINT', 'DOUBLE') THEN {exact} "
+        f"WHEN {kind} IN ('BIGINT', 'HUGEINT', 'UHUGEINT', 'DOUBLE') "
+        f"THEN {native('json_number', sql, _path(path))} "
         f"{missing}END"
     )
     uncertain = " OR ".join(f"regexp_matches({sql}, {quote_text(pattern)})" for pattern in _UNCERTAIN)

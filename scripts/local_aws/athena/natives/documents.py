@@ -13,7 +13,7 @@ from decimal import Decimal
 
 from scripts.local_aws.athena.model import QueryError
 from scripts.local_aws.athena.natives import numbers
-from scripts.local_aws.athena.natives.paths import MalformedError, Members, Number, Value, find, read
+from scripts.local_aws.athena.natives.paths import MalformedError, Members, Number, Value, find, read, tokens
 from scripts.local_aws.athena.natives.registry import invalid, provide
 from scripts.local_aws.athena.types import Type, java_double, parse_type
 
@@ -97,6 +97,21 @@ def json_extract_scalar(text: str, path: str) -> str | None:
             case str():
                 return value
     return None
+
+
+_WRITTEN = json.JSONDecoder(
+    parse_float=str, parse_int=str, object_pairs_hook=lambda members: dict(reversed(members))
+)
+"""Reads numbers as they are written; the first of a name wins."""
+
+
+@provide("VARCHAR, VARCHAR -> VARCHAR")
+def json_number(text: str, path: str) -> str:
+    """Return the number that DuckDB has found at a path of a valid document, as it is written."""
+    value = _WRITTEN.decode(text)
+    for step in tokens(path):
+        value = value[int(step)] if isinstance(value, list) else value[step]
+    return str(value)
 
 
 @provide("VARCHAR, VARCHAR -> BIGINT")
