@@ -34,6 +34,7 @@ from custody.recorder.notification import ObjectCreated
 from scripts.bench.trail import EVENTS_A_FILE, record
 from scripts.local_aws.athena.engine import Engine
 from scripts.local_aws.athena.planned import PlannedCatalog, PlannedTable, tables_of
+from scripts.local_aws.athena.reading import forgo_pandas
 from scripts.terraform import LOCAL, Terraform
 from scripts.toolchain.toolchain import ToolError
 
@@ -236,6 +237,7 @@ def ask(engine: Engine, asked: list[Question]) -> tuple[float, float, list[tuple
 
 def main() -> None:
     """Measure and print."""
+    forgo_pandas()  # as the local Athena does
     count = int(sys.argv[1])
     with tempfile.TemporaryDirectory() as folder:
         tables = tables_of(Terraform(LOCAL, work_dir=Path(folder), say=lambda _: None).plan().document)
