@@ -18,7 +18,7 @@ from scripts.local_aws.app import Application
 from scripts.local_aws.calls import S3Call
 from scripts.local_aws.clock import Clock
 from scripts.local_aws.cloudwatch.alarms import Alarms
-from scripts.local_aws.cloudwatch.metrics import Metrics
+from scripts.local_aws.cloudwatch.metrics import Metrics, sample
 from scripts.local_aws.delivery import DELIVERY
 from scripts.local_aws.enforcement.calls import enforce
 from scripts.local_aws.faults import Faults
@@ -67,6 +67,7 @@ class Emulation:
                 "faults": self._set_faults,
                 "firehose/flush": lambda _: self._streams.flush(),
                 "kms/outage": self._set_outage,
+                "metrics/add": self._add_sample,
                 "queues/hold": self._hold_queue,
                 "queues/wait": _let_wait,
                 "replication/run": lambda _: self._replication.run(),
@@ -78,13 +79,13 @@ class Emulation:
         self._faults = Faults(self._process_of)
         self._server = Server(Application(admin, self._observe, self._faults, self._call_api), port)
         self.endpoint = self._server.endpoint
-        metrics = Metrics()
-        self._replication = Replication(metrics)
+        self._metrics = Metrics()
+        self._replication = Replication(self._metrics)
         self._clock = Clock()
-        self._functions = Functions(home, self.endpoint, metrics, self._clock)
+        self._functions = Functions(home, self.endpoint, self._metrics, self._clock)
         self._sources = EventSources(self._functions, self._clock, self._faults)
-        self._events = events_api.Events(self._functions, metrics)
-        self._alarms = Alarms(metrics, self._events.put)
+        self._events = events_api.Events(self._functions, self._metrics)
+        self._alarms = Alarms(self._metrics, self._events.put)
         self._runs = Runs(home, self.endpoint, self._tell_end)
         self._streams = Streams(self.endpoint)
         self._apis = HttpApis(self._functions)
@@ -149,6 +150,12 @@ class Emulation:
 
     def _evaluate_alarms(self, request: dict[str, Any]) -> dict[str, Any]:
         return {"states": self._alarms.evaluate([str(name) for name in request["alarms"]])}
+
+    def _add_sample(self, request: dict[str, Any]) -> dict[str, Any]:
+        dimensions = {str(name): str(value) for name, value in request["dimensions"].items()}
+        value = sample(float(request["value"]))
+        self._metrics.add(str(request["namespace"]), str(request["name"]), dimensions, value)
+        return {}
 
     def _set_outage(self, request: dict[str, Any]) -> dict[str, Any]:
         self._outage.is_on = bool(request["on"])

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -14,10 +15,10 @@ from scripts.demo.pipeline import Pipeline
 from scripts.drill.alerts import Kind
 from scripts.drill.attacks import ATTACKS, Attack
 from scripts.drill.drill import Drill
-from scripts.drill.ear import Ear
+from scripts.drill.ear import Ear, Message
 from scripts.drill.scene import Scene
 from scripts.drill.stack import Stack, stack_of
-from scripts.local_aws.cloudwatch.evaluation import EXTRA_PERIODS
+from scripts.local_aws.cloudwatch.evaluation import COMPARISONS, EXTRA_PERIODS
 from tests.e2e.conftest import drop_unheard
 
 pytestmark = pytest.mark.xdist_group("pipeline")
@@ -126,6 +127,45 @@ def test_receipts_that_are_late_are_heard(pipeline: Pipeline, stack: Stack, ear:
         for _ in range(1 + EXTRA_PERIODS)
     ]
     assert later[-1] == "OK"
+
+
+def test_every_alarm_is_heard_beyond_its_threshold_and_when_it_is_well(
+    pipeline: Pipeline, stack: Stack, ear: Ear
+) -> None:
+    """Each is looked at as it is deployed: its metric is given values, whatever would have caused them."""
+    pages = stack.client("cloudwatch").get_paginator("describe_alarms").paginate(AlarmNamePrefix=stack.prefix)
+    alarms = {alarm["AlarmName"]: alarm for page in pages for alarm in page["MetricAlarms"]}
+    assert f"{stack.prefix}-recorder-slow" in alarms
+    for name, alarm in alarms.items():
+        breaches, threshold = COMPARISONS[alarm["ComparisonOperator"]], alarm["Threshold"]
+        well, breaching = sorted((threshold - 1, threshold + 1), key=lambda value: breaches(value, threshold))
+        drive(pipeline, alarm, well, "OK")
+        for value, state, actions in ((breaching, "ALARM", "AlarmActions"), (well, "OK", "OKActions")):
+            mark = ear.mark
+            drive(pipeline, alarm, value, state)
+            if not alarm[actions]:
+                assert (name, state) == (f"{stack.prefix}-emergency-role-used", "OK")
+                continue
+            told = ear.hear(partial(is_of, name), mark, stack.patience.rule)
+            assert told is not None, name
+            assert (told["NewStateValue"], told["AlarmDescription"]) == (state, alarm["AlarmDescription"])
+
+
+def is_of(alarm: str, message: Message) -> bool:
+    return message.get("AlarmName") == alarm
+
+
+def drive(pipeline: Pipeline, alarm: Mapping[str, Any], value: float, state: str) -> None:
+    """Give the alarm's metric this value, period after period, until it has this state."""
+    name, is_counted = alarm["AlarmName"], alarm["Statistic"] == "SampleCount"
+    dimensions = {one["Name"]: one["Value"] for one in alarm["Dimensions"]}
+    sample = {"namespace": alarm["Namespace"], "name": alarm["MetricName"], "dimensions": dimensions}
+    for _ in range(2 * (alarm["EvaluationPeriods"] + EXTRA_PERIODS)):
+        for _ in range(int(value) if is_counted else 1):
+            pipeline.aws.admin("metrics/add", **sample, value=value)
+        if pipeline.aws.admin("alarms/evaluate", alarms=[name])["states"] == {name: state}:
+            return
+    raise AssertionError(f"{name} is not {state} at {value}")
 
 
 def named(name: str) -> Attack:

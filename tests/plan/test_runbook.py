@@ -18,6 +18,7 @@ ELSEWHERE = {
     "adopted-<short>-undelivered",
     "airflow-silent",
     "cosigner-errors",
+    "cosigner-slow",
     "cosigner-throttles",
     "evidence-copy-<short>-failed",
     "hasher-dead-letters",
@@ -29,6 +30,7 @@ ELSEWHERE = {
     "log-LABEL-conflict",
     "log-LABEL-silent",
     "rotator-errors",
+    "rotator-slow",
     "sealer-witnesses",
 }
 """Of parts that ``local`` does not have, and of a witness in another account."""

@@ -35,7 +35,7 @@ from scripts.local_aws.policy import require_service
 KNOWN = {
     "AWS/Events": dict.fromkeys(("FailedInvocations", "Invocations"), frozenset({"RuleName"})),
     "AWS/Lambda": dict.fromkeys(
-        ("AsyncEventsDropped", "Errors", "Invocations", "Throttles"), frozenset({"FunctionName"})
+        ("AsyncEventsDropped", "Duration", "Errors", "Invocations", "Throttles"), frozenset({"FunctionName"})
     ),
     "AWS/S3": {"OperationsFailedReplication": frozenset({"DestinationBucket", "RuleId", "SourceBucket"})},
     "AWS/SQS": dict.fromkeys(
@@ -83,7 +83,7 @@ class Alarms:
         """
         with self._lock:
             alarms = [_alarm(name) for name in names]
-            watched = [(alarm, _metric(alarm)) for alarm in alarms if not alarm.rule]
+            watched = [(alarm, self._metric(alarm)) for alarm in alarms if not alarm.rule]
             for metric in {metric for _, metric in watched if metric.namespace == "AWS/SQS"}:
                 _measure(self._metrics, metric)
             now = datetime.now(UTC)
@@ -91,6 +91,27 @@ class Alarms:
                 self._evaluate(alarm, metric, now)
             self._follow()
             return {alarm.name: str(alarm.state_value) for alarm in alarms}
+
+    def _metric(self, alarm: Alarm) -> Metric:
+        """What the alarm watches; ``NotImplementedError`` if nothing measures it here, nor gave samples."""
+        if alarm.metric_data_queries:
+            raise NotImplementedError(f"metric math, as {alarm.name}")
+        if alarm.statistic not in _STATISTICS or alarm.unit:
+            raise NotImplementedError(
+                f"the statistic {alarm.extended_statistic or alarm.unit} of {alarm.name}"
+            )
+        if alarm.comparison_operator not in COMPARISONS:
+            raise NotImplementedError(f"the comparison {alarm.comparison_operator} of {alarm.name}")
+        dimensions = {str(one.name): str(one.value) for one in alarm.dimensions}
+        metric = Metric(alarm.namespace, alarm.metric_name, frozenset(dimensions.items()))
+        name = f"{alarm.namespace} {alarm.metric_name} by {', '.join(dimensions) or 'nothing'}"
+        known = KNOWN.get(alarm.namespace, {}).get(alarm.metric_name)
+        is_given = bool(self._metrics.of(metric))
+        if alarm.namespace.startswith("AWS/") and dimensions.keys() != known and not is_given:
+            raise NotImplementedError(f"the metric {name}")
+        if _is_of_a_filter(alarm) and not is_given:
+            raise NotImplementedError(f"the metric {name}, which a filter makes of a log group")
+        return metric
 
     def _evaluate(self, alarm: Alarm, metric: Metric, now: datetime) -> None:
         looks = self._looks[alarm.alarm_arn]
@@ -144,24 +165,6 @@ def _alarm(name: str) -> Alarm:
         if ":sns:" not in action:
             raise NotImplementedError(f"the action {action}")
     return found
-
-
-def _metric(alarm: Alarm) -> Metric:
-    """What the alarm watches; ``NotImplementedError`` if that is not known here."""
-    if alarm.metric_data_queries:
-        raise NotImplementedError(f"metric math, as {alarm.name}")
-    if alarm.statistic not in _STATISTICS or alarm.unit:
-        raise NotImplementedError(f"the statistic {alarm.extended_statistic or alarm.unit} of {alarm.name}")
-    if alarm.comparison_operator not in COMPARISONS:
-        raise NotImplementedError(f"the comparison {alarm.comparison_operator} of {alarm.name}")
-    dimensions = {str(one.name): str(one.value) for one in alarm.dimensions}
-    name = f"{alarm.namespace} {alarm.metric_name} by {', '.join(dimensions) or 'nothing'}"
-    known = KNOWN.get(alarm.namespace, {}).get(alarm.metric_name)
-    if alarm.namespace.startswith("AWS/") and dimensions.keys() != known:
-        raise NotImplementedError(f"the metric {name}")
-    if _is_of_a_filter(alarm):
-        raise NotImplementedError(f"the metric {name}, which a filter makes of a log group")
-    return Metric(alarm.namespace, alarm.metric_name, frozenset(dimensions.items()))
 
 
 def _is_of_a_filter(alarm: Alarm) -> bool:

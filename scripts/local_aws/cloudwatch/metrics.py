@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import threading
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -79,7 +79,7 @@ class Metrics:
                     samples = [sample(float(value), at) for value in listed]
                     self.add(directive["Namespace"], metric["Name"], dimensions, *samples)
 
-    def of(self, metric: Metric) -> Iterable[Sample]:
+    def of(self, metric: Metric) -> tuple[Sample, ...]:
         """The samples of a metric, in no order."""
         with self._lock:
             return tuple(self._samples.get(metric, ()))

@@ -77,6 +77,7 @@ class Functions:
         """Run the handler on one event and wait for it. Raises ``ThrottledError`` as ``require_room``."""
         self.require_room(function)
         pool, process = self._acquire(function)
+        begin = time.monotonic()
         try:
             outcome = process.invoke(
                 event, request_id or str(uuid.uuid4()), function.function_arn, float(function.timeout)
@@ -89,7 +90,8 @@ class Functions:
         with self._changed:
             pool.invocations += 1
             pool.errors += outcome.failed
-        self._count(function, Invocations=1, Errors=outcome.failed, Throttles=0)
+        milliseconds = (time.monotonic() - begin) * 1000
+        self._count(function, Duration=milliseconds, Invocations=1, Errors=outcome.failed, Throttles=0)
         return outcome
 
     def require_room(self, function: LambdaFunction) -> None:
@@ -104,7 +106,7 @@ class Functions:
             busy = [process for pool in self._pools.values() for process in pool.busy]
         return next((process for process in busy if process.access_key_id == access_key_id), None)
 
-    def _count(self, function: LambdaFunction, **values: int) -> None:
+    def _count(self, function: LambdaFunction, **values: float) -> None:
         for name, value in values.items():
             self._metrics.add("AWS/Lambda", name, {"FunctionName": function.function_name}, sample(value))
 

@@ -24,6 +24,14 @@ locals {
       statistic   = "Sum"
       above       = 0
     }
+    slow = {
+      description = "An invocation of ${var.name} took over 90 % of its ${var.size.timeout_seconds} s. Lambda ends one that takes all of it."
+      namespace   = "AWS/Lambda"
+      metric      = "Duration"
+      dimensions  = { FunctionName = var.name }
+      statistic   = "Maximum"
+      above       = 900 * var.size.timeout_seconds # milliseconds
+    }
   }
 
   alarms_of_queue = var.queue == null ? {} : {

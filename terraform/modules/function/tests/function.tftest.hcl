@@ -157,13 +157,18 @@ run "runs_its_zip_encrypts_loses_nothing_and_says_when_something_is_wrong" {
     error_message = "Nobody purges a queue, and requests without TLS are denied."
   }
   assert {
-    condition     = toset(keys(aws_cloudwatch_metric_alarm.this)) == toset(["backlog", "dead-letters", "errors", "throttles"])
-    error_message = "Four things are trouble."
+    condition     = toset(keys(aws_cloudwatch_metric_alarm.this)) == toset(["backlog", "dead-letters", "errors", "slow", "throttles"])
+    error_message = "Five things are trouble."
   }
 
   assert {
     condition     = alltrue([for alarm in aws_cloudwatch_metric_alarm.this : alarm.alarm_actions == toset([var.topic_arn])])
     error_message = "Every alarm goes to the topic."
+  }
+
+  assert {
+    condition     = aws_cloudwatch_metric_alarm.this["slow"].threshold == 90000
+    error_message = "An invocation of 90 of 100 seconds raises an alarm."
   }
 
   assert {
@@ -224,7 +229,7 @@ run "is_called_by_its_rules_alone_and_tells_when_it_is_not" {
   }
 
   assert {
-    condition     = toset(keys(aws_cloudwatch_metric_alarm.this)) == toset(["done-undelivered", "errors", "schedule-undelivered", "throttles"])
+    condition     = toset(keys(aws_cloudwatch_metric_alarm.this)) == toset(["done-undelivered", "errors", "schedule-undelivered", "slow", "throttles"])
     error_message = "It is trouble if the function fails, and if a rule cannot call it."
   }
 
