@@ -222,7 +222,7 @@ class Trial:
                 yield mutation, _verdict(sound, mutant)
 
     def _by_terraform_test(self, mutations: Iterable[Mutation]) -> Iterator[tuple[Mutation, str]]:
-        """Run the tests of the module that the mutation is in, and look at the run that must fail."""
+        """Make the run that must fail of the module that the mutation is in, as it is and as it becomes."""
         of_module = defaultdict(list)
         for mutation in mutations:
             of_module[mutation.folder.relative_to("terraform")].append(mutation)
@@ -230,14 +230,18 @@ class Trial:
             return
         plain = terraform_environ(without_aws(os.environ)) | {"AWS_REGION": "us-east-1"}
         with served_provider(plain, self._work / "provider") as environ:
+            tested = self._copy("tested")
             for module, ones in of_module.items():
-                passed = _terraform_test(self._sound / module, environ)
                 for mutation in ones:
-                    runs = _terraform_test(self._mutants[mutation.name] / module, environ)
-                    if mutation.rule not in passed:
+                    mutant = self._mutants[mutation.name]
+                    _write_runs(tested / module, mutation, self._sound / module, mutant / module)
+                passed = _terraform_test(tested / module, [mutation.name for mutation in ones], environ)
+                for mutation in ones:
+                    if mutation.name not in passed:
                         yield mutation, f"there is no run {mutation.rule}"
                     else:
-                        yield mutation, _verdict(not passed[mutation.rule], not runs[mutation.rule])
+                        sound = passed[f"sound_{mutation.name}"]
+                        yield mutation, _verdict(not sound, not passed[mutation.name])
 
     def _by_file(self, mutations: Iterable[Mutation]) -> Iterator[tuple[Mutation, str]]:
         """Ask the tools that read files as they are, in a repository that holds nothing but the one file."""
@@ -293,11 +297,25 @@ def _verdict(sound: bool, mutant: bool) -> str:
     return "" if mutant else "not caught"
 
 
-def _terraform_test(folder: Path, environ: Mapping[str, str]) -> dict[str, bool]:
-    """Run ``terraform test`` in a folder; return the runs and whether they passed."""
+def _write_runs(folder: Path, mutation: Mutation, sound: Path, mutant: Path) -> None:
+    """Write a test file by the mutation's name: its rule, a run of the folder's tests, of both modules."""
+    begin = f'run "{mutation.rule}" {{\n'
+    for path in sorted((folder / "tests").glob("*.tftest.hcl")):
+        text, *runs = re.split(r'^(?=run ")', path.read_text(), flags=re.MULTILINE)
+        for run in runs:
+            if run.startswith(begin):
+                for name, module in ((f"sound_{mutation.name}", sound), (mutation.name, mutant)):
+                    source = f'  module {{\n    source = "{os.path.relpath(module, folder)}"\n  }}\n'
+                    text += f'run "{name}" {{\n{source}{run.removeprefix(begin)}'
+                path.with_name(f"{mutation.name}.tftest.hcl").write_text(text)
+
+
+def _terraform_test(folder: Path, names: Iterable[str], environ: Mapping[str, str]) -> dict[str, bool]:
+    """Run the test files of these names in a folder; return their runs and whether they passed."""
     said = ""
-    for words in (("init", "-backend=false", "-input=false"), ("test",)):
-        command = [terraform_program(), *words, "-no-color"]
+    test = ["test", *(f"-filter=tests/{name}.tftest.hcl" for name in names)]
+    for words in (["init", "-backend=false", "-input=false"], test):
+        command = [str(terraform_program()), *words, "-no-color"]
         done = subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, check=False)
         said = done.stdout
         if words[0] == "init" and done.returncode != 0:
