@@ -48,9 +48,9 @@ LOGS = re.compile(r"trail/logs/[^/]+\.json")
 KEYS = "trail/keys/"
 """CloudTrail's public keys by fingerprint: SubjectPublicKeyInfo in DER."""
 
-MAX_FILE_BYTES = MAX_LOG_FILE_BYTES
-"""Of every file but the object."""
-
+_MAX_BYTES = 16 * 1024 * 1024
+"""Of a file that is no object and none of those that may be longer."""
+_LONG = re.compile(rf"{HASHES}|trail/.+")
 _MAX_SUMS_BYTES = 256 * 1024 * 1024
 _SUM = re.compile(r"([0-9a-f]{64})  ([\w-][\w.-]*(?:/[\w-][\w.-]*)*)", re.ASCII)
 
@@ -70,7 +70,7 @@ class Bundle:
         """The bytes of a file. Raises ``EvidenceError`` if there is none, or it is too long."""
         if name not in self.sums:
             raise EvidenceError(f"There is no {name}.")
-        return _read(self.open_file, name, MAX_FILE_BYTES)
+        return _read(self.open_file, name, MAX_LOG_FILE_BYTES if _LONG.fullmatch(name) else _MAX_BYTES)
 
     def names(self, pattern: re.Pattern[str]) -> list[str]:
         """The files with such names, in order; at least one. Raises ``EvidenceError``."""

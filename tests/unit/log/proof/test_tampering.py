@@ -19,6 +19,7 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
+from custody.errors import EvidenceError
 from custody.evidence.dsse import pae, sign_envelope
 from custody.evidence.receipt import PAYLOAD_TYPE
 from custody.log.checkpoint import Checkpoint, parse_checkpoint
@@ -111,6 +112,17 @@ def test_what_is_no_regular_file_is_not_read(made: Made, tmp_path: Path, name: s
     (tmp_path / name).symlink_to("pipe")
     files = {other: data for other, data in made.files.items() if other != name}
     assert str(BundleClaim.FILES) in failed(tmp_path, files)
+
+
+def test_a_file_that_is_longer_than_its_kind_may_be_is_not_read_whole(made: Made, tmp_path: Path) -> None:
+    """A zip of a few kilobytes may hold a gigabyte of blanks; a log file may be that long."""
+    log = next(name for name in made.files if name.startswith("trail/logs/"))
+    padded = dict.fromkeys((RECEIPT, log), b" " * (16 * 2**20 + 1))
+    write(tmp_path, made.files | padded)
+    with open_bundle(tmp_path) as bundle:
+        assert bundle.read(log) == padded[log]
+        with pytest.raises(EvidenceError, match=f"{RECEIPT} is longer than 16777216 bytes"):
+            bundle.read(RECEIPT)
 
 
 def test_what_is_not_listed_is_not_part_of_it(made: Made, tmp_path: Path) -> None:
