@@ -34,6 +34,14 @@ _OTHERS = {
     rb"%PDF-": "a PDF document",
 }
 """By their first bytes, what people have beside CSV, JSON and Parquet."""
+_PROBLEMS = {
+    "cr_line_end": "a carriage return alone ends its line",
+    "field_count": "it does not have the {fields} fields of the header",
+    "half_character": "it has half of a character of two (a lone surrogate)",
+    "name_twice": "it has a name twice",
+    "not_csv": "its quotation marks do not match",
+}
+"""What the jobs say of a record (``custody.etl.records``), in words."""
 _DELIMITERS = ",;\t|"
 _DIALECT_RECORDS = 1_000
 """How many records a delimiter is judged by."""
@@ -83,9 +91,8 @@ class Sample:
             *(records[0][name].to_pylist() for name in ("source_row", "problem")), strict=True
         ):
             if problem:
-                raise ToolError(
-                    f"Record {number} of {self.path} cannot be read: {problem.replace('_', ' ')}."
-                )
+                words = _PROBLEMS.get(problem, problem.replace("_", " ")).format(fields=len(self.names))
+                raise ToolError(f"Record {number} of {self.path} cannot be read: {words}.")
         return records[0]
 
 
