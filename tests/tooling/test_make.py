@@ -62,7 +62,8 @@ def test_no_target_is_taken_for_a_file() -> None:
 def test_continuous_integration_runs_make_test() -> None:
     script = REPO / ".ci" / "run"
     assert os.access(script, os.X_OK)
-    assert script.read_text().splitlines()[-3:] == ["make test", "make site", "exec make test-warehouse"]
+    targets = ["make test", "make site", "make test-warehouse", "exec make test-airflow"]
+    assert script.read_text().splitlines()[-4:] == targets
 
 
 def test_compiled_modules_are_kept_even_if_the_shell_says_otherwise() -> None:
