@@ -39,6 +39,10 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+def pytest_unconfigure() -> None:
+    gc.unfreeze()  # DuckDB prints what is not collected before the end
+
+
 @pytest.fixture(scope="session", autouse=True)
 def no_state_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """What commands save for an interrupted run is not in the home of who runs the tests."""
