@@ -47,6 +47,7 @@ def stages() -> list[str]:
     deployment = replace(
         DEPLOYMENT,
         adopted_since={"<bucket>": datetime.now(UTC)},
+        evidence_copy={"bucket": "copy", "region": "us-east-1"},
         functions=functions,
         jobs={"short": "name"},
         queues=DEPLOYMENT.queues | {"hasher": "url"},

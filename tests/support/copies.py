@@ -34,17 +34,11 @@ class CopiedWorld:
     def replicate(self) -> None:
         """Replicate what is not there yet."""
         for bucket in (*copied_buckets(self.deployment), self.artifacts):
-            for key in _keys(bucket):
-                copies = _bucket(self.bucket).keys.getlist(key.name, [])
-                if key.version_id not in {copy.version_id for copy in copies}:
-                    self.put(key, key.value)
+            replicate(bucket, self.bucket)
 
     def put(self, like: FakeKey, data: bytes) -> None:
         """Store a replica with these bytes."""
-        replica = FakeKey(like.name, data, ACCOUNT, REGION, version_id=like.version_id, is_versioned=True)
-        replica.last_modified = like.last_modified
-        kept = _bucket(self.bucket).keys
-        kept.setlist(like.name, [*kept.getlist(like.name, []), replica])
+        _put(self.bucket, like, data)
 
     def replace(self, key_name: str, data: bytes) -> None:
         """Change the bytes of the only replica of a key."""
@@ -69,6 +63,21 @@ class CopiedWorld:
             kept.setlist(key_name, rest)
         else:
             kept.pop(key_name)
+
+
+def replicate(bucket: str, copy: str) -> None:
+    """Replicate what a bucket has, and its copy has not yet."""
+    for key in _keys(bucket):
+        replicas = _bucket(copy).keys.getlist(key.name, [])
+        if key.version_id not in {replica.version_id for replica in replicas}:
+            _put(copy, key, key.value)
+
+
+def _put(bucket: str, like: FakeKey, data: bytes) -> None:
+    replica = FakeKey(like.name, data, ACCOUNT, REGION, version_id=like.version_id, is_versioned=True)
+    replica.last_modified = like.last_modified
+    kept = _bucket(bucket).keys
+    kept.setlist(like.name, [*kept.getlist(like.name, []), replica])
 
 
 def _bucket(name: str) -> Any:

@@ -24,6 +24,7 @@ def examine_stages(run: Run, tell: Callable[[str], None]) -> list[Check]:
         cloudtrail=run.client("cloudtrail"),
         athena=run.client("athena"),
         glue=run.client("glue"),
+        copy=run.copy_s3 if run.deployment.evidence_copy else run.s3,
     )
     checks = []
     for check in examine(clients, run.athena(tell), run.deployment, datetime.now(UTC)):

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import partial
+from operator import attrgetter
 from typing import TYPE_CHECKING, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -15,6 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from custody.deployment import Deployment
 from custody.doctor.tables import Tables
 from custody.errors import CannotCheckError, EvidenceError
+from custody.evidence.copy import copy_of
 from custody.evidence.hashing import read_body
 from custody.evidence.keyring import parse_registry
 from custody.evidence.registry import MAX_REGISTRY_BYTES, REGISTRY_KEY
@@ -23,6 +25,7 @@ from custody.gate.withheld import WithheldReports
 from custody.ledger.athena import Athena
 from custody.ledger.auditor import MAX_STATE_BYTES, STATE_KEY, parse_state
 from custody.ledger.ledger import Scope, denied_rows, ledger_rows
+from custody.listing import list_versions
 from custody.log.checkpoint import Checkpoint, parse_checkpoint
 from custody.log.keys import parse_log_registry
 from custody.log.note import MAX_NOTE_BYTES, Note, parse_note, parse_verifier_key
@@ -32,6 +35,7 @@ from custody.log.succession import LogEnd, end_at, parse_succession
 from custody.log.tiles import CHECKPOINT
 from custody.log.tree import Tree
 from custody.times import format_time
+from custody.trail.log_files import list_log_files
 from custody.trail.selectors import unlogged_management_writes, unlogged_objects
 from custody.trail.settings import shortcomings
 from custody.verify.key_use import is_over
@@ -89,6 +93,8 @@ class Clients:
     cloudtrail: CloudTrailClient
     athena: AthenaClient
     glue: GlueClient
+    copy: S3Client
+    """For the Region of the second copy, if there is one."""
 
 
 class _BrokenError(Exception):
@@ -139,6 +145,9 @@ _ABSENT = {
     "InvalidRequestException",  # Amazon Athena's error for a workgroup that does not exist
 }
 """Error codes for a required resource that does not exist."""
+
+REPLICATED_WITHIN = timedelta(hours=1)
+"""Amazon S3 User Guide, "Replication Time Control": 99.99 % of all objects within 15 minutes."""
 
 _APPLY = "Run make apply."
 _OWNER = "Its owner:"
@@ -195,6 +204,7 @@ class _Examination:
             ("key registry", self.key_registry),
             ("ended keys", self.ended_keys),
             *([("sealer", self.sealer), ("log", self.log)] if "sealer" in self.deployment.functions else []),
+            *([("second copy", self.second_copy)] if self.deployment.evidence_copy else []),
             ("trail", self.trail),
             ("data events", self.data_events),
             ("management events", self.management_events),
@@ -394,6 +404,41 @@ class _Examination:
             )
         cosigned = f", cosigned by {', '.join(there)}" if there else ""
         return cosigned + (f"; not yet by {', '.join(lacking)}" if lacking else "")
+
+    def second_copy(self) -> str:
+        """It has what was written last: Amazon S3 replicates within minutes, in no order."""
+        copy, found = copy_of(self.deployment), list[str]()
+        for what, key, version_id, stored_at in self._to_be_copied():
+            name = f"the {what} of {format_time(stored_at)}"
+            try:
+                self.clients.copy.head_object(Bucket=copy.bucket, Key=key, VersionId=version_id)
+            except ClientError as error:
+                if error.response["Error"]["Code"] not in _ABSENT:
+                    raise
+                raise _BrokenError(
+                    f"{copy.bucket} lacks {name}: it was not replicated, or is older than the copy.",
+                    "See the alarms evidence-copy-<short>-failed, and run make apply; then custody verify "
+                    "--copy names what is missing.",
+                ) from error
+            found.append(name)
+        return f"it has {' and '.join(found)}" if found else "nothing is an hour old, and must be there"
+
+    def _to_be_copied(self) -> Iterator[tuple[str, str, str, datetime]]:
+        """Of log and trail, the newest file that the copy must have: what, key, version id, when stored."""
+        s3, buckets = self.clients.s3, self.deployment.buckets
+        due = self.now - REPLICATED_WITHIN
+        for entry in list_versions(s3, buckets["provenance"], f"{LOG_PREFIX}{CHECKPOINT}"):
+            if not entry.is_delete_marker and entry.last_modified <= due:  # the newest come first
+                yield "checkpoint", entry.key, entry.version_id, entry.last_modified
+                break
+        if self.deployment.has_own_trail:
+            bucket, folder = buckets["cloudtrail-log"], self.deployment.trail_folder
+            days = (due - timedelta(days=1)).date(), due.date()
+            digests = list_log_files(s3, bucket, folder, *days, digests=True)
+            old = [each for each in digests if each.stored_at <= due]
+            if old:
+                newest = max(old, key=attrgetter("stored_at"))
+                yield "digest of the trail", newest.key, newest.version_id, newest.stored_at
 
     def gate(self) -> str:
         state = self._function("gate")

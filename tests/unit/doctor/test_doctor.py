@@ -23,6 +23,7 @@ from custody.log.checkpoint import Checkpoint
 from custody.log.note import Algorithm, Note, NoteKey, NoteSignature
 from custody.log.succession import LogEnd, make_statement
 from custody.times import format_time
+from tests.support.copies import replicate
 from tests.support.evidence import refused
 from tests.support.lake import Lake
 from tests.support.small_log import MemoryLog, NoteSigner
@@ -73,6 +74,7 @@ def check(
         cloudtrail=cloud.client("cloudtrail"),
         athena=cloud.client("athena"),
         glue=cloud.client("glue"),
+        copy=cloud.client("s3"),
     )
     athena = Athena(
         clients.athena, workgroup=deployment.workgroup, database=deployment.database, sleep=lambda _: None
@@ -84,6 +86,8 @@ def check(
     if "sealer" in deployment.functions:
         at = stages.index("trail")
         stages[at:at] = ["sealer", "log"]
+    if deployment.evidence_copy:
+        stages.insert(stages.index("trail"), "second copy")
     if "hasher" in deployment.queues:
         stages.insert(stages.index("signing key"), "large objects")
     at = stages.index("queue")
@@ -752,6 +756,66 @@ def test_an_adopted_bucket_of_another_region_is_broken(cloud: Cloud) -> None:
     found = adopt(cloud, where=where)
     assert found.state is State.BROKEN
     assert "It is in eu-central-1" in found.detail
+
+
+def write_evidence(cloud: Cloud, trail: str = "cloudtrail-log") -> None:
+    """A checkpoint, and a digest of the trail."""
+    digest = f"AWSLogs/123456789012/CloudTrail-Digest/us-east-1/{datetime.now(UTC):%Y/%m/%d}/d.json.gz"
+    for short, key in (("provenance", "log/checkpoint"), (trail, digest)):
+        cloud.client("s3").put_object(Bucket=cloud.deployment.buckets[short], Key=key, Body=b"written")
+
+
+def check_copy(cloud: Cloud, *replicated: str, after: timedelta = timedelta(hours=2), **other: Any) -> Check:
+    """The stage, so long after now, of a copy into which these buckets are replicated."""
+    s3 = cloud.client("s3")
+    s3.create_bucket(Bucket="copy")
+    s3.put_bucket_versioning(Bucket="copy", VersioningConfiguration={"Status": "Enabled"})
+    for short in replicated:
+        replicate(cloud.deployment.buckets[short], "copy")
+    named = {"bucket": "copy", "region": "us-east-1"}
+    deployment = replace(cloud.deployment, evidence_copy=named, **other)
+    return check(cloud, deployment, datetime.now(UTC) + after)["second copy"]
+
+
+def test_a_copy_that_has_what_was_written_last_is_well(cloud: Cloud) -> None:
+    write_evidence(cloud)
+    found = check_copy(cloud, "provenance", "cloudtrail-log")
+    assert found.state is State.OK, found
+    assert "it has the checkpoint of " in found.detail
+    assert " and the digest of the trail of " in found.detail
+
+
+@pytest.mark.parametrize(
+    ("replicated", "lacking"), [("provenance", "digest of the trail"), ("cloudtrail-log", "checkpoint")]
+)
+def test_a_copy_that_lacks_what_was_written_last_is_broken(
+    cloud: Cloud, replicated: str, lacking: str
+) -> None:
+    write_evidence(cloud)
+    found = check_copy(cloud, replicated)
+    assert found.state is State.BROKEN
+    assert found.detail.startswith(f"copy lacks the {lacking} of ")
+    assert "custody verify --copy" in found.remedy
+
+
+def test_what_replication_has_time_for_is_not_missed(cloud: Cloud) -> None:
+    write_evidence(cloud)
+    found = check_copy(cloud, after=timedelta(minutes=59))
+    assert (found.state, found.detail) == (State.OK, "nothing is an hour old, and must be there")
+
+
+def test_a_trail_of_somebody_else_is_not_the_deployment_s_to_copy(cloud: Cloud) -> None:
+    write_evidence(cloud)
+    found = check_copy(cloud, "provenance", existing_trail_folder="AWSLogs/123456789012/")
+    assert found.state is State.OK, found
+    assert "digest" not in found.detail
+
+
+def test_a_copy_that_may_not_be_read_is_unknown(cloud: Cloud) -> None:
+    write_evidence(cloud)
+    with refused(cloud.client("s3"), "HeadObject", 403, "403"):
+        found = check_copy(cloud)
+    assert found.state is State.UNKNOWN
 
 
 def test_a_rule_that_the_auditor_could_not_ask_is_told(cloud: Cloud) -> None:
