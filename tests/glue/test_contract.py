@@ -90,7 +90,55 @@ def test_every_file_is_a_contract_of_the_table_it_is_named_after() -> None:
         ),
         ('"2020-01-01"', '"soon"', "column made.minimum is 'soon', which is not a valid date"),
         ('minimum: "2020-01-01"', "not_before: size", "made.not_before, which is not the name"),
+        (
+            'minimum: "1"',
+            'minimum: "10"',
+            "column size.minimum is '10', over the maximum: no value is allowed",
+        ),
+        ("max_length: 1", "max_length: 0", "column kind.max_length is 0: no value is so short"),
+        ('maximum: "9"', "max_length: 0", "size.type is not a string"),
+        ('minimum: "2020-01-01"', "not_before: made", "made.not_before, which is not the name of another"),
+        (
+            '["a", "b"]',
+            '["a", " b"]',
+            "column kind.allowed has ' b', which no value is: whitespace is collapsed",
+        ),
+        ('["a", "b"]', '["a", "b\\u202e"]', "column kind.allowed has 'b\\u202e', which no value is"),
+        (
+            '["a", "b"]',
+            '["a"], spellings: {a: ["A  A"]}',
+            "column kind.spellings has 'a  a', which no value is",
+        ),
+        (
+            'type: integer, minimum: "1", maximum: "9"',
+            'type: boolean, true_words: ["ja "], false_words: ["nein"]',
+            "column size.true_words has 'ja ', which no value is",
+        ),
+        ("meaning: Its size.", 'meaning: "Its\\nsize."', "column size.meaning is not one line"),
+        ("meaning: Its size.", f"meaning: {'x' * 256}", "column size.meaning has 256 bytes, of 255 at most"),
+        ("meaning: Things.", f"meaning: {'é' * 951}", "document.meaning has 1902 bytes, of 1900 at most"),
+        *(
+            (
+                'type: date, required: true, minimum: "2020-01-01"',
+                f'type: timestamp, formats: ["{text}"]',
+                sentence,
+            )
+            for text, sentence in (
+                ("%Y-%m-%d  %H:%M%z", "column made.formats has '%Y-%m-%d  %H:%M%z', which no value is"),
+                ("%-d%-m%Y %H:%M%z", "has two numbers of no fixed length with nothing but digits between"),
+                ("%-m1%-d.%Y %H:%M%z", "has two numbers of no fixed length with nothing but digits between"),
+                ("%Y%m%d%-H%M%S%f%z", "has two numbers of no fixed length with nothing but digits between"),
+            )
+        ),
         ("kind: row_count", "kind: mood", "checks[0].kind is 'mood'"),
+        *(
+            (
+                'at_least: "10"',
+                f'at_least: "{text}"',
+                f"checks[0].at_least is {text!r}, which is not a number",
+            )
+            for text in ("NaN", "sNaN", "Infinity", "1e3", "1_0", " 10", "\u0663", "-1")
+        ),
         ('at_least: "10"', 'at_least: "1.5"', "checks[0].at_least is out of range"),
         ('at_most: "0.1"', 'at_most: "2"', "checks[1].at_most is out of range"),
         ('at_most: "0.1"', 'at_most: "few"', "checks[1].at_most is 'few', which is not a number"),

@@ -11,10 +11,10 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any, Literal, cast, get_args
 
 from custody.errors import UsageError
@@ -88,6 +88,14 @@ _BOUNDS = {
     "double": re.compile(r"-?[0-9]{1,15}(?:\.[0-9]{1,15})?"),
     "date": re.compile(r"(?:19|20)[0-9]{2}-[0-9]{2}-[0-9]{2}"),
 }
+_NO_VALUE = re.compile("\\A | \\Z|  |[\x00-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufeff]")
+"""What no value has, once its whitespace is collapsed and control characters are refused
+(``custody.etl.values``)."""
+_BOUND = re.compile(r"[0-9]{1,18}(?:\.[0-9]{1,18})?")
+"""A threshold's number, as Glue Data Quality reads it too."""
+_COLUMN_MEANING, _TABLE_MEANING = 255, 1_900
+"""How many bytes of UTF-8 a meaning may have: the Data Catalog keeps 255 of a column's, 2,048 of a table's.
+https://docs.aws.amazon.com/glue/latest/webapi/API_Column.html"""
 _ZONE = re.compile(r"[A-Za-z][A-Za-z0-9_+-]*(?:/[A-Za-z0-9_+-]+)*")
 ARRIVALS, STREAMS = "incoming/", "incoming/stream/"
 """Where raw objects arrive, and where those do that a stream delivers."""
@@ -268,6 +276,27 @@ class _Mapping:
             raise self.error(name, f"is {value!r}, not one of {', '.join(get_args(options))}")
         return value
 
+    def meaning(self, most: int) -> str:
+        text: str = self.take("meaning", str)
+        if (size := len(text.encode(errors="replace"))) > most:
+            raise self.error("meaning", f"has {size} bytes, of {most} at most")
+        return text
+
+    def values(self, name: str) -> tuple[str, ...]:
+        """Texts, each of which a value can be."""
+        found = self.texts(name)
+        self.assert_values(name, found)
+        return found
+
+    def assert_values(self, name: str, texts: Iterable[str]) -> None:
+        for text in texts:
+            if _NO_VALUE.search(text):
+                raise self.error(
+                    name,
+                    f"has {text!r}, which no value is: whitespace is collapsed and trimmed, and control "
+                    "characters are refused",
+                )
+
     def texts(self, name: str) -> tuple[str, ...]:
         values = self.take(name, list, [])
         if not all(isinstance(value, str) and value for value in values) or len(set(values)) != len(values):
@@ -306,7 +335,7 @@ def parse_contract(text: str | bytes) -> Contract:
                 "key", f"has {column.name}, a {column.kind.name}: engines compare it differently"
             )
         other = column.not_before and by_name.get(column.not_before)
-        if column.not_before and not (other and other.type == column.type == "date"):
+        if column.not_before and not (other and other is not column and other.type == column.type == "date"):
             raise fields.error(
                 "columns", f"has {column.name}.not_before, which is not the name of another date column"
             )
@@ -321,7 +350,7 @@ def parse_contract(text: str | bytes) -> Contract:
     )
     contract = Contract(
         table=table,
-        meaning=fields.take("meaning", str),
+        meaning=fields.meaning(_TABLE_MEANING),
         key=key,
         columns=columns,
         checks=checks,
@@ -485,12 +514,12 @@ def _column(fields: _Mapping) -> Column:
     column = Column(
         name=name,
         type=_type(fields),
-        meaning=fields.take("meaning", str),
+        meaning=fields.meaning(_COLUMN_MEANING),
         required=fields.take("required", bool, False),
         pii=fields.take("pii", bool, False),
         aliases=fields.texts("aliases"),
         pattern=fields.take("pattern", str, None),
-        allowed=fields.texts("allowed"),
+        allowed=fields.values("allowed"),
         minimum=fields.take("minimum", str, None),
         maximum=fields.take("maximum", str, None),
         max_length=fields.take("max_length", int, None),
@@ -498,10 +527,10 @@ def _column(fields: _Mapping) -> Column:
         spellings=_spellings(fields),
         max_days_before_delivery=fields.take("max_days_before_delivery", int, None),
         max_days_after_delivery=fields.take("max_days_after_delivery", int, None),
-        formats=fields.texts("formats"),
+        formats=fields.values("formats"),
         timezone=fields.take("timezone", str, None),
-        true_words=fields.texts("true_words"),
-        false_words=fields.texts("false_words"),
+        true_words=fields.values("true_words"),
+        false_words=fields.values("false_words"),
     )
     fields.end()
     _assert_readable(fields, column)
@@ -512,8 +541,14 @@ def _column(fields: _Mapping) -> Column:
         raise fields.error("type", "is not a date or timestamp, but has max_days_…_delivery")
     if not {value for _, value in column.spellings} <= set(column.allowed):
         raise fields.error("spellings", "maps to a value that is not in allowed")
-    if column.type != "string" and (column.pattern or column.allowed or column.max_length):
+    if column.type != "string" and (column.pattern or column.allowed or column.max_length is not None):
         raise fields.error("type", "is not a string, but has pattern, allowed or max_length")
+    if column.max_length is not None and column.max_length < 1:
+        raise fields.error("max_length", f"is {column.max_length}: no value is so short")
+    if any(character < " " for character in column.meaning):
+        raise fields.error(
+            "meaning", "is not one line, and the Data Catalog takes no other (in YAML, use >-)"
+        )
     if any('"' in value or "\\" in value for value in column.allowed):
         raise fields.error("allowed", "contains a quote or a backslash")
     if column.pattern is not None:
@@ -521,6 +556,10 @@ def _column(fields: _Mapping) -> Column:
     for field, bound in (("minimum", column.minimum), ("maximum", column.maximum)):
         if bound is not None and not _is_bound(column.kind, bound):
             raise fields.error(field, f"is {bound!r}, which is not a valid {column.type}")
+    if column.minimum and column.maximum:
+        order = date.fromisoformat if column.type == "date" else Decimal
+        if order(column.minimum) > order(column.maximum):
+            raise fields.error("minimum", f"is {column.minimum!r}, over the maximum: no value is allowed")
     return column
 
 
@@ -544,6 +583,7 @@ def _spellings(fields: _Mapping) -> tuple[tuple[str, str], ...]:
             if not isinstance(text, str) or not text or text.lower() in found:
                 raise fields.error("spellings", f"has {text!r}, which is not a text, or is there twice")
             found[text.lower()] = value
+    fields.assert_values("spellings", found)
     return tuple(sorted(found.items()))
 
 
@@ -609,12 +649,10 @@ def _check(fields: _Mapping, columns: Mapping[str, Column]) -> Check:
     text = fields.take(bound_name, str)
     column = fields.take("column", str) if kind == "completeness" else None
     fields.end()
-    try:
-        bound = Decimal(text)
-    except InvalidOperation as error:
-        raise fields.error(bound_name, f"is {text!r}, which is not a number") from error
-    whole = kind == "row_count" and bound >= 0 and bound == int(bound)
-    if not whole and not (kind != "row_count" and 0 <= bound <= 1):
+    if not _BOUND.fullmatch(text):
+        raise fields.error(bound_name, f"is {text!r}, which is not a number such as 10 or 0.05")
+    bound = Decimal(text)
+    if bound != int(bound) if kind == "row_count" else bound > 1:
         raise fields.error(bound_name, "is out of range (rows: whole; ratios and completeness: 0 to 1)")
     if column is not None and column not in columns:
         raise fields.error("column", f"is {column!r}, which is not a column of the table")

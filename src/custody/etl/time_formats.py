@@ -2,7 +2,8 @@
 
 ``%Y %m %d %H %I %p %M %S %f %z %b %B``, and ``%-m %-d %-H %-I`` for numbers without a leading zero. Names of
 months are English, in any case. ``%f`` has one to six digits; ``%z`` is ``Z``, ``+05:30`` or ``+0530``. A
-directive stands once. Years of two digits are not read: nobody can say of which century they are.
+directive stands once. Years of two digits are not read: nobody can say of which century they are. Nor are two
+numbers of no fixed length with nothing but digits between: ``1112026`` may be of 1 November or of 11 January.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ _PATTERNS = {
     "z": ("offset", "Z|[+-](?:[01][0-9]|2[0-3]):?[0-5][0-9]"),
 }
 _PIECE = re.compile(r"%(-?[A-Za-z%])|([^%])", re.DOTALL)
+_NUMBER = re.compile(r"[0-9]|%[YmdHIMS]|%(-[mdHI]|f)")
+"""A piece that is read from digits alone; the group has one of no fixed length."""
 _DAY, _CLOCK = {"year", "day"}, {"hour", "half_hour", "half", "minute", "second", "fraction", "offset"}
 
 
@@ -42,12 +45,16 @@ def parse_format(text: str, kind: str) -> tuple[str, frozenset[str]]:
 
     Raises ``ValueError``, saying what is wrong.
     """
-    pieces, names, end = [], [], 0
+    pieces, names, end, open_numbers = [], [], 0, 0
     for match in _PIECE.finditer(text):
         if match.start() != end:
             break
         end = match.end()
         directive = match[1]
+        number = _NUMBER.fullmatch(match[0])
+        open_numbers = open_numbers + bool(number[1]) if number else 0
+        if open_numbers > 1:
+            raise ValueError("has two numbers of no fixed length with nothing but digits between")
         if directive is None or directive == "%":
             pieces.append(rf"\x{{{ord(match[2] or '%'):x}}}")
         elif directive in _PATTERNS:
