@@ -556,10 +556,9 @@ def _column(fields: _Mapping) -> Column:
     for field, bound in (("minimum", column.minimum), ("maximum", column.maximum)):
         if bound is not None and not _is_bound(column.kind, bound):
             raise fields.error(field, f"is {bound!r}, which is not a valid {column.type}")
-    if column.minimum and column.maximum:
-        order = date.fromisoformat if column.type == "date" else Decimal
-        if order(column.minimum) > order(column.maximum):
-            raise fields.error("minimum", f"is {column.minimum!r}, over the maximum: no value is allowed")
+    low, high = column.minimum, column.maximum
+    if low and high and (low > high if column.type == "date" else Decimal(low) > Decimal(high)):
+        raise fields.error("minimum", f"is {low!r}, over the maximum: no value is allowed")
     return column
 
 
