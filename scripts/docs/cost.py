@@ -272,7 +272,8 @@ def render() -> str:
             for count in (MILLION, 10 * MILLION, 100 * MILLION)
         ),
         "",
-        "What is left is reading the objects themselves: `--sample` reads a share of them.",
+        "What is left is reading the objects themselves: `--sample` reads a share of them, and a report of",
+        "S3 Batch Operations [stands in for it](design.md#objects-that-amazon-s3-has-hashed).",
         "",
         "## To hash large objects",
         "",

@@ -63,7 +63,10 @@ from custody.trail.log_files import parse_log_file
 from custody.upload.plan import PlannedFile
 from custody.upload.state import FileIdentity, UploadState, UploadStates
 from custody.verify.canonical import read_canonical
+from custody.verify.checksum_report import parse_manifest as parse_report
+from custody.verify.checksum_report import parse_result
 from tests.fuzz import poison
+from tests.support.checksums import csv_row, manifest_of, result_of
 from tests.support.digests import DigestFile, public_der, rsa_key
 from tests.support.evidence import (
     IDENTITY,
@@ -385,6 +388,26 @@ def proof(data: bytes) -> None:
     assert not any(result.holds for result in found.results)
 
 
+def checksum_manifest(data: bytes) -> None:
+    report = parse_report(data, "report", lambda _bucket, _key: io.BytesIO())
+    use_moment(report.created_at)
+    assert report.job
+    assert all(file.name for file in report.files)
+
+
+def checksum_rows(data: bytes) -> None:
+    """The rows are these bytes, whatever the manifest says."""
+    document = manifest_of([("r.csv", data)])
+    report = parse_report(json.dumps(document).encode(), "report", lambda _bucket, _key: io.BytesIO(data))
+    for version, sha256 in report.digests():
+        use_version(version)
+        assert len(bytes.fromhex(sha256)) == 32
+
+
+def checksum_result(data: bytes) -> None:
+    parse_result(data.decode("utf-8", "surrogateescape"))
+
+
 def bundle(data: bytes) -> None:
     assert pack_entries(unpack_entries(data, len(BUNDLE))) == data
 
@@ -497,6 +520,9 @@ PARSERS = [
     Parser("extension", extension, Extension(0, (b"h" * 32,), NOTE).to_bytes(), is_json=False),
     Parser("proof", proof, json.dumps(REGISTRY).encode()),
     Parser("bundle", bundle, pack_entries(BUNDLE), is_json=False),
+    Parser("checksum_manifest", checksum_manifest, json.dumps(manifest_of([("r.csv", b"")])).encode()),
+    Parser("checksum_rows", checksum_rows, csv_row(VERSION, "ab" * 32).encode(), is_json=False),
+    Parser("checksum_result", checksum_result, json.dumps(result_of("ab" * 32)).encode()),
     Parser("log_statement", log_statement, LOG_STATEMENT),
     Parser("log_statement_says", log_statement_says, b64decode(json.loads(LOG_STATEMENT)["payload"])),
     Parser("succession", succession, SUCCESSION),

@@ -304,6 +304,15 @@ def verify(
         bool,
         typer.Option("--from-copy", help="Read the evidence from its second copy, and no objects."),
     ] = False,
+    checksum_report: Annotated[
+        str | None,
+        typer.Option(
+            metavar="S3_URI|PATH",
+            show_default=False,
+            help="The completion report of a job of S3 Batch Operations, Compute checksum: objects in it are "
+            "judged by its SHA-256, and not read.",
+        ),
+    ] = None,
     output: FormatOption = Format.TABLE,
     deployment: DeploymentOption = None,
     profile: ProfileOption = None,
@@ -319,14 +328,18 @@ def verify(
     With --copy, every version of evidence must be in the copy of the other account, with the same bytes. With
     --from-copy the deployment's account is not asked for anything: --deployment s3://COPY/deployments/NAME.json
     is its file there. The objects are not copied, so that run ends with 3 if nothing is found.
+
+    With --checksum-report the bytes of what is in the report are judged by the word of Amazon S3 when it was
+    written, without a download; the last line says of how many. What is not in it is read.
     """
     run = Run(deployment, output, profile, region)
     if bundle is not None:
         from custody.cli.proof import run_bundle
 
-        if uri is not None or sample != 1.0 or copy or from_copy:
+        if uri is not None or sample != 1.0 or copy or from_copy or checksum_report is not None:
             raise UsageError(
-                "A bundle is checked as a whole.", "Leave out the URI, --sample, --copy and --from-copy."
+                "A bundle is checked as a whole.",
+                "Leave out the URI, --sample, --copy, --from-copy and --checksum-report.",
             )
         return run_bundle(run, bundle, registry)
     if registry is not None:
@@ -334,11 +347,15 @@ def verify(
 
     from custody.cli.verification import run_comparison, run_verify
 
+    if checksum_report is not None and (copy or from_copy):
+        raise UsageError(
+            "A second copy has no objects.", "Leave out --checksum-report, or --copy and --from-copy."
+        )
     if copy:
         if uri is not None or from_copy:
             raise UsageError("The copy is compared as a whole.", "Leave out the URI and --from-copy.")
         return run_comparison(run, sample)
-    return run_verify(run, uri, sample, from_copy=from_copy)
+    return run_verify(run, uri, sample, from_copy=from_copy, checksum_report=checksum_report)
 
 
 @app.command()

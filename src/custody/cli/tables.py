@@ -12,7 +12,7 @@ from rich.text import Text
 
 from custody.cli.options import Run
 from custody.doctor.doctor import Check, State
-from custody.findings import Finding, Severity
+from custody.findings import Claim, Finding, Severity
 from custody.ledger.ledger import DENIED, AccessRow, LedgerRow, LedgerStatus
 from custody.ledger.story import (
     Sentence,
@@ -251,6 +251,8 @@ def print_verification(run: Run, verification: VerificationReport) -> None:
     for claim, count in verification.claims.items():
         failed = Text(f"{count.failed:,}", style="bold red" if count.failed else "")
         table.add_row(claim.value, f"{count.checked:,}", f"{count.passed:,}", failed, f"{count.pending:,}")
+        if claim is Claim.OBJECT_HASH and (reported := verification.reported) is not None:
+            table.add_row("  by S3 Batch Operations", f"{reported.objects:,}", "", "", "")
     run.out.print(table)
     for finding in verification.findings:
         print_finding(run, finding)
@@ -275,10 +277,17 @@ def print_verification(run: Run, verification: VerificationReport) -> None:
         if verification.unchecked
         else "Every claim checked holds."
     )
+    reported = verification.reported
     if verification.sample < 1:
+        judged = verification.receipts_read + (0 if reported is None else reported.objects)
         words += (
-            f" The bytes of {verification.receipts_read:,} of {plural(verification.receipts, 'object')} were "
+            f" The bytes of {judged:,} of {plural(verification.receipts, 'object')} were "
             f"looked at: a sample of {verification.sample:.4g}, drawn with the seed {verification.seed}."
+        )
+    if reported is not None:
+        words += (
+            f" The bytes of {plural(reported.objects, 'object')} were judged by the word of S3 Batch "
+            f"Operations (job {reported.job}, report of {format_time(reported.created_at)}), not read by us."
         )
     run.say(
         words,

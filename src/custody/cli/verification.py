@@ -13,6 +13,7 @@ from custody.errors import CannotCheckError, UsageError
 from custody.evidence.objects import S3Location, parse_s3_uri
 from custody.ledger.ledger import Scope
 from custody.times import format_time
+from custody.verify.checksum_report import open_report
 from custody.verify.copy import compare_with_copy
 from custody.verify.reconcile import ReconciledStatus, Reconciliation
 from custody.verify.verify import Results, open_verification, verify
@@ -36,10 +37,13 @@ def run_comparison(run: Run, sample: float) -> int:
     return report.exit_code
 
 
-def run_verify(run: Run, uri: str | None, sample: float, *, from_copy: bool) -> int:
+def run_verify(
+    run: Run, uri: str | None, sample: float, *, from_copy: bool, checksum_report: str | None
+) -> int:
     """Verify, print what was found, and return the exit status."""
     scope = None if uri is None else parse_s3_uri(uri)
     s3, processes = run.from_copy() if from_copy else (run.s3, run.processes)
+    checksums = None if checksum_report is None else open_report(checksum_report, s3)
     results = _results(run)
     try:
         with run.progress("Verifying") as tell:
@@ -54,6 +58,7 @@ def run_verify(run: Run, uri: str | None, sample: float, *, from_copy: bool) -> 
                 processes=processes,
                 results=results,
                 with_objects=not from_copy,
+                checksums=checksums,
             )
     except (KeyboardInterrupt, CannotCheckError):
         _say_what_is_kept(run, results)

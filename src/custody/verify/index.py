@@ -32,8 +32,9 @@ PRAGMA cache_size = -32768; -- KiB
 _SCHEMA = """
 CREATE TABLE objects (
     receipt_key TEXT PRIMARY KEY, uri TEXT NOT NULL, place TEXT NOT NULL, earliest INTEGER NOT NULL,
-    latest INTEGER NOT NULL, etag TEXT NOT NULL, is_latest INTEGER -- NULL: not listed
+    latest INTEGER NOT NULL, etag TEXT NOT NULL, size INTEGER NOT NULL, is_latest INTEGER -- NULL: not listed
 ) WITHOUT ROWID;
+CREATE TABLE digests (receipt_key TEXT PRIMARY KEY, sha256 TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE receipts (
     receipt_key TEXT PRIMARY KEY, version_id TEXT, stored INTEGER, versions INTEGER NOT NULL,
     markers INTEGER NOT NULL, request_id TEXT, sha256 TEXT, recorded INTEGER, size INTEGER, etag TEXT,
@@ -81,6 +82,16 @@ _RECEIPTS_BY_REQUEST = (
 _ROWS_AT_ONCE = 1000
 
 
+class ReportedObject(NamedTuple):
+    """An object version as it is listed, and its hash by somebody else's word."""
+
+    sha256: str
+    size_bytes: int
+    last_modified: datetime
+    word: str
+    """Whose."""
+
+
 class StoredReceipt(NamedTuple):
     """A receipt in the bucket's listing."""
 
@@ -97,6 +108,8 @@ class StoredReceipt(NamedTuple):
     """Its leaf in the log, according to the log's index."""
     object_etag: str = ""
     """Of the object version, as it is listed."""
+    reported: ReportedObject | None = None
+    """The object version, if its bytes are judged by a report and not read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,13 +216,17 @@ class Index(TemporaryDatabase):
     """Everything listed and read so far. A context manager; for one thread only."""
 
     schema = _SCHEMA
+    word = ""
+    """Whose the digests are."""
 
     def add_object(
         self,
         version: ObjectVersion,
         earliest: datetime,
         latest: datetime,
+        *,
         etag: str = "",
+        size_bytes: int = 0,
         is_latest: bool | None = None,
     ) -> None:
         """Add an object version that exists, or that a receipt names, with its time of creation.
@@ -218,7 +235,7 @@ class Index(TemporaryDatabase):
         it down. ``is_latest``: nothing newer is over it; ``None`` if it is not in the listing.
         """
         self.database.execute(
-            "INSERT OR IGNORE INTO objects VALUES (?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR IGNORE INTO objects VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 version.receipt_key,
                 version.uri,
@@ -226,9 +243,25 @@ class Index(TemporaryDatabase):
                 to_microseconds(earliest),
                 to_microseconds(latest),
                 etag,
+                size_bytes,
                 is_latest,
             ),
         )
+
+    def add_digest(self, version: ObjectVersion, sha256: str) -> None:
+        """Add the hash of a version's bytes by the word of a report; two that differ are none."""
+        self.database.execute(
+            "INSERT INTO digests VALUES (?, ?)"
+            " ON CONFLICT DO UPDATE SET sha256 = '' WHERE sha256 <> excluded.sha256",
+            (version.receipt_key, sha256),
+        )
+
+    def contradictory_digests(self) -> Iterator[str]:
+        """The receipts' keys of versions for which the report has different hashes."""
+        for (receipt_key,) in self.database.execute(
+            "SELECT receipt_key FROM digests WHERE sha256 = '' ORDER BY receipt_key"
+        ):
+            yield receipt_key
 
     def add_other(self, bucket: str, key: str, earliest: datetime, latest: datetime) -> None:
         """Add what is over older versions of a key and is not itself checked, such as a delete marker."""
@@ -389,14 +422,18 @@ class Index(TemporaryDatabase):
         self.database.execute(_WRITES_BY_VERSION)
         while rows := self.database.execute(
             "SELECT receipt_key, version_id, stored, uri, coalesce(objects.etag, ''),"  # noqa: S608 - from above
-            " EXISTS (SELECT 1 FROM writes WHERE writes.receipt_key = receipts.receipt_key), size, leaf"
-            f" FROM receipts LEFT JOIN objects USING (receipt_key) WHERE {which} AND {order} > ?"
-            f" AND versions > 0 ORDER BY {order} LIMIT ?",
+            " EXISTS (SELECT 1 FROM writes WHERE writes.receipt_key = receipts.receipt_key), receipts.size,"
+            " CASE WHEN is_latest IS NOT NULL THEN digests.sha256 END, objects.size, earliest, leaf"
+            " FROM receipts LEFT JOIN objects USING (receipt_key) LEFT JOIN digests USING (receipt_key)"
+            f" WHERE {which} AND {order} > ? AND versions > 0 ORDER BY {order} LIMIT ?",
             (last, _ROWS_AT_ONCE),
         ).fetchall():
-            for key, version_id, stored, uri, etag, witnessed, size, leaf in rows:
-                moment = from_microseconds(stored)
-                yield StoredReceipt(key, version_id, moment, uri, bool(witnessed), size, leaf, etag)
+            for key, version_id, stored, uri, etag, witnessed, size, sha256, *listed, leaf in rows:
+                moment, reported = from_microseconds(stored), None
+                if sha256:
+                    size_bytes, earliest = listed
+                    reported = ReportedObject(sha256, size_bytes, from_microseconds(earliest), self.word)
+                yield StoredReceipt(key, version_id, moment, uri, bool(witnessed), size, leaf, etag, reported)
             last = rows[-1][0 if order == "receipt_key" else -1]
 
     def receipt_counts(self) -> Iterator[ReceiptCount]:

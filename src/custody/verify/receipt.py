@@ -56,6 +56,13 @@ class CheckedReceipt:
         return not self.unchecked and not self.misplaced and not any(each.findings for each in self.verdicts)
 
     @property
+    def is_reported(self) -> bool:
+        """Whether the object was judged by somebody else's word."""
+        return self.stored.reported is not None and any(
+            verdict.claim is Claim.OBJECT_HASH for verdict in self.verdicts
+        )
+
+    @property
     def is_signed(self) -> bool:
         """Whether the claim ``receipt.signature`` was checked and holds."""
         return any(
@@ -75,7 +82,7 @@ class ReceiptChecker:
         self._ring = ring
 
     def check(self, stored: StoredReceipt) -> CheckedReceipt:
-        """Read a receipt, check it, then read the object version it names and compare.
+        """Read a receipt, check it, then read the object version it names, if its bytes are not reported.
 
         The object is read even if the signature is not valid, so that every failed claim is reported; but
         never for a receipt in the wrong place, or from a bucket outside the deployment. Raises
@@ -88,7 +95,8 @@ class ReceiptChecker:
         if checked.receipt is None or checked.misplaced:
             return checked
         try:
-            return replace(checked, verdicts=(*checked.verdicts, self._compare(checked.receipt)))
+            verdict = self._compare(checked.receipt, checked.stored)
+            return replace(checked, verdicts=(*checked.verdicts, verdict))
         except GoneError as error:
             return replace(
                 checked, gone=f"The object version does not exist ({error}), but its receipt does."
@@ -180,35 +188,42 @@ class ReceiptChecker:
             return f"It is the receipt of an object in {receipt.version.bucket}, not one of this deployment."
         return ""
 
-    def _compare(self, receipt: Receipt) -> Verdict:
+    def _compare(self, receipt: Receipt, stored: StoredReceipt) -> Verdict:
         """Compare the object version's bytes, and what Amazon S3 says about it, with the receipt.
 
         Raises ``GoneError`` if there is none.
         """
-        uri = receipt.version.uri
-
-        def read(found: GetObjectOutputTypeDef) -> tuple[str, VersionEntry]:
-            sha256, size_bytes = hash_stream(found["Body"], found["ContentLength"])
-            version = receipt.version
-            return sha256, VersionEntry(
-                version.key, version.version_id, found["LastModified"], False, size_bytes, found["ETag"]
+        version = receipt.version
+        if (reported := stored.reported) is None:
+            sha256, listed = fetch(self._s3, version, lambda found: _hash_object(version, found))
+            whose = ""
+        else:
+            sha256, size_bytes, last_modified, word = reported
+            listed = VersionEntry(
+                version.key, version.version_id, last_modified, False, size_bytes, stored.object_etag
             )
-
-        sha256, stored = fetch(self._s3, receipt.version, read)
-        problems = [found.detail for found in compare_with_object(receipt, stored)]
-        if (sha256, stored.size_bytes) != (receipt.sha256, receipt.size_bytes):
+            whose = f" The SHA-256 is by the word of {word}, not read by us."
+        problems = [found.detail for found in compare_with_object(receipt, listed)]
+        if (sha256, listed.size_bytes) != (receipt.sha256, receipt.size_bytes):
             problems = [
-                f"The object is {stored.size_bytes} bytes with SHA-256 {sha256}; "
-                f"its receipt says {receipt.size_bytes} bytes with SHA-256 {receipt.sha256}."
+                f"The object is {listed.size_bytes} bytes with SHA-256 {sha256}; "
+                f"its receipt says {receipt.size_bytes} bytes with SHA-256 {receipt.sha256}.{whose}"
             ]
         return Verdict(
             Claim.OBJECT_HASH,
-            uri,
+            version.uri,
             tuple(
-                Finding(Claim.OBJECT_HASH, Status.FAILED, uri, problem, Severity.CRITICAL)
+                Finding(Claim.OBJECT_HASH, Status.FAILED, version.uri, problem, Severity.CRITICAL)
                 for problem in problems
             ),
         )
+
+
+def _hash_object(version: ObjectVersion, found: GetObjectOutputTypeDef) -> tuple[str, VersionEntry]:
+    sha256, size_bytes = hash_stream(found["Body"], found["ContentLength"])
+    return sha256, VersionEntry(
+        version.key, version.version_id, found["LastModified"], False, size_bytes, found["ETag"]
+    )
 
 
 def as_checked(canonical: Canonical, stored: StoredReceipt) -> CheckedReceipt:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
 from custody.findings import Claim, Finding
+from custody.times import format_time
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,23 @@ class Deletion:
 
 
 @dataclass(frozen=True, slots=True)
+class ReportedObjects:
+    """Objects whose bytes were judged by a completion report of S3 Batch Operations, and not read."""
+
+    job: str
+    report: str
+    """The URI or path of the report's manifest."""
+    created_at: datetime
+    """When the report was written, as it says."""
+    objects: int
+    """How many of ``object.hash`` were judged so."""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields for a JSON document."""
+        return asdict(self) | {"created_at": format_time(self.created_at)}
+
+
+@dataclass(frozen=True, slots=True)
 class VerificationReport:
     """The results of a verification."""
 
@@ -69,6 +88,8 @@ class VerificationReport:
     """The number of trail records of categories without single writes, by event category."""
     reused: int = 0
     """Of how many receipts the results are those of an earlier run, which was interrupted."""
+    reported: ReportedObjects | None = None
+    """The objects that are judged by the word of Amazon S3, if there is a report."""
 
     @property
     def exit_code(self) -> int:
@@ -96,6 +117,7 @@ class VerificationReport:
             "other_records": dict(self.other_records),
             "receipts": self.receipts,
             "receipts_read": self.receipts_read,
+            "reported": None if self.reported is None else self.reported.to_dict(),
             "reused": self.reused,
             "sample": self.sample,
             "seed": self.seed,

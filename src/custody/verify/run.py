@@ -28,6 +28,7 @@ from custody.listing import VersionEntry, list_versions, list_versions_concurren
 from custody.times import format_time
 from custody.trail.log_files import LogFile, TrailWrite, list_log_files
 from custody.trail.public_keys import DigestKeys
+from custody.verify.checksum_report import ChecksumReport
 from custody.verify.deletions import DeletionJudge
 from custody.verify.digests import DigestVerification
 from custody.verify.index import Index, StoredReceipt
@@ -44,13 +45,14 @@ from custody.verify.reading import (
     is_in_scope,
 )
 from custody.verify.receipt import CheckedReceipt, ReceiptChecker, describe_receipt_key
-from custody.verify.report import Progress, VerificationReport
+from custody.verify.report import Progress, ReportedObjects, VerificationReport
 from custody.verify.resume import Results
 from custody.verify.sealed import CheckedBundle
 from custody.verify.tally import Tally
 from custody.verify.trail_index import TrailIndex
 
 _TELL_EVERY = 100
+_MOST_NAMED = 10
 
 
 class Verification:
@@ -72,8 +74,10 @@ class Verification:
         results: Results | None = None,
         since: datetime | None = None,
         with_objects: bool = True,
+        checksums: ChecksumReport | None = None,
     ) -> None:
         self._with_objects = with_objects
+        self._checksums = checksums
         self._results = results
         self._since = None if since is None else since - CLOCK_TOLERANCE
         self._s3 = readers.s3
@@ -99,6 +103,7 @@ class Verification:
         self._unread_files = 0
         self._receipts = 0
         self._receipts_read = 0
+        self._reported = 0
         self._log = LogVerification(
             readers=self._readers,
             deployment=deployment,
@@ -147,11 +152,16 @@ class Verification:
             notes=(*self._log.notes, *self._notes),
             other_records=self._other_records,
             reused=0 if self._results is None else self._results.reused,
+            reported=None
+            if (checksums := self._checksums) is None
+            else ReportedObjects(checksums.job, checksums.place, checksums.created_at, self._reported),
         )
 
     def _check_everything(self) -> None:
         """List objects, then receipts, then the trail: evidence written meanwhile is still found."""
         ring = CurrentKeyRing(self._registry)
+        if self._checksums is not None:
+            self._read_checksums(self._checksums)
         first_day = self._list_objects() if self._with_objects else None
         self._log.read_checkpoints()
         self._list_receipts()
@@ -181,6 +191,27 @@ class Verification:
         self._log.judge(digests)
         self._compare_trail()
         self._judge_named_version()
+
+    def _read_checksums(self, checksums: ChecksumReport) -> None:
+        """Put the digests of a report into the index, and note which of its rows give none."""
+        self._index.word = f"S3 Batch Operations, job {checksums.job}"
+        for done, (version, sha256) in enumerate(checksums.digests(), start=1):
+            if version.bucket in self._lake and is_in_scope(version, self._scope):
+                self._index.add_digest(version, sha256)
+            self._tell("checksums read", done)
+        for why, count in sorted(checksums.unused.items()):
+            rows = f"{count:,} row{'' if count == 1 else 's'}"
+            self._notes.append(f"{rows} of the report {checksums.place} stand in for no object: {why}.")
+        contradictory = [
+            describe_receipt_key(self._provenance, key) for key in self._index.contradictory_digests()
+        ]
+        if contradictory:
+            self._notes.append(
+                f"The report {checksums.place} contradicts itself: it has different SHA-256 of "
+                f"{', '.join(contradictory[:_MOST_NAMED])}"
+                + (f" and {more:,} more" if (more := len(contradictory) - _MOST_NAMED) > 0 else "")
+                + "; so their bytes are read."
+            )
 
     def _judge_registry(self) -> None:
         claim, subject = Claim.RECEIPT_SIGNATURE, f"s3://{self._provenance}/{REGISTRY_KEY}"
@@ -253,7 +284,12 @@ class Verification:
                     self._index.add_other(bucket, entry.key, entry.last_modified, latest)
                     continue
                 self._index.add_object(
-                    version, entry.last_modified, latest, entry.etag, is_latest=entry.is_latest
+                    version,
+                    entry.last_modified,
+                    latest,
+                    etag=entry.etag,
+                    size_bytes=entry.size_bytes,
+                    is_latest=entry.is_latest,
                 )
                 self._note_table(version, entry.last_modified)
                 listed += 1
@@ -375,7 +411,8 @@ class Verification:
         for checked, problems in self._readers.map_kept(job, chosen):
             self._registry_problems |= dict.fromkeys(problems)
             self._take(checked)
-            self._receipts_read += self._with_objects
+            self._receipts_read += self._with_objects and checked.stored.reported is None
+            self._reported += checked.is_reported
             done += 1
             self._tell("receipts checked", done, total)
         self._progress("receipts checked", total, total)
@@ -393,6 +430,7 @@ class Verification:
         for checked in bundle.checked:
             self._take(checked)
         self._receipts_read += bundle.read
+        self._reported += bundle.reported
         for _ in range(len(bundle.held) + len(bundle.checked)):
             done += 1
             self._tell("receipts checked", done, self._receipts)

@@ -229,6 +229,8 @@ class CheckedBundle:
     unchecked: str = ""
     read: int = 0
     """Receipts that were read with the object that they are of."""
+    reported: int = 0
+    """Receipts whose object was judged by somebody else's word."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         """As ``BundleTask.__reduce__``."""
@@ -319,10 +321,11 @@ class _BundleReading:
         tree = Tree(self._fetch, self._job.size)
         bundle, entries, hashes = read_bundle(tree, task.number, task.sizes, with_entries=task.with_entries)
         begun = [self._begin(asked, entries, hashes) for asked in task.asked]
-        held, others = [], []
+        held, others, reported = [], [], 0
         for asked, outcome in zip(task.asked, begun, strict=True):
             found = outcome.result() if isinstance(outcome, Future) else outcome
             if isinstance(found, CheckedReceipt):
+                reported += found.is_reported
                 found = _held(found, with_object=asked.with_object) or found
             if isinstance(found, Held):
                 held.append(found)
@@ -338,7 +341,8 @@ class _BundleReading:
             tuple(self._findings),
             b"" if entries is None else self._join_row_hashes(len(entries)),
             tuple(registry.problems),
-            read=sum(asked.with_object for asked in task.asked),
+            read=sum(asked.with_object and asked.stored.reported is None for asked in task.asked),
+            reported=reported,
         )
 
     def _begin(

@@ -18,6 +18,7 @@ from custody.errors import CannotCheckError, UsageError
 from custody.evidence.fetch import SERVICE_ERRORS
 from custody.evidence.objects import S3Location
 from custody.trail.public_keys import DigestKeys
+from custody.verify.checksum_report import ChecksumReport
 from custody.verify.index import Index
 from custody.verify.reading import Processes, Readers
 from custody.verify.report import ClaimCount, Progress, VerificationReport
@@ -53,6 +54,7 @@ def verify(
     processes: Processes | None = None,
     results: Results | None = None,
     with_objects: bool = True,
+    checksums: ChecksumReport | None = None,
 ) -> VerificationReport:
     """Check every claim for the recorded objects of a deployment, or for those in ``scope``.
 
@@ -67,10 +69,11 @@ def verify(
     with the same number of requests and its own client of the same kind. ``results`` are those that earlier
     runs of the same arguments have left, and of this one if it is interrupted: then also its seed is theirs.
     Without ``with_objects`` only evidence is read, wherever ``s3`` has it from (``custody.evidence.copy``):
-    what that leaves open about the objects is in ``unchecked``.
+    what that leaves open about the objects is in ``unchecked``. Object versions that are in ``checksums`` and
+    in the listing are not read: their SHA-256 is the report's, their size, ETag and time are the listing's.
 
-    Raises ``UsageError`` for an invalid scope or sample, ``CannotCheckError`` if the listings, the registry
-    or Amazon S3 as a whole cannot be reached before there were findings. What cannot be read is in
+    Raises ``UsageError`` for an invalid scope, sample or report, ``CannotCheckError`` if the listings, the
+    registry or Amazon S3 as a whole cannot be reached before there were findings. What cannot be read is in
     ``unchecked``; if there was nothing to check, so is a sentence that says why.
     """
     with open_verification(
@@ -86,6 +89,7 @@ def verify(
         processes=processes,
         results=results,
         with_objects=with_objects,
+        checksums=checksums,
     ) as (verification, _):
         return verification.run()
 
@@ -106,6 +110,7 @@ def open_verification(
     processes: Processes | None = None,
     results: Results | None = None,
     with_objects: bool = True,
+    checksums: ChecksumReport | None = None,
 ) -> Iterator[tuple[Verification, Index]]:
     """A verification that is still to be run, and its index, which can be asked afterwards.
 
@@ -122,9 +127,9 @@ def open_verification(
         )
     chosen = token_hex(16) if seed is None else seed
     if results is not None:
-        results.open(
-            (asdict(deployment), str(s3.meta.endpoint_url), scope, sample, seed, with_objects), chosen
-        )
+        report = None if checksums is None else checksums.place
+        command = asdict(deployment), str(s3.meta.endpoint_url), scope, sample, seed, with_objects, report
+        results.open(command, chosen)
         chosen = results.seed or chosen
     try:
         with (
@@ -147,6 +152,7 @@ def open_verification(
                 results=results,
                 since=since,
                 with_objects=with_objects,
+                checksums=checksums,
             )
             yield verification, index
     except SERVICE_ERRORS as error:

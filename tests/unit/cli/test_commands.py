@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import shlex
@@ -18,6 +19,7 @@ from custody.evidence.objects import ObjectVersion
 from custody.ledger.ledger import AccessRow, LedgerRow
 from custody.verify.reconcile import ReconciledStatus
 from custody.verify.run import Verification
+from tests.support.checksums import CREATED, JOB, csv_row, write_report
 from tests.support.lake import Lake
 from tests.unit.cloud import Cloud, deployed, write_deployment
 from tests.unit.report.sample import HOSTILE, RAW, START, denied_row, ledger_row
@@ -200,6 +202,9 @@ def test_verify_says_each_finding_and_ends_with_1(cloud: Cloud, capsys: Capture)
         (["--copy", f"s3://{RAW}/incoming/"], "The copy is compared as a whole."),
         (["--copy", "--from-copy"], "The copy is compared as a whole."),
         (["--copy", "--bundle", "proof.zip"], "A bundle is checked as a whole."),
+        (["--checksum-report", "r", "--bundle", "proof.zip"], "A bundle is checked as a whole."),
+        (["--checksum-report", "r", "--copy"], "A second copy has no objects."),
+        (["--checksum-report", "r", "--from-copy"], "A second copy has no objects."),
     ],
 )
 def test_a_second_copy_must_be_there_and_is_taken_whole(
@@ -220,6 +225,29 @@ def test_a_sample_says_in_its_last_line_what_it_looked_at(cloud: Cloud, capsys: 
         r"a sample of 1e-09, drawn with the seed [0-9a-f]{32}\.",
         told.err.splitlines()[-1],
     )
+
+
+def test_verify_says_in_its_last_line_by_whose_word(cloud: Cloud, capsys: Capture, tmp_path: Path) -> None:
+    versions = [cloud.put(f"incoming/{number}") for number in range(3)]
+    for version in versions:
+        cloud.record(version)
+    sha256 = hashlib.sha256(b"a,b\n1,2\n").hexdigest()
+    folder = str(write_report(tmp_path, *(csv_row(version, sha256) for version in versions[:2])))
+    told = Told(capsys, "verify", "--checksum-report", folder)
+    assert told.status == 0
+    assert told.err.splitlines()[-1] == (
+        "Every claim checked holds. The bytes of 2 objects were judged by the word of S3 Batch Operations "
+        f"(job {JOB}, report of {CREATED}), not read by us."
+    )
+    assert re.search(r"object\.hash +3 .*\n +by S3 Batch Operations +2", told.out)
+
+    other = csv_row(versions[0], hashlib.sha256(b"other").hexdigest())
+    told = Told(capsys, "verify", "--checksum-report", str(write_report(tmp_path, other)), "--format", "json")
+    assert (told.status, told.document["reported"]["objects"], told.document["receipts_read"]) == (1, 1, 2)
+    assert f"by the word of S3 Batch Operations, job {JOB}" in told.document["findings"][0]["detail"]
+
+    told = Told(capsys, "verify", "--checksum-report", str(tmp_path))
+    assert (told.status, told.out, len(told.err.splitlines())) == (2, "", 1)
 
 
 def test_verify_says_what_is_kept_and_what_is_not_its_own(

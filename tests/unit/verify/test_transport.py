@@ -9,12 +9,13 @@ import pytest
 
 from custody.findings import Claim, Finding, Severity, Status
 from custody.log.rebuild import Bundle, Problem
-from custody.verify.index import StoredReceipt
+from custody.verify.index import ReportedObject, StoredReceipt
 from custody.verify.receipt import CheckedReceipt, Verdict
 from custody.verify.sealed import Asked, BundleTask, CheckedBundle, Held, Stray
 
 NOW = datetime(2026, 11, 20, 13, 0, 0, 123000, tzinfo=UTC)
 STORED = StoredReceipt("provenance/raw/a/v.json", "v", NOW, "s3://raw/a?versionId=v", True, 1290, 5, '"e"')
+REPORTED = ReportedObject("ab" * 32, 5, NOW, "S3 Batch Operations, job 1")
 FINDING = Finding(Claim.LOG_COMPLETE, Status.FAILED, "s3://raw/a", "It is gone.", Severity.CRITICAL)
 
 
@@ -24,7 +25,11 @@ FINDING = Finding(Claim.LOG_COMPLETE, Status.FAILED, "s3://raw/a", "It is gone."
         BundleTask(3, (), (), with_entries=False, names_strays=False),
         BundleTask(
             3,
-            (Asked(STORED, True, False), Asked(STORED._replace(object_uri=None, leaf=None), False, True)),
+            (
+                Asked(STORED, True, False),
+                Asked(STORED._replace(reported=REPORTED), True, True),
+                Asked(STORED._replace(object_uri=None, leaf=None), False, True),
+            ),
             (700, 768),
             with_entries=True,
             names_strays=True,
@@ -52,6 +57,7 @@ FINDING = Finding(Claim.LOG_COMPLETE, Status.FAILED, "s3://raw/a", "It is gone."
             b"h" * 8,
             ("problem",),
             "unchecked",
+            1,
             1,
         ),
     ],

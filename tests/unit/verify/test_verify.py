@@ -155,6 +155,7 @@ def test_a_report_is_a_document(world: World) -> None:
         "other_records": {},
         "receipts": 1,
         "receipts_read": 1,
+        "reported": None,
         "reused": 0,
         "sample": 1.0,
         "seed": "s",
