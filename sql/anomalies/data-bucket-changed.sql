@@ -1,4 +1,4 @@
--- Did somebody change policy, versioning, lifecycle or encryption of a bucket of data, or try to?
+-- Did somebody change policy, ownership, versioning, lifecycle or encryption of a bucket of data, or try to?
 --
 -- @severity high
 -- @why These settings are what keeps data private, and old versions of it restorable.
@@ -19,5 +19,7 @@ WHERE
     AND layer IN ('bronze', 'gold', 'silver')
     AND (
         event_name IN ('DeleteBucket', 'PutBucketAcl', 'PutBucketVersioning')
-        OR regexp_like(event_name, '^(Delete|Put)Bucket(Encryption|Lifecycle|Object|Policy|Public|Replication)')
+        OR regexp_like(
+            event_name, '^(Delete|Put)Bucket(Encryption|Lifecycle|Object|Ownership|Policy|Public|Replication)'
+        )
     )

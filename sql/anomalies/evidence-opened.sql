@@ -18,6 +18,7 @@ WHERE
     AND event_category = 'Management'
     AND layer IN ('audit_log', 'provenance')
     AND event_name IN (
+        'DeleteBucketOwnershipControls',
         'DeleteBucketPolicy',
         'DeleteBucketPublicAccessBlock',
         'PutBucketAcl',

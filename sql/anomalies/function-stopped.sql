@@ -1,10 +1,11 @@
 -- Did somebody stop the kit's functions, or cut them off from their queues, or try to?
--- A deleted mapping is named by its id alone, so those of other functions count too.
+-- A mapping is named by its id alone, so those of other functions count too. Every deployment gives functions new code
+-- and settings: those count only by somebody else.
 --
 -- @severity high
--- @why While the functions stand still, nothing is recorded, sealed or told.
+-- @why While the functions stand still, nothing is recorded, sealed or told; with other code, anything is.
 -- @runbook function-stopped
--- @false_positives A deployment that changes functions, of the kit or others in the account.
+-- @false_positives A deployment that changes functions, of the kit or others; one by somebody not in operators.deploy.
 SELECT
     'function-stopped' AS rule,
     event_time,
@@ -17,5 +18,13 @@ FROM trail_calls
 WHERE
     ${window}
     AND event_source = 'lambda.amazonaws.com'
-    AND regexp_like(event_name, '^(DeleteEventSourceMapping|DeleteFunction|PutFunctionConcurrency)')
-    AND (strpos(request, ${prefix}) > 0 OR starts_with(event_name, 'DeleteEventSourceMapping'))
+    AND (
+        regexp_like(event_name, '^(Delete|Update)EventSourceMapping')
+        OR (
+            strpos(coalesce(request, ''), ${prefix}) > 0
+            AND (
+                regexp_like(event_name, '^(DeleteFunction|PutFunctionConcurrency)')
+                OR (regexp_like(event_name, '^(RemovePermission|UpdateFunction)') AND NOT ${is_deployer})
+            )
+        )
+    )

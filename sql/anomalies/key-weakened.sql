@@ -18,10 +18,13 @@ WHERE
     AND event_source = 'kms.amazonaws.com'
     AND event_name IN (
         'CancelKeyDeletion',
+        'CreateGrant',
         'DeleteImportedKeyMaterial',
         'DisableKey',
         'DisableKeyRotation',
         'PutKeyPolicy',
         'ScheduleKeyDeletion'
     )
+    -- A service grants itself what it needs of a key, for whoever makes its resource.
+    AND NOT (event_name = 'CreateGrant' AND invoked_by IS NOT NULL)
     AND subject IN (${keys})

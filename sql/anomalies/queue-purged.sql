@@ -1,9 +1,9 @@
--- Did somebody purge or delete a queue of the kit, or try to?
+-- Did somebody purge, delete or change a queue of the kit, or try to?
 --
 -- @severity critical
--- @why A message may be the only record of a write.
+-- @why A message may be the only record of a write; changed, a queue takes none, or forgets them.
 -- @runbook queue-purged
--- @false_positives None: a message may be the only record of a write.
+-- @false_positives A deployment that changes a queue; otherwise none.
 SELECT
     'queue-purged' AS rule,
     event_time,
@@ -16,5 +16,5 @@ FROM trail_calls
 WHERE
     ${window}
     AND event_source = 'sqs.amazonaws.com'
-    AND event_name IN ('DeleteQueue', 'PurgeQueue')
+    AND event_name IN ('DeleteQueue', 'PurgeQueue', 'SetQueueAttributes')
     AND strpos(subject, ${prefix}) > 0

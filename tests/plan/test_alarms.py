@@ -10,6 +10,7 @@ from typing import Any
 import botocore.session
 import pytest
 
+from custody.ledger.rules import all_rules
 from scripts.local_aws.cloudwatch.evaluation import COMPARISONS, EXTRA_PERIODS, Settings, State, state_of
 from scripts.toolchain.toolchain import REPO
 from tests.plan.document import PlanDocument
@@ -26,6 +27,25 @@ S3_NAMES = {
     "PutBucketPublicAccessBlock",
 }
 """Names of CloudTrail's that no operation has: "Amazon S3 CloudTrail events" (Amazon S3 User Guide)."""
+
+FOUND_BY = {
+    "alerts-changed": {"alerts-silenced"},
+    "alerts-overwritten": {"alerts-silenced"},
+    "data-bucket-changed": {"access-log-changed", "data-bucket-changed", "notifications-changed"},
+    "evidence-bucket-changed": {
+        "access-log-changed",
+        "evidence-encryption",
+        "evidence-lifecycle",
+        "evidence-lock",
+        "evidence-opened",
+        "notifications-changed",
+    },
+    "queue-changed": {"queue-purged"},
+    "recording-changed": {"function-stopped"},
+    "trail-changed": {"trail-narrowed", "trail-stopped"},
+}
+"""The anomaly rules that find what a rule of EventBridge tells at once. Of those of keys a plan does not know
+the pattern."""
 
 
 def names(pattern: Any) -> Iterator[Any]:
@@ -76,6 +96,22 @@ def test_calls_have_the_names_that_cloudtrail_gives_them(plan: PlanDocument) -> 
         "aws.sqs",
     }
     assert [unknown(each) for each in heard] == [[] for _ in heard]
+
+
+def test_what_is_told_at_once_is_found_later_too(plan: PlanDocument) -> None:
+    heard = {
+        rule["name"].removeprefix("custody-local-"): json.loads(rule["event_pattern"])
+        for rule in plan.resources("aws_cloudwatch_event_rule").values()
+        if rule.get("event_pattern")
+    }
+    missing = []
+    for short, rules in FOUND_BY.items():
+        texts = [text for rule in rules for text in re.findall("'([^']*)'", all_rules()[rule].sql)]
+        for each in names(heard[short]):
+            name = each if isinstance(each, str) else each["prefix"]
+            if not any(re.search(text, name) if text[:1] == "^" else text == name for text in texts):
+                missing.append((short, name))
+    assert missing == []
 
 
 def test_a_misspelt_call_is_found() -> None:

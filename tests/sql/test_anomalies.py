@@ -13,6 +13,7 @@ from custody.ledger.rules import Period, all_rules
 from scripts.local_aws.athena.planned import PlannedTable
 from tests.sql.conftest import DATABASE
 from tests.sql.evidence import (
+    ANALYTICS,
     PROCESSED,
     PROVENANCE,
     RAW,
@@ -152,10 +153,18 @@ BAD: dict[str, list[Record]] = {
         s3_change("DeleteBucketReplication", TRAIL_LOG),
     ],
     "evidence-encryption": [s3_change("PutBucketEncryption", PROVENANCE)],
-    "data-bucket-changed": [s3_change("PutBucketPolicy", RAW), s3_change("PutBucketLifecycle", PROCESSED)],
+    "data-bucket-changed": [
+        s3_change("PutBucketPolicy", RAW),
+        s3_change("PutBucketLifecycle", PROCESSED),
+        s3_change("DeleteBucketOwnershipControls", ANALYTICS),
+    ],
     "notifications-changed": [s3_change("PutBucketNotification", RAW)],
     "access-log-changed": [s3_change("PutBucketLogging", PROVENANCE)],
-    "key-weakened": [kms_change("ScheduleKeyDeletion", SIGNING_KEY), kms_change("DisableKey", DATA_KEY)],
+    "key-weakened": [
+        kms_change("ScheduleKeyDeletion", SIGNING_KEY),
+        kms_change("DisableKey", DATA_KEY),
+        kms_change("CreateGrant", LOG_KEY),
+    ],
     "signing-key-misused": [sign(SIGNING_KEY, at(600), SEALER), sign(LOG_KEY, at(600), MALLORY)],
     "signing-key-untimely": [sign(RETIRED_KEY, at(600), RECORDER)],
     "raw-deleted": [
@@ -199,6 +208,27 @@ BAD: dict[str, list[Record]] = {
             {"functionName": f"{PREFIX}-recorder"},
             identity=MALLORY,
         ),
+        management(
+            "lambda",
+            "UpdateEventSourceMapping20150331",
+            at(600),
+            {"uUID": "a14464a9-d7ea-4dea-89d7-9d4c5bc0b2b4", "enabled": False},
+            identity=MALLORY,
+        ),
+        management(
+            "lambda",
+            "UpdateFunctionCode20150331v2",
+            at(600),
+            {"functionName": f"arn:aws:lambda:us-east-1:123456789012:function:{PREFIX}-sealer"},
+            identity=MALLORY,
+        ),
+        management(
+            "lambda",
+            "RemovePermission20150331v2",
+            at(600),
+            {"functionName": f"{PREFIX}-auditor", "statementId": "schedule"},
+            identity=MALLORY,
+        ),
     ],
     "queue-purged": [
         management(
@@ -206,6 +236,13 @@ BAD: dict[str, list[Record]] = {
             "PurgeQueue",
             at(600),
             {"queueUrl": f"https://sqs.us-east-1.amazonaws.com/123456789012/{PREFIX}-recorder-dlq"},
+            identity=MALLORY,
+        ),
+        management(
+            "sqs",
+            "SetQueueAttributes",
+            at(600),
+            {"queueUrl": f"https://sqs.us-east-1.amazonaws.com/123456789012/{PREFIX}-recorder"},
             identity=MALLORY,
         ),
     ],
@@ -262,6 +299,9 @@ LOOKS_BAD: dict[str, list[Record]] = {
     "key-weakened": [
         kms_change("ScheduleKeyDeletion", DATA_KEY + "-of-another"),
         kms_change("TagResource", SIGNING_KEY),
+        # of a service, for its own use of the key
+        kms_change("CreateGrant", DATA_KEY)
+        | {"userIdentity": MALLORY | {"invokedBy": "firehose.amazonaws.com"}},
     ],
     "signing-key-misused": [
         sign(SIGNING_KEY, at(600), RECORDER),
@@ -307,7 +347,10 @@ LOOKS_BAD: dict[str, list[Record]] = {
         )
     ],
     "function-stopped": [
-        management("lambda", "PutFunctionConcurrency20171031", at(600), {"functionName": "somebody-elses"})
+        management("lambda", "PutFunctionConcurrency20171031", at(600), {"functionName": "somebody-elses"}),
+        management(
+            "lambda", "UpdateFunctionCode20150331v2", at(600), {"functionName": "other"}, identity=MALLORY
+        ),
     ],
     "queue-purged": [management("sqs", "PurgeQueue", at(600), {"queueUrl": "https://sqs/1/somebody-elses"})],
     "alerts-silenced": [
@@ -372,7 +415,7 @@ EXPECTED = {
         f"{PREFIX}-trail-changed",
     },
     "customer-key": {f"s3://{PROCESSED}"},
-    "data-bucket-changed": {f"s3://{RAW}", f"s3://{PROCESSED}"},
+    "data-bucket-changed": {f"s3://{RAW}", f"s3://{PROCESSED}", f"s3://{ANALYTICS}"},
     "denied-burst": {f"s3://{RAW}"},
     "evidence-deleted": {f"s3://{PROVENANCE}"},
     "evidence-encryption": {f"s3://{PROVENANCE}"},
@@ -381,8 +424,13 @@ EXPECTED = {
     "evidence-lock": {f"s3://{PROVENANCE}", f"s3://{TRAIL_LOG}"},
     "evidence-opened": {f"s3://{PROVENANCE}", f"s3://{TRAIL_LOG}"},
     "file-missing": {"incoming/customers/"},
-    "function-stopped": {f"{PREFIX}-recorder"},
-    "key-weakened": {SIGNING_KEY, DATA_KEY},
+    "function-stopped": {
+        "lambda.amazonaws.com",
+        f"arn:aws:lambda:us-east-1:123456789012:function:{PREFIX}-sealer",
+        f"{PREFIX}-auditor",
+        f"{PREFIX}-recorder",
+    },
+    "key-weakened": {SIGNING_KEY, DATA_KEY, LOG_KEY},
     "long-lived-key": {f"s3://{RAW}"},
     "mismatch": {f"s3://{RAW}/incoming/orders/mismatch.csv"},
     "new-network": {"198.51.100.0/24", "10.1.2.0/24"},
@@ -390,7 +438,10 @@ EXPECTED = {
     "notifications-changed": {f"s3://{RAW}"},
     "object-reencrypted": {f"s3://{RAW}"},
     "other-account": {f"s3://{RAW}"},
-    "queue-purged": {f"https://sqs.us-east-1.amazonaws.com/123456789012/{PREFIX}-recorder-dlq"},
+    "queue-purged": {
+        f"https://sqs.us-east-1.amazonaws.com/123456789012/{PREFIX}-{name}"
+        for name in ("recorder", "recorder-dlq")
+    },
     "raw-deleted": {f"s3://{RAW}"},
     "raw-overwritten": {f"s3://{RAW}/incoming/orders/2026/04/20/0.csv"},
     "receipt-backdated": {f"s3://{RAW}/incoming/old.csv"},
