@@ -74,7 +74,7 @@ PYTHON = (
     "minio",
 )
 CLI = ("aws s3 cp", "aws s3api put-object", "aws s3 sync")
-OTHER = ("curl, presigned URL", "curl, form", "JavaScript SDK v3")
+OTHER = ("curl --aws-sigv4", "curl, presigned URL", "curl, form", "JavaScript SDK v3")
 NAMES = (*PYTHON, *CLI, *OTHER)
 ENCRYPTING = [name for name in NAMES if name != "rclone, as it comes"]
 """Those that can be told to encrypt otherwise than the bucket takes."""
@@ -148,6 +148,17 @@ class Uploads:
                 encrypted = ["--server-side-encryption", encryption] if encryption else []
                 where = ["--bucket", self.bucket, "--key", key, "--body", str(file)]
                 return [*AWS_CLI, "s3api", "put-object", *where, *encrypted]
+            case "curl --aws-sigv4":
+                environ = self.environ(client)
+                sent = [
+                    f"x-amz-content-sha256: {sha256(file.read_bytes()).hexdigest()}",
+                    f"x-amz-security-token: {environ['AWS_SESSION_TOKEN']}",
+                    *([f"x-amz-server-side-encryption: {encryption}"] if encryption else []),
+                ]
+                headers = [word for header in sent for word in ("-H", header)]
+                keys = f"{environ['AWS_ACCESS_KEY_ID']}:{environ['AWS_SECRET_ACCESS_KEY']}"
+                signed = ["--aws-sigv4", f"aws:amz:{environ['AWS_REGION']}:s3", "--user", keys]
+                return [*_CURL, *signed, *headers, "-T", str(file), self.url(key)]
             case "curl, presigned URL":
                 more = {"ServerSideEncryption": encryption} if encryption else {}
                 url = self.signer(client).generate_presigned_url(
@@ -164,6 +175,9 @@ class Uploads:
                     part for name, value in form["fields"].items() for part in ("-F", f"{name}={value}")
                 ]
                 return [*_CURL, *fields, "-F", f"file=@{file}", form["url"]]
+
+    def url(self, key: str) -> str:
+        return f"{self.pipeline.aws.endpoint}/{self.bucket}/{key}"
 
     def signer(self, client: str, version: str = "s3v4") -> Any:
         """The signing client. boto3 signs URLs with version 2 in us-east-1 by default."""
