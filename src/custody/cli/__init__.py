@@ -67,7 +67,7 @@ def _run(arguments: list[str]) -> int:
     except typer.Exit as done:
         return done.exit_code
     except TyperException as error:
-        _complain(f"{error.format_message()} See custody --help.")
+        _complain(f"{error.format_message().rstrip('.')}. See custody --help.")
         return EXIT_USAGE
     except CustodyError as error:
         _complain(str(error))

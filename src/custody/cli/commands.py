@@ -6,10 +6,12 @@ Each command imports what it needs when it runs, so that ``custody --help`` does
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
@@ -27,7 +29,10 @@ from custody.errors import CannotCheckError, EvidenceError, UsageError
 from custody.ledger.ledger import Layer, LedgerStatus
 
 if TYPE_CHECKING:
+    from custody.deployment import Deployment
     from custody.recorder.backfill import BackfillCounts
+
+_Row = TypeVar("_Row")
 
 app = typer.Typer(
     name="custody",
@@ -135,11 +140,27 @@ def ledger(
             status=status,
             limit=limit,
         )
+        rows = _of_known(rows, bucket or scope.bucket, run.deployment)
     if output is Format.JSON:
         run.stream_json("rows", (row.to_dict() for row in rows))
     else:
         print_ledger(run, rows, limit)
     return 0
+
+
+def _of_known(rows: Iterator[_Row], bucket: str | None, deployment: Deployment) -> Iterator[_Row]:
+    """The rows. Raises ``UsageError`` if there are none, and the bucket is none of the deployment's.
+
+    There may be some of another bucket: of one that was adopted once, or by somebody else's trail.
+    """
+    known = {*deployment.buckets.values(), *deployment.recorded_prefixes}
+    first = next(rows, None)
+    if first is None and bucket is not None and bucket not in known:
+        raise UsageError(
+            f"Nothing is known of {bucket}, which is no bucket of this deployment.",
+            f"Those are {', '.join(sorted(known))}.",
+        )
+    return rows if first is None else chain([first], rows)
 
 
 @app.command()
@@ -182,6 +203,7 @@ def reads(
             by=by,
             limit=limit,
         )
+        rows = _of_known(rows, scope.bucket, run.deployment)
     if output is Format.JSON:
         run.stream_json("rows", (row.to_dict() for row in rows))
     else:

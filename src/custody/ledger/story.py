@@ -178,6 +178,8 @@ def gather_story(
         entries = {key: entry for key, entry in entries.items() if key == location.version_id}
     if not entries and "" not in rows:
         name = f"s3://{location.bucket}/{quote_key(location.key)}"
+        if location.version_id is not None:
+            name = ObjectVersion(location.bucket, location.key, location.version_id).uri
         raise UsageError(
             f"{name} is not in the bucket, in the receipts or in the ledger.", "See custody ledger."
         )

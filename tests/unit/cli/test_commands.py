@@ -122,6 +122,33 @@ def test_ledger_asks_by_user_place_and_period(cloud: Cloud, capsys: Capture) -> 
     assert Told(capsys, "ledger", "--limit", "0").status == 2
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [
+        ["ledger", "--prefix", "s3://raw-dat/incoming/"],
+        ["ledger", "--key", "s3://raw-dat/a", "--format", "json"],
+        ["reads", "--of", "s3://raw-dat"],
+    ],
+)
+def test_nothing_of_a_bucket_that_is_not_the_deployments_is_no_answer(
+    asked: list[str], cloud: Cloud, capsys: Capture
+) -> None:
+    told = Told(capsys, *asked)
+    assert (told.status, told.out) == (2, "")
+    assert told.err.startswith(
+        "custody: Nothing is known of raw-dat, which is no bucket of this deployment. Those are "
+    )
+    assert RAW in told.err
+    cloud.will_answer_rows([replace(denied_row(1), bucket_name="raw-dat")], AccessRow)
+    told = Told(capsys, "reads", "--of", "s3://raw-dat", "--format", "json")
+    assert told.document["count"] == 1, "another's trail may log other buckets too"
+
+
+def test_wrong_use_is_told_in_sentences(capsys: Capture) -> None:
+    assert Told(capsys, "ledger", "--limit", "0").err.endswith("equal to 1. See custody --help.\n")
+    assert Told(capsys, "ledger", "--layer", "x").err.endswith("'unknown'. See custody --help.\n")
+
+
 def test_a_narrow_terminal_says_what_it_leaves_out(
     cloud: Cloud, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
