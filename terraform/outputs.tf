@@ -232,6 +232,15 @@ output "queues" {
 output "recorded_prefixes" {
   description = "What must have a receipt: key prefixes by bucket name."
   value       = local.deployment.recorded_prefixes
+
+  # What has no receipt reaches no job.
+  precondition {
+    condition = alltrue([
+      for place in local.read_by_gate :
+      anytrue([for prefix in local.recorded_prefixes[place.bucket] : startswith(place.prefix, prefix)])
+    ])
+    error_message = "recorded_prefixes must have the prefix of every table in datasets, and for tables analytics = [\"tables/\"] and processed = [\"decisions/\", \"tables/\"] at least: what has no receipt reaches no job."
+  }
 }
 
 output "region" {

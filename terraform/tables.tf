@@ -31,6 +31,12 @@ locals {
     }
   }
 
+  # What the gate takes only with a receipt: what arrives for tables, the tables' documents, and decisions about them.
+  read_by_gate = concat(
+    [for prefix in values(local.silver_tables) : { bucket = "raw-data", prefix = prefix }],
+    [for place in ["analytics/tables/", "processed/decisions/", "processed/tables/"] : { bucket = split("/", place)[0], prefix = "${split("/", place)[1]}/" } if local.has_tables],
+  )
+
   # Without a table there is nothing to let through, to run, or to stream.
   has_tables  = length(local.contracts) > 0
   has_streams = length(local.streamed_tables) > 0

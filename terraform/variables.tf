@@ -627,6 +627,12 @@ variable "people" {
     error_message = "Each persona in people needs at least one full user ARN: an account or a wildcard would let others decide who has access, and a role has neither MFA nor a user name."
   }
 
+  # The rest of the policy has about 310 characters. https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+  validation {
+    condition     = alltrue([for persona in values(var.people) : length(jsonencode(persona.principals)) <= 1730])
+    error_message = "A persona in people has more users than a role's trust policy holds, whose 2048 characters are enough for about 40: name fewer, or set identity_center, which has groups."
+  }
+
   validation {
     condition = alltrue([
       for persona in values(var.people) : persona.session_hours >= 1 && persona.session_hours <= 12 && floor(persona.session_hours) == persona.session_hours

@@ -149,6 +149,16 @@ run "names_everything_from_the_inputs_and_makes_no_optional_part_unless_told" {
   }
 }
 
+run "refuses_tables_of_what_is_not_recorded" {
+  command = plan
+
+  variables {
+    recorded_prefixes = { analytics = [""], processed = ["tables/"], "raw-data" = ["letters/"] }
+  }
+
+  expect_failures = [output.recorded_prefixes]
+}
+
 run "takes_what_is_given" {
   command = plan
 
@@ -164,8 +174,12 @@ run "takes_what_is_given" {
       people  = "arn:aws:iam::123456789012:policy/custody-test-people-boundary"
       service = "arn:aws:iam::123456789012:policy/custody-test-service-boundary"
     }
-    recorded_prefixes = { "raw-data" = ["incoming/", "reference/"] }
-    trail_regions     = ["eu-west-1"]
+    recorded_prefixes = {
+      analytics  = ["tables/"]
+      processed  = ["decisions/", "tables/"]
+      "raw-data" = ["incoming/", "reference/"]
+    }
+    trail_regions = ["eu-west-1"]
     witnesses = {
       ours = { key = "witness.example/ours+5f0c9a11+BN3qhVmjgHFjAXWkXYUrG1QNQ5dC7wD0FVFkWsCGgbUW", url = "https://witness.example:8443/ours" }
     }
@@ -173,11 +187,13 @@ run "takes_what_is_given" {
 
   assert {
     condition = output.recorded_prefixes == {
-      "archive"                            = tolist(["letters/", "minutes/"])
-      "custody-test-raw-data-123456789012" = tolist(["incoming/", "reference/"])
-      "open.example"                       = tolist([""])
+      "archive"                             = tolist(["letters/", "minutes/"])
+      "custody-test-analytics-123456789012" = tolist(["tables/"])
+      "custody-test-processed-123456789012" = tolist(["decisions/", "tables/"])
+      "custody-test-raw-data-123456789012"  = tolist(["incoming/", "reference/"])
+      "open.example"                        = tolist([""])
     }
-    error_message = "A bucket that is left out is not recorded, and an adopted one is."
+    error_message = "What is named is recorded, of an adopted bucket too."
   }
 
   assert {
@@ -654,6 +670,17 @@ run "refuses_witnesses_where_there_is_no_way_out" {
     witnesses = { ours = { key = "witness.example/ours+5f0c9a11+BN3qhVmjgHFjAXWkXYUrG1QNQ5dC7wD0FVFkWsCGgbUW", url = "https://witness.example" } }
   }
   expect_failures = [var.witnesses]
+}
+
+run "refuses_more_users_than_a_role_can_trust" {
+  command = plan
+  module {
+    source = "./tests/inputs"
+  }
+  variables {
+    people = { auditor = { principals = [for number in range(60) : "arn:aws:iam::123456789012:user/auditors/${number}"] } }
+  }
+  expect_failures = [var.people]
 }
 
 run "refuses_what_aws_does_not_take" {
