@@ -20,6 +20,7 @@ WHERE
         'AccessDenied',
         'AccessDeniedException',
         'AllAccessDisabled',
+        'AuthorizationError',
         'Client.UnauthorizedOperation',
         'InvalidAccessKeyId',
         'SignatureDoesNotMatch',

@@ -187,6 +187,17 @@ BAD: dict[str, list[Record]] = {
     "denied-burst": [
         denied(get_object(RAW, f"incoming/{n}", at(660 + n), identity=PEOPLE[1], sourceIPAddress=OFFICE))
         for n in range(10)
+    ]
+    + [
+        management(
+            "sns",
+            "Subscribe",
+            at(660 + n),
+            {"topicArn": DEPLOYMENT.topic_arn},
+            identity=PEOPLE[1],
+            errorCode="AuthorizationError",
+        )
+        for n in range(10)
     ],
     "root-used": [management("signin", "ConsoleLogin", at(600), {}, identity=ROOT)],
     "long-lived-key": [
@@ -416,7 +427,7 @@ EXPECTED = {
     },
     "customer-key": {f"s3://{PROCESSED}"},
     "data-bucket-changed": {f"s3://{RAW}", f"s3://{PROCESSED}", f"s3://{ANALYTICS}"},
-    "denied-burst": {f"s3://{RAW}"},
+    "denied-burst": {f"s3://{RAW}", DEPLOYMENT.topic_arn},
     "evidence-deleted": {f"s3://{PROVENANCE}"},
     "evidence-encryption": {f"s3://{PROVENANCE}"},
     "evidence-forged": {f"s3://{PROVENANCE}"},
@@ -479,7 +490,7 @@ def test_a_rule_by_itself_finds_what_it_finds_with_others(
 
 
 def test_an_anomaly_says_what_and_how_often(attacked: list[Anomaly]) -> None:
-    (burst,) = [one for one in attacked if one.rule.name == "denied-burst"]
+    burst, _ = [one for one in attacked if one.rule.name == "denied-burst"]
 
     assert burst.occurrences == 10
     assert (burst.first, burst.last) == (at(660), at(669))
