@@ -43,13 +43,13 @@ locals {
   all_bucket_users = {
     access-logs    = { roles = [], people = ["break-glass"], operators = ["data"] }
     airflow        = { roles = ["orchestrator"], people = [], operators = ["deploy"] }
-    analytics      = { roles = ["etl", "gate", "hasher", "lake-formation", "loader", "orchestrator", "recorder", "snowflake"], people = ["analyst", "auditor", "break-glass", "data-engineer"], operators = ["data"] }
-    artifacts      = { roles = ["auditor", "etl", "evidence-copy", "loader"], people = ["analyst", "auditor", "data-engineer", "producer"], operators = ["deploy"] }
+    analytics      = { roles = ["etl", "gate", "hasher", "lake-formation", "loader", "orchestrator", "recorder", "snowflake", "verifier"], people = ["analyst", "auditor", "break-glass", "data-engineer"], operators = ["data"] }
+    artifacts      = { roles = ["auditor", "etl", "evidence-copy", "loader", "verifier"], people = ["analyst", "auditor", "data-engineer", "producer"], operators = ["deploy"] }
     athena-results = { roles = ["auditor", "orchestrator"], people = ["analyst", "auditor", "data-engineer"], operators = ["data"] }
     cloudtrail-log = { roles = ["auditor", "evidence-copy", "orchestrator", "sealer"], people = ["auditor", "break-glass"], operators = ["data"] }
-    processed      = { roles = ["etl", "gate", "hasher", "loader", "orchestrator", "recorder"], people = ["auditor", "break-glass", "data-engineer"], operators = ["data"] }
-    provenance     = { roles = ["auditor", "evidence-copy", "gate", "hasher", "loader", "orchestrator", "recorder", "sealer"], people = ["auditor", "break-glass", "producer"], operators = ["data", "deploy"] }
-    raw-data       = { roles = ["etl", "hasher", "ingest", "loader", "orchestrator", "recorder"], people = ["auditor", "break-glass", "producer"], operators = ["data"] }
+    processed      = { roles = ["etl", "gate", "hasher", "loader", "orchestrator", "recorder", "verifier"], people = ["auditor", "break-glass", "data-engineer"], operators = ["data"] }
+    provenance     = { roles = ["auditor", "evidence-copy", "gate", "hasher", "loader", "orchestrator", "recorder", "sealer", "verifier"], people = ["auditor", "break-glass", "producer"], operators = ["data", "deploy"] }
+    raw-data       = { roles = ["etl", "hasher", "ingest", "loader", "orchestrator", "recorder", "verifier"], people = ["auditor", "break-glass", "producer"], operators = ["data"] }
   }
 
   bucket_users = { for short, users in local.all_bucket_users : short => users if contains(keys(local.own_bucket_names), short) }

@@ -6,6 +6,7 @@ locals {
   silver_jobs = { for table in keys(local.silver_tables) : table => "raw-to-processed-${replace(table, "_", "-")}" }
   gold_jobs   = { for table in keys(local.gold_tables) : table => "processed-to-analytics-${replace(table, "_", "-")}" }
 
+  has_jobs  = local.has_tables || var.verify_objects != null
   job_names = { for short in concat(values(local.silver_jobs), values(local.gold_jobs)) : short => "${local.prefix}-${short}" }
   job_arns = {
     for short, name in local.job_names : short => "arn:${local.partition}:glue:${var.region}:${var.account_id}:job/${name}"
@@ -373,13 +374,13 @@ module "etl_role" {
 
 module "jobs" {
   source = "./modules/job"
-  count  = local.has_tables ? 1 : 0
+  count  = local.has_jobs ? 1 : 0
 
   connections        = [for connection in aws_glue_connection.jobs : connection.name]
   key_arn            = module.data_key.arn
   log_retention_days = var.retention.log_days
   prefix             = local.prefix
-  role_arn           = module.etl_role[0].ready_arn
+  role_arn           = one(concat(module.etl_role[*].ready_arn, local.has_tables ? [] : module.verifier_role[*].ready_arn))
   size               = var.etl
   topic_arn          = module.alerts.topic_arn
 
@@ -414,6 +415,7 @@ module "jobs" {
         }
       }
     },
+    local.verifier_jobs,
   )
 }
 

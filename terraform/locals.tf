@@ -28,7 +28,9 @@ locals {
 
   # In the artifacts bucket: what custody reads of this deployment.
   deployment_key = "deployments/${local.prefix}.json"
-  # There too: the auditor's state, what it knows of anomalies (custody.ledger.auditor).
+  # There too: the reports of the job that hashes objects again.
+  verifications_prefix = "verifications/"
+  # And the auditor's state, what it knows of anomalies (custody.ledger.auditor).
   anomalies_key = "anomalies/known.json"
 
   # Buckets that may hold recorded objects, and the prefixes that are recorded.
@@ -52,6 +54,7 @@ locals {
     var.network == null ? [] : ["flow-logs"],
     var.orchestrator == null ? [] : ["orchestrator"],
     var.snowflake == null ? [] : ["loader", "snowflake"],
+    var.verify_objects == null ? [] : ["verifier"],
     var.warehouse == null ? [] : ["rotator"],
   )
   role_names = merge(
@@ -94,6 +97,7 @@ locals {
     { for short, name in local.function_names : short => "/aws/lambda/${name}" },
     { for short, name in local.stream_names : short => "/aws/kinesisfirehose/${name}" },
     { for short in ["error", "output"] : "jobs-${short}" => "/aws-glue/jobs/${local.prefix}-jobs-role/${local.prefix}-etl/${short}" },
+    { for short in ["error", "output"] : "verifier-${short}" => "/aws-glue/jobs/${local.prefix}-jobs-role/${local.prefix}-verifier/${short}" },
     {
       flow-logs = "/aws/vpc/${local.network_name}"
       hasher    = "/aws/ecs/${local.prefix}-hasher"

@@ -107,7 +107,7 @@ resource "aws_glue_connection" "jobs" {
 }
 
 locals {
-  connection_names = { for az in(local.has_tables ? try(var.network.azs, []) : []) : az => "${local.prefix}-jobs-${az}" }
+  connection_names = { for az in(local.has_jobs ? try(var.network.azs, []) : []) : az => "${local.prefix}-jobs-${az}" }
 }
 
 # Glue creates a job's network interfaces with the job's role. Unlike Lambda, Glue offers no condition key to deny the same to

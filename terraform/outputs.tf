@@ -21,7 +21,7 @@ locals {
     existing_trail_folder = local.has_own_trail ? "" : local.trail_folder
     expected_files        = var.expected_files
     functions             = merge({ auditor = module.auditor.arn, recorder = module.recorder.arn, sealer = module.sealer.arn }, local.has_tables ? { gate = module.gate[0].arn } : {})
-    jobs                  = local.has_tables ? module.jobs[0].names : {}
+    jobs                  = local.has_tables ? { for short, name in module.jobs[0].names : short => name if !contains(keys(local.verifier_jobs), short) } : {}
     keys = merge(
       {
         alerts     = module.alerts.key_arn

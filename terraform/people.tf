@@ -200,17 +200,17 @@ data "aws_iam_policy_document" "people_auditor_stages" {
     resources = [local.bucket_arns["artifacts"]]
 
     condition {
-      test     = "StringEquals"
+      test     = "StringLike"
       variable = "s3:prefix"
-      values   = [local.anomalies_key]
+      values   = concat([local.anomalies_key], local.verifications_patterns)
     }
   }
 
-  # Which rules could not be asked, and why.
+  # Which rules could not be asked, and why; and what was found where objects were hashed again.
   statement {
     sid       = "ReadWhatAuditorKnows"
     actions   = ["s3:GetObject"]
-    resources = ["${local.bucket_arns["artifacts"]}/${local.anomalies_key}"]
+    resources = [for key in concat([local.anomalies_key], local.verifications_patterns) : "${local.bucket_arns["artifacts"]}/${key}"]
   }
 
   statement {

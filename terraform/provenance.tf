@@ -47,7 +47,7 @@ locals {
       actions    = ["kms:Decrypt", "kms:GenerateDataKey"]
     }
     GateAndAuditorRead = {
-      principals = concat([module.auditor_role.arn], local.has_tables ? [module.gate_role[0].arn] : [], var.snowflake == null ? [] : [module.warehouse[0].loader_role_arn], local.orchestrator_role_arns)
+      principals = concat([module.auditor_role.arn], local.has_tables ? [module.gate_role[0].arn] : [], var.snowflake == null ? [] : [module.warehouse[0].loader_role_arn], var.verify_objects == null ? [] : [module.verifier_role[0].arn], local.orchestrator_role_arns)
       actions    = ["kms:Decrypt"]
     }
   }

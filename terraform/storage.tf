@@ -40,7 +40,7 @@ module "data_key" {
   principals           = setunion([for short in local.data_buckets : local.bucket_people[short]]...)
   via_services         = ["s3"]
 
-  users = merge(local.copy_key_users, local.data_key_users, local.data_key_table_users, var.lake_formation == null ? {} : {
+  users = merge(local.copy_key_users, local.data_key_users, local.data_key_job_users, var.lake_formation == null ? {} : {
     LakeFormationReadsGold = {
       principals = [module.lake_formation_role[0].arn]
       actions    = ["kms:Decrypt"]
@@ -64,23 +64,34 @@ locals {
       actions    = ["kms:Decrypt", "kms:GenerateDataKey"]
     }
   }
-  # Of those alone that work on tables.
-  data_key_table_users = {
+  # Of those alone that work on tables, and of jobs.
+  data_key_job_users = merge({
     for name, user in {
       EtlGateAndIngestWriteObjects = {
         principals = concat(local.has_tables ? [module.etl_role[0].arn, module.gate_role[0].arn] : [], local.has_streams ? [module.ingest_role[0].arn] : [])
         actions    = ["kms:Decrypt", "kms:GenerateDataKey"]
       }
+    } : name => user if local.has_tables
+    }, {
+    for name, user in {
       # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html
       LogsEncryptJobLogs = {
         principals = ["logs.${var.region}.${local.dns_suffix}"]
         actions    = ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"]
         conditions = [
-          { test = "ArnEquals", variable = "kms:EncryptionContext:aws:logs:arn", values = [for short in ["jobs-error", "jobs-output"] : local.log_group_arns[short]] },
+          { test = "ArnEquals", variable = "kms:EncryptionContext:aws:logs:arn", values = [for short in local.job_log_groups : local.log_group_arns[short]] },
         ]
       }
-    } : name => user if local.has_tables
-  }
+    } : name => user if local.has_jobs
+    }, {
+    for name, user in {
+      VerifierReadsObjectsAndWritesReports = {
+        principals = var.verify_objects == null ? [] : [module.verifier_role[0].arn]
+        actions    = ["kms:Decrypt", "kms:GenerateDataKey"]
+      }
+    } : name => user if var.verify_objects != null
+  })
+  job_log_groups = concat(local.has_tables ? ["jobs-error", "jobs-output"] : [], var.verify_objects == null ? [] : ["verifier-error", "verifier-output"])
 }
 
 module "lake" {
@@ -119,6 +130,7 @@ module "artifacts" {
   sole_writers = merge(
     { for prefix in ["deployments/", "functions/", "glue/"] : prefix => { principals = var.operators.deploy, writes = "freely" } },
     { "anomalies/" = { principals = [local.role_arns["auditor"]], writes = "checked" } },
+    var.verify_objects == null ? {} : { (local.verifications_prefix) = { principals = [local.role_arns["verifier"]], writes = "once" } },
   )
 }
 

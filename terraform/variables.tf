@@ -1032,6 +1032,33 @@ variable "trusted_networks" {
   }
 }
 
+variable "verify_objects" {
+  type = object({
+    schedule        = optional(string, "cron(0 3 ? * SUN *)")
+    timeout_minutes = optional(number, 1440)
+    worker_type     = optional(string, "G.1X")
+    workers         = optional(number, 4)
+  })
+  default     = null
+  description = "A Glue job that hashes every object of the sealed log again: when (UTC), the number of its workers (including the driver), their type, and its timeout. Its reports are in the artifacts bucket, under verifications/. Null: nobody does; custody verify reads objects from one machine."
+
+  # https://docs.aws.amazon.com/glue/latest/dg/monitor-data-warehouse-schedule.html
+  validation {
+    condition     = var.verify_objects == null ? true : can(regex("^cron\\([^ ()]+( [^ ()]+){5}\\)$", var.verify_objects.schedule))
+    error_message = "verify_objects.schedule must be a cron expression of six fields, such as cron(0 3 ? * SUN *)."
+  }
+
+  validation {
+    condition     = var.verify_objects == null ? true : var.verify_objects.timeout_minutes >= 5 && var.verify_objects.timeout_minutes <= 10080
+    error_message = "verify_objects.timeout_minutes must be 5 to 10080: Glue stops a run after seven days."
+  }
+
+  validation {
+    condition     = var.verify_objects == null ? true : contains(["G.1X", "G.2X", "G.4X", "G.8X"], var.verify_objects.worker_type) && var.verify_objects.workers >= 2 && var.verify_objects.workers <= 299
+    error_message = "verify_objects needs 2 to 299 workers, one of which is the driver, of type G.1X, G.2X, G.4X or G.8X."
+  }
+}
+
 variable "warehouse" {
   type = object({
     account       = string

@@ -50,6 +50,7 @@ _WHO = {
     "role/sealer": "writes the log of receipts and its segments",
     "role/snowflake": "Snowflake, reading gold tables",
     "role/trail-logs": "CloudTrail, copying events to its log group",
+    "role/verifier": "hashes the objects of the log again",
 }
 """A short description of each principal. An AWS service needs none."""
 

@@ -49,6 +49,7 @@ PRICES = {
     "dashboard": Price("CloudWatch dashboards, a month each", 3.0, 1, "cloudwatch"),
     "secret": Price("Secrets Manager secrets, a month each", 0.40, 1, "secrets-manager"),
     "task": Price("Fargate, an hour of a vCPU with 2 GB, arm64", 0.03238 + 2 * 0.00356, 1, "fargate"),
+    "dpu": Price("Glue, an hour of a worker G.1X", 0.44, 1, "glue"),
     "airflow": Price("MWAA, an hour of a small environment", 0.49, 1, "managed-workflows-for-apache-airflow"),
     "endpoint": Price("VPC interface endpoints, an hour in each zone", 0.01, 1, "privatelink"),
     "metric": Price("CloudWatch custom metrics, a month each", 0.30, 1, "cloudwatch"),
@@ -71,6 +72,8 @@ SECONDS_TO_RECORD = 0.06
 SECONDS_TO_HASH_A_GB = 4.0
 TASK_SECONDS_A_GB = 12.0
 """Of the hasher, which reads one stream, at about 85 MB a second."""
+VCPUS_OF_A_WORKER = 4
+"""G.1X (AWS Glue Developer Guide, "AWS Glue worker types")."""
 LOOKS_A_MONTH = 4 * 24 * 30
 HOURS_A_MONTH = 730
 REQUESTS_OF_A_SEAL = {"put": 8, "get": 4, "sign": 1, "event": 12, "call": 1, "second": 1.5 * GB_PER_FUNCTION}
@@ -282,6 +285,13 @@ def render() -> str:
         f"{money(price({'alarm': 3}))} for alarms. A TB that it hashes costs",
         f"{money(price({'task': 1000 * TASK_SECONDS_A_GB / 3600}))}. The two endpoints by which its network",
         f"reaches the images cost {money(price({'endpoint': 2 * HOURS_A_MONTH}))} a month in each zone.",
+        "",
+        "## To hash every object again",
+        "",
+        "Where `verify_objects` is set, each run costs, besides one worker that drives it for its whole",
+        f"time: {money(price({'dpu': 1000 * TASK_SECONDS_A_GB / 3600 / VCPUS_OF_A_WORKER}))} a TB, at the",
+        f"speed of the hasher on each of a worker's {VCPUS_OF_A_WORKER} processors, and",
+        f"{money(price({'get': MILLION, 'event': MILLION}))} a million objects for requests and data events.",
         "",
         "## A witness in another account",
         "",

@@ -319,7 +319,7 @@ data "aws_iam_policy_document" "change_streams" {
   }
 }
 
-# aws_glue_catalog_database, aws_glue_catalog_table, aws_glue_job, aws_glue_data_quality_ruleset,
+# aws_glue_catalog_database, aws_glue_catalog_table, aws_glue_job, aws_glue_trigger, aws_glue_data_quality_ruleset,
 # aws_glue_security_configuration, aws_athena_workgroup, aws_athena_named_query.
 data "aws_iam_policy_document" "change_queries" {
   statement {
@@ -342,14 +342,19 @@ data "aws_iam_policy_document" "change_queries" {
     actions = [
       "glue:CreateDataQualityRuleset",
       "glue:CreateJob",
+      "glue:CreateTrigger",
       "glue:DeleteDataQualityRuleset",
       "glue:DeleteJob",
+      "glue:DeleteTrigger",
+      "glue:StartTrigger",
+      "glue:StopTrigger",
       "glue:TagResource",
       "glue:UntagResource",
       "glue:UpdateDataQualityRuleset",
       "glue:UpdateJob",
+      "glue:UpdateTrigger",
     ]
-    resources = [local.kit.jobs, local.kit.rulesets]
+    resources = [local.kit.jobs, local.kit.rulesets, local.kit.triggers]
   }
 
   # Security configurations do not support resource-level permissions.

@@ -58,6 +58,7 @@ locals {
     tables         = "arn:${local.partition}:glue:${var.region}:${var.account_id}:table/${local.database}/*"
     topics         = "arn:${local.partition}:sns:${var.region}:${var.account_id}:${local.prefix}-*"
     trail          = "arn:${local.partition}:cloudtrail:${var.region}:${var.account_id}:trail/${local.prefix}"
+    triggers       = "arn:${local.partition}:glue:${var.region}:${var.account_id}:trigger/${local.prefix}-*"
     user_functions = "arn:${local.partition}:glue:${var.region}:${var.account_id}:userDefinedFunction/${local.database}/*"
     workgroup      = "arn:${local.partition}:athena:${var.region}:${var.account_id}:workgroup/${local.prefix}"
   }

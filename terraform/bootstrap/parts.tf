@@ -86,11 +86,11 @@ data "aws_iam_policy_document" "read_parts" {
     }
   }
 
-  # aws_glue_connection.
+  # aws_glue_connection, aws_glue_trigger.
   statement {
     sid       = "ReadConnections"
-    actions   = ["glue:GetConnection", "glue:GetTags"]
-    resources = [local.kit.catalog, local.kit.connections]
+    actions   = ["glue:GetConnection", "glue:GetTags", "glue:GetTrigger"]
+    resources = [local.kit.catalog, local.kit.connections, local.kit.triggers]
   }
 }
 

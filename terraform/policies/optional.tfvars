@@ -56,6 +56,8 @@ snowflake = {
 
 stream = { parquet = { table = "events" } }
 
+verify_objects = {}
+
 warehouse = {
   account  = "loader"
   api_arn  = "arn:aws:execute-api:us-east-1:123456789012:a1b2c3d4e5/v1"

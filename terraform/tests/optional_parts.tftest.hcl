@@ -34,6 +34,7 @@ run "gives_each_optional_part_what_it_needs" {
       iam_user_arn = "arn:aws:iam::999999999999:user/snowflake"
       run_by       = ["arn:aws:iam::123456789012:role/custody-test-scheduler"]
     }
+    verify_objects = { workers = 9 }
     warehouse = {
       account  = "loader"
       api_arn  = "arn:aws:execute-api:eu-central-1:123456789012:a1b2c3d4e5/v1"
@@ -176,6 +177,52 @@ run "gives_each_optional_part_what_it_needs" {
     condition     = output.roles["rotator"] == "arn:aws:iam::123456789012:role/custody-test-rotator"
     error_message = "It has a role of its own."
   }
+}
+
+# Without tables, and so without other jobs.
+run "hashes_objects_again_with_a_role_of_its_own" {
+  command = plan
+
+  variables {
+    datasets       = []
+    verify_objects = { schedule = "cron(30 1 * * ? *)", workers = 9 }
+  }
+
+  assert {
+    condition     = values(module.jobs[0].names) == ["custody-test-verify-objects-all"] && length(output.jobs) == 0
+    error_message = "It is the only job, and none that the gate starts or custody doctor looks at."
+  }
+
+  assert {
+    condition = (
+      aws_glue_trigger.verify_objects[0].schedule == "cron(30 1 * * ? *)"
+      && aws_glue_trigger.verify_objects[0].actions[0].job_name == "custody-test-verify-objects-all"
+    )
+    error_message = "Its schedule starts it."
+  }
+
+  assert {
+    condition     = length(module.etl_role) == 0 && output.roles["verifier"] == "arn:aws:iam::123456789012:role/custody-test-verifier"
+    error_message = "It has a role of its own."
+  }
+
+  assert {
+    condition = alltrue([
+      for s in data.aws_iam_policy_document.verifier_objects[0].statement :
+      s.actions == toset(["s3:PutObject"]) ? s.resources == toset(["arn:aws:s3:::custody-test-artifacts-123456789012/verifications/*"]) : !contains(s.actions, "s3:PutObject")
+    ])
+    error_message = "It writes its reports and nothing else."
+  }
+}
+
+run "refuses_a_schedule_that_is_none" {
+  command = plan
+
+  variables {
+    verify_objects = { schedule = "rate(1 day)" }
+  }
+
+  expect_failures = [var.verify_objects]
 }
 
 run "refuses_patterns_and_roles_without_identity_center" {

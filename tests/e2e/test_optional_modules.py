@@ -1,4 +1,4 @@
-"""Optional parts of an environment, locally: people in Identity Center, Lake Formation, a network, a task.
+"""Optional parts, locally: people in Identity Center, Lake Formation, a network, a task, a job.
 
 Each module is applied separately, in a root made here: it works, plans no further change, and can be
 destroyed.
@@ -23,13 +23,18 @@ from custody.evidence.envelope import parse_envelope
 from custody.evidence.keyring import parse_registry
 from custody.evidence.objects import ObjectVersion
 from custody.evidence.receipt import parse_statement
+from custody.findings import Claim
 from custody.recorder.notification import ObjectCreated, event_message, parse_message
+from custody.verify.verify import verify
 from scripts.local_aws import LocalAws
 from scripts.terraform import SOURCE
 from scripts.toolchain.environment import without_aws
 from scripts.toolchain.provider import served_provider
 from scripts.toolchain.toolchain import REPO, lock_file, terraform_environ, terraform_program
-from tests.support.evidence import body, s3_record
+from tests.local_aws.account import eventually
+from tests.support.digests import Keys
+from tests.support.evidence import World, body, s3_record
+from tests.support.sealed import SealedWorld, later
 
 pytestmark = pytest.mark.xdist_group("optional-modules")
 
@@ -133,6 +138,58 @@ module "task" {
   }
 }
 
+resource "aws_s3_bucket" "artifacts" {
+  bucket        = "custody-local-artifacts"
+  force_destroy = true
+}
+
+resource "aws_s3_bucket_versioning" "artifacts" {
+  bucket = aws_s3_bucket.artifacts.bucket
+  versioning_configuration {
+    status = "Enabled"
+  }
+}
+
+resource "aws_iam_role" "verifier" {
+  name               = "custody-local-verifier"
+  assume_role_policy = jsonencode({ Version = "2012-10-17", Statement = [] })
+}
+
+module "jobs" {
+  source             = "./modules/job"
+  contracts          = {}
+  key_arn            = "arn:aws:kms:us-east-1:ACCOUNT:key/data"
+  log_retention_days = 365
+  prefix             = "custody-local"
+  role_arn           = aws_iam_role.verifier.arn
+  size               = { timeout_minutes = 60, worker_type = "G.1X", workers = 2 }
+  topic_arn          = "arn:aws:sns:us-east-1:ACCOUNT:custody-local-alerts"
+  code = {
+    bucket       = aws_s3_bucket_versioning.artifacts.bucket
+    folder       = "REPOSITORY/glue"
+    wheel_folder = "REPOSITORY/build/dist"
+  }
+  jobs = {
+    verify-objects-all = {
+      arguments = {
+        provenance = "custody-hashed-provenance-ACCOUNT"
+        results    = "s3://custody-local-artifacts/verifications"
+      }
+      description = "Hashes objects again"
+      script      = "verify_objects.py"
+    }
+  }
+}
+
+resource "aws_glue_trigger" "verify_objects" {
+  name     = "custody-local-verify-objects"
+  type     = "SCHEDULED"
+  schedule = "cron(0 3 ? * SUN *)"
+  actions {
+    job_name = module.jobs.names["verify-objects-all"]
+  }
+}
+
 # The database comes after the settings by which nothing new is open.
 resource "aws_glue_catalog_database" "this" {
   name = module.governance.database
@@ -143,9 +200,10 @@ resource "aws_glue_catalog_database" "this" {
 class Applied:
     """The root above, applied; with clients to examine it."""
 
-    def __init__(self, folder: Path, environ: dict[str, str]) -> None:
+    def __init__(self, folder: Path, environ: dict[str, str], aws: LocalAws) -> None:
         self._folder = folder
         self.environ = environ
+        self.aws = aws
 
     def terraform(self, *words: str) -> int:
         done = subprocess.run(
@@ -191,6 +249,7 @@ def applied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Applied]:
         "GROUP": GROUP,
         "TABLES": TABLES,
         "DIGEST": DIGEST,
+        "REPOSITORY": REPO,
     }.items():
         text = text.replace(word, str(meant))
     (folder / "main.tf").write_text(text)
@@ -202,7 +261,7 @@ def applied(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Applied]:
             terraform_environ(without_aws(os.environ)) | aws.environ(), tmp_path_factory.mktemp("provider")
         ) as environ,
     ):
-        root = Applied(folder, environ)
+        root = Applied(folder, environ, aws)
         root.client("identitystore").create_group(
             IdentityStoreId=root.instance()["IdentityStoreId"], DisplayName=GROUP
         )
@@ -365,6 +424,45 @@ def test_a_task_may_write_nowhere_and_is_nobody(applied: Applied) -> None:
     assert (
         target["EcsParameters"]["NetworkConfiguration"]["awsvpcConfiguration"]["AssignPublicIp"] == "DISABLED"
     )
+
+
+def hashed_again(applied: Applied) -> tuple[dict[str, Any], dict[str, Any]]:
+    """A run of the job, and its report."""
+    glue, name = applied.client("glue"), "custody-local-verify-objects-all"
+    run_id = glue.start_job_run(JobName=name)["JobRunId"]
+
+    def ended() -> dict[str, Any] | None:
+        run = dict(glue.get_job_run(JobName=name, RunId=run_id)["JobRun"])
+        return run if "CompletedOn" in run else None
+
+    run = dict(eventually(ended))
+    key = f"verifications/{run_id}.json"
+    body = applied.client("s3").get_object(Bucket="custody-local-artifacts", Key=key)["Body"].read()
+    return run, json.loads(body)
+
+
+def test_the_job_that_ships_finds_what_verify_finds(applied: Applied) -> None:
+    """By the script and the wheel that Terraform uploads."""
+    sealed = SealedWorld(World(applied.client("s3"), "custody-hashed"))
+    versions = sealed.drop(4)
+    sealed.seal(versions)
+    run, report = hashed_again(applied)
+    assert (run["JobRunState"], run.get("ErrorMessage")) == ("SUCCEEDED", None)
+    assert (report["findings"], report["receipts_read"]) == ([], 4)
+
+    bad = versions[2]
+    applied.aws.admin(
+        "tamper", action="flip_byte", bucket=bad.bucket, key=bad.key, version_id=bad.version_id, offset=0
+    )
+    run, report = hashed_again(applied)
+    assert run["JobRunState"] == "FAILED"
+    assert run["ErrorMessage"] == (
+        "verify_objects: 1 findings, 0 unchecked: "
+        f"see s3://custody-local-artifacts/verifications/{run['Id']}.json."
+    )
+    found = verify(sealed.s3, sealed.world.deployment, now=later(), digest_keys=Keys(), workers=4).to_dict()
+    assert report["findings"] == [each for each in found["findings"] if each["claim"] == Claim.OBJECT_HASH]
+    assert [finding["subject"] for finding in report["findings"]] == [bad.uri]
 
 
 def test_it_settles(applied: Applied) -> None:

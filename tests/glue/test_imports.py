@@ -24,3 +24,14 @@ def test_neither_lambda_nor_glue_needs_yaml() -> None:
     code += 'parse_contract(\'{"table":"a","meaning":"","key":["b"],"columns":[{"name":"b","type":"string",'
     code += '"meaning":"","required":true}]}\')'
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_hashing_again_needs_only_what_glue_has() -> None:
+    """Glue installs the wheel without its dependencies."""
+    code = (
+        "import sys\n"
+        "for name in ('msgspec', 'cryptography', 'securesystemslib', 'rich', 'isal', 'typer'):\n"
+        "    sys.modules[name] = None\n"
+        "import custody.verify.rehash, custody.etl.store, custody.etl.parameters\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -204,6 +204,14 @@ CALLS = {
             "glue:CreateJob glue:UpdateJob glue:DeleteJob glue:TagResource",
         )
     ],
+    "aws_glue_trigger": [
+        Calls(
+            "arn:aws:glue:us-east-1:123456789012:trigger/{name}",
+            "glue:GetTrigger glue:GetTags",
+            "glue:CreateTrigger glue:UpdateTrigger glue:DeleteTrigger glue:StartTrigger glue:StopTrigger"
+            " glue:TagResource",
+        )
+    ],
     "aws_glue_security_configuration": [
         Calls(
             "*",

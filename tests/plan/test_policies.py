@@ -199,6 +199,10 @@ def test_each_key_is_named_by_its_own_arn(plan: PlanDocument) -> None:
             "EncryptLog": [provenance],
             "SignCheckpoints": ["local.log_signing_arns"],
         },
+        "verifier_keys": {
+            "DecryptObjectsAndEncryptReports": [data],
+            "DecryptSegments": [provenance],
+        },
     }
 
 

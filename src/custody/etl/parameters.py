@@ -40,6 +40,18 @@ class Parameters:
             )
         return value
 
+    def optional(self, name: str) -> str | None:
+        """A value; ``None`` if the parameter is absent."""
+        return self._values.get(name) or None
+
+    def day(self, name: str) -> date | None:
+        """A day such as ``2026-01-15``; ``None`` if the parameter is absent."""
+        value = self.optional(name)
+        try:
+            return None if value is None else date.fromisoformat(value)
+        except ValueError as error:
+            raise UsageError(f"--{name} is {value!r}, not a day such as 2026-01-15.") from error
+
     def folder(self, name: str) -> str:
         """The URI of a folder in Amazon S3, without the slash at its end."""
         value = self.text(name).rstrip("/")

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from custody.errors import EvidenceError
 from custody.times import format_time
@@ -30,6 +30,26 @@ Developer Guide, "Lambda quotas")."""
 
 class WrongTimeError(EvidenceError):
     """A receipt has an impossible recording time."""
+
+
+class StatedObject(Protocol):
+    """What a receipt states about its object: the receipt, or its row in the ledger."""
+
+    @property
+    def size_bytes(self) -> int:
+        """Its number of bytes."""
+
+    @property
+    def etag(self) -> str:
+        """Its ETag, with quotes."""
+
+    @property
+    def last_modified(self) -> datetime:
+        """Its time."""
+
+    @property
+    def recorded_at(self) -> datetime:
+        """When the receipt was made."""
 
 
 class Fact(StrEnum):
@@ -65,7 +85,7 @@ def compare_with_storage(recorded_at: datetime, stored_at: datetime) -> list[Con
     return [Contradiction(Fact.RECORDED_AT, words)]
 
 
-def compare_with_object(receipt: Receipt, listed: VersionEntry) -> list[Contradiction]:
+def compare_with_object(receipt: StatedObject, listed: VersionEntry) -> list[Contradiction]:
     """Check a receipt against an object version as Amazon S3 returns or lists it."""
     found = []
     if listed.size_bytes != receipt.size_bytes:

@@ -13,14 +13,12 @@ import msgspec
 
 from custody.errors import EvidenceError
 from custody.findings import Status
-from custody.log.batch import MAX_BATCH_BYTES, MAX_BATCH_ENTRIES
-from custody.log.segments import SEGMENT_PREFIX, format_row, ledger_day
+from custody.log.segments import MAX_SEGMENT_BYTES, SEGMENT_PREFIX, format_row, ledger_day
 
 ROW_HASH_BYTES = 16
 NO_ROW = bytes(ROW_HASH_BYTES)
 """In the place of the hash of a row, for an entry that has none."""
 
-MAX_SEGMENT_BYTES = 2 * MAX_BATCH_BYTES + MAX_BATCH_ENTRIES * 4096
 _MOST_PLACES = 100
 
 

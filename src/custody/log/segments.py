@@ -20,10 +20,11 @@ from custody.documents import Fields, parse_object
 from custody.errors import EvidenceError
 from custody.evidence.dsse import MAX_ENVELOPE_BYTES, read_payload
 from custody.evidence.receipt import PAYLOAD_TYPE, Receipt, parse_statement
-from custody.log.batch import Batch
+from custody.log.batch import MAX_BATCH_BYTES, MAX_BATCH_ENTRIES, Batch
 from custody.recorder.notification import BACKFILL_NAME
 
 SEGMENT_PREFIX = "segments/"
+MAX_SEGMENT_BYTES = 2 * MAX_BATCH_BYTES + MAX_BATCH_ENTRIES * 4096
 CONTENT_TYPE = "application/x-ndjson"
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 from custody.errors import EvidenceError
-from custody.evidence.agreement import compare_with_object, compare_with_storage
+from custody.evidence.agreement import compare_with_storage
 from custody.evidence.dsse import pae
 from custody.evidence.envelope import parse_envelope, read_envelope
 from custody.evidence.fetch import GoneError, Reader, UnreadableError, fetch
-from custody.evidence.hashing import hash_stream
 from custody.evidence.objects import ObjectVersion, parse_receipt_key, quote_key
 from custody.evidence.receipt import PAYLOAD_TYPE, Receipt, parse_statement
 from custody.evidence.registry import CurrentKeyRing
@@ -19,9 +17,7 @@ from custody.findings import Claim, Finding, Severity, Status
 from custody.listing import VersionEntry
 from custody.verify.canonical import Canonical, read_canonical
 from custody.verify.index import StoredReceipt
-
-if TYPE_CHECKING:
-    from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef
+from custody.verify.object_bytes import compare_bytes, hash_version
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,35 +191,14 @@ class ReceiptChecker:
         """
         version = receipt.version
         if (reported := stored.reported) is None:
-            sha256, listed = fetch(self._s3, version, lambda found: _hash_object(version, found))
-            whose = ""
+            findings = compare_bytes(receipt, *hash_version(self._s3, version))
         else:
             sha256, size_bytes, last_modified, word = reported
             listed = VersionEntry(
                 version.key, version.version_id, last_modified, False, size_bytes, stored.object_etag
             )
-            whose = f" The SHA-256 is by the word of {word}, not read by us."
-        problems = [found.detail for found in compare_with_object(receipt, listed)]
-        if (sha256, listed.size_bytes) != (receipt.sha256, receipt.size_bytes):
-            problems = [
-                f"The object is {listed.size_bytes} bytes with SHA-256 {sha256}; "
-                f"its receipt says {receipt.size_bytes} bytes with SHA-256 {receipt.sha256}.{whose}"
-            ]
-        return Verdict(
-            Claim.OBJECT_HASH,
-            version.uri,
-            tuple(
-                Finding(Claim.OBJECT_HASH, Status.FAILED, version.uri, problem, Severity.CRITICAL)
-                for problem in problems
-            ),
-        )
-
-
-def _hash_object(version: ObjectVersion, found: GetObjectOutputTypeDef) -> tuple[str, VersionEntry]:
-    sha256, size_bytes = hash_stream(found["Body"], found["ContentLength"])
-    return sha256, VersionEntry(
-        version.key, version.version_id, found["LastModified"], False, size_bytes, found["ETag"]
-    )
+            findings = compare_bytes(receipt, sha256, listed, word)
+        return Verdict(Claim.OBJECT_HASH, version.uri, findings)
 
 
 def as_checked(canonical: Canonical, stored: StoredReceipt) -> CheckedReceipt:

@@ -29,8 +29,8 @@ from custody.log.merkle import leaf_hash
 from custody.log.note import MAX_NOTE_BYTES, NoteKey, parse_note
 from custody.log.note_keys import verify_note
 from custody.log.rebuild import Bundle, read_bundle
-from custody.log.rows import MAX_SEGMENT_BYTES, BatchRows, RowProblem, Segment, hash_line, hash_row
-from custody.log.segments import receipt_row, segment_row
+from custody.log.rows import BatchRows, RowProblem, Segment, hash_line, hash_row
+from custody.log.segments import MAX_SEGMENT_BYTES, receipt_row, segment_row
 from custody.log.store import LOG_PREFIX
 from custody.log.succession import is_statement
 from custody.log.tiles import CHECKPOINT, MAX_ENTRY_BYTES, TILE_WIDTH

@@ -21,12 +21,21 @@ resource "aws_glue_security_configuration" "this" {
   }
 }
 
+locals {
+  # By role: an ARN may not be known yet.
+  other_roles = toset([for job in values(var.jobs) : job.role.name if job.role != null])
+  log_groups = merge(
+    { for stream in ["error", "output"] : stream => "${basename(var.role_arn)}/${stream}" },
+    { for path in [for pair in setproduct(local.other_roles, ["error", "output"]) : join("/", pair)] : path => path },
+  )
+}
+
 # Otherwise Glue creates them itself, without retention. Glue sets the names for jobs with a security configuration.
 # https://docs.aws.amazon.com/glue/latest/dg/monitor-continuous-logging.html
 resource "aws_cloudwatch_log_group" "this" {
-  for_each = toset(["error", "output"])
+  for_each = local.log_groups
 
-  name              = "/aws-glue/jobs/${var.prefix}-jobs-role/${basename(var.role_arn)}/${each.key}"
+  name              = "/aws-glue/jobs/${var.prefix}-jobs-role/${each.value}"
   kms_key_id        = var.key_arn
   retention_in_days = var.log_retention_days
 }
@@ -36,13 +45,13 @@ resource "aws_glue_job" "this" {
 
   name                   = "${var.prefix}-${each.key}"
   description            = each.value.description
-  role_arn               = var.role_arn
+  role_arn               = each.value.role == null ? var.role_arn : each.value.role.arn
   connections            = length(var.connections) > 0 ? var.connections : null
   glue_version           = "5.1"
   execution_class        = "STANDARD"
-  worker_type            = var.size.worker_type
-  number_of_workers      = var.size.workers
-  timeout                = var.size.timeout_minutes
+  worker_type            = coalesce(each.value.size, var.size).worker_type
+  number_of_workers      = coalesce(each.value.size, var.size).workers
+  timeout                = coalesce(each.value.size, var.size).timeout_minutes
   security_configuration = aws_glue_security_configuration.this.name
 
   # Glue does not retry; the gate starts a job again: after a failure there may be something else to do first.

@@ -36,9 +36,18 @@ variable "jobs" {
     arguments   = map(string)
     description = string
     script      = string
+    role = optional(object({
+      arn  = string
+      name = string
+    }))
+    size = optional(object({
+      timeout_minutes = number
+      worker_type     = string
+      workers         = number
+    }))
   }))
   nullable    = false
-  description = "The jobs by short name (the full name is <prefix>-<short name>): script in the folder, and its arguments, without dashes. contracts, the folder of the contracts in S3, and code_sha256, the digest of wheel and script, are added. No secrets: whoever may read a job's definition can read them."
+  description = "The jobs by short name (the full name is <prefix>-<short name>): script in the folder, its arguments, without dashes, and its role and size, if they are not the others'. contracts, the folder of the contracts in S3, and code_sha256, the digest of wheel and script, are added. No secrets: whoever may read a job's definition can read them."
 
   validation {
     condition     = length(var.jobs) > 0 && alltrue([for short in keys(var.jobs) : can(regex("^[a-z][a-z0-9-]*$", short))])
@@ -91,7 +100,7 @@ variable "prefix" {
 variable "role_arn" {
   type        = string
   nullable    = false
-  description = "ARN of the jobs' role."
+  description = "ARN of the role of jobs that name none."
 
   validation {
     condition     = can(regex("^arn:[a-z-]+:iam::[0-9]{12}:role/.+$", var.role_arn))
@@ -106,7 +115,7 @@ variable "size" {
     workers         = number
   })
   nullable    = false
-  description = "Size of each run: number of workers (including the driver), worker type, and timeout in minutes."
+  description = "Size of each run of a job that has none: number of workers (including the driver), worker type, and timeout in minutes."
 
   validation {
     condition     = var.size.timeout_minutes >= 1 && var.size.timeout_minutes <= 10080

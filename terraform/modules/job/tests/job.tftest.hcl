@@ -143,3 +143,33 @@ run "refuses_no_jobs" {
   }
   expect_failures = [var.jobs]
 }
+
+run "gives_a_job_the_role_and_the_size_that_it_names" {
+  variables {
+    jobs = {
+      it-large = {
+        arguments   = {}
+        description = "Makes it large"
+        role        = { arn = "arn:aws:iam::123456789012:role/custody-test-other", name = "custody-test-other" }
+        script      = "it.py"
+        size        = { timeout_minutes = 600, worker_type = "G.2X", workers = 9 }
+      }
+      it-now = { arguments = {}, description = "Makes it", script = "it.py" }
+    }
+  }
+
+  assert {
+    condition = { for short, job in aws_glue_job.this : short => [job.role_arn, job.worker_type, job.number_of_workers, job.timeout] } == {
+      it-large = ["arn:aws:iam::123456789012:role/custody-test-other", "G.2X", 9, 600]
+      it-now   = [var.role_arn, "G.1X", 2, 60]
+    }
+    error_message = "What a job does not name is that of all."
+  }
+
+  assert {
+    condition = toset([for group in aws_cloudwatch_log_group.this : group.name]) == toset([
+      for pair in setproduct(["custody-test-etl", "custody-test-other"], ["error", "output"]) : "/aws-glue/jobs/custody-test-jobs-role/${pair[0]}/${pair[1]}"
+    ])
+    error_message = "Each role has log groups, which Glue would make without retention."
+  }
+}
