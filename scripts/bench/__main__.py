@@ -56,6 +56,8 @@ TRAIL_EVENTS = 200_000
 TRAIL_FILES = 1_200
 RULE_EVENTS = 1_000_000
 RULES_LIMIT_SECONDS = 2 * 60
+LEDGER_EVENTS = 1_000_000
+LEDGER_LIMIT_BYTES = 2_500_000_000
 ETL_LIMIT_SECONDS = 180
 ETL_LIMIT_BYTES = 4 << 30
 WAREHOUSE_ROWS = 5_000
@@ -95,6 +97,8 @@ LIMITS = {
     "trail_validate": Limit(least=10.0),
     "rules_events_per_second": Limit(least=5.0),
     "rules_processor_seconds": Limit(most=1.0),
+    "ledger_query": Limit(most=0.05),
+    "ledger_query_peak_bytes": Limit(most=1.1),
     "verify_objects_per_second": Limit(least=1.8),
     "verify_receipts_per_second": Limit(least=0.3),
     "verify_requests_per_receipt": Limit(most=0.02),
@@ -403,6 +407,19 @@ def bench_rules() -> list[Row]:
     ]
 
 
+def bench_ledger() -> list[Row]:
+    """Bytes that the ledger's question about one day of a month reads, and memory to ask about the month.
+
+    The first row's reference is all of the trail's files and each receipt as the object that it is. Trail and
+    receipts are a row a write each.
+    """
+    found: dict[str, float] = printed("scripts.bench.ledger", LEDGER_EVENTS)
+    return [
+        row("ledger_query", found["day"], "bytes", found["unsealed"]),
+        row("ledger_query_peak_bytes", found["peak_bytes"], "bytes", LEDGER_LIMIT_BYTES),
+    ]
+
+
 def etl(*arguments: str | int | Path) -> dict[str, float]:
     """Run ``scripts.bench.etl`` and return what it prints."""
     found: dict[str, float] = printed("scripts.bench.etl", *arguments)
@@ -488,6 +505,7 @@ def measure() -> list[Row]:
             bench_trail(),
             bench_trail_validate(),
             *bench_rules(),
+            *bench_ledger(),
             bench_verify(),
             *bench_verify_sealed(),
             *bench_formats(),

@@ -139,12 +139,17 @@ def live(store: Store, count: int) -> None:
             events.append(event)
             if number % 8 == 0:
                 receipts.append(format_row(receipt_row(receipt_of(event, at), KEY, number // 8)))
-        date = BEGIN + timedelta(days=day)
-        for first in range(0, len(events), EVENTS_A_FILE):
-            key = f"AWSLogs/{ACCOUNT}/CloudTrail/{REGION}/{date:%Y/%m/%d}/{first:09}.json.gz"
-            records = json.dumps({"Records": events[first : first + EVENTS_A_FILE]})
-            store.put(BUCKETS["cloudtrail-log"], key, records)
-        store.put(BUCKETS["provenance"], f"segments/dt={date:%Y-%m-%d}/0.ndjson.gz", "\n".join(receipts))
+        store_day(store, day, events, receipts)
+
+
+def store_day(store: Store, day: int, events: list[dict[str, Any]], receipts: list[str]) -> None:
+    """Store the log files of a day's events, and the segment with the rows of its receipts."""
+    date = BEGIN + timedelta(days=day)
+    for first in range(0, len(events), EVENTS_A_FILE):
+        key = f"AWSLogs/{ACCOUNT}/CloudTrail/{REGION}/{date:%Y/%m/%d}/{first:09}.json.gz"
+        records = json.dumps({"Records": events[first : first + EVENTS_A_FILE]})
+        store.put(BUCKETS["cloudtrail-log"], key, records)
+    store.put(BUCKETS["provenance"], f"segments/dt={date:%Y-%m-%d}/0.ndjson.gz", "\n".join(receipts))
 
 
 def event_of(number: int, at: datetime, chance: random.Random) -> dict[str, Any]:

@@ -1,9 +1,9 @@
--- Did somebody purge, delete or change a queue of the kit, or try to?
+-- Did somebody purge or delete a queue of the kit, or, without deploying, change one; or try to?
 --
 -- @severity critical
 -- @why A message may be the only record of a write; changed, a queue takes none, or forgets them.
 -- @runbook queue-purged
--- @false_positives A deployment that changes a queue; otherwise none.
+-- @false_positives One that changes a queue, by somebody not in operators.deploy; otherwise none.
 SELECT
     'queue-purged' AS rule,
     event_time,
@@ -16,5 +16,8 @@ FROM trail_calls
 WHERE
     ${window}
     AND event_source = 'sqs.amazonaws.com'
-    AND event_name IN ('DeleteQueue', 'PurgeQueue', 'SetQueueAttributes')
+    AND (
+        event_name IN ('DeleteQueue', 'PurgeQueue')
+        OR (event_name = 'SetQueueAttributes' AND NOT ${is_deployer})
+    )
     AND strpos(subject, ${prefix}) > 0

@@ -363,7 +363,16 @@ LOOKS_BAD: dict[str, list[Record]] = {
             "lambda", "UpdateFunctionCode20150331v2", at(600), {"functionName": "other"}, identity=MALLORY
         ),
     ],
-    "queue-purged": [management("sqs", "PurgeQueue", at(600), {"queueUrl": "https://sqs/1/somebody-elses"})],
+    "queue-purged": [
+        management("sqs", "PurgeQueue", at(600), {"queueUrl": "https://sqs/1/somebody-elses"}),
+        management(
+            "sqs",
+            "SetQueueAttributes",
+            at(600),
+            {"queueUrl": f"https://sqs/1/{PREFIX}-recorder"},
+            identity=DEPLOYER,
+        ),
+    ],
     "alerts-silenced": [
         management("monitoring", "DeleteAlarms", at(600), {"alarmNames": ["somebody-elses"]}),
         # one of his own, which is about the kit

@@ -76,7 +76,8 @@ class Bundle:
         """The files with such names, in order; at least one. Raises ``EvidenceError``."""
         found = sorted(name for name in self.sums if pattern.fullmatch(name))
         if not found:
-            raise EvidenceError(f"There is no {pattern.pattern}.")
+            folder, *_ = re.split(r"[(\[]", pattern.pattern)
+            raise EvidenceError(f"There is no {folder}*.")
         return found
 
     def measure(self, name: str) -> tuple[str, int]:

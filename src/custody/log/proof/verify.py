@@ -142,8 +142,8 @@ def check(folder: Path, trusted: Path | None = None) -> dict[str, tuple[bool, st
         need(name in sums and (folder / name).is_file(), f"there is no {name}")
         return (folder / name).read_bytes()
 
-    def listed(pattern: str) -> Any:
-        return need(sorted(name for name in sums if re.fullmatch(pattern, name)), f"there is no {pattern}")
+    def listed(start: str, rest: str) -> Any:
+        return need(sorted(n for n in sums if re.fullmatch(start + rest, n)), f"there is no {start}*")
 
     def judge(note: bytes, logs: list[Any], others: list[Any]) -> tuple[tuple[str, int, bytes], list[Any]]:
         """The checkpoint in a signed note, and who has signed it: its log, with a key that is registered."""
@@ -180,7 +180,7 @@ def check(folder: Path, trusted: Path | None = None) -> dict[str, tuple[bool, st
     is_export = "log/checkpoint" in sums
     with claim("registry.history") as holds:
         keys: dict[Any, list[Any]] = {}
-        for name in listed(r"registry/[0-9]{4}-[0-9]{8}T[0-9]{6}Z\.json"):
+        for name in listed("registry/", r"[0-9]{4}-[0-9]{8}T[0-9]{6}Z\.json"):
             stored, current = datetime.strptime(name[14:30], "%Y%m%dT%H%M%S%z"), parse_registry(read(name))
             for ident, was in keys.items():
                 key, fixed = need(current.get(ident), "a key was removed"), 3 if was[2] <= stored else 2
@@ -189,7 +189,7 @@ def check(folder: Path, trusted: Path | None = None) -> dict[str, tuple[bool, st
             keys = current
         holds("no version of the key registry takes a key back")
     with claim("receipt.signature", "registry.history") as holds:
-        for file_name in listed(r"receipts/(0|[1-9][0-9]{0,17})\.json" if is_export else r"receipt\.json"):
+        for file_name in listed("receipt", r"s/(0|[1-9][0-9]{0,17})\.json" if is_export else r"\.json"):
             leaf = read(file_name)
             kind, payload, signed = (parse(leaf)[each] for each in ("payloadType", "payload", "signatures"))
             message = b"DSSEv1 %d %b %d %b" % (len(kind), kind.encode(), len(b64(payload)), b64(payload))
@@ -254,14 +254,14 @@ def check(folder: Path, trusted: Path | None = None) -> dict[str, tuple[bool, st
             holds(f"the newest checkpoint, of {new} entries, begins with the same entries")
     with claim("trail.digest") as holds:
         named = set()
-        for name in listed(r"trail/digests/[^/]+\.json"):
+        for name in listed("trail/digests/", r"[^/]+\.json"):
             said = parse(data := read(name))
             public = read(f"trail/keys/{said['digestPublicKeyFingerprint']}.der")
             parts = [said["digestEndTime"], f"{said['digestS3Bucket']}/{said['digestS3Object']}"]
             parts += [hashlib.sha256(data).hexdigest(), said["previousDigestSignature"] or "null"]
             require_signed(RSA, public, read(name[:-4] + "sig"), "\n".join(parts).encode())
             named |= {(each["s3Object"].rpartition("/")[2], each["hashValue"]) for each in said["logFiles"]}
-        for name in (trail := listed(r"trail/logs/[^/]+\.json")):
+        for name in (trail := listed("trail/logs/", r"[^/]+\.json")):
             need((f"{name[11:]}.gz", hashlib.sha256(read(name)).hexdigest()) in named, "no digest names it")
         holds(f"CloudTrail has signed for {len(trail)} log file(s)")
     with claim("trail.event", "receipt.signature", "trail.digest") as holds:

@@ -593,6 +593,16 @@ def test_the_program_alone(made: Made, tmp_path: Path, options: tuple[str, ...])
         assert "FAILED" in done.stdout
 
 
+def test_what_a_proof_lacks_is_named_as_people_name_files(made: Made, tmp_path: Path) -> None:
+    there = {name: data for name, data in made.files.items() if not name.startswith(("registry/", "trail/"))}
+    folder = write(tmp_path, summed(there))
+    with open_bundle(folder) as bundle:
+        ours = " ".join(result.detail for result in check_bundle(bundle).results).lower()
+    for text in (ours, run(folder).stdout):
+        assert "there is no registry/*" in text
+        assert "there is no trail/digests/*" in text
+
+
 def test_the_program_with_witnesses_and_ed25519_by_openssl(tmp_path: Path) -> None:
     """Every kind of signature, without the package."""
     code = "import sys; sys.path.insert(0, '.'); import verify; print(verify.serialization)\n"
