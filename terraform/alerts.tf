@@ -6,7 +6,7 @@ module "alerts" {
   finding_emails  = var.finding_emails
   key_window_days = var.retention.key_window_days
   prefix          = local.prefix
-  publishers      = concat([module.auditor_role.arn], local.has_tables ? [module.gate_role[0].arn] : [], local.orchestrator_role_arns)
+  publishers      = concat([module.auditor_role.arn], local.has_tables ? [module.gate_role[0].arn] : [], local.orchestrator_role_arns, var.snowflake == null ? [] : [module.warehouse[0].loader_role_arn])
 }
 
 locals {

@@ -17,6 +17,7 @@ locals {
     flatten([for gate in module.gate : values(gate.alarms)]),
     aws_cloudwatch_metric_alarm.versions_withheld[*].alarm_name,
     values(aws_cloudwatch_metric_alarm.gate)[*].alarm_name,
+    flatten([for loader in module.loader : values(loader.alarms)]),
     var.orchestrator == null ? [] : [module.orchestrator[0].alarm],
     values(module.workgroup.alarms),
     flatten([for secret in module.warehouse_secret : values(secret.alarms)]),

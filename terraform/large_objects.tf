@@ -52,6 +52,7 @@ module "hasher" {
   key_arn            = module.provenance_key.arn
   log_retention_days = var.retention.log_days
   name               = "${local.prefix}-hasher"
+  start              = { every_minutes = 15 }
   task_role_arn      = module.hasher_role[0].ready_arn
   topic_arn          = module.alerts.topic_arn
 

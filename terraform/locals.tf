@@ -54,6 +54,7 @@ locals {
     var.network == null ? [] : ["flow-logs"],
     var.orchestrator == null ? [] : ["orchestrator"],
     var.snowflake == null ? [] : ["loader", "snowflake"],
+    !local.has_loader ? [] : concat(["loader-execution"], var.orchestrator == null ? ["loader-start"] : []),
     var.verify_objects == null ? [] : ["verifier"],
     var.warehouse == null ? [] : ["rotator"],
   )
@@ -101,6 +102,7 @@ locals {
     {
       flow-logs = "/aws/vpc/${local.network_name}"
       hasher    = "/aws/ecs/${local.prefix}-hasher"
+      loader    = "/aws/ecs/${local.loader_name}"
       trail     = "/aws/cloudtrail/${local.prefix}"
     },
   )

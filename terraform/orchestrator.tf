@@ -1,5 +1,5 @@
 # Amazon MWAA, which runs the DAGs of dags/, if it is wanted. The tasks verify as an auditor does, ask the gate to work, and load
-# the warehouse as the loader: they can write no data and no evidence.
+# the warehouse as the loader, or have its task load: they can write no data and no evidence.
 
 locals {
   orchestrator_name      = "${local.prefix}-airflow"
@@ -47,12 +47,44 @@ data "aws_iam_policy_document" "orchestrator_work" {
   }
 
   dynamic "statement" {
-    for_each = var.snowflake == null ? [] : ["warehouse"]
+    for_each = var.snowflake == null || local.has_loader ? [] : ["warehouse"]
 
     content {
       sid       = "LoadAsLoader"
       actions   = ["sts:AssumeRole"]
       resources = [local.role_arns["loader"]]
+    }
+  }
+
+  dynamic "statement" {
+    for_each = local.has_loader ? { RunLoader = ["RunTask", "task-definition/${local.loader_name}:*"], AwaitLoader = ["DescribeTasks", "task/${local.loader_name}/*"] } : {}
+
+    content {
+      sid       = statement.key
+      actions   = ["ecs:${statement.value[0]}"]
+      resources = ["arn:${local.partition}:ecs:${var.region}:${var.account_id}:${statement.value[1]}"]
+
+      condition {
+        test     = "ArnEquals"
+        variable = "ecs:cluster"
+        values   = ["arn:${local.partition}:ecs:${var.region}:${var.account_id}:cluster/${local.loader_name}"]
+      }
+    }
+  }
+
+  dynamic "statement" {
+    for_each = local.has_loader ? ["roles"] : []
+
+    content {
+      sid       = "HandLoaderItsRoles"
+      actions   = ["iam:PassRole"]
+      resources = [for short in ["loader", "loader-execution"] : local.role_arns[short]]
+
+      condition {
+        test     = "StringEquals"
+        variable = "iam:PassedToService"
+        values   = ["ecs-tasks.amazonaws.com"]
+      }
     }
   }
 }

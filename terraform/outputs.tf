@@ -35,6 +35,7 @@ locals {
     )
     kit_version          = local.kit_version
     ledger_since         = local.trail_since
+    loader_network       = local.has_loader ? { for kind, ids in var.snowflake.task.network : kind => sort(ids) } : {}
     log_origin           = local.log_origin
     management_trail_arn = local.management_trail_arn
     monitoring_urls      = local.monitoring_urls
@@ -202,6 +203,11 @@ output "kit_version" {
 output "ledger_since" {
   description = "First day of the ledger (YYYY-MM-DD): the trail is not older."
   value       = local.deployment.ledger_since
+}
+
+output "loader_network" {
+  description = "Where whoever starts the loader's task has it run, if there is one: security_group_ids and subnet_ids. Its cluster, its definition and its container are named <prefix>-loader."
+  value       = local.deployment.loader_network
 }
 
 output "log_origin" {

@@ -39,7 +39,7 @@ locals {
       principals = ["logs.${var.region}.${local.dns_suffix}"]
       actions    = ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*"]
       conditions = [
-        { test = "ArnEquals", variable = "kms:EncryptionContext:aws:logs:arn", values = [for short in concat(["auditor", "gate"], local.recorder_roles, ["sealer"]) : local.log_group_arns[short]] },
+        { test = "ArnEquals", variable = "kms:EncryptionContext:aws:logs:arn", values = [for short in concat(["auditor", "gate"], local.has_loader ? ["loader"] : [], local.recorder_roles, ["sealer"]) : local.log_group_arns[short]] },
       ]
     }
     RecorderAndSealerWrite = {

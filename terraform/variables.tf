@@ -908,10 +908,17 @@ variable "snowflake" {
     account      = string
     external_id  = string
     iam_user_arn = string
-    run_by       = set(string)
+    run_by       = optional(set(string), [])
+    task = optional(object({
+      image = string
+      network = object({
+        security_group_ids = set(string)
+        subnet_ids         = set(string)
+      })
+    }))
   })
   default     = null
-  description = "Snowflake, into which gold tables are loaded (docs/warehouse.md): the account's identifier; the external ID and the IAM user of its storage integration, with which it reads gold; and the roles that may assume the loader's. The people in operators.data store the loader's private key. Null: gold is not loaded anywhere."
+  description = "Snowflake, into which gold tables are loaded (docs/warehouse.md): the account's identifier; the external ID and the IAM user of its storage integration, with which it reads gold; and either the roles that may assume the loader's, or a task on Fargate that loads: the image of task/Dockerfile.loader in Amazon ECR, by its digest, and where it runs (that network must lead to Snowflake). The people in operators.data store the loader's private key. Null: gold is not loaded anywhere."
 
   validation {
     condition     = var.snowflake == null ? true : can(regex("^[A-Za-z0-9][A-Za-z0-9_.-]{0,254}$", var.snowflake.account))
@@ -929,8 +936,18 @@ variable "snowflake" {
   }
 
   validation {
-    condition     = var.snowflake == null ? true : length(var.snowflake.run_by) > 0 && alltrue([for arn in var.snowflake.run_by : can(regex("^arn:[a-z-]+:iam::[0-9]{12}:role/[^*?]+$", arn))])
-    error_message = "snowflake.run_by must have at least one full ARN of a role."
+    condition     = var.snowflake == null ? true : (length(var.snowflake.run_by) == 0) != (var.snowflake.task == null)
+    error_message = "snowflake needs either run_by, at least one role that loads, or task, which loads by itself."
+  }
+
+  validation {
+    condition     = var.snowflake == null ? true : alltrue([for arn in var.snowflake.run_by : can(regex("^arn:[a-z-]+:iam::[0-9]{12}:role/[^*?]+$", arn))])
+    error_message = "snowflake.run_by must be full ARNs of roles."
+  }
+
+  validation {
+    condition     = try(var.snowflake.task.image, null) == null ? true : can(regex("^${var.account_id}\\.dkr\\.ecr\\.${var.region}\\.amazonaws\\.com(\\.cn)?/${var.name}-${var.environment}-[a-z0-9._/-]*@sha256:[0-9a-f]{64}$", var.snowflake.task.image))
+    error_message = "snowflake.task.image must be in a repository ${var.name}-${var.environment}-… of this account and region, which roles reach, and named by its digest: ${var.account_id}.dkr.ecr.${var.region}.amazonaws.com/${var.name}-${var.environment}-loader@sha256:<64 hexadecimal digits>."
   }
 
   validation {

@@ -20,7 +20,7 @@ from airflow.sdk import DAG, Param, PokeReturnValue
 from custody.deployment import Deployment, load_deployment
 from custody.errors import EvidenceError, UsageError
 from custody_orchestration import notices
-from custody_orchestration.work import GATE_SECONDS, Work, clients, expected
+from custody_orchestration.work import GATE_SECONDS, Work, clients, expected, until
 
 DEADLINE = timedelta(hours=18)
 """Of a run. Airflow 3.0 has no other deadline, and ends the run then."""
@@ -82,13 +82,53 @@ def daily(deployment: Deployment, path: Path, name: str, dag_id: str) -> DAG:
         notify = _do("notify", _notify(path), SHORT_TIME)
         [*processed.values(), *made.values()] >> quality >> verify >> notify
         if deployment.snowflake:
-            history = _do("history", _history(path), SHORT_TIME)
+            ask, history = _warehouse(
+                deployment,
+                path,
+                "history",
+                _history(path),
+                arguments=lambda **context: until(_end(context)),
+                time=SHORT_TIME,
+            )
             for table, is_made in made.items():
-                load = _do(f"load.{table}", _load(path, table), LOAD_TIME, trigger_rule="all_success")
-                [is_made, verify] >> load >> notify
-                load >> history
-            verify >> history >> notify
+                start, load = _warehouse(
+                    deployment,
+                    path,
+                    f"load.{table}",
+                    _load(path, table),
+                    arguments=_named(table),
+                    time=LOAD_TIME,
+                    trigger_rule="all_success",
+                )
+                [is_made, verify] >> start
+                load >> notify
+                load >> ask
+            verify >> ask
+            history >> notify
     return dag
+
+
+def _warehouse(
+    deployment: Deployment,
+    path: Path,
+    task_id: str,
+    step: Callable[..., None],
+    *,
+    arguments: Callable[..., tuple[str, ...]],
+    time: timedelta,
+    trigger_rule: str = "none_failed",
+) -> tuple[PythonOperator | PythonSensor, PythonOperator | PythonSensor]:
+    """The first and the last task of a step in the warehouse.
+
+    They are one, unless the deployment has a loader's task, which is started and waited for.
+    """
+    if not deployment.loader_network:
+        task = _do(task_id, step, time, trigger_rule)
+        return task, task
+    start = _do(f"start.{task_id}", _start(path, arguments), SHORT_TIME, trigger_rule)
+    wait = _wait(task_id, _ended(path, start.task_id), LOAD_TIME)
+    start >> wait
+    return start, wait
 
 
 def _silver(deployment: Deployment, path: Path, table: str) -> PythonSensor:
@@ -169,6 +209,18 @@ def _verify(path: Path, tables: list[str]) -> Callable[..., None]:
 
 def _load(path: Path, table: str) -> Callable[..., None]:
     return lambda **_: _work(path).load(table)
+
+
+def _named(table: str) -> Callable[..., tuple[str, ...]]:
+    return lambda **_: (table,)
+
+
+def _start(path: Path, arguments: Callable[..., tuple[str, ...]]) -> Callable[..., str]:
+    return lambda **context: _work(path).start_loader(*arguments(**context))
+
+
+def _ended(path: Path, start: str) -> Callable[..., bool]:
+    return lambda **context: _work(path).has_ended(context["ti"].xcom_pull(task_ids=start))
 
 
 def _history(path: Path) -> Callable[..., None]:

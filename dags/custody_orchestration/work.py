@@ -13,14 +13,13 @@ import logging
 import os
 import re
 import subprocess
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache, cached_property
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import boto3
 from botocore.config import Config
@@ -36,7 +35,7 @@ from custody.gate.jobs import Job, running
 from custody.ledger.athena import Athena, compare, starts_with, where
 from custody.terminal import visible
 from custody.times import format_time
-from custody.warehouse.anomalies import LATE, message_of
+from custody.warehouse.anomalies import LATE
 
 GATE_SECONDS = 900
 """The longest that a function may run (AWS Lambda quotas)."""
@@ -73,6 +72,11 @@ def expected(deployment: Deployment, table: str) -> dict[str, int]:
         for prefix, hours in deployment.expected_files.items()
         if prefix.startswith(own) or own.startswith(prefix)
     }
+
+
+def until(end: datetime) -> tuple[str, str]:
+    """What ``custody warehouse tell`` is asked of the day before ``end``."""
+    return "--until", format_time(end - LATE)
 
 
 @dataclass(frozen=True)
@@ -214,21 +218,49 @@ class Work:
         ``notice`` if this is done again. Raises ``CannotCheckError`` if a query could not be asked; what the
         others found is told then.
         """
-        until = end - LATE
-        with tempfile.TemporaryFile() as out:
-            with suppress(EvidenceError):  # its findings, which the document has
-                self._custody(
-                    *("warehouse", "anomalies", "--format", "json"),
-                    *("--since", format_time(until - timedelta(days=1)), "--until", format_time(until)),
-                    environ=self._as_loader(),
-                    out=out,
-                )
-            out.seek(0)
-            answer = parse_object(out.read(), "answer about the warehouse", _MAX_ANSWER_BYTES)
-        for finding in Fields(answer, "answer about the warehouse").objects("findings"):
-            self.publish(message_of(finding, self.deployment.name))
-        if answer.get("unchecked"):
-            raise CannotCheckError(f"Snowflake could not be asked: {answer['unchecked']}")
+        self._custody("warehouse", "tell", *until(end), environ=self._as_loader())
+
+    def start_loader(self, *arguments: str) -> str:
+        """Start the loader's task with these arguments; its ARN. Raises ``CannotCheckError`` if it cannot."""
+        name, network = f"{self.deployment.name}-loader", self.deployment.loader_network
+        place = {"assignPublicIp": "DISABLED", "subnets": network["subnet_ids"]}
+        with self._service_errors():
+            answer = self.client("ecs").run_task(
+                cluster=name,
+                taskDefinition=name,
+                launchType="FARGATE",
+                networkConfiguration={
+                    "awsvpcConfiguration": {**place, "securityGroups": network["security_group_ids"]}
+                },
+                overrides={"containerOverrides": [{"name": name, "command": list(arguments)}]},
+            )
+        for task in answer["tasks"]:
+            logger.info("Started %s", task["taskArn"])
+            return str(task["taskArn"])
+        raise CannotCheckError(f"The loader's task was not started: {answer['failures']}")
+
+    def has_ended(self, task_arn: str) -> bool:
+        """Whether the loader's task is done. Raises ``EvidenceError`` if it did not succeed.
+
+        It tries again itself what may go away: another look at the same task would not mend it.
+        """
+        name = f"{self.deployment.name}-loader"
+        with self._service_errors():
+            answer = self.client("ecs").describe_tasks(cluster=name, tasks=[task_arn])
+        for task in answer["tasks"]:
+            if task["lastStatus"] != "STOPPED":
+                return False
+            codes = [container.get("exitCode") for container in task["containers"]]
+            if codes == [0]:
+                return True
+            raise EvidenceError(
+                f"{task_arn} ended with {codes[0] if codes else None}: {task.get('stoppedReason')}.",
+                f"Its log is /aws/ecs/{name} (docs/runbook_failures.md, loader-failed). "
+                "Then clear the task that started it.",
+            )
+        raise CannotCheckError(  # just started, or stopped long ago
+            f"Amazon ECS does not know {task_arn}.", "If that lasts, clear the task that started it."
+        )
 
     def _as_loader(self) -> dict[str, str]:
         """The environment of the loader's role."""
@@ -325,10 +357,8 @@ class Work:
             )
         return bool(answer["KeyCount"])
 
-    def _custody(
-        self, *arguments: str, environ: Mapping[str, str] | None = None, out: IO[bytes] | None = None
-    ) -> None:
-        """Run the command line; what it prints goes to the task's log, or its answer to ``out``."""
+    def _custody(self, *arguments: str, environ: Mapping[str, str] | None = None) -> None:
+        """Run the command line; what it prints goes to the task's log."""
         words = ["custody", *arguments, "--deployment", str(self.path)]
         logger.info("$ %s", visible(" ".join(words)))
         said = []
@@ -336,12 +366,12 @@ class Work:
             words,
             env={**os.environ, "COLUMNS": "160", **(environ or {})},
             stdin=subprocess.DEVNULL,
-            stdout=out or subprocess.PIPE,
-            stderr=subprocess.PIPE if out else subprocess.STDOUT,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
             text=True,
         ) as process:
             try:
-                for line in process.stdout or process.stderr or ():
+                for line in process.stdout or ():
                     said.append(visible(line.rstrip("\n")))
                     logger.info("%s", said[-1])
             except BaseException:

@@ -44,6 +44,7 @@ _WHO = {
     "role/hasher-execution": "lets Fargate pull the hasher's image and write its log",
     "role/hasher-start": "lets a schedule start the hasher",
     "role/loader": "loads gold tables into Snowflake",
+    "role/loader-execution": "lets Fargate pull the loader's image and write its log",
     "role/orchestrator": "runs Airflow and its tasks",
     "role/recorder": "hashes objects and signs their receipts",
     "role/rotator": "creates and rotates the warehouse's password",

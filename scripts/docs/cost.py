@@ -75,6 +75,8 @@ TASK_SECONDS_A_GB = 12.0
 VCPUS_OF_A_WORKER = 4
 """G.1X (AWS Glue Developer Guide, "AWS Glue worker types")."""
 LOOKS_A_MONTH = 4 * 24 * 30
+LOAD_MINUTES = 5
+"""Of the loader's task, most of them waiting for Snowflake."""
 HOURS_A_MONTH = 730
 REQUESTS_OF_A_SEAL = {"put": 8, "get": 4, "sign": 1, "event": 12, "call": 1, "second": 1.5 * GB_PER_FUNCTION}
 SEALS_A_MONTH = 60 * 24 * 30
@@ -312,6 +314,11 @@ def render() -> str:
         f"and {money(load(1000))} in AWS for 1,000 data files that are loaded, without the transfer to an",
         "account in another Region. What Snowflake takes are credits: `sql/warehouse/cost.sql` tells how",
         "many, and the resource monitor stops loads at 20 a month.",
+        "",
+        "With `snowflake.task`: two alarms and a task of a minute a day, without Airflow,",
+        f"{money(price({'alarm': 2, 'task': 30 / 60}))} a month; and",
+        f"{money(price({'task': 1000 * LOAD_MINUTES / 60}))} for 1,000 loads of {LOAD_MINUTES} minutes.",
+        "How its subnets reach Snowflake and AWS is the price of their VPC.",
         "",
     ]
     return "\n".join(lines)

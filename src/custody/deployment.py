@@ -95,6 +95,8 @@ class Deployment:
     """The version of the kit that is deployed; empty, as in older files: not known."""
     snowflake: dict[str, str] = field(default_factory=dict)
     """How to sign in to Snowflake, and where the key is; empty: gold is not loaded into a warehouse."""
+    loader_network: dict[str, list[str]] = field(default_factory=dict)
+    """``security_group_ids`` and ``subnet_ids`` of the task that loads Snowflake; empty: there is none."""
     adopted_since: dict[str, datetime] = field(default_factory=dict)
     """Bucket that somebody else has → since when its objects are recorded and the trail logs them."""
     existing_trail_folder: str = ""

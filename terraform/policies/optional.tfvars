@@ -51,7 +51,10 @@ snowflake = {
   account      = "myorg-account123"
   external_id  = "custody-optional"
   iam_user_arn = "arn:aws:iam::999999999999:user/outsider"
-  run_by       = ["arn:aws:iam::123456789012:role/custody-optional-scheduler"]
+  task = {
+    image   = "123456789012.dkr.ecr.us-east-1.amazonaws.com/custody-optional-loader@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+    network = { security_group_ids = ["sg-0123456789abcdef0"], subnet_ids = ["subnet-0123456789abcdef0", "subnet-0123456789abcdef1"] }
+  }
 }
 
 stream = { parquet = { table = "events" } }

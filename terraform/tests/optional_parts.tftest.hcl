@@ -225,6 +225,122 @@ run "refuses_a_schedule_that_is_none" {
   expect_failures = [var.verify_objects]
 }
 
+run "loads_snowflake_with_a_task" {
+  command = plan
+
+  variables {
+    snowflake = {
+      account      = "myorg-account123"
+      external_id  = "custody-test"
+      iam_user_arn = "arn:aws:iam::999999999999:user/snowflake"
+      task = {
+        image   = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/custody-test-loader@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+        network = { security_group_ids = ["sg-1"], subnet_ids = ["subnet-2", "subnet-1"] }
+      }
+    }
+  }
+
+  assert {
+    condition     = module.loader[0].alarms == { event-undelivered = "custody-test-loader-event-undelivered", undelivered = "custody-test-loader-undelivered" } && module.loader[0].queue_url == null
+    error_message = "The end of a gold table's job starts it, and a schedule; it has no queue."
+  }
+
+  assert {
+    condition     = output.loader_network == tomap({ security_group_ids = tolist(["sg-1"]), subnet_ids = tolist(["subnet-1", "subnet-2"]) })
+    error_message = "It runs in the network that is given."
+  }
+
+  assert {
+    condition     = [for short in ["loader", "loader-execution", "loader-start"] : output.roles[short]] == [for short in ["loader", "loader-execution", "loader-start"] : "arn:aws:iam::123456789012:role/custody-test-${short}"]
+    error_message = "The task, what pulls its image, and what starts it have a role each."
+  }
+}
+
+run "has_an_orchestrator_start_the_task_that_loads" {
+  command = plan
+
+  variables {
+    orchestrator = { network = { security_group_ids = ["sg-1"], subnet_ids = ["subnet-1", "subnet-2"] } }
+    snowflake = {
+      account      = "myorg-account123"
+      external_id  = "custody-test"
+      iam_user_arn = "arn:aws:iam::999999999999:user/snowflake"
+      task = {
+        image   = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/custody-test-loader@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+        network = { security_group_ids = ["sg-1"], subnet_ids = ["subnet-1"] }
+      }
+    }
+  }
+
+  assert {
+    condition     = length(module.loader[0].alarms) == 0 && !contains(keys(output.roles), "loader-start")
+    error_message = "Neither an event nor a schedule starts it: the DAG does, once the tables are verified."
+  }
+
+  assert {
+    condition = jsonencode({
+      for s in data.aws_iam_policy_document.orchestrator_work[0].statement :
+      s.sid => { actions = s.actions, resources = s.resources, conditions = { for c in s.condition : c.variable => c.values } } if strcontains(s.sid, "Loader")
+      }) == jsonencode({
+      RunLoader = {
+        actions    = ["ecs:RunTask"]
+        resources  = ["arn:aws:ecs:eu-central-1:123456789012:task-definition/custody-test-loader:*"]
+        conditions = { "ecs:cluster" = ["arn:aws:ecs:eu-central-1:123456789012:cluster/custody-test-loader"] }
+      }
+      AwaitLoader = {
+        actions    = ["ecs:DescribeTasks"]
+        resources  = ["arn:aws:ecs:eu-central-1:123456789012:task/custody-test-loader/*"]
+        conditions = { "ecs:cluster" = ["arn:aws:ecs:eu-central-1:123456789012:cluster/custody-test-loader"] }
+      }
+      HandLoaderItsRoles = {
+        actions    = ["iam:PassRole"]
+        resources  = ["arn:aws:iam::123456789012:role/custody-test-loader", "arn:aws:iam::123456789012:role/custody-test-loader-execution"]
+        conditions = { "iam:PassedToService" = ["ecs-tasks.amazonaws.com"] }
+      }
+    })
+    error_message = "Airflow starts this task, waits for it, and does not become the loader."
+  }
+}
+
+run "refuses_a_loader_of_two_kinds" {
+  command = plan
+  module {
+    source = "./tests/inputs"
+  }
+  variables {
+    snowflake = {
+      account      = "myorg-a"
+      external_id  = "custody-test"
+      iam_user_arn = "arn:aws:iam::210987654321:user/s"
+      run_by       = ["arn:aws:iam::123456789012:role/r"]
+      task = {
+        image   = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/custody-test-loader@sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+        network = { security_group_ids = ["sg-1"], subnet_ids = ["subnet-1"] }
+      }
+    }
+  }
+  expect_failures = [var.snowflake]
+}
+
+run "refuses_a_loader_of_an_image_by_its_tag" {
+  command = plan
+  module {
+    source = "./tests/inputs"
+  }
+  variables {
+    snowflake = {
+      account      = "myorg-a"
+      external_id  = "custody-test"
+      iam_user_arn = "arn:aws:iam::210987654321:user/s"
+      task = {
+        image   = "123456789012.dkr.ecr.eu-central-1.amazonaws.com/custody-test-loader:latest"
+        network = { security_group_ids = ["sg-1"], subnet_ids = ["subnet-1"] }
+      }
+    }
+  }
+  expect_failures = [var.snowflake]
+}
+
 run "refuses_patterns_and_roles_without_identity_center" {
   command = plan
   module {

@@ -29,7 +29,16 @@ DEPLOYMENT: dict[str, Any] = OUTPUTS | {
     "ledger_since": "2026-02-01",
 }
 WITH_WAREHOUSE = DEPLOYMENT | {"snowflake": {"account": "an-account"}}
-KINDS = {"usual": DEPLOYMENT, "with a warehouse": WITH_WAREHOUSE, "without data": OUTPUTS, "no file": []}
+WITH_LOADER = WITH_WAREHOUSE | {
+    "loader_network": {"security_group_ids": ["sg-1"], "subnet_ids": ["subnet-1"]}
+}
+KINDS = {
+    "usual": DEPLOYMENT,
+    "with a warehouse": WITH_WAREHOUSE,
+    "with a loader": WITH_LOADER,
+    "without data": OUTPUTS,
+    "no file": [],
+}
 Found = dict[str, dict[str, Any]]
 
 
@@ -78,7 +87,8 @@ def test_there_is_a_dag_for_each_data_set_whose_tasks_follow_its_tables(found: F
 
 
 def test_a_run_is_alone_bounded_and_tells_of_its_failure(found: Found) -> None:
-    for dag in found["with a warehouse"]["dags"].values():
+    dags = [(kind, dag) for kind in KINDS for dag in found[kind]["dags"].values()]
+    for kind, dag in dags:
         assert (dag["max_active_runs"], dag["catchup"], dag["tells"]) == (1, False, True)
         assert dag["start"] == "2026-02-01T00:00:00+00:00"
         assert dag["deadline"] < 24 * 3600
@@ -86,7 +96,8 @@ def test_a_run_is_alone_bounded_and_tells_of_its_failure(found: Found) -> None:
             assert task["tells"], name
             assert task["retries"] == 2, name
             assert 0 < task["seconds"] < dag["deadline"], name
-            is_waiting = name.partition(".")[0] in {"files", "silver", "gold"}
+            waiting = {"files", "silver", "gold", *(["load", "history"] if kind == "with a loader" else [])}
+            is_waiting = name.partition(".")[0] in waiting
             assert (task["mode"] == "reschedule") is is_waiting, name
             assert not is_waiting or task["waits"] < dag["deadline"], name
             assert task["rule"] != "all_done", name  # it would hide a failed task from the state of the run
@@ -98,6 +109,17 @@ def test_gold_is_loaded_if_there_is_a_warehouse_and_the_tables_verify(found: Fou
     assert tasks["load.order_days"]["rule"] == "all_success"
     assert tasks["history"]["after"] == ["load.order_days", "verify"]
     assert tasks["notify"]["after"] == ["history", "load.order_days", "verify"]
+
+
+def test_a_loader_that_is_a_task_is_started_and_waited_for(found: Found) -> None:
+    tasks = found["with a loader"]["dags"]["w-shop"]["tasks"]
+    after = {name: task["after"] for name, task in tasks.items()}
+    assert after["start.load.order_days"] == ["gold.order_days", "verify"]
+    assert after["load.order_days"] == ["start.load.order_days"]
+    assert after["start.history"] == ["load.order_days", "verify"]
+    assert after["history"] == ["start.history"]
+    assert after["notify"] == ["history", "load.order_days", "verify"]
+    assert {tasks[name]["rule"] for name in ("start.load.order_days", "load.order_days")} == {"all_success"}
 
 
 def test_a_deployment_without_data_sets_has_no_dag(found: Found) -> None:

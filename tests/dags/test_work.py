@@ -7,7 +7,6 @@ import io
 import json
 import os
 from collections.abc import Iterator
-from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,8 +19,6 @@ from moto import mock_aws
 from custody.deployment import Deployment, Source
 from custody.errors import CannotCheckError, EvidenceError, UsageError
 from custody.evidence.objects import ObjectVersion
-from custody.ledger.anomalies import Anomaly
-from custody.warehouse.anomalies import queries
 from custody_orchestration.work import Work, dag_ids, expected
 from tests.unit.test_deployment import OUTPUTS
 
@@ -52,7 +49,7 @@ class Aws:
         self.error = False
         self.arrived: dict[str, str] = {}
         self.asked: list[list[str]] = []
-        self.told: list[dict[str, Any]] = []
+        self.tasks: list[dict[str, Any]] = []
 
     def client(self, service: str) -> Any:
         return self.s3 if service == "s3" else self
@@ -69,8 +66,12 @@ class Aws:
         assert (asked["RoleArn"], asked["ExternalId"]) == ("arn:loader", "w-loader")
         return {"Credentials": {"AccessKeyId": "loader", "SecretAccessKey": "s", "SessionToken": "t"}}
 
-    def publish(self, **message: Any) -> None:
-        self.told.append(message)
+    def run_task(self, **_: Any) -> dict[str, Any]:
+        return {"tasks": [], "failures": [{"reason": "Capacity is unavailable at this time."}]}
+
+    def describe_tasks(self, **asked: Any) -> dict[str, Any]:
+        assert asked == {"cluster": "w-loader", "tasks": ["arn:task"]}
+        return {"tasks": self.tasks}
 
     def start_query_execution(self, **asked: Any) -> dict[str, Any]:
         assert asked["QueryString"].count("?") == len(asked["ExecutionParameters"])
@@ -254,36 +255,80 @@ def test_an_exit_status_says_whether_another_try_may_help(
     assert "\x1b" not in said
 
 
-FOUND = Anomaly(
-    queries()["warehouse-access-history"].rule,
-    *("W.GOLD.DAYS", "EVE\nWhat: nothing", None, NOON, 1, NOON, NOON, "UPDATE", "q-1"),
-)
-
-
-@pytest.mark.parametrize("unchecked", [{}, {"warehouse-cost": "Snowflake refused."}])
-def test_what_the_warehouse_says_of_loads_is_told_and_what_could_not_be_asked_is_tried_again(
-    work: Work, aws: Aws, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, unchecked: dict[str, str]
+def test_what_the_warehouse_says_of_loads_is_told_as_the_loader(
+    work: Work, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answer = tmp_path / "answer.json"
-    answer.write_text(json.dumps({"findings": [FOUND.to_dict()], "unchecked": unchecked}))
     program = tmp_path / "custody"
-    program.write_text(
-        f'#!/bin/sh\necho "$AWS_ACCESS_KEY_ID $@" > {tmp_path}/asked; echo words >&2; cat {answer}; exit 1\n'
-    )
+    program.write_text(f'#!/bin/sh\necho "$AWS_ACCESS_KEY_ID $@" > {tmp_path}/asked\n')
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
-    with pytest.raises(CannotCheckError, match="warehouse-cost") if unchecked else nullcontext():
-        work.tell_history(NOON)
+    work.tell_history(NOON)
     asked = (tmp_path / "asked").read_text()
-    assert asked.startswith("loader warehouse anomalies --format json ")
-    assert " --since 2026-03-01T09:00:00Z --until 2026-03-02T09:00:00Z " in asked
-    (message,) = aws.told
-    assert message["TopicArn"] == DEPLOYMENT.topic_arn
-    assert message["Subject"] == "[high] w: warehouse-access-history"
-    assert "\nWhere:           W.GOLD.DAYS\n" in message["Message"]
-    assert "\nWhat: nothing" not in message["Message"]
-    attributes = {name: each["StringValue"] for name, each in message["MessageAttributes"].items()}
-    assert (attributes["kind"], attributes["anomaly"]) == ("warehouse", FOUND.id)
+    assert asked.startswith("loader warehouse tell --until 2026-03-02T09:00:00Z --deployment ")
+
+
+@pytest.fixture
+def with_loader(tmp_path: Path) -> Iterator[Work]:
+    """The work of a deployment whose loader is a task, of which moto keeps the state."""
+    with mock_aws():
+        ec2, ecs = (boto3.client(name, region_name="us-east-1") for name in ("ec2", "ecs"))
+        subnet = ec2.describe_subnets()["Subnets"][0]["SubnetId"]
+        group = ec2.describe_security_groups()["SecurityGroups"][0]["GroupId"]
+        ecs.create_cluster(clusterName="w-loader")
+        ecs.register_task_definition(
+            family="w-loader",
+            networkMode="awsvpc",
+            requiresCompatibilities=["FARGATE"],
+            cpu="1024",
+            memory="2048",
+            containerDefinitions=[{"name": "w-loader", "image": "loader", "memory": 2048}],
+        )
+        network = {"security_group_ids": [group], "subnet_ids": [subnet]}
+        yield Work(replace(DEPLOYMENT, loader_network=network), tmp_path / "deployment.json", lambda _: ecs)
+
+
+def test_a_loader_that_is_a_task_is_started_with_its_table_and_waited_for(with_loader: Work) -> None:
+    ecs = with_loader.client("ecs")
+    arn = with_loader.start_loader("days")
+    (task,) = ecs.describe_tasks(cluster="w-loader", tasks=[arn])["tasks"]
+    assert (task["launchType"], task["overrides"]["containerOverrides"]) == (
+        "FARGATE",
+        [{"name": "w-loader", "command": ["days"]}],
+    )
+
+
+@pytest.mark.parametrize(
+    ("tasks", "problem"),
+    [
+        ([{"lastStatus": "RUNNING", "containers": [{}]}], "no end"),
+        ([{"lastStatus": "STOPPED", "containers": [{"exitCode": 0}]}], ""),
+        ([{"lastStatus": "STOPPED", "containers": [{"exitCode": 3}]}], "arn:task ended with 3: None"),
+        (
+            [{"lastStatus": "STOPPED", "containers": [{}], "stoppedReason": "CannotPullContainerError"}],
+            "arn:task ended with None: CannotPullContainerError",
+        ),
+        ([{"lastStatus": "STOPPED", "containers": []}], "ended with None"),
+    ],
+)
+def test_a_loader_has_ended_or_failed(
+    work: Work, aws: Aws, tasks: list[dict[str, Any]], problem: str
+) -> None:
+    aws.tasks = tasks
+    if problem in {"", "no end"}:
+        assert work.has_ended("arn:task") is (problem == "")
+        return
+    with pytest.raises(EvidenceError, match=problem):
+        work.has_ended("arn:task")
+    aws.tasks = []
+    with pytest.raises(CannotCheckError, match="does not know arn:task"):
+        work.has_ended("arn:task")
+
+
+def test_a_loader_that_cannot_be_started_may_be_next_time(with_loader: Work, aws: Aws) -> None:
+    with pytest.raises(CannotCheckError, match="AWS could not be asked"):
+        replace(with_loader, deployment=replace(with_loader.deployment, workgroup="x")).start_loader("days")
+    with pytest.raises(CannotCheckError, match="Capacity is unavailable"):
+        replace(with_loader, client=aws.client).start_loader("days")
 
 
 def test_files_that_came_in_time_are_waited_for_and_not_longer(work: Work, aws: Aws) -> None:

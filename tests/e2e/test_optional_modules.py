@@ -126,6 +126,7 @@ module "task" {
     subnet_ids         = values(module.network.subnet_ids)
   }
   queue         = { senders = ["ROLE-recorder"] }
+  start         = { every_minutes = 15 }
   task_role_arn = "ROLE-hasher"
   topic_arn     = "arn:aws:sns:us-east-1:ACCOUNT:custody-local-alerts"
   environment = {

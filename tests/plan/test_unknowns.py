@@ -120,6 +120,7 @@ def test_all_other_outputs_are_known(plan: PlanDocument) -> None:
         "jobs",
         "kit_version",
         "ledger_since",
+        "loader_network",
         "log_origin",
         "management_trail_arn",
         "monitoring_urls",

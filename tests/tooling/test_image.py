@@ -1,4 +1,4 @@
-"""The image of a task: its base is pinned, its packages are locked, and it runs as nobody."""
+"""The images of tasks: their base is pinned, their packages are locked, and they run as nobody."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pytest
 
 from scripts.toolchain.toolchain import REPO
 
-FILE = REPO / "task" / "Dockerfile"
-TEXT = FILE.read_text()
+FOLDER = REPO / "task"
+TEXT = (FOLDER / "Dockerfile").read_text()
 
 
 def instructions(text: str) -> list[tuple[str, str]]:
@@ -42,9 +42,11 @@ def faults(text: str) -> Iterator[str]:
         yield "it has no entry point"
 
 
-def test_the_image_is_pinned_and_runs_as_nobody() -> None:
-    assert list(faults(TEXT)) == []
-    assert ("ENTRYPOINT", '["python", "-m", "hasher"]') in instructions(TEXT)
+@pytest.mark.parametrize(("name", "module"), [("Dockerfile", "hasher"), ("Dockerfile.loader", "loader")])
+def test_the_image_is_pinned_and_runs_as_nobody(name: str, module: str) -> None:
+    text = (FOLDER / name).read_text()
+    assert list(faults(text)) == []
+    assert ("ENTRYPOINT", f'["python", "-m", "{module}"]') in instructions(text)
 
 
 @pytest.mark.parametrize(

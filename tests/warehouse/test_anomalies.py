@@ -10,8 +10,6 @@ from typing import Any
 
 import pytest
 
-from custody.documents import Fields
-from custody.errors import EvidenceError
 from custody.findings import Severity
 from custody.ledger.rules import Period
 from custody.warehouse.anomalies import MOST, find, message_of
@@ -139,13 +137,11 @@ def test_a_view_that_is_missing_is_named_and_the_others_are_asked(session: Sessi
 def test_a_message_is_of_the_finding_and_nobody_writes_lines_into_it(session: Session) -> None:
     ran(session, "q\nWhat: nothing", execution_status="FAIL", query_tag="a\nState: gone")
     (one,) = find(session, DAY).anomalies
-    message = message_of(Fields(one.to_dict(), "finding"), "custody-test")
+    message = message_of(one, "custody-test")
     assert message["Subject"] == "[medium] custody-test: warehouse-failed-loads"
     lines = message["Message"].splitlines()
     assert [line.split(":")[0] for line in lines[2:]].count("State") == 1
     assert "Look:            sql/warehouse/failed_loads.sql" in lines
-    with pytest.raises(EvidenceError, match="occurrences"):
-        message_of(Fields(one.to_dict() | {"occurrences": -1}, "finding"), "custody-test")
 
 
 def test_an_administrator_makes_the_views_last_with_the_role_that_owns_them(tmp_path: Path) -> None:

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import os
+import re
 import socket
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +18,18 @@ import boto3
 import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
+from moto.core import DEFAULT_ACCOUNT_ID
 from moto.server import ThreadedMotoServer
+from moto.sns.models import sns_backends
 
+import loader
 from custody.cli import main
+from custody.times import parse_time
 from custody.warehouse.anomalies import queries
 from custody.warehouse.connection import Session, open_session, settings_of
 from custody.warehouse.setup import setup_statements
 from scripts.local_warehouse import local_snowflake, of_amazon_s3, runs_here
+from scripts.toolchain.toolchain import REPO
 from tests.support.evidence import REGION, World, worlds
 from tests.warehouse.made_lake import MadeLake
 
@@ -67,6 +76,8 @@ def made(
     secrets = boto3.client("secretsmanager", region_name=REGION)
     name = f"custody-test-{tmp_path.name}"
     made.deployment.snowflake["secret_arn"] = secrets.create_secret(Name=name, SecretString=PEM)["ARN"]
+    topic = boto3.client("sns", region_name=REGION).create_topic(Name=name)["TopicArn"]
+    made.deployment = replace(made.deployment, topic_arn=topic)
     path = tmp_path / "deployment.json"
     path.write_text(json.dumps(asdict(made.deployment)))
     monkeypatch.setenv("CUSTODY_DEPLOYMENT", str(path))
@@ -83,9 +94,14 @@ def session_of(made: MadeLake) -> Any:
     return open_session(settings_of(made.deployment), b"", "test")
 
 
-def run(capsys: pytest.CaptureFixture[str], *arguments: str, status: int = 0) -> dict[str, Any]:
+def run(
+    capsys: pytest.CaptureFixture[str],
+    *arguments: str,
+    status: int = 0,
+    program: Callable[[list[str]], int] = main,
+) -> dict[str, Any]:
     capsys.readouterr()
-    found = main([*arguments, "--format", "json"])
+    found = program([*arguments, "--format", "json"])
     out, err = capsys.readouterr()
     assert found == status, err
     answer = out[out.index("{\n") if "{\n" in out else out.index('{"start"') :]  # after the recorder's log
@@ -133,6 +149,102 @@ def test_what_snowflake_says_of_loads_is_asked(made: MadeLake, capsys: pytest.Ca
         "findings"
     ]
     assert (found["claim"], found["evidence"]) == ("anomaly.warehouse-failed-loads", "q")
+
+
+def test_what_snowflake_says_of_loads_is_told_to_the_topic(
+    made: MadeLake, capsys: pytest.CaptureFixture[str]
+) -> None:
+    topic = sns_backends[DEFAULT_ACCOUNT_ID][REGION].topics[made.deployment.topic_arn]
+    assert loader.main([]) == 0
+    (told,) = re.findall(r"rules, (\S+) to (\S+): 0 findings", capsys.readouterr().err)
+    since, until = map(parse_time, told)
+    assert until - since == dt.timedelta(hours=25)
+    period = ("--since", "2026-01-01", "--until", "2100-01-01")
+    assert run(capsys, *period, program=loader.main)["findings"] == []
+    assert topic.sent_notifications == []
+    session: Session
+    with session_of(made) as session:
+        session.run("DROP VIEW MONITOR.COST")
+        session.run(
+            "INSERT INTO SNOWFLAKE.ACCOUNT_USAGE.QUERY_HISTORY (query_id, start_time, user_name, query_type, "
+            "execution_status) SELECT 'q', CURRENT_TIMESTAMP(), ?, 'COPY', 'FAIL'",
+            [f"{made.deployment.snowflake['name']}_LOADER"],
+        )
+    assert run(capsys, program=loader.main, status=3)["findings"] == []  # it is not three hours old yet
+    answer = run(capsys, *period, program=loader.main, status=3)
+    ((_, text, subject, attributes, _),) = topic.sent_notifications
+    (found,) = answer["findings"]
+    assert subject == f"[medium] {made.deployment.name}: warehouse-failed-loads"
+    assert "COPY failed" in text
+    assert (attributes["kind"]["Value"], attributes["anomaly"]["Value"]) == ("warehouse", found["id"])
+    assert list(answer["unchecked"]) == ["warehouse-cost"]
+
+
+def test_the_loader_waits_until_the_receipts_of_its_jobs_table_are_sealed(
+    made: MadeLake, capsys: pytest.CaptureFixture[str]
+) -> None:
+    version = made.make([{"id": "a", "amount": 1}], seal=False)
+    job = f"{made.deployment.name}-processed-to-analytics-visits"
+    pauses: list[int] = []
+
+    def pause() -> None:
+        pauses.append(1)
+        if len(pauses) == 2:
+            made.seal()
+
+    loaded = run(capsys, job, program=lambda words: loader.main(words, pause))
+
+    assert (loaded["version"], loaded["rows"]) == (version, 1)
+    assert len(pauses) == 2
+
+
+def test_the_loader_tries_again_for_half_an_hour_and_not_what_will_not_go_away(
+    made: MadeLake, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made.make([{"id": "a", "amount": 1}], seal=False)
+    pauses: list[int] = []
+    assert loader.main(["visits"], lambda: pauses.append(1)) == 3
+    assert len(pauses) == loader.TRIES - 1
+    assert loader.main(["arrivals"], lambda: pauses.append(2)) == 2
+    assert 2 not in pauses
+    assert "There is no gold table 'arrivals'" in capsys.readouterr().err
+
+
+def test_a_loader_that_another_was_quicker_than_has_nothing_left_to_do(
+    made: MadeLake, capsys: pytest.CaptureFixture[str]
+) -> None:
+    version = made.make([{"id": "a", "amount": 1}], seal=False)
+
+    def other() -> None:
+        made.seal()
+        assert loader.main(["visits"]) == 0
+
+    loaded = run(capsys, "visits", program=lambda words: loader.main(words, other))
+
+    assert (loaded["version"], loaded["copied"]) == (version, 0)
+    session: Session
+    with session_of(made) as session:
+        assert session.run("SELECT delta_version, row_count FROM CUSTODY_LOADS") == [(version, 1)]
+        assert session.run("SELECT id, amount FROM VISITS") == [("a", 1)]
+
+
+def test_the_loader_is_a_plain_process(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "loader", "visits"],
+        cwd=tmp_path,
+        env={
+            "PATH": os.environ["PATH"],
+            "HOME": str(tmp_path),
+            "PYTHONPATH": os.pathsep.join(str(REPO / folder) for folder in ("task", "src")),
+            "CUSTODY_DEPLOYMENT": str(tmp_path / "deployment.json"),
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "There is no deployment file at" in done.stderr
+    assert done.stderr.count("\n") == 1
 
 
 def test_history_that_was_changed_is_told_of(made: MadeLake, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1011,4 +1011,25 @@ def warehouse_anomalies(
     return run_anomalies(Run(deployment, output, profile, region), since, until)
 
 
+@warehouse.command("tell")
+def tell_of_warehouse(
+    *,
+    since: SinceOption = None,
+    until: UntilOption = None,
+    output: FormatOption = Format.TABLE,
+    deployment: DeploymentOption = None,
+    profile: ProfileOption = None,
+    region: RegionOption = None,
+) -> int:
+    """Tell the alerts topic what Snowflake's own history says against loads.
+
+    A message for each finding of custody warehouse anomalies, of the 24 hours that ended three hours ago
+    unless --since and --until say otherwise. Told again, a finding has the same notice. Exit status 0 if all
+    was asked and told, 3 if a query could not be asked; what the others found is told then.
+    """
+    from custody.cli.warehouse import run_tell
+
+    return run_tell(Run(deployment, output, profile, region), since, until)
+
+
 app.add_typer(deployments.app, name="deployments", help="Keep a list of deployments to work with.")

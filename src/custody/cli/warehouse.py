@@ -9,13 +9,17 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
+from custody.cli import EXIT_CANNOT_CHECK
 from custody.cli.anomalies import asked_period, tell_found
 from custody.cli.options import Format, Run
 from custody.cli.tables import plural, print_lineage
 from custody.errors import UsageError
+from custody.ledger.anomalies import Found
+from custody.ledger.rules import Period
 from custody.lineage.graph import Graph
 from custody.terminal import visible
-from custody.warehouse.anomalies import find, queries
+from custody.times import format_time
+from custody.warehouse.anomalies import LATE, find, message_of, queries
 from custody.warehouse.connection import (
     Session,
     Settings,
@@ -88,13 +92,27 @@ def run_trace(run: Run, table: str, key: Sequence[str]) -> int:
 def run_anomalies(run: Run, since: str | None, until: str | None) -> int:
     """Ask the queries of ``sql/warehouse``, print what they found, and return the exit status."""
     period = asked_period(since, until, datetime.now(UTC))
+    return tell_found(run, _find(run, period), period, list(queries()))
+
+
+def run_tell(run: Run, since: str | None, until: str | None) -> int:
+    """Tell the alerts topic what the queries of ``sql/warehouse`` found, and return the exit status."""
+    now = datetime.now(UTC)
+    period = asked_period(since, until or format_time(now - LATE), now)
+    found, sns = _find(run, period), run.client("sns")
+    for one in found.anomalies:
+        sns.publish(TopicArn=run.deployment.topic_arn, **message_of(one, run.deployment.name))
+    tell_found(run, found, period, list(queries()))
+    return EXIT_CANNOT_CHECK if found.unasked else 0
+
+
+def _find(run: Run, period: Period) -> Found:
     settings = _settings(run)
     with (
         run.progress("Asking Snowflake"),
         _session(run, settings, "custody warehouse anomalies") as session,
     ):
-        found = find(session, period)
-    return tell_found(run, found, period, list(queries()))
+        return find(session, period)
 
 
 def _settings(run: Run) -> Settings:

@@ -21,7 +21,6 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-from custody.documents import Fields
 from custody.errors import CannotCheckError
 from custody.findings import Severity
 from custody.ledger.anomalies import Anomaly, Found
@@ -119,30 +118,13 @@ def _anomalies(rule: Rule, rows: Iterable[tuple[Any, ...]]) -> list[Anomaly]:
     return list(alike.values())
 
 
-def message_of(finding: Fields, deployment: str) -> dict[str, Any]:
-    """The message about a finding, as ``custody warehouse anomalies`` gives it in JSON; SNS takes it.
-
-    Raises ``EvidenceError`` if it is none. The same finding has the same ``notice`` whenever it is told.
-    """
-    name = finding.text("claim").removeprefix("anomaly.")
-    texts = {
-        field: finding.text(field) for field in ("severity", "subject", "first", "last", "detail", "evidence")
-    }
-    notice = Notice(
-        change=Change.FOUND.value,
-        anomaly_id=finding.sha256("id"),
-        number=1,
-        rule=name,
-        principal=finding.optional_text("principal") or "",
-        source_ip="",
-        occurrences=finding.natural("occurrences"),
-        **texts,
-    )
-    query = queries().get(name)
+def message_of(one: Anomaly, deployment: str) -> dict[str, Any]:
+    """The message about a finding, as SNS takes it; told again, it has the same ``notice``."""
+    view = queries()[one.rule.name].view
     return message_about(
-        notice,
+        Notice.of(one, Change.FOUND, 1),
         deployment,
-        query.rule if query else None,
+        one.rule,
         kind=KIND,
-        look=f"sql/warehouse/{query.view.lower()}.sql" if query else "",
+        look=f"sql/warehouse/{view.lower()}.sql",
     )

@@ -238,7 +238,9 @@ def _require_unique(session: Session, target: Target) -> None:
 def _claim(session: Session, target: Target, gold: GoldVersion) -> None:
     """Enter the version into the history, unless it or a newer one is there.
 
-    MERGE locks the history until the transaction ends: of two loaders, the second waits here.
+    MERGE locks the history until the transaction ends: of two loaders, the second waits here. A statement
+    sees what was committed before it began (https://docs.snowflake.com/en/sql-reference/transactions), so
+    that the one after the MERGE sees the first loader's entry even if the MERGE that waited did not.
     Raises ``CannotCheckError`` if another loader was quicker.
     """
     load_id = str(uuid.uuid4())
@@ -261,7 +263,11 @@ def _claim(session: Session, target: Target, gold: GoldVersion) -> None:
             gold.rows,
         ],
     )
-    if session.run(f"SELECT COUNT(*) FROM {history} WHERE load_id = ?", [load_id]) != [(1,)]:
+    taken = session.run(
+        f"SELECT load_id FROM {history} WHERE table_name = ? AND delta_version >= ?",
+        [target.name, gold.version],
+    )
+    if taken != [(load_id,)]:
         raise CannotCheckError(f"Another load of {target.name} was quicker. Nothing was loaded.")
 
 

@@ -1,5 +1,5 @@
-# The role of Airflow and its tasks: they read what an auditor verifies, ask the gate to work, and load as the loader. They write
-# results of queries, logs, metrics and messages, and nothing else.
+# The role of Airflow and its tasks: they read what an auditor verifies, ask the gate to work, and load as the loader or have its
+# task load. They write results of queries, logs, metrics and messages, and nothing else.
 data "aws_iam_policy_document" "orchestrator" {
   # checkov:skip=CKV_AWS_356:Finding log groups and the keys of CloudTrail's digests, the account's block of public access, Lake Formation's credentials, and writing metrics have no resource-level permissions
   count = var.purpose == "orchestrator" ? 1 : 0
@@ -63,12 +63,15 @@ data "aws_iam_policy_document" "orchestrator" {
       "athena:GetWorkGroup",
       "athena:StartQueryExecution",
       "athena:StopQueryExecution",
+      "ecs:DescribeTasks",
+      "ecs:RunTask",
       "glue:GetDatabase",
       "glue:GetJobRuns",
       "glue:GetPartition",
       "glue:GetPartitions",
       "glue:GetTable",
       "glue:GetTables",
+      "iam:PassRole",
       "lambda:InvokeFunction",
       "logs:CreateLogGroup",
       "logs:CreateLogStream",
@@ -81,11 +84,14 @@ data "aws_iam_policy_document" "orchestrator" {
     resources = concat(local.catalog, [
       "${local.here["airflow"]}:environment/${var.prefix}-*",
       "${local.here["athena"]}:workgroup/${var.prefix}",
+      "${local.here["ecs"]}:task-definition/${var.prefix}-loader:*",
+      "${local.here["ecs"]}:task/${var.prefix}-loader/*",
       "${local.here["glue"]}:job/${var.prefix}-*",
       "${local.here["lambda"]}:function:${var.prefix}-gate",
       "${local.here["logs"]}:log-group:airflow-${var.prefix}-*",
       "${local.here["sns"]}:${var.prefix}-alerts",
       "${local.iam}:role/${var.prefix}-loader",
+      "${local.iam}:role/${var.prefix}-loader-execution",
     ])
   }
 
@@ -131,7 +137,6 @@ data "aws_iam_policy_document" "orchestrator" {
       "cloudtrail:Put*",
       "cloudtrail:StopLogging",
       "cloudtrail:Update*",
-      "iam:*",
       "kms:CreateGrant",
       "kms:PutKeyPolicy",
       "kms:ScheduleKeyDeletion",
@@ -142,6 +147,20 @@ data "aws_iam_policy_document" "orchestrator" {
       "s3:Put*Configuration",
     ]
     resources = ["*"]
+  }
+
+  # But for handing the loader's task its roles, which names the service.
+  statement {
+    sid       = "NobodyAdministersRoles"
+    effect    = "Deny"
+    actions   = ["iam:*"]
+    resources = ["*"]
+
+    condition {
+      test     = "StringNotEquals"
+      variable = "iam:PassedToService"
+      values   = ["ecs-tasks.amazonaws.com"]
+    }
   }
 
   statement {

@@ -1,5 +1,5 @@
 locals {
-  alarms = {
+  queue_alarms = {
     dead-letters = {
       description = "Events that could not be processed are in the dead-letter queue ${local.dead_letter_name}. They are not lost: fix the cause, then redrive them."
       namespace   = "AWS/SQS"
@@ -15,17 +15,20 @@ locals {
       metric      = "ApproximateNumberOfMessagesVisible"
       dimensions  = { QueueName = var.name }
       statistic   = "Minimum"
-      periods     = 3 * var.every_minutes
+      periods     = 3 * coalesce(var.start.every_minutes, 1)
     }
-    undelivered = {
-      description = "The rule ${var.name}-start does not start tasks: EventBridge may not, or Fargate has no room."
+  }
+  rule_alarms = {
+    for kind, rule in local.starts : kind == "schedule" ? "undelivered" : "event-undelivered" => {
+      description = "The rule ${rule} does not start tasks: EventBridge may not, or Fargate has no room."
       namespace   = "AWS/Events"
       metric      = "FailedInvocations"
-      dimensions  = { RuleName = "${var.name}-start" }
+      dimensions  = { RuleName = rule }
       statistic   = "Sum"
       periods     = 1
     }
   }
+  alarms = merge(var.queue == null ? {} : local.queue_alarms, local.rule_alarms)
 }
 
 resource "aws_cloudwatch_metric_alarm" "this" {

@@ -1,5 +1,5 @@
-# A process without a time limit: a task on Fargate that is started on a schedule, takes messages from its queue until there is
-# none, and ends. It costs nothing but the minute of each look.
+# A process without a time limit: a task on Fargate that is started on a schedule or by an event, works, and ends. With a queue, it
+# takes messages until there is none. It costs nothing but the minutes that it runs.
 
 data "aws_partition" "current" {}
 
@@ -12,9 +12,14 @@ locals {
   # Built from names, so that policies are known at plan.
   cluster_arn    = "arn:${local.partition}:ecs:${local.here}:cluster/${var.name}"
   definition_arn = "arn:${local.partition}:ecs:${local.here}:task-definition/${var.name}"
-  rule_arn       = "arn:${local.partition}:events:${local.here}:rule/${var.name}-start"
   log_group_name = "/aws/ecs/${var.name}"
   log_group_arn  = "arn:${local.partition}:logs:${local.here}:log-group:${local.log_group_name}"
+
+  # The rules that start it, by what they wait for.
+  starts = merge(
+    var.start.every_minutes == null ? {} : { schedule = "${var.name}-start" },
+    var.start.event == null ? {} : { event = "${var.name}-event" },
+  )
 
   # <account>.dkr.ecr.<region>.<suffix>/<repository>@sha256:<digest>
   image      = regex("^(?P<account>[0-9]{12})\\.dkr\\.ecr\\.(?P<region>[a-z0-9-]+)\\.[a-z.]+/(?P<repository>[^@]+)@sha256:(?P<digest>[0-9a-f]{64})$", var.image)
@@ -60,7 +65,7 @@ resource "aws_ecs_task_definition" "this" {
     user                   = "65534:65534"
     linuxParameters        = { capabilities = { drop = ["ALL"] }, initProcessEnabled = true }
     environment = [
-      for name, value in merge(var.environment, { CODE_SHA256 = local.image.digest, QUEUE_URL = aws_sqs_queue.this.url }) : { name = name, value = value }
+      for name, value in merge(var.environment, { CODE_SHA256 = local.image.digest }, { for queue in aws_sqs_queue.this : "QUEUE_URL" => queue.url }) : { name = name, value = value }
     ]
     logConfiguration = {
       logDriver = "awslogs"
@@ -110,16 +115,21 @@ module "execution_role" {
 }
 
 resource "aws_cloudwatch_event_rule" "start" {
-  name                = "${var.name}-start"
-  description         = "Starts a task of ${var.name}, which ends when its queue is empty"
-  schedule_expression = "rate(${var.every_minutes} minutes)"
+  for_each = local.starts
+
+  name                = each.value
+  description         = "Starts a task of ${var.name}, which ends when its ${var.queue == null ? "work is done" : "queue is empty"}"
+  event_pattern       = each.key == "event" ? var.start.event.pattern : null
+  schedule_expression = each.key == "schedule" ? "rate(${var.start.every_minutes} minutes)" : null
 }
 
 resource "aws_cloudwatch_event_target" "start" {
-  rule      = aws_cloudwatch_event_rule.start.name
+  for_each = aws_cloudwatch_event_rule.start
+
+  rule      = each.value.name
   target_id = "task"
   arn       = local.cluster_arn
-  role_arn  = module.start_role.ready_arn
+  role_arn  = module.start_role[0].ready_arn
 
   ecs_target {
     launch_type         = "FARGATE"
@@ -133,11 +143,24 @@ resource "aws_cloudwatch_event_target" "start" {
     }
   }
 
+  # EventBridge puts the value in with its quotes.
+  # https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_TaskOverride.html
+  dynamic "input_transformer" {
+    for_each = each.key == "event" ? [var.start.event.argument] : []
+
+    content {
+      input_paths    = { argument = input_transformer.value }
+      input_template = "{\"containerOverrides\": [{\"name\": \"${var.name}\", \"command\": [<argument>]}]}"
+    }
+  }
+
   depends_on = [aws_ecs_cluster.this]
 }
 
 # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/CWE_IAM_role.html
 data "aws_iam_policy_document" "start" {
+  count = length(local.starts) > 0 ? 1 : 0
+
   statement {
     sid       = "RunTask"
     actions   = ["ecs:RunTask"]
@@ -165,11 +188,22 @@ data "aws_iam_policy_document" "start" {
 
 module "start_role" {
   source = "../role"
+  count  = length(local.starts) > 0 ? 1 : 0
 
   account_id   = var.account_id
   boundary_arn = var.boundary_arn
-  description  = "Lets the schedule start tasks of ${var.name}"
+  description  = "Lets the ${join(" or the ", keys(local.starts))} start tasks of ${var.name}"
   name         = "${var.name}-start"
-  policies     = { run-task = data.aws_iam_policy_document.start.json }
-  trust        = { service = { name = "events.amazonaws.com", source_arns = [local.rule_arn] } }
+  policies     = { run-task = data.aws_iam_policy_document.start[0].json }
+  trust        = { service = { name = "events.amazonaws.com", source_arns = [for rule in values(local.starts) : "arn:${local.partition}:events:${local.here}:rule/${rule}"] } }
+}
+
+moved {
+  from = aws_cloudwatch_event_rule.start
+  to   = aws_cloudwatch_event_rule.start["schedule"]
+}
+
+moved {
+  from = aws_cloudwatch_event_target.start
+  to   = aws_cloudwatch_event_target.start["schedule"]
 }

@@ -9,11 +9,11 @@ output "cluster_name" {
 }
 
 output "dead_letter_queue_url" {
-  description = "URL of the dead-letter queue."
-  value       = aws_sqs_queue.dead_letter.url
+  description = "URL of the dead-letter queue, if there is a queue."
+  value       = one(aws_sqs_queue.dead_letter[*].url)
 }
 
 output "queue_url" {
-  description = "URL of the queue."
-  value       = aws_sqs_queue.this.url
+  description = "URL of the queue, if there is one."
+  value       = one(aws_sqs_queue.this[*].url)
 }

@@ -1,19 +1,21 @@
 locals {
   dead_letter_name = "${var.name}-dlq"
-  queue_arns       = { for name in [var.name, local.dead_letter_name] : name => "arn:${local.partition}:sqs:${local.here}:${name}" }
+  queue_arns       = { for name in var.queue == null ? [] : [var.name, local.dead_letter_name] : name => "arn:${local.partition}:sqs:${local.here}:${name}" }
 
   # The only principals that send to each queue and receive from it; nobody sends to the dead-letter queue but SQS itself.
-  senders = {
+  senders = var.queue == null ? {} : {
     (var.name)               = setunion(var.queue.senders, var.queue.operators)
     (local.dead_letter_name) = []
   }
-  takers = {
+  takers = var.queue == null ? {} : {
     (var.name)               = setunion([var.task_role_arn], var.queue.operators)
     (local.dead_letter_name) = var.queue.operators
   }
 }
 
 resource "aws_sqs_queue" "dead_letter" {
+  count = var.queue == null ? 0 : 1
+
   name                      = local.dead_letter_name
   kms_master_key_id         = var.key_arn
   message_retention_seconds = 1209600
@@ -26,6 +28,8 @@ resource "aws_sqs_queue" "dead_letter" {
 }
 
 resource "aws_sqs_queue" "this" {
+  count = var.queue == null ? 0 : 1
+
   name                       = var.name
   kms_master_key_id          = var.key_arn
   message_retention_seconds  = 1209600

@@ -23,23 +23,11 @@ variable "boundary_arn" {
 variable "environment" {
   type        = map(string)
   nullable    = false
-  description = "Environment of the container, besides QUEUE_URL and CODE_SHA256, the image's digest. Not secret."
+  description = "Environment of the container, besides CODE_SHA256, the image's digest, and QUEUE_URL, if there is a queue. Not secret."
 
   validation {
     condition     = length(setintersection(keys(var.environment), ["CODE_SHA256", "QUEUE_URL"])) == 0 && alltrue([for name in keys(var.environment) : can(regex("^[A-Z][A-Z0-9_]*$", name))])
     error_message = "Names in environment must be capital letters, digits and underscores; CODE_SHA256 and QUEUE_URL are set here."
-  }
-}
-
-variable "every_minutes" {
-  type        = number
-  nullable    = false
-  default     = 15
-  description = "How often a task looks into the queue, in minutes. One that finds a message works until there is none; others join it."
-
-  validation {
-    condition     = var.every_minutes >= 5 && var.every_minutes <= 480 && floor(var.every_minutes) == var.every_minutes
-    error_message = "every_minutes must be a whole number of 5 to 480: a start takes about a minute, and an alarm waits for three."
   }
 }
 
@@ -82,7 +70,7 @@ variable "log_retention_days" {
 variable "name" {
   type        = string
   nullable    = false
-  description = "Name of cluster, task, queue and log group, and what the names of roles, rules and alarms begin with."
+  description = "Name of cluster, task, container, queue and log group, and what the names of roles, rules and alarms begin with."
 
   validation {
     condition     = can(regex("^[a-z][a-z0-9-]{0,53}$", var.name))
@@ -96,7 +84,7 @@ variable "network" {
     subnet_ids         = set(string)
   })
   nullable    = false
-  description = "Where tasks run, without a public address. From there they must reach Amazon ECR (ecr.api and ecr.dkr), S3, CloudWatch Logs, SQS and what they call."
+  description = "Where tasks run, without a public address. From there they must reach Amazon ECR (ecr.api and ecr.dkr), S3, CloudWatch Logs and what they call."
 
   validation {
     condition     = length(var.network.security_group_ids) > 0 && length(var.network.subnet_ids) > 0
@@ -109,19 +97,47 @@ variable "queue" {
     operators = optional(set(string), [])
     senders   = set(string)
   })
-  nullable    = false
-  description = "ARNs of the roles that send messages, and of those (roles, users and patterns) that may also send and receive by hand. All others are denied."
+  default     = null
+  description = "ARNs of the roles that send messages, and of those (roles, users and patterns) that may also send and receive by hand. All others are denied. Null: the task has no queue."
 
   validation {
-    condition     = length(var.queue.senders) > 0 && alltrue([for arn in var.queue.senders : can(regex("^arn:[a-z-]+:iam::[0-9]{12}:role/[^*?]+$", arn))])
+    condition     = var.queue == null ? true : length(var.queue.senders) > 0 && alltrue([for arn in var.queue.senders : can(regex("^arn:[a-z-]+:iam::[0-9]{12}:role/[^*?]+$", arn))])
     error_message = "queue.senders must have at least one full role ARN: a task without messages does nothing."
+  }
+
+  validation {
+    condition     = var.queue == null ? true : try(var.start.every_minutes <= 480, false)
+    error_message = "queue needs start.every_minutes, at most 480: a task looks into its queue on a schedule, and an alarm waits for three starts, at most a day."
+  }
+}
+
+variable "start" {
+  type = object({
+    event = optional(object({
+      argument = string
+      pattern  = string
+    }))
+    every_minutes = optional(number)
+  })
+  nullable    = false
+  default     = {}
+  description = "What starts a task: every_minutes, without arguments; event, an event of the default bus that matches the pattern (JSON), with the one argument that is at this JSON path in it. Several tasks may run at once. Neither: whoever may run it."
+
+  validation {
+    condition     = var.start.every_minutes == null ? true : var.start.every_minutes >= 5 && var.start.every_minutes <= 1440 && floor(var.start.every_minutes) == var.start.every_minutes
+    error_message = "start.every_minutes must be a whole number of 5 to 1440: a start takes about a minute."
+  }
+
+  validation {
+    condition     = var.start.event == null ? true : can(keys(jsondecode(var.start.event.pattern))) && can(regex("^\\$\\.detail(\\.[A-Za-z0-9_-]+)+$", var.start.event.argument))
+    error_message = "start.event must be a pattern as a JSON object, and the path of a text in the event's detail, such as $.detail.jobName."
   }
 }
 
 variable "task_role_arn" {
   type        = string
   nullable    = false
-  description = "ARN of the role with which the task calls AWS. It must be allowed to receive from the queue, and trust ecs-tasks.amazonaws.com."
+  description = "ARN of the role with which the task calls AWS. It must be allowed to receive from the queue, if there is one, and trust ecs-tasks.amazonaws.com."
 
   validation {
     condition     = can(regex("^arn:[a-z-]+:iam::[0-9]{12}:role/[^*?]+$", var.task_role_arn))

@@ -57,10 +57,10 @@ module "integration_role" {
   description  = "Snowflake reads gold of ${var.name} with it"
   name         = "${var.name}-snowflake"
   policies     = { read-gold = data.aws_iam_policy_document.integration.json }
-  trust        = { others = { external_id = var.external_id, principals = [var.iam_user_arn] } }
+  trust        = { others = { external_id = var.integration.external_id, principals = [var.integration.iam_user_arn] } }
 }
 
-# What custody warehouse reads: the table and its lineage, the contract, and the evidence. It writes nothing.
+# What custody warehouse reads: the table and its lineage, the contract, and the evidence. It writes no object.
 data "aws_iam_policy_document" "loader" {
   statement {
     sid     = "ReadTablesAndLineage"
@@ -143,6 +143,20 @@ data "aws_iam_policy_document" "loader_secret" {
   }
 }
 
+data "aws_iam_policy_document" "loader_alerts" {
+  statement {
+    sid       = "TellWhatSnowflakeSaysOfLoads"
+    actions   = ["sns:Publish"]
+    resources = [var.alerts.topic_arn]
+  }
+
+  statement {
+    sid       = "EncryptMessages"
+    actions   = ["kms:Decrypt", "kms:GenerateDataKey"]
+    resources = [var.alerts.key_arn]
+  }
+}
+
 module "loader_role" {
   source = "../role"
 
@@ -150,11 +164,18 @@ module "loader_role" {
   boundary_arn = var.boundary_arn
   description  = "Loads gold of ${var.name} into Snowflake"
   name         = "${var.name}-loader"
-  trust        = { others = { external_id = "${var.name}-loader", principals = var.run_by } }
+
+  # Amazon ECS names no cluster as the source.
+  # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task-iam-roles.html
+  trust = {
+    others  = var.run_by == null ? null : { external_id = "${var.name}-loader", principals = var.run_by }
+    service = var.run_by == null ? { match = "like", name = "ecs-tasks.amazonaws.com", source_arns = ["arn:${data.aws_partition.current.partition}:ecs:${data.aws_region.current.name}:${var.account_id}:*"] } : null
+  }
 
   policies = {
     read            = data.aws_iam_policy_document.loader.json
     read-secret-key = data.aws_iam_policy_document.loader_secret.json
+    tell            = data.aws_iam_policy_document.loader_alerts.json
   }
 }
 
@@ -162,10 +183,10 @@ module "key" {
   source = "../key"
 
   account_id           = var.account_id
-  deletion_window_days = var.recovery_days
+  deletion_window_days = var.secret.recovery_days
   description          = "Encrypts the private key with which ${var.name} signs in to Snowflake"
   name                 = "${var.name}-snowflake"
-  principals           = var.key_writers
+  principals           = var.secret.key_writers
   via_services         = ["secretsmanager"]
 
   users = {
@@ -183,7 +204,7 @@ resource "aws_secretsmanager_secret" "private_key" {
   description             = "Private key with which ${var.name} signs in to Snowflake"
   kms_key_id              = module.key.arn
   policy                  = data.aws_iam_policy_document.secret.json
-  recovery_window_in_days = var.recovery_days
+  recovery_window_in_days = var.secret.recovery_days
 }
 
 # It grants nothing: the roles' own policies do. It denies all others, whatever their policies say.
@@ -191,9 +212,9 @@ data "aws_iam_policy_document" "secret" {
   dynamic "statement" {
     for_each = {
       NobodyElseReads          = { action = "GetSecretValue", principals = ["arn:${data.aws_partition.current.partition}:iam::${var.account_id}:role/${var.name}-loader"] }
-      NobodyElseStores         = { action = "PutSecretValue", principals = var.key_writers }
-      NobodyElseMovesVersions  = { action = "UpdateSecretVersionStage", principals = var.key_writers }
-      NobodyElseDescribesAnew  = { action = "UpdateSecret", principals = var.deployers }
+      NobodyElseStores         = { action = "PutSecretValue", principals = var.secret.key_writers }
+      NobodyElseMovesVersions  = { action = "UpdateSecretVersionStage", principals = var.secret.key_writers }
+      NobodyElseDescribesAnew  = { action = "UpdateSecret", principals = var.secret.deployers }
       NobodyCopiesToAnotherOne = { action = "ReplicateSecretToRegions", principals = [] }
     }
 

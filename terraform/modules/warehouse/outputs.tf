@@ -9,8 +9,13 @@ output "key_arn" {
 }
 
 output "loader_role_arn" {
-  description = "ARN of the role for whoever loads."
+  description = "ARN of the role for whoever loads, for policies that name it."
   value       = module.loader_role.arn
+}
+
+output "loader_role_ready_arn" {
+  description = "The same, available once it has its policies: for what runs with it."
+  value       = module.loader_role.ready_arn
 }
 
 output "secret_arn" {

@@ -9,6 +9,20 @@ variable "account_id" {
   }
 }
 
+variable "alerts" {
+  type = object({
+    key_arn   = string
+    topic_arn = string
+  })
+  nullable    = false
+  description = "ARNs of the topic to which the loader tells what Snowflake says of loads, and of its key. Their policies must let the loader's role publish."
+
+  validation {
+    condition     = can(regex("^arn:[a-z-]+:kms:[^*?]+:key/[^*?]+$", var.alerts.key_arn)) && can(regex("^arn:[a-z-]+:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]+$", var.alerts.topic_arn))
+    error_message = "alerts must have the full ARNs of a key and of an SNS topic: pass the outputs of modules/alerts."
+  }
+}
+
 variable "boundary_arn" {
   type        = string
   nullable    = false
@@ -42,47 +56,22 @@ variable "data_key_arn" {
   }
 }
 
-variable "deployers" {
-  type        = set(string)
+variable "integration" {
+  type = object({
+    external_id  = string
+    iam_user_arn = string
+  })
   nullable    = false
-  description = "ARNs of roles and users that apply this, and so may change the secret's description; they cannot read its value. Give a role of Identity Center as a pattern."
+  description = "Who assumes Snowflake's role, by DESC INTEGRATION of the storage integration: its IAM user (STORAGE_AWS_IAM_USER_ARN), and what it must name (STORAGE_AWS_EXTERNAL_ID)."
 
   validation {
-    condition     = length(var.deployers) > 0 && alltrue([for arn in var.deployers : can(regex("^arn:[a-z-]+:iam::[0-9]{12}:(role|user)/.+$", arn))])
-    error_message = "deployers must have at least one ARN of a role or user."
+    condition     = can(regex("^[A-Za-z0-9+=,.@:/_-]{8,64}$", var.integration.external_id))
+    error_message = "integration.external_id must be 8 to 64 letters, digits and characters of +=,.@:/_-."
   }
-}
-
-variable "external_id" {
-  type        = string
-  nullable    = false
-  description = "What Snowflake must name when it assumes its role: STORAGE_AWS_EXTERNAL_ID of the storage integration."
 
   validation {
-    condition     = can(regex("^[A-Za-z0-9+=,.@:/_-]{8,64}$", var.external_id))
-    error_message = "external_id must be 8 to 64 letters, digits and characters of +=,.@:/_-."
-  }
-}
-
-variable "iam_user_arn" {
-  type        = string
-  nullable    = false
-  description = "ARN of Snowflake's IAM user: STORAGE_AWS_IAM_USER_ARN of the storage integration."
-
-  validation {
-    condition     = can(regex("^arn:[a-z-]+:iam::[0-9]{12}:user/[^*?]+$", var.iam_user_arn))
-    error_message = "iam_user_arn must be the full ARN of a user: a whole account would let others in who use Snowflake."
-  }
-}
-
-variable "key_writers" {
-  type        = set(string)
-  nullable    = false
-  description = "ARNs of the roles and users that store the private key; they cannot read it back. Give a role of Identity Center as a pattern."
-
-  validation {
-    condition     = length(var.key_writers) > 0 && alltrue([for arn in var.key_writers : can(regex("^arn:[a-z-]+:iam::[0-9]{12}:(role|user)/.+$", arn))])
-    error_message = "key_writers must have at least one ARN of a role or user: nobody else can store the key."
+    condition     = can(regex("^arn:[a-z-]+:iam::[0-9]{12}:user/[^*?]+$", var.integration.iam_user_arn))
+    error_message = "integration.iam_user_arn must be the full ARN of a user: a whole account would let others in who use Snowflake."
   }
 }
 
@@ -108,25 +97,38 @@ variable "provenance_key_arn" {
   }
 }
 
-variable "recovery_days" {
-  type        = number
-  nullable    = false
-  default     = 30
-  description = "Recovery window of the secret and waiting period of its key, in days, before they are deleted."
+variable "run_by" {
+  type        = set(string)
+  default     = null
+  description = "ARNs of the roles that may assume the loader's: of a scheduler. Null: tasks of Amazon ECS run as the loader."
 
   validation {
-    condition     = var.recovery_days >= 7 && var.recovery_days <= 30
-    error_message = "recovery_days must be 7 to 30: Secrets Manager and KMS accept no other value."
+    condition     = var.run_by == null ? true : length(var.run_by) > 0 && alltrue([for arn in var.run_by : can(regex("^arn:[a-z-]+:iam::${var.account_id}:role/[^*?]+$", arn))])
+    error_message = "run_by must have at least one full ARN of a role of this account: services load, not people."
   }
 }
 
-variable "run_by" {
-  type        = set(string)
+variable "secret" {
+  type = object({
+    deployers     = set(string)
+    key_writers   = set(string)
+    recovery_days = optional(number, 30)
+  })
   nullable    = false
-  description = "ARNs of the roles that may assume the loader's: of a scheduler or a task."
+  description = "The secret with the private key. ARNs of the roles and users that apply this, and so may change its description, and of those that store the key; none of them can read it. Give a role of Identity Center as a pattern. Its recovery window and the waiting period of its key, in days, before they are deleted."
 
   validation {
-    condition     = length(var.run_by) > 0 && alltrue([for arn in var.run_by : can(regex("^arn:[a-z-]+:iam::${var.account_id}:role/[^*?]+$", arn))])
-    error_message = "run_by must have at least one full ARN of a role of this account: services load, not people."
+    condition     = length(var.secret.deployers) > 0 && alltrue([for arn in var.secret.deployers : can(regex("^arn:[a-z-]+:iam::[0-9]{12}:(role|user)/.+$", arn))])
+    error_message = "secret.deployers must have at least one ARN of a role or user."
+  }
+
+  validation {
+    condition     = length(var.secret.key_writers) > 0 && alltrue([for arn in var.secret.key_writers : can(regex("^arn:[a-z-]+:iam::[0-9]{12}:(role|user)/.+$", arn))])
+    error_message = "secret.key_writers must have at least one ARN of a role or user: nobody else can store the key."
+  }
+
+  validation {
+    condition     = var.secret.recovery_days >= 7 && var.secret.recovery_days <= 30
+    error_message = "secret.recovery_days must be 7 to 30: Secrets Manager and KMS accept no other value."
   }
 }

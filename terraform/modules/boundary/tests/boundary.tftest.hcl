@@ -200,16 +200,24 @@ run "the_orchestrator_is_capped" {
       ] == [[
         "arn:aws:sns:eu-central-1:123456789012:custodyoftwentyletts-production-alerts",
         "arn:aws:lambda:eu-central-1:123456789012:function:custodyoftwentyletts-production-gate",
+        "arn:aws:iam::123456789012:role/custodyoftwentyletts-production-loader-execution",
         "arn:aws:iam::123456789012:role/custodyoftwentyletts-production-loader",
     ]]
-    error_message = "It invokes the gate, tells the alerts topic, and assumes the loader's role: nothing else of its kind."
+    error_message = "It invokes the gate, tells the alerts topic, and assumes the loader's role or hands it over: nothing else of its kind."
+  }
+
+  assert {
+    condition = [
+      for statement in jsondecode(aws_iam_policy.this.policy).Statement : statement.Condition if statement.Effect == "Deny" && statement.Action == "iam:*"
+    ] == [{ StringNotEquals = { "iam:PassedToService" = "ecs-tasks.amazonaws.com" } }]
+    error_message = "It administers no roles, and hands them to Amazon ECS alone."
   }
 
   assert {
     condition = toset(flatten([
       for statement in jsondecode(aws_iam_policy.this.policy).Statement : statement.Action if statement.Effect == "Deny" && statement.Sid == "NobodyAdministers" && statement.Resource == "*"
       ])) == toset([
-      "cloudtrail:Delete*", "cloudtrail:Put*", "cloudtrail:StopLogging", "cloudtrail:Update*", "iam:*", "kms:CreateGrant", "kms:PutKeyPolicy",
+      "cloudtrail:Delete*", "cloudtrail:Put*", "cloudtrail:StopLogging", "cloudtrail:Update*", "kms:CreateGrant", "kms:PutKeyPolicy",
       "kms:ScheduleKeyDeletion", "kms:Sign", "organizations:*", "s3:Delete*", "s3:PutBucket*", "s3:Put*Configuration",
     ])
     error_message = "It neither administers, nor signs, nor deletes, whatever a policy of a resource says."

@@ -4,16 +4,15 @@ mock_provider "aws" {
 
 variables {
   account_id         = "123456789012"
+  alerts             = { key_arn = "arn:aws:kms:eu-central-1:123456789012:key/33333333-12ab-4cde-8123-1234567890ab", topic_arn = "arn:aws:sns:eu-central-1:123456789012:custody-test-alerts" }
   boundary_arn       = "arn:aws:iam::123456789012:policy/custody-test-service-boundary"
   bucket_arns        = { for short in ["analytics", "artifacts", "processed", "provenance", "raw-data"] : short => "arn:aws:s3:::custody-test-${short}" }
   data_key_arn       = "arn:aws:kms:eu-central-1:123456789012:key/11111111-12ab-4cde-8123-1234567890ab"
-  deployers          = ["arn:aws:iam::123456789012:role/custody-test-apply"]
-  external_id        = "custody-test"
-  iam_user_arn       = "arn:aws:iam::210987654321:user/snowflake"
-  key_writers        = ["arn:aws:iam::123456789012:role/custody-test-data"]
+  integration        = { external_id = "custody-test", iam_user_arn = "arn:aws:iam::210987654321:user/snowflake" }
   name               = "custody-test"
   provenance_key_arn = "arn:aws:kms:eu-central-1:123456789012:key/22222222-12ab-4cde-8123-1234567890ab"
   run_by             = ["arn:aws:iam::123456789012:role/custody-test-scheduler"]
+  secret             = { deployers = ["arn:aws:iam::123456789012:role/custody-test-apply"], key_writers = ["arn:aws:iam::123456789012:role/custody-test-data"] }
 }
 
 run "lets_snowflake_read_gold_and_nothing_else" {
@@ -31,7 +30,7 @@ run "lets_snowflake_read_gold_and_nothing_else" {
   }
 }
 
-run "lets_the_loader_write_nothing" {
+run "lets_the_loader_read_and_tell" {
   assert {
     condition = setunion([
       for document in [data.aws_iam_policy_document.loader, data.aws_iam_policy_document.loader_secret] : toset(flatten([for s in document.statement : tolist(s.actions)]))
@@ -39,6 +38,16 @@ run "lets_the_loader_write_nothing" {
       "kms:Decrypt", "s3:GetObject", "s3:GetObjectVersion", "s3:ListBucket", "s3:ListBucketVersions", "secretsmanager:GetSecretValue",
     ])
     error_message = "The loader reads."
+  }
+
+  assert {
+    condition = jsonencode({
+      for s in data.aws_iam_policy_document.loader_alerts.statement : s.sid => { actions = s.actions, resources = s.resources }
+      }) == jsonencode({
+      TellWhatSnowflakeSaysOfLoads = { actions = ["sns:Publish"], resources = [var.alerts.topic_arn] }
+      EncryptMessages              = { actions = ["kms:Decrypt", "kms:GenerateDataKey"], resources = [var.alerts.key_arn] }
+    })
+    error_message = "It publishes to the topic of alerts."
   }
 
   assert {
@@ -76,17 +85,17 @@ run "shows_the_key_to_the_loader_alone" {
 run "refuses_all_of_another_account" {
   command = plan
   variables {
-    iam_user_arn = "arn:aws:iam::210987654321:root"
+    integration = { external_id = "custody-test", iam_user_arn = "arn:aws:iam::210987654321:root" }
   }
-  expect_failures = [var.iam_user_arn]
+  expect_failures = [var.integration]
 }
 
 run "refuses_an_external_id_that_is_guessed" {
   command = plan
   variables {
-    external_id = "0000"
+    integration = { external_id = "0000", iam_user_arn = "arn:aws:iam::210987654321:user/snowflake" }
   }
-  expect_failures = [var.external_id]
+  expect_failures = [var.integration]
 }
 
 run "refuses_people_as_loaders" {
@@ -100,7 +109,7 @@ run "refuses_people_as_loaders" {
 run "refuses_that_nobody_stores_the_key" {
   command = plan
   variables {
-    key_writers = []
+    secret = { deployers = ["arn:aws:iam::123456789012:role/custody-test-apply"], key_writers = [] }
   }
-  expect_failures = [var.key_writers]
+  expect_failures = [var.secret]
 }
