@@ -20,14 +20,16 @@ pytestmark = pytest.mark.xdist_group("plan")
 
 MODULES = sorted(path.name for path in (SOURCE / "modules").iterdir())
 ACCOUNT = "123456789012"
+KEY = f"arn:aws:kms:us-east-1:{ACCOUNT}:key/1234abcd-12ab-34cd-56ef-1234567890ab"
 THEIRS = {
     "arn": {
-        "_key": f"arn:aws:kms:us-east-1:{ACCOUNT}:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+        "_key": KEY,
         "boundary": f"arn:aws:iam::{ACCOUNT}:policy/theirs",
         "lake": "arn:aws:s3:::theirs",
         "": f"arn:aws:iam::{ACCOUNT}:role/",
     },
     "database": {"": "theirs"},
+    "key_arn": {"": KEY},
     "name": {"": "theirs"},
     "ready_arn": {"": f"arn:aws:iam::{ACCOUNT}:role/"},
     "topic_arn": {"": f"arn:aws:sns:us-east-1:{ACCOUNT}:theirs"},
