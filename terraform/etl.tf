@@ -380,7 +380,7 @@ module "jobs" {
   key_arn            = module.data_key.arn
   log_retention_days = var.retention.log_days
   prefix             = local.prefix
-  role_arn           = one(concat(module.etl_role[*].ready_arn, local.has_tables ? [] : module.verifier_role[*].ready_arn))
+  role_arn           = one(module.etl_role[*].ready_arn)
   size               = var.etl
   topic_arn          = module.alerts.topic_arn
 

@@ -22,10 +22,10 @@ resource "aws_glue_security_configuration" "this" {
 }
 
 locals {
-  # By role: an ARN may not be known yet.
+  # By role; of jobs alone, since an ARN may not be known yet.
   other_roles = toset([for job in values(var.jobs) : job.role.name if job.role != null])
   log_groups = merge(
-    { for stream in ["error", "output"] : stream => "${basename(var.role_arn)}/${stream}" },
+    { for stream in ["error", "output"] : stream => "${basename(var.role_arn)}/${stream}" if anytrue([for job in values(var.jobs) : job.role == null]) },
     { for path in [for pair in setproduct(local.other_roles, ["error", "output"]) : join("/", pair)] : path => path },
   )
 }

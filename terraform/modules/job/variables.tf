@@ -72,6 +72,11 @@ variable "jobs" {
     ])
     error_message = "An argument in jobs must be named without dashes, such as tables. code_sha256 and contracts are set from the code: leave them out."
   }
+
+  validation {
+    condition     = alltrue([for job in values(var.jobs) : job.role != null || var.role_arn != null])
+    error_message = "Without role_arn each job must name its role."
+  }
 }
 
 variable "key_arn" {
@@ -99,11 +104,11 @@ variable "prefix" {
 
 variable "role_arn" {
   type        = string
-  nullable    = false
-  description = "ARN of the role of jobs that name none."
+  default     = null
+  description = "ARN of the role of jobs that name none. Null: each names its own."
 
   validation {
-    condition     = can(regex("^arn:[a-z-]+:iam::[0-9]{12}:role/.+$", var.role_arn))
+    condition     = var.role_arn == null ? true : can(regex("^arn:[a-z-]+:iam::[0-9]{12}:role/.+$", var.role_arn))
     error_message = "role_arn must be a full role ARN."
   }
 }

@@ -173,3 +173,32 @@ run "gives_a_job_the_role_and_the_size_that_it_names" {
     error_message = "Each role has log groups, which Glue would make without retention."
   }
 }
+
+run "has_log_groups_of_the_roles_that_jobs_have_and_no_others" {
+  variables {
+    role_arn = null
+    jobs = {
+      it-large = {
+        arguments   = {}
+        description = "Makes it large"
+        role        = { arn = "arn:aws:iam::123456789012:role/custody-test-other", name = "custody-test-other" }
+        script      = "it.py"
+      }
+    }
+  }
+
+  assert {
+    condition     = [for group in values(aws_cloudwatch_log_group.this) : basename(dirname(group.name))] == ["custody-test-other", "custody-test-other"]
+    error_message = "Two groups of one name cannot be made."
+  }
+}
+
+run "refuses_a_job_without_a_role" {
+  command = plan
+
+  variables {
+    role_arn = null
+  }
+
+  expect_failures = [var.jobs]
+}
