@@ -23,6 +23,7 @@ from pyspark.sql import SparkSession
 from custody.errors import CannotCheckError, CustodyError, UsageError
 from custody.etl.parameters import Parameters
 from custody.etl.store import S3Store
+from custody.evidence.fetch import SERVICE_ERRORS
 from custody.evidence.objects import parse_s3_uri
 from custody.verify.rehash import Window, list_segments, outcomes, report
 from custody.verify.report import VerificationReport
@@ -43,10 +44,13 @@ def run(
     place = None if prefix is None else parse_s3_uri(prefix)
     if place is not None and place.version_id is not None:
         raise UsageError(f"--prefix is {prefix!r}, one version.", "custody verify checks one.")
-    window = Window(parameters.day("since"), parameters.day("until"), place)
+    since, until = parameters.day("since"), parameters.day("until")
+    if since is not None and until is not None and since > until:
+        raise UsageError(f"--since {since} is after --until {until}.", "Both days are included.")
+    window = Window(since, until, place)
     uri = f"{results}/{parameters.text('JOB_RUN_ID')}.json"
     segments = list(list_segments(s3, provenance, window))
-    found = report(outcomes(session(), segments, provenance, window).toLocalIterator())
+    found = report(outcomes(session(), segments, provenance, window).toLocalIterator(), window)
     if not S3Store(s3).create(uri, json.dumps(found.to_dict(), indent=2).encode()):
         raise CannotCheckError(f"There is a report {uri} already.", "Each run writes its own.")
     return uri, found
@@ -56,7 +60,7 @@ def main() -> None:
     """Run the job the way Glue does."""
     try:
         uri, found = run(sys.argv[1:], SparkSession.builder.getOrCreate, boto3.client("s3"))
-    except CustodyError as error:
+    except (CustodyError, *SERVICE_ERRORS) as error:
         sys.exit(f"{JOB}: {error}")
     if found.exit_code:
         sys.exit(f"{JOB}: {len(found.findings)} findings, {found.unchecked_count} unchecked: see {uri}.")

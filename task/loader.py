@@ -6,7 +6,8 @@
 With a gold table, or the AWS Glue job that makes it: ``custody warehouse load`` of that table. What may go
 away by itself, such as a receipt that is not sealed yet or another loader that was quicker, is tried again
 every minute, for half an hour. Otherwise: ``custody warehouse tell``, by default of 25 hours, since it is
-started daily and not to the second: a finding may be told twice, and none is left out. The deployment is that
+started daily and not to the second: a finding may be told twice, and none is left out. What a run that failed
+did not tell, one with ``--until`` does (docs/runbook_failures.md, ``loader-failed``). The deployment is that
 of ``CUSTODY_DEPLOYMENT``. Exit status as of these commands.
 """
 

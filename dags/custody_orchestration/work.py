@@ -250,7 +250,8 @@ class Work:
         for task in answer["tasks"]:
             if task["lastStatus"] != "STOPPED":
                 return False
-            codes = [container.get("exitCode") for container in task["containers"]]
+            # whatever AWS runs beside it
+            codes = [each.get("exitCode") for each in task["containers"] if each.get("name") == name]
             if codes == [0]:
                 return True
             raise EvidenceError(

@@ -297,14 +297,29 @@ def test_a_loader_that_is_a_task_is_started_with_its_table_and_waited_for(with_l
     )
 
 
+LOADER = {"name": "w-loader"}
+
+
 @pytest.mark.parametrize(
     ("tasks", "problem"),
     [
-        ([{"lastStatus": "RUNNING", "containers": [{}]}], "no end"),
-        ([{"lastStatus": "STOPPED", "containers": [{"exitCode": 0}]}], ""),
-        ([{"lastStatus": "STOPPED", "containers": [{"exitCode": 3}]}], "arn:task ended with 3: None"),
+        ([{"lastStatus": "RUNNING", "containers": [LOADER]}], "no end"),
+        ([{"lastStatus": "STOPPED", "containers": [LOADER | {"exitCode": 0}]}], ""),
         (
-            [{"lastStatus": "STOPPED", "containers": [{}], "stoppedReason": "CannotPullContainerError"}],
+            [
+                {
+                    "lastStatus": "STOPPED",
+                    "containers": [{"name": "guard", "exitCode": 137}, LOADER | {"exitCode": 0}],
+                }
+            ],
+            "",
+        ),
+        (
+            [{"lastStatus": "STOPPED", "containers": [LOADER | {"exitCode": 3}]}],
+            "arn:task ended with 3: None",
+        ),
+        (
+            [{"lastStatus": "STOPPED", "containers": [LOADER], "stoppedReason": "CannotPullContainerError"}],
             "arn:task ended with None: CannotPullContainerError",
         ),
         ([{"lastStatus": "STOPPED", "containers": []}], "ended with None"),

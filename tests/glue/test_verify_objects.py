@@ -16,11 +16,12 @@ import verify_objects
 from custody.errors import CannotCheckError, UsageError
 from custody.evidence.objects import ObjectVersion, S3Location
 from custody.findings import Claim
+from custody.verify.rehash import read_segment
 from custody.verify.report import VerificationReport
 from custody.verify.verify import verify
 from scripts.local_etl.engine import pysail_session
 from tests.support.digests import Keys
-from tests.support.evidence import World
+from tests.support.evidence import World, refused
 from tests.support.sealed import SealedWorld, later
 
 if TYPE_CHECKING:
@@ -139,6 +140,7 @@ def test_a_window_reads_the_segments_of_its_days(spark: SparkSession, sealed: Se
     before = job(spark, sealed, "--until", "2020-01-01", run_id="jr_2")
     assert before["findings"] == []
     assert before["unchecked"] == ["Nothing was checked: no object of the log that exists is in the window."]
+    assert before["notes"][-1] == "Only what was written until 2020-01-01."
 
 
 def test_one_subject_never_ends_a_run(spark: SparkSession, sealed: SealedWorld) -> None:
@@ -163,17 +165,35 @@ def test_one_subject_never_ends_a_run(spark: SparkSession, sealed: SealedWorld) 
         ).encode()
     )
     sealed.s3.put_object(Bucket=sealed.bucket, Key=f"{segments}b.ndjson.gz", Body=gzip.compress(lines))
+    sealed.s3.put_object(Bucket=sealed.bucket, Key=f"{segments}c.ndjson.gz", Body=b"")
+    sealed.s3.put_object(
+        Bucket=sealed.bucket,
+        Key=f"{segments}d.ndjson.gz",
+        Body=gzip.compress(lines.splitlines()[-1].replace(b"no-such-bucket", b"No Bucket!")),
+    )
     found = job(spark, sealed)
     assert [finding["subject"] for finding in found["findings"]] == [versions[1].uri]
     assert found["receipts_read"] == len(versions) - 1
     assert "1 version in the log no longer exist" in found["notes"][1], found
     assert sorted(words.partition("s3://")[0] for words in found["unchecked"]) == [
-        "",
+        "",  # no gzip
+        "",  # no row
+        "",  # no name of a bucket
         "Amazon S3 refuses ",
         "Row 1 of ",
         "Row 2 of ",
     ]
-    assert found["unchecked_count"] == 4
+    assert found["unchecked_count"] == 6
+
+
+def test_a_segment_that_nobody_can_read_is_one_that_is_not_checked(sealed: SealedWorld) -> None:
+    sealed.grow(1)
+    (segment,) = sealed.s3.list_objects_v2(Bucket=sealed.bucket, Prefix="segments/")["Contents"]
+    for status, code in ((503, "SlowDown"), (400, "ExpiredToken")):
+        with refused(sealed.s3, "GetObject", status, code):
+            (row,) = read_segment(sealed.s3, sealed.bucket, segment["Key"])
+        assert " could not be read: " in row["problem"]
+        assert code in row["problem"]
 
 
 def test_a_report_is_written_once(spark: SparkSession, sealed: SealedWorld) -> None:
@@ -183,5 +203,9 @@ def test_a_report_is_written_once(spark: SparkSession, sealed: SealedWorld) -> N
         job(spark, sealed)
     with pytest.raises(UsageError, match="--since is 'yesterday', not a day"):
         job(spark, sealed, "--since", "yesterday")
+    with pytest.raises(UsageError, match="--since has no value"):
+        job(spark, sealed, "--since", "--until", "2026-01-01")
+    with pytest.raises(UsageError, match="--since 2026-01-02 is after --until 2026-01-01"):
+        job(spark, sealed, "--since", "2026-01-02", "--until", "2026-01-01")
     with pytest.raises(UsageError, match="one version"):
         job(spark, sealed, "--prefix", "s3://raw/incoming/a?versionId=1")

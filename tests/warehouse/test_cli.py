@@ -159,6 +159,8 @@ def test_what_snowflake_says_of_loads_is_told_to_the_topic(
     (told,) = re.findall(r"rules, (\S+) to (\S+): 0 findings", capsys.readouterr().err)
     since, until = map(parse_time, told)
     assert until - since == dt.timedelta(hours=25)
+    assert main(["warehouse", "tell", "--since", "1h"]) == 2
+    assert re.search(r"The end, \S+, is not after --since\.", capsys.readouterr().err)
     period = ("--since", "2026-01-01", "--until", "2100-01-01")
     assert run(capsys, *period, program=loader.main)["findings"] == []
     assert topic.sent_notifications == []

@@ -20,7 +20,8 @@ DEFAULT_PERIOD = timedelta(days=1)
 
 def run_anomalies(run: Run, since: str | None, until: str | None, names: Sequence[str]) -> int:
     """Ask the rules, print what they found, and return the exit status."""
-    rules, period = _choose(names), asked_period(since, until, datetime.now(UTC))
+    now = datetime.now(UTC)
+    rules, period = _choose(names), asked_period(since, until, now, now)
     with run.progress("Asking the rules with Athena") as tell:
         found = find_anomalies(run.athena(tell), run.deployment, period, rules, on_progress=tell)
     return tell_found(run, found, period, [rule.name for rule in rules])
@@ -60,10 +61,11 @@ def _choose(names: Sequence[str]) -> list[Rule]:
     return [known[name] for name in dict.fromkeys(names)] or list(known.values())
 
 
-def asked_period(since: str | None, until: str | None, now: datetime) -> Period:
-    """The period of two options. Raises ``UsageError``."""
-    end = now if until is None else parse_moment("--until", until, now)
+def asked_period(since: str | None, until: str | None, now: datetime, newest: datetime) -> Period:
+    """The period of two options, which ends at ``newest`` if nobody says when. Raises ``UsageError``."""
+    end = newest if until is None else parse_moment("--until", until, now)
     start = end - DEFAULT_PERIOD if since is None else parse_moment("--since", since, now)
     if start >= end:
-        raise UsageError("--until is not after --since.", "A day counts from its start, in UTC.")
+        told = "--until" if until is not None else f"The end, {format_time(end)},"
+        raise UsageError(f"{told} is not after --since.", "A day counts from its start, in UTC.")
     return Period(start, end)

@@ -18,7 +18,6 @@ from custody.ledger.anomalies import Found
 from custody.ledger.rules import Period
 from custody.lineage.graph import Graph
 from custody.terminal import visible
-from custody.times import format_time
 from custody.warehouse.anomalies import LATE, find, message_of, queries
 from custody.warehouse.connection import (
     Session,
@@ -91,18 +90,19 @@ def run_trace(run: Run, table: str, key: Sequence[str]) -> int:
 
 def run_anomalies(run: Run, since: str | None, until: str | None) -> int:
     """Ask the queries of ``sql/warehouse``, print what they found, and return the exit status."""
-    period = asked_period(since, until, datetime.now(UTC))
+    now = datetime.now(UTC)
+    period = asked_period(since, until, now, now)
     return tell_found(run, _find(run, period), period, list(queries()))
 
 
 def run_tell(run: Run, since: str | None, until: str | None) -> int:
     """Tell the alerts topic what the queries of ``sql/warehouse`` found, and return the exit status."""
     now = datetime.now(UTC)
-    period = asked_period(since, until or format_time(now - LATE), now)
+    period = asked_period(since, until, now, now - LATE)
     found, sns = _find(run, period), run.client("sns")
+    tell_found(run, found, period, list(queries()))  # first: a message that is refused must not hide it
     for one in found.anomalies:
         sns.publish(TopicArn=run.deployment.topic_arn, **message_of(one, run.deployment.name))
-    tell_found(run, found, period, list(queries()))
     return EXIT_CANNOT_CHECK if found.unasked else 0
 
 

@@ -427,15 +427,17 @@ class _Examination:
         """Of log and trail, the newest file that the copy must have: what, key, version id, when stored."""
         s3, buckets = self.clients.s3, self.deployment.buckets
         due = self.now - REPLICATED_WITHIN
-        for entry in list_versions(s3, buckets["provenance"], f"{LOG_PREFIX}{CHECKPOINT}"):
-            if not entry.is_delete_marker and entry.last_modified <= due:  # the newest come first
+        checkpoint = f"{LOG_PREFIX}{CHECKPOINT}"
+        for entry in list_versions(s3, buckets["provenance"], checkpoint):
+            is_one = entry.key == checkpoint and not entry.is_delete_marker
+            if is_one and entry.last_modified <= due:  # the newest come first
                 yield "checkpoint", entry.key, entry.version_id, entry.last_modified
                 break
         if self.deployment.has_own_trail:
             bucket, folder = buckets["cloudtrail-log"], self.deployment.trail_folder
             days = (due - timedelta(days=1)).date(), due.date()
             digests = list_log_files(s3, bucket, folder, *days, digests=True)
-            old = [each for each in digests if each.stored_at <= due]
+            old = [each for each in digests if each.key.endswith(".json.gz") and each.stored_at <= due]
             if old:
                 newest = max(old, key=attrgetter("stored_at"))
                 yield "digest of the trail", newest.key, newest.version_id, newest.stored_at

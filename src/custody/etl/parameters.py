@@ -42,7 +42,10 @@ class Parameters:
 
     def optional(self, name: str) -> str | None:
         """A value; ``None`` if the parameter is absent."""
-        return self._values.get(name) or None
+        value = self._values.get(name)
+        if value == "":
+            raise UsageError(f"--{name} has no value.", "Give it one, or leave it out.")
+        return value
 
     def day(self, name: str) -> date | None:
         """A day such as ``2026-01-15``; ``None`` if the parameter is absent."""

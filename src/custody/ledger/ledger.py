@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
-from datetime import UTC, date, datetime, timedelta
+from datetime import MINYEAR, UTC, date, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Self, TypeVar
 
@@ -435,14 +435,16 @@ def parse_moment(option: str, text: str, now: datetime) -> datetime:
         except OverflowError as error:
             raise UsageError(f"{option} {text} is too long ago.") from error
     try:
-        if re.fullmatch(r"\d{4}-\d{2}-\d{2}", text, re.ASCII):
-            return datetime.fromisoformat(text).replace(tzinfo=UTC)
-        return parse_time(text)
+        is_day = re.fullmatch(r"\d{4}-\d{2}-\d{2}", text, re.ASCII)
+        moment = datetime.fromisoformat(text).replace(tzinfo=UTC) if is_day else parse_time(text)
     except (ValueError, EvidenceError) as error:
         raise UsageError(
             f"{option} {text[:40]!r} is not a time.",
             "Write 2026-01-15, 2026-01-15T09:30:00Z, 90m, 24h or 7d.",
         ) from error
+    if moment.year == MINYEAR:  # what is asked may begin a little earlier
+        raise UsageError(f"{option} {text} is too long ago.")
+    return moment
 
 
 def parse_scope(since: str | None, until: str | None, prefix: str | None, now: datetime) -> Scope:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import os
 import re
 from base64 import b64encode
 from collections import Counter
@@ -92,6 +93,8 @@ class ChecksumReport:
                     yield from self._read(file)
             except EvidenceError as error:
                 raise _refusal(self.place, f"{each.name} {error.message}") from error
+            except OSError as error:
+                raise _unreadable(f"{each.name} of {self.place}", error) from error
 
     def _read(self, file: IO[bytes]) -> Iterator[tuple[ObjectVersion, str]]:
         places = [self.columns.index(name) for name in _COLUMNS]
@@ -106,6 +109,8 @@ class ChecksumReport:
                 self.unused["their task did not succeed"] += 1
             elif version_id in {"", "null"}:
                 self.unused["they name no version"] += 1
+            elif "/" in version_id:  # with its key it would be another object's name
+                raise EvidenceError(f"has no id of a version in line {line}.")
             else:
                 try:
                     version = ObjectVersion(bucket, unquote_plus(key, errors="strict"), version_id)
@@ -126,6 +131,8 @@ def open_report(place: str, s3: Reader) -> ChecksumReport:
     In Amazon S3 the manifest says where its files are; beside a manifest on disk they are in the folder
     ``results``, as S3 lays them out, or in the same folder. Raises as ``ChecksumReport.digests``.
     """
+    if not place:
+        raise UsageError("The place of the checksum report is empty.", f"Name the folder of its {_MANIFEST}.")
     manifest = (
         place if place.endswith(f"/{_MANIFEST}") or place == _MANIFEST else f"{place.rstrip('/')}/{_MANIFEST}"
     )
@@ -144,11 +151,14 @@ def open_report(place: str, s3: Reader) -> ChecksumReport:
         def open_file(bucket: str, key: str) -> IO[bytes]:
             name = key.rpartition("/")[2]
             inner = folder / "results" / name
-            return _open_regular(inner if inner.exists() else folder / name)
+            return _open_regular(inner if os.path.exists(inner) else folder / name)  # noqa: PTH110 - raises not
 
         opened = _open_regular(Path(manifest))
-    with opened as file:
-        data = file.read(MAX_MANIFEST_BYTES + 1)
+    try:
+        with opened as file:
+            data = file.read(MAX_MANIFEST_BYTES + 1)
+    except OSError as error:
+        raise _unreadable(manifest, error) from error
     try:
         return parse_manifest(data, manifest, open_file)
     except EvidenceError as error:
@@ -268,6 +278,10 @@ def _download(s3: Reader, version: ObjectVersion) -> IO[bytes]:
     except UnreadableError as error:
         words = str(error.__cause__ or error).rstrip(".")
         raise CannotCheckError(f"{uri} cannot be read: {words}.") from error
+
+
+def _unreadable(what: str, error: OSError) -> CannotCheckError:
+    return CannotCheckError(f"{what[:500]} cannot be read: {error.strerror or error}.")
 
 
 def _refusal(place: str, words: str) -> UsageError:

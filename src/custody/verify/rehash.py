@@ -22,6 +22,8 @@ from functools import cache
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
+from botocore.exceptions import ParamValidationError
+
 from custody.concurrency import map_concurrently
 from custody.documents import Fields, parse_object
 from custody.errors import CustodyError, EvidenceError, describe_defect
@@ -71,6 +73,14 @@ class Window:
     until: date | None = None
     place: S3Location | None = None
 
+    def __str__(self) -> str:
+        """It in words; empty, if it is everything."""
+        days = [
+            f"{word} {day}" for word, day in (("since", self.since), ("until", self.until)) if day is not None
+        ]
+        below = [] if self.place is None else [f"below s3://{self.place.bucket}/{self.place.key}"]
+        return ", ".join([*days, *below])
+
     def has_day(self, day: date) -> bool:
         """Whether segments of a day are in it."""
         return (self.since is None or day >= self.since) and (self.until is None or day <= self.until)
@@ -98,12 +108,16 @@ def read_segment(s3: Reader, provenance: str, key: str) -> Iterator[dict[str, An
     """The rows of a segment as columns of ``_COLUMNS``; what cannot be read is one with a ``problem``."""
     version = ObjectVersion(provenance, key, "")
     where = version.uri.partition("?")[0]
-    number = 0
     try:
         data = fetch_bytes(s3, version, MAX_SEGMENT_BYTES)
-        if len(data) > MAX_SEGMENT_BYTES:
-            yield {"problem": f"{where} is longer than a segment can be."}
-            return
+    except (GoneError, UnreadableError, *SERVICE_ERRORS, CustodyError) as error:
+        yield {"problem": f"{where} could not be read: {error}"}
+        return
+    if len(data) > MAX_SEGMENT_BYTES:
+        yield {"problem": f"{where} is longer than a segment can be."}
+        return
+    number = 0
+    try:
         with gzip.GzipFile(fileobj=io.BytesIO(data)) as lines:
             while line := lines.readline(MAX_ENVELOPE_BYTES + 1):
                 number += 1
@@ -111,10 +125,11 @@ def read_segment(s3: Reader, provenance: str, key: str) -> Iterator[dict[str, An
                     yield _columns(line)
                 except EvidenceError as error:
                     yield {"problem": f"Row {number} of {where} is none: {error.message}"}
-    except (GoneError, UnreadableError) as error:
-        yield {"problem": f"{where} could not be read: {error}"}
     except (OSError, EOFError, zlib.error) as error:
         yield {"problem": f"{where} is not gzip after row {number}: {error}"}
+    else:
+        if not number:
+            yield {"problem": f"{where} has no row, and a segment has one."}
 
 
 def judge(s3: Reader, columns: dict[str, Any]) -> tuple[str, str]:
@@ -129,8 +144,9 @@ def judge(s3: Reader, columns: dict[str, Any]) -> tuple[str, str]:
         row = _row(columns)
         uri = row.version.uri
         findings = compare_bytes(row, *hash_version(s3, row.version))
-    except GoneError:
-        return "gone", uri
+    except GoneError as error:
+        is_no_name = isinstance(error.__cause__, ParamValidationError)
+        return ("unchecked", f"{uri}: {error}.") if is_no_name else ("gone", uri)
     except UnreadableError as error:
         return "unchecked", str(error)
     except (*SERVICE_ERRORS, CustodyError) as error:
@@ -176,8 +192,8 @@ def outcomes(spark: SparkSession, segments: Iterable[str], provenance: str, wind
     return rows.repartition(tasks).mapInArrow(hash_all, _OUTCOMES)
 
 
-def report(rows: Iterable[Any]) -> VerificationReport:
-    """The report of these outcomes, in the shape of ``custody verify``."""
+def report(rows: Iterable[Any], window: Window) -> VerificationReport:
+    """The report of a window's outcomes, in the shape of ``custody verify``."""
     tally, gone, read = Tally((Claim.OBJECT_HASH,)), 0, 0
     for kind, detail, subjects in rows:
         if kind == "held":
@@ -198,6 +214,8 @@ def report(rows: Iterable[Any]) -> VerificationReport:
         notes.append(
             f"{versions} no longer exist: whether they were deleted lawfully, custody verify judges."
         )
+    if words := str(window):
+        notes.append(f"Only what was written {words}.")
     if not read and not tally.unchecked_count:
         tally.leave("Nothing was checked: no object of the log that exists is in the window.")
     return VerificationReport(

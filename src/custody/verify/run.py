@@ -196,12 +196,14 @@ class Verification:
         """Put the digests of a report into the index, and note which of its rows give none."""
         self._index.word = f"S3 Batch Operations, job {checksums.job}"
         for done, (version, sha256) in enumerate(checksums.digests(), start=1):
-            if version.bucket in self._lake and is_in_scope(version, self._scope):
+            if version.bucket not in self._lake:
+                checksums.unused["their bucket is not one of this deployment"] += 1
+            elif is_in_scope(version, self._scope):
                 self._index.add_digest(version, sha256)
             self._tell("checksums read", done)
         for why, count in sorted(checksums.unused.items()):
-            rows = f"{count:,} row{'' if count == 1 else 's'}"
-            self._notes.append(f"{rows} of the report {checksums.place} stand in for no object: {why}.")
+            rows = f"{count:,} row{'' if count == 1 else 's'} of the report {checksums.place}"
+            self._notes.append(f"No object is judged by {rows}: {why}.")
         contradictory = [
             describe_receipt_key(self._provenance, key) for key in self._index.contradictory_digests()
         ]

@@ -758,10 +758,10 @@ def test_an_adopted_bucket_of_another_region_is_broken(cloud: Cloud) -> None:
     assert "It is in eu-central-1" in found.detail
 
 
-def write_evidence(cloud: Cloud, trail: str = "cloudtrail-log") -> None:
+def write_evidence(cloud: Cloud) -> None:
     """A checkpoint, and a digest of the trail."""
     digest = f"AWSLogs/123456789012/CloudTrail-Digest/us-east-1/{datetime.now(UTC):%Y/%m/%d}/d.json.gz"
-    for short, key in (("provenance", "log/checkpoint"), (trail, digest)):
+    for short, key in (("provenance", "log/checkpoint"), ("cloudtrail-log", digest)):
         cloud.client("s3").put_object(Bucket=cloud.deployment.buckets[short], Key=key, Body=b"written")
 
 
@@ -802,6 +802,13 @@ def test_what_replication_has_time_for_is_not_missed(cloud: Cloud) -> None:
     write_evidence(cloud)
     found = check_copy(cloud, after=timedelta(minutes=59))
     assert (found.state, found.detail) == (State.OK, "nothing is an hour old, and must be there")
+
+
+def test_what_only_looks_like_log_and_trail_is_not_missed(cloud: Cloud) -> None:
+    folder = f"AWSLogs/123456789012/CloudTrail-Digest/us-east-1/{datetime.now(UTC):%Y/%m/%d}/"
+    for short, key in (("provenance", "log/checkpoint.bak"), ("cloudtrail-log", f"{folder}z.txt")):
+        cloud.client("s3").put_object(Bucket=cloud.deployment.buckets[short], Key=key, Body=b"written")
+    assert check_copy(cloud).state is State.OK
 
 
 def test_a_trail_of_somebody_else_is_not_the_deployment_s_to_copy(cloud: Cloud) -> None:

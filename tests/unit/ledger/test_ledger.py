@@ -144,6 +144,7 @@ def test_a_scope_is_a_period_and_a_place() -> None:
     for since, until, prefix, words in (
         ("2026-01-10", "2026-01-10", None, "--until is not after --since"),
         (None, "later", None, "--until 'later' is not a time"),
+        (None, "0001-01-01", None, "--until 0001-01-01 is too long ago"),
         (None, None, "s3://b/a?versionId=1", "one version"),
         (None, None, "s3://", "names no bucket"),
     ):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import io
 import json
 import os
 from collections.abc import Callable, Iterator
@@ -23,7 +25,7 @@ from custody.findings import Claim, Finding, Status
 from custody.times import format_time
 from custody.verify import checksum_report
 from custody.verify import log as verify_log
-from custody.verify.checksum_report import open_report, parse_result
+from custody.verify.checksum_report import _open_regular, open_report, parse_result
 from custody.verify.index import ReportedObject, StoredReceipt
 from custody.verify.reading import CheckReceipts
 from custody.verify.receipt import CheckedReceipt
@@ -186,6 +188,10 @@ def test_files_of_failed_tasks_are_not_read(tmp_path: Path) -> None:
 
 LONG = checksum_report.MAX_ROW_CHARACTERS
 WRONG_ROWS = {
+    "a version that is a part of a key": (
+        csv_row(replace(VERSION, version_id="a/b"), SHA256),
+        "has no id of a version in line 1",
+    ),
     "columns": ("raw,a,v1,succeeded\n", "has 4 columns in line 1, not 7"),
     "another operation": (
         csv_row(VERSION, "", message="Successful"),
@@ -203,6 +209,24 @@ WRONG_ROWS = {
     "a long row": ("raw," + "a" * LONG + "\n", "a row of more than"),
     "a row without end": ('"a","\n' + '","\n' * LONG, "a row of more than"),
 }
+
+
+class Broken(io.BytesIO):
+    """A file on a disk that fails."""
+
+    def read(self, size: int | None = -1) -> bytes:
+        raise OSError(errno.EIO, "Input/output error")
+
+
+def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    report = open_report(str(write_report(tmp_path, csv_row(VERSION, SHA256))), None)  # type: ignore[arg-type]
+    report.open_file = lambda bucket, key: Broken()
+    with pytest.raises(CannotCheckError, match=r"^6217b0fa\.csv of .* cannot be read: Input/output error\.$"):
+        list(report.digests())
+    with pytest.raises(UsageError, match="cannot be read: File name too long"):
+        _open_regular(tmp_path / ("a" * 300))
+    with pytest.raises(UsageError, match="is empty"):
+        digests("")
 
 
 @pytest.mark.parametrize("which", WRONG_ROWS)
@@ -428,7 +452,13 @@ def test_rows_that_stand_in_for_nothing_are_counted(sealed: SealedWorld, tmp_pat
     report = check(sealed, write_report(tmp_path, *rows, csv_row(elsewhere, SHA256), csv_row(never, SHA256)))
     assert report.findings == ()
     assert (report.receipts_read, report.reported and report.reported.objects) == (1, 0)
-    assert len([note for note in report.notes if "1 row of the report" in note]) == 3
+    told = [note for note in report.notes if note.startswith("No object is judged by 1 row of the report")]
+    assert [why.rpartition(": ")[2] for why in told] == [
+        "their bucket is not one of this deployment.",
+        "their checksum is no SHA256 of the FULL_OBJECT.",
+        "their task did not succeed.",
+        "they name no version.",
+    ]
 
 
 def test_results_of_a_report_are_not_those_of_a_reading() -> None:
